@@ -1,0 +1,5 @@
+//! The test kit.
+
+mod manual_clock;
+
+pub use manual_clock::ManualClock;
