@@ -1,1 +1,1 @@
-//! emulator
+//! Defender for Endpoint on loopback. Nothing is in here yet.

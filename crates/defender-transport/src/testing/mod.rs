@@ -1,5 +1,30 @@
-//! The test kit.
+//! The test kit: what a test puts in the place of the wire and of time. Exempt from semver.
+//!
+//! It prints what a test feeds it, secrets too; shipped code has no business with it.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use defender_transport::{Body, Transport, testing::MockTransport};
+//! use http::{Request, Response};
+//!
+//! # let check = async {
+//! let mut wire = MockTransport::new();
+//! wire.expect_send()
+//!     .withf(|request| request.uri().path() == "/ping")
+//!     .times(1)
+//!     .returning(|_| Ok(Response::new(Body::from("pong"))));
+//!
+//! let answer = wire.send(Request::get("https://example.com/ping").body(Bytes::new()).unwrap()).await?;
+//! assert_eq!(answer.into_body().collect(1024).await?, "pong");
+//! # Ok::<(), defender_transport::Error>(())
+//! # };
+//! # let mut check = std::pin::pin!(check);
+//! # let ready = check.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+//! # assert!(matches!(ready, std::task::Poll::Ready(Ok(()))));
+//! ```
 
 mod manual_clock;
 
 pub use manual_clock::ManualClock;
+
+pub use crate::transport::MockTransport;

@@ -1,0 +1,74 @@
+//! A token and how long it is good for.
+
+use std::{fmt, sync::Arc};
+
+use http::HeaderValue;
+use jiff::Timestamp;
+
+use crate::{Error, ErrorKind, secret::Secret};
+
+/// An access token. Cheap to clone; never printed.
+#[derive(Clone)]
+pub struct AccessToken {
+    secret: Arc<Secret>,
+    expires_on: Timestamp,
+    refresh_on: Option<Timestamp>,
+}
+
+impl AccessToken {
+    /// A token that is good until `expires_on`.
+    #[must_use]
+    pub fn new(secret: impl Into<String>, expires_on: Timestamp) -> Self {
+        Self { secret: Arc::new(Secret::new(secret)), expires_on, refresh_on: None }
+    }
+
+    /// Adds the moment from which it should be replaced, where the issuer names one (`refresh_in`).
+    #[must_use]
+    pub fn refresh_on(mut self, refresh_on: Timestamp) -> Self {
+        self.refresh_on = Some(refresh_on);
+        self
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub fn expires_on(&self) -> Timestamp {
+        self.expires_on
+    }
+
+    /// From when on it should be replaced: what the issuer said, and at the latest `margin` before its end.
+    pub(crate) fn is_due(&self, now: Timestamp, margin: std::time::Duration) -> bool {
+        self.refresh_on.is_some_and(|refresh_on| now >= refresh_on)
+            || now.checked_add(margin).is_ok_and(|later| later >= self.expires_on)
+    }
+
+    /// The token itself, for a credential or transport of one's own. Keep it out of logs.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        self.secret.reveal()
+    }
+
+    /// The value of the `Authorization` header.
+    pub(crate) fn header(&self) -> Result<HeaderValue, Error> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.secret.reveal())).map_err(|_| {
+            // The cause is left out: nothing that was made from the token goes into an error.
+            Error::new(ErrorKind::Response).context("the access token holds a byte that no header may have")
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl PartialEq for AccessToken {
+    /// The same token: its text is the same.
+    fn eq(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+}
+
+impl Eq for AccessToken {}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken").field("expires_on", &self.expires_on).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,51 @@
+//! The clouds that the service runs in.
+
+/// A cloud: where tokens come from, for whom they are, and where the API is.
+///
+/// Commercial and government hosts are from <https://learn.microsoft.com/en-us/defender-endpoint/gov>. The audiences of
+/// the government clouds are not documented; those given here are what working clients use, the API's own host. All
+/// three settings can be overridden, each by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cloud {
+    /// The commercial cloud.
+    #[default]
+    Public,
+    /// US Government Community Cloud.
+    Gcc,
+    /// US Government Community Cloud High.
+    GccHigh,
+    /// US Department of Defense.
+    DoD,
+}
+
+impl Cloud {
+    /// Where tokens come from.
+    #[must_use]
+    pub fn authority(self) -> &'static str {
+        match self {
+            Self::Public | Self::Gcc => "https://login.microsoftonline.com",
+            Self::GccHigh | Self::DoD => "https://login.microsoftonline.us",
+        }
+    }
+
+    /// For whom tokens are: the scope without `/.default`.
+    #[must_use]
+    pub fn audience(self) -> &'static str {
+        match self {
+            Self::Public => "https://api.securitycenter.microsoft.com",
+            Self::Gcc => "https://api-gcc.securitycenter.microsoft.us",
+            Self::GccHigh | Self::DoD => "https://api-gov.securitycenter.microsoft.us",
+        }
+    }
+
+    /// Where the API is, without the prefix `/api`.
+    #[must_use]
+    pub fn base_url(self) -> &'static str {
+        match self {
+            Self::Public => "https://api.security.microsoft.com",
+            Self::Gcc => "https://api-gcc.securitycenter.microsoft.us",
+            Self::GccHigh | Self::DoD => "https://api-gov.securitycenter.microsoft.us",
+        }
+    }
+}

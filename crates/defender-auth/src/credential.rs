@@ -1,0 +1,78 @@
+//! Whoever can give a token, and descriptions that become one.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{AccessToken, Context, Error};
+
+/// Something that gives access tokens.
+///
+/// Implement it to bring a credential of your own; whoever is given one asks it before each call, so it should keep its
+/// token, or be wrapped in [`Cached`](crate::Cached).
+#[async_trait]
+pub trait TokenCredential: fmt::Debug + Send + Sync {
+    /// A token that is good now.
+    ///
+    /// # Errors
+    ///
+    /// There is none to be had; the error says why and what to do, and holds no secret.
+    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error>;
+}
+
+#[async_trait]
+impl<T: TokenCredential + ?Sized> TokenCredential for Arc<T> {
+    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
+        (**self).token(ask).await
+    }
+}
+
+/// What is asked of a credential, beyond *a token*.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct TokenRequest {
+    /// This one was refused with a 401: another is wanted.
+    pub stale: Option<AccessToken>,
+    /// The claims that the API demanded with its 401, as JSON.
+    pub claims: Option<String>,
+}
+
+impl TokenRequest {
+    /// Any token that is good now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Any token but `stale`, which was refused.
+    #[must_use]
+    pub fn stale(mut self, stale: AccessToken) -> Self {
+        self.stale = Some(stale);
+        self
+    }
+
+    /// A token that has `claims`, a JSON object as the API's challenge gave it.
+    #[must_use]
+    pub fn claims(mut self, claims: impl Into<String>) -> Self {
+        self.claims = Some(claims.into());
+        self
+    }
+}
+
+/// What can be made into a live credential: a description such as
+/// [`ClientSecretCredential`](crate::ClientSecretCredential), or anything that is a [`TokenCredential`] already, which
+/// stays as it is.
+pub trait Connect {
+    /// Gives the description its wire, clock and cloud.
+    ///
+    /// # Errors
+    ///
+    /// The description and the context do not make a credential; the message names what is wrong.
+    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error>;
+}
+
+impl<T: TokenCredential + 'static> Connect for T {
+    fn connect(self, _: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+        Ok(Arc::new(self))
+    }
+}

@@ -1,0 +1,209 @@
+//! The body of an answer: a stream of bytes that ends well or with our own error.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::{Error, ErrorKind};
+
+/// The body of an answer, whatever wire or mock it comes from.
+///
+/// It is an [`http_body::Body`], so that adapters can wrap it. Most callers want [`collect`](Self::collect), which reads
+/// it whole under a limit; a download wants [`into_stream`](Self::into_stream).
+///
+/// ```
+/// use defender_transport::Body;
+///
+/// let from_text = Body::from(r#"{"value":[]}"#);
+/// let from_bytes = Body::from(vec![0x1f, 0x8b]);
+/// # let _ = (from_text, from_bytes);
+/// ```
+pub struct Body(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>);
+
+impl Body {
+    /// Wraps any body whose error can be told as ours.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes, Error = Error> + Send + 'static,
+    {
+        Self(Box::pin(body))
+    }
+
+    /// A body of no bytes.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::from(Bytes::new())
+    }
+
+    /// Reads the whole body, if it has at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] as soon as it is known that there are more than `limit` bytes, by the announced length if
+    /// there is one; otherwise the error with which the body broke off.
+    pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
+        let mut body = self.0;
+        if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+            return Err(too_large(limit));
+        }
+        let mut first = Bytes::new();
+        let mut rest = BytesMut::new();
+        while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await {
+            let Ok(data) = frame?.into_data() else { continue };
+            if data.len() > limit.saturating_sub(first.len()).saturating_sub(rest.len()) {
+                return Err(too_large(limit));
+            }
+            if first.is_empty() {
+                first = data; // Most bodies are one frame, and then nothing is copied.
+            } else {
+                rest.extend_from_slice(&data);
+            }
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        let mut whole = BytesMut::with_capacity(first.len().saturating_add(rest.len()));
+        whole.extend_from_slice(&first);
+        whole.extend_from_slice(&rest);
+        Ok(whole.freeze())
+    }
+
+    /// The body as a stream of its pieces, each of whatever size the wire gave.
+    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+        Pieces(self)
+    }
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(ErrorKind::TooLarge).context(format!("the answer's body is larger than {limit} bytes"))
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").finish_non_exhaustive()
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.0.as_mut().poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::from(Bytes::from(bytes))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::from(Bytes::from(text))
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::from(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+/// A body that is there already, in one piece.
+struct Whole(Option<Bytes>);
+
+impl HttpBody for Whole {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let length = self.0.as_ref().map_or(0, Bytes::len);
+        SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+    }
+}
+
+struct Pieces(Body);
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            return Poll::Ready(match ready!(self.0.0.as_mut().poll_frame(context)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => Some(Ok(data)),
+                    Err(_trailers) => continue,
+                },
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, StreamExt};
+
+    use super::*;
+
+    #[test]
+    fn a_body_up_to_the_limit_is_read_whole() {
+        let read = Body::from("hello").collect(5).now_or_never().unwrap().unwrap();
+        assert_eq!(read, "hello");
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_refused() {
+        let refused = Body::from("hello").collect(4).now_or_never().unwrap().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn an_empty_body_ends_at_once() {
+        assert!(Body::empty().is_end_stream());
+        assert_eq!(Body::empty().collect(0).now_or_never().unwrap().unwrap(), "");
+    }
+
+    #[test]
+    fn a_stream_gives_the_same_bytes() {
+        let pieces: Vec<_> = Body::from("hello").into_stream().collect().now_or_never().unwrap();
+        assert_eq!(pieces.into_iter().map(Result::unwrap).collect::<Vec<_>>(), ["hello"]);
+    }
+}

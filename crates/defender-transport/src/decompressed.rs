@@ -1,0 +1,186 @@
+//! Bodies that come compressed, asked for or not.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes};
+use flate2::{Decompress, FlushDecompress, Status};
+use http::{
+    HeaderMap, Request, Response,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH},
+};
+use http_body::{Body as HttpBody, Frame};
+
+use crate::{Body, Error, ErrorKind, Transport};
+
+/// Decodes a body that comes as gzip or as deflate, in both forms that go by that name.
+///
+/// `deflate` means a zlib stream by the standard, and a bare deflate stream by some servers; the first two bytes tell
+/// which. A server may compress without being asked to, so this looks at every answer.
+///
+/// It is decoded as it is read, never more than 16 KiB ahead, so a body that grows without end is stopped by the
+/// reader's own limit. A body that ends before its compression does is an error, not a short body. One with an encoding
+/// that is not known here, or with two, is handed on as it came, with its header.
+#[derive(Debug)]
+pub struct Decompressed<T> {
+    inner: T,
+}
+
+impl<T> Decompressed<T> {
+    /// Wraps `inner`.
+    pub fn new(inner: T) -> Self {
+        Self { inner }
+    }
+}
+
+/// How many bytes are decoded at a time.
+const PIECE: usize = 16 << 10;
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Decompressed<T> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        let headers = request.headers_mut();
+        if !headers.contains_key(ACCEPT_ENCODING) {
+            headers.insert(ACCEPT_ENCODING, http::HeaderValue::from_static("gzip, deflate"));
+        }
+        let (mut head, body) = self.inner.send(request).await?.into_parts();
+        let Some(coding) = Coding::of(&head.headers) else {
+            return Ok(Response::from_parts(head, body));
+        };
+        // Both speak of the compressed form.
+        head.headers.remove(CONTENT_ENCODING);
+        head.headers.remove(CONTENT_LENGTH);
+        Ok(Response::from_parts(head, Body::new(Inflating::new(body, coding))))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Deflate,
+}
+
+impl Coding {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(CONTENT_ENCODING).iter();
+        let word = values.next()?.to_str().ok()?.trim();
+        if values.next().is_some() {
+            return None;
+        }
+        match word {
+            _ if word.eq_ignore_ascii_case("gzip") || word.eq_ignore_ascii_case("x-gzip") => Some(Self::Gzip),
+            _ if word.eq_ignore_ascii_case("deflate") => Some(Self::Deflate),
+            _ => None,
+        }
+    }
+
+    /// The decoder for a stream that begins with `start`; `None` while too little of it is here to tell.
+    fn decoder(self, start: &[u8], ended: bool) -> Option<Decompress> {
+        match (self, start) {
+            (Self::Gzip, _) => Some(Decompress::new_gzip(15)),
+            // RFC 1950: the method is 8, and the first two bytes are a multiple of 31.
+            (Self::Deflate, &[method, flags, ..]) => {
+                let zlib = method & 0x0f == 8 && u16::from_be_bytes([method, flags]) % 31 == 0;
+                Some(Decompress::new(zlib))
+            }
+            (Self::Deflate, _) => ended.then(|| Decompress::new(false)),
+        }
+    }
+}
+
+/// A body under decoding.
+struct Inflating {
+    body: Body,
+    coding: Coding,
+    decoder: Option<Decompress>,
+    /// What came and is not decoded yet.
+    input: Bytes,
+    /// The compressed body has no more bytes.
+    ended: bool,
+    done: bool,
+}
+
+impl Inflating {
+    fn new(body: Body, coding: Coding) -> Self {
+        Self { body, coding, decoder: None, input: Bytes::new(), ended: false, done: false }
+    }
+
+    /// Decodes one piece of what is here. `None` asks for more input.
+    fn step(&mut self) -> Result<Option<Bytes>, Error> {
+        if self.decoder.is_none() {
+            self.decoder = self.coding.decoder(&self.input, self.ended);
+        }
+        let Some(decoder) = &mut self.decoder else { return Ok(None) };
+        let mut piece = Vec::with_capacity(PIECE);
+        let before = decoder.total_in();
+        let status = decoder
+            .decompress_vec(&self.input, &mut piece, FlushDecompress::None)
+            .map_err(|source| Error::new(ErrorKind::Decode).context("its compression is broken").caused_by(source))?;
+        let read = usize::try_from(decoder.total_in().saturating_sub(before)).unwrap_or(usize::MAX);
+        self.input.advance(read.min(self.input.len()));
+        if status == Status::StreamEnd {
+            self.done = true;
+            // A gzip file may have several members (RFC 1952, 2.2); what else follows is padding, and dropped.
+            if self.coding == Coding::Gzip && self.input.starts_with(&[0x1f, 0x8b]) {
+                self.decoder = None;
+                self.done = false;
+            }
+        }
+        Ok(Some(piece).filter(|piece| !piece.is_empty()).map(Bytes::from))
+    }
+}
+
+impl HttpBody for Inflating {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        loop {
+            if self.done {
+                return Poll::Ready(None);
+            }
+            let waiting = self.input.len();
+            match self.step() {
+                Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                Ok(None) if self.done || self.input.len() < waiting => continue,
+                Ok(None) => {}
+                Err(error) => {
+                    self.done = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+            if self.ended {
+                self.done = true;
+                // No bytes at all is an empty body: a 204 may carry the header of the server's habit.
+                if self.decoder.as_ref().is_none_or(|decoder| decoder.total_in() == 0) && self.input.is_empty() {
+                    return Poll::Ready(None);
+                }
+                let error = Error::new(ErrorKind::Interrupted).context("a compressed body ends before its end");
+                return Poll::Ready(Some(Err(error)));
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.input = if self.input.is_empty() { data } else { [&*self.input, &*data].concat().into() };
+                    }
+                }
+                Some(Err(error)) => {
+                    self.done = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => self.ended = true,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Inflating {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflating").field("coding", &self.coding).finish_non_exhaustive()
+    }
+}

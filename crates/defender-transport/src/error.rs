@@ -1,0 +1,159 @@
+//! Why an exchange gave no answer, and whether the request can have been processed.
+
+use std::{error::Error as StdError, fmt};
+
+/// An exchange that gave no answer, or an answer whose body broke off.
+///
+/// The question that matters for a request with an effect is [`never_sent`](Self::never_sent). Where it says no, the
+/// request may have taken effect.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    never_sent: bool,
+    context: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What went wrong with an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The transport or the request is not set up rightly: a URL without a host, a scheme that is not allowed.
+    /// *Was it sent?* No. *What to do:* mend what the message names.
+    Request,
+    /// No connection came about: name resolution, refusal, TLS, proxy.
+    /// *Was it sent?* No. *What to do:* send again later, or mend the name, the roots or the proxy.
+    Connect,
+    /// There was no credential to send: a layer that authorises could not get a token.
+    /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error.
+    Credential,
+    /// A limit of time ran out.
+    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise.
+    Timeout,
+    /// The connection broke after the request was, or may have been, sent.
+    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise.
+    Interrupted,
+    /// The answer's body is larger than the reader allows.
+    /// *Was it sent?* Yes, and answered. *What to do:* raise the limit, if the size is as it should be.
+    TooLarge,
+    /// The answer's body cannot be decoded: its compression is broken or unknown.
+    /// *Was it sent?* Yes, and answered.
+    Decode,
+}
+
+impl ErrorKind {
+    /// Whether an error of this kind is always from before the sending.
+    const fn is_before_sending(self) -> bool {
+        matches!(self, Self::Request | Self::Connect | Self::Credential)
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Request => "the request cannot be sent",
+            Self::Connect => "could not connect",
+            Self::Credential => "there is no credential to send",
+            Self::Timeout => "the time ran out",
+            Self::Interrupted => "the connection broke before the answer was complete",
+            Self::TooLarge => "the answer is too large",
+            Self::Decode => "the answer cannot be decoded",
+        }
+    }
+}
+
+impl Error {
+    /// An error of `kind`. Of [`Timeout`](ErrorKind::Timeout) and [`Interrupted`](ErrorKind::Interrupted) it is taken
+    /// that the request may have been processed; [`before_sending`](Self::before_sending) says otherwise.
+    #[must_use]
+    pub fn new(kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { kind, never_sent: kind.is_before_sending(), context: None, source: None }))
+    }
+
+    /// Adds what was being done, or with what, in words that follow the kind's. Never a secret.
+    #[must_use]
+    pub fn context(mut self, context: impl Into<String>) -> Self {
+        self.0.context = Some(context.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Says that the server certainly has not processed the request, which a kind alone cannot tell.
+    #[must_use]
+    pub fn before_sending(mut self) -> Self {
+        self.0.never_sent = true;
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether it is certain that the server has not processed the request, so that even a request with an effect may be
+    /// sent again.
+    #[must_use]
+    pub fn never_sent(&self) -> bool {
+        self.0.never_sent
+    }
+
+    /// The cause, to be kept in an error of another kind.
+    #[must_use]
+    pub fn into_source(self) -> Option<Box<dyn StdError + Send + Sync>> {
+        self.0.source
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.kind.words())?;
+        self.0.context.as_ref().map_or(Ok(()), |context| write!(f, ": {context}"))
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_failed_before_the_sending_was_certainly_never_sent() {
+        for (kind, never_sent) in [
+            (ErrorKind::Request, true),
+            (ErrorKind::Connect, true),
+            (ErrorKind::Credential, true),
+            (ErrorKind::Timeout, false),
+            (ErrorKind::Interrupted, false),
+            (ErrorKind::TooLarge, false),
+            (ErrorKind::Decode, false),
+        ] {
+            assert_eq!(Error::new(kind).never_sent(), never_sent, "{kind:?}");
+        }
+        assert!(Error::new(ErrorKind::Timeout).before_sending().never_sent());
+    }
+
+    #[test]
+    fn the_message_does_not_repeat_its_source() {
+        let error = Error::new(ErrorKind::Connect).context("to example.com").caused_by("refused");
+        assert_eq!(error.to_string(), "could not connect: to example.com");
+        assert_eq!(StdError::source(&error).unwrap().to_string(), "refused");
+    }
+
+    #[test]
+    fn an_error_is_one_word_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+}

@@ -1,0 +1,123 @@
+//! What a layer may know of a call, carried in the request's extensions.
+//!
+//! These types are a contract between whoever builds a request and the layers beneath. A transport that drops them
+//! degrades safely: the column *absent* is always the careful reading.
+//!
+//! | extension | says | absent means |
+//! |---|---|---|
+//! | [`Resend`] | may this be sent twice? | `method.is_safe()` |
+//! | [`Lane`] | which queue, and which windows it keeps to | not paced |
+//! | [`Read`] | collect the body inside the try, or hand it on | `Whole` of the default limit |
+//! | [`UrlTemplate`] | the path with its ids left out, for traces | the path is not traced |
+//! | [`Timeouts`] | this call's own times | the layer's |
+
+use std::{borrow::Cow, time::Duration};
+
+/// May this request be sent again when it is not known whether the server processed it?
+///
+/// The operation's answer, and not a layer's: only who wrote the request knows what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resend {
+    /// Twice does no more than once.
+    Safe,
+    /// Twice may do it twice.
+    Never,
+}
+
+impl Resend {
+    /// What `request` says, or else what its method says.
+    #[must_use]
+    pub fn of<B>(request: &http::Request<B>) -> Self {
+        request.extensions().get().copied().unwrap_or(if request.method().is_safe() { Self::Safe } else { Self::Never })
+    }
+}
+
+/// At most [`calls`](Self::calls) in any span of [`per`](Self::per).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// How many calls the span holds.
+    pub calls: u32,
+    /// The span.
+    pub per: Duration,
+}
+
+/// The queue in which a request waits its turn, and the windows that the queue keeps to, all at once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// Requests of one name share one queue.
+    pub name: Cow<'static, str>,
+    /// The windows. With none, nobody waits.
+    pub limits: Cow<'static, [Window]>,
+}
+
+/// What is to be done with the answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Read {
+    /// Read it whole inside the try, up to this many bytes, so that a body that breaks is a try that broke.
+    Whole(usize),
+    /// Hand it on as it comes.
+    Stream,
+}
+
+impl Default for Read {
+    /// Whole, up to 4 MiB.
+    fn default() -> Self {
+        Self::Whole(4 << 20)
+    }
+}
+
+/// The path with placeholders for what stands in it, such as `/api/machines/{id}/isolate`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UrlTemplate(pub Cow<'static, str>);
+
+/// The times of one call. What is `None` is the layer's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// From the sending to the head of the answer.
+    pub head: Option<Duration>,
+    /// The longest silence inside a body.
+    pub idle: Option<Duration>,
+    /// The whole call, queue and retries included.
+    pub total: Option<Duration>,
+}
+
+impl Timeouts {
+    /// Bounds the whole call.
+    #[must_use]
+    pub fn total(mut self, total: Duration) -> Self {
+        self.total = Some(total);
+        self
+    }
+
+    /// Bounds the wait for the head of the answer.
+    #[must_use]
+    pub fn head(mut self, head: Duration) -> Self {
+        self.head = Some(head);
+        self
+    }
+
+    /// Bounds the silence inside a body.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(idle);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_says_nothing_is_resent_only_if_its_method_is_safe() {
+        let get = http::Request::get("/").body(()).unwrap();
+        let post = http::Request::post("/").body(()).unwrap();
+        let marked = http::Request::post("/").extension(Resend::Safe).body(()).unwrap();
+        assert_eq!(
+            [Resend::of(&get), Resend::of(&post), Resend::of(&marked)],
+            [Resend::Safe, Resend::Never, Resend::Safe]
+        );
+    }
+}

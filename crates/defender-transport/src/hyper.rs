@@ -1,0 +1,214 @@
+//! The wire: hyper's pooled client over rustls, HTTP/1.1 and HTTP/2.
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header::USER_AGENT};
+use http_body_util::Full;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use crate::{
+    Body, Error, ErrorKind, Transport,
+    tls::{self, Crypto, Roots},
+};
+
+/// The wire on hyper and rustls: a pool of connections, HTTP/2 where the server offers it.
+///
+/// Clones share the pool. It must be used inside a tokio runtime. It speaks https only.
+///
+/// hyper-util sends a request again by itself in one case: a pooled connection that turned out to be closed before any
+/// byte of the request was written. That is safe for a request with an effect.
+///
+/// ```no_run
+/// use defender_transport::{HyperTransport, Roots};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let wire = HyperTransport::builder()
+///     .roots(Roots::pem(std::fs::read("company-ca.pem")?)?)
+///     .application("contoso-soar/2.1")
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HyperTransport {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    user_agent: HeaderValue,
+}
+
+impl HyperTransport {
+    /// A wire with every default.
+    ///
+    /// # Errors
+    ///
+    /// As [`HyperTransportBuilder::build`].
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// A wire to be set up.
+    #[must_use]
+    pub fn builder() -> HyperTransportBuilder {
+        HyperTransportBuilder::default()
+    }
+}
+
+impl fmt::Debug for HyperTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransport").field("user_agent", &self.user_agent).finish_non_exhaustive()
+    }
+}
+
+/// Sets up a [`HyperTransport`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made until `build`"]
+pub struct HyperTransportBuilder {
+    roots: Roots,
+    crypto: Crypto,
+    application: Option<String>,
+    connect_timeout: Duration,
+    pool_idle: Duration,
+}
+
+impl Default for HyperTransportBuilder {
+    fn default() -> Self {
+        Self {
+            roots: Roots::default(),
+            crypto: Crypto::default(),
+            application: None,
+            connect_timeout: Duration::from_secs(10),
+            pool_idle: Duration::from_secs(60),
+        }
+    }
+}
+
+impl HyperTransportBuilder {
+    /// Whom to trust. Default: the platform.
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.roots = roots;
+        self
+    }
+
+    /// Which cryptography to use. Default: [`Crypto::Auto`].
+    pub fn crypto(mut self, crypto: Crypto) -> Self {
+        self.crypto = crypto;
+        self
+    }
+
+    /// The application's own part of the `User-Agent`, such as `contoso-soar/2.1`, put before ours.
+    pub fn application(mut self, application: impl Into<String>) -> Self {
+        self.application = Some(application.into());
+        self
+    }
+
+    /// How long name resolution and the TCP connection may take together, for each address tried. Default: 10 s.
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = connect_timeout;
+        self
+    }
+
+    /// How long an unused connection is kept. Default: 60 s.
+    pub fn pool_idle(mut self, pool_idle: Duration) -> Self {
+        self.pool_idle = pool_idle;
+        self
+    }
+
+    /// Makes the wire. No connection is opened yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Request`], and the message says which: there is no crypto provider, the platform's roots cannot be
+    /// read, or the application's name has a byte that no header may have.
+    pub fn build(self) -> Result<HyperTransport, Error> {
+        let own = concat!("defender-rs/", env!("CARGO_PKG_VERSION"));
+        let agent = self.application.map_or_else(|| own.to_owned(), |application| format!("{application} {own}"));
+        let user_agent = HeaderValue::try_from(agent).map_err(|source| {
+            Error::new(ErrorKind::Request)
+                .context("the application's name cannot stand in a `User-Agent` header; use printable ASCII")
+                .caused_by(source)
+        })?;
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false); // The scheme is checked by the https connector around it.
+        tcp.set_connect_timeout(Some(self.connect_timeout));
+        // With Nagle's algorithm on, the two small writes of an HTTP/2 POST wait 40 ms for each other.
+        tcp.set_nodelay(true);
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::client_config(&self.roots, self.crypto)?)
+            .https_only()
+            .enable_all_versions()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(self.pool_idle)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .build(https);
+        Ok(HyperTransport { client, user_agent })
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Transport for HyperTransport {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        let mut request = request.map(Full::new);
+        request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        let uri = request.uri();
+        let (Some("https"), Some(host)) = (uri.scheme_str(), uri.authority().map(ToString::to_string)) else {
+            return Err(Error::new(ErrorKind::Request).context("its URL must be absolute and begin with https://"));
+        };
+        match self.client.request(request).await {
+            Ok(response) => Ok(response.map(|body| Body::new(FromWire(body)))),
+            Err(error) => Err(classify(error, &host)),
+        }
+    }
+}
+
+/// Says of hyper's error whether the request can have been processed.
+fn classify(error: hyper_util::client::legacy::Error, host: &str) -> Error {
+    if error.is_connect() {
+        return Error::new(ErrorKind::Connect).context(format!("to {host}")).caused_by(error);
+    }
+    let cause = StdError::source(&error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    match cause {
+        // hyper gives this for a request that never left the connection's queue.
+        Some(cause) if cause.is_canceled() => {
+            Error::new(ErrorKind::Interrupted).context(format!("by {host}")).before_sending().caused_by(error)
+        }
+        // Nothing more is certain, and what is not certain may have been processed.
+        _ => Error::new(ErrorKind::Interrupted).context(format!("by {host}")).caused_by(error),
+    }
+}
+
+/// A body as hyper gives it, with our error.
+struct FromWire(Incoming);
+
+impl HttpBody for FromWire {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(&mut self.0)
+            .poll_frame(context)
+            .map_err(|source| Error::new(ErrorKind::Interrupted).context("inside the answer's body").caused_by(source))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}

@@ -1,0 +1,94 @@
+//! The one function that everything else wraps.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::{Body, Error};
+
+/// Something that carries one HTTP request to its server and brings back the answer.
+///
+/// # What an implementation owes
+///
+/// - One call is one exchange: it never retries and never follows a redirect. Both are decisions of whoever knows what
+///   the request does.
+/// - An answer is an answer, whatever its status: a 404 or a 503 is `Ok`.
+/// - An error says whether the request can have been processed: see [`Error::never_sent`]. Where that is not known, it
+///   says so, and the caller must assume that the request took effect.
+/// - A future that is dropped before it is done stops the exchange. Whether the request was sent by then is unknown.
+/// - Nothing of the request's headers or body appears in an error or in `Debug`.
+///
+/// What a layer may want to know of a call travels in the request's extensions: [`extensions`](crate::extensions).
+///
+/// # Examples
+///
+/// A transport of one's own, for a test, without any feature:
+///
+/// ```
+/// use bytes::Bytes;
+/// use defender_transport::{Body, Error, Transport};
+/// use http::{Request, Response};
+///
+/// #[derive(Debug)]
+/// struct AlwaysFine;
+///
+/// #[async_trait::async_trait]
+/// impl Transport for AlwaysFine {
+///     async fn send(&self, _: Request<Bytes>) -> Result<Response<Body>, Error> {
+///         Ok(Response::new(Body::from("fine")))
+///     }
+/// }
+/// ```
+#[cfg_attr(feature = "testing", mockall::automock)]
+#[async_trait]
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// One exchange: `request` goes out, the head of its answer comes back, and the body follows as it is read.
+    ///
+    /// # Errors
+    ///
+    /// No answer came back. [`Error::never_sent`] tells whether it is certain that the server did not process the
+    /// request.
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error>;
+}
+
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        (**self).send(request).await
+    }
+}
+
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        (**self).send(request).await
+    }
+}
+
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for &T {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        (**self).send(request).await
+    }
+}
+
+/// The adapters as methods, so that a stack reads in the order in which it was wrapped, from the wire outwards.
+pub trait TransportExt: Transport + Sized {
+    /// Decodes bodies that come compressed, asked for or not: see [`Decompressed`](crate::Decompressed).
+    #[cfg(feature = "compression")]
+    fn decompressed(self) -> crate::Decompressed<Self> {
+        crate::Decompressed::new(self)
+    }
+
+    /// Forgets the type.
+    fn shared(self) -> Arc<dyn Transport>
+    where
+        Self: 'static,
+    {
+        Arc::new(self)
+    }
+}
+
+impl<T: Transport> TransportExt for T {}
