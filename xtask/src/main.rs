@@ -1,1 +1,3 @@
+//! What the project does with itself. Nothing is in here yet.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! Removes an app restriction. Nothing is in here yet.
+
 fn main() {}

@@ -61,3 +61,67 @@ impl<T: Transport> Transport for Authorized<T> {
         self.inner.send(request).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use defender_transport::testing::MockTransport;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::AccessToken;
+
+    #[derive(Debug)]
+    struct Fixed;
+
+    #[async_trait]
+    impl TokenCredential for Fixed {
+        async fn token(&self, _: &TokenRequest) -> Result<AccessToken, crate::Error> {
+            Ok(AccessToken::new("canary", Timestamp::MAX))
+        }
+    }
+
+    fn authorized(wire: MockTransport) -> Authorized<MockTransport> {
+        Authorized::new(wire, Arc::new(Fixed), &Uri::from_static("https://api.example.com")).unwrap()
+    }
+
+    fn get(uri: &str) -> Request<Bytes> {
+        Request::get(uri).body(Bytes::new()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_bearer_goes_to_its_host() {
+        let mut wire = MockTransport::new();
+        wire.expect_send()
+            .withf(|request| {
+                request.headers()[AUTHORIZATION] == "Bearer canary" && request.headers()[AUTHORIZATION].is_sensitive()
+            })
+            .times(2)
+            .returning(|_| Ok(Response::new(Body::empty())));
+        let authorized = authorized(wire);
+        authorized.send(get("https://api.example.com/x")).await.unwrap();
+        authorized.send(get("https://API.example.com:443/x")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_bearer_goes_nowhere_else() {
+        for uri in [
+            "http://api.example.com/x",
+            "https://api.example.com:8443/x",
+            "https://api.example.com.evil.com/x",
+            "https://user@api.example.com/x",
+            "https://blob.example.com/x",
+            "/x",
+        ] {
+            // A mock that expects nothing fails the test when it is called.
+            let error = authorized(MockTransport::new()).send(get(uri)).await.unwrap_err();
+            assert!(error.never_sent(), "{uri}");
+            assert!(!format!("{error:?} {error}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn a_base_that_is_not_https_is_refused() {
+        let base = Uri::from_static("http://api.example.com");
+        assert!(Authorized::new(MockTransport::new(), Arc::new(Fixed), &base).is_err());
+    }
+}

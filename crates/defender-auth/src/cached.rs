@@ -73,10 +73,9 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
         if let Some(token) = good.clone().filter(|token| !self.is_due(token)) {
             return Ok(token);
         }
-        if good.is_none() && !challenged && self.failures.load(Ordering::Acquire) != failures {
-            if let Some(error) = &*last_failure {
-                return Err(error.clone());
-            }
+        let shared = good.is_none() && !challenged && self.failures.load(Ordering::Acquire) != failures;
+        if let Some(error) = last_failure.as_ref().filter(|_| shared) {
+            return Err(error.clone());
         }
         match self.inner.token(ask).await {
             Ok(token) => {
@@ -90,5 +89,101 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
                 good.ok_or(error)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use defender_transport::testing::ManualClock;
+    use futures_util::future::{FutureExt, join_all};
+
+    use super::*;
+    use crate::ErrorKind;
+
+    /// Gives what it was told to give, one after the other, each after a second.
+    #[derive(Debug)]
+    struct Scripted {
+        clock: ManualClock,
+        answers: std::sync::Mutex<VecDeque<Result<AccessToken, Error>>>,
+        asked: AtomicU64,
+    }
+
+    #[async_trait]
+    impl TokenCredential for Scripted {
+        async fn token(&self, _: &TokenRequest) -> Result<AccessToken, Error> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            self.clock.sleep(Duration::from_secs(1)).await;
+            self.answers.lock().unwrap().pop_front().expect("a token was fetched once too often")
+        }
+    }
+
+    fn cached(clock: &ManualClock, answers: impl IntoIterator<Item = Result<AccessToken, Error>>) -> Cached<Scripted> {
+        let answers = std::sync::Mutex::new(answers.into_iter().collect());
+        let scripted = Scripted { clock: clock.clone(), answers, asked: AtomicU64::new(0) };
+        Cached::new(scripted, Arc::new(clock.clone()))
+    }
+
+    fn token(clock: &ManualClock, text: &str) -> AccessToken {
+        AccessToken::new(text, clock.now() + Duration::from_secs(3_600))
+    }
+
+    fn failure() -> Error {
+        Error::new(ErrorKind::Transport)
+    }
+
+    #[tokio::test]
+    async fn a_thousand_that_ask_at_once_make_one_request() {
+        let clock = ManualClock::new();
+        let cached = cached(&clock, [Ok(token(&clock, "a"))]);
+        let ask = TokenRequest::new();
+        let all = clock.run(join_all((0..1_000).map(|_| cached.token(&ask)))).await;
+        assert!(all.into_iter().all(|got| got.unwrap().secret() == "a"));
+        assert_eq!(cached.inner.asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_thousand_that_ask_at_once_share_one_failure() {
+        let clock = ManualClock::new();
+        let cached = cached(&clock, [Err(failure())]);
+        let ask = TokenRequest::new();
+        let all = clock.run(join_all((0..1_000).map(|_| cached.token(&ask)))).await;
+        assert!(all.into_iter().all(|got| got.is_err()));
+        assert_eq!(cached.inner.asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_stale_token_is_replaced_once_however_many_bring_it() {
+        let clock = ManualClock::new();
+        let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "b"))]);
+        let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
+        let ask = TokenRequest::new().stale(stale);
+        let all = clock.run(join_all((0..1_000).map(|_| cached.token(&ask)))).await;
+        assert!(all.into_iter().all(|got| got.unwrap().secret() == "b"));
+        assert_eq!(cached.inner.asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn an_old_token_is_served_while_it_is_good_and_its_replacement_fails() {
+        let clock = ManualClock::new();
+        let cached = cached(&clock, [Ok(token(&clock, "a")), Err(failure()), Err(failure())]);
+        let ask = TokenRequest::new();
+        clock.run(cached.token(&ask)).await.unwrap();
+        clock.advance(Duration::from_secs(3_400));
+        assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "a");
+        clock.advance(Duration::from_secs(300));
+        assert!(clock.run(cached.token(&ask)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn whoever_fetches_may_be_dropped_and_strands_nobody() {
+        let clock = ManualClock::new();
+        let cached = cached(&clock, [Ok(token(&clock, "a"))]);
+        let ask = TokenRequest::new();
+        let mut first = cached.token(&ask);
+        assert!((&mut first).now_or_never().is_none());
+        drop(first);
+        assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "a");
     }
 }

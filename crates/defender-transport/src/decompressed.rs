@@ -184,3 +184,85 @@ impl fmt::Debug for Inflating {
         f.debug_struct("Inflating").field("coding", &self.coding).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "testing")]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{
+        Compression,
+        write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+    };
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::testing::MockTransport;
+
+    fn forms(plain: &[u8]) -> [(&'static str, Vec<u8>); 3] {
+        let (mut gzip, mut zlib, mut raw) = (
+            GzEncoder::new(Vec::new(), Compression::default()),
+            ZlibEncoder::new(Vec::new(), Compression::default()),
+            DeflateEncoder::new(Vec::new(), Compression::default()),
+        );
+        gzip.write_all(plain).unwrap();
+        zlib.write_all(plain).unwrap();
+        raw.write_all(plain).unwrap();
+        [("gzip", gzip.finish().unwrap()), ("deflate", zlib.finish().unwrap()), ("Deflate", raw.finish().unwrap())]
+    }
+
+    /// Comes a byte at a time, the hardest way to tell the forms apart.
+    struct Dribble(Bytes);
+
+    impl HttpBody for Dribble {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+            let more = !self.0.is_empty();
+            Poll::Ready(more.then(|| Ok(Frame::data(self.0.split_to(1)))))
+        }
+    }
+
+    fn read(coding: &'static str, body: Body, limit: usize) -> Result<Bytes, Error> {
+        let mut wire = MockTransport::new();
+        wire.expect_send().return_once(move |_| {
+            Ok(Response::builder().header(CONTENT_ENCODING, coding).header(CONTENT_LENGTH, 1).body(body).unwrap())
+        });
+        let request = Request::get("https://example.com/").body(Bytes::new()).unwrap();
+        let answer = Decompressed::new(wire).send(request).now_or_never().unwrap().unwrap();
+        assert!(!answer.headers().contains_key(CONTENT_LENGTH), "it is the length of the compressed form");
+        answer.into_body().collect(limit).now_or_never().unwrap()
+    }
+
+    #[test]
+    fn gzip_and_both_forms_of_deflate_are_decoded_whole_and_a_byte_at_a_time() {
+        let plain = "An answer that nobody asked to be compressed. ".repeat(2_000);
+        for (coding, packed) in forms(plain.as_bytes()) {
+            assert_eq!(read(coding, packed.clone().into(), 1 << 20).unwrap(), plain, "{coding}");
+            assert_eq!(read(coding, Body::new(Dribble(packed.into())), 1 << 20).unwrap(), plain, "{coding}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_ends_too_early_is_an_error_wherever_it_ends() {
+        for (coding, packed) in forms(b"hello, hello, hello") {
+            for cut in 1..packed.len() {
+                assert!(read(coding, packed[..cut].to_vec().into(), 1 << 20).is_err(), "{coding} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_by_the_readers_limit() {
+        for (coding, packed) in forms(&vec![0; 4 << 20]) {
+            assert_eq!(read(coding, packed.into(), 1 << 20).unwrap_err().kind(), ErrorKind::TooLarge);
+        }
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_nothing_is_nothing() {
+        assert_eq!(read("gzip", Body::from("<html>"), 1 << 20).unwrap_err().kind(), ErrorKind::Decode);
+        assert_eq!(read("deflate", Body::empty(), 1 << 20).unwrap(), "");
+    }
+}

@@ -59,7 +59,6 @@ impl HyperTransport {
     }
 
     /// A wire to be set up.
-    #[must_use]
     pub fn builder() -> HyperTransportBuilder {
         HyperTransportBuilder::default()
     }

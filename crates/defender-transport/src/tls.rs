@@ -119,7 +119,7 @@ pub(crate) fn client_config(roots: &Roots, crypto: Crypto) -> Result<ClientConfi
     };
     let verifier: Arc<dyn ServerCertVerifier> = match &roots.0 {
         Choice::Platform => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(failed)?),
-        Choice::Bundled => webpki(RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()), &provider)?,
+        Choice::Bundled => webpki(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), &provider)?,
         Choice::Own(certificates) => {
             let mut store = RootCertStore::empty();
             for certificate in certificates {

@@ -3,8 +3,11 @@
 use std::{
     collections::BTreeMap,
     future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, Waker},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
@@ -67,6 +70,7 @@ impl ManualClock {
     /// sleeps, and then the clock stands where it stood.
     ///
     /// This is how a simulation jumps from event to event.
+    #[expect(clippy::must_use_candidate, reason = "moving the clock is the point, how far it went is news")]
     pub fn advance_to_next(&self) -> Option<Duration> {
         let step = {
             let hands = self.hands();
@@ -90,16 +94,17 @@ impl ManualClock {
     /// # Panics
     ///
     /// When the future waits and nobody sleeps on this clock, since it would wait for good.
-    #[expect(clippy::panic, reason = "the test kit's way of saying that a test hangs")]
     pub async fn run<F: Future>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
-        poll_fn(|context| match future.as_mut().poll(context) {
-            Poll::Ready(output) => Poll::Ready(output),
-            Poll::Pending => {
+        poll_fn(|context| {
+            let woken = Arc::new(Woken { by_itself: AtomicBool::new(false), task: context.waker().clone() });
+            let output = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&woken))));
+            // What woke itself while it was polled can go on without time.
+            if output.is_pending() && !woken.by_itself.load(Ordering::Acquire) {
                 assert!(self.advance_to_next().is_some(), "the future waits for something other than this clock");
                 context.waker().wake_by_ref();
-                Poll::Pending
             }
+            output
         })
         .await
     }
@@ -143,6 +148,19 @@ impl Clock for ManualClock {
     }
 }
 
+/// Wakes the task, and remembers that it did.
+struct Woken {
+    by_itself: AtomicBool,
+    task: Waker,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.by_itself.store(true, Ordering::Release);
+        self.task.wake_by_ref();
+    }
+}
+
 /// A sleeper's place in the list, given up when the sleep is dropped.
 #[derive(Debug)]
 struct Place {
@@ -158,10 +176,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        pin::pin,
-        task::{Context, Waker},
-    };
+    use std::pin::pin;
 
     use super::*;
 
