@@ -1,1 +1,11 @@
-//! What Defender for Endpoint says about machine actions. Nothing is in here yet.
+#![doc = include_str!("../README.md")]
+
+mod comment;
+mod error;
+mod id;
+
+pub use {
+    comment::Comment,
+    error::{Error, ErrorKind},
+    id::{ActionId, MachineId},
+};

@@ -1,0 +1,107 @@
+//! Ids, which stand in the path of a request.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind};
+
+/// 40 hex digits are usual, not the rule, so more is taken; what could change a path is not.
+const LONGEST: usize = 128;
+
+fn checked(what: &str, text: String) -> Result<String, Error> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(allowed) {
+        return Ok(text);
+    }
+    let shown: String = text.chars().take(LONGEST).collect();
+    Err(Error::new(
+        ErrorKind::InvalidId,
+        format!("`{}` is no {what} id; an id has 1 to {LONGEST} letters, digits, `-` and `_`", shown.escape_debug()),
+    ))
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text, safe to stand in a path.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Error;
+
+            fn try_from(text: String) -> Result<Self, Error> {
+                checked($what, text).map(Self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                text.to_owned().try_into()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// The id of a machine in Defender; neither its name nor its Entra device id.
+    MachineId,
+    "machine"
+);
+id!(
+    /// The id of a machine action.
+    ActionId,
+    "action"
+);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_could_change_a_path_is_refused() {
+        for hostile in ["", ".", "..", "../offboard", "a/b", "a?b", "a#b", "a%2fb", "a b", "é", &"a".repeat(129)] {
+            assert_eq!(hostile.parse::<MachineId>().unwrap_err().kind(), ErrorKind::InvalidId, "{hostile}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_checked_when_it_is_decoded_too() {
+        assert!(serde_json::from_str::<ActionId>(r#""a/b""#).is_err());
+        assert_eq!(serde_json::to_string(&"a-b".parse::<ActionId>().unwrap()).unwrap(), r#""a-b""#);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_needs_no_encoding(text in any::<String>()) {
+            if let Ok(id) = text.parse::<MachineId>() {
+                prop_assert!(id.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+            }
+        }
+    }
+}
