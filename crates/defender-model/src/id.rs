@@ -58,6 +58,18 @@ macro_rules! id {
             }
         }
 
+        impl crate::field::Field for $name {
+            fn text(text: &str) -> crate::field::Read<Self> {
+                text.parse().map_or_else(|_| crate::field::Read::Odd(text.into()), crate::field::Read::Good)
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)

@@ -1,0 +1,59 @@
+//! The commands of a live response session, as an action carries them.
+
+use jiff::Timestamp;
+
+use crate::{open_enum::open_enum, resource::resource};
+
+open_enum! {
+    /// How far a command of a live response session is.
+    ///
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response>.
+    CommandStatus {
+        /// It waits for its turn.
+        Created = "Created",
+        /// It is done.
+        Completed = "Completed",
+        /// It did not succeed, and those after it are not run.
+        Failed = "Failed",
+    }
+}
+
+resource! {
+    /// One command of a live response session and what became of it.
+    ///
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>.
+    pub struct LiveResponseCommand ("a live response command") {
+        /// Its place in the session, from 0.
+        index: Option<i32> = "index",
+        /// When it began.
+        start_time: Option<Timestamp> = "startTime",
+        /// When it ended.
+        end_time: Option<Timestamp> = "endTime",
+        /// How far it is; `""` where nothing was said.
+        command_status: CommandStatus = "commandStatus",
+        /// What went wrong, in the service's words.
+        errors: Option<Vec<String>> = "errors",
+        /// What was asked for.
+        command: Option<CommandRequest> = "command",
+    }
+}
+
+resource! {
+    /// What a live response command was asked to do.
+    pub struct CommandRequest ("the request of a live response command") {
+        /// `PutFile`, `RunScript` or `GetFile`.
+        command_type: Option<String> = "type",
+        /// With what.
+        params: Option<Vec<CommandParam>> = "params",
+    }
+}
+
+resource! {
+    /// One parameter of a live response command.
+    pub struct CommandParam ("a parameter of a live response command") {
+        /// Its name, such as `ScriptName`.
+        key: Option<String> = "key",
+        /// Its value.
+        value: Option<String> = "value",
+    }
+}

@@ -1,0 +1,212 @@
+//! The record of one action on one machine.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{ActionId, ActionStatus, ActionType, LiveResponseCommand, MachineId, resource::resource};
+
+resource! {
+    /// The record of one action on one machine.
+    ///
+    /// Its fields are those that the service sends today, which are more than its page lists
+    /// (<https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>), under its own names in snake case. All
+    /// but the id may be missing. What is not known here, or not of the shape that is known, is in
+    /// [`extra`](Self::extra); encoding gives it back.
+    ///
+    /// ```
+    /// use defender_model::{ActionStatus, ActionType, MachineAction};
+    ///
+    /// let action: MachineAction = serde_json::from_str(r#"{
+    ///     "id": "44cffc15-0e3d-4cbf-96aa-bf76f9b27f5e",
+    ///     "type": "UnrestrictCodeExecution",
+    ///     "status": "Pending",
+    ///     "computerDnsName": null,
+    ///     "somethingNew": 1
+    /// }"#)?;
+    /// assert_eq!(action.action_type, ActionType::UnrestrictCodeExecution);
+    /// assert!(!action.status.is_terminal());
+    /// assert_eq!(action.computer_dns_name, None);
+    /// assert_eq!(action.extra["somethingNew"], 1);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub struct MachineAction ("a machine action") {
+        [required]
+        /// Its id.
+        id: ActionId = "id",
+        /// What kind of action it is; `""` where nothing was said.
+        action_type: ActionType = "type",
+        /// Null in every record seen so far.
+        title: Option<String> = "title",
+        /// Who asked for it: the mail address of a user, or the id of an application. May end in blanks.
+        requestor: Option<String> = "requestor",
+        /// The comment with which it was asked for. Some records echo it with blanks around it.
+        requestor_comment: Option<String> = "requestorComment",
+        /// How far it is; `""` where nothing was said.
+        status: ActionStatus = "status",
+        /// The machine.
+        machine_id: Option<MachineId> = "machineId",
+        /// The machine's name: not always a DNS name, and null right after the request.
+        computer_dns_name: Option<String> = "computerDnsName",
+        /// When it was asked for.
+        creation_date_time_utc: Option<Timestamp> = "creationDateTimeUtc",
+        /// When its record last changed. Older records spell it `lastUpdateTimeUtc`; where both are there, this is the
+        /// newer spelling's and the other is in [`extra`](Self::extra).
+        last_update_date_time_utc: Option<Timestamp> = "lastUpdateDateTimeUtc" | "lastUpdateTimeUtc",
+        /// Who cancelled it.
+        cancellation_requestor: Option<String> = "cancellationRequestor",
+        /// The comment with which it was cancelled.
+        cancellation_comment: Option<String> = "cancellationComment",
+        /// When it was cancelled.
+        cancellation_date_time_utc: Option<Timestamp> = "cancellationDateTimeUtc",
+        /// The device's error as a signed HRESULT; 0 is none. Not in the service's page.
+        error_h_result: Option<i32> = "errorHResult",
+        /// `Full` or `Selective` of an isolation, `Quick` or `Full` of a scan.
+        scope: Option<String> = "scope",
+        /// The id under which whoever asked for it knows it.
+        external_id: Option<String> = "externalId" | "externalID",
+        /// Where it was asked for: `PublicApi` or `Portal`, as far as seen.
+        request_source: Option<String> = "requestSource",
+        /// The file that it is about.
+        related_file_info: Option<RelatedFileInfo> = "relatedFileInfo",
+        /// The commands of a live response session; empty for other types.
+        commands: Option<Vec<LiveResponseCommand>> = "commands",
+        /// Null in every record seen so far, so its shape is not known. Not in the service's page.
+        troubleshoot_info: Option<Value> = "troubleshootInfo",
+    }
+}
+
+resource! {
+    /// The file that an action is about.
+    pub struct RelatedFileInfo ("a related file") {
+        /// Its hash.
+        file_identifier: Option<String> = "fileIdentifier",
+        /// Which hash that is: `Sha1`, `Sha256` or `Md5`.
+        file_identifier_type: Option<String> = "fileIdentifierType",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(value: Value) -> MachineAction {
+        serde_json::from_value(value).unwrap()
+    }
+
+    /// As the service sends it: all 20 fields, most of them null.
+    fn live() -> Value {
+        json!({
+            "@odata.context": "https://api.security.microsoft.com/api/$metadata#MachineActions/$entity",
+            "id": "5382f7ea-7557-4ab7-9782-d50480024a4e",
+            "type": "LiveResponse",
+            "title": null,
+            "requestor": "analyst@contoso.com",
+            "requestorComment": "collecting",
+            "status": "TimeOut",
+            "machineId": "1e5bc9d7e413ddd7902c2932e418702b84d0cc07",
+            "computerDnsName": "ws-eng-04",
+            "creationDateTimeUtc": "2025-03-01T09:15:00.1234567Z",
+            "lastUpdateDateTimeUtc": "2025-03-04T09:29:00.7697Z",
+            "cancellationRequestor": null,
+            "cancellationComment": null,
+            "cancellationDateTimeUtc": null,
+            "errorHResult": -2_145_844_840,
+            "scope": null,
+            "externalId": "ticket-7",
+            "requestSource": "PublicApi",
+            "relatedFileInfo": {"fileIdentifier": "87662bc3d60e4200ceaf7aae249d1c343f4b83c9", "fileIdentifierType": "Sha1"},
+            "commands": [{
+                "index": 0,
+                "startTime": null,
+                "endTime": "2025-03-01T09:16:00Z",
+                "commandStatus": "Completed",
+                "errors": [],
+                "command": {"type": "GetFile", "params": [{"key": "Path", "value": "C:\\evil.exe"}]}
+            }],
+            "troubleshootInfo": {"nobody": ["knows"]},
+        })
+    }
+
+    fn without_nulls(value: &Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect()
+            }
+            Value::Array(items) => items.iter().map(without_nulls).collect(),
+            other => other.clone(),
+        }
+    }
+
+    #[test]
+    fn a_live_record_is_read_whole() {
+        let action = read(live());
+        assert_eq!(action.id.as_str(), "5382f7ea-7557-4ab7-9782-d50480024a4e");
+        assert_eq!(action.status, ActionStatus::TimeOut);
+        assert_eq!(action.error_h_result, Some(-2_145_844_840));
+        assert_eq!(action.creation_date_time_utc.unwrap().subsec_nanosecond(), 123_456_700);
+        let commands = action.commands.unwrap();
+        assert_eq!(commands[0].command.as_ref().unwrap().params.as_ref().unwrap()[0].key.as_deref(), Some("Path"));
+        assert_eq!(action.extra.keys().collect::<Vec<_>>(), ["@odata.context"]);
+    }
+
+    #[test]
+    fn nothing_is_lost_on_the_way_there_and_back() {
+        assert_eq!(serde_json::to_value(read(live())).unwrap(), without_nulls(&live()));
+    }
+
+    #[test]
+    fn an_id_is_enough() {
+        let action = read(json!({"id": "a"}));
+        assert_eq!((action.status.as_str(), action.action_type.as_str()), ("", ""));
+        assert_eq!(serde_json::to_value(action).unwrap(), json!({"id": "a"}));
+    }
+
+    #[test]
+    fn without_an_id_that_can_stand_in_a_path_it_is_an_error() {
+        for (body, words) in [
+            (json!({}), "missing field `id`"),
+            (json!({"id": null}), "missing field `id`"),
+            (json!({"id": "../a"}), "is no action id"),
+            (json!({"id": 5}), "expected a string"),
+            (json!([]), "a machine action"),
+        ] {
+            let error = serde_json::from_value::<MachineAction>(body.clone()).unwrap_err().to_string();
+            assert!(error.contains(words), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_older_spelling_of_the_update_time_is_taken_and_loses_to_the_newer() {
+        let older = "2018-12-04T12:15:40.6052029Z";
+        let newer = "2018-12-05T00:00:00Z";
+        let action = read(json!({"id": "a", "lastUpdateTimeUtc": older}));
+        assert_eq!(action.last_update_date_time_utc.unwrap().to_string(), older);
+        assert!(action.extra.is_empty());
+        for body in [
+            json!({"id": "a", "lastUpdateTimeUtc": older, "lastUpdateDateTimeUtc": newer}),
+            json!({"id": "a", "lastUpdateDateTimeUtc": newer, "lastUpdateTimeUtc": older}),
+        ] {
+            let action = read(body.clone());
+            assert_eq!(action.last_update_date_time_utc.unwrap().to_string(), newer);
+            assert_eq!(action.extra["lastUpdateTimeUtc"], older);
+            assert_eq!(serde_json::to_value(action).unwrap(), body);
+        }
+        let action = read(json!({"id": "a", "lastUpdateTimeUtc": older, "lastUpdateDateTimeUtc": null}));
+        assert_eq!(action.last_update_date_time_utc.unwrap().to_string(), older);
+    }
+
+    #[test]
+    fn a_field_of_another_shape_is_kept_and_fails_nothing() {
+        let odd = json!({
+            "id": "a", "status": 7, "type": ["Isolate"], "machineId": "a/b", "creationDateTimeUtc": "yesterday",
+            "lastUpdateTimeUtc": "later", "errorHResult": 2_149_122_456_u32, "commands": [1], "requestor": {"id": 1},
+            "relatedFileInfo": "none", "title": false,
+        });
+        let action = read(odd.clone());
+        assert_eq!(action.machine_id, None);
+        assert_eq!(action.extra["status"], 7);
+        assert_eq!(serde_json::to_value(action).unwrap(), odd);
+    }
+}
