@@ -1,4 +1,6 @@
-//! OAuth 2.0 over our own transport: the one module that names the `oauth2` crate's client.
+//! OAuth 2.0 over our own transport: the one module that names the `oauth2` crate.
+
+mod answer;
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -14,7 +16,8 @@ use oauth2::{
     basic::{BasicRevocationErrorResponse, BasicTokenIntrospectionResponse},
 };
 
-use crate::{AccessToken, Context, EntraError, Error, ErrorKind, entra::TokenAnswer, secret::Secret};
+use self::answer::TokenAnswer;
+use crate::{AccessToken, Context, EntraError, Error, ErrorKind, secret::Secret};
 
 /// A token's answer is small; one that is not is refused.
 const BODY_LIMIT: usize = 1 << 20;

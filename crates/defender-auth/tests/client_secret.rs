@@ -1,0 +1,135 @@
+//! A client secret and the token endpoint, over a mock of the wire and in virtual time.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use defender_auth::{ClientSecretCredential, Cloud, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest};
+use defender_transport::{
+    Body, Clock,
+    extensions::Resend,
+    testing::{ManualClock, MockTransport},
+};
+use http::{Request, Response};
+
+const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"the-token"}"#;
+
+fn connected(wire: MockTransport, clock: &ManualClock) -> Arc<dyn TokenCredential> {
+    let context = Context::new(Arc::new(wire), Arc::new(clock.clone()), Cloud::Public);
+    ClientSecretCredential::new("contoso.com", "the-client", "s&cr=t+").connect(&context).unwrap()
+}
+
+fn answering(status: u16, body: &'static str) -> MockTransport {
+    let mut wire = MockTransport::new();
+    wire.expect_send().returning(move |_| Ok(Response::builder().status(status).body(Body::from(body)).unwrap()));
+    wire
+}
+
+async fn refused(status: u16, body: &'static str) -> Error {
+    connected(answering(status, body), &ManualClock::new()).token(&TokenRequest::new()).await.unwrap_err()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut shown = format!("{error} / {error:?}");
+    if let Some(source) = error.source() {
+        shown.push_str(&chain(source));
+    }
+    shown
+}
+
+#[tokio::test]
+async fn the_grant_is_asked_for_as_entra_documents_it() {
+    let as_documented = |request: &Request<Bytes>| {
+        let mut form: Vec<_> = std::str::from_utf8(request.body()).unwrap().split('&').collect();
+        form.sort_unstable();
+        request.method() == http::Method::POST
+            && request.uri() == "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
+            && request.headers()["content-type"] == "application/x-www-form-urlencoded"
+            && !request.headers().contains_key("authorization")
+            && request.extensions().get() == Some(&Resend::Safe)
+            && form
+                == [
+                    "client_id=the-client",
+                    "client_secret=s%26cr%3Dt%2B",
+                    "grant_type=client_credentials",
+                    "scope=https%3A%2F%2Fapi.securitycenter.microsoft.com%2F.default",
+                ]
+    };
+    let mut wire = MockTransport::new();
+    wire.expect_send().withf(as_documented).times(1).returning(|_| Ok(Response::new(Body::from(TOKEN))));
+    let clock = ManualClock::new();
+
+    let token = connected(wire, &clock).token(&TokenRequest::new()).await.unwrap();
+
+    assert_eq!(token.secret(), "the-token");
+    assert_eq!(token.expires_on().duration_since(clock.now()).as_secs(), 3599);
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_to_do() {
+    let error = refused(
+        401,
+        r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215]}"#,
+    )
+    .await;
+    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(error.entra().unwrap().aadsts(), Some(7_000_215));
+    assert!(error.to_string().contains("use the secret's value, not its id"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_token_is_told_by_its_status_and_not_by_its_text() {
+    for (status, body, words) in [
+        (302, "", "redirect"),
+        (404, "<html>not here s&cr=t+</html>", "really a token endpoint"),
+        (429, "", "too many requests"),
+        (503, "busy", "in trouble"),
+        (200, "<html>sign in: s&cr=t+</html>", "not a token"),
+        (200, r#"{"access_token":5,"echo":"s&cr=t+"}"#, "not a token"),
+    ] {
+        let error = refused(status, body).await;
+        assert_eq!(error.kind(), ErrorKind::Response, "{status} {body}");
+        assert!(error.to_string().contains(words), "{status}: {error}");
+        assert!(!chain(&error).contains("s&cr=t+"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_reached_is_told_with_its_cause() {
+    let mut wire = MockTransport::new();
+    wire.expect_send().returning(|_| Err(defender_transport::Error::new(defender_transport::ErrorKind::Connect)));
+    let error = connected(wire, &ManualClock::new()).token(&TokenRequest::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Transport);
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "could not connect");
+}
+
+#[tokio::test]
+async fn a_token_is_kept_until_five_minutes_before_its_end() {
+    let mut wire = MockTransport::new();
+    wire.expect_send().times(2).returning(|_| Ok(Response::new(Body::from(TOKEN))));
+    let clock = ManualClock::new();
+    let credential = connected(wire, &clock);
+    for seconds in [0, 3200, 99, 10] {
+        clock.advance(std::time::Duration::from_secs(seconds));
+        credential.token(&TokenRequest::new()).await.unwrap();
+    }
+}
+
+#[test]
+fn what_would_send_the_secret_elsewhere_is_refused_before_anything_is_sent() {
+    let context = |authority: &str| {
+        Context::new(Arc::new(MockTransport::new()), Arc::new(ManualClock::new()), Cloud::Public).authority(authority)
+    };
+    for (tenant, authority, words) in [
+        ("contoso.com", "http://login.microsoftonline.com", "must be a URL that begins with https://"),
+        ("contoso.com", "login.microsoftonline.com", "must be a URL that begins with https://"),
+        ("contoso.com", "not a url", "is not a URL"),
+        ("contoso.com/x?", "https://login.microsoftonline.com", "neither an id nor a domain"),
+        ("", "https://login.microsoftonline.com", "neither an id nor a domain"),
+    ] {
+        let credential = ClientSecretCredential::new(tenant, "the-client", "secret");
+        let error = credential.connect(&context(authority)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
