@@ -11,6 +11,7 @@ mod entra;
 mod error;
 mod oauth;
 mod secret;
+mod static_credential;
 
 pub use {
     access_token::AccessToken,
@@ -22,4 +23,5 @@ pub use {
     credential::{Connect, TokenCredential, TokenRequest},
     entra::EntraError,
     error::{Error, ErrorKind},
+    static_credential::StaticCredential,
 };

@@ -1,0 +1,87 @@
+//! One action, by its id.
+
+use defender_model::{ActionId, Limit, MachineAction};
+use defender_transport::extensions::Resend;
+use http::Method;
+
+use crate::{BoxFuture, DefenderClient, Error, ErrorKind, Wait, call::Call};
+
+/// One action, by its id. It owns its client.
+#[derive(Clone, Debug)]
+pub struct ActionHandle {
+    client: DefenderClient,
+    id: ActionId,
+}
+
+impl ActionHandle {
+    pub(crate) fn new(client: DefenderClient, id: ActionId) -> Self {
+        Self { client, id }
+    }
+
+    /// The action's id.
+    #[must_use]
+    pub fn id(&self) -> &ActionId {
+        &self.id
+    }
+
+    /// Reads the action's record as it is now.
+    ///
+    /// Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.Read` or
+    /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
+    pub fn get(&self) -> GetAction {
+        GetAction { client: self.client.clone(), id: self.id.clone() }
+    }
+
+    /// Waits until the action has ended. `Ok` only when it succeeded.
+    pub fn wait(&self) -> Wait {
+        Wait::new(self.client.clone(), self.id.clone(), None)
+    }
+}
+
+/// A read of an action's record. Nothing is sent before it is awaited.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent until this is awaited"]
+pub struct GetAction {
+    client: DefenderClient,
+    id: ActionId,
+}
+
+impl GetAction {
+    /// Reads the record: the same as awaiting this, as a plain future that can be spawned or joined.
+    ///
+    /// # Errors
+    ///
+    /// See [`ErrorKind`].
+    #[expect(clippy::manual_async_fn, reason = "the signature promises `Send`")]
+    pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
+        async move {
+            let Self { client, id } = self;
+            let path = format!("/machineactions/{id}");
+            let what = format!("GET {path}");
+            let call = Call {
+                method: Method::GET,
+                path,
+                template: "/machineactions/{id}".to_owned(),
+                quota: Limit::GENERAL,
+                resend: Resend::Safe,
+                body: None,
+            };
+            let action: MachineAction = client.inner().call(call).await?;
+            // Another action's end must not be taken for this one's.
+            if !action.id.as_str().eq_ignore_ascii_case(id.as_str()) {
+                let other = format!("it is about the action {}", action.id);
+                return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).retryable(true).caused_by(other));
+            }
+            Ok(action)
+        }
+    }
+}
+
+impl IntoFuture for GetAction {
+    type Output = Result<MachineAction, Error>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}

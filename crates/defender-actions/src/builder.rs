@@ -1,0 +1,200 @@
+//! How a client is set up.
+
+use std::{fmt, sync::Arc};
+
+use defender_auth::{Cloud, Connect, Context, TokenCredential};
+use defender_transport::{Clock, SystemClock, Transport};
+use http::Uri;
+
+use crate::{DefenderClient, Error, ErrorKind, client::Inner, stack};
+
+type Connecting = Box<dyn FnOnce(&Context) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
+
+/// Sets up a [`DefenderClient`]. A credential is all that it must be given.
+#[must_use = "there is no client until `build`"]
+pub struct DefenderClientBuilder {
+    credential: Option<Connecting>,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Option<Arc<dyn Clock>>,
+    cloud: Cloud,
+    base_url: Option<String>,
+    prefix: String,
+    authority: Option<String>,
+    audience: Option<String>,
+}
+
+impl DefenderClientBuilder {
+    pub(crate) fn new() -> Self {
+        Self {
+            credential: None,
+            transport: None,
+            clock: None,
+            cloud: Cloud::default(),
+            base_url: None,
+            prefix: "/api".to_owned(),
+            authority: None,
+            audience: None,
+        }
+    }
+
+    /// Who asks: a description such as [`ClientSecretCredential`](defender_auth::ClientSecretCredential), which is given
+    /// this client's own wire, clock and cloud, or anything that is a [`TokenCredential`] already.
+    pub fn credential(mut self, credential: impl Connect + Send + 'static) -> Self {
+        self.credential = Some(Box::new(|context| credential.connect(context)));
+        self
+    }
+
+    /// The wire, of this client and of its credential. Default: [`HyperTransport`](defender_transport::HyperTransport)
+    /// with the platform's roots.
+    pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// The clock. Default: [`SystemClock`].
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// The cloud, which gives the base URL, the authority and the audience where they are not set by themselves.
+    /// Default: the commercial one.
+    pub fn cloud(mut self, cloud: Cloud) -> Self {
+        self.cloud = cloud;
+        self
+    }
+
+    /// Where the API is, as `https://host` or `https://host:port`.
+    pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
+        self.base_url = Some(base_url.into());
+        self
+    }
+
+    /// What each path begins with. Default: `/api`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Where tokens come from, as `https://host`.
+    pub fn authority(mut self, authority: impl Into<String>) -> Self {
+        self.authority = Some(authority.into());
+        self
+    }
+
+    /// For whom tokens are, without `/.default`. Not derived from the base URL: the audience
+    /// `https://api.securitycenter.microsoft.com` is the right one for `https://api.security.microsoft.com`.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// Makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`], and the message or its source says what is wrong and what to do.
+    pub fn build(self) -> Result<DefenderClient, Error> {
+        let wrong = |what: &str| Error::new(ErrorKind::Configuration).context(what);
+        let connecting =
+            self.credential.ok_or_else(|| wrong("it has no credential; give it one with `.credential(..)`"))?;
+        let base = base(self.base_url.as_deref().unwrap_or(self.cloud.base_url()), &self.prefix)?;
+        let wire = self.transport.map_or_else(default_wire, Ok)?;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let mut context = Context::new(stack::tokens(Arc::clone(&wire)), Arc::clone(&clock), self.cloud);
+        if let Some(authority) = self.authority {
+            context = context.authority(authority);
+        }
+        if let Some(audience) = self.audience {
+            context = context.audience(audience);
+        }
+        let credential = connecting(&context).map_err(|source| wrong("of its credential").caused_by(source))?;
+        let transport =
+            stack::api(wire, credential, &base).map_err(|source| wrong("of its base URL").caused_by(source))?;
+        let base = base.to_string().trim_end_matches('/').to_owned();
+        Ok(DefenderClient::from(Inner { transport, clock, base }))
+    }
+}
+
+/// The base URL with the prefix, or why they are none.
+fn base(base_url: &str, prefix: &str) -> Result<Uri, Error> {
+    let wrong = |what: String| Error::new(ErrorKind::Configuration).context(what);
+    let host = base_url.trim_end_matches('/');
+    let uri: Uri =
+        host.parse().map_err(|source| wrong(format!("the base URL `{base_url}` is not a URL")).caused_by(source))?;
+    if uri.path() != "/" && !uri.path().is_empty() || uri.query().is_some() {
+        return Err(wrong(format!(
+            "the base URL `{base_url}` has a path; give the host alone, and the path with `.prefix(..)`"
+        )));
+    }
+    if uri.scheme_str() != Some("https") || uri.host().is_none_or(str::is_empty) {
+        return Err(wrong(format!("the base URL `{base_url}` must begin with https:// and have a host")));
+    }
+    let inside = prefix.trim_matches('/');
+    let is_path = |segment: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(allowed)
+    };
+    if !inside.is_empty() && !inside.split('/').all(is_path) {
+        return Err(wrong(format!("the prefix `{prefix}` must be a path such as `/api`")));
+    }
+    format!("{host}/{inside}")
+        .parse()
+        .map_err(|source| wrong(format!("the base URL `{base_url}` with the prefix `{prefix}`")).caused_by(source))
+}
+
+#[cfg(feature = "hyper")]
+fn default_wire() -> Result<Arc<dyn Transport>, Error> {
+    match defender_transport::HyperTransport::new() {
+        Ok(wire) => Ok(Arc::new(wire)),
+        Err(source) => Err(Error::new(ErrorKind::Configuration).context("of its wire").caused_by(source)),
+    }
+}
+
+#[cfg(not(feature = "hyper"))]
+fn default_wire() -> Result<Arc<dyn Transport>, Error> {
+    Err(Error::new(ErrorKind::Configuration)
+        .context("it has no wire; turn on the feature `hyper`, or give it one with `.transport(..)`"))
+}
+
+impl fmt::Debug for DefenderClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DefenderClientBuilder")
+            .field("transport", &self.transport)
+            .field("cloud", &self.cloud)
+            .field("base_url", &self.base_url)
+            .field("prefix", &self.prefix)
+            .field("authority", &self.authority)
+            .field("audience", &self.audience)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_a_host_and_the_prefix_a_path() {
+        for (url, prefix, whole) in [
+            ("https://api.example.com", "/api", "https://api.example.com/api"),
+            ("https://api.example.com/", "api/v1.0/", "https://api.example.com/api/v1.0"),
+            ("https://127.0.0.1:8443", "", "https://127.0.0.1:8443/"),
+        ] {
+            assert_eq!(base(url, prefix).unwrap(), whole);
+        }
+        for (url, prefix, words) in [
+            ("http://api.example.com", "/api", "must begin with https://"),
+            ("api.example.com", "/api", "must begin with https://"),
+            ("https://", "/api", "and have a host"),
+            ("https://a b", "/api", "is not a URL"),
+            ("https://api.example.com/api", "/api", "has a path"),
+            ("https://api.example.com?x", "/api", "has a path"),
+            ("https://api.example.com", "/../x", "must be a path"),
+            ("https://api.example.com", "/a?b", "must be a path"),
+        ] {
+            let error = base(url, prefix).unwrap_err();
+            assert!(error.to_string().contains(words), "{url} {prefix}: {error}");
+        }
+    }
+}

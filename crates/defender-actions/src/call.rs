@@ -1,0 +1,133 @@
+//! One request and what its answer means.
+
+use bytes::Bytes;
+use defender_model::{Limit, Problem};
+use defender_transport::{
+    ErrorKind as Broken,
+    extensions::{Lane, Read, Resend, UrlTemplate, Window},
+};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use serde::de::DeserializeOwned;
+
+use crate::{Error, ErrorKind, client::Inner};
+
+/// The largest answer about one thing that is read.
+const ENTITY_LIMIT: usize = 4 << 20;
+
+/// What there is to know of a call before it is made.
+pub(crate) struct Call<'c> {
+    pub(crate) method: Method,
+    /// Below the prefix, with ids in it.
+    pub(crate) path: String,
+    /// The same with placeholders; calls of one template share one quota.
+    pub(crate) template: String,
+    pub(crate) quota: &'c [Limit],
+    pub(crate) resend: Resend,
+    /// JSON.
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+impl Call<'_> {
+    fn into_request(self, base: &str) -> Result<Request<Bytes>, http::Error> {
+        let json = HeaderValue::from_static("application/json");
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(format!("{base}{}", self.path))
+            .header(header::ACCEPT, json.clone())
+            .body(Bytes::new())?;
+        if let Some(body) = self.body {
+            request.headers_mut().insert(header::CONTENT_TYPE, json);
+            *request.body_mut() = body.into();
+        }
+        let extensions = request.extensions_mut();
+        extensions.insert(self.resend);
+        extensions.insert(Read::Whole(ENTITY_LIMIT));
+        extensions.insert(Lane {
+            name: format!("{} {}", self.method, self.template).into(),
+            limits: self.quota.iter().map(|limit| Window { calls: limit.calls, per: limit.per }).collect(),
+        });
+        extensions.insert(UrlTemplate(self.template.into()));
+        Ok(request)
+    }
+}
+
+impl Inner {
+    /// Makes `call`, and reads a `T` from an answer that says yes.
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
+        let what = format!("{} {}", call.method, call.path);
+        let resend = call.resend;
+        let request = call
+            .into_request(&self.base)
+            .map_err(|source| Error::new(ErrorKind::Request).context(&*what).caused_by(source))?;
+        let answer = self.transport.send(request).await.map_err(|error| no_answer(error, resend).context(&*what))?;
+        let (head, body) = answer.into_parts();
+        let status = head.status.as_u16();
+        let request_id = correlation_id(&head.headers);
+        let body = body.collect(ENTITY_LIMIT).await;
+        if !head.status.is_success() {
+            // A refusal is known by its status, even if its body broke off.
+            let (body, broken) = body.map_or_else(|error| (Bytes::new(), Some(error)), |body| (body, None));
+            let problem = Problem::parse(status, &body);
+            let mut error = Error::new(refusal(&problem, resend)).context(what);
+            if let Some(broken) = broken {
+                error = error.caused_by(broken);
+            }
+            return Err(error.problem_was(problem).request_id_was(request_id));
+        }
+        let unreadable = |body: &[u8]| {
+            Error::new(ErrorKind::AnswerUnreadable)
+                .context(&*what)
+                .retryable(resend == Resend::Safe)
+                .problem_was(Problem::parse(status, body))
+                .request_id_was(request_id.clone())
+        };
+        let body = body.map_err(|source| unreadable(b"").caused_by(source))?;
+        serde_json::from_slice(&body).map_err(|source| unreadable(&body).caused_by(source))
+    }
+}
+
+/// What it means that there is no answer.
+fn no_answer(error: defender_transport::Error, resend: Resend) -> Error {
+    match error.kind() {
+        Broken::Request => Error::new(ErrorKind::Request).caused_by(error),
+        Broken::Credential => without_token(error),
+        _ if error.never_sent() => Error::new(ErrorKind::NotReached).caused_by(error),
+        _ if resend == Resend::Never => Error::new(ErrorKind::OutcomeUnknown).caused_by(error),
+        _ => Error::new(ErrorKind::Interrupted).caused_by(error),
+    }
+}
+
+/// The credential's own error says it all, so it stands in for the transport's. Whether a later call may go well is the
+/// credential's to say, too.
+fn without_token(error: defender_transport::Error) -> Error {
+    let told = Error::new(ErrorKind::Credential);
+    match error.into_source() {
+        Some(source) => {
+            let unreached = source
+                .downcast_ref::<defender_auth::Error>()
+                .is_some_and(|error| matches!(error.kind(), defender_auth::ErrorKind::Transport));
+            told.retryable(unreached).caused_by(source)
+        }
+        None => told,
+    }
+}
+
+/// What a status that is no success means.
+fn refusal(problem: &Problem, resend: Resend) -> ErrorKind {
+    match problem.status() {
+        _ if problem.is_already_in_progress() => ErrorKind::AlreadyInProgress,
+        401 => ErrorKind::Unauthorized,
+        403 => ErrorKind::Forbidden,
+        404 => ErrorKind::NotFound,
+        410 => ErrorKind::Gone,
+        425 | 429 => ErrorKind::Throttled,
+        // A gateway that gives up says nothing of what the service behind it did.
+        408 | 500..=599 if resend == Resend::Never => ErrorKind::OutcomeUnknown,
+        408 | 500..=599 => ErrorKind::Unavailable,
+        _ => ErrorKind::Refused,
+    }
+}
+
+fn correlation_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("mise-correlation-id")?.to_str().ok().map(str::to_owned)
+}

@@ -1,0 +1,265 @@
+//! Why something was not done, or is not known to be.
+
+use std::{error::Error as StdError, fmt};
+
+use defender_model::{Code, MachineAction, Problem};
+
+/// Why something was not done, or is not known to be done.
+///
+/// [`kind`](Self::kind) says what to do; what the service said is in [`problem`](Self::problem), and the action that it
+/// is about, where one is known, in [`action`](Self::action). The message says what was being done and never repeats the
+/// [source](StdError::source).
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    context: String,
+    never_sent: bool,
+    retryable: bool,
+    problem: Option<Problem>,
+    request_id: Option<String>,
+    action: Option<MachineAction>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client is not set up rightly.
+    /// *Was it sent?* No. *What to do:* mend what the message names.
+    Configuration,
+    /// What was asked for cannot be sent: an empty comment, a path that is none.
+    /// *Was it sent?* No. *What to do:* mend what the message names.
+    Request,
+    /// There is no token.
+    /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error.
+    Credential,
+    /// The service was not reached.
+    /// *Was it sent?* No, for certain. *What to do:* call again.
+    NotReached,
+    /// An action was sent, or may have been, and no answer that says what became of it came back.
+    /// *Was it sent?* Unknown; it may have taken effect, and may still. *What to do:* look for it among the machine's
+    /// actions before you send it again.
+    OutcomeUnknown,
+    /// The service said yes, and its answer cannot be read.
+    /// *Was it sent?* Yes. An action has been taken by the service, and its id is not known. *What to do:* look for it
+    /// among the machine's actions; a read may be repeated.
+    AnswerUnreadable,
+    /// A read gave no answer.
+    /// *Was it sent?* Perhaps; it changes nothing. *What to do:* call again.
+    Interrupted,
+    /// The service refuses the request as it is: 400, or another 4xx that has no kind of its own, or a redirect.
+    /// *Was it sent?* Yes, and refused. *What to do:* see [`Error::problem`].
+    Refused,
+    /// An action of this type is pending on this machine already: 400 `ActiveRequestAlreadyExists`.
+    /// *Was it sent?* Yes, and refused. *What to do:* wait for the one that is pending. It may be somebody else's, and
+    /// may not be what you asked for.
+    AlreadyInProgress,
+    /// 401: the token is not accepted.
+    /// *Was it sent?* Yes, and refused. *What to do:* check tenant, audience and cloud.
+    Unauthorized,
+    /// 403: the token does not allow it, or is for another audience.
+    /// *Was it sent?* Yes, and refused. *What to do:* grant the application the permission, and consent to it; check the
+    /// audience.
+    Forbidden,
+    /// 404: there is no such machine or action.
+    /// *Was it sent?* Yes, and refused. *What to do:* check the id; a record may also take two minutes to appear.
+    NotFound,
+    /// 410: the service does not do this any more.
+    /// *Was it sent?* Yes, and refused. *What to do:* see the service's announcements.
+    Gone,
+    /// 429: too many requests.
+    /// *Was it sent?* Yes, and refused. *What to do:* call again later.
+    Throttled,
+    /// 408 or 5xx to a read: the service is in trouble.
+    /// *Was it sent?* Yes; it changes nothing. *What to do:* call again later.
+    Unavailable,
+    /// The action ended, and not well: `Failed`, `TimeOut` or `Cancelled`. [`Error::action`] has its record.
+    /// *Was it sent?* Yes. *What to do:* see the record's `error_h_result` and the machine.
+    NotSucceeded,
+    /// The wait ran out of patience and the action goes on. [`Error::action`] has its record as last seen.
+    /// *Was it sent?* Yes. *What to do:* wait again, by its id.
+    StillRunning,
+}
+
+impl ErrorKind {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Configuration => "the client is not set up rightly",
+            Self::Request => "this cannot be sent",
+            Self::Credential => "there is no token, so nothing was sent",
+            Self::NotReached => "the service was not reached, so nothing was done",
+            Self::OutcomeUnknown => "it is not known whether this took effect",
+            Self::AnswerUnreadable => "the service accepted this, and its answer cannot be read",
+            Self::Interrupted => "no answer came",
+            Self::Refused => "the service refuses this",
+            Self::AlreadyInProgress => "an action of this type is pending on this machine already",
+            Self::Unauthorized => "the service does not accept the token; check tenant, audience and cloud",
+            Self::Forbidden => "the token does not allow this; check the application's permissions and the audience",
+            Self::NotFound => "there is no such thing",
+            Self::Gone => "the service does not do this any more",
+            Self::Throttled => "too many requests; call again later",
+            Self::Unavailable => "the service is in trouble",
+            Self::NotSucceeded => "the action did not succeed",
+            Self::StillRunning => "the action goes on, and the wait does not",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        let never_sent = matches!(
+            kind,
+            ErrorKind::Configuration | ErrorKind::Request | ErrorKind::Credential | ErrorKind::NotReached
+        );
+        let retryable = matches!(
+            kind,
+            ErrorKind::NotReached | ErrorKind::Interrupted | ErrorKind::Throttled | ErrorKind::Unavailable
+        );
+        Self(Box::new(Inner {
+            kind,
+            context: String::new(),
+            never_sent,
+            retryable,
+            problem: None,
+            request_id: None,
+            action: None,
+            source: None,
+        }))
+    }
+
+    /// What was being done, or with what.
+    pub(crate) fn context(mut self, context: impl Into<String>) -> Self {
+        self.0.context = context.into();
+        self
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn problem_was(mut self, problem: Problem) -> Self {
+        self.0.problem = Some(problem);
+        self
+    }
+
+    pub(crate) fn request_id_was(mut self, request_id: Option<String>) -> Self {
+        self.0.request_id = request_id;
+        self
+    }
+
+    pub(crate) fn about(mut self, action: Option<MachineAction>) -> Self {
+        self.0.action = action;
+        self
+    }
+
+    pub(crate) fn retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = retryable;
+        self
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether it is certain that the service has not processed the request.
+    #[must_use]
+    pub fn never_sent(&self) -> bool {
+        self.0.never_sent
+    }
+
+    /// Whether the same call may be made again, later, without the risk of doing it twice, and may then go well.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    /// Whether there is no such machine or action.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.0.kind == ErrorKind::NotFound
+    }
+
+    /// The HTTP status, where there was an answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.problem().map(Problem::status)
+    }
+
+    /// What the service said, with the raw body of its answer.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        self.0.problem.as_ref()
+    }
+
+    /// The service's word for what went wrong, if it said one.
+    #[must_use]
+    pub fn code(&self) -> Option<&Code> {
+        self.problem().map(Problem::code).filter(|code| !code.as_str().is_empty())
+    }
+
+    /// The opaque id that Microsoft's support asks for, if the service gave one.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        self.problem().and_then(Problem::target)
+    }
+
+    /// The service's correlation id of the answer, if it gave one (`mise-correlation-id`).
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// The action that this is about, as last seen.
+    #[must_use]
+    pub fn action(&self) -> Option<&MachineAction> {
+        self.0.action.as_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.kind, self.0.context.as_str()) {
+            (kind, "") => f.write_str(kind.words())?,
+            (ErrorKind::Configuration, what) => write!(f, "{}: {what}", ErrorKind::Configuration.words())?,
+            (kind, call) => write!(f, "{call}: {}", kind.words())?,
+        }
+        if let Some(problem) = &self.0.problem {
+            write!(f, " (status {}): {problem}", problem.status())?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_word_wide() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn it_says_what_and_where_and_does_not_repeat_its_source() {
+        let problem =
+            Problem::parse(404, br#"{"error":{"code":"ResourceNotFound","message":"no machine","target":"t"}}"#);
+        let error = Error::new(ErrorKind::NotFound).context("GET /x").problem_was(problem).caused_by("the cause");
+        assert_eq!(
+            error.to_string(),
+            "GET /x: there is no such thing (status 404): ResourceNotFound: no machine (target t)"
+        );
+    }
+}

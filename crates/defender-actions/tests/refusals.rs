@@ -1,0 +1,189 @@
+//! What each way of not succeeding is told as: whether it was sent, whether it may be sent again, and what was said.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+
+use std::error::Error as _;
+
+use bytes::Bytes;
+use defender_actions::{
+    DefenderClient, Error, ErrorKind,
+    auth::{ClientSecretCredential, StaticCredential},
+    model::Code,
+    transport::{Body, Error as TransportError, ErrorKind as Broken, testing::MockTransport},
+};
+use http::{Request, Response};
+
+type Answer = Result<Response<Body>, TransportError>;
+
+fn client(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> DefenderClient {
+    let mut wire = MockTransport::new();
+    wire.expect_send().times(1).returning(answer);
+    DefenderClient::builder().credential(StaticCredential::new("canary")).transport(wire).build().unwrap()
+}
+
+async fn posting(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Error {
+    client(answer).machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").await.unwrap_err()
+}
+
+async fn getting(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Error {
+    client(answer).action("a".parse().unwrap()).get().await.unwrap_err()
+}
+
+fn status(status: u16) -> impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static {
+    move |_| Ok(Response::builder().status(status).body(Body::empty()).unwrap())
+}
+
+/// A body that breaks off after its first bytes.
+fn broken() -> Body {
+    use defender_actions::transport::Error;
+    struct Breaking(bool);
+    impl http_body::Body for Breaking {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Error>>> {
+            let first = std::mem::take(&mut self.0);
+            std::task::Poll::Ready(Some(if first {
+                Ok(http_body::Frame::data(Bytes::from_static(b"{\"id\":")))
+            } else {
+                Err(Error::new(Broken::Interrupted))
+            }))
+        }
+    }
+    Body::new(Breaking(true))
+}
+
+#[tokio::test]
+async fn a_status_is_told_by_what_to_do_about_it() {
+    use ErrorKind as K;
+    for (code, post, get) in [
+        (302, K::Refused, K::Refused),
+        (400, K::Refused, K::Refused),
+        (401, K::Unauthorized, K::Unauthorized),
+        (403, K::Forbidden, K::Forbidden),
+        (404, K::NotFound, K::NotFound),
+        (408, K::OutcomeUnknown, K::Unavailable),
+        (409, K::Refused, K::Refused),
+        (410, K::Gone, K::Gone),
+        (429, K::Throttled, K::Throttled),
+        (500, K::OutcomeUnknown, K::Unavailable),
+        (502, K::OutcomeUnknown, K::Unavailable),
+        (504, K::OutcomeUnknown, K::Unavailable),
+        (599, K::OutcomeUnknown, K::Unavailable),
+    ] {
+        for (error, kind) in [(posting(status(code)).await, post), (getting(status(code)).await, get)] {
+            assert_eq!(error.kind(), kind, "{code}");
+            assert_eq!(error.status(), Some(code));
+            assert!(!error.never_sent(), "{code}");
+            assert_eq!(error.is_retryable(), matches!(kind, K::Throttled | K::Unavailable), "{code}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_an_action_is_an_unknown_outcome_unless_it_was_certainly_never_sent() {
+    use ErrorKind as K;
+    for (broke, post, get) in [
+        (Broken::Connect, K::NotReached, K::NotReached),
+        (Broken::Timeout, K::OutcomeUnknown, K::Interrupted),
+        (Broken::Interrupted, K::OutcomeUnknown, K::Interrupted),
+    ] {
+        let answer = move |_: Request<Bytes>| Err(TransportError::new(broke));
+        for (error, kind) in [(posting(answer).await, post), (getting(answer).await, get)] {
+            assert_eq!(error.kind(), kind, "{broke:?}");
+            assert_eq!(error.never_sent(), kind == K::NotReached);
+            assert_eq!(error.is_retryable(), kind != K::OutcomeUnknown);
+            assert_eq!(error.source().unwrap().to_string(), TransportError::new(broke).to_string());
+        }
+    }
+    let cancelled = |_: Request<Bytes>| Err(TransportError::new(Broken::Interrupted).before_sending());
+    assert_eq!(posting(cancelled).await.kind(), K::NotReached);
+}
+
+#[tokio::test]
+async fn an_action_that_was_accepted_and_cannot_be_read_is_not_told_as_unknown_or_refused() {
+    let garbage = |_: Request<Bytes>| Ok(Response::builder().status(201).body(Body::from("<html>")).unwrap());
+    let without_id = |_: Request<Bytes>| Ok(Response::builder().status(201).body(Body::from("{}")).unwrap());
+    let breaking = |_: Request<Bytes>| Ok(Response::builder().status(201).body(broken()).unwrap());
+    for error in [posting(garbage).await, posting(without_id).await, posting(breaking).await] {
+        assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
+        assert!(!error.never_sent() && !error.is_retryable());
+        assert_eq!(error.status(), Some(201));
+    }
+    assert_eq!(posting(garbage).await.problem().unwrap().raw(), b"<html>");
+    assert!(getting(garbage).await.is_retryable());
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_its_status_when_its_body_breaks() {
+    let error = posting(|_| Ok(Response::builder().status(403).body(broken()).unwrap())).await;
+    assert_eq!(error.kind(), ErrorKind::Forbidden);
+    assert!(error.source().is_some());
+}
+
+#[tokio::test]
+async fn another_action_s_record_is_not_taken_for_this_one_s() {
+    let error = getting(|_| Ok(Response::new(Body::from(r#"{"id":"b","status":"Succeeded"}"#)))).await;
+    assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
+    assert!(error.source().unwrap().to_string().contains("the action b"));
+}
+
+#[tokio::test]
+async fn all_that_the_service_said_is_there() {
+    let body = r#"{"error":{"code":"ResourceNotFound","message":"Machine m was not found","target":"43f4cb08"}}"#;
+    let error = posting(move |_| {
+        Ok(Response::builder().status(404).header("mise-correlation-id", "c0ffee").body(Body::from(body)).unwrap())
+    })
+    .await;
+    assert!(error.is_not_found());
+    assert_eq!(error.code(), Some(&Code::ResourceNotFound));
+    assert_eq!(error.target(), Some("43f4cb08"));
+    assert_eq!(error.request_id(), Some("c0ffee"));
+    assert_eq!(error.problem().unwrap().raw(), body.as_bytes());
+    assert_eq!(
+        error.to_string(),
+        "POST /machines/m/unrestrictCodeExecution: there is no such thing (status 404): ResourceNotFound: Machine m was \
+         not found (target 43f4cb08)"
+    );
+}
+
+#[tokio::test]
+async fn one_that_is_pending_already_is_told_by_code_or_message() {
+    for body in [
+        r#"{"error":{"code":"ActiveRequestAlreadyExists","message":"x"}}"#,
+        r#"{"error":{"code":"BadRequest","message":"Action is already in progress"}}"#,
+    ] {
+        let error = posting(move |_| Ok(Response::builder().status(400).body(Body::from(body)).unwrap())).await;
+        assert_eq!(error.kind(), ErrorKind::AlreadyInProgress);
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_sent_and_the_credential_s_own_error_says_why() {
+    let refusal = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}"#;
+    let mut wire = MockTransport::new();
+    wire.expect_send()
+        .withf(|request| request.uri().path().ends_with("/token"))
+        .times(1)
+        .returning(move |_| Ok(Response::builder().status(401).body(Body::from(refusal)).unwrap()));
+    let defender = DefenderClient::builder()
+        .credential(ClientSecretCredential::new("contoso.com", "app", "canary"))
+        .transport(wire)
+        .build()
+        .unwrap();
+    let error = defender.machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credential);
+    assert!(error.never_sent() && !error.is_retryable());
+    let source = error.source().unwrap().downcast_ref::<defender_actions::auth::Error>().unwrap();
+    assert_eq!(source.entra().unwrap().aadsts(), Some(7_000_215));
+    assert!(!format!("{error:?} {error} {source}").contains("canary"));
+}
+
+#[test]
+fn a_client_without_a_credential_is_refused_with_words() {
+    let error = DefenderClient::builder().transport(MockTransport::new()).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains(".credential("), "{error}");
+}

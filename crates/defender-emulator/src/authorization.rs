@@ -1,0 +1,116 @@
+//! Who may call: the check of the `Authorization` header on every call of the API.
+
+use http::{HeaderMap, header::AUTHORIZATION};
+
+use crate::{
+    identity::AUDIENCE,
+    jwt::{Claims, Refusal},
+    problem::Problem,
+    service::Service,
+};
+
+/// What the caller's token says, if it opens a call that any one of `roles` allows.
+///
+/// No token, or one that is not of this tenant or over, is a 401. A token for another audience is a 403 that does not
+/// say so, as it is with the service; a token without the role is a 403 that names both sides, seen in the wild:
+/// Azure-Sentinel#14672.
+pub(crate) fn authorize(service: &Service, headers: &HeaderMap, roles: &[&str]) -> Result<Claims, Problem> {
+    let realm = format!("authorization_uri=\"{}/{}/oauth2/authorize\"", service.base_url, service.identity.tenant_id);
+    let Some(token) = bearer(headers) else {
+        return Err(Problem::unauthorized("Authorization has been denied for this request.", &realm));
+    };
+    let invalid = |why: &str| {
+        let challenge = format!("{realm}, error=\"invalid_token\", error_description=\"{why}\"");
+        Problem::unauthorized(why, &challenge)
+    };
+    let claims = service.key.verify(token, service.clock.now()).map_err(|refusal| match refusal {
+        Refusal::Invalid => invalid("The signature is invalid"),
+        Refusal::Expired => invalid("The token has expired"),
+    })?;
+    if claims.tid != service.identity.tenant_id {
+        return Err(invalid("The issuer is invalid"));
+    }
+    if claims.aud != AUDIENCE {
+        return Err(Problem::forbidden("Access to the resource is forbidden"));
+    }
+    if !claims.roles.iter().any(|role| roles.contains(&role.as_str())) {
+        return Err(Problem::forbidden(format!(
+            "Missing application roles. API required roles: {}, application roles: {}.",
+            roles.join(","),
+            claims.roles.join(",")
+        )));
+    }
+    Ok(claims)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use defender_transport::{Clock, testing::ManualClock};
+    use http::StatusCode;
+
+    use super::*;
+    use crate::{
+        actions::Actions, deflate::Deflate, identity::Identity, jwt::TokenKey, ledger::Ledger, machine_action::Pace,
+    };
+
+    fn service() -> Service {
+        let pace = Pace { pending_for: Duration::ZERO, running_for: Duration::ZERO };
+        Service {
+            clock: Arc::new(ManualClock::new()),
+            base_url: "https://127.0.0.1:1".to_owned(),
+            identity: Identity::generate().unwrap(),
+            key: TokenKey::generate().unwrap(),
+            roles: Vec::new(),
+            token_lifetime: Duration::from_secs(60),
+            deflate: Deflate::Off,
+            actions: Actions::new(pace),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// Calls with a token that is good but for what `change` does to it.
+    fn call(change: impl FnOnce(&mut Claims)) -> Result<Claims, StatusCode> {
+        let service = service();
+        let now = service.clock.now().as_second();
+        let mut claims = Claims {
+            aud: AUDIENCE.to_owned(),
+            iss: String::new(),
+            iat: now,
+            nbf: now,
+            exp: now + 60,
+            tid: service.identity.tenant_id.clone(),
+            appid: service.identity.client_id.clone(),
+            roles: vec!["Machine.Scan".to_owned()],
+        };
+        change(&mut claims);
+        let mut headers = HeaderMap::new();
+        let header = format!("bearer {}", service.key.sign(&claims).unwrap());
+        headers.insert(AUTHORIZATION, header.parse().unwrap());
+        authorize(&service, &headers, &["Machine.Isolate", "Machine.Scan"]).map_err(|problem| problem.status())
+    }
+
+    #[test]
+    fn any_one_of_the_roles_opens_the_call() {
+        assert_eq!(call(|_| {}).unwrap().roles, ["Machine.Scan"]);
+        assert_eq!(call(|claims| claims.roles.clear()).unwrap_err(), StatusCode::FORBIDDEN);
+    }
+
+    #[test]
+    fn a_token_for_another_audience_is_forbidden() {
+        for aud in ["https://graph.microsoft.com", "https://api.securitycenter.microsoft.com/"] {
+            assert_eq!(call(|claims| aud.clone_into(&mut claims.aud)).unwrap_err(), StatusCode::FORBIDDEN, "{aud}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_tenant_is_not_taken() {
+        assert_eq!(call(|claims| claims.tid.clear()).unwrap_err(), StatusCode::UNAUTHORIZED);
+    }
+}

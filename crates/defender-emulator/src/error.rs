@@ -1,0 +1,44 @@
+//! Why an emulator did not start.
+
+use std::{error::Error as StdError, fmt};
+
+/// Why an [`Emulator`](crate::Emulator) did not start: what failed, and what to do about it.
+#[derive(Debug)]
+pub struct Error {
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn bind(port: u16, source: std::io::Error) -> Self {
+        let message = format!("cannot listen on 127.0.0.1:{port}; choose another port, or 0 for any that is free");
+        Self { message, source: Some(source.into()) }
+    }
+
+    pub(crate) fn tls(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let message =
+            "cannot make a certificate or set up TLS with it; this is a fault of the emulator, please report it";
+        Self { message: message.to_owned(), source: Some(source.into()) }
+    }
+
+    pub(crate) fn random() -> Self {
+        Self { message: "the system gives no random bytes; check its entropy source".to_owned(), source: None }
+    }
+
+    pub(crate) fn role(name: &str, known: &[&str]) -> Self {
+        let message = format!("there is no role `{name}` to leave out; the roles are {}", known.join(", "));
+        Self { message, source: None }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

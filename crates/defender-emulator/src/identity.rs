@@ -1,0 +1,61 @@
+//! Who asks: one tenant, one application in it, and the machines that it looks after, new at each start.
+
+use aws_lc_rs::rand;
+use uuid::Uuid;
+
+use crate::Error;
+
+/// What a token for the API is for, and what a scope asks for with `/.default` behind it.
+///
+/// It is not the API's host: `https://api.security.microsoft.com` takes tokens for this name too
+/// (<https://learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp>).
+pub(crate) const AUDIENCE: &str = "https://api.securitycenter.microsoft.com";
+
+/// Every application permission that the API's pages name for machines, their actions and the library.
+pub(crate) const ROLES: [&str; 11] = [
+    "Alert.ReadWrite.All",
+    "Library.Manage",
+    "Machine.CollectForensics",
+    "Machine.Isolate",
+    "Machine.LiveResponse",
+    "Machine.Offboard",
+    "Machine.Read.All",
+    "Machine.ReadWrite.All",
+    "Machine.RestrictExecution",
+    "Machine.Scan",
+    "Machine.StopAndQuarantine",
+];
+
+/// A machine's id and its name. The first id is the one in the documentation's samples.
+pub(crate) const MACHINES: [(&str, &str); 3] = [
+    ("1e5bc9d7e413ddd7902c2932e418702b84d0cc07", "ws-eng-04.contoso.example"),
+    ("3b6a6b3f1f0c4b8d9d5f2e8a7c41509e66d2fa18", "ws-eng-042.contoso.example"),
+    ("7a2f4cc81de0937b54be6f0d9183a5c2704e1bb9", "C-Lab-31"),
+];
+
+/// The tenant and the application.
+pub(crate) struct Identity {
+    pub(crate) tenant_id: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+}
+
+impl Identity {
+    pub(crate) fn generate() -> Result<Self, Error> {
+        Ok(Self {
+            tenant_id: Uuid::new_v4().to_string(),
+            client_id: Uuid::new_v4().to_string(),
+            client_secret: secret()?,
+        })
+    }
+}
+
+/// A secret in the form of Entra's, and with two characters that change their meaning in a form: a client that does not
+/// percent-encode its secret shall not pass.
+fn secret() -> Result<String, Error> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
+    let mut bytes = [0; 34];
+    rand::fill(&mut bytes).map_err(|_| Error::random())?;
+    let random = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 64)).copied().map(char::from));
+    Ok("e+8Q~%".chars().chain(random).collect())
+}

@@ -1,0 +1,117 @@
+//! The emulator as a program.
+
+use std::{path::PathBuf, process::Stdio};
+
+use tokio::process::Command;
+
+#[cfg(unix)]
+use crate::driver::ends;
+
+/// The program, to be ended with the test if the test does not end it.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_defender-emulator"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// A file that is gone when the test is.
+struct CaFile(PathBuf);
+
+impl CaFile {
+    fn new() -> Self {
+        Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.pem", uuid::Uuid::new_v4())))
+    }
+}
+
+impl Drop for CaFile {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(unix)]
+async fn stop(child: &mut tokio::process::Child, signal: &str) -> Option<i32> {
+    let id = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    ends(child.wait()).await.unwrap().code()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn it_prints_one_line_serves_and_ends_well_when_told() {
+    use bytes::Bytes;
+    use defender_transport::{HyperTransport, Roots, Transport};
+    use http::Request;
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+    for signal in ["-TERM", "-INT"] {
+        let file = CaFile::new();
+        let mut child = program().args(["--port", "0", "--ca-file"]).arg(&file.0).spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).await.unwrap();
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+        for name in ["authority", "audience", "tenant_id", "client_id", "client_secret"] {
+            assert!(!said[name].as_str().unwrap().is_empty(), "{name}");
+        }
+        assert_eq!(said.as_object().unwrap().len(), 8);
+        assert_eq!(said["machine_ids"][0], "1e5bc9d7e413ddd7902c2932e418702b84d0cc07");
+        assert_eq!(said["ca_file"], file.0.to_str().unwrap());
+
+        let roots = Roots::pem(std::fs::read(&file.0).unwrap()).unwrap();
+        let wire = HyperTransport::builder().roots(roots).build().unwrap();
+        let url = format!("{}/api/machineactions/some", said["base_url"].as_str().unwrap());
+        assert_eq!(wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap().status(), 401);
+
+        assert_eq!(stop(&mut child, signal).await, Some(0), "{signal}");
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).await.unwrap();
+        assert_eq!(rest, "", "one line and no more");
+    }
+}
+
+#[tokio::test]
+async fn help_names_every_option() {
+    let output = program().arg("--help").output().await.unwrap();
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for option in ["--port", "--ca-file", "--help"] {
+        assert!(help.contains(option), "{help}");
+    }
+}
+
+#[tokio::test]
+async fn bad_arguments_are_named_on_stderr() {
+    for (arguments, named) in [
+        (vec![], "--ca-file"),
+        (vec!["--ca-file"], "--ca-file"),
+        (vec!["--ca-file", "x", "--port", "many"], "many"),
+        (vec!["--ca-file", "x", "--port", "65536"], "65536"),
+        (vec!["--ca-file", "x", "--colour"], "--colour"),
+        (vec!["--ca-file", "x", "stray"], "stray"),
+    ] {
+        let output = program().args(&arguments).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(named) && said.contains("--help"), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_goes_wrong_at_the_start_is_said_on_stderr() {
+    let nowhere = CaFile::new().0.join("ca.pem");
+    let output = program().arg("--ca-file").arg(&nowhere).output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot write the CA certificate to"), "{said}");
+    assert!(output.stdout.is_empty());
+
+    let taken = defender_emulator::Emulator::start().await.unwrap();
+    let port = taken.base_url().rsplit(':').next().unwrap();
+    let file = CaFile::new();
+    let output = program().args(["--port", port, "--ca-file"]).arg(&file.0).output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("choose another port"), "{said}");
+}
