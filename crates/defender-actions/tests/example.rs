@@ -1,0 +1,122 @@
+//! What the example promises, with the example's own code: it never mistakes a half-set environment for a wish.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set up its world has failed")]
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use defender_emulator::Emulator;
+
+#[path = "../examples/remove-app-restriction.rs"]
+#[allow(dead_code, reason = "its `main` is not called here")]
+mod example;
+
+struct Ran {
+    lines: Vec<String>,
+    error: Option<String>,
+}
+
+async fn run(variables: &[(&str, &str)]) -> Ran {
+    let variables: BTreeMap<_, _> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&lines);
+    let say: example::Say = Arc::new(move |line: &str| heard.lock().unwrap().push(line.to_owned()));
+    let error = example::run(&variables, say).await.err().map(|error| example::with_causes(&*error));
+    let lines = lines.lock().unwrap().clone();
+    Ran { lines, error }
+}
+
+/// The emulator, whose actions end at once, its CA in a file, and the variables that lead there.
+struct There {
+    emulator: Emulator,
+    ca: std::path::PathBuf,
+}
+
+impl There {
+    async fn start(name: &str) -> Self {
+        let emulator =
+            Emulator::builder().pending_for(Duration::ZERO).running_for(Duration::ZERO).start().await.unwrap();
+        let ca = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.pem"));
+        std::fs::write(&ca, emulator.ca_pem()).unwrap();
+        Self { emulator, ca }
+    }
+
+    fn variables(&self) -> BTreeMap<&'static str, &str> {
+        BTreeMap::from([
+            ("DEFENDER_TENANT_ID", self.emulator.tenant_id()),
+            ("DEFENDER_CLIENT_ID", self.emulator.client_id()),
+            ("DEFENDER_CLIENT_SECRET", self.emulator.client_secret()),
+            ("DEFENDER_MACHINE_ID", self.emulator.machine_ids()[0]),
+            ("DEFENDER_BASE_URL", self.emulator.base_url()),
+            ("DEFENDER_AUTHORITY", self.emulator.authority()),
+            ("DEFENDER_CA_FILE", self.ca.to_str().unwrap()),
+        ])
+    }
+
+    /// With one variable set to something else, or not at all.
+    async fn run_with(&self, name: &'static str, value: Option<&str>) -> Ran {
+        let mut variables = self.variables();
+        match value {
+            Some(value) => variables.insert(name, value),
+            None => variables.remove(name),
+        };
+        run(&variables.into_iter().collect::<Vec<_>>()).await
+    }
+}
+
+#[tokio::test]
+async fn with_the_variables_it_lifts_and_does_nothing_else() {
+    let there = There::start("lifts").await;
+    let ran = run(&there.variables().into_iter().collect::<Vec<_>>()).await;
+    assert_eq!(ran.error, None);
+    assert!(ran.lines[0].contains("lifts the app restriction of machine 1e5bc9d7e413ddd7902c2932e418702b84d0cc07"));
+    assert_eq!(ran.lines.last().unwrap(), "UnrestrictCodeExecution ended: Succeeded");
+    let ledger = there.emulator.ledger();
+    assert_eq!(ledger.len(), 1);
+    assert!(ledger[0].path.ends_with("/unrestrictCodeExecution"));
+    assert!(ledger[0].user_agent.as_ref().unwrap().starts_with("remove-app-restriction defender-rs/"));
+    let secret = there.emulator.client_secret();
+    assert!(ran.lines.iter().all(|line| !line.contains(secret) && !line.contains("eyJ")));
+}
+
+#[tokio::test]
+async fn a_half_set_environment_is_named_and_nothing_is_sent() {
+    let there = There::start("half").await;
+    for missing in ["DEFENDER_TENANT_ID", "DEFENDER_CLIENT_ID", "DEFENDER_CLIENT_SECRET", "DEFENDER_MACHINE_ID"] {
+        let without = there.run_with(missing, None).await;
+        let blank = there.run_with(missing, Some(" ")).await;
+        for ran in [without, blank] {
+            let error = ran.error.unwrap();
+            assert!(error.contains(&format!("missing: {missing}. ")), "{error}");
+            assert!(ran.lines.is_empty());
+        }
+    }
+    assert!(there.emulator.ledger().is_empty());
+    // Whatever is set, the emulator inside is not started.
+    let ran = run(&[("DEFENDER_CLOUD", "x")]).await;
+    assert!(ran.error.unwrap().contains("DEFENDER_TENANT_ID, DEFENDER_CLIENT_ID"), "all four are named");
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_one_readable_error_without_the_secret() {
+    let there = There::start("secret").await;
+    let ran = there.run_with("DEFENDER_CLIENT_SECRET", Some("canary")).await;
+    let error = ran.error.unwrap();
+    assert!(error.contains("use the secret's value, not its id"), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+    assert!(!error.contains("canary") && ran.lines.iter().all(|line| !line.contains("canary")));
+    assert!(there.emulator.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_machine_that_is_not_there_and_one_that_is_no_id_are_told() {
+    let there = There::start("machine").await;
+    let ran = there.run_with("DEFENDER_MACHINE_ID", Some("nobody")).await;
+    assert!(ran.error.unwrap().contains("there is no such thing (status 404)"));
+    let ran = there.run_with("DEFENDER_MACHINE_ID", Some("../x")).await;
+    assert!(ran.error.unwrap().contains("is no machine id"));
+    assert_eq!(there.emulator.ledger().len(), 1);
+}
