@@ -151,7 +151,7 @@ impl<T: Transport> Transport for Showing<T> {
         let body = body.collect(4 << 20).await?;
         let shown = match serde_json::from_slice::<serde_json::Value>(&body) {
             _ if secret => "    (a token, not shown)".to_owned(),
-            Ok(json) if poll => format!("    {}", json["status"]),
+            Ok(json) if poll => format!("    {}", json.get("status").unwrap_or_default()),
             Ok(json) => format!("    {json:#}").replace('\n', "\n    "),
             Err(_) => format!("    ({} bytes)", body.len()),
         };
