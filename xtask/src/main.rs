@@ -1,3 +1,138 @@
-//! What the project does with itself. Nothing is in here yet.
+//! What the project does with itself: `cargo xtask <command>`.
+//!
+//! What was found goes to stdout, what is being done to stderr. The exit code is 0 where all is well, 1 where a check
+//! failed, and 2 where the command was not understood.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 
-fn main() {}
+mod bench;
+mod ci;
+mod example;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use lexopt::Arg;
+
+const HELP: &str = "\
+What the project does with itself.
+
+Usage: cargo xtask <command>
+
+Commands:
+  ci [--skip-tests]  everything that CI checks, in its order, up to the first failure
+  tidy               the invariants of docs/architecture.md, from `cargo tree` and the source; all that are broken
+  example            the README's first command, by itself and against the emulator's program
+  bench smoke        our wire beside a bare hyper client, and whether it keeps up
+
+Options:
+  -h, --help         this text
+
+Exit codes: 0 all is well, 1 a check failed, 2 the command was not understood.
+";
+
+/// Why a command ends badly.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// A check failed; what was found is on stdout already, and these words say it in short.
+    Check(String),
+    /// The command was not understood.
+    Usage(String),
+}
+
+impl Failure {
+    /// Something that had to work for the check did not.
+    pub(crate) fn broken(what: impl std::fmt::Display, error: impl std::fmt::Display) -> Self {
+        Self::Check(format!("{what}: {error}"))
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Command {
+    Help,
+    Ci { tests: ci::Tests },
+    Tidy,
+    Example,
+    BenchSmoke,
+}
+
+fn main() -> ExitCode {
+    let outcome = parse(lexopt::Parser::from_env()).and_then(|command| match command {
+        Command::Help => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Command::Ci { tests } => ci::run(tests),
+        Command::Tidy => tidy::run(),
+        Command::Example => example::run(),
+        Command::BenchSmoke => bench::smoke::run(),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Check(what)) => {
+            eprintln!("xtask: {what}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(what)) => {
+            eprintln!("xtask: {what}; `cargo xtask --help` lists the commands");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
+    let mut words = Vec::new();
+    let mut tests = ci::Tests::Run;
+    let unread = |error: lexopt::Error| Failure::Usage(error.to_string());
+    while let Some(arg) = args.next().map_err(unread)? {
+        match arg {
+            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
+            Arg::Long("skip-tests") => tests = ci::Tests::Skip,
+            Arg::Value(word) => words.push(word.to_string_lossy().into_owned()),
+            other => return Err(unread(other.unexpected())),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match (words.as_slice(), tests) {
+        (["ci"], tests) => Ok(Command::Ci { tests }),
+        (_, ci::Tests::Skip) => Err(Failure::Usage("`--skip-tests` is for `ci` alone".to_owned())),
+        (["tidy"], _) => Ok(Command::Tidy),
+        (["example"], _) => Ok(Command::Example),
+        (["bench", "smoke"], _) => Ok(Command::BenchSmoke),
+        ([], _) => Err(Failure::Usage("no command was given".to_owned())),
+        (words, _) => Err(Failure::Usage(format!("there is no command `{}`", words.join(" ")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, Failure> {
+        parse(lexopt::Parser::from_iter(std::iter::once("xtask").chain(line.split_whitespace())))
+    }
+
+    #[test]
+    fn each_command_is_understood() {
+        assert_eq!(parsed("--help"), Ok(Command::Help));
+        assert_eq!(parsed("ci"), Ok(Command::Ci { tests: ci::Tests::Run }));
+        assert_eq!(parsed("ci --skip-tests"), Ok(Command::Ci { tests: ci::Tests::Skip }));
+        assert_eq!(parsed("tidy"), Ok(Command::Tidy));
+        assert_eq!(parsed("example"), Ok(Command::Example));
+        assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_no_command() {
+        for line in ["", "tidyy", "bench", "bench smoke more", "tidy --skip-tests", "ci --fast"] {
+            assert!(matches!(parsed(line), Err(Failure::Usage(_))), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_each_command() {
+        for command in ["ci [--skip-tests]", "tidy", "example", "bench smoke"] {
+            assert!(HELP.contains(&format!("\n  {command}")), "{command}");
+        }
+    }
+}

@@ -167,6 +167,10 @@ impl Transport for HyperTransport {
         let (Some("https"), Some(host)) = (uri.scheme_str(), uri.authority().map(ToString::to_string)) else {
             return Err(Error::new(ErrorKind::Request).context("its URL must be absolute and begin with https://"));
         };
+        if host.contains('@') {
+            // A password in a URL would go into logs and errors, and a server never sees it.
+            return Err(Error::new(ErrorKind::Request).context("its URL must not hold a user or a password"));
+        }
         match self.client.request(request).await {
             Ok(response) => Ok(response.map(|body| Body::new(FromWire(body)))),
             Err(error) => Err(classify(error, &host)),

@@ -291,9 +291,10 @@ async fn a_handshake_that_breaks_off_is_no_connection() {
 }
 
 #[tokio::test]
-async fn plain_http_is_refused_before_any_connection() {
+async fn plain_http_and_a_password_in_the_url_are_refused_before_any_connection() {
     let server = Server::start(HTTP_2, Then::Echo).await;
-    for url in [format!("http://{}/", server.address), "/api/machines".to_owned()] {
+    let with_password = format!("https://user:{CANARY}@{}/", server.address);
+    for url in [format!("http://{}/", server.address), "/api/machines".to_owned(), with_password] {
         let error = server.wire().send(post(&url)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Request, "{url}");
         assert!(error.never_sent(), "{url}");

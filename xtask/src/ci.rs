@@ -1,0 +1,146 @@
+//! What CI runs, here too.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use crate::{
+    Failure, example, tidy,
+    workspace::{self, Workspace},
+};
+
+/// Whether the tests are among the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tests {
+    Run,
+    Skip,
+}
+
+/// One command of cargo.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    name: String,
+    args: Vec<String>,
+    /// A variable of the environment that it runs in.
+    set: Option<(&'static str, &'static str)>,
+}
+
+impl Step {
+    fn new(name: impl Into<String>, line: &str) -> Self {
+        Self { name: name.into(), args: line.split_whitespace().map(str::to_owned).collect(), set: None }
+    }
+
+    fn with(mut self, variable: &'static str, value: &'static str) -> Self {
+        self.set = Some((variable, value));
+        self
+    }
+
+    fn run(&self, root: &Path) -> Result<(), Failure> {
+        let mut command = workspace::cargo(root);
+        command.args(&self.args).envs(self.set);
+        let set = self.set.map(|(variable, value)| format!("{variable}='{value}' ")).unwrap_or_default();
+        let line = format!("{set}{}", workspace::line(&command));
+        timed(&self.name, &line, || {
+            let status =
+                command.status().map_err(|error| Failure::broken(format!("{}: `{line}`", self.name), error))?;
+            if status.success() { Ok(()) } else { Err(Failure::broken(format!("{}: `{line}`", self.name), status)) }
+        })
+    }
+}
+
+/// Runs every step in its order, up to the first that fails.
+pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
+    let workspace = Workspace::read()?;
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        ensure(component, subcommand, &workspace.root)?;
+    }
+    let crates: Vec<&str> = workspace.crates().map(|package| package.name.as_str()).collect();
+    for step in steps(&crates, tests) {
+        step.run(&workspace.root)?;
+    }
+    timed("example", "cargo xtask example", example::run)?;
+    timed("invariants", "cargo xtask tidy", tidy::run)?;
+    eprintln!("ci: all is well");
+    Ok(())
+}
+
+fn steps(crates: &[&str], tests: Tests) -> Vec<Step> {
+    let mut steps = vec![Step::new("format", "fmt --all --check")];
+    // One crate at a time: in one build cargo adds the features of all its crates together, so that none would be
+    // without what a neighbour asks for.
+    for name in crates {
+        let line = format!("clippy --package {name} --all-targets --no-default-features -- -D warnings");
+        steps.push(Step::new(format!("lints of {name} without features"), &line));
+    }
+    steps.push(Step::new("lints with default features", "clippy --workspace --all-targets -- -D warnings"));
+    steps.push(Step::new("lints with all features", "clippy --workspace --all-targets --all-features -- -D warnings"));
+    if tests == Tests::Run {
+        steps.push(Step::new("tests", "test --workspace --all-features"));
+    }
+    steps.push(
+        Step::new("documentation", "doc --workspace --no-deps --all-features").with("RUSTDOCFLAGS", "-D warnings"),
+    );
+    steps.push(Step::new("packages", "package --workspace --exclude xtask --allow-dirty"));
+    steps
+}
+
+/// Adds a component of the toolchain where it is missing.
+fn ensure(component: &str, subcommand: &str, root: &Path) -> Result<(), Failure> {
+    let mut probe = workspace::cargo(root);
+    probe.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if probe.status().is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    let mut rustup = Command::new("rustup");
+    rustup.args(["component", "add", component]).current_dir(root);
+    workspace::output(&mut rustup).map(|_said| ())
+}
+
+/// Tells what is being done, and how long it took.
+#[expect(clippy::disallowed_methods, reason = "a person waits for this in real time")]
+fn timed(name: &str, line: &str, step: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+    eprintln!("ci: {name}: {line}");
+    let began = Instant::now();
+    step()?;
+    eprintln!("ci: {name}: {:.1} s", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_set_of_features_is_linted_and_every_warning_is_an_error() {
+        let steps = steps(&["defender-model", "defender-transport"], Tests::Run);
+        let lints: Vec<_> = steps.iter().filter(|step| step.args.first().is_some_and(|arg| arg == "clippy")).collect();
+        assert_eq!(lints.len(), 4);
+        assert!(lints.iter().all(|step| step.args.ends_with(&["-D".to_owned(), "warnings".to_owned()])));
+        for words in [
+            "--package defender-transport --all-targets --no-default-features",
+            "--workspace --all-targets --all-features",
+        ] {
+            assert!(lints.iter().any(|step| step.args.join(" ").contains(words)), "{words}");
+        }
+    }
+
+    #[test]
+    fn skipping_the_tests_skips_nothing_else() {
+        let all = steps(&["defender-model"], Tests::Run);
+        let fewer = steps(&["defender-model"], Tests::Skip);
+        let left_out: Vec<_> = all.into_iter().filter(|step| !fewer.contains(step)).collect();
+        assert_eq!(left_out, [Step::new("tests", "test --workspace --all-features")]);
+    }
+
+    #[test]
+    fn a_step_that_fails_names_itself_and_its_command() {
+        let step = Step::new("format", "fmt --no-such-option");
+        let error = step.run(Path::new(".")).unwrap_err();
+        assert!(
+            matches!(&error, Failure::Check(what) if what.starts_with("format: `cargo fmt --no-such-option`")),
+            "{error:?}"
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! The workspace as cargo sees it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::Failure;
+
+/// The packages of the workspace, this one among them.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) packages: Vec<Package>,
+}
+
+/// One package, as its manifest says.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    /// The folder of its manifest.
+    pub(crate) folder: PathBuf,
+    pub(crate) dependencies: Vec<Dependency>,
+    /// Whether it goes to a registry.
+    pub(crate) published: bool,
+}
+
+/// One line of a manifest's dependencies, of whatever kind.
+#[derive(Clone, Debug)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// `normal`, `dev` or `build`.
+    pub(crate) kind: String,
+    /// What version is asked for, as cargo writes it out: `^0.1.0`.
+    pub(crate) requirement: String,
+    /// Whether it is taken from a folder.
+    pub(crate) by_path: bool,
+}
+
+/// A cargo that runs at the workspace's root: the one that runs us, if one does.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root);
+    cargo
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn read() -> Result<Self, Failure> {
+        // Cargo gives it to whatever it runs; by hand, the folder in which one stands will do.
+        let from = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
+        let metadata = output(cargo(&from).args(["metadata", "--no-deps", "--format-version", "1"]))?;
+        let metadata: Value =
+            serde_json::from_str(&metadata).map_err(|error| Failure::broken("`cargo metadata` is not JSON", error))?;
+        Self::from_metadata(&metadata)
+            .ok_or_else(|| Failure::Check("`cargo metadata` is not as it used to be".to_owned()))
+    }
+
+    fn from_metadata(metadata: &Value) -> Option<Self> {
+        let packages = metadata.get("packages")?.as_array()?.iter().map(Package::from_metadata);
+        Some(Self { root: text(metadata, "workspace_root")?.into(), packages: packages.collect::<Option<_>>()? })
+    }
+
+    /// The packages that others use: all but this one.
+    pub(crate) fn crates(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| package.published)
+    }
+}
+
+impl Package {
+    fn from_metadata(package: &Value) -> Option<Self> {
+        let dependencies = package.get("dependencies")?.as_array()?.iter().map(Dependency::from_metadata);
+        Some(Self {
+            name: text(package, "name")?,
+            folder: Path::new(&text(package, "manifest_path")?).parent()?.to_owned(),
+            dependencies: dependencies.collect::<Option<_>>()?,
+            // Null is any registry, and an empty list is none.
+            published: package.get("publish")?.as_array().is_none_or(|registries| !registries.is_empty()),
+        })
+    }
+}
+
+impl Dependency {
+    fn from_metadata(dependency: &Value) -> Option<Self> {
+        Some(Self {
+            name: text(dependency, "name")?,
+            kind: text(dependency, "kind").unwrap_or_else(|| "normal".to_owned()),
+            requirement: text(dependency, "req")?,
+            by_path: dependency.get("path").is_some(),
+        })
+    }
+}
+
+fn text(of: &Value, key: &str) -> Option<String> {
+    Some(of.get(key)?.as_str()?.to_owned())
+}
+
+/// What `command` prints, if it ends well.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let line = line(command);
+    let output =
+        command.stderr(Stdio::inherit()).output().map_err(|error| Failure::broken(format!("`{line}`"), error))?;
+    if !output.status.success() {
+        return Err(Failure::broken(format!("`{line}`"), output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|error| Failure::broken(format!("`{line}`"), error))
+}
+
+/// The command as one would type it.
+pub(crate) fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    command.get_args().fold(program, |line, arg| line + " " + &arg.to_string_lossy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_tells_of_this_workspace() {
+        let workspace = Workspace::read().unwrap();
+        assert!(workspace.root.join("Cargo.toml").is_file());
+        assert!(workspace.packages.iter().any(|package| package.name == "xtask" && !package.published));
+        let auth = workspace.crates().find(|package| package.name == "defender-auth").unwrap();
+        let transport: Vec<_> = auth.dependencies.iter().filter(|d| d.name == "defender-transport").collect();
+        assert_eq!(transport.iter().map(|d| d.kind.as_str()).collect::<Vec<_>>(), ["normal", "dev"]);
+        assert!(transport.iter().all(|d| d.by_path && d.requirement.starts_with('^')));
+    }
+
+    #[test]
+    fn a_command_that_fails_is_told_as_it_would_be_typed() {
+        let error = output(cargo(Path::new(".")).args(["metadata", "--no-such-option"])).unwrap_err();
+        assert!(
+            matches!(&error, Failure::Check(what) if what.contains("`cargo metadata --no-such-option`")),
+            "{error:?}"
+        );
+    }
+}
