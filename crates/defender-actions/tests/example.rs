@@ -1,4 +1,5 @@
 //! What the example promises, with the example's own code: it never mistakes a half-set environment for a wish.
+#![cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set up its world has failed")]
 
 use std::{

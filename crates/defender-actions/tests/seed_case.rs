@@ -15,7 +15,6 @@ use defender_actions::{
         testing::MockTransport,
     },
 };
-use defender_emulator::Emulator;
 use http::{Request, Response};
 
 const MACHINE: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
@@ -93,9 +92,10 @@ async fn the_seed_case_holds_to_the_letter() {
     assert_eq!(serde_json::to_value(action).unwrap(), expected);
 }
 
+#[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 #[tokio::test]
 async fn the_seed_case_holds_to_the_letter_over_tls_too() {
-    let emulator = Emulator::start().await.unwrap();
+    let emulator = defender_emulator::Emulator::start().await.unwrap();
     let tls = defender_actions::transport::HyperTransport::builder()
         .roots(defender_actions::transport::Roots::pem(emulator.ca_pem()).unwrap())
         .build()
