@@ -4,22 +4,52 @@ use std::{fmt, marker::PhantomData};
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use serde::{
-    Deserialize, Deserializer,
-    de::{self, MapAccess, SeqAccess, Visitor},
+    Deserialize, Deserializer, Serialize,
+    de::{
+        self, MapAccess, SeqAccess, Visitor,
+        value::{MapAccessDeserializer, SeqAccessDeserializer},
+    },
 };
 use serde_json::{Number, Value};
 
 /// What was found where a `T` was looked for.
-pub(crate) enum Read<T> {
+#[derive(Debug)]
+pub enum Read<T> {
+    /// The field is not there.
+    Absent,
     /// Null, or what the service writes for it.
-    Nothing,
+    Null,
     Good(T),
     /// Something else, to be kept as it is.
     Odd(Value),
 }
 
+impl<T> Read<T> {
+    fn map<U>(self, with: impl FnOnce(T) -> U) -> Read<U> {
+        match self {
+            Self::Absent => Read::Absent,
+            Self::Null => Read::Null,
+            Self::Good(good) => Read::Good(with(good)),
+            Self::Odd(value) => Read::Odd(value),
+        }
+    }
+
+    /// The same as JSON, `None` where it was not there.
+    pub(crate) fn to_raw(&self) -> Option<Value>
+    where
+        T: Serialize,
+    {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(Value::Null),
+            Self::Good(good) => serde_json::to_value(good).ok(),
+            Self::Odd(value) => Some(value.clone()),
+        }
+    }
+}
+
 /// A type of field. By default it is never found; an implementation says what it takes.
-pub(crate) trait Field: Sized {
+pub trait Field: Sized {
     fn text(text: &str) -> Read<Self> {
         Read::Odd(text.into())
     }
@@ -32,28 +62,26 @@ pub(crate) trait Field: Sized {
         Read::Odd(boolean.into())
     }
 
-    /// An array or an object.
-    fn compound(value: Value) -> Read<Self> {
-        Read::Odd(value)
+    fn array<'de, A: SeqAccess<'de>>(array: A) -> Result<Read<Self>, A::Error> {
+        Value::deserialize(SeqAccessDeserializer::new(array)).map(Read::Odd)
+    }
+
+    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Self>, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(object)).map(Read::Odd)
+    }
+
+    /// From JSON that has been read already.
+    fn value(value: Value) -> Read<Self> {
+        Read::deserialize(&value).unwrap_or(Read::Odd(value))
     }
 
     /// Whether it is left out when it is written.
     fn is_absent(&self) -> bool {
         false
     }
-
-    fn value(value: Value) -> Read<Self> {
-        match value {
-            Value::Null => Read::Nothing,
-            Value::Bool(boolean) => Self::boolean(boolean),
-            Value::Number(number) => Self::number(number),
-            Value::String(text) => Self::text(&text),
-            compound => Self::compound(compound),
-        }
-    }
 }
 
-/// An optional field reads as its content does; that it is absent is told by `Read::Nothing`.
+/// An optional field reads as its content does; that there is none is told by `Absent` and `Null`.
 impl<T: Field> Field for Option<T> {
     fn text(text: &str) -> Read<Self> {
         T::text(text).map(Some)
@@ -67,8 +95,12 @@ impl<T: Field> Field for Option<T> {
         T::boolean(boolean).map(Some)
     }
 
-    fn compound(value: Value) -> Read<Self> {
-        T::compound(value).map(Some)
+    fn array<'de, A: SeqAccess<'de>>(array: A) -> Result<Read<Self>, A::Error> {
+        T::array(array).map(|read| read.map(Some))
+    }
+
+    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Self>, A::Error> {
+        T::object(object).map(|read| read.map(Some))
     }
 
     fn is_absent(&self) -> bool {
@@ -76,19 +108,38 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-impl<T> Read<T> {
-    fn map<U>(self, with: impl FnOnce(T) -> U) -> Read<U> {
-        match self {
-            Self::Nothing => Read::Nothing,
-            Self::Good(good) => Read::Good(with(good)),
-            Self::Odd(value) => Read::Odd(value),
+/// An array, if each of its elements is found; else it is kept whole.
+impl<T: Field + Serialize> Field for Vec<T> {
+    fn array<'de, A: SeqAccess<'de>>(mut array: A) -> Result<Read<Self>, A::Error> {
+        let mut found = Self::new();
+        while let Some(read) = array.next_element::<Read<T>>()? {
+            let odd = match read {
+                Read::Good(element) => {
+                    found.push(element);
+                    continue;
+                }
+                odd => odd.to_raw().unwrap_or_default(),
+            };
+            let before = found.into_iter().map(|element| serde_json::to_value(element).unwrap_or_default());
+            let mut all: Vec<Value> = before.chain([odd]).collect();
+            while let Some(element) = array.next_element()? {
+                all.push(element);
+            }
+            return Ok(Read::Odd(Value::Array(all)));
         }
+        Ok(Read::Good(found))
     }
 }
 
 impl Field for String {
     fn text(text: &str) -> Read<Self> {
         Read::Good(text.to_owned())
+    }
+}
+
+impl Field for bool {
+    fn boolean(boolean: bool) -> Read<Self> {
+        Read::Good(boolean)
     }
 }
 
@@ -104,6 +155,18 @@ impl Field for i32 {
     }
 }
 
+/// A number, also where it comes as text.
+impl Field for i64 {
+    fn text(text: &str) -> Read<Self> {
+        text.parse().map_or_else(|_| Read::Odd(text.into()), Read::Good)
+    }
+
+    fn number(number: Number) -> Read<Self> {
+        number.as_i64().map_or_else(|| Read::Odd(number.into()), Read::Good)
+    }
+}
+
+/// Anything, for what nobody knows the shape of.
 impl Field for Value {
     fn text(text: &str) -> Read<Self> {
         Read::Good(text.into())
@@ -117,8 +180,12 @@ impl Field for Value {
         Read::Good(boolean.into())
     }
 
-    fn compound(value: Value) -> Read<Self> {
-        Read::Good(value)
+    fn array<'de, A: SeqAccess<'de>>(array: A) -> Result<Read<Self>, A::Error> {
+        Self::deserialize(SeqAccessDeserializer::new(array)).map(Read::Good)
+    }
+
+    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Self>, A::Error> {
+        Self::deserialize(MapAccessDeserializer::new(object)).map(Read::Good)
     }
 }
 
@@ -128,22 +195,10 @@ impl Field for Timestamp {
     fn text(text: &str) -> Read<Self> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
-            return Read::Nothing;
+            return Read::Null;
         }
         let without_zone = || trimmed.parse::<DateTime>().and_then(|local| Offset::UTC.to_timestamp(local));
         trimmed.parse::<Self>().or_else(|_| without_zone()).map_or_else(|_| Read::Odd(text.into()), Read::Good)
-    }
-}
-
-/// For a type that serde derives: found where the whole of it decodes.
-pub(crate) fn decoded<T: for<'de> Deserialize<'de>>(value: Value) -> Read<T> {
-    T::deserialize(&value).map_or(Read::Odd(value), Read::Good)
-}
-
-/// An array, if each of its elements is found.
-impl<T: for<'de> Deserialize<'de>> Field for Vec<T> {
-    fn compound(value: Value) -> Read<Self> {
-        decoded(value)
     }
 }
 
@@ -163,7 +218,7 @@ impl<'de, T: Field> Visitor<'de> for AnyShape<T> {
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<Read<T>, E> {
-        Ok(Read::Nothing)
+        Ok(Read::Null)
     }
 
     fn visit_bool<E: de::Error>(self, boolean: bool) -> Result<Read<T>, E> {
@@ -179,19 +234,19 @@ impl<'de, T: Field> Visitor<'de> for AnyShape<T> {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Read<T>, E> {
-        Ok(Number::from_f64(number).map_or(Read::Nothing, T::number))
+        Ok(Number::from_f64(number).map_or(Read::Null, T::number))
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Read<T>, E> {
         Ok(T::text(text))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Read<T>, A::Error> {
-        Value::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(T::compound)
+    fn visit_seq<A: SeqAccess<'de>>(self, array: A) -> Result<Read<T>, A::Error> {
+        T::array(array)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Read<T>, A::Error> {
-        Value::deserialize(de::value::MapAccessDeserializer::new(map)).map(T::compound)
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Read<T>, A::Error> {
+        T::object(object)
     }
 }
 
@@ -204,7 +259,7 @@ mod tests {
     fn date(text: &str) -> Option<String> {
         match <Timestamp as Field>::text(text) {
             Read::Good(date) => Some(date.to_string()),
-            Read::Nothing => Some("nothing".to_owned()),
+            Read::Absent | Read::Null => Some("nothing".to_owned()),
             Read::Odd(_) => None,
         }
     }

@@ -22,7 +22,7 @@ resource! {
     /// One command of a live response session and what became of it.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>.
-    pub struct LiveResponseCommand ("a live response command") {
+    pub struct CommandRecord ("a live response command") {
         /// Its place in the session, from 0.
         index: Option<i32> = "index",
         /// When it began.
@@ -34,13 +34,13 @@ resource! {
         /// What went wrong, in the service's words.
         errors: Option<Vec<String>> = "errors",
         /// What was asked for.
-        command: Option<CommandRequest> = "command",
+        command: Option<RecordedCommand> = "command",
     }
 }
 
 resource! {
     /// What a live response command was asked to do.
-    pub struct CommandRequest ("the request of a live response command") {
+    pub struct RecordedCommand ("the request of a live response command") {
         /// `PutFile`, `RunScript` or `GetFile`.
         command_type: Option<String> = "type",
         /// With what.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{ActionId, ActionStatus, ActionType, LiveResponseCommand, MachineId, resource::resource};
+use crate::{ActionId, ActionStatus, ActionType, CommandRecord, MachineId, resource::resource};
 
 resource! {
     /// The record of one action on one machine.
@@ -69,7 +69,7 @@ resource! {
         /// The file that it is about.
         related_file_info: Option<RelatedFileInfo> = "relatedFileInfo",
         /// The commands of a live response session; empty for other types.
-        commands: Option<Vec<LiveResponseCommand>> = "commands",
+        commands: Option<Vec<CommandRecord>> = "commands",
         /// Null in every record seen so far, so its shape is not known. Not in the service's page.
         troubleshoot_info: Option<Value> = "troubleshootInfo",
     }

@@ -104,6 +104,14 @@ macro_rules! open_enum {
             }
         }
 
+        impl crate::Literal for $name {
+            type Of = Self;
+
+            fn operand(&self) -> crate::Operand<'_> {
+                crate::Operand::Text(self.as_str())
+            }
+        }
+
         impl crate::field::Field for $name {
             fn text(word: &str) -> crate::field::Read<Self> {
                 crate::field::Read::Good(word.into())

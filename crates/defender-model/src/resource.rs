@@ -1,5 +1,18 @@
 //! Structs that are read leniently from the service's JSON objects, and written back without loss.
 
+use serde_json::Value;
+
+use crate::field::Field;
+
+/// What the service tells of: [`MachineAction`](crate::MachineAction), [`Machine`](crate::Machine) and the like.
+///
+/// It is what can be a row of a [`Page`](crate::Page). It cannot be implemented outside this crate.
+pub trait Resource: Field + serde::Serialize {
+    /// Why `raw` is not one.
+    #[doc(hidden)]
+    fn unreadable(raw: &Value) -> String;
+}
+
 /// Makes a resource: a struct whose fields are read leniently from a JSON object, with whatever else the object holds,
 /// and whatever does not decode, in `extra`, and written back under the service's own names.
 ///
@@ -23,8 +36,12 @@ macro_rules! resource {
         }
 
         const _: () = {
-            use crate::field::{Field, Read};
+            use crate::{
+                field::{Field, Read},
+                resource::Resource,
+            };
             use serde::{de, ser::SerializeMap};
+            use serde_json::{Map, Value};
 
             #[expect(non_camel_case_types, reason = "the variants are the names of the fields")]
             enum Key {
@@ -55,6 +72,82 @@ macro_rules! resource {
                 }
             }
 
+            impl Field for $name {
+                fn object<'de, A: de::MapAccess<'de>>(mut object: A) -> Result<Read<Self>, A::Error> {
+                    let mut extra = Map::new();
+                    $(let mut $required: Read<$required_type> = Read::Absent;)?
+                    $(let mut $field: Read<$type> = Read::Absent;)*
+                    while let Some(name) = object.next_key()? {
+                        match name {
+                            $(Key::$required => $required = object.next_value()?,)?
+                            $(Key::$field => $field = object.next_value()?,)*
+                            Key::Other(name) => {
+                                extra.insert(name, object.next_value()?);
+                            }
+                        }
+                    }
+                    $($(
+                        if matches!($field, Read::Absent | Read::Null)
+                            && let Some(older) = extra.remove($alias)
+                        {
+                            $field = match <$type>::value(older) {
+                                Read::Odd(odd) => {
+                                    extra.insert($alias.to_owned(), odd);
+                                    Read::Absent
+                                }
+                                read => read,
+                            };
+                        }
+                    )?)*
+                    #[allow(unused_variables, reason = "a resource that requires nothing is read from any object")]
+                    let with_fields = |mut raw: Map<String, Value>| {
+                        $(raw.extend($field.to_raw().map(|value| ($wire.to_owned(), value)));)*
+                        Value::Object(raw)
+                    };
+                    $(
+                        let $required = match $required {
+                            Read::Good(good) => good,
+                            odd => {
+                                extra.extend(odd.to_raw().map(|value| ($required_wire.to_owned(), value)));
+                                return Ok(Read::Odd(with_fields(extra)));
+                            }
+                        };
+                    )?
+                    Ok(Read::Good($name {
+                        $($required,)?
+                        $($field: match $field {
+                            Read::Good(good) => good,
+                            Read::Absent | Read::Null => <$type>::default(),
+                            Read::Odd(value) => {
+                                extra.insert($wire.to_owned(), value);
+                                <$type>::default()
+                            }
+                        },)*
+                        extra,
+                    }))
+                }
+            }
+
+            impl Resource for $name {
+                fn unreadable(raw: &Value) -> String {
+                    if !raw.is_object() {
+                        return concat!($what, " is a JSON object, and this is none").to_owned();
+                    }
+                    $(
+                        match raw.get($required_wire) {
+                            None | Some(Value::Null) => {}
+                            Some(value) => match <$required_type as serde::Deserialize>::deserialize(value) {
+                                Ok(_) => {}
+                                Err(error) => return format!("its `{}`: {error}", $required_wire),
+                            },
+                        }
+                        return format!("missing field `{}`", $required_wire);
+                    )?
+                    #[allow(unreachable_code, reason = "a resource that requires nothing is read from any object")]
+                    String::new()
+                }
+            }
+
             impl<'de> serde::Deserialize<'de> for $name {
                 fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                     struct Object;
@@ -65,50 +158,11 @@ macro_rules! resource {
                             f.write_str(concat!("the JSON object of ", $what))
                         }
 
-                        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                            let mut extra = serde_json::Map::new();
-                            $(let mut $required: Read<$required_type> = Read::Nothing;)?
-                            $(let mut $field: Read<$type> = Read::Nothing;)*
-                            while let Some(name) = map.next_key()? {
-                                match name {
-                                    $(Key::$required => $required = map.next_value()?,)?
-                                    $(Key::$field => $field = map.next_value()?,)*
-                                    Key::Other(name) => {
-                                        extra.insert(name, map.next_value()?);
-                                    }
-                                }
+                        fn visit_map<A: de::MapAccess<'de>>(self, object: A) -> Result<$name, A::Error> {
+                            match <$name as Field>::object(object)? {
+                                Read::Good(good) => Ok(good),
+                                odd => Err(de::Error::custom($name::unreadable(&odd.to_raw().unwrap_or_default()))),
                             }
-                            $($(
-                                if let Read::Nothing = $field {
-                                    if let Some(value) = extra.remove($alias) {
-                                        $field = match <$type>::value(value) {
-                                            Read::Odd(value) => {
-                                                extra.insert($alias.to_owned(), value);
-                                                Read::Nothing
-                                            }
-                                            read => read,
-                                        };
-                                    }
-                                }
-                            )?)*
-                            Ok($name {
-                                $($required: match $required {
-                                    Read::Good(good) => good,
-                                    Read::Nothing => return Err(de::Error::missing_field($required_wire)),
-                                    Read::Odd(value) => {
-                                        <$required_type as serde::Deserialize>::deserialize(value).map_err(de::Error::custom)?
-                                    }
-                                },)?
-                                $($field: match $field {
-                                    Read::Good(good) => good,
-                                    Read::Nothing => <$type>::default(),
-                                    Read::Odd(value) => {
-                                        extra.insert($wire.to_owned(), value);
-                                        <$type>::default()
-                                    }
-                                },)*
-                                extra,
-                            })
                         }
                     }
                     deserializer.deserialize_map(Object)
@@ -128,12 +182,6 @@ macro_rules! resource {
                         map.serialize_entry(name, value)?;
                     }
                     map.end()
-                }
-            }
-
-            impl Field for $name {
-                fn compound(value: serde_json::Value) -> Read<Self> {
-                    crate::field::decoded(value)
                 }
             }
         };

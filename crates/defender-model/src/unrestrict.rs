@@ -1,56 +1,32 @@
 //! Let any code run again.
 
-use serde::Serialize;
+use crate::action::action;
 
-use crate::{Action, ActionType, Comment, Error, MachineAction};
-
-/// *Remove app restriction*: lifts what [`RestrictCodeExecution`](crate::RestrictCodeExecution) set, so that any code may
-/// run on the machine again.
-///
-/// - On the device: the code integrity policy is taken away.
-/// - Permission `Machine.RestrictExecution`, and for a user the role *Active remediation actions* and access to the
-///   machine's group.
-/// - 100 calls a minute and 1,500 an hour.
-/// - Errors: 400 without a comment, or while one is pending; 403 without the permission; 404 where there is no such
-///   machine. While one is pending the service may also answer with that one instead of a 400.
-///
-/// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/unrestrict-code-execution>, which says nothing of
-/// licences and systems that would be this action's own.
-///
-/// ```
-/// use defender_model::UnrestrictCodeExecution;
-///
-/// let action = UnrestrictCodeExecution::new("Machine was cleaned and validated")?;
-/// assert_eq!(serde_json::to_string(&action).unwrap(), r#"{"Comment":"Machine was cleaned and validated"}"#);
-/// # Ok::<(), defender_model::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-#[non_exhaustive]
-pub struct UnrestrictCodeExecution {
-    /// Why it is done.
-    pub comment: Comment,
-}
-
-impl UnrestrictCodeExecution {
-    /// The action with its comment.
+action! {
+    /// *Remove app restriction*: lifts what [`RestrictCodeExecution`](crate::RestrictCodeExecution) set, so that any code may
+    /// run on the machine again.
     ///
-    /// # Errors
+    /// - On the device: the code integrity policy is taken away.
+    /// - Permission `Machine.RestrictExecution`, and for a user the role *Active remediation actions* and access to the
+    ///   machine's group.
+    /// - 100 calls a minute and 1,500 an hour.
+    /// - Errors: 400 without a comment, or while one is pending; 403 without the permission; 404 where there is no such
+    ///   machine. While one is pending the service may also answer with that one instead of a 400.
     ///
-    /// [`ErrorKind::InvalidComment`](crate::ErrorKind::InvalidComment) where the comment is empty or blank.
-    pub fn new(comment: impl Into<String>) -> Result<Self, Error> {
-        Ok(Self { comment: comment.into().try_into()? })
-    }
-}
-
-impl Action for UnrestrictCodeExecution {
-    const SEGMENT: &'static str = "unrestrictCodeExecution";
-    const TYPE: &'static str = "UnrestrictCodeExecution";
-    const PERMISSIONS: &'static [&'static str] = &["Machine.RestrictExecution"];
-    const INVERSE: Option<&'static str> = Some("RestrictCodeExecution");
-
-    fn same_intent(&self, existing: &MachineAction) -> bool {
-        existing.action_type == ActionType::UnrestrictCodeExecution
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/unrestrict-code-execution>, which says nothing of
+    /// licences and systems that would be this action's own.
+    ///
+    /// ```
+    /// use defender_model::UnrestrictCodeExecution;
+    ///
+    /// let action = UnrestrictCodeExecution::new("Machine was cleaned and validated")?;
+    /// assert_eq!(serde_json::to_string(&action).unwrap(), r#"{"Comment":"Machine was cleaned and validated"}"#);
+    /// # Ok::<(), defender_model::Error>(())
+    /// ```
+    UnrestrictCodeExecution {
+        segment: "unrestrictCodeExecution",
+        permissions: &["Machine.RestrictExecution"],
+        inverse: "RestrictCodeExecution",
     }
 }
 
@@ -59,6 +35,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Action;
 
     #[test]
     fn only_another_lifting_has_the_same_intent() {

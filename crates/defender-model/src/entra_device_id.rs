@@ -1,0 +1,89 @@
+//! The id of a device in Entra.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind};
+
+/// Where a GUID has its hyphens.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+const LENGTH: usize = 36;
+
+/// The id of a device in Entra, a GUID: the service's `aadDeviceId`. No action takes it; an action takes the
+/// [`MachineId`](crate::MachineId).
+///
+/// Kept in lower case. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machine>.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EntraDeviceId(String);
+
+impl EntraDeviceId {
+    /// The text, in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EntraDeviceId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let fits =
+            |(at, byte): (usize, u8)| if HYPHENS.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() };
+        if text.len() == LENGTH && text.bytes().enumerate().all(fits) {
+            return Ok(Self(text.to_ascii_lowercase()));
+        }
+        let shown: String = text.chars().take(2 * LENGTH).collect();
+        Err(Error::new(
+            ErrorKind::InvalidId,
+            format!(
+                "`{}` is no Entra device id, which is a GUID like `80fe8ff8-2624-418e-9591-41f0491218f9`",
+                shown.escape_debug()
+            ),
+        ))
+    }
+}
+
+impl TryFrom<String> for EntraDeviceId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<EntraDeviceId> for String {
+    fn from(id: EntraDeviceId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for EntraDeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_guid_is_taken_and_its_case_does_not_count() {
+        let id: EntraDeviceId = "80FE8FF8-2624-418e-9591-41f0491218f9".parse().unwrap();
+        assert_eq!(id.as_str(), "80fe8ff8-2624-418e-9591-41f0491218f9");
+        for wrong in [
+            "",
+            "1e5bc9d7e413ddd7902c2932e418702b84d0cc07",
+            "80fe8ff8-2624-418e-9591-41f0491218f",
+            "80fe8ff8-2624-418e-9591-41f0491218fg",
+            "80fe8ff82-624-418e-9591-41f0491218f9",
+            "{80fe8ff8-2624-418e-9591-41f0491218f9}",
+            "80fe8ff8-2624-418e-9591-41f0491218f9 or true",
+        ] {
+            assert_eq!(wrong.parse::<EntraDeviceId>().unwrap_err().kind(), ErrorKind::InvalidId, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The name of a machine, to look it up by.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, ErrorKind, percent::encoded};
+
+/// As long as a DNS name may be. Inferred: the service states no limit.
+const LONGEST: usize = 255;
+
+/// The name of a machine: the service's `computerDnsName`, which is not always a DNS name. A machine may be read by it
+/// (<https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>); an action takes the
+/// [`MachineId`](crate::MachineId) only, since a name may belong to several machines.
+///
+/// Kept as it was given, in its letter case. Refused is what is blank, longer than 255 characters (inferred), has a control
+/// character, a `/` or a `\`, or is `.` or `..`: a gateway that decodes too early would see another path. A machine with
+/// such a name is found by a filter.
+///
+/// ```
+/// use defender_model::MachineName;
+///
+/// let name: MachineName = "Max Mustermann iPadAir 17zoll (2ndgeneration)".parse()?;
+/// assert_eq!(name.path_segment(), "Max%20Mustermann%20iPadAir%2017zoll%20%282ndgeneration%29");
+/// assert!("../offboard".parse::<MachineName>().is_err());
+/// # Ok::<(), defender_model::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MachineName(String);
+
+impl MachineName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as one segment of a path, percent-encoded.
+    #[must_use]
+    pub fn path_segment(&self) -> String {
+        encoded(&self.0)
+    }
+}
+
+impl TryFrom<String> for MachineName {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        let why = if text.trim().is_empty() {
+            "is blank"
+        } else if text.chars().count() > LONGEST {
+            "is longer than 255 characters"
+        } else if text.chars().any(char::is_control) {
+            "has a control character"
+        } else if text.contains(['/', '\\']) || matches!(text.as_str(), "." | "..") {
+            "could be taken for a path"
+        } else {
+            return Ok(Self(text));
+        };
+        let shown: String = text.chars().take(LONGEST).collect();
+        Err(Error::new(ErrorKind::InvalidName, format!("`{}` is no machine name: it {why}", shown.escape_debug())))
+    }
+}
+
+impl FromStr for MachineName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<MachineName> for String {
+    fn from(name: MachineName) -> Self {
+        name.0
+    }
+}
+
+impl AsRef<str> for MachineName {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for MachineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_name_is_refused_and_the_error_says_why() {
+        for (text, why) in [
+            ("", "blank"),
+            (" \u{a0}", "blank"),
+            (&"ä".repeat(256), "255"),
+            ("ws\0", "control"),
+            ("ws\r\nX-Evil: 1", "control"),
+            ("ws\u{85}", "control"),
+            (".", "path"),
+            ("..", "path"),
+            ("../offboard", "path"),
+            ("a\\b", "path"),
+        ] {
+            let error = text.parse::<MachineName>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidName);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+        assert!("ä".repeat(255).parse::<MachineName>().is_ok());
+    }
+
+    #[test]
+    fn a_name_is_kept_as_it_was_given_and_checked_when_it_is_decoded_too() {
+        assert_eq!(" WS-Eng.04 ".parse::<MachineName>().unwrap().as_str(), " WS-Eng.04 ");
+        assert!(serde_json::from_str::<MachineName>(r#""a/b""#).is_err());
+    }
+}

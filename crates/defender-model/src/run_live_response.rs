@@ -1,0 +1,220 @@
+//! Run commands on a machine.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use crate::{Action, Comment, Error, ErrorKind, Limit};
+
+/// *Run live response*: runs commands on a machine, in a session of its own.
+///
+/// - On the device: whatever the commands do. A script ends after ten minutes at most, a command that fails ends the
+///   session, and a session waits for a machine that is offline for up to three days.
+/// - Permission `Machine.LiveResponse`, and for a user the role *Active remediation actions* and access to the machine's
+///   group.
+/// - 10 calls a minute; 25 sessions at a time, beyond which a call gets 429; one session a machine.
+/// - Plan 2. Windows 10 1909 or later (1709 or later with an update), Windows 11, Windows Server 2019 or later, macOS 11 or
+///   later, and the supported Linux servers. The machine's group must have a remediation level.
+/// - Errors: 400 `ActiveRequestAlreadyExists` while the machine has a session; 403 without the permission; 404 where there
+///   is no such machine.
+///
+/// No two runs have the same intent: two runs of one script are two runs. Source:
+/// <https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response>.
+///
+/// ```
+/// use defender_model::{LiveResponse, LiveResponseCommand as Command};
+///
+/// let action = LiveResponse::new(
+///     "Testing live response",
+///     [Command::run_script("minidump.ps1").args("OfficeClickToRun"), Command::get_file(r"C:\windows\TEMP\x.zip")],
+/// )?;
+/// assert_eq!(
+///     serde_json::to_value(&action).unwrap(),
+///     serde_json::json!({
+///         "Comment": "Testing live response",
+///         "Commands": [
+///             {"type": "RunScript", "params": [
+///                 {"key": "ScriptName", "value": "minidump.ps1"},
+///                 {"key": "Args", "value": "OfficeClickToRun"},
+///             ]},
+///             {"type": "GetFile", "params": [{"key": "Path", "value": r"C:\windows\TEMP\x.zip"}]},
+///         ],
+///     })
+/// );
+/// # Ok::<(), defender_model::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct LiveResponse {
+    /// What is run, in order.
+    pub commands: Vec<LiveResponseCommand>,
+    /// Why it is done. The page does not mark it as required; we do, for the audit trail.
+    pub comment: Comment,
+    /// The id under which the caller knows the action: see [`Isolate`](crate::Isolate).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}
+
+impl LiveResponse {
+    /// The commands with their comment.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::InvalidComment`] where the comment is empty or blank.
+    /// - [`ErrorKind::InvalidCommands`] where there is no command, where they are not in the order that the service asks
+    ///   for (all `PutFile`, then all `RunScript`, then all `GetFile`), or where one names nothing.
+    pub fn new(
+        comment: impl Into<String>,
+        commands: impl IntoIterator<Item = LiveResponseCommand>,
+    ) -> Result<Self, Error> {
+        let commands: Vec<_> = commands.into_iter().collect();
+        let wrong = |what: &str| Err(Error::new(ErrorKind::InvalidCommands, what));
+        if commands.is_empty() {
+            return wrong("live response has no command; give it at least one");
+        }
+        if !commands.is_sorted_by_key(LiveResponseCommand::place) {
+            return wrong("live response takes its commands in one order: PutFile, then RunScript, then GetFile");
+        }
+        if commands.iter().any(|command| command.names().trim().is_empty()) {
+            return wrong("a live response command names no file or script");
+        }
+        Ok(Self { commands, comment: comment.into().try_into()?, external_id: None })
+    }
+
+    /// Sets the id under which the caller knows the action.
+    #[must_use]
+    pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
+        self.external_id = Some(external_id.into());
+        self
+    }
+}
+
+impl Action for LiveResponse {
+    const SEGMENT: &'static str = "runliveresponse";
+    const TYPE: &'static str = "LiveResponse";
+    const PERMISSIONS: &'static [&'static str] = &["Machine.LiveResponse"];
+    const QUOTA: &'static [Limit] = &[Limit::new(10, Duration::from_secs(60))];
+}
+
+/// One command that live response is asked to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LiveResponseCommand {
+    /// Puts a file of the library onto the machine. It has no result that could be fetched.
+    PutFile {
+        /// Its name in the library.
+        file_name: String,
+    },
+    /// Runs a script of the library.
+    RunScript {
+        /// Its name in the library.
+        script_name: String,
+        /// What is given to it.
+        args: Option<String>,
+    },
+    /// Fetches a file from the machine.
+    GetFile {
+        /// Where it is there.
+        path: String,
+    },
+}
+
+impl LiveResponseCommand {
+    /// Puts the library's `file_name` onto the machine.
+    #[must_use]
+    pub fn put_file(file_name: impl Into<String>) -> Self {
+        Self::PutFile { file_name: file_name.into() }
+    }
+
+    /// Runs the library's `script_name`; [`args`](Self::args) gives it arguments.
+    #[must_use]
+    pub fn run_script(script_name: impl Into<String>) -> Self {
+        Self::RunScript { script_name: script_name.into(), args: None }
+    }
+
+    /// Fetches the machine's file at `path`.
+    #[must_use]
+    pub fn get_file(path: impl Into<String>) -> Self {
+        Self::GetFile { path: path.into() }
+    }
+
+    /// Gives arguments to a script; the other commands take none, and stay as they are.
+    #[must_use]
+    pub fn args(mut self, given: impl Into<String>) -> Self {
+        if let Self::RunScript { args, .. } = &mut self {
+            *args = Some(given.into());
+        }
+        self
+    }
+
+    /// Its place in the order that the service asks for.
+    fn place(&self) -> u8 {
+        match self {
+            Self::PutFile { .. } => 0,
+            Self::RunScript { .. } => 1,
+            Self::GetFile { .. } => 2,
+        }
+    }
+
+    fn names(&self) -> &str {
+        match self {
+            Self::PutFile { file_name: name }
+            | Self::RunScript { script_name: name, .. }
+            | Self::GetFile { path: name } => name,
+        }
+    }
+}
+
+/// The service takes the names inside a command in lower case, unlike those around it.
+impl Serialize for LiveResponseCommand {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Param<'p> {
+            key: &'static str,
+            value: &'p str,
+        }
+        let (kind, params) = match self {
+            Self::PutFile { file_name } => ("PutFile", vec![Param { key: "FileName", value: file_name }]),
+            Self::RunScript { script_name, args } => {
+                let name = Param { key: "ScriptName", value: script_name };
+                let args = args.as_deref().map(|value| Param { key: "Args", value });
+                ("RunScript", std::iter::once(name).chain(args).collect())
+            }
+            Self::GetFile { path } => ("GetFile", vec![Param { key: "Path", value: path }]),
+        };
+        let mut command = serializer.serialize_struct("LiveResponseCommand", 2)?;
+        command.serialize_field("type", kind)?;
+        command.serialize_field("params", &params)?;
+        command.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_that_the_service_would_refuse_are_refused_here() {
+        use LiveResponseCommand as Command;
+        let refused = |commands: Vec<Command>| LiveResponse::new("x", commands).unwrap_err();
+        assert!(refused(vec![]).to_string().contains("at least one"));
+        assert!(refused(vec![Command::get_file("a"), Command::run_script("b")]).to_string().contains("one order"));
+        assert!(refused(vec![Command::put_file(" ")]).to_string().contains("names no file"));
+        let put = || Command::put_file("a");
+        LiveResponse::new("x", [put(), put(), Command::run_script("b"), Command::get_file("c")]).unwrap();
+    }
+
+    #[test]
+    fn two_runs_of_one_script_are_two_runs() {
+        let ours = LiveResponse::new("x", [LiveResponseCommand::run_script("a")]).unwrap();
+        let same = serde_json::json!({"id": "a", "type": "LiveResponse", "requestorComment": "x"});
+        assert!(!ours.same_intent(&serde_json::from_value(same).unwrap()));
+    }
+
+    #[test]
+    fn a_put_file_is_named_by_file_name() {
+        let json = serde_json::to_string(&LiveResponseCommand::put_file("a.ps1")).unwrap();
+        assert_eq!(json, r#"{"type":"PutFile","params":[{"key":"FileName","value":"a.ps1"}]}"#);
+    }
+}
