@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Failure, example, tidy,
+    Failure, example, tidy, vectors,
     workspace::{self, Workspace},
 };
 
@@ -61,6 +61,9 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
         step.run(&workspace.root)?;
     }
     timed("example", "cargo xtask example", example::run)?;
+    timed("vectors", "cargo xtask vectors crates/defender-model/tests/fixtures", || {
+        vectors::run(&workspace.root.join("crates/defender-model/tests/fixtures"))
+    })?;
     timed("invariants", "cargo xtask tidy", tidy::run)?;
     eprintln!("ci: all is well");
     Ok(())

@@ -4,13 +4,15 @@
 //! failed, and 2 where the command was not understood.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 
+mod actions;
 mod bench;
 mod ci;
 mod example;
 mod tidy;
+mod vectors;
 mod workspace;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use lexopt::Arg;
 
@@ -23,6 +25,8 @@ Commands:
   ci [--skip-tests]  everything that CI checks, in its order, up to the first failure
   tidy               the invariants of docs/architecture.md, from `cargo tree` and the source; all that are broken
   example            the README's first command, by itself and against the emulator's program
+  actions            writes the table of actions into defender-model's README
+  vectors DIR        decodes every JSON body in a folder and encodes it back, a row each
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
 
 Options:
@@ -53,6 +57,8 @@ enum Command {
     Ci { tests: ci::Tests },
     Tidy,
     Example,
+    Actions,
+    Vectors { folder: PathBuf },
     BenchSmoke,
 }
 
@@ -65,6 +71,8 @@ fn main() -> ExitCode {
         Command::Ci { tests } => ci::run(tests),
         Command::Tidy => tidy::run(),
         Command::Example => example::run(),
+        Command::Actions => actions::write(),
+        Command::Vectors { folder } => vectors::run(&folder),
         Command::BenchSmoke => bench::smoke::run(),
     });
     match outcome {
@@ -98,6 +106,8 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         (_, ci::Tests::Skip) => Err(Failure::Usage("`--skip-tests` is for `ci` alone".to_owned())),
         (["tidy"], _) => Ok(Command::Tidy),
         (["example"], _) => Ok(Command::Example),
+        (["actions"], _) => Ok(Command::Actions),
+        (["vectors", folder], _) => Ok(Command::Vectors { folder: folder.into() }),
         (["bench", "smoke"], _) => Ok(Command::BenchSmoke),
         ([], _) => Err(Failure::Usage("no command was given".to_owned())),
         (words, _) => Err(Failure::Usage(format!("there is no command `{}`", words.join(" ")))),
@@ -119,6 +129,8 @@ mod tests {
         assert_eq!(parsed("ci --skip-tests"), Ok(Command::Ci { tests: ci::Tests::Skip }));
         assert_eq!(parsed("tidy"), Ok(Command::Tidy));
         assert_eq!(parsed("example"), Ok(Command::Example));
+        assert_eq!(parsed("actions"), Ok(Command::Actions));
+        assert_eq!(parsed("vectors a/b"), Ok(Command::Vectors { folder: "a/b".into() }));
         assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
     }
 
@@ -131,7 +143,7 @@ mod tests {
 
     #[test]
     fn the_help_names_each_command() {
-        for command in ["ci [--skip-tests]", "tidy", "example", "bench smoke"] {
+        for command in ["ci [--skip-tests]", "tidy", "example", "actions", "vectors DIR", "bench smoke"] {
             assert!(HELP.contains(&format!("\n  {command}")), "{command}");
         }
     }

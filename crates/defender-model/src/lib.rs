@@ -22,6 +22,7 @@ mod live_response;
 mod machine;
 mod machine_action;
 mod machine_name;
+mod machine_properties;
 mod machine_state;
 mod machine_tags;
 mod offboard;

@@ -12,7 +12,7 @@ use crate::{Filter, Literal};
 /// [`MachineAction::STATUS`](crate::MachineAction::STATUS). A filter of one resource's properties is not taken for
 /// another's, and a property is compared with values of its own type only:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0271
 /// # use defender_model::{ActionStatus, MachineAction};
 /// MachineAction::ACTION_TYPE.eq(ActionStatus::Pending);
 /// ```

@@ -7,7 +7,7 @@ mod tree;
 
 use std::fmt;
 
-use crate::{Failure, workspace::Workspace};
+use crate::{Failure, actions, workspace::Workspace};
 
 /// One place where an invariant does not hold.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +30,13 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut found = tree::check(&workspace)?;
     found.extend(manifest::check(&workspace)?);
     found.extend(source::check(&workspace)?);
+    if !actions::is_current()? {
+        found.push(Violation {
+            place: "crates/defender-model/README.md".to_owned(),
+            found: "its table of actions is not what `cargo xtask actions` makes".to_owned(),
+            invariant: "what the README says of the actions is what their constants say",
+        });
+    }
     for violation in &found {
         println!("{violation}");
     }
