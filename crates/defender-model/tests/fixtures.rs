@@ -1,5 +1,5 @@
 //! Every fixture decodes, and what it decodes to decodes from what it encodes to.
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up its world has failed")]
 
 use std::{fmt::Debug, path::PathBuf};
 
