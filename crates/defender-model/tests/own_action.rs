@@ -1,0 +1,34 @@
+//! An action that this crate does not know, made outside of it.
+
+use defender_model::{Action, Limit, MachineAction};
+use serde::Serialize;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EvictIdentity {
+    comment: String,
+    account: &'static str,
+}
+
+impl Action for EvictIdentity {
+    const SEGMENT: &'static str = "evictIdentity";
+    const TYPE: &'static str = "EvictIdentity";
+    const PERMISSIONS: &'static [&'static str] = &["Machine.Evict"];
+}
+
+#[test]
+fn an_action_of_one_s_own_takes_three_constants() {
+    let action = EvictIdentity { comment: "Stolen session".to_owned(), account: "eve" };
+    let json = serde_json::to_string(&action).ok();
+    assert_eq!(json.as_deref(), Some(r#"{"Comment":"Stolen session","Account":"eve"}"#));
+    assert_eq!(EvictIdentity::QUOTA, Limit::GENERAL);
+    assert_eq!(EvictIdentity::DELEGATED_PERMISSIONS, ["Machine.Evict"]);
+    assert_eq!(EvictIdentity::INVERSE, None);
+}
+
+#[test]
+fn it_has_no_intent_in_common_with_anything_unless_it_says_so() {
+    let action = EvictIdentity { comment: String::new(), account: "" };
+    let existing = serde_json::from_str::<MachineAction>(r#"{"id":"a","type":"EvictIdentity"}"#).ok();
+    assert!(existing.is_some_and(|existing| !action.same_intent(&existing)));
+}
