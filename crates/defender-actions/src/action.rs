@@ -1,6 +1,6 @@
 //! One action, by its id.
 
-use defender_model::{ActionId, Limit, MachineAction};
+use defender_model::{ActionId, CancelMachineAction, Limit, MachineAction};
 use defender_transport::extensions::Resend;
 use http::Method;
 
@@ -38,6 +38,61 @@ impl ActionHandle {
     }
 }
 
+impl ActionHandle {
+    /// *Cancel*: takes the action back, if it has not been done yet. The answer is the action's record.
+    ///
+    /// The service refuses with 400 what can no longer be cancelled ([`Refused`](ErrorKind::Refused)). Any one of the
+    /// permissions in [`CancelMachineAction::PERMISSIONS`] allows it. A record that says `Cancelled` may have commands that
+    /// were completed before. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action>.
+    pub fn cancel(&self, comment: impl Into<String>) -> Cancel {
+        Cancel { client: self.client.clone(), id: self.id.clone(), request: CancelMachineAction::new(comment) }
+    }
+}
+
+/// A cancelling of an action. Nothing is sent before it is awaited, and it is sent once.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent until this is awaited"]
+pub struct Cancel {
+    client: DefenderClient,
+    id: ActionId,
+    request: Result<CancelMachineAction, defender_model::Error>,
+}
+
+impl Cancel {
+    /// Cancels: the same as awaiting this, as a plain future that can be spawned or joined.
+    ///
+    /// # Errors
+    ///
+    /// See [`ErrorKind`]. After [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), the action's record tells what became of it.
+    pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
+        async move {
+            let Self { client, id, request } = self;
+            let path = format!("/machineactions/{id}/cancel");
+            let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
+            let request = request.map_err(|source| unsendable().caused_by(source))?;
+            let body = serde_json::to_vec(&request).map_err(|source| unsendable().caused_by(source))?;
+            let call = Call {
+                method: Method::POST,
+                path,
+                template: "/machineactions/{id}/cancel".to_owned(),
+                quota: Limit::GENERAL,
+                resend: Resend::Never,
+                body: Some(body),
+            };
+            client.inner().call(call).await
+        }
+    }
+}
+
+impl IntoFuture for Cancel {
+    type Output = Result<MachineAction, Error>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
 /// A read of an action's record. Nothing is sent before it is awaited.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until this is awaited"]
@@ -52,7 +107,6 @@ impl GetAction {
     /// # Errors
     ///
     /// See [`ErrorKind`].
-    #[expect(clippy::manual_async_fn, reason = "the signature promises `Send`")]
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
             let Self { client, id } = self;

@@ -16,7 +16,7 @@ pub use defender_model as model;
 pub use defender_transport as transport;
 
 pub use {
-    action::{ActionHandle, GetAction},
+    action::{ActionHandle, Cancel, GetAction},
     builder::DefenderClientBuilder,
     client::DefenderClient,
     error::{Error, ErrorKind},

@@ -1,6 +1,6 @@
 //! An action that is about to be asked for.
 
-use defender_model::{Action, MachineAction, MachineId};
+use defender_model::{Action, Isolate, IsolationType, MachineAction, MachineId, WithExternalId};
 use defender_transport::extensions::Resend;
 use http::Method;
 
@@ -28,7 +28,6 @@ impl<A: Action> Perform<A> {
     ///
     /// See [`ErrorKind`]. [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) and
     /// [`AnswerUnreadable`](ErrorKind::AnswerUnreadable) are the two after which the action may be on its way.
-    #[expect(clippy::manual_async_fn, reason = "the signature promises `Send`")]
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, machine, action } = self;
@@ -52,6 +51,40 @@ impl<A: Action> Perform<A> {
             let record: MachineAction = client.inner().call(call).await?;
             Ok(Submitted::new(client, record))
         }
+    }
+}
+
+impl<A: WithExternalId> Perform<A> {
+    /// Gives the action an id under which the caller knows it, such as a ticket's, so that it is told apart from any other
+    /// of its kind. The service tells of it in its records and in no page on requests, so that its name is inferred.
+    pub fn external_id(self, external_id: impl Into<String>) -> Self {
+        self.changed(|action| action.with_external_id(external_id.into()))
+    }
+}
+
+impl Perform<Isolate> {
+    /// Leaves the network to a limited set of applications.
+    pub fn selective(self) -> Self {
+        self.isolation_type(IsolationType::Selective)
+    }
+
+    /// For a machine that is not onboarded: the onboarded ones are told to block it.
+    pub fn unmanaged_device(self) -> Self {
+        self.isolation_type(IsolationType::UnManagedDevice)
+    }
+
+    fn isolation_type(self, isolation_type: IsolationType) -> Self {
+        self.changed(|mut action| {
+            action.isolation_type = isolation_type;
+            action
+        })
+    }
+}
+
+impl<A> Perform<A> {
+    fn changed(mut self, change: impl FnOnce(A) -> A) -> Self {
+        self.action = self.action.map(change);
+        self
     }
 }
 

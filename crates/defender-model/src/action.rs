@@ -56,6 +56,13 @@ pub trait Action: Serialize + Send + Sync + 'static {
     }
 }
 
+/// An action that can carry the id under which its caller knows it, so that it is told apart from any other of its kind.
+pub trait WithExternalId: Action {
+    /// Sets the id.
+    #[must_use]
+    fn with_external_id(self, external_id: String) -> Self;
+}
+
 /// Makes an action whose body is a comment, the fields that are listed, and an external id where one is set.
 ///
 /// Its name is the service's word for it. After `same_intent` stands what must hold of the existing action beside its type.
@@ -72,7 +79,7 @@ macro_rules! action {
         }
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         #[serde(rename_all = "PascalCase")]
         #[non_exhaustive]
         pub struct $name {
@@ -81,7 +88,7 @@ macro_rules! action {
             $($(#[$field_doc])* pub $field: $type,)*
             /// The id under which the caller knows the action. The service tells of it in its records and in no page on
             /// requests, so that its name is inferred; it is left out unless it is set.
-            #[serde(skip_serializing_if = "Option::is_none")]
+            #[serde(default, skip_serializing_if = "Option::is_none")]
             pub external_id: Option<String>,
         }
 
@@ -100,6 +107,12 @@ macro_rules! action {
             pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
                 self.external_id = Some(external_id.into());
                 self
+            }
+        }
+
+        impl crate::WithExternalId for $name {
+            fn with_external_id(self, external_id: String) -> Self {
+                self.external_id(external_id)
             }
         }
 

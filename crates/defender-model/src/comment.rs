@@ -2,14 +2,14 @@
 
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind};
 
 /// Why an action is done, for the audit trail. Sent as it was given; never empty or blank, since the service requires it
 /// (<https://learn.microsoft.com/en-us/defender-endpoint/api/unrestrict-code-execution>).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Comment(String);
 
 impl Comment {
@@ -17,6 +17,12 @@ impl Comment {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Comment> for String {
+    fn from(comment: Comment) -> Self {
+        comment.0
     }
 }
 

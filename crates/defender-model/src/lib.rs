@@ -44,7 +44,7 @@ mod unrestrict;
 mod update_machine;
 
 pub use {
-    action::Action,
+    action::{Action, WithExternalId},
     action_status::ActionStatus,
     action_type::ActionType,
     cancel::CancelMachineAction,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::{Action, Comment, Error, ErrorKind, Limit};
+use crate::{Action, Comment, Error, ErrorKind, Limit, WithExternalId};
 
 /// *Run live response*: runs commands on a machine, in a session of its own.
 ///
@@ -95,6 +95,12 @@ impl Action for LiveResponse {
     const TYPE: &'static str = "LiveResponse";
     const PERMISSIONS: &'static [&'static str] = &["Machine.LiveResponse"];
     const QUOTA: &'static [Limit] = &[Limit::new(10, Duration::from_secs(60))];
+}
+
+impl WithExternalId for LiveResponse {
+    fn with_external_id(self, external_id: String) -> Self {
+        self.external_id(external_id)
+    }
 }
 
 /// One command that live response is asked to run.

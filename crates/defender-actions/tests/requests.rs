@@ -1,0 +1,128 @@
+//! Each action's request, to the letter.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up its world has failed")]
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use defender_actions::{
+    DefenderClient, ErrorKind, MachineHandle,
+    auth::StaticCredential,
+    model::{LiveResponseCommand as Command, ScanType},
+    transport::{
+        Body, Error, Transport,
+        extensions::{Lane, Resend},
+    },
+};
+use http::{Request, Response};
+
+/// Takes every request, and answers each with a record.
+#[derive(Clone, Debug, Default)]
+struct Taking(Arc<Mutex<Vec<Request<Bytes>>>>);
+
+#[async_trait]
+impl Transport for Taking {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        self.0.lock().unwrap().push(request);
+        Ok(Response::builder().status(201).body(Body::from(r#"{"id":"a","status":"Pending"}"#)).unwrap())
+    }
+}
+
+impl Taking {
+    fn client(&self) -> DefenderClient {
+        DefenderClient::builder().credential(StaticCredential::new("t")).transport(self.clone()).build().unwrap()
+    }
+
+    fn machine(&self) -> MachineHandle {
+        self.client().machine("m1".parse().unwrap())
+    }
+
+    /// The one request that was taken: its path and body.
+    fn taken(&self) -> (String, String) {
+        let requests = std::mem::take(&mut *self.0.lock().unwrap());
+        let [request] = requests.as_slice() else { panic!("{} requests", requests.len()) };
+        assert_eq!(request.method(), "POST");
+        assert_eq!(request.headers()["content-type"], "application/json");
+        assert_eq!(request.headers()["authorization"], "Bearer t");
+        assert_eq!(request.extensions().get(), Some(&Resend::Never));
+        (request.uri().path().to_owned(), String::from_utf8(request.body().to_vec()).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn each_action_is_asked_for_as_its_page_prints_it() {
+    let wire = Taking::default();
+    let machine = wire.machine();
+    let sha1 = "87662bc3d60e4200ceaf7aae249d1c343f4b83c9";
+    let taken = |path: &str, body: &str| {
+        assert_eq!(wire.taken(), (format!("/api/machines/m1/{path}"), body.to_owned()));
+    };
+    machine.unrestrict_code_execution("c").await.unwrap();
+    taken("unrestrictCodeExecution", r#"{"Comment":"c"}"#);
+    machine.restrict_code_execution("c").await.unwrap();
+    taken("restrictCodeExecution", r#"{"Comment":"c"}"#);
+    machine.isolate("c").await.unwrap();
+    taken("isolate", r#"{"Comment":"c","IsolationType":"Full"}"#);
+    machine.isolate("c").selective().await.unwrap();
+    taken("isolate", r#"{"Comment":"c","IsolationType":"Selective"}"#);
+    machine.isolate("c").unmanaged_device().await.unwrap();
+    taken("isolate", r#"{"Comment":"c","IsolationType":"UnManagedDevice"}"#);
+    machine.unisolate("c").await.unwrap();
+    taken("unisolate", r#"{"Comment":"c"}"#);
+    machine.run_antivirus_scan("c", ScanType::Quick).await.unwrap();
+    taken("runAntiVirusScan", r#"{"Comment":"c","ScanType":"Quick"}"#);
+    machine.stop_and_quarantine_file("c", sha1.parse().unwrap()).await.unwrap();
+    taken("StopAndQuarantineFile", &format!(r#"{{"Comment":"c","Sha1":"{sha1}"}}"#));
+    machine.collect_investigation_package("c").await.unwrap();
+    taken("collectInvestigationPackage", r#"{"Comment":"c"}"#);
+    machine.offboard("c").await.unwrap();
+    taken("offboard", r#"{"Comment":"c"}"#);
+    machine.run_live_response("c", [Command::get_file("/x")]).await.unwrap();
+    taken(
+        "runliveresponse",
+        r#"{"Commands":[{"type":"GetFile","params":[{"key":"Path","value":"/x"}]}],"Comment":"c"}"#,
+    );
+}
+
+#[tokio::test]
+async fn a_cancel_is_asked_for_as_its_page_prints_it() {
+    let wire = Taking::default();
+    let record = wire.client().action("a1".parse().unwrap()).cancel("False positive").await.unwrap();
+    assert_eq!(record.id.as_str(), "a");
+    assert_eq!(
+        wire.taken(),
+        ("/api/machineactions/a1/cancel".to_owned(), r#"{"Comment":"False positive"}"#.to_owned())
+    );
+}
+
+#[tokio::test]
+async fn an_external_id_is_sent_when_it_is_set_and_left_out_when_it_is_not() {
+    let wire = Taking::default();
+    wire.machine().isolate("c").external_id("ticket-7").selective().await.unwrap();
+    assert_eq!(wire.taken().1, r#"{"Comment":"c","IsolationType":"Selective","ExternalId":"ticket-7"}"#);
+    wire.machine().run_live_response("c", [Command::run_script("a.ps1")]).external_id("t").await.unwrap();
+    assert!(wire.taken().1.ends_with(r#""ExternalId":"t"}"#));
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_an_error_of_the_await_and_nothing_is_sent() {
+    let wire = Taking::default();
+    let blank = wire.machine().isolate("").selective().await.unwrap_err();
+    let empty = wire.machine().run_live_response("c", []).await.unwrap_err();
+    let cancel = wire.client().action("a1".parse().unwrap()).cancel(" ").await.unwrap_err();
+    for error in [blank, empty, cancel] {
+        assert_eq!(error.kind(), ErrorKind::Request);
+        assert!(error.never_sent());
+    }
+    assert!(wire.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn live_response_has_a_queue_of_its_own() {
+    let wire = Taking::default();
+    wire.machine().run_live_response("c", [Command::run_script("a.ps1")]).await.unwrap();
+    let requests = wire.0.lock().unwrap();
+    let lane = requests[0].extensions().get::<Lane>().unwrap();
+    assert_eq!(lane.name, "POST /machines/{id}/runliveresponse");
+    assert_eq!(lane.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>(), [(10, 60)]);
+}
