@@ -4,7 +4,10 @@ use defender_model::{ActionId, CancelMachineAction, Limit, MachineAction};
 use defender_transport::extensions::Resend;
 use http::Method;
 
-use crate::{BoxFuture, DefenderClient, Error, ErrorKind, Wait, call::Call};
+use crate::{
+    BoxFuture, DefenderClient, Error, ErrorKind, Wait,
+    call::{Call, ENTITY},
+};
 
 /// One action, by its id. It owns its client.
 #[derive(Clone, Debug)]
@@ -45,7 +48,8 @@ impl ActionHandle {
     /// permissions in [`CancelMachineAction::PERMISSIONS`] allows it. A record that says `Cancelled` may have commands that
     /// were completed before. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action>.
     pub fn cancel(&self, comment: impl Into<String>) -> Cancel {
-        Cancel { client: self.client.clone(), id: self.id.clone(), request: CancelMachineAction::new(comment) }
+        // Whoever names an action by its id means it.
+        Cancel::new(self.client.clone(), self.id.clone(), comment, true)
     }
 }
 
@@ -56,9 +60,20 @@ pub struct Cancel {
     client: DefenderClient,
     id: ActionId,
     request: Result<CancelMachineAction, defender_model::Error>,
+    allowed: bool,
 }
 
 impl Cancel {
+    pub(crate) fn new(client: DefenderClient, id: ActionId, comment: impl Into<String>, allowed: bool) -> Self {
+        Self { client, id, request: CancelMachineAction::new(comment), allowed }
+    }
+
+    /// Cancels also what this client did not create.
+    pub fn even_if_not_ours(mut self) -> Self {
+        self.allowed = true;
+        self
+    }
+
     /// Cancels: the same as awaiting this, as a plain future that can be spawned or joined.
     ///
     /// # Errors
@@ -66,9 +81,12 @@ impl Cancel {
     /// See [`ErrorKind`]. After [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), the action's record tells what became of it.
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
-            let Self { client, id, request } = self;
+            let Self { client, id, request, allowed } = self;
             let path = format!("/machineactions/{id}/cancel");
             let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
+            if !allowed {
+                return Err(unsendable().caused_by("it was not created here; say `.even_if_not_ours()` if it is meant"));
+            }
             let request = request.map_err(|source| unsendable().caused_by(source))?;
             let body = serde_json::to_vec(&request).map_err(|source| unsendable().caused_by(source))?;
             let call = Call {
@@ -77,6 +95,7 @@ impl Cancel {
                 template: "/machineactions/{id}/cancel".to_owned(),
                 quota: Limit::GENERAL,
                 resend: Resend::Never,
+                read: ENTITY,
                 body: Some(body),
             };
             client.inner().call(call).await
@@ -118,6 +137,7 @@ impl GetAction {
                 template: "/machineactions/{id}".to_owned(),
                 quota: Limit::GENERAL,
                 resend: Resend::Safe,
+                read: ENTITY,
                 body: None,
             };
             let action: MachineAction = client.inner().call(call).await?;

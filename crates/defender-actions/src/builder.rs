@@ -6,7 +6,7 @@ use defender_auth::{Cloud, Connect, Context, TokenCredential};
 use defender_transport::{Clock, SystemClock, Transport};
 use http::Uri;
 
-use crate::{DefenderClient, Error, ErrorKind, client::Inner, stack};
+use crate::{DefenderClient, Error, ErrorKind, claimed::Claimed, client::Inner, service_time::ServiceTime, stack};
 
 type Connecting = Box<dyn FnOnce(&Context) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
 
@@ -112,7 +112,13 @@ impl DefenderClientBuilder {
         let transport =
             stack::api(wire, credential, &base).map_err(|source| wrong("of its base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
-        Ok(DefenderClient::from(Inner { transport, clock, base }))
+        Ok(DefenderClient::from(Inner {
+            transport,
+            clock,
+            base,
+            service_time: ServiceTime::default(),
+            claimed: Claimed::default(),
+        }))
     }
 }
 

@@ -11,9 +11,6 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, ErrorKind, client::Inner};
 
-/// The largest answer about one thing that is read.
-const ENTITY_LIMIT: usize = 4 << 20;
-
 /// What there is to know of a call before it is made.
 pub(crate) struct Call<'c> {
     pub(crate) method: Method,
@@ -23,9 +20,13 @@ pub(crate) struct Call<'c> {
     pub(crate) template: String,
     pub(crate) quota: &'c [Limit],
     pub(crate) resend: Resend,
+    pub(crate) read: Read,
     /// JSON.
     pub(crate) body: Option<Vec<u8>>,
 }
+
+/// How an answer about one thing is read.
+pub(crate) const ENTITY: Read = Read::Whole(4 << 20);
 
 impl Call<'_> {
     fn into_request(self, base: &str) -> Result<Request<Bytes>, http::Error> {
@@ -41,7 +42,7 @@ impl Call<'_> {
         }
         let extensions = request.extensions_mut();
         extensions.insert(self.resend);
-        extensions.insert(Read::Whole(ENTITY_LIMIT));
+        extensions.insert(self.read);
         extensions.insert(Lane {
             name: format!("{} {}", self.method, self.template).into(),
             limits: self.quota.iter().map(|limit| Window { calls: limit.calls, per: limit.per }).collect(),
@@ -54,8 +55,13 @@ impl Call<'_> {
 impl Inner {
     /// Makes `call`, and reads a `T` from an answer that says yes.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
-        let what = format!("{} {}", call.method, call.path);
+        // What is asked of a list stays out of errors: it is long, and says nothing that its place does not.
+        let what = format!("{} {}", call.method, call.path.split('?').next().unwrap_or_default());
         let resend = call.resend;
+        let limit = match call.read {
+            Read::Whole(limit) => limit,
+            _ => usize::MAX, // Whoever asks for a stream reads it under a limit of its own.
+        };
         let request = call
             .into_request(&self.base)
             .map_err(|source| Error::new(ErrorKind::Request).context(&*what).caused_by(source))?;
@@ -63,7 +69,8 @@ impl Inner {
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
         let request_id = correlation_id(&head.headers);
-        let body = body.collect(ENTITY_LIMIT).await;
+        let date = self.service_time.learn(&head.headers, self.clock.now());
+        let body = body.collect(limit).await;
         if !head.status.is_success() {
             // A refusal is known by its status, even if its body broke off.
             let (body, broken) = body.map_or_else(|error| (Bytes::new(), Some(error)), |body| (body, None));
@@ -72,7 +79,7 @@ impl Inner {
             if let Some(broken) = broken {
                 error = error.caused_by(broken);
             }
-            return Err(error.problem_was(problem).request_id_was(request_id));
+            return Err(error.problem_was(problem).request_id_was(request_id).dated(date));
         }
         let unreadable = |body: &[u8]| {
             Error::new(ErrorKind::AnswerUnreadable)

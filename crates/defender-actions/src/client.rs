@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use defender_model::{ActionId, MachineId};
+use defender_model::{ActionId, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
-use crate::{ActionHandle, DefenderClientBuilder, MachineHandle};
+use crate::{
+    ActionHandle, DefenderClientBuilder, Intent, Listing, MachineHandle, Recover, claimed::Claimed,
+    service_time::ServiceTime,
+};
 
 /// A client of the response actions of Microsoft Defender for Endpoint.
 ///
@@ -20,6 +23,17 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     /// The base URL with the prefix and without a slash at its end.
     pub(crate) base: String,
+    pub(crate) service_time: ServiceTime,
+    pub(crate) claimed: Claimed,
+}
+
+impl Inner {
+    /// The path that every path begins with, without a slash at its end.
+    pub(crate) fn prefix(&self) -> &str {
+        let after_scheme = self.base.find("://").map_or(0, |at| at.saturating_add(3));
+        let host_and_prefix = self.base.get(after_scheme..).unwrap_or_default();
+        host_and_prefix.find('/').and_then(|at| host_and_prefix.get(at..)).unwrap_or_default()
+    }
 }
 
 impl DefenderClient {
@@ -38,6 +52,34 @@ impl DefenderClient {
     #[must_use]
     pub fn action(&self, id: ActionId) -> ActionHandle {
         ActionHandle::new(self.clone(), id)
+    }
+
+    /// The actions of all machines, as a list. Nothing is sent until its stream is polled.
+    ///
+    /// ```no_run
+    /// use defender_actions::{DefenderClient, model::{ActionStatus, MachineAction}};
+    /// use futures_util::TryStreamExt;
+    ///
+    /// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
+    /// let pending = defender.actions().filter(MachineAction::STATUS.eq(ActionStatus::Pending)).stream();
+    /// let mut pending = std::pin::pin!(pending);
+    /// while let Some(action) = pending.try_next().await? {
+    ///     println!("{} {}", action.id, action.action_type);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn actions(&self) -> Listing<MachineAction> {
+        Listing::actions(self.clone())
+    }
+
+    /// Finds out what became of an intent of which no answer is known: after a crash, or after the future was dropped. Nothing
+    /// is sent but reads.
+    ///
+    /// `Ok` is *an action of this intent exists*; without an external id it may be another process's. It looks for two
+    /// minutes, since reads lag behind writes.
+    pub fn recover(&self, intent: Intent) -> Recover {
+        Recover::new(self.clone(), intent)
     }
 
     pub(crate) fn inner(&self) -> &Inner {

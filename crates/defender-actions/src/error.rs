@@ -3,6 +3,9 @@
 use std::{error::Error as StdError, fmt};
 
 use defender_model::{Code, MachineAction, Problem};
+use jiff::Timestamp;
+
+use crate::Intent;
 
 /// Why something was not done, or is not known to be done.
 ///
@@ -21,7 +24,18 @@ struct Inner {
     problem: Option<Problem>,
     request_id: Option<String>,
     action: Option<MachineAction>,
+    unknown: Option<Unknown>,
+    /// When the service answered, on its clock.
+    date: Option<Timestamp>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What there is to know of an action of which it is not known whether it was taken.
+#[derive(Debug)]
+struct Unknown {
+    intent: Intent,
+    candidates: Vec<MachineAction>,
+    reason: String,
 }
 
 /// What went wrong.
@@ -40,13 +54,13 @@ pub enum ErrorKind {
     /// The service was not reached.
     /// *Was it sent?* No, for certain. *What to do:* call again.
     NotReached,
-    /// An action was sent, or may have been, and no answer that says what became of it came back.
-    /// *Was it sent?* Unknown; it may have taken effect, and may still. *What to do:* look for it among the machine's
-    /// actions before you send it again.
+    /// An action was sent, or may have been, no answer that says what became of it came back, and it could not be found out.
+    /// *Was it sent?* Unknown; it may have taken effect, and may still. *What to do:* keep [`Error::intent`] and
+    /// [`recover`](crate::DefenderClient::recover) it later, or look at [`Error::candidates`], before you send it again.
     OutcomeUnknown,
     /// The service said yes, and its answer cannot be read.
-    /// *Was it sent?* Yes. An action has been taken by the service, and its id is not known. *What to do:* look for it
-    /// among the machine's actions; a read may be repeated.
+    /// *Was it sent?* Yes. An action has been taken by the service, and its id is not known and could not be found out. *What to
+    /// do:* as with [`OutcomeUnknown`](Self::OutcomeUnknown), but never send it again; a read may be repeated.
     AnswerUnreadable,
     /// A read gave no answer.
     /// *Was it sent?* Perhaps; it changes nothing. *What to do:* call again.
@@ -58,6 +72,10 @@ pub enum ErrorKind {
     /// *Was it sent?* Yes, and refused. *What to do:* wait for the one that is pending. It may be somebody else's, and
     /// may not be what you asked for.
     AlreadyInProgress,
+    /// An action stands in the way that is not what was asked for: one of the same type with other particulars, or, of an
+    /// ordered action, its inverse. [`Error::action`] has its record.
+    /// *Was it sent?* Perhaps; it was not taken. *What to do:* wait for that one, and ask again.
+    Conflict,
     /// 401: the token is not accepted.
     /// *Was it sent?* Yes, and refused. *What to do:* check tenant, audience and cloud.
     Unauthorized,
@@ -97,6 +115,7 @@ impl ErrorKind {
             Self::Interrupted => "no answer came",
             Self::Refused => "the service refuses this",
             Self::AlreadyInProgress => "an action of this type is pending on this machine already",
+            Self::Conflict => "another action stands in the way",
             Self::Unauthorized => "the service does not accept the token; check tenant, audience and cloud",
             Self::Forbidden => "the token does not allow this; check the application's permissions and the audience",
             Self::NotFound => "there is no such thing",
@@ -127,6 +146,8 @@ impl Error {
             problem: None,
             request_id: None,
             action: None,
+            unknown: None,
+            date: None,
             source: None,
         }))
     }
@@ -155,6 +176,27 @@ impl Error {
     pub(crate) fn about(mut self, action: Option<MachineAction>) -> Self {
         self.0.action = action;
         self
+    }
+
+    /// Adds what was meant to a lost answer, and why it could not be found out.
+    pub(crate) fn unknown(mut self, intent: Intent, candidates: Vec<MachineAction>, reason: impl Into<String>) -> Self {
+        self.0.unknown = Some(Unknown { intent, candidates, reason: reason.into() });
+        self
+    }
+
+    /// Adds what kept it from being found out, where there is no cause yet.
+    pub(crate) fn because(mut self, trouble: Error) -> Self {
+        self.0.source.get_or_insert_with(|| trouble.into());
+        self
+    }
+
+    pub(crate) fn dated(mut self, date: Option<Timestamp>) -> Self {
+        self.0.date = date;
+        self
+    }
+
+    pub(crate) fn date(&self) -> Option<Timestamp> {
+        self.0.date
     }
 
     pub(crate) fn retryable(mut self, retryable: bool) -> Self {
@@ -216,6 +258,18 @@ impl Error {
         self.0.request_id.as_deref()
     }
 
+    /// What was meant, where its answer was lost.
+    #[must_use]
+    pub fn intent(&self) -> Option<&Intent> {
+        self.0.unknown.as_ref().map(|unknown| &unknown.intent)
+    }
+
+    /// The actions that may be what was meant, where there are several.
+    #[must_use]
+    pub fn candidates(&self) -> &[MachineAction] {
+        self.0.unknown.as_ref().map(|unknown| unknown.candidates.as_slice()).unwrap_or_default()
+    }
+
     /// The action that this is about, as last seen.
     #[must_use]
     pub fn action(&self) -> Option<&MachineAction> {
@@ -232,6 +286,9 @@ impl fmt::Display for Error {
         }
         if let Some(problem) = &self.0.problem {
             write!(f, " (status {}): {problem}", problem.status())?;
+        }
+        if let Some(unknown) = &self.0.unknown {
+            write!(f, "; {}", unknown.reason)?;
         }
         Ok(())
     }

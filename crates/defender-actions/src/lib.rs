@@ -3,10 +3,16 @@
 mod action;
 mod builder;
 mod call;
+mod claimed;
 mod client;
 mod error;
+mod intent;
+mod list;
 mod machine;
+mod outcome;
 mod perform;
+mod recover;
+mod service_time;
 mod stack;
 mod submitted;
 mod wait;
@@ -20,9 +26,12 @@ pub use {
     builder::DefenderClientBuilder,
     client::DefenderClient,
     error::{Error, ErrorKind},
+    intent::Intent,
+    list::Listing,
     machine::MachineHandle,
     perform::Perform,
-    submitted::Submitted,
+    recover::Recover,
+    submitted::{Origin, Submitted},
     wait::Wait,
 };
 

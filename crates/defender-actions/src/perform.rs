@@ -1,57 +1,150 @@
 //! An action that is about to be asked for.
 
-use defender_model::{Action, Isolate, IsolationType, MachineAction, MachineId, WithExternalId};
+use std::pin::pin;
+
+use defender_model::{Action, ActionType, Isolate, IsolationType, MachineAction, MachineId, WithExternalId};
 use defender_transport::extensions::Resend;
+use futures_util::TryStreamExt;
 use http::Method;
 
-use crate::{BoxFuture, DefenderClient, Error, ErrorKind, Submitted, call::Call};
+use crate::{
+    BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted,
+    call::{Call, ENTITY},
+    outcome::Sending,
+};
 
 /// An action that is about to be asked for. Nothing is sent before it is awaited, and it is sent once.
 ///
-/// Dropping the future while it waits for the answer leaves it unknown whether the action was taken.
+/// Dropping the future while it waits for the answer leaves it unknown whether the action was taken; with its
+/// [`intent`](Self::intent) written down, that can be found out.
 #[derive(Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct Perform<A> {
     client: DefenderClient,
     machine: MachineId,
     action: Result<A, defender_model::Error>,
+    resend_if_lost: bool,
+    ordered: bool,
 }
 
 impl<A: Action> Perform<A> {
     pub(crate) fn new(client: DefenderClient, machine: MachineId, action: Result<A, defender_model::Error>) -> Self {
-        Self { client, machine, action }
+        Self { client, machine, action, resend_if_lost: false, ordered: false }
+    }
+
+    /// What is about to be asked for, to be written down before it is: whoever has it can find out what became of the action
+    /// after a crash, with [`DefenderClient::recover`].
+    ///
+    /// # Errors
+    ///
+    /// [`Request`](ErrorKind::Request), as awaiting this would give.
+    pub fn intent(&self) -> Result<Intent, Error> {
+        let (_, body) = self.request()?;
+        self.written_down(&body)
+    }
+
+    /// Asks for the action a second time, if the answer to the first was lost and no action has appeared within two minutes.
+    ///
+    /// A late first request may still take effect, so that the action may be done twice. Without this it never is.
+    pub fn resend_if_lost(mut self) -> Self {
+        self.resend_if_lost = true;
+        self
+    }
+
+    /// Refuses ([`Conflict`](ErrorKind::Conflict)) while the action's inverse is under way on the machine, such as an
+    /// isolation that would be done after the release that is asked for. It looks first and asks then, so that an inverse
+    /// from somewhere else may still slip in between.
+    pub fn ordered(mut self) -> Self {
+        self.ordered = true;
+        self
     }
 
     /// Asks for the action: the same as awaiting this, as a plain future that can be spawned or joined.
     ///
+    /// Where the answer is lost, or says that one is pending, it looks for the action for up to two minutes.
+    ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]. [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) and
-    /// [`AnswerUnreadable`](ErrorKind::AnswerUnreadable) are the two after which the action may be on its way.
+    /// See [`ErrorKind`]. After [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) the action may be on its way, and after no other.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
-            let Self { client, machine, action } = self;
-            let unsendable = |path: &str| Error::new(ErrorKind::Request).context(format!("POST {path}"));
-            let path = format!("/machines/{machine}/{}", A::SEGMENT);
-            let action = action.map_err(|source| unsendable(&path).caused_by(source))?;
-            if !is_segment(A::SEGMENT) {
-                return Err(
-                    unsendable(&path).caused_by("an action's segment has letters, digits, `-`, `_` and `.` only")
-                );
+            let (path, body) = self.request()?;
+            let intent = self.written_down(&body)?;
+            let same_intent = |existing: &MachineAction| self.is_meant(existing);
+            let client = &self.client;
+            if self.ordered {
+                refuse_inverse::<A>(client, &self.machine).await?;
             }
-            let body = serde_json::to_vec(&action).map_err(|source| unsendable(&path).caused_by(source))?;
-            let call = Call {
-                method: Method::POST,
-                path,
-                template: format!("/machines/{{id}}/{}", A::SEGMENT),
-                quota: A::QUOTA,
-                resend: Resend::Never,
-                body: Some(body),
-            };
-            let record: MachineAction = client.inner().call(call).await?;
-            Ok(Submitted::new(client, record))
+            let mut sendings = if self.resend_if_lost { 2_u8 } else { 1 };
+            loop {
+                let departed = client.inner().clock.now();
+                let sending = Sending { client, intent: &intent, same_intent: &same_intent, departed };
+                let error = match client.inner().call(Self::call(path.clone(), body.clone())).await {
+                    Ok(record) => return sending.answered(record),
+                    Err(error) => error,
+                };
+                sendings = sendings.saturating_sub(1);
+                match error.kind() {
+                    ErrorKind::AlreadyInProgress => return sending.join(error).await,
+                    // Here the action has been taken, so that sending it again would do it twice.
+                    ErrorKind::AnswerUnreadable => return sending.recover(error).await,
+                    ErrorKind::OutcomeUnknown => match sending.recover(error).await {
+                        Err(unknown) if unknown.candidates().is_empty() && sendings > 0 => {}
+                        known => return known,
+                    },
+                    _ => return Err(error),
+                }
+            }
         }
     }
+
+    /// The path and the body, or why there are none.
+    fn request(&self) -> Result<(String, Vec<u8>), Error> {
+        let path = format!("/machines/{}/{}", self.machine, A::SEGMENT);
+        let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
+        let action = self.action.as_ref().map_err(|source| unsendable().caused_by(source.clone()))?;
+        if !is_segment(A::SEGMENT) {
+            return Err(unsendable().caused_by("an action's segment has letters, digits, `-`, `_` and `.` only"));
+        }
+        let body = serde_json::to_vec(action).map_err(|source| unsendable().caused_by(source))?;
+        Ok((path, body))
+    }
+
+    fn written_down(&self, body: &[u8]) -> Result<Intent, Error> {
+        Intent::new::<A>(&self.machine, body, self.client.inner().clock.now())
+            .map_err(|source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source))
+    }
+
+    fn is_meant(&self, existing: &MachineAction) -> bool {
+        self.action.as_ref().is_ok_and(|action| action.same_intent(existing))
+    }
+
+    fn call(path: String, body: Vec<u8>) -> Call<'static> {
+        Call {
+            method: Method::POST,
+            path,
+            template: format!("/machines/{{id}}/{}", A::SEGMENT),
+            quota: A::QUOTA,
+            resend: Resend::Never,
+            read: ENTITY,
+            body: Some(body),
+        }
+    }
+}
+
+/// Fails while the inverse of `A` is under way on the machine.
+async fn refuse_inverse<A: Action>(client: &DefenderClient, machine: &MachineId) -> Result<(), Error> {
+    let Some(inverse) = A::INVERSE else { return Ok(()) };
+    let of_inverse =
+        MachineAction::MACHINE_ID.eq(machine).and(MachineAction::ACTION_TYPE.eq(ActionType::from(inverse)));
+    let mut actions = pin!(client.actions().filter(of_inverse).stream());
+    while let Some(action) = actions.try_next().await? {
+        if !action.status.is_terminal() {
+            let what = format!("{} of machine {machine}", A::TYPE);
+            return Err(Error::new(ErrorKind::Conflict).context(what).about(Some(action)));
+        }
+    }
+    Ok(())
 }
 
 impl<A: WithExternalId> Perform<A> {

@@ -2,18 +2,38 @@
 
 use defender_model::{ActionId, MachineAction};
 
-use crate::{DefenderClient, Wait};
+use crate::{Cancel, DefenderClient, Wait};
+
+/// How it is known that the service has taken an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The service's answer says so, and the action is new.
+    Created,
+    /// An action was there already that is what was asked for, perhaps somebody else's. Nothing new was made.
+    Joined,
+    /// The answer was lost, and an action was found: *an action of your intent exists*. Without an external id it may be
+    /// another process's.
+    Recovered,
+}
 
 /// An action that the service has taken, as its record stood then.
 #[derive(Clone, Debug)]
 pub struct Submitted {
     client: DefenderClient,
     action: MachineAction,
+    origin: Origin,
 }
 
 impl Submitted {
-    pub(crate) fn new(client: DefenderClient, action: MachineAction) -> Self {
-        Self { client, action }
+    pub(crate) fn new(client: DefenderClient, action: MachineAction, origin: Origin) -> Self {
+        Self { client, action, origin }
+    }
+
+    /// How it is known that the service has taken the action.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// The record with which the service answered. It does not change; [`wait`](Self::wait) gives later ones.
@@ -26,6 +46,12 @@ impl Submitted {
     #[must_use]
     pub fn id(&self) -> &ActionId {
         &self.action.id
+    }
+
+    /// *Cancel*: takes the action back, if it has not been done yet. What was not [`Created`](Origin::Created) may be somebody
+    /// else's, and is cancelled only with [`even_if_not_ours`](Cancel::even_if_not_ours).
+    pub fn cancel(&self, comment: impl Into<String>) -> Cancel {
+        Cancel::new(self.client.clone(), self.action.id.clone(), comment, self.origin == Origin::Created)
     }
 
     /// Waits until the action has ended. `Ok` only when it succeeded.

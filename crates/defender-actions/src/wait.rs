@@ -5,7 +5,7 @@ use std::time::Duration;
 use defender_model::{ActionId, ActionStatus, MachineAction};
 use futures_util::future::{Either, select};
 
-use crate::{ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind};
+use crate::{ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind, outcome::GRACE};
 
 /// The first pause between two reads; each later one is half as long again, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -13,10 +13,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long a wait goes on unless it is told otherwise.
 const PATIENCE: Duration = Duration::from_secs(3_600);
-
-/// A record may take this long to appear: reads lag behind writes, seconds as a rule and two minutes at most as far as
-/// seen.
-const GRACE: Duration = Duration::from_secs(120);
 
 /// A wait until an action has ended. Nothing is sent before it is awaited.
 ///

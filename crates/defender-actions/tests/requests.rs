@@ -1,7 +1,10 @@
 //! Each action's request, to the letter.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up its world has failed")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -18,13 +21,16 @@ use http::{Request, Response};
 
 /// Takes every request, and answers each with a record.
 #[derive(Clone, Debug, Default)]
-struct Taking(Arc<Mutex<Vec<Request<Bytes>>>>);
+struct Taking(Arc<Mutex<Vec<Request<Bytes>>>>, Arc<AtomicUsize>);
 
 #[async_trait]
 impl Transport for Taking {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        self.0.lock().unwrap().push(request);
-        Ok(Response::builder().status(201).body(Body::from(r#"{"id":"a","status":"Pending"}"#)).unwrap())
+        let mut requests = self.0.lock().unwrap();
+        requests.push(request);
+        // Another id each time: an id that was there before is an action that was there before.
+        let record = format!(r#"{{"id":"a{}","status":"Pending"}}"#, self.1.fetch_add(1, Ordering::Relaxed));
+        Ok(Response::builder().status(201).body(Body::from(record)).unwrap())
     }
 }
 
@@ -33,6 +39,7 @@ impl Taking {
         DefenderClient::builder().credential(StaticCredential::new("t")).transport(self.clone()).build().unwrap()
     }
 
+    /// A machine of a client of its own.
     fn machine(&self) -> MachineHandle {
         self.client().machine("m1".parse().unwrap())
     }
@@ -88,7 +95,7 @@ async fn each_action_is_asked_for_as_its_page_prints_it() {
 async fn a_cancel_is_asked_for_as_its_page_prints_it() {
     let wire = Taking::default();
     let record = wire.client().action("a1".parse().unwrap()).cancel("False positive").await.unwrap();
-    assert_eq!(record.id.as_str(), "a");
+    assert_eq!(record.id.as_str(), "a0");
     assert_eq!(
         wire.taken(),
         ("/api/machineactions/a1/cancel".to_owned(), r#"{"Comment":"False positive"}"#.to_owned())

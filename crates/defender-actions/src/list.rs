@@ -1,0 +1,161 @@
+//! Lists, page by page.
+
+use std::collections::HashSet;
+
+use defender_model::{Filter, Limit, MachineAction, Order, Page, Query, Resource};
+use defender_transport::extensions::{Read, Resend};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use http::{Method, Uri};
+
+use crate::{DefenderClient, Error, ErrorKind, call::Call};
+
+/// The largest page that is read.
+const PAGE_LIMIT: usize = 64 << 20;
+
+/// A list that is about to be asked for. Nothing is sent before its stream is polled.
+///
+/// Pages are followed to the end: by the service's link where it gives one, and else with `$skip` while pages are full. A
+/// link gives its path and query only, and these are asked of the configured host.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is sent until its stream is polled"]
+pub struct Listing<R> {
+    client: DefenderClient,
+    path: &'static str,
+    query: Query<R>,
+    page_size: u32,
+    asks_for_size: bool,
+    id: fn(&R) -> &str,
+}
+
+impl Listing<MachineAction> {
+    pub(crate) fn actions(client: DefenderClient) -> Self {
+        Self::new(client, "/machineactions", |action| action.id.as_str())
+    }
+}
+
+impl<R: Resource + Send + 'static> Listing<R> {
+    fn new(client: DefenderClient, path: &'static str, id: fn(&R) -> &str) -> Self {
+        Self { client, path, query: Query::new(), page_size: Query::<R>::MAX_TOP, asks_for_size: false, id }
+    }
+
+    /// Only those of the filter. Of two filters, those that are in both.
+    pub fn filter(mut self, filter: Filter<R>) -> Self {
+        self.query = self.query.filter(filter);
+        self
+    }
+
+    /// Sorted so. The service's pages document no sorting; other clients are seen to sort by dates.
+    pub fn order_by(mut self, order: Order<R>) -> Self {
+        self.query = self.query.order_by(order);
+        self
+    }
+
+    /// How many rows a page is to have, 1 to 10,000, which is also what the service gives unasked.
+    pub fn page_size(mut self, rows: u32) -> Self {
+        self.page_size = rows.clamp(1, Query::<R>::MAX_TOP);
+        self.asks_for_size = true;
+        self
+    }
+
+    /// The rows, one by one. A row that cannot be read is an error of its own, after which the stream goes on; a page that
+    /// cannot be had ends it.
+    pub fn stream(self) -> impl Stream<Item = Result<R, Error>> + Send {
+        let path = self.path;
+        self.pages()
+            .map_ok(move |page| {
+                let unreadable = move |error: String| {
+                    Error::new(ErrorKind::AnswerUnreadable).context(format!("a row of GET {path}")).caused_by(error)
+                };
+                let rows = page.value.into_iter().map(Ok);
+                stream::iter(rows.chain(page.unreadable.into_iter().map(move |row| Err(unreadable(row.error)))))
+            })
+            .map(|page| match page {
+                Ok(rows) => rows.left_stream(),
+                Err(error) => stream::iter([Err(error)]).right_stream(),
+            })
+            .flatten()
+    }
+
+    /// The pages. Rows that came on the page before are left out: new rows push others onto the next page.
+    pub fn pages(self) -> impl Stream<Item = Result<Page<R>, Error>> + Send {
+        let first = self.first();
+        let state = first.map(|path| Next { path, skipped: 0, before: HashSet::new() });
+        stream::try_unfold((self, Some(state)), |(listing, next)| async move {
+            let Some(next) = next.transpose()? else { return Ok(None) };
+            let (page, next) = listing.page(next).await?;
+            Ok(Some((page, (listing, next.map(Ok)))))
+        })
+    }
+
+    fn first(&self) -> Result<String, Error> {
+        self.path_with(self.query.clone())
+    }
+
+    fn path_with(&self, mut query: Query<R>) -> Result<String, Error> {
+        if self.asks_for_size {
+            let refused =
+                |source| Error::new(ErrorKind::Request).context(format!("GET {}", self.path)).caused_by(source);
+            query = query.top(self.page_size).map_err(refused)?;
+        }
+        let query = query.to_query();
+        Ok(if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) })
+    }
+
+    async fn page(&self, next: Next) -> Result<(Page<R>, Option<Next>), Error> {
+        let Next { path, skipped, before } = next;
+        let inner = self.client.inner();
+        let call = Call {
+            method: Method::GET,
+            path: path.clone(),
+            template: self.path.to_owned(),
+            quota: Limit::GENERAL,
+            resend: Resend::Safe,
+            read: Read::Whole(PAGE_LIMIT),
+            body: None,
+        };
+        let mut page: Page<R> = inner.call(call).await?;
+        let rows = page.value.len().saturating_add(page.unreadable.len());
+        let next_path = match &page.next_link {
+            Some(link) => Some(self.followed(link, &path)?),
+            None if rows >= usize::try_from(self.page_size).unwrap_or(usize::MAX) => {
+                let skip = skipped.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+                Some(self.path_with(self.query.clone().skip(skip))?)
+            }
+            None => None,
+        };
+        let ids: HashSet<String> = page.value.iter().map(|row| (self.id)(row).to_owned()).collect();
+        page.value.retain(|row| !before.contains((self.id)(row)));
+        let skipped = skipped.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+        Ok((page, next_path.map(|path| Next { path, skipped, before: ids })))
+    }
+
+    /// The link's path and query, below the prefix. Its host is not followed: a bearer goes to the configured one.
+    fn followed(&self, link: &str, from: &str) -> Result<String, Error> {
+        let wrong = |why: &str| {
+            let what = format!("the link to the next page of GET {}", self.path);
+            Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why)
+        };
+        let uri: Uri = link.parse().map_err(|_| wrong("it is not a URL"))?;
+        let prefix = self.client.inner().prefix();
+        let lower = uri.path().to_ascii_lowercase();
+        let below = lower.strip_prefix(&prefix.to_ascii_lowercase()).unwrap_or_default();
+        let leaves = ["/../", "/./", "%2e", "%2f", "//", "\\"].iter().any(|hidden| below.contains(hidden));
+        if !below.starts_with('/') || leaves || below.ends_with("/..") {
+            return Err(wrong("it leaves the API's prefix"));
+        }
+        let kept = uri.path().len().saturating_sub(below.len());
+        let path = uri.path_and_query().and_then(|whole| whole.as_str().get(kept..)).unwrap_or_default();
+        if path == from {
+            return Err(wrong("it leads to the same page"));
+        }
+        Ok(path.to_owned())
+    }
+}
+
+/// What the next page is asked with.
+struct Next {
+    path: String,
+    skipped: u64,
+    /// The ids of the page before.
+    before: HashSet<String>,
+}

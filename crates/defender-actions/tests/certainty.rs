@@ -1,0 +1,286 @@
+//! After an action, the caller knows whether it happened: lost answers, joined actions, conflicts, crashes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set up its world has failed"
+)]
+
+use std::time::Duration;
+
+use defender_actions::{
+    Error, ErrorKind, Intent, Origin, Submitted,
+    model::{LiveResponseCommand, MachineId},
+};
+use futures_util::FutureExt;
+use serde_json::json;
+
+use self::service::{Break, Repeats, Service};
+
+mod service;
+
+const ALL_REPEATS: [Repeats; 3] = [Repeats::Refused, Repeats::AnsweredWithTheFirst, Repeats::Taken];
+
+fn machine() -> MachineId {
+    "m1".parse().unwrap()
+}
+
+async fn unrestrict(service: &Service) -> Result<Submitted, Error> {
+    let asked = service.client().machine(machine()).unrestrict_code_execution("Cleaned").send();
+    service.clock().run(asked).await
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_is_created() {
+    for repeats in ALL_REPEATS {
+        let service = Service::new(repeats);
+        assert_eq!(unrestrict(&service).await.unwrap().origin(), Origin::Created);
+        assert_eq!(service.ledger(), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_found_again_and_nothing_is_sent_twice() {
+    for repeats in ALL_REPEATS {
+        for at in [Break::AfterTheEffect, Break::TimeoutAfterTheEffect, Break::GatewayAfterTheEffect, Break::InTheBody]
+        {
+            for lag in [0, 1, 60, 119] {
+                let service = Service::new(repeats).breaking([at]).with_lag(Duration::from_secs(lag));
+                let submitted = unrestrict(&service).await.unwrap_or_else(|error| panic!("{at:?} {lag}: {error}"));
+                assert_eq!(submitted.origin(), Origin::Recovered, "{at:?} {lag}");
+                assert_eq!(submitted.id().as_str(), "action-1");
+                assert_eq!(service.ledger(), (1, 1), "{at:?} {lag}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_took_no_effect_is_unknown_and_not_sent_again() {
+    for at in [Break::BeforeTheEffect, Break::GatewayBeforeTheEffect] {
+        let service = Service::new(Repeats::Refused).breaking([at]);
+        let error = unrestrict(&service).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+        assert!(!error.never_sent() && !error.is_retryable() && error.candidates().is_empty());
+        assert_eq!(error.intent().unwrap().comment(), Some("Cleaned"));
+        assert!(error.to_string().ends_with("no action of this intent has appeared"), "{error}");
+        assert_eq!(service.ledger(), (1, 0));
+        assert_eq!(service.clock().elapsed_secs(), 120);
+    }
+}
+
+#[tokio::test]
+async fn what_was_certainly_never_sent_says_so() {
+    let service = Service::new(Repeats::Refused).breaking([Break::BeforeSending]);
+    let error = unrestrict(&service).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotReached);
+    assert!(error.never_sent());
+    assert_eq!(service.ledger(), (0, 0));
+}
+
+#[tokio::test]
+async fn without_the_right_to_read_a_lost_answer_stays_unknown() {
+    let service = Service::new(Repeats::Refused).breaking([Break::AfterTheEffect]).refusing_lists();
+    let error = unrestrict(&service).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert!(error.to_string().contains("cannot be read"), "{error}");
+    assert_eq!(service.clock().elapsed_secs(), 0);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_not_mistaken_for_another_s_action() {
+    for other in [
+        json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Something else"}),
+        json!({"machineId": "m2", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}),
+        json!({"machineId": "m1", "type": "Isolate", "requestorComment": "Cleaned"}),
+        json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned",
+               "creationDateTimeUtc": "2025-12-31T23:59:00Z"}),
+        json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned",
+               "creationDateTimeUtc": null}),
+    ] {
+        let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]);
+        service.foreign(&other);
+        let error = unrestrict(&service).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn several_that_may_be_it_are_all_told_and_none_is_taken() {
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+    service.foreign(&json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}));
+    let error = unrestrict(&service).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert_eq!(error.candidates().len(), 2);
+}
+
+#[tokio::test]
+async fn with_an_external_id_each_finds_its_own() {
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+    service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": "x", "externalId": "theirs"}));
+    let asked = service.client().machine(machine()).isolate("x").external_id("ours").send();
+    let submitted = service.clock().run(asked).await.unwrap();
+    assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Recovered, "action-2"));
+}
+
+#[tokio::test]
+async fn two_submissions_of_one_client_never_take_the_same_action_for_theirs() {
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect, Break::BeforeTheEffect]);
+    let client = service.client();
+    let first = service.clock().run(client.machine(machine()).unrestrict_code_execution("Cleaned").send()).await;
+    let second = service.clock().run(client.machine(machine()).unrestrict_code_execution("Cleaned").send()).await;
+    assert_eq!(first.unwrap().origin(), Origin::Recovered);
+    assert_eq!(second.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+}
+
+#[tokio::test]
+async fn live_response_is_known_again_by_its_external_id_only() {
+    let run = |service: &Service, id: Option<&str>| {
+        let run =
+            service.client().machine(machine()).run_live_response("x", [LiveResponseCommand::run_script("a.ps1")]);
+        match id {
+            Some(id) => run.external_id(id),
+            None => run,
+        }
+        .send()
+    };
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect, Break::AfterTheEffect]);
+    let error = service.clock().run(run(&service, None)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    let submitted = service.clock().run(run(&service, Some("run-2"))).await.unwrap();
+    assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Recovered, "action-2"));
+}
+
+#[tokio::test]
+async fn an_action_that_is_under_way_is_joined_if_it_is_what_was_asked_for() {
+    for repeats in [Repeats::Refused, Repeats::AnsweredWithTheFirst] {
+        let service = Service::new(repeats);
+        let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Somebody else"});
+        let id = service.foreign(&theirs);
+        let submitted = unrestrict(&service).await.unwrap();
+        assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Joined, id.as_str()));
+        assert_eq!(service.ledger(), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn an_action_that_is_under_way_and_is_another_is_a_conflict_that_carries_it() {
+    for repeats in [Repeats::Refused, Repeats::AnsweredWithTheFirst] {
+        let service = Service::new(repeats);
+        let id = service
+            .foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Selective", "requestorComment": "y"}));
+        let error = service.clock().run(service.client().machine(machine()).isolate("x").send()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(error.action().unwrap().id.as_str(), id);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_whose_action_cannot_be_seen_is_never_ok() {
+    let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "y"});
+    let hidden = Service::new(Repeats::Refused).refusing_lists();
+    hidden.foreign(&theirs);
+    let error = unrestrict(&hidden).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyInProgress);
+    let late = Service::new(Repeats::Refused).with_lag(Duration::from_secs(600));
+    late.foreign(&theirs);
+    let error = unrestrict(&late).await.unwrap_err();
+    assert_eq!((error.kind(), error.action()), (ErrorKind::AlreadyInProgress, None));
+    assert_eq!(late.clock().elapsed_secs(), 120);
+}
+
+#[tokio::test]
+async fn an_action_that_ended_before_the_refusal_is_not_joined_and_one_that_ended_since_is() {
+    let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "y"});
+    let service = Service::new(Repeats::Refused);
+    let ended = service.foreign(&theirs);
+    service.end(&ended, "Succeeded");
+    service.clock().advance(Duration::from_secs(60));
+    let lagging = service.clone().with_lag(Duration::from_secs(20));
+    let active = lagging.foreign(&theirs);
+    let client = lagging.client();
+    let asked = client.machine(machine()).unrestrict_code_execution("Cleaned").send();
+    let ends_meanwhile = async {
+        defender_actions::transport::Clock::sleep(service.clock(), Duration::from_secs(10)).await;
+        service.end(&active, "Succeeded");
+    };
+    let (submitted, ()) = service.clock().run(futures_util::future::join(asked, ends_meanwhile)).await;
+    let submitted = submitted.unwrap();
+    assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Joined, active.as_str()));
+}
+
+#[tokio::test]
+async fn a_future_that_is_dropped_and_a_process_that_ends_are_recovered_from_the_intent() {
+    for at in [Break::Hanging, Break::AfterTheEffect] {
+        let service = Service::new(Repeats::Refused).breaking([at]);
+        let perform = service.client().machine(machine()).unrestrict_code_execution("Cleaned");
+        let written_down = serde_json::to_string(&perform.intent().unwrap()).unwrap();
+        assert_eq!(service.ledger(), (0, 0));
+        let dropped = perform.send().now_or_never();
+        assert!(at != Break::Hanging || dropped.is_none());
+
+        let intent: Intent = serde_json::from_str(&written_down).unwrap();
+        let later = service.client();
+        service.clock().advance(Duration::from_secs(30));
+        let submitted = service.clock().run(later.recover(intent).send()).await.unwrap();
+        assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Recovered, "action-1"));
+        assert_eq!(service.ledger(), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn an_intent_that_was_never_sent_stays_unknown() {
+    let service = Service::new(Repeats::Refused);
+    let intent = service.client().machine(machine()).unrestrict_code_execution("Cleaned").intent().unwrap();
+    let error = service.clock().run(service.client().recover(intent).send()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+}
+
+#[tokio::test]
+async fn what_may_be_sent_again_is_sent_again_only_when_nothing_has_appeared() {
+    let again = |service: &Service| {
+        service.client().machine(machine()).unrestrict_code_execution("Cleaned").resend_if_lost().send()
+    };
+    let service = Service::new(Repeats::Refused).breaking([Break::BeforeTheEffect]);
+    let submitted = service.clock().run(again(&service)).await.unwrap();
+    assert_eq!((submitted.origin(), service.ledger()), (Origin::Created, (2, 1)));
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+    let submitted = service.clock().run(again(&service)).await.unwrap();
+    assert_eq!((submitted.origin(), service.ledger()), (Origin::Recovered, (1, 1)));
+    let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect, Break::BeforeTheEffect]);
+    let error = service.clock().run(again(&service)).await.unwrap_err();
+    assert_eq!((error.kind(), service.ledger()), (ErrorKind::OutcomeUnknown, (2, 0)));
+}
+
+#[tokio::test]
+async fn an_ordered_action_waits_for_no_inverse_but_refuses() {
+    let service = Service::new(Repeats::Taken);
+    let isolation = service.foreign(&json!({"machineId": "m1", "type": "Isolate", "requestorComment": "y"}));
+    let release = || service.client().machine(machine()).unisolate("x").ordered().send();
+    let error = release().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!((error.action().unwrap().id.as_str(), service.ledger().0), (isolation.as_str(), 0));
+    service.end(&isolation, "Succeeded");
+    assert_eq!(release().await.unwrap().origin(), Origin::Created);
+}
+
+#[tokio::test]
+async fn what_was_joined_is_cancelled_only_when_that_is_said() {
+    let service = Service::new(Repeats::Refused);
+    service.foreign(&json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "y"}));
+    let joined = unrestrict(&service).await.unwrap();
+    let error = joined.cancel("No").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Request);
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("even_if_not_ours"));
+}
+
+/// Seconds since the clock's beginning.
+trait Seconds {
+    fn elapsed_secs(&self) -> u64;
+}
+
+impl Seconds for defender_actions::transport::testing::ManualClock {
+    fn elapsed_secs(&self) -> u64 {
+        defender_actions::transport::Clock::elapsed(self).as_secs()
+    }
+}

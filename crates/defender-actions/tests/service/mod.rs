@@ -1,0 +1,227 @@
+//! A service in miniature, as a transport: it takes actions, lists them, and loses answers on request.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use defender_actions::{
+    DefenderClient,
+    auth::StaticCredential,
+    transport::{Body, Clock, Error, ErrorKind, Transport, testing::ManualClock},
+};
+use http::{Method, Request, Response};
+use serde_json::{Value, json};
+
+/// Where an exchange breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    BeforeSending,
+    BeforeTheEffect,
+    AfterTheEffect,
+    TimeoutAfterTheEffect,
+    GatewayBeforeTheEffect,
+    GatewayAfterTheEffect,
+    InTheBody,
+    /// The answer never comes.
+    Hanging,
+}
+
+/// What the service does with a second action of a type on a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeats {
+    Refused,
+    AnsweredWithTheFirst,
+    Taken,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Service(Arc<World>);
+
+#[derive(Debug)]
+struct World {
+    clock: ManualClock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    repeats: Repeats,
+    lag: Duration,
+    breaks: VecDeque<Break>,
+    lists_are_refused: bool,
+    /// POSTs that arrived.
+    received: usize,
+    actions: Vec<Action>,
+}
+
+#[derive(Clone, Debug)]
+struct Action {
+    visible: Duration,
+    record: Value,
+}
+
+impl Service {
+    pub(crate) fn new(repeats: Repeats) -> Self {
+        let state = State {
+            repeats,
+            lag: Duration::ZERO,
+            breaks: VecDeque::new(),
+            lists_are_refused: false,
+            received: 0,
+            actions: Vec::new(),
+        };
+        Self(Arc::new(World { clock: ManualClock::new(), state: Mutex::new(state) }))
+    }
+
+    pub(crate) fn client(&self) -> DefenderClient {
+        DefenderClient::builder()
+            .credential(StaticCredential::new("token"))
+            .transport(self.clone())
+            .clock(self.clock().clone())
+            .build()
+            .unwrap()
+    }
+
+    pub(crate) fn clock(&self) -> &ManualClock {
+        &self.0.clock
+    }
+
+    pub(crate) fn breaking(self, at: impl IntoIterator<Item = Break>) -> Self {
+        self.state(|state| state.breaks.extend(at));
+        self
+    }
+
+    pub(crate) fn with_lag(self, lag: Duration) -> Self {
+        self.state(|state| state.lag = lag);
+        self
+    }
+
+    pub(crate) fn refusing_lists(self) -> Self {
+        self.state(|state| state.lists_are_refused = true);
+        self
+    }
+
+    /// How many POSTs arrived, and how many actions there are.
+    pub(crate) fn ledger(&self) -> (usize, usize) {
+        self.state(|state| (state.received, state.actions.len()))
+    }
+
+    /// Somebody else asks for something.
+    pub(crate) fn foreign(&self, fields: &Value) -> String {
+        let now = self.clock().elapsed();
+        self.state(|state| self.take(state, fields, now))
+    }
+
+    pub(crate) fn end(&self, id: &str, status: &str) {
+        let now = self.clock().now().to_string();
+        self.state(|state| {
+            for action in state.actions.iter_mut().filter(|action| action.record["id"] == id) {
+                action.record["status"] = status.into();
+                action.record["lastUpdateDateTimeUtc"] = now.clone().into();
+            }
+        });
+    }
+
+    fn state<T>(&self, with: impl FnOnce(&mut State) -> T) -> T {
+        with(&mut self.0.state.lock().unwrap())
+    }
+
+    fn take(&self, state: &mut State, fields: &Value, now: Duration) -> String {
+        let id = format!("action-{}", state.actions.len() + 1);
+        let mut record = json!({
+            "id": id,
+            "status": "Pending",
+            "creationDateTimeUtc": self.clock().now().to_string(),
+            "lastUpdateDateTimeUtc": self.clock().now().to_string(),
+        });
+        record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        state.actions.push(Action { visible: now + state.lag, record });
+        id
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Response<Body> {
+        let [machine, segment] = path.split('/').skip(3).collect::<Vec<_>>()[..] else { panic!("{path}") };
+        let kind = match segment {
+            "isolate" => "Isolate",
+            "unisolate" => "Unisolate",
+            "unrestrictCodeExecution" => "UnrestrictCodeExecution",
+            "runliveresponse" => "LiveResponse",
+            other => panic!("{other}"),
+        };
+        let fields = json!({
+            "machineId": machine,
+            "type": kind,
+            "requestorComment": body["Comment"],
+            "scope": body.get("IsolationType"),
+            "externalId": body.get("ExternalId"),
+        });
+        let now = self.clock().elapsed();
+        self.state(|state| {
+            let active = state.actions.iter().find(|action| {
+                let record = &action.record;
+                record["machineId"] == machine && record["type"] == kind && record["status"] == "Pending"
+            });
+            match (active, state.repeats) {
+                (Some(_), Repeats::Refused) => self.answer(
+                    400,
+                    &json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "Action is already in progress"}}),
+                ),
+                (Some(first), Repeats::AnsweredWithTheFirst) => self.answer(201, &first.record.clone()),
+                _ => {
+                    self.take(state, &fields, now);
+                    self.answer(201, &state.actions.last().unwrap().record.clone())
+                }
+            }
+        })
+    }
+
+    fn list(&self) -> Response<Body> {
+        let now = self.clock().elapsed();
+        self.state(|state| {
+            if state.lists_are_refused {
+                return self.answer(403, &json!({"error": {"code": "Forbidden", "message": "no"}}));
+            }
+            let visible = state.actions.iter().rev().filter(|action| action.visible <= now);
+            self.answer(200, &json!({"value": visible.map(|action| action.record.clone()).collect::<Vec<_>>()}))
+        })
+    }
+
+    fn answer(&self, status: u16, body: &Value) -> Response<Body> {
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.clock().now()).unwrap();
+        Response::builder().status(status).header("date", date).body(Body::from(body.to_string())).unwrap()
+    }
+}
+
+#[async_trait]
+impl Transport for Service {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        if request.method() == Method::GET {
+            assert_eq!(request.uri().path(), "/api/machineactions");
+            return Ok(self.list());
+        }
+        let at = self.state(|state| state.breaks.pop_front());
+        if at == Some(Break::BeforeSending) {
+            return Err(Error::new(ErrorKind::Connect));
+        }
+        self.state(|state| state.received += 1);
+        match at {
+            Some(Break::BeforeTheEffect) => return Err(Error::new(ErrorKind::Interrupted)),
+            Some(Break::GatewayBeforeTheEffect) => return Ok(self.answer(502, &json!({}))),
+            _ => {}
+        }
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        let answer = self.post(request.uri().path(), &body);
+        match at {
+            Some(Break::AfterTheEffect) => Err(Error::new(ErrorKind::Interrupted)),
+            Some(Break::TimeoutAfterTheEffect) => Err(Error::new(ErrorKind::Timeout)),
+            Some(Break::GatewayAfterTheEffect) => Ok(self.answer(504, &json!({}))),
+            Some(Break::InTheBody) => Ok(answer.map(|_| Body::from(r#"{"id":"acti"#))),
+            Some(Break::Hanging) => std::future::pending().await,
+            _ => Ok(answer),
+        }
+    }
+}
