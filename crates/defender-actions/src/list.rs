@@ -83,7 +83,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
         stream::try_unfold((self, Some(state)), |(listing, next)| async move {
             let Some(next) = next.transpose()? else { return Ok(None) };
             let (page, next) = listing.page(next).await?;
-            Ok(Some((page, (listing, next.map(Ok)))))
+            Ok(Some((page, (listing, next))))
         })
     }
 
@@ -101,7 +101,8 @@ impl<R: Resource + Send + 'static> Listing<R> {
         Ok(if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) })
     }
 
-    async fn page(&self, next: Next) -> Result<(Page<R>, Option<Next>), Error> {
+    /// A page, and what the next one is asked with: a link that cannot be followed costs no row of the page that it came with.
+    async fn page(&self, next: Next) -> Result<(Page<R>, Option<Result<Next, Error>>), Error> {
         let Next { path, skipped, before } = next;
         let inner = self.client.inner();
         let call = Call {
@@ -115,18 +116,18 @@ impl<R: Resource + Send + 'static> Listing<R> {
         };
         let mut page: Page<R> = inner.call(call).await?;
         let rows = page.value.len().saturating_add(page.unreadable.len());
-        let next_path = match &page.next_link {
-            Some(link) => Some(self.followed(link, &path)?),
+        let next_path = match page.next_link.as_deref().filter(|link| !link.is_empty()) {
+            Some(link) => Some(self.followed(link, &path)),
             None if rows >= usize::try_from(self.page_size).unwrap_or(usize::MAX) => {
                 let skip = skipped.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
-                Some(self.path_with(self.query.clone().skip(skip))?)
+                Some(self.path_with(self.query.clone().skip(skip)))
             }
             None => None,
         };
         let ids: HashSet<String> = page.value.iter().map(|row| (self.id)(row).to_owned()).collect();
         page.value.retain(|row| !before.contains((self.id)(row)));
         let skipped = skipped.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
-        Ok((page, next_path.map(|path| Next { path, skipped, before: ids })))
+        Ok((page, next_path.map(|path| path.map(|path| Next { path, skipped, before: ids }))))
     }
 
     /// The link's path and query, below the prefix. Its host is not followed: a bearer goes to the configured one.

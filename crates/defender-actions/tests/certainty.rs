@@ -106,6 +106,14 @@ async fn a_lost_answer_is_not_mistaken_for_another_s_action() {
 }
 
 #[tokio::test]
+async fn a_lost_isolation_is_not_mistaken_for_one_of_another_scope() {
+    let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]);
+    service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Selective", "requestorComment": "x"}));
+    let error = service.clock().run(service.client().machine(machine()).isolate("x").send()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+}
+
+#[tokio::test]
 async fn several_that_may_be_it_are_all_told_and_none_is_taken() {
     let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
     service.foreign(&json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}));
@@ -147,6 +155,7 @@ async fn live_response_is_known_again_by_its_external_id_only() {
     let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect, Break::AfterTheEffect]);
     let error = service.clock().run(run(&service, None)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert!(error.to_string().ends_with("by its external id only"), "{error}");
     let submitted = service.clock().run(run(&service, Some("run-2"))).await.unwrap();
     assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Recovered, "action-2"));
 }
@@ -247,6 +256,10 @@ async fn what_may_be_sent_again_is_sent_again_only_when_nothing_has_appeared() {
     let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
     let submitted = service.clock().run(again(&service)).await.unwrap();
     assert_eq!((submitted.origin(), service.ledger()), (Origin::Recovered, (1, 1)));
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+    service.foreign(&json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}));
+    let error = service.clock().run(again(&service)).await.unwrap_err();
+    assert_eq!((error.candidates().len(), service.ledger().0), (2, 1));
     let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect, Break::BeforeTheEffect]);
     let error = service.clock().run(again(&service)).await.unwrap_err();
     assert_eq!((error.kind(), service.ledger()), (ErrorKind::OutcomeUnknown, (2, 0)));

@@ -1,0 +1,121 @@
+//! Lists, page by page.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use defender_actions::{
+    DefenderClient, Error, ErrorKind,
+    auth::StaticCredential,
+    model::{ActionStatus, MachineAction},
+    transport::{Body, Error as TransportError, Transport},
+};
+use futures_util::StreamExt;
+use http::{Request, Response};
+use serde_json::{Value, json};
+
+/// Answers with one page after another, and notes what was asked.
+#[derive(Clone, Debug, Default)]
+struct Pages(Arc<Mutex<(VecDeque<Value>, Vec<String>)>>);
+
+#[async_trait]
+impl Transport for Pages {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, TransportError> {
+        assert_eq!(request.uri().host(), Some("api.security.microsoft.com"));
+        let mut state = self.0.lock().unwrap();
+        state.1.push(request.uri().path_and_query().unwrap().to_string());
+        let page = state.0.pop_front().unwrap();
+        let status = page.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+        Ok(Response::builder().status(status.unwrap_or(200)).body(Body::from(page.to_string())).unwrap())
+    }
+}
+
+fn over(pages: impl IntoIterator<Item = Value>) -> (DefenderClient, Pages) {
+    let wire = Pages::default();
+    wire.0.lock().unwrap().0.extend(pages);
+    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire.clone()).build();
+    (client.unwrap(), wire)
+}
+
+fn rows(ids: &[&str]) -> Value {
+    ids.iter().map(|id| json!({"id": id})).collect()
+}
+
+fn told(rows: Vec<Result<MachineAction, Error>>) -> Vec<Result<String, ErrorKind>> {
+    rows.into_iter().map(|row| row.map(|row| row.id.to_string()).map_err(|error| error.kind())).collect()
+}
+
+#[tokio::test]
+async fn a_list_of_one_page_is_one_call_and_its_filter_is_encoded() {
+    let (client, wire) = over([json!({"value": rows(&["a", "b"])})]);
+    let filter = MachineAction::STATUS.eq(ActionStatus::Pending).and(MachineAction::REQUESTOR.eq("o'hara"));
+    let read = client.actions().filter(filter).stream().collect::<Vec<_>>().await;
+    assert_eq!(told(read), [Ok("a".to_owned()), Ok("b".to_owned())]);
+    assert_eq!(
+        wire.0.lock().unwrap().1,
+        ["/api/machineactions?$filter=status%20eq%20%27Pending%27%20and%20requestor%20eq%20%27o%27%27hara%27"]
+    );
+}
+
+#[tokio::test]
+async fn links_are_followed_on_the_configured_host_and_rows_that_moved_come_once() {
+    let (client, wire) = over([
+        json!({"value": rows(&["a", "b"]), "@odata.nextLink": "https://elsewhere.example.com/api/machineactions?$skip=2"}),
+        json!({"value": rows(&["b", "c"]), "@odata.nextLink": "/API/machineactions?$skip=4"}),
+        json!({"value": rows(&[]), "@odata.nextLink": ""}),
+    ]);
+    let read = client.actions().stream().collect::<Vec<_>>().await;
+    assert_eq!(told(read), [Ok("a".to_owned()), Ok("b".to_owned()), Ok("c".to_owned())]);
+    assert_eq!(
+        wire.0.lock().unwrap().1,
+        ["/api/machineactions", "/api/machineactions?$skip=2", "/api/machineactions?$skip=4"]
+    );
+}
+
+#[tokio::test]
+async fn without_links_it_skips_on_while_pages_are_full() {
+    let (client, wire) = over([
+        json!({"value": rows(&["a", "b"])}),
+        json!({"value": rows(&["c", "d"])}),
+        json!({"value": rows(&["e"])}),
+    ]);
+    let read = client.actions().page_size(2).stream().collect::<Vec<_>>().await;
+    assert_eq!(read.len(), 5);
+    assert_eq!(
+        wire.0.lock().unwrap().1,
+        ["/api/machineactions?$top=2", "/api/machineactions?$top=2&$skip=2", "/api/machineactions?$top=2&$skip=4"]
+    );
+}
+
+#[tokio::test]
+async fn a_link_that_leaves_the_api_or_leads_nowhere_new_ends_the_list_with_an_error() {
+    for link in [
+        "https://api.security.microsoft.com/oauth2/token",
+        "https://api.security.microsoft.com/apix/machineactions",
+        "/api/../secrets",
+        "/api/%2e%2e/secrets",
+        "/api/machines/m1/..",
+        "/api//evil.example.com",
+        "/api/machineactions",
+        "not a link",
+    ] {
+        let (client, wire) = over([json!({"value": rows(&["a"]), "@odata.nextLink": link})]);
+        let read = client.actions().stream().collect::<Vec<_>>().await;
+        assert_eq!(told(read), [Ok("a".to_owned()), Err(ErrorKind::AnswerUnreadable)], "{link}");
+        assert_eq!(wire.0.lock().unwrap().1.len(), 1, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_an_error_of_its_own_and_a_page_that_cannot_be_had_the_last() {
+    let (client, _) = over([
+        json!({"value": [{"id": "a"}, {"status": "Pending"}], "@odata.nextLink": "/api/machineactions?$skip=2"}),
+        json!({"status": 403}),
+    ]);
+    let read = client.actions().stream().collect::<Vec<_>>().await;
+    assert_eq!(told(read), [Ok("a".to_owned()), Err(ErrorKind::AnswerUnreadable), Err(ErrorKind::Forbidden)]);
+}
