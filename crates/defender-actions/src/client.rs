@@ -6,7 +6,7 @@ use defender_model::{ActionId, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    ActionHandle, DefenderClientBuilder, Intent, Listing, MachineHandle, Recover, claimed::Claimed,
+    ActionHandle, DefenderClientBuilder, Intent, Listing, MachineHandle, Recover, WaitAll, claimed::Claimed,
     service_time::ServiceTime,
 };
 
@@ -71,6 +71,26 @@ impl DefenderClient {
     /// ```
     pub fn actions(&self) -> Listing<MachineAction> {
         Listing::actions(self.clone())
+    }
+
+    /// Waits for many actions with few calls: the list is read once a cycle, however many they are.
+    ///
+    /// ```no_run
+    /// use defender_actions::{DefenderClient, model::ActionId};
+    /// use futures_util::StreamExt;
+    ///
+    /// # async fn example(defender: DefenderClient, ids: Vec<ActionId>) {
+    /// let mut ends = std::pin::pin!(defender.wait_all(ids).stream());
+    /// while let Some((id, outcome)) = ends.next().await {
+    ///     match outcome {
+    ///         Ok(action) => println!("{id} {}", action.status),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn wait_all(&self, ids: impl IntoIterator<Item = ActionId>) -> WaitAll {
+        WaitAll::new(self.clone(), ids.into_iter().collect())
     }
 
     /// Finds out what became of an intent of which no answer is known: after a crash, or after the future was dropped. Nothing

@@ -190,6 +190,23 @@ impl Error {
         self
     }
 
+    /// The same error for another that it concerns, without its source.
+    pub(crate) fn alike(&self) -> Self {
+        let inner = &*self.0;
+        Self(Box::new(Inner {
+            kind: inner.kind,
+            context: inner.context.clone(),
+            never_sent: inner.never_sent,
+            retryable: inner.retryable,
+            problem: inner.problem.clone(),
+            request_id: inner.request_id.clone(),
+            action: None,
+            unknown: None,
+            date: inner.date,
+            source: None,
+        }))
+    }
+
     pub(crate) fn dated(mut self, date: Option<Timestamp>) -> Self {
         self.0.date = date;
         self

@@ -16,6 +16,7 @@ mod service_time;
 mod stack;
 mod submitted;
 mod wait;
+mod wait_all;
 
 pub use defender_auth as auth;
 pub use defender_model as model;
@@ -33,6 +34,7 @@ pub use {
     recover::Recover,
     submitted::{Origin, Submitted},
     wait::Wait,
+    wait_all::WaitAll,
 };
 
 /// What an `.await` of a request turns it into.

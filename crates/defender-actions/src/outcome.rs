@@ -8,14 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     DefenderClient, Error, ErrorKind, Intent, Submitted, list::Listing, service_time::SKEW, submitted::Origin,
+    wait::Pauses,
 };
 
 /// How long a record may take to appear: reads lag behind writes, seconds as a rule and two minutes at most as far as seen.
 pub(crate) const GRACE: Duration = Duration::from_secs(120);
-
-/// The first pause between two looks; each later one is half as long again, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// How much older than the sending the list is asked for, while the service's clock is not known.
 const MARGIN: SignedDuration = SignedDuration::from_mins(15);
@@ -146,7 +143,7 @@ impl Sending<'_> {
     ) -> Result<Vec<MachineAction>, Error> {
         let clock = &self.client.inner().clock;
         let began = clock.elapsed();
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Pauses::after_an_answer();
         loop {
             let trouble = match look(list()).await? {
                 Look::Found(actions) => {
@@ -163,8 +160,7 @@ impl Sending<'_> {
                 // Nothing was found in a list that was read; a list that was not read says nothing.
                 return trouble.map_or(Ok(Vec::new()), Err);
             }
-            clock.sleep(pause.min(left)).await;
-            pause = LONGEST_PAUSE.min(pause.saturating_mul(3) / 2);
+            clock.sleep(pauses.next().min(left)).await;
         }
     }
 

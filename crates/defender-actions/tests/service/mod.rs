@@ -1,4 +1,5 @@
 //! A service in miniature, as a transport: it takes actions, lists them, and loses answers on request.
+#![allow(dead_code, reason = "each test file uses what it needs of it")]
 
 use std::{
     collections::VecDeque,
@@ -53,15 +54,32 @@ struct State {
     lag: Duration,
     breaks: VecDeque<Break>,
     lists_are_refused: bool,
+    /// After how long an action has succeeded by itself.
+    takes: Option<Duration>,
+    hides_from_lists: bool,
     /// POSTs that arrived.
     received: usize,
+    /// GETs that arrived, with their queries.
+    reads: Vec<String>,
     actions: Vec<Action>,
 }
 
 #[derive(Clone, Debug)]
 struct Action {
+    made: Duration,
     visible: Duration,
     record: Value,
+}
+
+impl Action {
+    /// The record as it reads at `now`.
+    fn at(&self, now: Duration, takes: Option<Duration>) -> Value {
+        let mut record = self.record.clone();
+        if record["status"] == "Pending" && takes.is_some_and(|takes| now >= self.made + takes) {
+            record["status"] = "Succeeded".into();
+        }
+        record
+    }
 }
 
 impl Service {
@@ -71,7 +89,10 @@ impl Service {
             lag: Duration::ZERO,
             breaks: VecDeque::new(),
             lists_are_refused: false,
+            takes: None,
+            hides_from_lists: false,
             received: 0,
+            reads: Vec::new(),
             actions: Vec::new(),
         };
         Self(Arc::new(World { clock: ManualClock::new(), state: Mutex::new(state) }))
@@ -98,6 +119,21 @@ impl Service {
     pub(crate) fn with_lag(self, lag: Duration) -> Self {
         self.state(|state| state.lag = lag);
         self
+    }
+
+    pub(crate) fn with_actions_that_take(self, takes: Duration) -> Self {
+        self.state(|state| state.takes = Some(takes));
+        self
+    }
+
+    pub(crate) fn hiding_from_lists(self) -> Self {
+        self.state(|state| state.hides_from_lists = true);
+        self
+    }
+
+    /// Paths and queries of the GETs that arrived.
+    pub(crate) fn reads(&self) -> Vec<String> {
+        self.state(|state| state.reads.clone())
     }
 
     pub(crate) fn refusing_lists(self) -> Self {
@@ -139,7 +175,7 @@ impl Service {
             "lastUpdateDateTimeUtc": self.clock().now().to_string(),
         });
         record.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        state.actions.push(Action { visible: now + state.lag, record });
+        state.actions.push(Action { made: now, visible: now + state.lag, record });
         id
     }
 
@@ -185,8 +221,23 @@ impl Service {
             if state.lists_are_refused {
                 return self.answer(403, &json!({"error": {"code": "Forbidden", "message": "no"}}));
             }
+            if state.hides_from_lists {
+                return self.answer(200, &json!({"value": []}));
+            }
             let visible = state.actions.iter().rev().filter(|action| action.visible <= now);
-            self.answer(200, &json!({"value": visible.map(|action| action.record.clone()).collect::<Vec<_>>()}))
+            let rows = visible.map(|action| action.at(now, state.takes)).collect::<Vec<_>>();
+            self.answer(200, &json!({"value": rows}))
+        })
+    }
+
+    fn read(&self, id: &str) -> Response<Body> {
+        let now = self.clock().elapsed();
+        self.state(|state| {
+            let visible = state.actions.iter().find(|action| action.record["id"] == id && action.visible <= now);
+            match visible {
+                Some(action) => self.answer(200, &action.at(now, state.takes)),
+                None => self.answer(404, &json!({"error": {"code": "ResourceNotFound", "message": "no"}})),
+            }
         })
     }
 
@@ -200,8 +251,12 @@ impl Service {
 impl Transport for Service {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
         if request.method() == Method::GET {
-            assert_eq!(request.uri().path(), "/api/machineactions");
-            return Ok(self.list());
+            let path = request.uri().path_and_query().unwrap().to_string();
+            self.state(|state| state.reads.push(path.clone()));
+            return Ok(match path.strip_prefix("/api/machineactions/") {
+                Some(id) => self.read(id),
+                None => self.list(),
+            });
         }
         let at = self.state(|state| state.breaks.pop_front());
         if at == Some(Break::BeforeSending) {

@@ -1,0 +1,202 @@
+//! Waiting for many actions with few calls.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use defender_model::{ActionId, MachineAction};
+use futures_util::{
+    Stream, TryStreamExt,
+    future::{Either, select},
+    stream,
+};
+
+use crate::{
+    ActionHandle, DefenderClient, Error,
+    wait::{PATIENCE, Pauses, ended, out_of_patience, passes},
+};
+
+/// How many of those that no list shows are read one by one in a cycle.
+const SINGLE_READS: usize = 5;
+
+/// A wait for many actions. Nothing is sent before its stream is polled.
+///
+/// It reads the list and not each record, so that a thousand actions cost about as many calls as one. What passes does not
+/// end it, as with [`Wait`](crate::Wait).
+#[derive(Clone, Debug)]
+#[must_use = "nothing is waited for until its stream is polled"]
+pub struct WaitAll {
+    client: DefenderClient,
+    ids: Vec<ActionId>,
+    patience: Duration,
+}
+
+impl WaitAll {
+    pub(crate) fn new(client: DefenderClient, ids: Vec<ActionId>) -> Self {
+        Self { client, ids, patience: PATIENCE }
+    }
+
+    /// How long to wait before giving up on those that are left. Default: 1 h.
+    pub fn at_most(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Each action as it ends, with what a [`Wait`](crate::Wait) for it would give. Each id comes once.
+    pub fn stream(self) -> impl Stream<Item = (ActionId, Result<MachineAction, Error>)> + Send + 'static {
+        stream::unfold(Cycle::new(self), |mut cycle| async move {
+            loop {
+                if let Some(ended) = cycle.ready.pop_front() {
+                    return Some((ended, cycle));
+                }
+                if cycle.waiting.is_empty() {
+                    return None;
+                }
+                cycle.turn().await;
+            }
+        })
+    }
+}
+
+/// One action that is waited for.
+#[derive(Default)]
+struct Waiting {
+    last: Option<MachineAction>,
+    /// When it was last read, counted from the start, and in which turn.
+    seen: Duration,
+    turn: u64,
+    trouble: Option<Error>,
+}
+
+struct Cycle {
+    client: DefenderClient,
+    patience: Duration,
+    started: Duration,
+    pauses: Pauses,
+    waiting: BTreeMap<ActionId, Waiting>,
+    ready: VecDeque<(ActionId, Result<MachineAction, Error>)>,
+    /// How many turns there have been.
+    turns: u64,
+    /// Behind which of the ids the single reads go on.
+    read_up_to: Option<ActionId>,
+}
+
+impl Cycle {
+    fn new(wait: WaitAll) -> Self {
+        let WaitAll { client, ids, patience } = wait;
+        let started = client.inner().clock.elapsed();
+        let waiting = ids.into_iter().map(|id| (id, Waiting::default())).collect();
+        let (pauses, ready) = (Pauses::at_once(), VecDeque::new());
+        Self { client, patience, started, pauses, waiting, ready, turns: 0, read_up_to: None }
+    }
+
+    fn passed(&self) -> Duration {
+        self.client.inner().clock.elapsed().saturating_sub(self.started)
+    }
+
+    /// Waits its time and looks once, or gives up on all that are left.
+    async fn turn(&mut self) {
+        let clock = Arc::clone(&self.client.inner().clock);
+        let pause = self.pauses.next();
+        let left = self.patience.saturating_sub(self.passed());
+        if pause >= left && !pause.is_zero() {
+            clock.sleep(left).await;
+            return self.give_up();
+        }
+        clock.sleep(pause).await;
+        let left = self.patience.saturating_sub(self.passed());
+        let in_time = {
+            let look = pin!(self.look());
+            matches!(select(look, clock.sleep(left)).await, Either::Left(_))
+        };
+        if !in_time {
+            self.give_up();
+        }
+    }
+
+    async fn look(&mut self) {
+        self.turns = self.turns.saturating_add(1);
+        match self.read_list().await {
+            Ok(()) => self.read_singly().await,
+            Err(error) if error.is_retryable() => {
+                for waiting in self.waiting.values_mut() {
+                    waiting.trouble = Some(error.alike());
+                }
+            }
+            Err(error) => {
+                for (id, waiting) in std::mem::take(&mut self.waiting) {
+                    self.ready.push_back((id, Err(error.alike().about(waiting.last))));
+                }
+            }
+        }
+    }
+
+    /// Reads the list up to the last that is waited for. It is asked for from the oldest on, once that is known of all.
+    async fn read_list(&mut self) -> Result<(), Error> {
+        let created = |waiting: &Waiting| waiting.last.as_ref().and_then(|action| action.creation_date_time_utc);
+        let mut list = self.client.actions();
+        let dates: Option<Vec<_>> = self.waiting.values().map(created).collect();
+        if let Some(oldest) = dates.and_then(|dates| dates.into_iter().min()) {
+            list = list.filter(MachineAction::CREATION_DATE_TIME_UTC.ge(oldest));
+        }
+        let mut left = self.waiting.len();
+        let mut pages = pin!(list.pages());
+        while let Some(page) = pages.try_next().await? {
+            for action in page.value {
+                if self.waiting.contains_key(&action.id) {
+                    left = left.saturating_sub(1);
+                    self.note(action);
+                }
+            }
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a few of those that the list did not show, in turn.
+    async fn read_singly(&mut self) {
+        let now = self.passed();
+        let is_unseen = |(_, waiting): &(&ActionId, &Waiting)| waiting.turn < self.turns;
+        let unseen: Vec<_> = self.waiting.iter().filter(is_unseen).map(|(id, _)| id.clone()).collect();
+        let behind = unseen.iter().filter(|id| self.read_up_to.as_ref().is_some_and(|last| *id > last));
+        let turn: Vec<_> = behind.chain(&unseen).take(SINGLE_READS.min(unseen.len())).cloned().collect();
+        for id in turn {
+            self.read_up_to = Some(id.clone());
+            match ActionHandle::new(self.client.clone(), id.clone()).get().await {
+                Ok(action) => self.note(action),
+                Err(error) => {
+                    let Some(waiting) = self.waiting.get_mut(&id) else { continue };
+                    if passes(&error, now.saturating_sub(waiting.seen)) {
+                        waiting.trouble = Some(error);
+                    } else if let Some(waiting) = self.waiting.remove(&id) {
+                        self.ready.push_back((id, Err(error.about(waiting.last))));
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, action: MachineAction) {
+        let now = self.passed();
+        if action.status.is_terminal() {
+            // Under the id that it was asked for by.
+            if let Some((id, _)) = self.waiting.remove_entry(&action.id) {
+                self.ready.push_back((id, ended(action)));
+            }
+        } else if let Some(waiting) = self.waiting.get_mut(&action.id) {
+            *waiting = Waiting { last: Some(action), seen: now, turn: self.turns, trouble: None };
+        }
+    }
+
+    fn give_up(&mut self) {
+        for (id, waiting) in std::mem::take(&mut self.waiting) {
+            let error = out_of_patience(&id, self.patience, waiting.last, waiting.trouble);
+            self.ready.push_back((id, Err(error)));
+        }
+    }
+}
