@@ -85,22 +85,22 @@ fn check(bytes: &[u8], named: Option<Kind>) -> (Kind, Outcome) {
             Transcript::parse(bytes).map_err(|error| error.to_string()).and_then(|read| same(bytes, &read))
         }
         (_, Err(error)) => Err(format!("this is no JSON: {error}")),
-        (kind, Ok(json)) => as_kind(kind, filled_in(json)),
+        (kind, Ok(json)) => as_kind(kind, &filled_in(json)),
     };
     (kind, outcome)
 }
 
-fn as_kind(kind: Kind, json: Value) -> Outcome {
+fn as_kind(kind: Kind, json: &Value) -> Outcome {
     match kind {
-        Kind::Action => both_ways::<MachineAction>(&json),
-        Kind::Machine => both_ways::<Machine>(&json),
-        Kind::Library => both_ways::<LibraryFile>(&json),
-        Kind::Page if of_machines(&json) => page::<Machine>(&json),
-        Kind::Page if of_library_files(&json) => page::<LibraryFile>(&json),
-        Kind::Page => page::<MachineAction>(&json),
+        Kind::Action => both_ways::<MachineAction>(json),
+        Kind::Machine => both_ways::<Machine>(json),
+        Kind::Library => both_ways::<LibraryFile>(json),
+        Kind::Page if of_machines(json) => page::<Machine>(json),
+        Kind::Page if of_library_files(json) => page::<LibraryFile>(json),
+        Kind::Page => page::<MachineAction>(json),
         // The link itself is a secret.
-        Kind::Link => decoded::<DownloadLink>(&json).map(|_link| "decoded".to_owned()),
-        Kind::Request => request(&json),
+        Kind::Link => decoded::<DownloadLink>(json).map(|_link| "decoded".to_owned()),
+        Kind::Request => request(json),
         Kind::Other | Kind::Transcript | Kind::Problem => Ok("nothing of ours".to_owned()),
     }
 }
@@ -125,7 +125,7 @@ impl Kind {
         if ["Comment", "Value", "DeviceValue"].into_iter().any(has) {
             return Self::Request;
         }
-        if json.get("error").is_some_and(|error| error.is_object()) {
+        if json.get("error").is_some_and(Value::is_object) {
             return Self::Problem;
         }
         match json.get("value") {

@@ -1,6 +1,8 @@
 //! Why an exchange gave no answer, and whether the request can have been processed.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use http::StatusCode;
 
 /// An exchange that gave no answer, or an answer whose body broke off.
 ///
@@ -13,6 +15,9 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     never_sent: bool,
+    answered: Option<StatusCode>,
+    retry_after: Option<Duration>,
+    attempts: u32,
     context: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
@@ -68,7 +73,15 @@ impl Error {
     /// that the request may have been processed; [`before_sending`](Self::before_sending) says otherwise.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self(Box::new(Inner { kind, never_sent: kind.is_before_sending(), context: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            never_sent: kind.is_before_sending(),
+            answered: None,
+            retry_after: None,
+            attempts: 1,
+            context: None,
+            source: None,
+        }))
     }
 
     /// Adds what was being done, or with what, in words that follow the kind's. Never a secret.
@@ -92,6 +105,35 @@ impl Error {
         self
     }
 
+    /// Says that the head of an answer had come, with this status, before the answer broke off. The request was sent, then.
+    #[must_use]
+    pub fn after_head(mut self, status: StatusCode) -> Self {
+        self.0.never_sent = false;
+        self.0.answered = Some(status);
+        self
+    }
+
+    /// Says how long it would be of no use to send again.
+    #[must_use]
+    pub fn again_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Says which try of its call ended in this error.
+    #[must_use]
+    pub(crate) fn after_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    /// Takes [`never_sent`](Self::never_sent) back: an earlier try of the same call may have been processed.
+    #[must_use]
+    pub(crate) fn perhaps_sent(mut self) -> Self {
+        self.0.never_sent = false;
+        self
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -103,6 +145,27 @@ impl Error {
     #[must_use]
     pub fn never_sent(&self) -> bool {
         self.0.never_sent
+    }
+
+    /// The status of the answer whose body broke off; `None` where no head of an answer came.
+    ///
+    /// A status of 2xx says that the request took effect, though what the server said of it is lost.
+    #[must_use]
+    pub fn answered(&self) -> Option<StatusCode> {
+        self.0.answered
+    }
+
+    /// How long it would be of no use to send again, where that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// How many times the call was tried, the last one included: more than one only where
+    /// [`Retrying`](crate::Retrying) sent it again.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
     }
 
     /// The cause, to be kept in an error of another kind.
@@ -143,6 +206,13 @@ mod tests {
             assert_eq!(Error::new(kind).never_sent(), never_sent, "{kind:?}");
         }
         assert!(Error::new(ErrorKind::Timeout).before_sending().never_sent());
+    }
+
+    #[test]
+    fn what_was_answered_was_sent() {
+        let error = Error::new(ErrorKind::Interrupted).before_sending().after_head(StatusCode::CREATED);
+        assert_eq!((error.answered(), error.never_sent()), (Some(StatusCode::CREATED), false));
+        assert_eq!(Error::new(ErrorKind::Interrupted).answered(), None);
     }
 
     #[test]

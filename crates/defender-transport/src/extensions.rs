@@ -10,6 +10,11 @@
 //! | [`Read`] | collect the body inside the try, or hand it on | `Whole` of the default limit |
 //! | [`UrlTemplate`] | the path with its ids left out, for traces | the path is not traced |
 //! | [`Timeouts`] | this call's own times | the layer's |
+//! | [`Resends`] | how often it has been sent before, for traces | 0 |
+//! | [`Unauthorized`] | the sending before this one was answered 401: take another token | the token at hand will do |
+//!
+//! The last two are put on by [`Retrying`](crate::Retrying), which also says in an *answer's* extensions how many sendings
+//! it took: [`Attempts`].
 
 use std::{borrow::Cow, time::Duration};
 
@@ -35,7 +40,7 @@ impl Resend {
 /// At most [`calls`](Self::calls) in any span of [`per`](Self::per).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// How many calls the span holds.
+    /// How many calls the span holds. Zero is read as one, since a window that holds none never opens.
     pub calls: u32,
     /// The span.
     pub per: Duration,
@@ -46,7 +51,7 @@ pub struct Window {
 pub struct Lane {
     /// Requests of one name share one queue.
     pub name: Cow<'static, str>,
-    /// The windows. With none, nobody waits.
+    /// The windows. With none, nobody waits. Requests of one name bring the same: the first one's hold for the queue.
     pub limits: Cow<'static, [Window]>,
 }
 
@@ -79,7 +84,7 @@ pub struct Timeouts {
     pub head: Option<Duration>,
     /// The longest silence inside a body.
     pub idle: Option<Duration>,
-    /// The whole call, queue and retries included.
+    /// The whole call, queue and retries included. A layer that has spent some of it hands on what is left.
     pub total: Option<Duration>,
 }
 
@@ -103,6 +108,46 @@ impl Timeouts {
     pub fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle);
         self
+    }
+}
+
+/// How often this request has been sent before: 0 at the first sending. Set by whoever sends it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Resends(pub u32);
+
+/// How many sendings an answer took, itself included. In the extensions of an answer, unless it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Attempts(pub u32);
+
+impl Attempts {
+    /// How many sendings `answer` took.
+    #[must_use]
+    pub fn of<B>(answer: &http::Response<B>) -> u32 {
+        answer.extensions().get().map_or(1, |Self(attempts)| *attempts)
+    }
+}
+
+/// The sending before this one was answered 401, so the token that it carried will not do.
+///
+/// A layer that puts tokens on leaves in the *answer's* extensions what it wants to know of the refused sending, such as
+/// the token that it used, and finds it here. Without such a layer, this does nothing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Unauthorized {
+    /// The answer's `WWW-Authenticate`; several are joined by a comma, which means the same.
+    pub challenge: Option<String>,
+    /// The answer's extensions.
+    pub left: http::Extensions,
+}
+
+impl Unauthorized {
+    /// What there is to know of `answer` for the next try.
+    #[must_use]
+    pub fn of<B>(answer: &http::Response<B>) -> Self {
+        let values = answer.headers().get_all(http::header::WWW_AUTHENTICATE).iter();
+        let challenges: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+        let challenge = Some(challenges.join(", ")).filter(|challenge| !challenge.is_empty());
+        Self { challenge, left: answer.extensions().clone() }
     }
 }
 

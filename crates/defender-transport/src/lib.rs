@@ -2,16 +2,25 @@
 
 mod body;
 pub mod clock;
+mod collected;
+mod deadline;
 #[cfg(feature = "compression")]
 mod decompressed;
 mod error;
 pub mod extensions;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod location;
+mod paced;
+mod redirected;
+mod retry_after;
+mod retrying;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "hyper")]
 mod tls;
+#[cfg(feature = "tracing")]
+mod traced;
 mod transport;
 
 #[cfg(feature = "tokio")]
@@ -22,9 +31,17 @@ pub use decompressed::Decompressed;
 pub use hyper::{HyperTransport, HyperTransportBuilder};
 #[cfg(feature = "hyper")]
 pub use tls::{Crypto, Roots};
+#[cfg(feature = "tracing")]
+pub use traced::Traced;
 pub use {
     body::Body,
     clock::Clock,
+    collected::Collected,
+    deadline::Deadline,
     error::{Error, ErrorKind},
+    paced::Paced,
+    redirected::{Redirected, Redirects},
+    retry_after::retry_after,
+    retrying::{Retry, Retrying},
     transport::{Transport, TransportExt},
 };

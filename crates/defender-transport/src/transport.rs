@@ -76,10 +76,41 @@ impl<T: Transport + ?Sized> Transport for &T {
 
 /// The adapters as methods, so that a stack reads in the order in which it was wrapped, from the wire outwards.
 pub trait TransportExt: Transport + Sized {
+    /// Decides what is done with redirects, by default nothing: see [`Redirected`](crate::Redirected).
+    fn redirected(self) -> crate::Redirected<Self> {
+        crate::Redirected::new(self)
+    }
+
+    /// Ends exchanges that take too long: see [`Deadline`](crate::Deadline).
+    fn deadline(self, clock: impl crate::Clock + 'static) -> crate::Deadline<Self> {
+        crate::Deadline::new(self, clock)
+    }
+
+    /// Reads bodies inside the try: see [`Collected`](crate::Collected).
+    fn collected(self) -> crate::Collected<Self> {
+        crate::Collected::new(self)
+    }
+
+    /// Traces every try: see [`Traced`](crate::Traced).
+    #[cfg(feature = "tracing")]
+    fn traced(self, clock: impl crate::Clock + 'static) -> crate::Traced<Self> {
+        crate::Traced::new(self, clock)
+    }
+
     /// Decodes bodies that come compressed, asked for or not: see [`Decompressed`](crate::Decompressed).
     #[cfg(feature = "compression")]
     fn decompressed(self) -> crate::Decompressed<Self> {
         crate::Decompressed::new(self)
+    }
+
+    /// Keeps to the windows of each request's lane: see [`Paced`](crate::Paced).
+    fn paced(self, clock: impl crate::Clock + 'static) -> crate::Paced<Self> {
+        crate::Paced::new(self, clock)
+    }
+
+    /// Sends again what may be sent again: see [`Retrying`](crate::Retrying).
+    fn retrying(self, clock: impl crate::Clock + 'static) -> crate::Retrying<Self> {
+        crate::Retrying::new(self, clock)
     }
 
     /// Forgets the type.

@@ -2,6 +2,17 @@
 //!
 //! It prints what a test feeds it, secrets too; shipped code has no business with it.
 //!
+//! | | for a test that asks |
+//! |---|---|
+//! | [`Tape`] | are exactly these requests sent, and what becomes of these answers? |
+//! | [`Capture`] | what was sent? |
+//! | [`Never`] | what if no answer ever comes? |
+//! | [`Faulty`] | what if exchanges go wrong, by script or by seed? |
+//! | [`MockTransport`] | anything else: mockall's expectations |
+//! | [`ManualClock`] | what happens in three days? |
+//!
+//! All but the clock are [`Transport`](crate::Transport)s; they stand where the wire would, under any adapters.
+//!
 //! ```
 //! use bytes::Bytes;
 //! use defender_transport::{Body, Transport, testing::MockTransport};
@@ -23,8 +34,19 @@
 //! # assert!(matches!(ready, std::task::Poll::Ready(Ok(()))));
 //! ```
 
+mod capture;
+mod faulty;
 mod manual_clock;
+mod never;
+mod side_by_side;
+mod tape;
 
-pub use manual_clock::ManualClock;
+pub use {
+    capture::Capture,
+    faulty::{Fault, Faulty},
+    manual_clock::ManualClock,
+    never::Never,
+    tape::{AnyBody, Tape},
+};
 
 pub use crate::transport::MockTransport;

@@ -1,0 +1,113 @@
+//! Bodies that are read inside the try.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::{Body, Error, Transport, extensions::Read};
+
+/// Reads the body of an answer before handing the answer on, so that a body that breaks is a try that broke.
+///
+/// It goes by the request's [`Read`]: `Whole(limit)`, which is also what a request means that says nothing, is read here;
+/// `Stream` is handed on as it comes. An answer of any status is read alike. What was read is one piece of memory, and
+/// reading it again cannot fail.
+///
+/// Where the body breaks off, is too large or cannot be decoded, the error says that the head had come, and with which
+/// status: [`Error::answered`]. After a 2xx, the request took effect, though what the server said of it is lost.
+#[derive(Debug)]
+pub struct Collected<T> {
+    inner: T,
+}
+
+impl<T> Collected<T> {
+    /// Wraps `inner`.
+    pub fn new(inner: T) -> Self {
+        Self { inner }
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Collected<T> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        let read = request.extensions().get::<Read>().copied().unwrap_or_default();
+        let answer = self.inner.send(request).await?;
+        let Read::Whole(limit) = read else { return Ok(answer) };
+        let (head, body) = answer.into_parts();
+        let whole = body.collect(limit).await.map_err(|error| error.after_head(head.status))?;
+        Ok(Response::from_parts(head, Body::from(whole)))
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "testing")]
+mod tests {
+    use futures_util::FutureExt;
+    use http::StatusCode;
+    use http_body::Body as _;
+
+    use super::*;
+    use crate::{
+        ErrorKind,
+        testing::{Capture, Fault, Faulty, Never},
+    };
+
+    fn ask(read: Option<Read>) -> Request<Bytes> {
+        let mut request = Request::post("https://example.com/").body(Bytes::new()).unwrap();
+        if let Some(read) = read {
+            request.extensions_mut().insert(read);
+        }
+        request
+    }
+
+    fn created() -> Capture {
+        Capture::answering(Response::builder().status(201).body("hello, hello").unwrap())
+    }
+
+    #[test]
+    fn a_body_that_breaks_is_a_try_that_broke_and_says_what_had_been_answered() {
+        for read in [None, Some(Read::Whole(1 << 10))] {
+            let wire = Collected::new(Faulty::scripted(created(), [Fault::TruncateBody(3)]));
+            let error = wire.send(ask(read)).now_or_never().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Interrupted);
+            assert_eq!(error.answered(), Some(StatusCode::CREATED));
+            assert!(!error.never_sent());
+        }
+    }
+
+    #[test]
+    fn a_body_over_its_limit_is_an_error_that_says_what_had_been_answered() {
+        let error = Collected::new(created()).send(ask(Some(Read::Whole(11)))).now_or_never().unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.answered()), (ErrorKind::TooLarge, Some(StatusCode::CREATED)));
+        let limit = 4 << 20;
+        let large = Collected::new(Capture::answering(Response::new(vec![0_u8; limit + 1])));
+        assert_eq!(large.send(ask(None)).now_or_never().unwrap().unwrap_err().kind(), ErrorKind::TooLarge);
+        let fits = Collected::new(Capture::answering(Response::new(vec![0_u8; limit])));
+        fits.send(ask(None)).now_or_never().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_body_that_was_read_is_there_whole_under_its_head() {
+        let answer = Collected::new(created()).send(ask(None)).now_or_never().unwrap().unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        assert_eq!(answer.body().size_hint().exact(), Some(12));
+        assert_eq!(answer.into_body().collect(12).now_or_never().unwrap().unwrap(), "hello, hello");
+    }
+
+    #[test]
+    fn a_stream_is_handed_on_as_it_comes() {
+        let wire = Collected::new(Faulty::scripted(created(), [Fault::StallBody(3)]));
+        let answer = wire.send(ask(Some(Read::Stream))).now_or_never().unwrap().unwrap();
+        assert!(answer.into_body().collect(100).now_or_never().is_none(), "it is read by who wants it");
+    }
+
+    #[test]
+    fn what_was_not_answered_says_so() {
+        let error = Collected::new(Faulty::scripted(Never, [Fault::ErrorBefore(ErrorKind::Interrupted)]))
+            .send(ask(None))
+            .now_or_never()
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(error.answered(), None);
+    }
+}

@@ -1,0 +1,242 @@
+//! How long an answer may take to come, and to be silent.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, uri::Authority};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::{
+    Body, Clock, Error, ErrorKind, Transport,
+    clock::Sleep,
+    extensions::{Read, Timeouts},
+};
+
+/// Ends an exchange that takes too long: to begin its answer, to go on with it, or on the whole.
+///
+/// | limit | from | to | unless the request or [`times`](Self::times) says otherwise |
+/// |---|---|---|---|
+/// | `head` | the sending | the head of the answer | 30 s |
+/// | `idle` | a reader who waits for more of the body | at least one byte of it, or its end | 30 s |
+/// | `total` | the sending | the end of the body | none |
+///
+/// A request's own [`Timeouts`] come before the layer's, each for itself. A body under [`Read::Stream`] is not bounded by
+/// `total`, since who reads it decides how long that takes; a download of hours ends when it falls silent. Time in which
+/// nobody asks for more of a body does not count as its silence, so a slow reader breaks nothing. A body that comes a byte
+/// at a time, each just before `idle` runs out, is ended by `total`, and by the reader's limit of size.
+///
+/// `total` here is of one exchange. A layer that sends more than once and owns the time of the whole call hands down, in
+/// the request's `Timeouts`, what is left of it.
+///
+/// What runs out is [`ErrorKind::Timeout`], and the message says which limit it was; the exchange is dropped with it. The
+/// request may have taken effect, so [`Error::never_sent`] is false, unless `total` was zero to begin with: then nothing
+/// is sent.
+///
+/// Time is a [`Clock`]'s. While nothing waits, no timer runs: an answer that is there at once costs none.
+///
+/// ```
+/// use std::time::Duration;
+/// use bytes::Bytes;
+/// # #[cfg(feature = "testing")] {
+/// use defender_transport::{ErrorKind, Transport, TransportExt, extensions::Timeouts, testing::{ManualClock, Never}};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let clock = ManualClock::new();
+/// let wire = Never.deadline(clock.clone()).times(Timeouts::default().head(Duration::from_secs(10)));
+/// let request = http::Request::get("https://example.com/").body(Bytes::new()).unwrap();
+///
+/// let error = clock.run(wire.send(request)).await.unwrap_err();      // takes no time
+/// assert_eq!(error.kind(), ErrorKind::Timeout);
+/// assert_eq!(error.to_string(), "the time ran out: waiting 10s for the head of the answer from example.com");
+/// # }
+/// # main() }
+/// ```
+#[derive(Debug)]
+pub struct Deadline<T> {
+    inner: T,
+    clock: Arc<dyn Clock>,
+    times: Timeouts,
+}
+
+/// What head and idle are unless somebody says otherwise.
+const DEFAULT: Duration = Duration::from_secs(30);
+
+impl<T> Deadline<T> {
+    /// Wraps `inner` with the default limits.
+    pub fn new(inner: T, clock: impl Clock + 'static) -> Self {
+        Self { inner, clock: Arc::new(clock), times: Timeouts::default() }
+    }
+
+    /// The layer's own limits, of whatever is set in `times`; the rest stays as it was. [`Duration::MAX`] is no limit.
+    #[must_use]
+    pub fn times(mut self, times: Timeouts) -> Self {
+        self.times = either(times, self.times);
+        self
+    }
+}
+
+/// What `first` says, else what `second` says.
+fn either(first: Timeouts, second: Timeouts) -> Timeouts {
+    Timeouts { head: first.head.or(second.head), idle: first.idle.or(second.idle), total: first.total.or(second.total) }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Deadline<T> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        let own = request.extensions().get().copied().unwrap_or_default();
+        let times = either(own, self.times);
+        let streamed = matches!(request.extensions().get(), Some(Read::Stream));
+        let host = Host(request.uri().authority().cloned());
+        if times.total.is_some_and(|total| total.is_zero()) {
+            let error = Error::new(ErrorKind::Timeout).context(format!("before anything was sent to {host}"));
+            return Err(error.before_sending());
+        }
+        let begin = self.clock.elapsed();
+        let ends = |limit: Duration| Limit { limit, end: begin.saturating_add(limit) };
+        let head = ends(times.head.unwrap_or(DEFAULT));
+        let total = times.total.map(ends);
+        let first = total.filter(|total| total.end <= head.end).unwrap_or(head);
+
+        let mut exchange = self.inner.send(request);
+        let mut patience = Timer::default();
+        let answer = poll_fn(|context| match exchange.as_mut().poll(context) {
+            Poll::Pending if patience.is_over(&*self.clock, first.end, context) => Poll::Ready(Err(first.limit)),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+        });
+        let answer = answer.await.map_err(|limit| {
+            let waiting = format!("waiting {limit:?} for the head of the answer from {host}");
+            Error::new(ErrorKind::Timeout).context(waiting)
+        })??;
+        let idle = times.idle.unwrap_or(DEFAULT);
+        let total = total.filter(|_| !streamed);
+        Ok(answer.map(|body| Watched::wrap(body, Arc::clone(&self.clock), idle, total, host)))
+    }
+}
+
+/// A limit of time, and when it is reached by the clock's own time.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    limit: Duration,
+    end: Duration,
+}
+
+/// Whom a message names: host and port, and never the password that a URL may hold.
+struct Host(Option<Authority>);
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(authority) = &self.0 else { return f.write_str("a URL without a host") };
+        f.write_str(authority.host())?;
+        authority.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+/// A sleep that begins when it is first needed.
+#[derive(Default)]
+struct Timer(Option<Sleep>);
+
+impl Timer {
+    /// Whether `end` is reached; if not, `context` is woken when it is.
+    fn is_over(&mut self, clock: &dyn Clock, end: Duration, context: &mut Context<'_>) -> bool {
+        let left = end.saturating_sub(clock.elapsed());
+        if left.is_zero() {
+            return true;
+        }
+        self.0.get_or_insert_with(|| clock.sleep(left)).as_mut().poll(context).is_ready()
+    }
+}
+
+/// A body that may not be silent for too long.
+struct Watched {
+    /// `None` once it ended or was given up.
+    body: Option<Body>,
+    clock: Arc<dyn Clock>,
+    idle: Duration,
+    total: Option<Limit>,
+    host: Host,
+    /// Since when the reader waits for a byte.
+    since: Option<Duration>,
+    timer: Timer,
+}
+
+impl Watched {
+    fn wrap(body: Body, clock: Arc<dyn Clock>, idle: Duration, total: Option<Limit>, host: Host) -> Body {
+        if body.is_end_stream() {
+            return body;
+        }
+        Body::new(Self { body: Some(body), clock, idle, total, host, since: None, timer: Timer::default() })
+    }
+
+    /// Gives up the body, with the exchange behind it.
+    fn end(&mut self) {
+        self.body = None;
+        self.timer = Timer::default();
+    }
+
+    /// The limit that is reached while the reader waits since `since`; if none, `context` is woken when one is.
+    fn silent(&mut self, since: Duration, context: &mut Context<'_>) -> Option<Error> {
+        let end = since.saturating_add(self.idle);
+        let total = self.total.filter(|total| total.end < end);
+        let over = self.timer.is_over(&*self.clock, total.map_or(end, |total| total.end), context);
+        over.then(|| {
+            let said = || format!("the body from {} was silent for {:?}", self.host, self.idle);
+            total.map_or_else(|| Error::new(ErrorKind::Timeout).context(said()), |total| self.late(total))
+        })
+    }
+
+    fn late(&self, total: Limit) -> Error {
+        let said = format!("the whole answer from {} was not there after {:?}", self.host, total.limit);
+        Error::new(ErrorKind::Timeout).context(said)
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let since = *this.since.get_or_insert_with(|| this.clock.elapsed());
+        let polled = Pin::new(body).poll_frame(context);
+        let over = match &polled {
+            // Frames of no bytes are silence too, or they could keep a connection for ever.
+            Poll::Ready(Some(Ok(frame))) if !frame.data_ref().is_some_and(Bytes::is_empty) => {
+                this.since = None;
+                this.timer = Timer::default();
+                this.total.filter(|total| total.end <= this.clock.elapsed()).map(|total| this.late(total))
+            }
+            Poll::Pending | Poll::Ready(Some(Ok(_))) => this.silent(since, context),
+            Poll::Ready(None | Some(Err(_))) => {
+                this.end();
+                None
+            }
+        };
+        match over {
+            Some(error) => {
+                this.end();
+                Poll::Ready(Some(Err(error)))
+            }
+            None => polled,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}

@@ -1,0 +1,111 @@
+//! The gate of a lane, which a 429 closes.
+
+use std::time::Duration;
+
+/// Whether the server takes calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Gate {
+    #[default]
+    Open,
+    /// Nobody goes before then, and after that one call goes alone, to see.
+    Closed { until: Duration },
+    /// The call of this number has gone to see.
+    Probing { call: u64 },
+}
+
+/// What became of a try, as far as it concerns the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Answered 429: nobody goes before then.
+    Refused { until: Duration },
+    /// Answered with any other status.
+    Answered,
+    /// Without an answer, so that nothing is known.
+    Unanswered,
+}
+
+impl Gate {
+    /// The moment from which a call may go; `None` while that depends on the call that has gone to see.
+    pub(super) fn opens(self) -> Option<Duration> {
+        match self {
+            Self::Open => Some(Duration::ZERO),
+            Self::Closed { until } => Some(until),
+            Self::Probing { .. } => None,
+        }
+    }
+
+    /// A call goes through.
+    pub(super) fn pass(&mut self, call: u64) {
+        if let Self::Closed { .. } = self {
+            *self = Self::Probing { call };
+        }
+    }
+
+    /// A call has ended. Says whether the gate is closed by it.
+    ///
+    /// Only the call that went to see opens the gate: an answer to one that went before the 429 says nothing of what
+    /// came after. If it gets no answer, the next one goes to see.
+    pub(super) fn end(&mut self, call: u64, ended: Ended) -> bool {
+        let probed = *self == Self::Probing { call };
+        match (ended, *self) {
+            // A shorter pause does not shorten a longer one.
+            (Ended::Refused { until }, Self::Closed { until: longer }) if longer >= until => {}
+            (Ended::Refused { until }, _) => *self = Self::Closed { until },
+            (Ended::Answered, _) if probed => *self = Self::Open,
+            (Ended::Unanswered, _) if probed => *self = Self::Closed { until: Duration::ZERO },
+            _ => {}
+        }
+        matches!(ended, Ended::Refused { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(5);
+    const LATE: Duration = Duration::from_secs(30);
+
+    fn probing() -> Gate {
+        let mut gate = Gate::default();
+        gate.end(1, Ended::Refused { until: SOON });
+        gate.pass(2);
+        assert_eq!(gate, Gate::Probing { call: 2 });
+        gate
+    }
+
+    #[test]
+    fn a_shorter_pause_does_not_shorten_a_longer_one() {
+        let mut gate = Gate::default();
+        for until in [LATE, SOON] {
+            gate.end(1, Ended::Refused { until });
+            assert_eq!(gate.opens(), Some(LATE));
+        }
+    }
+
+    #[test]
+    fn only_the_call_that_went_to_see_opens_the_gate() {
+        let mut gate = probing();
+        gate.end(1, Ended::Answered);
+        assert_eq!(gate.opens(), None);
+        gate.end(2, Ended::Answered);
+        assert_eq!(gate, Gate::Open);
+    }
+
+    #[test]
+    fn a_429_from_before_keeps_the_gate_closed_whatever_the_probe_is_told() {
+        let mut gate = probing();
+        gate.end(1, Ended::Refused { until: LATE });
+        gate.end(2, Ended::Answered);
+        assert_eq!(gate.opens(), Some(LATE));
+    }
+
+    #[test]
+    fn a_probe_without_an_answer_lets_the_next_one_go_to_see() {
+        let mut gate = probing();
+        gate.end(2, Ended::Unanswered);
+        assert_eq!(gate.opens(), Some(Duration::ZERO));
+        gate.pass(3);
+        assert_eq!(gate, Gate::Probing { call: 3 });
+    }
+}

@@ -1,0 +1,190 @@
+//! When the last calls of a lane went, and when the next may.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::extensions::Window;
+
+/// The last calls of a lane, as many as its widest window holds.
+///
+/// A call takes its slot when it departs. The server counts it when it arrives, which is at some time between the
+/// departure and the end of the try, and so the slot is taken until `per` after the end. With more than `calls` arrivals
+/// in one window, the last of them would have departed while all the others held their slots.
+#[derive(Debug)]
+pub(super) struct Log {
+    windows: Vec<Window>,
+    /// How many calls have departed and not ended.
+    under_way: usize,
+    /// When the calls before them ended, oldest first.
+    ended: VecDeque<Duration>,
+}
+
+/// When there is room for one more call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    At(Duration),
+    /// Not before a call that is under way has ended, and then some.
+    AfterAnEnd,
+}
+
+impl Log {
+    pub(super) fn new(windows: &[Window]) -> Self {
+        Self { windows: windows.to_vec(), under_way: 0, ended: VecDeque::new() }
+    }
+
+    /// The first moment at which one more call fits into every window.
+    pub(super) fn room(&self) -> Room {
+        let mut at = Duration::ZERO;
+        for window in &self.windows {
+            let Some(others) = calls(window).checked_sub(self.under_way).filter(|&others| others > 0) else {
+                return Room::AfterAnEnd;
+            };
+            // With this one gone from the window, there are `others - 1` of the ended left in it.
+            let leaves = self.ended.len().checked_sub(others).and_then(|index| self.ended.get(index));
+            at = at.max(leaves.map_or(Duration::ZERO, |ended| ended.saturating_add(window.per)));
+        }
+        Room::At(at)
+    }
+
+    /// A moment before which there is certainly no room for `ahead` more calls and one after them, where none can go
+    /// before `start`.
+    ///
+    /// It takes each window by itself, and the calls under way to end now, and those ahead to take no time.
+    pub(super) fn no_room_before(&self, ahead: usize, start: Duration, now: Duration) -> Duration {
+        let earliest = self.windows.iter().map(|window| {
+            let calls = calls(window);
+            // Whole windows of calls that go before, and the place in the one after them.
+            let (rounds, place) = (ahead / calls, ahead % calls + 1);
+            let taken = self.under_way.saturating_add(self.ended.len()).saturating_add(place);
+            let freed = taken.checked_sub(calls).and_then(|must_go| must_go.checked_sub(1)).map(|index| {
+                let ended = self.ended.get(index).copied().unwrap_or(now);
+                ended.saturating_add(window.per)
+            });
+            let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);
+            start.max(freed.unwrap_or_default()).saturating_add(window.per.saturating_mul(rounds))
+        });
+        earliest.fold(start, Duration::max)
+    }
+
+    pub(super) fn depart(&mut self) {
+        self.under_way += 1;
+        self.forget();
+    }
+
+    /// One of the calls under way has ended `now`.
+    pub(super) fn end(&mut self, now: Duration) {
+        self.under_way = self.under_way.saturating_sub(1);
+        // Two that end at once may come here in either order.
+        let last = self.ended.back().copied().unwrap_or_default();
+        self.ended.push_back(now.max(last));
+        self.forget();
+    }
+
+    /// Whether the past means nothing to the calls to come.
+    pub(super) fn is_over(&self, now: Duration) -> bool {
+        let longest = self.windows.iter().map(|window| window.per).max().unwrap_or_default();
+        self.under_way == 0 && self.ended.back().is_none_or(|ended| ended.saturating_add(longest) <= now)
+    }
+
+    /// Whether a window is full does not depend on calls before as many as it holds.
+    fn forget(&mut self) {
+        let widest = self.windows.iter().map(calls).max().unwrap_or_default();
+        while !self.ended.is_empty() && self.ended.len() + self.under_way > widest {
+            self.ended.pop_front();
+        }
+    }
+}
+
+/// A window that holds none would never open.
+fn calls(window: &Window) -> usize {
+    usize::try_from(window.calls).unwrap_or(usize::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn log(windows: &[(u32, u32)]) -> Log {
+        Log::new(&windows.iter().map(|&(calls, per)| Window { calls, per: SECOND * per }).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_slot_is_taken_until_its_window_has_passed_since_the_end() {
+        let mut log = log(&[(2, 60)]);
+        log.depart();
+        assert_eq!(log.room(), Room::At(Duration::ZERO));
+        log.depart();
+        assert_eq!(log.room(), Room::AfterAnEnd);
+        log.end(SECOND * 100);
+        assert_eq!(log.room(), Room::At(SECOND * 160));
+    }
+
+    #[test]
+    fn the_fullest_window_decides() {
+        let mut log = log(&[(1, 1), (2, 60)]);
+        for end in [0, 1] {
+            log.depart();
+            log.end(SECOND * end);
+        }
+        assert_eq!(log.room(), Room::At(SECOND * 60));
+    }
+
+    #[test]
+    fn without_windows_there_is_always_room_and_nothing_is_kept() {
+        let mut log = log(&[]);
+        for _ in 0..100 {
+            log.depart();
+            log.end(SECOND);
+        }
+        assert_eq!((log.room(), log.ended.len()), (Room::At(Duration::ZERO), 0));
+        assert_eq!(log.no_room_before(1_000, SECOND, SECOND), SECOND);
+    }
+
+    #[test]
+    fn the_wait_is_told_from_the_place_in_the_queue() {
+        let mut log = log(&[(2, 60)]);
+        log.depart();
+        log.end(SECOND);
+        log.depart();
+        let from_place = |ahead| log.no_room_before(ahead, SECOND * 5, SECOND * 5).as_secs();
+        // The call under way ends at five at the earliest; each pair after that is a minute later.
+        assert_eq!([0, 1, 2, 3, 4].map(from_place), [61, 65, 121, 125, 181]);
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_is_kept_than_the_widest_window_holds(
+            windows in proptest::collection::vec((1_u32..20, 1_u32..100), 1..4),
+            steps in proptest::collection::vec((any::<bool>(), 0_u32..10), 1..300),
+        ) {
+            let (mut log, mut now) = (log(&windows), Duration::ZERO);
+            let widest = windows.iter().map(|window| window.0).max().unwrap() as usize;
+            for (go, passed) in steps {
+                now += SECOND * passed;
+                match log.room() {
+                    Room::At(at) if go && at <= now => log.depart(),
+                    _ if log.under_way > 0 => log.end(now),
+                    _ => {}
+                }
+                prop_assert!(log.ended.len() + log.under_way <= widest);
+            }
+        }
+
+        #[test]
+        fn the_head_of_the_queue_is_told_its_moment_to_the_letter(
+            windows in proptest::collection::vec((1_u32..20, 1_u32..100), 1..4),
+            ends in proptest::collection::vec(0_u32..10, 0..100),
+        ) {
+            let (mut log, mut now) = (log(&windows), Duration::ZERO);
+            for passed in ends {
+                now += SECOND * passed;
+                log.depart();
+                log.end(now);
+                prop_assert_eq!(log.room(), Room::At(log.no_room_before(0, Duration::ZERO, now)));
+            }
+        }
+    }
+}

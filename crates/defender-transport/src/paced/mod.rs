@@ -1,0 +1,180 @@
+//! Keeping to a quota that has several windows at once, such as 100 calls a minute *and* 1,500 an hour.
+
+mod gate;
+mod log;
+mod queue;
+#[cfg(test)]
+#[cfg(feature = "testing")]
+mod tests;
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+
+use self::{gate::Ended, queue::Queue};
+use crate::{
+    Body, Clock, Error, ErrorKind, Transport,
+    extensions::{Lane, Timeouts},
+    retry_after,
+};
+
+/// Lets requests go no faster than their [`Lane`] allows. One that names no lane goes at once.
+///
+/// # The windows
+///
+/// A server counts every window back from *now*, so a bucket that refills is not enough: one of 100 tokens lets 200 calls
+/// through in its first minute. This keeps the times of the last calls instead, and lets a call go once every window of
+/// its lane has room. A call takes its slot when it departs and keeps it until the window has passed since the try
+/// *ended*, with the head of an answer or an error: the server counts it when it arrives, which is somewhere in between.
+/// So no window ever holds more calls than it may, as the server counts them, whatever the latency. What other processes
+/// send is not known here.
+///
+/// # The queue
+///
+/// Those of one lane go in the order in which they came. One that is dropped while it waits leaves nothing behind; one
+/// that is dropped later keeps its slot, since the server may have counted it. One that waits and is never polled holds
+/// up those behind it until their own time is over.
+///
+/// Clones share their queues. A lane costs a few words for each call of its widest window, and nothing once it is idle
+/// and room is needed for others.
+///
+/// # The time
+///
+/// Waiting counts against [`Timeouts::total`], or else [`total`](Self::total), 5 minutes by default. A wait that is seen not
+/// to end in time ends at once, and any wait when its time is over, with [`ErrorKind::Timeout`]: the request
+/// [was never sent](Error::never_sent), and [`Error::retry_after`] says how long its turn would be off at the least. What
+/// is left of `Timeouts::total` is handed on.
+///
+/// With the feature `tracing`, a call that has waited for more than a second is told of when it goes: an event `INFO` of
+/// the target `defender_transport::queue`, with the fields `lane` and `waited`, in seconds.
+///
+/// # The gate
+///
+/// An answer of 429 closes the lane until its `Retry-After`, read as [`retry_after`](fn@crate::retry_after) does; for 60
+/// seconds if it names none, and for 15 minutes at most. Then one call goes alone to see, while the others wait. Answered
+/// 429 again, the gate stays closed as that answer says; without an answer, the next one goes to see; with any other
+/// answer, the gate is open. The 429 itself is handed on: sending again is [`Retrying`](crate::Retrying)'s business.
+///
+/// ```
+/// use std::{borrow::Cow, time::Duration};
+/// use defender_transport::extensions::{Lane, Window};
+///
+/// const LIMITS: &[Window] = &[
+///     Window { calls: 100, per: Duration::from_secs(60) },
+///     Window { calls: 1_500, per: Duration::from_secs(3_600) },
+/// ];
+/// let lane = Lane { name: Cow::Borrowed("things"), limits: Cow::Borrowed(LIMITS) };
+/// let request = http::Request::get("https://example.com/things").extension(lane).body(()).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Paced<T> {
+    inner: T,
+    shared: Arc<Shared>,
+    total: Duration,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Box<dyn Clock>,
+    lanes: Mutex<Lanes>,
+}
+
+/// The lanes that are in use. An idle one is dropped when there are twice as many as were in use the last time.
+#[derive(Debug, Default)]
+struct Lanes {
+    queues: BTreeMap<Cow<'static, str>, Arc<Queue>>,
+    sweep_at: usize,
+}
+
+/// How long a wait may be where nobody says.
+const TOTAL: Duration = Duration::from_secs(300);
+/// How long a 429 closes the gate that does not say.
+const PAUSE: Duration = Duration::from_secs(60);
+/// How long a 429 closes the gate at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(900);
+#[cfg(feature = "tracing")]
+const TARGET: &str = "defender_transport::queue";
+/// This few lanes are kept, idle or not.
+const FEW: usize = 32;
+
+impl<T> Paced<T> {
+    /// Wraps `inner`; times are taken from `clock`.
+    pub fn new(inner: T, clock: impl Clock + 'static) -> Self {
+        let shared = Shared { clock: Box::new(clock), lanes: Mutex::default() };
+        Self { inner, shared: Arc::new(shared), total: TOTAL }
+    }
+
+    /// How long a request may wait that does not say so in its [`Timeouts`]. [`Duration::MAX`] is for as long as it takes.
+    #[must_use]
+    pub fn total(mut self, total: Duration) -> Self {
+        self.total = total;
+        self
+    }
+
+    fn outcome(&self, answer: &Result<Response<Body>, Error>) -> Ended {
+        let (status, asked) = match answer {
+            Ok(answer) => (Some(answer.status()), retry_after(answer.headers(), self.shared.clock.now())),
+            Err(error) => (error.answered(), error.retry_after()),
+        };
+        match status {
+            Some(StatusCode::TOO_MANY_REQUESTS) => {
+                let pause = asked.unwrap_or(PAUSE).min(LONGEST_PAUSE);
+                Ended::Refused { until: self.shared.clock.elapsed().saturating_add(pause) }
+            }
+            Some(_) => Ended::Answered,
+            None => Ended::Unanswered,
+        }
+    }
+}
+
+impl Shared {
+    fn queue(&self, lane: &Lane) -> Arc<Queue> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = lanes.queues.get(&lane.name) {
+            return Arc::clone(queue);
+        }
+        if lanes.queues.len() >= lanes.sweep_at.max(FEW) {
+            let now = self.clock.elapsed();
+            // Whoever holds a queue got it under this lock, so one that nobody holds is not about to be asked.
+            lanes.queues.retain(|_, queue| Arc::strong_count(queue) > 1 || !queue.is_idle(now));
+            lanes.sweep_at = lanes.queues.len().saturating_mul(2);
+        }
+        let queue = Arc::new(Queue::new(&lane.limits));
+        lanes.queues.insert(lane.name.clone(), Arc::clone(&queue));
+        queue
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Paced<T> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        let Some(lane) = request.extensions().get::<Lane>() else { return self.inner.send(request).await };
+        let (queue, clock) = (self.shared.queue(lane), &*self.shared.clock);
+        let begin = clock.elapsed();
+        let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
+        let slot = queue.turn(clock, begin.saturating_add(said.unwrap_or(self.total))).await;
+        let slot = slot.map_err(|late| {
+            let said = format!("the turn in the queue `{}` comes in {:?} at the earliest", lane.name, late.0);
+            Error::new(ErrorKind::Timeout).before_sending().again_after(late.0).context(said)
+        })?;
+        let waited = clock.elapsed().saturating_sub(begin);
+        #[cfg(feature = "tracing")]
+        if waited > Duration::from_secs(1) {
+            tracing::info!(target: TARGET, lane = &*lane.name, waited = waited.as_secs_f64(), "waited for a turn");
+        }
+        if let (Some(total), Some(times)) = (said, request.extensions_mut().get_mut::<Timeouts>()) {
+            times.total = Some(total.saturating_sub(waited));
+        }
+        let answer = self.inner.send(request).await;
+        slot.end(self.outcome(&answer));
+        answer
+    }
+}

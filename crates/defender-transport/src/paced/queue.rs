@@ -1,0 +1,221 @@
+//! The queue of one lane: who waits, in which order, and whose turn it is.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    pin::Pin,
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use super::{
+    gate::{Ended, Gate},
+    log::{Log, Room},
+};
+use crate::{Clock, clock::Sleep, extensions::Window};
+
+/// The queue of one lane. The lock is held for a look and never while anybody waits.
+#[derive(Debug)]
+pub(super) struct Queue(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    log: Log,
+    gate: Gate,
+    /// Who waits, by number, which is the order in which they came.
+    waiting: VecDeque<(u64, Waker)>,
+    /// The number of the next to come.
+    next: u64,
+}
+
+impl Queue {
+    pub(super) fn new(windows: &[Window]) -> Self {
+        let (log, gate) = (Log::new(windows), Gate::default());
+        Self(Mutex::new(State { log, gate, waiting: VecDeque::new(), next: 0 }))
+    }
+
+    /// Waits until a call may go, in the order of asking, and counts it.
+    ///
+    /// Nothing has been asked before the first poll. Dropped while it waits, it leaves nothing behind.
+    pub(super) fn turn<'a>(&'a self, clock: &'a dyn Clock, deadline: Duration) -> Turn<'a> {
+        Turn { queue: self, clock, deadline, place: None, timer: None }
+    }
+
+    /// Whether a new queue would do as well.
+    pub(super) fn is_idle(&self, now: Duration) -> bool {
+        let state = self.lock();
+        state.waiting.is_empty() && state.gate == Gate::Open && state.log.is_over(now)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(all(test, feature = "testing"))]
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+}
+
+/// What one who asks is told.
+enum Told {
+    /// Go, as the call of this number.
+    Go(u64),
+    /// Ask again then, or when woken.
+    Wait(Duration),
+    /// It cannot be in time: it would not be before then.
+    Late(Duration),
+}
+
+impl State {
+    /// What the one at `place`, or a newcomer, is told; and who is to be woken for it.
+    fn ask(
+        &mut self,
+        place: &mut Option<u64>,
+        deadline: Duration,
+        now: Duration,
+        waker: &Waker,
+    ) -> (Told, Option<Waker>) {
+        let index = place.map_or(self.waiting.len(), |number| self.index(number));
+        let opens = (index == 0).then(|| self.opens()).flatten();
+        if opens.is_some_and(|opens| opens <= now) {
+            let call = place.unwrap_or_else(|| self.number());
+            let next = self.leave(place);
+            self.log.depart();
+            self.gate.pass(call);
+            return (Told::Go(call), next);
+        }
+        let start = self.gate.opens().map_or(now, |opens| opens.max(now));
+        let earliest = self.log.no_room_before(index, start, now);
+        if earliest > deadline || now >= deadline {
+            return (Told::Late(earliest), self.leave(place));
+        }
+        if let Some((_, registered)) = self.waiting.get_mut(index) {
+            registered.clone_from(waker);
+        } else {
+            let number = *place.insert(self.number());
+            self.waiting.push_back((number, waker.clone()));
+        }
+        (Told::Wait(opens.unwrap_or(Duration::MAX).min(deadline)), None)
+    }
+
+    /// When the first in the queue may go; `None` while that depends on a call that is under way.
+    fn opens(&self) -> Option<Duration> {
+        match (self.gate.opens(), self.log.room()) {
+            (Some(gate), Room::At(room)) => Some(gate.max(room)),
+            _ => None,
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn index(&self, number: u64) -> usize {
+        self.waiting.binary_search_by_key(&number, |&(number, _)| number).unwrap_or_else(|index| index)
+    }
+
+    /// Gives a place up. Says who is first now, if that has changed.
+    fn leave(&mut self, place: &mut Option<u64>) -> Option<Waker> {
+        let index = self.index(place.take()?);
+        self.waiting.remove(index);
+        if index == 0 { self.first() } else { None }
+    }
+
+    fn first(&self) -> Option<Waker> {
+        self.waiting.front().map(|(_, waker)| waker.clone())
+    }
+}
+
+/// See [`Queue::turn`].
+pub(super) struct Turn<'a> {
+    queue: &'a Queue,
+    clock: &'a dyn Clock,
+    /// On the clock's own time.
+    deadline: Duration,
+    place: Option<u64>,
+    timer: Option<(Duration, Sleep)>,
+}
+
+/// The turn cannot come in time: not for this long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooLate(pub(super) Duration);
+
+impl<'a> Future for Turn<'a> {
+    type Output = Result<Slot<'a>, TooLate>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            let now = this.clock.elapsed();
+            let (told, next) = this.queue.lock().ask(&mut this.place, this.deadline, now, context.waker());
+            // Outside the lock, since a waker may do as it likes.
+            if let Some(next) = next {
+                next.wake();
+            }
+            let until = match told {
+                Told::Go(call) => {
+                    let (queue, clock) = (this.queue, this.clock);
+                    return Poll::Ready(Ok(Slot { queue, clock, call, ended: Ended::Unanswered }));
+                }
+                Told::Late(earliest) => return Poll::Ready(Err(TooLate(earliest.saturating_sub(now)))),
+                Told::Wait(until) => until,
+            };
+            if this.timer.as_ref().is_none_or(|&(at, _)| at != until) {
+                this.timer = Some((until, this.clock.sleep(until.saturating_sub(now))));
+            }
+            if let Some((_, sleep)) = &mut this.timer {
+                ready!(sleep.as_mut().poll(context));
+            }
+            this.timer = None;
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.place.is_some() {
+            let next = self.queue.lock().leave(&mut self.place);
+            if let Some(next) = next {
+                next.wake();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Turn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("place", &self.place).field("deadline", &self.deadline).finish_non_exhaustive()
+    }
+}
+
+/// A call that has departed. Its try ends when this is dropped, with whatever was said to [`end`](Self::end).
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    queue: &'a Queue,
+    clock: &'a dyn Clock,
+    call: u64,
+    ended: Ended,
+}
+
+impl Slot<'_> {
+    pub(super) fn end(mut self, ended: Ended) {
+        self.ended = ended;
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let now = self.clock.elapsed();
+        let mut state = self.queue.lock();
+        state.log.end(now);
+        // A gate that closes concerns everyone: some have no time left to wait for it.
+        let everyone = state.gate.end(self.call, self.ended);
+        let woken = if everyone { usize::MAX } else { 1 };
+        let woken: Vec<_> = state.waiting.iter().take(woken).map(|(_, waker)| waker.clone()).collect();
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}

@@ -1,0 +1,92 @@
+//! The gate that a 429 closes.
+
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+
+use super::*;
+
+#[test]
+fn a_429_closes_the_lane_for_as_long_as_it_says() {
+    // The clock begins at noon of 1 January 2026.
+    for (wait, seconds) in [
+        (Some("7"), 7),
+        (Some("Thu, 01 Jan 2026 12:00:30 GMT"), 30),
+        (Some("Thu, 01 Jan 2026 11:00:00 GMT"), 0),
+        (Some("86400"), 900),
+        (Some("soon"), 60),
+        (None, 60),
+    ] {
+        let (clock, server, paced) = stage();
+        let lane = lane(&[(100, 1)]);
+        let answer = paced.send(request(&lane, Plan { answer: Answer::TooMany(wait), ..plan(0) }));
+        assert_eq!(answer.now_or_never().unwrap().unwrap().status(), 429, "it is handed on");
+        block_on(&clock, paced.send(request(&lane, plan(1)))).unwrap();
+        assert_eq!(server.arrivals(), [Duration::ZERO, SECOND * seconds], "{wait:?}");
+    }
+}
+
+#[test]
+fn a_429_whose_body_breaks_closes_the_lane_too() {
+    let (clock, server, paced) = stage();
+    let lane = lane(&[(100, 1)]);
+    let broken = paced.send(request(&lane, Plan { answer: Answer::TooManyAndBroken, ..plan(0) }));
+    broken.now_or_never().unwrap().unwrap_err();
+    block_on(&clock, paced.send(request(&lane, plan(1)))).unwrap();
+    assert_eq!(server.arrivals(), [Duration::ZERO, SECOND * 60]);
+}
+
+/// What becomes of twelve calls, of which the first is told to wait for 10 s and the others are answered after one.
+fn after_a_429(probes: &[Answer]) -> Vec<Duration> {
+    let (clock, server, paced) = stage();
+    let lane = lane(&[(100, 1)]);
+    let refused = Plan { answer: Answer::TooMany(Some("10")), ..plan(0) };
+    paced.send(request(&lane, refused)).now_or_never().unwrap().unwrap();
+    let calls: FuturesUnordered<_> = (0..11)
+        .map(|number| {
+            let answer = probes.get(number).copied().unwrap_or_default();
+            paced.send(request(&lane, Plan { back: SECOND, answer, ..plan(number + 1) }))
+        })
+        .collect();
+    block_on(&clock, calls.collect::<Vec<_>>());
+    assert_eq!(server.order(), (0..12).collect::<Vec<_>>());
+    server.arrivals()
+}
+
+fn at(seconds: &[(u32, usize)]) -> Vec<Duration> {
+    seconds.iter().flat_map(|&(second, calls)| vec![SECOND * second; calls]).collect()
+}
+
+#[test]
+fn one_call_goes_to_see_while_the_others_wait() {
+    assert_eq!(after_a_429(&[]), at(&[(0, 1), (10, 1), (11, 10)]));
+}
+
+#[test]
+fn a_probe_that_is_told_429_keeps_the_lane_closed() {
+    let again = [Answer::TooMany(Some("20")), Answer::TooMany(None)];
+    assert_eq!(after_a_429(&again), at(&[(0, 1), (10, 1), (31, 1), (92, 1), (93, 8)]));
+}
+
+#[test]
+fn a_probe_without_an_answer_is_followed_by_another() {
+    assert_eq!(after_a_429(&[Answer::Broken]), at(&[(0, 1), (10, 1), (11, 1), (12, 9)]));
+}
+
+#[test]
+fn a_429_ends_the_waits_that_it_makes_too_long() {
+    let (clock, server, paced) = stage();
+    let lane = lane(&[(1, 5)]);
+    let refused = request(&lane, Plan { back: SECOND, answer: Answer::TooMany(None), ..plan(0) });
+    // The short one is not the first in the queue, which is told of everything.
+    let (long, short) = (request(&lane, plan(1)), request(&lane, plan(2)));
+    let calls: FuturesUnordered<_> = [refused, within(SECOND * 61, long), within(SECOND * 60, short)]
+        .into_iter()
+        .map(|request| async {
+            let ended = paced.send(request).await;
+            (ended.err().map(|error| error.retry_after()), clock.elapsed())
+        })
+        .collect();
+    let ended: Vec<_> = block_on(&clock, calls.collect());
+    let too_late = (Some(Some(SECOND * 65)), SECOND);
+    assert_eq!(ended, [(None, SECOND), too_late, (None, SECOND * 61)], "at once, and not when the time is over");
+    assert_eq!(server.order(), [0, 1]);
+}

@@ -1,0 +1,185 @@
+//! Sending again what may be sent again.
+
+mod retry;
+#[cfg(test)]
+#[cfg(feature = "testing")]
+mod tests;
+mod verdict;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fastrand::Rng;
+use http::{Request, Response};
+
+pub use self::retry::Retry;
+use self::verdict::Verdict;
+use crate::{
+    Body, Clock, Error, Transport,
+    extensions::{Attempts, Resend, Resends, Timeouts, Unauthorized},
+    retry_after,
+};
+
+/// Sends a request again where that is safe, and never otherwise.
+///
+/// # What is sent again
+///
+/// The request's [`Resend`] says whether doing it twice does more than doing it once.
+///
+/// | outcome of a sending | [`Safe`](Resend::Safe) | [`Never`](Resend::Never) |
+/// |---|---|---|
+/// | an error that [was never sent](Error::never_sent): no connection, no turn in a queue | again | again |
+/// | 425, 429: the server refused it | again | again |
+/// | 401 | once, with another token | once, with another token |
+/// | 408, any 5xx | again | handed back: it may have taken effect |
+/// | any other error, before the head of the answer or in its body | again | handed back: it may have taken effect |
+/// | any other answer | handed back | handed back |
+/// | [`Request`](crate::ErrorKind::Request), [`Credential`](crate::ErrorKind::Credential), [`TooLarge`](crate::ErrorKind::TooLarge): it would be the same again | handed back | handed back |
+///
+/// For a broken body to be an error of the sending, wrap [`Collected`](crate::Collected).
+///
+/// # When
+///
+/// After the longer of two waits: the backoff of the [`Retry`] policy, and what the server asks for with
+/// [`Retry-After`](fn@retry_after), or an error with [`Error::retry_after`]. After a 401, at once.
+///
+/// A call ends after as many sendings as the policy has attempts, or where the next wait would leave no time: the time of
+/// the whole call is the request's [`Timeouts::total`], or else the policy's. What ends it is handed back as it came, an
+/// answer with its body. The bodies of the answers before are dropped.
+///
+/// # What it tells
+///
+/// [`Error::attempts`] and, in an answer's extensions, [`Attempts`] say how many sendings it took. An error
+/// [was never sent](Error::never_sent) only if that holds for each of them.
+///
+/// The layers beneath see each sending with what is left of the call's time ([`Timeouts::total`]), with [`Resends`] if it
+/// is not the first, and with [`Unauthorized`] if the one before it was answered 401. This layer does not end a sending
+/// that takes too long: [`Deadline`](crate::Deadline) does. A call that is dropped sends nothing more.
+///
+/// ```
+/// use bytes::Bytes;
+/// # #[cfg(feature = "testing")] {
+/// use defender_transport::{Body, Transport, TransportExt, extensions::Attempts, testing::{ManualClock, MockTransport}};
+/// use http::{Request, Response};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), defender_transport::Error> {
+/// let mut wire = MockTransport::new();
+/// wire.expect_send().times(1).returning(|_| Ok(Response::builder().status(503).body(Body::empty()).unwrap()));
+/// wire.expect_send().times(1).returning(|_| Ok(Response::new(Body::from("fine"))));
+/// let clock = ManualClock::new();
+///
+/// let wire = wire.retrying(clock.clone());
+/// let request = Request::get("https://example.com/").body(Bytes::new()).unwrap();
+/// let answer = clock.run(wire.send(request)).await?;
+/// assert_eq!((answer.status().as_u16(), Attempts::of(&answer)), (200, 2));
+/// # Ok(())
+/// # }
+/// # main().unwrap() }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Retrying<T> {
+    inner: T,
+    clock: Arc<dyn Clock>,
+    retry: Retry,
+    random: Arc<Mutex<Rng>>,
+}
+
+impl<T> Retrying<T> {
+    /// Wraps `inner` with the default [`Retry`] policy.
+    pub fn new(inner: T, clock: impl Clock + 'static) -> Self {
+        let retry = Retry::default();
+        Self { inner, clock: Arc::new(clock), retry, random: Arc::new(Mutex::new(retry.random())) }
+    }
+
+    /// How often to send, and how long to wait in between.
+    #[must_use]
+    pub fn policy(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self.random = Arc::new(Mutex::new(retry.random()));
+        self
+    }
+
+    /// How long to wait after `outcome`, the last of so many sendings.
+    fn wait(&self, outcome: &Result<Response<Body>, Error>, sendings: u32) -> Duration {
+        let asked = match outcome {
+            Ok(answer) => retry_after(answer.headers(), self.clock.now()),
+            Err(error) => error.retry_after(),
+        };
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        self.retry.wait(sendings, &mut random).max(asked.unwrap_or_default())
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Retrying<T> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        let resend = Resend::of(&request);
+        let total = request.extensions().get::<Timeouts>().and_then(|times| times.total).unwrap_or(self.retry.total);
+        let end = self.clock.elapsed().saturating_add(total);
+        let mut call = Call { sendings: 1, perhaps_processed: false };
+        let mut renewed = false;
+        loop {
+            let is_last = call.sendings >= self.retry.attempts;
+            let mut sending = if is_last { std::mem::take(&mut request) } else { request.clone() };
+            let times: &mut Timeouts = sending.extensions_mut().get_or_insert_default();
+            times.total = Some(end.saturating_sub(self.clock.elapsed()));
+
+            let outcome = self.inner.send(sending).await;
+            let verdict = Verdict::on(&outcome, resend);
+            let wait = match (verdict, &outcome) {
+                _ if is_last => return call.ends(outcome),
+                (Verdict::Renew, Ok(answer)) if !renewed => {
+                    request.extensions_mut().insert(Unauthorized::of(answer));
+                    renewed = true;
+                    Duration::ZERO
+                }
+                (Verdict::Final | Verdict::Renew, _) => return call.ends(outcome),
+                _ => {
+                    request.extensions_mut().remove::<Unauthorized>();
+                    self.wait(&outcome, call.sendings)
+                }
+            };
+            if wait >= end.saturating_sub(self.clock.elapsed()) {
+                return call.ends(outcome);
+            }
+            drop(outcome);
+            if !wait.is_zero() {
+                self.clock.sleep(wait).await;
+            }
+            request.extensions_mut().insert(Resends(call.sendings));
+            call.perhaps_processed |= verdict == Verdict::PerhapsProcessed;
+            call.sendings = call.sendings.saturating_add(1);
+        }
+    }
+}
+
+/// What has been done for a call so far.
+#[derive(Debug)]
+struct Call {
+    sendings: u32,
+    /// One of the sendings before the last.
+    perhaps_processed: bool,
+}
+
+impl Call {
+    /// Says of the last outcome what it took.
+    fn ends(&self, outcome: Result<Response<Body>, Error>) -> Result<Response<Body>, Error> {
+        match outcome {
+            Ok(mut answer) if self.sendings > 1 => {
+                answer.extensions_mut().insert(Attempts(self.sendings));
+                Ok(answer)
+            }
+            Err(error) => {
+                let error = error.after_attempts(self.sendings);
+                Err(if self.perhaps_processed { error.perhaps_sent() } else { error })
+            }
+            answer => answer,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! How often to send again, and after which waits.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+/// How often [`Retrying`](super::Retrying) sends, and how long it waits in between.
+///
+/// The wait before each further sending is random, between nothing and a bound that doubles each time ("full jitter"):
+/// many clients that failed together do not come back together.
+///
+/// ```
+/// use std::time::Duration;
+/// use defender_transport::Retry;
+///
+/// let patient = Retry::default().attempts(10).total(Duration::from_secs(1_800));
+/// let once = Retry::once();
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    pub(super) attempts: u32,
+    pub(super) total: Duration,
+    first: Duration,
+    longest: Duration,
+    seed: Option<u64>,
+}
+
+impl Default for Retry {
+    /// Five sendings within five minutes, with waits of up to 0.5 s, 1 s, 2 s and 4 s in between.
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            total: Duration::from_secs(300),
+            first: Duration::from_millis(500),
+            longest: Duration::from_secs(30),
+            seed: None,
+        }
+    }
+}
+
+impl Retry {
+    /// One sending and no other, not even after a 401.
+    #[must_use]
+    pub fn once() -> Self {
+        Self::default().attempts(1)
+    }
+
+    /// How often a request is sent at most, the first time included. Zero is read as one.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts.max(1);
+        self
+    }
+
+    /// The bound of the first wait, and what the doubled bound never passes. By default 0.5 s and 30 s.
+    #[must_use]
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.first = first;
+        self.longest = longest;
+        self
+    }
+
+    /// How long a call may take from its first sending to its last, where its
+    /// [`Timeouts`](crate::extensions::Timeouts) do not say. By default 5 minutes; [`Duration::MAX`] is no bound.
+    #[must_use]
+    pub fn total(mut self, total: Duration) -> Self {
+        self.total = total;
+        self
+    }
+
+    /// Takes the random waits from a sequence that is the same each time: for a test that is to be repeated.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    pub(super) fn random(&self) -> Rng {
+        self.seed.map_or_else(Rng::new, Rng::with_seed)
+    }
+
+    /// The wait after as many sendings.
+    pub(super) fn wait(&self, sendings: u32, random: &mut Rng) -> Duration {
+        let doubled = 1_u32.checked_shl(sendings.saturating_sub(1)).unwrap_or(u32::MAX);
+        let bound = self.first.saturating_mul(doubled).min(self.longest);
+        Duration::from_nanos(random.u64(0..=u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_spread_over_all_of_a_bound_that_doubles() {
+        let (retry, mut random) = (Retry::default(), Rng::with_seed(1));
+        for (sendings, bound) in
+            [(1, 500), (2, 1_000), (3, 2_000), (6, 16_000), (7, 30_000), (40, 30_000), (u32::MAX, 30_000)]
+        {
+            let waits: Vec<_> = (0..1_000).map(|_| retry.wait(sendings, &mut random)).collect();
+            let bound = Duration::from_millis(bound);
+            assert!(waits.iter().all(|wait| *wait <= bound), "{sendings}");
+            for tenth in 0..10 {
+                let within = |wait: &&Duration| bound * tenth / 10 <= **wait && **wait <= bound * (tenth + 1) / 10;
+                assert!((50..200).contains(&waits.iter().filter(within).count()), "{sendings}: {tenth}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_waits_and_no_seed_gives_others() {
+        let waits = |retry: Retry| {
+            let mut random = retry.random();
+            [1, 2, 3, 4].map(|sendings| retry.wait(sendings, &mut random))
+        };
+        assert_eq!(waits(Retry::default().seed(7)), waits(Retry::default().seed(7)));
+        assert_ne!(waits(Retry::default().seed(7)), waits(Retry::default().seed(8)));
+        assert_ne!(waits(Retry::default()), waits(Retry::default()));
+    }
+
+    #[test]
+    fn waits_may_be_none_or_very_long() {
+        let mut random = Rng::with_seed(1);
+        assert_eq!(Retry::default().backoff(Duration::ZERO, Duration::ZERO).wait(9, &mut random), Duration::ZERO);
+        let _ = Retry::default().backoff(Duration::MAX, Duration::MAX).wait(u32::MAX, &mut random);
+    }
+}

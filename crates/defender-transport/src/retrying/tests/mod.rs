@@ -1,0 +1,97 @@
+//! A wire that does as it is told, on a clock that takes no time.
+
+mod outcomes;
+mod waits;
+
+use std::pin::pin;
+
+use super::*;
+use crate::{
+    ErrorKind, TransportExt,
+    testing::{ManualClock, MockTransport},
+};
+use futures_util::FutureExt;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// A server whose clock is a year behind: ours begins at noon of 1 January 2026.
+const DATE: &str = "Wed, 01 Jan 2025 12:00:00 GMT";
+
+/// What becomes of one sending.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Status(u16),
+    /// With headers.
+    With(u16, &'static [(&'static str, &'static str)]),
+    Fails(fn() -> Error),
+}
+use Outcome::{Fails, Status, With};
+
+/// A sending, as the wire sees it.
+struct Sent {
+    at: Duration,
+    resends: Option<Resends>,
+    total: Option<Duration>,
+    unauthorized: Option<Unauthorized>,
+}
+
+/// What a layer beneath leaves in an answer.
+#[derive(Clone, Debug, PartialEq)]
+struct Token(usize);
+
+/// Ends each sending as told, and any after those with a 200. The body is the number of the sending.
+fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<Vec<Sent>>>) {
+    let (sent, clock, outcomes) = (Arc::default(), clock.clone(), outcomes.to_vec());
+    let log: Arc<Mutex<Vec<Sent>>> = Arc::clone(&sent);
+    let mut wire = MockTransport::new();
+    wire.expect_send().returning(move |request| {
+        let mut log = log.lock().unwrap();
+        let extensions = request.extensions();
+        log.push(Sent {
+            at: clock.elapsed(),
+            resends: extensions.get().copied(),
+            total: extensions.get().and_then(|times: &Timeouts| times.total),
+            unauthorized: extensions.get().cloned(),
+        });
+        let (status, headers) = match outcomes.get(log.len() - 1).copied().unwrap_or(Status(200)) {
+            Status(status) => (status, &[][..]),
+            With(status, headers) => (status, headers),
+            Fails(error) => return Err(error()),
+        };
+        let mut answer = Response::builder().status(status).extension(Token(log.len()));
+        for (name, value) in headers {
+            answer = answer.header(*name, *value);
+        }
+        Ok(answer.body(Body::from(log.len().to_string())).unwrap())
+    });
+    (wire, sent)
+}
+
+fn request(resend: Resend) -> Request<Bytes> {
+    Request::put("https://example.com/").extension(resend).body(Bytes::from("body")).unwrap()
+}
+
+/// What comes of a call, as its end and the times of its sendings.
+fn call(retry: Retry, request: Request<Bytes>, outcomes: &[Outcome]) -> (Result<Response<Body>, Error>, Vec<Sent>) {
+    let clock = ManualClock::new();
+    let (wire, sent) = wire(&clock, outcomes);
+    let ended = block_on(&clock, wire.retrying(clock.clone()).policy(retry).send(request));
+    assert_eq!(clock.sleeping(), 0);
+    (ended, std::mem::take(&mut *sent.lock().unwrap()))
+}
+
+fn block_on<F: Future>(clock: &ManualClock, future: F) -> F::Output {
+    let mut run = pin!(clock.run(future));
+    loop {
+        if let Some(output) = run.as_mut().now_or_never() {
+            return output;
+        }
+    }
+}
+
+fn body(answer: Response<Body>) -> Bytes {
+    answer.into_body().collect(1 << 20).now_or_never().unwrap().unwrap()
+}
+
+fn times(sent: &[Sent]) -> Vec<Duration> {
+    sent.iter().map(|sent| sent.at).collect()
+}

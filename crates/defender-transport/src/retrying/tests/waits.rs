@@ -1,0 +1,120 @@
+//! How long, how often, and who is told.
+
+use futures_util::FutureExt;
+use http::{HeaderValue, StatusCode};
+
+use super::*;
+use crate::extensions::{Lane, Window};
+
+#[test]
+fn the_wait_is_the_longer_of_the_backoff_and_what_the_server_asks_for() {
+    let retry = Retry::default().seed(1);
+    let backoff = retry.wait(1, &mut retry.random());
+    assert!(backoff > Duration::ZERO && backoff < SECOND);
+    let shapes: [(&[_], _); 9] = [
+        (&[], backoff),
+        (&[("retry-after", "0")], backoff),
+        (&[("retry-after", "7")], SECOND * 7),
+        (&[("retry-after", "Thu, 01 Jan 2026 12:00:30 GMT")], SECOND * 30),
+        (&[("retry-after", "Wed, 01 Jan 2025 12:00:20 GMT"), ("date", DATE)], SECOND * 20),
+        (&[("retry-after", "Wed, 01 Jan 2025 12:00:20 GMT")], backoff),
+        (&[("retry-after", "Wed, 01 Jan 2025 11:59:00 GMT"), ("date", DATE)], backoff),
+        (&[("retry-after", "soon")], backoff),
+        (&[("retry-after", "-7")], backoff),
+    ];
+    for (headers, wait) in shapes {
+        for (status, resend) in [(429, Resend::Never), (429, Resend::Safe), (503, Resend::Safe)] {
+            let (ended, sent) = call(retry, request(resend), &[With(status, headers)]);
+            assert_eq!(
+                (ended.unwrap().status(), times(&sent)),
+                (StatusCode::OK, vec![Duration::ZERO, wait]),
+                "{headers:?}"
+            );
+        }
+    }
+    let late = Fails(|| Error::new(ErrorKind::Timeout).before_sending().again_after(SECOND * 9));
+    assert_eq!(times(&call(retry, request(Resend::Never), &[late]).1), [Duration::ZERO, SECOND * 9]);
+}
+
+#[test]
+fn a_wait_that_leaves_no_time_hands_the_answer_back_as_it_is() {
+    for wait in ["86400", "300", "Fri, 02 Jan 2026 12:00:00 GMT", "99999999999999999999999"] {
+        let header: &'static [_] = vec![("retry-after", wait)].leak();
+        let (ended, sent) = call(Retry::default(), request(Resend::Safe), &[With(429, header)]);
+        let answer = ended.unwrap();
+        assert_eq!((answer.status(), times(&sent)), (StatusCode::TOO_MANY_REQUESTS, vec![Duration::ZERO]), "{wait}");
+        assert_eq!(answer.headers().get("retry-after"), Some(&HeaderValue::from_static(wait)));
+        assert_eq!(body(answer), "1");
+    }
+    let late = Fails(|| Error::new(ErrorKind::Timeout).before_sending().again_after(SECOND * 300));
+    let error = call(Retry::default(), request(Resend::Safe), &[late]).0.unwrap_err();
+    assert_eq!((error.attempts(), error.retry_after()), (1, Some(SECOND * 300)));
+}
+
+#[test]
+fn the_attempts_are_bounded_and_the_last_answer_is_handed_back_with_its_body() {
+    for (retry, sendings) in [(Retry::default(), 5), (Retry::default().attempts(2), 2), (Retry::once(), 1)] {
+        let (ended, sent) = call(retry, request(Resend::Safe), &[Status(503); 9]);
+        let answer = ended.unwrap();
+        assert_eq!(
+            (answer.status(), Attempts::of(&answer), sent.len()),
+            (StatusCode::SERVICE_UNAVAILABLE, sendings, sendings as usize)
+        );
+        assert_eq!(body(answer), sendings.to_string());
+        let resends: Vec<_> = sent.iter().map(|sent| sent.resends.map_or(0, |resends| resends.0)).collect();
+        assert_eq!(resends, (0..sendings).collect::<Vec<_>>());
+        let error = call(retry, request(Resend::Safe), &[Fails(|| Error::new(ErrorKind::Connect)); 9]).0.unwrap_err();
+        assert_eq!((error.attempts(), error.never_sent()), (sendings, true));
+    }
+    assert_eq!(call(Retry::once(), request(Resend::Safe), &[Status(401)]).1.len(), 1);
+}
+
+#[test]
+fn the_time_of_the_whole_call_bounds_it_and_what_is_left_is_handed_down() {
+    let outcomes = [With(503, &[("retry-after", "4")]); 9];
+    let seconds =
+        |sent: &[Sent]| sent.iter().map(|sent| (sent.at.as_secs(), sent.total.unwrap().as_secs())).collect::<Vec<_>>();
+    let policy = Retry::default().total(SECOND * 10);
+    assert_eq!(seconds(&call(policy, request(Resend::Safe), &outcomes).1), [(0, 10), (4, 6), (8, 2)]);
+    let mut own = request(Resend::Safe);
+    own.extensions_mut().insert(Timeouts::default().total(SECOND * 5));
+    assert_eq!(seconds(&call(policy, own, &outcomes).1), [(0, 5), (4, 1)]);
+}
+
+#[test]
+fn a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
+    let clock = ManualClock::new();
+    let (wire, sent) = wire(&clock, &[Status(503); 9]);
+    let wire = wire.retrying(clock.clone());
+    for polls in 1..=4 {
+        {
+            let mut sending = wire.send(request(Resend::Safe));
+            for _ in 0..polls {
+                assert!(sending.as_mut().now_or_never().is_none());
+                clock.advance_to_next();
+            }
+        }
+        assert_eq!((clock.sleeping(), clock.advance_to_next()), (0, None));
+        assert_eq!(std::mem::take(&mut *sent.lock().unwrap()).len(), polls);
+    }
+}
+
+#[test]
+fn every_sending_waits_its_turn() {
+    let window = |per| Lane { name: "lane".into(), limits: vec![Window { calls: 1, per }].into() };
+    let paced = |outcomes: &[Outcome], per| {
+        let clock = ManualClock::new();
+        let (wire, sent) = wire(&clock, outcomes);
+        let wire = wire.paced(clock.clone()).retrying(clock.clone());
+        let mut request = request(Resend::Safe);
+        request.extensions_mut().insert(window(per));
+        let ended = block_on(&clock, wire.send(request));
+        (ended, times(&sent.lock().unwrap()))
+    };
+    let (ended, times) = paced(&[Status(401), Status(503)], SECOND * 10);
+    assert_eq!((ended.unwrap().status(), times), (StatusCode::OK, vec![Duration::ZERO, SECOND * 10, SECOND * 20]));
+    let (ended, times) = paced(&[Status(503)], SECOND * 400);
+    assert_eq!(times, [Duration::ZERO], "there is no turn in five minutes");
+    let error = ended.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent(), error.attempts()), (ErrorKind::Timeout, false, 2));
+}

@@ -1,0 +1,105 @@
+//! What each fault does, and that a seed gives the same faults each time.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use defender_transport::{
+    Body, Error, ErrorKind, Transport,
+    testing::{Capture, Fault, Faulty},
+};
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use http_body::Body as _;
+
+const GATEWAY_TIMEOUT: StatusCode = StatusCode::GATEWAY_TIMEOUT;
+
+fn ask() -> Request<Bytes> {
+    Request::post("https://example.com/").body(Bytes::new()).unwrap()
+}
+
+/// What came of one exchange, `None` if nothing did, and how many requests arrived.
+fn befalls(fault: Fault) -> (Option<Result<Response<Body>, Error>>, usize) {
+    let server = Capture::answering(Response::new("hello"));
+    let answer = Faulty::scripted(server.clone(), [fault]).send(ask()).now_or_never();
+    (answer, server.requests().len())
+}
+
+#[test]
+fn before_means_that_nothing_arrived_and_after_that_it_did() {
+    let (answer, arrived) = befalls(Fault::ErrorBefore(ErrorKind::Timeout));
+    assert_eq!((answer.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 0));
+    let (answer, arrived) = befalls(Fault::ErrorAfter(ErrorKind::Timeout));
+    assert_eq!((answer.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 1));
+    let (answer, arrived) = befalls(Fault::StatusBefore(GATEWAY_TIMEOUT));
+    assert_eq!((answer.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 0));
+    let (answer, arrived) = befalls(Fault::StatusAfter(GATEWAY_TIMEOUT));
+    assert_eq!((answer.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 1));
+    let (answer, arrived) = befalls(Fault::HangBefore);
+    assert_eq!((answer.is_none(), arrived), (true, 0));
+    let (answer, arrived) = befalls(Fault::HangAfter);
+    assert_eq!((answer.is_none(), arrived), (true, 1));
+}
+
+#[test]
+fn an_error_after_the_exchange_never_says_that_nothing_was_sent() {
+    for kind in [ErrorKind::Connect, ErrorKind::Request, ErrorKind::Credential, ErrorKind::Interrupted] {
+        let error = befalls(Fault::ErrorAfter(kind)).0.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Interrupted, false));
+    }
+}
+
+#[test]
+fn a_body_breaks_or_falls_silent_after_so_many_bytes() {
+    for (bytes, text) in [(0, ""), (2, "he"), (5, "hello"), (9, "hello")] {
+        for fault in [Fault::TruncateBody(bytes), Fault::StallBody(bytes)] {
+            let mut body = befalls(fault).0.unwrap().unwrap().into_body();
+            let mut next = || Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()));
+            if !text.is_empty() {
+                let Poll::Ready(Some(Ok(frame))) = next() else { panic!("{fault:?}") };
+                assert_eq!(frame.into_data().unwrap(), text);
+            }
+            match next() {
+                Poll::Pending => assert_eq!(fault, Fault::StallBody(bytes)),
+                Poll::Ready(end) => {
+                    assert_eq!(fault, Fault::TruncateBody(bytes));
+                    assert_eq!(end.unwrap().unwrap_err().kind(), ErrorKind::Interrupted);
+                    assert!(matches!(next(), Poll::Ready(None)), "one error is enough");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_script_is_played_in_order_and_then_all_goes_well() {
+    let script = [None, Some(Fault::StatusBefore(GATEWAY_TIMEOUT)), None, None];
+    let wire = Faulty::scripted(Capture::answering(Response::new("")), script);
+    let statuses: Vec<_> =
+        (0..5).map(|_| wire.send(ask()).now_or_never().unwrap().unwrap().status().as_u16()).collect();
+    assert_eq!(statuses, [200, 504, 200, 200, 200]);
+    assert_eq!(wire.history(), [None, script[1], None, None, None]);
+}
+
+#[test]
+fn one_seed_gives_the_same_faults_each_time_and_about_as_many_as_asked_for() {
+    let faults = [Fault::HangAfter, Fault::StatusBefore(GATEWAY_TIMEOUT)];
+    let history = |seed| {
+        let wire = Faulty::seeded(Capture::answering(Response::new("")), seed, 5, faults);
+        for _ in 0..10_000 {
+            drop(wire.send(ask()).now_or_never());
+        }
+        wire.history()
+    };
+    let (one, other) = (history(1), history(2));
+    assert_eq!(one, history(1));
+    assert_ne!(one, other);
+    for fault in faults {
+        let count = one.iter().filter(|befell| **befell == Some(fault)).count();
+        assert!((900..1_100).contains(&count), "{fault:?} came {count} times");
+    }
+}

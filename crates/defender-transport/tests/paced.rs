@@ -1,0 +1,78 @@
+//! What is told of a wait.
+#![cfg(all(feature = "testing", feature = "tracing"))]
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
+use std::{
+    fmt::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use defender_transport::{
+    Transport, TransportExt,
+    extensions::{Lane, Window},
+    testing::{Capture, ManualClock},
+};
+use http::{Request, Response};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+/// Keeps what it is told, as text.
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<Vec<String>>>);
+
+struct Line<'a>(&'a mut String);
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {}={value:?}", field.name()).unwrap();
+    }
+}
+
+impl Subscriber for Ear {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("defender_transport")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = format!("{} {}", event.metadata().level(), event.metadata().target());
+        event.record(&mut Line(&mut line));
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_wait_of_more_than_a_second_is_told_of() {
+    for (per, told) in [
+        (1_000, vec![]),
+        (
+            1_001,
+            vec!["INFO defender_transport::queue message=waited for a turn lane=\"things\" waited=1.001".to_owned()],
+        ),
+    ] {
+        let (clock, ear) = (ManualClock::new(), Ear::default());
+        let wire = Capture::answering(Response::new("")).paced(clock.clone());
+        let limits = vec![Window { calls: 1, per: Duration::from_millis(per) }];
+        let lane = Lane { name: "things".into(), limits: limits.into() };
+        let request = Request::get("https://example.com/").extension(lane).body(Bytes::new()).unwrap();
+        let listening = tracing::subscriber::set_default(ear.clone());
+        for _ in 0..2 {
+            clock.run(wire.send(request.clone())).await.unwrap();
+        }
+        drop(listening);
+        assert_eq!(*ear.0.lock().unwrap(), told);
+    }
+}

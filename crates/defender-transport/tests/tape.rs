@@ -1,0 +1,149 @@
+//! What a tape takes, and what it says of the rest.
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails as the test does")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bytes::Bytes;
+use defender_transport::{
+    Body, Error, ErrorKind, Transport,
+    testing::{AnyBody, Tape},
+};
+use futures_util::FutureExt;
+use http::{Request, Response};
+
+fn send(tape: &Tape, request: Request<&'static str>) -> Result<Response<Body>, Error> {
+    tape.send(request.map(Bytes::from)).now_or_never().unwrap()
+}
+
+fn get(url: &str) -> Request<&'static str> {
+    Request::get(url).body("").unwrap()
+}
+
+fn post(body: &'static str) -> Request<&'static str> {
+    Request::post("https://example.com/things").header("x-one", "1").body(body).unwrap()
+}
+
+fn status(status: u16) -> Response<&'static str> {
+    Response::builder().status(status).body("").unwrap()
+}
+
+/// What the tape says of a run that goes wrong.
+fn complaint(run: impl FnOnce()) -> String {
+    *catch_unwind(AssertUnwindSafe(run)).expect_err("a complaint").downcast::<String>().unwrap()
+}
+
+/// Whether the tape takes `actual` for `expected`.
+fn takes(expected: Request<&'static str>, actual: Request<&'static str>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| {
+        let tape = Tape::in_order().exchange(expected, status(200));
+        send(&tape, actual).unwrap();
+    }))
+    .is_ok()
+}
+
+#[test]
+fn what_was_put_on_is_played_in_order() {
+    let tape = Tape::in_order()
+        .exchange(get("/a"), status(201))
+        .failure(get("/a"), Error::new(ErrorKind::Connect))
+        .exchange(get("/b"), status(202));
+    assert_eq!(send(&tape.clone(), get("https://example.com/a")).unwrap().status(), 201);
+    assert_eq!(send(&tape, get("/a")).unwrap_err().kind(), ErrorKind::Connect);
+    assert_eq!(send(&tape, get("/b")).unwrap().status(), 202);
+    tape.verify();
+}
+
+#[test]
+fn another_order_is_a_complaint_unless_any_will_do() {
+    let on = |tape: Tape| tape.exchange(get("/a"), status(201)).exchange(get("/b"), status(202));
+    let said = complaint(|| drop(send(&on(Tape::in_order()), get("/b"))));
+    assert!(said.starts_with("request 1 is not what the tape expects as exchange 1 of 2:\n"), "{said}");
+    let tape = on(Tape::in_any_order()).exchange(get("/b"), status(203));
+    let statuses = ["/b", "/a", "/b"].map(|path| send(&tape, get(path)).unwrap().status().as_u16());
+    assert_eq!(statuses, [202, 201, 203]);
+    tape.verify();
+}
+
+#[test]
+fn what_is_stated_must_be_so_and_the_rest_may_be_anything() {
+    let json = r#"{"a":1,"b":[true,null]}"#;
+    assert!(takes(post(json), post("{ \"b\": [true, null],\r\n \"a\": 1 }")));
+    assert!(!takes(post(json), post(r#"{"a":1,"b":[null,true]}"#)));
+    assert!(!takes(post(json), post(r#"{"a":"1","b":[true,null]}"#)));
+    assert!(!takes(post(json), post("")));
+    assert!(!takes(post(""), post(json)), "no body is no body");
+    assert!(takes(post("a=1&b=2"), post("a=1&b=2")));
+    assert!(!takes(post("a=1&b=2"), post("a=1&b=2\n")), "bytes are bytes, though they look alike");
+
+    let any = Request::post("/things").extension(AnyBody).body("").unwrap();
+    assert!(takes(any, post(json)));
+    let stated = |name| Request::post("/things").header(name, "1").body("").unwrap();
+    assert!(takes(stated("x-one"), post("")));
+    assert!(!takes(stated("x-two"), post("")));
+    let twice = Request::post("/things").header("x-one", "1").header("x-one", "1").body("").unwrap();
+    assert!(!takes(twice, post("")));
+
+    assert!(takes(get("https://EXAMPLE.com/a?x=1"), get("https://example.com/a?x=1")));
+    assert!(takes(get("/a?x=1"), get("https://example.com/a?x=1")));
+    for other in ["https://example.com/a", "https://example.com/a?x=2", "http://example.com/a?x=1", "https://b/a?x=1"] {
+        assert!(!takes(get("https://example.com/a?x=1"), get(other)), "{other}");
+    }
+    assert!(!takes(get("/a"), Request::head("/a").body("").unwrap()));
+}
+
+#[test]
+fn a_request_that_does_not_match_is_shown_beside_what_was_expected() {
+    let tape =
+        Tape::in_order().exchange(get("/a"), status(200)).exchange(post(r#"{"Name":"x","Size":1}"#), status(201));
+    send(&tape, get("/a")).unwrap();
+    let said = complaint(|| drop(send(&tape, post(r#"{"Name":"y","Size":1}"#))));
+    let lines = [
+        "request 2 is not what the tape expects as exchange 2 of 2:",
+        "                expected                   | actual",
+        "  method        POST                       | POST",
+        "  url           https://example.com/things | https://example.com/things",
+        "  header x-one  1                          | 1",
+        "  body          {                          | {",
+        "!                 \"Name\": \"x\",             |   \"Name\": \"y\",",
+        "                  \"Size\": 1                |   \"Size\": 1",
+        "                }                          | }",
+    ];
+    let expected = lines.join("\n");
+    assert_eq!(said, expected);
+    assert_eq!(complaint(|| tape.verify()), expected, "it is told again, since a task may have swallowed it");
+    assert_eq!(complaint(|| drop(tape)), expected);
+}
+
+#[test]
+fn of_several_the_nearest_is_shown() {
+    let tape = Tape::in_any_order().exchange(get("/a"), status(200)).exchange(post("{}"), status(201));
+    let said = complaint(move || drop(send(&tape, post("[]"))));
+    let start = "request 1 is nothing that is left on the tape:\n  1: GET /a\n  2: POST https://example.com/things\n\
+                 the nearest is 2:\n";
+    assert!(said.starts_with(start), "{said}");
+}
+
+#[test]
+fn a_tape_that_ended_plays_no_more() {
+    let tape = Tape::in_order();
+    let said = complaint(move || drop(send(&tape, get("/a"))));
+    assert_eq!(said, "request 1 comes after the end of the tape: GET /a");
+}
+
+#[test]
+fn what_was_not_played_is_told_by_verify_and_by_the_last_drop() {
+    let tape = || Tape::in_order().exchange(get("/a"), status(200)).exchange(get("/b"), status(200));
+    let expected = "not all of the tape was played; of 2 exchanges these are left:\n  2: GET /b";
+    let verified = complaint(|| {
+        let tape = tape();
+        send(&tape, get("/a")).unwrap();
+        tape.verify();
+    });
+    let dropped = complaint(|| {
+        let tape = tape();
+        send(&tape.clone(), get("/a")).unwrap();
+        drop(tape);
+    });
+    assert_eq!((verified.as_str(), dropped.as_str()), (expected, expected));
+}

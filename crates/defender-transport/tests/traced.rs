@@ -1,0 +1,419 @@
+//! What a trace tells, and what it must never tell.
+#![cfg(all(feature = "testing", feature = "tracing"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a helper of a test fails as the test does"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use defender_transport::{
+    Body, Clock, Error, ErrorKind, Transport, TransportExt,
+    extensions::{Resends, UrlTemplate},
+    testing::{Capture, Fault, Faulty, ManualClock, MockTransport, Never},
+};
+use futures_util::FutureExt;
+use http::{Method, Request, Response};
+use http_body::Body as _;
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+/// Fields by name, as text.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Fields(BTreeMap<String, String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+}
+
+impl Fields {
+    fn is(&self, expected: &[(&str, &str)]) {
+        let expected = expected.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        assert_eq!(self, &Self(expected));
+    }
+
+    #[track_caller]
+    fn has(&self, expected: &[(&str, &str)]) {
+        for (name, value) in expected {
+            assert_eq!(self.0.get(*name).map(String::as_str), Some(*value), "{name} of {self:?}");
+        }
+    }
+
+    fn has_none_of(&self, names: &[&str]) {
+        let found: Vec<_> = names.iter().filter(|name| self.0.contains_key(**name)).collect();
+        assert!(found.is_empty(), "{found:?} of {self:?}");
+    }
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    spans: Vec<(&'static Metadata<'static>, Fields)>,
+    events: Vec<(&'static Metadata<'static>, u64, Fields)>,
+    /// How many handles each span has.
+    handles: BTreeMap<u64, usize>,
+    entered: Vec<u64>,
+}
+
+/// Listens to everything up to a level.
+#[derive(Clone)]
+struct Ear(Arc<Mutex<Told>>, Level);
+
+impl Ear {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Subscriber for Ear {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.1
+    }
+
+    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        let mut told = self.told();
+        told.spans.push((attributes.metadata(), fields));
+        let id = u64::try_from(told.spans.len()).unwrap();
+        told.handles.insert(id, 1);
+        span::Id::from_u64(id)
+    }
+
+    fn record(&self, span: &span::Id, values: &span::Record<'_>) {
+        values.record(&mut self.told().spans[usize::try_from(span.into_u64()).unwrap() - 1].1);
+    }
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let mut told = self.told();
+        let parent = event.parent().map(span::Id::into_u64).or_else(|| told.entered.last().copied());
+        told.events.push((event.metadata(), parent.unwrap_or_default(), fields));
+    }
+
+    fn enter(&self, span: &span::Id) {
+        self.told().entered.push(span.into_u64());
+    }
+
+    fn exit(&self, span: &span::Id) {
+        assert_eq!(self.told().entered.pop(), Some(span.into_u64()));
+    }
+
+    fn clone_span(&self, id: &span::Id) -> span::Id {
+        *self.told().handles.get_mut(&id.into_u64()).unwrap() += 1;
+        id.clone()
+    }
+
+    fn try_close(&self, id: span::Id) -> bool {
+        let mut told = self.told();
+        let handles = told.handles.get_mut(&id.into_u64()).unwrap();
+        *handles -= 1;
+        *handles == 0
+    }
+}
+
+/// What is told while `run` runs. Every span must be left and closed by then.
+fn listen<T>(level: Level, run: impl FnOnce() -> T) -> (T, Told) {
+    let ear = Ear(Arc::default(), level);
+    let result = tracing::subscriber::with_default(ear.clone(), run);
+    let told = std::mem::take(&mut *ear.told());
+    assert_eq!(told.entered, Vec::<u64>::new());
+    assert!(told.handles.values().all(|handles| *handles == 0), "a span is still open");
+    for target in told.spans.iter().map(|span| span.0).chain(told.events.iter().map(|event| event.0)) {
+        assert_eq!(target.target(), "defender_transport::try");
+    }
+    (result, told)
+}
+
+/// The only span and the only event of one try, and the level of the event.
+fn one(told: &Told) -> (&Fields, &Fields, Level) {
+    let ([(_, span)], [(event, parent, fields)]) = (&*told.spans, &*told.events) else { panic!("{told:#?}") };
+    assert_eq!(*parent, 1, "the event stands in the span");
+    (span, fields, *event.level())
+}
+
+fn ask() -> Request<Bytes> {
+    Request::get("https://example.com/things/17").body(Bytes::new()).unwrap()
+}
+
+/// Sends over `wire`, reads the body, and tells.
+fn exchange(wire: impl Transport, request: Request<Bytes>) -> Told {
+    let wire = wire.traced(ManualClock::new());
+    listen(Level::TRACE, || {
+        let read = async { wire.send(request).await?.into_body().collect(1 << 10).await };
+        drop(read.now_or_never().unwrap());
+    })
+    .1
+}
+
+#[test]
+fn an_answer_is_told_with_all_that_the_conventions_ask_for() {
+    let answer = Response::builder()
+        .status(201)
+        .version(http::Version::HTTP_2)
+        .header("content-type", "application/json")
+        .header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+        .header("retry-after", "7")
+        .header("request-id", "r")
+        .header("x-ms-request-id", "x")
+        .header("mise-correlation-id", "m");
+    let request = Request::post("https://example.com/things/17/close")
+        .extension(UrlTemplate("/things/{id}/close".into()))
+        .extension(Resends(2));
+    let told = exchange(Capture::answering(answer.body("done").unwrap()), request.body(Bytes::new()).unwrap());
+    let (span, event, level) = one(&told);
+    span.is(&[
+        ("otel.name", "POST /things/{id}/close"),
+        ("otel.kind", "client"),
+        ("http.request.method", "POST"),
+        ("http.request.resend_count", "2"),
+        ("url.scheme", "https"),
+        ("url.template", "/things/{id}/close"),
+        ("server.address", "example.com"),
+        ("server.port", "443"),
+        ("http.response.status_code", "201"),
+        ("network.protocol.version", "2"),
+        ("http.response.header.content-type", "application/json"),
+        ("http.response.header.date", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("http.response.header.retry-after", "7"),
+        ("http.response.header.request-id", "r"),
+        ("http.response.header.x-ms-request-id", "x"),
+        ("http.response.header.mise-correlation-id", "m"),
+    ]);
+    event.is(&[("message", "answered"), ("http.client.request.duration", "0.0"), ("http.response.status_code", "201")]);
+    assert_eq!(level, Level::DEBUG);
+    assert_eq!((told.spans[0].0.name(), *told.spans[0].0.level()), ("try", Level::WARN));
+}
+
+#[test]
+fn what_is_not_known_is_left_out() {
+    let told = exchange(Capture::answering(Response::new("")), ask());
+    let (span, ..) = one(&told);
+    span.has(&[("otel.name", "GET"), ("network.protocol.version", "1.1")]);
+    span.has_none_of(&["url.template", "http.request.resend_count", "error.type", "otel.status_code"]);
+
+    let first = Request::get("http://[::1]:8080/").extension(Resends(0)).body(Bytes::new()).unwrap();
+    let told = exchange(Capture::answering(Response::new("")), first);
+    one(&told).0.has(&[("url.scheme", "http"), ("server.address", "[::1]"), ("server.port", "8080")]);
+    one(&told).0.has_none_of(&["http.request.resend_count"]);
+
+    let odd = Request::builder().method(Method::from_bytes(b"CANARY").unwrap()).uri("/").body(Bytes::new()).unwrap();
+    let told = exchange(Capture::answering(Response::new("")), odd);
+    one(&told).0.has(&[("otel.name", "_OTHER"), ("http.request.method", "_OTHER")]);
+    one(&told).0.has_none_of(&["url.scheme", "server.address", "server.port"]);
+}
+
+#[test]
+fn a_status_that_refuses_is_an_error_and_the_server_s_own_is_a_warning() {
+    for (status, level) in [("404", Level::DEBUG), ("429", Level::DEBUG), ("500", Level::WARN), ("503", Level::WARN)] {
+        let told = exchange(Capture::answering(Response::builder().status(status).body("no").unwrap()), ask());
+        let (span, event, told_at) = one(&told);
+        span.has(&[("http.response.status_code", status), ("error.type", status), ("otel.status_code", "ERROR")]);
+        event.has(&[("message", "answered"), ("http.response.status_code", status), ("error.type", status)]);
+        assert_eq!(told_at, level, "{status}");
+    }
+}
+
+#[test]
+fn a_try_without_an_answer_is_told_by_the_kind_of_its_error() {
+    for (kind, name, never_sent) in [(ErrorKind::Connect, "Connect", "true"), (ErrorKind::Timeout, "Timeout", "false")]
+    {
+        let told = exchange(Faulty::scripted(Never, [Fault::ErrorBefore(kind)]), ask());
+        let (span, event, level) = one(&told);
+        span.has(&[("error.type", name), ("otel.status_code", "ERROR")]);
+        span.has_none_of(&["http.response.status_code"]);
+        event.is(&[
+            ("message", "not answered"),
+            ("http.client.request.duration", "0.0"),
+            ("error.type", name),
+            ("never_sent", never_sent),
+        ]);
+        assert_eq!(level, Level::WARN);
+    }
+}
+
+#[test]
+fn a_body_that_breaks_off_is_told_with_the_status_that_came_before() {
+    let server = Capture::answering(Response::new("hello"));
+    let told = exchange(Faulty::scripted(server, [Fault::TruncateBody(2)]), ask());
+    let (span, event, level) = one(&told);
+    span.has(&[("http.response.status_code", "200"), ("error.type", "Interrupted"), ("otel.status_code", "ERROR")]);
+    event.has(&[
+        ("message", "the body broke off"),
+        ("http.response.status_code", "200"),
+        ("error.type", "Interrupted"),
+    ]);
+    event.has_none_of(&["never_sent"]);
+    assert_eq!(level, Level::WARN);
+}
+
+/// Takes a second and a half to send.
+#[derive(Debug)]
+struct Waits<T>(ManualClock, T);
+
+#[async_trait::async_trait]
+impl<T: Transport> Transport for Waits<T> {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        self.0.sleep(Duration::from_millis(1_500)).await;
+        self.1.send(request).await
+    }
+}
+
+fn waits_and_stalls(clock: &ManualClock) -> impl Transport + use<> {
+    let stalls = Faulty::scripted(Capture::answering(Response::new("hello")), [Fault::StallBody(2)]);
+    Waits(clock.clone(), stalls).deadline(clock.clone()).traced(clock.clone())
+}
+
+#[test]
+fn the_time_is_from_the_sending_to_the_end_of_the_body() {
+    let clock = ManualClock::new();
+    clock.advance(Duration::from_secs(1_000));
+    let ((), told) = listen(Level::TRACE, || {
+        let wire = waits_and_stalls(&clock);
+        let mut call = Box::pin(async { wire.send(ask()).await?.into_body().collect(9).await });
+        while call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            clock.advance_to_next().unwrap();
+        }
+    });
+    one(&told).1.has(&[("http.client.request.duration", "31.5"), ("error.type", "Timeout")]);
+}
+
+#[test]
+fn a_caller_who_leaves_at_any_poll_is_told_of_once() {
+    for (polls, message) in [(1, "dropped before the head"), (2, "dropped inside the body"), (3, "the body broke off")]
+    {
+        let clock = ManualClock::new();
+        let ((), told) = listen(Level::TRACE, || {
+            let wire = waits_and_stalls(&clock);
+            let mut call = Box::pin(async { wire.send(ask()).await?.into_body().collect(9).await });
+            for _ in 0..polls {
+                let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                assert_eq!(polled.is_ready(), polls == 3 && clock.elapsed() == Duration::from_millis(31_500));
+                clock.advance_to_next();
+            }
+        });
+        one(&told).1.has(&[("message", message)]);
+        let dropped = message.starts_with("dropped");
+        one(&told).1.has(&[("error.type", if dropped { "Dropped" } else { "Timeout" })]);
+        assert_eq!(one(&told).2, if dropped { Level::DEBUG } else { Level::WARN });
+        assert_eq!(clock.sleeping(), 0);
+    }
+    let ((), told) = listen(Level::TRACE, || drop(Never.traced(ManualClock::new()).send(ask())));
+    assert!(told.spans.is_empty() && told.events.is_empty(), "what was never begun is no try");
+}
+
+#[test]
+fn a_reader_who_stops_at_the_last_byte_has_read_it_all() {
+    let ((), told) = listen(Level::TRACE, || {
+        let wire = Capture::answering(Response::new("hello")).traced(ManualClock::new());
+        let mut body = wire.send(ask()).now_or_never().unwrap().unwrap().into_body();
+        assert_eq!(body.size_hint().exact(), Some(5));
+        assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert!(body.is_end_stream());
+    });
+    one(&told).1.has(&[("message", "answered")]);
+}
+
+/// Tells something of its own while it sends, and while its body is read.
+#[derive(Debug)]
+struct Chatty;
+
+#[async_trait::async_trait]
+impl Transport for Chatty {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Body>, Error> {
+        tracing::info!(target: "defender_transport::try", "sending");
+        Ok(Response::new(Body::new(Chatting)))
+    }
+}
+
+struct Chatting;
+
+impl http_body::Body for Chatting {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, Error>>> {
+        tracing::info!(target: "defender_transport::try", "reading");
+        Poll::Ready(None)
+    }
+}
+
+#[test]
+fn what_is_told_beneath_stands_in_the_span() {
+    let told = exchange(Chatty, ask());
+    let stands_in: Vec<_> = told.events.iter().map(|(_, parent, fields)| (*parent, &*fields.0["message"])).collect();
+    assert_eq!(stands_in, [(1, "sending"), (1, "reading"), (1, "answered")]);
+}
+
+#[test]
+fn whoever_wants_warnings_alone_gets_them_with_their_span() {
+    let send = |level, status: u16| {
+        let wire = Capture::answering(Response::builder().status(status).body("").unwrap()).traced(ManualClock::new());
+        let (answer, told) = listen(level, || wire.send(ask()).now_or_never().unwrap().unwrap());
+        assert_eq!(answer.status(), status);
+        (told.spans.len(), told.events.len())
+    };
+    assert_eq!(send(Level::WARN, 200), (1, 0));
+    assert_eq!(send(Level::WARN, 500), (1, 1));
+    assert_eq!(send(Level::ERROR, 500), (0, 0));
+}
+
+#[test]
+fn no_secret_is_ever_traced() {
+    const CANARY: &str = "canary";
+    let url = "https://canary:canary@example.com/canary/path?sig=canary#canary";
+    let headers = ["authorization", "cookie", "x-api-key", "user-agent", "content-type", "date", "retry-after"];
+    let request = headers.iter().fold(Request::post(url), |request, name| request.header(*name, CANARY));
+    let request = request.body(Bytes::from_static(CANARY.as_bytes())).unwrap();
+    let answer = |status| {
+        let headers = ["set-cookie", "location", "www-authenticate", "x-canary", "server", "etag"];
+        let answer =
+            headers.iter().fold(Response::builder().status(status), |answer, name| answer.header(*name, CANARY));
+        Capture::answering(answer.body(CANARY).unwrap())
+    };
+    let mut told = Vec::new();
+    for status in [200, 302, 401, 500] {
+        told.push(exchange(answer(status), request.clone()));
+        told.push(exchange(Faulty::scripted(answer(status), [Fault::TruncateBody(6)]), request.clone()));
+    }
+    let mut talkative = MockTransport::new();
+    talkative.expect_send().return_once(|request| {
+        Err(Error::new(ErrorKind::Connect).context(request.uri().to_string()).caused_by(CANARY))
+    });
+    told.push(exchange(talkative, request));
+    for told in told {
+        one(&told);
+        assert!(!format!("{told:?}").contains(CANARY), "{told:#?}");
+    }
+}
+
+#[test]
+fn a_header_of_any_length_leaves_a_trace_of_a_bearable_one() {
+    let long = "é".repeat(9_000);
+    for (value, traced) in [("x".repeat(9_000).into_bytes(), Some(256)), (long.into_bytes(), None)] {
+        let answer = Response::builder().header("date", value).body("").unwrap();
+        let told = exchange(Capture::answering(answer), ask());
+        assert_eq!(one(&told).0.0.get("http.response.header.date").map(String::len), traced);
+    }
+}
