@@ -101,7 +101,7 @@ impl DefenderClientBuilder {
         let base = base(self.base_url.as_deref().unwrap_or(self.cloud.base_url()), &self.prefix)?;
         let wire = self.transport.map_or_else(default_wire, Ok)?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let mut context = Context::new(stack::tokens(Arc::clone(&wire)), Arc::clone(&clock), self.cloud);
+        let mut context = Context::new(stack::tokens(Arc::clone(&wire), &clock), Arc::clone(&clock), self.cloud);
         if let Some(authority) = self.authority {
             context = context.authority(authority);
         }
@@ -110,7 +110,7 @@ impl DefenderClientBuilder {
         }
         let credential = connecting(&context).map_err(|source| wrong("of its credential").caused_by(source))?;
         let transport =
-            stack::api(wire, credential, &base).map_err(|source| wrong("of its base URL").caused_by(source))?;
+            stack::api(wire, &clock, credential, &base).map_err(|source| wrong("of its base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
             transport,

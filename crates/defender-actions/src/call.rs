@@ -4,7 +4,8 @@ use bytes::Bytes;
 use defender_model::{Limit, Problem};
 use defender_transport::{
     ErrorKind as Broken,
-    extensions::{Lane, Read, Resend, UrlTemplate, Window},
+    extensions::{Attempts, Lane, Read, Resend, UrlTemplate, Window},
+    retry_after,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use serde::de::DeserializeOwned;
@@ -66,6 +67,7 @@ impl Inner {
             .into_request(&self.base)
             .map_err(|source| Error::new(ErrorKind::Request).context(&*what).caused_by(source))?;
         let answer = self.transport.send(request).await.map_err(|error| no_answer(error, resend).context(&*what))?;
+        let attempts = Attempts::of(&answer);
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
         let request_id = correlation_id(&head.headers);
@@ -79,7 +81,8 @@ impl Inner {
             if let Some(broken) = broken {
                 error = error.caused_by(broken);
             }
-            return Err(error.problem_was(problem).request_id_was(request_id).dated(date));
+            let again = retry_after(&head.headers, self.clock.now());
+            return Err(error.problem_was(problem).request_id_was(request_id).dated(date).after(attempts, again));
         }
         let unreadable = |body: &[u8]| {
             Error::new(ErrorKind::AnswerUnreadable)
@@ -87,21 +90,35 @@ impl Inner {
                 .retryable(resend == Resend::Safe)
                 .problem_was(Problem::parse(status, body))
                 .request_id_was(request_id.clone())
+                .after(attempts, None)
         };
         let body = body.map_err(|source| unreadable(b"").caused_by(source))?;
         serde_json::from_slice(&body).map_err(|source| unreadable(&body).caused_by(source))
     }
 }
 
-/// What it means that there is no answer.
+/// What it means that there is no answer, or none whose body came whole.
 fn no_answer(error: defender_transport::Error, resend: Resend) -> Error {
-    match error.kind() {
-        Broken::Request => Error::new(ErrorKind::Request).caused_by(error),
-        Broken::Credential => without_token(error),
-        _ if error.never_sent() => Error::new(ErrorKind::NotReached).caused_by(error),
-        _ if resend == Resend::Never => Error::new(ErrorKind::OutcomeUnknown).caused_by(error),
-        _ => Error::new(ErrorKind::Interrupted).caused_by(error),
-    }
+    let (attempts, again) = (error.attempts(), error.retry_after());
+    let told = match (error.kind(), error.answered().map(|status| status.as_u16())) {
+        (Broken::Request, _) => Error::new(ErrorKind::Request),
+        (Broken::Credential, _) => return without_token(error).after(attempts, again),
+        // A head that says yes, and a body that broke: it has happened.
+        (_, Some(status @ 200..=299)) => Error::new(ErrorKind::AnswerUnreadable)
+            .retryable(resend == Resend::Safe)
+            .problem_was(Problem::parse(status, b"")),
+        // A refusal is known by its status.
+        (_, Some(status)) => {
+            let problem = Problem::parse(status, b"");
+            Error::new(refusal(&problem, resend)).problem_was(problem)
+        }
+        // It waited for its turn, and its time would have been over before.
+        (Broken::Timeout, None) if error.never_sent() => Error::new(ErrorKind::Throttled).certainly_never_sent(),
+        _ if error.never_sent() => Error::new(ErrorKind::NotReached),
+        _ if resend == Resend::Never => Error::new(ErrorKind::OutcomeUnknown),
+        _ => Error::new(ErrorKind::Interrupted),
+    };
+    told.caused_by(error).after(attempts, again)
 }
 
 /// The credential's own error says it all, so it stands in for the transport's. Whether a later call may go well is the

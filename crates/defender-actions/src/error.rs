@@ -1,6 +1,6 @@
 //! Why something was not done, or is not known to be.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, time::Duration};
 
 use defender_model::{Code, MachineAction, Problem};
 use jiff::Timestamp;
@@ -27,6 +27,8 @@ struct Inner {
     unknown: Option<Unknown>,
     /// When the service answered, on its clock.
     date: Option<Timestamp>,
+    attempts: u32,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -89,8 +91,9 @@ pub enum ErrorKind {
     /// 410: the service does not do this any more.
     /// *Was it sent?* Yes, and refused. *What to do:* see the service's announcements.
     Gone,
-    /// 429: too many requests.
-    /// *Was it sent?* Yes, and refused. *What to do:* call again later.
+    /// Too many requests: 429, or the queue for the quota is longer than the call's time.
+    /// *Was it sent?* Yes, and refused; from the queue no, and then [`Error::never_sent`] says so. *What to do:* call again
+    /// after [`Error::retry_after`].
     Throttled,
     /// 408 or 5xx to a read: the service is in trouble.
     /// *Was it sent?* Yes; it changes nothing. *What to do:* call again later.
@@ -148,6 +151,8 @@ impl Error {
             action: None,
             unknown: None,
             date: None,
+            attempts: 0,
+            retry_after: None,
             source: None,
         }))
     }
@@ -203,8 +208,22 @@ impl Error {
             action: None,
             unknown: None,
             date: inner.date,
+            attempts: inner.attempts,
+            retry_after: inner.retry_after,
             source: None,
         }))
+    }
+
+    pub(crate) fn certainly_never_sent(mut self) -> Self {
+        self.0.never_sent = true;
+        self
+    }
+
+    /// Says how many sendings it took, and when the service wants to be asked again.
+    pub(crate) fn after(mut self, attempts: u32, retry_after: Option<Duration>) -> Self {
+        self.0.attempts = attempts;
+        self.0.retry_after = retry_after;
+        self
     }
 
     pub(crate) fn dated(mut self, date: Option<Timestamp>) -> Self {
@@ -273,6 +292,18 @@ impl Error {
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
+    }
+
+    /// How many times it was sent, or tried to be; 0 where it did not come to that.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// When to call again at the earliest: as the service asks, or as the queue for its quota can tell.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// What was meant, where its answer was lost.

@@ -70,12 +70,15 @@ async fn what_took_no_effect_is_unknown_and_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_was_certainly_never_sent_says_so() {
-    let service = Service::new(Repeats::Refused).breaking([Break::BeforeSending]);
+async fn what_was_certainly_never_sent_is_sent_again_and_at_last_says_so() {
+    let service = Service::new(Repeats::Refused).breaking([Break::BeforeSending; 4]);
+    assert_eq!(unrestrict(&service).await.unwrap().origin(), Origin::Created);
+    assert_eq!(service.ledger(), (1, 1));
+    let service = Service::new(Repeats::Refused).breaking([Break::BeforeSending; 5]);
     let error = unrestrict(&service).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotReached);
     assert!(error.never_sent());
-    assert_eq!(service.ledger(), (0, 0));
+    assert_eq!((error.attempts(), service.ledger()), (5, (0, 0)));
 }
 
 #[tokio::test]

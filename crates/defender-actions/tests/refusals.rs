@@ -1,34 +1,52 @@
 //! What each way of not succeeding is told as: whether it was sent, whether it may be sent again, and what was said.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
-use std::error::Error as _;
+use std::{error::Error as _, ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use defender_actions::{
     DefenderClient, Error, ErrorKind,
     auth::{ClientSecretCredential, StaticCredential},
     model::Code,
-    transport::{Body, Error as TransportError, ErrorKind as Broken, testing::MockTransport},
+    transport::{
+        Body, Error as TransportError, ErrorKind as Broken,
+        testing::{ManualClock, MockTransport},
+    },
 };
 use http::{Request, Response};
 
 type Answer = Result<Response<Body>, TransportError>;
 
-/// Takes one request, and refuses every list: nothing can be found out about what was lost.
-fn client(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> DefenderClient {
+/// Gives the same answer each time, and refuses every list: nothing can be found out about what was lost.
+fn client(
+    answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
+    sendings: RangeInclusive<usize>,
+) -> (DefenderClient, ManualClock) {
     let mut wire = MockTransport::new();
     let is_list = |request: &Request<Bytes>| request.uri().path() == "/api/machineactions";
-    wire.expect_send().withf(move |request| !is_list(request)).times(1).returning(answer);
+    wire.expect_send().withf(move |request| !is_list(request)).times(sendings).returning(answer);
     wire.expect_send().withf(is_list).returning(status(403));
-    DefenderClient::builder().credential(StaticCredential::new("canary")).transport(wire).build().unwrap()
+    let clock = ManualClock::new();
+    let builder = DefenderClient::builder().credential(StaticCredential::new("canary")).transport(wire);
+    (builder.clock(clock.clone()).build().unwrap(), clock)
 }
 
+/// What an action is told. Only what the service certainly did not do is sent more than once.
 async fn posting(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Error {
-    client(answer).machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").await.unwrap_err()
+    posting_up_to(1, answer).await
+}
+
+async fn posting_up_to(sendings: usize, answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Error {
+    let (client, clock) = client(answer, sendings..=sendings);
+    let error = clock.run(client.machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").send()).await;
+    let error = error.unwrap_err();
+    assert!(error.attempts() == u32::try_from(sendings).unwrap() || error.kind() == ErrorKind::Unauthorized);
+    error
 }
 
 async fn getting(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Error {
-    client(answer).action("a".parse().unwrap()).get().await.unwrap_err()
+    let (client, clock) = client(answer, 1..=5);
+    clock.run(client.action("a".parse().unwrap()).get().send()).await.unwrap_err()
 }
 
 fn status(status: u16) -> impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static {
@@ -70,17 +88,18 @@ async fn a_status_is_told_by_what_to_do_about_it() {
         (408, K::OutcomeUnknown, K::Unavailable),
         (409, K::Refused, K::Refused),
         (410, K::Gone, K::Gone),
-        (429, K::Throttled, K::Throttled),
         (500, K::OutcomeUnknown, K::Unavailable),
         (502, K::OutcomeUnknown, K::Unavailable),
         (504, K::OutcomeUnknown, K::Unavailable),
         (599, K::OutcomeUnknown, K::Unavailable),
     ] {
-        for (error, kind) in [(posting(status(code)).await, post), (getting(status(code)).await, get)] {
+        // A token is replaced once.
+        let sendings = if code == 401 { 2 } else { 1 };
+        for (error, kind) in [(posting_up_to(sendings, status(code)).await, post), (getting(status(code)).await, get)] {
             assert_eq!(error.kind(), kind, "{code}");
             assert_eq!(error.status(), Some(code));
             assert!(!error.never_sent(), "{code}");
-            assert_eq!(error.is_retryable(), matches!(kind, K::Throttled | K::Unavailable), "{code}");
+            assert_eq!(error.is_retryable(), kind == K::Unavailable, "{code}");
         }
     }
 }
@@ -94,7 +113,8 @@ async fn a_lost_answer_to_an_action_is_an_unknown_outcome_unless_it_was_certainl
         (Broken::Interrupted, K::OutcomeUnknown, K::Interrupted),
     ] {
         let answer = move |_: Request<Bytes>| Err(TransportError::new(broke));
-        for (error, kind) in [(posting(answer).await, post), (getting(answer).await, get)] {
+        let sendings = if broke == Broken::Connect { 5 } else { 1 };
+        for (error, kind) in [(posting_up_to(sendings, answer).await, post), (getting(answer).await, get)] {
             assert_eq!(error.kind(), kind, "{broke:?}");
             assert_eq!(error.never_sent(), kind == K::NotReached);
             assert_eq!(error.is_retryable(), kind != K::OutcomeUnknown);
@@ -102,7 +122,7 @@ async fn a_lost_answer_to_an_action_is_an_unknown_outcome_unless_it_was_certainl
         }
     }
     let cancelled = |_: Request<Bytes>| Err(TransportError::new(Broken::Interrupted).before_sending());
-    assert_eq!(posting(cancelled).await.kind(), K::NotReached);
+    assert_eq!(posting_up_to(5, cancelled).await.kind(), K::NotReached);
 }
 
 #[tokio::test]
@@ -117,6 +137,36 @@ async fn an_action_that_was_accepted_and_cannot_be_read_is_not_told_as_unknown_o
     }
     assert_eq!(posting(garbage).await.problem().unwrap().raw(), b"<html>");
     assert!(getting(garbage).await.is_retryable());
+}
+
+#[tokio::test]
+async fn what_the_service_put_off_is_sent_again_and_at_last_says_when() {
+    let error = posting_up_to(5, |_| {
+        Ok(Response::builder().status(429).header("retry-after", "2").body(Body::from("later")).unwrap())
+    })
+    .await;
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+    assert!(error.is_retryable() && !error.never_sent());
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(2)));
+    assert_eq!(error.problem().unwrap().message(), Some("later"));
+}
+
+#[tokio::test]
+async fn what_waits_for_its_turn_longer_than_a_call_may_take_was_never_sent() {
+    let (client, clock) =
+        client(|_| Ok(Response::builder().status(201).body(Body::from(r#"{"id":"a"}"#)).unwrap()), 1..=1500);
+    let machine = client.machine("m".parse().unwrap());
+    let mut answered = 0;
+    let error = loop {
+        match clock.run(machine.restrict_code_execution("x").send()).await {
+            Ok(_) => answered += 1,
+            Err(error) if error.kind() == ErrorKind::Throttled => break error,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "the same id comes each time"),
+        }
+    };
+    assert!(answered >= 1);
+    assert!(error.never_sent() && error.is_retryable());
+    assert!(error.retry_after().unwrap() > Duration::from_secs(1_800), "{:?}", error.retry_after());
 }
 
 #[tokio::test]

@@ -134,7 +134,7 @@ impl<T: Transport> Transport for Retrying<T> {
             let verdict = Verdict::on(&outcome, resend);
             let wait = match (verdict, &outcome) {
                 _ if is_last => return call.ends(outcome),
-                (Verdict::Renew, Ok(answer)) if !renewed => {
+                (Verdict::Renew, Ok(answer)) if !renewed && self.retry.renews => {
                     request.extensions_mut().insert(Unauthorized::of(answer));
                     renewed = true;
                     Duration::ZERO

@@ -20,6 +20,7 @@ use fastrand::Rng;
 pub struct Retry {
     pub(super) attempts: u32,
     pub(super) total: Duration,
+    pub(super) renews: bool,
     first: Duration,
     longest: Duration,
     seed: Option<u64>,
@@ -31,6 +32,7 @@ impl Default for Retry {
         Self {
             attempts: 5,
             total: Duration::from_secs(300),
+            renews: true,
             first: Duration::from_millis(500),
             longest: Duration::from_secs(30),
             seed: None,
@@ -65,6 +67,14 @@ impl Retry {
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = total;
+        self
+    }
+
+    /// Hands a 401 back at once, where no layer beneath can put another token on: the token endpoint's own 401 says that the
+    /// secret is wrong, and it would be wrong again.
+    #[must_use]
+    pub fn unauthorized_is_final(mut self) -> Self {
+        self.renews = false;
         self
     }
 

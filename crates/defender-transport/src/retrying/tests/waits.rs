@@ -67,6 +67,8 @@ fn the_attempts_are_bounded_and_the_last_answer_is_handed_back_with_its_body() {
         assert_eq!((error.attempts(), error.never_sent()), (sendings, true));
     }
     assert_eq!(call(Retry::once(), request(Resend::Safe), &[Status(401)]).1.len(), 1);
+    let final_401 = Retry::default().unauthorized_is_final();
+    assert_eq!(call(final_401, request(Resend::Safe), &[Status(401)]).1.len(), 1);
 }
 
 #[test]
