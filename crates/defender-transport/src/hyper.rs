@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header::USER_AGENT};
+use http::{HeaderName, HeaderValue, Request, Response, header::USER_AGENT};
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -24,12 +24,17 @@ use crate::{
     tls::{self, Crypto, Roots},
 };
 
+/// What Microsoft's services call the id of one try.
+const REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+
 /// The wire on hyper and rustls: a pool of connections, HTTP/2 where the server offers it.
 ///
 /// Clones share the pool. It must be used inside a tokio runtime. It speaks https only.
 ///
 /// hyper-util sends a request again by itself in one case: a pooled connection that turned out to be closed before any
 /// byte of the request was written. That is safe for a request with an effect.
+///
+/// Each try carries an id of its own in the header `client-request-id`, unless the request has one.
 ///
 /// ```no_run
 /// use defender_transport::{HyperTransport, Roots};
@@ -163,6 +168,9 @@ impl Transport for HyperTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
         let mut request = request.map(Full::new);
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        if let Ok(id) = HeaderValue::try_from(fresh_id()) {
+            request.headers_mut().entry(REQUEST_ID).or_insert(id);
+        }
         let uri = request.uri();
         let (Some("https"), Some(host)) = (uri.scheme_str(), uri.authority().map(ToString::to_string)) else {
             return Err(Error::new(ErrorKind::Request).context("its URL must be absolute and begin with https://"));
@@ -178,20 +186,43 @@ impl Transport for HyperTransport {
     }
 }
 
+/// An id of this one try, by which a server's log and ours can be brought together: a random UUID.
+fn fresh_id() -> String {
+    let (high, low) = (fastrand::u64(..), fastrand::u64(..));
+    let version = high & 0xFFFF_FFFF_FFFF_0FFF | 0x4000;
+    let variant = low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000;
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        version >> 32,
+        version >> 16 & 0xFFFF,
+        version & 0xFFFF,
+        variant >> 48,
+        variant & 0xFFFF_FFFF_FFFF
+    )
+}
+
 /// Says of hyper's error whether the request can have been processed.
 fn classify(error: hyper_util::client::legacy::Error, host: &str) -> Error {
     if error.is_connect() {
         return Error::new(ErrorKind::Connect).context(format!("to {host}")).caused_by(error);
     }
-    let cause = StdError::source(&error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    match cause {
-        // hyper gives this for a request that never left the connection's queue.
-        Some(cause) if cause.is_canceled() => {
-            Error::new(ErrorKind::Interrupted).context(format!("by {host}")).before_sending().caused_by(error)
-        }
-        // Nothing more is certain, and what is not certain may have been processed.
-        _ => Error::new(ErrorKind::Interrupted).context(format!("by {host}")).caused_by(error),
-    }
+    let told = Error::new(ErrorKind::Interrupted).context(format!("by {host}"));
+    // Nothing but this is certain, and what is not certain may have been processed.
+    let told = if was_never_processed(&error) { told.before_sending() } else { told };
+    told.caused_by(error)
+}
+
+/// Whether a cause says so itself: hyper, of a request that never left the connection's queue, or an HTTP/2 server, of a
+/// stream that it refused.
+///
+/// A GOAWAY says it too, of streams above its last; but by the time its error comes here, it is not told from the one with
+/// which every stream ends when the connection does, so it is not taken for certain.
+fn was_never_processed(error: &(dyn StdError + 'static)) -> bool {
+    let of_hyper = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+    let of_h2 = error.downcast_ref::<h2::Error>().is_some_and(|error| {
+        error.is_reset() && error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
+    });
+    of_hyper || of_h2 || error.source().is_some_and(was_never_processed)
 }
 
 /// A body as hyper gives it, with our error.

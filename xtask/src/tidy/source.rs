@@ -111,7 +111,7 @@ fn wire(file: &File<'_>) -> Vec<Violation> {
     let rustls = ["rustls", "rustls_platform_verifier", "tokio_rustls", "webpki_roots"];
     let is_certificate = file.krate == "defender-auth"
         && file.path.strip_prefix("src/").is_some_and(|name| name.starts_with("certificate"));
-    let mut found = file.names(&["hyper", "hyper_util", "hyper_rustls"], WIRE);
+    let mut found = file.names(&["h2", "hyper", "hyper_util", "hyper_rustls"], WIRE);
     if !is_certificate {
         found.extend(file.names(&rustls, WIRE));
     }
