@@ -1,7 +1,7 @@
 //! What CI runs, here too.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -17,6 +17,8 @@ pub(crate) enum Tests {
     Run,
     Skip,
 }
+
+const PACKAGES: &str = "packages";
 
 /// One command of cargo.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +60,9 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     }
     let crates: Vec<&str> = workspace.crates().map(|package| package.name.as_str()).collect();
     for step in steps(&crates, tests) {
+        if step.name == PACKAGES {
+            forget_packages(&crates, &workspace.root)?;
+        }
         step.run(&workspace.root)?;
     }
     timed("example", "cargo xtask example", example::run)?;
@@ -85,8 +90,29 @@ fn steps(crates: &[&str], tests: Tests) -> Vec<Step> {
     steps.push(
         Step::new("documentation", "doc --workspace --no-deps --all-features").with("RUSTDOCFLAGS", "-D warnings"),
     );
-    steps.push(Step::new("packages", "package --workspace --exclude xtask --allow-dirty"));
+    steps.push(Step::new(PACKAGES, "package --workspace --exclude xtask --allow-dirty"));
     steps
+}
+
+/// Removes what an earlier packaging left of our crates. cargo takes what it has unpacked or built of a version for unchanging,
+/// and so would build a crate against its siblings as they were packaged then.
+fn forget_packages(crates: &[&str], root: &Path) -> Result<(), Failure> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
+    let unpacked = home.map(|home| home.join("registry/src")).and_then(|folder| std::fs::read_dir(folder).ok());
+    // A registry of packages that are not published yet has a name without a host.
+    let local = unpacked.into_iter().flatten().flatten();
+    for registry in local.filter(|entry| entry.file_name().to_string_lossy().starts_with('-')) {
+        for name in crates {
+            let folder = registry.path().join(format!("{name}-{}", env!("CARGO_PKG_VERSION")));
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder).map_err(|error| Failure::broken(folder.display(), error))?;
+            }
+        }
+    }
+    let mut clean = workspace::cargo(root);
+    clean.args(["clean", "--quiet"]).args(crates.iter().flat_map(|name| ["--package", name]));
+    workspace::output(&mut clean).map(|_said| ())
 }
 
 /// Adds a component of the toolchain where it is missing.

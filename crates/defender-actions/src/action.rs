@@ -1,5 +1,7 @@
 //! One action, by its id.
 
+use std::time::Duration;
+
 use defender_model::{ActionId, CancelMachineAction, Limit, MachineAction};
 use defender_transport::extensions::Resend;
 use http::Method;
@@ -32,7 +34,7 @@ impl ActionHandle {
     /// Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.Read` or
     /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
     pub fn get(&self) -> GetAction {
-        GetAction { client: self.client.clone(), id: self.id.clone() }
+        GetAction { client: self.client.clone(), id: self.id.clone(), timeout: None }
     }
 
     /// Waits until the action has ended. `Ok` only when it succeeded.
@@ -61,16 +63,23 @@ pub struct Cancel {
     id: ActionId,
     request: Result<CancelMachineAction, defender_model::Error>,
     allowed: bool,
+    timeout: Option<Duration>,
 }
 
 impl Cancel {
     pub(crate) fn new(client: DefenderClient, id: ActionId, comment: impl Into<String>, allowed: bool) -> Self {
-        Self { client, id, request: CancelMachineAction::new(comment), allowed }
+        Self { client, id, request: CancelMachineAction::new(comment), allowed, timeout: None }
     }
 
     /// Cancels also what this client did not create.
     pub fn even_if_not_ours(mut self) -> Self {
         self.allowed = true;
+        self
+    }
+
+    /// How long the call may take, queue and resendings included. Default: the client's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -81,7 +90,7 @@ impl Cancel {
     /// See [`ErrorKind`]. After [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), the action's record tells what became of it.
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
-            let Self { client, id, request, allowed } = self;
+            let Self { client, id, request, allowed, timeout } = self;
             let path = format!("/machineactions/{id}/cancel");
             let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
             if !allowed {
@@ -96,6 +105,7 @@ impl Cancel {
                 quota: Limit::GENERAL,
                 resend: Resend::Never,
                 read: ENTITY,
+                timeout,
                 body: Some(body),
             };
             client.inner().call(call).await
@@ -118,9 +128,16 @@ impl IntoFuture for Cancel {
 pub struct GetAction {
     client: DefenderClient,
     id: ActionId,
+    timeout: Option<Duration>,
 }
 
 impl GetAction {
+    /// How long the call may take, queue and resendings included. Default: the client's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
     /// Reads the record: the same as awaiting this, as a plain future that can be spawned or joined.
     ///
     /// # Errors
@@ -128,7 +145,7 @@ impl GetAction {
     /// See [`ErrorKind`].
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
-            let Self { client, id } = self;
+            let Self { client, id, timeout } = self;
             let path = format!("/machineactions/{id}");
             let what = format!("GET {path}");
             let call = Call {
@@ -138,6 +155,7 @@ impl GetAction {
                 quota: Limit::GENERAL,
                 resend: Resend::Safe,
                 read: ENTITY,
+                timeout,
                 body: None,
             };
             let action: MachineAction = client.inner().call(call).await?;

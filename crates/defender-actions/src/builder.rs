@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use defender_auth::{Cloud, Connect, Context, TokenCredential};
-use defender_transport::{Clock, SystemClock, Transport};
+use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
 use http::Uri;
 
 use crate::{DefenderClient, Error, ErrorKind, claimed::Claimed, client::Inner, service_time::ServiceTime, stack};
@@ -21,6 +21,10 @@ pub struct DefenderClientBuilder {
     prefix: String,
     authority: Option<String>,
     audience: Option<String>,
+    timeouts: Timeouts,
+    retry: Retry,
+    #[cfg(feature = "hyper")]
+    wire: defender_transport::HyperTransportBuilder,
 }
 
 impl DefenderClientBuilder {
@@ -34,6 +38,10 @@ impl DefenderClientBuilder {
             prefix: "/api".to_owned(),
             authority: None,
             audience: None,
+            timeouts: Timeouts::default(),
+            retry: Retry::default(),
+            #[cfg(feature = "hyper")]
+            wire: defender_transport::HyperTransport::builder(),
         }
     }
 
@@ -48,6 +56,42 @@ impl DefenderClientBuilder {
     /// with the platform's roots.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// The application's own part of the `User-Agent`, such as `contoso-soar/2.1`. Of the default wire only.
+    #[cfg(feature = "hyper")]
+    pub fn application(mut self, application: impl Into<String>) -> Self {
+        self.wire = self.wire.application(application);
+        self
+    }
+
+    /// Whose certificates the servers' must come from. Of the default wire only. Default: the platform's.
+    #[cfg(feature = "hyper")]
+    pub fn roots(mut self, roots: defender_transport::Roots) -> Self {
+        self.wire = self.wire.roots(roots);
+        self
+    }
+
+    /// Which cryptography TLS uses. Of the default wire only. Default: what the process has installed, else aws-lc-rs, else
+    /// ring.
+    #[cfg(feature = "hyper")]
+    pub fn crypto(mut self, crypto: defender_transport::Crypto) -> Self {
+        self.wire = self.wire.crypto(crypto);
+        self
+    }
+
+    /// How long things may take, where a call does not say. Defaults: 30 s for the head of an answer, 30 s of silence inside a
+    /// body, 5 min for a whole call, queue and resendings included.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// How often to send again what may be sent again. Default: five sendings in all, with random waits of up to 0.5 s, 1 s, 2 s
+    /// and 4 s in between. Its time for the whole call is that of [`timeouts`](Self::timeouts), if one is set there.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
         self
     }
 
@@ -99,9 +143,15 @@ impl DefenderClientBuilder {
         let connecting =
             self.credential.ok_or_else(|| wrong("it has no credential; give it one with `.credential(..)`"))?;
         let base = base(self.base_url.as_deref().unwrap_or(self.cloud.base_url()), &self.prefix)?;
-        let wire = self.transport.map_or_else(default_wire, Ok)?;
+        #[cfg(feature = "hyper")]
+        let wire = self.transport.map_or_else(|| default_wire(self.wire), Ok)?;
+        #[cfg(not(feature = "hyper"))]
+        let wire = self.transport.ok_or_else(|| {
+            wrong("it has no wire; turn on the feature `hyper`, or give it one with `.transport(..)`")
+        })?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let mut context = Context::new(stack::tokens(Arc::clone(&wire), &clock), Arc::clone(&clock), self.cloud);
+        let settings = Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry };
+        let mut context = Context::new(stack::tokens(Arc::clone(&wire), &settings), Arc::clone(&clock), self.cloud);
         if let Some(authority) = self.authority {
             context = context.authority(authority);
         }
@@ -109,8 +159,8 @@ impl DefenderClientBuilder {
             context = context.audience(audience);
         }
         let credential = connecting(&context).map_err(|source| wrong("of its credential").caused_by(source))?;
-        let transport =
-            stack::api(wire, &clock, credential, &base).map_err(|source| wrong("of its base URL").caused_by(source))?;
+        let transport = stack::api(wire, &settings, credential, &base)
+            .map_err(|source| wrong("of its base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
             transport,
@@ -150,17 +200,11 @@ fn base(base_url: &str, prefix: &str) -> Result<Uri, Error> {
 }
 
 #[cfg(feature = "hyper")]
-fn default_wire() -> Result<Arc<dyn Transport>, Error> {
-    match defender_transport::HyperTransport::new() {
+fn default_wire(builder: defender_transport::HyperTransportBuilder) -> Result<Arc<dyn Transport>, Error> {
+    match builder.build() {
         Ok(wire) => Ok(Arc::new(wire)),
         Err(source) => Err(Error::new(ErrorKind::Configuration).context("of its wire").caused_by(source)),
     }
-}
-
-#[cfg(not(feature = "hyper"))]
-fn default_wire() -> Result<Arc<dyn Transport>, Error> {
-    Err(Error::new(ErrorKind::Configuration)
-        .context("it has no wire; turn on the feature `hyper`, or give it one with `.transport(..)`"))
 }
 
 impl fmt::Debug for DefenderClientBuilder {
@@ -172,6 +216,8 @@ impl fmt::Debug for DefenderClientBuilder {
             .field("prefix", &self.prefix)
             .field("authority", &self.authority)
             .field("audience", &self.audience)
+            .field("timeouts", &self.timeouts)
+            .field("retry", &self.retry)
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,12 @@
 //! One request and what its answer means.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use defender_model::{Limit, Problem};
 use defender_transport::{
     ErrorKind as Broken,
-    extensions::{Attempts, Lane, Read, Resend, UrlTemplate, Window},
+    extensions::{Attempts, Lane, Read, Resend, Timeouts, UrlTemplate, Window},
     retry_after,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, header};
@@ -22,6 +24,8 @@ pub(crate) struct Call<'c> {
     pub(crate) quota: &'c [Limit],
     pub(crate) resend: Resend,
     pub(crate) read: Read,
+    /// How long the call may take, if it says so itself.
+    pub(crate) timeout: Option<Duration>,
     /// JSON.
     pub(crate) body: Option<Vec<u8>>,
 }
@@ -44,6 +48,9 @@ impl Call<'_> {
         let extensions = request.extensions_mut();
         extensions.insert(self.resend);
         extensions.insert(self.read);
+        if let Some(timeout) = self.timeout {
+            extensions.insert(Timeouts::default().total(timeout));
+        }
         extensions.insert(Lane {
             name: format!("{} {}", self.method, self.template).into(),
             limits: self.quota.iter().map(|limit| Window { calls: limit.calls, per: limit.per }).collect(),

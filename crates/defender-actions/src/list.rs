@@ -112,6 +112,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
             quota: Limit::GENERAL,
             resend: Resend::Safe,
             read: Read::Whole(PAGE_LIMIT),
+            timeout: None,
             body: None,
         };
         let mut page: Page<R> = inner.call(call).await?;

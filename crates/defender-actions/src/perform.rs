@@ -1,6 +1,6 @@
 //! An action that is about to be asked for.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use defender_model::{Action, ActionType, Isolate, IsolationType, MachineAction, MachineId, WithExternalId};
 use defender_transport::extensions::Resend;
@@ -25,11 +25,12 @@ pub struct Perform<A> {
     action: Result<A, defender_model::Error>,
     resend_if_lost: bool,
     ordered: bool,
+    timeout: Option<Duration>,
 }
 
 impl<A: Action> Perform<A> {
     pub(crate) fn new(client: DefenderClient, machine: MachineId, action: Result<A, defender_model::Error>) -> Self {
-        Self { client, machine, action, resend_if_lost: false, ordered: false }
+        Self { client, machine, action, resend_if_lost: false, ordered: false, timeout: None }
     }
 
     /// What is about to be asked for, to be written down before it is: whoever has it can find out what became of the action
@@ -59,6 +60,13 @@ impl<A: Action> Perform<A> {
         self
     }
 
+    /// How long the sending may take, queue and resendings included. Default: the client's. Finding out what became of a lost
+    /// answer may take two minutes more.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
     /// Asks for the action: the same as awaiting this, as a plain future that can be spawned or joined.
     ///
     /// Where the answer is lost, or says that one is pending, it looks for the action for up to two minutes.
@@ -79,7 +87,7 @@ impl<A: Action> Perform<A> {
             loop {
                 let departed = client.inner().clock.now();
                 let sending = Sending { client, intent: &intent, same_intent: &same_intent, departed };
-                let error = match client.inner().call(Self::call(path.clone(), body.clone())).await {
+                let error = match client.inner().call(self.call(path.clone(), body.clone())).await {
                     Ok(record) => return sending.answered(record),
                     Err(error) => error,
                 };
@@ -119,7 +127,7 @@ impl<A: Action> Perform<A> {
         self.action.as_ref().is_ok_and(|action| action.same_intent(existing))
     }
 
-    fn call(path: String, body: Vec<u8>) -> Call<'static> {
+    fn call(&self, path: String, body: Vec<u8>) -> Call<'static> {
         Call {
             method: Method::POST,
             path,
@@ -127,6 +135,7 @@ impl<A: Action> Perform<A> {
             quota: A::QUOTA,
             resend: Resend::Never,
             read: ENTITY,
+            timeout: self.timeout,
             body: Some(body),
         }
     }

@@ -7,29 +7,49 @@
 use std::sync::Arc;
 
 use defender_auth::{Authorized, TokenCredential};
-use defender_transport::{Clock, Error, Retry, Transport, TransportExt};
+use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
+
+/// What the layers are set to.
+pub(crate) struct Settings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Retry,
+}
+
+impl Settings {
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// The policy for what may be sent again, within the time of a whole call.
+    fn retry(&self) -> Retry {
+        self.timeouts.total.map_or(self.retry, |total| self.retry.total(total))
+    }
+}
 
 /// What calls to the API travel through.
 pub(crate) fn api(
     wire: Arc<dyn Transport>,
-    clock: &Arc<dyn Clock>,
+    settings: &Settings,
     credential: Arc<dyn TokenCredential>,
     base: &Uri,
 ) -> Result<Arc<dyn Transport>, Error> {
-    let clock = || Arc::clone(clock);
-    let wire = wire.redirected().decompressed().deadline(clock());
+    let clock = || settings.clock();
+    let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
-    Ok(Authorized::new(wire.collected(), credential, base)?.paced(clock()).retrying(clock()).shared())
+    let paced = Authorized::new(wire.collected(), credential, base)?.paced(clock());
+    let paced = settings.timeouts.total.map_or(paced.clone(), |total| paced.total(total));
+    Ok(paced.retrying(clock()).policy(settings.retry()).shared())
 }
 
 /// What calls for tokens travel through: they are of no lane, and nobody puts a token on them.
-pub(crate) fn tokens(wire: Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<dyn Transport> {
-    let clock = || Arc::clone(clock);
-    let wire = wire.redirected().decompressed().deadline(clock());
+pub(crate) fn tokens(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
+    let clock = || settings.clock();
+    let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
-    let retry = Retry::default().unauthorized_is_final();
+    let retry = settings.retry().unauthorized_is_final();
     wire.collected().retrying(clock()).policy(retry).shared()
 }

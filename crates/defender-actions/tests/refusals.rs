@@ -240,3 +240,40 @@ fn a_client_without_a_credential_is_refused_with_words() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains(".credential("), "{error}");
 }
+
+/// Takes the POST and answers nothing, ever.
+#[derive(Clone, Debug, Default)]
+struct Silent(std::sync::Arc<std::sync::Mutex<Vec<Request<Bytes>>>>);
+
+#[async_trait::async_trait]
+impl defender_actions::transport::Transport for Silent {
+    async fn send(&self, request: Request<Bytes>) -> Answer {
+        self.0.lock().unwrap().push(request);
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_call_takes_no_longer_than_it_or_its_client_says() {
+    use defender_actions::transport::{Clock, Retry, extensions::Timeouts};
+    let silent = Silent::default();
+    let clock = ManualClock::new();
+    let client = |timeouts: Timeouts, retry: Retry| {
+        let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(silent.clone());
+        builder.clock(clock.clone()).timeouts(timeouts).retry(retry).build().unwrap()
+    };
+    let seconds = Duration::from_secs;
+    let read = |client: DefenderClient| client.action("a".parse().unwrap()).get();
+    for (call, takes, sendings) in [
+        (read(client(Timeouts::default(), Retry::once())), 30, 1),
+        (read(client(Timeouts::default().head(seconds(7)), Retry::once())), 7, 1),
+        (read(client(Timeouts::default().total(seconds(40)), Retry::default())), 40, 2),
+        (read(client(Timeouts::default(), Retry::default())).timeout(seconds(3)), 3, 1),
+    ] {
+        let began = clock.elapsed();
+        let error = clock.run(call.send()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+        assert_eq!(clock.elapsed().saturating_sub(began).as_secs(), takes);
+        assert_eq!(std::mem::take(&mut *silent.0.lock().unwrap()).len(), sendings);
+    }
+}
