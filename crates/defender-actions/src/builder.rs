@@ -6,7 +6,13 @@ use defender_auth::{Cloud, Connect, Context, TokenCredential};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
 use http::Uri;
 
-use crate::{DefenderClient, Error, ErrorKind, claimed::Claimed, client::Inner, service_time::ServiceTime, stack};
+use crate::{
+    DefenderClient, Error, ErrorKind,
+    claimed::Claimed,
+    client::Inner,
+    service_time::ServiceTime,
+    stack::{self, Settings},
+};
 
 type Connecting = Box<dyn FnOnce(&Context) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
 

@@ -40,7 +40,10 @@ pub(crate) fn api(
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
     let paced = Authorized::new(wire.collected(), credential, base)?.paced(clock());
-    let paced = settings.timeouts.total.map_or(paced.clone(), |total| paced.total(total));
+    let paced = match settings.timeouts.total {
+        Some(total) => paced.total(total),
+        None => paced,
+    };
     Ok(paced.retrying(clock()).policy(settings.retry()).shared())
 }
 
