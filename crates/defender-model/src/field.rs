@@ -2,15 +2,14 @@
 
 use std::{fmt, marker::PhantomData};
 
-use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{
-        self, MapAccess, SeqAccess, Visitor,
+        self, DeserializeSeed, MapAccess, SeqAccess, Visitor,
         value::{MapAccessDeserializer, SeqAccessDeserializer},
     },
 };
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 /// What was found where a `T` was looked for.
 #[derive(Debug)]
@@ -25,6 +24,7 @@ pub enum Read<T> {
 }
 
 impl<T> Read<T> {
+    #[inline]
     fn map<U>(self, with: impl FnOnce(T) -> U) -> Read<U> {
         match self {
             Self::Absent => Read::Absent,
@@ -66,8 +66,12 @@ pub trait Field: Sized {
         Value::deserialize(SeqAccessDeserializer::new(array)).map(Read::Odd)
     }
 
+    /// With `arbitrary_precision` of `serde_json`, which any crate of a build can turn on, a number looks like an object.
     fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Self>, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(object)).map(Read::Odd)
+        Ok(match Value::deserialize(MapAccessDeserializer::new(object))? {
+            Value::Number(number) => Self::number(number),
+            other => Read::Odd(other),
+        })
     }
 
     /// From JSON that has been read already.
@@ -83,6 +87,7 @@ pub trait Field: Sized {
 
 /// An optional field reads as its content does; that there is none is told by `Absent` and `Null`.
 impl<T: Field> Field for Option<T> {
+    #[inline]
     fn text(text: &str) -> Read<Self> {
         T::text(text).map(Some)
     }
@@ -132,6 +137,7 @@ impl<T: Field + Serialize> Field for Vec<T> {
 }
 
 impl Field for String {
+    #[inline]
     fn text(text: &str) -> Read<Self> {
         Read::Good(text.to_owned())
     }
@@ -189,65 +195,123 @@ impl Field for Value {
     }
 }
 
-/// A date and time. The service writes UTC with a `Z` and up to 7 digits of a second; an offset is taken too, and where
-/// there is none it is taken as UTC. An empty text says that there is no date.
-impl Field for Timestamp {
-    fn text(text: &str) -> Read<Self> {
-        let trimmed = text.trim();
-        if trimmed.is_empty() {
-            return Read::Null;
-        }
-        let without_zone = || trimmed.parse::<DateTime>().and_then(|local| Offset::UTC.to_timestamp(local));
-        trimmed.parse::<Self>().or_else(|_| without_zone()).map_or_else(|_| Read::Odd(text.into()), Read::Good)
-    }
-}
-
 impl<'de, T: Field> Deserialize<'de> for Read<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyShape(PhantomData))
+        reading(|read| read).deserialize(deserializer)
     }
 }
 
-struct AnyShape<T>(PhantomData<T>);
+/// Reads a value of any shape as a `T` and hands it to `then`, which puts it where it belongs: rows are large, and on the
+/// way up through the results of a deserializer each would be copied several times.
+pub(crate) fn reading<T: Field, U, F: FnOnce(Read<T>) -> U>(then: F) -> Reading<T, F> {
+    Reading(then, PhantomData)
+}
 
-impl<'de, T: Field> Visitor<'de> for AnyShape<T> {
-    type Value = Read<T>;
+/// See [`reading`].
+#[derive(Debug)]
+pub(crate) struct Reading<T, F>(F, PhantomData<T>);
+
+impl<'de, T: Field, U, F: FnOnce(Read<T>) -> U> DeserializeSeed<'de> for Reading<T, F> {
+    type Value = U;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<U, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Field, U, F: FnOnce(Read<T>) -> U> Visitor<'de> for Reading<T, F> {
+    type Value = U;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any JSON")
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Read<T>, E> {
-        Ok(Read::Null)
+    #[inline]
+    fn visit_unit<E: de::Error>(self) -> Result<U, E> {
+        Ok((self.0)(Read::Null))
     }
 
-    fn visit_bool<E: de::Error>(self, boolean: bool) -> Result<Read<T>, E> {
-        Ok(T::boolean(boolean))
+    fn visit_bool<E: de::Error>(self, boolean: bool) -> Result<U, E> {
+        Ok((self.0)(T::boolean(boolean)))
     }
 
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Read<T>, E> {
-        Ok(T::number(number.into()))
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<U, E> {
+        Ok((self.0)(T::number(number.into())))
     }
 
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Read<T>, E> {
-        Ok(T::number(number.into()))
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<U, E> {
+        Ok((self.0)(T::number(number.into())))
     }
 
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Read<T>, E> {
-        Ok(Number::from_f64(number).map_or(Read::Null, T::number))
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<U, E> {
+        Ok((self.0)(Number::from_f64(number).map_or(Read::Null, T::number)))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Read<T>, E> {
-        Ok(T::text(text))
+    #[inline]
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<U, E> {
+        Ok((self.0)(T::text(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, array: A) -> Result<Read<T>, A::Error> {
-        T::array(array)
+    fn visit_seq<A: SeqAccess<'de>>(self, array: A) -> Result<U, A::Error> {
+        T::array(array).map(self.0)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Read<T>, A::Error> {
-        T::object(object)
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<U, A::Error> {
+        T::object(object).map(self.0)
     }
+}
+
+/// What a field of a record was last found to be; the value itself is elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Found {
+    #[default]
+    Absent,
+    /// Null, or what the service writes for it.
+    Null,
+    /// What was looked for.
+    Good,
+    /// Something else.
+    Odd,
+}
+
+impl Found {
+    /// Puts what was read into its `field`, or into `extra` under its `name` where it is of another shape.
+    #[inline]
+    pub(crate) fn settle<T: Default>(
+        &mut self,
+        read: Read<T>,
+        field: &mut T,
+        name: &str,
+        extra: &mut Map<String, Value>,
+    ) {
+        if *self != Self::Absent {
+            // Of a key that comes twice, the last counts.
+            *field = T::default();
+            extra.remove(name);
+        }
+        *self = match read {
+            Read::Absent => Self::Absent,
+            Read::Null => Self::Null,
+            Read::Good(good) => {
+                *field = good;
+                Self::Good
+            }
+            Read::Odd(odd) => {
+                extra.insert(name.to_owned(), odd);
+                Self::Odd
+            }
+        };
+    }
+}
+
+/// What a field was read from, as JSON under its `name`; `None` where it was not there, or is in `extra` already.
+pub(crate) fn raw_entry(found: Found, name: &str, field: &impl Serialize) -> Option<(String, Value)> {
+    let raw = match found {
+        Found::Absent | Found::Odd => return None,
+        Found::Null => Value::Null,
+        Found::Good => serde_json::to_value(field).ok()?,
+    };
+    Some((name.to_owned(), raw))
 }
 
 #[cfg(test)]
@@ -255,37 +319,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn date(text: &str) -> Option<String> {
-        match <Timestamp as Field>::text(text) {
-            Read::Good(date) => Some(date.to_string()),
-            Read::Absent | Read::Null => Some("nothing".to_owned()),
-            Read::Odd(_) => None,
-        }
-    }
-
-    #[test]
-    fn a_date_keeps_its_hundred_nanoseconds() {
-        assert_eq!(date("2018-12-04T12:15:40.6052029Z").unwrap(), "2018-12-04T12:15:40.6052029Z");
-        for (text, read) in [
-            ("2020-01-06T13:05:15Z", "2020-01-06T13:05:15Z"),
-            ("2020-01-06T13:05:15.2Z", "2020-01-06T13:05:15.2Z"),
-            ("2020-01-06T13:05:15.29", "2020-01-06T13:05:15.29Z"),
-            ("2020-01-06T13:05:15", "2020-01-06T13:05:15Z"),
-            ("2020-01-06T15:05:15+02:00", "2020-01-06T13:05:15Z"),
-            ("", "nothing"),
-            ("  ", "nothing"),
-        ] {
-            assert_eq!(date(text).as_deref(), Some(read), "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_date_is_kept() {
-        for text in ["yesterday", "2020-13-01T00:00:00Z", "99999-01-01T00:00:00Z"] {
-            assert!(matches!(<Timestamp as Field>::text(text), Read::Odd(kept) if kept == json!(text)), "{text}");
-        }
-    }
 
     #[test]
     fn a_number_may_come_as_text_and_one_that_does_not_fit_is_kept() {

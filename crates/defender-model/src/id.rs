@@ -10,8 +10,9 @@ use crate::{Error, ErrorKind};
 const LONGEST: usize = 128;
 
 fn checked(what: &str, text: String) -> Result<String, Error> {
+    // Without a stop at the first byte that is not allowed, many bytes are looked at together.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(allowed) {
+    if (1..=LONGEST).contains(&text.len()) && text.bytes().fold(true, |all, byte| all & allowed(byte)) {
         return Ok(text);
     }
     let shown: String = text.chars().take(LONGEST).collect();

@@ -7,6 +7,7 @@ mod action_type;
 mod cancel;
 mod collect;
 mod comment;
+mod date;
 mod device_value;
 mod entra_device_id;
 mod error;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
 
 /// A link from which something can be downloaded for a short while: an investigation package, or a result of live response.
 ///
@@ -38,15 +39,13 @@ impl fmt::Debug for DownloadLink {
 
 impl<'de> Deserialize<'de> for DownloadLink {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Answer {
-            value: String,
-        }
-        let answer = Answer::deserialize(deserializer)?;
-        let value = answer.value.trim();
+        // Not derived: the error would show a link that came in another shape. Any shape is a `Value`, so this one does not.
+        let answer = Value::deserialize(deserializer)?;
+        let value = answer.get("value").and_then(Value::as_str);
+        let value = value.ok_or_else(|| de::Error::custom("the answer has no text as its `value`"))?.trim();
         let inside = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
         if inside.is_empty() {
-            return Err(serde::de::Error::custom("the link is empty"));
+            return Err(de::Error::custom("the link is empty"));
         }
         Ok(Self(inside.to_owned()))
     }
@@ -65,6 +64,21 @@ mod tests {
         assert_eq!(url(r#"{"value":"\"a"}"#).unwrap(), "\"a");
         for none in [r#"{"value":""}"#, r#"{"value":"\"\""}"#, r#"{"value":null}"#, "{}"] {
             assert!(url(none).is_err(), "{none}");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_no_link() {
+        for json in [
+            r#""https://a/?sig=s""#,
+            r#"["https://a/?sig=s"]"#,
+            r#"{"value":["https://a/?sig=s"]}"#,
+            r#"{"value":{"https://a/?sig=s":1}}"#,
+            r#"{"https://a/?sig=s":1}"#,
+            r#"{"value":"https://a/?sig=s"#,
+        ] {
+            let error = serde_json::from_str::<DownloadLink>(json).unwrap_err().to_string();
+            assert!(!error.contains("sig"), "{error}");
         }
     }
 }

@@ -57,6 +57,11 @@ macro_rules! open_enum {
 
         impl From<&str> for $name {
             fn from(word: &str) -> Self {
+                // As the service writes it, which is the most common by far, it is found without a look at each word.
+                match word {
+                    $($word => return Self::$variant,)+
+                    _ => {}
+                }
                 $(
                     if word.eq_ignore_ascii_case($word) $(|| word.eq_ignore_ascii_case($alias))* {
                         return Self::$variant;

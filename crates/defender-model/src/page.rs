@@ -9,7 +9,7 @@ use serde::{
 use serde_json::{Map, Value};
 
 use crate::{
-    field::{Field, Read},
+    field::{Field, Read, reading},
     resource::Resource,
 };
 
@@ -107,6 +107,12 @@ fn keep<T: Field>(field: &mut Option<T>, read: Read<T>, name: &str, extra: &mut 
     }
 }
 
+/// No page of the service has more rows.
+const FULL_PAGE: usize = 10_000;
+
+/// A page of more rows than this is likely a full one.
+const SMALL_PAGE: usize = 2_048;
+
 struct Rows<T> {
     read: Vec<T>,
     unreadable: Vec<UnreadableRow>,
@@ -115,6 +121,38 @@ struct Rows<T> {
 impl<T> Default for Rows<T> {
     fn default() -> Self {
         Self { read: Vec::new(), unreadable: Vec::new() }
+    }
+}
+
+impl<T: Resource> Rows<T> {
+    fn push(&mut self, row: Read<T>) {
+        match row {
+            Read::Good(row) => {
+                self.make_room();
+                self.read.push(row);
+            }
+            odd => {
+                let raw = odd.to_raw().unwrap_or_default();
+                let index = self.read.len().saturating_add(self.unreadable.len());
+                self.unreadable.push(UnreadableRow { index, error: T::unreadable(&raw), raw });
+            }
+        }
+    }
+
+    /// A full page is given its room in one step. Doubled on and on, it would be there one and a half times at its largest,
+    /// and its vector be half as large again as what is in it.
+    fn make_room(&mut self) {
+        let rows = self.read.len();
+        if rows == self.read.capacity() && (SMALL_PAGE..FULL_PAGE).contains(&rows) {
+            self.read.reserve_exact(FULL_PAGE.saturating_sub(rows));
+        }
+    }
+
+    /// Gives back the room that was made for a full page that was none.
+    fn trim(&mut self) {
+        if self.read.capacity() > SMALL_PAGE && self.read.len() < self.read.capacity() / 2 {
+            self.read.shrink_to_fit();
+        }
     }
 }
 
@@ -131,16 +169,8 @@ impl<'de, T: Resource> Deserialize<'de> for Rows<T> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Rows<T>, A::Error> {
                 let mut rows = Rows::default();
-                while let Some(row) = array.next_element::<Read<T>>()? {
-                    match row {
-                        Read::Good(row) => rows.read.push(row),
-                        odd => {
-                            let raw = odd.to_raw().unwrap_or_default();
-                            let index = rows.read.len().saturating_add(rows.unreadable.len());
-                            rows.unreadable.push(UnreadableRow { index, error: T::unreadable(&raw), raw });
-                        }
-                    }
-                }
+                while array.next_element_seed(reading(|row| rows.push(row)))?.is_some() {}
+                rows.trim();
                 Ok(rows)
             }
         }

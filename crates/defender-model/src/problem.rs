@@ -101,13 +101,14 @@ impl Problem {
         let error = value.get("error");
         // Entra and some gateways say what went wrong beside `error`, the service inside it.
         let inner = error.filter(|error| error.is_object()).unwrap_or(value);
-        let text = |name: &str| inner.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let code = text("code").or_else(|| error.and_then(Value::as_str));
+        let says_something = |text: &&str| !text.trim().is_empty();
+        let text = |name: &str| inner.get(name).and_then(Value::as_str).filter(says_something);
+        let code = text("code").or_else(|| error.and_then(Value::as_str).filter(says_something));
         self.code = code.map(Code::from).unwrap_or_default();
         self.message = text("message")
             .or_else(|| text("Message"))
             .or_else(|| text("error_description"))
-            .or_else(|| value.as_str())
+            .or_else(|| value.as_str().filter(says_something))
             .map(str::to_owned);
         self.target = text("target").map(str::to_owned);
     }
@@ -265,6 +266,9 @@ mod tests {
         assert_eq!(Problem::parse(404, body).to_string(), "NotFound: gone (target t)");
         assert_eq!(Problem::parse(404, b"").to_string(), "the answer says nothing about why");
         assert_eq!(Problem::parse(502, b"<p>").to_string(), "the answer's 3 bytes say nothing readable about why");
+        assert_eq!(Problem::parse(502, b"\"\"").to_string(), "the answer's 2 bytes say nothing readable about why");
+        let blank = br#"{"error":{"code":" ","message":"\n"}}"#;
+        assert_eq!(Problem::parse(502, blank).to_string(), "the answer's 37 bytes say nothing readable about why");
     }
 
     proptest! {

@@ -37,94 +37,101 @@ macro_rules! resource {
 
         const _: () = {
             use crate::{
-                field::{Field, Read},
+                field::{Field, Found, Read, raw_entry, reading},
                 resource::Resource,
             };
             use serde::{de, ser::SerializeMap};
             use serde_json::{Map, Value};
 
+            #[derive(Clone, Copy)]
             #[expect(non_camel_case_types, reason = "the variants are the names of the fields")]
             enum Key {
                 $($required,)?
                 $($field,)*
-                Other(String),
+                Other,
             }
 
-            impl<'de> serde::Deserialize<'de> for Key {
-                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    struct Name;
-                    impl de::Visitor<'_> for Name {
-                        type Value = Key;
+            /// Reads the name of a field, and keeps it here where it is another.
+            struct Name<'n>(&'n mut String);
 
-                        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                            f.write_str("the name of a field")
-                        }
+            impl<'de> de::DeserializeSeed<'de> for Name<'_> {
+                type Value = Key;
 
-                        fn visit_str<E: de::Error>(self, name: &str) -> Result<Key, E> {
-                            Ok(match name {
-                                $($required_wire => Key::$required,)?
-                                $($wire => Key::$field,)*
-                                other => Key::Other(other.to_owned()),
-                            })
-                        }
-                    }
-                    deserializer.deserialize_identifier(Name)
+                fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+                    deserializer.deserialize_identifier(self)
                 }
+            }
+
+            impl de::Visitor<'_> for Name<'_> {
+                type Value = Key;
+
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("the name of a field")
+                }
+
+                fn visit_str<E: de::Error>(self, name: &str) -> Result<Key, E> {
+                    Ok(match name {
+                        $($required_wire => Key::$required,)?
+                        $($wire => Key::$field,)*
+                        other => {
+                            other.clone_into(self.0);
+                            Key::Other
+                        }
+                    })
+                }
+            }
+
+            /// What each field was found to be.
+            #[derive(Default)]
+            struct Fields {
+                $($required: Found,)?
+                $($field: Found,)*
             }
 
             impl Field for $name {
                 fn object<'de, A: de::MapAccess<'de>>(mut object: A) -> Result<Read<Self>, A::Error> {
+                    let mut found = Fields::default();
                     let mut extra = Map::new();
-                    $(let mut $required: Read<$required_type> = Read::Absent;)?
-                    $(let mut $field: Read<$type> = Read::Absent;)*
-                    while let Some(name) = object.next_key()? {
+                    $(let mut $required: Option<$required_type> = None;)?
+                    $(let mut $field = <$type>::default();)*
+                    let mut other = String::new();
+                    while let Some(name) = object.next_key_seed(Name(&mut other))? {
                         match name {
-                            $(Key::$required => $required = object.next_value()?,)?
-                            $(Key::$field => $field = object.next_value()?,)*
-                            Key::Other(name) => {
-                                extra.insert(name, object.next_value()?);
+                            $(Key::$required => {
+                                let settle = |read| found.$required.settle(read, &mut $required, $required_wire, &mut extra);
+                                object.next_value_seed(reading(settle))?;
+                            })?
+                            $(Key::$field => {
+                                let settle = |read| found.$field.settle(read, &mut $field, $wire, &mut extra);
+                                object.next_value_seed(reading(settle))?;
+                            })*
+                            Key::Other => {
+                                extra.insert(std::mem::take(&mut other), object.next_value()?);
                             }
                         }
                     }
                     $($(
-                        if matches!($field, Read::Absent | Read::Null)
+                        if matches!(found.$field, Found::Absent | Found::Null)
                             && let Some(older) = extra.remove($alias)
                         {
-                            $field = match <$type>::value(older) {
-                                Read::Odd(odd) => {
-                                    extra.insert($alias.to_owned(), odd);
-                                    Read::Absent
-                                }
-                                read => read,
-                            };
+                            match <$type>::value(older) {
+                                Read::Odd(odd) => drop(extra.insert($alias.to_owned(), odd)),
+                                read => found.$field.settle(read, &mut $field, $wire, &mut extra),
+                            }
                         }
                     )?)*
                     #[allow(unused_variables, reason = "a resource that requires nothing is read from any object")]
-                    let with_fields = |mut raw: Map<String, Value>| {
-                        $(raw.extend($field.to_raw().map(|value| ($wire.to_owned(), value)));)*
+                    let whole = |mut raw: Map<String, Value>| {
+                        $(raw.extend(raw_entry(found.$field, $wire, &$field));)*
                         Value::Object(raw)
                     };
                     $(
-                        let $required = match $required {
-                            Read::Good(good) => good,
-                            odd => {
-                                extra.extend(odd.to_raw().map(|value| ($required_wire.to_owned(), value)));
-                                return Ok(Read::Odd(with_fields(extra)));
-                            }
+                        let Some($required) = $required else {
+                            extra.extend(raw_entry(found.$required, $required_wire, &()));
+                            return Ok(Read::Odd(whole(extra)));
                         };
                     )?
-                    Ok(Read::Good($name {
-                        $($required,)?
-                        $($field: match $field {
-                            Read::Good(good) => good,
-                            Read::Absent | Read::Null => <$type>::default(),
-                            Read::Odd(value) => {
-                                extra.insert($wire.to_owned(), value);
-                                <$type>::default()
-                            }
-                        },)*
-                        extra,
-                    }))
+                    Ok(Read::Good($name { $($required,)? $($field,)* extra }))
                 }
             }
 
