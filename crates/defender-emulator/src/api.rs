@@ -1,132 +1,193 @@
-//! The Defender API: its routes, and what each does.
+//! The service: what comes in, what is written down of it, and who answers it.
 
 use std::sync::Arc;
 
 use axum::{
-    Router,
-    extract::{Path, State},
-    middleware::{from_fn_with_state, map_response, map_response_with_state},
+    body::{Body, to_bytes},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header::CONTENT_TYPE};
-use serde_json::Value;
+use http::{
+    HeaderName, HeaderValue, Method, Request, StatusCode,
+    header::{ALLOW, DATE},
+    request::Parts,
+};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use uuid::Uuid;
 
 use crate::{
     action_kind::ActionKind,
+    action_query,
+    answer::Answer,
     authorization::authorize,
-    deflate,
-    identity::MACHINES,
+    blobs, deflate, entra,
+    fault::{Fault, RetryAfter, Wire},
     ledger::{self, Effect},
-    machine_action::{MachineAction, View},
+    library::{self, LARGEST_FILE},
+    links, machine_change, machine_query,
+    operation::Operation,
     problem::Problem,
-    request_body::RequestBody,
+    quota::{Quotas, RetryAfterForm},
+    route::{Call, Route, is_api, route},
     service::Service,
+    submit,
 };
 
-/// What reading an action takes: <https://learn.microsoft.com/defender-endpoint/api/get-machineaction-object>.
-const READ: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
+/// More than any action's body needs. What the service's own limit is, nobody has written down.
+const LARGEST_BODY: usize = 1 << 20;
+/// A file above its own limit must come whole to be told so.
+const LARGEST_UPLOAD: usize = 2 * LARGEST_FILE;
 
-/// Everything below `/api`, with its paths in lower case (see [`crate::path`]), and what to say of any other path.
-pub(crate) fn router(service: &Arc<Service>) -> Router {
-    let mut router = Router::new().route(
-        "/api/machineactions/{id}",
-        get(|State(service): State<Arc<Service>>, Path(id): Path<String>, headers: HeaderMap| async move {
-            read(&service, &id, &headers)
-        }),
-    );
-    for kind in ActionKind::ALL {
-        let path = format!("/api/machines/{{id}}/{}", kind.segment.to_ascii_lowercase());
-        let handler = move |State(service): State<Arc<Service>>,
-                            Path(id): Path<String>,
-                            headers: HeaderMap,
-                            body: Bytes| {
-            async move { submit(&service, kind, &id, &headers, &body) }
-        };
-        router = router.route(&path, post(handler));
+/// Answers a request, whatever it asks for. What the connection is to do instead, if anything, is in the extensions of
+/// the response, as [`Wire`].
+pub(crate) async fn answer(service: Arc<Service>, request: Request<Body>) -> Response {
+    let path = request.uri().path().to_owned();
+    let route = route(request.method(), &path);
+    let operation = if let Route::Call(call) = &route { Some(call.operation) } else { None };
+    let fault = service.faults.of_request(operation);
+    let mut response = if is_api(&path) {
+        api(&service, route, request, fault).await
+    } else if let Some(instead) = fault.and_then(|fault| fault.before(&*service.clock)) {
+        instead
+    } else {
+        let response = beside_the_api(&service, route, request).await;
+        spoilt(&service, response, fault).await
+    };
+    // hyper would put the machine's date on it.
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&service.clock.now());
+    if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
+        response.headers_mut().insert(DATE, date);
     }
-    router
-        .fallback(|uri: Uri| async move { no_route(&uri) })
-        .method_not_allowed_fallback(|method: Method| async move { wrong_method(&method) })
-        .layer(map_response(correlated))
-        .layer(map_response_with_state(Arc::clone(service), deflate::compress))
-        .layer(from_fn_with_state(Arc::clone(service), ledger::record))
-        .with_state(Arc::clone(service))
+    response
 }
 
-/// Answers a POST that asks a machine for an action.
+async fn spoilt(service: &Service, response: Response, fault: Option<Fault>) -> Response {
+    match fault {
+        Some(fault) => fault.after(response, &service.clock).await,
+        None => response,
+    }
+}
+
+/// Answers where a token is asked for, and what a link leads to.
+async fn beside_the_api(service: &Service, route: Route, request: Request<Body>) -> Response {
+    let request = match crate::grants::answer(service, request).await {
+        Ok(answer) => return answer,
+        Err(request) => request,
+    };
+    match route {
+        Route::Call(call) if call.operation == Operation::Token => entra::answer(service, &call, request).await,
+        Route::Call(call) if call.operation == Operation::DownloadBlob => blobs::answer(service, &call, &request),
+        Route::OtherMethod(allowed) => Problem::wrong_method(request.method(), allowed).into_response(),
+        _ => Problem::nowhere(request.uri().path()).into_response(),
+    }
+}
+
+/// Answers what is asked below `/api`, and writes into the ledger whatever may change something.
 ///
-/// The order of the checks is inferred, but for one thing: whoever may not ask learns nothing of the machine.
-fn submit(
-    service: &Service,
-    kind: &'static ActionKind,
-    machine: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Response, Problem> {
-    let caller = authorize(service, headers, kind.roles)?;
-    let body = RequestBody::read(headers, body)?;
-    let Some((machine_id, computer_dns_name)) = MACHINES.into_iter().find(|(id, _)| *id == machine) else {
-        return Err(Problem::no_such("Machine", machine));
+/// Between reading the body and writing down the outcome nothing waits that a client can keep waiting, so that an entry
+/// whose answer the client did not stay for has its outcome too.
+async fn api(service: &Service, route: Route, request: Request<Body>, fault: Option<Fault>) -> Response {
+    let (head, body) = request.into_parts();
+    let limit = match &route {
+        Route::Call(call) if call.operation == Operation::UploadLibraryFile => LARGEST_UPLOAD,
+        _ => LARGEST_BODY,
     };
-    let elapsed = service.clock.elapsed();
-    let action = MachineAction {
-        id: Uuid::new_v4().to_string(),
-        kind,
-        requestor: caller.appid,
-        comment: body.comment,
-        external_id: body.external_id,
-        machine_id,
-        computer_dns_name,
-        created: service.clock.now(),
-        born: elapsed,
+    let body = to_bytes(body, limit).await;
+    let changes = !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let entry = changes.then(|| service.ledger.open(ledger::Entry::of(&head, body.as_deref().unwrap_or_default())));
+    let (response, effect) = match fault.and_then(|fault| fault.before(&*service.clock)) {
+        Some(instead) => (instead, Effect::None),
+        None => done(service, route, &head, body),
     };
-    let answer = action.to_json(&service.base_url, service.actions.pace, elapsed, View::JustCreated);
-    let effect = Effect::Created(action.id.clone());
-    if !service.actions.insert(action, elapsed) {
-        // The words are documented on both pages; the code is the live-response page's, and other clients look for it
-        // here too: <https://learn.microsoft.com/defender-endpoint/api/run-live-response>.
-        return Err(Problem::bad("ActiveRequestAlreadyExists", "Action is already in progress"));
+    if let Some(place) = entry {
+        service.ledger.close(place, effect);
     }
-    let mut response = entity(StatusCode::CREATED, &answer);
-    response.extensions_mut().insert(effect);
-    Ok(response)
+    let response = spoilt(service, deflate::compress(service.settings.deflate, response).await, fault).await;
+    let is_lost = matches!(response.extensions().get(), Some(Wire::Cut | Wire::Silent));
+    if let Some(place) = entry
+        && !is_lost
+    {
+        service.ledger.answered(place, response.status());
+    }
+    response
 }
 
-/// Answers a GET of one action.
-fn read(service: &Service, id: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    authorize(service, headers, READ)?;
-    let action = service.actions.get(id).ok_or_else(|| Problem::no_such("MachineAction", id))?;
-    let elapsed = service.clock.elapsed();
-    Ok(entity(StatusCode::OK, &action.to_json(&service.base_url, service.actions.pace, elapsed, View::Later)))
-}
-
-/// A resource, with the headers seen on the service's own.
-fn entity(status: StatusCode, body: &Value) -> Response {
-    const KIND: &str = "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8";
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(KIND)),
-        (HeaderName::from_static("odata-version"), HeaderValue::from_static("4.0")),
-    ];
-    (status, headers, body.to_string()).into_response()
-}
-
-fn no_route(uri: &Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "NotFound", format!("No resource was found at {}", uri.path()))
-}
-
-/// The code is inferred: the documentation has none for it.
-fn wrong_method(method: &Method) -> Problem {
-    let message = format!("The requested resource does not support the method {method}");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
-}
-
-/// Every answer has an id of its own in this header, which the service's support asks for.
-async fn correlated(mut response: Response) -> Response {
+/// Does it, and says what it did.
+fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum::Error>) -> (Response, Effect) {
+    let answer = match (route, body) {
+        // Inferred: the documentation has no word for it.
+        (_, Err(_)) => Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BadRequest", "Request body is too large")),
+        (Route::Nowhere, _) => Err(Problem::nowhere(head.uri.path())),
+        (Route::OtherMethod(allowed), _) => Err(Problem::wrong_method(&head.method, allowed)),
+        (Route::Call(call), Ok(body)) => handle(service, &call, head, &body),
+    };
+    let effect = answer.as_ref().map_or(Effect::None, |answer| answer.effect.clone());
+    let mut response = answer.into_response();
+    // Every answer has an id of its own in this header, which the service's support asks for.
     if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().to_string()) {
         response.headers_mut().insert(HeaderName::from_static("mise-correlation-id"), id);
     }
-    response
+    (response, effect)
+}
+
+/// Does what is asked.
+///
+/// The order of the checks is inferred, but for one thing: whoever may not ask learns nothing of the machine.
+fn handle(service: &Service, call: &Call, head: &Parts, body: &Bytes) -> Result<Answer, Problem> {
+    let (headers, query) = (&head.headers, head.uri.query().unwrap_or_default());
+    let caller = authorize(service, headers, call.operation.roles())?;
+    if service.settings.quotas == Quotas::Enforced {
+        admit(service, call.operation)?;
+    }
+    if let Some(kind) = ActionKind::of(call.operation) {
+        return submit::submit(service, kind, (&call.id, &caller), headers, body);
+    }
+    match call.operation {
+        Operation::CancelAction => submit::cancel(service, (&call.id, &caller), headers, body),
+        Operation::GetAction => action_query::one(service, &call.id),
+        Operation::ListActions => action_query::list(service, &call.argument, query),
+        Operation::ListMachines => machine_query::list(service, &call.argument, query),
+        Operation::GetMachine => machine_query::one(service, &call.id),
+        Operation::FindMachinesByIp => machine_query::by_ip(service, &call.argument),
+        Operation::FindMachinesByTag => machine_query::by_tag(service, query),
+        Operation::TagMachine => machine_change::tag(service, &call.id, headers, body),
+        Operation::TagMachines => machine_change::tag_many(service, headers, body),
+        Operation::SetDeviceValue => machine_change::value(service, &call.id, headers, body),
+        Operation::UpdateMachine => machine_change::update(service, &call.id, headers, body),
+        Operation::GetPackageUri => links::package(service, &call.id),
+        Operation::GetLiveResponseResult => links::result(service, &call.id, &call.argument),
+        Operation::ListLibraryFiles => Ok(library::list(service)),
+        Operation::UploadLibraryFile => library::upload(service, &caller, headers, body),
+        Operation::DeleteLibraryFile => library::delete(service, &call.id),
+        // The others are the actions, and what is not below `/api`.
+        _ => Err(Problem::nowhere(head.uri.path())),
+    }
+}
+
+/// Lets a call in, or refuses it with the time after which it would be let in.
+fn admit(service: &Service, operation: Operation) -> Result<(), Problem> {
+    service.meter.admit(operation, service.clock.elapsed()).map_err(|wait| {
+        // Up to the next second, so that whoever waits as long is let in.
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        let retry_after = match service.settings.retry_after {
+            RetryAfterForm::Seconds => RetryAfter::Seconds(seconds),
+            // A date has no parts of a second.
+            RetryAfterForm::Date => RetryAfter::Date(seconds.saturating_add(1)),
+            RetryAfterForm::Absent => RetryAfter::Absent,
+        };
+        let message = "API calls quota exceeded! Maximum allowed calls per minute or hour were made";
+        Problem::too_many(message, retry_after.value(&*service.clock))
+    })
+}
+
+impl Problem {
+    fn nowhere(path: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NotFound", format!("No resource was found at {path}"))
+    }
+
+    /// The code is inferred: the documentation has none for it.
+    fn wrong_method(method: &Method, allowed: String) -> Self {
+        let message = format!("The requested resource does not support the method {method}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message).header(ALLOW, allowed)
+    }
 }

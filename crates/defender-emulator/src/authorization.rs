@@ -50,29 +50,18 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::sync::Arc;
 
     use defender_transport::{Clock, testing::ManualClock};
     use http::StatusCode;
 
     use super::*;
-    use crate::{
-        actions::Actions, deflate::Deflate, identity::Identity, jwt::TokenKey, ledger::Ledger, machine_action::Pace,
-    };
+    use crate::{identity::Identity, jwt::TokenKey, service::Settings};
 
     fn service() -> Service {
-        let pace = Pace { pending_for: Duration::ZERO, running_for: Duration::ZERO };
-        Service {
-            clock: Arc::new(ManualClock::new()),
-            base_url: "https://127.0.0.1:1".to_owned(),
-            identity: Identity::generate().unwrap(),
-            key: TokenKey::generate().unwrap(),
-            roles: Vec::new(),
-            token_lifetime: Duration::from_secs(60),
-            deflate: Deflate::Off,
-            actions: Actions::new(pace),
-            ledger: Ledger::default(),
-        }
+        let secrets = (Identity::generate().unwrap(), TokenKey::generate().unwrap());
+        let clock = Arc::new(ManualClock::new());
+        Service::new(clock, (String::new(), String::new()), secrets, Vec::new(), Settings::default())
     }
 
     /// Calls with a token that is good but for what `change` does to it.

@@ -5,15 +5,12 @@ use std::{sync::Arc, time::Duration};
 use defender_transport::{Clock, SystemClock};
 
 use crate::{
-    Deflate, Emulator, Error,
-    actions::Actions,
+    CreatedStatus, Deflate, Duplicates, Emulator, Error, Fractions, Nulls, Quotas, RetryAfterForm, UpdateName,
     certificate::Certificates,
     identity::{Identity, ROLES},
     jwt::TokenKey,
-    ledger::Ledger,
-    machine_action::Pace,
     server::Server,
-    service::Service,
+    service::{Service, Settings},
 };
 
 /// Sets up an [`Emulator`].
@@ -22,22 +19,13 @@ use crate::{
 pub struct EmulatorBuilder {
     clock: Arc<dyn Clock>,
     port: u16,
-    pace: Pace,
     left_out: Vec<String>,
-    deflate: Deflate,
-    token_lifetime: Duration,
+    settings: Settings,
 }
 
 impl EmulatorBuilder {
     pub(crate) fn new() -> Self {
-        Self {
-            clock: Arc::new(SystemClock::new()),
-            port: 0,
-            pace: Pace { pending_for: Duration::from_secs(1), running_for: Duration::from_secs(2) },
-            left_out: Vec::new(),
-            deflate: Deflate::Off,
-            token_lifetime: Duration::from_secs(3599),
-        }
+        Self { clock: Arc::new(SystemClock::new()), port: 0, left_out: Vec::new(), settings: Settings::default() }
     }
 
     /// The clock by which actions move, tokens expire and answers are dated. Default: [`SystemClock`].
@@ -55,13 +43,13 @@ impl EmulatorBuilder {
     /// How long an action is `Pending`. Default: 1 s. The real service keeps one pending for up to three days while the
     /// machine is offline (<https://learn.microsoft.com/defender-endpoint/api/run-live-response>).
     pub fn pending_for(mut self, pending_for: Duration) -> Self {
-        self.pace.pending_for = pending_for;
+        self.settings.pace.pending_for = pending_for;
         self
     }
 
     /// How long an action is `InProgress` after that, before it is `Succeeded`. Default: 2 s.
     pub fn running_for(mut self, running_for: Duration) -> Self {
-        self.pace.running_for = running_for;
+        self.settings.pace.running_for = running_for;
         self
     }
 
@@ -74,13 +62,99 @@ impl EmulatorBuilder {
 
     /// Whether the API's answers come compressed unasked. Default: [`Deflate::Off`].
     pub fn deflate(mut self, deflate: Deflate) -> Self {
-        self.deflate = deflate;
+        self.settings.deflate = deflate;
+        self
+    }
+
+    /// What becomes of a POST while an action of its type is active on its machine. Default: [`Duplicates::Refuse`].
+    pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
+        self.settings.duplicates = duplicates;
+        self
+    }
+
+    /// How long after its making an action is not found yet: a 404 when it is read by itself, and left out of lists.
+    /// Default: not at all. Other clients have seen seconds, and allow for two minutes.
+    pub fn read_lag(mut self, read_lag: Duration) -> Self {
+        self.settings.read_lag = read_lag;
+        self
+    }
+
+    /// How many machines there are. Default, and the fewest but for none: 3. With none, the list of machines is a 404, as
+    /// <https://learn.microsoft.com/defender-endpoint/api/get-machines> says of no recent machines.
+    pub fn machines(mut self, machines: u32) -> Self {
+        self.settings.machines = machines;
+        self
+    }
+
+    /// Whether too many calls are a 429. Default: [`Quotas::Enforced`].
+    pub fn quotas(mut self, quotas: Quotas) -> Self {
+        self.settings.quotas = quotas;
+        self
+    }
+
+    /// How a 429 says when to come again. Default: [`RetryAfterForm::Seconds`].
+    pub fn retry_after(mut self, form: RetryAfterForm) -> Self {
+        self.settings.retry_after = form;
+        self
+    }
+
+    /// Lets a [`Fault`](crate::Fault) happen to so many in 1 of all requests, of tokens too, by this seed. Some of them
+    /// never get an answer, so that a client must have limits of time.
+    pub fn chaotic(mut self, seed: u64, rate: f64) -> Self {
+        self.settings.chaos = Some((seed, rate));
+        self
+    }
+
+    /// How long a link is good for. Default: 30 minutes, as
+    /// <https://learn.microsoft.com/defender-endpoint/api/get-live-response-result> has it; of a package's link its page
+    /// says only that it is short-lived.
+    pub fn link_lifetime(mut self, link_lifetime: Duration) -> Self {
+        self.settings.link_lifetime = link_lifetime;
+        self
+    }
+
+    /// How many actions there are at the start, all of which have ended long ago. Default: none. They are spread over the
+    /// machines and the types, a second apart, for tests of long lists.
+    pub fn history(mut self, actions: u32) -> Self {
+        self.settings.history = actions;
+        self
+    }
+
+    /// How many rows a page has, if `$top` asks for no fewer. Default, and the most: 10,000, as
+    /// <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection> has it. Fewer make next links
+    /// come sooner.
+    pub fn page_size(mut self, rows: usize) -> Self {
+        self.settings.page_size = rows.max(1);
+        self
+    }
+
+    /// With which status an action is created. Default: [`CreatedStatus::Documented`].
+    pub fn created_status(mut self, created: CreatedStatus) -> Self {
+        self.settings.created = created;
+        self
+    }
+
+    /// What a record calls the time of its last change. Default: [`UpdateName::Live`].
+    pub fn update_name(mut self, name: UpdateName) -> Self {
+        self.settings.spelling.update_name = name;
+        self
+    }
+
+    /// How many digits of a second an action's dates have. Default: [`Fractions::Seven`].
+    pub fn fractions(mut self, fractions: Fractions) -> Self {
+        self.settings.spelling.fractions = fractions;
+        self
+    }
+
+    /// Whether a field without a value is written. Default: [`Nulls::Written`].
+    pub fn nulls(mut self, nulls: Nulls) -> Self {
+        self.settings.spelling.nulls = nulls;
         self
     }
 
     /// How long a token is good for, to the second. Default: 3599 s, as Entra's pages show it.
     pub fn token_lifetime(mut self, token_lifetime: Duration) -> Self {
-        self.token_lifetime = token_lifetime;
+        self.settings.token_lifetime = token_lifetime;
         self
     }
 
@@ -91,23 +165,34 @@ impl EmulatorBuilder {
     /// The port is taken, a role that is left out does not exist, or the system gives no random bytes; the message says
     /// which.
     pub async fn start(self) -> Result<Emulator, Error> {
-        if let Some(unknown) = self.left_out.iter().find(|role| !ROLES.contains(&role.as_str())) {
-            return Err(Error::role(unknown, &ROLES));
-        }
+        self.check()?;
         let certificates = Certificates::generate()?;
-        let (identity, key) = (Identity::generate()?, TokenKey::generate()?);
         let (server, port) = Server::bind(self.port).await?;
-        let service = Service {
-            clock: self.clock,
-            base_url: format!("https://127.0.0.1:{port}"),
-            identity,
-            key,
-            roles: ROLES.into_iter().filter(|role| !self.left_out.iter().any(|left_out| left_out == role)).collect(),
-            token_lifetime: self.token_lifetime,
-            deflate: self.deflate,
-            actions: Actions::new(self.pace),
-            ledger: Ledger::default(),
-        };
-        Ok(Emulator::serve(service, certificates, server))
+        // A link's host is not the API's.
+        let urls = (format!("https://127.0.0.1:{port}"), format!("https://localhost:{port}"));
+        Ok(Emulator::serve(self.service(urls)?, certificates, server))
+    }
+
+    /// As [`start`](Self::start), but without certificates and without a socket: [`Emulator::transport`] is the only way
+    /// in. It needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), but for the port.
+    pub fn in_process(self) -> Result<Emulator, Error> {
+        self.check()?;
+        let urls = ("https://defender-emulator.test".to_owned(), "https://blobs.defender-emulator.test".to_owned());
+        Ok(Emulator::without_socket(self.service(urls)?))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let unknown = self.left_out.iter().find(|role| !ROLES.contains(&role.as_str()));
+        unknown.map_or(Ok(()), |unknown| Err(Error::role(unknown, &ROLES)))
+    }
+
+    fn service(self, urls: (String, String)) -> Result<Service, Error> {
+        let secrets = (Identity::generate()?, TokenKey::generate()?);
+        let roles = ROLES.into_iter().filter(|role| !self.left_out.iter().any(|left_out| left_out == role)).collect();
+        Ok(Service::new(self.clock, urls, secrets, roles, self.settings))
     }
 }

@@ -1,10 +1,9 @@
 //! Answers that come compressed though nobody asked.
 
-use std::{io::Write, sync::Arc};
+use std::io::Write;
 
 use axum::{
     body::{Body, to_bytes},
-    extract::State,
     response::Response,
 };
 use flate2::{
@@ -15,8 +14,6 @@ use http::{
     HeaderValue,
     header::{CONTENT_ENCODING, CONTENT_LENGTH},
 };
-
-use crate::service::Service;
 
 /// Whether the API's answers come with `Content-Encoding: deflate`, whatever the request accepts.
 ///
@@ -50,14 +47,14 @@ impl Deflate {
 }
 
 /// Compresses an answer, if the emulator was told to.
-pub(crate) async fn compress(State(service): State<Arc<Service>>, response: Response) -> Response {
-    if service.deflate == Deflate::Off {
+pub(crate) async fn compress(deflate: Deflate, response: Response) -> Response {
+    if deflate == Deflate::Off {
         return response;
     }
     let (mut head, body) = response.into_parts();
     // The body was made here in one piece, so that reading it cannot fail.
     let plain = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let Some(packed) = service.deflate.pack(&plain) else {
+    let Some(packed) = deflate.pack(&plain) else {
         return Response::from_parts(head, Body::from(plain));
     };
     head.headers.remove(CONTENT_LENGTH);

@@ -2,26 +2,19 @@
 
 use std::{fmt, sync::Arc};
 
-use axum::{extract::State, middleware::map_response_with_state, response::Response};
-use http::{HeaderValue, header::DATE};
-use jiff::fmt::rfc2822::DateTimePrinter;
-
 use crate::{
-    EmulatorBuilder, Entry, Error, api,
-    certificate::Certificates,
-    entra,
-    identity::{AUDIENCE, MACHINES},
-    server::Server,
-    service::Service,
+    EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule,
+    certificate::Certificates, identity::AUDIENCE, machine::Machine, server::Server, service::Service,
 };
 
 /// A Defender for Endpoint service, and the Entra ID that signs in to it, on the loopback of this machine.
 ///
 /// It listens until it is dropped; then its listener is closed and its connections are cut.
 pub struct Emulator {
-    service: Arc<Service>,
+    pub(crate) service: Arc<Service>,
+    machine_ids: Vec<Arc<str>>,
     ca_pem: String,
-    _server: Server,
+    _server: Option<Server>,
 }
 
 impl Emulator {
@@ -40,12 +33,53 @@ impl Emulator {
     }
 
     pub(crate) fn serve(service: Service, certificates: Certificates, server: Server) -> Self {
-        let service = Arc::new(service);
-        let router = api::router(&service)
-            .merge(entra::router(&service))
-            .layer(map_response_with_state(Arc::clone(&service), dated));
-        server.serve(certificates.tls, router);
-        Self { service, ca_pem: certificates.ca_pem, _server: server }
+        let emulator = Self::without_socket(service);
+        server.serve(certificates.tls, Arc::clone(&emulator.service));
+        Self { ca_pem: certificates.ca_pem, _server: Some(server), ..emulator }
+    }
+
+    pub(crate) fn without_socket(service: Service) -> Self {
+        let machine_ids = service.world().machines.all().iter().map(|machine| Arc::clone(&machine.id)).collect();
+        Self { service: Arc::new(service), machine_ids, ca_pem: String::new(), _server: None }
+    }
+
+    /// A way in that has no socket in it, whether there is one beside it or not. It needs no runtime, so that a test can
+    /// drive it with nothing but a clock turned by hand.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use defender_emulator::Emulator;
+    /// use defender_transport::Transport;
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let emulator = Emulator::builder().in_process()?;
+    /// let url = format!("{}/api/machines", emulator.base_url());
+    /// let answer = emulator.transport().send(http::Request::get(url).body(Bytes::new())?).await?;
+    /// assert_eq!(answer.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn transport(&self) -> InProcess {
+        InProcess::new(Arc::clone(&self.service))
+    }
+
+    /// Lets something go wrong with every request from now on, until the rule is narrowed.
+    ///
+    /// Of several rules the first that fits is taken.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use defender_emulator::{Emulator, Fault, Operation};
+    ///
+    /// let emulator = Emulator::start().await?;
+    /// emulator.fault(Fault::ResetAfterEffect).on(Operation::Isolate).times(1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[expect(clippy::must_use_candidate, reason = "the rule holds already")]
+    pub fn fault(&self, fault: Fault) -> FaultRule {
+        self.service.faults.add(fault)
     }
 
     /// The API's base, such as `https://127.0.0.1:41234`, without `/api`.
@@ -85,19 +119,70 @@ impl Emulator {
         &self.service.identity.client_secret
     }
 
-    /// The ids of the machines that are onboarded, always the same.
+    /// The ids of the machines, always the same.
     #[must_use]
     pub fn machine_ids(&self) -> Vec<&str> {
-        MACHINES.into_iter().map(|(id, _)| id).collect()
+        self.machine_ids.iter().map(|id| &**id).collect()
     }
 
-    /// The certificate of the CA, made at start, that a client must trust, as PEM.
+    /// The certificate of the CA, made at start, that a client must trust, as PEM. Empty for one without a socket. Empty for one without a socket.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    /// Every POST that the API has received, whatever came of it, in the order in which they came.
+    /// What has been done to the machine of this id, so far; `None` where there is none.
+    #[must_use]
+    pub fn machine(&self, id: &str) -> Option<MachineState> {
+        let world = self.service.world();
+        let elapsed = self.service.clock.elapsed();
+        let (_, machine) = world.machines.find(id)?;
+        Some(MachineState::of(machine, &world.actions, elapsed))
+    }
+
+    /// The machine of this id is not there from now on: actions that are asked of it wait, and time out after three
+    /// days. Says whether there is such a machine.
+    #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
+    pub fn machine_offline(&self, id: &str) -> bool {
+        let elapsed = self.service.clock.elapsed();
+        self.change_machine(id, |machine| machine.offline_since = machine.offline_since.or(Some(elapsed))).is_some()
+    }
+
+    /// The machine of this id is there again, and what waited for it begins. Says whether there is such a machine.
+    #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
+    pub fn machine_online(&self, id: &str) -> bool {
+        let Some(place) = self.change_machine(id, |machine| machine.offline_since = None) else { return false };
+        let elapsed = self.service.clock.elapsed();
+        self.service.world().actions.resume(place, elapsed, self.service.settings.pace);
+        true
+    }
+
+    fn change_machine(&self, id: &str, change: impl FnOnce(&mut Machine)) -> Option<usize> {
+        let mut world = self.service.world();
+        let (place, _) = world.machines.find(id)?;
+        change(world.machines.get_mut(place)?);
+        Some(place)
+    }
+
+    /// Tells how actions end that are asked for from now on: all of them, until the rule is narrowed.
+    ///
+    /// Of several rules the first that fits is taken; where none does, an action ends as `Succeeded`.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use defender_emulator::{Emulator, Outcome};
+    ///
+    /// let emulator = Emulator::start().await?;
+    /// emulator.outcome(Outcome::Failed { error_hresult: -2147024891 }).of_type("Isolate").times(1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[expect(clippy::must_use_candidate, reason = "the rule holds already")]
+    pub fn outcome(&self, outcome: Outcome) -> OutcomeRule {
+        self.service.outcomes.add(outcome)
+    }
+
+    /// Every POST, PATCH and DELETE that the API has received, whatever came of it, in the order in which they came.
     #[must_use]
     pub fn ledger(&self) -> Vec<Entry> {
         self.service.ledger.entries()
@@ -109,13 +194,4 @@ impl fmt::Debug for Emulator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Emulator").field("service", &self.service).finish_non_exhaustive()
     }
-}
-
-/// Puts the clock's date on an answer. hyper would put the machine's.
-async fn dated(State(service): State<Arc<Service>>, mut response: Response) -> Response {
-    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&service.clock.now());
-    if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
-        response.headers_mut().insert(DATE, date);
-    }
-    response
 }

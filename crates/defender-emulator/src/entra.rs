@@ -2,24 +2,22 @@
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>.
 
-use std::sync::Arc;
-
 use axum::{
-    Form, Router,
-    extract::{Path, State, rejection::FormRejection},
+    Form,
+    body::Body,
+    extract::FromRequest,
     response::{IntoResponse, Response},
-    routing::post,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Request, StatusCode,
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, PRAGMA},
 };
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{entra_error::EntraError, identity::AUDIENCE, jwt::Claims, service::Service};
+use crate::{entra_error::EntraError, identity::AUDIENCE, jwt::Claims, route::Call, service::Service};
 
 /// On every answer of the token endpoint.
 pub(crate) const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -28,18 +26,12 @@ pub(crate) const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (PRAGMA, HeaderValue::from_static("no-cache")),
 ];
 
-/// The token endpoint of every tenant.
-pub(crate) fn router(service: &Arc<Service>) -> Router {
-    let handler = |State(service): State<Arc<Service>>,
-                   Path(tenant): Path<String>,
-                   headers: HeaderMap,
-                   form: Result<Form<TokenForm>, FormRejection>| async move {
-        // A body that is no form has no parameters, and that is what Entra says of it.
-        let form = form.map(|Form(form)| form).unwrap_or_default();
-        token(&service, &tenant, &headers, form)
-            .unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
-    };
-    Router::new().route("/{tenant}/oauth2/v2.0/token", post(handler)).with_state(Arc::clone(service))
+/// Answers at the token endpoint of any tenant.
+pub(crate) async fn answer(service: &Service, call: &Call, request: Request<Body>) -> Response {
+    let headers = request.headers().clone();
+    // A body that is no form has no parameters, and that is what Entra says of it.
+    let form = Form::from_request(request, &()).await.map(|Form(form)| form).unwrap_or_default();
+    token(service, call, &headers, form).unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
 }
 
 /// No `Debug`: it holds the secret.
@@ -49,10 +41,12 @@ struct TokenForm {
     client_id: Option<String>,
     client_secret: Option<String>,
     scope: Option<String>,
+    resource: Option<String>,
 }
 
-fn token(service: &Service, tenant: &str, headers: &HeaderMap, form: TokenForm) -> Result<Response, EntraError> {
+fn token(service: &Service, call: &Call, headers: &HeaderMap, form: TokenForm) -> Result<Response, EntraError> {
     let identity = &service.identity;
+    let (tenant, is_v1) = (call.id.as_str(), call.argument == "v1");
     if !tenant.eq_ignore_ascii_case(&identity.tenant_id) {
         let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
         return Err(EntraError::bad("invalid_request", 90_002, text));
@@ -64,8 +58,10 @@ fn token(service: &Service, tenant: &str, headers: &HeaderMap, form: TokenForm) 
     }
     let (client_id, secret) = basic(headers).unwrap_or((form.client_id, form.client_secret));
     let client_id = given(client_id).ok_or_else(|| EntraError::missing("client_id"))?;
-    let scope = given(form.scope).ok_or_else(|| EntraError::missing("scope"))?;
-    let resource = resource(&scope)?;
+    // The older endpoint knows no scopes, and the newer one no resources.
+    let wanted = if is_v1 { ("resource", form.resource) } else { ("scope", form.scope) };
+    let wanted = given(wanted.1).ok_or_else(|| EntraError::missing(wanted.0))?;
+    let resource = if is_v1 { wanted.as_str() } else { resource(&wanted)? };
     if !client_id.eq_ignore_ascii_case(&identity.client_id) {
         let text = format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'.");
         return Err(EntraError::bad("unauthorized_client", 700_016, text));
@@ -85,7 +81,7 @@ fn token(service: &Service, tenant: &str, headers: &HeaderMap, form: TokenForm) 
         let text = format!("The resource principal named {resource} was not found in the tenant named {tenant}.");
         return Err(EntraError::bad("invalid_resource", 500_011, text));
     }
-    issue(service)
+    issue(service, is_v1)
 }
 
 /// What the one scope of an application's request is for. The slash of a name that ends in one belongs to it.
@@ -100,9 +96,9 @@ fn resource(scope: &str) -> Result<&str, EntraError> {
     })
 }
 
-fn issue(service: &Service) -> Result<Response, EntraError> {
+fn issue(service: &Service, is_v1: bool) -> Result<Response, EntraError> {
     let now = service.clock.now().as_second();
-    let lifetime = service.token_lifetime.as_secs();
+    let lifetime = service.settings.token_lifetime.as_secs();
     let claims = Claims {
         aud: AUDIENCE.to_owned(),
         iss: format!("https://sts.windows.net/{}/", service.identity.tenant_id),
@@ -115,6 +111,19 @@ fn issue(service: &Service) -> Result<Response, EntraError> {
     };
     let token = service.key.sign(&claims);
     let token = token.map_err(|error| EntraError::bad("server_error", 90_033, error.to_string()))?;
+    if is_v1 {
+        // Its numbers are strings, and it has more of them.
+        let body = json!({
+            "token_type": "Bearer",
+            "expires_in": lifetime.to_string(),
+            "ext_expires_in": lifetime.to_string(),
+            "expires_on": claims.exp.to_string(),
+            "not_before": claims.nbf.to_string(),
+            "resource": AUDIENCE,
+            "access_token": token,
+        });
+        return Ok((StatusCode::OK, HEADERS, body.to_string()).into_response());
+    }
     let body = json!({
         "token_type": "Bearer",
         "expires_in": lifetime,

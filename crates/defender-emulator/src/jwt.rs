@@ -4,7 +4,10 @@
 //! emulators refuse each other's tokens.
 
 use aws_lc_rs::{hmac, rand};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -44,10 +47,16 @@ impl TokenKey {
 
     /// The token that says `claims`.
     pub(crate) fn sign(&self, claims: &Claims) -> serde_json::Result<String> {
-        let head = URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"HS256"}"#);
+        // No two tokens are alike, as with Entra, whose `uti` sees to it.
+        let head = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":"HS256","kid":"{}"}}"#, uuid::Uuid::new_v4()));
         let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims)?));
         let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, signed.as_bytes()));
         Ok(format!("{signed}.{signature}"))
+    }
+
+    /// The signature of a link.
+    pub(crate) fn stamp(&self, text: &str) -> String {
+        STANDARD.encode(hmac::sign(&self.0, text.as_bytes()))
     }
 
     /// What `token` says, if it was made here and is still good. Whom it is for is the caller's question.

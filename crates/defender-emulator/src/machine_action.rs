@@ -1,33 +1,46 @@
-//! A machine action: how it moves by the clock, and how it looks.
+//! A machine action, and how it looks.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
-use crate::action_kind::ActionKind;
-
-/// How long an action stays in its two passing states.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    pub(crate) pending_for: Duration,
-    pub(crate) running_for: Duration,
-}
+use crate::{
+    action_kind::ActionKind,
+    life::Life,
+    live_response::Command,
+    spelling::{Spelling, date},
+};
 
 /// One action of one machine.
 #[derive(Clone, Debug)]
 pub(crate) struct MachineAction {
-    pub(crate) id: String,
+    pub(crate) id: Uuid,
     pub(crate) kind: &'static ActionKind,
-    pub(crate) requestor: String,
-    pub(crate) comment: String,
-    pub(crate) external_id: Option<String>,
-    pub(crate) machine_id: &'static str,
-    pub(crate) computer_dns_name: &'static str,
-    /// When it was made, on the wall.
+    pub(crate) requestor: Arc<str>,
+    pub(crate) comment: Option<Arc<str>>,
+    pub(crate) external_id: Option<Arc<str>>,
+    pub(crate) scope: Option<&'static str>,
+    pub(crate) sha1: Option<Arc<str>>,
+    pub(crate) commands: Arc<[Command]>,
+    /// The machine's place among all.
+    pub(crate) machine: usize,
+    pub(crate) machine_id: Arc<str>,
+    pub(crate) computer_dns_name: Arc<str>,
+    /// When it was made, on the wall; with no more digits than are written.
     pub(crate) created: Timestamp,
-    /// When it was made, on the clock's own time, by which it moves.
-    pub(crate) born: Duration,
+    pub(crate) digits: u8,
+    pub(crate) life: Life,
+    pub(crate) cancellation: Option<Box<Cancellation>>,
+}
+
+/// Who cancelled it.
+#[derive(Clone, Debug)]
+pub(crate) struct Cancellation {
+    pub(crate) requestor: Arc<str>,
+    pub(crate) comment: Option<Arc<str>>,
+    pub(crate) at: Timestamp,
 }
 
 /// Who looks. Straight after the POST the service does not know the machine's name yet, as captures show.
@@ -38,68 +51,65 @@ pub(crate) enum View {
 }
 
 impl MachineAction {
-    /// The state at `elapsed`, and how long after its making the action came into it.
-    fn state(&self, pace: Pace, elapsed: Duration) -> (&'static str, Duration) {
-        let age = elapsed.saturating_sub(self.born);
-        let done = pace.pending_for.saturating_add(pace.running_for);
-        if age < pace.pending_for {
-            ("Pending", Duration::ZERO)
-        } else if age < done {
-            ("InProgress", pace.pending_for)
-        } else {
-            ("Succeeded", done)
-        }
+    /// The record by itself, with its context; `base_url` stands in the place of the service's own.
+    pub(crate) fn entity(&self, base_url: &str, spelling: Spelling, elapsed: Duration, view: View) -> Value {
+        let context = format!("{base_url}/api/$metadata#MachineActions/$entity");
+        let mut record = Map::new();
+        record.insert("@odata.context".to_owned(), context.into());
+        record.extend(self.row(spelling, elapsed, view));
+        Value::Object(record)
     }
 
-    /// Whether another action of the same type is refused because of this one.
-    pub(crate) fn is_active(&self, pace: Pace, elapsed: Duration) -> bool {
-        self.state(pace, elapsed).0 != "Succeeded"
+    /// Whether reads and lists know of it yet.
+    pub(crate) fn is_visible(&self, elapsed: Duration, read_lag: Duration) -> bool {
+        elapsed.saturating_sub(self.life.born()) >= read_lag
+    }
+
+    /// When it last changed.
+    pub(crate) fn updated(&self, elapsed: Duration) -> Timestamp {
+        match &self.cancellation {
+            // In captures the two differ by one tick.
+            Some(cancellation) => cancellation.at.checked_add(Duration::from_nanos(100)).unwrap_or(Timestamp::MAX),
+            None => self.created.checked_add(self.life.since(elapsed)).unwrap_or(Timestamp::MAX),
+        }
     }
 
     /// The twenty fields of live captures, which the table in
     /// <https://learn.microsoft.com/defender-endpoint/api/machineaction> has but for `errorHResult` and
-    /// `troubleshootInfo`; and the context, with `base_url` in the place of the service's own.
-    pub(crate) fn to_json(&self, base_url: &str, pace: Pace, elapsed: Duration, view: View) -> Value {
-        let (status, since) = self.state(pace, elapsed);
-        let updated = self.created.checked_add(since).unwrap_or(Timestamp::MAX);
-        json!({
-            "@odata.context": format!("{base_url}/api/$metadata#MachineActions/$entity"),
-            "id": self.id,
+    /// `troubleshootInfo`.
+    pub(crate) fn row(&self, spelling: Spelling, elapsed: Duration, view: View) -> Map<String, Value> {
+        let written = |time: Timestamp| date(time, self.digits);
+        let cancellation = self.cancellation.as_deref();
+        let count = self.commands.len();
+        let commands = self.commands.iter().enumerate();
+        let commands: Vec<_> = commands
+            .map(|(index, command)| command.to_json((index, count), &self.life, elapsed, self.created, &written))
+            .collect();
+        let file = self.sha1.as_ref().map(|sha1| json!({ "fileIdentifier": **sha1, "fileIdentifierType": "Sha1" }));
+        let record = json!({
+            "id": self.id.to_string(),
             "type": self.kind.word,
             "title": null,
-            "requestor": self.requestor,
-            "requestorComment": self.comment,
-            "status": status,
-            "machineId": self.machine_id,
-            "computerDnsName": (view == View::Later).then_some(self.computer_dns_name),
-            "creationDateTimeUtc": ticks(self.created),
-            "lastUpdateDateTimeUtc": ticks(updated),
-            "cancellationRequestor": null,
-            "cancellationComment": null,
-            "cancellationDateTimeUtc": null,
-            "errorHResult": 0,
-            "scope": null,
-            "externalId": self.external_id,
+            "requestor": *self.requestor,
+            "requestorComment": self.comment.as_deref(),
+            "status": self.life.status(elapsed),
+            "machineId": *self.machine_id,
+            "computerDnsName": (view == View::Later).then_some(&*self.computer_dns_name),
+            "creationDateTimeUtc": written(self.created),
+            "lastUpdateDateTimeUtc": written(self.updated(elapsed)),
+            "cancellationRequestor": cancellation.map(|cancellation| &*cancellation.requestor),
+            "cancellationComment": cancellation.and_then(|cancellation| cancellation.comment.as_deref()),
+            "cancellationDateTimeUtc": cancellation.map(|cancellation| written(cancellation.at)),
+            "errorHResult": self.life.error_hresult(elapsed),
+            "scope": self.scope,
+            "externalId": self.external_id.as_deref(),
             "requestSource": "PublicApi",
-            "relatedFileInfo": null,
-            "commands": [],
+            "relatedFileInfo": file,
+            "commands": commands,
             "troubleshootInfo": null,
-        })
-    }
-}
-
-/// A date as the service writes most of them: UTC, to 100 ns.
-fn ticks(time: Timestamp) -> String {
-    format!("{time:.7}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_has_seven_digits_and_a_z() {
-        assert_eq!(ticks(Timestamp::UNIX_EPOCH), "1970-01-01T00:00:00.0000000Z");
-        assert_eq!(ticks("2026-01-01T12:00:00.123456789Z".parse().unwrap()), "2026-01-01T12:00:00.1234567Z");
+        });
+        let Value::Object(mut record) = record else { return Map::new() };
+        spelling.apply(&mut record);
+        record
     }
 }

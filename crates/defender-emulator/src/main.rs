@@ -1,35 +1,17 @@
 //! The emulator as a program: it prints where it listens, and serves until it is told to stop.
 
+mod arguments;
+
 use std::{
     fmt,
     io::{self, Write},
-    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use defender_emulator::Emulator;
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::Parser;
 use serde_json::json;
 
-const HELP: &str = "\
-Microsoft Defender for Endpoint on loopback, for tests.
-
-Usage: defender-emulator --ca-file PATH [--port PORT]
-
-Options:
-      --ca-file PATH  Where to write the certificate (PEM) of the CA that clients must trust
-      --port PORT     The port on 127.0.0.1; 0, the default, is any that is free
-  -h, --help          Print this help
-
-Once it listens, it prints one line of JSON with its address and its credentials.
-It serves until SIGINT or SIGTERM, and then ends with 0.
-";
-
-/// What the command line asks for.
-enum Command {
-    Help,
-    Serve { port: u16, ca_file: PathBuf },
-}
+use arguments::{Command, HELP, Serve, command};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -39,7 +21,7 @@ async fn main() -> ExitCode {
     };
     let result = match command {
         Command::Help => print(HELP),
-        Command::Serve { port, ca_file } => serve(port, &ca_file).await,
+        Command::Serve(how) => serve(*how).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,25 +29,14 @@ async fn main() -> ExitCode {
     }
 }
 
-fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
-    let (mut port, mut ca_file) = (0, None);
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
-            Arg::Long("port") => port = arguments.value()?.parse()?,
-            Arg::Long("ca-file") => ca_file = Some(PathBuf::from(arguments.value()?)),
-            other => return Err(other.unexpected()),
-        }
-    }
-    let ca_file = ca_file.ok_or("missing option '--ca-file': without the certificate nobody can connect")?;
-    Ok(Command::Serve { port, ca_file })
-}
-
-async fn serve(port: u16, ca_file: &Path) -> Result<(), String> {
+async fn serve(Serve { builder, ca_file, offline }: Serve) -> Result<(), String> {
     // Before the line is printed: whoever has read it may send a signal at once.
     let told_to_stop = signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let emulator = Emulator::builder().port(port).start().await.map_err(|error| with_source(&error))?;
-    std::fs::write(ca_file, emulator.ca_pem())
+    let emulator = builder.start().await.map_err(|error| with_source(&error))?;
+    if let Some(unknown) = offline.iter().find(|machine| !emulator.machine_offline(machine)) {
+        return Err(format!("there is no machine {unknown} to be offline"));
+    }
+    std::fs::write(&ca_file, emulator.ca_pem())
         .map_err(|error| format!("cannot write the CA certificate to {}: {error}", ca_file.display()))?;
     let line = json!({
         "base_url": emulator.base_url(),

@@ -2,8 +2,8 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{
-    HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    HeaderName, HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -17,12 +17,17 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
-    challenge: Option<String>,
+    header: Option<(HeaderName, String)>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), challenge: None }
+        Self { status, code, message: message.into(), header: None }
+    }
+
+    /// A query that is not understood: an empty code, `details` and no target, as in microsoft-365-docs#12682.
+    pub(crate) fn query(why: impl AsRef<str>) -> Self {
+        Self::bad("", format!("The query specified in the URI is not valid. {}", why.as_ref()))
     }
 
     /// A 400.
@@ -32,8 +37,8 @@ impl Problem {
 
     /// A 401, with what `WWW-Authenticate` says after `Bearer`.
     pub(crate) fn unauthorized(message: &str, challenge: &str) -> Self {
-        let problem = Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message);
-        Self { challenge: Some(format!("Bearer {challenge}")), ..problem }
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
+            .header(WWW_AUTHENTICATE, format!("Bearer {challenge}"))
     }
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
@@ -45,6 +50,17 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "ResourceNotFound", format!("{what} {id} was not found"))
     }
 
+    /// A 429, with what `Retry-After` says, if anything.
+    pub(crate) fn too_many(message: impl Into<String>, retry_after: Option<String>) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
+        Self { header: retry_after.map(|when| (RETRY_AFTER, when)), ..problem }
+    }
+
+    /// With a header of its own.
+    pub(crate) fn header(self, name: HeaderName, value: String) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
@@ -53,13 +69,18 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "error": { "code": self.code, "message": self.message, "target": Uuid::new_v4().to_string() }
-        });
+        let body = match self.code {
+            "" => json!({ "error": { "code": "", "message": self.message, "details": [] } }),
+            code => {
+                json!({ "error": { "code": code, "message": self.message, "target": Uuid::new_v4().to_string() } })
+            }
+        };
         let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))];
         let mut response = (self.status, kind, body.to_string()).into_response();
-        if let Some(challenge) = self.challenge.and_then(|challenge| HeaderValue::try_from(challenge).ok()) {
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        if let Some((name, value)) = self.header
+            && let Ok(value) = HeaderValue::try_from(value)
+        {
+            response.headers_mut().insert(name, value);
         }
         response
     }

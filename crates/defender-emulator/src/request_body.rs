@@ -1,51 +1,139 @@
-//! What an action's POST must carry.
+//! What a POST must carry.
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use crate::problem::Problem;
+use crate::{
+    action_kind::Asks,
+    live_response::{self, Command},
+    problem::Problem,
+};
 
-/// What restricting and lifting the restriction are asked with.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct RequestBody {
-    pub(crate) comment: String,
-    pub(crate) external_id: Option<String>,
-}
+/// The properties of a JSON body, taken out one by one.
+#[derive(Debug)]
+pub(crate) struct Fields(Map<String, Value>);
 
-impl RequestBody {
-    /// Reads it as strictly as the service does.
+impl Fields {
+    /// Reads a body of these properties, as strictly as the service does.
     ///
-    /// "Submitted body parameters are currently case-sensitive", and a wrong name gives one of the two codes below:
-    /// <https://learn.microsoft.com/defender-endpoint/api/common-errors>. That null is refused where an option is left
-    /// out, other clients found out.
-    pub(crate) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
+    /// "Submitted body parameters are currently case-sensitive", and a wrong name gives `InvalidRequestBody` or
+    /// `MissingRequiredParameter`: <https://learn.microsoft.com/defender-endpoint/api/common-errors>. Which of the two
+    /// is inferred.
+    pub(crate) fn read(headers: &HeaderMap, body: &[u8], names: &[&str]) -> Result<Self, Problem> {
         if !is_json(headers) {
             // That the type is required is documented; which error its absence gives is inferred.
             return Err(Problem::bad("BadRequest", "Content-Type must be application/json"));
         }
-        let Ok(Value::Object(mut body)) = serde_json::from_slice(body) else {
+        let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
             return Err(Problem::bad("InvalidRequestBody", "Request body is not a JSON object"));
         };
-        if let Some(name) = body.keys().find(|name| !["Comment", "ExternalId"].contains(&name.as_str())) {
+        if let Some(name) = body.keys().find(|name| !names.contains(&name.as_str())) {
             return Err(Problem::bad("InvalidRequestBody", format!("Unknown property {name} in the request body")));
         }
-        // The documentation says that a customer can submit this id, and not how: the name is inferred.
-        let external_id = text(&mut body, "ExternalId")?;
-        if body.get("Comment").is_some_and(Value::is_null) {
-            body.remove("Comment");
+        Ok(Self(body))
+    }
+
+    /// An optional text. That null is refused where an option is left out, other clients found out.
+    pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::bad("InvalidRequestBody", format!("{name} must be a string"))),
         }
-        let comment = text(&mut body, "Comment")?.filter(|comment| !comment.trim().is_empty());
-        let comment = comment.ok_or_else(|| Problem::bad("MissingRequiredParameter", "Comment is required"))?;
-        Ok(Self { comment, external_id })
+    }
+
+    /// A text that must be there and not be blank.
+    pub(crate) fn required(&mut self, name: &str) -> Result<String, Problem> {
+        if self.0.get(name).is_some_and(Value::is_null) {
+            self.0.remove(name);
+        }
+        let text = self.text(name)?.filter(|text| !text.trim().is_empty());
+        text.ok_or_else(|| Problem::bad("MissingRequiredParameter", format!("{name} is required")))
+    }
+
+    /// A required text that must be one of `words`.
+    pub(crate) fn required_word(
+        &mut self,
+        name: &str,
+        words: &'static [&'static str],
+    ) -> Result<&'static str, Problem> {
+        word(name, &self.required(name)?, words)
+    }
+
+    /// A list of texts.
+    pub(crate) fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Problem> {
+        let wrong = || Problem::bad("InvalidRequestBody", format!("{name} must be an array of strings"));
+        let Some(value) = self.0.remove(name) else { return Ok(None) };
+        let Value::Array(values) = value else { return Err(wrong()) };
+        let texts = values.into_iter().map(|value| match value {
+            Value::String(text) => Ok(text),
+            _ => Err(wrong()),
+        });
+        texts.collect::<Result<_, _>>().map(Some)
+    }
+
+    fn value(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
     }
 }
 
-fn text(body: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
-    match body.remove(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Problem::bad("InvalidRequestBody", format!("{name} must be a string"))),
+/// The one of `words` that `text` is. An unknown word is `InvalidInput`, which is inferred.
+pub(crate) fn word(name: &str, text: &str, words: &'static [&'static str]) -> Result<&'static str, Problem> {
+    let found = words.iter().copied().find(|word| *word == text);
+    found.ok_or_else(|| Problem::bad("InvalidInput", format!("{name} must be one of {}", words.join(", "))))
+}
+
+/// What an action is asked with.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) comment: Option<String>,
+    pub(crate) external_id: Option<String>,
+    /// What the record's `scope` will say.
+    pub(crate) scope: Option<&'static str>,
+    pub(crate) sha1: Option<String>,
+    pub(crate) commands: Vec<Command>,
+}
+
+impl Asked {
+    /// Reads it.
+    pub(crate) fn read(asks: Asks, headers: &HeaderMap, body: &[u8]) -> Result<Self, Problem> {
+        let own: &[&str] = match asks {
+            Asks::Nothing => &[],
+            Asks::Isolation => &["IsolationType"],
+            Asks::Scan => &["ScanType"],
+            Asks::File => &["Sha1"],
+            Asks::Commands => &["Commands"],
+        };
+        let mut fields = Fields::read(headers, body, &[&["Comment", "ExternalId"], own].concat())?;
+        // The documentation says that a customer can submit this id, and not how: the name is inferred.
+        let mut asked = Self { external_id: fields.text("ExternalId")?, ..Self::default() };
+        asked.comment = match asks {
+            Asks::Commands => fields.text("Comment")?,
+            _ => Some(fields.required("Comment")?),
+        };
+        match asks {
+            Asks::Nothing => {}
+            Asks::Isolation => {
+                const TYPES: &[&str] = &["Full", "Selective", "UnManagedDevice"];
+                let isolation = fields.text("IsolationType")?;
+                asked.scope = Some(isolation.map_or(Ok("Full"), |text| word("IsolationType", &text, TYPES))?);
+            }
+            Asks::Scan => asked.scope = Some(fields.required_word("ScanType", &["Quick", "Full"])?),
+            Asks::File => asked.sha1 = Some(sha1(fields.required("Sha1")?)?),
+            Asks::Commands => {
+                let missing = || Problem::bad("MissingRequiredParameter", "Commands is required");
+                asked.commands = live_response::read(fields.value("Commands").ok_or_else(missing)?)?;
+            }
+        }
+        Ok(asked)
     }
+}
+
+fn sha1(text: String) -> Result<String, Problem> {
+    if text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text);
+    }
+    Err(Problem::bad("InvalidHashValue", "Sha1 must be 40 hexadecimal digits"))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

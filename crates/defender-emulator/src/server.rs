@@ -1,24 +1,26 @@
 //! The listener: accepts connections, shakes hands, and gives requests to the router.
 
 use std::{
-    future::poll_fn,
+    convert::Infallible,
+    future::{pending, poll_fn},
     net::Ipv4Addr,
+    pin::pin,
     sync::{Arc, Weak},
     task::Poll,
 };
 
-use axum::Router;
+use axum::body::Body;
 use http::Request;
-use hyper::{
-    body::Incoming,
-    service::{Service as _, service_fn},
-};
-use hyper_util::{rt::TokioIo, server::conn::auto, service::TowerToHyperService};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{rt::TokioIo, server::conn::auto};
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Error, path, tasks::Tasks};
+use crate::{Error, Fault, api, fault::Wire, service::Service, tasks::Tasks};
 
 /// A listener and the tasks that serve it. Dropping it closes the one and stops the others.
 #[derive(Debug)]
@@ -38,11 +40,11 @@ impl Server {
         Ok((Self { listener: Some(Arc::new(listener)), tasks: Tasks::new() }, port))
     }
 
-    /// Begins to answer with `router`.
-    pub(crate) fn serve(&self, tls: Arc<ServerConfig>, router: Router) {
+    /// Begins to answer as `service`.
+    pub(crate) fn serve(&self, tls: Arc<ServerConfig>, service: Arc<Service>) {
         if let Some(listener) = &self.listener {
             let tasks = self.tasks.clone();
-            self.tasks.spawn(accept(Arc::downgrade(listener), TlsAcceptor::from(tls), router, tasks));
+            self.tasks.spawn(accept(Arc::downgrade(listener), TlsAcceptor::from(tls), service, tasks));
         }
     }
 }
@@ -54,29 +56,61 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: Weak<TcpListener>, tls: TlsAcceptor, router: Router, tasks: Tasks) {
+async fn accept(listener: Weak<TcpListener>, tls: TlsAcceptor, service: Arc<Service>, tasks: Tasks) {
     loop {
         let accepted = poll_fn(|context| match listener.upgrade() {
             Some(listener) => listener.poll_accept(context).map(Some),
             None => Poll::Ready(None),
         });
-        match accepted.await {
+        let stream = match accepted.await {
             None => return,
-            Some(Ok((stream, _))) => tasks.spawn(connection(stream, tls.clone(), router.clone(), tasks.clone())),
+            Some(Ok((stream, _))) => stream,
             // One connection failed before it was one, or there are too many; the next may do better.
-            Some(Err(_)) => tokio::task::yield_now().await,
+            Some(Err(_)) => {
+                tokio::task::yield_now().await;
+                continue;
+            }
+        };
+        match service.faults.of_connection(None) {
+            None => tasks.spawn(connection(stream, tls.clone(), Arc::clone(&service), tasks.clone())),
+            Some(Fault::TlsFailure) => drop(stream.try_write(b"This is no TLS.\r\n")),
+            Some(_) => drop(stream),
         }
     }
 }
 
 /// One connection, until either side ends it. How it ended is the client's to judge.
-async fn connection(stream: TcpStream, tls: TlsAcceptor, router: Router, tasks: Tasks) {
+async fn connection(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, tasks: Tasks) {
     // With Nagle's algorithm on, an HTTP/2 answer waits 40 ms for itself.
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let Ok(stream) = tls.accept(stream).await else { return };
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| router.call(path::canonical(request)));
-    let _ended = auto::Builder::new(tasks).serve_connection(TokioIo::new(stream), service).await;
+    let (cut, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let told = (Arc::clone(&cut), Arc::clone(&leave));
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let (service, (cut, leave)) = (Arc::clone(&service), told.clone());
+        async move {
+            let response = api::answer(service, request.map(Body::new)).await;
+            match response.extensions().get() {
+                None => {}
+                Some(Wire::Last) => leave.notify_one(),
+                Some(Wire::Silent) => pending::<()>().await,
+                Some(Wire::Cut) => {
+                    cut.notify_one();
+                    pending::<()>().await;
+                }
+            }
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let builder = auto::Builder::new(tasks);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answer));
+    loop {
+        tokio::select! {
+            _ended = connection.as_mut() => return,
+            () = cut.notified() => return,
+            () = leave.notified() => connection.as_mut().graceful_shutdown(),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use defender_emulator::{Emulator, EmulatorBuilder};
-use defender_transport::{HyperTransport, Roots, Transport, TransportExt, testing::ManualClock};
+use defender_transport::{Error, HyperTransport, Roots, Transport, TransportExt, testing::ManualClock};
 use http::{HeaderMap, Request, StatusCode, Version};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -45,6 +45,15 @@ impl Driver {
         Self { emulator, clock, wire }
     }
 
+    /// One exchange on a connection of its own.
+    pub(crate) async fn try_afresh(&self, request: Request<Bytes>) -> Result<Answer, Error> {
+        let roots = Roots::pem(self.emulator.ca_pem()).unwrap();
+        let wire = HyperTransport::builder().roots(roots).build().unwrap();
+        let (head, body) = wire.send(request).await?.into_parts();
+        let body = body.collect(1 << 20).await?;
+        Ok(Answer { status: head.status, version: head.version, headers: head.headers, body })
+    }
+
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Answer {
         read(&self.wire, request).await
     }
@@ -77,6 +86,24 @@ impl Driver {
         let token = self.token().await;
         let request = Request::get(self.url(path)).header("Authorization", format!("Bearer {token}"));
         self.send(request.body(Bytes::new()).unwrap()).await
+    }
+
+    /// Asks [`MACHINE`] for an action, and gives it as it was answered.
+    pub(crate) async fn act(&self, segment: &str, body: &str) -> Value {
+        self.act_on(MACHINE, segment, body).await
+    }
+
+    pub(crate) async fn act_on(&self, machine: &str, segment: &str, body: &str) -> Value {
+        let answer = self.post(&format!("/api/machines/{machine}/{segment}"), body).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        answer.json()
+    }
+
+    /// The action as it now is.
+    pub(crate) async fn action(&self, action: &Value) -> Value {
+        let answer = self.get(&format!("/api/machineactions/{}", action["id"].as_str().unwrap())).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
     }
 
     /// Lifts the restriction of [`MACHINE`], and gives the action as it was answered.

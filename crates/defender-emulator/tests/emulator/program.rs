@@ -75,7 +75,25 @@ async fn help_names_every_option() {
     let output = program().arg("--help").output().await.unwrap();
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for option in ["--port", "--ca-file", "--help"] {
+    for option in [
+        "--port",
+        "--ca-file",
+        "--help",
+        "--pending-for",
+        "--running-for",
+        "--offline",
+        "--machines",
+        "--history",
+        "--duplicates",
+        "--read-lag",
+        "--page-size",
+        "--quotas",
+        "--without-role",
+        "--deflate",
+        "--nulls",
+        "--update-name",
+        "--chaos",
+    ] {
         assert!(help.contains(option), "{help}");
     }
 }
@@ -89,6 +107,10 @@ async fn bad_arguments_are_named_on_stderr() {
         (vec!["--ca-file", "x", "--port", "65536"], "65536"),
         (vec!["--ca-file", "x", "--colour"], "--colour"),
         (vec!["--ca-file", "x", "stray"], "stray"),
+        (vec!["--ca-file", "x", "--pending-for", "-1"], "such as 0.5"),
+        (vec!["--ca-file", "x", "--duplicates", "maybe"], "refuse, join, accept"),
+        (vec!["--ca-file", "x", "--quotas", "on"], "enforced or off"),
+        (vec!["--ca-file", "x", "--chaos", "7,2"], "between 0 and 1"),
     ] {
         let output = program().args(&arguments).output().await.unwrap();
         let said = String::from_utf8(output.stderr).unwrap();

@@ -172,3 +172,23 @@ async fn two_starts_share_no_tenant_no_application_and_no_secret() {
     assert_ne!(one.emulator.client_secret(), two.emulator.client_secret());
     assert_ne!(one.emulator.ca_pem(), two.emulator.ca_pem());
 }
+
+#[tokio::test]
+async fn the_older_endpoint_takes_a_resource_and_writes_numbers_as_strings() {
+    let driver = Driver::start().await;
+    let mut parameters = driver.parameters();
+    parameters[3] = ("resource", driver.emulator.audience().to_owned());
+    let older = |parameters: &[(&'static str, String)]| {
+        let mut request = driver.token_request(driver.emulator.tenant_id(), parameters);
+        *request.uri_mut() = request.uri().to_string().replace("/v2.0", "").parse().unwrap();
+        request
+    };
+    let answer = driver.send(older(&parameters)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let body = answer.json();
+    assert_eq!((&body["expires_in"], &body["resource"]), (&"3599".into(), &driver.emulator.audience().into()));
+    assert_eq!(body["expires_on"], (driver.clock.now().as_second() + 3599).to_string());
+    let request = driver.request_to_post("/api/libraryfiles", body["access_token"].as_str().unwrap(), "");
+    assert_eq!(driver.send(request).await.status, 400, "the token is good");
+    assert_refused(&driver.send(older(&driver.parameters())).await, 400, "invalid_request", 900_144);
+}

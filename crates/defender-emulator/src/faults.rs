@@ -1,0 +1,138 @@
+//! What was told beforehand of what goes wrong, and what goes wrong by chance.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::{dice::Dice, fault::Fault, operation::Operation};
+
+/// What goes wrong, in the order in which it was told.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    rules: Mutex<Vec<Arc<Mutex<Rule>>>>,
+    /// What happens to how many in 1.
+    chaos: Option<Mutex<(Dice, f64)>>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    fault: Fault,
+    operation: Option<Operation>,
+    left: Option<u32>,
+}
+
+/// A fault that was told, to be narrowed: see [`Emulator::fault`](crate::Emulator::fault).
+///
+/// It holds from the moment in which it was told, for every request, until it is narrowed.
+#[derive(Clone, Debug)]
+pub struct FaultRule(Arc<Mutex<Rule>>);
+
+impl Faults {
+    /// With faults by chance, if a seed and a rate are given.
+    pub(crate) fn new(chaos: Option<(u64, f64)>) -> Self {
+        Self { chaos: chaos.map(|(seed, rate)| Mutex::new((Dice::new(seed), rate))), ..Self::default() }
+    }
+
+    pub(crate) fn add(&self, fault: Fault) -> FaultRule {
+        let rule = Arc::new(Mutex::new(Rule { fault, operation: None, left: None }));
+        locked(&self.rules).push(Arc::clone(&rule));
+        FaultRule(rule)
+    }
+
+    /// What goes wrong with this request: the first that was told of it and is not used up, or else chance.
+    pub(crate) fn of_request(&self, operation: Option<Operation>) -> Option<Fault> {
+        let fits = |rule: &Rule| {
+            !rule.fault.is_of_connections() && rule.operation.is_none_or(|wanted| Some(wanted) == operation)
+        };
+        self.told(fits).or_else(|| {
+            let (dice, rate) = &mut *locked(self.chaos.as_ref()?);
+            if !dice.happens(*rate) {
+                return None;
+            }
+            let choice = dice.below(u64::try_from(Fault::OF_REQUESTS.len()).ok()?);
+            Fault::OF_REQUESTS.get(usize::try_from(choice).ok()?).copied()
+        })
+    }
+
+    /// What goes wrong with this connection; with which operation in mind it is made, only a caller in process knows.
+    pub(crate) fn of_connection(&self, operation: Option<Operation>) -> Option<Fault> {
+        self.told(|rule| {
+            rule.fault.is_of_connections()
+                && (operation.is_none() || rule.operation.is_none_or(|wanted| Some(wanted) == operation))
+        })
+    }
+
+    fn told(&self, fits: impl Fn(&Rule) -> bool) -> Option<Fault> {
+        for rule in locked(&self.rules).iter() {
+            let mut rule = locked(rule);
+            if !fits(&rule) || rule.left == Some(0) {
+                continue;
+            }
+            rule.left = rule.left.map(|left| left - 1);
+            return Some(rule.fault);
+        }
+        None
+    }
+}
+
+#[expect(clippy::must_use_candidate, clippy::return_self_not_must_use, reason = "the rule holds already")]
+impl FaultRule {
+    /// Only with requests of this operation.
+    pub fn on(self, operation: Operation) -> Self {
+        locked(&self.0).operation = Some(operation);
+        self
+    }
+
+    /// Only so many times.
+    pub fn times(self, times: u32) -> Self {
+        locked(&self.0).left = Some(times);
+        self
+    }
+
+    /// No more.
+    pub fn stop(self) {
+        locked(&self.0).left = Some(0);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_told_comes_in_its_order_as_often_as_told() {
+        let faults = Faults::default();
+        faults.add(Fault::Html502).on(Operation::Isolate).times(2);
+        let last = faults.add(Fault::Hang);
+        let next = |operation| faults.of_request(Some(operation));
+        assert_eq!(next(Operation::GetAction), Some(Fault::Hang));
+        assert_eq!(next(Operation::Isolate), Some(Fault::Html502));
+        assert_eq!(next(Operation::Isolate), Some(Fault::Html502));
+        assert_eq!(next(Operation::Isolate), Some(Fault::Hang));
+        last.stop();
+        assert_eq!(next(Operation::Isolate), None);
+    }
+
+    #[test]
+    fn connections_and_requests_do_not_take_each_others() {
+        let faults = Faults::default();
+        faults.add(Fault::RefuseConnection).times(1);
+        assert_eq!(faults.of_request(None), None);
+        assert_eq!(faults.of_connection(None), Some(Fault::RefuseConnection));
+        assert_eq!(faults.of_connection(None), None);
+    }
+
+    #[test]
+    fn chance_keeps_its_rate_and_its_seed() {
+        let draw = |seed| {
+            let faults = Faults::new(Some((seed, 0.5)));
+            (0..200).map(|_| faults.of_request(None)).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        let happened = draw(1).into_iter().flatten().count();
+        assert!((60..140).contains(&happened), "{happened}");
+    }
+}

@@ -1,0 +1,66 @@
+//! The emulator without a socket.
+
+use std::{future::pending, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use defender_transport::{Body, Error, ErrorKind, Transport};
+use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
+
+use crate::{
+    api,
+    fault::Wire,
+    route::{Route, route},
+    service::Service,
+};
+
+/// A way to an [`Emulator`](crate::Emulator) that has no socket in it: see [`Emulator::transport`](crate::Emulator::transport).
+///
+/// What goes wrong on a wire goes wrong here as the error that a wire would tell of it. Clones lead to the same
+/// emulator, which stays for as long as one of them does.
+#[derive(Clone, Debug)]
+pub struct InProcess(Arc<Service>);
+
+impl InProcess {
+    pub(crate) fn new(service: Arc<Service>) -> Self {
+        Self(service)
+    }
+
+    /// Whether the URI leads to this emulator.
+    fn serves(&self, uri: &Uri) -> bool {
+        let origin = match (uri.scheme_str(), uri.authority()) {
+            (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+            _ => return false,
+        };
+        [&self.0.base_url, &self.0.blob_url].contains(&&origin)
+    }
+}
+
+#[async_trait]
+impl Transport for InProcess {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        if !self.serves(request.uri()) {
+            return Err(Error::new(ErrorKind::Connect).context("the emulator is not at this address"));
+        }
+        let operation = match route(request.method(), request.uri().path()) {
+            Route::Call(call) => Some(call.operation),
+            _ => None,
+        };
+        if let Some(fault) = self.0.faults.of_connection(operation) {
+            return Err(Error::new(ErrorKind::Connect).context(format!("the emulator was told to: {fault:?}")));
+        }
+        let response = api::answer(Arc::clone(&self.0), request.map(axum::body::Body::from)).await;
+        match response.extensions().get::<Wire>() {
+            Some(Wire::Cut) => {
+                return Err(Error::new(ErrorKind::Interrupted).context("the emulator was told to cut the connection"));
+            }
+            Some(Wire::Silent) => return pending().await,
+            Some(Wire::Last) | None => {}
+        }
+        let (head, body) = response.into_parts();
+        let body = body
+            .map_err(|error| Error::new(ErrorKind::Interrupted).context("inside the answer's body").caused_by(error));
+        Ok(Response::from_parts(head, Body::new(body)))
+    }
+}

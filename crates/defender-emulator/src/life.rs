@@ -1,0 +1,177 @@
+//! How an action moves by the clock.
+
+use std::time::Duration;
+
+/// How long an action waits for a machine that is not there: <https://learn.microsoft.com/defender-endpoint/api/run-live-response>
+/// says three days. Captures show a quarter of an hour more, which this leaves out.
+pub(crate) const THREE_DAYS: Duration = Duration::from_secs(3 * 24 * 3_600);
+
+/// `errorHResult` of an action that timed out, 0x80190198, as captures have it.
+const TIMED_OUT: i32 = -2_145_844_840;
+/// `errorHResult` of an action that was cancelled, `E_ABORT` 0x80004004, as captures have it.
+const ABORTED: i32 = -2_147_467_260;
+
+/// How long an action stays in its two passing states.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) pending_for: Duration,
+    pub(crate) running_for: Duration,
+}
+
+/// What becomes of an action, when nobody cancels it.
+///
+/// The words are those of `status` in <https://learn.microsoft.com/defender-endpoint/api/machineaction>.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It ends as `Succeeded`. The default.
+    #[default]
+    Succeeded,
+    /// It ends as `Failed`, with this `errorHResult`, which is a signed number on the wire.
+    Failed {
+        /// Such as `-2147024891`, which is 0x80070005, access denied.
+        error_hresult: i32,
+    },
+    /// It stays `Pending` for three days, and ends as `TimeOut`: what happens where the machine is offline.
+    TimedOut,
+    /// It ends as `Cancelled` though nobody asked; a live-response command of it is `Completed` nevertheless.
+    Cancelled,
+}
+
+/// The states of one action, on the clock's own time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Life {
+    born: Duration,
+    starts: Duration,
+    ends: Duration,
+    outcome: Outcome,
+}
+
+impl Life {
+    pub(crate) fn new(born: Duration, pace: Pace, outcome: Outcome) -> Self {
+        let starts = born.saturating_add(pace.pending_for);
+        let ends = starts.saturating_add(pace.running_for);
+        match outcome {
+            Outcome::TimedOut => Self { born, starts: Duration::MAX, ends: born.saturating_add(THREE_DAYS), outcome },
+            _ => Self { born, starts, ends, outcome },
+        }
+    }
+
+    /// The word of `status` at `elapsed`.
+    pub(crate) fn status(&self, elapsed: Duration) -> &'static str {
+        if elapsed >= self.ends {
+            self.last_status()
+        } else if elapsed >= self.starts {
+            "InProgress"
+        } else {
+            "Pending"
+        }
+    }
+
+    /// The word of `status` in which it ends.
+    pub(crate) fn last_status(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Succeeded => "Succeeded",
+            Outcome::Failed { .. } => "Failed",
+            Outcome::TimedOut => "TimeOut",
+            Outcome::Cancelled => "Cancelled",
+        }
+    }
+
+    /// How long after its making it came into the state that it has at `elapsed`.
+    pub(crate) fn since(&self, elapsed: Duration) -> Duration {
+        let came = if elapsed >= self.ends {
+            self.ends
+        } else if elapsed >= self.starts {
+            self.starts
+        } else {
+            self.born
+        };
+        came.saturating_sub(self.born)
+    }
+
+    pub(crate) fn is_active(&self, elapsed: Duration) -> bool {
+        elapsed < self.ends
+    }
+
+    /// When it ends, if nothing comes between.
+    pub(crate) fn ends(&self) -> Duration {
+        self.ends
+    }
+
+    pub(crate) fn born(&self) -> Duration {
+        self.born
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Whether it waits for a machine that is not there.
+    pub(crate) fn waits(&self) -> bool {
+        self.outcome == Outcome::TimedOut
+    }
+
+    /// The code at `elapsed`; 0 is none.
+    pub(crate) fn error_hresult(&self, elapsed: Duration) -> i32 {
+        match self.outcome {
+            _ if self.is_active(elapsed) => 0,
+            Outcome::Succeeded => 0,
+            Outcome::Failed { error_hresult } => error_hresult,
+            Outcome::TimedOut => TIMED_OUT,
+            Outcome::Cancelled => ABORTED,
+        }
+    }
+
+    /// Ends it at `elapsed`.
+    pub(crate) fn cancel(&mut self, elapsed: Duration) {
+        self.ends = elapsed;
+        self.outcome = Outcome::Cancelled;
+    }
+
+    /// Lets it go on from `elapsed`: the machine is there again.
+    pub(crate) fn resume(&mut self, elapsed: Duration, pace: Pace) {
+        *self = Self { born: self.born, ..Self::new(elapsed, pace, Outcome::Succeeded) };
+    }
+
+    /// From when to when it runs, as far as that is known at `elapsed`.
+    pub(crate) fn run(&self) -> Option<(Duration, Duration)> {
+        (self.starts <= self.ends).then_some((self.starts, self.ends))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { pending_for: Duration::from_secs(1), running_for: Duration::from_secs(2) };
+
+    fn words(outcome: Outcome, seconds: &[u64]) -> Vec<&'static str> {
+        let life = Life::new(Duration::from_secs(10), PACE, outcome);
+        seconds.iter().map(|second| life.status(Duration::from_secs(10 + second))).collect()
+    }
+
+    #[test]
+    fn it_waits_runs_and_ends() {
+        assert_eq!(words(Outcome::Succeeded, &[0, 1, 2, 3]), ["Pending", "InProgress", "InProgress", "Succeeded"]);
+        assert_eq!(words(Outcome::Failed { error_hresult: -1 }, &[2, 3]), ["InProgress", "Failed"]);
+        assert_eq!(words(Outcome::Cancelled, &[2, 3]), ["InProgress", "Cancelled"]);
+        assert_eq!(words(Outcome::TimedOut, &[3, 259_199, 259_200]), ["Pending", "Pending", "TimeOut"]);
+    }
+
+    #[test]
+    fn the_code_is_there_when_it_has_ended_and_not_before() {
+        let life = Life::new(Duration::ZERO, PACE, Outcome::Failed { error_hresult: -7 });
+        assert_eq!([2, 3].map(|second| life.error_hresult(Duration::from_secs(second))), [0, -7]);
+    }
+
+    #[test]
+    fn what_is_cancelled_ends_then_and_what_waited_goes_on() {
+        let mut life = Life::new(Duration::ZERO, PACE, Outcome::TimedOut);
+        life.resume(Duration::from_secs(100), PACE);
+        assert_eq!(life.status(Duration::from_secs(101)), "InProgress");
+        life.cancel(Duration::from_secs(102));
+        assert_eq!(life.status(Duration::from_secs(102)), "Cancelled");
+        assert_eq!(life.since(Duration::from_secs(200)), Duration::from_secs(102));
+    }
+}

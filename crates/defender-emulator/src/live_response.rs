@@ -1,0 +1,183 @@
+//! The commands of a live-response session.
+//!
+//! Source: <https://learn.microsoft.com/defender-endpoint/api/run-live-response>.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    life::{Life, Outcome},
+    problem::Problem,
+};
+
+/// How many sessions there are at once, on all machines.
+pub(crate) const SESSIONS: usize = 25;
+
+/// One command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Command {
+    pub(crate) kind: CommandKind,
+    /// Keys and values, as they were sent.
+    pub(crate) params: Vec<(String, String)>,
+}
+
+/// In the order in which a session may have them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CommandKind {
+    PutFile,
+    RunScript,
+    GetFile,
+}
+
+impl CommandKind {
+    const ALL: [Self; 3] = [Self::PutFile, Self::RunScript, Self::GetFile];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::PutFile => "PutFile",
+            Self::RunScript => "RunScript",
+            Self::GetFile => "GetFile",
+        }
+    }
+
+    /// The keys that it takes; the first is required.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::PutFile => &["FileName"],
+            Self::RunScript => &["ScriptName", "Args"],
+            Self::GetFile => &["Path"],
+        }
+    }
+}
+
+/// What a command is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CommandStatus {
+    Created,
+    Completed,
+    Failed,
+}
+
+/// Reads `Commands`. That a wrong order is refused, and by which codes, is inferred: the page gives the order alone.
+pub(crate) fn read(commands: Value) -> Result<Vec<Command>, Problem> {
+    let Value::Array(commands) = commands else {
+        return Err(Problem::bad("InvalidRequestBody", "Commands must be an array"));
+    };
+    if commands.is_empty() {
+        return Err(Problem::bad("MissingRequiredParameter", "Commands must not be empty"));
+    }
+    let commands = commands.into_iter().map(command).collect::<Result<Vec<_>, _>>()?;
+    if !commands.is_sorted_by_key(|command| command.kind) {
+        return Err(Problem::bad("InvalidInput", "Commands must be in this order: PutFile, RunScript, GetFile"));
+    }
+    Ok(commands)
+}
+
+fn command(command: Value) -> Result<Command, Problem> {
+    let mut command = object(command, &["type", "params"])?;
+    let kind = text(&mut command, "type")?;
+    let kind = CommandKind::ALL.into_iter().find(|known| known.word() == kind);
+    let kind = kind.ok_or_else(|| Problem::bad("InvalidInput", "Command type is PutFile, RunScript or GetFile"))?;
+    let params = match command.remove("params") {
+        None => Vec::new(),
+        Some(Value::Array(params)) => params.into_iter().map(param).collect::<Result<Vec<_>, _>>()?,
+        Some(_) => return Err(Problem::bad("InvalidRequestBody", "params must be an array")),
+    };
+    if let Some((key, _)) = params.iter().find(|(key, _)| !kind.keys().contains(&key.as_str())) {
+        return Err(Problem::bad("InvalidInput", format!("{} takes no parameter {key}", kind.word())));
+    }
+    if let Some(required) = kind.keys().first()
+        && !params.iter().any(|(key, value)| key == required && !value.is_empty())
+    {
+        let message = format!("{} takes the parameter {required}", kind.word());
+        return Err(Problem::bad("MissingRequiredParameter", message));
+    }
+    Ok(Command { kind, params })
+}
+
+fn param(param: Value) -> Result<(String, String), Problem> {
+    let mut param = object(param, &["key", "value"])?;
+    Ok((text(&mut param, "key")?, text(&mut param, "value")?))
+}
+
+fn object(value: Value, names: &[&str]) -> Result<Map<String, Value>, Problem> {
+    let Value::Object(object) = value else {
+        return Err(Problem::bad("InvalidRequestBody", format!("An object with {} is needed", names.join(" and "))));
+    };
+    match object.keys().find(|name| !names.contains(&name.as_str())) {
+        Some(name) => Err(Problem::bad("InvalidRequestBody", format!("Unknown property {name} of a command"))),
+        None => Ok(object),
+    }
+}
+
+fn text(object: &mut Map<String, Value>, name: &str) -> Result<String, Problem> {
+    match object.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(Problem::bad("InvalidRequestBody", format!("{name} must be a string"))),
+        None => Err(Problem::bad("MissingRequiredParameter", format!("{name} is required in a command"))),
+    }
+}
+
+impl Command {
+    /// The value under this key.
+    pub(crate) fn param(&self, key: &str) -> Option<&str> {
+        self.params.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// The commands of a session share its running time. `index` of `count`: from when to when.
+    fn window(life: &Life, index: usize, count: usize) -> Option<(Duration, Duration)> {
+        let (starts, ends) = life.run()?;
+        let count = u32::try_from(count).ok().filter(|count| *count > 0)?;
+        let share = ends.saturating_sub(starts) / count;
+        let begins = starts.saturating_add(share.saturating_mul(u32::try_from(index).ok()?));
+        Some((begins, begins.saturating_add(share)))
+    }
+
+    /// What it is doing at `elapsed`. Where the session fails its first command does, and "a failed command stops the
+    /// rest".
+    pub(crate) fn status(life: &Life, index: usize, count: usize, elapsed: Duration) -> CommandStatus {
+        match Self::window(life, index, count) {
+            Some((_, ends)) if elapsed >= ends => match life.outcome() {
+                Outcome::Failed { .. } if index == 0 => CommandStatus::Failed,
+                Outcome::Failed { .. } => CommandStatus::Created,
+                _ => CommandStatus::Completed,
+            },
+            _ => CommandStatus::Created,
+        }
+    }
+
+    /// Its row in a machine action that was made at `created`; `written` writes a date.
+    pub(crate) fn to_json(
+        &self,
+        (index, count): (usize, usize),
+        life: &Life,
+        elapsed: Duration,
+        created: Timestamp,
+        written: &dyn Fn(Timestamp) -> String,
+    ) -> Value {
+        let at = |moment: Duration| {
+            let moment = created.checked_add(moment.saturating_sub(life.born())).unwrap_or(Timestamp::MAX);
+            (elapsed >= life.born()).then(|| written(moment))
+        };
+        let status = Self::status(life, index, count, elapsed);
+        let stopped = matches!(life.outcome(), Outcome::Failed { .. }) && index > 0;
+        let window = Self::window(life, index, count).filter(|_| !stopped);
+        let start = window.filter(|(begins, _)| elapsed >= *begins).and_then(|(begins, _)| at(begins));
+        let end = window.filter(|(_, ends)| elapsed >= *ends).and_then(|(_, ends)| at(ends));
+        let params: Vec<_> = self.params.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        json!({
+            "index": index,
+            "startTime": start,
+            "endTime": end,
+            "commandStatus": match status {
+                CommandStatus::Created => "Created",
+                CommandStatus::Completed => "Completed",
+                CommandStatus::Failed => "Failed",
+            },
+            "errors": [],
+            "command": { "type": self.kind.word(), "params": params },
+        })
+    }
+}

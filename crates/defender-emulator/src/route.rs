@@ -1,0 +1,198 @@
+//! Which operation a method and a path ask for.
+
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::{action_kind::ActionKind, operation::Operation};
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Call(Call),
+    /// The path is there, but not for this method; these it has.
+    OtherMethod(String),
+    /// Nothing is there.
+    Nowhere,
+}
+
+/// An operation, and what the path says of its object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
+    /// The machine, the action, the file or the tenant, decoded; empty where there is none.
+    pub(crate) id: String,
+    /// What stands in the parentheses of a function, or what of a collection is asked for.
+    pub(crate) argument: String,
+}
+
+/// Whether the path is below `/api`.
+pub(crate) fn is_api(path: &str) -> bool {
+    path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("api"))
+}
+
+/// Finds the operation.
+///
+/// Fixed words are found in any letter case: the service's own pages print `/API/machines/..` and `/api/machines/..`
+/// (<https://learn.microsoft.com/defender-endpoint/api/run-live-response>). `/api/v1.0/..` is the same as `/api/..`
+/// (<https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list>). A function's parentheses and `=` must stand
+/// there as they are; whether the service would decode them is unknown.
+pub(crate) fn route(method: &Method, path: &str) -> Route {
+    let found = candidates(path);
+    // What answers a GET answers a HEAD, without the body.
+    let asked = if method == Method::HEAD { &Method::GET } else { method };
+    let allowed: Vec<_> = found.iter().map(|(method, _)| method.as_str().to_owned()).collect();
+    match found.into_iter().find(|(method, _)| method == asked) {
+        Some((_, call)) => Route::Call(call),
+        None if allowed.is_empty() => Route::Nowhere,
+        None => Route::OtherMethod(allowed.join(",")),
+    }
+}
+
+fn candidates(path: &str) -> Vec<(Method, Call)> {
+    let mut segments: Vec<&str> = path.split('/').skip(1).collect();
+    let lower: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+    let mut lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    match lower.as_slice() {
+        [_, "oauth2", "token"] | [_, "oauth2", "v2.0", "token"] => {
+            let version = if lower.len() == 3 { "v1" } else { "v2" };
+            return one(Method::POST, Operation::Token, segments.first(), version);
+        }
+        ["blobs", _] => return one(Method::GET, Operation::DownloadBlob, segments.get(1), ""),
+        ["api", ..] => {}
+        _ => return Vec::new(),
+    }
+    let version = usize::from(lower.get(1) == Some(&"v1.0"));
+    lower.drain(..=version);
+    segments.drain(..=version);
+    match lower.as_slice() {
+        ["machineactions", rest @ ..] => actions(rest, &segments),
+        ["machines", rest @ ..] => machines(rest, &segments),
+        ["libraryfiles"] => {
+            let mut found = one(Method::GET, Operation::ListLibraryFiles, None, "");
+            found.extend(one(Method::POST, Operation::UploadLibraryFile, None, ""));
+            found
+        }
+        ["libraryfiles", _] => one(Method::DELETE, Operation::DeleteLibraryFile, segments.get(1), ""),
+        _ => Vec::new(),
+    }
+}
+
+fn actions(lower: &[&str], segments: &[&str]) -> Vec<(Method, Call)> {
+    let id = segments.get(1);
+    match *lower {
+        [] => one(Method::GET, Operation::ListActions, None, ""),
+        ["$count"] => one(Method::GET, Operation::ListActions, None, "$count"),
+        [_] => one(Method::GET, Operation::GetAction, id, ""),
+        [_, "cancel"] => one(Method::POST, Operation::CancelAction, id, ""),
+        [_, "getpackageuri"] => one(Method::GET, Operation::GetPackageUri, id, ""),
+        [_, function] => match arguments(function, "getliveresponseresultdownloadlink") {
+            Some(argument) => one(Method::GET, Operation::GetLiveResponseResult, id, argument),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn machines(lower: &[&str], segments: &[&str]) -> Vec<(Method, Call)> {
+    let id = segments.get(1);
+    match *lower {
+        [] => one(Method::GET, Operation::ListMachines, None, ""),
+        ["$count"] => one(Method::GET, Operation::ListMachines, None, "$count"),
+        ["findbytag"] => one(Method::GET, Operation::FindMachinesByTag, None, ""),
+        ["addorremovetagformultiplemachines"] => one(Method::POST, Operation::TagMachines, None, ""),
+        [_] => {
+            if let Some(argument) = id.and_then(|id| arguments(id, "findbyip")) {
+                return one(Method::GET, Operation::FindMachinesByIp, None, &decoded(argument));
+            }
+            let mut found = one(Method::GET, Operation::GetMachine, id, "");
+            found.extend(one(Method::PATCH, Operation::UpdateMachine, id, ""));
+            found
+        }
+        [_, "tags"] => one(Method::POST, Operation::TagMachine, id, ""),
+        [_, "setdevicevalue"] => one(Method::POST, Operation::SetDeviceValue, id, ""),
+        [_, segment] => {
+            let kind = ActionKind::ALL.iter().find(|kind| kind.segment.eq_ignore_ascii_case(segment));
+            kind.map_or_else(Vec::new, |kind| one(Method::POST, kind.operation, id, ""))
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// One operation, unless its id is there and empty.
+fn one(method: Method, operation: Operation, id: Option<&&str>, argument: &str) -> Vec<(Method, Call)> {
+    let id = id.map(|id| decoded(id));
+    if id.as_deref() == Some("") {
+        return Vec::new();
+    }
+    vec![(method, Call { operation, id: id.unwrap_or_default(), argument: argument.to_owned() })]
+}
+
+/// What stands in the parentheses of a call of `function`.
+fn arguments<'s>(segment: &'s str, function: &str) -> Option<&'s str> {
+    let (name, rest) = segment.split_once('(')?;
+    name.eq_ignore_ascii_case(function).then(|| rest.strip_suffix(')'))?
+}
+
+fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &str, path: &str) -> Route {
+        route(&Method::from_bytes(method.as_bytes()).unwrap(), path)
+    }
+
+    fn call(operation: Operation, id: &str, argument: &str) -> Route {
+        Route::Call(Call { operation, id: id.to_owned(), argument: argument.to_owned() })
+    }
+
+    #[test]
+    fn fixed_words_are_found_in_any_case_and_ids_are_kept() {
+        let expected = call(Operation::UnrestrictCodeExecution, "AbC", "");
+        assert_eq!(found("POST", "/API/Machines/AbC/UnrestrictCodeExecution"), expected);
+        assert_eq!(found("GET", "/api/machines/ws%20eng"), call(Operation::GetMachine, "ws eng", ""));
+    }
+
+    #[test]
+    fn the_version_is_optional_and_only_behind_api() {
+        assert_eq!(found("GET", "/api/V1.0/machineactions/x"), call(Operation::GetAction, "x", ""));
+        assert_eq!(found("POST", "/tenant/oauth2/v2.0/token"), call(Operation::Token, "tenant", "v2"));
+        assert_eq!(found("POST", "/tenant/oauth2/token"), call(Operation::Token, "tenant", "v1"));
+        assert_eq!(found("POST", "/api/machines/v1.0/isolate"), call(Operation::Isolate, "v1.0", ""));
+        assert_eq!(found("GET", "/api/v2.0/machineactions/x"), Route::Nowhere);
+    }
+
+    #[test]
+    fn a_function_carries_its_arguments() {
+        let link = "/api/machineactions/x/GetLiveResponseResultDownloadLink(index=0)";
+        assert_eq!(found("GET", link), call(Operation::GetLiveResponseResult, "x", "index=0"));
+        assert_eq!(found("GET", &link.replace('(', "%28")), Route::Nowhere);
+        let by_ip = "/api/machines/findbyip(ip=%2710.0.0.1',timestamp=2019-09-22T08:44:05Z)";
+        let arguments = "ip='10.0.0.1',timestamp=2019-09-22T08:44:05Z";
+        assert_eq!(found("GET", by_ip), call(Operation::FindMachinesByIp, "", arguments));
+    }
+
+    #[test]
+    fn an_empty_id_leads_nowhere() {
+        for path in ["/api/machines//restrictCodeExecution", "/api/machines/", "/api/machineactions//cancel"] {
+            assert_eq!(found("POST", path), Route::Nowhere, "{path}");
+        }
+    }
+
+    #[test]
+    fn another_method_is_told_which_there_are() {
+        assert_eq!(found("PUT", "/api/machines/x"), Route::OtherMethod("GET,PATCH".to_owned()));
+        assert_eq!(found("GET", "/api/machines/x/tags"), Route::OtherMethod("POST".to_owned()));
+        assert_eq!(found("HEAD", "/api/machines"), call(Operation::ListMachines, "", ""));
+    }
+
+    #[test]
+    fn every_action_is_found() {
+        for kind in ActionKind::ALL {
+            assert_eq!(found("POST", &format!("/api/machines/x/{}", kind.segment)), call(kind.operation, "x", ""));
+        }
+    }
+}

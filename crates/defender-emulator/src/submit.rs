@@ -1,0 +1,135 @@
+//! Asking a machine for an action, and cancelling one.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, StatusCode};
+use uuid::Uuid;
+
+use crate::{
+    action_kind::{ActionKind, Asks},
+    answer::Answer,
+    duplicates::Decision,
+    jwt::Claims,
+    ledger::Effect,
+    life::{Life, Outcome, Pace},
+    live_response::SESSIONS,
+    machine::MachineState,
+    machine_action::{Cancellation, MachineAction, View},
+    problem::Problem,
+    request_body::{Asked, Fields},
+    service::Service,
+    spelling::{CreatedStatus, cut},
+};
+
+/// Answers a POST that asks the machine `id` for an action.
+pub(crate) fn submit(
+    service: &Service,
+    kind: &'static ActionKind,
+    (id, caller): (&str, &Claims),
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Answer, Problem> {
+    let asked = Asked::read(kind.asks, headers, body)?;
+    let settings = &service.settings;
+    let world = &mut *service.world();
+    // Under the lock, so that actions are in the order of their dates.
+    let elapsed = service.clock.elapsed();
+    let Some((index, machine)) = world.machines.find(id) else {
+        return Err(Problem::no_such("Machine", id));
+    };
+    let number = world.actions.len();
+    let is_session = kind.asks == Asks::Commands;
+    let mut pace = settings.pace;
+    world.repeats = world.repeats.wrapping_add(1);
+    if let Some(earlier) = world.actions.active(index, kind.word, elapsed) {
+        match settings.duplicates.decide(number, is_session, world.repeats) {
+            Decision::Refuse => {
+                // The words are documented on most pages; the code is the live-response page's, and other clients look
+                // for it here too: <https://learn.microsoft.com/defender-endpoint/api/run-live-response>.
+                return Err(Problem::bad("ActiveRequestAlreadyExists", "Action is already in progress"));
+            }
+            Decision::Join => {
+                let body = earlier.entity(&service.base_url, settings.spelling, elapsed, View::Later);
+                let effect = Effect::Joined(earlier.id.to_string());
+                return Ok(Answer::entity(created(settings.created, kind), &body).with(effect));
+            }
+            Decision::Accept { tenths } => pace = paced(pace, tenths),
+        }
+    }
+    if is_session && world.actions.count_active(kind.word, elapsed) >= SESSIONS {
+        // The page has the number and the status; there is no time after which to come back.
+        return Err(Problem::too_many("The maximum number of concurrent live response sessions was reached", None));
+    }
+    let state = MachineState::of(machine, &world.actions, elapsed);
+    // What is offline, or has left, does not begin. For one that has left this is inferred.
+    let outcome = match service.outcomes.next(id, kind.word) {
+        _ if !state.online || !state.onboarded => Outcome::TimedOut,
+        outcome => outcome,
+    };
+    let digits = settings.spelling.digits(number);
+    let (time, digits) = world.actions.not_before_the_last(cut(service.clock.now(), digits), digits);
+    let action = MachineAction {
+        id: Uuid::new_v4(),
+        kind,
+        requestor: Arc::from(caller.appid.as_str()),
+        comment: asked.comment.map(Arc::from),
+        external_id: asked.external_id.map(Arc::from),
+        scope: asked.scope,
+        sha1: asked.sha1.map(Arc::from),
+        commands: asked.commands.into(),
+        machine: index,
+        machine_id: Arc::clone(&machine.id),
+        computer_dns_name: Arc::clone(&machine.computer_dns_name),
+        created: time,
+        digits,
+        life: Life::new(elapsed, pace, outcome),
+        cancellation: None,
+    };
+    let body = action.entity(&service.base_url, settings.spelling, elapsed, View::JustCreated);
+    let effect = Effect::Created(action.id.to_string());
+    world.actions.insert(action);
+    Ok(Answer::entity(created(settings.created, kind), &body).with(effect))
+}
+
+fn created(switch: CreatedStatus, kind: &ActionKind) -> StatusCode {
+    match switch {
+        CreatedStatus::Documented if kind.word == "Offboard" => StatusCode::OK,
+        CreatedStatus::Documented | CreatedStatus::Created => StatusCode::CREATED,
+        CreatedStatus::Ok => StatusCode::OK,
+    }
+}
+
+fn paced(pace: Pace, tenths: u32) -> Pace {
+    let share = |time: Duration| time.saturating_mul(tenths) / 10;
+    Pace { pending_for: share(pace.pending_for), running_for: share(pace.running_for) }
+}
+
+/// Answers a POST that cancels the action `id`.
+///
+/// Source: <https://learn.microsoft.com/defender-endpoint/api/cancel-machine-action>. That an action which has ended
+/// gives a 400 is seen in other clients; its code is inferred.
+pub(crate) fn cancel(
+    service: &Service,
+    (id, caller): (&str, &Claims),
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Answer, Problem> {
+    let comment = Fields::read(headers, body, &["Comment"])?.text("Comment")?;
+    let world = &mut *service.world();
+    let elapsed = service.clock.elapsed();
+    let now = service.clock.now();
+    let digits = world.actions.get(id).map_or(7, |action| action.digits);
+    let cancellation = Cancellation {
+        requestor: Arc::from(caller.appid.as_str()),
+        comment: comment.map(Arc::from),
+        at: cut(now, digits),
+    };
+    match world.actions.cancel(id, elapsed, cancellation) {
+        Err(status) => Err(Problem::bad("BadRequest", format!("The action cannot be cancelled: it is {status}"))),
+        Ok(None) => Err(Problem::no_such("MachineAction", id)),
+        Ok(Some(action)) => {
+            let body = action.entity(&service.base_url, service.settings.spelling, elapsed, View::Later);
+            Ok(Answer::entity(StatusCode::OK, &body).with(Effect::Cancelled(action.id.to_string())))
+        }
+    }
+}
