@@ -7,6 +7,7 @@
 mod actions;
 mod bench;
 mod ci;
+mod conformance;
 mod example;
 mod tidy;
 mod vectors;
@@ -27,6 +28,9 @@ Commands:
   example            the README's first command, by itself and against the emulator's program
   actions            writes the table of actions into defender-model's README
   vectors DIR        decodes every JSON body in a folder and encodes it back, a row each
+  conformance        every exchange of defender-emulator/conformance, sent by curl to the emulator's program
+                     --base-url URL: to that address, with the token in DEFENDER_TOKEN; --machine ID: to that machine;
+                     --ca-file PATH: trusting that CA
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
 
 Options:
@@ -59,6 +63,7 @@ enum Command {
     Example,
     Actions,
     Vectors { folder: PathBuf },
+    Conformance(conformance::Target),
     BenchSmoke,
 }
 
@@ -73,6 +78,7 @@ fn main() -> ExitCode {
         Command::Example => example::run(),
         Command::Actions => actions::write(),
         Command::Vectors { folder } => vectors::run(&folder),
+        Command::Conformance(target) => conformance::run(&target),
         Command::BenchSmoke => bench::smoke::run(),
     });
     match outcome {
@@ -91,11 +97,20 @@ fn main() -> ExitCode {
 fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     let mut words = Vec::new();
     let mut tests = ci::Tests::Run;
+    let mut target = conformance::Target::default();
     let unread = |error: lexopt::Error| Failure::Usage(error.to_string());
     while let Some(arg) = args.next().map_err(unread)? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Long("skip-tests") => tests = ci::Tests::Skip,
+            Arg::Long(name @ ("base-url" | "machine" | "ca-file")) => {
+                let place = match name {
+                    "base-url" => &mut target.base_url,
+                    "machine" => &mut target.machine,
+                    _ => &mut target.ca_file,
+                };
+                *place = Some(args.value().map_err(unread)?.to_string_lossy().into_owned());
+            }
             Arg::Value(word) => words.push(word.to_string_lossy().into_owned()),
             other => return Err(unread(other.unexpected())),
         }
@@ -104,6 +119,10 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     match (words.as_slice(), tests) {
         (["ci"], tests) => Ok(Command::Ci { tests }),
         (_, ci::Tests::Skip) => Err(Failure::Usage("`--skip-tests` is for `ci` alone".to_owned())),
+        (["conformance"], _) => Ok(Command::Conformance(target)),
+        _ if target != conformance::Target::default() => {
+            Err(Failure::Usage("`--base-url`, `--machine` and `--ca-file` are for `conformance` alone".to_owned()))
+        }
         (["tidy"], _) => Ok(Command::Tidy),
         (["example"], _) => Ok(Command::Example),
         (["actions"], _) => Ok(Command::Actions),
@@ -131,12 +150,15 @@ mod tests {
         assert_eq!(parsed("example"), Ok(Command::Example));
         assert_eq!(parsed("actions"), Ok(Command::Actions));
         assert_eq!(parsed("vectors a/b"), Ok(Command::Vectors { folder: "a/b".into() }));
+        assert_eq!(parsed("conformance"), Ok(Command::Conformance(conformance::Target::default())));
+        let target = conformance::Target { base_url: Some("https://x".to_owned()), ..conformance::Target::default() };
+        assert_eq!(parsed("conformance --base-url https://x"), Ok(Command::Conformance(target)));
         assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
     }
 
     #[test]
     fn what_is_not_understood_is_no_command() {
-        for line in ["", "tidyy", "bench", "bench smoke more", "tidy --skip-tests", "ci --fast"] {
+        for line in ["", "tidyy", "bench", "bench smoke more", "tidy --skip-tests", "ci --fast", "tidy --machine x"] {
             assert!(matches!(parsed(line), Err(Failure::Usage(_))), "{line}");
         }
     }

@@ -1,0 +1,105 @@
+//! curl, which shares no line with our client.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use super::exchange::Filled;
+use crate::Failure;
+
+/// An answer, as curl printed it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    fn parse(printed: &[u8]) -> Option<Self> {
+        let end = printed.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let (head, body) = (printed.get(..end)?, printed.get(end + 4..)?);
+        let head = String::from_utf8_lossy(head);
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split_whitespace().nth(1)?.parse().ok()?;
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_owned(), value.trim().to_owned()))
+        };
+        Some(Self { status, headers: lines.filter_map(header).collect(), body: body.to_vec() })
+    }
+}
+
+/// Fails where there is no curl.
+pub(super) fn ensure() -> Result<(), Failure> {
+    let found = Command::new("curl").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match found {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(Failure::Check("the exchanges are sent by curl, and there is none: install it".to_owned())),
+    }
+}
+
+/// Sends one request. What it is goes in by stdin, since a command line can be read by others and a token must not be.
+pub(super) fn send(request: &Filled, ca_file: Option<&str>) -> Result<Answer, String> {
+    let mut command = Command::new("curl");
+    command.args(["--disable", "--silent", "--show-error", "--include", "--path-as-is", "--globoff"]);
+    command.args(["--max-time", "30", "--noproxy", "127.0.0.1,localhost", "--config", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    let sent = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(config(request, ca_file).as_bytes()));
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    if let Err(error) = sent {
+        return Err(error.to_string());
+    }
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    Answer::parse(&output.stdout).ok_or_else(|| "curl printed no answer".to_owned())
+}
+
+fn config(request: &Filled, ca_file: Option<&str>) -> String {
+    let mut lines = vec![option("url", &request.url), option("request", &request.method)];
+    lines.extend(ca_file.map(|file| option("cacert", file)));
+    // What curl would add by itself, and a header that is not given must not be there.
+    lines.extend(["Accept:", "Content-Type:"].map(|header| option("header", header)));
+    lines.extend(request.headers.iter().map(|(name, value)| option("header", &format!("{name}: {value}"))));
+    lines.extend(request.body.iter().map(|body| option("data-raw", body)));
+    lines.concat()
+}
+
+fn option(name: &str, value: &str) -> String {
+    let escaped: String = value
+        .chars()
+        .flat_map(|letter| match letter {
+            '"' => vec!['\\', '"'],
+            '\\' => vec!['\\', '\\'],
+            '\n' => vec!['\\', 'n'],
+            '\r' => vec!['\\', 'r'],
+            '\t' => vec!['\\', 't'],
+            other => vec![other],
+        })
+        .collect();
+    format!("{name} = \"{escaped}\"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_taken_apart() {
+        let answer = Answer::parse(b"HTTP/2 201 \r\nRetry-After: 7\r\n\r\n{}\r\n\r\n").unwrap();
+        assert_eq!((answer.status, answer.header("retry-after"), answer.body.len()), (201, Some("7"), 6));
+        assert!(Answer::parse(b"nothing").is_none());
+    }
+
+    #[test]
+    fn a_value_is_one_line_whatever_is_in_it() {
+        assert_eq!(option("data-raw", "a\"b\\c\r\nd"), "data-raw = \"a\\\"b\\\\c\\r\\nd\"\n");
+    }
+}
