@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use http::HeaderValue;
 use jiff::Timestamp;
 
-use crate::{Error, ErrorKind, secret::Secret};
+use crate::{Claims, Error, ErrorKind, secret::Secret};
 
 /// An access token. Cheap to clone; never printed.
 #[derive(Clone)]
@@ -45,6 +45,12 @@ impl AccessToken {
     #[must_use]
     pub fn secret(&self) -> &str {
         self.secret.reveal()
+    }
+
+    /// What the token says of itself, unverified; `None` where it is no JWT.
+    #[must_use]
+    pub fn claims(&self) -> Option<Claims> {
+        Claims::of(self.secret())
     }
 
     /// The value of the `Authorization` header.

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use defender_transport::{Body, Error, ErrorKind, Transport};
-use http::{Request, Response, Uri, header::AUTHORIZATION, uri::Authority};
+use defender_transport::{Body, Error, ErrorKind, Transport, extensions::Unauthorized};
+use http::{Request, Response, StatusCode, Uri, header::AUTHORIZATION, uri::Authority};
 
-use crate::{TokenCredential, TokenRequest};
+use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge};
 
 /// Puts `Authorization: Bearer …` on each request, for one host over https and for no other.
 ///
 /// A request to anywhere else is an error and is not sent: a bearer that reaches a storage host or a plain connection is
 /// a bearer given away.
+///
+/// It does not send again by itself. To the answer 401 it adds, in the answer's extensions, which token was refused; a
+/// layer above that sends again hands this back as [`Unauthorized`], as `Retrying` does, and then the credential is asked
+/// for another token, with the claims that the 401 demanded.
 #[derive(Debug)]
 pub struct Authorized<T> {
     inner: T,
@@ -56,15 +60,37 @@ impl<T: Transport> Transport for Authorized<T> {
                 .context(format!("it goes to {to}, and the token may go to https://{} only", self.host)));
         }
         let without = |error: crate::Error| Error::new(ErrorKind::Credential).caused_by(error);
-        let token = self.credential.token(&TokenRequest::new()).await.map_err(without)?;
+        let token = self.credential.token(&asking(&mut request)).await.map_err(without)?;
         request.headers_mut().insert(AUTHORIZATION, token.header().map_err(without)?);
-        self.inner.send(request).await
+        let mut answer = self.inner.send(request).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            answer.extensions_mut().insert(Refused(token));
+        }
+        Ok(answer)
     }
+}
+
+/// In the extensions of a 401: the token that it refused.
+#[derive(Clone, Debug)]
+struct Refused(AccessToken);
+
+/// What to ask of the credential: another token, where the one before was refused. No layer beneath gets to see that one.
+fn asking(request: &mut Request<Bytes>) -> TokenRequest {
+    let Some(Unauthorized { challenge, left, .. }) = request.extensions_mut().remove() else {
+        return TokenRequest::new();
+    };
+    let mut ask = TokenRequest::new();
+    ask.stale = left.get::<Refused>().map(|Refused(token)| token.clone());
+    ask.claims = challenge.as_deref().and_then(claims_challenge);
+    ask
 }
 
 #[cfg(test)]
 mod tests {
-    use defender_transport::testing::MockTransport;
+    use defender_transport::{
+        TransportExt,
+        testing::{Capture, ManualClock, MockTransport},
+    };
     use jiff::Timestamp;
 
     use super::*;
@@ -100,6 +126,37 @@ mod tests {
         let authorized = authorized(wire);
         authorized.send(get("https://api.example.com/x")).await.unwrap();
         authorized.send(get("https://API.example.com:443/x")).await.unwrap();
+    }
+
+    /// Gives a token that is named after what was asked.
+    #[derive(Debug)]
+    struct Named;
+
+    #[async_trait]
+    impl TokenCredential for Named {
+        async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, crate::Error> {
+            let stale = ask.stale.as_ref().map_or("nothing", AccessToken::secret);
+            let name = format!("after {stale} with {}", ask.claims.as_deref().unwrap_or("no claims"));
+            Ok(AccessToken::new(name, Timestamp::MAX))
+        }
+    }
+
+    #[tokio::test]
+    async fn after_a_401_another_token_is_asked_for_with_the_claims_that_it_demands() {
+        for (challenge, claims) in
+            [(r#"Bearer claims="eyJhIjp7fX0=""#, r#"{"a":{}}"#), (r#"Bearer error="invalid_token""#, "no claims")]
+        {
+            let clock = ManualClock::new();
+            let refused = Response::builder().status(401).header("www-authenticate", challenge);
+            let wire = Capture::answering(refused.body("").unwrap());
+            let base = Uri::from_static("https://api.example.com");
+            let stack = Authorized::new(&wire, Arc::new(Named), &base).unwrap().retrying(clock.clone());
+            let answer = clock.run(stack.send(get("https://api.example.com/x"))).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            let sent: Vec<_> = wire.requests().iter().map(|sent| sent.headers()[AUTHORIZATION].clone()).collect();
+            let second = format!("Bearer after after nothing with no claims with {claims}");
+            assert_eq!(sent, ["Bearer after nothing with no claims", second.as_str()]);
+        }
     }
 
     #[tokio::test]

@@ -17,22 +17,40 @@ use crate::{AccessToken, Error, TokenCredential, TokenRequest};
 /// How long before its end a token is replaced, as the Azure SDKs do.
 const MARGIN: Duration = Duration::from_secs(300);
 
+/// How long a token that is still good is left alone after the last try to replace it: an issuer that is down, or that
+/// gives the same token again, is not asked at each call.
+const REST: Duration = Duration::from_secs(30);
+
 /// Keeps the token of the credential that it wraps.
 ///
 /// - However many ask at once, one of them fetches and the others wait for it; they get its error, too.
 /// - It is replaced five minutes before its end, or when the issuer said. While that goes on, and when it fails, the old
 ///   token is served for as long as it is good.
 /// - A token that was refused ([`TokenRequest::stale`]) is replaced once: whoever brings an older one gets the new one.
+///   If the same token comes again, as from the host of a managed identity, it is given to all of them, and not asked for
+///   anew for half a minute: the API's own refusal says more than an error here could.
+/// - Claims that were demanded are asked for once: whoever brings the same demand later gets what it got.
 /// - Nothing runs in the background, and dropping whoever fetches strands nobody: the next in line fetches.
 #[derive(Debug)]
 pub struct Cached<C> {
     inner: C,
     clock: Arc<dyn Clock>,
-    kept: RwLock<Option<AccessToken>>,
+    kept: RwLock<Option<Kept>>,
     /// Held by whoever fetches. It keeps the last failure, for those who waited for it.
     fetching: Mutex<Option<Error>>,
     /// How many fetches have failed.
     failures: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    token: AccessToken,
+    /// The claims that were demanded of it.
+    claims: Option<String>,
+    /// Whether it came again after it had been refused.
+    again: bool,
+    /// When it was last tried to get one, by the clock's own time.
+    tried: Duration,
 }
 
 impl<C: TokenCredential> Cached<C> {
@@ -41,45 +59,64 @@ impl<C: TokenCredential> Cached<C> {
         Self { inner, clock, kept: RwLock::new(None), fetching: Mutex::new(None), failures: AtomicU64::new(0) }
     }
 
-    /// The token that is kept, if it is good and answers what was asked.
-    fn kept(&self, ask: &TokenRequest) -> Option<AccessToken> {
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let good = kept.expires_on() > self.clock.now() && ask.stale.as_ref() != Some(&kept);
-        good.then_some(kept)
+    /// The token that is kept, if it is good and answers what was asked, and whether it is due to be replaced.
+    fn kept(&self, ask: &TokenRequest) -> Option<(AccessToken, bool)> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let Kept { token, claims, again, tried } = kept.as_ref()?;
+        let now = self.clock.now();
+        // A demand without the token that it refused cannot be known to be met.
+        let met = ask.claims.is_none() || (ask.claims == *claims && ask.stale.is_some());
+        let rested = self.clock.elapsed() >= tried.saturating_add(REST);
+        let fresh = ask.stale.as_ref() != Some(token) || (*again && !rested);
+        let good = met && token.expires_on() > now && fresh;
+        good.then(|| (token.clone(), token.is_due(now, MARGIN) && rested))
     }
 
-    fn is_due(&self, token: &AccessToken) -> bool {
-        token.is_due(self.clock.now(), MARGIN)
+    /// Asks the credential, and keeps what it gives.
+    async fn fetch(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
+        let fetched = self.inner.token(ask).await;
+        let tried = self.clock.elapsed();
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        match fetched {
+            Ok(token) => {
+                let again = ask.stale.as_ref() == Some(&token);
+                *kept = Some(Kept { token: token.clone(), claims: ask.claims.clone(), again, tried });
+                Ok(token)
+            }
+            Err(error) => {
+                if let Some(kept) = kept.as_mut() {
+                    kept.tried = tried;
+                }
+                Err(error)
+            }
+        }
     }
 }
 
 #[async_trait]
 impl<C: TokenCredential> TokenCredential for Cached<C> {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
-        let challenged = ask.claims.is_some();
-        let good = if challenged { None } else { self.kept(ask) };
         let failures = self.failures.load(Ordering::Acquire);
-        let mut last_failure = match good {
-            Some(token) if !self.is_due(&token) => return Ok(token),
+        let mut last_failure = match self.kept(ask) {
+            Some((token, false)) => return Ok(token),
             // It is good for a while yet: nobody waits for its replacement.
-            Some(token) => match self.fetching.try_lock() {
+            Some((token, true)) => match self.fetching.try_lock() {
                 Ok(turn) => turn,
                 Err(_) => return Ok(token),
             },
             None => self.fetching.lock().await,
         };
         // While this one waited, somebody may have fetched, or failed to.
-        let good = if challenged { None } else { self.kept(ask) };
-        if let Some(token) = good.clone().filter(|token| !self.is_due(token)) {
-            return Ok(token);
-        }
-        let shared = good.is_none() && !challenged && self.failures.load(Ordering::Acquire) != failures;
+        let good = match self.kept(ask) {
+            Some((token, false)) => return Ok(token),
+            good => good.map(|(token, _)| token),
+        };
+        let shared = good.is_none() && self.failures.load(Ordering::Acquire) != failures;
         if let Some(error) = last_failure.as_ref().filter(|_| shared) {
             return Err(error.clone());
         }
-        match self.inner.token(ask).await {
+        match self.fetch(ask).await {
             Ok(token) => {
-                *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
                 *last_failure = None;
                 Ok(token)
             }
@@ -174,6 +211,46 @@ mod tests {
         assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "a");
         clock.advance(Duration::from_secs(300));
         assert!(clock.run(cached.token(&ask)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_thousand_that_bring_the_same_demand_make_one_request() {
+        let clock = ManualClock::new();
+        let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "b")), Ok(token(&clock, "c"))]);
+        let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
+        let ask = TokenRequest::new().stale(stale).claims("{}");
+        let all = clock.run(join_all((0..1_000).map(|_| cached.token(&ask)))).await;
+        assert!(all.into_iter().all(|got| got.unwrap().secret() == "b"));
+        let without_a_token = TokenRequest::new().claims("{}");
+        assert_eq!(clock.run(cached.token(&without_a_token)).await.unwrap().secret(), "c");
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_that_comes_again_is_asked_for_once_in_half_a_minute() {
+        let clock = ManualClock::new();
+        let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "a")), Ok(token(&clock, "b"))]);
+        let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
+        let ask = TokenRequest::new().stale(stale);
+        let all = clock.run(join_all((0..1_000).map(|_| cached.token(&ask)))).await;
+        assert!(all.into_iter().all(|got| got.unwrap().secret() == "a"));
+        assert_eq!(cached.inner.asked.load(Ordering::Relaxed), 2);
+        clock.advance(REST);
+        assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "b");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_always_due_is_not_asked_for_at_each_call() {
+        let clock = ManualClock::new();
+        let short = || Ok(AccessToken::new("short", clock.now() + Duration::from_secs(120)));
+        let cached = cached(&clock, [short(), Err(failure()), short()]);
+        let ask = TokenRequest::new();
+        for asked in [1, 1, 2, 2, 3] {
+            for _ in 0..100 {
+                assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "short");
+            }
+            assert_eq!(cached.inner.asked.load(Ordering::Relaxed), asked);
+            clock.advance(Duration::from_secs(15));
+        }
     }
 
     #[tokio::test]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
 use crate::{
-    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, oauth::TokenEndpoint,
+    Connect, Context, Error, TokenCredential,
+    application::{self, Proving, given},
+    environment::{CLIENT, Environment, SECRET, TENANT},
     secret::Secret,
 };
 
@@ -34,64 +34,39 @@ impl ClientSecretCredential {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] that names what is missing, empty or not text.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) that names what is missing, empty or not text.
     pub fn from_env() -> Result<Self, Error> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_environment(&Environment::of_process())
     }
 
-    /// As [`from_env`](Self::from_env), from wherever `variable` looks.
-    fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let read = |name| variable(name).filter(|value| !value.trim().is_empty()).ok_or(name);
-        match (read("AZURE_TENANT_ID"), read("AZURE_CLIENT_ID"), read("AZURE_CLIENT_SECRET")) {
-            (Ok(tenant), Ok(client_id), Ok(secret)) => Ok(Self::new(tenant, client_id, secret)),
-            (tenant, client_id, secret) => {
-                let missing: Vec<_> = [tenant.err(), client_id.err(), secret.err()].into_iter().flatten().collect();
-                Err(Error::new(ErrorKind::Configuration)
-                    .context(format!("set the environment variables {}", missing.join(", "))))
-            }
-        }
+    pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let [tenant, client_id, secret] = environment.all([TENANT, CLIENT, SECRET])?;
+        Ok(Self::new(tenant, client_id, secret))
+    }
+
+    /// The tenant, the client, and what proves who it is.
+    pub(crate) fn proving(self) -> Result<(String, String, Proving), Error> {
+        given("client id", &self.client_id)?;
+        given("client secret", self.secret.reveal())?;
+        Ok((self.tenant, self.client_id, Proving::Secret(self.secret)))
     }
 }
 
 impl Connect for ClientSecretCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
-        for (what, value) in [("client id", self.client_id.as_str()), ("client secret", self.secret.reveal())] {
-            if value.trim().is_empty() {
-                return Err(Error::new(ErrorKind::Configuration).context(format!("the {what} is empty")));
-            }
-        }
-        let endpoint = TokenEndpoint::new(context, &self.tenant)?;
-        let clock = Arc::clone(endpoint.clock());
-        Ok(Arc::new(Cached::new(Live { description: self, endpoint }, clock)))
-    }
-}
-
-#[derive(Debug)]
-struct Live {
-    description: ClientSecretCredential,
-    endpoint: TokenEndpoint,
-}
-
-#[async_trait]
-impl TokenCredential for Live {
-    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
-        let ClientSecretCredential { client_id, secret, .. } = &self.description;
-        self.endpoint.client_secret(client_id, secret, ask.claims.as_deref()).await
+        application::connect(context, self.proving()?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn what_is_missing_in_the_environment_is_named() {
-        let error = ClientSecretCredential::from_variables(|name| match name {
-            "AZURE_CLIENT_ID" => Some("id".to_owned()),
-            "AZURE_CLIENT_SECRET" => Some("  ".to_owned()),
-            _ => None,
-        })
-        .unwrap_err();
+        let environment = Environment::of(&[("AZURE_CLIENT_ID", "id"), ("AZURE_CLIENT_SECRET", "  ")]);
+        let error = ClientSecretCredential::from_environment(&environment).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().ends_with("AZURE_TENANT_ID, AZURE_CLIENT_SECRET"), "{error}");
     }

@@ -13,6 +13,7 @@ use crate::Cloud;
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) managed_identity_transport: Option<Arc<dyn Transport>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authority: String,
     pub(crate) audience: String,
@@ -22,7 +23,13 @@ impl Context {
     /// A context with `cloud`'s own authority and audience.
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, cloud: Cloud) -> Self {
-        Self { transport, clock, authority: cloud.authority().to_owned(), audience: cloud.audience().to_owned() }
+        Self {
+            transport,
+            managed_identity_transport: None,
+            clock,
+            authority: cloud.authority().to_owned(),
+            audience: cloud.audience().to_owned(),
+        }
     }
 
     /// Another authority, such as `https://login.microsoftonline.com`. It must be https.
@@ -36,6 +43,16 @@ impl Context {
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
+        self
+    }
+
+    /// Another wire for the endpoints of managed identities alone.
+    ///
+    /// They are on this machine or on its own link, speak plain http, and must not be reached through a proxy, which none
+    /// of the rest should be allowed. Without it, they are asked over the context's own wire, which may refuse http.
+    #[must_use]
+    pub fn managed_identity_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.managed_identity_transport = Some(transport);
         self
     }
 }

@@ -2,7 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::secret::Secret;
+
+/// No more of a description than this is shown.
+const SHOWN: usize = 500;
 
 /// An error of Entra's token endpoint.
 ///
@@ -10,19 +16,51 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Deserialize, Serialize)]
 pub struct EntraError {
     error: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     error_description: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "numbers")]
     error_codes: Vec<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     correlation_id: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     trace_id: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     suberror: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    claims: Option<String>,
+}
+
+/// Text, or nothing: a field of another shape does not take the error with it.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    })
+}
+
+fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    let number = |value: Value| value.as_u64().or_else(|| value.as_str()?.parse().ok())?.try_into().ok();
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(all) => all.into_iter().filter_map(number).collect(),
+        _ => Vec::new(),
+    })
 }
 
 impl EntraError {
+    /// An error that a browser brought back.
+    #[cfg(feature = "browser")]
+    pub(crate) fn new(error: &str, description: Option<&str>) -> Self {
+        Self {
+            error: error.to_owned(),
+            error_description: description.map(str::to_owned),
+            error_codes: Vec::new(),
+            correlation_id: None,
+            trace_id: None,
+            suberror: None,
+            claims: None,
+        }
+    }
+
     /// The OAuth code, such as `invalid_client`.
     #[must_use]
     pub fn error(&self) -> &str {
@@ -50,7 +88,21 @@ impl EntraError {
         self.suberror.as_deref()
     }
 
-    /// What to do about it, for the commonest.
+    /// The claims that a sign-in must satisfy, as JSON, where somebody has to sign in again: what
+    /// [`TokenRequest::claims`](crate::TokenRequest::claims) takes, and what an API that acts for a user hands on to its
+    /// caller with a 401.
+    #[must_use]
+    pub fn claims(&self) -> Option<&str> {
+        self.claims.as_deref()
+    }
+
+    /// Whether only a person can help, by signing in: consent, a second factor, a password to be changed.
+    #[must_use]
+    pub fn needs_sign_in(&self) -> bool {
+        matches!(self.error.as_str(), "invalid_grant" | "interaction_required" | "login_required" | "consent_required")
+    }
+
+    /// What to do about it, for the commonest. The number is a hint for people.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self.aadsts()? {
@@ -61,28 +113,70 @@ impl EntraError {
             90_002 | 900_023 => "the tenant is not known; check the tenant id and the cloud",
             500_011 => "the tenant does not know this audience; check audience and cloud",
             70_011 | 1_002_012 => "the scope is not valid; it must be the audience followed by `/.default`",
+            650_057 => "add the API to the application's permissions",
             65_001 => "an administrator must grant consent to the application's permissions",
+            7_000_218 => "give the application a secret or a certificate, or allow public client flows on it",
+            700_025 => "a public client has no secret; leave the secret out",
+            700_027 => "upload the certificate to the application, and check that it has not expired",
+            700_024 => "the assertion has expired; check this machine's clock and the token file",
+            70_021 | 700_211 | 700_213 | 7_002_138 => {
+                "no federated credential fits; compare issuer, subject and audience, letter case too. A new one takes \
+                 minutes to spread"
+            }
+            50_013 => "the user's token cannot be exchanged; is it an access token for this application?",
+            500_131 => "the user's token is for another application; its audience must be this one",
+            500_133 => "the user's token has expired; ask the user's client for a new one",
+            50_011 => "register the redirect URI `http://localhost` as a mobile or desktop application's",
+            501_481 => "the code was asked for by somebody else; sign in again",
+            54_005 => "a code can be used once; sign in again",
+            50_076 | 50_079 => "a second factor is wanted; sign in again",
+            53_000 | 53_003 => "Conditional Access forbids it; ask the tenant's administrator",
+            50_194 => "the application is for one tenant; give the tenant's id instead of `common`",
+            50_020 | 50_105 => "the user is not in the tenant, or not assigned to the application",
+            50_173 | 70_008 | 700_082 | 70_043 => "the sign-in has ended; sign in again",
+            70_018..=70_020 => "the device code is wrong or has expired; begin again",
+            50_196 => "too many requests for the same token; keep the token that you have",
+            50_033 | 90_006 | 90_024 | 90_033 => "the endpoint is in trouble; try again later",
             _ => return None,
         })
     }
 
     /// The first line of the description: the rest are ids and the time.
-    fn summary(&self) -> Option<&str> {
-        self.error_description.as_deref()?.lines().next()
+    fn summary(&self) -> Option<String> {
+        self.error_description.as_deref()?.lines().next().map(shown)
+    }
+
+    /// The error without any of `secrets`, which the endpoint may have echoed.
+    pub(crate) fn without(self, secrets: &[Secret]) -> Self {
+        let clean = |text: Option<String>| text.map(|text| Secret::without(text, secrets));
+        Self {
+            error: Secret::without(self.error, secrets),
+            error_description: clean(self.error_description),
+            error_codes: self.error_codes,
+            correlation_id: clean(self.correlation_id),
+            trace_id: clean(self.trace_id),
+            suberror: clean(self.suberror),
+            claims: clean(self.claims),
+        }
     }
 }
 
 impl fmt::Display for EntraError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.error)?;
+        f.write_str(&shown(&self.error))?;
         if let Some(summary) = self.summary() {
             write!(f, ", {summary}")?;
         }
         if let Some(advice) = self.advice() {
             write!(f, " What to do: {advice}.")?;
         }
-        self.correlation_id.as_ref().map_or(Ok(()), |id| write!(f, " Correlation id: {id}."))
+        self.correlation_id.as_ref().map_or(Ok(()), |id| write!(f, " Correlation id: {}.", shown(id)))
     }
+}
+
+/// What somebody else wrote, fit for one line of a log.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect()
 }
 
 impl fmt::Debug for EntraError {
@@ -100,6 +194,31 @@ impl fmt::Debug for EntraError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_echoed_secret_is_in_no_field() {
+        let json = r#"{"error":"e canary","error_description":"d canary","correlation_id":"c canary",
+            "trace_id":"t canary","suberror":"s canary","claims":"canary"}"#;
+        let error: EntraError = serde_json::from_str(json).unwrap();
+        let error = error.without(&[Secret::new("canary")]);
+        let all = format!("{error} {error:?} {}", serde_json::to_string(&error).unwrap());
+        assert!(!all.contains("canary"), "{all}");
+        assert_eq!(error.claims(), Some("<redacted>"));
+    }
+
+    #[test]
+    fn a_field_of_another_shape_does_not_take_the_error_with_it() {
+        let json = r#"{"error":"e","error_description":5,"error_codes":["70016",-1,{}],"trace_id":[],"suberror":null}"#;
+        let error: EntraError = serde_json::from_str(json).unwrap();
+        assert_eq!((error.error(), error.aadsts(), error.suberror()), ("e", Some(70_016), None));
+    }
+
+    #[test]
+    fn what_is_shown_is_one_short_line() {
+        let long = format!("a\u{1b}[31m\n{}", "x".repeat(10_000));
+        let error = EntraError { error: long, ..serde_json::from_str(r#"{"error":""}"#).unwrap() };
+        assert!(error.to_string().len() <= SHOWN && !error.to_string().contains(['\n', '\u{1b}']));
+    }
 
     #[test]
     fn a_common_error_says_what_to_do() {

@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Refused,
     /// The token endpoint answered something that is no token.
     Response,
+    /// A person was asked to sign in and did not, or could not be asked. Ask again.
+    SignIn,
     /// A credential of somebody else's failed in its own way.
     Other,
 }
@@ -83,6 +85,7 @@ impl fmt::Display for Error {
             ErrorKind::Transport => "the token endpoint was not reached",
             ErrorKind::Refused => "the token was refused",
             ErrorKind::Response => "the token endpoint's answer is not a token",
+            ErrorKind::SignIn => "nobody has signed in",
             ErrorKind::Other => "there is no token",
         })?;
         if self.0.context.is_empty() { Ok(()) } else { write!(f, ": {}", self.0.context) }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
+
+/// What stands in the place of a secret.
+const REDACTED: &str = "<redacted>";
 
 /// A secret: no `Display`, a `Debug` that shows nothing, memory that is wiped.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,11 +20,24 @@ impl Secret {
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// `text` without any of `secrets`, which somebody may have echoed. What has fewer than four bytes stays: it stands in
+    /// every text, and keeps no secret.
+    pub(crate) fn without(mut text: String, secrets: &[Self]) -> String {
+        for secret in secrets.iter().map(Self::reveal).filter(|secret| secret.len() >= 4) {
+            if text.contains(secret) {
+                let clean = text.replace(secret, REDACTED);
+                text.zeroize();
+                text = clean;
+            }
+        }
+        text
+    }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<redacted>")
+        f.write_str(REDACTED)
     }
 }
 
@@ -32,5 +48,13 @@ mod tests {
     #[test]
     fn debug_shows_nothing_of_it() {
         assert_eq!(format!("{:?} {:#?}", Secret::new("canary"), Secret::new("canary")), "<redacted> <redacted>");
+    }
+
+    #[test]
+    fn an_echo_is_taken_out_wherever_it_stands() {
+        let secrets = [Secret::new("canary"), Secret::new("")];
+        assert_eq!(Secret::without("canary is canary".to_owned(), &secrets), "<redacted> is <redacted>");
+        assert_eq!(Secret::without("nothing".to_owned(), &secrets), "nothing");
+        assert_eq!(Secret::without("pending".to_owned(), &[Secret::new("d")]), "pending");
     }
 }

@@ -1,11 +1,15 @@
 //! The token endpoint's answers, as `oauth2` wants them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use oauth2::{ErrorResponse, TokenResponse, basic::BasicTokenType};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::EntraError;
+
+/// More than any token lives: CAE makes it 28 hours, and what claims more is believed for a week.
+pub(super) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 impl ErrorResponse for EntraError {}
 
@@ -15,9 +19,9 @@ pub(super) struct TokenAnswer {
     access_token: oauth2::AccessToken,
     token_type: BasicTokenType,
     #[serde(default, deserialize_with = "seconds")]
-    expires_in: Option<u64>,
+    expires_in: Option<Duration>,
     #[serde(default, deserialize_with = "seconds")]
-    pub(super) refresh_in: Option<u64>,
+    pub(super) refresh_in: Option<Duration>,
     #[serde(default)]
     refresh_token: Option<oauth2::RefreshToken>,
 }
@@ -39,12 +43,12 @@ impl TokenResponse for TokenAnswer {
         &self.token_type
     }
 
-    fn expires_in(&self) -> Option<std::time::Duration> {
-        self.expires_in.map(std::time::Duration::from_secs)
+    fn expires_in(&self) -> Option<Duration> {
+        self.expires_in
     }
 
     fn refresh_token(&self) -> Option<&oauth2::RefreshToken> {
-        self.refresh_token.as_ref()
+        self.refresh_token.as_ref().filter(|token| !token.secret().is_empty())
     }
 
     fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {
@@ -52,19 +56,17 @@ impl TokenResponse for TokenAnswer {
     }
 }
 
-/// A number, or a number in a string.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Number(u64),
-        Text(String),
-    }
-    Ok(match Option::<Either>::deserialize(deserializer)? {
-        Some(Either::Number(number)) => Some(number),
-        Some(Either::Text(text)) => text.trim().parse().ok(),
-        None => None,
-    })
+/// A number of seconds, or a number in a string; nothing below zero, and no more than [`LONGEST`]. What is neither is not
+/// there.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let number = match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    Ok(number
+        .filter(|number: &f64| number.is_finite())
+        .map(|number| Duration::try_from_secs_f64(number.trunc().clamp(0.0, LONGEST.as_secs_f64())).unwrap_or(LONGEST)))
 }
 
 #[cfg(test)]
@@ -72,11 +74,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_may_be_a_number_or_text() {
-        for expires_in in ["3599", "\"3599\""] {
+    fn seconds_may_be_a_number_or_text_and_are_never_beyond_reason() {
+        for (expires_in, seconds) in [
+            ("3599", Some(3_599)),
+            ("\"3599\"", Some(3_599)),
+            ("\" 3599 \"", Some(3_599)),
+            ("3599.9", Some(3_599)),
+            ("0", Some(0)),
+            ("-5", Some(0)),
+            ("\"-5\"", Some(0)),
+            ("1000000000000000000", Some(LONGEST.as_secs())),
+            ("1e300", Some(LONGEST.as_secs())),
+            ("\"soon\"", None),
+            ("\"\"", None),
+            ("\"NaN\"", None),
+            ("null", None),
+            ("[1]", None),
+            ("true", None),
+        ] {
             let json = format!(r#"{{"token_type":"Bearer","expires_in":{expires_in},"access_token":"t"}}"#);
             let answer: TokenAnswer = serde_json::from_str(&json).unwrap();
-            assert_eq!(answer.expires_in, Some(3599));
+            assert_eq!(answer.expires_in.map(|life| life.as_secs()), seconds, "{expires_in}");
         }
     }
 }

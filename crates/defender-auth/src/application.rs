@@ -1,0 +1,70 @@
+//! An application that asks for itself, however it proves who it is.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    AccessToken, Cached, Context, Error, ErrorKind, TokenCredential, TokenRequest,
+    oauth::{Proof, TokenEndpoint},
+    secret::Secret,
+    workload_identity::TokenFile,
+};
+
+/// How an application proves who it is.
+#[derive(Debug)]
+pub(crate) enum Proving {
+    /// By a secret that it shares with Entra.
+    Secret(Secret),
+    /// By signing.
+    #[cfg(feature = "certificate")]
+    Certificate(crate::certificate::Signer),
+    /// By a token that somebody else signed, in a file.
+    File(TokenFile),
+}
+
+impl Proving {
+    /// What to send to `endpoint` now.
+    #[cfg_attr(not(feature = "certificate"), expect(unused_variables, reason = "only an assertion of ours names it"))]
+    pub(crate) fn proof(&self, endpoint: &TokenEndpoint) -> Result<Proof, Error> {
+        match self {
+            Self::Secret(secret) => Ok(Proof::Secret(secret.clone())),
+            #[cfg(feature = "certificate")]
+            Self::Certificate(signer) => signer.sign(endpoint.url(), endpoint.clock().now()).map(Proof::Assertion),
+            Self::File(file) => file.read().map(Proof::Assertion),
+        }
+    }
+}
+
+/// Refuses a setting that is empty.
+pub(crate) fn given(what: &str, value: &str) -> Result<(), Error> {
+    if value.trim().is_empty() {
+        return Err(Error::new(ErrorKind::Configuration).context(format!("the {what} is empty")));
+    }
+    Ok(())
+}
+
+/// The live credential of an application, which keeps its token.
+pub(crate) fn connect(
+    context: &Context,
+    (tenant, client_id, proving): (String, String, Proving),
+) -> Result<Arc<dyn TokenCredential>, Error> {
+    let endpoint = TokenEndpoint::new(context, &tenant)?;
+    let clock = Arc::clone(endpoint.clock());
+    Ok(Arc::new(Cached::new(Application { client_id, proving, endpoint }, clock)))
+}
+
+#[derive(Debug)]
+struct Application {
+    client_id: String,
+    proving: Proving,
+    endpoint: TokenEndpoint,
+}
+
+#[async_trait]
+impl TokenCredential for Application {
+    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
+        let proof = self.proving.proof(&self.endpoint)?;
+        self.endpoint.client_credentials(&self.client_id, &proof, ask.claims.as_deref()).await
+    }
+}

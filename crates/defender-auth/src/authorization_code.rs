@@ -1,0 +1,118 @@
+//! A person who signs in with the browser of this machine.
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    loopback::Loopback,
+    session::{Person, Session},
+    within::within,
+};
+
+/// How long the person may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+type Open = dyn Fn(&str) -> io::Result<()> + Send + Sync;
+
+/// A person who signs in with the browser of this machine: the authorization code, with PKCE (feature `browser`).
+///
+/// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The browser comes back to
+/// a listener on `127.0.0.1` that takes the one request that belongs to the sign-in, answers a plain page, and closes.
+/// Whoever asks for that token waits for the person, five minutes at most.
+///
+/// Register `http://localhost` as a redirect URI of a *mobile and desktop application*.
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow>
+///
+/// ```
+/// use defender_auth::AuthorizationCodeCredential;
+///
+/// // How a browser is opened is the program's own affair.
+/// let credential = AuthorizationCodeCredential::new("contoso.com", "client-id", |url| {
+///     std::process::Command::new("xdg-open").arg(url).spawn().map(drop)
+/// });
+/// ```
+#[derive(Clone)]
+pub struct AuthorizationCodeCredential {
+    person: Person,
+    open: Arc<Open>,
+}
+
+impl AuthorizationCodeCredential {
+    /// A person of `tenant` (an id, a domain, or `organizations`) who signs in to the public client `client_id`; `open`
+    /// shows them a URL.
+    #[must_use]
+    pub fn new(
+        tenant: impl Into<String>,
+        client_id: impl Into<String>,
+        open: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self { person: Person::new(tenant, client_id), open: Arc::new(open) }
+    }
+
+    /// The API's delegated permissions to ask for, such as `Machine.Isolate`. Default: all that were granted.
+    #[must_use]
+    pub fn permissions(mut self, permissions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.person.permissions = permissions.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Where the sign-in is kept. Default: in memory, so that the person is asked once a process.
+    #[must_use]
+    pub fn store(mut self, store: impl TokenStore + 'static) -> Self {
+        self.person.store = Arc::new(store);
+        self
+    }
+}
+
+impl fmt::Debug for AuthorizationCodeCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationCodeCredential").field("person", &self.person).finish_non_exhaustive()
+    }
+}
+
+impl Connect for AuthorizationCodeCredential {
+    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+        let session = self.person.session(context)?;
+        let clock = Arc::clone(session.endpoint.clock());
+        Ok(Arc::new(Cached::new(Live { session, open: self.open }, clock)))
+    }
+}
+
+struct Live {
+    session: Session,
+    open: Arc<Open>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationCode").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    async fn sign_in(&self, claims: Option<&str>) -> Result<AccessToken, Error> {
+        let Session { endpoint, client_id, proof, scope, .. } = &self.session;
+        let failed = |what: &str| Error::new(ErrorKind::SignIn).context(what);
+        let loopback = Loopback::bind().await?;
+        let sign_in = endpoint.sign_in(client_id, scope, loopback.redirect_uri(), claims)?;
+        (self.open)(&sign_in.url).map_err(|source| failed("the browser could not be opened").caused_by(source))?;
+        let code = within(&**endpoint.clock(), PATIENCE, loopback.code(&sign_in)).await;
+        let code = code.ok_or_else(|| failed("nobody signed in within five minutes"))??;
+        drop(loopback); // It is closed before anything else is asked.
+        let granted = endpoint.code(client_id, proof, &sign_in, &code, scope).await?;
+        self.session.keep(granted).await
+    }
+}
+
+#[async_trait]
+impl TokenCredential for Live {
+    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
+        let claims = ask.claims.as_deref();
+        match self.session.kept_up(claims).await? {
+            Some(token) => Ok(token),
+            None => self.sign_in(claims).await,
+        }
+    }
+}

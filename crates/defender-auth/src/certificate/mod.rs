@@ -1,0 +1,128 @@
+//! An application that proves itself with a certificate.
+
+mod pem;
+mod provider;
+mod signer;
+
+use std::sync::Arc;
+
+pub(crate) use self::signer::Signer;
+use crate::{
+    Connect, Context, Error, ErrorKind, TokenCredential,
+    application::{self, Proving, given},
+    environment::{CERTIFICATE, CERTIFICATE_CHAIN, CERTIFICATE_PASSWORD, CLIENT, Environment, TENANT},
+    secret::Secret,
+};
+
+/// How an assertion is signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AssertionAlgorithm {
+    /// RSA-PSS, and the certificate named by its SHA-256: what Microsoft documents.
+    #[default]
+    Ps256,
+    /// RSA with PKCS#1 padding, and the certificate named by its SHA-1: for keys that cannot do the other.
+    Rs256,
+}
+
+/// An application with a certificate: the grant `client_credentials` with a signed assertion.
+///
+/// The private key never leaves the process; each request for a token carries a new assertion that is good for ten
+/// minutes, for this tenant's token endpoint and nothing else. Upload the certificate to the application first:
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/certificate-credentials>.
+///
+/// ```no_run
+/// use defender_auth::ClientCertificateCredential;
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let pem = std::fs::read_to_string("application.pem")?;   // certificate and key
+/// let credential = ClientCertificateCredential::new("contoso.com", "client-id", pem);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ClientCertificateCredential {
+    tenant: String,
+    client_id: String,
+    pem: Secret,
+    password: Option<Secret>,
+    algorithm: AssertionAlgorithm,
+    send_chain: bool,
+}
+
+impl ClientCertificateCredential {
+    /// The application `client_id` in `tenant` (an id or a domain), with its certificate and its RSA key in one PEM, in
+    /// any order: the key as PKCS#8, as PKCS#8 that a [`password`](Self::password) locks, or as PKCS#1.
+    #[must_use]
+    pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, pem: impl Into<String>) -> Self {
+        Self {
+            tenant: tenant.into(),
+            client_id: client_id.into(),
+            pem: Secret::new(pem),
+            password: None,
+            algorithm: AssertionAlgorithm::default(),
+            send_chain: false,
+        }
+    }
+
+    /// The password that locks the key (feature `encrypted-keys`).
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.password = Some(Secret::new(password));
+        self
+    }
+
+    /// How to sign. Default: [`AssertionAlgorithm::Ps256`].
+    #[must_use]
+    pub fn algorithm(mut self, algorithm: AssertionAlgorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// Sends all certificates of the PEM along (`x5c`), which an application that trusts a subject name and its issuer
+    /// wants, and no other.
+    #[must_use]
+    pub fn send_chain(mut self) -> Self {
+        self.send_chain = true;
+        self
+    }
+
+    /// The application in `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` with the PEM file in `AZURE_CLIENT_CERTIFICATE_PATH`,
+    /// and, where they are set, the password in `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `1` or `true` in
+    /// `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`, as the Azure SDKs name them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] that names what is missing, or the file that cannot be read.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_environment(&Environment::of_process())
+    }
+
+    pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let [tenant, client_id, path] = environment.all([TENANT, CLIENT, CERTIFICATE])?;
+        let pem = std::fs::read_to_string(&path).map_err(|source| {
+            Error::new(ErrorKind::Configuration)
+                .context(format!("the file `{path}` of {CERTIFICATE} cannot be read as PEM"))
+                .caused_by(source)
+        })?;
+        let mut credential = Self::new(tenant, client_id, pem);
+        credential.password = environment.get(CERTIFICATE_PASSWORD).map(Secret::new);
+        credential.send_chain =
+            environment.get(CERTIFICATE_CHAIN).is_some_and(|set| set == "1" || set.eq_ignore_ascii_case("true"));
+        Ok(credential)
+    }
+
+    /// The tenant, the client, and what signs for it.
+    pub(crate) fn proving(self) -> Result<(String, String, Proving), Error> {
+        given("client id", &self.client_id)?;
+        let signer =
+            Signer::new(&self.pem, self.password.as_ref(), self.algorithm, self.send_chain, self.client_id.clone())?;
+        Ok((self.tenant, self.client_id, Proving::Certificate(signer)))
+    }
+}
+
+impl Connect for ClientCertificateCredential {
+    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+        application::connect(context, self.proving()?)
+    }
+}

@@ -1,0 +1,155 @@
+//! A person who signs in on another device.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    oauth::Polled,
+    session::{Person, Session},
+};
+
+/// What [`slow_down`](https://www.rfc-editor.org/rfc/rfc8628#section-3.5) adds to the interval.
+const SLOWER: Duration = Duration::from_secs(5);
+
+/// What to show to the person who signs in. `Debug` shows no code.
+#[non_exhaustive]
+pub struct DeviceCodePrompt {
+    /// What to enter there.
+    pub user_code: String,
+    /// Where to enter it, on any device.
+    pub verification_uri: String,
+    /// Both in a sentence, as Entra words it.
+    pub message: String,
+    /// How long the code can be used.
+    pub expires_in: Duration,
+}
+
+impl fmt::Debug for DeviceCodePrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceCodePrompt")
+            .field("verification_uri", &self.verification_uri)
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}
+
+type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
+
+/// A person who signs in with a browser on whatever device has one: for a terminal on a server.
+///
+/// The person is asked at the first token, and again only when the sign-in cannot be refreshed. Whoever asks for that
+/// token waits for the person, 15 minutes at most; a call that is dropped before begins anew. The application must allow
+/// public client flows.
+///
+/// Anybody can be talked into entering a code: ask only those who began the sign-in themselves.
+///
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-device-code>
+///
+/// ```
+/// use defender_auth::DeviceCodeCredential;
+///
+/// let credential = DeviceCodeCredential::new("contoso.com", "client-id", |prompt| eprintln!("{}", prompt.message));
+/// ```
+#[derive(Clone)]
+pub struct DeviceCodeCredential {
+    person: Person,
+    prompt: Arc<Prompt>,
+}
+
+impl DeviceCodeCredential {
+    /// A person of `tenant` (an id, a domain, or `organizations`) who signs in to the application `client_id`; `prompt`
+    /// shows them what to do.
+    #[must_use]
+    pub fn new(
+        tenant: impl Into<String>,
+        client_id: impl Into<String>,
+        prompt: impl Fn(&DeviceCodePrompt) + Send + Sync + 'static,
+    ) -> Self {
+        Self { person: Person::new(tenant, client_id), prompt: Arc::new(prompt) }
+    }
+
+    /// The API's delegated permissions to ask for, such as `Machine.Isolate`. Default: all that were granted.
+    #[must_use]
+    pub fn permissions(mut self, permissions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.person.permissions = permissions.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Where the sign-in is kept. Default: in memory, so that the person is asked once a process.
+    #[must_use]
+    pub fn store(mut self, store: impl TokenStore + 'static) -> Self {
+        self.person.store = Arc::new(store);
+        self
+    }
+}
+
+impl fmt::Debug for DeviceCodeCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceCodeCredential").field("person", &self.person).finish_non_exhaustive()
+    }
+}
+
+impl Connect for DeviceCodeCredential {
+    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+        let session = self.person.session(context)?;
+        let clock = Arc::clone(session.endpoint.clock());
+        Ok(Arc::new(Cached::new(Live { session, prompt: self.prompt }, clock)))
+    }
+}
+
+struct Live {
+    session: Session,
+    prompt: Arc<Prompt>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceCode").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+impl Live {
+    async fn sign_in(&self, claims: Option<&str>) -> Result<AccessToken, Error> {
+        let Session { endpoint, client_id, scope, .. } = &self.session;
+        let clock = endpoint.clock();
+        let code = endpoint.device_code(client_id, scope, claims).await?;
+        let ends = clock.elapsed().saturating_add(code.expires_in);
+        let message = code.message.clone().unwrap_or_else(|| {
+            format!("To sign in, open {} in a browser and enter the code {}.", code.verification_uri, code.user_code)
+        });
+        (self.prompt)(&DeviceCodePrompt {
+            user_code: code.user_code.clone(),
+            verification_uri: code.verification_uri.clone(),
+            message,
+            expires_in: code.expires_in,
+        });
+        let mut interval = code.interval;
+        loop {
+            clock.sleep(interval).await;
+            if clock.elapsed() >= ends {
+                return Err(Error::new(ErrorKind::SignIn).context("nobody entered the code while it was good"));
+            }
+            match endpoint.poll(client_id, &code).await {
+                Ok(Polled::Granted(granted)) => return self.session.keep(granted).await,
+                Ok(Polled::Pending) => {}
+                Ok(Polled::SlowDown) => interval = interval.saturating_add(SLOWER),
+                // The person cannot help it: RFC 8628 has the client back off and go on.
+                Err(error) if error.kind() == ErrorKind::Transport => interval = interval.saturating_mul(2),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TokenCredential for Live {
+    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
+        let claims = ask.claims.as_deref();
+        match self.session.kept_up(claims).await? {
+            Some(token) => Ok(token),
+            None => self.sign_in(claims).await,
+        }
+    }
+}

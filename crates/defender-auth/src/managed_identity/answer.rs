@@ -1,0 +1,112 @@
+//! What a managed identity's host answers.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{AccessToken, EntraError, Error, ErrorKind, entra::shown, secret::Secret};
+
+/// From this on, a token is replaced at half its life, as MSAL does: the host keeps it for a day.
+const LONG: Duration = Duration::from_secs(2 * 3_600);
+
+/// What claims to live longer is believed for this long.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Times are numbers in strings; App Service gives no `expires_in`. No `Debug`: it holds the token.
+#[derive(Deserialize)]
+struct Answer {
+    access_token: String,
+    #[serde(default)]
+    expires_on: Value,
+    #[serde(default)]
+    expires_in: Value,
+}
+
+/// The token of a 200 to what was asked at `asked`.
+pub(super) fn token(body: &[u8], asked: Timestamp) -> Result<AccessToken, Error> {
+    let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
+    // The cause is left out: it may quote the answer.
+    let answer: Answer = serde_json::from_slice(body).map_err(|_| unusable("it lacks what a token has"))?;
+    let secret = Secret::new(answer.access_token);
+    if secret.reveal().trim().is_empty() {
+        return Err(unusable("its token is empty"));
+    }
+    let after = |span: Duration| asked.checked_add(span).map_err(|_| unusable("its lifetime is beyond all dates"));
+    let left = match (epoch(&answer.expires_on), seconds(&answer.expires_in)) {
+        (Some(ends), _) => ends.saturating_sub(asked.as_second()),
+        (None, Some(lifetime)) => lifetime,
+        (None, None) => return Err(unusable("it does not say when its token ends")),
+    };
+    if left <= 0 {
+        return Err(unusable("its token has ended already; check this machine's clock"));
+    }
+    let left = Duration::from_secs(left.unsigned_abs()).min(LONGEST);
+    let token = AccessToken::new(secret.reveal(), after(left)?);
+    Ok(if left > LONG { token.refresh_on(after(left / 2)?) } else { token })
+}
+
+fn seconds(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_u64().map(|_| i64::MAX)).or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// A moment in seconds, or as a date.
+fn epoch(value: &Value) -> Option<i64> {
+    seconds(value).or_else(|| value.as_str()?.trim().parse::<Timestamp>().ok().map(Timestamp::as_second))
+}
+
+/// An error in App Service's shape.
+#[derive(Deserialize)]
+struct OfAppService {
+    message: String,
+}
+
+/// Why there is no token, from an answer with another status. What was sent is not in it.
+pub(super) fn refusal(status: StatusCode, body: &[u8], secrets: &[Secret]) -> Error {
+    if let Ok(error) = serde_json::from_slice::<EntraError>(body) {
+        return Error::refused(error.without(secrets));
+    }
+    let said = serde_json::from_slice(body).ok().map(|OfAppService { message }| Secret::without(message, secrets));
+    let what = match (status.as_u16(), &said) {
+        (_, Some(said)) => shown(said),
+        (300..=399, _) => "a redirect, and none is followed".to_owned(),
+        (400, _) => "is the identity assigned to this machine?".to_owned(),
+        (502 | 504, _) => "does a proxy stand in between? There must be none".to_owned(),
+        _ => "is this the endpoint of a managed identity?".to_owned(),
+    };
+    Error::new(ErrorKind::Response).context(format!("status {}: {what}", status.as_u16()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(times: &str) -> Option<i64> {
+        let asked = Timestamp::from_second(1_000).unwrap();
+        let token = token(format!(r#"{{"access_token":"t",{times}}}"#).as_bytes(), asked).ok()?;
+        Some(token.expires_on().as_second() - 1_000)
+    }
+
+    #[test]
+    fn times_may_be_text_or_numbers_or_a_date() {
+        let week = i64::try_from(LONGEST.as_secs()).unwrap();
+        for (times, seconds) in [
+            (r#""expires_on":"4600","expires_in":"9""#, Some(3_600)),
+            (r#""expires_on":4600"#, Some(3_600)),
+            (r#""expires_on":"1970-01-01T01:16:40Z""#, Some(3_600)),
+            (r#""expires_in":"3599""#, Some(3_599)),
+            (r#""expires_in":3599,"expires_on":null"#, Some(3_599)),
+            (r#""expires_in":1000000000000000000"#, Some(week)),
+            (r#""expires_on":18446744073709551615"#, Some(week)),
+            (r#""expires_in":0"#, None),
+            (r#""expires_in":-9223372036854775808"#, None),
+            (r#""expires_on":"999""#, None),
+            (r#""expires_on":"soon""#, None),
+            (r#""expires_on":{}"#, None),
+        ] {
+            assert_eq!(left(times), seconds, "{times}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Where a managed identity's tokens come from.
+
+use std::{net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+use defender_transport::extensions::{Resend, Timeouts, UrlTemplate};
+use http::{HeaderValue, Request, StatusCode, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::ManagedIdentityId;
+use crate::{Error, ErrorKind, environment::Environment, secret::Secret};
+
+/// The address is the same on every virtual machine, and leads nowhere else.
+const IMDS: &str = "http://169.254.169.254";
+
+/// One try, from the sending to the last byte.
+const AT_MOST: Duration = Duration::from_secs(30);
+
+fn wrong(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Configuration).context(what)
+}
+
+/// Who gives the tokens.
+#[derive(Clone, Debug)]
+pub(super) enum Host {
+    /// The metadata service of a virtual machine, at this base.
+    Imds { base: String },
+    /// App Service, Functions and Container Apps.
+    AppService { endpoint: String, header: Secret },
+}
+
+impl Host {
+    pub(super) fn imds() -> Self {
+        Self::Imds { base: IMDS.to_owned() }
+    }
+
+    /// What the platform says of itself. What is known and cannot be used here is refused, so that no other identity is
+    /// taken in its place.
+    pub(super) fn detect(environment: &Environment) -> Result<Self, Error> {
+        let has = |name| environment.get(name);
+        let refused =
+            |what: &str| Err(wrong(format!("{what} gives managed identities in a way that is not known here")));
+        match (has("IDENTITY_ENDPOINT"), has("IDENTITY_HEADER")) {
+            (Some(_), Some(_)) if has("IDENTITY_SERVER_THUMBPRINT").is_some() => refused("Service Fabric"),
+            (Some(endpoint), Some(header)) => Ok(Self::AppService { endpoint, header: Secret::new(header) }),
+            (Some(_), None) if has("IMDS_ENDPOINT").is_some() => refused("Azure Arc"),
+            (None, None) if has("MSI_ENDPOINT").is_some() => {
+                refused("Cloud Shell, Azure Machine Learning or an old App Service (MSI_ENDPOINT)")
+            }
+            (None, None) => Ok(Self::imds()),
+            (Some(_), None) => Err(wrong("IDENTITY_ENDPOINT is set and IDENTITY_HEADER is not")),
+            (None, Some(_)) => Err(wrong("IDENTITY_HEADER is set and IDENTITY_ENDPOINT is not")),
+        }
+    }
+
+    /// What must not come back in an error.
+    pub(super) fn secrets(&self) -> &[Secret] {
+        match self {
+            Self::Imds { .. } => &[],
+            Self::AppService { header, .. } => std::slice::from_ref(header),
+        }
+    }
+
+    /// The request for a token for `audience`.
+    pub(super) fn request(&self, audience: &str, id: Option<&ManagedIdentityId>) -> Result<Request<Bytes>, Error> {
+        let (url, version) = match self {
+            Self::Imds { base } => {
+                (format!("{}/metadata/identity/oauth2/token", base.trim_end_matches('/')), "2018-02-01")
+            }
+            Self::AppService { endpoint, .. } => (endpoint.clone(), "2019-08-01"),
+        };
+        let selector = id.map(|id| self.selector(id)).map(|(name, value)| format!("&{name}={}", encoded(value)));
+        let query = format!("api-version={version}&resource={}{}", encoded(audience), selector.unwrap_or_default());
+        let uri: Uri =
+            format!("{url}?{query}").parse().map_err(|_| wrong("the endpoint of the managed identity is not a URL"))?;
+        if !is_near(&uri) {
+            return Err(wrong(format!(
+                "the endpoint of the managed identity is at `{}`; over http it may be this machine's own or link-local, \
+                 else it must be https",
+                uri.authority().map_or("nowhere", |host| host.as_str())
+            )));
+        }
+        let mut request = Request::get(uri).body(Bytes::new()).map_err(|_| wrong("the endpoint is not usable"))?;
+        let (name, value) = match self {
+            Self::Imds { .. } => ("metadata", HeaderValue::from_static("true")),
+            Self::AppService { header, .. } => {
+                let mut value = HeaderValue::from_str(header.reveal())
+                    .map_err(|_| wrong("IDENTITY_HEADER holds a byte that no header may have"))?;
+                value.set_sensitive(true);
+                ("x-identity-header", value)
+            }
+        };
+        request.headers_mut().insert(name, value);
+        request.extensions_mut().insert(Resend::Safe);
+        request.extensions_mut().insert(UrlTemplate("managed identity".into()));
+        request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
+        Ok(request)
+    }
+
+    /// The parameter that names a user-assigned identity. The two hosts spell it differently.
+    fn selector<'i>(&self, id: &'i ManagedIdentityId) -> (&'static str, &'i str) {
+        match (id, self) {
+            (ManagedIdentityId::ClientId(id), _) => ("client_id", id),
+            (ManagedIdentityId::ObjectId(id), Self::Imds { .. }) => ("object_id", id),
+            (ManagedIdentityId::ObjectId(id), Self::AppService { .. }) => ("principal_id", id),
+            (ManagedIdentityId::ResourceId(id), Self::Imds { .. }) => ("msi_res_id", id),
+            (ManagedIdentityId::ResourceId(id), Self::AppService { .. }) => ("mi_res_id", id),
+        }
+    }
+
+    /// How long to wait before the try after the first, the second and so on.
+    pub(super) fn waits(&self) -> &'static [u64] {
+        match self {
+            // As documented, and 42 s more, since a 410 says that it will be there within 70 s.
+            Self::Imds { .. } => &[2, 4, 8, 16, 42],
+            Self::AppService { .. } => &[1, 1],
+        }
+    }
+
+    /// Whether it may answer otherwise in a while.
+    pub(super) fn is_passing(&self, status: StatusCode) -> bool {
+        match self {
+            Self::Imds { .. } => matches!(status.as_u16(), 404 | 410 | 429 | 500..=599),
+            Self::AppService { .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502..=504),
+        }
+    }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// Whether what is sent there can be read by nobody else: https, or this machine's own and link-local addresses.
+fn is_near(uri: &Uri) -> bool {
+    let Some(host) = uri.authority().filter(|authority| !authority.as_str().contains('@')) else { return false };
+    match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => match host.host().trim_start_matches('[').trim_end_matches(']').parse() {
+            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_link_local(),
+            Ok(IpAddr::V6(ip)) => ip.is_loopback(),
+            Err(_) => host.host().eq_ignore_ascii_case("localhost"),
+        },
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detected(variables: &[(&str, &str)]) -> String {
+        match Host::detect(&Environment::of(variables)) {
+            Ok(Host::Imds { base }) => base,
+            Ok(Host::AppService { endpoint, header }) => format!("{endpoint} {}", header.reveal()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_host_is_known_by_its_variables() {
+        let (endpoint, header) = (("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi"), ("IDENTITY_HEADER", "h"));
+        assert_eq!(detected(&[]), IMDS);
+        assert_eq!(detected(&[endpoint, header]), "http://127.0.0.1:1/msi h");
+        for (variables, words) in [
+            (&[endpoint, header, ("IDENTITY_SERVER_THUMBPRINT", "x")][..], "Service Fabric"),
+            (&[endpoint, ("IMDS_ENDPOINT", "x")], "Arc"),
+            (&[("MSI_ENDPOINT", "x")], "MSI_ENDPOINT"),
+            (&[endpoint], "IDENTITY_HEADER is not"),
+            (&[header], "IDENTITY_ENDPOINT is not"),
+        ] {
+            assert!(detected(variables).contains(words), "{}", detected(variables));
+        }
+    }
+
+    #[test]
+    fn plain_http_goes_to_this_machine_and_its_link_alone() {
+        for (uri, near) in [
+            ("http://169.254.169.254/x", true),
+            ("http://169.254.130.4:8081/x", true),
+            ("http://127.0.0.1:1/x", true),
+            ("http://[::1]:1/x", true),
+            ("http://localhost:1/x", true),
+            ("https://anywhere.example/x", true),
+            ("http://anywhere.example/x", false),
+            ("http://10.0.0.1/x", false),
+            ("http://169.253.169.254/x", false),
+            ("http://localhost.evil.example/x", false),
+            ("http://127.0.0.1@evil.example/x", false),
+            ("ftp://127.0.0.1/x", false),
+            ("/x", false),
+        ] {
+            assert_eq!(is_near(&Uri::from_static(uri)), near, "{uri}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! An identity that Azure gives to what runs on it.
+
+mod answer;
+mod host;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use defender_transport::{Clock, Transport, TransportExt};
+use http::StatusCode;
+
+use self::host::Host;
+use crate::{
+    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, application::given,
+    environment::Environment, secret::Secret,
+};
+
+/// A token's answer is small; one that is not is refused.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// Which one of the identities that were assigned to a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ManagedIdentityId {
+    /// The identity's client id.
+    ClientId(String),
+    /// The id of its service principal.
+    ObjectId(String),
+    /// Its id as a resource: `/subscriptions/…/userAssignedIdentities/name`.
+    ResourceId(String),
+}
+
+/// The identity that Azure gives to a virtual machine, a node of AKS, App Service, Functions or Container Apps: nothing
+/// secret to keep.
+///
+/// The host is known by the variables that it sets (`IDENTITY_ENDPOINT` and `IDENTITY_HEADER`: App Service; none: the
+/// metadata service of a virtual machine at `169.254.169.254`); Arc, Service Fabric and Cloud Shell are refused. Tokens
+/// travel over plain http on this machine's own link, so the wire must allow that and must use no proxy: see
+/// [`Context::managed_identity_transport`].
+///
+/// The identity needs the API's permissions like any application; roles that are granted later appear in its tokens only
+/// when the host's own token of up to 24 hours has ended.
+/// <https://learn.microsoft.com/en-us/entra/identity/managed-identities-azure-resources/how-to-use-vm-token>
+///
+/// ```
+/// use defender_auth::{ManagedIdentityCredential, ManagedIdentityId};
+///
+/// let of_the_machine = ManagedIdentityCredential::system_assigned();
+/// let one_of_several = ManagedIdentityCredential::user_assigned(ManagedIdentityId::ClientId("client-id".into()));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManagedIdentityCredential {
+    id: Option<ManagedIdentityId>,
+    host: Option<Host>,
+}
+
+impl ManagedIdentityCredential {
+    /// The machine's own identity.
+    #[must_use]
+    pub fn system_assigned() -> Self {
+        Self { id: None, host: None }
+    }
+
+    /// One that was assigned to the machine.
+    #[must_use]
+    pub fn user_assigned(id: ManagedIdentityId) -> Self {
+        Self { id: Some(id), host: None }
+    }
+
+    /// The metadata service of a virtual machine, whatever the environment says; at `base`, such as
+    /// `http://169.254.169.254`.
+    #[must_use]
+    pub fn at_imds(mut self, base: impl Into<String>) -> Self {
+        self.host = Some(Host::Imds { base: base.into() });
+        self
+    }
+
+    /// App Service, whatever the environment says: what stands in `IDENTITY_ENDPOINT` and in `IDENTITY_HEADER`.
+    #[must_use]
+    pub fn at_app_service(mut self, endpoint: impl Into<String>, header: impl Into<String>) -> Self {
+        self.host = Some(Host::AppService { endpoint: endpoint.into(), header: Secret::new(header) });
+        self
+    }
+}
+
+impl Connect for ManagedIdentityCredential {
+    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+        if let Some(
+            ManagedIdentityId::ClientId(id) | ManagedIdentityId::ObjectId(id) | ManagedIdentityId::ResourceId(id),
+        ) = &self.id
+        {
+            given("identity's id", id)?;
+        }
+        let host = self.host.map_or_else(|| Host::detect(&Environment::of_process()), Ok)?;
+        let audience = context.audience.strip_suffix("/.default").unwrap_or(&context.audience).to_owned();
+        host.request(&audience, self.id.as_ref())?; // What cannot be asked is told now.
+        let clock = Arc::clone(&context.clock);
+        let wire = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
+        let transport = Arc::clone(wire).deadline(Arc::clone(&clock)).shared();
+        let live = Live { id: self.id, host, audience, transport, clock: Arc::clone(&clock) };
+        Ok(Arc::new(Cached::new(live, clock)))
+    }
+}
+
+#[derive(Debug)]
+struct Live {
+    id: Option<ManagedIdentityId>,
+    host: Host,
+    audience: String,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What came of one try.
+enum Outcome {
+    Token(AccessToken),
+    Passing(Error),
+    Final(Error),
+}
+
+impl Live {
+    async fn try_once(&self) -> Result<Outcome, Error> {
+        let asked = self.clock.now();
+        let request = self.host.request(&self.audience, self.id.as_ref())?;
+        let unreached = |error: defender_transport::Error| {
+            match error.kind() {
+            defender_transport::ErrorKind::TooLarge => {
+                Outcome::Final(Error::new(ErrorKind::Response).caused_by(error))
+            }
+            defender_transport::ErrorKind::Request => Outcome::Final(
+                Error::new(ErrorKind::Configuration)
+                    .context(
+                        "the wire does not carry requests to a managed identity; give the context a transport of its own \
+                         for them, which speaks http and knows no proxy",
+                    )
+                    .caused_by(error),
+            ),
+            _ => Outcome::Passing(
+                Error::new(ErrorKind::Transport).context("is this machine one with a managed identity?").caused_by(error),
+            ),
+        }
+        };
+        let (head, body) = match self.transport.send(request).await {
+            Ok(answer) => answer.into_parts(),
+            Err(error) => return Ok(unreached(error)),
+        };
+        let body = match body.collect(BODY_LIMIT).await {
+            Ok(body) => body,
+            Err(error) => return Ok(unreached(error)),
+        };
+        if head.status == StatusCode::OK {
+            return answer::token(&body, asked).map(Outcome::Token);
+        }
+        let error = answer::refusal(head.status, &body, self.host.secrets());
+        Ok(if self.host.is_passing(head.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
+    }
+}
+
+#[async_trait]
+impl TokenCredential for Live {
+    /// Claims that are demanded cannot be handed on: the host takes none.
+    async fn token(&self, _: &TokenRequest) -> Result<AccessToken, Error> {
+        let mut waits = self.host.waits().iter();
+        loop {
+            let error = match self.try_once().await? {
+                Outcome::Token(token) => return Ok(token),
+                Outcome::Final(error) => return Err(error),
+                Outcome::Passing(error) => error,
+            };
+            let Some(wait) = waits.next() else { return Err(error) };
+            self.clock.sleep(Duration::from_secs(*wait)).await;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The grant for a device without a browser:
+//! <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-device-code>.
+
+use std::time::Duration;
+
+use oauth2::{DeviceAuthorizationResponse, DeviceAuthorizationUrl, ExtraDeviceAuthorizationFields, Scope};
+use serde::{Deserialize, Serialize};
+
+use super::{Granted, TokenEndpoint, wire::Exchange};
+use crate::{Error, ErrorKind, oauth::Proof, secret::Secret};
+
+/// No code lives longer; what claims to is believed for an hour.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// A code that a person enters elsewhere.
+#[derive(Debug)]
+pub(crate) struct DeviceCode {
+    code: Secret,
+    pub(crate) user_code: String,
+    pub(crate) verification_uri: String,
+    pub(crate) message: Option<String>,
+    pub(crate) expires_in: Duration,
+    pub(crate) interval: Duration,
+}
+
+/// What one look gives.
+#[derive(Debug)]
+pub(crate) enum Polled {
+    Granted(Granted),
+    /// The person is not done yet.
+    Pending,
+    /// Not so often.
+    SlowDown,
+}
+
+/// What Entra adds to the answer of RFC 8628.
+#[derive(Debug, Deserialize, Serialize)]
+struct WithMessage {
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl ExtraDeviceAuthorizationFields for WithMessage {}
+
+impl TokenEndpoint {
+    /// Asks for a code for a person to enter.
+    pub(crate) async fn device_code(
+        &self,
+        client_id: &str,
+        scope: &str,
+        claims: Option<&str>,
+    ) -> Result<DeviceCode, Error> {
+        let url = DeviceAuthorizationUrl::new(self.sibling("devicecode"))
+            .map_err(|source| Error::new(ErrorKind::Configuration).context("of its authority").caused_by(source))?;
+        let client = self.client(client_id, &Proof::Nothing).set_device_authorization_url(url);
+        let mut request = client.exchange_device_code().add_scope(Scope::new(scope.to_owned()));
+        if let Some(claims) = claims {
+            request = request.add_extra_param("claims", claims);
+        }
+        let over = Exchange::new(&*self.transport, "/{tenant}/oauth2/v2.0/devicecode");
+        let answer: DeviceAuthorizationResponse<WithMessage> =
+            request.request_async(&over).await.map_err(|error| over.told(error))?;
+        Ok(DeviceCode {
+            code: Secret::new(answer.device_code().secret().as_str()),
+            user_code: answer.user_code().secret().clone(),
+            verification_uri: answer.verification_uri().to_string(),
+            message: answer.extra_fields().message.clone(),
+            expires_in: answer.expires_in().min(LONGEST),
+            interval: answer.interval().clamp(Duration::from_secs(1), LONGEST),
+        })
+    }
+
+    /// Looks once whether the person is done. `oauth2` would look by a clock of its own.
+    pub(crate) async fn poll(&self, client_id: &str, code: &DeviceCode) -> Result<Polled, Error> {
+        let asked = self.clock.now();
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("client_id", client_id),
+            ("device_code", code.code.reveal()),
+        ];
+        let over = self.exchange(&Proof::Nothing).hiding(&code.code);
+        match over.post(&self.url, &form).await {
+            Ok(answer) => Granted::new(asked, &answer).map(Polled::Granted),
+            Err(error) => match error.entra().map(crate::EntraError::error) {
+                Some("authorization_pending" | "temporarily_unavailable" | "server_error") => Ok(Polled::Pending),
+                Some("slow_down") => Ok(Polled::SlowDown),
+                _ => Err(error),
+            },
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! One exchange with an endpoint of Entra's, over our own transport.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use defender_transport::{
+    Transport, TransportExt,
+    extensions::{Resend, Timeouts, UrlTemplate},
+};
+use http::{Request, Response, StatusCode, header};
+use oauth2::{HttpRequest, HttpResponse, RequestTokenError, TokenUrl, url::form_urlencoded};
+
+use super::answer::TokenAnswer;
+use crate::{Context, EntraError, Error, ErrorKind, secret::Secret};
+
+/// A token's answer is small; one that is not is refused.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// From the sending to the last byte of the answer.
+const AT_MOST: Duration = Duration::from_secs(60);
+
+/// The context's transport, which ends an exchange that takes too long.
+pub(super) fn bounded(context: &Context) -> Arc<dyn Transport> {
+    Arc::clone(&context.transport).deadline(Arc::clone(&context.clock)).shared()
+}
+
+/// One exchange, as `oauth2` wants it, and the secrets that go out with it: none of them comes back in an error.
+///
+/// It is a type of its own because a closure's future is not general enough inside a boxed one.
+pub(super) struct Exchange<'t> {
+    transport: &'t dyn Transport,
+    template: &'static str,
+    secrets: Vec<Secret>,
+}
+
+impl<'t> Exchange<'t> {
+    pub(super) fn new(transport: &'t dyn Transport, template: &'static str) -> Self {
+        Self { transport, template, secrets: Vec::new() }
+    }
+
+    /// Names a secret that goes out with it.
+    pub(super) fn hiding(mut self, secret: &Secret) -> Self {
+        // An endpoint may echo the form as it came.
+        let encoded: String = form_urlencoded::byte_serialize(secret.reveal().as_bytes()).collect();
+        self.secrets.extend([secret.clone(), Secret::new(encoded)]);
+        self
+    }
+
+    /// `oauth2`'s error as ours. Its own goes no further: a parse error of its carries the whole answer.
+    pub(super) fn told(&self, error: RequestTokenError<Error, EntraError>) -> Error {
+        let response = |what: &str| Error::new(ErrorKind::Response).context(what);
+        match error {
+            RequestTokenError::ServerResponse(entra) => Error::refused(entra.without(&self.secrets)),
+            RequestTokenError::Request(error) => error,
+            RequestTokenError::Parse(at, _answer) => {
+                response(&Secret::without(format!("at `{}`", at.path()), &self.secrets))
+            }
+            // Its words may hold a header of the answer.
+            RequestTokenError::Other(_) => response("it is empty, or not JSON"),
+        }
+    }
+
+    /// Asks for a token by a grant that `oauth2` does not know.
+    pub(super) async fn post(&self, url: &TokenUrl, form: &[(&str, &str)]) -> Result<TokenAnswer, Error> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = Request::post(url.as_str())
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form.into_bytes())
+            .map_err(|source| Error::new(ErrorKind::Configuration).context("of its URL").caused_by(source))?;
+        let answer = self.send(request).await?;
+        if answer.status() == StatusCode::OK {
+            // The cause is left out: it may quote the answer.
+            return serde_json::from_slice(answer.body())
+                .map_err(|_| Error::new(ErrorKind::Response).context("it lacks what a token has"));
+        }
+        match serde_json::from_slice::<EntraError>(answer.body()) {
+            Ok(entra) => Err(Error::refused(entra.without(&self.secrets))),
+            Err(_) => Err(Error::new(ErrorKind::Response).context("no OAuth error")),
+        }
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        let mut request = request.map(Bytes::from);
+        // Asking for a token twice gives two tokens, and does nothing else.
+        request.extensions_mut().insert(Resend::Safe);
+        request.extensions_mut().insert(UrlTemplate(self.template.into()));
+        request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
+        let unreached = |error: defender_transport::Error| Error::new(ErrorKind::Transport).caused_by(error);
+        let (head, body) = self.transport.send(request).await.map_err(unreached)?.into_parts();
+        let body = body.collect(BODY_LIMIT).await.map_err(|error| match error.kind() {
+            defender_transport::ErrorKind::TooLarge => Error::new(ErrorKind::Response).caused_by(error),
+            _ => unreached(error),
+        })?;
+        explained(head.status, &body)?;
+        Ok(Response::from_parts(head, body.to_vec()))
+    }
+}
+
+impl<'c> oauth2::AsyncHttpClient<'c> for Exchange<'_> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
+
+/// Refuses what `oauth2` would call a broken answer, while its status is still known.
+fn explained(status: StatusCode, body: &[u8]) -> Result<(), Error> {
+    if status == StatusCode::OK || serde_json::from_slice::<EntraError>(body).is_ok() {
+        return Ok(());
+    }
+    // The body stays out: it may echo what was sent.
+    let what = match status.as_u16() {
+        300..=399 => "a redirect, and no secret follows one; check the authority",
+        407 => "a proxy wants to be told who asks",
+        429 => "too many requests for tokens; wait, and keep the token that you have",
+        500..=599 => "the endpoint is in trouble; try again later",
+        _ => "no OAuth error; is this really a token endpoint? Check the authority",
+    };
+    Err(Error::new(ErrorKind::Response).context(format!("status {}, {what}", status.as_u16())))
+}

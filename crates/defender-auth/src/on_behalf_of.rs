@@ -1,0 +1,84 @@
+//! An API of one's own that calls this one for its user.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    AccessToken, Cached, ClientSecretCredential, Connect, Context, Error, TokenCredential, TokenRequest,
+    application::{Proving, given},
+    oauth::TokenEndpoint,
+    secret::Secret,
+};
+
+/// An API of one's own that calls this one as the user who called it (*on behalf of*).
+///
+/// The user's token must be for this application (its `aud` is this client), and not an application's. Make one such
+/// credential for each user's token; it keeps what it was given for it. Where the user has to sign in again, the error's
+/// [`EntraError::claims`](crate::EntraError::claims) are what to hand to the caller with a 401.
+///
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-on-behalf-of-flow>
+///
+/// ```
+/// use defender_auth::{ClientSecretCredential, OnBehalfOfCredential};
+///
+/// let application = ClientSecretCredential::new("contoso.com", "client-id", "secret");
+/// let credential = OnBehalfOfCredential::with_secret(application, "eyJ0…");
+/// ```
+#[derive(Clone, Debug)]
+pub struct OnBehalfOfCredential {
+    application: Application,
+    user: Secret,
+}
+
+#[derive(Clone, Debug)]
+enum Application {
+    Secret(ClientSecretCredential),
+    #[cfg(feature = "certificate")]
+    Certificate(Box<crate::ClientCertificateCredential>),
+}
+
+impl OnBehalfOfCredential {
+    /// An application with a secret, and the token with which its user called it, without `Bearer `.
+    #[must_use]
+    pub fn with_secret(application: ClientSecretCredential, user_token: impl Into<String>) -> Self {
+        Self { application: Application::Secret(application), user: Secret::new(user_token) }
+    }
+
+    /// An application with a certificate, and the token with which its user called it, without `Bearer `.
+    #[cfg(feature = "certificate")]
+    #[must_use]
+    pub fn with_certificate(application: crate::ClientCertificateCredential, user_token: impl Into<String>) -> Self {
+        Self { application: Application::Certificate(Box::new(application)), user: Secret::new(user_token) }
+    }
+}
+
+impl Connect for OnBehalfOfCredential {
+    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+        given("user's token", self.user.reveal())?;
+        let (tenant, client_id, proving) = match self.application {
+            Application::Secret(application) => application.proving()?,
+            #[cfg(feature = "certificate")]
+            Application::Certificate(application) => application.proving()?,
+        };
+        let endpoint = TokenEndpoint::new(context, &tenant)?;
+        let clock = Arc::clone(endpoint.clock());
+        Ok(Arc::new(Cached::new(Live { client_id, proving, user: self.user, endpoint }, clock)))
+    }
+}
+
+#[derive(Debug)]
+struct Live {
+    client_id: String,
+    proving: Proving,
+    user: Secret,
+    endpoint: TokenEndpoint,
+}
+
+#[async_trait]
+impl TokenCredential for Live {
+    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
+        let proof = self.proving.proof(&self.endpoint)?;
+        self.endpoint.on_behalf_of(&self.client_id, &proof, &self.user, ask.claims.as_deref()).await
+    }
+}

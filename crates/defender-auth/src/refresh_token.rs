@@ -1,0 +1,68 @@
+//! A sign-in that somebody else began.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    secret::Secret,
+    session::{Person, Session},
+};
+
+/// A person who signed in elsewhere: the grant `refresh_token`, with a store from which the token comes and to which each
+/// new one goes.
+///
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/refresh-tokens>
+///
+/// ```
+/// use defender_auth::{MemoryTokenStore, RefreshToken, RefreshTokenCredential};
+///
+/// let store = MemoryTokenStore::with(RefreshToken::new("1.AX…"));
+/// let credential = RefreshTokenCredential::new("contoso.com", "client-id", store).permissions(["Machine.Isolate"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct RefreshTokenCredential(Person);
+
+impl RefreshTokenCredential {
+    /// The sign-in that `store` keeps, at the application `client_id` in `tenant`.
+    #[must_use]
+    pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, store: impl TokenStore + 'static) -> Self {
+        Self(Person { store: Arc::new(store), ..Person::new(tenant, client_id) })
+    }
+
+    /// The secret of a confidential client. A public client has none, and must not send one.
+    #[must_use]
+    pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
+        self.0.secret = Some(Secret::new(secret));
+        self
+    }
+
+    /// The API's delegated permissions to ask for, such as `Machine.Isolate`. Default: all that were granted.
+    #[must_use]
+    pub fn permissions(mut self, permissions: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.0.permissions = permissions.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+impl Connect for RefreshTokenCredential {
+    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+        let session = self.0.session(context)?;
+        let clock = Arc::clone(session.endpoint.clock());
+        Ok(Arc::new(Cached::new(Live(session), clock)))
+    }
+}
+
+#[derive(Debug)]
+struct Live(Session);
+
+#[async_trait]
+impl TokenCredential for Live {
+    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
+        self.0.refreshed(ask.claims.as_deref()).await?.ok_or_else(|| {
+            Error::new(ErrorKind::Configuration)
+                .context("the store holds no refresh token; somebody must sign in first")
+        })
+    }
+}

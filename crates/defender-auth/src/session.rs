@@ -1,0 +1,80 @@
+//! A person's sign-in, which a refresh token keeps up.
+
+use std::sync::Arc;
+
+use crate::{
+    AccessToken, Context, EntraError, Error, MemoryTokenStore, TokenStore,
+    application::given,
+    oauth::{Granted, Proof, TokenEndpoint},
+    secret::Secret,
+};
+
+/// What every description of a credential for a person holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Person {
+    pub(crate) tenant: String,
+    pub(crate) client_id: String,
+    /// Of a confidential client.
+    pub(crate) secret: Option<Secret>,
+    pub(crate) permissions: Vec<String>,
+    pub(crate) store: Arc<dyn TokenStore>,
+}
+
+impl Person {
+    pub(crate) fn new(tenant: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self {
+            tenant: tenant.into(),
+            client_id: client_id.into(),
+            secret: None,
+            permissions: Vec::new(),
+            store: Arc::new(MemoryTokenStore::new()),
+        }
+    }
+
+    pub(crate) fn session(self, context: &Context) -> Result<Session, Error> {
+        given("client id", &self.client_id)?;
+        let endpoint = TokenEndpoint::new(context, &self.tenant)?;
+        Ok(Session {
+            scope: endpoint.delegated_scope(&self.permissions),
+            endpoint,
+            client_id: self.client_id,
+            proof: self.secret.map_or(Proof::Nothing, Proof::Secret),
+            store: self.store,
+        })
+    }
+}
+
+/// A person's sign-in at a token endpoint.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) endpoint: TokenEndpoint,
+    pub(crate) client_id: String,
+    pub(crate) proof: Proof,
+    pub(crate) scope: String,
+    store: Arc<dyn TokenStore>,
+}
+
+impl Session {
+    /// A token for the refresh token that is kept; `None` where there is none, since nobody has signed in.
+    pub(crate) async fn refreshed(&self, claims: Option<&str>) -> Result<Option<AccessToken>, Error> {
+        let Some(refresh) = self.store.load().await? else { return Ok(None) };
+        let granted = self.endpoint.refresh(&self.client_id, &self.proof, &refresh, &self.scope, claims).await?;
+        self.keep(granted).await.map(Some)
+    }
+
+    /// As [`refreshed`](Self::refreshed), for a credential that can ask the person: `None` also where only that helps.
+    pub(crate) async fn kept_up(&self, claims: Option<&str>) -> Result<Option<AccessToken>, Error> {
+        match self.refreshed(claims).await {
+            Err(error) if error.entra().is_some_and(EntraError::needs_sign_in) => Ok(None),
+            outcome => outcome,
+        }
+    }
+
+    /// Keeps the refresh token that came with a token.
+    pub(crate) async fn keep(&self, granted: Granted) -> Result<AccessToken, Error> {
+        if let Some(refresh) = &granted.refresh {
+            self.store.save(refresh).await?;
+        }
+        Ok(granted.token)
+    }
+}

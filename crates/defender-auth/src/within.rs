@@ -1,0 +1,16 @@
+//! A limit of time.
+
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+
+use defender_transport::Clock;
+
+/// What `future` gives, if it does so within `limit` on `clock`.
+pub(crate) async fn within<F: Future>(clock: &dyn Clock, limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut sleep = clock.sleep(limit);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => sleep.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}

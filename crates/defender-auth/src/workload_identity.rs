@@ -1,0 +1,102 @@
+//! An application that proves itself with a token of the platform that it runs on.
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    Connect, Context, Error, ErrorKind, TokenCredential,
+    application::{self, Proving, given},
+    environment::{CLIENT, Environment, TENANT, TOKEN_FILE},
+    secret::Secret,
+};
+
+/// A token's file is small.
+const LARGEST: u64 = 1 << 20;
+
+/// An application without a secret of its own: a pod of Kubernetes or a job of a pipeline, whose platform writes a token
+/// for it that Entra has been told to trust.
+///
+/// The file is read anew for each request, since the platform replaces it (kubelet at about 80 % of its life). How to set
+/// up the trust: <https://learn.microsoft.com/en-us/entra/workload-id/workload-identity-federation>. Issuer, subject and
+/// audience must match to the letter case, and a new trust takes minutes to spread.
+///
+/// ```
+/// use defender_auth::WorkloadIdentityCredential;
+///
+/// let credential = WorkloadIdentityCredential::new(
+///     "contoso.com",
+///     "client-id",
+///     "/var/run/secrets/azure/tokens/azure-identity-token",
+/// );
+/// ```
+#[derive(Clone, Debug)]
+pub struct WorkloadIdentityCredential {
+    tenant: String,
+    client_id: String,
+    file: PathBuf,
+}
+
+impl WorkloadIdentityCredential {
+    /// The application `client_id` in `tenant` (an id or a domain), with the file in which the platform's token is.
+    #[must_use]
+    pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, file: impl Into<PathBuf>) -> Self {
+        Self { tenant: tenant.into(), client_id: client_id.into(), file: file.into() }
+    }
+
+    /// What `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE` say, which Azure's own webhook sets in
+    /// a pod.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Configuration`] that names what is missing, empty or not text.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::from_environment(&Environment::of_process())
+    }
+
+    pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let [tenant, client_id, file] = environment.all([TENANT, CLIENT, TOKEN_FILE])?;
+        Ok(Self::new(tenant, client_id, file))
+    }
+}
+
+impl Connect for WorkloadIdentityCredential {
+    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+        given("client id", &self.client_id)?;
+        application::connect(context, (self.tenant, self.client_id, Proving::File(TokenFile(self.file))))
+    }
+}
+
+/// Where the platform's token is.
+#[derive(Debug)]
+pub(crate) struct TokenFile(PathBuf);
+
+impl TokenFile {
+    /// The token that is in it now.
+    pub(crate) fn read(&self) -> Result<Secret, Error> {
+        let path = self.0.display();
+        let wrong =
+            |what: &str| Error::new(ErrorKind::Configuration).context(format!("the token file `{path}` {what}"));
+        let bytes = bytes(&self.0).map_err(|source| wrong("cannot be read").caused_by(source))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| wrong("is not text"))?;
+        let token = text.trim_start_matches('\u{feff}').trim();
+        if token.is_empty() {
+            return Err(wrong("is empty"));
+        }
+        if token.contains(|c: char| c.is_whitespace() || c.is_control()) || bytes.len() as u64 >= LARGEST {
+            return Err(wrong("holds more than one token"));
+        }
+        Ok(Secret::new(token))
+    }
+}
+
+fn bytes(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,105 @@
+//! The Azure CLI, for which a script stands.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use defender_auth::{AccessToken, AzureCliCredential, Connect, Error, ErrorKind, TokenCredential, TokenRequest};
+use defender_transport::{
+    Clock,
+    testing::{Capture, ManualClock},
+};
+
+use crate::support::{all_of, answering, context};
+
+fn script() -> AzureCliCredential {
+    AzureCliCredential::new().program(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows/az/az"))
+}
+
+fn wire() -> Capture {
+    answering(500, "nothing is sent")
+}
+
+async fn got(credential: AzureCliCredential) -> Result<AccessToken, Error> {
+    let credential = credential.connect(&context(&wire(), &ManualClock::new())).unwrap();
+    credential.token(&TokenRequest::new()).await
+}
+
+#[tokio::test]
+async fn the_token_ends_when_the_epoch_says_and_not_when_the_local_time_does() {
+    for tenant in ["fine", "much"] {
+        let token = got(script().tenant(tenant)).await.unwrap();
+        assert_eq!((token.secret(), token.expires_on().as_second()), ("the-token", 1_767_272_400));
+    }
+}
+
+#[tokio::test]
+async fn it_is_given_a_list_of_arguments_in_a_neutral_folder() {
+    let error = got(script().tenant("contoso.com").subscription("arguments")).await.unwrap_err();
+    let expected = "exit code 3: /bin true account get-access-token --output json --scope \
+                    https://api.securitycenter.microsoft.com/.default --tenant contoso.com --subscription arguments";
+    let shown = error.to_string().replace("/usr/bin", "/bin");
+    assert!(shown.ends_with(expected), "{error}");
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told_and_no_token_is_shown() {
+    for (tenant, kind, words) in [
+        ("old", ErrorKind::Configuration, "2.54"),
+        ("ended", ErrorKind::Response, "ended already"),
+        ("html", ErrorKind::Response, "not what is known"),
+        ("out", ErrorKind::SignIn, "az login"),
+        ("broken", ErrorKind::Other, "it failed, <redacted>"),
+        ("gone", ErrorKind::Configuration, "install-azure-cli"),
+        ("nothing", ErrorKind::Response, "not what is known"),
+    ] {
+        let error = got(script().tenant(tenant)).await.unwrap_err();
+        let shown = all_of(&error);
+        assert!(error.kind() == kind && shown.contains(words), "{tenant}: {shown}");
+        assert!(!shown.contains("the-token"), "{tenant}: {shown}");
+    }
+    for program in ["/nonexistent/az", "az"] {
+        assert_eq!(got(script().program(program)).await.unwrap_err().kind(), ErrorKind::Configuration);
+    }
+}
+
+#[tokio::test]
+async fn one_that_does_not_end_is_ended() {
+    for tenant in ["slow", "endless"] {
+        let clock = ManualClock::new();
+        let credential: Arc<dyn TokenCredential> = script().tenant(tenant).connect(&context(&wire(), &clock)).unwrap();
+        let time_passes = async {
+            while clock.sleeping() == 0 {
+                tokio::task::yield_now().await;
+            }
+            clock.advance(Duration::from_secs(10));
+        };
+        let ask = TokenRequest::new();
+        let (outcome, ()) = tokio::join!(credential.token(&ask), time_passes);
+        let shown = outcome.unwrap_err().to_string();
+        assert!(shown.contains("took longer than 10s"), "{shown}");
+        assert_eq!(clock.elapsed(), Duration::from_secs(10));
+    }
+}
+
+#[tokio::test]
+async fn claims_cannot_be_handed_on() {
+    let credential = script().tenant("fine").connect(&context(&wire(), &ManualClock::new())).unwrap();
+    let error = credential.token(&TokenRequest::new().claims("{}")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SignIn);
+}
+
+#[test]
+fn what_a_shell_could_take_for_something_else_is_refused() {
+    let context = context(&wire(), &ManualClock::new());
+    for credential in [
+        script().tenant("a b"),
+        script().tenant("a&calc"),
+        script().tenant("--debug"),
+        script().tenant(""),
+        script().subscription("a\"b"),
+        script().subscription("$(x)"),
+    ] {
+        assert_eq!(credential.connect(&context).unwrap_err().kind(), ErrorKind::Configuration);
+    }
+    let context = context.audience("https://x y");
+    assert!(script().connect(&context).is_err());
+}

@@ -1,0 +1,141 @@
+//! A person who enters a code on another device.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use defender_auth::{
+    Connect, DeviceCodeCredential, ErrorKind, MemoryTokenStore, RefreshToken, TokenCredential, TokenStore,
+};
+use defender_transport::{
+    Body, Clock, Error as WireError, ErrorKind as WireKind,
+    testing::{Capture, ManualClock},
+};
+use http::Response;
+
+use crate::support::{all_of, ask, context, form};
+
+const CODE: &str = r#"{"device_code":"the-device-code","user_code":"ABCD","verification_uri":"https://microsoft.com/devicelogin",
+    "expires_in":900,"interval":5,"message":"Open https://microsoft.com/devicelogin and enter ABCD."}"#;
+const GRANTED: &str =
+    r#"{"token_type":"Bearer","expires_in":3599,"access_token":"the-token","refresh_token":"the-refresh"}"#;
+const DOWN: &str = "down";
+
+fn error(word: &str) -> String {
+    format!(r#"{{"error":"{word}","error_description":"AADSTS70016: the-device-code {word}."}}"#)
+}
+
+/// Gives `code` to who asks for one, and then each of `looks` in turn; every look that is left over finds it pending.
+fn wire(code: &'static str, looks: impl IntoIterator<Item = String>) -> Capture {
+    let looks = Mutex::new(VecDeque::from_iter(looks));
+    Capture::with(move |request| {
+        if request.uri().path().ends_with("/devicecode") {
+            return Ok(Response::new(Body::from(code)));
+        }
+        let look = looks.lock().unwrap().pop_front().unwrap_or_else(|| error("authorization_pending"));
+        if look == DOWN {
+            return Err(WireError::new(WireKind::Connect));
+        }
+        let status = if look.contains("error") { 400 } else { 200 };
+        Ok(Response::builder().status(status).body(Body::from(look)).unwrap())
+    })
+}
+
+type Prompts = Arc<Mutex<Vec<String>>>;
+
+fn credential(wire: &Capture, clock: &ManualClock) -> (Arc<dyn TokenCredential>, Prompts) {
+    stored(wire, clock, MemoryTokenStore::new())
+}
+
+fn stored(
+    wire: &Capture,
+    clock: &ManualClock,
+    store: impl TokenStore + 'static,
+) -> (Arc<dyn TokenCredential>, Prompts) {
+    let prompts = Prompts::default();
+    let shown = Arc::clone(&prompts);
+    let credential = DeviceCodeCredential::new("contoso.com", "the-client", move |prompt| {
+        assert!(!format!("{prompt:?}").contains("ABCD"));
+        shown.lock().unwrap().push(prompt.message.clone());
+    });
+    (credential.store(store).connect(&context(wire, clock)).unwrap(), prompts)
+}
+
+#[tokio::test]
+async fn the_person_is_asked_and_waited_for() {
+    let looks = [error("authorization_pending"), error("slow_down"), DOWN.to_owned(), GRANTED.to_owned()];
+    let (wire, clock) = (wire(CODE, looks), ManualClock::new());
+    let (credential, prompts) = credential(&wire, &clock);
+    let token = ask(&credential, &clock).await.unwrap();
+    assert_eq!(token.secret(), "the-token");
+    assert_eq!(*prompts.lock().unwrap(), ["Open https://microsoft.com/devicelogin and enter ABCD."]);
+    // 5 s, 5 s, 10 s after `slow_down`, and 20 s after the wire was down.
+    assert_eq!(clock.elapsed(), Duration::from_secs(5 + 5 + 10 + 20));
+    let requests = wire.requests();
+    assert_eq!(requests[0].uri(), "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/devicecode");
+    let first = form(&requests[0]);
+    assert_eq!(first["client_id"], "the-client");
+    assert_eq!(first["scope"], "https://api.securitycenter.microsoft.com/.default offline_access");
+    let look = form(&requests[1]);
+    assert_eq!(look["grant_type"], "urn:ietf:params:oauth:grant-type:device_code");
+    assert_eq!((&*look["device_code"], &*look["client_id"], look.len()), ("the-device-code", "the-client", 3));
+}
+
+#[tokio::test]
+async fn the_sign_in_is_kept_up_without_the_person() {
+    let (wire, clock) = (wire(CODE, [GRANTED.to_owned(), GRANTED.to_owned()]), ManualClock::new());
+    let (credential, prompts) = credential(&wire, &clock);
+    ask(&credential, &clock).await.unwrap();
+    clock.advance(Duration::from_secs(3_600));
+    ask(&credential, &clock).await.unwrap();
+    assert_eq!(prompts.lock().unwrap().len(), 1);
+    assert_eq!(form(&wire.requests()[2])["refresh_token"], "the-refresh");
+}
+
+#[tokio::test]
+async fn a_sign_in_that_was_kept_is_used_and_one_that_has_ended_is_begun_anew() {
+    let store = || MemoryTokenStore::with(RefreshToken::new("kept"));
+    let (live, clock) = (wire(CODE, [GRANTED.to_owned()]), ManualClock::new());
+    let (credential, prompts) = stored(&live, &clock, store());
+    ask(&credential, &clock).await.unwrap();
+    assert!(prompts.lock().unwrap().is_empty());
+
+    let ended = wire(CODE, [error("invalid_grant"), GRANTED.to_owned()]);
+    let (credential, prompts) = stored(&ended, &clock, store());
+    ask(&credential, &clock).await.unwrap();
+    assert_eq!((prompts.lock().unwrap().len(), ended.requests().len()), (1, 3));
+
+    let misconfigured = wire(CODE, [error("invalid_client")]);
+    let (credential, prompts) = stored(&misconfigured, &clock, store());
+    assert_eq!(ask(&credential, &clock).await.unwrap_err().kind(), ErrorKind::Refused);
+    assert!(prompts.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_person_who_declines_or_never_comes_is_an_error() {
+    for word in ["authorization_declined", "access_denied", "expired_token", "bad_verification_code"] {
+        let (wire, clock) = (wire(CODE, [error(word)]), ManualClock::new());
+        let error = ask(&credential(&wire, &clock).0, &clock).await.unwrap_err();
+        assert_eq!((error.kind(), error.entra().unwrap().error()), (ErrorKind::Refused, word));
+        assert!(!all_of(&error).contains("the-device-code"), "{error}");
+    }
+    let (wire, clock) = (wire(CODE, []), ManualClock::new());
+    let error = ask(&credential(&wire, &clock).0, &clock).await.unwrap_err();
+    assert_eq!((error.kind(), clock.elapsed().as_secs()), (ErrorKind::SignIn, 900));
+}
+
+#[tokio::test]
+async fn an_interval_and_a_lifetime_beyond_reason_are_brought_within_it() {
+    let odd = r#"{"device_code":"d","user_code":"u","verification_url":"https://x/","expires_in":1000000000000000000,"interval":0}"#;
+    let (first, clock) = (wire(odd, [GRANTED.to_owned()]), ManualClock::new());
+    let (credential, prompts) = credential(&first, &clock);
+    ask(&credential, &clock).await.unwrap();
+    assert_eq!(clock.elapsed(), Duration::from_secs(1));
+    assert!(prompts.lock().unwrap()[0].contains("https://x/ in a browser and enter the code u"));
+
+    let (second, clock) = (wire(odd, []), ManualClock::new());
+    let error = ask(&self::credential(&second, &clock).0, &clock).await.unwrap_err();
+    assert_eq!((error.kind(), clock.elapsed().as_secs()), (ErrorKind::SignIn, 3_600));
+}
