@@ -21,6 +21,7 @@ type Connecting = Box<dyn FnOnce(&Context) -> Result<Arc<dyn TokenCredential>, d
 pub struct DefenderClientBuilder {
     credential: Option<Connecting>,
     transport: Option<Arc<dyn Transport>>,
+    managed_identity: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     cloud: Cloud,
     base_url: Option<String>,
@@ -38,6 +39,7 @@ impl DefenderClientBuilder {
         Self {
             credential: None,
             transport: None,
+            managed_identity: None,
             clock: None,
             cloud: Cloud::default(),
             base_url: None,
@@ -62,6 +64,13 @@ impl DefenderClientBuilder {
     /// with the platform's roots.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
+        self
+    }
+
+    /// Another wire for the endpoints of managed identities alone, which speak plain http on this machine or its own link; the
+    /// default wire refuses http. See [`Context::managed_identity_transport`].
+    pub fn managed_identity_transport(mut self, transport: impl Transport + 'static) -> Self {
+        self.managed_identity = Some(Arc::new(transport));
         self
     }
 
@@ -161,16 +170,20 @@ impl DefenderClientBuilder {
         if let Some(authority) = self.authority {
             context = context.authority(authority);
         }
-        if let Some(audience) = self.audience {
-            context = context.audience(audience);
+        if let Some(wire) = self.managed_identity {
+            context = context.managed_identity_transport(stack::tokens(wire, &settings));
         }
+        let audience = self.audience.unwrap_or_else(|| self.cloud.audience().to_owned());
+        context = context.audience(audience.as_str());
         let credential = connecting(&context).map_err(|source| wrong("of its credential").caused_by(source))?;
-        let transport = stack::api(wire, &settings, credential, &base)
+        let transport = stack::api(wire, &settings, Arc::clone(&credential), &base)
             .map_err(|source| wrong("of its base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
             transport,
             clock,
+            credential,
+            audience,
             base,
             service_time: ServiceTime::default(),
             claimed: Claimed::default(),

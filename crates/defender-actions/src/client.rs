@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
+use defender_auth::TokenCredential;
 use defender_model::{ActionId, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    ActionHandle, DefenderClientBuilder, Intent, Listing, MachineHandle, Recover, WaitAll, claimed::Claimed,
+    ActionHandle, DefenderClientBuilder, Intent, Listing, MachineHandle, Preflight, Recover, WaitAll, claimed::Claimed,
     service_time::ServiceTime,
 };
 
@@ -20,6 +21,9 @@ pub struct DefenderClient(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) credential: Arc<dyn TokenCredential>,
+    /// For whom its tokens should be.
+    pub(crate) audience: String,
     /// The base URL with the prefix and without a slash at its end.
     pub(crate) base: String,
     pub(crate) service_time: ServiceTime,
@@ -70,6 +74,12 @@ impl DefenderClient {
     /// ```
     pub fn actions(&self) -> Listing<MachineAction> {
         Listing::actions(self.clone())
+    }
+
+    /// Checks from the token alone, before the first call, whether it is for this API and permits what is to be done. Nothing is
+    /// sent but what it takes to get the token.
+    pub fn preflight(&self) -> Preflight {
+        Preflight::new(self.clone())
     }
 
     /// Waits for many actions with few calls: the list is read once a cycle, however many they are.

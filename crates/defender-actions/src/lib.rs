@@ -11,6 +11,7 @@ mod list;
 mod machine;
 mod outcome;
 mod perform;
+mod preflight;
 mod recover;
 mod service_time;
 mod stack;
@@ -31,6 +32,7 @@ pub use {
     list::Listing,
     machine::MachineHandle,
     perform::Perform,
+    preflight::{Preflight, Readiness},
     recover::Recover,
     submitted::{Origin, Submitted},
     wait::Wait,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use defender_auth::TokenRequest;
 use defender_model::{ActionType, MachineAction};
 use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -90,6 +91,11 @@ impl Sending<'_> {
             let since = before(inner.service_time.at(self.departed), MARGIN);
             self.of_kind().filter(MachineAction::CREATION_DATE_TIME_UTC.ge(since))
         };
+        let principal = self.principal().await;
+        let is_ours = |action: &MachineAction| match (&principal, action.requestor.as_deref()) {
+            (Some(names), Some(requestor)) => names.iter().any(|name| name.eq_ignore_ascii_case(requestor.trim())),
+            _ => true, // What is not known excludes nothing.
+        };
         let found = self
             .search(recent, |actions| {
                 // What the list's answer says of the service's clock is known by now.
@@ -100,6 +106,7 @@ impl Sending<'_> {
                         && self.intent.is_echoed_by(action)
                         && (self.intent.external_id().is_some() || (self.same_intent)(action))
                         && action.creation_date_time_utc.is_some_and(|created| (from..=to).contains(&created))
+                        && is_ours(action)
                         && !inner.claimed.is_claimed(&action.id)
                 };
                 actions.into_iter().filter(is_candidate).collect()
@@ -121,6 +128,15 @@ impl Sending<'_> {
                 }
             },
         }
+    }
+
+    /// The names by which the service may call whoever asks, where the token's claims can be read: a user's, or an
+    /// application's ids.
+    async fn principal(&self) -> Option<Vec<String>> {
+        let token = self.client.inner().credential.token(&TokenRequest::new()).await.ok()?;
+        let claims = token.claims()?;
+        let names: Vec<_> = [claims.user, claims.application, claims.object_id].into_iter().flatten().collect();
+        (!names.is_empty()).then_some(names)
     }
 
     fn is_a_session(&self) -> bool {

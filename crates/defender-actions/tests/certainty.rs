@@ -108,6 +108,21 @@ async fn a_lost_answer_is_not_mistaken_for_another_s_action() {
     }
 }
 
+/// A token of the application `app-1`, whose object id is `object-1`.
+const TOKEN: &str = "e30.eyJhcHBpZCI6ImFwcC0xIiwib2lkIjoib2JqZWN0LTEifQ.x";
+
+#[tokio::test]
+async fn an_action_that_another_principal_asked_for_is_not_taken_for_ours() {
+    for (requestor, ours) in [("app-1", true), ("OBJECT-1 ", true), ("analyst@contoso.com", false), ("app-2", false)] {
+        let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]);
+        service.foreign(&json!({
+            "machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned", "requestor": requestor,
+        }));
+        let asked = service.client_with(TOKEN).machine(machine()).unrestrict_code_execution("Cleaned").send();
+        assert_eq!(service.clock().run(asked).await.is_ok(), ours, "{requestor}");
+    }
+}
+
 #[tokio::test]
 async fn a_lost_isolation_is_not_mistaken_for_one_of_another_scope() {
     let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]);

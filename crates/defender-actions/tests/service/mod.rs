@@ -99,8 +99,12 @@ impl Service {
     }
 
     pub(crate) fn client(&self) -> DefenderClient {
+        self.client_with("token")
+    }
+
+    pub(crate) fn client_with(&self, token: &str) -> DefenderClient {
         DefenderClient::builder()
-            .credential(StaticCredential::new("token"))
+            .credential(StaticCredential::new(token))
             .transport(self.clone())
             .clock(self.clock().clone())
             .build()
