@@ -24,7 +24,13 @@ use crate::{Error, ErrorKind};
 /// let from_bytes = Body::from(vec![0x1f, 0x8b]);
 /// # let _ = (from_text, from_bytes);
 /// ```
-pub struct Body(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>);
+pub struct Body(Kind);
+
+enum Kind {
+    /// There already, in one piece, which is the most frequent kind and needs no place of its own.
+    Whole(Whole),
+    Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
+}
 
 impl Body {
     /// Wraps any body whose error can be told as ours.
@@ -32,7 +38,7 @@ impl Body {
     where
         B: HttpBody<Data = Bytes, Error = Error> + Send + 'static,
     {
-        Self(Box::pin(body))
+        Self(Kind::Wrapped(Box::pin(body)))
     }
 
     /// A body of no bytes.
@@ -48,13 +54,16 @@ impl Body {
     /// [`ErrorKind::TooLarge`] as soon as it is known that there are more than `limit` bytes, by the announced length if
     /// there is one; otherwise the error with which the body broke off.
     pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
-        let mut body = self.0;
+        let mut body = self;
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(too_large(limit));
         }
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
-        while let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        // Many bodies know their last piece, and asking once more might have to wait to be told that this was it.
+        while !body.is_end_stream() {
+            let polled = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+            let Some(frame) = polled else { break };
             let Ok(data) = frame?.into_data() else { continue };
             if data.len() > limit.saturating_sub(first.len()).saturating_sub(rest.len()) {
                 return Err(too_large(limit));
@@ -101,21 +110,30 @@ impl HttpBody for Body {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.0.as_mut().poll_frame(context)
+        match &mut self.0 {
+            Kind::Whole(body) => Pin::new(body).poll_frame(context),
+            Kind::Wrapped(body) => body.as_mut().poll_frame(context),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        match &self.0 {
+            Kind::Whole(body) => body.is_end_stream(),
+            Kind::Wrapped(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        match &self.0 {
+            Kind::Whole(body) => body.size_hint(),
+            Kind::Wrapped(body) => body.size_hint(),
+        }
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self::new(Whole(Some(bytes).filter(|bytes| !bytes.is_empty())))
+        Self(Kind::Whole(Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))))
     }
 }
 
@@ -165,7 +183,7 @@ impl Stream for Pieces {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            return Poll::Ready(match ready!(self.0.0.as_mut().poll_frame(context)) {
+            return Poll::Ready(match ready!(Pin::new(&mut self.0).poll_frame(context)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => Some(Ok(data)),
                     Err(_trailers) => continue,

@@ -1,10 +1,9 @@
 //! Bodies that are read inside the try.
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::{Body, Error, Transport, extensions::Read};
+use crate::{Body, Transport, extensions::Read, transport::Sending};
 
 /// Reads the body of an answer before handing the answer on, so that a body that breaks is a try that broke.
 ///
@@ -26,16 +25,21 @@ impl<T> Collected<T> {
     }
 }
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Collected<T> {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
         let read = request.extensions().get::<Read>().copied().unwrap_or_default();
-        let answer = self.inner.send(request).await?;
-        let Read::Whole(limit) = read else { return Ok(answer) };
-        let (head, body) = answer.into_parts();
-        let whole = body.collect(limit).await.map_err(|error| error.after_head(head.status))?;
-        Ok(Response::from_parts(head, Body::from(whole)))
+        let exchange = self.inner.send(request);
+        let Read::Whole(limit) = read else { return exchange };
+        Box::pin(async move {
+            let (head, body) = exchange.await?.into_parts();
+            let whole = body.collect(limit).await.map_err(|error| error.after_head(head.status))?;
+            Ok(Response::from_parts(head, Body::from(whole)))
+        })
     }
 }
 

@@ -9,15 +9,15 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, Response, uri::Authority};
+use http::{Request, uri::Authority};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     clock::Sleep,
     extensions::{Read, Timeouts},
+    transport::Sending,
 };
 
 /// Ends an exchange that takes too long: to begin its answer, to go on with it, or on the whole.
@@ -89,38 +89,43 @@ fn either(first: Timeouts, second: Timeouts) -> Timeouts {
     Timeouts { head: first.head.or(second.head), idle: first.idle.or(second.idle), total: first.total.or(second.total) }
 }
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Deadline<T> {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
         let own = request.extensions().get().copied().unwrap_or_default();
         let times = either(own, self.times);
         let streamed = matches!(request.extensions().get(), Some(Read::Stream));
         let host = Host(request.uri().authority().cloned());
         if times.total.is_some_and(|total| total.is_zero()) {
             let error = Error::new(ErrorKind::Timeout).context(format!("before anything was sent to {host}"));
-            return Err(error.before_sending());
+            return Box::pin(std::future::ready(Err(error.before_sending())));
         }
-        let begin = self.clock.elapsed();
-        let ends = |limit: Duration| Limit { limit, end: begin.saturating_add(limit) };
-        let head = ends(times.head.unwrap_or(DEFAULT));
-        let total = times.total.map(ends);
-        let first = total.filter(|total| total.end <= head.end).unwrap_or(head);
-
         let mut exchange = self.inner.send(request);
-        let mut patience = Timer::default();
-        let answer = poll_fn(|context| match exchange.as_mut().poll(context) {
-            Poll::Pending if patience.is_over(&*self.clock, first.end, context) => Poll::Ready(Err(first.limit)),
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(answer) => Poll::Ready(Ok(answer)),
-        });
-        let answer = answer.await.map_err(|limit| {
-            let waiting = format!("waiting {limit:?} for the head of the answer from {host}");
-            Error::new(ErrorKind::Timeout).context(waiting)
-        })??;
-        let idle = times.idle.unwrap_or(DEFAULT);
-        let total = total.filter(|_| !streamed);
-        Ok(answer.map(|body| Watched::wrap(body, Arc::clone(&self.clock), idle, total, host)))
+        Box::pin(async move {
+            let begin = self.clock.elapsed();
+            let ends = |limit: Duration| Limit { limit, end: begin.saturating_add(limit) };
+            let head = ends(times.head.unwrap_or(DEFAULT));
+            let total = times.total.map(ends);
+            let first = total.filter(|total| total.end <= head.end).unwrap_or(head);
+
+            let mut patience = Timer::default();
+            let answer = poll_fn(|context| match exchange.as_mut().poll(context) {
+                Poll::Pending if patience.is_over(&*self.clock, first.end, context) => Poll::Ready(Err(first.limit)),
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+            });
+            let answer = answer.await.map_err(|limit| {
+                let waiting = format!("waiting {limit:?} for the head of the answer from {host}");
+                Error::new(ErrorKind::Timeout).context(waiting)
+            })??;
+            let idle = times.idle.unwrap_or(DEFAULT);
+            let total = total.filter(|_| !streamed);
+            Ok(answer.map(|body| Watched::wrap(body, Arc::clone(&self.clock), idle, total, host)))
+        })
     }
 }
 
@@ -142,18 +147,29 @@ impl fmt::Display for Host {
     }
 }
 
-/// A sleep that begins when it is first needed.
+/// A sleep that begins when it is first needed, and the end that it was begun for.
 #[derive(Default)]
-struct Timer(Option<Sleep>);
+struct Timer(Option<(Duration, Sleep)>);
 
 impl Timer {
     /// Whether `end` is reached; if not, `context` is woken when it is.
+    ///
+    /// The end is put off with each piece that comes. A sleep costs more than a piece does, so one for an earlier end goes
+    /// on, and is followed by another when it is over.
     fn is_over(&mut self, clock: &dyn Clock, end: Duration, context: &mut Context<'_>) -> bool {
-        let left = end.saturating_sub(clock.elapsed());
-        if left.is_zero() {
-            return true;
+        loop {
+            let left = end.saturating_sub(clock.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            let kept = self.0.take().filter(|&(until, _)| until <= end);
+            let (until, sleep) = self.0.insert(kept.unwrap_or_else(|| (end, clock.sleep(left))));
+            match sleep.as_mut().poll(context) {
+                Poll::Pending => return false,
+                Poll::Ready(()) if *until == end => return true,
+                Poll::Ready(()) => self.0 = None,
+            }
         }
-        self.0.get_or_insert_with(|| clock.sleep(left)).as_mut().poll(context).is_ready()
     }
 }
 
@@ -214,7 +230,6 @@ impl HttpBody for Watched {
             // Frames of no bytes are silence too, or they could keep a connection for ever.
             Poll::Ready(Some(Ok(frame))) if !frame.data_ref().is_some_and(Bytes::is_empty) => {
                 this.since = None;
-                this.timer = Timer::default();
                 this.total.filter(|total| total.end <= this.clock.elapsed()).map(|total| this.late(total))
             }
             Poll::Pending | Poll::Ready(Some(Ok(_))) => this.silent(since, context),

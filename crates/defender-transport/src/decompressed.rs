@@ -6,16 +6,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use async_trait::async_trait;
 use bytes::{Buf, Bytes};
 use flate2::{Decompress, FlushDecompress, Status};
 use http::{
-    HeaderMap, Request, Response,
+    HeaderMap, Request,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH},
 };
 use http_body::{Body as HttpBody, Frame};
 
-use crate::{Body, Error, ErrorKind, Transport};
+use crate::{Body, Error, ErrorKind, Transport, transport::Sending};
 
 /// Decodes a body that comes as gzip or as deflate, in both forms that go by that name.
 ///
@@ -40,22 +39,26 @@ impl<T> Decompressed<T> {
 /// How many bytes are decoded at a time.
 const PIECE: usize = 16 << 10;
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Decompressed<T> {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
         let headers = request.headers_mut();
         if !headers.contains_key(ACCEPT_ENCODING) {
             headers.insert(ACCEPT_ENCODING, http::HeaderValue::from_static("gzip, deflate"));
         }
-        let (mut head, body) = self.inner.send(request).await?.into_parts();
-        let Some(coding) = Coding::of(&head.headers) else {
-            return Ok(Response::from_parts(head, body));
-        };
-        // Both speak of the compressed form.
-        head.headers.remove(CONTENT_ENCODING);
-        head.headers.remove(CONTENT_LENGTH);
-        Ok(Response::from_parts(head, Body::new(Inflating::new(body, coding))))
+        let exchange = self.inner.send(request);
+        Box::pin(async move {
+            let mut answer = exchange.await?;
+            let Some(coding) = Coding::of(answer.headers()) else { return Ok(answer) };
+            // Both speak of the compressed form.
+            answer.headers_mut().remove(CONTENT_ENCODING);
+            answer.headers_mut().remove(CONTENT_LENGTH);
+            Ok(answer.map(|body| Body::new(Inflating::new(body, coding))))
+        })
     }
 }
 
@@ -195,6 +198,7 @@ mod tests {
         write::{DeflateEncoder, GzEncoder, ZlibEncoder},
     };
     use futures_util::FutureExt;
+    use http::Response;
 
     use super::*;
     use crate::testing::MockTransport;

@@ -8,9 +8,11 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, header::USER_AGENT};
+use http::{
+    HeaderName, HeaderValue, Request,
+    header::{Entry, USER_AGENT},
+};
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -22,6 +24,7 @@ use hyper_util::{
 use crate::{
     Body, Error, ErrorKind, Transport,
     tls::{self, Crypto, Roots},
+    transport::Sending,
 };
 
 /// What Microsoft's services call the id of one try.
@@ -162,43 +165,59 @@ impl HyperTransportBuilder {
     }
 }
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Transport for HyperTransport {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
         let mut request = request.map(Full::new);
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
-        if let Ok(id) = HeaderValue::try_from(fresh_id()) {
-            request.headers_mut().entry(REQUEST_ID).or_insert(id);
+        if let Entry::Vacant(entry) = request.headers_mut().entry(REQUEST_ID)
+            && let Some(id) = fresh_id()
+        {
+            entry.insert(id);
         }
         let uri = request.uri();
-        let (Some("https"), Some(host)) = (uri.scheme_str(), uri.authority().map(ToString::to_string)) else {
-            return Err(Error::new(ErrorKind::Request).context("its URL must be absolute and begin with https://"));
+        let (Some("https"), Some(host)) = (uri.scheme_str(), uri.authority().cloned()) else {
+            return refuse("its URL must be absolute and begin with https://");
         };
-        if host.contains('@') {
+        if host.as_str().contains('@') {
             // A password in a URL would go into logs and errors, and a server never sees it.
-            return Err(Error::new(ErrorKind::Request).context("its URL must not hold a user or a password"));
+            return refuse("its URL must not hold a user or a password");
         }
-        match self.client.request(request).await {
-            Ok(response) => Ok(response.map(|body| Body::new(FromWire(body)))),
-            Err(error) => Err(classify(error, &host)),
-        }
+        let exchange = self.client.request(request);
+        Box::pin(async move {
+            match exchange.await {
+                Ok(response) => Ok(response.map(|body| Body::new(FromWire(body)))),
+                Err(error) => Err(classify(error, host.as_str())),
+            }
+        })
     }
 }
 
+fn refuse<'f>(why: &str) -> Sending<'f> {
+    Box::pin(std::future::ready(Err(Error::new(ErrorKind::Request).context(why))))
+}
+
 /// An id of this one try, by which a server's log and ours can be brought together: a random UUID.
-fn fresh_id() -> String {
-    let (high, low) = (fastrand::u64(..), fastrand::u64(..));
-    let version = high & 0xFFFF_FFFF_FFFF_0FFF | 0x4000;
-    let variant = low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000;
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        version >> 32,
-        version >> 16 & 0xFFFF,
-        version & 0xFFFF,
-        variant >> 48,
-        variant & 0xFFFF_FFFF_FFFF
-    )
+fn fresh_id() -> Option<HeaderValue> {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let random = fastrand::u128(..);
+    // The version is 4, and the variant that of RFC 9562.
+    let id = random & !(0xF << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let mut digits = (0_u32..32).rev().filter_map(|place| DIGITS.get(usize::try_from(id >> (4 * place) & 0xF).ok()?));
+    let mut text = [b'-'; 36];
+    for (place, byte) in text.iter_mut().enumerate() {
+        if !matches!(place, 8 | 13 | 18 | 23) {
+            *byte = *digits.next()?;
+        }
+    }
+    let mut id = HeaderValue::from_bytes(&text).ok()?;
+    // HTTP/2 does not remember what is marked so, in the place of headers that come again.
+    id.set_sensitive(true);
+    Some(id)
 }
 
 /// Says of hyper's error whether the request can have been processed.

@@ -1,10 +1,9 @@
 //! What is done with an answer that points elsewhere.
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::LOCATION, uri::Scheme};
 
-use crate::{Body, Error, Transport, location::resolved};
+use crate::{Body, Error, Transport, location::resolved, transport::Sending};
 
 /// Decides what is done with a redirect. By default nothing: the answer is handed on as it came, and nothing is ever sent
 /// to where it points.
@@ -75,20 +74,28 @@ impl<T> Redirected<T> {
     }
 }
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Redirected<T> {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let mut left = match self.policy {
-            Redirects::SameHost(hops) if reads => hops,
-            _ => 0,
-        };
-        while left > 0 {
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        match self.policy {
+            Redirects::SameHost(hops) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+                Box::pin(self.follow(request, hops))
+            }
+            _ => self.inner.send(request),
+        }
+    }
+}
+
+impl<T: Transport> Redirected<T> {
+    async fn follow(&self, mut request: Request<Bytes>, hops: u8) -> Result<Response<Body>, Error> {
+        for _ in 0..hops {
             let answer = self.inner.send(request.clone()).await?;
             let Some(target) = target(request.uri(), answer.status(), answer.headers()) else { return Ok(answer) };
             *request.uri_mut() = target;
-            left -= 1;
         }
         self.inner.send(request).await
     }

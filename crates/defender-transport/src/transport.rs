@@ -1,6 +1,6 @@
 //! The one function that everything else wraps.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -53,24 +53,40 @@ pub trait Transport: fmt::Debug + Send + Sync {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error>;
 }
 
-#[async_trait]
+/// What [`Transport::send`] returns once `async_trait` has rewritten it.
+///
+/// The layers of this crate write it out. A request is large, and an `async fn` keeps it for as long as it runs, twice
+/// over; handed on before the future is made, it is kept by the innermost layer alone, and a layer that adds nothing after
+/// the exchange needs no future of its own.
+pub(crate) type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'f>>;
+
 impl<T: Transport + ?Sized> Transport for Arc<T> {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        (**self).send(request).await
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        (**self).send(request)
     }
 }
 
-#[async_trait]
 impl<T: Transport + ?Sized> Transport for Box<T> {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        (**self).send(request).await
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        (**self).send(request)
     }
 }
 
-#[async_trait]
 impl<T: Transport + ?Sized> Transport for &T {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        (**self).send(request).await
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        (**self).send(request)
     }
 }
 

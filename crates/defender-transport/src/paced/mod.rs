@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
@@ -23,6 +22,7 @@ use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     extensions::{Lane, Timeouts},
     retry_after,
+    transport::Sending,
 };
 
 /// Lets requests go no faster than their [`Lane`] allows. One that names no lane goes at once.
@@ -119,12 +119,16 @@ impl<T> Paced<T> {
     }
 
     fn outcome(&self, answer: &Result<Response<Body>, Error>) -> Ended {
-        let (status, asked) = match answer {
-            Ok(answer) => (Some(answer.status()), retry_after(answer.headers(), self.shared.clock.now())),
-            Err(error) => (error.answered(), error.retry_after()),
+        let status = match answer {
+            Ok(answer) => Some(answer.status()),
+            Err(error) => error.answered(),
         };
         match status {
             Some(StatusCode::TOO_MANY_REQUESTS) => {
+                let asked = match answer {
+                    Ok(answer) => retry_after(answer.headers(), self.shared.clock.now()),
+                    Err(error) => error.retry_after(),
+                };
                 let pause = asked.unwrap_or(PAUSE).min(LONGEST_PAUSE);
                 Ended::Refused { until: self.shared.clock.elapsed().saturating_add(pause) }
             }
@@ -152,29 +156,36 @@ impl Shared {
     }
 }
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Paced<T> {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        let Some(lane) = request.extensions().get::<Lane>() else { return self.inner.send(request).await };
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        let Some(lane) = request.extensions().get::<Lane>() else { return self.inner.send(request) };
         let (queue, clock) = (self.shared.queue(lane), &*self.shared.clock);
-        let begin = clock.elapsed();
-        let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
-        let slot = queue.turn(clock, begin.saturating_add(said.unwrap_or(self.total))).await;
-        let slot = slot.map_err(|late| {
-            let said = format!("the turn in the queue `{}` comes in {:?} at the earliest", lane.name, late.0);
-            Error::new(ErrorKind::Timeout).before_sending().again_after(late.0).context(said)
-        })?;
-        let waited = clock.elapsed().saturating_sub(begin);
-        #[cfg(feature = "tracing")]
-        if waited > Duration::from_secs(1) {
-            tracing::info!(target: TARGET, lane = &*lane.name, waited = waited.as_secs_f64(), "waited for a turn");
-        }
-        if let (Some(total), Some(times)) = (said, request.extensions_mut().get_mut::<Timeouts>()) {
-            times.total = Some(total.saturating_sub(waited));
-        }
-        let answer = self.inner.send(request).await;
-        slot.end(self.outcome(&answer));
-        answer
+        Box::pin(async move {
+            let begin = clock.elapsed();
+            let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
+            let slot = queue.turn(clock, begin.saturating_add(said.unwrap_or(self.total))).await;
+            let slot = slot.map_err(|late| {
+                let name = request.extensions().get::<Lane>().map_or("", |lane| &lane.name);
+                let said = format!("the turn in the queue `{name}` comes in {:?} at the earliest", late.0);
+                Error::new(ErrorKind::Timeout).before_sending().again_after(late.0).context(said)
+            })?;
+            let waited = slot.departed.saturating_sub(begin);
+            #[cfg(feature = "tracing")]
+            if waited > Duration::from_secs(1) {
+                let name = request.extensions().get::<Lane>().map_or("", |lane| &lane.name);
+                tracing::info!(target: TARGET, lane = name, waited = waited.as_secs_f64(), "waited for a turn");
+            }
+            if let (Some(total), Some(times)) = (said, request.extensions_mut().get_mut::<Timeouts>()) {
+                times.total = Some(total.saturating_sub(waited));
+            }
+            let answer = self.inner.send(request).await;
+            slot.end(self.outcome(&answer));
+            answer
+        })
     }
 }

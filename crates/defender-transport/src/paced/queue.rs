@@ -158,7 +158,7 @@ impl<'a> Future for Turn<'a> {
             let until = match told {
                 Told::Go(call) => {
                     let (queue, clock) = (this.queue, this.clock);
-                    return Poll::Ready(Ok(Slot { queue, clock, call, ended: Ended::Unanswered }));
+                    return Poll::Ready(Ok(Slot { queue, clock, call, departed: now, ended: Ended::Unanswered }));
                 }
                 Told::Late(earliest) => return Poll::Ready(Err(TooLate(earliest.saturating_sub(now)))),
                 Told::Wait(until) => until,
@@ -197,6 +197,8 @@ pub(super) struct Slot<'a> {
     queue: &'a Queue,
     clock: &'a dyn Clock,
     call: u64,
+    /// On the clock's own time.
+    pub(super) departed: Duration,
     ended: Ended,
 }
 

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use fastrand::Rng;
 use http::{Request, Response};
@@ -22,6 +21,7 @@ use crate::{
     Body, Clock, Error, Transport,
     extensions::{Attempts, Resend, Resends, Timeouts, Unauthorized},
     retry_after,
+    transport::Sending,
 };
 
 /// Sends a request again where that is safe, and never otherwise.
@@ -115,47 +115,56 @@ impl<T> Retrying<T> {
     }
 }
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Retrying<T> {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        let resend = Resend::of(&request);
-        let total = request.extensions().get::<Timeouts>().and_then(|times| times.total).unwrap_or(self.retry.total);
-        let end = self.clock.elapsed().saturating_add(total);
-        let mut call = Call { sendings: 1, perhaps_processed: false };
-        let mut renewed = false;
-        loop {
-            let is_last = call.sendings >= self.retry.attempts;
-            let mut sending = if is_last { std::mem::take(&mut request) } else { request.clone() };
-            let times: &mut Timeouts = sending.extensions_mut().get_or_insert_default();
-            times.total = Some(end.saturating_sub(self.clock.elapsed()));
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        Box::pin(async move {
+            let resend = Resend::of(&request);
+            let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
+            let mut left = said.unwrap_or(self.retry.total);
+            let end = self.clock.elapsed().saturating_add(left);
+            let mut call = Call { sendings: 1, perhaps_processed: false };
+            let mut renewed = false;
+            loop {
+                let is_last = call.sendings >= self.retry.attempts;
+                // What is kept is the copy: a copy has no room for what the layers beneath add.
+                let kept = if is_last { Request::default() } else { request.clone() };
+                let mut sending = std::mem::replace(&mut request, kept);
+                let times: &mut Timeouts = sending.extensions_mut().get_or_insert_default();
+                times.total = Some(left);
 
-            let outcome = self.inner.send(sending).await;
-            let verdict = Verdict::on(&outcome, resend);
-            let wait = match (verdict, &outcome) {
-                _ if is_last => return call.ends(outcome),
-                (Verdict::Renew, Ok(answer)) if !renewed && self.retry.renews => {
-                    request.extensions_mut().insert(Unauthorized::of(answer));
-                    renewed = true;
-                    Duration::ZERO
+                let outcome = self.inner.send(sending).await;
+                let verdict = Verdict::on(&outcome, resend);
+                let wait = match (verdict, &outcome) {
+                    _ if is_last => return call.ends(outcome),
+                    (Verdict::Renew, Ok(answer)) if !renewed && self.retry.renews => {
+                        request.extensions_mut().insert(Unauthorized::of(answer));
+                        renewed = true;
+                        Duration::ZERO
+                    }
+                    (Verdict::Final | Verdict::Renew, _) => return call.ends(outcome),
+                    _ => {
+                        request.extensions_mut().remove::<Unauthorized>();
+                        self.wait(&outcome, call.sendings)
+                    }
+                };
+                if wait >= end.saturating_sub(self.clock.elapsed()) {
+                    return call.ends(outcome);
                 }
-                (Verdict::Final | Verdict::Renew, _) => return call.ends(outcome),
-                _ => {
-                    request.extensions_mut().remove::<Unauthorized>();
-                    self.wait(&outcome, call.sendings)
+                drop(outcome);
+                if !wait.is_zero() {
+                    self.clock.sleep(wait).await;
                 }
-            };
-            if wait >= end.saturating_sub(self.clock.elapsed()) {
-                return call.ends(outcome);
+                left = end.saturating_sub(self.clock.elapsed());
+                request.extensions_mut().insert(Resends(call.sendings));
+                call.perhaps_processed |= verdict == Verdict::PerhapsProcessed;
+                call.sendings = call.sendings.saturating_add(1);
             }
-            drop(outcome);
-            if !wait.is_zero() {
-                self.clock.sleep(wait).await;
-            }
-            request.extensions_mut().insert(Resends(call.sendings));
-            call.perhaps_processed |= verdict == Verdict::PerhapsProcessed;
-            call.sendings = call.sendings.saturating_add(1);
-        }
+        })
     }
 }
 

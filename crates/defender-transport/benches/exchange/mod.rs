@@ -1,0 +1,55 @@
+//! The call that is measured: a small POST and the answer of the size that the service gives it, and our adapters.
+
+use std::{borrow::Cow, error::Error, time::Duration};
+
+use bytes::Bytes;
+use defender_transport::{
+    SystemClock, Transport, TransportExt,
+    extensions::{Lane, Resend, UrlTemplate, Window},
+};
+use http::{Request, header::CONTENT_TYPE};
+
+/// A bench does not tell one failure from another; it says what it was, and ends.
+pub(crate) type Anything = Box<dyn Error + Send + Sync>;
+
+/// What the service answers to a POST.
+pub(crate) const ANSWER: &str = concat!(
+    r#"{"@odata.context":"https://api.security.microsoft.com/api/$metadata#MachineActions/$entity","#,
+    r#""id":"44cffc15-0e3d-4cbf-96aa-bf76f9b27f5e","type":"UnrestrictCodeExecution","title":null,"#,
+    r#""requestor":"0f6a2b1e-93c5-4f0e-8d2b-6f3f0c9a7e11","#,
+    r#""requestorComment":"Machine was cleaned and validated by the response team, see INC0012345","#,
+    r#""status":"Pending","machineId":"1e5bc9d7e413ddd7902c2932e418702b84d0cc07","#,
+    r#""computerDnsName":"desktop-39g9tgl.emea.contoso.com","creationDateTimeUtc":"2025-02-05T14:17:33.4823562Z","#,
+    r#""lastUpdateDateTimeUtc":"2025-02-05T14:17:33.4823562Z","cancellationRequestor":null,"#,
+    r#""cancellationComment":null,"cancellationDateTimeUtc":null,"errorHResult":0,"scope":null,"#,
+    r#""externalId":"b1a6b5f0-5f0e-4c3e-9d39-2f1c66a7c0aa","requestSource":"PublicApi","relatedFileInfo":null,"#,
+    r#""commands":[],"troubleshootInfo":null}"#,
+);
+
+/// Two windows, as the service has them, and so large that nobody waits.
+const LIMITS: &[Window] = &[
+    Window { calls: 100_000_000, per: Duration::from_secs(60) },
+    Window { calls: 1_000_000_000, per: Duration::from_secs(3_600) },
+];
+
+/// The request about the machine with this number, as anybody would send it.
+pub(crate) fn request(authority: &str, machine: usize) -> Result<Request<Bytes>, http::Error> {
+    Request::post(format!("https://{authority}/api/machines/{machine:040x}/unrestrictCodeExecution"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(Bytes::from_static(br#"{"Comment":"Machine was cleaned and validated"}"#))
+}
+
+/// Says to our layers what an operation of the SDK says to them.
+pub(crate) fn told(mut request: Request<Bytes>) -> Request<Bytes> {
+    let extensions = request.extensions_mut();
+    extensions.insert(Resend::Never);
+    extensions.insert(Lane { name: Cow::Borrowed("actions"), limits: Cow::Borrowed(LIMITS) });
+    extensions.insert(UrlTemplate(Cow::Borrowed("/api/machines/{id}/unrestrictCodeExecution")));
+    request
+}
+
+/// Every adapter but the tracing one, each with its defaults.
+pub(crate) fn adapted(wire: impl Transport + 'static) -> impl Transport + 'static {
+    let clock = SystemClock::new();
+    wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock)
+}

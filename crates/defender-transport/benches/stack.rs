@@ -1,0 +1,119 @@
+//! What a call costs the client's processor: every adapter over our wire, beside hyper-util's client used bare. Both send
+//! the same requests to the same server in turns, so that the machine's own speed and its other work fall on both alike.
+//!
+//! Under `cargo bench` it fails where ours costs more than it may; under `cargo test` it only runs once.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints what it measured")]
+
+mod cpu;
+mod exchange;
+mod wire;
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use cpu::{Meter, median, nanos_each};
+use exchange::Anything;
+use tokio::runtime::{Builder, Runtime};
+use wire::{Client, Protocol, Server, serve_if_asked};
+
+/// A call of ours costs at most this many times the bare client's.
+const MOST: f64 = 1.15;
+const ROUNDS: usize = 60;
+
+/// How many calls are under way, and how many are made in a round by each client.
+const LOADS: [(usize, usize); 2] = [(1, 500), (32, 1_600)];
+
+fn main() -> Result<ExitCode, Anything> {
+    if serve_if_asked()? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let measured = std::env::args().any(|argument| argument == "--bench");
+    let meter = Meter::new();
+    println!("{}, {} rounds of each by turns", meter.name(), if measured { ROUNDS } else { 1 });
+    println!("{:<22} {:>12} {:>12} {:>8}", "", "ours us/call", "bare us/call", "ratio");
+    let mut missed = Vec::new();
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let race = Race::new(protocol, meter)?;
+        for (at_a_time, calls) in LOADS {
+            let name = format!("{}, {at_a_time} at a time", protocol.name());
+            let costs = if measured { race.run(at_a_time, calls, ROUNDS)? } else { race.run(at_a_time, 32, 1)? };
+            let ratio = median(costs.iter().map(|(ours, bare)| ours / bare).collect());
+            let of = |one: fn(&(f64, f64)) -> f64| median(costs.iter().map(one).collect()) / 1e3;
+            println!("{name:<22} {:>12.2} {:>12.2} {ratio:>8.3}", of(|cost| cost.0), of(|cost| cost.1));
+            let kept = ratio <= MOST;
+            if !kept {
+                missed.push(format!("{name}: {ratio:.3} times the bare client's"));
+            }
+        }
+    }
+    if measured && !missed.is_empty() {
+        eprintln!(
+            "missed: the CPU time of a call must be at most {MOST} times the bare client's: {}",
+            missed.join("; ")
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The two clients before one server.
+struct Race {
+    server: Arc<Server>,
+    ours: Client,
+    bare: Client,
+    /// Of one thread, so that all that a client does is done on it.
+    runtime: Runtime,
+    meter: Meter,
+}
+
+impl Race {
+    fn new(protocol: Protocol, meter: Meter) -> Result<Self, Anything> {
+        let server = Server::start(protocol)?;
+        let (ours, bare) = (Client::ours(&server)?, Client::bare(&server)?);
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { server: Arc::new(server), ours, bare, runtime, meter })
+    }
+
+    /// What a call cost, round by round: ours, and the bare client's.
+    fn run(&self, at_a_time: usize, calls: usize, rounds: usize) -> Result<Vec<(f64, f64)>, Anything> {
+        for client in [&self.ours, &self.bare] {
+            self.turn(client, at_a_time, calls)?; // Opens the connections, and warms the caches.
+        }
+        let mut costs = Vec::new();
+        for round in 0..rounds {
+            let cost = |client| self.turn(client, at_a_time, calls);
+            // Whoever comes second finds the server warm, so they take turns in that too.
+            costs.push(if round % 2 == 0 {
+                let ours = cost(&self.ours)?;
+                (ours, cost(&self.bare)?)
+            } else {
+                let bare = cost(&self.bare)?;
+                (cost(&self.ours)?, bare)
+            });
+        }
+        Ok(costs)
+    }
+
+    /// So many calls by one client. In nanoseconds for each.
+    fn turn(&self, client: &Client, at_a_time: usize, calls: usize) -> Result<f64, Anything> {
+        let before = self.meter.read()?;
+        self.runtime.block_on(async {
+            let lane = |first: usize| {
+                let (client, server, mine) =
+                    (client.clone(), Arc::clone(&self.server), (first..calls).step_by(at_a_time));
+                tokio::spawn(async move {
+                    for machine in mine {
+                        client.call(&server, machine).await?;
+                    }
+                    Ok::<(), Anything>(())
+                })
+            };
+            let lanes: Vec<_> = (0..at_a_time).map(lane).collect();
+            for lane in lanes {
+                lane.await??;
+            }
+            Ok::<(), Anything>(())
+        })?;
+        let took: Duration = self.meter.read()?.saturating_sub(before);
+        Ok(nanos_each(took, calls))
+    }
+}
