@@ -1,10 +1,4 @@
 //! After an action, the caller knows whether it happened: lost answers, joined actions, conflicts, crashes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot set up its world has failed"
-)]
 
 use std::time::Duration;
 
@@ -15,9 +9,7 @@ use defender_actions::{
 use futures_util::FutureExt;
 use serde_json::json;
 
-use self::service::{Break, Repeats, Service};
-
-mod service;
+use crate::service::{Break, Repeats, Service};
 
 const ALL_REPEATS: [Repeats; 3] = [Repeats::Refused, Repeats::AnsweredWithTheFirst, Repeats::Taken];
 

@@ -1,5 +1,4 @@
 //! Lists, page by page.
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 use std::{
     collections::VecDeque,

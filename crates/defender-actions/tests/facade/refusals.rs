@@ -1,5 +1,4 @@
 //! What each way of not succeeding is told as: whether it was sent, whether it may be sent again, and what was said.
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 use std::{error::Error as _, ops::RangeInclusive, time::Duration};
 

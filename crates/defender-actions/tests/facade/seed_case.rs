@@ -1,5 +1,4 @@
 //! The one call at the heart of it, to the letter, over a captured wire; and the layers swapped by a user's test.
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 use std::sync::{Arc, Mutex};
 

@@ -1,5 +1,4 @@
 //! Waiting, in virtual time.
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 use std::{collections::VecDeque, error::Error as _, sync::Mutex, time::Duration};
 

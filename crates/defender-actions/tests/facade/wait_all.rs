@@ -1,10 +1,4 @@
 //! Waiting for many actions with few calls, in virtual time.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot set up its world has failed"
-)]
 
 use std::time::Duration;
 
@@ -16,9 +10,7 @@ use defender_actions::{
 use futures_util::StreamExt;
 use serde_json::json;
 
-use self::service::{Repeats, Service};
-
-mod service;
+use crate::service::{Repeats, Service};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -1,5 +1,4 @@
 //! What is known of a token before the first call.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up its world has failed")]
 
 use defender_actions::{
     DefenderClient, ErrorKind, Readiness,

@@ -1,5 +1,4 @@
 //! Each action's request, to the letter.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up its world has failed")]
 
 use std::sync::{
     Arc, Mutex,
