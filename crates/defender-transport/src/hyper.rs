@@ -3,27 +3,35 @@
 use std::{
     error::Error as StdError,
     fmt,
+    future::poll_fn,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Request,
+    HeaderName, HeaderValue, Request, Uri,
     header::{Entry, USER_AGENT},
+    uri::Authority,
 };
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+    client::legacy::{
+        Client,
+        connect::{Connected, Connection, HttpConnector},
+    },
+    rt::{TokioExecutor, TokioIo, TokioTimer},
 };
+use rustls::ClientConfig;
+use tower_service::Service;
 
 use crate::{
-    Body, Error, ErrorKind, Transport,
-    tls::{self, Crypto, Roots},
+    Body, Clock, Error, ErrorKind, HyperTransportBuilder, PlainHttp, Transport,
+    dial::{BoxError, Dial, Dialing, Stream},
     transport::Sending,
 };
 
@@ -32,7 +40,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
 /// The wire on hyper and rustls: a pool of connections, HTTP/2 where the server offers it.
 ///
-/// Clones share the pool. It must be used inside a tokio runtime. It speaks https only.
+/// Clones share the pool. It must be used inside a tokio runtime. It speaks https only, unless
+/// [`plain_http`](HyperTransportBuilder::plain_http) allows more.
 ///
 /// hyper-util sends a request again by itself in one case: a pooled connection that turned out to be closed before any
 /// byte of the request was written. That is safe for a request with an effect.
@@ -52,8 +61,20 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 /// ```
 #[derive(Clone)]
 pub struct HyperTransport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     user_agent: HeaderValue,
+    plain_http: PlainHttp,
+}
+
+/// What a wire is made of.
+pub(crate) struct Parts {
+    pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) plain_http: PlainHttp,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) pool_idle: Duration,
 }
 
 impl HyperTransport {
@@ -70,98 +91,21 @@ impl HyperTransport {
     pub fn builder() -> HyperTransportBuilder {
         HyperTransportBuilder::default()
     }
+
+    pub(crate) fn of(parts: Parts) -> Self {
+        let (user_agent, plain_http) = (parts.user_agent.clone(), parts.plain_http);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(parts.pool_idle)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .build(Connector(Arc::new(parts)));
+        Self { client, user_agent, plain_http }
+    }
 }
 
 impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperTransport").field("user_agent", &self.user_agent).finish_non_exhaustive()
-    }
-}
-
-/// Sets up a [`HyperTransport`].
-#[derive(Clone, Debug)]
-#[must_use = "nothing is made until `build`"]
-pub struct HyperTransportBuilder {
-    roots: Roots,
-    crypto: Crypto,
-    application: Option<String>,
-    connect_timeout: Duration,
-    pool_idle: Duration,
-}
-
-impl Default for HyperTransportBuilder {
-    fn default() -> Self {
-        Self {
-            roots: Roots::default(),
-            crypto: Crypto::default(),
-            application: None,
-            connect_timeout: Duration::from_secs(10),
-            pool_idle: Duration::from_secs(60),
-        }
-    }
-}
-
-impl HyperTransportBuilder {
-    /// Whom to trust. Default: the platform.
-    pub fn roots(mut self, roots: Roots) -> Self {
-        self.roots = roots;
-        self
-    }
-
-    /// Which cryptography to use. Default: [`Crypto::Auto`].
-    pub fn crypto(mut self, crypto: Crypto) -> Self {
-        self.crypto = crypto;
-        self
-    }
-
-    /// The application's own part of the `User-Agent`, such as `contoso-soar/2.1`, put before ours.
-    pub fn application(mut self, application: impl Into<String>) -> Self {
-        self.application = Some(application.into());
-        self
-    }
-
-    /// How long name resolution and the TCP connection may take together, for each address tried. Default: 10 s.
-    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
-        self.connect_timeout = connect_timeout;
-        self
-    }
-
-    /// How long an unused connection is kept. Default: 60 s.
-    pub fn pool_idle(mut self, pool_idle: Duration) -> Self {
-        self.pool_idle = pool_idle;
-        self
-    }
-
-    /// Makes the wire. No connection is opened yet.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Request`], and the message says which: there is no crypto provider, the platform's roots cannot be
-    /// read, or the application's name has a byte that no header may have.
-    pub fn build(self) -> Result<HyperTransport, Error> {
-        let own = concat!("defender-rs/", env!("CARGO_PKG_VERSION"));
-        let agent = self.application.map_or_else(|| own.to_owned(), |application| format!("{application} {own}"));
-        let user_agent = HeaderValue::try_from(agent).map_err(|source| {
-            Error::new(ErrorKind::Request)
-                .context("the application's name cannot stand in a `User-Agent` header; use printable ASCII")
-                .caused_by(source)
-        })?;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false); // The scheme is checked by the https connector around it.
-        tcp.set_connect_timeout(Some(self.connect_timeout));
-        // With Nagle's algorithm on, the two small writes of an HTTP/2 POST wait 40 ms for each other.
-        tcp.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(&self.roots, self.crypto)?)
-            .https_only()
-            .enable_all_versions()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(self.pool_idle)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .build(https);
-        Ok(HyperTransport { client, user_agent })
     }
 }
 
@@ -180,8 +124,10 @@ impl Transport for HyperTransport {
             entry.insert(id);
         }
         let uri = request.uri();
-        let (Some("https"), Some(host)) = (uri.scheme_str(), uri.authority().cloned()) else {
-            return refuse("its URL must be absolute and begin with https://");
+        let host = match (uri.scheme_str(), uri.authority().cloned()) {
+            (Some("https"), Some(host)) => host,
+            (Some("http"), Some(host)) if self.plain_http.allows(&host) => host,
+            _ => return refuse("its URL must be absolute and begin with https://"),
         };
         if host.as_str().contains('@') {
             // A password in a URL would go into logs and errors, and a server never sees it.
@@ -191,8 +137,94 @@ impl Transport for HyperTransport {
         Box::pin(async move {
             match exchange.await {
                 Ok(response) => Ok(response.map(|body| Body::new(FromWire(body)))),
-                Err(error) => Err(classify(error, host.as_str())),
+                Err(error) => Err(classify(error, &host)),
             }
+        })
+    }
+}
+
+/// Makes the connections of a wire: bytes, and TLS over them, all within the time for a connection.
+#[derive(Clone)]
+struct Connector(Arc<Parts>);
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<Stream>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let parts = &self.0;
+        let mut connecting = HttpsConnector::from((Beneath(Arc::clone(parts)), Arc::clone(&parts.tls))).call(to);
+        let (limit, mut patience) = (parts.connect_timeout, parts.clock.sleep(parts.connect_timeout));
+        Box::pin(poll_fn(move |context| {
+            if let Poll::Ready(connection) = connecting.as_mut().poll(context) {
+                return Poll::Ready(connection);
+            }
+            ready!(patience.as_mut().poll(context));
+            Poll::Ready(Err(format!("there was no connection within {limit:?}").into()))
+        }))
+    }
+}
+
+/// What TLS is spoken over.
+struct Beneath(Arc<Parts>);
+
+impl Service<Uri> for Beneath {
+    type Response = TokioIo<Stream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let parts = Arc::clone(&self.0);
+        Box::pin(async move {
+            let stream = parts.dial.dial(&to).await?;
+            // The name was allowed, and may have led elsewhere.
+            let is_plain = to.scheme_str() == Some("http");
+            if is_plain && stream.peer.is_some_and(|peer| !parts.plain_http.allows_address(peer)) {
+                return Err("its name leads to an address where plain http may not go".into());
+            }
+            Ok(TokioIo::new(stream))
+        })
+    }
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        let connected = Connected::new();
+        if self.speaks_http_2 { connected.negotiated_h2() } else { connected }
+    }
+}
+
+/// The network itself.
+pub(crate) struct Tcp(HttpConnector);
+
+impl Tcp {
+    /// TCP, where several addresses of a name share `limit`.
+    pub(crate) fn new(limit: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false); // The scheme has been seen to before.
+        tcp.set_connect_timeout(Some(limit));
+        // With Nagle's algorithm on, the two small writes of an HTTP/2 POST wait 40 ms for each other.
+        tcp.set_nodelay(true);
+        Self(tcp)
+    }
+}
+
+impl Dial for Tcp {
+    fn dial(&self, to: &Uri) -> Dialing {
+        let connecting = self.0.clone().call(to.clone());
+        Box::pin(async move {
+            let tcp = connecting.await?.into_inner();
+            let peer = tcp.peer_addr()?.ip();
+            Ok(Stream::new(tcp).to(Some(peer)))
         })
     }
 }
@@ -221,7 +253,7 @@ fn fresh_id() -> Option<HeaderValue> {
 }
 
 /// Says of hyper's error whether the request can have been processed.
-fn classify(error: hyper_util::client::legacy::Error, host: &str) -> Error {
+fn classify(error: hyper_util::client::legacy::Error, host: &Authority) -> Error {
     if error.is_connect() {
         return Error::new(ErrorKind::Connect).context(format!("to {host}")).caused_by(error);
     }

@@ -6,12 +6,18 @@ mod collected;
 mod deadline;
 #[cfg(feature = "compression")]
 mod decompressed;
+#[cfg(feature = "hyper")]
+mod dial;
 mod error;
 pub mod extensions;
 #[cfg(feature = "hyper")]
 mod hyper;
+#[cfg(feature = "hyper")]
+mod hyper_builder;
 mod location;
 mod paced;
+#[cfg(feature = "hyper")]
+mod plain_http;
 mod redirected;
 mod retry_after;
 mod retrying;
@@ -28,7 +34,11 @@ pub use clock::SystemClock;
 #[cfg(feature = "compression")]
 pub use decompressed::Decompressed;
 #[cfg(feature = "hyper")]
-pub use hyper::{HyperTransport, HyperTransportBuilder};
+pub use hyper::HyperTransport;
+#[cfg(feature = "hyper")]
+pub use hyper_builder::HyperTransportBuilder;
+#[cfg(feature = "hyper")]
+pub use plain_http::PlainHttp;
 #[cfg(feature = "hyper")]
 pub use tls::{Crypto, Roots};
 #[cfg(feature = "tracing")]

@@ -111,8 +111,8 @@ fn ring() -> Option<Arc<CryptoProvider>> {
     None
 }
 
-/// The configuration of TLS for a client, with no ALPN yet.
-pub(crate) fn client_config(roots: &Roots, crypto: Crypto) -> Result<ClientConfig, Error> {
+/// The configuration of TLS for a client that speaks HTTP/2, and else HTTP/1.1.
+pub(crate) fn client_config(roots: &Roots, crypto: Crypto) -> Result<Arc<ClientConfig>, Error> {
     let provider = crypto.provider()?;
     let failed = |source: rustls::Error| {
         Error::new(ErrorKind::Request).context("TLS cannot be set up with these roots").caused_by(source)
@@ -128,12 +128,14 @@ pub(crate) fn client_config(roots: &Roots, crypto: Crypto) -> Result<ClientConfi
             webpki(store, &provider)?
         }
     };
-    Ok(ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(failed)?
         .dangerous() // It is the name of the door to a verifier of one's own; both of ours verify.
         .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 fn webpki(store: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {

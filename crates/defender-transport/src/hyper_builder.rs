@@ -1,0 +1,212 @@
+//! How a wire is set up.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+
+use crate::hyper::{Parts, Tcp};
+use crate::{
+    Clock, Crypto, Error, ErrorKind, HyperTransport, PlainHttp, Roots, SystemClock, dial::Dial, tls::client_config,
+};
+
+/// Sets up a [`HyperTransport`].
+#[derive(Clone)]
+#[must_use = "nothing is made until `build`"]
+pub struct HyperTransportBuilder {
+    roots: Roots,
+    crypto: Crypto,
+    plain_http: PlainHttp,
+    application: Option<String>,
+    connect_timeout: Duration,
+    pool_idle: Duration,
+    clock: Option<Arc<dyn Clock>>,
+    dial: Option<Arc<dyn Dial>>,
+}
+
+impl Default for HyperTransportBuilder {
+    fn default() -> Self {
+        Self {
+            roots: Roots::default(),
+            crypto: Crypto::default(),
+            plain_http: PlainHttp::default(),
+            application: None,
+            connect_timeout: Duration::from_secs(10),
+            pool_idle: Duration::from_secs(60),
+            clock: None,
+            dial: None,
+        }
+    }
+}
+
+impl HyperTransportBuilder {
+    /// Whom to trust. Default: the platform.
+    pub fn roots(mut self, roots: Roots) -> Self {
+        self.roots = roots;
+        self
+    }
+
+    /// Which cryptography to use. Default: [`Crypto::Auto`].
+    pub fn crypto(mut self, crypto: Crypto) -> Self {
+        self.crypto = crypto;
+        self
+    }
+
+    /// Where http without TLS may go. Default: [`PlainHttp::Refused`].
+    pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
+        self.plain_http = plain_http;
+        self
+    }
+
+    /// The application's own part of the `User-Agent`, such as `contoso-soar/2.1`, put before ours.
+    pub fn application(mut self, application: impl Into<String>) -> Self {
+        self.application = Some(application.into());
+        self
+    }
+
+    /// How long a connection may take to come about: the name's resolution, TCP and TLS together. Default: 10 s. Several
+    /// addresses of one name share it.
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.connect_timeout = connect_timeout;
+        self
+    }
+
+    /// How long an unused connection is kept. Default: 60 s.
+    pub fn pool_idle(mut self, pool_idle: Duration) -> Self {
+        self.pool_idle = pool_idle;
+        self
+    }
+
+    /// The clock by which a connection is late. Default: [`SystemClock`]. The pool has tokio's own.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// Puts another network under the wire than TCP: see [`Dial`].
+    #[cfg(test)]
+    pub(crate) fn over(mut self, network: impl Dial + 'static) -> Self {
+        self.dial = Some(Arc::new(network));
+        self
+    }
+
+    /// Makes the wire. No connection is opened yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Request`], and the message says which: there is no crypto provider, the platform's roots cannot be
+    /// read, or the application's name has a byte that no header may have.
+    pub fn build(self) -> Result<HyperTransport, Error> {
+        let own = concat!("defender-rs/", env!("CARGO_PKG_VERSION"));
+        let agent = self.application.map_or_else(|| own.to_owned(), |application| format!("{application} {own}"));
+        let user_agent = HeaderValue::try_from(agent).map_err(|source| {
+            Error::new(ErrorKind::Request)
+                .context("the application's name cannot stand in a `User-Agent` header; use printable ASCII")
+                .caused_by(source)
+        })?;
+        Ok(HyperTransport::of(Parts {
+            dial: self.dial.unwrap_or_else(|| Arc::new(Tcp::new(self.connect_timeout))),
+            tls: client_config(&self.roots, self.crypto)?,
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            user_agent,
+            plain_http: self.plain_http,
+            connect_timeout: self.connect_timeout,
+            pool_idle: self.pool_idle,
+        }))
+    }
+}
+
+impl fmt::Debug for HyperTransportBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransportBuilder")
+            .field("roots", &self.roots)
+            .field("crypto", &self.crypto)
+            .field("plain_http", &self.plain_http)
+            .field("application", &self.application)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("pool_idle", &self.pool_idle)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "aws-lc-rs"))]
+#[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+mod tests {
+    use std::{convert::Infallible, sync::Mutex};
+
+    use bytes::Bytes;
+    use http::{Request, Response, Uri, Version};
+    use http_body_util::Full;
+    use hyper::{body::Incoming, service::service_fn};
+    use hyper_util::{
+        rt::{TokioExecutor, TokioIo},
+        server::conn::auto,
+    };
+    use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+    use tokio::io::{AsyncRead, AsyncWrite};
+    use tokio_rustls::{
+        TlsAcceptor,
+        rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
+    };
+
+    use super::*;
+    use crate::{
+        Transport,
+        dial::{Dialing, Stream},
+    };
+
+    async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+        let answer = service_fn(|request: Request<Incoming>| async move {
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(request.uri().path().to_owned()))))
+        });
+        let server = auto::Builder::new(TokioExecutor::new());
+        server.serve_connection(TokioIo::new(stream), answer).await.unwrap();
+    }
+
+    async fn get(wire: &HyperTransport, url: &str) -> (Version, Bytes) {
+        let answer = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
+        (answer.version(), answer.into_body().collect(100).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_network_of_ones_own_carries_http_without_tls() {
+        for (speaks_http_2, version) in [(false, Version::HTTP_11), (true, Version::HTTP_2)] {
+            let dialled = Arc::new(Mutex::new(Vec::new()));
+            let seen = Arc::clone(&dialled);
+            let network = move |to: &Uri| -> Dialing {
+                seen.lock().unwrap().push(to.to_string());
+                let (ours, theirs) = tokio::io::duplex(64 << 10);
+                tokio::spawn(serve(theirs));
+                let stream = Stream::new(ours);
+                let stream = if speaks_http_2 { stream.speaking_http_2() } else { stream };
+                Box::pin(async { Ok(stream) })
+            };
+            let wire = HyperTransport::builder().plain_http(PlainHttp::Loopback).over(network).build().unwrap();
+            assert_eq!(get(&wire, "http://localhost:1/a").await, (version, "/a".into()));
+            assert_eq!(get(&wire, "http://localhost:1/b").await, (version, "/b".into()));
+            assert_eq!(*dialled.lock().unwrap(), ["http://localhost:1/"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_network_of_ones_own_carries_tls() {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["api.example".to_owned()]).unwrap();
+        let signing_key: KeyPair = signing_key;
+        let mut tls = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], PrivateKeyDer::Pkcs8(signing_key.serialize_der().into()))
+            .unwrap();
+        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let network = move |_: &Uri| -> Dialing {
+            let (ours, theirs) = tokio::io::duplex(64 << 10);
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move { serve(acceptor.accept(theirs).await.unwrap()).await });
+            Box::pin(async { Ok(Stream::new(ours)) })
+        };
+        let roots = Roots::pem(cert.pem()).unwrap();
+        let wire = HyperTransport::builder().roots(roots).over(network).build().unwrap();
+        assert_eq!(get(&wire, "https://api.example/a").await, (Version::HTTP_2, "/a".into()));
+    }
+}
