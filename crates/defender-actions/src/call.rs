@@ -26,23 +26,24 @@ pub(crate) struct Call<'c> {
     pub(crate) read: Read,
     /// How long the call may take, if it says so itself.
     pub(crate) timeout: Option<Duration>,
-    /// JSON.
+    /// JSON, unless the call is made with another type of content.
     pub(crate) body: Option<Vec<u8>>,
 }
 
 /// How an answer about one thing is read.
 pub(crate) const ENTITY: Read = Read::Whole(4 << 20);
 
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 impl Call<'_> {
-    fn into_request(self, base: &str) -> Result<Request<Bytes>, http::Error> {
-        let json = HeaderValue::from_static("application/json");
+    fn into_request(self, base: &str, content_type: HeaderValue) -> Result<Request<Bytes>, http::Error> {
         let mut request = Request::builder()
             .method(self.method.clone())
             .uri(format!("{base}{}", self.path))
-            .header(header::ACCEPT, json.clone())
+            .header(header::ACCEPT, JSON)
             .body(Bytes::new())?;
         if let Some(body) = self.body {
-            request.headers_mut().insert(header::CONTENT_TYPE, json);
+            request.headers_mut().insert(header::CONTENT_TYPE, content_type);
             *request.body_mut() = body.into();
         }
         let extensions = request.extensions_mut();
@@ -63,6 +64,16 @@ impl Call<'_> {
 impl Inner {
     /// Makes `call`, and reads a `T` from an answer that says yes.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
+        self.call_with(call, JSON, |body| serde_json::from_slice(body)).await
+    }
+
+    /// Makes `call` with a body of this type of content, and reads an answer that says yes in its own way.
+    pub(crate) async fn call_with<T>(
+        &self,
+        call: Call<'_>,
+        content_type: HeaderValue,
+        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, Error> {
         // What is asked of a list stays out of errors: it is long, and says nothing that its place does not.
         let what = format!("{} {}", call.method, call.path.split('?').next().unwrap_or_default());
         let resend = call.resend;
@@ -71,7 +82,7 @@ impl Inner {
             _ => usize::MAX, // Whoever asks for a stream reads it under a limit of its own.
         };
         let request = call
-            .into_request(&self.base)
+            .into_request(&self.base, content_type)
             .map_err(|source| Error::new(ErrorKind::Request).context(&*what).caused_by(source))?;
         let answer = self.transport.send(request).await.map_err(|error| no_answer(error, resend).context(&*what))?;
         let attempts = Attempts::of(&answer);
@@ -100,7 +111,7 @@ impl Inner {
                 .after(attempts, None)
         };
         let body = body.map_err(|source| unreadable(b"").caused_by(source))?;
-        serde_json::from_slice(&body).map_err(|source| unreadable(&body).caused_by(source))
+        read(&body).map_err(|source| unreadable(&body).caused_by(source))
     }
 }
 

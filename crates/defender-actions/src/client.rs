@@ -7,8 +7,8 @@ use defender_model::{ActionId, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    ActionHandle, DefenderClientBuilder, Intent, Listing, MachineHandle, Preflight, Recover, WaitAll, claimed::Claimed,
-    service_time::ServiceTime,
+    ActionHandle, DefenderClientBuilder, Intent, Library, Listing, MachineHandle, Machines, Preflight, Recover,
+    WaitAll, claimed::Claimed, service_time::ServiceTime,
 };
 
 /// A client of the response actions of Microsoft Defender for Endpoint.
@@ -74,6 +74,18 @@ impl DefenderClient {
     /// ```
     pub fn actions(&self) -> Listing<MachineAction> {
         Listing::actions(self.clone())
+    }
+
+    /// All machines: to find one, to list and to tag them. Nothing is sent.
+    #[must_use]
+    pub fn machines(&self) -> Machines {
+        Machines::new(self.clone())
+    }
+
+    /// The live response library: the scripts and files that can be run on machines, or put there. Nothing is sent.
+    #[must_use]
+    pub fn library(&self) -> Library {
+        Library::new(self.clone())
     }
 
     /// Checks from the token alone, before the first call, whether it is for this API and permits what is to be done. Nothing is

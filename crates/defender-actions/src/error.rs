@@ -2,10 +2,10 @@
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
-use defender_model::{Code, MachineAction, Problem};
+use defender_model::{Code, Machine, MachineAction, Problem};
 use jiff::Timestamp;
 
-use crate::Intent;
+use crate::{Intent, find::Choice};
 
 /// Why something was not done, or is not known to be done.
 ///
@@ -24,6 +24,7 @@ struct Inner {
     problem: Option<Problem>,
     request_id: Option<String>,
     action: Option<MachineAction>,
+    machines: Vec<Machine>,
     unknown: Option<Unknown>,
     /// When the service answered, on its clock.
     date: Option<Timestamp>,
@@ -88,6 +89,32 @@ pub enum ErrorKind {
     /// 404: there is no such machine or action.
     /// *Was it sent?* Yes, and refused. *What to do:* check the id; a record may also take two minutes to appear.
     NotFound,
+    /// Several machines fit where one is asked for. [`Error::machines`] has them.
+    /// *Was it sent?* A read; it changes nothing. *What to do:* choose one of them by its id; see which is a duplicate, and which was
+    /// seen last.
+    Ambiguous,
+    /// The machine was looked at before acting, as asked, and something speaks against it: it does not report, has left, or has a
+    /// system that does not support the action. [`Error::machines`] has its record.
+    /// *Was it sent?* No, the action was not. *What to do:* see the message; to act all the same, leave the check out.
+    Unsuitable,
+    /// What an action is to bring is not there yet, since it goes on. [`Error::action`] has its record.
+    /// *Was it sent?* A read; it changes nothing. *What to do:* wait for the action, and ask again.
+    NotReady,
+    /// The command has no result that could be fetched: it puts a file onto the machine, or it failed or never ran.
+    /// [`Error::action`] has its record.
+    /// *Was it sent?* No, it was not asked for. *What to do:* see the record's `commands`.
+    NoResult,
+    /// What came is larger than the limit allows.
+    /// *Was it sent?* A read; it changes nothing, and nothing is left behind. *What to do:* raise the limit, if the size is as it
+    /// should be.
+    TooLarge,
+    /// What came is not what it should be: another hash, another file than the one that was begun, or broken compression.
+    /// *Was it sent?* A read; it changes nothing, and no file is left behind. *What to do:* download it again; if it stays so, do
+    /// not trust it.
+    Corrupt,
+    /// The local file could not be written, or is there already.
+    /// *Was it sent?* Reads at most; they change nothing. *What to do:* see the source.
+    LocalFile,
     /// 410: the service does not do this any more.
     /// *Was it sent?* Yes, and refused. *What to do:* see the service's announcements.
     Gone,
@@ -122,6 +149,13 @@ impl ErrorKind {
             Self::Unauthorized => "the service does not accept the token; check tenant, audience and cloud",
             Self::Forbidden => "the token does not allow this; check the application's permissions and the audience",
             Self::NotFound => "there is no such thing",
+            Self::Ambiguous => "several machines fit",
+            Self::Unsuitable => "the machine is not fit for this, so nothing was done",
+            Self::NotReady => "it is not there yet, since the action goes on",
+            Self::NoResult => "there is no result to fetch",
+            Self::TooLarge => "it is larger than the limit",
+            Self::Corrupt => "what came is not what it should be",
+            Self::LocalFile => "the local file cannot be written",
             Self::Gone => "the service does not do this any more",
             Self::Throttled => "too many requests; call again later",
             Self::Unavailable => "the service is in trouble",
@@ -135,11 +169,20 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
         let never_sent = matches!(
             kind,
-            ErrorKind::Configuration | ErrorKind::Request | ErrorKind::Credential | ErrorKind::NotReached
+            ErrorKind::Configuration
+                | ErrorKind::Request
+                | ErrorKind::Credential
+                | ErrorKind::NotReached
+                | ErrorKind::Unsuitable
+                | ErrorKind::NoResult
         );
         let retryable = matches!(
             kind,
-            ErrorKind::NotReached | ErrorKind::Interrupted | ErrorKind::Throttled | ErrorKind::Unavailable
+            ErrorKind::NotReached
+                | ErrorKind::Interrupted
+                | ErrorKind::NotReady
+                | ErrorKind::Throttled
+                | ErrorKind::Unavailable
         );
         Self(Box::new(Inner {
             kind,
@@ -149,6 +192,7 @@ impl Error {
             problem: None,
             request_id: None,
             action: None,
+            machines: Vec::new(),
             unknown: None,
             date: None,
             attempts: 0,
@@ -183,6 +227,12 @@ impl Error {
         self
     }
 
+    /// Adds the machines that it is about.
+    pub(crate) fn of_machines(mut self, machines: Vec<Machine>) -> Self {
+        self.0.machines = machines;
+        self
+    }
+
     /// Adds what was meant to a lost answer, and why it could not be found out.
     pub(crate) fn unknown(mut self, intent: Intent, candidates: Vec<MachineAction>, reason: impl Into<String>) -> Self {
         self.0.unknown = Some(Unknown { intent, candidates, reason: reason.into() });
@@ -206,6 +256,7 @@ impl Error {
             problem: inner.problem.clone(),
             request_id: inner.request_id.clone(),
             action: None,
+            machines: Vec::new(),
             unknown: None,
             date: inner.date,
             attempts: inner.attempts,
@@ -318,6 +369,12 @@ impl Error {
         self.0.unknown.as_ref().map(|unknown| unknown.candidates.as_slice()).unwrap_or_default()
     }
 
+    /// The machines that this is about: those among which to choose, or the one that is not fit.
+    #[must_use]
+    pub fn machines(&self) -> &[Machine] {
+        &self.0.machines
+    }
+
     /// The action that this is about, as last seen.
     #[must_use]
     pub fn action(&self) -> Option<&MachineAction> {
@@ -334,6 +391,9 @@ impl fmt::Display for Error {
         }
         if let Some(problem) = &self.0.problem {
             write!(f, " (status {}): {problem}", problem.status())?;
+        }
+        if !self.0.machines.is_empty() && matches!(self.0.kind, ErrorKind::Ambiguous | ErrorKind::NotFound) {
+            write!(f, "; there are {}", Choice(&self.0.machines))?;
         }
         if let Some(unknown) = &self.0.unknown {
             write!(f, "; {}", unknown.reason)?;

@@ -1,14 +1,20 @@
 #![doc = include_str!("../README.md")]
 
 mod action;
+mod ask;
 mod builder;
 mod call;
+mod check;
 mod claimed;
 mod client;
 mod error;
+mod find;
 mod intent;
+mod library;
 mod list;
 mod machine;
+mod machines;
+mod multipart;
 mod outcome;
 mod perform;
 mod preflight;
@@ -25,12 +31,16 @@ pub use defender_transport as transport;
 
 pub use {
     action::{ActionHandle, Cancel, GetAction},
+    ask::Ask,
     builder::DefenderClientBuilder,
+    check::Concern,
     client::DefenderClient,
     error::{Error, ErrorKind},
     intent::Intent,
+    library::{Library, Upload},
     list::Listing,
     machine::MachineHandle,
+    machines::Machines,
     perform::Perform,
     preflight::{Preflight, Readiness},
     recover::Recover,

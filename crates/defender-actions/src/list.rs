@@ -1,13 +1,13 @@
 //! Lists, page by page.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet, pin::pin};
 
-use defender_model::{Filter, Limit, MachineAction, Order, Page, Query, Resource};
+use defender_model::{Filter, LibraryFile, Limit, Machine, MachineAction, Order, Page, Query, Resource};
 use defender_transport::extensions::{Read, Resend};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use http::{Method, Uri};
 
-use crate::{DefenderClient, Error, ErrorKind, call::Call};
+use crate::{Ask, DefenderClient, Error, ErrorKind, call::Call, find::only};
 
 /// The largest page that is read.
 const PAGE_LIMIT: usize = 64 << 20;
@@ -20,11 +20,27 @@ const PAGE_LIMIT: usize = 64 << 20;
 #[must_use = "nothing is sent until its stream is polled"]
 pub struct Listing<R> {
     client: DefenderClient,
-    path: &'static str,
+    path: Cow<'static, str>,
+    /// The path with placeholders; calls of one template share one quota.
+    template: &'static str,
+    /// What is asked besides the query.
+    asked: String,
+    follows: Follows,
+    /// Whether the service says 404 of a list that is empty.
+    empty_is_not_found: bool,
     query: Query<R>,
     page_size: u32,
     asks_for_size: bool,
     id: fn(&R) -> &str,
+}
+
+/// How the next page is asked for where there is no link to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follows {
+    /// With `$skip`, while pages are full.
+    Skips,
+    /// Not at all: no page says that the list takes OData.
+    LinksOnly,
 }
 
 impl Listing<MachineAction> {
@@ -33,9 +49,64 @@ impl Listing<MachineAction> {
     }
 }
 
+impl Listing<Machine> {
+    /// The service says 404 of it "if there are no recent machines":
+    /// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines>.
+    pub(crate) fn machines(client: DefenderClient) -> Self {
+        let all = Self::new(client, "/machines", |machine| machine.id.as_str());
+        Self { empty_is_not_found: true, ..all }
+    }
+
+    /// The machines of another path than that of all machines, with a query of its own.
+    pub(crate) fn of_machines(client: DefenderClient, path: String, template: &'static str, asked: String) -> Self {
+        let all = Self::machines(client);
+        Self { path: path.into(), template, asked, follows: Follows::LinksOnly, ..all }
+    }
+}
+
+impl Listing<Machine> {
+    /// The only machine of the list. Where there are several it is [`Ambiguous`](ErrorKind::Ambiguous), and
+    /// [`Error::machines`] has all that were seen: those of the first page with more than one.
+    pub fn one(self) -> Ask<Machine> {
+        Ask::new(move |_| async move {
+            let what = format!("the only machine of GET {}", self.path);
+            let mut pages = pin!(self.pages());
+            let mut machines = Vec::new();
+            while let Some(page) = pages.try_next().await? {
+                if let Some(row) = page.unreadable.into_iter().next() {
+                    return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(row.error));
+                }
+                machines.extend(page.value);
+                if machines.len() > 1 {
+                    break;
+                }
+            }
+            only(machines, Vec::new(), what)
+        })
+    }
+}
+
+impl Listing<LibraryFile> {
+    pub(crate) fn library(client: DefenderClient) -> Self {
+        let all = Self::new(client, "/libraryfiles", |file| file.file_name.as_str());
+        Self { follows: Follows::LinksOnly, ..all }
+    }
+}
+
 impl<R: Resource + Send + 'static> Listing<R> {
     fn new(client: DefenderClient, path: &'static str, id: fn(&R) -> &str) -> Self {
-        Self { client, path, query: Query::new(), page_size: Query::<R>::MAX_TOP, asks_for_size: false, id }
+        Self {
+            client,
+            path: path.into(),
+            template: path,
+            asked: String::new(),
+            follows: Follows::Skips,
+            empty_is_not_found: false,
+            query: Query::new(),
+            page_size: Query::<R>::MAX_TOP,
+            asks_for_size: false,
+            id,
+        }
     }
 
     /// Only those of the filter. Of two filters, those that are in both.
@@ -60,9 +131,10 @@ impl<R: Resource + Send + 'static> Listing<R> {
     /// The rows, one by one. A row that cannot be read is an error of its own, after which the stream goes on; a page that
     /// cannot be had ends it.
     pub fn stream(self) -> impl Stream<Item = Result<R, Error>> + Send {
-        let path = self.path;
+        let path = self.path.clone();
         self.pages()
             .map_ok(move |page| {
+                let path = path.clone();
                 let unreadable = move |error: String| {
                     Error::new(ErrorKind::AnswerUnreadable).context(format!("a row of GET {path}")).caused_by(error)
                 };
@@ -98,7 +170,9 @@ impl<R: Resource + Send + 'static> Listing<R> {
             query = query.top(self.page_size).map_err(refused)?;
         }
         let query = query.to_query();
-        Ok(if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) })
+        let both = [self.asked.as_str(), query.as_str()].into_iter().filter(|part| !part.is_empty());
+        let both = both.collect::<Vec<_>>().join("&");
+        Ok(if both.is_empty() { self.path.clone().into_owned() } else { format!("{}?{both}", self.path) })
     }
 
     /// A page, and what the next one is asked with: a link that cannot be followed costs no row of the page that it came with.
@@ -108,18 +182,24 @@ impl<R: Resource + Send + 'static> Listing<R> {
         let call = Call {
             method: Method::GET,
             path: path.clone(),
-            template: self.path.to_owned(),
+            template: self.template.to_owned(),
             quota: Limit::GENERAL,
             resend: Resend::Safe,
             read: Read::Whole(PAGE_LIMIT),
             timeout: None,
             body: None,
         };
-        let mut page: Page<R> = inner.call(call).await?;
+        let mut page: Page<R> = match inner.call(call).await {
+            // No page has a constructor, and none needs one: it is read.
+            Err(error) if error.is_not_found() && self.empty_is_not_found => {
+                serde_json::from_str(r#"{"value":[]}"#).map_err(|_| error)?
+            }
+            page => page?,
+        };
         let rows = page.value.len().saturating_add(page.unreadable.len());
         let next_path = match page.next_link.as_deref().filter(|link| !link.is_empty()) {
             Some(link) => Some(self.followed(link, &path)),
-            None if rows >= usize::try_from(self.page_size).unwrap_or(usize::MAX) => {
+            None if self.follows == Follows::Skips && rows >= usize::try_from(self.page_size).unwrap_or(usize::MAX) => {
                 let skip = skipped.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
                 Some(self.path_with(self.query.clone().skip(skip)))
             }

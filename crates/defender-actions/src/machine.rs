@@ -1,12 +1,20 @@
 //! One machine, and what can be done to it.
 
-use defender_model::{
-    Action, CollectInvestigationPackage, Isolate, IsolationType, LiveResponse, LiveResponseCommand, MachineId,
-    Offboard, RestrictCodeExecution, RunAntiVirusScan, ScanType, Sha1, StopAndQuarantineFile, Unisolate,
-    UnrestrictCodeExecution,
-};
+use std::time::Duration;
 
-use crate::{DefenderClient, Perform};
+use defender_model::{
+    Action, CollectInvestigationPackage, DeviceValue, Isolate, IsolationType, LiveResponse, LiveResponseCommand,
+    Machine, MachineId, Offboard, RestrictCodeExecution, RunAntiVirusScan, ScanType, SetDeviceValue, Sha1,
+    StopAndQuarantineFile, TagAction, TagMachine, Unisolate, UnrestrictCodeExecution, UpdateMachine,
+};
+use http::Method;
+use serde::Serialize;
+
+use crate::{
+    Ask, Concern, DefenderClient, Error, ErrorKind, Perform,
+    check::concerns,
+    machines::{another, change, read},
+};
 
 /// One machine, and what can be done to it. It owns its client.
 ///
@@ -87,5 +95,90 @@ impl MachineHandle {
 
     fn perform_checked<A: Action>(&self, action: Result<A, defender_model::Error>) -> Perform<A> {
         Perform::new(self.client.clone(), self.id.clone(), action)
+    }
+}
+
+/// Its record.
+impl MachineHandle {
+    /// Reads the machine's record. Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.Read`
+    /// or `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>.
+    pub fn get(&self) -> Ask<Machine> {
+        let handle = self.clone();
+        Ask::new(move |timeout| handle.read_record(timeout))
+    }
+
+    /// Reads the machine's record and says what speaks against an action of the type `A`; an empty list says that nothing is known
+    /// to.
+    ///
+    /// ```no_run
+    /// # use defender_actions::{DefenderClient, model::RestrictCodeExecution};
+    /// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// for concern in defender.machine("m1".parse()?).check::<RestrictCodeExecution>().await? {
+    ///     eprintln!("careful: {concern}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn check<A: Action>(&self) -> Ask<Vec<Concern>> {
+        let handle = self.clone();
+        Ask::new(move |timeout| async move { Ok(concerns(A::TYPE, &handle.read_record(timeout).await?)) })
+    }
+
+    /// Gives the machine a tag. The answer is its record. Needs the permission `Machine.ReadWrite.All`, of a user
+    /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-machine-tags>.
+    ///
+    /// For many machines at once: [`Machines::add_tag`](crate::Machines::add_tag).
+    pub fn add_tag(&self, tag: impl Into<String>) -> Ask<Machine> {
+        self.change(Method::POST, "/tags", TagMachine::new(tag, TagAction::Add))
+    }
+
+    /// Takes a tag off the machine: as [`add_tag`](Self::add_tag).
+    pub fn remove_tag(&self, tag: impl Into<String>) -> Ask<Machine> {
+        self.change(Method::POST, "/tags", TagMachine::new(tag, TagAction::Remove))
+    }
+
+    /// Says how much the machine matters. The answer is its record. Needs the permission `Machine.ReadWrite.All`, of a user
+    /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/set-device-value>.
+    pub fn set_device_value(&self, value: DeviceValue) -> Ask<Machine> {
+        self.change(Method::POST, "/setDeviceValue", Ok(SetDeviceValue::new(value)))
+    }
+
+    /// Changes what is kept about the machine: all its tags at once, or its value. The answer is its record. Needs the
+    /// permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`. Source:
+    /// <https://learn.microsoft.com/en-us/defender-endpoint/api/update-machine-method>.
+    pub fn update(&self, update: UpdateMachine) -> Ask<Machine> {
+        self.change(Method::PATCH, "", Ok(update))
+    }
+
+    fn change<B: Serialize + Send + 'static>(
+        &self,
+        method: Method,
+        below: &'static str,
+        body: Result<B, defender_model::Error>,
+    ) -> Ask<Machine> {
+        let Self { client, id } = self.clone();
+        Ask::new(move |timeout| async move {
+            let path = format!("/machines/{id}{below}");
+            let unsendable = || Error::new(ErrorKind::Request).context(format!("{method} {path}"));
+            let body = body.map_err(|source| unsendable().caused_by(source))?;
+            let body = serde_json::to_vec(&body).map_err(|source| unsendable().caused_by(source))?;
+            if body == b"{}" {
+                return Err(unsendable().caused_by("it changes nothing; set what is to be changed"));
+            }
+            let template = format!("/machines/{{id}}{below}");
+            client.inner().call(change(method, path, template, body, timeout)).await
+        })
+    }
+
+    pub(crate) async fn read_record(self, timeout: Option<Duration>) -> Result<Machine, Error> {
+        let path = format!("/machines/{}", self.id);
+        let what = format!("GET {path}");
+        let machine: Machine = self.client.inner().call(read(path, timeout)).await?;
+        // The service takes a name in this place too, and the id may be somebody's name.
+        if machine.id.as_str().eq_ignore_ascii_case(self.id.as_str()) {
+            Ok(machine)
+        } else {
+            Err(another(what, &machine))
+        }
     }
 }

@@ -10,6 +10,7 @@ use http::Method;
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted,
     call::{Call, ENTITY},
+    check::concerns,
     outcome::Sending,
 };
 
@@ -25,12 +26,13 @@ pub struct Perform<A> {
     action: Result<A, defender_model::Error>,
     resend_if_lost: bool,
     ordered: bool,
+    machine_checked: bool,
     timeout: Option<Duration>,
 }
 
 impl<A: Action> Perform<A> {
     pub(crate) fn new(client: DefenderClient, machine: MachineId, action: Result<A, defender_model::Error>) -> Self {
-        Self { client, machine, action, resend_if_lost: false, ordered: false, timeout: None }
+        Self { client, machine, action, resend_if_lost: false, ordered: false, machine_checked: false, timeout: None }
     }
 
     /// What is about to be asked for, to be written down before it is: whoever has it can find out what became of the action
@@ -60,6 +62,14 @@ impl<A: Action> Perform<A> {
         self
     }
 
+    /// Reads the machine's record first, and refuses ([`Unsuitable`](ErrorKind::Unsuitable)) where something speaks against the
+    /// action: the machine is inactive, has left the service or was merged into another, or its system does not support the
+    /// action. Needs the permission to read machines. [`MachineHandle::check`](crate::MachineHandle::check) only says so.
+    pub fn machine_checked(mut self) -> Self {
+        self.machine_checked = true;
+        self
+    }
+
     /// How long the sending may take, queue and resendings included. Default: the client's. Finding out what became of a lost
     /// answer may take two minutes more.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -82,6 +92,9 @@ impl<A: Action> Perform<A> {
             let client = &self.client;
             if self.ordered {
                 refuse_inverse::<A>(client, &self.machine).await?;
+            }
+            if self.machine_checked {
+                refuse_unsuitable::<A>(client, &self.machine).await?;
             }
             let mut sendings = if self.resend_if_lost { 2_u8 } else { 1 };
             loop {
@@ -139,6 +152,18 @@ impl<A: Action> Perform<A> {
             body: Some(body),
         }
     }
+}
+
+/// Fails where the machine's record speaks against `A`.
+async fn refuse_unsuitable<A: Action>(client: &DefenderClient, machine: &MachineId) -> Result<(), Error> {
+    let record = client.machine(machine.clone()).get().await?;
+    let concerns = concerns(A::TYPE, &record);
+    if concerns.is_empty() {
+        return Ok(());
+    }
+    let concerns = concerns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let what = format!("{} of machine {machine}", A::TYPE);
+    Err(Error::new(ErrorKind::Unsuitable).context(what).caused_by(concerns).of_machines(vec![record]))
 }
 
 /// Fails while the inverse of `A` is under way on the machine.

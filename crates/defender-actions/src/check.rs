@@ -1,0 +1,167 @@
+//! What speaks against acting on a machine.
+
+use std::fmt;
+
+use defender_model::{HealthStatus, Machine, OnboardingStatus};
+
+use crate::find::merged_into;
+
+/// Something that speaks against an action on a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Concern {
+    /// It has not reported for a week: the action would wait for it, and time out after about three days.
+    Inactive,
+    /// It is not in the service, or has left it.
+    NotOnboarded(OnboardingStatus),
+    /// Its record was merged into that of another machine.
+    Merged {
+        /// The other machine's id.
+        into: String,
+    },
+    /// Its system does not support the action.
+    System {
+        /// The service's word for the system, such as `Ubuntu`.
+        platform: String,
+        /// What the action needs, by the service's page.
+        needs: &'static str,
+    },
+}
+
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inactive => f.write_str("it has not reported for a week"),
+            Self::NotOnboarded(status) => write!(f, "it is not onboarded ({})", status.as_str().escape_debug()),
+            Self::Merged { into } => write!(f, "its record was merged into {}", into.escape_debug()),
+            Self::System { platform, needs } => {
+                write!(f, "its system ({}) does not support this, which needs {needs}", platform.escape_debug())
+            }
+        }
+    }
+}
+
+/// Which systems an action is for, by its page. What the page does not say is not held against a machine.
+struct Systems {
+    /// The first version of Windows 10, such as 1709.
+    windows_10: u32,
+    /// Versions of Windows before 10 and before Server 2019.
+    older_windows: bool,
+    linux: bool,
+    mac: bool,
+    needs: &'static str,
+}
+
+/// The systems of an action of this type. Sources: the pages of the actions, and
+/// <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
+fn systems(action_type: &str) -> Systems {
+    let (windows_10, older_windows, linux, mac, needs) = match action_type {
+        "RestrictCodeExecution" | "UnrestrictCodeExecution" => {
+            (1709, false, false, false, "Windows 10 1709 or later, Windows 11, or Windows Server 2019 or later")
+        }
+        "StopAndQuarantineFile" => (1703, true, false, false, "Windows 10 1703 or later, or Windows 11"),
+        "LiveResponse" => {
+            (1709, false, true, true, "Windows 10 1709 or later, Windows Server 2019 or later, macOS or Linux")
+        }
+        _ => (0, true, true, true, "Windows, macOS or Linux"),
+    };
+    Systems { windows_10, older_windows, linux, mac, needs }
+}
+
+/// Words that older systems of Windows begin with.
+const OLDER: [&str; 7] = [
+    "windowsxp",
+    "windowsvista",
+    "windows7",
+    "windows8",
+    "windowsserver2008",
+    "windowsserver2012",
+    "windowsserver2016",
+];
+const LINUX: [&str; 13] = [
+    "linux", "ubuntu", "debian", "redhat", "rhel", "centos", "fedora", "suse", "sles", "oracle", "amazon", "rocky",
+    "alma",
+];
+
+impl Systems {
+    /// Whether it is certain that the action is not for this system.
+    fn leave_out(&self, platform: &str, version: Option<&str>) -> bool {
+        let platform = platform.to_ascii_lowercase().replace([' ', '_'], "");
+        if platform.starts_with("windows") {
+            // Later versions than 2004 have a letter in them, such as 20H2.
+            let version = version.and_then(|version| version.trim().parse::<u32>().ok());
+            let early = platform == "windows10" && version.is_some_and(|version| version < self.windows_10);
+            return early || !self.older_windows && OLDER.iter().any(|older| platform.starts_with(older));
+        }
+        match () {
+            () if platform.contains("macos") => !self.mac,
+            () if platform == "ios" || platform.contains("android") => true,
+            () => !self.linux && LINUX.iter().any(|linux| platform.contains(linux)),
+        }
+    }
+}
+
+/// What speaks against an action of this type on the machine, by its record.
+pub(crate) fn concerns(action_type: &str, machine: &Machine) -> Vec<Concern> {
+    let mut concerns = Vec::new();
+    if machine.health_status == Some(HealthStatus::Inactive) {
+        concerns.push(Concern::Inactive);
+    }
+    // A machine that is not onboarded can be contained by those that are.
+    if let Some(status) = &machine.onboarding_status
+        && [OnboardingStatus::CanBeOnboarded, OnboardingStatus::Unsupported, OnboardingStatus::InsufficientInfo]
+            .contains(status)
+        && !matches!(action_type, "Isolate" | "Unisolate")
+    {
+        concerns.push(Concern::NotOnboarded(status.clone()));
+    }
+    if let Some(into) = merged_into(machine) {
+        concerns.push(Concern::Merged { into: into.to_owned() });
+    }
+    if let Some(platform) = &machine.os_platform {
+        let systems = systems(action_type);
+        if systems.leave_out(platform, machine.version.as_deref()) {
+            concerns.push(Concern::System { platform: platform.clone(), needs: systems.needs });
+        }
+    }
+    concerns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(action_type: &str, machine: &str) -> String {
+        let machine = serde_json::from_str(machine).unwrap();
+        concerns(action_type, &machine).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn a_machine_is_held_against_what_its_record_says_and_nothing_else() {
+        for (action, machine, words) in [
+            ("Isolate", r#"{"id":"a"}"#, ""),
+            ("Isolate", r#"{"id":"a","healthStatus":"Active","onboardingStatus":"Onboarded"}"#, ""),
+            ("Isolate", r#"{"id":"a","healthStatus":"Inactive"}"#, "not reported for a week"),
+            ("Isolate", r#"{"id":"a","healthStatus":"ImpairedCommunication"}"#, ""),
+            ("Isolate", r#"{"id":"a","onboardingStatus":"CanBeOnboarded"}"#, ""),
+            ("LiveResponse", r#"{"id":"a","onboardingStatus":"CanBeOnboarded"}"#, "not onboarded"),
+            ("Isolate", r#"{"id":"a","mergedIntoMachineId":"b"}"#, "merged into b"),
+            ("Isolate", r#"{"id":"a","mergedIntoMachineId":""}"#, ""),
+            ("RestrictCodeExecution", r#"{"id":"a","osPlatform":"Ubuntu"}"#, "does not support"),
+            ("RestrictCodeExecution", r#"{"id":"a","osPlatform":"macOS"}"#, "does not support"),
+            ("RestrictCodeExecution", r#"{"id":"a","osPlatform":"WindowsServer2016"}"#, "does not support"),
+            ("RestrictCodeExecution", r#"{"id":"a","osPlatform":"WindowsServer2022"}"#, ""),
+            ("RestrictCodeExecution", r#"{"id":"a","osPlatform":"Windows10","version":"1703"}"#, "does not support"),
+            ("RestrictCodeExecution", r#"{"id":"a","osPlatform":"Windows10","version":"22H2"}"#, ""),
+            ("RestrictCodeExecution", r#"{"id":"a","osPlatform":"Windows10"}"#, ""),
+            ("RestrictCodeExecution", r#"{"id":"a","osPlatform":"SomethingNew"}"#, ""),
+            ("LiveResponse", r#"{"id":"a","osPlatform":"Ubuntu"}"#, ""),
+            ("Isolate", r#"{"id":"a","osPlatform":"iOS"}"#, "does not support"),
+            ("TheirOwnAction", r#"{"id":"a","osPlatform":"Windows7"}"#, ""),
+        ] {
+            let told = told(action, machine);
+            let holds = if words.is_empty() { told.is_empty() } else { told.contains(words) };
+            assert!(holds, "{action} {machine}: {told}");
+        }
+    }
+}

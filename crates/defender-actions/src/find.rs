@@ -1,0 +1,144 @@
+//! The one machine that is meant, or those among which to choose.
+
+use std::{fmt, pin::pin, time::Duration};
+
+use defender_model::{Filter, Machine, MachineName};
+use futures_util::TryStreamExt;
+
+use crate::{DefenderClient, Error, ErrorKind, Listing, machines::read};
+
+/// How many machines with a name that only begins so are listed.
+const NEAR: usize = 25;
+/// How many an error's text names.
+const TOLD: usize = 10;
+
+/// Finds the machine of exactly this name.
+pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Option<Duration>) -> Result<Machine, Error> {
+    let name = name.trim();
+    let what = format!("the machine named `{}`", name.escape_debug());
+    if name.is_empty() {
+        return Err(Error::new(ErrorKind::Request).context(what).caused_by("a machine's name is not blank"));
+    }
+    let mut found = Found::of(&client, name).await?;
+    if found.exact.is_empty()
+        && let Some(spelt) = spelling(&client, name, timeout).await?
+    {
+        // It is spelt in a way that the filters did not try; there may be more of that spelling.
+        let more = Found::of(&client, spelt.computer_dns_name.as_deref().unwrap_or(name)).await?;
+        found.exact = if more.exact.is_empty() { vec![spelt] } else { more.exact };
+    }
+    only(found.exact, found.near, what)
+}
+
+/// The machines of this name, and those with a name that begins so.
+#[derive(Default)]
+struct Found {
+    exact: Vec<Machine>,
+    near: Vec<Machine>,
+}
+
+impl Found {
+    async fn of(client: &DefenderClient, name: &str) -> Result<Self, Error> {
+        let mut spellings = vec![name.to_owned()];
+        for spelling in [name.to_lowercase(), name.to_uppercase()] {
+            if !spellings.contains(&spelling) {
+                spellings.push(spelling);
+            }
+        }
+        let filters = spellings.iter().map(|spelling| Machine::COMPUTER_DNS_NAME.starts_with(spelling.as_str()));
+        let Some(filter) = filters.reduce(Filter::or) else { return Ok(Self::default()) };
+        let mut pages = pin!(Listing::machines(client.clone()).filter(filter).pages());
+        let mut found = Self::default();
+        while let Some(page) = pages.try_next().await? {
+            // A record that cannot be read may be the one, or its namesake.
+            let hidden = page.unreadable.iter().find(|row| {
+                row.raw.get("computerDnsName").and_then(|value| value.as_str()).is_none_or(|named| same(named, name))
+            });
+            if let Some(row) = hidden {
+                let what = format!("a machine that may be named `{}`", name.escape_debug());
+                return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(row.error.clone()));
+            }
+            for machine in page.value {
+                if is_named(&machine, name) {
+                    found.exact.push(machine);
+                } else if found.near.len() < NEAR {
+                    found.near.push(machine);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The machine that the service itself takes the name for, if it has that name.
+async fn spelling(client: &DefenderClient, name: &str, timeout: Option<Duration>) -> Result<Option<Machine>, Error> {
+    // What cannot stand in a path is found by a filter or not at all.
+    let Ok(segment) = name.parse::<MachineName>().map(|name| name.path_segment()) else { return Ok(None) };
+    match client.inner().call::<Machine>(read(format!("/machines/{segment}"), timeout)).await {
+        Ok(machine) => Ok(Some(machine).filter(|machine| is_named(machine, name))),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::AnswerUnreadable) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the machine has this name. Its `aadDeviceId` is no name, and no id either.
+pub(crate) fn is_named(machine: &Machine, name: &str) -> bool {
+    machine.computer_dns_name.as_deref().is_some_and(|own| same(own, name))
+}
+
+fn same(own: &str, name: &str) -> bool {
+    own.trim().to_lowercase() == name.trim().to_lowercase()
+}
+
+/// The only one of `exact`, or an error with those to choose from.
+pub(crate) fn only(mut exact: Vec<Machine>, near: Vec<Machine>, what: String) -> Result<Machine, Error> {
+    let (kind, choice) = match exact.pop() {
+        Some(machine) if exact.is_empty() => return Ok(machine),
+        Some(last) => {
+            exact.push(last);
+            (ErrorKind::Ambiguous, exact)
+        }
+        None => (ErrorKind::NotFound, near),
+    };
+    Err(Error::new(kind).context(what).of_machines(choice))
+}
+
+/// Machines among which to choose, in the text of an error.
+pub(crate) struct Choice<'m>(pub(crate) &'m [Machine]);
+
+impl fmt::Display for Choice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, machine) in self.0.iter().take(TOLD).enumerate() {
+            let name = machine.computer_dns_name.as_deref().unwrap_or("no name");
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}{} ({}", machine.id, name.escape_debug())?;
+            match machine.last_seen {
+                Some(seen) => write!(f, ", last seen {seen}")?,
+                None => f.write_str(", never seen")?,
+            }
+            if let Some(health) = &machine.health_status {
+                write!(f, ", {}", health.as_str().escape_debug())?;
+            }
+            if machine.is_potential_duplication == Some(true) {
+                f.write_str(", a potential duplicate")?;
+            }
+            if let Some(into) = merged_into(machine) {
+                write!(f, ", merged into {}", into.escape_debug())?;
+            }
+            f.write_str(")")?;
+        }
+        match self.0.len().checked_sub(TOLD) {
+            Some(more @ 1..) => write!(f, ", and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The machine into which this one's record was merged.
+pub(crate) fn merged_into(machine: &Machine) -> Option<&str> {
+    machine.merged_into_machine_id.as_deref().filter(|into| !into.trim().is_empty() && *into != machine.id.as_str())
+}

@@ -1,0 +1,210 @@
+//! All machines: lists, searches and tags.
+
+use std::net::IpAddr;
+
+use defender_model::{Filter, Limit, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines};
+use defender_transport::extensions::{Read, Resend};
+use futures_util::Stream;
+use http::Method;
+use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{
+    Ask, DefenderClient, Error, ErrorKind, Listing,
+    call::{Call, ENTITY},
+    find,
+};
+
+/// All but RFC 3986's unreserved characters, so that a value can neither end its place in a URL nor begin another.
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How an answer about the machines of one request is read, of which there may be 500.
+const SOME: Read = Read::Whole(16 << 20);
+
+/// All machines. Nothing is sent until something is awaited or its stream is polled.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, model::{HealthStatus, Machine}};
+/// use futures_util::TryStreamExt;
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
+/// let machine = defender.machines().find("ws-eng-04.contoso.com").await?;
+/// defender.machine(machine.id).isolate("Ransomware").await?;
+///
+/// let silent = defender.machines().filter(Machine::HEALTH_STATUS.ne(HealthStatus::Active)).stream();
+/// let silent: Vec<Machine> = silent.try_collect().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Reading needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.Read` or
+/// `Machine.ReadWrite`, and changing `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`.
+#[derive(Clone, Debug)]
+pub struct Machines {
+    client: DefenderClient,
+}
+
+impl Machines {
+    pub(crate) fn new(client: DefenderClient) -> Self {
+        Self { client }
+    }
+
+    /// Only those of the filter. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines>.
+    pub fn filter(&self, filter: Filter<Machine>) -> Listing<Machine> {
+        self.all().filter(filter)
+    }
+
+    /// All of them, sorted so: see [`Listing::order_by`].
+    pub fn order_by(&self, order: Order<Machine>) -> Listing<Machine> {
+        self.all().order_by(order)
+    }
+
+    /// All of them, with so many rows a page: see [`Listing::page_size`].
+    pub fn page_size(&self, rows: u32) -> Listing<Machine> {
+        self.all().page_size(rows)
+    }
+
+    /// All of them, one by one. None is an empty stream: the service answers 404 then.
+    pub fn stream(&self) -> impl Stream<Item = Result<Machine, Error>> + Send + use<> {
+        self.all().stream()
+    }
+
+    /// All of them, page by page.
+    pub fn pages(&self) -> impl Stream<Item = Result<Page<Machine>, Error>> + Send + use<> {
+        self.all().pages()
+    }
+
+    /// The machine of exactly this name, without regard to letter case: `ws-eng-04` finds neither `ws-eng-042` nor
+    /// `ws-eng-04.contoso.com`.
+    ///
+    /// One name may belong to several machines, such as duplicates and those that were merged. Then it is
+    /// [`Ambiguous`](ErrorKind::Ambiguous), and where there is none it is [`NotFound`](ErrorKind::NotFound): either way
+    /// [`Error::machines`] has what there is to choose from, of machines whose names begin alike 25 at most.
+    ///
+    /// Only the name is compared, and never `aadDeviceId`. It takes one call as a rule, and up to three where the spelling is
+    /// another than the service's, since no page says whether letter case counts in its filters.
+    pub fn find(&self, name: impl Into<String>) -> Ask<Machine> {
+        let (client, name) = (self.client.clone(), name.into());
+        Ask::new(move |timeout| find::by_name(client, name, timeout))
+    }
+
+    /// Those that had the address within a quarter of an hour of now. [`Listing::one`] is the only one of them.
+    ///
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/find-machines-by-ip>.
+    pub fn find_by_ip(&self, ip: IpAddr) -> Listing<Machine> {
+        self.find_by_ip_at(ip, self.client.inner().clock.now())
+    }
+
+    /// Those that had the address within a quarter of an hour of that time, which the service refuses with 400 if it is more
+    /// than 30 days ago.
+    pub fn find_by_ip_at(&self, ip: IpAddr, time: Timestamp) -> Listing<Machine> {
+        // The page's own form: whole seconds, and neither the parentheses nor the quotes percent-encoded.
+        let seconds = Timestamp::from_second(time.as_second()).unwrap_or(time);
+        let path = format!("/machines/findbyip(ip='{ip}',timestamp={seconds})");
+        Listing::of_machines(
+            self.client.clone(),
+            path,
+            "/machines/findbyip(ip={ip},timestamp={timestamp})",
+            String::new(),
+        )
+    }
+
+    /// Those that have this tag.
+    ///
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/find-machines-by-tag>.
+    pub fn find_by_tag(&self, tag: impl AsRef<str>) -> Listing<Machine> {
+        self.tagged(tag.as_ref(), false)
+    }
+
+    /// Those that have a tag which begins so.
+    pub fn find_by_tag_prefix(&self, beginning: impl AsRef<str>) -> Listing<Machine> {
+        self.tagged(beginning.as_ref(), true)
+    }
+
+    fn tagged(&self, tag: &str, starts_with: bool) -> Listing<Machine> {
+        const PATH: &str = "/machines/findbytag";
+        let asked = format!("tag={}&useStartsWithFilter={starts_with}", utf8_percent_encode(tag, RESERVED));
+        Listing::of_machines(self.client.clone(), PATH.to_owned(), PATH, asked)
+    }
+
+    /// Reads the record of a machine by its name. Where several have the name, the service chooses;
+    /// [`find`](Self::find) says so instead.
+    ///
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>, which takes the id or the name.
+    pub fn get(&self, name: impl Into<String>) -> Ask<Machine> {
+        let (client, name) = (self.client.clone(), name.into());
+        Ask::new(move |timeout| async move {
+            let name: MachineName = name.try_into().map_err(|source: defender_model::Error| {
+                Error::new(ErrorKind::Request).context("GET /machines/{name}").caused_by(source)
+            })?;
+            let path = format!("/machines/{}", name.path_segment());
+            let what = format!("GET {path}");
+            let machine: Machine = client.inner().call(read(path, timeout)).await?;
+            // The text may be the id of a machine, too.
+            let is_it =
+                find::is_named(&machine, name.as_str()) || machine.id.as_str().eq_ignore_ascii_case(name.as_str());
+            if is_it { Ok(machine) } else { Err(another(what, &machine)) }
+        })
+    }
+
+    /// Gives the tag to all these machines, in one call of 500 at most; more are refused before anything is sent. The answer
+    /// is the machines.
+    ///
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-multiple-machine-tags>.
+    pub fn add_tag(&self, tag: impl Into<String>, to: impl IntoIterator<Item = MachineId>) -> Ask<Page<Machine>> {
+        self.tag(TagMachines::new(tag, TagAction::Add, to))
+    }
+
+    /// Takes the tag off all these machines: as [`add_tag`](Self::add_tag).
+    pub fn remove_tag(&self, tag: impl Into<String>, from: impl IntoIterator<Item = MachineId>) -> Ask<Page<Machine>> {
+        self.tag(TagMachines::new(tag, TagAction::Remove, from))
+    }
+
+    fn tag(&self, request: Result<TagMachines, defender_model::Error>) -> Ask<Page<Machine>> {
+        const PATH: &str = "/machines/AddOrRemoveTagForMultipleMachines";
+        let client = self.client.clone();
+        Ask::new(move |timeout| async move {
+            let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {PATH}"));
+            let request = request.map_err(|source| unsendable().caused_by(source))?;
+            let body = serde_json::to_vec(&request).map_err(|source| unsendable().caused_by(source))?;
+            let call = change(Method::POST, PATH.to_owned(), PATH.to_owned(), body, timeout);
+            client.inner().call(Call { read: SOME, ..call }).await
+        })
+    }
+
+    fn all(&self) -> Listing<Machine> {
+        Listing::machines(self.client.clone())
+    }
+}
+
+/// A read of one machine.
+pub(crate) fn read(path: String, timeout: Option<std::time::Duration>) -> Call<'static> {
+    Call {
+        method: Method::GET,
+        path,
+        template: "/machines/{id}".to_owned(),
+        quota: Limit::GENERAL,
+        resend: Resend::Safe,
+        read: ENTITY,
+        timeout,
+        body: None,
+    }
+}
+
+/// A change of a machine's record. Doing it twice does no more than doing it once: a tag is there or is not.
+pub(crate) fn change(
+    method: Method,
+    path: String,
+    template: String,
+    body: Vec<u8>,
+    timeout: Option<std::time::Duration>,
+) -> Call<'static> {
+    let resend = Resend::Safe;
+    Call { method, path, template, quota: Limit::GENERAL, resend, read: ENTITY, timeout, body: Some(body) }
+}
+
+/// The record of another machine must not be taken for this one's.
+pub(crate) fn another(what: String, machine: &Machine) -> Error {
+    let other = format!("it is about the machine {}", machine.id);
+    Error::new(ErrorKind::AnswerUnreadable).context(what).retryable(true).caused_by(other)
+}

@@ -1,0 +1,13 @@
+//! Machines, the library, and what actions bring home: request by request, and on the emulator.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set up its world has failed"
+)]
+
+mod library;
+mod machines;
+mod requests;
+mod support;
