@@ -1,14 +1,15 @@
 //! One action, by its id.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use defender_model::{ActionId, CancelMachineAction, Limit, MachineAction};
+use bytes::Bytes;
+use defender_model::{ActionId, ActionStatus, CancelMachineAction, Limit, MachineAction};
 use defender_transport::extensions::Resend;
-use http::Method;
+use http::{Method, Request};
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, Wait,
-    call::{Call, ENTITY},
+    call::{Call, ENTITY, JSON},
 };
 
 /// One action, by its id. It owns its client.
@@ -85,32 +86,109 @@ impl Cancel {
 
     /// Cancels: the same as awaiting this, as a plain future that can be spawned or joined.
     ///
+    /// It is sent once. Where the answer is lost, the action's record is read until it tells that the action is cancelled, by
+    /// whomever, for up to two minutes.
+    ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]. After [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), the action's record tells what became of it.
+    /// See [`ErrorKind`]. [`Refused`](ErrorKind::Refused) where it has ended already; after
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), which carries the record as last seen, it may still be cancelled.
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
-            let Self { client, id, request, allowed, timeout } = self;
-            let path = format!("/machineactions/{id}/cancel");
-            let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
-            if !allowed {
-                return Err(unsendable().caused_by("it was not created here; say `.even_if_not_ours()` if it is meant"));
+            if !self.allowed {
+                let ours = "it was not created here; say `.even_if_not_ours()` if it is meant";
+                return Err(Error::new(ErrorKind::Request).context(self.what()).caused_by(ours));
             }
-            let request = request.map_err(|source| unsendable().caused_by(source))?;
-            let body = serde_json::to_vec(&request).map_err(|source| unsendable().caused_by(source))?;
-            let call = Call {
-                method: Method::POST,
-                path,
-                template: "/machineactions/{id}/cancel".to_owned(),
-                quota: Limit::GENERAL,
-                resend: Resend::Never,
-                read: ENTITY,
-                timeout,
-                body: Some(body),
+            let inner = self.client.inner();
+            let error = match inner.call(self.call()?).await {
+                Ok(record) => return Ok(record),
+                Err(error) => error.of(&self.id),
             };
-            client.inner().call(call).await
+            match error.kind() {
+                ErrorKind::OutcomeUnknown | ErrorKind::AnswerUnreadable => self.look(error).await,
+                _ => Err(error),
+            }
         }
     }
+
+    /// The request as it would be sent, without sending it. It bears no token, which is put on at the departure.
+    ///
+    /// # Errors
+    ///
+    /// [`Request`](ErrorKind::Request), as awaiting this would give.
+    pub fn request(&self) -> Result<Request<Bytes>, Error> {
+        self.call()?.into_request(&self.client.inner().base, JSON)
+    }
+
+    fn path(&self) -> String {
+        format!("/machineactions/{}/cancel", self.id)
+    }
+
+    fn what(&self) -> String {
+        format!("POST {}", self.path())
+    }
+
+    fn call(&self) -> Result<Call<'static>, Error> {
+        let unsendable = || Error::new(ErrorKind::Request).context(self.what());
+        let request = self.request.as_ref().map_err(|source| unsendable().caused_by(source.clone()))?;
+        let body = serde_json::to_vec(request).map_err(|source| unsendable().caused_by(source))?;
+        Ok(Call {
+            method: Method::POST,
+            path: self.path(),
+            template: "/machineactions/{id}/cancel".to_owned(),
+            quota: Limit::GENERAL,
+            resend: Resend::Never,
+            read: ENTITY,
+            timeout: self.timeout,
+            body: Some(body),
+        })
+    }
+
+    /// Reads the record until it tells that the action is cancelled, or that it has ended otherwise, or the grace has passed.
+    /// The answer to the cancelling was lost.
+    async fn look(self, lost: Error) -> Result<MachineAction, Error> {
+        let Self { client, id, .. } = self;
+        let (clock, patience) = (Arc::clone(&client.inner().clock), client.inner().patience);
+        let began = clock.elapsed();
+        let left = || patience.grace.saturating_sub(clock.elapsed().saturating_sub(began));
+        let (mut pauses, mut last) = (patience.after_an_answer(), None);
+        loop {
+            let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_LOOK)).await;
+            match read {
+                Ok(action) if is_cancelled(&action) => return Ok(action),
+                // It has ended, so that a cancelling which is still on its way will be refused.
+                Ok(action) if action.status.is_terminal() => {
+                    let what = format!("{}, since it ended as {}", taking_back(&id), action.status);
+                    return Err(Error::new(ErrorKind::Refused)
+                        .context(what)
+                        .caused_by(lost)
+                        .of(&id)
+                        .about(Some(action)));
+                }
+                Ok(action) => last = Some(action),
+                Err(error) if error.is_retryable() || error.is_not_found() => {}
+                Err(error) => return Err(lost.because(error).about(last)),
+            }
+            if left().is_zero() {
+                return Err(lost.about(last));
+            }
+            clock.sleep(pauses.next().min(left())).await;
+        }
+    }
+}
+
+/// How long the last look at a record may take, which begins as the grace ends.
+const LAST_LOOK: Duration = Duration::from_secs(30);
+
+fn taking_back(id: &ActionId) -> String {
+    format!("the cancelling of action {id}")
+}
+
+/// Whether somebody has cancelled it, be it that the record's status does not say so yet.
+fn is_cancelled(action: &MachineAction) -> bool {
+    action.status == ActionStatus::Cancelled
+        || !action.status.is_terminal()
+            && (action.cancellation_date_time_utc.is_some() || action.cancellation_requestor.is_some())
 }
 
 impl IntoFuture for Cancel {
@@ -145,26 +223,41 @@ impl GetAction {
     /// See [`ErrorKind`].
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
-            let Self { client, id, timeout } = self;
-            let path = format!("/machineactions/{id}");
-            let what = format!("GET {path}");
-            let call = Call {
-                method: Method::GET,
-                path,
-                template: "/machineactions/{id}".to_owned(),
-                quota: Limit::GENERAL,
-                resend: Resend::Safe,
-                read: ENTITY,
-                timeout,
-                body: None,
-            };
-            let action: MachineAction = client.inner().call(call).await?;
+            let (id, inner) = (&self.id, self.client.inner());
+            let action: MachineAction = inner.call(self.call()).await.map_err(|error| error.of(id))?;
             // Another action's end must not be taken for this one's.
             if !action.id.as_str().eq_ignore_ascii_case(id.as_str()) {
-                let other = format!("it is about the action {}", action.id);
-                return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).retryable(true).caused_by(other));
+                let (what, other) =
+                    (format!("GET /machineactions/{id}"), format!("it is about the action {}", action.id));
+                return Err(Error::new(ErrorKind::AnswerUnreadable)
+                    .context(what)
+                    .retryable(true)
+                    .of(id)
+                    .caused_by(other));
             }
             Ok(action)
+        }
+    }
+
+    /// The request as it would be sent, without sending it. It bears no token, which is put on at the departure.
+    ///
+    /// # Errors
+    ///
+    /// [`Request`](ErrorKind::Request), as awaiting this would give.
+    pub fn request(&self) -> Result<Request<Bytes>, Error> {
+        self.call().into_request(&self.client.inner().base, JSON)
+    }
+
+    fn call(&self) -> Call<'static> {
+        Call {
+            method: Method::GET,
+            path: format!("/machineactions/{}", self.id),
+            template: "/machineactions/{id}".to_owned(),
+            quota: Limit::GENERAL,
+            resend: Resend::Safe,
+            read: ENTITY,
+            timeout: self.timeout,
+            body: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How a client is set up.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::{Cloud, Connect, Context, TokenCredential};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
@@ -8,8 +8,10 @@ use http::Uri;
 
 use crate::{
     DefenderClient, Error, ErrorKind,
+    announcement::Announcements,
     claimed::Claimed,
     client::Inner,
+    patience::Patience,
     service_time::ServiceTime,
     stack::{self, Settings},
 };
@@ -30,6 +32,7 @@ pub struct DefenderClientBuilder {
     audience: Option<String>,
     timeouts: Timeouts,
     retry: Retry,
+    patience: Patience,
     #[cfg(feature = "hyper")]
     wire: defender_transport::HyperTransportBuilder,
 }
@@ -48,6 +51,7 @@ impl DefenderClientBuilder {
             audience: None,
             timeouts: Timeouts::default(),
             retry: Retry::default(),
+            patience: Patience::default(),
             #[cfg(feature = "hyper")]
             wire: defender_transport::HyperTransport::builder(),
         }
@@ -93,6 +97,71 @@ impl DefenderClientBuilder {
     #[cfg(feature = "hyper")]
     pub fn crypto(mut self, crypto: defender_transport::Crypto) -> Self {
         self.wire = self.wire.crypto(crypto);
+        self
+    }
+
+    /// How long name resolution and a TCP connection may take together. Of the default wire only. Default: 10 s.
+    #[cfg(feature = "hyper")]
+    pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
+        self.wire = self.wire.connect_timeout(connect_timeout);
+        self
+    }
+
+    /// How long an unused connection is kept. Of the default wire only. Default: 60 s.
+    #[cfg(feature = "hyper")]
+    pub fn pool_idle(mut self, pool_idle: Duration) -> Self {
+        self.wire = self.wire.pool_idle(pool_idle);
+        self
+    }
+
+    /// How long the head of an answer may take to come. Default: 30 s.
+    pub fn head_timeout(mut self, head: Duration) -> Self {
+        self.timeouts = self.timeouts.head(head);
+        self
+    }
+
+    /// The longest silence inside the body of an answer. Default: 30 s.
+    pub fn idle_timeout(mut self, idle: Duration) -> Self {
+        self.timeouts = self.timeouts.idle(idle);
+        self
+    }
+
+    /// How long a whole call may take, queue and resendings included, where it does not say so itself. Default: 5 min.
+    pub fn total_timeout(mut self, total: Duration) -> Self {
+        self.timeouts = self.timeouts.total(total);
+        self
+    }
+
+    /// How often a call is sent at most, where it may be sent again. Default: 5.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.retry = self.retry.attempts(attempts);
+        self
+    }
+
+    /// The bound of the random wait before the first resending, which doubles with each, and what it never passes. Default:
+    /// 0.5 s and 30 s.
+    pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.retry = self.retry.backoff(first, longest);
+        self
+    }
+
+    /// The first pause between two reads of a wait, which grows by half with each, and the longest. Default: 2 s and 30 s.
+    pub fn wait_poll(mut self, first: Duration, longest: Duration) -> Self {
+        self.patience.first = first;
+        self.patience.longest = longest;
+        self
+    }
+
+    /// How long a wait goes on that does not say so itself. Default: 1 h.
+    pub fn wait_at_most(mut self, at_most: Duration) -> Self {
+        self.patience.at_most = at_most;
+        self
+    }
+
+    /// How long a record may take to appear: for so long a wait takes a 404 for *not there yet*, and a lost answer is looked for.
+    /// Default: 120 s, which is what other clients allow for.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.patience.grace = grace;
         self
     }
 
@@ -187,6 +256,8 @@ impl DefenderClientBuilder {
             base,
             service_time: ServiceTime::default(),
             claimed: Claimed::default(),
+            announcements: Announcements::default(),
+            patience: self.patience,
         }))
     }
 }

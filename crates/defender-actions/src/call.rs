@@ -12,7 +12,7 @@ use defender_transport::{
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use serde::de::DeserializeOwned;
 
-use crate::{Error, ErrorKind, client::Inner};
+use crate::{Error, ErrorKind, client::Inner, departure::Departure};
 
 /// What there is to know of a call before it is made.
 pub(crate) struct Call<'c> {
@@ -36,12 +36,19 @@ pub(crate) const ENTITY: Read = Read::Whole(4 << 20);
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl Call<'_> {
-    fn into_request(self, base: &str, content_type: HeaderValue) -> Result<Request<Bytes>, http::Error> {
+    /// What errors call it. What is asked of a list stays out of them: it is long, and says nothing that its place does not.
+    fn what(&self) -> String {
+        format!("{} {}", self.method, self.path.split('?').next().unwrap_or_default())
+    }
+
+    /// The request, finished but for the token, which is put on at its departure.
+    pub(crate) fn into_request(self, base: &str, content_type: HeaderValue) -> Result<Request<Bytes>, Error> {
         let mut request = Request::builder()
             .method(self.method.clone())
             .uri(format!("{base}{}", self.path))
             .header(header::ACCEPT, JSON)
-            .body(Bytes::new())?;
+            .body(Bytes::new())
+            .map_err(|source| Error::new(ErrorKind::Request).context(self.what()).caused_by(source))?;
         if let Some(body) = self.body {
             request.headers_mut().insert(header::CONTENT_TYPE, content_type);
             *request.body_mut() = body.into();
@@ -74,22 +81,34 @@ impl Inner {
         content_type: HeaderValue,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
-        // What is asked of a list stays out of errors: it is long, and says nothing that its place does not.
-        let what = format!("{} {}", call.method, call.path.split('?').next().unwrap_or_default());
+        let (read, _attempts) = self.call_noted(call, content_type, &Departure::default(), read).await?;
+        Ok(read)
+    }
+
+    /// The same, noting when it went off; and says how many sendings it took.
+    pub(crate) async fn call_noted<T>(
+        &self,
+        call: Call<'_>,
+        content_type: HeaderValue,
+        departure: &Departure,
+        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<(T, u32), Error> {
+        let what = call.what();
         let resend = call.resend;
+        let operation = format!("{} {}", call.method, call.template);
         let limit = match call.read {
             Read::Whole(limit) => limit,
             _ => usize::MAX, // Whoever asks for a stream reads it under a limit of its own.
         };
-        let request = call
-            .into_request(&self.base, content_type)
-            .map_err(|source| Error::new(ErrorKind::Request).context(&*what).caused_by(source))?;
+        let mut request = call.into_request(&self.base, content_type)?;
+        request.extensions_mut().insert(departure.clone());
         let answer = self.transport.send(request).await.map_err(|error| no_answer(error, resend).context(&*what))?;
         let attempts = Attempts::of(&answer);
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
         let request_id = correlation_id(&head.headers);
         let date = self.service_time.learn(&head.headers, self.clock.now());
+        self.announcements.note(&operation, head.status, &head.headers);
         let body = body.collect(limit).await;
         if !head.status.is_success() {
             // A refusal is known by its status, even if its body broke off.
@@ -111,7 +130,8 @@ impl Inner {
                 .after(attempts, None)
         };
         let body = body.map_err(|source| unreadable(b"").caused_by(source))?;
-        read(&body).map_err(|source| unreadable(&body).caused_by(source))
+        let read = read(&body).map_err(|source| unreadable(&body).caused_by(source))?;
+        Ok((read, attempts))
     }
 }
 

@@ -1,32 +1,78 @@
-//! Which actions are some submission's already.
+//! Which actions are some submission's already, and which submissions have no answer yet.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use defender_model::ActionId;
 
+use crate::{Intent, departure::Departure};
+
 /// What is older than this can no longer be mistaken for an action that was just asked for.
 const KEPT: Duration = Duration::from_secs(3_600);
 
 /// The actions that a submission of this client holds for its own, so that no other takes one of them for the answer that
-/// it lost.
+/// it lost; and the submissions that may be about to hold one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Claimed(Arc<Mutex<State>>);
+
 #[derive(Debug, Default)]
-pub(crate) struct Claimed(Mutex<HashMap<ActionId, Duration>>);
+struct State {
+    claimed: HashMap<ActionId, Duration>,
+    /// By a number of their own: of which machine and type, and when they went off.
+    asking: HashMap<u64, (String, Departure)>,
+    next: u64,
+}
+
+/// A submission that waits for its answer, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    claimed: Claimed,
+    number: u64,
+}
 
 impl Claimed {
     /// Claims `id` at `now`; false where it is claimed already.
     pub(crate) fn claim(&self, id: &ActionId, now: Duration) -> bool {
-        let mut claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.retain(|_, at| now.saturating_sub(*at) < KEPT);
-        claimed.insert(id.clone(), now).is_none()
+        let mut state = self.state();
+        state.claimed.retain(|_, at| now.saturating_sub(*at) < KEPT);
+        state.claimed.insert(id.clone(), now).is_none()
     }
 
     /// Whether some submission has claimed it.
     pub(crate) fn is_claimed(&self, id: &ActionId) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+        self.state().claimed.contains_key(id)
+    }
+
+    /// Notes that `intent` is being asked for.
+    pub(crate) fn asking(&self, intent: &Intent, departure: Departure) -> Asking {
+        let mut state = self.state();
+        let number = state.next;
+        state.next = number.wrapping_add(1);
+        state.asking.insert(number, (kind(intent), departure));
+        Asking { claimed: self.clone(), number }
+    }
+
+    /// Whether a submission like `intent` has gone off and has no answer yet: what is found may be its action.
+    pub(crate) fn is_asked_for(&self, intent: &Intent) -> bool {
+        let kind = kind(intent);
+        self.state().asking.values().any(|(asked, departure)| *asked == kind && departure.last().is_some())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn kind(intent: &Intent) -> String {
+    format!("{} {}", intent.machine_id, intent.action_type).to_ascii_lowercase()
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.claimed.state().asking.remove(&self.number);
     }
 }
 

@@ -7,8 +7,8 @@ use defender_model::{ActionId, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    ActionHandle, DefenderClientBuilder, Intent, Library, Listing, MachineHandle, Machines, Preflight, Recover,
-    WaitAll, claimed::Claimed, service_time::ServiceTime,
+    ActionHandle, Announcement, DefenderClientBuilder, Intent, Library, Listing, MachineHandle, Machines, Preflight,
+    Recover, WaitAll, announcement::Announcements, claimed::Claimed, patience::Patience, service_time::ServiceTime,
 };
 
 /// A client of the response actions of Microsoft Defender for Endpoint.
@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) base: String,
     pub(crate) service_time: ServiceTime,
     pub(crate) claimed: Claimed,
+    pub(crate) announcements: Announcements,
+    pub(crate) patience: Patience,
 }
 
 impl Inner {
@@ -121,6 +123,13 @@ impl DefenderClient {
     /// minutes, since reads lag behind writes.
     pub fn recover(&self, intent: Intent) -> Recover {
         Recover::new(self.clone(), intent)
+    }
+
+    /// What the service has announced of the end of its operations, one for each operation that this client, or a clone of it,
+    /// has asked for.
+    #[must_use]
+    pub fn announcements(&self) -> Vec<Announcement> {
+        self.0.announcements.all()
     }
 
     pub(crate) fn inner(&self) -> &Inner {

@@ -2,8 +2,9 @@
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
-use defender_model::{Code, Machine, MachineAction, Problem};
+use defender_model::{ActionId, Code, CommandRecord, Machine, MachineAction, Problem};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::{Intent, find::Choice};
 
@@ -23,9 +24,11 @@ struct Inner {
     retryable: bool,
     problem: Option<Problem>,
     request_id: Option<String>,
+    action_id: Option<ActionId>,
     action: Option<MachineAction>,
     machines: Vec<Machine>,
     unknown: Option<Unknown>,
+    row: Option<Value>,
     /// When the service answered, on its clock.
     date: Option<Timestamp>,
     attempts: u32,
@@ -38,7 +41,38 @@ struct Inner {
 struct Unknown {
     intent: Intent,
     candidates: Vec<MachineAction>,
-    reason: String,
+    reason: UnknownReason,
+}
+
+/// Why it could not be found out whether an action was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnknownReason {
+    /// No action of the intent has appeared within the grace. It may never have arrived, or may still.
+    NothingFound,
+    /// Several actions may be the one, or one may be that of another submission: see [`Error::candidates`].
+    SeveralFound,
+    /// The machine's actions could not be read: the error's source says why.
+    NotReadable,
+    /// A live response session is known again by its external id only, and none was set.
+    NoExternalId,
+}
+
+impl UnknownReason {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::NothingFound => "no action of this intent has appeared",
+            Self::SeveralFound => "several actions of this intent have appeared, or one that may be another's",
+            Self::NotReadable => "the machine's actions cannot be read",
+            Self::NoExternalId => "a live response session is known again by its external id only",
+        }
+    }
+}
+
+impl fmt::Display for UnknownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
 }
 
 /// What went wrong.
@@ -191,9 +225,11 @@ impl Error {
             retryable,
             problem: None,
             request_id: None,
+            action_id: None,
             action: None,
             machines: Vec::new(),
             unknown: None,
+            row: None,
             date: None,
             attempts: 0,
             retry_after: None,
@@ -222,6 +258,18 @@ impl Error {
         self
     }
 
+    /// The action that was asked about, where its record may not have been seen.
+    pub(crate) fn of(mut self, id: &ActionId) -> Self {
+        self.0.action_id = Some(id.clone());
+        self
+    }
+
+    /// Adds a row of a page that cannot be read, as it came.
+    pub(crate) fn row_was(mut self, row: Value) -> Self {
+        self.0.row = Some(row);
+        self
+    }
+
     pub(crate) fn about(mut self, action: Option<MachineAction>) -> Self {
         self.0.action = action;
         self
@@ -234,8 +282,8 @@ impl Error {
     }
 
     /// Adds what was meant to a lost answer, and why it could not be found out.
-    pub(crate) fn unknown(mut self, intent: Intent, candidates: Vec<MachineAction>, reason: impl Into<String>) -> Self {
-        self.0.unknown = Some(Unknown { intent, candidates, reason: reason.into() });
+    pub(crate) fn unknown(mut self, intent: Intent, candidates: Vec<MachineAction>, reason: UnknownReason) -> Self {
+        self.0.unknown = Some(Unknown { intent, candidates, reason });
         self
     }
 
@@ -255,9 +303,11 @@ impl Error {
             retryable: inner.retryable,
             problem: inner.problem.clone(),
             request_id: inner.request_id.clone(),
+            action_id: None,
             action: None,
             machines: Vec::new(),
             unknown: None,
+            row: None,
             date: inner.date,
             attempts: inner.attempts,
             retry_after: inner.retry_after,
@@ -307,6 +357,13 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
+    }
+
+    /// Whether an action may have been taken, or has been, and it is not known which: the one case in which asking again may do it
+    /// twice.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::OutcomeUnknown) || self.0.unknown.is_some()
     }
 
     /// Whether there is no such machine or action.
@@ -375,10 +432,35 @@ impl Error {
         &self.0.machines
     }
 
+    /// Why it could not be found out what became of what was meant, where its answer was lost.
+    #[must_use]
+    pub fn reason(&self) -> Option<UnknownReason> {
+        self.0.unknown.as_ref().map(|unknown| unknown.reason)
+    }
+
     /// The action that this is about, as last seen.
     #[must_use]
     pub fn action(&self) -> Option<&MachineAction> {
         self.0.action.as_ref()
+    }
+
+    /// The id of the action that this is about, also where its record has not been seen.
+    #[must_use]
+    pub fn action_id(&self) -> Option<&ActionId> {
+        self.0.action.as_ref().map(|action| &action.id).or(self.0.action_id.as_ref())
+    }
+
+    /// The commands of the live response session that this is about, each with how far it came: a session that ended as
+    /// `Cancelled` may have completed them.
+    #[must_use]
+    pub fn commands(&self) -> &[CommandRecord] {
+        self.action().and_then(|action| action.commands.as_deref()).unwrap_or_default()
+    }
+
+    /// The row of a list that cannot be read, as it came.
+    #[must_use]
+    pub fn row(&self) -> Option<&Value> {
+        self.0.row.as_ref()
     }
 }
 

@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod action;
+mod announcement;
 mod ask;
 mod builder;
 mod call;
 mod check;
 mod claimed;
 mod client;
+mod departure;
 mod error;
 mod find;
 mod intent;
@@ -16,12 +18,15 @@ mod machine;
 mod machines;
 mod multipart;
 mod outcome;
+mod patience;
 mod perform;
 mod preflight;
+mod raw;
 mod recover;
 mod service_time;
 mod stack;
 mod submitted;
+mod telling;
 mod wait;
 mod wait_all;
 
@@ -31,11 +36,12 @@ pub use defender_transport as transport;
 
 pub use {
     action::{ActionHandle, Cancel, GetAction},
+    announcement::Announcement,
     ask::Ask,
     builder::DefenderClientBuilder,
     check::Concern,
     client::DefenderClient,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, UnknownReason},
     intent::Intent,
     library::{Library, Upload},
     list::Listing,
@@ -43,6 +49,7 @@ pub use {
     machines::Machines,
     perform::Perform,
     preflight::{Preflight, Readiness},
+    raw::Raw,
     recover::Recover,
     submitted::{Origin, Submitted},
     wait::Wait,

@@ -1,13 +1,19 @@
 //! Lists, page by page.
 
-use std::{borrow::Cow, collections::HashSet, pin::pin};
+use std::{borrow::Cow, collections::HashSet, pin::pin, time::Duration};
 
-use defender_model::{Filter, LibraryFile, Limit, Machine, MachineAction, Order, Page, Query, Resource};
+use bytes::Bytes;
+use defender_model::{Filter, LibraryFile, Limit, Machine, MachineAction, Order, Page, Query, Resource, UnreadableRow};
 use defender_transport::extensions::{Read, Resend};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use http::{Method, Uri};
+use http::{Method, Request};
 
-use crate::{Ask, DefenderClient, Error, ErrorKind, call::Call, find::only};
+use crate::{
+    Ask, DefenderClient, Error, ErrorKind,
+    call::{Call, JSON},
+    find::only,
+    raw::OtherHost,
+};
 
 /// The largest page that is read.
 const PAGE_LIMIT: usize = 64 << 20;
@@ -31,6 +37,9 @@ pub struct Listing<R> {
     query: Query<R>,
     page_size: u32,
     asks_for_size: bool,
+    /// The link of the page to begin at.
+    begins_at: Option<String>,
+    timeout: Option<Duration>,
     id: fn(&R) -> &str,
 }
 
@@ -105,6 +114,8 @@ impl<R: Resource + Send + 'static> Listing<R> {
             query: Query::new(),
             page_size: Query::<R>::MAX_TOP,
             asks_for_size: false,
+            begins_at: None,
+            timeout: None,
             id,
         }
     }
@@ -128,18 +139,46 @@ impl<R: Resource + Send + 'static> Listing<R> {
         self
     }
 
-    /// The rows, one by one. A row that cannot be read is an error of its own, after which the stream goes on; a page that
-    /// cannot be had ends it.
+    /// How long the call for each page may take, queue and resendings included. Default: the client's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Goes on from the link of a page that was read before, in this process or another: its [`Page::next_link`]. The link says what
+    /// is listed, so that filters, orders and sizes that are set here do not count. Of the link, the path and the query are taken,
+    /// which must be below the API's prefix; its host is not.
+    ///
+    /// ```no_run
+    /// use futures_util::TryStreamExt;
+    ///
+    /// # async fn example(defender: defender_actions::DefenderClient) -> Result<(), defender_actions::Error> {
+    /// let mut pages = std::pin::pin!(defender.actions().pages());
+    /// let link = pages.try_next().await?.and_then(|page| page.next_link); // write it down, and later:
+    /// if let Some(link) = link {
+    ///     let rest: Vec<_> = defender.actions().resume(link).stream().try_collect().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn resume(mut self, link: impl Into<String>) -> Self {
+        self.begins_at = Some(link.into());
+        self
+    }
+
+    /// The rows, one by one. A row that cannot be read is an error of its own, which has it as it came
+    /// ([`Error::row`]) and after which the stream goes on; a page that cannot be had ends it.
     pub fn stream(self) -> impl Stream<Item = Result<R, Error>> + Send {
         let path = self.path.clone();
         self.pages()
             .map_ok(move |page| {
                 let path = path.clone();
-                let unreadable = move |error: String| {
-                    Error::new(ErrorKind::AnswerUnreadable).context(format!("a row of GET {path}")).caused_by(error)
+                let unreadable = move |row: UnreadableRow| {
+                    let told = Error::new(ErrorKind::AnswerUnreadable).context(format!("a row of GET {path}"));
+                    told.caused_by(row.error).row_was(row.raw)
                 };
                 let rows = page.value.into_iter().map(Ok);
-                stream::iter(rows.chain(page.unreadable.into_iter().map(move |row| Err(unreadable(row.error)))))
+                stream::iter(rows.chain(page.unreadable.into_iter().map(move |row| Err(unreadable(row)))))
             })
             .map(|page| match page {
                 Ok(rows) => rows.left_stream(),
@@ -151,7 +190,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
     /// The pages. Rows that came on the page before are left out: new rows push others onto the next page.
     pub fn pages(self) -> impl Stream<Item = Result<Page<R>, Error>> + Send {
         let first = self.first();
-        let state = first.map(|path| Next { path, skipped: 0, before: HashSet::new() });
+        let state = first.map(|path| Next { path, before: HashSet::new() });
         stream::try_unfold((self, Some(state)), |(listing, next)| async move {
             let Some(next) = next.transpose()? else { return Ok(None) };
             let (page, next) = listing.page(next).await?;
@@ -159,11 +198,23 @@ impl<R: Resource + Send + 'static> Listing<R> {
         })
     }
 
-    fn first(&self) -> Result<String, Error> {
-        self.path_with(self.query.clone())
+    /// The request for the first page as it would be sent, without sending it. It bears no token, which is put on at the departure.
+    ///
+    /// # Errors
+    ///
+    /// [`Request`](ErrorKind::Request): it goes on from a link that leaves the API.
+    pub fn request(&self) -> Result<Request<Bytes>, Error> {
+        self.call(self.first()?).into_request(&self.client.inner().base, JSON)
     }
 
-    fn path_with(&self, mut query: Query<R>) -> Result<String, Error> {
+    fn first(&self) -> Result<String, Error> {
+        if let Some(link) = &self.begins_at {
+            let wrong = |why| {
+                Error::new(ErrorKind::Request).context(format!("GET {} from a link on", self.path)).caused_by(why)
+            };
+            return self.client.inner().below(link, OtherHost::Replaced).map_err(wrong);
+        }
+        let mut query = self.query.clone();
         if self.asks_for_size {
             let refused =
                 |source| Error::new(ErrorKind::Request).context(format!("GET {}", self.path)).caused_by(source);
@@ -177,38 +228,44 @@ impl<R: Resource + Send + 'static> Listing<R> {
 
     /// A page, and what the next one is asked with: a link that cannot be followed costs no row of the page that it came with.
     async fn page(&self, next: Next) -> Result<(Page<R>, Option<Result<Next, Error>>), Error> {
-        let Next { path, skipped, before } = next;
+        let Next { path, before } = next;
         let inner = self.client.inner();
-        let call = Call {
-            method: Method::GET,
-            path: path.clone(),
-            template: self.template.to_owned(),
-            quota: Limit::GENERAL,
-            resend: Resend::Safe,
-            read: Read::Whole(PAGE_LIMIT),
-            timeout: None,
-            body: None,
-        };
-        let mut page: Page<R> = match inner.call(call).await {
+        let mut page: Page<R> = match inner.call(self.call(path.clone())).await {
             // No page has a constructor, and none needs one: it is read.
             Err(error) if error.is_not_found() && self.empty_is_not_found => {
                 serde_json::from_str(r#"{"value":[]}"#).map_err(|_| error)?
             }
             page => page?,
         };
-        let rows = page.value.len().saturating_add(page.unreadable.len());
+        let rows = u64::try_from(page.value.len().saturating_add(page.unreadable.len())).unwrap_or(u64::MAX);
         let next_path = match page.next_link.as_deref().filter(|link| !link.is_empty()) {
             Some(link) => Some(self.followed(link, &path)),
-            None if self.follows == Follows::Skips && rows >= usize::try_from(self.page_size).unwrap_or(usize::MAX) => {
-                let skip = skipped.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
-                Some(self.path_with(self.query.clone().skip(skip)))
+            None if self.follows == Follows::Skips
+                && rows >= number(&path, "$top").unwrap_or(Query::<R>::MAX_TOP.into()).max(1) =>
+            {
+                let next = skipping(&path, number(&path, "$skip").unwrap_or_default().saturating_add(rows));
+                // So that whoever keeps the link of a page can go on from there.
+                page.next_link = Some(format!("{}{next}", inner.prefix()));
+                Some(Ok(next))
             }
             None => None,
         };
         let ids: HashSet<String> = page.value.iter().map(|row| (self.id)(row).to_owned()).collect();
         page.value.retain(|row| !before.contains((self.id)(row)));
-        let skipped = skipped.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
-        Ok((page, next_path.map(|path| path.map(|path| Next { path, skipped, before: ids }))))
+        Ok((page, next_path.map(|path| path.map(|path| Next { path, before: ids }))))
+    }
+
+    fn call(&self, path: String) -> Call<'static> {
+        Call {
+            method: Method::GET,
+            path,
+            template: self.template.to_owned(),
+            quota: Limit::GENERAL,
+            resend: Resend::Safe,
+            read: Read::Whole(PAGE_LIMIT),
+            timeout: self.timeout,
+            body: None,
+        }
     }
 
     /// The link's path and query, below the prefix. Its host is not followed: a bearer goes to the configured one.
@@ -217,27 +274,31 @@ impl<R: Resource + Send + 'static> Listing<R> {
             let what = format!("the link to the next page of GET {}", self.path);
             Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why)
         };
-        let uri: Uri = link.parse().map_err(|_| wrong("it is not a URL"))?;
-        let prefix = self.client.inner().prefix();
-        let lower = uri.path().to_ascii_lowercase();
-        let below = lower.strip_prefix(&prefix.to_ascii_lowercase()).unwrap_or_default();
-        let leaves = ["/../", "/./", "%2e", "%2f", "//", "\\"].iter().any(|hidden| below.contains(hidden));
-        if !below.starts_with('/') || leaves || below.ends_with("/..") {
-            return Err(wrong("it leaves the API's prefix"));
-        }
-        let kept = uri.path().len().saturating_sub(below.len());
-        let path = uri.path_and_query().and_then(|whole| whole.as_str().get(kept..)).unwrap_or_default();
+        let path = self.client.inner().below(link, OtherHost::Replaced).map_err(wrong)?;
         if path == from {
             return Err(wrong("it leads to the same page"));
         }
-        Ok(path.to_owned())
+        Ok(path)
     }
+}
+
+/// The same path with another `$skip` in its query.
+fn skipping(path: &str, rows: u64) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let kept = query.split('&').filter(|option| !option.is_empty() && !option.starts_with("$skip="));
+    let skip = format!("$skip={rows}");
+    format!("{path}?{}", kept.chain([skip.as_str()]).collect::<Vec<_>>().join("&"))
+}
+
+/// The number that an option of the path's query has, such as `$top`.
+fn number(path: &str, option: &str) -> Option<u64> {
+    let (_, query) = path.split_once('?')?;
+    query.split('&').find_map(|part| part.strip_prefix(option)?.strip_prefix('=')?.parse().ok())
 }
 
 /// What the next page is asked with.
 struct Next {
     path: String,
-    skipped: u64,
     /// The ids of the page before.
     before: HashSet<String>,
 }

@@ -1,22 +1,25 @@
 //! What became of an action, where its answer does not say so plainly.
 
-use std::time::Duration;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use defender_auth::TokenRequest;
 use defender_model::{ActionType, MachineAction};
-use futures_util::TryStreamExt;
+use futures_util::{
+    TryStreamExt,
+    future::{Either, select},
+};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    DefenderClient, Error, ErrorKind, Intent, Submitted, list::Listing, service_time::SKEW, submitted::Origin,
-    wait::Pauses,
+    DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason, list::Listing, service_time::SKEW,
+    submitted::Origin,
 };
-
-/// How long a record may take to appear: reads lag behind writes, seconds as a rule and two minutes at most as far as seen.
-pub(crate) const GRACE: Duration = Duration::from_secs(120);
 
 /// How much older than the sending the list is asked for, while the service's clock is not known.
 const MARGIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long the last look may take, which begins as the grace ends.
+const LAST_LOOK: Duration = Duration::from_secs(30);
 
 /// Decides whether an existing action is what was meant.
 pub(crate) type SameIntent<'s> = &'s (dyn Fn(&MachineAction) -> bool + Send + Sync);
@@ -26,8 +29,8 @@ pub(crate) struct Sending<'s> {
     pub(crate) client: &'s DefenderClient,
     pub(crate) intent: &'s Intent,
     pub(crate) same_intent: SameIntent<'s>,
-    /// It was not sent before this, on our clock.
-    pub(crate) departed: Timestamp,
+    /// No sending of it that may have been processed went off before this, on our clock.
+    pub(crate) since: Timestamp,
 }
 
 /// What a look at the service's list gave.
@@ -37,12 +40,20 @@ enum Look {
     Trouble(Error),
 }
 
+/// What was made of the actions that a look found.
+enum Pick {
+    These(Vec<MachineAction>),
+    /// These, unless another look shows something else.
+    Perhaps(Vec<MachineAction>),
+}
+
 impl Sending<'_> {
-    /// Tells of the record that answered the sending: it is the new action's, or that of one which was there already.
-    pub(crate) fn answered(&self, record: MachineAction) -> Result<Submitted, Error> {
+    /// Tells of the record that answered the sending that went off at `departed`: it is the new action's, or that of one which
+    /// was there already.
+    pub(crate) fn answered(&self, record: MachineAction, departed: Timestamp) -> Result<Submitted, Error> {
         let inner = self.client.inner();
         let is_new = inner.claimed.claim(&record.id, inner.clock.elapsed());
-        let sent = inner.service_time.at(self.departed);
+        let sent = inner.service_time.at(departed);
         let is_older = record.creation_date_time_utc.is_some_and(|created| created < before(sent, SKEW));
         let says_otherwise = record.requestor_comment.is_some() && !self.intent.has_comment_of(&record)
             || record.external_id.is_some() && !self.intent.has_external_id_of(&record);
@@ -61,13 +72,13 @@ impl Sending<'_> {
             self.intent.is_of_kind(action) && (!action.status.is_terminal() || ended_since)
         };
         let all = || self.of_kind();
-        match self
-            .search(all, |actions| {
-                let active = actions.into_iter().filter(|action| was_active(action));
-                active.max_by_key(|action| action.creation_date_time_utc).into_iter().collect()
-            })
-            .await
-        {
+        let found = self.search(all, |actions| {
+            let active = actions.into_iter().filter(|action| was_active(action));
+            // Of several, what was asked for, and of those the newest.
+            let best = active.max_by_key(|action| (self.is_meant(action), action.creation_date_time_utc));
+            Pick::These(best.into_iter().collect())
+        });
+        match found.await {
             Ok(found) => match found.into_iter().next() {
                 Some(action) => {
                     inner.claimed.claim(&action.id, inner.clock.elapsed());
@@ -83,12 +94,12 @@ impl Sending<'_> {
     pub(crate) async fn recover(&self, lost: Error) -> Result<Submitted, Error> {
         let inner = self.client.inner();
         let lost_at = inner.clock.now();
-        let unknown = |lost: Error, why: &str, candidates| lost.unknown(self.intent.clone(), candidates, why);
+        let unknown = |lost: Error, why, candidates| lost.unknown(self.intent.clone(), candidates, why);
         if self.intent.external_id().is_none() && self.is_a_session() {
-            return Err(unknown(lost, "a live response session is known again by its external id only", Vec::new()));
+            return Err(unknown(lost, UnknownReason::NoExternalId, Vec::new()));
         }
         let recent = || {
-            let since = before(inner.service_time.at(self.departed), MARGIN);
+            let since = before(inner.service_time.at(self.since), MARGIN);
             self.of_kind().filter(MachineAction::CREATION_DATE_TIME_UTC.ge(since))
         };
         let principal = self.principal().await;
@@ -96,35 +107,42 @@ impl Sending<'_> {
             (Some(names), Some(requestor)) => names.iter().any(|name| name.eq_ignore_ascii_case(requestor.trim())),
             _ => true, // What is not known excludes nothing.
         };
+        let grace = SignedDuration::try_from(inner.patience.grace).unwrap_or(SignedDuration::MAX);
         let found = self
             .search(recent, |actions| {
                 // What the list's answer says of the service's clock is known by now.
-                let from = before(inner.service_time.at(self.departed), SKEW);
-                let to = inner.service_time.at(lost_at).saturating_add(GRACE).unwrap_or(Timestamp::MAX);
+                let from = before(inner.service_time.at(self.since), SKEW);
+                let to = inner.service_time.at(lost_at).saturating_add(grace).unwrap_or(Timestamp::MAX);
                 let is_candidate = |action: &MachineAction| {
                     self.intent.is_of_kind(action)
                         && self.intent.is_echoed_by(action)
-                        && (self.intent.external_id().is_some() || (self.same_intent)(action))
+                        && self.is_meant(action)
                         && action.creation_date_time_utc.is_some_and(|created| (from..=to).contains(&created))
                         && is_ours(action)
                         && !inner.claimed.is_claimed(&action.id)
                 };
-                actions.into_iter().filter(is_candidate).collect()
+                let candidates = actions.into_iter().filter(is_candidate).collect();
+                // Another submission of this client may be about to be answered with it.
+                if inner.claimed.is_asked_for(self.intent) {
+                    return Pick::Perhaps(candidates);
+                }
+                Pick::These(candidates)
             })
             .await;
         match found {
-            Err(unreadable) => {
-                Err(unknown(lost.because(unreadable), "the machine's actions cannot be read", Vec::new()))
-            }
+            Err(unreadable) => Err(unknown(lost.because(unreadable), UnknownReason::NotReadable, Vec::new())),
             Ok(mut candidates) => match (candidates.pop(), candidates.is_empty()) {
-                (None, _) => Err(unknown(lost, "no action of this intent has appeared", candidates)),
-                (Some(action), true) => {
-                    inner.claimed.claim(&action.id, inner.clock.elapsed());
-                    Ok(self.submitted(action, Origin::Recovered))
+                (None, _) => Err(unknown(lost, UnknownReason::NothingFound, candidates)),
+                (Some(action), true) if !inner.claimed.is_asked_for(self.intent) => {
+                    if inner.claimed.claim(&action.id, inner.clock.elapsed()) {
+                        return Ok(self.submitted(action, Origin::Recovered));
+                    }
+                    // Another was faster, this very moment.
+                    Err(unknown(lost, UnknownReason::NothingFound, candidates))
                 }
-                (Some(action), false) => {
+                (Some(action), _) => {
                     candidates.push(action);
-                    Err(unknown(lost, "several actions of this intent have appeared", candidates))
+                    Err(unknown(lost, UnknownReason::SeveralFound, candidates))
                 }
             },
         }
@@ -139,52 +157,63 @@ impl Sending<'_> {
         (!names.is_empty()).then_some(names)
     }
 
+    fn kind(&self) -> ActionType {
+        ActionType::from(self.intent.action_type.as_str())
+    }
+
     fn is_a_session(&self) -> bool {
-        ActionType::from(self.intent.action_type.as_str()) == ActionType::LiveResponse
+        self.kind() == ActionType::LiveResponse
+    }
+
+    /// Whether `action` is what was asked for. Two live-response sessions are never the same, and of a type that this library
+    /// does not know nobody may have said when two are: those are known again by their external id.
+    fn is_meant(&self, action: &MachineAction) -> bool {
+        let known_by_id = self.is_a_session() || matches!(self.kind(), ActionType::Unknown(_));
+        let has_id = || self.intent.external_id().is_some() && self.intent.has_external_id_of(action);
+        self.intent.is_of_kind(action) && ((self.same_intent)(action) || known_by_id && has_id())
     }
 
     /// The list of the machine's actions of this type.
     fn of_kind(&self) -> Listing<MachineAction> {
-        let kind = ActionType::from(self.intent.action_type.as_str());
-        self.client
-            .actions()
-            .filter(MachineAction::MACHINE_ID.eq(&self.intent.machine_id).and(MachineAction::ACTION_TYPE.eq(kind)))
+        self.client.actions().filter(
+            MachineAction::MACHINE_ID.eq(&self.intent.machine_id).and(MachineAction::ACTION_TYPE.eq(self.kind())),
+        )
     }
 
     /// Looks until `pick` picks something, or the grace has passed. An error is one that another look would give again.
     async fn search(
         &self,
         list: impl Fn() -> Listing<MachineAction>,
-        pick: impl Fn(Vec<MachineAction>) -> Vec<MachineAction>,
+        pick: impl Fn(Vec<MachineAction>) -> Pick,
     ) -> Result<Vec<MachineAction>, Error> {
-        let clock = &self.client.inner().clock;
+        let (clock, patience) = (Arc::clone(&self.client.inner().clock), self.client.inner().patience);
         let began = clock.elapsed();
-        let mut pauses = Pauses::after_an_answer();
+        let left = || patience.grace.saturating_sub(clock.elapsed().saturating_sub(began));
+        let mut pauses = patience.after_an_answer();
         loop {
-            let trouble = match look(list()).await? {
+            let in_time = clock.sleep(left().max(LAST_LOOK));
+            let mut perhaps = Vec::new();
+            let trouble = match look(list(), in_time).await? {
                 Look::Found(actions) => {
-                    let picked = pick(actions);
-                    if !picked.is_empty() {
-                        return Ok(picked);
+                    match pick(actions) {
+                        Pick::These(picked) if !picked.is_empty() => return Ok(picked),
+                        Pick::These(_) => {}
+                        Pick::Perhaps(picked) => perhaps = picked,
                     }
                     None
                 }
                 Look::Trouble(error) => Some(error),
             };
-            let left = GRACE.saturating_sub(clock.elapsed().saturating_sub(began));
-            if left.is_zero() {
-                // Nothing was found in a list that was read; a list that was not read says nothing.
-                return trouble.map_or(Ok(Vec::new()), Err);
+            if left().is_zero() {
+                // What was found in a list that was read counts; a list that was not read says nothing.
+                return trouble.map_or(Ok(perhaps), Err);
             }
-            clock.sleep(pauses.next().min(left)).await;
+            clock.sleep(pauses.next().min(left())).await;
         }
     }
 
     fn joined(&self, action: MachineAction) -> Result<Submitted, Error> {
-        let is_meant = self.intent.is_of_kind(&action)
-            && ((self.same_intent)(&action)
-                || self.intent.external_id().is_some() && self.intent.has_external_id_of(&action));
-        if is_meant {
+        if self.is_meant(&action) {
             return Ok(self.submitted(action, Origin::Joined));
         }
         let what = format!("{} of machine {}", self.intent.action_type, self.intent.machine_id);
@@ -196,15 +225,20 @@ impl Sending<'_> {
     }
 }
 
-async fn look(list: Listing<MachineAction>) -> Result<Look, Error> {
-    let rows = list.pages().try_fold(Vec::new(), |mut rows, page| async move {
+/// Reads a list whole, unless that takes longer than `in_time`.
+async fn look(list: Listing<MachineAction>, in_time: impl Future<Output = ()> + Send + Unpin) -> Result<Look, Error> {
+    let rows = pin!(list.pages().try_fold(Vec::new(), |mut rows, page| async move {
         rows.extend(page.value);
         Ok(rows)
-    });
-    match rows.await {
-        Ok(rows) => Ok(Look::Found(rows)),
-        Err(error) if error.is_retryable() => Ok(Look::Trouble(error)),
-        Err(error) => Err(error),
+    }));
+    match select(rows, in_time).await {
+        Either::Left((Ok(rows), _)) => Ok(Look::Found(rows)),
+        Either::Left((Err(error), _)) if error.is_retryable() => Ok(Look::Trouble(error)),
+        Either::Left((Err(error), _)) => Err(error),
+        Either::Right(((), _)) => {
+            let late = Error::new(ErrorKind::Interrupted).context("GET /machineactions").caused_by("it took too long");
+            Ok(Look::Trouble(late))
+        }
     }
 }
 

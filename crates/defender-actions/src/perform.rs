@@ -2,22 +2,29 @@
 
 use std::{pin::pin, time::Duration};
 
+use bytes::Bytes;
 use defender_model::{Action, ActionType, Isolate, IsolationType, MachineAction, MachineId, WithExternalId};
 use defender_transport::extensions::Resend;
 use futures_util::TryStreamExt;
-use http::Method;
+use http::{Method, Request};
 
 use crate::{
-    BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted,
-    call::{Call, ENTITY},
+    BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
+    call::{Call, ENTITY, JSON},
     check::concerns,
+    departure::Departure,
     outcome::Sending,
+    telling::Telling,
 };
 
 /// An action that is about to be asked for. Nothing is sent before it is awaited, and it is sent once.
 ///
-/// Dropping the future while it waits for the answer leaves it unknown whether the action was taken; with its
-/// [`intent`](Self::intent) written down, that can be found out.
+/// # Dropping it
+///
+/// Before the request goes off, while it waits in the queue or for a token, dropping the future leaves nothing behind: nothing
+/// was sent. After that the **outcome is unknown**: the action may have been taken, and may still be. It is as with an answer
+/// that was lost, but nobody looks for it; with its [`intent`](Self::intent) written down,
+/// [`recover`](DefenderClient::recover) does.
 #[derive(Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct Perform<A> {
@@ -42,13 +49,14 @@ impl<A: Action> Perform<A> {
     ///
     /// [`Request`](ErrorKind::Request), as awaiting this would give.
     pub fn intent(&self) -> Result<Intent, Error> {
-        let (_, body) = self.request()?;
+        let (_, body) = self.parts()?;
         self.written_down(&body)
     }
 
-    /// Asks for the action a second time, if the answer to the first was lost and no action has appeared within two minutes.
+    /// Asks for the action a second time, if the answer to the first was lost and no action has appeared within two minutes (the
+    /// client's [`grace`](crate::DefenderClientBuilder::grace)). Where it cannot be looked for, it is not sent again.
     ///
-    /// A late first request may still take effect, so that the action may be done twice. Without this it never is.
+    /// A late first request **may still take effect**, so that the action may be done twice. Without this it never is.
     pub fn resend_if_lost(mut self) -> Self {
         self.resend_if_lost = true;
         self
@@ -86,41 +94,95 @@ impl<A: Action> Perform<A> {
     /// See [`ErrorKind`]. After [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) the action may be on its way, and after no other.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
-            let (path, body) = self.request()?;
+            let (path, body) = self.parts()?;
             let intent = self.written_down(&body)?;
-            let same_intent = |existing: &MachineAction| self.is_meant(existing);
-            let client = &self.client;
-            if self.ordered {
-                refuse_inverse::<A>(client, &self.machine).await?;
-            }
-            if self.machine_checked {
-                refuse_unsuitable::<A>(client, &self.machine).await?;
-            }
-            let mut sendings = if self.resend_if_lost { 2_u8 } else { 1 };
-            loop {
-                let departed = client.inner().clock.now();
-                let sending = Sending { client, intent: &intent, same_intent: &same_intent, departed };
-                let error = match client.inner().call(self.call(path.clone(), body.clone())).await {
-                    Ok(record) => return sending.answered(record),
-                    Err(error) => error,
-                };
-                sendings = sendings.saturating_sub(1);
-                match error.kind() {
-                    ErrorKind::AlreadyInProgress => return sending.join(error).await,
-                    // Here the action has been taken, so that sending it again would do it twice.
-                    ErrorKind::AnswerUnreadable => return sending.recover(error).await,
-                    ErrorKind::OutcomeUnknown => match sending.recover(error).await {
-                        Err(unknown) if unknown.candidates().is_empty() && sendings > 0 => {}
-                        known => return known,
-                    },
-                    _ => return Err(error),
-                }
-            }
+            let telling = Telling::of(A::TYPE, self.machine.as_str());
+            let (outcome, attempts) = telling.around(self.asked(path, body, &intent, &telling)).await;
+            telling.ended(&outcome, attempts);
+            outcome
         }
     }
 
+    /// What is to be looked at before anything is sent.
+    async fn looked_at_first(&self) -> Result<(), Error> {
+        if self.ordered {
+            refuse_inverse::<A>(&self.client, &self.machine).await?;
+        }
+        if self.machine_checked {
+            refuse_unsuitable::<A>(&self.client, &self.machine).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks, and finds out what became of it; and says how many sendings it took.
+    async fn asked(
+        &self,
+        path: String,
+        body: Vec<u8>,
+        intent: &Intent,
+        telling: &Telling,
+    ) -> (Result<Submitted, Error>, u32) {
+        let client = &self.client;
+        if let Err(error) = self.looked_at_first().await {
+            // Nothing of the action itself was sent.
+            return (Err(error.certainly_never_sent()), 0);
+        }
+        let same_intent = |existing: &MachineAction| self.is_meant(existing);
+        let mut sendings = if self.resend_if_lost { 2_u8 } else { 1 };
+        let (mut attempts, mut since) = (0_u32, None);
+        let outcome = loop {
+            let (asked_at, departure) = (client.inner().clock.now(), Departure::default());
+            let asking = client.inner().claimed.asking(intent, departure.clone());
+            let call = self.call(path.clone(), body.clone());
+            let answer = client.inner().call_noted(call, JSON, &departure, |body| serde_json::from_slice(body)).await;
+            let departed = departure.last().unwrap_or(asked_at);
+            let sending = Sending { client, intent, same_intent: &same_intent, since: *since.get_or_insert(departed) };
+            let error = match answer {
+                Ok((record, took)) => {
+                    attempts = attempts.saturating_add(took);
+                    break sending.answered(record, departed);
+                }
+                Err(error) => error,
+            };
+            drop(asking);
+            attempts = attempts.saturating_add(error.attempts());
+            sendings = sendings.saturating_sub(1);
+            match error.kind() {
+                ErrorKind::AlreadyInProgress => {
+                    telling.looking(&error);
+                    break sending.join(error).await;
+                }
+                // Here the action has been taken, so that sending it again would do it twice.
+                ErrorKind::AnswerUnreadable => {
+                    telling.looking(&error);
+                    break sending.recover(error).await;
+                }
+                ErrorKind::OutcomeUnknown => {
+                    telling.looking(&error);
+                    match sending.recover(error).await {
+                        Err(unknown) if unknown.reason() == Some(UnknownReason::NothingFound) && sendings > 0 => {}
+                        known => break known,
+                    }
+                }
+                _ => break Err(error),
+            }
+        };
+        (outcome, attempts)
+    }
+
+    /// The request as it would be sent, without sending it: for a dry run, a log, or a test. It bears no token, which is put on at
+    /// the departure; in its extensions is what the layers are told of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Request`](ErrorKind::Request), as awaiting this would give.
+    pub fn request(&self) -> Result<Request<Bytes>, Error> {
+        let (path, body) = self.parts()?;
+        self.call(path, body).into_request(&self.client.inner().base, JSON)
+    }
+
     /// The path and the body, or why there are none.
-    fn request(&self) -> Result<(String, Vec<u8>), Error> {
+    fn parts(&self) -> Result<(String, Vec<u8>), Error> {
         let path = format!("/machines/{}/{}", self.machine, A::SEGMENT);
         let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
         let action = self.action.as_ref().map_err(|source| unsendable().caused_by(source.clone()))?;

@@ -1,6 +1,6 @@
 //! Finding out what became of an intent.
 
-use crate::{BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted, outcome::Sending};
+use crate::{BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted, outcome::Sending, telling::Telling};
 
 /// A search for the action of an intent. Nothing is sent before it is awaited, and then only reads are.
 #[derive(Clone, Debug)]
@@ -19,19 +19,25 @@ impl Recover {
     ///
     /// # Errors
     ///
-    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) where no action of the intent appears within two minutes, where several
-    /// do, or where the actions cannot be read. An action of a type that this library does not know, and live response, are
-    /// found by external id only.
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) where no action of the intent appears within the client's grace, two minutes
+    /// unless it was set, where several do, or where the actions cannot be read; [`Error::reason`] says which. An action of a type
+    /// that this library does not know, and live response, are found by external id only.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
-            let same_intent = |existing: &_| intent.same_intent(existing);
-            let sending =
-                Sending { client: &client, intent: &intent, same_intent: &same_intent, departed: intent.earliest };
-            let what = format!("{} of machine {}", intent.action_type, intent.machine_id);
-            sending.recover(Error::new(ErrorKind::OutcomeUnknown).context(what)).await
+            let telling = Telling::of(&intent.action_type, intent.machine_id.as_str());
+            let outcome = telling.around(recover(&client, &intent)).await;
+            telling.ended(&outcome, 0);
+            outcome
         }
     }
+}
+
+async fn recover(client: &DefenderClient, intent: &Intent) -> Result<Submitted, Error> {
+    let same_intent = |existing: &_| intent.same_intent(existing);
+    let sending = Sending { client, intent, same_intent: &same_intent, since: intent.earliest };
+    let what = format!("{} of machine {}", intent.action_type, intent.machine_id);
+    sending.recover(Error::new(ErrorKind::OutcomeUnknown).context(what)).await
 }
 
 impl IntoFuture for Recover {

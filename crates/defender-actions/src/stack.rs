@@ -10,6 +10,8 @@ use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
+use crate::departure::Departing;
+
 /// What the layers are set to.
 pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
@@ -36,6 +38,7 @@ pub(crate) fn api(
     base: &Uri,
 ) -> Result<Arc<dyn Transport>, Error> {
     let clock = || settings.clock();
+    let wire = Departing::new(wire, clock());
     let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());

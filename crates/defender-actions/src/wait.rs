@@ -2,21 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use defender_model::{ActionId, ActionStatus, MachineAction};
+use defender_model::{ActionId, ActionStatus, CommandRecord, MachineAction};
 use futures_util::{
     Stream,
     future::{Either, select},
     stream,
 };
 
-use crate::{ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind, outcome::GRACE};
-
-/// The first pause between two reads; each later one is half as long again, up to the last.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// How long a wait goes on unless it is told otherwise.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(3_600);
+use crate::{
+    ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
+    patience::{Patience, Pauses},
+};
 
 /// A wait until an action has ended. Nothing is sent before it is awaited.
 ///
@@ -29,18 +25,26 @@ pub struct Wait {
     client: DefenderClient,
     id: ActionId,
     last: Option<MachineAction>,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl Wait {
     pub(crate) fn new(client: DefenderClient, id: ActionId, last: Option<MachineAction>) -> Self {
-        Self { client, id, last, patience: PATIENCE }
+        let patience = client.inner().patience;
+        Self { client, id, last, patience }
     }
 
-    /// How long to wait before giving up. Default: 1 h. The service itself gives up on a device that does not answer after
-    /// about three days.
-    pub fn at_most(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    /// How long to wait before giving up. Default: the client's, 1 h. The service itself gives up on a device that does not
+    /// answer after about three days.
+    pub fn at_most(mut self, at_most: Duration) -> Self {
+        self.patience.at_most = at_most;
+        self
+    }
+
+    /// The first pause between two reads, which grows by half with each, and the longest. Default: the client's, 2 s and 30 s.
+    pub fn poll(mut self, first: Duration, longest: Duration) -> Self {
+        self.patience.first = first;
+        self.patience.longest = longest;
         self
     }
 
@@ -92,7 +96,7 @@ impl Wait {
 struct Polling {
     client: DefenderClient,
     id: ActionId,
-    patience: Duration,
+    patience: Patience,
     /// The record as last read.
     last: Option<MachineAction>,
     started: Duration,
@@ -108,7 +112,7 @@ impl Polling {
         let Wait { client, id, last, patience } = wait;
         let started = client.inner().clock.elapsed();
         // What was just answered needs no reading yet; what is known by its id only does.
-        let pauses = if last.is_some() { Pauses::after_an_answer() } else { Pauses::at_once() };
+        let pauses = if last.is_some() { patience.after_an_answer() } else { patience.at_once() };
         Self { client, id, patience, last, started, seen: Duration::ZERO, trouble: None, pauses }
     }
 
@@ -119,13 +123,13 @@ impl Polling {
             let started = self.started;
             let passed = || clock.elapsed().saturating_sub(started);
             let pause = self.pauses.next();
-            let left = self.patience.saturating_sub(passed());
+            let left = self.patience.at_most.saturating_sub(passed());
             if pause >= left && !pause.is_zero() {
                 clock.sleep(left).await;
                 return Err(self.out_of_patience());
             }
             clock.sleep(pause).await;
-            let left = self.patience.saturating_sub(passed());
+            let left = self.patience.at_most.saturating_sub(passed());
             let handle = ActionHandle::new(self.client.clone(), self.id.clone());
             let read = match select(handle.get().into_future(), clock.sleep(left)).await {
                 Either::Left((read, _)) => read,
@@ -138,39 +142,22 @@ impl Polling {
                     self.last = Some(action);
                     return Ok(());
                 }
-                Err(error) if passes(&error, passed().saturating_sub(self.seen)) => self.trouble = Some(error),
-                Err(error) => return Err(error.about(self.last.take())),
+                Err(error) if passes(&error, passed().saturating_sub(self.seen), self.patience.grace) => {
+                    self.trouble = Some(error)
+                }
+                Err(error) => return Err(error.of(&self.id).about(self.last.take())),
             }
         }
     }
 
     fn out_of_patience(&mut self) -> Error {
-        out_of_patience(&self.id, self.patience, self.last.take(), self.trouble.take())
-    }
-}
-
-/// How long to wait between reads: half as long again each time, up to the longest.
-pub(crate) struct Pauses(Duration);
-
-impl Pauses {
-    pub(crate) fn after_an_answer() -> Self {
-        Self(FIRST_PAUSE)
-    }
-
-    pub(crate) fn at_once() -> Self {
-        Self(Duration::ZERO)
-    }
-
-    pub(crate) fn next(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause.saturating_mul(3) / 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
-        pause
+        out_of_patience(&self.id, self.patience.at_most, self.last.take(), self.trouble.take())
     }
 }
 
 /// Whether another read may go better than the one that ended in `error`, `unseen` after the record was last seen.
-pub(crate) fn passes(error: &Error, unseen: Duration) -> bool {
-    error.is_retryable() || error.is_not_found() && unseen < GRACE
+pub(crate) fn passes(error: &Error, unseen: Duration, grace: Duration) -> bool {
+    error.is_retryable() || error.is_not_found() && unseen < grace
 }
 
 pub(crate) fn ended(action: MachineAction) -> Result<MachineAction, Error> {
@@ -181,8 +168,21 @@ pub(crate) fn ended(action: MachineAction) -> Result<MachineAction, Error> {
         Some(result) if result != 0 => format!(" with 0x{:08X}", result.cast_unsigned()),
         _ => String::new(),
     };
-    let what = format!("action {} ({}) ended as {}{why}", action.id, action.action_type, action.status);
+    let commands = commands(&action);
+    let what = format!("action {} ({}) ended as {}{why}{commands}", action.id, action.action_type, action.status);
     Err(Error::new(ErrorKind::NotSucceeded).context(what).about(Some(action)))
+}
+
+/// How far the commands of a live response session came: one that was cancelled may have done all that it was asked for.
+fn commands(action: &MachineAction) -> String {
+    let told = |command: &CommandRecord| {
+        let what = command.command.as_ref().and_then(|command| command.command_type.as_deref()).unwrap_or("a command");
+        format!("{what} {}", command.command_status)
+    };
+    match action.commands.as_deref() {
+        None | Some([]) => String::new(),
+        Some(commands) => format!("; its commands: {}", commands.iter().map(told).collect::<Vec<_>>().join(", ")),
+    }
 }
 
 pub(crate) fn out_of_patience(
@@ -193,7 +193,7 @@ pub(crate) fn out_of_patience(
 ) -> Error {
     let how = last.as_ref().map_or("never seen", |action| action.status.as_str());
     let what = format!("action {id} is {how} after {patience:?}");
-    let error = Error::new(ErrorKind::StillRunning).context(what).about(last);
+    let error = Error::new(ErrorKind::StillRunning).context(what).of(id).about(last);
     match trouble {
         Some(trouble) => error.caused_by(trouble),
         None => error,

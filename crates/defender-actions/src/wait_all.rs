@@ -9,39 +9,54 @@ use std::{
 
 use defender_model::{ActionId, MachineAction};
 use futures_util::{
-    Stream, TryStreamExt,
+    Stream, StreamExt, TryStreamExt,
     future::{Either, select},
     stream,
 };
+use jiff::Timestamp;
 
 use crate::{
     ActionHandle, DefenderClient, Error,
-    wait::{PATIENCE, Pauses, ended, out_of_patience, passes},
+    patience::{Patience, Pauses},
+    wait::{ended, out_of_patience, passes},
 };
 
 /// How many of those that no list shows are read one by one in a cycle.
 const SINGLE_READS: usize = 5;
 
+/// How many pages of a list are read at most that has no date to begin from. It is newest first, and who waits for an action has,
+/// as a rule, asked for it lately; what is not found on them is read by itself, which gives its date.
+const FIRST_PAGES: usize = 10;
+
 /// A wait for many actions. Nothing is sent before its stream is polled.
 ///
-/// It reads the list and not each record, so that a thousand actions cost about as many calls as one. What passes does not
-/// end it, as with [`Wait`](crate::Wait).
+/// It reads the list and not each record, so that a thousand actions cost about as many calls as one: one list call a cycle, from
+/// the oldest action on that is waited for, which ends on the page that has the last of them. Those that no list shows are read
+/// by themselves, a few a cycle. What passes does not end it, as with [`Wait`](crate::Wait).
 #[derive(Clone, Debug)]
 #[must_use = "nothing is waited for until its stream is polled"]
 pub struct WaitAll {
     client: DefenderClient,
     ids: Vec<ActionId>,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl WaitAll {
     pub(crate) fn new(client: DefenderClient, ids: Vec<ActionId>) -> Self {
-        Self { client, ids, patience: PATIENCE }
+        let patience = client.inner().patience;
+        Self { client, ids, patience }
     }
 
-    /// How long to wait before giving up on those that are left. Default: 1 h.
-    pub fn at_most(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    /// How long to wait before giving up on those that are left. Default: the client's, 1 h.
+    pub fn at_most(mut self, at_most: Duration) -> Self {
+        self.patience.at_most = at_most;
+        self
+    }
+
+    /// The first pause between two cycles, which grows by half with each, and the longest. Default: the client's, 2 s and 30 s.
+    pub fn poll(mut self, first: Duration, longest: Duration) -> Self {
+        self.patience.first = first;
+        self.patience.longest = longest;
         self
     }
 
@@ -69,11 +84,25 @@ struct Waiting {
     seen: Duration,
     turn: u64,
     trouble: Option<Error>,
+    /// A list that was read to its end did not show it, so that it is read by itself until its date is known.
+    unlisted: bool,
+}
+
+impl Waiting {
+    /// When it was asked for, if that is known: from then on the list has it.
+    fn created(&self) -> Option<Timestamp> {
+        self.last.as_ref().and_then(|action| action.creation_date_time_utc)
+    }
+
+    /// Whether the list is to be read for it.
+    fn is_listed(&self) -> bool {
+        !self.unlisted || self.created().is_some()
+    }
 }
 
 struct Cycle {
     client: DefenderClient,
-    patience: Duration,
+    patience: Patience,
     started: Duration,
     pauses: Pauses,
     waiting: BTreeMap<ActionId, Waiting>,
@@ -89,7 +118,7 @@ impl Cycle {
         let WaitAll { client, ids, patience } = wait;
         let started = client.inner().clock.elapsed();
         let waiting = ids.into_iter().map(|id| (id, Waiting::default())).collect();
-        let (pauses, ready) = (Pauses::at_once(), VecDeque::new());
+        let (pauses, ready) = (patience.at_once(), VecDeque::new());
         Self { client, patience, started, pauses, waiting, ready, turns: 0, read_up_to: None }
     }
 
@@ -101,13 +130,13 @@ impl Cycle {
     async fn turn(&mut self) {
         let clock = Arc::clone(&self.client.inner().clock);
         let pause = self.pauses.next();
-        let left = self.patience.saturating_sub(self.passed());
+        let left = self.patience.at_most.saturating_sub(self.passed());
         if pause >= left && !pause.is_zero() {
             clock.sleep(left).await;
             return self.give_up();
         }
         clock.sleep(pause).await;
-        let left = self.patience.saturating_sub(self.passed());
+        let left = self.patience.at_most.saturating_sub(self.passed());
         let in_time = {
             let look = pin!(self.look());
             matches!(select(look, clock.sleep(left)).await, Either::Left(_))
@@ -128,32 +157,43 @@ impl Cycle {
             }
             Err(error) => {
                 for (id, waiting) in std::mem::take(&mut self.waiting) {
-                    self.ready.push_back((id, Err(error.alike().about(waiting.last))));
+                    let error = error.alike().of(&id).about(waiting.last);
+                    self.ready.push_back((id, Err(error)));
                 }
             }
         }
     }
 
-    /// Reads the list up to the last that is waited for. It is asked for from the oldest on, once that is known of all.
+    /// Reads the list up to the last that is waited for. It is asked for from the oldest on, once that is known of all that it
+    /// is read for.
     async fn read_list(&mut self) -> Result<(), Error> {
-        let created = |waiting: &Waiting| waiting.last.as_ref().and_then(|action| action.creation_date_time_utc);
+        let listed: Vec<_> =
+            self.waiting.values().filter(|waiting| waiting.is_listed()).map(Waiting::created).collect();
+        let mut left = listed.len();
+        if left == 0 {
+            return Ok(());
+        }
         let mut list = self.client.actions();
-        let dates: Option<Vec<_>> = self.waiting.values().map(created).collect();
-        if let Some(oldest) = dates.and_then(|dates| dates.into_iter().min()) {
+        let oldest = listed.into_iter().collect::<Option<Vec<_>>>().and_then(|dates| dates.into_iter().min());
+        if let Some(oldest) = oldest {
             list = list.filter(MachineAction::CREATION_DATE_TIME_UTC.ge(oldest));
         }
-        let mut left = self.waiting.len();
-        let mut pages = pin!(list.pages());
+        // From a date on, all that there is is read; of all that there ever was, the newest.
+        let most = if oldest.is_some() { usize::MAX } else { FIRST_PAGES };
+        let mut pages = pin!(list.pages().take(most));
         while let Some(page) = pages.try_next().await? {
             for action in page.value {
-                if self.waiting.contains_key(&action.id) {
+                if self.waiting.get(&action.id).is_some_and(|waiting| waiting.turn < self.turns) {
                     left = left.saturating_sub(1);
                     self.note(action);
                 }
             }
             if left == 0 {
-                break;
+                return Ok(());
             }
+        }
+        for waiting in self.waiting.values_mut().filter(|waiting| waiting.turn < self.turns) {
+            waiting.unlisted = true;
         }
         Ok(())
     }
@@ -171,10 +211,11 @@ impl Cycle {
                 Ok(action) => self.note(action),
                 Err(error) => {
                     let Some(waiting) = self.waiting.get_mut(&id) else { continue };
-                    if passes(&error, now.saturating_sub(waiting.seen)) {
+                    if passes(&error, now.saturating_sub(waiting.seen), self.patience.grace) {
                         waiting.trouble = Some(error);
                     } else if let Some(waiting) = self.waiting.remove(&id) {
-                        self.ready.push_back((id, Err(error.about(waiting.last))));
+                        let error = error.of(&id).about(waiting.last);
+                        self.ready.push_back((id, Err(error)));
                     }
                 }
             }
@@ -189,13 +230,15 @@ impl Cycle {
                 self.ready.push_back((id, ended(action)));
             }
         } else if let Some(waiting) = self.waiting.get_mut(&action.id) {
-            *waiting = Waiting { last: Some(action), seen: now, turn: self.turns, trouble: None };
+            // One without a date is not found by a list from a date on.
+            let unlisted = action.creation_date_time_utc.is_none();
+            *waiting = Waiting { last: Some(action), seen: now, turn: self.turns, trouble: None, unlisted };
         }
     }
 
     fn give_up(&mut self) {
         for (id, waiting) in std::mem::take(&mut self.waiting) {
-            let error = out_of_patience(&id, self.patience, waiting.last, waiting.trouble);
+            let error = out_of_patience(&id, self.patience.at_most, waiting.last, waiting.trouble);
             self.ready.push_back((id, Err(error)));
         }
     }
