@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use defender_auth::{Cloud, Connect, Context, TokenCredential};
+use defender_auth::{Cloud, Connect, Context, Region, TokenCredential};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
 use http::Uri;
 
@@ -196,6 +196,11 @@ impl DefenderClientBuilder {
     pub fn base_url(mut self, base_url: impl Into<String>) -> Self {
         self.base_url = Some(base_url.into());
         self
+    }
+
+    /// A region of the commercial cloud, for an API host that is nearer: the same as its base URL.
+    pub fn region(self, region: Region) -> Self {
+        self.base_url(region.base_url())
     }
 
     /// What each path begins with. Default: `/api`.

@@ -48,7 +48,7 @@ pub use {
     machine::MachineHandle,
     machines::Machines,
     perform::Perform,
-    preflight::{Preflight, Readiness},
+    preflight::{Obstacle, Preflight, Readiness},
     raw::Raw,
     recover::Recover,
     submitted::{Origin, Submitted},

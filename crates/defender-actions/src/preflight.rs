@@ -1,5 +1,7 @@
 //! What a token permits, before anything is asked for with it.
 
+mod obstacle;
+
 use std::fmt;
 
 use defender_auth::{Claims, TokenRequest};
@@ -7,7 +9,10 @@ use defender_model::{
     Action, CollectInvestigationPackage, Isolate, LiveResponse, Offboard, RestrictCodeExecution, RunAntiVirusScan,
     StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
 };
+use jiff::Timestamp;
 
+pub use self::obstacle::Obstacle;
+use self::obstacle::{cloud_of, is_by_application, is_guid};
 use crate::{BoxFuture, DefenderClient, Error, ErrorKind};
 
 /// What one operation takes: a name for it, and the permissions of which any one will do.
@@ -32,16 +37,24 @@ const READING: Wanted = Wanted {
 pub struct Preflight {
     client: DefenderClient,
     wanted: Vec<Wanted>,
+    tenant: Option<String>,
 }
 
 impl Preflight {
     pub(crate) fn new(client: DefenderClient) -> Self {
-        Self { client, wanted: Vec::new() }
+        Self { client, wanted: Vec::new(), tenant: None }
     }
 
     /// Checks for `A`. Without any, it checks for every action of the service.
     pub fn action<A: Action>(mut self) -> Self {
         self.wanted.push(wanted::<A>());
+        self
+    }
+
+    /// Checks also that the token is of this tenant, by its id; one that is given by its name, such as `contoso.com`, cannot be
+    /// told from a token, and is not checked.
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.tenant = Some(tenant.into());
         self
     }
 
@@ -57,7 +70,13 @@ impl Preflight {
             let token =
                 token.map_err(|source| Error::new(ErrorKind::Credential).context("preflight").caused_by(source))?;
             let wanted = if self.wanted.is_empty() { all() } else { self.wanted };
-            Ok(Readiness::of(token.claims(), &inner.audience, &wanted))
+            let place = Place {
+                audience: &inner.audience,
+                base: &inner.base,
+                tenant: self.tenant.as_deref(),
+                now: inner.clock.now(),
+            };
+            Ok(Readiness::of(token.claims(), &place, &wanted))
         }
     }
 }
@@ -89,6 +108,15 @@ fn all() -> Vec<Wanted> {
     ]
 }
 
+/// Where and when the token is to be used.
+#[derive(Clone, Copy, Debug)]
+struct Place<'p> {
+    audience: &'p str,
+    base: &'p str,
+    tenant: Option<&'p str>,
+    now: Timestamp,
+}
+
 /// What a token says that it permits. It is read and not verified: the API has the last word.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -96,49 +124,66 @@ pub struct Readiness {
     /// The token's claims, if it has any that can be read. Without them nothing is known, and nothing is missing.
     pub claims: Option<Claims>,
     /// What stands in the way, each with what to do about it.
-    pub problems: Vec<String>,
+    pub obstacles: Vec<Obstacle>,
 }
 
 impl Readiness {
-    fn of(claims: Option<Claims>, audience: &str, wanted: &[Wanted]) -> Self {
-        let mut problems = Vec::new();
+    fn of(claims: Option<Claims>, place: &Place<'_>, wanted: &[Wanted]) -> Self {
+        let mut obstacles = Vec::new();
         if let Some(claims) = &claims {
-            let is = claims.audience.as_deref();
-            if is.is_some_and(|is| is.trim_end_matches('/') != audience.trim_end_matches('/')) {
-                problems.push(format!(
-                    "the token is for `{}` and not for `{audience}`, which the API refuses with 403; check cloud and audience",
-                    is.unwrap_or_default()
-                ));
-            }
+            obstacles.extend(misplaced(claims, place));
             let delegated = !claims.scopes.is_empty();
             for Wanted { what, application, delegated: scopes } in [READING].iter().chain(wanted) {
                 let any_of = if delegated { scopes } else { application };
                 if !any_of.iter().any(|permission| claims.permits(permission)) {
-                    problems.push(format!(
-                        "{what} takes the {} permission {}; add it to the application (API `WindowsDefenderATP`) and have an \
-                         administrator consent to it",
-                        if delegated { "delegated" } else { "application" },
-                        any_of.join(" or "),
-                    ));
+                    obstacles.push(Obstacle::Permission { what, any_of, delegated });
                 }
             }
         }
-        Self { claims, problems }
+        Self { claims, obstacles }
     }
 
     /// Whether nothing is known to stand in the way.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.problems.is_empty()
+        self.obstacles.is_empty()
     }
 }
 
 impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.claims, self.problems.as_slice()) {
+        match (&self.claims, self.obstacles.as_slice()) {
             (None, _) => f.write_str("the token's claims cannot be read, so nothing is known"),
             (Some(_), []) => f.write_str("the token permits it"),
-            (Some(_), problems) => f.write_str(&problems.join("; ")),
+            (Some(_), obstacles) => {
+                f.write_str(&obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            }
         }
     }
+}
+
+/// Whether the token is for somewhere, someone or some time else.
+fn misplaced(claims: &Claims, place: &Place<'_>) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
+    // A token that is for the service by a number, or by its application, says nothing of the cloud.
+    if let Some(is) = claims.audience.as_deref().filter(|is| !is_guid(is) && !is_by_application(is)) {
+        // The service has several names; a slash at the end is another one, though, and none of them.
+        let same_service = !is.ends_with('/') && cloud_of(is).is_some() && cloud_of(is) == cloud_of(place.audience);
+        if is != place.audience && !same_service {
+            obstacles.push(Obstacle::Audience { is: is.to_owned(), expected: place.audience.to_owned() });
+        } else if let (Some(token), Some(host)) = (cloud_of(is), cloud_of(place.base))
+            && token != host
+        {
+            obstacles.push(Obstacle::Host { host: place.base.to_owned(), audience: is.to_owned() });
+        }
+    }
+    if let (Some(is), Some(expected)) = (claims.tenant.as_deref(), place.tenant.filter(|tenant| is_guid(tenant)))
+        && !is.eq_ignore_ascii_case(expected)
+    {
+        obstacles.push(Obstacle::Tenant { is: is.to_owned(), expected: expected.to_owned() });
+    }
+    if let Some(ended) = claims.expires_on.filter(|ends| *ends <= place.now) {
+        obstacles.push(Obstacle::Expired { ended });
+    }
+    obstacles
 }

@@ -28,17 +28,19 @@ async fn what_the_token_permits_is_ready() {
 #[tokio::test]
 async fn a_missing_permission_is_named_with_how_it_is_granted() {
     let lacking = client(StaticCredential::new(RESTRICTING)).preflight().action::<Isolate>().await.unwrap();
-    let [problem] = lacking.problems.as_slice() else { panic!("{lacking}") };
-    assert!(problem.starts_with("Isolate takes the application permission Machine.Isolate; add it"), "{problem}");
+    let [problem] = lacking.obstacles.as_slice() else { panic!("{lacking}") };
+    let words = problem.to_string();
+    assert!(words.starts_with("Isolate takes the application permission Machine.Isolate; add it"), "{words}");
     let of_all: Readiness = client(StaticCredential::new(RESTRICTING)).preflight().await.unwrap();
     // A read permission allows quarantining, by the service's own page.
-    assert_eq!(of_all.problems.len(), 6, "{of_all}");
+    assert_eq!(of_all.obstacles.len(), 6, "{of_all}");
 }
 
 #[tokio::test]
 async fn a_token_for_another_api_and_one_that_cannot_read_are_told() {
     let lacking = client(StaticCredential::new(OF_ANOTHER)).preflight().action::<Isolate>().await.unwrap();
-    let [audience, reading] = lacking.problems.as_slice() else { panic!("{lacking}") };
+    let [audience, reading] = lacking.obstacles.as_slice() else { panic!("{lacking}") };
+    let (audience, reading) = (audience.to_string(), reading.to_string());
     assert!(audience.contains("https://graph.microsoft.com") && audience.contains("403"), "{audience}");
     assert!(reading.contains("delegated permission Machine.Read or Machine.ReadWrite"), "{reading}");
 }
