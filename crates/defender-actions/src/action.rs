@@ -151,7 +151,7 @@ impl Cancel {
         let (clock, patience) = (Arc::clone(&client.inner().clock), client.inner().patience);
         let began = clock.elapsed();
         let left = || patience.grace.saturating_sub(clock.elapsed().saturating_sub(began));
-        let (mut pauses, mut last) = (patience.after_an_answer(), None);
+        let (mut pauses, mut seen) = (patience.after_an_answer(), None);
         loop {
             let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_LOOK)).await;
             match read {
@@ -165,12 +165,12 @@ impl Cancel {
                         .of(&id)
                         .about(Some(action)));
                 }
-                Ok(action) => last = Some(action),
+                Ok(action) => seen = Some(action),
                 Err(error) if error.is_retryable() || error.is_not_found() => {}
-                Err(error) => return Err(lost.because(error).about(last)),
+                Err(error) => return Err(lost.because(error).about(seen)),
             }
             if left().is_zero() {
-                return Err(lost.about(last));
+                return Err(lost.about(seen));
             }
             clock.sleep(pauses.next().min(left())).await;
         }

@@ -143,7 +143,7 @@ impl Polling {
                     return Ok(());
                 }
                 Err(error) if passes(&error, passed().saturating_sub(self.seen), self.patience.grace) => {
-                    self.trouble = Some(error)
+                    self.trouble = Some(error);
                 }
                 Err(error) => return Err(error.of(&self.id).about(self.last.take())),
             }

@@ -10,7 +10,7 @@ use defender_emulator::Emulator;
 
 #[path = "../../examples/remove-app-restriction.rs"]
 #[allow(dead_code, reason = "its `main` is not called here")]
-mod example;
+mod program;
 
 struct Ran {
     lines: Vec<String>,
@@ -22,8 +22,8 @@ async fn run(variables: &[(&str, &str)]) -> Ran {
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let lines = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&lines);
-    let say: example::Say = Arc::new(move |line: &str| heard.lock().unwrap().push(line.to_owned()));
-    let error = example::run(&variables, say).await.err().map(|error| example::with_causes(&*error));
+    let say: program::Say = Arc::new(move |line: &str| heard.lock().unwrap().push(line.to_owned()));
+    let error = program::run(&variables, say).await.err().map(|error| program::with_causes(&*error));
     let lines = lines.lock().unwrap().clone();
     Ran { lines, error }
 }
