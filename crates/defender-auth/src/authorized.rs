@@ -59,15 +59,21 @@ impl<T: Transport> Transport for Authorized<T> {
             return Err(Error::new(ErrorKind::Request)
                 .context(format!("it goes to {to}, and the token may go to https://{} only", self.host)));
         }
-        let without = |error: crate::Error| Error::new(ErrorKind::Credential).caused_by(error);
-        let token = self.credential.token(&asking(&mut request)).await.map_err(without)?;
-        request.headers_mut().insert(AUTHORIZATION, token.header().map_err(without)?);
+        let token = self.credential.token(&asking(&mut request)).await.map_err(without_token)?;
+        request.headers_mut().insert(AUTHORIZATION, token.header().map_err(without_token)?);
         let mut answer = self.inner.send(request).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
             answer.extensions_mut().insert(Refused(token));
         }
         Ok(answer)
     }
+}
+
+/// A credential of ours has tried again where that was of use. One of somebody else's is asked again by whoever sends again.
+fn without_token(error: crate::Error) -> Error {
+    let has_tried = error.kind() != crate::ErrorKind::Other;
+    let told = Error::new(ErrorKind::Credential).caused_by(error);
+    if has_tried { told.lasting() } else { told }
 }
 
 /// In the extensions of a 401: the token that it refused.
@@ -87,6 +93,8 @@ fn asking(request: &mut Request<Bytes>) -> TokenRequest {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use defender_transport::{
         TransportExt,
         testing::{Capture, ManualClock, MockTransport},
@@ -156,6 +164,37 @@ mod tests {
             let sent: Vec<_> = wire.requests().iter().map(|sent| sent.headers()[AUTHORIZATION].clone()).collect();
             let second = format!("Bearer after after nothing with no claims with {claims}");
             assert_eq!(sent, ["Bearer after nothing with no claims", second.as_str()]);
+        }
+    }
+
+    /// Has no token the first time.
+    #[derive(Debug)]
+    struct Late(crate::ErrorKind, AtomicU32);
+
+    #[async_trait]
+    impl TokenCredential for Late {
+        async fn token(&self, _: &TokenRequest) -> Result<AccessToken, crate::Error> {
+            let asked = self.1.fetch_add(1, Ordering::Relaxed);
+            if asked == 0 { Err(crate::Error::new(self.0)) } else { Ok(AccessToken::new("canary", Timestamp::MAX)) }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_credential_of_somebody_else_s_is_asked_again_and_one_that_has_tried_is_not() {
+        for (kind, asked) in [
+            (crate::ErrorKind::Other, 2),
+            (crate::ErrorKind::Transport, 1),
+            (crate::ErrorKind::Refused, 1),
+            (crate::ErrorKind::Configuration, 1),
+        ] {
+            let (clock, credential) = (ManualClock::new(), Arc::new(Late(kind, AtomicU32::new(0))));
+            let base = Uri::from_static("https://api.example.com");
+            let wire = Capture::answering(Response::new(""));
+            let stack = Authorized::new(&wire, credential.clone(), &base).unwrap().retrying(clock.clone());
+            let post = Request::post("https://api.example.com/x").body(Bytes::new()).unwrap();
+            let ended = clock.run(stack.send(post)).await;
+            assert_eq!(credential.1.load(Ordering::Relaxed), asked, "{kind:?}");
+            assert_eq!((ended.is_ok(), wire.requests().len()), (asked == 2, usize::from(asked == 2)), "{kind:?}");
         }
     }
 

@@ -15,6 +15,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     never_sent: bool,
+    lasting: bool,
     answered: Option<StatusCode>,
     retry_after: Option<Duration>,
     attempts: u32,
@@ -33,7 +34,8 @@ pub enum ErrorKind {
     /// *Was it sent?* No. *What to do:* send again later, or mend the name, the roots or the proxy.
     Connect,
     /// There was no credential to send: a layer that authorises could not get a token.
-    /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error.
+    /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error. A credential that has tried
+    /// again by itself, or was refused for good, says so with [`Error::lasting`], and is not asked again.
     Credential,
     /// A limit of time ran out.
     /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise.
@@ -53,6 +55,11 @@ impl ErrorKind {
     /// Whether an error of this kind is always from before the sending.
     const fn is_before_sending(self) -> bool {
         matches!(self, Self::Request | Self::Connect | Self::Credential)
+    }
+
+    /// Whether an error of this kind would be the same the next time: the request stays as it is, and the answer its size.
+    const fn is_lasting(self) -> bool {
+        matches!(self, Self::Request | Self::TooLarge)
     }
 
     const fn words(self) -> &'static str {
@@ -76,6 +83,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             never_sent: kind.is_before_sending(),
+            lasting: kind.is_lasting(),
             answered: None,
             retry_after: None,
             attempts: 1,
@@ -113,6 +121,14 @@ impl Error {
         self
     }
 
+    /// Says that sending again would bring the same, or that whoever failed has tried again already.
+    /// [`Request`](ErrorKind::Request) and [`TooLarge`](ErrorKind::TooLarge) are so by themselves.
+    #[must_use]
+    pub fn lasting(mut self) -> Self {
+        self.0.lasting = true;
+        self
+    }
+
     /// Says how long it would be of no use to send again.
     #[must_use]
     pub fn again_after(mut self, wait: Duration) -> Self {
@@ -145,6 +161,12 @@ impl Error {
     #[must_use]
     pub fn never_sent(&self) -> bool {
         self.0.never_sent
+    }
+
+    /// Whether sending again would bring the same, so that [`Retrying`](crate::Retrying) does not.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.0.lasting
     }
 
     /// The status of the answer whose body broke off; `None` where no head of an answer came.
@@ -206,6 +228,22 @@ mod tests {
             assert_eq!(Error::new(kind).never_sent(), never_sent, "{kind:?}");
         }
         assert!(Error::new(ErrorKind::Timeout).before_sending().never_sent());
+    }
+
+    #[test]
+    fn what_would_be_the_same_again_says_so() {
+        for (kind, lasting) in [
+            (ErrorKind::Request, true),
+            (ErrorKind::Connect, false),
+            (ErrorKind::Credential, false),
+            (ErrorKind::Timeout, false),
+            (ErrorKind::Interrupted, false),
+            (ErrorKind::TooLarge, true),
+            (ErrorKind::Decode, false),
+        ] {
+            assert_eq!(Error::new(kind).is_lasting(), lasting, "{kind:?}");
+            assert!(Error::new(kind).lasting().is_lasting());
+        }
     }
 
     #[test]

@@ -32,13 +32,13 @@ use crate::{
 ///
 /// | outcome of a sending | [`Safe`](Resend::Safe) | [`Never`](Resend::Never) |
 /// |---|---|---|
-/// | an error that [was never sent](Error::never_sent): no connection, no turn in a queue | again | again |
+/// | an error that [would be the same again](Error::is_lasting): a request that cannot be sent, an answer that is too large, a credential that has tried | handed back | handed back |
+/// | an error that [was never sent](Error::never_sent): no connection, a stream refused, no turn in a queue, no credential | again | again |
 /// | 425, 429: the server refused it | again | again |
 /// | 401 | once, with another token | once, with another token |
 /// | 408, any 5xx | again | handed back: it may have taken effect |
 /// | any other error, before the head of the answer or in its body | again | handed back: it may have taken effect |
 /// | any other answer | handed back | handed back |
-/// | [`Request`](crate::ErrorKind::Request), [`Credential`](crate::ErrorKind::Credential), [`TooLarge`](crate::ErrorKind::TooLarge): it would be the same again | handed back | handed back |
 ///
 /// For a broken body to be an error of the sending, wrap [`Collected`](crate::Collected).
 ///

@@ -99,7 +99,23 @@ impl Retry {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop_assert, prop_oneof, proptest};
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_wait_is_longer_than_its_bound_whatever_the_policy(
+            (first, longest) in (0_u64..100_000, 0_u64..1_000_000),
+            sendings in prop_oneof![1_u32..50, any::<u32>()],
+            seed: u64,
+        ) {
+            let (first, longest) = (Duration::from_millis(first), Duration::from_millis(longest));
+            let wait = Retry::default().backoff(first, longest).wait(sendings, &mut Rng::with_seed(seed));
+            let doubled = (1..sendings).try_fold(first, |bound, _| Some(bound * 2).filter(|bound| *bound < longest));
+            prop_assert!(wait <= doubled.unwrap_or(longest).min(longest), "{wait:?}");
+        }
+    }
 
     #[test]
     fn waits_are_spread_over_all_of_a_bound_that_doubles() {

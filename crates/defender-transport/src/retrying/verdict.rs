@@ -2,7 +2,7 @@
 
 use http::{Response, StatusCode};
 
-use crate::{Body, Error, ErrorKind, extensions::Resend};
+use crate::{Body, Error, extensions::Resend};
 
 /// What is to be done after a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +37,12 @@ impl Verdict {
     fn on_error(error: &Error, resend: Resend) -> Self {
         // The status says that the server refused it, though the rest of the answer was lost.
         let refused = error.answered().is_some_and(|status| Self::on_status(status, resend) == Self::NotProcessed);
-        match error.kind() {
-            // It would be the same again: the request stays as it is, the answer its size, and the credential has tried.
-            ErrorKind::Request | ErrorKind::Credential | ErrorKind::TooLarge => Self::Final,
-            ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Decode => match resend {
-                _ if refused || error.never_sent() => Self::NotProcessed,
-                Resend::Safe => Self::PerhapsProcessed,
-                Resend::Never => Self::Final,
-            },
+        match resend {
+            _ if refused => Self::NotProcessed,
+            _ if error.is_lasting() => Self::Final,
+            _ if error.never_sent() => Self::NotProcessed,
+            Resend::Safe => Self::PerhapsProcessed,
+            Resend::Never => Self::Final,
         }
     }
 }

@@ -5,66 +5,143 @@ use http::StatusCode;
 use super::*;
 use crate::testing::{Capture, Fault, Faulty};
 
+/// What is done after a sending that ended so, where the next one would go well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// It is sent again.
+    Again,
+    /// The answer or the error is handed back as it came.
+    Back,
+}
+use Then::{Again, Back};
+
+fn broke(kind: ErrorKind, status: u16) -> Error {
+    Error::new(kind).after_head(StatusCode::from_u16(status).unwrap())
+}
+
+/// Every row of the table: what a sending came to, and what is then done with a request that may be sent twice, and with
+/// one that may not.
+#[rustfmt::skip]
+const TABLE: &[(&str, Outcome, Then, Then)] = &[
+    //                                                                                                     Safe   Never
+    // It was never sent, or never processed.
+    ("no connection: DNS, refused, TLS, CONNECT refused", Fails(|| Error::new(ErrorKind::Connect)),              Again, Again),
+    ("cancelled in the pool before a write",   Fails(|| Error::new(ErrorKind::Interrupted).before_sending()),    Again, Again),
+    ("REFUSED_STREAM, GOAWAY below the stream", Fails(|| Error::new(ErrorKind::Interrupted).before_sending()),   Again, Again),
+    ("no turn in time, but there is more time", Fails(|| Error::new(ErrorKind::Timeout).before_sending()),       Again, Again),
+    ("no credential",                          Fails(|| Error::new(ErrorKind::Credential)),                      Again, Again),
+    ("no credential, and it has tried",        Fails(|| Error::new(ErrorKind::Credential).lasting()),            Back,  Back),
+    ("a request that cannot be sent",          Fails(|| Error::new(ErrorKind::Request)),                         Back,  Back),
+    // The server refused it.
+    ("429",                                    Status(429),                                                      Again, Again),
+    ("425",                                    Status(425),                                                      Again, Again),
+    ("429, and then a broken body",            Fails(|| broke(ErrorKind::Interrupted, 429)),                     Again, Again),
+    ("425, and then a broken body",            Fails(|| broke(ErrorKind::Interrupted, 425)),                     Again, Again),
+    ("429, and then silence",                  Fails(|| broke(ErrorKind::Timeout, 429)),                         Again, Again),
+    ("429, and then too much",                 Fails(|| broke(ErrorKind::TooLarge, 429)),                        Again, Again),
+    // It may have been processed.
+    ("408",                                    Status(408),                                                      Again, Back),
+    ("500",                                    Status(500),                                                      Again, Back),
+    ("501",                                    Status(501),                                                      Again, Back),
+    ("502",                                    Status(502),                                                      Again, Back),
+    ("503",                                    Status(503),                                                      Again, Back),
+    ("503 with a Retry-After",                 With(503, &[("retry-after", "1")]),                               Again, Back),
+    ("504",                                    Status(504),                                                      Again, Back),
+    ("505",                                    Status(505),                                                      Again, Back),
+    ("599",                                    Status(599),                                                      Again, Back),
+    ("408, and then a broken body",            Fails(|| broke(ErrorKind::Interrupted, 408)),                     Again, Back),
+    ("502, and then a broken body",            Fails(|| broke(ErrorKind::Interrupted, 502)),                     Again, Back),
+    ("timeout after sending",                  Fails(|| Error::new(ErrorKind::Timeout)),                         Again, Back),
+    ("reset after sending",                    Fails(|| Error::new(ErrorKind::Interrupted)),                     Again, Back),
+    ("an answer that cannot be read",          Fails(|| Error::new(ErrorKind::Decode)),                          Again, Back),
+    // It was processed, and what was said of it is lost.
+    ("200, and then a reset",                  Fails(|| broke(ErrorKind::Interrupted, 200)),                     Again, Back),
+    ("201, and then silence",                  Fails(|| broke(ErrorKind::Timeout, 201)),                         Again, Back),
+    ("201, and then garbage",                  Fails(|| broke(ErrorKind::Decode, 201)),                          Again, Back),
+    ("201, and then too much",                 Fails(|| broke(ErrorKind::TooLarge, 201)),                        Back,  Back),
+    // The token was refused; a second time is another test.
+    ("401",                                    Status(401),                                                      Again, Again),
+    // The answer stands.
+    ("200",                                    Status(200),                                                      Back,  Back),
+    ("201",                                    Status(201),                                                      Back,  Back),
+    ("202",                                    Status(202),                                                      Back,  Back),
+    ("204",                                    Status(204),                                                      Back,  Back),
+    ("300",                                    Status(300),                                                      Back,  Back),
+    ("301",                                    Status(301),                                                      Back,  Back),
+    ("302",                                    Status(302),                                                      Back,  Back),
+    ("303",                                    Status(303),                                                      Back,  Back),
+    ("304",                                    Status(304),                                                      Back,  Back),
+    ("307",                                    Status(307),                                                      Back,  Back),
+    ("308",                                    Status(308),                                                      Back,  Back),
+    ("301 with a Retry-After",                 With(301, &[("retry-after", "1")]),                               Back,  Back),
+    ("400",                                    Status(400),                                                      Back,  Back),
+    ("402",                                    Status(402),                                                      Back,  Back),
+    ("403",                                    Status(403),                                                      Back,  Back),
+    ("404",                                    Status(404),                                                      Back,  Back),
+    ("407",                                    Status(407),                                                      Back,  Back),
+    ("409",                                    Status(409),                                                      Back,  Back),
+    ("410",                                    Status(410),                                                      Back,  Back),
+    ("412",                                    Status(412),                                                      Back,  Back),
+    ("413 with a Retry-After",                 With(413, &[("retry-after", "1")]),                               Back,  Back),
+    ("423",                                    Status(423),                                                      Back,  Back),
+    ("431",                                    Status(431),                                                      Back,  Back),
+];
+
 #[test]
 fn each_outcome_is_sent_again_where_the_table_says_so() {
-    #[rustfmt::skip]
-    let table: &[(&str, Outcome, u32, u32)] = &[
-        // What it is, and how often a safe request and another are sent when the second sending goes well.
-        ("no connection: DNS, refused, TLS, proxy", Fails(|| Error::new(ErrorKind::Connect)), 2, 2),
-        ("cancelled in the pool, REFUSED_STREAM, GOAWAY", Fails(|| Error::new(ErrorKind::Interrupted).before_sending()), 2, 2),
-        ("no turn in time", Fails(|| Error::new(ErrorKind::Timeout).before_sending()), 2, 2),
-        ("no credential", Fails(|| Error::new(ErrorKind::Credential)), 1, 1),
-        ("a request that cannot be sent", Fails(|| Error::new(ErrorKind::Request)), 1, 1),
-        ("too many", Status(429), 2, 2),
-        ("too early", Status(425), 2, 2),
-        ("too many, and then a broken body", Fails(|| Error::new(ErrorKind::Interrupted).after_head(StatusCode::TOO_MANY_REQUESTS)), 2, 2),
-        ("timeout of the server", Status(408), 2, 1),
-        ("500", Status(500), 2, 1),
-        ("501", Status(501), 2, 1),
-        ("502", Status(502), 2, 1),
-        ("503", Status(503), 2, 1),
-        ("504", Status(504), 2, 1),
-        ("599", Status(599), 2, 1),
-        ("a 5xx, and then a broken body", Fails(|| Error::new(ErrorKind::Interrupted).after_head(StatusCode::BAD_GATEWAY)), 2, 1),
-        ("timeout after sending", Fails(|| Error::new(ErrorKind::Timeout)), 2, 1),
-        ("reset after sending", Fails(|| Error::new(ErrorKind::Interrupted)), 2, 1),
-        ("a 2xx, and then a reset", Fails(|| Error::new(ErrorKind::Interrupted).after_head(StatusCode::CREATED)), 2, 1),
-        ("a 2xx, and then silence", Fails(|| Error::new(ErrorKind::Timeout).after_head(StatusCode::CREATED)), 2, 1),
-        ("a 2xx, and then garbage", Fails(|| Error::new(ErrorKind::Decode).after_head(StatusCode::CREATED)), 2, 1),
-        ("a 2xx, and then too much", Fails(|| Error::new(ErrorKind::TooLarge).after_head(StatusCode::CREATED)), 1, 1),
-        ("401", Status(401), 2, 2),
-        ("200", Status(200), 1, 1),
-        ("202", Status(202), 1, 1),
-        ("301", Status(301), 1, 1),
-        ("304", Status(304), 1, 1),
-        ("307", Status(307), 1, 1),
-        ("400", Status(400), 1, 1),
-        ("403", Status(403), 1, 1),
-        ("404", Status(404), 1, 1),
-        ("409", Status(409), 1, 1),
-        ("410", Status(410), 1, 1),
-        ("412", Status(412), 1, 1),
-        ("431", Status(431), 1, 1),
-    ];
-    for &(what, outcome, safe, never) in table {
-        for (resend, sendings) in [(Resend::Safe, safe), (Resend::Never, never)] {
+    for &(row, outcome, safe, never) in TABLE {
+        for (resend, then) in [(Resend::Safe, safe), (Resend::Never, never)] {
             let (ended, sent) = call(Retry::default(), request(resend), &[outcome]);
-            assert_eq!(sent.len(), sendings as usize, "{what}, {resend:?}");
-            match (ended, outcome) {
-                (Ok(answer), _) if sendings == 2 => {
-                    assert_eq!((answer.status().as_u16(), Attempts::of(&answer)), (200, 2));
+            let done = if sent.len() == 1 { Back } else { Again };
+            assert_eq!((done, sent.len()), (then, 1 + usize::from(then == Again)), "{row}, {resend:?}");
+            match ended {
+                Ok(answer) => {
+                    let expected = match (then, outcome) {
+                        (Back, Status(status) | With(status, _)) => (status, 1),
+                        _ => (200, 2),
+                    };
+                    assert_eq!((answer.status().as_u16(), Attempts::of(&answer)), expected, "{row}, {resend:?}");
+                    assert_eq!(body(answer), expected.1.to_string(), "{row}, {resend:?}: the body of that sending");
                 }
-                (Ok(answer), Status(status)) => {
-                    assert_eq!((answer.status(), Attempts::of(&answer)), (StatusCode::from_u16(status).unwrap(), 1));
+                Err(error) => {
+                    let (Back, Fails(expected)) = (then, outcome) else { panic!("{row}, {resend:?}: {error:?}") };
+                    let told = |error: &Error| (error.kind(), error.never_sent(), error.answered());
+                    assert_eq!(told(&error), told(&expected()), "{row}, {resend:?}");
+                    assert_eq!(error.attempts(), 1, "{row}, {resend:?}");
                 }
-                (Err(error), Fails(expected)) => {
-                    assert_eq!(
-                        (error.kind(), error.never_sent(), error.attempts()),
-                        (expected().kind(), expected().never_sent(), 1)
-                    );
-                }
-                (ended, _) => panic!("{what}, {resend:?}: {ended:?}"),
             }
+        }
+    }
+}
+
+#[test]
+fn no_status_is_left_out() {
+    for status in 200..=599 {
+        for (resend, again) in [
+            (Resend::Safe, matches!(status, 401 | 408 | 425 | 429 | 500..)),
+            (Resend::Never, matches!(status, 401 | 425 | 429)),
+        ] {
+            let sendings = call(Retry::default(), request(resend), &[Status(status)]).1.len();
+            assert_eq!(sendings, 1 + usize::from(again), "{status}, {resend:?}");
+        }
+    }
+}
+
+#[test]
+fn what_had_been_answered_says_whether_it_took_effect() {
+    for (status, took_effect) in [(200, true), (201, true), (408, false), (502, false)] {
+        for fault in [Fault::TruncateBody(3), Fault::StallBody(3)] {
+            let answer = Response::builder().status(status).body("hello, hello").unwrap();
+            let (clock, server) = (ManualClock::new(), Capture::answering(answer));
+            let wire = Faulty::scripted(server.clone(), [fault]);
+            let wire = wire.deadline(clock.clone()).collected().retrying(clock.clone());
+            let error = block_on(&clock, wire.send(request(Resend::Never))).unwrap_err();
+            assert_eq!(
+                error.answered().map(|answered| answered.is_success()),
+                Some(took_effect),
+                "{status}, {fault:?}"
+            );
+            assert_eq!((error.never_sent(), error.attempts(), server.requests().len()), (false, 1, 1));
         }
     }
 }

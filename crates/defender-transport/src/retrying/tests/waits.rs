@@ -11,7 +11,7 @@ fn the_wait_is_the_longer_of_the_backoff_and_what_the_server_asks_for() {
     let retry = Retry::default().seed(1);
     let backoff = retry.wait(1, &mut retry.random());
     assert!(backoff > Duration::ZERO && backoff < SECOND);
-    let shapes: [(&[_], _); 9] = [
+    let shapes: [(&[_], _); 16] = [
         (&[], backoff),
         (&[("retry-after", "0")], backoff),
         (&[("retry-after", "7")], SECOND * 7),
@@ -19,8 +19,15 @@ fn the_wait_is_the_longer_of_the_backoff_and_what_the_server_asks_for() {
         (&[("retry-after", "Wed, 01 Jan 2025 12:00:20 GMT"), ("date", DATE)], SECOND * 20),
         (&[("retry-after", "Wed, 01 Jan 2025 12:00:20 GMT")], backoff),
         (&[("retry-after", "Wed, 01 Jan 2025 11:59:00 GMT"), ("date", DATE)], backoff),
+        (&[("retry-after", "Wed, 01 Jan 2025 12:00:00 GMT"), ("date", DATE)], backoff),
+        (&[("retry-after", "Thu, 01 Jan 2026 12:00:20 GMT"), ("date", "today")], SECOND * 20),
         (&[("retry-after", "soon")], backoff),
+        (&[("retry-after", "")], backoff),
         (&[("retry-after", "-7")], backoff),
+        (&[("retry-after", "1.5")], backoff),
+        (&[("retry-after", " 7 ")], SECOND * 7),
+        (&[("retry-after", "\t7")], SECOND * 7),
+        (&[("retry-after", "7"), ("retry-after", "9")], SECOND * 9),
     ];
     for (headers, wait) in shapes {
         for (status, resend) in [(429, Resend::Never), (429, Resend::Safe), (503, Resend::Safe)] {
@@ -38,7 +45,7 @@ fn the_wait_is_the_longer_of_the_backoff_and_what_the_server_asks_for() {
 
 #[test]
 fn a_wait_that_leaves_no_time_hands_the_answer_back_as_it_is() {
-    for wait in ["86400", "300", "Fri, 02 Jan 2026 12:00:00 GMT", "99999999999999999999999"] {
+    for wait in ["86400", " 86400 ", "300", "Fri, 02 Jan 2026 12:00:00 GMT", "99999999999999999999999"] {
         let header: &'static [_] = vec![("retry-after", wait)].leak();
         let (ended, sent) = call(Retry::default(), request(Resend::Safe), &[With(429, header)]);
         let answer = ended.unwrap();
