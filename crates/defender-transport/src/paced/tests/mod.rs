@@ -120,7 +120,8 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn fullest(arrivals: &[Duration], calls: u32, per: Duration) -> usize {
+/// How many calls the fullest window holds, counted back from each arrival.
+fn held(arrivals: &[Duration], per: Duration) -> usize {
     let mut window = VecDeque::new();
     let held = arrivals.iter().map(|&at| {
         window.push_back(at);
@@ -129,7 +130,12 @@ fn fullest(arrivals: &[Duration], calls: u32, per: Duration) -> usize {
         }
         window.len()
     });
-    let held = held.max().unwrap_or_default();
+    held.max().unwrap_or_default()
+}
+
+#[track_caller]
+fn fullest(arrivals: &[Duration], calls: u32, per: Duration) -> usize {
+    let held = held(arrivals, per);
     assert!(held <= calls as usize, "{held} calls within {per:?}, where {calls} may be");
     held
 }

@@ -20,6 +20,16 @@ struct Call {
 }
 
 fn arrivals_of(windows: &[(u32, u32)], calls: Vec<Call>) -> (Vec<Duration>, Duration) {
+    let (clock, server) = after(windows, calls);
+    (server.arrivals(), clock.elapsed())
+}
+
+fn order_of(windows: &[(u32, u32)], calls: Vec<Call>) -> Vec<usize> {
+    after(windows, calls).1.order()
+}
+
+/// What the clock and the server say once all calls have ended, each made through a clone of its own.
+fn after(windows: &[(u32, u32)], calls: Vec<Call>) -> (ManualClock, Server) {
     let (clock, server, paced) = stage();
     let lane = lane(windows);
     let calls: FuturesUnordered<_> = calls
@@ -41,7 +51,8 @@ fn arrivals_of(windows: &[(u32, u32)], calls: Vec<Call>) -> (Vec<Duration>, Dura
         })
         .collect();
     block_on(&clock, calls.collect::<Vec<_>>());
-    (server.arrivals(), clock.elapsed())
+    assert_eq!(clock.sleeping(), 0, "nobody waits any more");
+    (clock, server)
 }
 
 fn milliseconds(range: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
@@ -85,6 +96,24 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
+
+    /// Whoever is made earlier goes earlier, whoever else is dropped, breaks, or takes long; through whichever clone.
+    #[test]
+    fn those_who_stay_go_in_the_order_in_which_they_came(
+        windows in any_windows(),
+        mut calls in proptest::collection::vec(any_call(), 1..=200),
+    ) {
+        calls.sort_by_key(|call| call.made);
+        for call in &mut calls {
+            call.there = Duration::ZERO; // Those that go at one moment are to arrive as they went.
+        }
+        let order = order_of(&windows, calls);
+        prop_assert!(order.is_sorted(), "{order:?}");
+    }
+}
+
 /// When calls go that are made at these times and go as soon as they may.
 fn ideal(windows: &[(u32, u32)], mut made: Vec<Duration>) -> Vec<Duration> {
     made.sort_unstable();
@@ -98,8 +127,41 @@ fn ideal(windows: &[(u32, u32)], mut made: Vec<Duration>) -> Vec<Duration> {
     went
 }
 
+/// 10,000 calls on a schedule of its own: bursts or a trickle, quick or slow, of which some break and some are dropped.
+fn ten_thousand_at_random(seed: u64) -> (Vec<(u32, u32)>, Vec<Call>) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let windows = (0..random.usize(1..4)).map(|_| (random.u32(1..2_000), random.u32(1..4_000))).collect();
+    let (span, quick, slow) = (random.u64(1..20_000_000), random.u64(1..1_000), random.u64(1..60_000));
+    let (one_slow_in, bursts) = (random.u64(2..20), random.u64(1..200));
+    let mut milliseconds = |below| Duration::from_millis(random.u64(0..below));
+    let mut beginnings: Vec<_> = (0..bursts).map(|_| milliseconds(span)).collect();
+    beginnings.push(Duration::ZERO);
+    let call = |number: u64| {
+        let beginning = beginnings[usize::try_from(number % (bursts + 1)).unwrap()];
+        Call {
+            made: if number % 3 == 0 { milliseconds(span) } else { beginning },
+            there: milliseconds(if number % one_slow_in == 0 { slow } else { quick }),
+            back: milliseconds(if number % one_slow_in == 1 { slow } else { quick }),
+            broken: number % 50 == 0,
+            patience: (number % 20 == 0).then(|| milliseconds(600_000)),
+        }
+    };
+    (windows, (0..10_000).map(call).collect())
+}
+
 #[test]
-fn ten_thousand_calls_at_random_latencies_keep_to_both_windows() {
+fn ten_thousand_calls_on_any_schedule_keep_to_every_window() {
+    for seed in 0..6 {
+        let (windows, calls) = ten_thousand_at_random(seed);
+        let (arrivals, _) = arrivals_of(&windows, calls);
+        assert!(arrivals.len() >= 9_500, "seed {seed}: those that were not dropped have come");
+        let held = windows.iter().map(|&(calls, per)| held(&arrivals, SECOND * per) <= calls as usize);
+        assert!(held.into_iter().all(|kept| kept), "seed {seed}: {windows:?}");
+    }
+}
+
+#[test]
+fn ten_thousand_calls_at_random_latencies_keep_to_both_windows_and_use_them() {
     let mut random = fastrand::Rng::with_seed(1);
     let mut milliseconds = move |below| Duration::from_millis(random.u64(0..below));
     let calls = (0..10_000).map(|number| Call {
@@ -113,6 +175,20 @@ fn ten_thousand_calls_at_random_latencies_keep_to_both_windows() {
     assert!(arrivals.len() > 9_000);
     fullest(&arrivals, 100, SECOND * 60);
     assert_eq!(fullest(&arrivals, 1_500, SECOND * 3_600), 1_500, "the quota is kept, and used");
+}
+
+/// At no latency, the ideal schedule is the one that sends each call the moment every window has room.
+#[test]
+fn ten_thousand_calls_at_no_latency_end_within_a_thousandth_of_the_ideal_schedule() {
+    for seed in 0..6 {
+        let (windows, calls) = ten_thousand_at_random(seed);
+        let made = calls.iter().map(|call| call.made).collect();
+        let at_once = |call: Call| Call { there: Duration::ZERO, back: Duration::ZERO, patience: None, ..call };
+        let (_, took) = arrivals_of(&windows, calls.into_iter().map(at_once).collect());
+        let ideal = *ideal(&windows, made).last().unwrap();
+        let ratio = took.as_secs_f64() / ideal.as_secs_f64();
+        assert!(took >= ideal && ratio <= 1.001, "seed {seed}, {windows:?}: {took:?} where {ideal:?} is ideal");
+    }
 }
 
 #[test]
