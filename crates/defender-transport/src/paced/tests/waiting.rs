@@ -25,6 +25,21 @@ fn those_of_a_lane_go_in_the_order_in_which_they_came_and_clones_share_it() {
 }
 
 #[test]
+fn nobody_overtakes_by_being_polled_first() {
+    let (clock, server, paced) = stage();
+    let lane = lane(&[(1, 60)]);
+    paced.send(request(&lane, plan(0))).now_or_never().unwrap().unwrap();
+    let mut waiting: Vec<_> = (1..4).map(|number| paced.send(request(&lane, plan(number)))).collect();
+    assert!(waiting.iter_mut().all(|call| poll(call.as_mut()).is_pending()));
+    clock.advance(SECOND * 60);
+    let mut newcomer = paced.send(request(&lane, plan(4)));
+    assert!(poll(newcomer.as_mut()).is_pending(), "there is room, and it is another's");
+    assert!(waiting.iter_mut().skip(1).rev().all(|call| poll(call.as_mut()).is_pending()));
+    assert!(poll(waiting[0].as_mut()).is_ready());
+    assert_eq!(server.order(), [0, 1]);
+}
+
+#[test]
 fn lanes_do_not_wait_for_each_other_and_what_is_in_none_does_not_wait() {
     let (_, server, paced) = stage();
     let (one, two) = (lane(&[(1, 60)]), Lane { name: "other".into(), ..lane(&[(1, 60)]) });
