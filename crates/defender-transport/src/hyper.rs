@@ -38,6 +38,10 @@ use crate::{
 /// What Microsoft's services call the id of one try.
 const REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
+/// How long a server may be silent while a request waits before it is asked whether it is there, and how long the answer may
+/// take: together less than the 30 s that the head of an answer has.
+const PING: Duration = Duration::from_secs(10);
+
 /// The wire on hyper and rustls: a pool of connections, HTTP/2 where the server offers it.
 ///
 /// Clones share the pool. It must be used inside a tokio runtime. It speaks https only, unless
@@ -98,6 +102,9 @@ impl HyperTransport {
             .pool_idle_timeout(parts.pool_idle)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
+            // Over HTTP/2 all requests share a connection, and one that fell silent would take each of them to its timeout.
+            .http2_keep_alive_interval(PING)
+            .http2_keep_alive_timeout(PING)
             .build(Connector(Arc::new(parts)));
         Self { client, user_agent, plain_http }
     }

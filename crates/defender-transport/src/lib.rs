@@ -23,6 +23,15 @@ mod retry_after;
 mod retrying;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(test)]
+#[cfg(all(
+    feature = "aws-lc-rs",
+    feature = "compression",
+    feature = "hyper",
+    feature = "testing",
+    feature = "tracing"
+))]
+mod tests;
 #[cfg(feature = "hyper")]
 mod tls;
 #[cfg(feature = "tracing")]

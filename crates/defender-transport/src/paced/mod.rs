@@ -118,6 +118,12 @@ impl<T> Paced<T> {
         self
     }
 
+    /// How many wait in the queue of `lane`.
+    #[cfg(all(test, feature = "testing"))]
+    pub(crate) fn waiting(&self, lane: &Lane) -> usize {
+        self.shared.queue(lane).waiting()
+    }
+
     fn outcome(&self, answer: &Result<Response<Body>, Error>) -> Ended {
         let status = match answer {
             Ok(answer) => Some(answer.status()),
