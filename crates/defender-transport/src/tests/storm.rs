@@ -194,17 +194,17 @@ impl fmt::Display for Storm {
     }
 }
 
-/// How many storms; more by the variable `STORMS`, and another first one by `STORM`.
+/// How many storms; more by the variable `STORMS`, and another first one by `STORM`. The even ones are over HTTP/1.1.
 fn seeds() -> std::ops::Range<u64> {
     let number = |name, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
     let first = number("STORM", 0);
-    first..first + number("STORMS", 1_000)
+    first..first + number("STORMS", 1_200)
 }
 
 fn weather(protocol: Protocol) {
     let mut seen = BTreeMap::new();
-    for seed in seeds() {
-        let repeat = format!("STORM={seed} STORMS=1, {protocol:?}");
+    for seed in seeds().filter(|seed| (seed % 2 == 0) == (protocol == Protocol::Http1)) {
+        let repeat = format!("STORM={seed} STORMS=1");
         // An hour in which nobody moves is a hang; no call may take five minutes.
         let storm = run(async { timeout(SECOND * 3_600, storm(protocol, seed)).await });
         let storm = storm.unwrap_or_else(|_| panic!("{repeat}: it hangs"));
@@ -251,12 +251,12 @@ fn word(call: &Call, ended: &Ended, again: bool) -> String {
 }
 
 #[test]
-fn a_thousand_storms_over_http_1() {
+fn storms_over_http_1() {
     weather(Protocol::Http1);
 }
 
 #[test]
-fn a_thousand_storms_over_http_2() {
+fn storms_over_http_2() {
     weather(Protocol::Http2);
 }
 
