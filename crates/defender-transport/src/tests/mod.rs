@@ -4,6 +4,14 @@
 //! (of its pool, of HTTP/2) are on it in any case, and a [`ManualClock`](crate::testing::ManualClock) beside it would stand
 //! still while tokio's jumps. So the layers get a [`Clock`] that reads it.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tokio's paused clock is the clock here, and a helper of a test fails as the test does"
+)]
+
 mod dropped;
 mod network;
 mod server;

@@ -139,11 +139,11 @@ fn ten_thousand_at_random(seed: u64) -> (Vec<(u32, u32)>, Vec<Call>) {
     let call = |number: u64| {
         let beginning = beginnings[usize::try_from(number % (bursts + 1)).unwrap()];
         Call {
-            made: if number % 3 == 0 { milliseconds(span) } else { beginning },
-            there: milliseconds(if number % one_slow_in == 0 { slow } else { quick }),
+            made: if number.is_multiple_of(3) { milliseconds(span) } else { beginning },
+            there: milliseconds(if number.is_multiple_of(one_slow_in) { slow } else { quick }),
             back: milliseconds(if number % one_slow_in == 1 { slow } else { quick }),
-            broken: number % 50 == 0,
-            patience: (number % 20 == 0).then(|| milliseconds(600_000)),
+            broken: number.is_multiple_of(50),
+            patience: number.is_multiple_of(20).then(|| milliseconds(600_000)),
         }
     };
     (windows, (0..10_000).map(call).collect())
