@@ -26,6 +26,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn sleep(&self, duration: Duration) -> Sleep;
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: Clock + ?Sized> Clock for Arc<T> {
     fn now(&self) -> Timestamp {
         (**self).now()
@@ -66,6 +67,7 @@ impl Default for SystemClock {
 
 #[cfg(feature = "tokio")]
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+#[deny(clippy::missing_trait_methods)]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()

@@ -60,6 +60,7 @@ pub trait Transport: fmt::Debug + Send + Sync {
 /// the exchange needs no future of its own.
 pub(crate) type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'f>>;
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: Transport + ?Sized> Transport for Arc<T> {
     fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
     where
@@ -70,6 +71,7 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: Transport + ?Sized> Transport for Box<T> {
     fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
     where
@@ -80,6 +82,7 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: Transport + ?Sized> Transport for &T {
     fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
     where

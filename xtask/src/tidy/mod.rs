@@ -1,5 +1,6 @@
 //! The invariants of the architecture, checked. Each rule says what it found, where, and what it breaks.
 
+mod api;
 mod code;
 mod manifest;
 mod source;
@@ -30,6 +31,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut found = tree::check(&workspace)?;
     found.extend(manifest::check(&workspace)?);
     found.extend(source::check(&workspace)?);
+    found.extend(api::check(&workspace)?);
     if !actions::is_current()? {
         found.push(Violation {
             place: "crates/defender-model/README.md".to_owned(),

@@ -37,12 +37,16 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
     for package in workspace.crates() {
         for file in rust_files(&package.folder.join("src"))? {
             let source = read(&file)?;
-            let path = file.strip_prefix(&package.folder).unwrap_or(&file);
-            let path = path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-            found.extend(check_file(&package.name, &path, &source));
+            found.extend(check_file(&package.name, &within(&package.folder, &file), &source));
         }
     }
     Ok(found)
+}
+
+/// Where `file` is in `folder`, with `/` between its parts.
+pub(super) fn within(folder: &Path, file: &Path) -> String {
+    let path = file.strip_prefix(folder).unwrap_or(file);
+    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 pub(super) fn read(file: &Path) -> Result<String, Failure> {
@@ -50,7 +54,7 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
 }
 
 /// The Rust files under `folder`, in order; a module of tests is none.
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let broken = |error| Failure::broken(folder.display(), error);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(broken)? {

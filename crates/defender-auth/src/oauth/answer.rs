@@ -11,7 +11,18 @@ use crate::EntraError;
 /// More than any token lives: CAE makes it 28 hours, and what claims more is believed for a week.
 pub(super) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-impl ErrorResponse for EntraError {}
+/// A refusal. It is not [`EntraError`] itself that has `oauth2`'s trait, since everybody can name that.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(super) struct Refusal(pub(super) EntraError);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ErrorResponse for Refusal {}
 
 /// A token as the endpoint answers it: version 2 with numbers, version 1 with numbers in strings.
 #[derive(Deserialize, Serialize)]

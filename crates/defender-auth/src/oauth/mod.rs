@@ -21,9 +21,12 @@ use oauth2::{
 
 #[cfg(feature = "browser")]
 pub(crate) use self::code::{Returned, SignIn};
-use self::{answer::TokenAnswer, wire::Exchange};
+use self::{
+    answer::{Refusal, TokenAnswer},
+    wire::Exchange,
+};
 pub(crate) use self::{device::Polled, user::Granted};
-use crate::{AccessToken, Context, EntraError, Error, ErrorKind, secret::Secret};
+use crate::{AccessToken, Context, Error, ErrorKind, secret::Secret};
 
 /// How the token endpoint's path is called in traces.
 const TOKEN: &str = "/{tenant}/oauth2/v2.0/token";
@@ -143,7 +146,7 @@ impl TokenEndpoint {
 
 /// `oauth2`'s client with a token endpoint, and with the answers that Entra gives.
 type EntraClient = Client<
-    EntraError,
+    Refusal,
     TokenAnswer,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,

@@ -10,7 +10,7 @@ use defender_transport::{
 use http::{Request, Response, StatusCode, header};
 use oauth2::{HttpRequest, HttpResponse, RequestTokenError, TokenUrl, url::form_urlencoded};
 
-use super::answer::TokenAnswer;
+use super::answer::{Refusal, TokenAnswer};
 use crate::{Context, EntraError, Error, ErrorKind, secret::Secret};
 
 /// A token's answer is small; one that is not is refused.
@@ -47,10 +47,10 @@ impl<'t> Exchange<'t> {
     }
 
     /// `oauth2`'s error as ours. Its own goes no further: a parse error of its carries the whole answer.
-    pub(super) fn told(&self, error: RequestTokenError<Error, EntraError>) -> Error {
+    pub(super) fn told(&self, error: RequestTokenError<Error, Refusal>) -> Error {
         let response = |what: &str| Error::new(ErrorKind::Response).context(what);
         match error {
-            RequestTokenError::ServerResponse(entra) => Error::refused(entra.without(&self.secrets)),
+            RequestTokenError::ServerResponse(Refusal(entra)) => Error::refused(entra.without(&self.secrets)),
             RequestTokenError::Request(error) => error,
             RequestTokenError::Parse(at, _answer) => {
                 response(&Secret::without(format!("at `{}`", at.path()), &self.secrets))

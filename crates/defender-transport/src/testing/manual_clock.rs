@@ -120,6 +120,7 @@ impl Default for ManualClock {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         let hands = self.hands();
