@@ -8,8 +8,9 @@ use defender_transport::extensions::Resend;
 use http::{Method, Request};
 
 use crate::{
-    BoxFuture, DefenderClient, Error, ErrorKind, Wait,
+    BoxFuture, DefenderClient, Download, Error, ErrorKind, LiveResponseResult, Wait,
     call::{Call, ENTITY, JSON},
+    link::Source,
 };
 
 /// One action, by its id. It owns its client.
@@ -41,6 +42,35 @@ impl ActionHandle {
     /// Waits until the action has ended. `Ok` only when it succeeded.
     pub fn wait(&self) -> Wait {
         Wait::new(self.client.clone(), self.id.clone(), None)
+    }
+
+    /// The investigation package that the action collected, to be downloaded. Nothing is sent.
+    ///
+    /// Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.CollectForensics`; 2 calls a minute
+    /// and 120 an hour. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>.
+    ///
+    /// ```no_run
+    /// # use defender_actions::DefenderClient;
+    /// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let collected = defender.machine("m1".parse()?).collect_investigation_package("Ticket 4711").await?;
+    /// collected.wait().await?;
+    /// let saved = defender.action(collected.id().clone()).package().save_as("package.zip").await?;
+    /// println!("{} bytes, SHA-256 {}", saved.size(), saved.sha256());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn package(&self) -> Download {
+        Download::new(self.client.clone(), self.id.clone(), Source::Package)
+    }
+
+    /// The result of the live response command with this index, counted from 0 in the order in which they were asked for.
+    /// Nothing is sent.
+    ///
+    /// Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.LiveResponse`. Source:
+    /// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result>.
+    #[must_use]
+    pub fn result(&self, index: u32) -> LiveResponseResult {
+        LiveResponseResult::new(self.client.clone(), self.id.clone(), index)
     }
 }
 

@@ -250,11 +250,13 @@ impl DefenderClientBuilder {
         let audience = self.audience.unwrap_or_else(|| self.cloud.audience().to_owned());
         context = context.audience(audience.as_str());
         let credential = connecting(&context).map_err(|source| wrong("of its credential").caused_by(source))?;
+        let downloads = stack::downloads(Arc::clone(&wire), &settings);
         let transport = stack::api(wire, &settings, Arc::clone(&credential), &base)
             .map_err(|source| wrong("of its base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
             transport,
+            downloads,
             clock,
             credential,
             audience,

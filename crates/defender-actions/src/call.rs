@@ -175,7 +175,7 @@ fn without_token(error: defender_transport::Error) -> Error {
 }
 
 /// What a status that is no success means.
-fn refusal(problem: &Problem, resend: Resend) -> ErrorKind {
+pub(crate) fn refusal(problem: &Problem, resend: Resend) -> ErrorKind {
     match problem.status() {
         _ if problem.is_already_in_progress() => ErrorKind::AlreadyInProgress,
         401 => ErrorKind::Unauthorized,

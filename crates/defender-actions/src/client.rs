@@ -20,6 +20,8 @@ pub struct DefenderClient(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) transport: Arc<dyn Transport>,
+    /// What travels by a link, and never with a token.
+    pub(crate) downloads: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) credential: Arc<dyn TokenCredential>,
     /// For whom its tokens should be.

@@ -8,25 +8,47 @@ mod call;
 mod check;
 mod claimed;
 mod client;
+<<<<<<< HEAD
 mod departure;
+=======
+mod content_range;
+mod download;
+>>>>>>> dabc09f (feat(actions): packages and live response results, streamed, resumed, hashed, and saved whole or not at all)
 mod error;
+mod fetch;
+mod file_name;
 mod find;
 mod intent;
 mod library;
+mod link;
+mod link_target;
 mod list;
+mod live_response_result;
 mod machine;
 mod machines;
 mod multipart;
 mod outcome;
+<<<<<<< HEAD
 mod patience;
 mod perform;
 mod preflight;
 mod raw;
+=======
+mod partial_file;
+mod perform;
+mod preflight;
+mod printable;
+>>>>>>> dabc09f (feat(actions): packages and live response results, streamed, resumed, hashed, and saved whole or not at all)
 mod recover;
 mod service_time;
+mod sha256;
 mod stack;
 mod submitted;
+<<<<<<< HEAD
 mod telling;
+=======
+mod unpack;
+>>>>>>> dabc09f (feat(actions): packages and live response results, streamed, resumed, hashed, and saved whole or not at all)
 mod wait;
 mod wait_all;
 
@@ -41,16 +63,23 @@ pub use {
     builder::DefenderClientBuilder,
     check::Concern,
     client::DefenderClient,
+<<<<<<< HEAD
     error::{Error, ErrorKind, UnknownReason},
+=======
+    download::{Download, Downloaded, Progress},
+    error::{Error, ErrorKind},
+>>>>>>> dabc09f (feat(actions): packages and live response results, streamed, resumed, hashed, and saved whole or not at all)
     intent::Intent,
     library::{Library, Upload},
     list::Listing,
+    live_response_result::{LiveResponseResult, ScriptResult},
     machine::MachineHandle,
     machines::Machines,
     perform::Perform,
     preflight::{Obstacle, Preflight, Readiness},
     raw::Raw,
     recover::Recover,
+    sha256::Sha256,
     submitted::{Origin, Submitted},
     wait::Wait,
     wait_all::WaitAll,

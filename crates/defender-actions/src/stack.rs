@@ -59,3 +59,15 @@ pub(crate) fn tokens(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn T
     let retry = settings.retry().unauthorized_is_final();
     wire.collected().retrying(clock()).policy(retry).shared()
 }
+
+/// What downloads by a link travel through. The link is the permission: nobody puts a token on them, and they are of no lane.
+/// What comes is what is stored, whose hash may be known, so that nothing is decompressed. How long it takes is up to its size,
+/// so that only silence ends it.
+pub(crate) fn downloads(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
+    let clock = || settings.clock();
+    let wire = wire.redirected().deadline(clock()).times(settings.timeouts);
+    #[cfg(feature = "tracing")]
+    let wire = wire.traced(clock());
+    let retry = settings.retry().unauthorized_is_final();
+    wire.collected().retrying(clock()).policy(retry).shared()
+}

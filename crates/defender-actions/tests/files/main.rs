@@ -7,7 +7,11 @@
     reason = "a test that cannot set up its world has failed"
 )]
 
+mod downloads;
 mod library;
+mod live_response;
 mod machines;
+mod packages;
 mod requests;
+mod store;
 mod support;

@@ -83,6 +83,34 @@ async fn the_changes_of_a_machine_are_asked_for_as_their_pages_print_it() {
 }
 
 #[tokio::test]
+async fn the_links_are_asked_for_as_their_pages_print_it() {
+    let (defender, wire) = over(|request| {
+        let record = r#"{"id":"a1","status":"Succeeded","commands":[
+            {"index":0,"commandStatus":"Completed","command":{"type":"GetFile"}}]}"#;
+        let is_record = request.uri().path() == "/api/machineactions/a1";
+        (200, if is_record { record.to_owned() } else { r#"{"value":"https://b.example/?sig=s"}"#.to_owned() })
+    });
+    let action = defender.action("a1".parse().unwrap());
+    action.package().link().await.unwrap();
+    let link = action.result(0).stored().link().await.unwrap();
+    assert_eq!(link.url(), "https://b.example/?sig=s");
+    assert_eq!(
+        lines(&wire),
+        [
+            "GET /api/machineactions/a1/getPackageUri",
+            "GET /api/machineactions/a1",
+            "GET /api/machineactions/a1/GetLiveResponseResultDownloadLink(index=0)",
+        ]
+    );
+    let [package, _, result] = &wire.requests()[..] else { panic!() };
+    let limits = |request: &http::Request<bytes::Bytes>| {
+        let lane = request.extensions().get::<Lane>().unwrap().clone();
+        lane.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>()
+    };
+    assert_eq!((limits(package), limits(result)), (vec![(2, 60), (120, 3_600)], vec![(100, 60), (1_500, 3_600)]));
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_for_is_refused_before_anything_is_sent() {
     let (defender, wire) = over(|_| panic!("nothing may be sent"));
     let machine = defender.machine("m1".parse().unwrap());

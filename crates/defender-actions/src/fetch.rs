@@ -1,0 +1,311 @@
+//! The bytes behind a link, to their end.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use defender_model::{ActionId, Problem};
+use defender_transport::{
+    Body, Error as Broken, ErrorKind as BrokenKind,
+    extensions::{Attempts, Read, Resend},
+    retry_after,
+};
+use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+
+use crate::{
+    DefenderClient, Error, ErrorKind, call::refusal, content_range::ContentRange, link::Source,
+    link_target::LinkTarget, sha256::Hasher,
+};
+
+/// How often a download is taken up again before something has come of it.
+const RESUMES: u32 = 5;
+/// How much has to come of a connection for it to have been of use.
+const OF_USE: u64 = 64 << 10;
+/// The pause before it is taken up again, which doubles.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How much of a refusal is read.
+const REFUSAL: usize = 64 << 10;
+
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
+
+/// The bytes behind a link, whatever becomes of the connections on the way: a broken one is taken up again where it broke, and
+/// a link that is over is asked for anew.
+pub(crate) struct Fetch {
+    client: DefenderClient,
+    action: ActionId,
+    source: Source,
+    limit: u64,
+    target: Option<LinkTarget>,
+    pieces: Option<Pieces>,
+    /// How much has come, and is known to be of one and the same file.
+    offset: u64,
+    total: Option<u64>,
+    /// The file's own tag or date, by which a change of it is seen.
+    validator: Option<HeaderValue>,
+    hasher: Hasher,
+    /// What comes again, since the store began from the start: it is left out, if it is what had come.
+    again: Option<(u64, Hasher)>,
+    troubles: u32,
+    /// How much had come at the last trouble.
+    troubled_at: u64,
+    renewed_at: Option<u64>,
+}
+
+impl Fetch {
+    pub(crate) fn new(client: DefenderClient, action: ActionId, source: Source, limit: u64) -> Self {
+        Self {
+            client,
+            action,
+            source,
+            limit,
+            target: None,
+            pieces: None,
+            offset: 0,
+            total: None,
+            validator: None,
+            hasher: Hasher::default(),
+            again: None,
+            troubles: 0,
+            troubled_at: 0,
+            renewed_at: None,
+        }
+    }
+
+    /// How much has come.
+    pub(crate) fn received(&self) -> u64 {
+        self.offset
+    }
+
+    /// How much it is, where the store says so.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// What has come next; `None` where it is all there.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            let Some(pieces) = &mut self.pieces else {
+                if self.open().await? {
+                    continue;
+                }
+                return Ok(None);
+            };
+            match pieces.next().await {
+                Some(Ok(piece)) => {
+                    let piece = self.take(piece)?;
+                    if !piece.is_empty() {
+                        return Ok(Some(piece));
+                    }
+                }
+                Some(Err(error)) => {
+                    let error = self.cleaned(error);
+                    self.trouble(error).await?;
+                }
+                None if self.again.is_some() || self.total.is_some_and(|total| self.offset < total) => {
+                    self.trouble("it ended before its end".into()).await?;
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Of what came, what is new.
+    fn take(&mut self, mut piece: Bytes) -> Result<Bytes, Error> {
+        if let Some((left, hasher)) = &mut self.again {
+            let old = piece.split_to(usize::try_from(*left).unwrap_or(usize::MAX).min(piece.len()));
+            hasher.update(&old);
+            *left = left.saturating_sub(u64::try_from(old.len()).unwrap_or(u64::MAX));
+            if *left > 0 {
+                return Ok(Bytes::new());
+            }
+            let same = hasher.so_far() == self.hasher.so_far();
+            self.again = None;
+            if !same {
+                return Err(self.changed("what came again is not what had come"));
+            }
+        }
+        let size = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        let offset = self.offset.saturating_add(size);
+        if offset > self.limit {
+            return Err(self.too_large());
+        }
+        if self.total.is_some_and(|total| offset > total) {
+            return Err(self.changed("more came than was announced"));
+        }
+        self.offset = offset;
+        self.hasher.update(&piece);
+        Ok(piece)
+    }
+
+    /// Notes that a connection broke, and waits before the next.
+    async fn trouble(&mut self, why: Box<dyn std::error::Error + Send + Sync>) -> Result<(), Error> {
+        self.pieces = None;
+        self.again = None;
+        if self.offset.saturating_sub(self.troubled_at) >= OF_USE {
+            self.troubles = 0;
+        }
+        self.troubled_at = self.offset;
+        self.troubles = self.troubles.saturating_add(1);
+        if self.troubles > RESUMES {
+            return Err(self.error(ErrorKind::Interrupted).caused_by(why));
+        }
+        let doubled = PAUSE.saturating_mul(1_u32.checked_shl(self.troubles.saturating_sub(1)).unwrap_or(u32::MAX));
+        Arc::clone(&self.client.inner().clock).sleep(doubled).await;
+        Ok(())
+    }
+
+    /// Asks for what is missing. False where nothing is.
+    async fn open(&mut self) -> Result<bool, Error> {
+        let target = if let Some(target) = self.target.take() {
+            target
+        } else {
+            let link = self.source.link(&self.client, &self.action, None).await?;
+            LinkTarget::of(&link).map_err(|why| self.error(ErrorKind::Refused).caused_by(why))?
+        };
+        let request = self.request(&target)?;
+        self.target = Some(target);
+        let answer = match self.client.inner().downloads.send(request).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.unanswered(error)),
+        };
+        match answer.status() {
+            StatusCode::OK => self.whole(answer.headers())?,
+            StatusCode::PARTIAL_CONTENT => self.part(answer.headers())?,
+            // Nothing is missing: what broke was only the end of the last connection.
+            StatusCode::RANGE_NOT_SATISFIABLE if self.offset > 0 => {
+                let range = header_text(answer.headers(), &header::CONTENT_RANGE);
+                let total = range.and_then(|range| range.strip_prefix("bytes */")?.trim().parse().ok());
+                return if total == Some(self.offset) && self.total.is_none_or(|total| total == self.offset) {
+                    Ok(false)
+                } else {
+                    Err(self.changed("the store has no more of it"))
+                };
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.renewed_at != Some(self.offset) => {
+                self.renewed_at = Some(self.offset);
+                self.target = None;
+                return Ok(true);
+            }
+            _ => return Err(self.refused(answer).await),
+        }
+        if self.total.is_some_and(|total| total > self.limit) {
+            return Err(self.too_large());
+        }
+        self.pieces = Some(Box::pin(answer.into_body().into_stream()));
+        Ok(true)
+    }
+
+    fn request(&self, target: &LinkTarget) -> Result<Request<Bytes>, Error> {
+        let request = Request::get(target.uri().clone()).body(Bytes::new());
+        let mut request = request.map_err(|_| self.error(ErrorKind::Refused).caused_by("the link is not a URL"))?;
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if self.offset > 0
+            && let Ok(range) = HeaderValue::try_from(format!("bytes={}-", self.offset))
+        {
+            headers.insert(header::RANGE, range);
+            if let Some(validator) = &self.validator {
+                headers.insert(header::IF_RANGE, validator.clone());
+            }
+        }
+        request.extensions_mut().insert(Resend::Safe);
+        request.extensions_mut().insert(Read::Stream);
+        Ok(request)
+    }
+
+    /// An answer with all of it.
+    fn whole(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+        let total = header_text(headers, &header::CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
+        self.same_file(headers, total)?;
+        self.total = self.total.or(total);
+        if self.offset > 0 {
+            self.again = Some((self.offset, Hasher::default()));
+        }
+        Ok(())
+    }
+
+    /// An answer with what is missing of it.
+    fn part(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+        let range = header_text(headers, &header::CONTENT_RANGE).and_then(ContentRange::parse);
+        let Some(range) = range.filter(|range| range.first == self.offset) else {
+            return Err(self.changed("another part of it came than was asked for"));
+        };
+        self.same_file(headers, range.total)?;
+        self.total = self.total.or(range.total);
+        Ok(())
+    }
+
+    /// Checks that it is the file that was begun.
+    fn same_file(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+        let tag = headers.get(header::ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"));
+        let validator = tag.or_else(|| headers.get(header::LAST_MODIFIED)).cloned();
+        let other = |known: Option<&HeaderValue>| known.is_some() && validator.is_some() && known != validator.as_ref();
+        if self.offset > 0 && other(self.validator.as_ref()) {
+            return Err(self.changed("it has been replaced since the download began"));
+        }
+        if self.offset > 0 && total.is_some() && self.total.is_some() && total != self.total {
+            return Err(self.changed("its size is another than when the download began"));
+        }
+        if self.offset == 0 {
+            (self.validator, self.total) = (validator, total);
+        }
+        Ok(())
+    }
+
+    fn error(&self, kind: ErrorKind) -> Error {
+        Error::new(kind).context(self.source.words(&self.action))
+    }
+
+    fn changed(&self, why: &str) -> Error {
+        self.error(ErrorKind::Corrupt).caused_by(why)
+    }
+
+    fn too_large(&self) -> Error {
+        self.error(ErrorKind::TooLarge).caused_by(format!("it has more than {} bytes", self.limit))
+    }
+
+    fn cleaned(&self, error: Broken) -> Box<dyn std::error::Error + Send + Sync> {
+        match &self.target {
+            Some(target) => target.cleaned(error),
+            None => error.into(),
+        }
+    }
+
+    fn unanswered(&self, error: Broken) -> Error {
+        let (kind, attempts, again) = (no_answer_kind(&error), error.attempts(), error.retry_after());
+        self.error(kind).caused_by(self.cleaned(error)).after(attempts, again)
+    }
+
+    /// What the store says when it does not give it.
+    async fn refused(&mut self, answer: Response<Body>) -> Error {
+        let attempts = Attempts::of(&answer);
+        let (head, body) = answer.into_parts();
+        let again = retry_after(&head.headers, self.client.inner().clock.now());
+        let body = body.collect(REFUSAL).await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&body);
+        // Where it leads on to may be a secret of its own.
+        let kept = self.target.as_ref().filter(|_| !head.status.is_redirection());
+        let text = kept.map_or_else(String::new, |target| target.scrubbed(&text));
+        let problem = Problem::parse(head.status.as_u16(), text.as_bytes());
+        let mut error = self.error(refusal(&problem, Resend::Safe)).after(attempts, again);
+        if head.status.is_redirection() {
+            error = error.caused_by("the link leads on to elsewhere, and that is not followed");
+        } else if let Some(code) = header_text(&head.headers, &header::HeaderName::from_static("x-ms-error-code")) {
+            error = error.caused_by(format!("the store says {}", code.escape_debug()));
+        }
+        error.problem_was(problem)
+    }
+}
+
+/// What it means that the store gave no answer.
+fn no_answer_kind(error: &Broken) -> ErrorKind {
+    match error.kind() {
+        BrokenKind::Request => ErrorKind::Request,
+        _ if error.never_sent() => ErrorKind::NotReached,
+        _ => ErrorKind::Interrupted,
+    }
+}
+
+fn header_text<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}

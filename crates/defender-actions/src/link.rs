@@ -1,0 +1,127 @@
+//! The links under which the service puts what an action brought home.
+
+use std::time::Duration;
+
+use defender_model::{ActionId, ActionStatus, CommandStatus, DownloadLink, Limit, MachineAction};
+use defender_transport::extensions::Resend;
+use http::Method;
+
+use crate::{
+    ActionHandle, DefenderClient, Error, ErrorKind,
+    call::{Call, ENTITY},
+    wait::ended,
+};
+
+/// What an action brought home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The investigation package.
+    Package,
+    /// The result of the live response command with this index.
+    Result(u32),
+}
+
+/// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>
+const PACKAGE_LINKS: &[Limit] = &[Limit::new(2, Duration::from_secs(60)), Limit::new(120, Duration::from_secs(3_600))];
+
+impl Source {
+    pub(crate) fn words(self, action: &ActionId) -> String {
+        match self {
+            Self::Package => format!("the package of action {action}"),
+            Self::Result(index) => format!("the result of command {index} of action {action}"),
+        }
+    }
+
+    fn call(self, action: &ActionId, timeout: Option<Duration>) -> Call<'static> {
+        let (below, template, quota) = match self {
+            Self::Package => ("getPackageUri".to_owned(), "/machineactions/{id}/getPackageUri", PACKAGE_LINKS),
+            // The parentheses and what is in them stand as the page prints them.
+            Self::Result(index) => (
+                format!("GetLiveResponseResultDownloadLink(index={index})"),
+                "/machineactions/{id}/GetLiveResponseResultDownloadLink(index={index})",
+                Limit::GENERAL,
+            ),
+        };
+        Call {
+            method: Method::GET,
+            path: format!("/machineactions/{action}/{below}"),
+            template: template.to_owned(),
+            quota,
+            resend: Resend::Safe,
+            read: ENTITY,
+            timeout,
+            body: None,
+        }
+    }
+
+    /// Asks for a link, which is good for a short while.
+    pub(crate) async fn link(
+        self,
+        client: &DefenderClient,
+        action: &ActionId,
+        timeout: Option<Duration>,
+    ) -> Result<DownloadLink, Error> {
+        match client.inner().call(self.call(action, timeout)).await {
+            Err(error) if error.is_not_found() => Err(self.not_there(client, action, error).await),
+            link => link,
+        }
+    }
+
+    /// A 404 says that there is no such action, or that it goes on: the action's record tells which.
+    async fn not_there(self, client: &DefenderClient, action: &ActionId, error: Error) -> Error {
+        let record = match ActionHandle::new(client.clone(), action.clone()).get().await {
+            Ok(record) => record,
+            Err(unread) if unread.is_not_found() => return error,
+            Err(unread) => return error.because(unread),
+        };
+        if !record.status.is_terminal() {
+            return Error::new(ErrorKind::NotReady).context(self.words(action)).about(Some(record)).caused_by(error);
+        }
+        if record.status != ActionStatus::Succeeded && self == Self::Package {
+            return ended(record).err().map_or(error, |ended| ended);
+        }
+        // It may take its time to appear.
+        error.retryable(true).about(Some(record))
+    }
+}
+
+/// What a command of live response leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    Transcript,
+    File,
+    /// Something that this library does not know.
+    Something,
+}
+
+/// Looks in the action's record whether the command has a result, so that none is asked for where there cannot be any.
+pub(crate) async fn leaves(client: &DefenderClient, action: &ActionId, index: u32) -> Result<Leaves, Error> {
+    let record = ActionHandle::new(client.clone(), action.clone()).get().await?;
+    let what = Source::Result(index).words(action);
+    let none = |why: String, record: MachineAction| {
+        Err(Error::new(ErrorKind::NoResult).context(what.clone()).about(Some(record)).caused_by(why))
+    };
+    let commands = record.commands.as_deref().unwrap_or_default();
+    let numbered = commands.iter().find(|command| command.index.is_some_and(|own| i64::from(own) == i64::from(index)));
+    let by_place = || usize::try_from(index).ok().and_then(|place| commands.get(place)).filter(|it| it.index.is_none());
+    let Some(command) = numbered.or_else(by_place) else {
+        let why = format!("the action has {} commands, counted from 0", commands.len());
+        return none(why, record);
+    };
+    let kind = command.command.as_ref().and_then(|command| command.command_type.as_deref()).unwrap_or_default();
+    let leaves = match kind.to_ascii_lowercase().as_str() {
+        "putfile" => {
+            return none("it is a PutFile, which puts a file onto the machine and leaves nothing".to_owned(), record);
+        }
+        "runscript" => Leaves::Transcript,
+        "getfile" => Leaves::File,
+        _ => Leaves::Something,
+    };
+    if command.command_status == CommandStatus::Created {
+        if record.status.is_terminal() {
+            return none(format!("it was not run, since the action ended as {}", record.status), record);
+        }
+        return Err(Error::new(ErrorKind::NotReady).context(what).about(Some(record)));
+    }
+    Ok(leaves)
+}

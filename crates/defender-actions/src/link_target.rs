@@ -1,0 +1,124 @@
+//! Where a link leads, and what of it must not be seen.
+
+use std::{error::Error as StdError, fmt};
+
+use defender_model::DownloadLink;
+use http::Uri;
+use percent_encoding::percent_decode_str;
+
+/// Longer than any link of the store, which has some 500 characters.
+const LONGEST: usize = 16 << 10;
+/// Shorter values are in any text.
+const SHORTEST_SECRET: usize = 6;
+
+/// Where a link leads. Its query lets whoever has it download, so it is in no text that this gives.
+#[derive(Clone)]
+pub(crate) struct LinkTarget {
+    uri: Uri,
+    secrets: Vec<String>,
+}
+
+impl LinkTarget {
+    /// The target of a link, or why it is not followed.
+    pub(crate) fn of(link: &DownloadLink) -> Result<Self, &'static str> {
+        let url = link.url();
+        if url.len() > LONGEST {
+            return Err("the link is longer than 16 KiB");
+        }
+        // The error of the parser is not kept: another version of it might show what it could not read.
+        let uri: Uri = url.parse().map_err(|_| "the link is not a URL")?;
+        if uri.scheme_str() != Some("https") {
+            return Err("the link does not begin with https://");
+        }
+        let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+        if uri.host().is_none_or(str::is_empty) || authority.contains('@') {
+            return Err("the link has no host, or a user before it");
+        }
+        let query = uri.query().unwrap_or_default();
+        let values = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .flat_map(|(_, value)| [value.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned()]);
+        let mut secrets: Vec<String> = values.chain([query.to_owned()]).collect();
+        secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+        // The longest first, so that none leaves a part of another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.dedup();
+        Ok(Self { uri, secrets })
+    }
+
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.uri
+    }
+
+    /// The text without what is secret of the link.
+    pub(crate) fn scrubbed(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
+    }
+
+    /// The error; where it or a cause of it shows what is secret, a text without that in its place. A wire that is not ours may
+    /// put URLs into its errors.
+    pub(crate) fn cleaned<E>(&self, error: E) -> Box<dyn StdError + Send + Sync>
+    where
+        E: StdError + Send + Sync + 'static,
+    {
+        let mut shown = format!("{error:?}");
+        let mut told = error.to_string();
+        let mut cause = error.source();
+        while let Some(next) = cause {
+            told = format!("{told}: {next}");
+            shown = format!("{shown} {next:?}");
+            cause = next.source();
+        }
+        let is_secret_in = |text: &str| self.secrets.iter().any(|secret| text.contains(secret.as_str()));
+        if is_secret_in(&told) || is_secret_in(&shown) { self.scrubbed(&told).into() } else { error.into() }
+    }
+}
+
+impl fmt::Debug for LinkTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkTarget").field("host", &self.uri.host()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Result<LinkTarget, &'static str> {
+        let answer = serde_json::json!({ "value": url }).to_string();
+        LinkTarget::of(&serde_json::from_str(&answer).unwrap())
+    }
+
+    #[test]
+    fn only_https_with_a_host_and_no_user_is_followed() {
+        target("https://blobs.example.com/p.zip?sig=s").unwrap();
+        for (url, why) in [
+            ("http://blobs.example.com/p.zip?sig=canary", "https"),
+            ("http://127.0.0.1/p.zip?sig=canary", "https"),
+            ("file:///etc/passwd", ""),
+            ("ftp://example.com/canary", "https"),
+            ("/p.zip?sig=canary", "https"),
+            ("https:///p.zip?sig=canary", ""),
+            ("https://user:canary@example.com/p.zip", "user"),
+            ("https://exa mple.com/?sig=canary", "not a URL"),
+            (&format!("https://example.com/?sig={}", "canary".repeat(200_000)), "16 KiB"),
+        ] {
+            let refused = target(url).unwrap_err();
+            assert!(refused.contains(why) && !refused.contains("canary"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn nothing_shows_the_query() {
+        let target = target("https://example.com/p.zip?sv=2019&se=2026-01-01T00%3A00%3A00Z&sig=a%2Bcanary%3D").unwrap();
+        assert!(!format!("{target:?}").contains("canary"));
+        for text in ["GET /p.zip?sv=2019&se=2026-01-01T00%3A00%3A00Z&sig=a%2Bcanary%3D", "a%2Bcanary%3D", "a+canary="] {
+            let scrubbed = target.scrubbed(&format!("error at {text}, sorry"));
+            assert!(!scrubbed.contains("canary") && scrubbed.contains(", sorry"), "{scrubbed}");
+        }
+        let error = target.cleaned(std::io::Error::other("sending to ?sig=a+canary= failed"));
+        assert!(!format!("{error} {error:?}").contains("canary"));
+        assert_eq!(target.cleaned(std::io::Error::other("reset")).to_string(), "reset");
+    }
+}

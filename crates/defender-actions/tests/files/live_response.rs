@@ -1,0 +1,183 @@
+//! What live response brings home, on the emulator and from a machine that lies.
+
+use std::{io::Write, time::Duration};
+
+use bytes::Bytes;
+use defender_actions::{
+    ErrorKind,
+    model::{ActionId, LiveResponseCommand as Command},
+};
+use defender_emulator::Outcome;
+use flate2::{Compression, GzBuilder};
+
+use crate::{
+    store::{Folder, Store, always},
+    support::{World, forbidden, whole},
+};
+
+async fn session(world: &World) -> ActionId {
+    let machine = world.defender.machine(world.emulator.machine_ids()[0].parse().unwrap());
+    let commands =
+        [Command::put_file("tool.exe"), Command::run_script("a.ps1").args("-x"), Command::get_file(r"C:\temp\out.txt")];
+    world.run(machine.run_live_response("c", commands).into_future()).await.unwrap().id().clone()
+}
+
+fn gzip(name: Option<&[u8]>, content: &[u8]) -> Bytes {
+    let mut builder = GzBuilder::new();
+    if let Some(name) = name {
+        builder = builder.filename(name);
+    }
+    let mut packed = builder.write(Vec::new(), Compression::default());
+    packed.write_all(content).unwrap();
+    packed.finish().unwrap().into()
+}
+
+#[tokio::test]
+async fn a_script_is_run_and_its_output_is_read() {
+    let world = World::new();
+    let action = world.defender.action(session(&world).await);
+    let early = world.run(action.result(1).transcript().into_future()).await.unwrap_err();
+    assert_eq!((early.kind(), early.action().is_some()), (ErrorKind::NotReady, true));
+    world.clock.advance(Duration::from_secs(3));
+    let said = world.run(action.result(1).transcript().into_future()).await.unwrap();
+    assert_eq!((said.script_name().as_str(), said.exit_code()), ("a.ps1", Some(0)));
+    assert_eq!(said.output(), "Transcript started\na.ps1 -x\n");
+    assert_eq!(said.raw().script_output.as_deref(), Some("Transcript started\r\na.ps1 -x\r\n\0"));
+    assert_eq!((said.errors().as_str(), said.to_string()), ("", said.output()));
+}
+
+#[tokio::test]
+async fn a_file_comes_unpacked_and_with_its_name() {
+    let (world, folder) = (World::new(), Folder::new());
+    let action = world.defender.action(session(&world).await);
+    world.clock.advance(Duration::from_secs(3));
+    let got = world.run(action.result(2).file().save_as(folder.0.join("got"))).await.unwrap();
+    assert_eq!(std::fs::read_to_string(folder.0.join("got")).unwrap(), "Contents of C:\\temp\\out.txt\r\n");
+    assert_eq!((got.file_name().as_deref(), got.untrusted_name()), (Some("out.txt"), Some("out.txt")));
+    let mut stored = Vec::new();
+    world.run(action.result(2).stored().write_to(&mut stored)).await.unwrap();
+    assert!(stored.starts_with(&[0x1f, 0x8b]));
+}
+
+#[tokio::test]
+async fn trap_19_a_put_file_has_no_result_and_none_is_asked_for() {
+    let world = World::new();
+    let action = world.defender.action(session(&world).await);
+    world.clock.advance(Duration::from_secs(3));
+    let record = world.run(action.get().into_future()).await.unwrap();
+    let put = &record.commands.unwrap()[0];
+    let params = put.command.as_ref().unwrap().params.as_ref().unwrap();
+    assert_eq!(params[0].key.as_deref(), Some("FileName"));
+
+    let store = Store::with_link("https://blobs.example.com/x?sig=s", "PutFile", [always(200, &[], "no")]);
+    for error in [
+        world.run(action.result(0).transcript().into_future()).await.unwrap_err(),
+        world.run(action.result(0).file().write_to(Vec::new())).await.unwrap_err(),
+        world.run(action.result(0).stored().link().into_future()).await.unwrap_err(),
+        // And a good PutFile is not a failed action.
+        store.run(store.result().transcript().into_future()).await.unwrap_err(),
+    ] {
+        assert_eq!((error.kind(), error.never_sent()), (ErrorKind::NoResult, true), "{error}");
+        assert!(whole(&error).contains("it is a PutFile") && error.action().is_some());
+    }
+    assert_eq!(store.wire.requests().len(), 1, "the record alone was read");
+}
+
+#[tokio::test]
+async fn another_kind_of_result_and_one_that_is_not_there_are_told_before_asking() {
+    let world = World::new();
+    let action = world.defender.action(session(&world).await);
+    world.clock.advance(Duration::from_secs(3));
+    let no_file = world.run(action.result(1).file().write_to(Vec::new())).await.unwrap_err();
+    let no_transcript = world.run(action.result(2).transcript().into_future()).await.unwrap_err();
+    let no_command = world.run(action.result(3).stored().write_to(Vec::new())).await.unwrap_err();
+    for (error, why) in
+        [(no_file, "leaves a transcript"), (no_transcript, "leaves a file"), (no_command, "has 3 commands")]
+    {
+        assert_eq!(error.kind(), ErrorKind::NoResult);
+        assert!(whole(&error).contains(why), "{error:?}");
+    }
+    // The first fails, and the others are never run.
+    let world = World::new();
+    world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 });
+    let failed = world.defender.action(session(&world).await);
+    world.clock.advance(Duration::from_secs(3));
+    let error = world.run(failed.result(1).transcript().into_future()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoResult);
+    assert!(whole(&error).contains("it was not run, since the action ended as Failed"));
+}
+
+#[tokio::test]
+async fn without_the_permission_it_is_forbidden_and_of_an_unknown_action_not_found() {
+    let world = World::with(|builder| builder.without_role("Machine.Read.All").without_role("Machine.ReadWrite.All"));
+    let action = world.defender.action(session(&world).await);
+    forbidden(world.run(action.result(1).transcript().into_future()).await);
+    forbidden(world.run(action.result(2).file().write_to(Vec::new())).await);
+    let world = World::new();
+    let nobody = world.defender.action("nobody".parse().unwrap());
+    assert!(world.run(nobody.result(0).transcript().into_future()).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn a_name_that_leads_elsewhere_is_never_a_path() {
+    let folder = Folder::new();
+    let packed = gzip(Some(b"../../etc/passwd"), b"root");
+    let store = Store::with_link("https://blobs.example.com/x?sig=s", "GetFile", [always(200, &[], packed)]);
+    let got = store.run(store.result().file().save_as(folder.0.join("mine"))).await.unwrap();
+    assert_eq!(folder.names(), ["mine"]);
+    assert_eq!(std::fs::read(folder.0.join("mine")).unwrap(), b"root");
+    assert_eq!((got.file_name().as_deref(), got.untrusted_name()), (Some("passwd"), Some("../../etc/passwd")));
+    // One that is never-ending is no gzip's.
+    let endless = [&[0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3][..], &vec![b'a'; 1 << 20]].concat();
+    let store = Store::with_link("https://blobs.example.com/x?sig=s", "GetFile", [always(200, &[], endless)]);
+    let error = store.run(store.result().file().save_as(folder.0.join("other"))).await.unwrap_err();
+    assert_eq!((error.kind(), folder.names().len()), (ErrorKind::Corrupt, 1));
+}
+
+#[tokio::test]
+async fn a_gzip_bomb_ends_at_the_limit_and_leaves_nothing() {
+    let bomb = gzip(None, &vec![0; 20 << 20]);
+    let folder = Folder::new();
+    let link = "https://blobs.example.com/x?sig=s";
+    let store = Store::with_link(link, "GetFile", [always(200, &[], bomb.clone())]);
+    let error = store.run(store.result().file().limit(2 << 20).save_as(folder.0.join("x"))).await.unwrap_err();
+    assert_eq!((error.kind(), folder.names().len()), (ErrorKind::TooLarge, 0));
+    let store = Store::with_link(link, "RunScript", [always(200, &[], bomb)]);
+    let error = store.run(store.result().transcript().into_future()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+}
+
+#[tokio::test]
+async fn a_broken_gzip_is_corrupt_and_what_is_none_is_taken_as_it_is() {
+    let link = "https://blobs.example.com/x?sig=s";
+    let mut flipped = gzip(Some(b"a"), &[7; 1_000]).to_vec();
+    let crc = flipped.len() - 8;
+    flipped[crc] ^= 1;
+    let store = Store::with_link(link, "GetFile", [always(200, &[], flipped)]);
+    let error = store.run(store.result().file().write_to(Vec::new())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    let store = Store::with_link(link, "GetFile", [always(200, &[], "MZ plain")]);
+    let mut written = Vec::new();
+    let got = store.run(store.result().file().write_to(&mut written)).await.unwrap();
+    assert_eq!((written.as_slice(), got.untrusted_name()), (&b"MZ plain"[..], None));
+}
+
+#[tokio::test]
+async fn a_transcript_with_escape_sequences_is_harmless_and_kept_raw() {
+    let link = "https://blobs.example.com/x?sig=s";
+    let output = "\u{1b}[2J\u{1b}]0;owned\u{7}all is well\r\nerror\rfine\u{202e}\0\0";
+    let body =
+        serde_json::json!({"script_name": "a\u{1b}[31m.ps1", "exit_code": 1, "script_output": output}).to_string();
+    for stored in [Bytes::from(format!("{body}\0\0")), gzip(None, body.as_bytes())] {
+        let store = Store::with_link(link, "RunScript", [always(200, &[], stored)]);
+        let said = store.run(store.result().transcript().into_future()).await.unwrap();
+        assert_eq!(said.output(), "all is well\nerror\nfine");
+        assert_eq!((said.script_name().as_str(), said.exit_code()), ("a.ps1", Some(1)));
+        assert_eq!(said.raw().script_output.as_deref(), Some(output));
+        assert!(!format!("{said}{said:?}").contains('\u{1b}'));
+    }
+    let store = Store::with_link(link, "RunScript", [always(200, &[], "\u{1b}[2J no JSON")]);
+    let error = store.run(store.result().transcript().into_future()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
+    assert!(!whole(&error).contains('\u{1b}'));
+}

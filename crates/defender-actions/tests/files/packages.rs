@@ -1,0 +1,172 @@
+//! Investigation packages, on the emulator.
+
+use std::time::Duration;
+
+use defender_actions::{
+    ErrorKind,
+    model::{ActionId, MachineAction},
+    transport::Clock,
+};
+use defender_emulator::{Fault, Operation, Outcome, RetryAfter};
+use futures_util::TryStreamExt;
+
+use crate::{
+    store::{Folder, Store, always, content, good},
+    support::{World, forbidden},
+};
+
+async fn collected(world: &World) -> ActionId {
+    let machine = world.defender.machine(world.emulator.machine_ids()[0].parse().unwrap());
+    world.run(machine.collect_investigation_package("c").into_future()).await.unwrap().id().clone()
+}
+
+async fn package(world: &World) -> ActionId {
+    let id = collected(world).await;
+    world.clock.advance(Duration::from_secs(3));
+    id
+}
+
+#[tokio::test]
+async fn a_package_is_saved_whole_and_nothing_else_is_left() {
+    let (world, folder) = (World::new(), Folder::new());
+    let id = package(&world).await;
+    let path = folder.0.join("p.zip");
+    let saved = world.run(world.defender.action(id.clone()).package().save_as(&path)).await.unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.starts_with(b"PK\x03\x04"));
+    assert_eq!(saved.size(), bytes.len() as u64);
+    assert_eq!((folder.names(), saved.file_name()), (vec!["p.zip".to_owned()], None));
+
+    let streamed: Vec<_> =
+        world.run(world.defender.action(id.clone()).package().into_stream().try_collect()).await.unwrap();
+    assert_eq!(streamed.concat(), bytes);
+    let mut written = Vec::new();
+    let again = world.defender.action(id).package().expect_sha256(saved.sha256()).write_to(&mut written);
+    assert_eq!(world.run(again).await.unwrap(), saved);
+    assert_eq!(written, bytes);
+}
+
+#[tokio::test]
+async fn trap_16_a_package_that_is_not_there_yet_is_not_an_action_that_is_not_there() {
+    let world = World::new();
+    let id = collected(&world).await;
+    let error = world.run(world.defender.action(id.clone()).package().link().into_future()).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::NotReady, true));
+    assert_eq!(error.action().map(|action: &MachineAction| &action.id), Some(&id));
+    let nobody = world.defender.action("nobody".parse().unwrap());
+    let error = world.run(nobody.package().link().into_future()).await.unwrap_err();
+    assert!(error.is_not_found());
+    world.clock.advance(Duration::from_secs(3));
+    world.run(world.defender.action(id).package().link().into_future()).await.unwrap();
+    // One that failed brings nothing.
+    world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 });
+    let failed = package(&world).await;
+    let error = world.run(world.defender.action(failed).package().link().into_future()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotSucceeded);
+}
+
+#[tokio::test]
+async fn trap_17_the_quotes_inside_the_value_are_taken_off() {
+    let world = World::new();
+    let id = package(&world).await;
+    let link = world.run(world.defender.action(id).package().link().into_future()).await.unwrap();
+    assert!(link.url().starts_with("https://") && !link.url().contains('"'), "{}", link.url());
+}
+
+#[tokio::test]
+async fn trap_18_no_token_goes_to_the_store() {
+    // The emulator's store refuses whoever comes with one.
+    let (world, folder) = (World::new(), Folder::new());
+    let id = package(&world).await;
+    world.run(world.defender.action(id).package().save_as(folder.0.join("p"))).await.unwrap();
+    let store = Store::new([good(content(10), None)]);
+    store.run(store.action().package().write_to(Vec::new())).await.unwrap();
+    let [asked] = &store.asked()[..] else { panic!() };
+    for header in ["authorization", "cookie", "proxy-authorization"] {
+        assert!(!asked.headers().contains_key(header), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn trap_29_a_download_is_handed_on_as_it_comes() {
+    let (store, total) = (Store::new([good(content(1_000_000), None)]), 1_000_000);
+    let mut pieces = std::pin::pin!(store.action().package().into_stream());
+    let mut received = 0;
+    while let Some(piece) = store.run(pieces.try_next()).await.unwrap() {
+        received += piece.len();
+        assert_eq!(piece.len(), 1_000, "each as the wire gave it");
+    }
+    assert_eq!(received, total);
+}
+
+#[tokio::test]
+async fn broken_connections_and_a_store_in_trouble_are_survived() {
+    let (world, folder) = (World::new(), Folder::new());
+    let id = package(&world).await;
+    let path = folder.0.join("p.zip");
+    let first = world.run(world.defender.action(id.clone()).package().save_as(&path)).await.unwrap();
+    for fault in [
+        Fault::TruncatedBody,
+        Fault::WrongContentLength,
+        Fault::ResetBeforeEffect,
+        Fault::Status(503, RetryAfter::Seconds(2)),
+        Fault::TooManyRequests(RetryAfter::Seconds(2)),
+        Fault::SlowBytes(Duration::from_secs(20)),
+    ] {
+        world.emulator.fault(fault).on(Operation::DownloadBlob).times(3);
+        let saved = world.run(world.defender.action(id.clone()).package().overwrite().save_as(&path)).await;
+        assert_eq!(saved.unwrap(), first, "{fault:?}");
+    }
+    assert_eq!(folder.names(), ["p.zip"]);
+    let world = World::new();
+    let id = package(&world).await;
+    world.emulator.fault(Fault::Hang).on(Operation::DownloadBlob);
+    let error = world.run(world.defender.action(id).package().write_to(Vec::new())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+}
+
+#[tokio::test]
+async fn a_link_that_is_over_is_asked_for_anew_once() {
+    // Over the moment it is given.
+    let world = World::with(|builder| builder.link_lifetime(Duration::ZERO));
+    let id = package(&world).await;
+    let error = world.run(world.defender.action(id).package().write_to(Vec::new())).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Forbidden, Some(403)));
+    assert!(crate::support::whole(&error).contains("the store says AuthenticationFailed"));
+
+    let over = || always(403, &[("x-ms-error-code", "AuthenticationFailed")], "");
+    let all = content(5_000);
+    let store = Store::new([over(), good(all.clone(), Some(2_000)), over(), good(all.clone(), None)]);
+    let mut written = Vec::new();
+    store.run(store.action().package().write_to(&mut written)).await.unwrap();
+    assert_eq!((written.as_slice(), store.links()), (&all[..], 3));
+    let store = Store::new([over()]);
+    store.run(store.action().package().write_to(Vec::new())).await.unwrap_err();
+    assert_eq!((store.links(), store.asked().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn links_have_a_quota_of_their_own() {
+    let world = World::new();
+    let id = package(&world).await;
+    let begin = world.clock.elapsed();
+    for _ in 0..2 {
+        world.run(world.defender.action(id.clone()).package().link().into_future()).await.unwrap();
+    }
+    assert_eq!(world.clock.elapsed(), begin);
+    world.run(world.defender.action(id).package().link().into_future()).await.unwrap();
+    assert!(world.clock.elapsed().checked_sub(begin).unwrap() >= Duration::from_secs(60));
+}
+
+#[tokio::test]
+async fn without_the_permission_and_of_another_action_there_is_no_link() {
+    let world = World::with(|builder| builder.without_role("Machine.Read.All").without_role("Machine.ReadWrite.All"));
+    let id = package(&world).await;
+    forbidden(world.run(world.defender.action(id.clone()).package().link().into_future()).await);
+    forbidden(world.run(world.defender.action(id).result(0).transcript().into_future()).await);
+    let world = World::new();
+    let machine = world.defender.machine(world.emulator.machine_ids()[0].parse().unwrap());
+    let isolated = world.run(machine.isolate("c").into_future()).await.unwrap();
+    let link = world.defender.action(isolated.id().clone()).package().link();
+    assert_eq!(world.run(link.into_future()).await.unwrap_err().kind(), ErrorKind::Refused);
+}
