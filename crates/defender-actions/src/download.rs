@@ -12,7 +12,7 @@ use crate::{
     fetch::Fetch,
     file_name,
     link::{Leaves, Source, leaves},
-    partial_file::PartialFile,
+    partial_file::{PartialFile, write_all},
     sha256::Hasher,
     unpack::{Trouble, Unpack},
 };
@@ -140,7 +140,7 @@ impl Download {
     /// Saves the bytes as the file `path`, whose folder must be there: under another name beside it first, and under its own
     /// once all is there and its hash is the expected one. A file that is there already is left alone, unless
     /// [`overwrite`](Self::overwrite) was said. On an error, and where the future is dropped, nothing is left behind. On Unix only the
-    /// user may read it.
+    /// user may read it. It needs a tokio runtime.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl Download {
             let mut file = PartialFile::beside(path.clone(), overwrites).await.map_err(broken)?;
             let mut pieces = Pieces::of(self);
             while let Some(piece) = pieces.next().await? {
-                file = file.write(piece).await.map_err(broken)?;
+                file.write(piece).await.map_err(broken)?;
             }
             file.complete(overwrites).await.map_err(broken)?;
             Ok(pieces.downloaded())
@@ -181,17 +181,6 @@ impl Download {
             _ => Ok(()),
         }
     }
-}
-
-async fn write_all<W: AsyncWrite + Unpin>(writer: &mut W, mut piece: Bytes) -> io::Result<()> {
-    while !piece.is_empty() {
-        let written = poll_fn(|context| Pin::new(&mut *writer).poll_write(context, &piece)).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        drop(piece.split_to(written.min(piece.len())));
-    }
-    Ok(())
 }
 
 /// The pieces of a download, unpacked where that is wanted, and looked at on the way.

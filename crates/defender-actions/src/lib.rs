@@ -8,12 +8,9 @@ mod call;
 mod check;
 mod claimed;
 mod client;
-<<<<<<< HEAD
-mod departure;
-=======
 mod content_range;
+mod departure;
 mod download;
->>>>>>> dabc09f (feat(actions): packages and live response results, streamed, resumed, hashed, and saved whole or not at all)
 mod error;
 mod fetch;
 mod file_name;
@@ -28,27 +25,19 @@ mod machine;
 mod machines;
 mod multipart;
 mod outcome;
-<<<<<<< HEAD
+mod partial_file;
 mod patience;
 mod perform;
 mod preflight;
-mod raw;
-=======
-mod partial_file;
-mod perform;
-mod preflight;
 mod printable;
->>>>>>> dabc09f (feat(actions): packages and live response results, streamed, resumed, hashed, and saved whole or not at all)
+mod raw;
 mod recover;
 mod service_time;
 mod sha256;
 mod stack;
 mod submitted;
-<<<<<<< HEAD
 mod telling;
-=======
 mod unpack;
->>>>>>> dabc09f (feat(actions): packages and live response results, streamed, resumed, hashed, and saved whole or not at all)
 mod wait;
 mod wait_all;
 
@@ -63,12 +52,8 @@ pub use {
     builder::DefenderClientBuilder,
     check::Concern,
     client::DefenderClient,
-<<<<<<< HEAD
-    error::{Error, ErrorKind, UnknownReason},
-=======
     download::{Download, Downloaded, Progress},
-    error::{Error, ErrorKind},
->>>>>>> dabc09f (feat(actions): packages and live response results, streamed, resumed, hashed, and saved whole or not at all)
+    error::{Error, ErrorKind, UnknownReason},
     intent::Intent,
     library::{Library, Upload},
     list::Listing,
