@@ -190,7 +190,7 @@ mod tests {
             let (clock, credential) = (ManualClock::new(), Arc::new(Late(kind, AtomicU32::new(0))));
             let base = Uri::from_static("https://api.example.com");
             let wire = Capture::answering(Response::new(""));
-            let stack = Authorized::new(&wire, credential.clone(), &base).unwrap().retrying(clock.clone());
+            let stack = Authorized::new(&wire, Arc::<Late>::clone(&credential), &base).unwrap().retrying(clock.clone());
             let post = Request::post("https://api.example.com/x").body(Bytes::new()).unwrap();
             let ended = clock.run(stack.send(post)).await;
             assert_eq!(credential.1.load(Ordering::Relaxed), asked, "{kind:?}");
