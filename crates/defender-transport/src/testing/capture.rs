@@ -11,7 +11,7 @@ use http::{Request, Response};
 
 use crate::{Body, Error, Transport};
 
-/// Keeps every request, and answers each alike or as a function says. Clones share what was kept, so a test hands one to
+/// Keeps every request, and answers all alike, in turn, or as a function says. Clones share what was kept, so a test hands one to
 /// what it tests and asks the other.
 ///
 /// ```
@@ -31,10 +31,19 @@ use crate::{Body, Error, Transport};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// What a test says for which one request was one too few:
+///
+/// ```text
+/// one request was expected, and 2 came:
+///   POST https://example.com/things
+///   GET https://example.com/things/1
+/// ```
 #[derive(Clone)]
 pub struct Capture(Arc<Inner>);
 
-type Answer = dyn Fn(&Request<Bytes>) -> Result<Response<Body>, Error> + Send + Sync;
+/// Answers a request, of which so many came before; `None` where there is nothing to answer.
+type Answer = dyn Fn(&Request<Bytes>, usize) -> Option<Result<Response<Body>, Error>> + Send + Sync;
 
 struct Inner {
     answer: Box<Answer>,
@@ -49,11 +58,45 @@ impl Capture {
         Self::with(move |_| Ok(answer.clone().map(Body::from)))
     }
 
+    /// Answers the first request with the first of `answers`, and so on.
+    ///
+    /// A request after the last of them panics, and the message lists what came.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use defender_transport::{Transport, TransportExt, testing::{Capture, ManualClock}};
+    /// use http::{Request, Response};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let busy = Response::builder().status(503).body("")?;
+    /// let (server, clock) = (Capture::in_turn([busy, Response::new("fine")]), ManualClock::new());
+    ///
+    /// let wire = server.clone().retrying(clock.clone());
+    /// let request = Request::get("https://example.com/").body(Bytes::new())?;
+    /// assert_eq!(clock.run(wire.send(request)).await?.status(), 200);
+    /// assert_eq!(server.requests().len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn in_turn(answers: impl IntoIterator<Item = Response<impl Into<Bytes>>>) -> Self {
+        let answers: Vec<Response<Bytes>> = answers.into_iter().map(|answer| answer.map(Into::into)).collect();
+        Self::new(move |_, before| answers.get(before).map(|answer| Ok(answer.clone().map(Body::from))))
+    }
+
     /// Answers every request with what `answer` makes of it, an error if it likes.
     #[must_use]
     pub fn with<F>(answer: F) -> Self
     where
         F: Fn(&Request<Bytes>) -> Result<Response<Body>, Error> + Send + Sync + 'static,
+    {
+        Self::new(move |request, _| Some(answer(request)))
+    }
+
+    fn new<F>(answer: F) -> Self
+    where
+        F: Fn(&Request<Bytes>, usize) -> Option<Result<Response<Body>, Error>> + Send + Sync + 'static,
     {
         Self(Arc::new(Inner { answer: Box::new(answer), requests: Mutex::default() }))
     }
@@ -79,11 +122,15 @@ impl Capture {
             (None, _) => panic!("one request was expected, and none came"),
             (Some(last), others) => {
                 requests.push(last);
-                let lines: Vec<_> = requests.iter().map(|one| format!("  {} {}", one.method(), one.uri())).collect();
-                panic!("one request was expected, and {} came:\n{}", others + 1, lines.join("\n"))
+                panic!("one request was expected, and {} came:{}", others + 1, list(&requests))
             }
         }
     }
+}
+
+/// A line each.
+fn list(requests: &[Request<Bytes>]) -> String {
+    requests.iter().fold(String::new(), |list, one| format!("{list}\n  {} {}", one.method(), one.uri()))
 }
 
 impl fmt::Debug for Capture {
@@ -95,10 +142,16 @@ impl fmt::Debug for Capture {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl Transport for Capture {
+    #[expect(clippy::panic, reason = "this is how a test fails")]
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        let answer = (self.0.answer)(&request);
-        self.0.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-        answer
+        let before = {
+            let mut requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.push(request.clone());
+            requests.len() - 1
+        };
+        (self.0.answer)(&request, before).unwrap_or_else(|| {
+            panic!("{before} answers were given, and another request came:{}", list(&self.requests()))
+        })
     }
 }
 
@@ -135,16 +188,27 @@ mod tests {
         assert_eq!(wire.requests().len(), 2);
     }
 
+    /// With what `run` panics.
+    fn said<T: fmt::Debug>(run: impl FnOnce() -> T) -> String {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
+        *panic
+            .downcast::<String>()
+            .or_else(|panic| panic.downcast::<&str>().map(|text| Box::new((*text).into())))
+            .unwrap()
+    }
+
+    #[test]
+    fn answers_are_given_in_turn_and_none_is_made_up() {
+        let wire = Capture::in_turn([503, 200].map(|status| Response::builder().status(status).body("x").unwrap()));
+        assert_eq!(["/a", "/b"].map(|path| send(&wire, path).unwrap().status().as_u16()), [503, 200]);
+        let expected = "2 answers were given, and another request came:\n  GET /a\n  GET /b\n  GET /c";
+        assert_eq!(said(|| send(&wire, "/c")), expected);
+    }
+
     #[test]
     fn one_request_is_one_request() {
         let wire = Capture::answering(Response::new(""));
-        let message = || {
-            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| wire.only_request())).unwrap_err();
-            *panic
-                .downcast::<String>()
-                .or_else(|panic| panic.downcast::<&str>().map(|text| Box::new((*text).into())))
-                .unwrap()
-        };
+        let message = || said(|| wire.only_request());
         assert_eq!(message(), "one request was expected, and none came");
         send(&wire, "/a").unwrap();
         assert_eq!(wire.only_request().uri(), "/a");

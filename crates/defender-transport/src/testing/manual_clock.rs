@@ -89,7 +89,24 @@ impl ManualClock {
 
     /// Runs `future` to its end, moving the clock to the next sleeper whenever nothing else can go on.
     ///
-    /// For a future that waits for this clock and for nothing outside the current task (mocks, not sockets).
+    /// For a future that waits for this clock and for nothing outside the current task (mocks, not sockets). To do several
+    /// things at once, join them in one future.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use defender_transport::{Clock, testing::ManualClock};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let clock = ManualClock::new();
+    /// let code_under_test = async {
+    ///     clock.sleep(Duration::from_secs(3 * 24 * 3_600)).await;
+    ///     "done"
+    /// };
+    /// assert_eq!(clock.run(code_under_test).await, "done");       // takes no time
+    /// assert_eq!(clock.elapsed().as_secs(), 259_200);
+    /// # }
+    /// ```
     ///
     /// # Panics
     ///
@@ -101,7 +118,10 @@ impl ManualClock {
             let output = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&woken))));
             // What woke itself while it was polled can go on without time.
             if output.is_pending() && !woken.by_itself.load(Ordering::Acquire) {
-                assert!(self.advance_to_next().is_some(), "the future waits for something other than this clock");
+                assert!(
+                    self.advance_to_next().is_some(),
+                    "the future waits, and nobody sleeps on this clock: it waits for a socket, another task or another clock"
+                );
                 context.waker().wake_by_ref();
             }
             output
@@ -237,6 +257,15 @@ mod tests {
         }));
         assert_eq!(block_on(run), ());
         assert_eq!(clock.elapsed(), Duration::from_secs(3_600_000));
+    }
+
+    #[test]
+    #[should_panic(
+        expected = "the future waits, and nobody sleeps on this clock: it waits for a socket, another task or \
+                               another clock"
+    )]
+    fn a_future_that_waits_for_something_else_is_no_hang() {
+        block_on(pin!(ManualClock::new().run(std::future::pending::<()>())));
     }
 
     fn block_on<F: Future>(mut future: std::pin::Pin<&mut F>) -> F::Output {

@@ -5,7 +5,7 @@
 //! | | for a test that asks |
 //! |---|---|
 //! | [`Tape`] | are exactly these requests sent, and what becomes of these answers? |
-//! | [`Capture`] | what was sent? |
+//! | [`Capture`] | what was sent, where the answers are all alike, or given in turn? |
 //! | [`Never`] | what if no answer ever comes? |
 //! | [`Faulty`] | what if exchanges go wrong, by script or by seed? |
 //! | [`MockTransport`] | anything else: mockall's expectations |

@@ -1,0 +1,47 @@
+//! Fetches a URL through the whole stack and says what it took: `cargo run --example fetch -- https://example.com/`.
+//!
+//! None of it knows what the server is for, so it is where a client of another API begins.
+#![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
+
+use std::{error::Error as StdError, time::Duration};
+
+use bytes::Bytes;
+use defender_transport::{
+    HyperTransport, SystemClock, Transport, TransportExt,
+    extensions::{Attempts, Lane, Timeouts, Window},
+};
+use http::Request;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn StdError>> {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "https://example.com/".to_owned());
+
+    // From the wire outwards: the last of them is the first to see a request.
+    let clock = SystemClock::new();
+    let wire = HyperTransport::builder().application("fetch/1.0").build()?;
+    let wire = wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock);
+
+    let limits = vec![Window { calls: 10, per: Duration::from_secs(1) }];
+    let request = Request::get(url)
+        .extension(Lane { name: "fetch".into(), limits: limits.into() })
+        .extension(Timeouts::default().total(Duration::from_secs(20)))
+        .body(Bytes::new())?;
+
+    match wire.send(request).await {
+        Ok(answer) => {
+            let (status, sendings) = (answer.status(), Attempts::of(&answer));
+            let body = answer.into_body().collect(4 << 20).await?;
+            println!("{status}, {} bytes, {sendings} sendings", body.len());
+        }
+        Err(error) => {
+            let sent = if error.never_sent() { "it was never sent" } else { "it may have been processed" };
+            println!("{error}, {} sendings; {sent}", error.attempts());
+            let mut cause = error.source();
+            while let Some(source) = cause {
+                println!("  because {source}");
+                cause = source.source();
+            }
+        }
+    }
+    Ok(())
+}
