@@ -13,7 +13,7 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// and deadlines ask [`elapsed`](Self::elapsed): a wall clock that is set back would pass a quota, and one that is set
 /// forward would stall a queue.
 ///
-/// [`SystemClock`] is the real one (feature `tokio`), and [`ManualClock`](crate::testing::ManualClock) the one for tests
+/// `SystemClock` is the real one (feature `tokio`), and `testing::ManualClock` the one for tests
 /// (feature `testing`). Tokio's own paused time moves no wall clock, so a token would never expire under it.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The time on the wall.

@@ -12,7 +12,7 @@ use crate::{Body, Transport, extensions::Read, transport::Sending};
 /// reading it again cannot fail.
 ///
 /// Where the body breaks off, is too large or cannot be decoded, the error says that the head had come, and with which
-/// status: [`Error::answered`]. After a 2xx, the request took effect, though what the server said of it is lost.
+/// status: [`Error::answered`](crate::Error::answered). After a 2xx, the request took effect, though what the server said of it is lost.
 #[derive(Debug)]
 pub struct Collected<T> {
     inner: T,
