@@ -198,7 +198,7 @@ impl fmt::Display for Storm {
 fn seeds() -> std::ops::Range<u64> {
     let number = |name, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
     let first = number("STORM", 0);
-    first..first + number("STORMS", 1_200)
+    first..first + number("STORMS", 1_000)
 }
 
 fn weather(protocol: Protocol) {
