@@ -118,3 +118,69 @@ async fn a_row_that_cannot_be_read_is_an_error_of_its_own_and_a_page_that_cannot
     let read = client.actions().stream().collect::<Vec<_>>().await;
     assert_eq!(told(read), [Ok("a".to_owned()), Err(ErrorKind::AnswerUnreadable), Err(ErrorKind::Forbidden)]);
 }
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_carried_by_its_error() {
+    let row = json!({"status": "Pending", "novel": [1]});
+    let (client, _) = over([json!({"value": [{"id": "a"}, row]})]);
+    let read = client.actions().stream().collect::<Vec<_>>().await;
+    assert_eq!(read[1].as_ref().unwrap_err().row(), Some(&row));
+}
+
+#[tokio::test]
+async fn a_list_goes_on_from_the_link_of_a_page() {
+    // The service's own link, on whichever of its hosts.
+    for link in [
+        "https://api.securitycenter.microsoft.com/api/machineactions?$filter=x&$skip=2",
+        "/api/machineactions?$filter=x&$skip=2",
+    ] {
+        let (client, wire) = over([json!({"value": rows(&["c"])})]);
+        let read = client.actions().resume(link).stream().collect::<Vec<_>>().await;
+        assert_eq!(told(read), [Ok("c".to_owned())]);
+        assert_eq!(wire.0.lock().unwrap().1, ["/api/machineactions?$filter=x&$skip=2"]);
+    }
+    // Without links of the service, the pages have ours.
+    let pages =
+        [json!({"value": rows(&["a", "b"])}), json!({"value": rows(&["c", "d"])}), json!({"value": rows(&["e"])})];
+    let (client, wire) = over(pages);
+    let first = std::pin::pin!(client.actions().page_size(2).pages()).next().await.unwrap().unwrap();
+    let link = first.next_link.unwrap();
+    let rest = client.actions().resume(link).stream().collect::<Vec<_>>().await;
+    assert_eq!(told(rest), [Ok("c".to_owned()), Ok("d".to_owned()), Ok("e".to_owned())]);
+    assert_eq!(
+        wire.0.lock().unwrap().1,
+        ["/api/machineactions?$top=2", "/api/machineactions?$top=2&$skip=2", "/api/machineactions?$top=2&$skip=4"]
+    );
+}
+
+#[tokio::test]
+async fn a_list_does_not_go_on_from_a_link_that_leaves_the_api() {
+    for link in ["https://evil.example.com/secrets", "/oauth2/token", "/api/../secrets", "machineactions", ""] {
+        let (client, wire) = over([]);
+        let read = client.actions().resume(link).stream().collect::<Vec<_>>().await;
+        assert_eq!(told(read), [Err(ErrorKind::Request)], "{link}");
+        assert!(wire.0.lock().unwrap().1.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn on_the_emulator_a_list_is_resumed_where_it_was_left_and_each_row_comes_once() {
+    let world = crate::world::World::with(|emulator| emulator.history(95).page_size(10));
+    let client = world.client();
+    let all: Vec<MachineAction> = world.run(client.actions().stream().map(Result::unwrap).collect()).await;
+    let mut seen = Vec::new();
+    let mut link: Option<String> = None;
+    loop {
+        let list = match link.take() {
+            Some(link) => client.actions().resume(link),
+            None => client.actions(),
+        };
+        let page = world.run(async { std::pin::pin!(list.pages()).next().await }).await.unwrap().unwrap();
+        seen.extend(page.value);
+        link = page.next_link;
+        if link.is_none() {
+            break;
+        }
+    }
+    assert_eq!((all.len(), seen), (95, all));
+}

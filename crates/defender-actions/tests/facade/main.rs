@@ -6,14 +6,23 @@
     reason = "a test that cannot set up its world has failed"
 )]
 
+mod announcements;
+mod call_sites;
 mod certainty;
+mod every_action;
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 mod example;
 mod lists;
+mod lost_answers;
 mod preflight;
+mod raw;
 mod refusals;
 mod requests;
 mod seed_case;
 mod service;
+mod settings;
+mod tenants;
+mod traps;
 mod wait;
 mod wait_all;
+mod world;

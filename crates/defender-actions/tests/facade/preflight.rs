@@ -1,7 +1,7 @@
 //! What is known of a token before the first call.
 
 use defender_actions::{
-    DefenderClient, ErrorKind, Readiness,
+    DefenderClient, ErrorKind, Obstacle, Readiness,
     auth::{AccessToken, Error, ErrorKind as AuthErrorKind, StaticCredential, TokenCredential, TokenRequest},
     model::{Isolate, UnrestrictCodeExecution},
     transport::testing::MockTransport,
@@ -67,4 +67,82 @@ async fn without_a_token_it_is_an_error() {
     let error = client(Failing).preflight().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credential);
     assert!(error.never_sent());
+}
+
+/// A token with these claims.
+fn token(claims: &serde_json::Value) -> String {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+#[tokio::test]
+async fn a_token_of_another_cloud_tenant_or_time_is_told() {
+    const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    const OTHER: &str = "11111111-2222-3333-4444-555555555555";
+    const COMMERCIAL: &str = "https://api.securitycenter.microsoft.com";
+    const GOV: &str = "https://api-gov.securitycenter.microsoft.us";
+    let roles = ["Machine.Isolate", "Machine.Read.All"];
+    for (audience, expected, base, tenant, exp, obstacle) in [
+        (COMMERCIAL, COMMERCIAL, "https://eu.api.security.microsoft.com", TENANT, 4_000_000_000_u64, None),
+        (COMMERCIAL, COMMERCIAL, "https://defender.example.com", TENANT, 4_000_000_000, None),
+        (COMMERCIAL, COMMERCIAL, "https://api.security.microsoft.com", "contoso.com", 4_000_000_000, None),
+        ("https://securitycenter.onmicrosoft.com/windowsatpservice", GOV, GOV, TENANT, 4_000_000_000, None),
+        ("fc780465-2017-40d4-a0c5-307022471b92", COMMERCIAL, COMMERCIAL, TENANT, 4_000_000_000, None),
+        (COMMERCIAL, COMMERCIAL, GOV, TENANT, 4_000_000_000, Some("another cloud's")),
+        (
+            COMMERCIAL,
+            GOV,
+            GOV,
+            TENANT,
+            4_000_000_000,
+            Some("is for `https://api.securitycenter.microsoft.com` and not"),
+        ),
+        (
+            "https://api.securitycenter.microsoft.com/",
+            COMMERCIAL,
+            COMMERCIAL,
+            TENANT,
+            4_000_000_000,
+            Some("and not for"),
+        ),
+        (COMMERCIAL, COMMERCIAL, COMMERCIAL, OTHER, 4_000_000_000, Some("of the tenant 72f988bf")),
+        (COMMERCIAL, COMMERCIAL, COMMERCIAL, TENANT, 1_000_000_000, Some("is over since 2001-09-09T01:46:40Z")),
+    ] {
+        let claims = serde_json::json!({"aud": audience, "tid": TENANT, "roles": roles, "exp": exp});
+        let client = DefenderClient::builder()
+            .credential(StaticCredential::new(token(&claims)))
+            .transport(MockTransport::new())
+            .audience(expected)
+            .base_url(base)
+            .build()
+            .unwrap();
+        let ready = client.preflight().action::<Isolate>().tenant(tenant).await.unwrap();
+        match (obstacle, ready.obstacles.as_slice()) {
+            (None, []) => {}
+            (Some(words), [one]) => assert!(one.to_string().contains(words), "{audience} {base}: {one}"),
+            _ => panic!("{audience} {expected} {base} {tenant}: {ready}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_on_the_emulator_is_what_it_refuses() {
+    let world = crate::world::World::with(|emulator| {
+        emulator.without_role("Machine.Isolate").without_role("Machine.Read.All").without_role("Machine.ReadWrite.All")
+    });
+    let client = world.client();
+    let ready =
+        world.run(client.preflight().action::<Isolate>().tenant(world.emulator.tenant_id()).send()).await.unwrap();
+    let missing: Vec<_> = ready
+        .obstacles
+        .iter()
+        .map(|obstacle| match obstacle {
+            Obstacle::Permission { any_of, delegated: false, .. } => any_of[0],
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(missing, ["Machine.Read.All", "Machine.Isolate"]);
+    assert_eq!(world.ledger().len(), 0);
+    let refused = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Forbidden);
 }

@@ -1,0 +1,69 @@
+//! What the service announces of its end is told to the caller.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use defender_actions::{
+    DefenderClient, ErrorKind,
+    auth::StaticCredential,
+    transport::{Body, Error, Transport},
+};
+use http::{Method, Request, Response};
+
+/// Announces the end of isolating, and has taken away the reading of actions.
+#[derive(Debug)]
+struct Ending;
+
+#[async_trait]
+impl Transport for Ending {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        let answer = match request.uri().path().rsplit('/').next() {
+            _ if request.method() == Method::GET => Response::builder().status(410),
+            Some("isolate") => Response::builder()
+                .status(201)
+                .header("Deprecation", "@1785542400")
+                .header("Sunset", "Mon, 01 Feb 2027 00:00:00 GMT")
+                .header("Link", "<https://learn.microsoft.com/graph>; rel=\"sunset\""),
+            _ => Response::builder().status(201),
+        };
+        Ok(answer.body(Body::from(format!(r#"{{"id":"{}"}}"#, named_after(request.uri().path())))).unwrap())
+    }
+}
+
+/// An id that is another for each path.
+fn named_after(path: &str) -> String {
+    path.replace('/', "-")
+}
+
+fn client() -> DefenderClient {
+    DefenderClient::builder().credential(StaticCredential::new("t")).transport(Ending).build().unwrap()
+}
+
+#[tokio::test]
+async fn an_operation_s_end_is_announced_once_and_nothing_depends_on_it() {
+    let client = client();
+    assert!(client.announcements().is_empty());
+    for machine in ["m1", "m2", "m3"] {
+        client.machine(machine.parse().unwrap()).isolate("c").await.unwrap();
+    }
+    client.machine("m1".parse().unwrap()).unisolate("c").await.unwrap();
+    let announced = client.clone().announcements();
+    let [isolate] = announced.as_slice() else { panic!("{announced:?}") };
+    assert_eq!((isolate.operation.as_str(), isolate.gone), ("POST /machines/{id}/isolate", false));
+    assert_eq!(isolate.deprecation.as_deref(), Some("@1785542400"));
+    assert_eq!(isolate.sunset.as_deref(), Some("Mon, 01 Feb 2027 00:00:00 GMT"));
+    assert_eq!(
+        isolate.to_string(),
+        "the service announces the end of POST /machines/{id}/isolate; deprecated since @1785542400; ends Mon, 01 Feb 2027 \
+         00:00:00 GMT; more at <https://learn.microsoft.com/graph>; rel=\"sunset\""
+    );
+}
+
+#[tokio::test]
+async fn what_is_gone_is_an_error_of_its_own_and_announced_too() {
+    let client = client();
+    let error = client.action("a".parse().unwrap()).get().await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Gone, Some(410)));
+    assert!(!error.is_retryable());
+    let announced = client.announcements();
+    assert!(announced[0].gone && announced[0].operation == "GET /machineactions/{id}");
+}

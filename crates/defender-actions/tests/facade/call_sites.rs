@@ -1,0 +1,167 @@
+//! The call sites of the documentation, which compile and do what they say; and what every future is.
+
+use std::time::Duration;
+
+use defender_actions::{
+    Cancel, DefenderClient, Error, GetAction, Intent, Listing, Perform, Preflight, Raw, Recover, Submitted, Wait,
+    WaitAll,
+    auth::ClientSecretCredential,
+    model::{Action, ActionId, ActionStatus, Isolate, MachineAction, MachineId, Sha1},
+};
+use futures_util::{StreamExt, TryStreamExt};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::world::World;
+
+/// An action of somebody else's crate: a type with three constants.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MyOwnAction {
+    comment: String,
+}
+
+impl Action for MyOwnAction {
+    const SEGMENT: &'static str = "isolate";
+    const TYPE: &'static str = "Isolate";
+    const PERMISSIONS: &'static [&'static str] = &["Machine.Isolate"];
+}
+
+type Anything = Box<dyn std::error::Error + Send + Sync>;
+
+/// As they stand in the documentation, one beneath the other. It is compiled, and its parts are run below.
+#[allow(dead_code, reason = "that it compiles is the test")]
+async fn as_documented(
+    defender: DefenderClient,
+    id: MachineId,
+    sha1: Sha1,
+    saved_id: ActionId,
+    ids: Vec<ActionId>,
+    intent: Intent,
+) -> Result<(), Anything> {
+    let half_an_hour = Duration::from_secs(1_800);
+    let pending = MachineAction::STATUS.eq(ActionStatus::Pending);
+    let submitted = defender
+        .machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?)
+        .unrestrict_code_execution("Machine was cleaned and validated")
+        .await?;
+    let _done: MachineAction = submitted.wait().await?;
+    let id = || id.clone();
+    defender.machine(id()).isolate("Ransomware").selective().await?.wait().at_most(half_an_hour).await?;
+    defender.machine(id()).stop_and_quarantine_file("Dropper", sha1).await?;
+    defender.action(saved_id.clone()).wait().await?;
+    defender.action(saved_id).cancel("False positive").await?;
+    defender.recover(intent).await?;
+    let _items = defender.actions().filter(pending.clone()).stream();
+    let _pages = defender.actions().filter(pending).pages();
+    let _ends = defender.wait_all(ids).stream();
+    defender.machines().find("ws-eng-04").await?;
+    defender.machine(id()).perform(MyOwnAction { comment: "c".to_owned() }).await?;
+    defender.get::<Value>("/api/machineactions").await?;
+    Ok(())
+}
+
+#[allow(dead_code, reason = "that it compiles is the test")]
+fn a_client_as_documented() -> Result<DefenderClient, Anything> {
+    Ok(DefenderClient::builder().credential(ClientSecretCredential::from_env()?).build()?)
+}
+
+fn is_send<T: Send + 'static>(_: &T) {}
+fn is_send_and_sync<T: Send + Sync + 'static>() {}
+
+#[tokio::test]
+async fn every_future_is_send_and_every_await_has_its_send() {
+    let world = World::new();
+    let client = world.client();
+    let (machine, action) = (client.machine(world.machine()), client.action("a".parse().unwrap()));
+    let intent = machine.isolate("c").intent().unwrap();
+    is_send(&machine.isolate("c").send());
+    is_send(&machine.isolate("c").into_future());
+    is_send(&machine.perform(MyOwnAction { comment: "c".to_owned() }).send());
+    is_send(&action.get().send());
+    is_send(&action.get().into_future());
+    is_send(&action.wait().send());
+    is_send(&action.wait().into_future());
+    is_send(&action.wait().updates());
+    is_send(&action.cancel("c").send());
+    is_send(&action.cancel("c").into_future());
+    is_send(&client.recover(intent.clone()).send());
+    is_send(&client.recover(intent).into_future());
+    is_send(&client.actions().stream());
+    is_send(&client.actions().pages());
+    is_send(&client.wait_all([]).stream());
+    is_send(&client.preflight().send());
+    is_send(&client.preflight().into_future());
+    is_send(&client.get::<Value>("/api/machineactions").send());
+    is_send(&client.get::<Value>("/api/machineactions").into_future());
+    is_send(&client.post::<Value>("/api/machineactions", &Value::Null).send());
+    is_send_and_sync::<DefenderClient>();
+    is_send_and_sync::<Submitted>();
+    is_send_and_sync::<Error>();
+    is_send_and_sync::<Intent>();
+    is_send_and_sync::<(Perform<Isolate>, Cancel, GetAction, Wait, WaitAll, Recover, Preflight)>();
+    is_send_and_sync::<Listing<MachineAction>>();
+    fn raw_is_send<T: Send>(_: Raw<T>) {}
+    raw_is_send(client.get::<Value>("/api/machineactions"));
+}
+
+#[tokio::test]
+async fn plain_futures_are_spawned_joined_and_collected() {
+    let world = World::new();
+    let client = world.client();
+    let mut set = tokio::task::JoinSet::new();
+    for machine in world.machines() {
+        set.spawn(client.machine(machine).isolate("c").send());
+    }
+    let all: Vec<_> = set.join_all().await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(all.len(), 3);
+    let ids = all.iter().map(|submitted| submitted.id().clone());
+    let ended: Vec<_> = world.run(client.wait_all(ids).stream().collect()).await;
+    assert!(ended.iter().all(|(_, end)| end.is_ok()));
+}
+
+#[tokio::test]
+async fn an_action_of_somebody_else_s_crate_is_performed_and_is_known_again_by_its_own_rule_only() {
+    let world = World::with(|emulator| emulator.pending_for(crate::world::HOUR));
+    let own = MyOwnAction { comment: "c".to_owned() };
+    let machine = world.client().machine(world.machine());
+    let request = machine.perform(own.clone()).request().unwrap();
+    assert_eq!(request.body(), r#"{"Comment":"c"}"#);
+    let submitted = world.run(machine.perform(own.clone()).send()).await.unwrap();
+    assert_eq!(submitted.action().requestor_comment.as_deref(), Some("c"));
+    // It says of no other that it is the same, so that one which is pending is in its way.
+    let error = world.run(machine.perform(own).send()).await.unwrap_err();
+    assert_eq!(error.kind(), defender_actions::ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn a_request_is_seen_without_being_sent() {
+    let world = World::new();
+    let (client, base) = (world.client(), world.emulator.base_url());
+    let machine = world.machine();
+    let isolate = client.machine(machine.clone()).isolate("c").selective().request().unwrap();
+    assert_eq!(
+        (isolate.method().as_str(), isolate.uri().to_string()),
+        ("POST", format!("{base}/api/machines/{machine}/isolate"))
+    );
+    assert_eq!(isolate.body(), r#"{"Comment":"c","IsolationType":"Selective"}"#);
+    assert_eq!(isolate.headers()["content-type"], "application/json");
+    assert!(!isolate.headers().contains_key("authorization"));
+    let action = client.action("a1".parse().unwrap());
+    assert_eq!(action.get().request().unwrap().uri().path(), "/api/machineactions/a1");
+    assert_eq!(action.cancel("c").request().unwrap().body(), r#"{"Comment":"c"}"#);
+    let list = client.actions().page_size(10).request().unwrap();
+    assert_eq!(list.uri().path_and_query().unwrap(), "/api/machineactions?$top=10");
+    let raw = client.post::<Value>("/api/machines/m1/isolate", &serde_json::json!({"Comment": "c"})).request().unwrap();
+    assert_eq!((raw.uri().path(), &raw.body()[..]), ("/api/machines/m1/isolate", &br#"{"Comment":"c"}"#[..]));
+    // What cannot be sent has no request.
+    assert!(client.machine(machine).isolate(" ").request().is_err());
+    assert_eq!(world.ledger().len(), 0);
+}
+
+#[tokio::test]
+async fn a_list_that_is_collected_whole_has_every_row() {
+    let world = World::with(|emulator| emulator.history(25).page_size(10));
+    let rows: Vec<MachineAction> = world.run(world.client().actions().stream().try_collect()).await.unwrap();
+    assert_eq!(rows.len(), 25);
+}

@@ -1,0 +1,131 @@
+//! Every default of the builder, and that each setting is heeded.
+
+use std::time::Duration;
+
+use defender_actions::{
+    DefenderClientBuilder, ErrorKind, UnknownReason,
+    auth::Region,
+    transport::{Clock, Error as TransportError, ErrorKind as Broken},
+};
+use defender_emulator::{Fault, Operation};
+
+use crate::world::{HOUR, MINUTE, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// How long a read takes that meets this fault each time.
+async fn read_takes(fault: Fault, set: impl FnOnce(DefenderClientBuilder) -> DefenderClientBuilder) -> Duration {
+    let world = World::new();
+    let client = set(world.builder_over(world.emulator.transport())).build().unwrap();
+    let id = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap().id().clone();
+    world.emulator.fault(fault).on(Operation::GetAction);
+    let began = world.clock.elapsed();
+    world.run(client.action(id).get().send()).await.unwrap_err();
+    world.clock.elapsed() - began
+}
+
+#[tokio::test]
+async fn the_head_of_an_answer_may_take_half_a_minute() {
+    assert_eq!(read_takes(Fault::Hang, |builder| builder.attempts(1)).await, SECOND * 30);
+    assert_eq!(read_takes(Fault::Hang, |builder| builder.attempts(1).head_timeout(SECOND * 7)).await, SECOND * 7);
+}
+
+#[tokio::test]
+async fn a_body_may_be_silent_for_half_a_minute() {
+    let silent = Fault::SlowBytes(HOUR);
+    assert_eq!(read_takes(silent, |builder| builder.attempts(1)).await, SECOND * 30);
+    assert_eq!(read_takes(silent, |builder| builder.attempts(1).idle_timeout(SECOND * 4)).await, SECOND * 4);
+}
+
+#[tokio::test]
+async fn a_call_may_take_five_minutes_resendings_included() {
+    let slow = Fault::SlowBytes(SECOND * 10);
+    assert_eq!(read_takes(slow, |builder| builder).await, SECOND * 300);
+    assert_eq!(read_takes(slow, |builder| builder.total_timeout(SECOND * 40)).await, SECOND * 40);
+}
+
+#[tokio::test]
+async fn a_read_is_sent_five_times_with_random_waits_between_nothing_and_a_doubling_bound() {
+    let refused = Fault::Status(503, defender_emulator::RetryAfter::Absent);
+    let mut longest = Duration::ZERO;
+    for _ in 0..50 {
+        longest = longest.max(read_takes(refused, |builder| builder).await);
+    }
+    // 0.5 s, 1 s, 2 s and 4 s at most.
+    assert!(longest > SECOND * 3 && longest <= SECOND * 15 / 2, "{longest:?}");
+    assert_eq!(read_takes(refused, |builder| builder.attempts(1)).await, Duration::ZERO);
+    assert_eq!(read_takes(refused, |builder| builder.backoff(Duration::ZERO, Duration::ZERO)).await, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_wait_goes_on_for_an_hour_and_polls_from_two_seconds_to_thirty() {
+    let world = World::with(|emulator| emulator.pending_for(HOUR * 9));
+    let set = world
+        .builder_over(world.emulator.transport())
+        .wait_at_most(MINUTE)
+        .wait_poll(SECOND, SECOND * 2)
+        .build()
+        .unwrap();
+    for (client, lasts) in [(world.client(), HOUR), (set, MINUTE)] {
+        let submitted = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap();
+        let began = world.clock.elapsed();
+        let error = world.run(submitted.wait().send()).await.unwrap_err();
+        assert_eq!((error.kind(), world.clock.elapsed() - began), (ErrorKind::StillRunning, lasts));
+        let all = client.wait_all([submitted.id().clone()]);
+        let began = world.clock.elapsed();
+        let ended: Vec<_> = world.run(futures_util::StreamExt::collect(all.stream())).await;
+        assert_eq!((ended.len(), world.clock.elapsed() - began), (1, lasts));
+    }
+}
+
+#[tokio::test]
+async fn the_polls_of_a_wait_are_those_that_were_set() {
+    for (first, longest, after) in
+        [(SECOND, SECOND * 2, [1_000, 2_500, 4_500]), (MINUTE, MINUTE, [60_000, 120_000, 180_000])]
+    {
+        for running in after.into_iter().map(Duration::from_millis) {
+            let world = World::with(|emulator| emulator.pending_for(running).running_for(Duration::ZERO));
+            let submitted = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap();
+            world.run(submitted.wait().poll(first, longest).send()).await.unwrap();
+            assert_eq!(world.clock.elapsed(), running);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_has_two_minutes_to_appear_or_as_long_as_is_set() {
+    for (grace, lasts) in [(None, 120), (Some(SECOND * 30), 30)] {
+        let world = World::with(|emulator| emulator.read_lag(HOUR));
+        let mut builder = world.builder_over(world.emulator.transport());
+        if let Some(grace) = grace {
+            builder = builder.grace(grace);
+        }
+        let client = builder.build().unwrap();
+        world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Isolate).times(1);
+        let error = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap_err();
+        assert_eq!(error.reason(), Some(UnknownReason::NothingFound));
+        assert_eq!(world.clock.elapsed().as_secs(), lasts);
+    }
+}
+
+#[test]
+fn a_region_is_an_address() {
+    let world = World::new();
+    let client = world.builder_over(Unreached).region(Region::Eu).build().unwrap();
+    let request = client.action("a".parse().unwrap()).get().request().unwrap();
+    assert_eq!(request.uri(), "https://eu.api.security.microsoft.com/api/machineactions/a");
+}
+
+/// Reaches nobody.
+#[derive(Debug)]
+struct Unreached;
+
+#[async_trait::async_trait]
+impl defender_actions::transport::Transport for Unreached {
+    async fn send(
+        &self,
+        _: http::Request<bytes::Bytes>,
+    ) -> Result<http::Response<defender_actions::transport::Body>, TransportError> {
+        Err(TransportError::new(Broken::Connect))
+    }
+}
