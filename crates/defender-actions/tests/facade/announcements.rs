@@ -67,3 +67,20 @@ async fn what_is_gone_is_an_error_of_its_own_and_announced_too() {
     let announced = client.announcements();
     assert!(announced[0].gone && announced[0].operation == "GET /machineactions/{id}");
 }
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn each_operation_s_announcement_is_one_event() {
+    let told = crate::spans::Told::default();
+    let _guard = tracing::subscriber::set_default(told.clone());
+    let client = client();
+    for machine in ["m1", "m2", "m3"] {
+        client.clone().machine(machine.parse().unwrap()).isolate("c").await.unwrap();
+        client.action(machine.parse().unwrap()).get().await.unwrap_err();
+    }
+    let events = told.events("defender_actions::lifecycle");
+    let operations: Vec<_> = events.iter().map(|fields| fields["operation"].as_str()).collect();
+    assert_eq!(operations, ["POST /machines/{id}/isolate", "GET /machineactions/{id}"]);
+    assert_eq!(events[0]["sunset"], "Mon, 01 Feb 2027 00:00:00 GMT");
+    assert_eq!(events[1]["gone"], "true");
+}

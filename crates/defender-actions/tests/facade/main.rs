@@ -21,6 +21,8 @@ mod requests;
 mod seed_case;
 mod service;
 mod settings;
+#[cfg(feature = "tracing")]
+mod spans;
 mod tenants;
 mod traps;
 mod wait;

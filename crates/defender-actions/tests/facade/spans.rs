@@ -1,0 +1,113 @@
+//! What is told to `tracing` of an action.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use defender_actions::{ErrorKind, Origin};
+use defender_emulator::{Fault, Operation, RetryAfter};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+use crate::world::{HOUR, World};
+
+/// What was told: each span and event of ours, with its fields.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told(Arc<Mutex<Vec<(String, Fields)>>>);
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fields(BTreeMap<String, String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}").trim_matches('"').to_owned());
+    }
+}
+
+impl Subscriber for Told {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("defender_actions")
+    }
+
+    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        let mut told = self.0.lock().unwrap();
+        told.push((attributes.metadata().name().to_owned(), fields));
+        span::Id::from_u64(told.len() as u64)
+    }
+
+    fn record(&self, span: &span::Id, values: &span::Record<'_>) {
+        let place = usize::try_from(span.into_u64()).unwrap() - 1;
+        values.record(&mut self.0.lock().unwrap()[place].1);
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        self.0.lock().unwrap().push((format!("{} event", event.metadata().target()), fields));
+    }
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+impl Told {
+    /// The fields of each event of this target.
+    pub(crate) fn events(&self, target: &str) -> Vec<BTreeMap<String, String>> {
+        let told = self.0.lock().unwrap();
+        told.iter().filter(|(name, _)| *name == format!("{target} event")).map(|(_, fields)| fields.0.clone()).collect()
+    }
+
+    fn spans(&self) -> Vec<BTreeMap<String, String>> {
+        let told = self.0.lock().unwrap();
+        told.iter().filter(|(name, _)| name == "defender.action").map(|(_, fields)| fields.0.clone()).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_action_has_a_span_with_its_type_machine_origin_and_attempts() {
+    let told = Told::default();
+    let _guard = tracing::subscriber::set_default(told.clone());
+    let world = World::with(|emulator| emulator.pending_for(HOUR));
+    let machine = world.client().machine(world.machine());
+    world.emulator.fault(Fault::RefuseConnection).on(Operation::Isolate).times(2);
+    let created = world.run(machine.isolate("canary comment").send()).await.unwrap();
+    let joined = world.run(machine.isolate("canary comment").send()).await.unwrap();
+    assert_eq!((created.origin(), joined.origin()), (Origin::Created, Origin::Joined));
+    world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Unisolate).times(1);
+    let recovered = world.run(machine.unisolate("canary comment").send()).await.unwrap();
+    world.emulator.fault(Fault::Status(400, RetryAfter::Absent)).on(Operation::Offboard);
+    let refused = world.run(machine.offboard("canary comment").send()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+
+    let spans = told.spans();
+    let shown: Vec<_> = spans
+        .iter()
+        .map(|span| {
+            assert_eq!(span["machine"], world.machine().as_str());
+            ["type", "origin", "attempts", "action", "error.type"]
+                .map(|field| span.get(field).map(String::as_str).unwrap_or_default())
+        })
+        .collect();
+    let (made, lost) = (created.id().as_str(), recovered.id().as_str());
+    assert_eq!(
+        shown,
+        [
+            ["Isolate", "Created", "3", made, ""],
+            ["Isolate", "Joined", "1", made, ""],
+            ["Unisolate", "Recovered", "1", lost, ""],
+            ["Offboard", "", "1", "", "Refused"],
+        ]
+    );
+    let all = format!("{:?}", told.0.lock().unwrap());
+    assert!(!all.contains("canary") && !all.contains("eyJ"), "{all}");
+    // That it looks for an action is an event.
+    assert_eq!(told.events("defender_actions::action").len(), 2);
+}
