@@ -1,5 +1,6 @@
-//! What is measured in real time, and what it must come up to.
+//! What is measured, in real time or by a clock turned by hand, and what it must come up to.
 
 mod clients;
 mod server;
 pub(crate) mod smoke;
+pub(crate) mod wait;

@@ -32,6 +32,7 @@ Commands:
                      --base-url URL: to that address, with the token in DEFENDER_TOKEN; --machine ID: to that machine;
                      --ca-file PATH: trusting that CA
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
+  bench wait         a thousand actions waited for together and one by one: calls, and whether the quota is kept
 
 Options:
   -h, --help         this text
@@ -65,6 +66,7 @@ enum Command {
     Vectors { folder: PathBuf },
     Conformance(conformance::Target),
     BenchSmoke,
+    BenchWait,
 }
 
 fn main() -> ExitCode {
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Command::Vectors { folder } => vectors::run(&folder),
         Command::Conformance(target) => conformance::run(&target),
         Command::BenchSmoke => bench::smoke::run(),
+        Command::BenchWait => bench::wait::run(),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -128,6 +131,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         (["actions"], _) => Ok(Command::Actions),
         (["vectors", folder], _) => Ok(Command::Vectors { folder: folder.into() }),
         (["bench", "smoke"], _) => Ok(Command::BenchSmoke),
+        (["bench", "wait"], _) => Ok(Command::BenchWait),
         ([], _) => Err(Failure::Usage("no command was given".to_owned())),
         (words, _) => Err(Failure::Usage(format!("there is no command `{}`", words.join(" ")))),
     }
@@ -154,6 +158,7 @@ mod tests {
         let target = conformance::Target { base_url: Some("https://x".to_owned()), ..conformance::Target::default() };
         assert_eq!(parsed("conformance --base-url https://x"), Ok(Command::Conformance(target)));
         assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
+        assert_eq!(parsed("bench wait"), Ok(Command::BenchWait));
     }
 
     #[test]
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_help_names_each_command() {
-        for command in ["ci [--skip-tests]", "tidy", "example", "actions", "vectors DIR", "bench smoke"] {
+        for command in ["ci [--skip-tests]", "tidy", "example", "actions", "vectors DIR", "bench smoke", "bench wait"] {
             assert!(HELP.contains(&format!("\n  {command}")), "{command}");
         }
     }

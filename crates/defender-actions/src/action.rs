@@ -135,7 +135,7 @@ impl Cancel {
                 Err(error) => error.of(&self.id),
             };
             match error.kind() {
-                ErrorKind::OutcomeUnknown | ErrorKind::AnswerUnreadable => self.look(error).await,
+                ErrorKind::OutcomeUnknown | ErrorKind::AnswerUnreadable => Box::pin(self.look(error)).await,
                 _ => Err(error),
             }
         }

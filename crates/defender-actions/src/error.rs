@@ -477,6 +477,9 @@ impl fmt::Display for Error {
         if !self.0.machines.is_empty() && matches!(self.0.kind, ErrorKind::Ambiguous | ErrorKind::NotFound) {
             write!(f, "; there are {}", Choice(&self.0.machines))?;
         }
+        if let (ErrorKind::Conflict, Some(action)) = (self.0.kind, &self.0.action) {
+            write!(f, "; it is action {} ({}), which is {}", action.id, action.action_type, action.status)?;
+        }
         if let Some(unknown) = &self.0.unknown {
             write!(f, "; {}", unknown.reason)?;
         }
@@ -561,15 +564,18 @@ mod tests {
             K::StillRunning,
         ];
         assert_eq!(all.map(|kind| format!("{kind:?}")).to_vec(), kinds());
-        let mut words = String::new();
+        let mut words = Vec::new();
         for kind in all {
             let plain = Error::new(kind).context("POST /machines/m1/isolate");
-            words.push_str(&format!("{kind:?}\n  {plain}\n"));
+            words.push(format!("{kind:?}\n  {plain}\n"));
             let sent = if plain.never_sent() { "never sent" } else { "perhaps or surely sent" };
-            words
-                .push_str(&format!("  {sent}, {}\n", if plain.is_retryable() { "retryable" } else { "not retryable" }));
+            let again = if plain.is_retryable() { "retryable" } else { "not retryable" };
+            words.push(format!(
+                "  {sent}, {again}
+"
+            ));
             if !plain.never_sent() {
-                words.push_str(&format!("  {}\n", plain.problem_was(problem())));
+                words.push(format!("  {}\n", plain.problem_was(problem())));
             }
         }
         for reason in [
@@ -578,8 +584,9 @@ mod tests {
             UnknownReason::NotReadable,
             UnknownReason::NoExternalId,
         ] {
-            words.push_str(&format!("{reason:?}\n  {reason}\n"));
+            words.push(format!("{reason:?}\n  {reason}\n"));
         }
+        let words = words.concat();
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/error-words.txt");
         if std::env::var_os("WRITE_WORDS").is_some() {
             std::fs::write(path, &words).unwrap();

@@ -123,7 +123,7 @@ impl<A: Action> Perform<A> {
         telling: &Telling,
     ) -> (Result<Submitted, Error>, u32) {
         let client = &self.client;
-        if let Err(error) = self.looked_at_first().await {
+        if let Err(error) = Box::pin(self.looked_at_first()).await {
             // Nothing of the action itself was sent.
             return (Err(error.certainly_never_sent()), 0);
         }
@@ -147,19 +147,20 @@ impl<A: Action> Perform<A> {
             drop(asking);
             attempts = attempts.saturating_add(error.attempts());
             sendings = sendings.saturating_sub(1);
+            // What is rarely needed is large, and is made only then.
             match error.kind() {
                 ErrorKind::AlreadyInProgress => {
                     telling.looking(&error);
-                    break sending.join(error).await;
+                    break Box::pin(sending.join(error)).await;
                 }
                 // Here the action has been taken, so that sending it again would do it twice.
                 ErrorKind::AnswerUnreadable => {
                     telling.looking(&error);
-                    break sending.recover(error).await;
+                    break Box::pin(sending.recover(error)).await;
                 }
                 ErrorKind::OutcomeUnknown => {
                     telling.looking(&error);
-                    match sending.recover(error).await {
+                    match Box::pin(sending.recover(error)).await {
                         Err(unknown) if unknown.reason() == Some(UnknownReason::NothingFound) && sendings > 0 => {}
                         known => break known,
                     }

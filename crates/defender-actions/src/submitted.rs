@@ -9,11 +9,14 @@ use crate::{Cancel, DefenderClient, Wait};
 #[non_exhaustive]
 pub enum Origin {
     /// The service's answer says so, and the action is new.
+    ///
+    /// The service may answer with an action that is there already, and one that another process asked for with the same comment
+    /// within the last few seconds cannot be told from a new one. An external id tells them apart.
     Created,
     /// An action was there already that is what was asked for, perhaps somebody else's. Nothing new was made.
     Joined,
-    /// The answer was lost, and an action was found: *an action of your intent exists*. Without an external id it may be
-    /// another process's.
+    /// The answer was lost, and an action was found: *an action of your intent and principal exists; without an external id it may
+    /// be another process's*.
     Recovered,
 }
 

@@ -1,6 +1,9 @@
 //! The call sites of the documentation, which compile and do what they say; and what every future is.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use defender_actions::{
     Cancel, DefenderClient, Error, GetAction, Intent, Listing, Perform, Preflight, Raw, Recover, Submitted, Wait,
@@ -69,6 +72,9 @@ fn a_client_as_documented() -> Result<DefenderClient, Anything> {
 fn is_send<T: Send + 'static>(_: &T) {}
 fn is_send_and_sync<T: Send + Sync + 'static>() {}
 
+/// A call without words of its own can be stored and sent on.
+type BoxedRaw = Arc<Mutex<Raw<Value>>>;
+
 #[tokio::test]
 async fn every_future_is_send_and_every_await_has_its_send() {
     let world = World::new();
@@ -101,8 +107,8 @@ async fn every_future_is_send_and_every_await_has_its_send() {
     is_send_and_sync::<Intent>();
     is_send_and_sync::<(Perform<Isolate>, Cancel, GetAction, Wait, WaitAll, Recover, Preflight)>();
     is_send_and_sync::<Listing<MachineAction>>();
-    fn raw_is_send<T: Send>(_: Raw<T>) {}
-    raw_is_send(client.get::<Value>("/api/machineactions"));
+    is_send(&client.get::<Value>("/api/machineactions"));
+    is_send_and_sync::<BoxedRaw>();
 }
 
 #[tokio::test]

@@ -213,17 +213,18 @@ async fn wherever_it_is_dropped_or_killed_the_intent_that_was_written_down_tells
                 let perform = client.machine(world.machine()).unrestrict_code_execution(COMMENT);
                 let written_down = serde_json::to_string(&perform.intent().unwrap()).unwrap();
                 let time = if place == Place::Looking && lag == 0 { 0 } else { 20 };
-                match place {
-                    Place::Unpolled => drop(perform.send()),
-                    _ => {
-                        let output = world.run_for(Duration::from_secs(time), perform.send()).await;
-                        assert!(output.is_none() || place == Place::Looking, "{row}: {output:?}");
-                        if output.is_some() {
-                            continue; // It was faster than it could be dropped.
-                        }
+                if place == Place::Unpolled {
+                    drop(perform.send());
+                } else {
+                    let output = world.run_for(Duration::from_secs(time), perform.send()).await;
+                    assert!(output.is_none() || place == Place::Looking, "{row}: {output:?}");
+                    if output.is_some() {
+                        continue; // It was faster than it could be dropped.
                     }
                 }
-                rule.map(defender_emulator::FaultRule::stop);
+                if let Some(rule) = rule {
+                    rule.stop();
+                }
 
                 let client = match end {
                     End::Dropped => client,

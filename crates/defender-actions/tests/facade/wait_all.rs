@@ -113,3 +113,28 @@ async fn updates_show_each_change_once_and_end_with_the_outcome() {
     assert_eq!(updates.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::NotSucceeded);
     assert_eq!(updates.len(), 2);
 }
+
+#[tokio::test]
+async fn one_that_no_list_shows_does_not_make_every_list_a_whole_one() {
+    let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE);
+    let mut ids = foreign(&service, 3);
+    ids.push("nobody".parse().unwrap());
+    let ended = wait_all(&service, &service.client(), ids, Duration::from_secs(3_600)).await;
+    assert_eq!(ended.iter().filter(|(_, end)| end.is_ok()).count(), 3);
+    let reads = service.reads();
+    let whole = reads.iter().filter(|read| *read == "/api/machineactions").count();
+    assert_eq!(whole, 1, "{reads:?}");
+}
+
+#[tokio::test]
+async fn of_a_long_history_the_newest_pages_are_read_and_what_is_older_by_itself() {
+    let world = crate::world::World::with(|emulator| emulator.history(500).page_size(10));
+    let client = world.client();
+    let all: Vec<_> = world.run(client.actions().stream().map(Result::unwrap).collect()).await;
+    let ids: Vec<_> = [&all[3], &all[499]].into_iter().map(|action| action.id.clone()).collect();
+    let began = world.clock.elapsed();
+    let ended: Vec<_> = world.run(client.wait_all(ids.clone()).stream().collect()).await;
+    let told: Vec<_> = ended.iter().map(|(id, _)| id.clone()).collect();
+    // The one at once, and the other in the same cycle.
+    assert_eq!((told, world.clock.elapsed()), (ids, began));
+}
