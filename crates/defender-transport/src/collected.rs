@@ -1,9 +1,10 @@
 //! Bodies that are read inside the try.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, response::Parts};
+use jiff::Timestamp;
 
-use crate::{Body, Transport, extensions::Read, transport::Sending};
+use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::Sending};
 
 /// Reads the body of an answer before handing the answer on, so that a body that breaks is a try that broke.
 ///
@@ -12,7 +13,7 @@ use crate::{Body, Transport, extensions::Read, transport::Sending};
 /// reading it again cannot fail.
 ///
 /// Where the body breaks off, is too large or cannot be decoded, the error says that the head had come, and with which
-/// status: [`Error::answered`](crate::Error::answered). After a 2xx, the request took effect, though what the server said of it is lost.
+/// status: [`Error::answered`](crate::Error::answered), and how long it asked to wait. After a 2xx, the request took effect, though what the server said of it is lost.
 #[derive(Debug)]
 pub struct Collected<T> {
     inner: T,
@@ -37,9 +38,19 @@ impl<T: Transport> Transport for Collected<T> {
         let Read::Whole(limit) = read else { return exchange };
         Box::pin(async move {
             let (head, body) = exchange.await?.into_parts();
-            let whole = body.collect(limit).await.map_err(|error| error.after_head(head.status))?;
+            let whole = body.collect(limit).await.map_err(|error| broke(error, &head))?;
             Ok(Response::from_parts(head, Body::from(whole)))
         })
+    }
+}
+
+/// An error that says what the head had said.
+fn broke(error: Error, head: &Parts) -> Error {
+    let error = error.after_head(head.status);
+    // No clock is at hand, so a date counts only beside the answer's own.
+    match retry_after(&head.headers, Timestamp::MAX).filter(|wait| !wait.is_zero()) {
+        Some(wait) => error.again_after(wait),
+        None => error,
     }
 }
 
@@ -96,6 +107,26 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::CREATED);
         assert_eq!(answer.body().size_hint().exact(), Some(12));
         assert_eq!(answer.into_body().collect(12).now_or_never().unwrap().unwrap(), "hello, hello");
+    }
+
+    #[test]
+    fn a_body_that_breaks_takes_nothing_of_what_its_head_asked_for() {
+        let date = ("date", "Wed, 01 Jan 2025 12:00:00 GMT");
+        for (headers, wait) in [
+            (&[("retry-after", "7")][..], Some(7)),
+            (&[("retry-after", "Wed, 01 Jan 2025 12:00:20 GMT"), date], Some(20)),
+            (&[("retry-after", "Wed, 01 Jan 2025 12:00:20 GMT")], None),
+            (&[("retry-after", "soon")], None),
+            (&[], None),
+        ] {
+            let answer = headers
+                .iter()
+                .fold(Response::builder().status(429), |answer, &(name, value)| answer.header(name, value));
+            let server = Capture::answering(answer.body("hello").unwrap());
+            let wire = Collected::new(Faulty::scripted(server, [Fault::TruncateBody(3)]));
+            let error = wire.send(ask(None)).now_or_never().unwrap().unwrap_err();
+            assert_eq!(error.retry_after().map(|wait| wait.as_secs()), wait, "{headers:?}");
+        }
     }
 
     #[test]

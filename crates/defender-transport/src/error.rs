@@ -261,7 +261,9 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_one_word_wide() {
+    fn an_error_is_one_word_wide_and_goes_anywhere() {
+        fn goes_anywhere<T: StdError + Send + Sync + 'static>() {}
+        goes_anywhere::<Error>();
         assert_eq!(size_of::<Error>(), size_of::<usize>());
     }
 }

@@ -225,6 +225,29 @@ fn what_is_not_known_is_left_out() {
 }
 
 #[test]
+fn each_sending_of_a_call_is_told_of_with_how_many_went_before() {
+    let clock = ManualClock::new();
+    let status = |status: u16| Response::builder().status(status).body("").unwrap();
+    let server = Capture::in_turn([status(503), status(429), status(200)]);
+    let wire = server.deadline(clock.clone()).traced(clock.clone()).collected().retrying(clock.clone());
+    let request =
+        Request::get("https://example.com/things/17?sig=canary").extension(UrlTemplate("/things/{id}".into()));
+    let mut call = Box::pin(wire.send(request.body(Bytes::new()).unwrap()));
+    let ((), told) = listen(Level::TRACE, || {
+        while call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            clock.advance_to_next().unwrap();
+        }
+    });
+    let field = |name: &str| told.spans.iter().map(|(_, span)| span.0.get(name).cloned()).collect::<Vec<_>>();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(field("http.response.status_code"), [some("503"), some("429"), some("200")]);
+    assert_eq!(field("http.request.resend_count"), [None, some("1"), some("2")]);
+    assert_eq!(field("url.template"), [some("/things/{id}"), some("/things/{id}"), some("/things/{id}")]);
+    assert_eq!(told.events.len(), 3);
+    assert!(!format!("{told:?}").contains("canary"));
+}
+
+#[test]
 fn a_status_that_refuses_is_an_error_and_the_server_s_own_is_a_warning() {
     for (status, level) in [("404", Level::DEBUG), ("429", Level::DEBUG), ("500", Level::WARN), ("503", Level::WARN)] {
         let told = exchange(Capture::answering(Response::builder().status(status).body("no").unwrap()), ask());

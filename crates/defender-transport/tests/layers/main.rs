@@ -1,0 +1,7 @@
+//! The layers and the test kit, seen from outside: one binary, since linking takes longer than running.
+
+mod deadline;
+mod faulty;
+mod paced;
+mod tape;
+mod traced;
