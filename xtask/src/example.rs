@@ -1,4 +1,4 @@
-//! The README's first command, run as a newcomer runs it; and once more against the emulator's own program.
+//! The README's first command, run as a newcomer runs it, and once more against the emulator's own program; and the other examples.
 
 use std::{
     ffi::OsString,
@@ -17,11 +17,24 @@ use crate::{
 const THIS_IS: &str = "This is the emulator: no real machine is touched.";
 const LIFTED: &str = "UnrestrictCodeExecution ended: Succeeded";
 
-/// Runs the example in each of its ways, and checks what it says and how it ends.
+/// The other examples, and a line that each says where it did what it shows.
+const OTHERS: [(&str, &str); 5] = [
+    ("collect-package", "saved: "),
+    ("lift-restrictions", "lifted: 2 of 2 found, of 3 named"),
+    ("run-script", "  logons.ps1 -Days 3"),
+    ("swap-transport", "by the emulator in process: a machine that stays offline is told after three days, in no time"),
+    ("yesterdays-actions", "a page of 50 actions"),
+];
+
+/// Runs the examples, the first in each of its ways, and checks what they say and how they end.
 pub(crate) fn run() -> Result<(), Failure> {
     let root = Workspace::read()?.root;
     by_itself(&root)?;
     println!("by itself: lifted");
+    for (name, line) in OTHERS {
+        other(&root, name, line)?;
+        println!("{name}: did what it shows");
+    }
     let program = Program::start(&root)?;
     let secret = program.said("client_secret")?;
     beside_the_program(&root, &program, &secret)?;
@@ -31,15 +44,27 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The example, with none of the variables that it looks for.
+/// The first example, with none of the variables that it looks for.
 fn example(root: &Path) -> Command {
+    named(root, "remove-app-restriction")
+}
+
+fn named(root: &Path, name: &str) -> Command {
     let mut command = cargo(root);
-    command.args(["run", "--quiet", "--example", "remove-app-restriction"]);
+    command.args(["run", "--quiet", "--example", name]);
     let ours = |name: &OsString| name.to_string_lossy().starts_with("DEFENDER_");
     for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
     command
+}
+
+fn other(root: &Path, name: &str, line: &str) -> Result<(), Failure> {
+    let said = succeeded(&mut named(root, name))?;
+    let lines: Vec<_> = said.lines().collect();
+    let says_what_it_is = lines.first() == Some(&THIS_IS) && lines.last() == Some(&THIS_IS);
+    let does_it = lines.iter().any(|said| said.starts_with(line));
+    check(says_what_it_is && does_it, &format!("{name} must say what it is, and `{line}`"), &said)
 }
 
 fn by_itself(root: &Path) -> Result<(), Failure> {

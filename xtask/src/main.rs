@@ -25,7 +25,7 @@ Usage: cargo xtask <command>
 Commands:
   ci [--skip-tests]  everything that CI checks, in its order, up to the first failure
   tidy               the invariants of docs/architecture.md, from `cargo tree` and the source; all that are broken
-  example            the README's first command, by itself and against the emulator's program
+  example            the README's first command, by itself and against the emulator's program, and the other examples
   actions            writes the table of actions into defender-model's README
   vectors DIR        decodes every JSON body in a folder and encodes it back, a row each
   conformance        every exchange of defender-emulator/conformance, sent by curl to the emulator's program

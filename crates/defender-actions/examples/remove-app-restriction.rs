@@ -13,17 +13,20 @@
 //! another cloud, or to the emulator's own program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to whoever runs it")]
 
+pub(crate) mod embedded;
+
 use std::{collections::BTreeMap, error::Error, fmt, process::ExitCode, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_actions::{
-    DefenderClient, DefenderClientBuilder,
+    DefenderClient,
     auth::ClientSecretCredential,
     model::{MachineAction, MachineId},
     transport::{Body, Error as TransportError, HyperTransport, Roots, Transport, TransportExt},
 };
 use defender_emulator::Emulator;
+use embedded::THIS_IS;
 use http::{Method, Request, Response};
 
 const REQUIRED: [&str; 4] =
@@ -43,7 +46,7 @@ async fn main() -> ExitCode {
     match run(&variables, Arc::new(|line| println!("{line}"))).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", with_causes(&*error));
+            eprintln!("error: {}", embedded::with_causes(&*error));
             ExitCode::FAILURE
         }
     }
@@ -76,7 +79,8 @@ pub(crate) async fn run(variables: &BTreeMap<String, String>, say: Say) -> Resul
         let pem = std::fs::read(&path).map_err(|error| format!("DEFENDER_CA_FILE `{path}` cannot be read: {error}"))?;
         wire = wire.roots(Roots::pem(pem)?);
     }
-    let mut builder = client_over(wire.build()?, &say).credential(ClientSecretCredential::new(tenant, client, secret));
+    let credential = ClientSecretCredential::new(tenant, client, secret);
+    let mut builder = DefenderClient::builder().transport(showing(wire.build()?, &say)).credential(credential);
     if let Some(base_url) = value("DEFENDER_BASE_URL") {
         builder = builder.base_url(base_url);
     }
@@ -90,17 +94,9 @@ pub(crate) async fn run(variables: &BTreeMap<String, String>, say: Say) -> Resul
 }
 
 async fn on_the_emulator(say: &Say) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let this_is = "This is the emulator: no real machine is touched.";
-    say(this_is);
+    say(THIS_IS);
     let emulator = Emulator::start().await?;
-    let wire = HyperTransport::builder().roots(Roots::pem(emulator.ca_pem())?).build()?;
-    let credential = ClientSecretCredential::new(emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
-    let defender = client_over(wire, say)
-        .credential(credential)
-        .base_url(emulator.base_url())
-        .authority(emulator.authority())
-        .audience(emulator.audience())
-        .build()?;
+    let defender = embedded::client(&emulator, showing(embedded::wire(&emulator)?, say)).build()?;
     let [machine, ..] = emulator.machine_ids()[..] else { return Err("the emulator has no machine".into()) };
     let machine: MachineId = machine.parse()?;
 
@@ -111,7 +107,7 @@ async fn on_the_emulator(say: &Say) -> Result<(), Box<dyn Error + Send + Sync>> 
     say("\nNow the restriction is lifted.");
     lift(&defender, machine, say).await?;
     say("");
-    say(this_is);
+    say(THIS_IS);
     Ok(())
 }
 
@@ -127,9 +123,9 @@ fn tell_end(action: &MachineAction, say: &Say) {
     say(&format!("{} ended: {}", action.action_type, action.status));
 }
 
-/// A client whose wire shows what passes.
-fn client_over(wire: HyperTransport, say: &Say) -> DefenderClientBuilder {
-    DefenderClient::builder().transport(Showing { wire: wire.decompressed(), say: Arc::clone(say) })
+/// A wire that shows what passes.
+fn showing(wire: HyperTransport, say: &Say) -> impl Transport + use<> {
+    Showing { wire: wire.decompressed(), say: Arc::clone(say) }
 }
 
 /// A transport around a transport: shows each exchange, and nothing of the one that gives the token.
@@ -164,16 +160,4 @@ impl<T: fmt::Debug> fmt::Debug for Showing<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Showing").field("wire", &self.wire).finish_non_exhaustive()
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        line.push_str(": ");
-        line.push_str(&next.to_string());
-        cause = next.source();
-    }
-    line
 }

@@ -23,7 +23,7 @@ async fn run(variables: &[(&str, &str)]) -> Ran {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&lines);
     let say: program::Say = Arc::new(move |line: &str| heard.lock().unwrap().push(line.to_owned()));
-    let error = program::run(&variables, say).await.err().map(|error| program::with_causes(&*error));
+    let error = program::run(&variables, say).await.err().map(|error| program::embedded::with_causes(&*error));
     let lines = lines.lock().unwrap().clone();
     Ran { lines, error }
 }
