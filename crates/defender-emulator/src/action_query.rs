@@ -3,14 +3,14 @@
 use std::{borrow::Cow, time::Duration};
 
 use http::StatusCode;
-use serde_json::Value;
 
 use crate::{
+    actions::Actions,
     answer::Answer,
     collection::Page,
-    machine_action::{MachineAction, View},
+    machine_action::{ActionRow, MachineAction, Moment, View},
     odata::{Kind, Property, Query, Row, Val},
-    plan::{Direction, Plan},
+    plan::{Direction, Plan, bounds},
     problem::Problem,
     service::Service,
 };
@@ -19,7 +19,7 @@ pub(crate) const ID: usize = 0;
 pub(crate) const STATUS: usize = 1;
 pub(crate) const MACHINE_ID: usize = 2;
 pub(crate) const TYPE: usize = 3;
-const REQUESTOR: usize = 4;
+pub(crate) const REQUESTOR: usize = 4;
 pub(crate) const CREATED: usize = 5;
 const UPDATED: usize = 6;
 
@@ -38,14 +38,20 @@ const SCHEMA: &[Property] = &[
 /// An action at a moment.
 struct At<'a>(&'a MachineAction, Duration);
 
+impl<'a> At<'a> {
+    fn written(moment: Moment) -> impl Fn(&Self) -> ActionRow<'a> {
+        move |row| ActionRow { action: row.0, moment }
+    }
+}
+
 impl Row for At<'_> {
     fn value(&self, property: usize) -> Val<'_> {
         let text = |text| Val::Text(Cow::Borrowed(text));
         match property {
             ID => Val::Text(Cow::Owned(self.0.id.to_string())),
-            STATUS => text(self.0.life.status(self.1)),
+            STATUS => text(self.0.status(self.1)),
             MACHINE_ID => text(&self.0.machine_id),
-            TYPE => text(self.0.kind.word),
+            TYPE => text(self.0.word.as_str()),
             REQUESTOR => text(&self.0.requestor),
             CREATED => Val::Date(self.0.created),
             UPDATED => Val::Date(self.0.updated(self.1)),
@@ -60,31 +66,58 @@ pub(crate) fn one(service: &Service, id: &str) -> Result<Answer, Problem> {
     let elapsed = service.clock.elapsed();
     let action = world.actions.get(id).filter(|action| action.is_visible(elapsed, service.settings.read_lag));
     let action = action.ok_or_else(|| Problem::no_such("MachineAction", id))?;
-    let body = action.entity(&service.base_url, service.settings.spelling, elapsed, View::Later);
+    let body = action.entity(&service.base_url, service.moment(elapsed, View::Later));
     Ok(Answer::entity(StatusCode::OK, &body))
 }
 
+/// How many actions may be put in an order for one page; where there would be more, the list of all in that order is gone
+/// through.
+const SORTED_AT_ONCE: usize = 20_000;
+
 /// Answers a GET of the list, newest first, or of how many there are.
 pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Answer, Problem> {
-    let mut query = Query::read(query, SCHEMA)?;
+    let mut query = Query::read(query, SCHEMA, service.settings.in_operator)?;
     query.count |= argument == "$count";
     let settings = &service.settings;
     let mut world = service.world();
     let elapsed = service.clock.elapsed();
     world.actions.settle(elapsed);
     let actions = &world.actions;
-    let (direction, sort) = match query.order.as_slice() {
-        [] | [(CREATED, true)] => (Direction::NewestFirst, false),
-        [(CREATED, false)] => (Direction::OldestFirst, false),
-        _ => (Direction::NewestFirst, true),
+    let visible = actions.visible(elapsed, settings.read_lag);
+    if query.count && query.filter.is_none() {
+        query.known_count = Some(visible);
+    }
+    let plan = Plan::of(query.filter.as_ref(), actions, visible);
+    let (numbers, sort): (Box<dyn Iterator<Item = usize>>, _) = match query.order.as_slice() {
+        [] | [(CREATED, true)] => (plan.numbers(Direction::NewestFirst), false),
+        [(CREATED, false)] => (plan.numbers(Direction::OldestFirst), false),
+        [(UPDATED, down)] if plan.most() > SORTED_AT_ONCE => {
+            (by_change(actions, (elapsed, visible), &query, *down), false)
+        }
+        _ => (plan.numbers(Direction::NewestFirst), true),
     };
-    let rows = Plan::of(query.filter.as_ref(), actions).numbers(direction).filter_map(|number| actions.nth(number));
-    let rows = rows.filter(|action| action.is_visible(elapsed, settings.read_lag)).map(|action| At(action, elapsed));
+    let rows = numbers.filter_map(|number| actions.nth(number)).map(|action| At(action, elapsed));
     if argument == "$count" {
-        let rows = rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row)));
-        return Ok(Answer::number(rows.count()));
+        let counted = || rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row))).count();
+        return Ok(Answer::number(query.known_count.unwrap_or_else(counted)));
     }
     let page = Page::of(&query, rows, settings.page_size, sort);
-    let to_json = |row: &At<'_>| Value::Object(row.0.row(settings.spelling, elapsed, View::Later));
-    Ok(page.answer(&query, &service.base_url, ("machineactions", "MachineActions"), to_json))
+    let moment = service.moment(elapsed, View::Later);
+    Ok(page.answer(&query, &service.base_url, ("machineactions", "MachineActions"), At::written(moment)))
+}
+
+/// The numbers in the order of the last change, as far as the filter leaves them.
+fn by_change<'a>(
+    actions: &'a Actions,
+    (elapsed, visible): (Duration, usize),
+    query: &Query,
+    down: bool,
+) -> Box<dyn Iterator<Item = usize> + 'a> {
+    let (mut from, mut until) = (None, None);
+    if let Some(filter) = &query.filter {
+        bounds(filter, UPDATED, &mut from, &mut until);
+    }
+    let mut all = actions.by_change(elapsed, from);
+    let next = move || if down { all.latest() } else { all.earliest() };
+    Box::new(std::iter::from_fn(next).filter(move |number| *number < visible))
 }

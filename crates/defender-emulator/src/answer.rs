@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::ledger::Effect;
 
@@ -10,7 +10,7 @@ use crate::ledger::Effect;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    body: String,
+    body: Vec<u8>,
     kind: &'static str,
     pub(crate) effect: Effect,
 }
@@ -20,18 +20,26 @@ const RESOURCE: &str = "application/json; odata.metadata=minimal; odata.streamin
 
 impl Answer {
     /// A resource.
-    pub(crate) fn entity(status: StatusCode, body: &Value) -> Self {
-        Self { status, body: body.to_string(), kind: RESOURCE, effect: Effect::None }
+    pub(crate) fn entity<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Self {
+        Self::sized(status, body, 1)
+    }
+
+    /// A list of about so many rows, which says how much room it takes.
+    pub(crate) fn sized<T: Serialize + ?Sized>(status: StatusCode, body: &T, rows: usize) -> Self {
+        let mut written = Vec::with_capacity(rows.saturating_mul(1_000).saturating_add(200));
+        // Nothing that is answered here can fail to be written: the names of its fields are texts.
+        let _written = serde_json::to_writer(&mut written, body);
+        Self { status, body: written, kind: RESOURCE, effect: Effect::None }
     }
 
     /// A status alone.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, body: String::new(), kind: "", effect: Effect::None }
+        Self { status, body: Vec::new(), kind: "", effect: Effect::None }
     }
 
     /// A bare number, as `/$count` gives it.
     pub(crate) fn number(number: usize) -> Self {
-        Self { status: StatusCode::OK, body: number.to_string(), kind: "text/plain", effect: Effect::None }
+        Self { status: StatusCode::OK, body: number.to_string().into(), kind: "text/plain", effect: Effect::None }
     }
 
     pub(crate) fn with(self, effect: Effect) -> Self {

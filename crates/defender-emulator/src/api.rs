@@ -12,19 +12,20 @@ use http::{
     header::{ALLOW, DATE},
     request::Parts,
 };
-use jiff::fmt::rfc2822::DateTimePrinter;
-use uuid::Uuid;
 
 use crate::{
     action_kind::ActionKind,
     action_query,
     answer::Answer,
     authorization::authorize,
-    blobs, deflate, entra,
+    blobs, control, deflate, entra,
     fault::{Fault, RetryAfter, Wire},
+    investigation,
     ledger::{self, Effect},
     library::{self, LARGEST_FILE},
-    links, machine_change, machine_query,
+    links,
+    log::Noted,
+    machine_change, machine_query,
     operation::Operation,
     problem::Problem,
     quota::{Quotas, RetryAfterForm},
@@ -41,24 +42,41 @@ const LARGEST_UPLOAD: usize = 2 * LARGEST_FILE;
 /// Answers a request, whatever it asks for. What the connection is to do instead, if anything, is in the extensions of
 /// the response, as [`Wire`].
 pub(crate) async fn answer(service: Arc<Service>, request: Request<Body>) -> Response {
-    let path = request.uri().path().to_owned();
-    let route = route(request.method(), &path);
+    if control::is_control(&service, request.uri().path()) {
+        return control::answer(&service, request).await;
+    }
+    let route = route(request.method(), request.uri().path());
     let operation = if let Route::Call(call) = &route { Some(call.operation) } else { None };
     let fault = service.faults.of_request(operation);
-    let mut response = if is_api(&path) {
+    let noted = service.settings.log.as_ref().map(|log| (log, Noted::of(&request)));
+    let mut response = if is_api(request.uri().path()) {
         api(&service, route, request, fault).await
-    } else if let Some(instead) = fault.and_then(|fault| fault.before(&*service.clock)) {
+    } else if let Some(instead) = fault.and_then(|fault| instead_of_a_token(&service, operation, fault)) {
         instead
     } else {
         let response = beside_the_api(&service, route, request).await;
         spoilt(&service, response, fault).await
     };
-    // hyper would put the machine's date on it.
-    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&service.clock.now());
-    if let Some(date) = date.ok().and_then(|date| HeaderValue::try_from(date).ok()) {
+    if let Some((log, noted)) = noted {
+        let status = (!is_lost(&response)).then(|| response.status());
+        log.write(&noted.line(service.clock.now(), operation, status, fault));
+    }
+    if let Some(date) = service.date.at(service.clock.now()) {
         response.headers_mut().insert(DATE, date);
     }
     response
+}
+
+fn instead_of_a_token(service: &Service, operation: Option<Operation>, fault: Fault) -> Option<Response> {
+    match operation {
+        Some(Operation::Token) => fault.at_sign_in(&*service.clock, &service.base_url),
+        _ => fault.before(&*service.clock),
+    }
+}
+
+/// Whether the request got no answer.
+fn is_lost(response: &Response) -> bool {
+    matches!(response.extensions().get(), Some(Wire::Refused | Wire::Cut | Wire::Silent))
 }
 
 async fn spoilt(service: &Service, response: Response, fault: Option<Fault>) -> Response {
@@ -93,7 +111,9 @@ async fn api(service: &Service, route: Route, request: Request<Body>, fault: Opt
         _ => LARGEST_BODY,
     };
     let body = to_bytes(body, limit).await;
-    let changes = !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    // What is refused before it is looked at was never received.
+    let changes =
+        !matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS) && fault != Some(Fault::RefusedStream);
     let entry = changes.then(|| service.ledger.open(ledger::Entry::of(&head, body.as_deref().unwrap_or_default())));
     let (response, effect) = match fault.and_then(|fault| fault.before(&*service.clock)) {
         Some(instead) => (instead, Effect::None),
@@ -103,9 +123,8 @@ async fn api(service: &Service, route: Route, request: Request<Body>, fault: Opt
         service.ledger.close(place, effect);
     }
     let response = spoilt(service, deflate::compress(service.settings.deflate, response).await, fault).await;
-    let is_lost = matches!(response.extensions().get(), Some(Wire::Cut | Wire::Silent));
     if let Some(place) = entry
-        && !is_lost
+        && !is_lost(&response)
     {
         service.ledger.answered(place, response.status());
     }
@@ -124,7 +143,7 @@ fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum:
     let effect = answer.as_ref().map_or(Effect::None, |answer| answer.effect.clone());
     let mut response = answer.into_response();
     // Every answer has an id of its own in this header, which the service's support asks for.
-    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().to_string()) {
+    if let Ok(id) = HeaderValue::try_from(service.new_id().to_string()) {
         response.headers_mut().insert(HeaderName::from_static("mise-correlation-id"), id);
     }
     (response, effect)
@@ -135,7 +154,7 @@ fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum:
 /// The order of the checks is inferred, but for one thing: whoever may not ask learns nothing of the machine.
 fn handle(service: &Service, call: &Call, head: &Parts, body: &Bytes) -> Result<Answer, Problem> {
     let (headers, query) = (&head.headers, head.uri.query().unwrap_or_default());
-    let caller = authorize(service, headers, call.operation.roles())?;
+    let caller = authorize(service, headers, call.operation)?;
     if service.settings.quotas == Quotas::Enforced {
         admit(service, call.operation)?;
     }
@@ -143,6 +162,7 @@ fn handle(service: &Service, call: &Call, head: &Parts, body: &Bytes) -> Result<
         return submit::submit(service, kind, (&call.id, &caller), headers, body);
     }
     match call.operation {
+        Operation::StartInvestigation => investigation::start(service, call, head.uri.path(), headers, body),
         Operation::CancelAction => submit::cancel(service, (&call.id, &caller), headers, body),
         Operation::GetAction => action_query::one(service, &call.id),
         Operation::ListActions => action_query::list(service, &call.argument, query),
@@ -181,7 +201,7 @@ fn admit(service: &Service, operation: Operation) -> Result<(), Problem> {
 }
 
 impl Problem {
-    fn nowhere(path: &str) -> Self {
+    pub(crate) fn nowhere(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "NotFound", format!("No resource was found at {path}"))
     }
 

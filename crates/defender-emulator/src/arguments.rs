@@ -1,44 +1,81 @@
 //! What the program is told.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use defender_emulator::{Deflate, Duplicates, Emulator, EmulatorBuilder, Nulls, Quotas, UpdateName};
+use defender_emulator::{
+    CreatedStatus, Deflate, Duplicates, Emulator, EmulatorBuilder, FirstUpdate, Fractions, InOperator, Investigations,
+    Nulls, Quotas, RetryAfterForm, State, Transcripts, UpdateName,
+};
 use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) const HELP: &str = "\
-Microsoft Defender for Endpoint on loopback, for tests.
+Microsoft Defender for Endpoint on loopback, for tests: its API, the Entra ID that signs in to it, and what its links lead to.
+It is no product of Microsoft, and touches no real machine.
 
-Usage: defender-emulator --ca-file PATH [--port PORT] [options]
+Usage: defender-emulator --ca-file PATH [options]
 
 Options:
-      --ca-file PATH         Where to write the certificate (PEM) of the CA that clients must trust
-      --port PORT            The port on 127.0.0.1; 0, the default, is any that is free
-  -h, --help                 Print this help
+      --ca-file PATH          Where to write the certificate (PEM) of the CA that clients must trust
+      --port PORT             The port on 127.0.0.1; 0, the default, is any that is free
+      --address ADDRESS       127.0.0.1, the default, or localhost; any other is refused, since the emulator is for this
+                              machine alone
+      --state FILE            Begin with the machines, actions and library files of this JSON file
+      --log FILE              Write a line of JSON for every request, without tokens and bodies; - is stderr
+      --manual-clock          Stand still at the time of the start; POST /emulator/clock turns the clock
+  -h, --help                  Print this help
+  -V, --version               Print the version
 
 How the service behaves:
-      --pending-for SECONDS  How long an action is Pending; 1 by default, and it may have a fraction
-      --running-for SECONDS  How long it is InProgress after that; 2 by default
-      --offline MACHINE      This machine is not there, so that its actions wait; may be given for several
-      --machines COUNT       How many machines there are; 3 by default, and 0 makes their list a 404
-      --history ACTIONS      How many actions there are at the start that have ended; 0 by default
-      --duplicates WHAT      A repeat while the first is active: refuse (the default), join, accept, or a number, which is
-                             the seed of any of them
-      --read-lag SECONDS     For how long a new action is not found yet; 0 by default
-      --page-size ROWS       How many rows a page has; 10000 by default
-      --quotas WHAT          enforced (the default) or off
-      --without-role ROLE    Leave a role out of the tokens; may be given for several
-      --deflate FORM         Compress answers unasked: off (the default), zlib or raw
-      --nulls WHAT           Fields without a value: written (the default) or omitted
-      --update-name WHAT     live (lastUpdateDateTimeUtc, the default) or documented (lastUpdateTimeUtc)
-      --chaos SEED,RATE      Let something go wrong with so many in 1 of all requests, such as 7,0.1
+      --pending-for SECONDS   How long an action is Pending; 1 by default, and it may have a fraction
+      --running-for SECONDS   How long it is InProgress after that; 2 by default
+      --offline MACHINE       This machine is not there, so that its actions wait; may be given for several
+      --machines COUNT        How many machines there are; 3 by default, and 0 makes their list a 404
+      --history ACTIONS       How many actions there are at the start that have ended; 0 by default
+      --duplicates WHAT       A repeat while the first is active: refuse (the default), join, accept, or a number, which is
+                              the seed of any of them
+      --read-lag SECONDS      For how long a new action is not found yet; 0 by default
+      --page-size ROWS        How many rows a page has; 10000 by default
+      --quotas WHAT           enforced (the default) or off
+      --retry-after FORM      How a 429 says when to come again: seconds (the default), date or absent
+      --without-role ROLE     Leave a role out of the tokens; may be given for several
+      --token-lifetime SECONDS  How long a token is good for; 3599 by default
+      --link-lifetime SECONDS   How long a download's link is good for; 1800 by default
+      --investigations WHAT   startInvestigation: retired (the default) or available
+      --in-operator WHAT      in, in a filter: refused (the default) or understood
+      --chaos SEED,RATE       Let something go wrong with so many in 1 of all requests, such as 7,0.1
 
-Once it listens, it prints one line of JSON with its address and its credentials.
-It serves until SIGINT or SIGTERM, and then ends with 0.
+How its answers are written:
+      --created-status WHAT   An action is created with: documented (the default; 200 for offboarding, else 201), 201 or 200
+      --deflate FORM          Compress answers unasked: off (the default), zlib or raw
+      --fractions WHAT        Digits of a second in dates: 7 (the default), or seeded:NUMBER for none to seven
+      --first-update WHAT     The update time right after a POST: written (the default) or null
+      --nulls WHAT            Fields without a value: written (the default) or omitted
+      --transcripts FORM      A script's transcript: plain (the default) or gzip
+      --update-name WHAT      live (lastUpdateDateTimeUtc, the default) or documented (lastUpdateTimeUtc)
+
+Once it listens, it prints one line of JSON: base_url, authority, audience, tenant_id, client_id, client_secret, machine_ids and
+ca_file. It serves until SIGINT or SIGTERM.
+
+From another program, at base_url, without a token:
+      GET    /emulator/ledger?from=N    Every POST, PATCH and DELETE that came, and what it did
+      POST   /emulator/faults           {\"fault\": \"ResetAfterEffect\", \"on\": \"Isolate\", \"times\": 1}
+      DELETE /emulator/faults           No more faults but those by chance
+      POST   /emulator/outcomes         {\"outcome\": \"Failed\", \"errorHResult\": -1, \"type\": \"Isolate\", \"times\": 1}
+      GET    /emulator/machines/{id}    What the actions have made of a machine
+      POST   /emulator/machines/{id}    {\"online\": false}
+      GET    /emulator/clock            Its time
+      POST   /emulator/clock            {\"advanceSeconds\": 259200}, with --manual-clock
+
+Exit codes: 0 it was told to stop, 1 it could not start, 2 the command line was not understood.
 ";
 
 /// What the command line asks for.
 pub(crate) enum Command {
     Help,
+    Version,
     Serve(Box<Serve>),
 }
 
@@ -47,10 +84,27 @@ pub(crate) struct Serve {
     pub(crate) builder: EmulatorBuilder,
     pub(crate) ca_file: PathBuf,
     pub(crate) offline: Vec<String>,
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) log: Option<PathBuf>,
+}
+
+impl Serve {
+    /// The emulator's settings, with what the files say; or why a file cannot be used.
+    pub(crate) fn builder(&self) -> Result<EmulatorBuilder, String> {
+        let mut builder = self.builder.clone();
+        if let Some(file) = &self.state {
+            builder = builder.state(State::from_file(file).map_err(|error| error.to_string())?);
+        }
+        match &self.log {
+            Some(file) => log(builder, file),
+            None => Ok(builder),
+        }
+    }
 }
 
 pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
-    let (mut builder, mut ca_file, mut offline) = (Emulator::builder(), None, Vec::new());
+    let (mut builder, mut ca_file, mut offline) = (Emulator::builder().told_over_http(), None, Vec::new());
+    let (mut state, mut log) = (None, None);
     while let Some(argument) = arguments.next()? {
         builder = match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
@@ -58,6 +112,52 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 ca_file = Some(PathBuf::from(arguments.value()?));
                 builder
             }
+            Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
+            Arg::Long("address") => {
+                arguments.value()?.parse_with(loopback)?;
+                builder
+            }
+            Arg::Long("state") => {
+                state = Some(PathBuf::from(arguments.value()?));
+                builder
+            }
+
+            Arg::Long("log") => {
+                log = Some(PathBuf::from(arguments.value()?));
+                builder
+            }
+            Arg::Long("manual-clock") => builder.clock_turned_over_http(),
+            Arg::Long("retry-after") => builder.retry_after(word(
+                &mut arguments,
+                &[
+                    ("seconds", RetryAfterForm::Seconds),
+                    ("date", RetryAfterForm::Date),
+                    ("absent", RetryAfterForm::Absent),
+                ],
+            )?),
+            Arg::Long("token-lifetime") => builder.token_lifetime(seconds(&mut arguments)?),
+            Arg::Long("link-lifetime") => builder.link_lifetime(seconds(&mut arguments)?),
+            Arg::Long("investigations") => builder.investigations(word(
+                &mut arguments,
+                &[("retired", Investigations::Retired), ("available", Investigations::Available)],
+            )?),
+            Arg::Long("in-operator") => builder.in_operator(word(
+                &mut arguments,
+                &[("refused", InOperator::Refused), ("understood", InOperator::Understood)],
+            )?),
+            Arg::Long("created-status") => builder.created_status(word(
+                &mut arguments,
+                &[
+                    ("documented", CreatedStatus::Documented),
+                    ("201", CreatedStatus::Created),
+                    ("200", CreatedStatus::Ok),
+                ],
+            )?),
+            Arg::Long("fractions") => builder.fractions(arguments.value()?.parse_with(fractions)?),
+            Arg::Long("first-update") => builder
+                .first_update(word(&mut arguments, &[("written", FirstUpdate::Written), ("null", FirstUpdate::Null)])?),
+            Arg::Long("transcripts") => builder
+                .transcripts(word(&mut arguments, &[("plain", Transcripts::Plain), ("gzip", Transcripts::Gzip)])?),
             Arg::Long("offline") => {
                 offline.push(arguments.value()?.string()?);
                 builder
@@ -93,7 +193,7 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
         };
     }
     let ca_file = ca_file.ok_or("missing option '--ca-file': without the certificate nobody can connect")?;
-    Ok(Command::Serve(Box::new(Serve { builder, ca_file, offline })))
+    Ok(Command::Serve(Box::new(Serve { builder, ca_file, offline, state, log })))
 }
 
 fn seconds(arguments: &mut Parser) -> Result<Duration, lexopt::Error> {
@@ -102,6 +202,32 @@ fn seconds(arguments: &mut Parser) -> Result<Duration, lexopt::Error> {
         let seconds: f64 = text.parse().map_err(|_| wrong)?;
         Duration::try_from_secs_f64(seconds).map_err(|_| wrong)
     })
+}
+
+/// The emulator is no service for others: it has one known secret, and believes whoever asks `/emulator`.
+fn loopback(text: &str) -> Result<(), String> {
+    match text {
+        "127.0.0.1" | "localhost" => Ok(()),
+        other => Err(format!("it listens on 127.0.0.1 alone, and not on {other}")),
+    }
+}
+
+fn log(builder: EmulatorBuilder, file: &Path) -> Result<EmulatorBuilder, String> {
+    if file == Path::new("-") {
+        return Ok(builder.log(std::io::stderr()));
+    }
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
+    let opened = opened.map_err(|error| format!("cannot write the log to {}: {error}", file.display()))?;
+    Ok(builder.log(opened))
+}
+
+fn fractions(text: &str) -> Result<Fractions, &'static str> {
+    let wrong = "it is 7 or seeded:NUMBER";
+    match text.strip_prefix("seeded:") {
+        None if text == "7" => Ok(Fractions::Seven),
+        None => Err(wrong),
+        Some(seed) => seed.parse().map(Fractions::Seeded).map_err(|_| wrong),
+    }
 }
 
 fn duplicates(text: &str) -> Result<Duplicates, &'static str> {

@@ -1,26 +1,30 @@
 //! Who may call: the check of the `Authorization` header on every call of the API.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, header::AUTHORIZATION};
 
 use crate::{
-    identity::AUDIENCE,
+    identity::is_ours,
     jwt::{Claims, Refusal},
+    operation::Operation,
     problem::Problem,
     service::Service,
 };
 
-/// What the caller's token says, if it opens a call that any one of `roles` allows.
+/// What the caller's token says, if it opens this call: with one of the roles, or, where it is a user's, one of the scopes.
 ///
 /// No token, or one that is not of this tenant or over, is a 401. A token for another audience is a 403 that does not
 /// say so, as it is with the service; a token without the role is a 403 that names both sides, seen in the wild:
 /// Azure-Sentinel#14672.
-pub(crate) fn authorize(service: &Service, headers: &HeaderMap, roles: &[&str]) -> Result<Claims, Problem> {
-    let realm = format!("authorization_uri=\"{}/{}/oauth2/authorize\"", service.base_url, service.identity.tenant_id);
+pub(crate) fn authorize(service: &Service, headers: &HeaderMap, operation: Operation) -> Result<Arc<Claims>, Problem> {
+    let realm =
+        || format!("authorization_uri=\"{}/{}/oauth2/authorize\"", service.base_url, service.identity.tenant_id);
     let Some(token) = bearer(headers) else {
-        return Err(Problem::unauthorized("Authorization has been denied for this request.", &realm));
+        return Err(Problem::unauthorized("Authorization has been denied for this request.", &realm()));
     };
     let invalid = |why: &str| {
-        let challenge = format!("{realm}, error=\"invalid_token\", error_description=\"{why}\"");
+        let challenge = format!("{}, error=\"invalid_token\", error_description=\"{why}\"", realm());
         Problem::unauthorized(why, &challenge)
     };
     let claims = service.key.verify(token, service.clock.now()).map_err(|refusal| match refusal {
@@ -30,17 +34,26 @@ pub(crate) fn authorize(service: &Service, headers: &HeaderMap, roles: &[&str]) 
     if claims.tid != service.identity.tenant_id {
         return Err(invalid("The issuer is invalid"));
     }
-    if claims.aud != AUDIENCE {
+    if !is_ours(&claims.aud) {
         return Err(Problem::forbidden("Access to the resource is forbidden"));
     }
-    if !claims.roles.iter().any(|role| roles.contains(&role.as_str())) {
-        return Err(Problem::forbidden(format!(
+    let roles = operation.roles();
+    let scopes = operation.scopes();
+    let given = claims.scp.as_deref().unwrap_or_default();
+    if claims.roles.iter().any(|role| roles.contains(&role.as_str()))
+        || given.split(' ').any(|scope| scopes.contains(&scope))
+    {
+        return Ok(claims);
+    }
+    Err(Problem::forbidden(if claims.scp.is_some() {
+        format!("Missing scopes. API required scopes: {}, delegated scopes: {given}.", scopes.join(","))
+    } else {
+        format!(
             "Missing application roles. API required roles: {}, application roles: {}.",
             roles.join(","),
             claims.roles.join(",")
-        )));
-    }
-    Ok(claims)
+        )
+    }))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -56,7 +69,11 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::{identity::Identity, jwt::TokenKey, service::Settings};
+    use crate::{
+        identity::{AUDIENCE, Identity},
+        jwt::TokenKey,
+        service::Settings,
+    };
 
     fn service() -> Service {
         let secrets = (Identity::generate().unwrap(), TokenKey::generate().unwrap());
@@ -65,7 +82,7 @@ mod tests {
     }
 
     /// Calls with a token that is good but for what `change` does to it.
-    fn call(change: impl FnOnce(&mut Claims)) -> Result<Claims, StatusCode> {
+    fn call(change: impl FnOnce(&mut Claims)) -> Result<Arc<Claims>, StatusCode> {
         let service = service();
         let now = service.clock.now().as_second();
         let mut claims = Claims {
@@ -77,18 +94,34 @@ mod tests {
             tid: service.identity.tenant_id.clone(),
             appid: service.identity.client_id.clone(),
             roles: vec!["Machine.Scan".to_owned()],
+            ..Claims::default()
         };
         change(&mut claims);
         let mut headers = HeaderMap::new();
         let header = format!("bearer {}", service.key.sign(&claims).unwrap());
         headers.insert(AUTHORIZATION, header.parse().unwrap());
-        authorize(&service, &headers, &["Machine.Isolate", "Machine.Scan"]).map_err(|problem| problem.status())
+        authorize(&service, &headers, Operation::RunAntiVirusScan).map_err(|problem| problem.status())
     }
 
     #[test]
     fn any_one_of_the_roles_opens_the_call() {
         assert_eq!(call(|_| {}).unwrap().roles, ["Machine.Scan"]);
         assert_eq!(call(|claims| claims.roles.clear()).unwrap_err(), StatusCode::FORBIDDEN);
+        let other = |claims: &mut Claims| claims.roles = vec!["Machine.Isolate".to_owned()];
+        assert_eq!(call(other).unwrap_err(), StatusCode::FORBIDDEN);
+    }
+
+    #[test]
+    fn a_user_s_scope_opens_it_too_and_is_a_whole_word() {
+        let with = |scopes: &'static str| {
+            call(|claims| {
+                claims.roles.clear();
+                claims.scp = Some(scopes.to_owned());
+            })
+        };
+        assert!(with("Machine.Read Machine.Scan").is_ok());
+        assert_eq!(with("Machine.ScanAll Machine.Read").unwrap_err(), StatusCode::FORBIDDEN);
+        assert_eq!(with("").unwrap_err(), StatusCode::FORBIDDEN);
     }
 
     #[test]

@@ -16,6 +16,19 @@ use serde_json::json;
 
 use crate::{links::Closed, live_response::Command, route::Call, service::Service};
 
+/// How a script's transcript is stored.
+///
+/// The documentation does not say; others have met both (microsoft-365-docs#5902 and integrations).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Transcripts {
+    /// As it is. The default.
+    #[default]
+    Plain,
+    /// In gzip, with nothing that says so but its first bytes.
+    Gzip,
+}
+
 /// Answers a GET of a blob, whole or in part.
 ///
 /// A token is refused, whatever it is: a link's host has no business with it. The shape of the errors is that of the
@@ -96,13 +109,21 @@ fn content(service: &Service, name: &str) -> Option<Vec<u8>> {
     }
     let (id, index) = name.rsplit_once('-')?;
     let command = world.actions.get(id)?.commands.get(index.parse::<usize>().ok()?)?;
-    if kind == "gz" { file(command) } else { Some(transcript(command)) }
+    match (kind, service.settings.transcripts) {
+        ("gz", _) => file(command),
+        (_, Transcripts::Plain) => Some(transcript(command)),
+        (_, Transcripts::Gzip) => {
+            let mut packed = GzBuilder::new().write(Vec::new(), Compression::default());
+            packed.write_all(&transcript(command)).and_then(|()| packed.finish()).ok()
+        }
+    }
 }
 
 /// A file as live response gets it: gzip, with the file's own name inside.
 fn file(command: &Command) -> Option<Vec<u8>> {
     let path = command.param("Path")?;
-    let name = path.rsplit(['\\', '/']).next()?;
+    // The format ends a name with a NUL.
+    let name = path.rsplit(['\\', '/']).next()?.replace('\0', "");
     let mut packed = GzBuilder::new().filename(name).write(Vec::new(), Compression::default());
     packed.write_all(format!("Contents of {path}\r\n").as_bytes()).ok()?;
     packed.finish().ok()

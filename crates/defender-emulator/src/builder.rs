@@ -1,14 +1,17 @@
 //! How an emulator is set up.
 
-use std::{sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use defender_transport::{Clock, SystemClock};
 
 use crate::{
-    CreatedStatus, Deflate, Duplicates, Emulator, Error, Fractions, Nulls, Quotas, RetryAfterForm, UpdateName,
+    CreatedStatus, Deflate, Duplicates, Emulator, Error, FirstUpdate, Fractions, InOperator, Investigations, Nulls,
+    Quotas, RetryAfterForm, State, Transcripts, UpdateName,
     certificate::Certificates,
+    hand_clock::HandClock,
     identity::{Identity, ROLES},
     jwt::TokenKey,
+    log::Log,
     server::Server,
     service::{Service, Settings},
 };
@@ -152,6 +155,59 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Whether the answer to an action's POST says when it last changed. Default: [`FirstUpdate::Written`].
+    pub fn first_update(mut self, first: FirstUpdate) -> Self {
+        self.settings.spelling.first_update = first;
+        self
+    }
+
+    /// Whether a filter may say `in`. Default: [`InOperator::Refused`].
+    pub fn in_operator(mut self, operator: InOperator) -> Self {
+        self.settings.in_operator = operator;
+        self
+    }
+
+    /// Whether an investigation can be started. Default: [`Investigations::Retired`].
+    pub fn investigations(mut self, investigations: Investigations) -> Self {
+        self.settings.investigations = investigations;
+        self
+    }
+
+    /// How a script's transcript is stored. Default: [`Transcripts::Plain`].
+    pub fn transcripts(mut self, transcripts: Transcripts) -> Self {
+        self.settings.transcripts = transcripts;
+        self
+    }
+
+    /// What it begins with. Default: [`machines`](Self::machines) and [`history`](Self::history) alone; where the state tells
+    /// machines, those are all.
+    pub fn state(mut self, state: State) -> Self {
+        self.settings.state = state;
+        self
+    }
+
+    /// Writes a line of JSON for every request: time, method, path, operation, client request id, status, fault. No token, no
+    /// body, and of queries only the API's own. Default: no log.
+    pub fn log(mut self, to: impl Write + Send + 'static) -> Self {
+        self.settings.log = Some(Log::new(to));
+        self
+    }
+
+    /// Lets the emulator be told faults and asked for its ledger over HTTP too, below `/emulator`, as the program does: for
+    /// what drives it from another process. Default: not.
+    pub fn told_over_http(mut self) -> Self {
+        self.settings.is_told = true;
+        self
+    }
+
+    /// As [`clock`](Self::clock), with one that stands at the time of now until it is turned over HTTP: see
+    /// [`told_over_http`](Self::told_over_http).
+    pub fn clock_turned_over_http(mut self) -> Self {
+        let hands = HandClock::at(SystemClock::new().now());
+        self.settings.hands = Some(hands.clone());
+        self.clock(Arc::new(hands)).told_over_http()
+    }
+
     /// How long a token is good for, to the second. Default: 3599 s, as Entra's pages show it.
     pub fn token_lifetime(mut self, token_lifetime: Duration) -> Self {
         self.settings.token_lifetime = token_lifetime;
@@ -162,8 +218,8 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// The port is taken, a role that is left out does not exist, or the system gives no random bytes; the message says
-    /// which.
+    /// The port is taken, a role that is left out does not exist, the state speaks of the future, or the system gives no
+    /// random bytes; the message says which.
     pub async fn start(self) -> Result<Emulator, Error> {
         self.check()?;
         let certificates = Certificates::generate()?;
@@ -187,7 +243,8 @@ impl EmulatorBuilder {
 
     fn check(&self) -> Result<(), Error> {
         let unknown = self.left_out.iter().find(|role| !ROLES.contains(&role.as_str()));
-        unknown.map_or(Ok(()), |unknown| Err(Error::role(unknown, &ROLES)))
+        unknown.map_or(Ok(()), |unknown| Err(Error::role(unknown, &ROLES)))?;
+        self.settings.state.check_at(self.clock.now())
     }
 
     fn service(self, urls: (String, String)) -> Result<Service, Error> {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{
     answer::Answer,
@@ -23,7 +23,7 @@ impl<R: Row> Page<R> {
     pub(crate) fn of(query: &Query, rows: impl Iterator<Item = R>, size: usize, sort: bool) -> Self {
         let size = size.min(LARGEST_PAGE);
         let rows = rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row)));
-        if sort || query.count {
+        if sort || (query.count && query.known_count.is_none()) {
             let mut rows: Vec<R> = rows.collect();
             if sort {
                 rows.sort_by(|one, other| order(query, one, other));
@@ -31,7 +31,7 @@ impl<R: Row> Page<R> {
             let count = query.count.then_some(rows.len());
             return Self { count, ..Self::cut(query, rows.into_iter(), size) };
         }
-        Self::cut(query, rows, size)
+        Self { count: query.known_count, ..Self::cut(query, rows, size) }
     }
 
     fn cut(query: &Query, rows: impl Iterator<Item = R>, size: usize) -> Self {
@@ -46,26 +46,54 @@ impl<R: Row> Page<R> {
     ///
     /// Whether the service ever gives a next link its pages do not show; clients follow it where there is one, and this
     /// gives one where a page is not the last.
-    pub(crate) fn answer(
+    pub(crate) fn answer<T: Serialize>(
         &self,
         query: &Query,
         base_url: &str,
         (collection, context): (&str, &str),
-        to_json: impl Fn(&R) -> Value,
+        written: impl Fn(&R) -> T,
     ) -> Answer {
-        let rows: Vec<_> = self.rows.iter().map(to_json).collect();
-        let mut body = json!({ "@odata.context": format!("{base_url}/api/$metadata#{context}") });
-        if let Some(body) = body.as_object_mut() {
-            if let Some(count) = self.count {
-                body.insert("@odata.count".to_owned(), count.into());
-            }
-            if self.more {
-                let link = format!("{base_url}/api/{collection}?{}", query.next(rows.len()));
-                body.insert("@odata.nextLink".to_owned(), link.into());
-            }
-            body.insert("value".to_owned(), rows.into());
+        let next = || format!("{base_url}/api/{collection}?{}", query.next(self.rows.len()));
+        let body = Written {
+            context: format!("{base_url}/api/$metadata#{context}"),
+            count: self.count,
+            next: self.more.then(next),
+            rows: &self.rows,
+            row: written,
+        };
+        Answer::sized(http::StatusCode::OK, &body, self.rows.len())
+    }
+}
+
+/// A page, as it is written.
+struct Written<'a, R, F> {
+    context: String,
+    count: Option<usize>,
+    next: Option<String>,
+    rows: &'a [R],
+    row: F,
+}
+
+impl<R, T: Serialize, F: Fn(&R) -> T> Serialize for Written<'_, R, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("@odata.context", &self.context)?;
+        if let Some(count) = self.count {
+            map.serialize_entry("@odata.count", &count)?;
         }
-        Answer::entity(http::StatusCode::OK, &body)
+        if let Some(next) = &self.next {
+            map.serialize_entry("@odata.nextLink", next)?;
+        }
+        map.serialize_entry("value", &Rows(self))?;
+        map.end()
+    }
+}
+
+struct Rows<'w, 'a, R, F>(&'w Written<'a, R, F>);
+
+impl<R, T: Serialize, F: Fn(&R) -> T> Serialize for Rows<'_, '_, R, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.rows.iter().map(&self.0.row))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule,
-    certificate::Certificates, identity::AUDIENCE, machine::Machine, server::Server, service::Service,
+    certificate::Certificates, identity::AUDIENCE, server::Server, service::Service,
 };
 
 /// A Defender for Endpoint service, and the Entra ID that signs in to it, on the loopback of this machine.
@@ -30,6 +30,12 @@ impl Emulator {
     /// One to be set up.
     pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder::new()
+    }
+
+    /// One to be set up, that lets something go wrong with so many in 1 of all requests, by this seed: see
+    /// [`EmulatorBuilder::chaotic`].
+    pub fn chaotic(seed: u64, rate: f64) -> EmulatorBuilder {
+        Self::builder().chaotic(seed, rate)
     }
 
     pub(crate) fn serve(service: Service, certificates: Certificates, server: Server) -> Self {
@@ -125,7 +131,7 @@ impl Emulator {
         self.machine_ids.iter().map(|id| &**id).collect()
     }
 
-    /// The certificate of the CA, made at start, that a client must trust, as PEM. Empty for one without a socket. Empty for one without a socket.
+    /// The certificate of the CA, made at start, that a client must trust, as PEM. Empty for one without a socket.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
@@ -134,34 +140,20 @@ impl Emulator {
     /// What has been done to the machine of this id, so far; `None` where there is none.
     #[must_use]
     pub fn machine(&self, id: &str) -> Option<MachineState> {
-        let world = self.service.world();
-        let elapsed = self.service.clock.elapsed();
-        let (_, machine) = world.machines.find(id)?;
-        Some(MachineState::of(machine, &world.actions, elapsed))
+        self.service.machine_state(id)
     }
 
     /// The machine of this id is not there from now on: actions that are asked of it wait, and time out after three
     /// days. Says whether there is such a machine.
     #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
     pub fn machine_offline(&self, id: &str) -> bool {
-        let elapsed = self.service.clock.elapsed();
-        self.change_machine(id, |machine| machine.offline_since = machine.offline_since.or(Some(elapsed))).is_some()
+        self.service.set_online(id, false)
     }
 
     /// The machine of this id is there again, and what waited for it begins. Says whether there is such a machine.
     #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
     pub fn machine_online(&self, id: &str) -> bool {
-        let Some(place) = self.change_machine(id, |machine| machine.offline_since = None) else { return false };
-        let elapsed = self.service.clock.elapsed();
-        self.service.world().actions.resume(place, elapsed, self.service.settings.pace);
-        true
-    }
-
-    fn change_machine(&self, id: &str, change: impl FnOnce(&mut Machine)) -> Option<usize> {
-        let mut world = self.service.world();
-        let (place, _) = world.machines.find(id)?;
-        change(world.machines.get_mut(place)?);
-        Some(place)
+        self.service.set_online(id, true)
     }
 
     /// Tells how actions end that are asked for from now on: all of them, until the rule is narrowed.

@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{entra_error::EntraError, identity::AUDIENCE, jwt::Claims, route::Call, service::Service};
+use crate::{entra_error::EntraError, identity::is_known, jwt::Claims, route::Call, service::Service};
 
 /// On every answer of the token endpoint.
 pub(crate) const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -47,10 +47,7 @@ struct TokenForm {
 fn token(service: &Service, call: &Call, headers: &HeaderMap, form: TokenForm) -> Result<Response, EntraError> {
     let identity = &service.identity;
     let (tenant, is_v1) = (call.id.as_str(), call.argument == "v1");
-    if !tenant.eq_ignore_ascii_case(&identity.tenant_id) {
-        let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
-        return Err(EntraError::bad("invalid_request", 90_002, text));
-    }
+    check_tenant(service, tenant)?;
     let grant = given(form.grant_type).ok_or_else(|| EntraError::missing("grant_type"))?;
     if grant != "client_credentials" {
         let text = format!("The app requested an unsupported grant type '{grant}'.");
@@ -77,11 +74,33 @@ fn token(service: &Service, call: &Call, headers: &HeaderMap, form: TokenForm) -
         );
         return Err(EntraError::invalid_client(7_000_215, text));
     }
-    if resource != AUDIENCE {
+    if !is_known(resource) {
         let text = format!("The resource principal named {resource} was not found in the tenant named {tenant}.");
         return Err(EntraError::bad("invalid_resource", 500_011, text));
     }
-    issue(service, is_v1)
+    issue(service, is_v1, resource)
+}
+
+/// An application signs in to a tenant of its own, and to none of the names that stand for any.
+pub(crate) fn check_tenant(service: &Service, tenant: &str) -> Result<(), EntraError> {
+    if tenant.eq_ignore_ascii_case(&service.identity.tenant_id) {
+        return Ok(());
+    }
+    if ["common", "organizations", "consumers"].iter().any(|any| tenant.eq_ignore_ascii_case(any)) {
+        let text = format!(
+            "Application '{}' is not configured as a multi-tenant application. Usage of the /{tenant} endpoint is not \
+             supported for such applications. Use a tenant-specific endpoint.",
+            service.identity.client_id
+        );
+        return Err(EntraError::bad("invalid_request", 50_194, text));
+    }
+    if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) {
+        let text =
+            format!("Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.");
+        return Err(EntraError::bad("invalid_request", 900_023, text));
+    }
+    let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
+    Err(EntraError::bad("invalid_request", 90_002, text))
 }
 
 /// What the one scope of an application's request is for. The slash of a name that ends in one belongs to it.
@@ -96,19 +115,9 @@ fn resource(scope: &str) -> Result<&str, EntraError> {
     })
 }
 
-fn issue(service: &Service, is_v1: bool) -> Result<Response, EntraError> {
-    let now = service.clock.now().as_second();
+fn issue(service: &Service, is_v1: bool, resource: &str) -> Result<Response, EntraError> {
     let lifetime = service.settings.token_lifetime.as_secs();
-    let claims = Claims {
-        aud: AUDIENCE.to_owned(),
-        iss: format!("https://sts.windows.net/{}/", service.identity.tenant_id),
-        iat: now,
-        nbf: now,
-        exp: now.saturating_add(i64::try_from(lifetime).unwrap_or(i64::MAX)),
-        tid: service.identity.tenant_id.clone(),
-        appid: service.identity.client_id.clone(),
-        roles: service.roles.iter().copied().map(str::to_owned).collect(),
-    };
+    let claims = Claims::of_application(service, resource);
     let token = service.key.sign(&claims);
     let token = token.map_err(|error| EntraError::bad("server_error", 90_033, error.to_string()))?;
     if is_v1 {
@@ -119,7 +128,7 @@ fn issue(service: &Service, is_v1: bool) -> Result<Response, EntraError> {
             "ext_expires_in": lifetime.to_string(),
             "expires_on": claims.exp.to_string(),
             "not_before": claims.nbf.to_string(),
-            "resource": AUDIENCE,
+            "resource": resource,
             "access_token": token,
         });
         return Ok((StatusCode::OK, HEADERS, body.to_string()).into_response());

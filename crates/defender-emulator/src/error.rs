@@ -31,6 +31,13 @@ impl Error {
     }
 }
 
+impl Error {
+    /// `what` is the state or its file; `why` says where in it, and what is wrong there.
+    pub(crate) fn state(what: &str, why: &str) -> Self {
+        Self { message: format!("{what} cannot be used: {why}"), source: None }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -13,7 +13,7 @@ use http::{
 };
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::{problem::Problem, slow_body::SlowBody};
+use crate::{entra_error::EntraError, error_code::ErrorCode, problem::Problem, slow_body::SlowBody};
 
 /// Something that goes wrong on the way, or in the service.
 ///
@@ -27,6 +27,9 @@ pub enum Fault {
     RefuseConnection,
     /// As [`RefuseConnection`](Self::RefuseConnection), with something that is no TLS in answer to the greeting.
     TlsFailure,
+    /// The request is refused before it is looked at: `REFUSED_STREAM` in HTTP/2, which says that it was never processed;
+    /// before HTTP/2, which cannot say so, the connection is cut. There is no entry in the ledger.
+    RefusedStream,
     /// The connection is cut. Before the effect.
     ResetBeforeEffect,
     /// The connection is cut. After the effect.
@@ -51,6 +54,13 @@ pub enum Fault {
     Status(u16, RetryAfter),
     /// An error of this status. After the effect.
     StatusAfterEffect(u16, RetryAfter),
+    /// An answer of this status without a body, as gateways give it. Before the effect.
+    Empty(u16),
+    /// The API's error with this code, and the status that belongs to it. Before the effect.
+    Code(ErrorCode),
+    /// Entra's error with this AADSTS number, such as 7000222, where a token is asked for; elsewhere nothing. Before the
+    /// effect.
+    SignIn(u32),
     /// A 429. Before the effect.
     TooManyRequests(RetryAfter),
     /// A 401 though the token is good: it was revoked. Before the effect.
@@ -77,6 +87,8 @@ pub enum RetryAfter {
 /// What the connection does instead of carrying an answer; an extension of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
+    /// It refuses the request, as if it had never come.
+    Refused,
     /// It is cut.
     Cut,
     /// It stays, and says nothing.
@@ -101,6 +113,7 @@ impl RetryAfter {
 impl Fault {
     /// Every fault of a request, for chance to choose from.
     pub(crate) const OF_REQUESTS: &'static [Self] = &[
+        Self::RefusedStream,
         Self::ResetBeforeEffect,
         Self::ResetAfterEffect,
         Self::Hang,
@@ -123,14 +136,18 @@ impl Fault {
         Self::GoAway,
     ];
 
+    /// Every fault of a connection, for the same.
+    pub(crate) const OF_CONNECTIONS: &'static [Self] = &[Self::RefuseConnection, Self::TlsFailure];
+
     /// Whether it happens to a connection, before there is a request.
     pub(crate) fn is_of_connections(self) -> bool {
         matches!(self, Self::RefuseConnection | Self::TlsFailure)
     }
 
-    /// The answer that comes in the place of doing anything.
+    /// The answer that comes in the place of doing anything below `/api`.
     pub(crate) fn before(self, clock: &dyn Clock) -> Option<Response> {
         Some(match self {
+            Self::RefusedStream => lost(Wire::Refused),
             Self::ResetBeforeEffect => lost(Wire::Cut),
             Self::Hang => lost(Wire::Silent),
             Self::Html502 => html(),
@@ -143,7 +160,34 @@ impl Fault {
                 Problem::unauthorized("The token has been revoked", challenge).into_response()
             }
             Self::NotFound => Problem::no_such("Resource", "asked for").into_response(),
+            Self::Empty(status) => {
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+            }
+            Self::Code(code) => {
+                Problem::new(code.status_code(), code.as_str(), "The emulator was told to refuse this").into_response()
+            }
             _ => return None,
+        })
+    }
+
+    /// The answer that comes in the place of a token: Entra speaks otherwise than the API does.
+    pub(crate) fn at_sign_in(self, clock: &dyn Clock, authority: &str) -> Option<Response> {
+        let retry_after = |mut response: Response, when: RetryAfter| {
+            if let Some(value) = when.value(clock).and_then(|value| HeaderValue::try_from(value).ok()) {
+                response.headers_mut().insert(RETRY_AFTER, value);
+            }
+            response
+        };
+        Some(match self {
+            // It comes as plain text.
+            Self::TooManyRequests(when) => {
+                let kind = [(CONTENT_TYPE, HeaderValue::from_static("text/plain"))];
+                retry_after((StatusCode::TOO_MANY_REQUESTS, kind, "Too Many Requests").into_response(), when)
+            }
+            Self::Status(status, when) => retry_after(EntraError::outage(status).at(clock.now(), authority), when),
+            Self::Unauthorized => EntraError::numbered(7_000_222).at(clock.now(), authority),
+            Self::SignIn(number) => EntraError::numbered(number).at(clock.now(), authority),
+            other => return other.before(clock),
         })
     }
 

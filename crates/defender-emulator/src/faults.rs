@@ -42,22 +42,36 @@ impl Faults {
         let fits = |rule: &Rule| {
             !rule.fault.is_of_connections() && rule.operation.is_none_or(|wanted| Some(wanted) == operation)
         };
-        self.told(fits).or_else(|| {
-            let (dice, rate) = &mut *locked(self.chaos.as_ref()?);
-            if !dice.happens(*rate) {
-                return None;
-            }
-            let choice = dice.below(u64::try_from(Fault::OF_REQUESTS.len()).ok()?);
-            Fault::OF_REQUESTS.get(usize::try_from(choice).ok()?).copied()
-        })
+        self.told(fits).or_else(|| self.by_chance(Fault::OF_REQUESTS, 1.0))
     }
 
-    /// What goes wrong with this connection; with which operation in mind it is made, only a caller in process knows.
-    pub(crate) fn of_connection(&self, operation: Option<Operation>) -> Option<Fault> {
-        self.told(|rule| {
-            rule.fault.is_of_connections()
-                && (operation.is_none() || rule.operation.is_none_or(|wanted| Some(wanted) == operation))
-        })
+    /// What goes wrong with this connection.
+    pub(crate) fn of_connection(&self) -> Option<Fault> {
+        let told = self.told(|rule| rule.fault.is_of_connections());
+        told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, 1.0))
+    }
+
+    /// What goes wrong with a connection that a caller in process would make, whose operation is known, and who makes one
+    /// for each request; so that chance has its share of them, and not as much again.
+    pub(crate) fn of_way(&self, operation: Option<Operation>) -> Option<Fault> {
+        let told = self.told(|rule| {
+            rule.fault.is_of_connections() && rule.operation.is_none_or(|wanted| Some(wanted) == operation)
+        });
+        told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, 0.1))
+    }
+
+    /// No more of what was told; chance stays.
+    pub(crate) fn stop(&self) {
+        locked(&self.rules).clear();
+    }
+
+    fn by_chance(&self, faults: &[Fault], share: f64) -> Option<Fault> {
+        let (dice, rate) = &mut *locked(self.chaos.as_ref()?);
+        if !dice.happens(*rate * share) {
+            return None;
+        }
+        let choice = dice.below(u64::try_from(faults.len()).ok()?);
+        faults.get(usize::try_from(choice).ok()?).copied()
     }
 
     fn told(&self, fits: impl Fn(&Rule) -> bool) -> Option<Fault> {
@@ -120,8 +134,8 @@ mod tests {
         let faults = Faults::default();
         faults.add(Fault::RefuseConnection).times(1);
         assert_eq!(faults.of_request(None), None);
-        assert_eq!(faults.of_connection(None), Some(Fault::RefuseConnection));
-        assert_eq!(faults.of_connection(None), None);
+        assert_eq!(faults.of_connection(), Some(Fault::RefuseConnection));
+        assert_eq!(faults.of_connection(), None);
     }
 
     #[test]

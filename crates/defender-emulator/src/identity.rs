@@ -11,6 +11,28 @@ use crate::Error;
 /// (<https://learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp>).
 pub(crate) const AUDIENCE: &str = "https://api.securitycenter.microsoft.com";
 
+/// Other names of the same: the first is documented too, and works where `resource` is asked for
+/// (microsoft-365-docs#13126); integrations from the service's first years ask for the second.
+const OTHER_NAMES: [&str; 2] =
+    ["https://securitycenter.onmicrosoft.com/windowsatpservice", "https://api.securitycenter.windows.com"];
+
+/// Resources of the same tenant that are not the API: a token for one is given, and the API forbids it, as others found
+/// out with the name of its own host (Cortex-Analyzers#1479).
+const OTHER_RESOURCES: [&str; 2] = ["https://api.security.microsoft.com", "https://graph.microsoft.com"];
+
+/// Whether a token for this audience is one for the API.
+pub(crate) fn is_ours(audience: &str) -> bool {
+    audience == AUDIENCE || OTHER_NAMES.contains(&audience)
+}
+
+/// Whether the tenant knows this resource.
+pub(crate) fn is_known(resource: &str) -> bool {
+    is_ours(resource) || OTHER_RESOURCES.contains(&resource)
+}
+
+/// Who signs in where a user does.
+pub(crate) const USER: &str = "analyst@contoso.example";
+
 /// Every application permission that the API's pages name for machines, their actions and the library.
 pub(crate) const ROLES: [&str; 11] = [
     "Alert.ReadWrite.All",

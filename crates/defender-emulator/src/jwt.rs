@@ -3,6 +3,11 @@
 //! Entra signs with RSA. To a client a token is opaque, so that a symmetric key of this start does as well; two
 //! emulators refuse each other's tokens.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
 use aws_lc_rs::{hmac, rand};
 use base64::{
     Engine,
@@ -11,10 +16,14 @@ use base64::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{
+    Error,
+    identity::{AUDIENCE, USER, is_ours},
+    service::Service,
+};
 
-/// What a token says. An application's permissions are in `roles`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What a token says. An application's permissions are in `roles`, a user's in `scp`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) aud: String,
     pub(crate) iss: String,
@@ -23,11 +32,57 @@ pub(crate) struct Claims {
     pub(crate) exp: i64,
     pub(crate) tid: String,
     pub(crate) appid: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) roles: Vec<String>,
+    /// With a blank between two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scp: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) upn: Option<String>,
+}
+
+impl Claims {
+    /// Of the application itself, for this audience.
+    pub(crate) fn of_application(service: &Service, audience: &str) -> Self {
+        let now = service.clock.now().as_second();
+        let roles = service.roles.iter().copied().filter(|_| is_ours(audience));
+        Self {
+            aud: audience.to_owned(),
+            iss: format!("https://sts.windows.net/{}/", service.identity.tenant_id),
+            iat: now,
+            nbf: now,
+            exp: now.saturating_add_unsigned(service.settings.token_lifetime.as_secs()),
+            tid: service.identity.tenant_id.clone(),
+            appid: service.identity.client_id.clone(),
+            roles: roles.map(str::to_owned).collect(),
+            scp: None,
+            upn: None,
+        }
+    }
+
+    /// Of the one user who signs in with the application, for the API.
+    pub(crate) fn of_user(service: &Service) -> Self {
+        // What both kinds share has one name but for the ending.
+        let scopes: Vec<_> = service.roles.iter().map(|role| role.strip_suffix(".All").unwrap_or(role)).collect();
+        let application = Self::of_application(service, AUDIENCE);
+        Self { roles: Vec::new(), scp: Some(scopes.join(" ")), upn: Some(USER.to_owned()), ..application }
+    }
+
+    /// What `requestor` of an action says: a user's name, or an application's id.
+    pub(crate) fn requestor(&self) -> &str {
+        self.upn.as_deref().unwrap_or(&self.appid)
+    }
 }
 
 /// The key of one start.
-pub(crate) struct TokenKey(hmac::Key);
+pub(crate) struct TokenKey {
+    key: hmac::Key,
+    /// Tokens whose signature was looked at already: a client sends the same one for an hour.
+    known: Mutex<HashMap<Box<str>, Arc<Claims>>>,
+}
+
+/// How many tokens are known at once.
+const KNOWN: usize = 1_000;
 
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +97,7 @@ impl TokenKey {
     pub(crate) fn generate() -> Result<Self, Error> {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes).map_err(|_| Error::random())?;
-        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+        Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &bytes), known: Mutex::default() })
     }
 
     /// The token that says `claims`.
@@ -50,25 +105,44 @@ impl TokenKey {
         // No two tokens are alike, as with Entra, whose `uti` sees to it.
         let head = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":"HS256","kid":"{}"}}"#, uuid::Uuid::new_v4()));
         let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims)?));
-        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.0, signed.as_bytes()));
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.key, signed.as_bytes()));
         Ok(format!("{signed}.{signature}"))
     }
 
     /// The signature of a link.
     pub(crate) fn stamp(&self, text: &str) -> String {
-        STANDARD.encode(hmac::sign(&self.0, text.as_bytes()))
+        STANDARD.encode(hmac::sign(&self.key, text.as_bytes()))
     }
 
     /// What `token` says, if it was made here and is still good. Whom it is for is the caller's question.
-    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::Invalid)?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Refusal::Invalid)?;
-        hmac::verify(&self.0, signed.as_bytes(), &signature).map_err(|_| Refusal::Invalid)?;
-        let (_, claims) = signed.split_once('.').ok_or(Refusal::Invalid)?;
-        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| Refusal::Invalid)?;
-        let claims: Claims = serde_json::from_slice(&claims).map_err(|_| Refusal::Invalid)?;
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Refusal> {
+        let known = self.known().get(token).map(Arc::clone);
+        let claims = if let Some(claims) = known {
+            claims
+        } else {
+            let claims = Arc::new(self.read(token)?);
+            let mut known = self.known();
+            if known.len() >= KNOWN {
+                known.clear();
+            }
+            known.insert(token.into(), Arc::clone(&claims));
+            claims
+        };
         // No leeway: a client that relies on some will be caught.
         if now.as_second() >= claims.exp { Err(Refusal::Expired) } else { Ok(claims) }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Claims>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, token: &str) -> Result<Claims, Refusal> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::Invalid)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| Refusal::Invalid)?;
+        hmac::verify(&self.key, signed.as_bytes(), &signature).map_err(|_| Refusal::Invalid)?;
+        let (_, claims) = signed.split_once('.').ok_or(Refusal::Invalid)?;
+        let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| Refusal::Invalid)?;
+        serde_json::from_slice(&claims).map_err(|_| Refusal::Invalid)
     }
 }
 
@@ -86,6 +160,7 @@ mod tests {
             tid: "t".to_owned(),
             appid: "a".to_owned(),
             roles: vec!["Machine.Isolate".to_owned()],
+            ..Claims::default()
         }
     }
 

@@ -77,6 +77,11 @@ impl Ledger {
         self.locked().clone()
     }
 
+    /// Those from this place on.
+    pub(crate) fn entries_from(&self, place: usize) -> Vec<Entry> {
+        self.locked().get(place..).unwrap_or_default().to_vec()
+    }
+
     /// Writes down what has come, and gives the place at which its outcome goes.
     pub(crate) fn open(&self, entry: Entry) -> usize {
         let mut entries = self.locked();

@@ -10,6 +10,7 @@ mod blobs;
 mod builder;
 mod certificate;
 mod collection;
+mod control;
 mod deflate;
 mod dice;
 mod duplicates;
@@ -17,22 +18,30 @@ mod emulator;
 mod entra;
 mod entra_error;
 mod error;
+mod error_code;
 mod fault;
+mod fault_order;
 mod faults;
 mod grants;
+mod hand_clock;
 mod history;
+mod http_date;
 mod identity;
+mod ids;
 mod in_process;
+mod investigation;
 mod jwt;
 mod ledger;
 mod library;
 mod life;
 mod links;
 mod live_response;
+mod log;
 mod machine;
 mod machine_action;
 mod machine_change;
 mod machine_query;
+mod machine_record;
 mod multipart;
 mod odata;
 mod operation;
@@ -46,23 +55,30 @@ mod server;
 mod service;
 mod slow_body;
 mod spelling;
+mod state;
 mod submit;
 mod tasks;
+mod written;
 
 pub use {
+    blobs::Transcripts,
     builder::EmulatorBuilder,
     deflate::Deflate,
     duplicates::Duplicates,
     emulator::Emulator,
     error::Error,
+    error_code::ErrorCode,
     fault::{Fault, RetryAfter},
     faults::FaultRule,
     in_process::InProcess,
+    investigation::Investigations,
     ledger::{Effect, Entry},
     life::Outcome,
     machine::MachineState,
+    odata::InOperator,
     operation::Operation,
     outcomes::OutcomeRule,
     quota::{Quotas, RetryAfterForm},
-    spelling::{CreatedStatus, Fractions, Nulls, UpdateName},
+    spelling::{CreatedStatus, FirstUpdate, Fractions, Nulls, UpdateName},
+    state::State,
 };

@@ -32,6 +32,38 @@ pub(crate) struct LibraryFile {
 }
 
 impl LibraryFile {
+    /// A file of this content, about which nothing else is known.
+    pub(crate) fn new(content: &[u8]) -> Self {
+        let hash = digest::digest(&digest::SHA256, content);
+        Self {
+            sha256: hex(hash.as_ref()),
+            description: None,
+            created: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::UNIX_EPOCH,
+            created_by: String::new(),
+            has_parameters: false,
+            parameters_description: None,
+        }
+    }
+
+    pub(crate) fn described(
+        self,
+        description: Option<String>,
+        has_parameters: bool,
+        parameters: Option<String>,
+    ) -> Self {
+        let has_parameters = has_parameters || parameters.is_some();
+        Self { description, has_parameters, parameters_description: parameters, ..self }
+    }
+
+    pub(crate) fn by(self, created_by: String) -> Self {
+        Self { created_by, ..self }
+    }
+
+    pub(crate) fn at(self, created: Timestamp, updated: Timestamp) -> Self {
+        Self { created, updated, ..self }
+    }
+
     fn row(&self, name: &str) -> Value {
         json!({
             "fileName": name,
@@ -77,16 +109,10 @@ pub(crate) fn upload(service: &Service, caller: &Claims, headers: &HeaderMap, bo
     if older.is_some() && !is_true("OverrideIfExists") {
         return Err(Problem::bad("BadRequest", format!("File {name} already exists in the library")));
     }
-    let hash = digest::digest(&digest::SHA256, content);
-    let file = LibraryFile {
-        sha256: hex(hash.as_ref()),
-        description: text("Description"),
-        created: older.map_or(now, |older| older.created),
-        updated: now,
-        created_by: caller.appid.clone(),
-        has_parameters: is_true("HasParameters") || text("ParametersDescription").is_some(),
-        parameters_description: text("ParametersDescription"),
-    };
+    let file = LibraryFile::new(content)
+        .described(text("Description"), is_true("HasParameters"), text("ParametersDescription"))
+        .by(caller.requestor().to_owned())
+        .at(older.map_or(now, |older| older.created), now);
     let mut row = file.row(&name);
     if let Some(row) = row.as_object_mut() {
         row.insert(

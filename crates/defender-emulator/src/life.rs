@@ -43,6 +43,8 @@ pub enum Outcome {
 pub(crate) struct Life {
     born: Duration,
     starts: Duration,
+    /// When it would end by itself; a cancellation ends it earlier.
+    runs_until: Duration,
     ends: Duration,
     outcome: Outcome,
 }
@@ -52,9 +54,20 @@ impl Life {
         let starts = born.saturating_add(pace.pending_for);
         let ends = starts.saturating_add(pace.running_for);
         match outcome {
-            Outcome::TimedOut => Self { born, starts: Duration::MAX, ends: born.saturating_add(THREE_DAYS), outcome },
-            _ => Self { born, starts, ends, outcome },
+            Outcome::TimedOut => Self::waiting(born, born.saturating_add(THREE_DAYS)),
+            _ => Self { born, starts, runs_until: ends, ends, outcome },
         }
+    }
+
+    /// One that waits for its machine until `ends`, and then times out.
+    pub(crate) fn waiting(born: Duration, ends: Duration) -> Self {
+        Self { born, starts: Duration::MAX, runs_until: Duration::MAX, ends, outcome: Outcome::TimedOut }
+    }
+
+    /// One that has ended so, before anybody looked.
+    pub(crate) fn over(outcome: Outcome) -> Self {
+        let zero = Duration::ZERO;
+        Self { born: zero, starts: zero, runs_until: zero, ends: zero, outcome }
     }
 
     /// The word of `status` at `elapsed`.
@@ -134,9 +147,14 @@ impl Life {
         *self = Self { born: self.born, ..Self::new(elapsed, pace, Outcome::Succeeded) };
     }
 
-    /// From when to when it runs, as far as that is known at `elapsed`.
+    /// From when to when it runs, if nobody cancels it; `None` where it never begins.
     pub(crate) fn run(&self) -> Option<(Duration, Duration)> {
-        (self.starts <= self.ends).then_some((self.starts, self.ends))
+        (self.starts < Duration::MAX).then_some((self.starts, self.runs_until))
+    }
+
+    /// Until when, as seen at `elapsed`, work was done: what is cancelled does no more.
+    pub(crate) fn worked(&self, elapsed: Duration) -> Duration {
+        elapsed.min(self.ends)
     }
 }
 

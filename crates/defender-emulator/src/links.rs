@@ -5,13 +5,7 @@ use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use crate::{
-    answer::Answer,
-    live_response::{Command, CommandKind, CommandStatus},
-    odata::pairs,
-    problem::Problem,
-    service::Service,
-};
+use crate::{answer::Answer, live_response::CommandKind, odata::pairs, problem::Problem, service::Service};
 
 /// Why a link opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,11 +23,11 @@ pub(crate) fn package(service: &Service, id: &str) -> Result<Answer, Problem> {
     let elapsed = service.clock.elapsed();
     let action = world.actions.get(id).filter(|action| action.is_visible(elapsed, service.settings.read_lag));
     let action = action.ok_or_else(|| Problem::no_such("MachineAction", id))?;
-    if action.kind.word != "CollectInvestigationPackage" {
+    if action.word.as_str() != "CollectInvestigationPackage" {
         // Which answer another action's id gives is unknown.
         return Err(Problem::bad("BadRequest", "The action is not of type CollectInvestigationPackage"));
     }
-    if action.life.status(elapsed) != "Succeeded" {
+    if action.status(elapsed) != "Succeeded" {
         return Err(Problem::no_such("The package of action", id));
     }
     Ok(text(service, &format!("\"{}\"", service.sign_link(&format!("{}.zip", action.id)))))
@@ -52,7 +46,7 @@ pub(crate) fn result(service: &Service, id: &str, argument: &str) -> Result<Answ
     let action = action.ok_or_else(|| Problem::no_such("MachineAction", id))?;
     let none = || Problem::no_such("The result of command", &index.to_string());
     let command = action.commands.get(index).filter(|command| command.kind != CommandKind::PutFile).ok_or_else(none)?;
-    if Command::status(&action.life, index, action.commands.len(), elapsed) != CommandStatus::Completed {
+    if !command.has_completed(&action.life, index, action.commands.len(), elapsed) {
         return Err(none());
     }
     let suffix = if command.kind == CommandKind::GetFile { "gz" } else { "json" };

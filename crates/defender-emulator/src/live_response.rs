@@ -21,6 +21,17 @@ pub(crate) struct Command {
     pub(crate) kind: CommandKind,
     /// Keys and values, as they were sent.
     pub(crate) params: Vec<(String, String)>,
+    /// What was told of it at the start, in the place of what it does by the clock.
+    pub(crate) told: Option<Box<ToldCommand>>,
+}
+
+/// What was told of a command at the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ToldCommand {
+    pub(crate) status: String,
+    pub(crate) start: Option<Timestamp>,
+    pub(crate) end: Option<Timestamp>,
+    pub(crate) errors: Vec<String>,
 }
 
 /// In the order in which a session may have them.
@@ -75,7 +86,7 @@ pub(crate) fn read(commands: Value) -> Result<Vec<Command>, Problem> {
     Ok(commands)
 }
 
-fn command(command: Value) -> Result<Command, Problem> {
+pub(crate) fn command(command: Value) -> Result<Command, Problem> {
     let mut command = object(command, &["type", "params"])?;
     let kind = text(&mut command, "type")?;
     let kind = CommandKind::ALL.into_iter().find(|known| known.word() == kind);
@@ -94,7 +105,7 @@ fn command(command: Value) -> Result<Command, Problem> {
         let message = format!("{} takes the parameter {required}", kind.word());
         return Err(Problem::bad("MissingRequiredParameter", message));
     }
-    Ok(Command { kind, params })
+    Ok(Command { kind, params, told: None })
 }
 
 fn param(param: Value) -> Result<(String, String), Problem> {
@@ -135,11 +146,19 @@ impl Command {
         Some((begins, begins.saturating_add(share)))
     }
 
+    /// Whether there is a result of it at `elapsed`.
+    pub(crate) fn has_completed(&self, life: &Life, index: usize, count: usize, elapsed: Duration) -> bool {
+        match &self.told {
+            Some(told) => told.status == CommandStatus::Completed.word(),
+            None => Self::status(life, index, count, elapsed) == CommandStatus::Completed,
+        }
+    }
+
     /// What it is doing at `elapsed`. Where the session fails its first command does, and "a failed command stops the
     /// rest".
-    pub(crate) fn status(life: &Life, index: usize, count: usize, elapsed: Duration) -> CommandStatus {
+    fn status(life: &Life, index: usize, count: usize, elapsed: Duration) -> CommandStatus {
         match Self::window(life, index, count) {
-            Some((_, ends)) if elapsed >= ends => match life.outcome() {
+            Some((_, ends)) if life.worked(elapsed) >= ends => match life.outcome() {
                 Outcome::Failed { .. } if index == 0 => CommandStatus::Failed,
                 Outcome::Failed { .. } => CommandStatus::Created,
                 _ => CommandStatus::Completed,
@@ -148,7 +167,7 @@ impl Command {
         }
     }
 
-    /// Its row in a machine action that was made at `created`; `written` writes a date.
+    /// Its row in a machine action whose life began at `created`; `written` writes a date.
     pub(crate) fn to_json(
         &self,
         (index, count): (usize, usize),
@@ -161,23 +180,41 @@ impl Command {
             let moment = created.checked_add(moment.saturating_sub(life.born())).unwrap_or(Timestamp::MAX);
             (elapsed >= life.born()).then(|| written(moment))
         };
+        let params: Vec<_> = self.params.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        let command = json!({ "type": self.kind.word(), "params": params });
+        if let Some(told) = self.told.as_deref() {
+            return json!({
+                "index": index,
+                "startTime": told.start.map(written),
+                "endTime": told.end.map(written),
+                "commandStatus": told.status,
+                "errors": told.errors,
+                "command": command,
+            });
+        }
         let status = Self::status(life, index, count, elapsed);
         let stopped = matches!(life.outcome(), Outcome::Failed { .. }) && index > 0;
         let window = Self::window(life, index, count).filter(|_| !stopped);
-        let start = window.filter(|(begins, _)| elapsed >= *begins).and_then(|(begins, _)| at(begins));
-        let end = window.filter(|(_, ends)| elapsed >= *ends).and_then(|(_, ends)| at(ends));
-        let params: Vec<_> = self.params.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+        let worked = life.worked(elapsed);
+        let start = window.filter(|(begins, _)| worked >= *begins).and_then(|(begins, _)| at(begins));
+        let end = window.filter(|(_, ends)| worked >= *ends).and_then(|(_, ends)| at(ends));
         json!({
             "index": index,
             "startTime": start,
             "endTime": end,
-            "commandStatus": match status {
-                CommandStatus::Created => "Created",
-                CommandStatus::Completed => "Completed",
-                CommandStatus::Failed => "Failed",
-            },
+            "commandStatus": status.word(),
             "errors": [],
-            "command": { "type": self.kind.word(), "params": params },
+            "command": command,
         })
+    }
+}
+
+impl CommandStatus {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Created => "Created",
+            Self::Completed => "Completed",
+            Self::Failed => "Failed",
+        }
     }
 }

@@ -3,36 +3,26 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::{actions::Actions, identity::MACHINES, spelling::date};
-
-/// How often a machine reports in full, which is when `lastSeen` moves:
-/// <https://learn.microsoft.com/defender-endpoint/api/machine>.
-const REPORT: Duration = Duration::from_secs(24 * 3_600);
+use crate::{
+    actions::Actions,
+    identity::MACHINES,
+    machine_record::{Live, REPORT, Record},
+};
 
 /// One machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) id: Arc<str>,
+    /// Empty where it has none.
     pub(crate) computer_dns_name: Arc<str>,
-    pub(crate) os_platform: &'static str,
-    pub(crate) version: &'static str,
-    os_build: Option<i64>,
-    pub(crate) last_ip_address: String,
-    mac_address: Option<&'static str>,
-    pub(crate) aad_device_id: Option<String>,
-    pub(crate) risk_score: &'static str,
-    pub(crate) exposure_level: &'static str,
-    pub(crate) tags: Vec<String>,
-    pub(crate) device_value: String,
-    pub(crate) first_seen: Timestamp,
+    pub(crate) record: Record,
+    /// When this emulator began to look after it.
+    since: Timestamp,
     /// Since when it has not been there.
     pub(crate) offline_since: Option<Duration>,
 }
-
-/// The group of every machine. Its id is a number on the wire, and a string in the page's table.
-pub(crate) const GROUP: i64 = 140;
 
 /// All machines. None is ever taken out, so that its place is a key.
 #[derive(Clone, Debug, Default)]
@@ -60,39 +50,37 @@ impl Machines {
     pub(crate) fn new(more: u32, now: Timestamp) -> Self {
         let mut machines = Self::default();
         for (number, (id, name)) in MACHINES.into_iter().enumerate() {
-            machines.add(number, id, name, now);
+            let mut record = Record::numbered(number, id, name);
+            if number == 0 {
+                record.machine_tags = vec!["Engineering".to_owned(), "Engineering floor 4".to_owned()];
+            }
+            machines.add(record, now);
         }
         for number in 0..more {
             // Forty digits, as usual, and each another.
             let id = format!("{:08x}{number:08x}{:024x}", 0x00de_fe0d_u32, u64::from(number).wrapping_mul(0x9e37_79b9));
             let number = usize::try_from(number).unwrap_or(usize::MAX).saturating_add(MACHINES.len());
-            machines.add(number, &id, &format!("pc-{number:05}.contoso.example"), now);
+            machines.add(Record::numbered(number, &id, &format!("pc-{number:05}.contoso.example")), now);
         }
         machines
     }
 
-    fn add(&mut self, number: usize, id: &str, name: &str, now: Timestamp) {
-        let is_windows = number % 3 != 2;
-        let last = number % 250 + 4;
+    /// These and no others.
+    pub(crate) fn told(records: Vec<Record>, now: Timestamp) -> Self {
+        let mut machines = Self::default();
+        for record in records {
+            machines.add(record, now);
+        }
+        machines
+    }
+
+    fn add(&mut self, record: Record, now: Timestamp) {
         let machine = Machine {
-            id: Arc::from(id),
-            computer_dns_name: Arc::from(name),
-            os_platform: if is_windows { "Windows10" } else { "RedHatEnterpriseLinux" },
-            version: if is_windows { "22H2" } else { "9.5" },
-            os_build: is_windows.then_some(19_045),
-            last_ip_address: format!("10.0.{}.{last}", number / 250),
-            mac_address: is_windows.then_some("00155D0A0B0C"),
-            aad_device_id: is_windows.then(|| format!("80fe8ff8-2624-418e-9591-{number:012x}")),
-            risk_score: ["Low", "None", "High"].get(number % 3).copied().unwrap_or("None"),
-            exposure_level: "Medium",
-            tags: if number == 0 {
-                vec!["Engineering".to_owned(), "Engineering floor 4".to_owned()]
-            } else {
-                Vec::new()
-            },
-            device_value: "Normal".to_owned(),
-            first_seen: now,
-            offline_since: None,
+            id: Arc::from(record.id.as_str()),
+            computer_dns_name: Arc::from(record.computer_dns_name.as_deref().unwrap_or_default()),
+            since: now,
+            offline_since: record.offline.then_some(Duration::ZERO),
+            record,
         };
         self.by_id.insert(Arc::clone(&machine.id), self.all.len());
         self.all.push(machine);
@@ -121,84 +109,78 @@ impl Machines {
 }
 
 impl Machine {
+    /// When it was first seen.
+    pub(crate) fn first_seen(&self) -> Timestamp {
+        self.record.first_seen.unwrap_or_else(|| self.record.last_seen.map_or(self.since, |last| last.min(self.since)))
+    }
+
     /// When it last reported in full: about once a day, for as long as it is there.
     pub(crate) fn last_seen(&self, elapsed: Duration) -> Timestamp {
         let there = self.offline_since.unwrap_or(elapsed);
         let reports = there.as_secs().checked_div(REPORT.as_secs()).unwrap_or(0);
+        if reports == 0 {
+            return self.record.last_seen.unwrap_or(self.since);
+        }
         let since = Duration::from_secs(reports.saturating_mul(REPORT.as_secs()));
-        self.first_seen.checked_add(since).unwrap_or(Timestamp::MAX)
+        self.since.checked_add(since).unwrap_or(Timestamp::MAX)
     }
 
     /// The value of `healthStatus`. After how long the service calls a machine inactive is seven days in its portal's
     /// documentation.
-    pub(crate) fn health(&self, elapsed: Duration) -> &'static str {
+    pub(crate) fn health(&self, elapsed: Duration) -> &str {
         let gone = self.offline_since.is_some_and(|since| elapsed.saturating_sub(since) >= REPORT.saturating_mul(7));
-        if gone { "Inactive" } else { "Active" }
+        self.record.health_status.as_deref().unwrap_or(if gone { "Inactive" } else { "Active" })
     }
 
     /// The value of `onboardingStatus`; of a machine that has left, the word is inferred.
-    pub(crate) fn onboarding(onboarded: bool) -> &'static str {
-        if onboarded { "Onboarded" } else { "CanBeOnboarded" }
+    pub(crate) fn onboarding(&self, onboarded: bool) -> &str {
+        match self.record.onboarding_status.as_deref() {
+            Some(told) if onboarded || !told.eq_ignore_ascii_case(ONBOARDED) => told,
+            _ if onboarded => ONBOARDED,
+            _ => "CanBeOnboarded",
+        }
     }
+}
 
-    /// The fields of <https://learn.microsoft.com/defender-endpoint/api/machine>, and those that captures have besides.
-    pub(crate) fn row(&self, onboarded: bool, elapsed: Duration) -> Value {
-        json!({
-            "id": *self.id,
-            "mergedIntoMachineId": null,
-            "isPotentialDuplication": false,
-            "isExcluded": false,
-            "exclusionReason": null,
-            "computerDnsName": *self.computer_dns_name,
-            "firstSeen": date(self.first_seen, 7),
-            "lastSeen": date(self.last_seen(elapsed), 7),
-            "osPlatform": self.os_platform,
-            "osVersion": null,
-            "osProcessor": "x64",
-            "version": self.version,
-            "lastIpAddress": self.last_ip_address,
-            "lastExternalIpAddress": "203.0.113.7",
-            "agentVersion": "10.8760.19045.4291",
-            "osBuild": self.os_build,
-            "healthStatus": self.health(elapsed),
-            "deviceValue": self.device_value,
-            "rbacGroupId": GROUP,
-            "rbacGroupName": "The-A-Team",
-            "riskScore": self.risk_score,
-            "exposureLevel": self.exposure_level,
-            "isAadJoined": true,
-            "aadDeviceId": self.aad_device_id,
-            "machineTags": self.tags,
-            "onboardingStatus": Self::onboarding(onboarded),
-            "osArchitecture": "64-bit",
-            "managedBy": if self.aad_device_id.is_some() { "Intune" } else { "Unknown" },
-            "managedByStatus": if self.aad_device_id.is_some() { "Success" } else { "Unknown" },
-            "defenderAvStatus": "Updated",
-            "vmMetadata": null,
-            "ipAddresses": [
-                {
-                    "ipAddress": self.last_ip_address,
-                    "macAddress": self.mac_address,
-                    "type": "Ethernet",
-                    "operationalStatus": "Up",
-                },
-                // An address may be empty, as captures show.
-                { "ipAddress": "", "macAddress": null, "type": "SoftwareLoopback", "operationalStatus": "Down" },
-            ],
-        })
+const ONBOARDED: &str = "Onboarded";
+
+/// A machine in a list, or by itself with its context.
+#[derive(Clone, Debug)]
+pub(crate) struct MachineRow<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) onboarded: bool,
+    pub(crate) elapsed: Duration,
+    pub(crate) context: Option<String>,
+}
+
+impl Serialize for MachineRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(context) = &self.context {
+            map.serialize_entry("@odata.context", context)?;
+        }
+        let live = Live {
+            first_seen: Some(self.machine.first_seen()),
+            last_seen: Some(self.machine.last_seen(self.elapsed)),
+            health: self.machine.health(self.elapsed),
+            onboarding: self.machine.onboarding(self.onboarded),
+        };
+        self.machine.record.write(&mut map, &live)?;
+        map.end()
     }
 }
 
 impl MachineState {
-    /// What the actions that succeeded have made of it.
-    pub(crate) fn of(machine: &Machine, actions: &Actions, elapsed: Duration) -> Self {
-        let last = |words: &[&str]| actions.last_success(&machine.id, words, elapsed);
+    /// What the actions that succeeded have made of it, when they were last looked at.
+    pub(crate) fn of(machine: &Machine, actions: &Actions) -> Self {
+        let last = |words: &[&'static str]| actions.last_success(&machine.id, words);
         let restriction = last(&["RestrictCodeExecution", "UnrestrictCodeExecution"]);
-        let isolation = last(&["Isolate", "Unisolate"]).filter(|action| action.kind.word == "Isolate");
+        let isolation = last(&["Isolate", "Unisolate"]).filter(|action| action.word.as_str() == "Isolate");
+        let told = machine.record.onboarding_status.as_deref();
         Self {
-            restricted: restriction.is_some_and(|action| action.kind.word == "RestrictCodeExecution"),
-            isolation: isolation.and_then(|action| action.scope).map(str::to_owned),
-            onboarded: last(&["Offboard"]).is_none(),
+            restricted: restriction.is_some_and(|action| action.word.as_str() == "RestrictCodeExecution"),
+            isolation: isolation.map(|action| action.scope.as_deref().unwrap_or("Full").to_owned()),
+            onboarded: told.is_none_or(|told| told.eq_ignore_ascii_case(ONBOARDED)) && last(&["Offboard"]).is_none(),
             online: machine.offline_since.is_none(),
         }
     }

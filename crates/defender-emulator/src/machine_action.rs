@@ -1,28 +1,30 @@
 //! A machine action, and how it looks.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     action_kind::ActionKind,
     life::Life,
     live_response::Command,
-    spelling::{Spelling, date},
+    spelling::{Date, Spelling},
+    written::Fields,
 };
 
 /// One action of one machine.
 #[derive(Clone, Debug)]
 pub(crate) struct MachineAction {
     pub(crate) id: Uuid,
-    pub(crate) kind: &'static ActionKind,
+    pub(crate) word: Word,
     pub(crate) requestor: Arc<str>,
     pub(crate) comment: Option<Arc<str>>,
     pub(crate) external_id: Option<Arc<str>>,
-    pub(crate) scope: Option<&'static str>,
-    pub(crate) sha1: Option<Arc<str>>,
+    pub(crate) scope: Option<Cow<'static, str>>,
+    pub(crate) file: Option<Arc<RelatedFile>>,
     pub(crate) commands: Arc<[Command]>,
     /// The machine's place among all.
     pub(crate) machine: usize,
@@ -30,17 +32,53 @@ pub(crate) struct MachineAction {
     pub(crate) computer_dns_name: Arc<str>,
     /// When it was made, on the wall; with no more digits than are written.
     pub(crate) created: Timestamp,
+    /// What the wall showed when its life began: the same, unless it is from before the start.
+    pub(crate) began: Timestamp,
     pub(crate) digits: u8,
     pub(crate) life: Life,
     pub(crate) cancellation: Option<Box<Cancellation>>,
+    /// Whether it is from before the start, so that nothing lags behind it.
+    pub(crate) is_old: bool,
+    /// What it says otherwise because it was told at the start.
+    pub(crate) told: Option<Box<Told>>,
+}
+
+/// The word of an action's `type`.
+#[derive(Clone, Debug)]
+pub(crate) enum Word {
+    /// One that can be asked for here.
+    Known(&'static ActionKind),
+    /// Another, which others have seen or may see one day.
+    Other(Arc<str>),
+}
+
+/// A file that an action is about.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RelatedFile {
+    pub(crate) file_identifier: String,
+    pub(crate) file_identifier_type: Cow<'static, str>,
 }
 
 /// Who cancelled it.
 #[derive(Clone, Debug)]
 pub(crate) struct Cancellation {
-    pub(crate) requestor: Arc<str>,
+    pub(crate) requestor: Option<Arc<str>>,
     pub(crate) comment: Option<Arc<str>>,
-    pub(crate) at: Timestamp,
+    pub(crate) at: Option<Timestamp>,
+}
+
+/// What an action that was told at the start says otherwise than one that was made here.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    /// A status that is none of those that an action passes through here; it stays.
+    pub(crate) status: Option<Arc<str>>,
+    /// When it last changed, for as long as it has not changed since.
+    pub(crate) updated: Timestamp,
+    pub(crate) error_hresult: Option<i32>,
+    pub(crate) request_source: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) troubleshoot_info: Value,
 }
 
 /// Who looks. Straight after the POST the service does not know the machine's name yet, as captures show.
@@ -50,66 +88,150 @@ pub(crate) enum View {
     Later,
 }
 
+impl Word {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Known(kind) => kind.word,
+            Self::Other(word) => word,
+        }
+    }
+
+    /// The word, where it is one that can be asked for here.
+    pub(crate) fn known(&self) -> Option<&'static str> {
+        match self {
+            Self::Known(kind) => Some(kind.word),
+            Self::Other(_) => None,
+        }
+    }
+}
+
 impl MachineAction {
     /// The record by itself, with its context; `base_url` stands in the place of the service's own.
-    pub(crate) fn entity(&self, base_url: &str, spelling: Spelling, elapsed: Duration, view: View) -> Value {
+    pub(crate) fn entity<'a>(&'a self, base_url: &str, moment: Moment) -> Entity<'a> {
         let context = format!("{base_url}/api/$metadata#MachineActions/$entity");
-        let mut record = Map::new();
-        record.insert("@odata.context".to_owned(), context.into());
-        record.extend(self.row(spelling, elapsed, view));
-        Value::Object(record)
+        Entity { context, row: ActionRow { action: self, moment } }
     }
 
     /// Whether reads and lists know of it yet.
     pub(crate) fn is_visible(&self, elapsed: Duration, read_lag: Duration) -> bool {
-        elapsed.saturating_sub(self.life.born()) >= read_lag
+        self.is_old || elapsed.saturating_sub(self.life.born()) >= read_lag
+    }
+
+    /// The word of `status` at `elapsed`.
+    pub(crate) fn status(&self, elapsed: Duration) -> &str {
+        let told = self.told.as_deref().and_then(|told| told.status.as_deref());
+        told.unwrap_or_else(|| self.life.status(elapsed))
     }
 
     /// When it last changed.
     pub(crate) fn updated(&self, elapsed: Duration) -> Timestamp {
-        match &self.cancellation {
+        let since = self.life.since(elapsed);
+        if since.is_zero()
+            && let Some(told) = self.told.as_deref()
+        {
+            return told.updated;
+        }
+        let cancelled = self.cancellation.as_deref().and_then(|cancellation| cancellation.at);
+        match cancelled {
             // In captures the two differ by one tick.
-            Some(cancellation) => cancellation.at.checked_add(Duration::from_nanos(100)).unwrap_or(Timestamp::MAX),
-            None => self.created.checked_add(self.life.since(elapsed)).unwrap_or(Timestamp::MAX),
+            Some(at) => at.checked_add(Duration::from_nanos(100)).unwrap_or(Timestamp::MAX),
+            None => self.began.checked_add(since).unwrap_or(Timestamp::MAX),
         }
     }
 
+    fn error_hresult(&self, elapsed: Duration) -> i32 {
+        let told = self.told.as_deref().and_then(|told| told.error_hresult);
+        told.filter(|_| self.life.since(elapsed).is_zero()).unwrap_or_else(|| self.life.error_hresult(elapsed))
+    }
+}
+
+/// When somebody looks, and how what is seen is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) elapsed: Duration,
+    pub(crate) spelling: Spelling,
+    pub(crate) view: View,
+}
+
+/// An action in a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ActionRow<'a> {
+    pub(crate) action: &'a MachineAction,
+    pub(crate) moment: Moment,
+}
+
+/// An action by itself.
+#[derive(Debug)]
+pub(crate) struct Entity<'a> {
+    context: String,
+    row: ActionRow<'a>,
+}
+
+impl Serialize for ActionRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::begin(serializer, self.moment.spelling.nulls)?;
+        self.write(&mut fields)?;
+        fields.end()
+    }
+}
+
+impl Serialize for Entity<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields::begin(serializer, self.row.moment.spelling.nulls)?;
+        fields.put("@odata.context", &self.context)?;
+        self.row.write(&mut fields)?;
+        fields.end()
+    }
+}
+
+impl ActionRow<'_> {
     /// The twenty fields of live captures, which the table in
     /// <https://learn.microsoft.com/defender-endpoint/api/machineaction> has but for `errorHResult` and
     /// `troubleshootInfo`.
-    pub(crate) fn row(&self, spelling: Spelling, elapsed: Duration, view: View) -> Map<String, Value> {
-        let written = |time: Timestamp| date(time, self.digits);
-        let cancellation = self.cancellation.as_deref();
-        let count = self.commands.len();
-        let commands = self.commands.iter().enumerate();
-        let commands: Vec<_> = commands
-            .map(|(index, command)| command.to_json((index, count), &self.life, elapsed, self.created, &written))
-            .collect();
-        let file = self.sha1.as_ref().map(|sha1| json!({ "fileIdentifier": **sha1, "fileIdentifierType": "Sha1" }));
-        let record = json!({
-            "id": self.id.to_string(),
-            "type": self.kind.word,
-            "title": null,
-            "requestor": *self.requestor,
-            "requestorComment": self.comment.as_deref(),
-            "status": self.life.status(elapsed),
-            "machineId": *self.machine_id,
-            "computerDnsName": (view == View::Later).then_some(&*self.computer_dns_name),
-            "creationDateTimeUtc": written(self.created),
-            "lastUpdateDateTimeUtc": written(self.updated(elapsed)),
-            "cancellationRequestor": cancellation.map(|cancellation| &*cancellation.requestor),
-            "cancellationComment": cancellation.and_then(|cancellation| cancellation.comment.as_deref()),
-            "cancellationDateTimeUtc": cancellation.map(|cancellation| written(cancellation.at)),
-            "errorHResult": self.life.error_hresult(elapsed),
-            "scope": self.scope,
-            "externalId": self.external_id.as_deref(),
-            "requestSource": "PublicApi",
-            "relatedFileInfo": file,
-            "commands": commands,
-            "troubleshootInfo": null,
-        });
-        let Value::Object(mut record) = record else { return Map::new() };
-        spelling.apply(&mut record);
-        record
+    fn write<M: serde::ser::SerializeMap>(&self, fields: &mut Fields<M>) -> Result<(), M::Error> {
+        let Self { action, moment: Moment { elapsed, spelling, view } } = *self;
+        let date = |time| Date(time, action.digits);
+        let told = action.told.as_deref();
+        let cancellation = action.cancellation.as_deref();
+        let is_new = view == View::JustCreated;
+        let name = (!is_new && !action.computer_dns_name.is_empty()).then_some(&*action.computer_dns_name);
+        let updated = Some(action.updated(elapsed)).filter(|_| !(is_new && spelling.first_update.is_null()));
+        let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
+        fields.put("id", &*action.id.hyphenated().encode_lower(&mut id))?;
+        fields.put("type", action.word.as_str())?;
+        fields.optional("title", told.and_then(|told| told.title.as_deref()))?;
+        fields.put("requestor", &*action.requestor)?;
+        fields.optional("requestorComment", action.comment.as_deref())?;
+        fields.put("status", action.status(elapsed))?;
+        fields.put("machineId", &*action.machine_id)?;
+        fields.optional("computerDnsName", name)?;
+        fields.put("creationDateTimeUtc", &date(action.created))?;
+        fields.optional(spelling.update_name.as_str(), updated.map(date).as_ref())?;
+        fields.optional("cancellationRequestor", cancellation.and_then(|who| who.requestor.as_deref()))?;
+        fields.optional("cancellationComment", cancellation.and_then(|who| who.comment.as_deref()))?;
+        fields.optional("cancellationDateTimeUtc", cancellation.and_then(|who| who.at).map(date).as_ref())?;
+        fields.unless("errorHResult", &action.error_hresult(elapsed), |code| *code == 0)?;
+        fields.optional("scope", action.scope.as_deref())?;
+        fields.optional("externalId", action.external_id.as_deref())?;
+        let source = told.and_then(|told| told.request_source.as_deref());
+        fields.put("requestSource", source.unwrap_or("PublicApi"))?;
+        fields.optional("relatedFileInfo", action.file.as_deref())?;
+        fields.unless("commands", &Commands(action, elapsed), |commands| commands.0.commands.is_empty())?;
+        fields.unless("troubleshootInfo", told.map_or(&Value::Null, |told| &told.troubleshoot_info), Value::is_null)
+    }
+}
+
+/// The commands of a live-response session.
+struct Commands<'a>(&'a MachineAction, Duration);
+
+impl Serialize for Commands<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(action, elapsed) = *self;
+        let count = action.commands.len();
+        let written = |time: Timestamp| crate::spelling::date(time, action.digits);
+        let rows = action.commands.iter().enumerate();
+        serializer.collect_seq(
+            rows.map(|(index, command)| command.to_json((index, count), &action.life, elapsed, action.began, &written)),
+        )
     }
 }

@@ -30,11 +30,11 @@ impl Tag {
     }
 
     fn apply(&self, machine: &mut Machine) {
-        let has = machine.tags.contains(&self.value);
+        let has = machine.record.machine_tags.contains(&self.value);
         if self.add && !has {
-            machine.tags.push(self.value.clone());
+            machine.record.machine_tags.push(self.value.clone());
         } else if !self.add {
-            machine.tags.retain(|tag| *tag != self.value);
+            machine.record.machine_tags.retain(|tag| *tag != self.value);
         }
     }
 }
@@ -73,7 +73,7 @@ pub(crate) fn tag_many(service: &Service, headers: &HeaderMap, body: &[u8]) -> R
 /// Answers a POST of `/setDeviceValue`: <https://learn.microsoft.com/defender-endpoint/api/set-device-value>.
 pub(crate) fn value(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Problem> {
     let value = Fields::read(headers, body, &["DeviceValue"])?.required_word("DeviceValue", VALUES)?;
-    change(service, id, |machine| value.clone_into(&mut machine.device_value))
+    change(service, id, |machine| machine.record.device_value = Some(value.into()))
 }
 
 /// Answers a PATCH, whose names begin in lower case:
@@ -83,9 +83,9 @@ pub(crate) fn update(service: &Service, id: &str, headers: &HeaderMap, body: &[u
     let tags = fields.texts("machineTags")?;
     let value = fields.text("deviceValue")?.map(|value| word("deviceValue", &value, VALUES)).transpose()?;
     change(service, id, |machine| {
-        machine.tags = tags.unwrap_or_else(|| std::mem::take(&mut machine.tags));
+        machine.record.machine_tags = tags.unwrap_or_else(|| std::mem::take(&mut machine.record.machine_tags));
         if let Some(value) = value {
-            value.clone_into(&mut machine.device_value);
+            machine.record.device_value = Some(value.into());
         }
     })
 }

@@ -4,13 +4,14 @@ use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use http::StatusCode;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::{
     actions::Actions,
     answer::Answer,
     collection::Page,
-    machine::{GROUP, Machine, MachineState},
+    machine::{Machine, MachineRow, MachineState},
+    machine_record::{Group, Text},
     odata::{Kind, Property, Query, Row, Val, pairs},
     problem::Problem,
     service::{Service, World},
@@ -34,61 +35,61 @@ const SCHEMA: &[Property] = &[
     Property { name: "rbacGroupId", kind: Kind::Number },
 ];
 
-/// A machine at a moment.
-struct At<'a> {
-    machine: &'a Machine,
-    onboarded: bool,
-    elapsed: Duration,
+fn text(text: &str) -> Val<'_> {
+    Val::Text(Cow::Borrowed(text))
 }
 
-impl<'a> At<'a> {
-    fn new(machine: &'a Machine, actions: &Actions, elapsed: Duration) -> Self {
-        Self { machine, onboarded: MachineState::of(machine, actions, elapsed).onboarded, elapsed }
-    }
-
-    fn to_json(&self) -> Value {
-        self.machine.row(self.onboarded, self.elapsed)
-    }
+fn optional(value: Option<&Text>) -> Val<'_> {
+    value.map_or(Val::Null, |value| text(value))
 }
 
-impl Row for At<'_> {
+impl Row for MachineRow<'_> {
     fn value(&self, property: usize) -> Val<'_> {
-        let machine = self.machine;
-        let text = match property {
-            0 => &*machine.computer_dns_name,
-            1 => &*machine.id,
-            2 => machine.version,
-            3 => &*machine.device_value,
-            4 => return machine.aad_device_id.as_deref().map_or(Val::Null, |id| Val::Text(Cow::Borrowed(id))),
-            5 => return Val::Texts(&machine.tags),
-            6 => return Val::Date(machine.last_seen(self.elapsed)),
-            7 => machine.exposure_level,
-            8 => Machine::onboarding(self.onboarded),
-            9 => &*machine.last_ip_address,
-            10 => machine.health(self.elapsed),
-            11 => machine.os_platform,
-            12 => machine.risk_score,
-            _ => return Val::Number(GROUP),
-        };
-        Val::Text(Cow::Borrowed(text))
+        let record = &self.machine.record;
+        match property {
+            0 => record.computer_dns_name.as_deref().map_or(Val::Null, text),
+            1 => text(&record.id),
+            2 => optional(record.version.as_ref()),
+            3 => optional(record.device_value.as_ref()),
+            4 => record.aad_device_id.as_deref().map_or(Val::Null, text),
+            5 => Val::Texts(&record.machine_tags),
+            6 => Val::Date(self.machine.last_seen(self.elapsed)),
+            7 => optional(record.exposure_level.as_ref()),
+            8 => text(self.machine.onboarding(self.onboarded)),
+            9 => optional(record.last_ip_address.as_ref()),
+            10 => text(self.machine.health(self.elapsed)),
+            11 => optional(record.os_platform.as_ref()),
+            12 => optional(record.risk_score.as_ref()),
+            _ => match &record.rbac_group_id {
+                Group::Number(number) => Val::Number(*number),
+                Group::Text(digits) => digits.parse().map_or(Val::Null, Val::Number),
+                Group::None => Val::Null,
+            },
+        }
+    }
+}
+
+impl<'a> MachineRow<'a> {
+    fn new(machine: &'a Machine, actions: &Actions, elapsed: Duration) -> Self {
+        Self { machine, onboarded: MachineState::of(machine, actions).onboarded, elapsed, context: None }
     }
 }
 
 /// Answers a GET of the list, or of how many there are.
 pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Answer, Problem> {
-    let query = Query::read(query, SCHEMA)?;
+    let query = Query::read(query, SCHEMA, service.settings.in_operator)?;
     let world = service.world();
     if world.machines.all().is_empty() {
         return Err(Problem::new(StatusCode::NOT_FOUND, "NotFound", "No recent machines were found"));
     }
     let elapsed = service.clock.elapsed();
-    let rows = world.machines.all().iter().map(|machine| At::new(machine, &world.actions, elapsed));
+    let rows = world.machines.all().iter().map(|machine| MachineRow::new(machine, &world.actions, elapsed));
     if argument == "$count" {
         let rows = rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row)));
         return Ok(Answer::number(rows.count()));
     }
     let page = Page::of(&query, rows, service.settings.page_size, !query.order.is_empty());
-    Ok(page.answer(&query, &service.base_url, ("machines", "Machines"), At::to_json))
+    Ok(page.answer(&query, &service.base_url, ("machines", "Machines"), MachineRow::clone))
 }
 
 /// Answers a GET of one, by its id or its name.
@@ -100,20 +101,24 @@ pub(crate) fn one(service: &Service, id: &str) -> Result<Answer, Problem> {
 
 /// One machine, with the context that captures have.
 pub(crate) fn entity(service: &Service, world: &World, machine: &Machine) -> Answer {
-    let mut body = json!({ "@odata.context": format!("{}/api/$metadata#Machines/$entity", service.base_url) });
-    let row = At::new(machine, &world.actions, service.clock.elapsed()).to_json();
-    if let (Some(body), Value::Object(row)) = (body.as_object_mut(), row) {
-        body.extend(row);
-    }
-    Answer::entity(StatusCode::OK, &body)
+    let context = format!("{}/api/$metadata#Machines/$entity", service.base_url);
+    let row = MachineRow::new(machine, &world.actions, service.clock.elapsed());
+    Answer::entity(StatusCode::OK, &MachineRow { context: Some(context), ..row })
 }
 
 /// These machines, as a list.
 pub(crate) fn some<'a>(service: &Service, world: &World, machines: impl Iterator<Item = &'a Machine>) -> Answer {
     let elapsed = service.clock.elapsed();
-    let rows: Vec<_> = machines.map(|machine| At::new(machine, &world.actions, elapsed).to_json()).collect();
+    let rows: Vec<_> = machines.map(|machine| MachineRow::new(machine, &world.actions, elapsed)).collect();
     let context = format!("{}/api/$metadata#Machines", service.base_url);
-    Answer::entity(StatusCode::OK, &json!({ "@odata.context": context, "value": rows }))
+    Answer::sized(StatusCode::OK, &List { context, value: &rows }, rows.len())
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    #[serde(rename = "@odata.context")]
+    context: String,
+    value: &'a [MachineRow<'a>],
 }
 
 /// Answers `findbyip(ip='..',timestamp=..)`: who had the address within a quarter of an hour of the time, which must be
@@ -137,7 +142,9 @@ pub(crate) fn by_ip(service: &Service, arguments: &str) -> Result<Answer, Proble
     let world = service.world();
     let elapsed = service.clock.elapsed();
     let had = |machine: &&Machine| {
-        machine.last_ip_address == ip && machine.first_seen <= until && machine.last_seen(elapsed) >= from
+        machine.record.last_ip_address.as_deref() == Some(ip)
+            && machine.first_seen() <= until
+            && machine.last_seen(elapsed) >= from
     };
     Ok(some(service, &world, world.machines.all().iter().filter(had)))
 }
@@ -161,7 +168,7 @@ pub(crate) fn by_tag(service: &Service, query: &str) -> Result<Answer, Problem> 
     let tag = tag.ok_or_else(|| Problem::bad("MissingRequiredParameter", "tag is required"))?;
     let world = service.world();
     let has = |machine: &&Machine| {
-        machine.tags.iter().any(|own| if starts_with { own.starts_with(&tag) } else { *own == tag })
+        machine.record.machine_tags.iter().any(|own| if starts_with { own.starts_with(&tag) } else { *own == tag })
     };
     Ok(some(service, &world, world.machines.all().iter().filter(has)))
 }

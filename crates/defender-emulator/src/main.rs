@@ -21,6 +21,7 @@ async fn main() -> ExitCode {
     };
     let result = match command {
         Command::Help => print(HELP),
+        Command::Version => print(concat!("defender-emulator ", env!("CARGO_PKG_VERSION"), "\n")),
         Command::Serve(how) => serve(*how).await,
     };
     match result {
@@ -29,10 +30,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(Serve { builder, ca_file, offline }: Serve) -> Result<(), String> {
+async fn serve(how: Serve) -> Result<(), String> {
     // Before the line is printed: whoever has read it may send a signal at once.
     let told_to_stop = signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let emulator = builder.start().await.map_err(|error| with_source(&error))?;
+    let emulator = how.builder()?.start().await.map_err(|error| with_source(&error))?;
+    let Serve { ca_file, offline, .. } = how;
     if let Some(unknown) = offline.iter().find(|machine| !emulator.machine_offline(machine)) {
         return Err(format!("there is no machine {unknown} to be offline"));
     }

@@ -26,6 +26,8 @@ pub enum Operation {
     CollectInvestigationPackage,
     /// `POST /api/machines/{id}/runliveresponse`
     RunLiveResponse,
+    /// `POST /api/machines/{id}/startInvestigation`, which the service has taken away.
+    StartInvestigation,
     /// `POST /api/machineactions/{id}/cancel`
     CancelAction,
     /// `GET /api/machineactions/{id}`
@@ -69,7 +71,55 @@ const WRITE: &[&str] = &["Machine.ReadWrite.All"];
 /// <https://learn.microsoft.com/defender-endpoint/api/list-library-files>
 const LIBRARY: &[&str] = &["Library.Manage"];
 
+/// <https://learn.microsoft.com/defender-endpoint/api/cancel-machine-action>
+const CANCEL: &[&str] = &[
+    "Machine.CollectForensics",
+    "Machine.Isolate",
+    "Machine.RestrictExecution",
+    "Machine.Scan",
+    "Machine.Offboard",
+    "Machine.StopAndQuarantine",
+    "Machine.LiveResponse",
+];
+
 impl Operation {
+    /// All of them, for who has only a name.
+    pub(crate) const ALL: [Self; 28] = [
+        Self::Token,
+        Self::RestrictCodeExecution,
+        Self::UnrestrictCodeExecution,
+        Self::Isolate,
+        Self::Unisolate,
+        Self::RunAntiVirusScan,
+        Self::Offboard,
+        Self::StopAndQuarantineFile,
+        Self::CollectInvestigationPackage,
+        Self::RunLiveResponse,
+        Self::StartInvestigation,
+        Self::CancelAction,
+        Self::GetAction,
+        Self::ListActions,
+        Self::GetPackageUri,
+        Self::GetLiveResponseResult,
+        Self::ListMachines,
+        Self::GetMachine,
+        Self::FindMachinesByIp,
+        Self::FindMachinesByTag,
+        Self::TagMachine,
+        Self::TagMachines,
+        Self::SetDeviceValue,
+        Self::UpdateMachine,
+        Self::ListLibraryFiles,
+        Self::UploadLibraryFile,
+        Self::DeleteLibraryFile,
+        Self::DownloadBlob,
+    ];
+
+    /// The operation of this name, as it is written here: `Isolate`, `GetAction`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| format!("{operation:?}") == name)
+    }
+
     /// The application permissions of which any one allows it, by the table of its own page in
     /// <https://learn.microsoft.com/defender-endpoint/api/>. None where a token is asked for, or a link is enough.
     pub(crate) const fn roles(self) -> &'static [&'static str] {
@@ -83,15 +133,8 @@ impl Operation {
             Self::StopAndQuarantineFile => &["Machine.StopAndQuarantine", "Machine.Read.All", "Machine.ReadWrite.All"],
             Self::CollectInvestigationPackage => &["Machine.CollectForensics"],
             Self::RunLiveResponse => &["Machine.LiveResponse"],
-            Self::CancelAction => &[
-                "Machine.CollectForensics",
-                "Machine.Isolate",
-                "Machine.RestrictExecution",
-                "Machine.Scan",
-                "Machine.Offboard",
-                "Machine.StopAndQuarantine",
-                "Machine.LiveResponse",
-            ],
+            Self::StartInvestigation => &["Alert.ReadWrite.All"],
+            Self::CancelAction => CANCEL,
             Self::GetAction
             | Self::ListActions
             | Self::GetPackageUri
@@ -105,6 +148,25 @@ impl Operation {
         }
     }
 
+    /// The delegated permissions of which any one allows it to a user, by the same tables; they are in a token's `scp`.
+    pub(crate) const fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::StopAndQuarantineFile => &["Machine.StopAndQuarantine"],
+            Self::StartInvestigation => &["Alert.ReadWrite"],
+            Self::GetPackageUri => &["Machine.CollectForensics"],
+            Self::GetLiveResponseResult => &["Machine.LiveResponse"],
+            Self::GetAction
+            | Self::ListActions
+            | Self::ListMachines
+            | Self::GetMachine
+            | Self::FindMachinesByIp
+            | Self::FindMachinesByTag => &["Machine.Read", "Machine.ReadWrite"],
+            Self::TagMachine | Self::TagMachines | Self::SetDeviceValue | Self::UpdateMachine => &["Machine.ReadWrite"],
+            // Of the others both kinds share one name.
+            _ => self.roles(),
+        }
+    }
+
     /// How many calls in how long are let in, per application and tenant, by the page of each.
     pub(crate) const fn limits(self) -> &'static [(usize, Duration)] {
         const MINUTE: Duration = Duration::from_secs(60);
@@ -113,6 +175,7 @@ impl Operation {
             Self::Token | Self::DownloadBlob => &[],
             Self::RunLiveResponse => &[(10, MINUTE)],
             Self::GetPackageUri => &[(2, MINUTE), (120, HOUR)],
+            Self::StartInvestigation => &[(50, HOUR)],
             _ => &[(100, MINUTE), (1_500, HOUR)],
         }
     }

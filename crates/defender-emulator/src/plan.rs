@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, iter::Peekable, ops::Range};
 use jiff::Timestamp;
 
 use crate::{
-    action_query::{CREATED, ID, MACHINE_ID, STATUS, TYPE},
+    action_query::{CREATED, ID, MACHINE_ID, REQUESTOR, STATUS, TYPE},
     actions::Actions,
     odata::{Compare, Expr, Operand, Val},
 };
@@ -43,13 +43,21 @@ pub(crate) enum Direction {
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn of(filter: Option<&Expr>, actions: &'a Actions) -> Self {
+    /// Among the oldest `visible` actions.
+    pub(crate) fn of(filter: Option<&Expr>, actions: &'a Actions, visible: usize) -> Self {
         let (mut from, mut until) = (None, None);
         if let Some(filter) = filter {
-            bounds(filter, &mut from, &mut until);
+            bounds(filter, CREATED, &mut from, &mut until);
         }
         let sources = filter.and_then(|filter| sources(filter, actions));
-        Self { sources, range: actions.made(from, until) }
+        let range = actions.made(from, until);
+        Self { sources, range: range.start.min(visible)..range.end.min(visible) }
+    }
+
+    /// How many actions it goes through at most.
+    pub(crate) fn most(&self) -> usize {
+        let listed = self.sources.as_ref().map_or(usize::MAX, |sources| sources.iter().map(Source::len).sum());
+        listed.min(self.range.len())
     }
 
     /// The numbers, each once.
@@ -118,7 +126,11 @@ fn sources<'a>(filter: &Expr, actions: &'a Actions) -> Option<Vec<Source<'a>>> {
     match filter {
         Expr::And(parts) => {
             let total = |sources: &Vec<Source<'_>>| sources.iter().map(Source::len).sum::<usize>();
-            parts.iter().filter_map(|part| sources(part, actions)).min_by_key(total)
+            let both = match (asked(parts, MACHINE_ID), asked(parts, TYPE)) {
+                (Some(machine), Some(word)) => Some(vec![Source::Slice(actions.of_machine_and_type(machine, word))]),
+                _ => None,
+            };
+            parts.iter().filter_map(|part| sources(part, actions)).chain(both).min_by_key(total)
         }
         Expr::Or(parts) => {
             let parts = parts.iter().map(|part| sources(part, actions)).collect::<Option<Vec<_>>>()?;
@@ -129,6 +141,7 @@ fn sources<'a>(filter: &Expr, actions: &'a Actions) -> Option<Vec<Source<'a>>> {
             ID => Some(actions.number(text).map(Source::One).into_iter().collect()),
             MACHINE_ID => Some(vec![Source::Slice(actions.of_machine(text))]),
             TYPE => Some(vec![Source::Slice(actions.of_type(text))]),
+            REQUESTOR => Some(vec![Source::Slice(actions.of_requestor(text))]),
             STATUS => Some(actions.with_status(text).map(Source::Set).into_iter().collect()),
             _ => None,
         },
@@ -136,16 +149,30 @@ fn sources<'a>(filter: &Expr, actions: &'a Actions) -> Option<Vec<Source<'a>>> {
     }
 }
 
-/// Narrows the time of making to that in which the filter can hold.
-fn bounds(filter: &Expr, from: &mut Option<Timestamp>, until: &mut Option<Timestamp>) {
+/// The text to which one of these parts says that the property is equal.
+fn asked(parts: &[Expr], wanted: usize) -> Option<&str> {
+    parts.iter().find_map(|part| match part {
+        Expr::Is(Operand::Property(property, _), Compare::Eq, Operand::Literal(Val::Text(text)))
+            if *property == wanted =>
+        {
+            Some(&**text)
+        }
+        _ => None,
+    })
+}
+
+/// Narrows the time that the property says to that in which the filter can hold.
+pub(crate) fn bounds(filter: &Expr, wanted: usize, from: &mut Option<Timestamp>, until: &mut Option<Timestamp>) {
     match filter {
-        Expr::And(parts) => parts.iter().for_each(|part| bounds(part, from, until)),
-        Expr::Is(Operand::Property(CREATED, _), compare, Operand::Literal(Val::Date(time))) => match compare {
-            // What is not before it may be at it: the filter itself is asked again of each.
-            Compare::Gt | Compare::Ge => *from = (*from).max(Some(*time)),
-            Compare::Lt => *until = until.map_or(Some(*time), |until| Some(until.min(*time))),
-            _ => {}
-        },
+        Expr::And(parts) => parts.iter().for_each(|part| bounds(part, wanted, from, until)),
+        Expr::Is(Operand::Property(property, _), compare, Operand::Literal(Val::Date(time))) if *property == wanted => {
+            match compare {
+                // What is not before it may be at it: the filter itself is asked again of each.
+                Compare::Gt | Compare::Ge => *from = (*from).max(Some(*time)),
+                Compare::Lt => *until = until.map_or(Some(*time), |until| Some(until.min(*time))),
+                _ => {}
+            }
+        }
         _ => {}
     }
 }

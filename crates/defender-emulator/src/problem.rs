@@ -61,6 +61,10 @@ impl Problem {
         Self { header: Some((name, value)), ..self }
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status

@@ -136,7 +136,7 @@ fn sha1(text: String) -> Result<String, Problem> {
     Err(Problem::bad("InvalidHashValue", "Sha1 must be 40 hexadecimal digits"))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }

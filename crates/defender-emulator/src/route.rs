@@ -37,90 +37,100 @@ pub(crate) fn is_api(path: &str) -> bool {
 /// (<https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list>). A function's parentheses and `=` must stand
 /// there as they are; whether the service would decode them is unknown.
 pub(crate) fn route(method: &Method, path: &str) -> Route {
-    let found = candidates(path);
+    let mut found = candidates(path);
     // What answers a GET answers a HEAD, without the body.
     let asked = if method == Method::HEAD { &Method::GET } else { method };
-    let allowed: Vec<_> = found.iter().map(|(method, _)| method.as_str().to_owned()).collect();
-    match found.into_iter().find(|(method, _)| method == asked) {
-        Some((_, call)) => Route::Call(call),
-        None if allowed.is_empty() => Route::Nowhere,
-        None => Route::OtherMethod(allowed.join(",")),
+    match found.iter().position(|(method, _)| method == asked) {
+        Some(place) => Route::Call(found.swap_remove(place).1),
+        None if found.is_empty() => Route::Nowhere,
+        None => {
+            let allowed: Vec<_> = found.iter().map(|(method, _)| method.as_str()).collect();
+            Route::OtherMethod(allowed.join(","))
+        }
     }
 }
 
+fn is(segment: &str, word: &str) -> bool {
+    segment.eq_ignore_ascii_case(word)
+}
+
 fn candidates(path: &str) -> Vec<(Method, Call)> {
-    let mut segments: Vec<&str> = path.split('/').skip(1).collect();
-    let lower: Vec<String> = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
-    let mut lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-    match lower.as_slice() {
-        [_, "oauth2", "token"] | [_, "oauth2", "v2.0", "token"] => {
-            let version = if lower.len() == 3 { "v1" } else { "v2" };
-            return one(Method::POST, Operation::Token, segments.first(), version);
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match *segments {
+        [tenant, oauth2, token] if is(oauth2, "oauth2") && is(token, "token") => {
+            return one(Method::POST, Operation::Token, Some(tenant), "v1");
         }
-        ["blobs", _] => return one(Method::GET, Operation::DownloadBlob, segments.get(1), ""),
-        ["api", ..] => {}
-        _ => return Vec::new(),
+        [tenant, oauth2, version, token] if is(oauth2, "oauth2") && is(version, "v2.0") && is(token, "token") => {
+            return one(Method::POST, Operation::Token, Some(tenant), "v2");
+        }
+        [blobs, name] if is(blobs, "blobs") => return one(Method::GET, Operation::DownloadBlob, Some(name), ""),
+        _ => {}
     }
-    let version = usize::from(lower.get(1) == Some(&"v1.0"));
-    lower.drain(..=version);
-    segments.drain(..=version);
-    match lower.as_slice() {
-        ["machineactions", rest @ ..] => actions(rest, &segments),
-        ["machines", rest @ ..] => machines(rest, &segments),
-        ["libraryfiles"] => {
+    let rest = match *segments {
+        [api, version, ref rest @ ..] if is(api, "api") && is(version, "v1.0") => rest,
+        [api, ref rest @ ..] if is(api, "api") => rest,
+        _ => return Vec::new(),
+    };
+    match *rest {
+        [collection, ref rest @ ..] if is(collection, "machineactions") => actions(rest),
+        [collection, ref rest @ ..] if is(collection, "machines") => machines(rest),
+        [collection] if is(collection, "libraryfiles") => {
             let mut found = one(Method::GET, Operation::ListLibraryFiles, None, "");
             found.extend(one(Method::POST, Operation::UploadLibraryFile, None, ""));
             found
         }
-        ["libraryfiles", _] => one(Method::DELETE, Operation::DeleteLibraryFile, segments.get(1), ""),
+        [collection, name] if is(collection, "libraryfiles") => {
+            one(Method::DELETE, Operation::DeleteLibraryFile, Some(name), "")
+        }
         _ => Vec::new(),
     }
 }
 
-fn actions(lower: &[&str], segments: &[&str]) -> Vec<(Method, Call)> {
-    let id = segments.get(1);
-    match *lower {
+fn actions(segments: &[&str]) -> Vec<(Method, Call)> {
+    match *segments {
         [] => one(Method::GET, Operation::ListActions, None, ""),
-        ["$count"] => one(Method::GET, Operation::ListActions, None, "$count"),
-        [_] => one(Method::GET, Operation::GetAction, id, ""),
-        [_, "cancel"] => one(Method::POST, Operation::CancelAction, id, ""),
-        [_, "getpackageuri"] => one(Method::GET, Operation::GetPackageUri, id, ""),
-        [_, function] => match arguments(function, "getliveresponseresultdownloadlink") {
-            Some(argument) => one(Method::GET, Operation::GetLiveResponseResult, id, argument),
+        [count] if is(count, "$count") => one(Method::GET, Operation::ListActions, None, "$count"),
+        [id] => one(Method::GET, Operation::GetAction, Some(id), ""),
+        [id, word] if is(word, "cancel") => one(Method::POST, Operation::CancelAction, Some(id), ""),
+        [id, word] if is(word, "getPackageUri") => one(Method::GET, Operation::GetPackageUri, Some(id), ""),
+        [id, function] => match arguments(function, "GetLiveResponseResultDownloadLink") {
+            Some(argument) => {
+                one(Method::GET, Operation::GetLiveResponseResult, Some(id), &argument.to_ascii_lowercase())
+            }
             None => Vec::new(),
         },
         _ => Vec::new(),
     }
 }
 
-fn machines(lower: &[&str], segments: &[&str]) -> Vec<(Method, Call)> {
-    let id = segments.get(1);
-    match *lower {
+fn machines(segments: &[&str]) -> Vec<(Method, Call)> {
+    match *segments {
         [] => one(Method::GET, Operation::ListMachines, None, ""),
-        ["$count"] => one(Method::GET, Operation::ListMachines, None, "$count"),
-        ["findbytag"] => one(Method::GET, Operation::FindMachinesByTag, None, ""),
-        ["addorremovetagformultiplemachines"] => one(Method::POST, Operation::TagMachines, None, ""),
-        [_] => {
-            if let Some(argument) = id.and_then(|id| arguments(id, "findbyip")) {
+        [count] if is(count, "$count") => one(Method::GET, Operation::ListMachines, None, "$count"),
+        [word] if is(word, "findbytag") => one(Method::GET, Operation::FindMachinesByTag, None, ""),
+        [word] if is(word, "AddOrRemoveTagForMultipleMachines") => one(Method::POST, Operation::TagMachines, None, ""),
+        [id] => {
+            if let Some(argument) = arguments(id, "findbyip") {
                 return one(Method::GET, Operation::FindMachinesByIp, None, &decoded(argument));
             }
-            let mut found = one(Method::GET, Operation::GetMachine, id, "");
-            found.extend(one(Method::PATCH, Operation::UpdateMachine, id, ""));
+            let mut found = one(Method::GET, Operation::GetMachine, Some(id), "");
+            found.extend(one(Method::PATCH, Operation::UpdateMachine, Some(id), ""));
             found
         }
-        [_, "tags"] => one(Method::POST, Operation::TagMachine, id, ""),
-        [_, "setdevicevalue"] => one(Method::POST, Operation::SetDeviceValue, id, ""),
-        [_, segment] => {
-            let kind = ActionKind::ALL.iter().find(|kind| kind.segment.eq_ignore_ascii_case(segment));
-            kind.map_or_else(Vec::new, |kind| one(Method::POST, kind.operation, id, ""))
+        [id, word] if is(word, "tags") => one(Method::POST, Operation::TagMachine, Some(id), ""),
+        [id, word] if is(word, "setDeviceValue") => one(Method::POST, Operation::SetDeviceValue, Some(id), ""),
+        [id, word] if is(word, "startInvestigation") => one(Method::POST, Operation::StartInvestigation, Some(id), ""),
+        [id, segment] => {
+            let kind = ActionKind::ALL.iter().find(|kind| is(kind.segment, segment));
+            kind.map_or_else(Vec::new, |kind| one(Method::POST, kind.operation, Some(id), ""))
         }
         _ => Vec::new(),
     }
 }
 
 /// One operation, unless its id is there and empty.
-fn one(method: Method, operation: Operation, id: Option<&&str>, argument: &str) -> Vec<(Method, Call)> {
-    let id = id.map(|id| decoded(id));
+fn one(method: Method, operation: Operation, id: Option<&str>, argument: &str) -> Vec<(Method, Call)> {
+    let id = id.map(decoded);
     if id.as_deref() == Some("") {
         return Vec::new();
     }

@@ -1,7 +1,6 @@
 //! The listener: accepts connections, shakes hands, and gives requests to the router.
 
 use std::{
-    convert::Infallible,
     future::{pending, poll_fn},
     net::Ipv4Addr,
     pin::pin,
@@ -71,7 +70,7 @@ async fn accept(listener: Weak<TcpListener>, tls: TlsAcceptor, service: Arc<Serv
                 continue;
             }
         };
-        match service.faults.of_connection(None) {
+        match service.faults.of_connection() {
             None => tasks.spawn(connection(stream, tls.clone(), Arc::clone(&service), tasks.clone())),
             Some(Fault::TlsFailure) => drop(stream.try_write(b"This is no TLS.\r\n")),
             Some(_) => drop(stream),
@@ -95,13 +94,15 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, 
             match response.extensions().get() {
                 None => {}
                 Some(Wire::Last) => leave.notify_one(),
+                // hyper resets the stream with the reason that it finds; before HTTP/2 it cuts the connection.
+                Some(Wire::Refused) => return Err(h2::Error::from(h2::Reason::REFUSED_STREAM)),
                 Some(Wire::Silent) => pending::<()>().await,
                 Some(Wire::Cut) => {
                     cut.notify_one();
                     pending::<()>().await;
                 }
             }
-            Ok::<_, Infallible>(response)
+            Ok(response)
         }
     });
     let builder = auto::Builder::new(tasks);

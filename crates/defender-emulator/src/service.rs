@@ -7,23 +7,32 @@ use std::{
 };
 
 use defender_transport::Clock;
+use uuid::Uuid;
 
 use crate::{
     actions::Actions,
+    blobs::Transcripts,
     deflate::Deflate,
     duplicates::Duplicates,
     faults::Faults,
+    hand_clock::HandClock,
     history,
+    http_date::HttpDate,
     identity::Identity,
+    ids::Ids,
+    investigation::Investigations,
     jwt::TokenKey,
     ledger::Ledger,
     library::Library,
     life::Pace,
-    machine::Machines,
-    odata::LARGEST_PAGE,
+    log::Log,
+    machine::{MachineState, Machines},
+    machine_action::{Moment, View},
+    odata::{InOperator, LARGEST_PAGE},
     outcomes::Outcomes,
     quota::{Meter, Quotas, RetryAfterForm},
     spelling::{CreatedStatus, Spelling},
+    state::{Started, State},
 };
 
 /// How many machines every emulator has that has any.
@@ -45,6 +54,8 @@ pub(crate) struct Service {
     pub(crate) meter: Meter,
     pub(crate) ledger: Ledger,
     pub(crate) grants: crate::grants::Grants,
+    ids: Ids,
+    pub(crate) date: HttpDate,
     world: Mutex<World>,
 }
 
@@ -64,6 +75,16 @@ pub(crate) struct Settings {
     pub(crate) retry_after: RetryAfterForm,
     /// A seed, and how many in 1 it spoils.
     pub(crate) chaos: Option<(u64, f64)>,
+    pub(crate) in_operator: InOperator,
+    pub(crate) investigations: Investigations,
+    pub(crate) transcripts: Transcripts,
+    /// What it begins with, if not with the built-in machines.
+    pub(crate) state: State,
+    pub(crate) log: Option<Log>,
+    /// Whether the emulator can be told things over HTTP.
+    pub(crate) is_told: bool,
+    /// A clock that can be turned over HTTP.
+    pub(crate) hands: Option<HandClock>,
     pub(crate) created: CreatedStatus,
     pub(crate) spelling: Spelling,
 }
@@ -83,6 +104,13 @@ impl Default for Settings {
             quotas: Quotas::Enforced,
             retry_after: RetryAfterForm::Seconds,
             chaos: None,
+            in_operator: InOperator::default(),
+            investigations: Investigations::default(),
+            transcripts: Transcripts::default(),
+            state: State::default(),
+            log: None,
+            is_told: false,
+            hands: None,
             created: CreatedStatus::Documented,
             spelling: Spelling::default(),
         }
@@ -97,6 +125,8 @@ pub(crate) struct World {
     pub(crate) library: Library,
     /// How many actions were asked for so far; chance by seed goes by it.
     pub(crate) repeats: u64,
+    /// How many investigations were started.
+    pub(crate) investigations: u64,
 }
 
 impl Service {
@@ -107,13 +137,25 @@ impl Service {
         roles: Vec<&'static str>,
         settings: Settings,
     ) -> Self {
-        let machines = match settings.machines {
+        let now = clock.now();
+        let built_in = || match settings.machines {
             0 => Machines::default(),
-            machines => Machines::new(machines.saturating_sub(BUILT_IN), clock.now()),
+            machines => Machines::new(machines.saturating_sub(BUILT_IN), now),
         };
+        let machines = settings.state.machines(now).unwrap_or_else(built_in);
+        let mut actions = history::actions(settings.history, &machines, now, &identity.client_id);
+        let started = Started { now, elapsed: clock.elapsed(), pace: settings.pace };
+        actions.extend(settings.state.actions(&machines, &identity.client_id, started));
+        // A list is in the order of the dates.
+        actions.sort_by_key(|action| action.created);
+        let mut held = Actions::default();
+        for action in actions {
+            held.insert(action);
+        }
+        held.settle(started.elapsed);
+        let library = settings.state.library(&identity.client_id, now);
         let faults = Faults::new(settings.chaos);
-        let actions = history::actions(settings.history, &machines, clock.now(), &identity.client_id);
-        let world = World { machines, actions, library: Library::new(), repeats: 0 };
+        let world = World { machines, actions: held, library, repeats: 0, investigations: 0 };
         Self {
             clock,
             base_url,
@@ -127,13 +169,48 @@ impl Service {
             meter: Meter::default(),
             ledger: Ledger::default(),
             grants: crate::grants::Grants::default(),
+            ids: Ids::new(),
+            date: HttpDate::default(),
             world: Mutex::new(world),
         }
     }
 
-    /// The world, for one call alone.
+    /// The world as it now is, for one call alone.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.actions.settle(self.clock.elapsed());
+        world
+    }
+
+    /// What has been done to the machine of this id, so far.
+    pub(crate) fn machine_state(&self, id: &str) -> Option<MachineState> {
+        let world = self.world();
+        let (_, machine) = world.machines.find(id)?;
+        Some(MachineState::of(machine, &world.actions))
+    }
+
+    /// The machine of this id is there from now on, or is not. Says whether there is such a machine.
+    pub(crate) fn set_online(&self, id: &str, online: bool) -> bool {
+        let mut world = self.world();
+        let elapsed = self.clock.elapsed();
+        let Some((place, _)) = world.machines.find(id) else { return false };
+        let Some(machine) = world.machines.get_mut(place) else { return false };
+        machine.offline_since = if online { None } else { machine.offline_since.or(Some(elapsed)) };
+        let onboarded =
+            world.machines.find(id).is_some_and(|(_, machine)| MachineState::of(machine, &world.actions).onboarded);
+        if online && onboarded {
+            world.actions.resume(place, elapsed, self.settings.pace);
+        }
+        true
+    }
+
+    /// A GUID that nothing else has.
+    pub(crate) fn new_id(&self) -> Uuid {
+        self.ids.next()
+    }
+
+    pub(crate) fn moment(&self, elapsed: Duration, view: View) -> Moment {
+        Moment { elapsed, spelling: self.settings.spelling, view }
     }
 }
 

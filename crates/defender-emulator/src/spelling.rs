@@ -1,7 +1,7 @@
 //! How a record is written: where the service's own pages and its captures differ.
 
-use jiff::Timestamp;
-use serde_json::{Map, Value};
+use jiff::{Timestamp, tz::TimeZone};
+use serde::{Serialize, Serializer};
 
 use crate::dice::Dice;
 
@@ -55,12 +55,33 @@ pub enum CreatedStatus {
     Ok,
 }
 
+/// Whether the answer to an action's POST says when the action last changed.
+///
+/// A capture of the answer to a removed restriction has null there, as it has for the machine's name: the documentation of
+/// an integration, demisto/content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FirstUpdate {
+    /// It says so. The default.
+    #[default]
+    Written,
+    /// It is null; later reads have it.
+    Null,
+}
+
+impl FirstUpdate {
+    pub(crate) fn is_null(self) -> bool {
+        self == Self::Null
+    }
+}
+
 /// All of the above.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spelling {
     pub(crate) update_name: UpdateName,
     pub(crate) fractions: Fractions,
     pub(crate) nulls: Nulls,
+    pub(crate) first_update: FirstUpdate,
 }
 
 impl Spelling {
@@ -74,20 +95,13 @@ impl Spelling {
             }
         }
     }
+}
 
-    /// Leaves out what is not written.
-    pub(crate) fn apply(self, record: &mut Map<String, Value>) {
-        if self.update_name == UpdateName::Documented
-            && let Some(updated) = record.remove("lastUpdateDateTimeUtc")
-        {
-            record.insert("lastUpdateTimeUtc".to_owned(), updated);
-        }
-        if self.nulls == Nulls::Omitted {
-            record.retain(|name, value| match name.as_str() {
-                "errorHResult" => *value != 0,
-                "commands" => value.as_array().is_some_and(|commands| !commands.is_empty()),
-                _ => !value.is_null(),
-            });
+impl UpdateName {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "lastUpdateDateTimeUtc",
+            Self::Documented => "lastUpdateTimeUtc",
         }
     }
 }
@@ -102,9 +116,52 @@ pub(crate) fn cut(time: Timestamp, digits: u8) -> Timestamp {
 
 /// A date in UTC with so many digits, the rest cut off.
 pub(crate) fn date(time: Timestamp, digits: u8) -> String {
-    match digits {
-        0 => format!("{:.0}", cut(time, 0)),
-        digits => format!("{:.1$}", cut(time, digits), usize::from(digits)),
+    let (bytes, length) = Date(time, digits).written();
+    String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned()
+}
+
+/// A date in UTC with so many digits of a second, at most nine, the rest cut off. Lists are made of dates, so that it is
+/// written without a formatter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Date(pub(crate) Timestamp, pub(crate) u8);
+
+impl Date {
+    fn written(self) -> ([u8; 30], usize) {
+        let Self(time, digits) = self;
+        let (cut, digits) = (cut(time, digits), digits.min(9));
+        let civil = TimeZone::UTC.to_datetime(cut);
+        let mut bytes = *b"0000-00-00T00:00:00.0000000000";
+        let mut put = |end: usize, width: usize, number: u32| {
+            let mut left = number;
+            for place in (end - width..end).rev() {
+                if let Some(byte) = bytes.get_mut(place) {
+                    *byte = b'0' + u8::try_from(left % 10).unwrap_or(0);
+                }
+                left /= 10;
+            }
+        };
+        let small = |number: i8| u32::try_from(number).unwrap_or(0);
+        // The service has no years before the first.
+        put(4, 4, u32::try_from(civil.year()).unwrap_or(0));
+        put(7, 2, small(civil.month()));
+        put(10, 2, small(civil.day()));
+        put(13, 2, small(civil.hour()));
+        put(16, 2, small(civil.minute()));
+        put(19, 2, small(civil.second()));
+        put(29, 9, u32::try_from(civil.subsec_nanosecond()).unwrap_or(0));
+        let end = if digits == 0 { 19 } else { 20 + usize::from(digits) };
+        if let Some(last) = bytes.get_mut(end) {
+            *last = b'Z';
+        }
+        (bytes, end + 1)
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (bytes, length) = self.written();
+        let text = bytes.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        serializer.serialize_str(text.unwrap_or_default())
     }
 }
 
@@ -119,6 +176,10 @@ mod tests {
         assert_eq!(date(time, 7), "2026-01-01T12:00:00.9876543Z");
         assert_eq!(date(time, 1), "2026-01-01T12:00:00.9Z");
         assert_eq!(date(time, 0), "2026-01-01T12:00:00Z");
+        assert_eq!(date(time, 9), "2026-01-01T12:00:00.987654321Z");
+        let before = "1969-12-31T23:59:59.5Z".parse().unwrap();
+        assert_eq!(date(before, 3), "1969-12-31T23:59:59.500Z");
+        assert_eq!(date("2000-02-29T01:02:03.000000001Z".parse().unwrap(), 7), "2000-02-29T01:02:03.0000000Z");
     }
 
     #[test]

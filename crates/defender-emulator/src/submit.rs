@@ -1,9 +1,8 @@
 //! Asking a machine for an action, and cancelling one.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderMap, StatusCode};
-use uuid::Uuid;
 
 use crate::{
     action_kind::{ActionKind, Asks},
@@ -14,7 +13,7 @@ use crate::{
     life::{Life, Outcome, Pace},
     live_response::SESSIONS,
     machine::MachineState,
-    machine_action::{Cancellation, MachineAction, View},
+    machine_action::{Cancellation, MachineAction, RelatedFile, View, Word},
     problem::Problem,
     request_body::{Asked, Fields},
     service::Service,
@@ -49,7 +48,7 @@ pub(crate) fn submit(
                 return Err(Problem::bad("ActiveRequestAlreadyExists", "Action is already in progress"));
             }
             Decision::Join => {
-                let body = earlier.entity(&service.base_url, settings.spelling, elapsed, View::Later);
+                let body = earlier.entity(&service.base_url, service.moment(elapsed, View::Later));
                 let effect = Effect::Joined(earlier.id.to_string());
                 return Ok(Answer::entity(created(settings.created, kind), &body).with(effect));
             }
@@ -60,7 +59,7 @@ pub(crate) fn submit(
         // The page has the number and the status; there is no time after which to come back.
         return Err(Problem::too_many("The maximum number of concurrent live response sessions was reached", None));
     }
-    let state = MachineState::of(machine, &world.actions, elapsed);
+    let state = MachineState::of(machine, &world.actions);
     // What is offline, or has left, does not begin. For one that has left this is inferred.
     let outcome = match service.outcomes.next(id, kind.word) {
         _ if !state.online || !state.onboarded => Outcome::TimedOut,
@@ -69,26 +68,32 @@ pub(crate) fn submit(
     let digits = settings.spelling.digits(number);
     let (time, digits) = world.actions.not_before_the_last(cut(service.clock.now(), digits), digits);
     let action = MachineAction {
-        id: Uuid::new_v4(),
-        kind,
-        requestor: Arc::from(caller.appid.as_str()),
+        id: service.new_id(),
+        word: Word::Known(kind),
+        requestor: Arc::from(caller.requestor()),
         comment: asked.comment.map(Arc::from),
         external_id: asked.external_id.map(Arc::from),
-        scope: asked.scope,
-        sha1: asked.sha1.map(Arc::from),
+        scope: asked.scope.map(Cow::Borrowed),
+        file: asked
+            .sha1
+            .map(|sha1| Arc::new(RelatedFile { file_identifier: sha1, file_identifier_type: Cow::Borrowed("Sha1") })),
         commands: asked.commands.into(),
         machine: index,
         machine_id: Arc::clone(&machine.id),
         computer_dns_name: Arc::clone(&machine.computer_dns_name),
         created: time,
+        began: time,
         digits,
         life: Life::new(elapsed, pace, outcome),
         cancellation: None,
+        is_old: false,
+        told: None,
     };
-    let body = action.entity(&service.base_url, settings.spelling, elapsed, View::JustCreated);
+    let body = action.entity(&service.base_url, service.moment(elapsed, View::JustCreated));
     let effect = Effect::Created(action.id.to_string());
+    let answer = Answer::entity(created(settings.created, kind), &body).with(effect);
     world.actions.insert(action);
-    Ok(Answer::entity(created(settings.created, kind), &body).with(effect))
+    Ok(answer)
 }
 
 fn created(switch: CreatedStatus, kind: &ActionKind) -> StatusCode {
@@ -120,15 +125,15 @@ pub(crate) fn cancel(
     let now = service.clock.now();
     let digits = world.actions.get(id).map_or(7, |action| action.digits);
     let cancellation = Cancellation {
-        requestor: Arc::from(caller.appid.as_str()),
+        requestor: Some(Arc::from(caller.requestor())),
         comment: comment.map(Arc::from),
-        at: cut(now, digits),
+        at: Some(cut(now, digits)),
     };
     match world.actions.cancel(id, elapsed, cancellation) {
         Err(status) => Err(Problem::bad("BadRequest", format!("The action cannot be cancelled: it is {status}"))),
         Ok(None) => Err(Problem::no_such("MachineAction", id)),
         Ok(Some(action)) => {
-            let body = action.entity(&service.base_url, service.settings.spelling, elapsed, View::Later);
+            let body = action.entity(&service.base_url, service.moment(elapsed, View::Later));
             Ok(Answer::entity(StatusCode::OK, &body).with(Effect::Cancelled(action.id.to_string())))
         }
     }

@@ -5,7 +5,7 @@
 //! `v2-oauth2-on-behalf-of-flow`, `v2-oauth2-device-code`, `v2-oauth2-auth-code-flow`, `refresh-tokens`; of managed
 //! identities `entra/identity/managed-identities-azure-resources/how-to-use-vm-token`.
 //!
-//! A user's token has the same roles as the application's; that the real one has `scp` instead is not copied.
+//! A user's token has `scp` in the place of the application's `roles`, and the user's name.
 
 mod assertion;
 mod browser;

@@ -27,17 +27,7 @@ impl Emulator {
     /// where it could not be signed.
     #[must_use]
     pub fn user_token(&self) -> Option<String> {
-        let now = self.service.clock.now().as_second();
-        let claims = Claims {
-            aud: self.client_id().to_owned(),
-            iss: format!("https://sts.windows.net/{}/", self.tenant_id()),
-            iat: now,
-            nbf: now,
-            exp: now.saturating_add_unsigned(self.service.settings.token_lifetime.as_secs()),
-            tid: self.tenant_id().to_owned(),
-            appid: self.client_id().to_owned(),
-            roles: Vec::new(),
-        };
+        let claims = Claims { aud: self.client_id().to_owned(), ..Claims::of_user(&self.service) };
         self.service.key.sign(&claims).ok()
     }
 

@@ -23,12 +23,12 @@ pub(super) fn answer(service: &Service, tenant: &str, form: &Form) -> Option<Res
     let grant = form.get("grant_type")?;
     let answer = match grant {
         "client_credentials" if form.get("client_assertion").is_some() => {
-            application(service, tenant, form, Proof::Needed).and_then(|()| issue(service, form, false))
+            application(service, tenant, form, Proof::Needed).and_then(|()| issue(service, form, Holder::Application))
         }
         "urn:ietf:params:oauth:grant-type:jwt-bearer" => on_behalf_of(service, tenant, form),
         "urn:ietf:params:oauth:grant-type:device_code" => {
             let looked = application(service, tenant, form, Proof::Unwanted).and_then(|()| device::look(service, form));
-            looked.and_then(|()| issue(service, form, true))
+            looked.and_then(|()| issue(service, form, Holder::User))
         }
         "authorization_code" => code(service, tenant, form),
         "refresh_token" => refresh(service, tenant, form),
@@ -89,7 +89,7 @@ fn on_behalf_of(service: &Service, tenant: &str, form: &Form) -> Result<Response
     if user.aud != service.identity.client_id {
         return Err(EntraError::bad("invalid_grant", 500_131, "Assertion audience does not match the Client app."));
     }
-    issue(service, form, false)
+    issue(service, form, Holder::Represented)
 }
 
 fn code(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraError> {
@@ -114,7 +114,7 @@ fn code(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraE
             return dead(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization.");
         }
     }
-    issue(service, form, true)
+    issue(service, form, Holder::User)
 }
 
 fn refresh(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraError> {
@@ -123,28 +123,31 @@ fn refresh(service: &Service, tenant: &str, form: &Form) -> Result<Response, Ent
     if !service.grants.state().refresh_tokens.contains(form.need("refresh_token")?) {
         return Err(EntraError::bad("invalid_grant", 70_000, "The provided refresh token is not valid."));
     }
-    issue(service, form, true)
+    issue(service, form, Holder::User)
 }
 
-/// An access token for the one audience, and how long it lives.
+/// An application's access token for the one audience, and how long it lives.
 pub(super) fn access_token(service: &Service) -> Result<(String, Duration), EntraError> {
-    let lifetime = service.settings.token_lifetime;
-    let now = service.clock.now().as_second();
-    let claims = Claims {
-        aud: AUDIENCE.to_owned(),
-        iss: format!("https://sts.windows.net/{}/", service.identity.tenant_id),
-        iat: now,
-        nbf: now,
-        exp: now.saturating_add_unsigned(lifetime.as_secs()),
-        tid: service.identity.tenant_id.clone(),
-        appid: service.identity.client_id.clone(),
-        roles: service.roles.iter().copied().map(str::to_owned).collect(),
-    };
-    let token = service.key.sign(&claims);
-    Ok((token.map_err(|error| EntraError::bad("server_error", 90_033, error.to_string()))?, lifetime))
+    signed(service, &Claims::of_application(service, AUDIENCE))
 }
 
-fn issue(service: &Service, form: &Form, is_for_a_person: bool) -> Result<Response, EntraError> {
+fn signed(service: &Service, claims: &Claims) -> Result<(String, Duration), EntraError> {
+    let token = service.key.sign(claims);
+    let token = token.map_err(|error| EntraError::bad("server_error", 90_033, error.to_string()))?;
+    Ok((token, service.settings.token_lifetime))
+}
+
+/// Whose token it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Application,
+    /// A user who signed in, and gets a refresh token.
+    User,
+    /// A user on whose behalf the application asks.
+    Represented,
+}
+
+fn issue(service: &Service, form: &Form, holder: Holder) -> Result<Response, EntraError> {
     let scopes: Vec<_> = form.get("scope").unwrap_or_default().split_whitespace().collect();
     let prefix = format!("{AUDIENCE}/");
     // A device's look names no scope: it was named when the code was asked for.
@@ -153,11 +156,14 @@ fn issue(service: &Service, form: &Form, is_for_a_person: bool) -> Result<Respon
         let text = format!("The resource principal of {scope} was not found in the tenant.");
         return Err(EntraError::bad("invalid_resource", 500_011, text));
     }
-    let (token, lifetime) = access_token(service)?;
+    let (token, lifetime) = match holder {
+        Holder::Application => access_token(service)?,
+        Holder::User | Holder::Represented => signed(service, &Claims::of_user(service))?,
+    };
     let seconds = lifetime.as_secs();
     let mut body =
         json!({ "token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token });
-    if let (true, Some(body)) = (is_for_a_person, body.as_object_mut()) {
+    if let (Holder::User, Some(body)) = (holder, body.as_object_mut()) {
         let refresh = format!("1.{}", Uuid::new_v4());
         service.grants.state().refresh_tokens.insert(refresh.clone());
         body.insert("refresh_token".to_owned(), refresh.into());

@@ -38,6 +38,19 @@ pub(crate) enum Kind {
     Null,
 }
 
+/// Whether a filter may say `in`, as in `id in ('a','b')`.
+///
+/// It is OData's, and not on the service's pages, so that a client that relies on it is caught.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InOperator {
+    /// A 400. The default.
+    #[default]
+    Refused,
+    /// It is understood.
+    Understood,
+}
+
 /// What is asked of a collection.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
@@ -47,17 +60,19 @@ pub(crate) struct Query {
     /// Places of properties, and whether each goes down.
     pub(crate) order: Vec<(usize, bool)>,
     pub(crate) count: bool,
+    /// How many rows there are, where that is known without a look at them.
+    pub(crate) known_count: Option<usize>,
     /// The options as they came, but for `$top` and `$skip`.
     others: Vec<(String, String)>,
 }
 
 impl Query {
     /// Reads the query of a URI; names are found in any letter case, as the two pages that list them differ in it.
-    pub(crate) fn read(query: &str, schema: &'static [Property]) -> Result<Self, Problem> {
+    pub(crate) fn read(query: &str, schema: &'static [Property], in_operator: InOperator) -> Result<Self, Problem> {
         let mut read = Self::default();
         for (name, value) in pairs(query) {
             match name.as_str() {
-                "$filter" => read.filter = Some(parser::filter(&value, schema)?),
+                "$filter" => read.filter = Some(parser::filter(&value, schema, in_operator)?),
                 "$top" => read.top = Some(number("$top", &value)?),
                 "$skip" => read.skip = number("$skip", &value)?,
                 "$orderby" => read.order = order(&value, schema)?,
@@ -142,7 +157,12 @@ mod tests {
 
     #[test]
     fn options_are_read_and_the_next_page_has_them_too() {
-        let query = Query::read("$filter=id+eq+%27a%20b%27&$top=50&$skip=7&$orderby=ID desc&own=x", SCHEMA).unwrap();
+        let query = Query::read(
+            "$filter=id+eq+%27a%20b%27&$top=50&$skip=7&$orderby=ID desc&own=x",
+            SCHEMA,
+            InOperator::Refused,
+        )
+        .unwrap();
         assert_eq!((query.top, query.skip), (Some(50), 7));
         assert_eq!(query.order, [(0, true)]);
         assert_eq!(query.next(20), "$filter=id%20eq%20'a%20b'&$orderby=ID%20desc&own=x&$top=30&$skip=27");
@@ -151,7 +171,7 @@ mod tests {
     #[test]
     fn what_is_not_named_is_refused() {
         for query in ["$stop=1", "$top=-1", "$top=10001", "$skip=x", "$orderby=name", "$orderby=id up", "$count=1"] {
-            assert!(Query::read(query, SCHEMA).is_err(), "{query}");
+            assert!(Query::read(query, SCHEMA, InOperator::Refused).is_err(), "{query}");
         }
     }
 }

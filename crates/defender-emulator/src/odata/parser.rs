@@ -1,7 +1,7 @@
 //! Reads a filter: and, or, not, comparisons, `startswith`, `any` and parentheses.
 
 use super::{
-    Kind, Property,
+    InOperator, Kind, Property,
     filter::{Compare, Expr, Operand, Val},
     lexer::{Token, tokens},
 };
@@ -11,8 +11,9 @@ use crate::problem::Problem;
 const DEEPEST: usize = 50;
 
 /// Reads a filter.
-pub(super) fn filter(text: &str, schema: &'static [Property]) -> Result<Expr, Problem> {
-    let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable(), schema, depth: 0, variable: None };
+pub(super) fn filter(text: &str, schema: &'static [Property], in_operator: InOperator) -> Result<Expr, Problem> {
+    let tokens = tokens(text)?.into_iter().peekable();
+    let mut parser = Parser { tokens, schema, in_operator, depth: 0, variable: None };
     let expr = parser.or()?;
     match parser.tokens.next() {
         None => Ok(expr),
@@ -29,6 +30,7 @@ pub(super) fn property(name: &str, schema: &'static [Property]) -> Result<usize,
 struct Parser {
     tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
     schema: &'static [Property],
+    in_operator: InOperator,
     depth: usize,
     variable: Option<String>,
 }
@@ -85,6 +87,9 @@ impl Parser {
         if let Operand::Property(property, Kind::Texts) = left {
             return self.any(property);
         }
+        if self.in_operator == InOperator::Understood && self.takes_word("in") {
+            return self.one_of(&left);
+        }
         let compare = match self.tokens.next() {
             Some(Token::Word(word)) => compare(&word)?,
             Some(token) => return Err(wrong(&token)),
@@ -130,6 +135,27 @@ impl Parser {
         self.variable = outer;
         self.expect(')')?;
         Ok(Expr::Any(property, Box::new(expr)))
+    }
+
+    /// `('a','b')`, behind `in`.
+    fn one_of(&mut self, left: &Operand) -> Result<Expr, Problem> {
+        let Operand::Property(property, kind) = *left else {
+            return Err(Problem::query("in belongs behind a property."));
+        };
+        self.expect('(')?;
+        let mut parts = Vec::new();
+        loop {
+            let token = self.tokens.next().ok_or_else(|| Problem::query("Expression expected."))?;
+            let right = self.operand(token)?;
+            if right.kind() != kind {
+                return Err(Problem::query("A value of another type is in the list."));
+            }
+            parts.push(Expr::Is(Operand::Property(property, kind), Compare::Eq, right));
+            if !self.takes(&Token::Mark(',')) {
+                self.expect(')')?;
+                return Ok(one_or(parts, Expr::Or));
+            }
+        }
     }
 
     fn text_operand(&mut self) -> Result<Operand, Problem> {
@@ -217,7 +243,9 @@ mod tests {
 
     fn holds(text: &str) -> bool {
         let machine = Machine(vec!["red".to_owned(), "blue".to_owned()]);
-        filter(text, SCHEMA).unwrap_or_else(|problem| panic!("{text}: {problem:?}")).holds(&machine)
+        filter(text, SCHEMA, InOperator::Understood)
+            .unwrap_or_else(|problem| panic!("{text}: {problem:?}"))
+            .holds(&machine)
     }
 
     #[test]
@@ -235,6 +263,8 @@ mod tests {
             "tags/any(tag: tag eq 'blue')",
             "tags/any(t:startswith(t,'re') and t ne 'x')",
             "name ne null",
+            "name in ('x','o''neil')",
+            "not (group in (1, 2)) and seen in (2018-08-02T14:55:03Z)",
         ] {
             assert!(holds(text), "{text}");
         }
@@ -248,6 +278,7 @@ mod tests {
             "tags/any(tag: tag eq 'green')",
             "seen lt 2018-08-02T14:55:03Z",
             "name eq null",
+            "name in ('x')",
         ] {
             assert!(!holds(text), "{text}");
         }
@@ -278,9 +309,12 @@ mod tests {
             "name eq \"x\"",
             "name eq 'x';",
         ] {
-            assert!(filter(text, SCHEMA).is_err(), "{text}");
+            assert!(filter(text, SCHEMA, InOperator::Refused).is_err(), "{text}");
         }
-        assert!(filter(&"(".repeat(100_000), SCHEMA).is_err());
-        assert!(filter(&"not ".repeat(100_000), SCHEMA).is_err());
+        for text in ["name in ()", "name in 'x'", "name in (1)", "name in ('x'", "'x' in ('x')"] {
+            assert!(filter(text, SCHEMA, InOperator::Understood).is_err(), "{text}");
+        }
+        assert!(filter(&"(".repeat(100_000), SCHEMA, InOperator::Refused).is_err());
+        assert!(filter(&"not ".repeat(100_000), SCHEMA, InOperator::Refused).is_err());
     }
 }

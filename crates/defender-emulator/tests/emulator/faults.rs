@@ -141,3 +141,13 @@ async fn a_connection_that_does_not_come_about_leaves_no_trace() {
     assert_eq!(driver.emulator.ledger(), []);
     assert_eq!(isolate(&driver).await.unwrap().status, 201);
 }
+
+#[tokio::test]
+async fn a_stream_that_is_refused_was_never_processed() {
+    let driver = Driver::start().await;
+    driver.emulator.fault(Fault::RefusedStream).on(Operation::Isolate).times(1);
+    let error = isolate(&driver).await.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Interrupted, true));
+    assert_eq!(driver.emulator.ledger(), []);
+    assert_eq!(isolate(&driver).await.unwrap().status, 201);
+}

@@ -3,19 +3,26 @@
 
 mod actions;
 mod agreement;
+mod control;
+mod corpus;
 mod driver;
 mod duplicates;
 mod every_action;
 mod faults;
+mod faults_in_process;
+mod here;
 mod in_process;
 mod ledger;
 mod life;
 mod links;
 mod lists;
+mod log;
 mod machines;
 mod program;
 mod quotas;
 mod refusals;
 mod spelling;
+mod state;
+mod switches;
 mod token;
 mod transport;

@@ -71,31 +71,62 @@ async fn it_prints_one_line_serves_and_ends_well_when_told() {
 }
 
 #[tokio::test]
-async fn help_names_every_option() {
-    let output = program().arg("--help").output().await.unwrap();
-    assert!(output.status.success());
-    let help = String::from_utf8(output.stdout).unwrap();
-    for option in [
-        "--port",
-        "--ca-file",
-        "--help",
-        "--pending-for",
-        "--running-for",
-        "--offline",
-        "--machines",
-        "--history",
-        "--duplicates",
-        "--read-lag",
-        "--page-size",
-        "--quotas",
-        "--without-role",
-        "--deflate",
-        "--nulls",
-        "--update-name",
-        "--chaos",
-    ] {
-        assert!(help.contains(option), "{help}");
+async fn help_is_what_a_stranger_is_meant_to_read() {
+    for flag in ["--help", "-h"] {
+        let output = program().arg(flag).output().await.unwrap();
+        assert!(output.status.success());
+        let help = String::from_utf8(output.stdout).unwrap();
+        // Written anew with `cargo run -p defender-emulator -- --help > crates/defender-emulator/tests/emulator/help.txt`.
+        assert_eq!(help, include_str!("help.txt"));
+        assert!(help.lines().all(|line| line.len() <= 130), "it fits on a screen");
     }
+    let version = program().arg("--version").output().await.unwrap();
+    assert_eq!(
+        String::from_utf8(version.stdout).unwrap(),
+        concat!("defender-emulator ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn it_begins_with_a_state_writes_a_log_and_has_its_clock_turned() {
+    use bytes::Bytes;
+    use defender_transport::{HyperTransport, Roots, Transport};
+    use http::Request;
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let (ca_file, log) = (CaFile::new(), CaFile::new());
+    let state = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/emulator/state.json");
+    let mut command = program();
+    command.args(["--manual-clock", "--state", state, "--ca-file"]).arg(&ca_file.0).arg("--log").arg(&log.0);
+    let mut child = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(said["machine_ids"][1], "dc9e8e5c2f4b4a6d8f1e0a9b7c6d5e4f3a2b1c0d");
+
+    let roots = Roots::pem(std::fs::read(&ca_file.0).unwrap()).unwrap();
+    let wire = HyperTransport::builder().roots(roots).build().unwrap();
+    let base = said["base_url"].as_str().unwrap();
+    let send = async |request: http::request::Builder, body: &'static str| {
+        let answer = wire.send(request.body(Bytes::from_static(body.as_bytes())).unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.into_body().collect(1 << 20).await.unwrap())
+    };
+    let turn = Request::post(format!("{base}/emulator/clock")).header("content-type", "application/json");
+    let (status, body) = send(turn, r#"{"advanceSeconds":259200}"#).await;
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((status, &body["elapsedSeconds"]), (200, &serde_json::json!(259_200.0)));
+    let (status, _) = send(Request::get(format!("{base}/api/machines?$top=1")), "").await;
+    assert_eq!(status, 401);
+    let (status, body) = send(Request::get(format!("{base}/emulator/ledger")), "").await;
+    assert_eq!((status, &body[..]), (200, &br#"{"entries":[],"next":0}"#[..]));
+
+    assert_eq!(stop(&mut child, "-TERM").await, Some(0));
+    let written = std::fs::read_to_string(&log.0).unwrap();
+    let lines: Vec<serde_json::Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 1, "what is told is no request: {written}");
+    assert_eq!((&lines[0]["path"], &lines[0]["status"]), (&"/api/machines".into(), &401.into()));
 }
 
 #[tokio::test]
@@ -111,6 +142,9 @@ async fn bad_arguments_are_named_on_stderr() {
         (vec!["--ca-file", "x", "--duplicates", "maybe"], "refuse, join, accept"),
         (vec!["--ca-file", "x", "--quotas", "on"], "enforced or off"),
         (vec!["--ca-file", "x", "--chaos", "7,2"], "between 0 and 1"),
+        (vec!["--ca-file", "x", "--address", "0.0.0.0"], "127.0.0.1 alone, and not on 0.0.0.0"),
+        (vec!["--ca-file", "x", "--address", "192.168.0.7"], "127.0.0.1 alone"),
+        (vec!["--ca-file", "x", "--fractions", "3"], "seeded:NUMBER"),
     ] {
         let output = program().args(&arguments).output().await.unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -128,6 +162,20 @@ async fn what_goes_wrong_at_the_start_is_said_on_stderr() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("cannot write the CA certificate to"), "{said}");
     assert!(output.stdout.is_empty());
+
+    for (option, named) in [
+        ("--state", "no-such-folder/x cannot be used: No such file"),
+        ("--log", "cannot write the log to"),
+        ("--offline", "there is no machine"),
+        ("--without-role", "there is no role"),
+    ] {
+        let file = CaFile::new();
+        let output = program().args([option, "/no-such-folder/x", "--ca-file"]).arg(&file.0).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{option}: {said}");
+        assert!(said.contains(named), "{option}: {said}");
+        assert!(output.stdout.is_empty() && !file.0.exists(), "{option}");
+    }
 
     let taken = defender_emulator::Emulator::start().await.unwrap();
     let port = taken.base_url().rsplit(':').next().unwrap();

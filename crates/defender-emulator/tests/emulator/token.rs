@@ -110,8 +110,8 @@ async fn each_wrong_parameter_has_its_own_error() {
         ("scope", "https://api.securitycenter.microsoft.com/Machine.Isolate", 400, "invalid_scope", 70_011),
         ("scope", "/.default", 400, "invalid_scope", 70_011),
         ("scope", "https://one.example/.default https://two.example/.default", 400, "invalid_scope", 70_011),
-        ("scope", "https://graph.microsoft.com/.default", 400, "invalid_resource", 500_011),
-        ("scope", "https://api.security.microsoft.com/.default", 400, "invalid_resource", 500_011),
+        ("scope", "https://example.com/.default", 400, "invalid_resource", 500_011),
+        ("scope", "https://api.securitycenter.microsoft.com//.default", 400, "invalid_resource", 500_011),
     ] {
         let mut parameters = driver.parameters();
         for parameter in &mut parameters {

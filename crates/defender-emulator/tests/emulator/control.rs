@@ -1,0 +1,102 @@
+//! What another process tells the emulator, and asks of it.
+
+use defender_emulator::Emulator;
+use serde_json::json;
+
+use crate::{driver::MACHINE, here::Here};
+
+fn here() -> Here {
+    Here::with(defender_emulator::EmulatorBuilder::told_over_http)
+}
+
+fn isolate(here: &Here) -> Option<u16> {
+    let path = format!("/api/machines/{MACHINE}/isolate");
+    here.send("POST", &path, "application/json", r#"{"Comment":"c"}"#)?.ok().map(|came| came.status)
+}
+
+#[test]
+fn a_fault_is_told_and_taken_back_and_the_ledger_tells_what_came_of_it() {
+    let here = here();
+    let order = r#"{"fault":"ResetAfterEffect","on":"Isolate","times":1}"#;
+    assert_eq!(here.post("/emulator/faults", order).status, 201);
+    assert_eq!(isolate(&here), None);
+    assert_eq!(isolate(&here), Some(400));
+    let ledger = here.get("/emulator/ledger").body;
+    let entries = ledger["entries"].as_array().unwrap();
+    let told = entries.iter().map(|entry| (entry["status"].clone(), entry["effect"].clone())).collect::<Vec<_>>();
+    assert_eq!(told, [(json!(0), json!("Created")), (json!(400), json!("None"))]);
+    let made = &here.get("/api/machineactions").body["value"][0]["id"];
+    assert_eq!((&entries[0]["actionId"], &ledger["next"]), (made, &json!(2)));
+    assert_eq!(here.get("/emulator/ledger?from=1").body["entries"].as_array().unwrap().len(), 1);
+    assert_eq!(here.get("/emulator/ledger?from=99").body["entries"], json!([]));
+    assert!(!ledger.to_string().contains(&here.token), "no token");
+
+    here.post("/emulator/faults", r#"{"fault":"Status","status":503,"retryAfter":7}"#);
+    let refused = here.get("/api/machines");
+    assert_eq!((refused.status, refused.headers["retry-after"].to_str().unwrap()), (503, "7"));
+    assert_eq!(here.get("/emulator/ledger").status, 200, "no fault touches what tells them");
+    let gone = here.send("DELETE", "/emulator/faults", "", "").unwrap().unwrap();
+    assert_eq!((gone.status, here.get("/api/machines").status), (200, 200));
+}
+
+#[test]
+fn an_outcome_and_a_machine_s_absence_are_told() {
+    let here = here();
+    let order = r#"{"outcome":"Failed","errorHResult":-9,"type":"Isolate","times":1}"#;
+    assert_eq!(here.post("/emulator/outcomes", order).status, 201);
+    isolate(&here);
+    here.clock.advance(std::time::Duration::from_secs(3));
+    let failed = &here.get("/api/machineactions").body["value"][0];
+    assert_eq!((&failed["status"], &failed["errorHResult"]), (&json!("Failed"), &json!(-9)));
+    isolate(&here);
+    here.clock.advance(std::time::Duration::from_secs(3));
+    let machine = format!("/emulator/machines/{MACHINE}");
+    let state = json!({"restricted": false, "isolation": "Full", "onboarded": true, "online": true});
+    assert_eq!(here.get(&machine).body, state);
+    assert_eq!(here.post(&machine, r#"{"online":false}"#).body["online"], false);
+    here.post(&format!("/api/machines/{MACHINE}/unisolate"), r#"{"Comment":"c"}"#);
+    here.clock.advance(std::time::Duration::from_secs(3));
+    assert_eq!(here.get("/api/machineactions").body["value"][0]["status"], "Pending");
+    assert_eq!(here.get("/emulator/machines/nobody").status, 404);
+}
+
+#[test]
+fn a_clock_is_turned_if_it_is_one_that_can_be() {
+    let emulator = Emulator::builder().clock_turned_over_http().in_process().unwrap();
+    let here = Here { emulator, clock: defender_transport::testing::ManualClock::new(), token: String::new() };
+    let before: jiff::Timestamp = here.get("/emulator/clock").body["now"].as_str().unwrap().parse().unwrap();
+    let turned = here.post("/emulator/clock", r#"{"advanceSeconds":259200.5}"#);
+    assert_eq!((turned.status, &turned.body["elapsedSeconds"]), (200, &json!(259_200.5)));
+    let after: jiff::Timestamp = here.get("/emulator/clock").body["now"].as_str().unwrap().parse().unwrap();
+    assert_eq!(after.duration_since(before).as_millis(), 259_200_500);
+    assert_eq!(here.post("/emulator/clock", r#"{"advanceSeconds":-1}"#).status, 400);
+    let refused = self::here().post("/emulator/clock", r#"{"advanceSeconds":1}"#);
+    assert_eq!(refused.status, 409);
+    assert!(refused.body["error"].as_str().unwrap().contains("--manual-clock"));
+}
+
+#[test]
+fn what_cannot_be_told_is_refused_with_a_reason() {
+    let here = here();
+    for (method, path, kind, body, status, named) in [
+        ("POST", "/emulator/faults", "text/plain", r#"{"fault":"Hang"}"#, 415, "Content-Type"),
+        ("POST", "/emulator/faults", "application/json", "{", 400, "EOF"),
+        ("POST", "/emulator/faults", "application/json", r#"{"fault":"Fire"}"#, 400, "no fault Fire"),
+        ("POST", "/emulator/outcomes", "application/json", r#"{"outcome":"Odd"}"#, 400, "TimeOut"),
+        ("POST", "/emulator/machines/nobody", "application/json", r#"{"online":true}"#, 404, "nobody"),
+        ("GET", "/emulator/secrets", "", "", 404, "/emulator/secrets"),
+        ("PUT", "/emulator/ledger", "", "", 404, "PUT"),
+    ] {
+        let came = here.send(method, path, kind, body).unwrap().unwrap();
+        assert_eq!(came.status, status, "{path}: {came:?}");
+        assert!(came.body["error"].as_str().unwrap().contains(named), "{path}: {came:?}");
+    }
+    assert_eq!(here.emulator.ledger(), [], "what is told is nothing that the service received");
+}
+
+#[test]
+fn a_library_s_emulator_is_not_told_over_http_unless_it_says_so() {
+    let here = Here::with(|builder| builder);
+    assert_eq!(here.post("/emulator/faults", r#"{"fault":"Hang"}"#).status, 404);
+    assert_eq!(here.get("/api/machines").status, 200);
+}
