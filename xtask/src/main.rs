@@ -33,6 +33,7 @@ Commands:
                      --ca-file PATH: trusting that CA
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
   bench wait         a thousand actions waited for together and one by one: calls, and whether the quota is kept
+  bench emulator     the emulator beside a bare hyper server, and its pages of a million actions beside those of few
 
 Options:
   -h, --help         this text
@@ -67,6 +68,7 @@ enum Command {
     Conformance(conformance::Target),
     BenchSmoke,
     BenchWait,
+    BenchEmulator,
 }
 
 fn main() -> ExitCode {
@@ -83,6 +85,7 @@ fn main() -> ExitCode {
         Command::Conformance(target) => conformance::run(&target),
         Command::BenchSmoke => bench::smoke::run(),
         Command::BenchWait => bench::wait::run(),
+        Command::BenchEmulator => bench::emulator::run(),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -132,6 +135,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         (["vectors", folder], _) => Ok(Command::Vectors { folder: folder.into() }),
         (["bench", "smoke"], _) => Ok(Command::BenchSmoke),
         (["bench", "wait"], _) => Ok(Command::BenchWait),
+        (["bench", "emulator"], _) => Ok(Command::BenchEmulator),
         ([], _) => Err(Failure::Usage("no command was given".to_owned())),
         (words, _) => Err(Failure::Usage(format!("there is no command `{}`", words.join(" ")))),
     }
@@ -159,6 +163,7 @@ mod tests {
         assert_eq!(parsed("conformance --base-url https://x"), Ok(Command::Conformance(target)));
         assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
         assert_eq!(parsed("bench wait"), Ok(Command::BenchWait));
+        assert_eq!(parsed("bench emulator"), Ok(Command::BenchEmulator));
     }
 
     #[test]
@@ -170,7 +175,16 @@ mod tests {
 
     #[test]
     fn the_help_names_each_command() {
-        for command in ["ci [--skip-tests]", "tidy", "example", "actions", "vectors DIR", "bench smoke", "bench wait"] {
+        for command in [
+            "ci [--skip-tests]",
+            "tidy",
+            "example",
+            "actions",
+            "vectors DIR",
+            "bench smoke",
+            "bench wait",
+            "bench emulator",
+        ] {
             assert!(HELP.contains(&format!("\n  {command}")), "{command}");
         }
     }

@@ -11,7 +11,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
 use super::server::{ANSWER, Anything, Server};
 
@@ -20,7 +20,25 @@ use super::server::{ANSWER, Anything, Server};
 pub(super) enum Client {
     Ours(HyperTransport),
     /// hyper-util's client over hyper-rustls, as its documentation puts it together, with `TCP_NODELAY`.
-    Bare(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+    Bare(Bare),
+}
+
+/// hyper-util's client over hyper-rustls.
+pub(super) type Bare = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// A bare client that trusts this CA.
+pub(super) fn trusting(ca: CertificateDer<'static>) -> Result<Bare, Anything> {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca)?;
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http2().wrap_connector(tcp);
+    Ok(legacy::Client::builder(TokioExecutor::new()).build(https))
 }
 
 impl Client {
@@ -29,17 +47,7 @@ impl Client {
     }
 
     pub(super) fn bare(server: &Server) -> Result<Self, Anything> {
-        let mut roots = RootCertStore::empty();
-        roots.add(server.ca.clone())?;
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http2().wrap_connector(tcp);
-        Ok(Self::Bare(legacy::Client::builder(TokioExecutor::new()).build(https)))
+        trusting(server.ca.clone()).map(Self::Bare)
     }
 
     /// Lifts the restriction of the machine with this number, and reads the answer whole.

@@ -53,6 +53,15 @@ pub(super) struct Server {
     counts: Arc<Counts>,
 }
 
+/// What it answers with.
+#[derive(Clone, Debug)]
+pub(super) enum Answers {
+    /// [`ANSWER`], to a POST of an action that has a body.
+    Action,
+    /// This, whatever is asked.
+    Always(StatusCode, Bytes),
+}
+
 #[derive(Default)]
 struct Counts {
     connections: AtomicUsize,
@@ -61,6 +70,10 @@ struct Counts {
 
 impl Server {
     pub(super) fn start() -> Result<Self, Anything> {
+        Self::answering(Answers::Action)
+    }
+
+    pub(super) fn answering(answers: Answers) -> Result<Self, Anything> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
@@ -78,7 +91,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let acceptor = TlsAcceptor::from(Arc::new(tls));
         let own = Arc::clone(&counts);
-        std::thread::spawn(move || runtime.block_on(serve(listener, acceptor, own)));
+        std::thread::spawn(move || runtime.block_on(serve(listener, acceptor, own, answers)));
         Ok(Self { address, ca: ca.der().clone(), ca_pem: ca.pem(), counts })
     }
 
@@ -92,31 +105,49 @@ impl Server {
 }
 
 /// Ends only when the listener is broken; the clients' errors then say that nobody answers.
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, counts: Arc<Counts>) -> std::io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    counts: Arc<Counts>,
+    answers: Answers,
+) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let (tcp, _) = listener.accept().await?;
         tcp.set_nodelay(true)?;
         counts.connections.fetch_add(1, Ordering::Relaxed);
-        let (acceptor, counts) = (acceptor.clone(), Arc::clone(&counts));
+        let (acceptor, counts, answers) = (acceptor.clone(), Arc::clone(&counts), answers.clone());
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(tcp).await else { return };
-            let service = service_fn(move |request| answer(request, Arc::clone(&counts)));
+            let service = service_fn(move |request| answer(request, Arc::clone(&counts), answers.clone()));
             // How a connection ends is for its client to tell.
             let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn answer(request: Request<Incoming>, counts: Arc<Counts>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    counts: Arc<Counts>,
+    answers: Answers,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     counts.requests.fetch_add(1, Ordering::Relaxed);
+    if let Answers::Always(status, body) = answers {
+        // What came is read, as any server must.
+        let status = if request.into_body().collect().await.is_ok() { status } else { StatusCode::BAD_REQUEST };
+        return Ok(json(status, body));
+    }
     let path = request.uri().path();
     let is_known = path.starts_with("/api/machines/") && path.ends_with("/unrestrictCodeExecution");
     let is_known = is_known && request.method() == Method::POST;
     let is_read = request.into_body().collect().await.is_ok_and(|body| !body.to_bytes().is_empty());
     let status = if is_known && is_read { StatusCode::CREATED } else { StatusCode::BAD_REQUEST };
-    let mut response = Response::new(Full::new(Bytes::from_static(ANSWER.as_bytes())));
+    Ok(json(status, Bytes::from_static(ANSWER.as_bytes())))
+}
+
+fn json(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json; charset=utf-8"));
-    Ok(response)
+    response
 }
