@@ -22,8 +22,8 @@ use crate::{Body, Error, ErrorKind, Transport, transport::Sending};
 /// which. A server may compress without being asked to, so this looks at every answer.
 ///
 /// It is decoded as it is read, never more than 16 KiB ahead, so a body that grows without end is stopped by the
-/// reader's own limit. A body that ends before its compression does is an error, not a short body. One with an encoding
-/// that is not known here, or with two, is handed on as it came, with its header.
+/// reader's own limit. A body that ends before its compression does is an error, not a short body, and so is one that breaks
+/// after it. One with an encoding that is not known here, or with two, is handed on as it came, with its header.
 #[derive(Debug)]
 pub struct Decompressed<T> {
     inner: T,
@@ -38,6 +38,8 @@ impl<T> Decompressed<T> {
 
 /// How many bytes are decoded at a time.
 const PIECE: usize = 16 << 10;
+/// How much may follow the end of the compression, which is read and dropped.
+const PADDING: usize = 64 << 10;
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Decompressed<T> {
@@ -105,16 +107,33 @@ struct Inflating {
     input: Bytes,
     /// The compressed body has no more bytes.
     ended: bool,
+    /// A compressed stream has ended, and this much came after it that begins no other.
+    over: Option<usize>,
     done: bool,
 }
 
 impl Inflating {
     fn new(body: Body, coding: Coding) -> Self {
-        Self { body, coding, decoder: None, input: Bytes::new(), ended: false, done: false }
+        Self { body, coding, decoder: None, input: Bytes::new(), ended: false, over: None, done: false }
     }
 
     /// Decodes one piece of what is here. `None` asks for more input.
     fn step(&mut self) -> Result<Option<Bytes>, Error> {
+        if let Some(padding) = self.over {
+            match (self.coding, &*self.input) {
+                // A gzip file may have several members (RFC 1952, 2.2).
+                (Coding::Gzip, [0x1f, 0x8b, ..]) => (self.decoder, self.over) = (None, None),
+                (Coding::Gzip, [0x1f]) if !self.ended => return Ok(None),
+                (_, rest) => {
+                    let padding = padding.saturating_add(rest.len());
+                    if padding > PADDING {
+                        return Err(Error::new(ErrorKind::Decode).context("more follows the end of its compression"));
+                    }
+                    (self.over, self.input) = (Some(padding), Bytes::new());
+                    return Ok(None);
+                }
+            }
+        }
         if self.decoder.is_none() {
             self.decoder = self.coding.decoder(&self.input, self.ended);
         }
@@ -127,12 +146,8 @@ impl Inflating {
         let read = usize::try_from(decoder.total_in().saturating_sub(before)).unwrap_or(usize::MAX);
         self.input.advance(read.min(self.input.len()));
         if status == Status::StreamEnd {
-            self.done = true;
-            // A gzip file may have several members (RFC 1952, 2.2); what else follows is padding, and dropped.
-            if self.coding == Coding::Gzip && self.input.starts_with(&[0x1f, 0x8b]) {
-                self.decoder = None;
-                self.done = false;
-            }
+            // The body is read to its own end, so that its connection can be used again.
+            self.over = Some(0);
         }
         Ok(Some(piece).filter(|piece| !piece.is_empty()).map(Bytes::from))
     }
@@ -150,7 +165,7 @@ impl HttpBody for Inflating {
             let waiting = self.input.len();
             match self.step() {
                 Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
-                Ok(None) if self.done || self.input.len() < waiting => continue,
+                Ok(None) if self.input.len() < waiting => continue,
                 Ok(None) => {}
                 Err(error) => {
                     self.done = true;
@@ -160,7 +175,9 @@ impl HttpBody for Inflating {
             if self.ended {
                 self.done = true;
                 // No bytes at all is an empty body: a 204 may carry the header of the server's habit.
-                if self.decoder.as_ref().is_none_or(|decoder| decoder.total_in() == 0) && self.input.is_empty() {
+                let nothing =
+                    self.decoder.as_ref().is_none_or(|decoder| decoder.total_in() == 0) && self.input.is_empty();
+                if nothing || self.over.is_some() {
                     return Poll::Ready(None);
                 }
                 let error = Error::new(ErrorKind::Interrupted).context("a compressed body ends before its end");
@@ -254,6 +271,51 @@ mod tests {
             for cut in 1..packed.len() {
                 assert!(read(coding, packed[..cut].to_vec().into(), 1 << 20).is_err(), "{coding} cut at {cut}");
             }
+        }
+    }
+
+    /// Comes in these pieces, and then breaks or ends.
+    struct InPieces(Vec<Bytes>, bool);
+
+    impl HttpBody for InPieces {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+            if self.0.is_empty() {
+                let breaks = std::mem::take(&mut self.1);
+                return Poll::Ready(breaks.then(|| Err(Error::new(ErrorKind::Interrupted))));
+            }
+            Poll::Ready(Some(Ok(Frame::data(self.0.remove(0)))))
+        }
+    }
+
+    #[test]
+    fn several_members_are_one_body_wherever_a_piece_of_it_ends() {
+        let [(_, hello), ..] = forms(b"hello, ");
+        let [(_, world), ..] = forms(b"world");
+        let both = Bytes::from([hello, world].concat());
+        for cut in 0..=both.len() {
+            let pieces = vec![both.slice(..cut), both.slice(cut..)];
+            assert_eq!(read("gzip", Body::new(InPieces(pieces, false)), 1 << 20).unwrap(), "hello, world", "{cut}");
+        }
+        assert_eq!(read("gzip", Body::new(Dribble(both)), 1 << 20).unwrap(), "hello, world");
+    }
+
+    #[test]
+    fn a_body_is_read_to_its_own_end_and_what_is_no_compression_there_is_dropped() {
+        for (coding, packed) in forms(b"hello") {
+            for padding in [vec![], vec![0], vec![0x1f], vec![0x1f, 0], vec![0; 1 << 10]] {
+                let pieces = || vec![Bytes::from(packed.clone()), padding.clone().into()];
+                let whole = [packed.clone(), padding.clone()].concat();
+                assert_eq!(read(coding, whole.into(), 1 << 20).unwrap(), "hello", "{coding}, {padding:?}");
+                assert_eq!(read(coding, Body::new(InPieces(pieces(), false)), 1 << 20).unwrap(), "hello");
+                let broken = read(coding, Body::new(InPieces(pieces(), true)), 1 << 20).unwrap_err();
+                assert_eq!(broken.kind(), ErrorKind::Interrupted, "{coding}, {padding:?}");
+            }
+            let pieces = std::iter::once(Bytes::from(packed)).chain(vec![Bytes::from(vec![0; 1 << 10]); 1 << 10]);
+            let endless = read(coding, Body::new(InPieces(pieces.collect(), false)), 1 << 20).unwrap_err();
+            assert_eq!(endless.kind(), ErrorKind::Decode, "{coding}");
         }
     }
 

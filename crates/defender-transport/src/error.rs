@@ -38,16 +38,19 @@ pub enum ErrorKind {
     /// again by itself, or was refused for good, says so with [`Error::lasting`], and is not asked again.
     Credential,
     /// A limit of time ran out.
-    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise.
+    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise, as of a call whose turn in a queue did not come.
+    /// *What to do:* where it was never sent, send again after [`Error::retry_after`]; else see whether it took effect first.
     Timeout,
     /// The connection broke after the request was, or may have been, sent.
-    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise.
+    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise, as of a stream that the server refused.
+    /// *What to do:* where it was never sent, send again; else see whether it took effect first.
     Interrupted,
     /// The answer's body is larger than the reader allows.
     /// *Was it sent?* Yes, and answered. *What to do:* raise the limit, if the size is as it should be.
     TooLarge,
-    /// The answer's body cannot be decoded: its compression is broken or unknown.
-    /// *Was it sent?* Yes, and answered.
+    /// The answer's body cannot be decoded: its compression is broken.
+    /// *Was it sent?* Yes, and answered: see [`Error::answered`]. *What to do:* send again, if twice does no harm; if it stays
+    /// so, tell whoever runs the server, or what stands before it.
     Decode,
 }
 

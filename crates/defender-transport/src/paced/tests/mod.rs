@@ -1,6 +1,7 @@
 //! A server that takes its time, on a clock that takes none.
 
 mod gate;
+mod threads;
 mod waiting;
 mod windows;
 
