@@ -33,7 +33,9 @@ fn clones_on_several_threads_keep_to_the_windows_together_and_nobody_is_forgotte
         clock.advance(Duration::from_millis(10));
         std::thread::yield_now();
     }
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!((server.arrivals().len(), paced.waiting(&lane), clock.sleeping()), (THREADS * CALLS, 0, 0));
     fullest(&server.arrivals(), 7, SECOND);
     fullest(&server.arrivals(), 50, SECOND * 10);
