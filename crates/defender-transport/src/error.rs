@@ -16,6 +16,7 @@ struct Inner {
     kind: ErrorKind,
     never_sent: bool,
     lasting: bool,
+    late: bool,
     answered: Option<StatusCode>,
     retry_after: Option<Duration>,
     attempts: u32,
@@ -45,7 +46,11 @@ pub enum ErrorKind {
     /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise, as of a stream that the server refused.
     /// *What to do:* where it was never sent, send again; else see whether it took effect first.
     Interrupted,
-    /// The answer's body is larger than the reader allows.
+    /// What came back is not HTTP, or breaks its rules.
+    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise. *What to do:* see whether it is a web server that
+    /// the URL leads to.
+    Protocol,
+    /// The answer's body, or its head, is larger than the reader allows.
     /// *Was it sent?* Yes, and answered. *What to do:* raise the limit, if the size is as it should be.
     TooLarge,
     /// The answer's body cannot be decoded: its compression is broken.
@@ -72,6 +77,7 @@ impl ErrorKind {
             Self::Credential => "there is no credential to send",
             Self::Timeout => "the time ran out",
             Self::Interrupted => "the connection broke before the answer was complete",
+            Self::Protocol => "the answer is not as HTTP has it",
             Self::TooLarge => "the answer is too large",
             Self::Decode => "the answer cannot be decoded",
         }
@@ -87,6 +93,7 @@ impl Error {
             kind,
             never_sent: kind.is_before_sending(),
             lasting: kind.is_lasting(),
+            late: matches!(kind, ErrorKind::Timeout),
             answered: None,
             retry_after: None,
             attempts: 1,
@@ -139,6 +146,14 @@ impl Error {
         self
     }
 
+    /// Says that it was a limit of time that ended it, where the kind says what it was that came too late.
+    #[must_use]
+    #[cfg_attr(not(feature = "hyper"), expect(dead_code, reason = "only a wire can be late without a `Timeout`"))]
+    pub(crate) fn for_being_late(mut self) -> Self {
+        self.0.late = true;
+        self
+    }
+
     /// Says which try of its call ended in this error.
     #[must_use]
     pub(crate) fn after_attempts(mut self, attempts: u32) -> Self {
@@ -170,6 +185,13 @@ impl Error {
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         self.0.lasting
+    }
+
+    /// Whether a limit of time ended it: each [`Timeout`](ErrorKind::Timeout), and a [`Connect`](ErrorKind::Connect) whose
+    /// connection did not come about in time.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.0.late
     }
 
     /// The status of the answer whose body broke off; `None` where no head of an answer came.
@@ -225,10 +247,12 @@ mod tests {
             (ErrorKind::Credential, true),
             (ErrorKind::Timeout, false),
             (ErrorKind::Interrupted, false),
+            (ErrorKind::Protocol, false),
             (ErrorKind::TooLarge, false),
             (ErrorKind::Decode, false),
         ] {
             assert_eq!(Error::new(kind).never_sent(), never_sent, "{kind:?}");
+            assert_eq!(Error::new(kind).is_timeout(), kind == ErrorKind::Timeout, "{kind:?}");
         }
         assert!(Error::new(ErrorKind::Timeout).before_sending().never_sent());
     }

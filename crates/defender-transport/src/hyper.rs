@@ -3,8 +3,9 @@
 use std::{
     error::Error as StdError,
     fmt,
-    future::poll_fn,
-    pin::Pin,
+    future::{Ready, poll_fn, ready},
+    io,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -21,8 +22,11 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{
-        Client,
-        connect::{Connected, Connection, HttpConnector},
+        self, Client,
+        connect::{
+            Connected, Connection, HttpConnector,
+            dns::{GaiAddrs, GaiResolver, Name},
+        },
     },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
@@ -31,8 +35,12 @@ use tower_service::Service;
 
 use crate::{
     Body, Clock, Error, ErrorKind, HyperTransportBuilder, PlainHttp, Transport,
-    dial::{BoxError, Dial, Dialing, Stream},
+    clock::Sleep,
+    dial::{Dial, Dialing, Stream},
+    proxy::{Rules, tunnel},
+    tls,
     transport::Sending,
+    unconnected::{Unconnected, Unresolved, chain},
 };
 
 /// What Microsoft's services call the id of one try.
@@ -74,11 +82,16 @@ pub struct HyperTransport {
 pub(crate) struct Parts {
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) proxy: Rules,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) user_agent: HeaderValue,
     pub(crate) plain_http: PlainHttp,
     pub(crate) connect_timeout: Duration,
     pub(crate) pool_idle: Duration,
+    /// Of an answer, in bytes.
+    pub(crate) max_head: u32,
+    /// Of an answer in HTTP/1.1; hyper's own limit, if none.
+    pub(crate) max_headers: Option<usize>,
 }
 
 impl HyperTransport {
@@ -98,15 +111,21 @@ impl HyperTransport {
 
     pub(crate) fn of(parts: Parts) -> Self {
         let (user_agent, plain_http) = (parts.user_agent.clone(), parts.plain_http);
-        let client = Client::builder(TokioExecutor::new())
+        let mut client = Client::builder(TokioExecutor::new());
+        client
             .pool_idle_timeout(parts.pool_idle)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             // Over HTTP/2 all requests share a connection, and one that fell silent would take each of them to its timeout.
             .http2_keep_alive_interval(PING)
             .http2_keep_alive_timeout(PING)
-            .build(Connector(Arc::new(parts)));
-        Self { client, user_agent, plain_http }
+            // Less would be a panic.
+            .http1_max_buf_size(usize::try_from(parts.max_head).unwrap_or(usize::MAX).max(8 << 10))
+            .http2_max_header_list_size(parts.max_head);
+        if let Some(max_headers) = parts.max_headers {
+            client.http1_max_headers(max_headers);
+        }
+        Self { client: client.build(Connector(Arc::new(parts))), user_agent, plain_http }
     }
 }
 
@@ -150,56 +169,84 @@ impl Transport for HyperTransport {
     }
 }
 
-/// Makes the connections of a wire: bytes, and TLS over them, all within the time for a connection.
+/// Makes the connections of a wire: bytes, a way through a proxy, and TLS over that, all within the time for a connection.
 #[derive(Clone)]
 struct Connector(Arc<Parts>);
 
 impl Service<Uri> for Connector {
     type Response = MaybeHttpsStream<TokioIo<Stream>>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+    type Error = Unconnected;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Unconnected>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unconnected>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        let parts = &self.0;
-        let mut connecting = HttpsConnector::from((Beneath(Arc::clone(parts)), Arc::clone(&parts.tls))).call(to);
-        let (limit, mut patience) = (parts.connect_timeout, parts.clock.sleep(parts.connect_timeout));
-        Box::pin(poll_fn(move |context| {
-            if let Poll::Ready(connection) = connecting.as_mut().poll(context) {
-                return Poll::Ready(connection);
-            }
-            ready!(patience.as_mut().poll(context));
-            Poll::Ready(Err(format!("there was no connection within {limit:?}").into()))
-        }))
+        Box::pin(connection(Arc::clone(&self.0), to))
     }
 }
 
-/// What TLS is spoken over.
-struct Beneath(Arc<Parts>);
+async fn connection(parts: Arc<Parts>, to: Uri) -> Result<MaybeHttpsStream<TokioIo<Stream>>, Unconnected> {
+    // A port beyond 65,535 is read as none, and would lead to the scheme's own.
+    if to.authority().is_some_and(|authority| authority.port_u16().is_none() && authority.as_str() != authority.host())
+    {
+        return Err(Unconnected::because("its port is none"));
+    }
+    let limit = parts.connect_timeout;
+    let mut patience = parts.clock.sleep(limit);
+    let proxy = parts.proxy.proxy_for(&to);
+    let dialled = within(&mut patience, parts.dial.dial(proxy.map_or(&to, |proxy| &proxy.uri))).await;
+    let dialled = dialled.ok_or_else(|| Unconnected::late("there was no connection", limit));
+    let dialled = dialled.and_then(|stream| stream.map_err(Unconnected::unreached));
+    let stream = match proxy {
+        None => dialled?,
+        Some(proxy) => {
+            let name = format!("the proxy {}", proxy.host());
+            let stream = dialled.map_err(|why| why.of(&name))?;
+            let opened = within(&mut patience, tunnel(stream, proxy, &to)).await;
+            let opened = opened.ok_or_else(|| Unconnected::late(&format!("{name} opened no way"), limit))?;
+            opened.map_err(|refused| refused.of(&name))?
+        }
+    };
+    // The name was allowed, and may have led elsewhere.
+    let is_plain = to.scheme_str() == Some("http");
+    if is_plain && stream.peer.is_some_and(|peer| !parts.plain_http.allows_address(peer)) {
+        return Err(Unconnected::because("its name leads to an address where plain http may not go"));
+    }
+    let connecting = HttpsConnector::from((Dialled(Some(stream)), Arc::clone(&parts.tls))).call(to);
+    let connected = within(&mut patience, connecting).await;
+    let connected = connected.ok_or_else(|| Unconnected::late("the TLS handshake was not done", limit))?;
+    connected.map_err(Unconnected::without_tls)
+}
 
-impl Service<Uri> for Beneath {
+/// What `future` gives, or nothing once the patience is at its end.
+async fn within<F: Future>(patience: &mut Sleep, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        ready!(patience.as_mut().poll(context));
+        Poll::Ready(None)
+    })
+    .await
+}
+
+/// The stream that TLS is to be spoken over.
+struct Dialled(Option<Stream>);
+
+impl Service<Uri> for Dialled {
     type Response = TokioIo<Stream>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+    type Error = io::Error;
+    type Future = Ready<io::Result<TokioIo<Stream>>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let parts = Arc::clone(&self.0);
-        Box::pin(async move {
-            let stream = parts.dial.dial(&to).await?;
-            // The name was allowed, and may have led elsewhere.
-            let is_plain = to.scheme_str() == Some("http");
-            if is_plain && stream.peer.is_some_and(|peer| !parts.plain_http.allows_address(peer)) {
-                return Err("its name leads to an address where plain http may not go".into());
-            }
-            Ok(TokioIo::new(stream))
-        })
+    fn call(&mut self, _: Uri) -> Self::Future {
+        ready(self.0.take().map(TokioIo::new).ok_or_else(|| io::ErrorKind::NotConnected.into()))
     }
 }
 
@@ -211,12 +258,12 @@ impl Connection for Stream {
 }
 
 /// The network itself.
-pub(crate) struct Tcp(HttpConnector);
+pub(crate) struct Tcp(HttpConnector<Resolver>);
 
 impl Tcp {
     /// TCP, where several addresses of a name share `limit`.
     pub(crate) fn new(limit: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver(GaiResolver::new()));
         tcp.enforce_http(false); // The scheme has been seen to before.
         tcp.set_connect_timeout(Some(limit));
         // With Nagle's algorithm on, the two small writes of an HTTP/2 POST wait 40 ms for each other.
@@ -233,6 +280,25 @@ impl Dial for Tcp {
             let peer = tcp.peer_addr()?.ip();
             Ok(Stream::new(tcp).to(Some(peer)))
         })
+    }
+}
+
+/// The system's names, whose failures can be told from those of a connection.
+#[derive(Clone)]
+struct Resolver(GaiResolver);
+
+impl Service<Name> for Resolver {
+    type Response = GaiAddrs;
+    type Error = Unresolved;
+    type Future = Pin<Box<dyn Future<Output = Result<GaiAddrs, Unresolved>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unresolved>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolving = self.0.call(name);
+        Box::pin(async { resolving.await.map_err(Unresolved) })
     }
 }
 
@@ -259,28 +325,52 @@ fn fresh_id() -> Option<HeaderValue> {
     Some(id)
 }
 
-/// Says of hyper's error whether the request can have been processed.
-fn classify(error: hyper_util::client::legacy::Error, host: &Authority) -> Error {
-    if error.is_connect() {
+/// Says of hyper's error what went wrong, and whether the request can have been processed.
+fn classify(error: legacy::Error, host: &Authority) -> Error {
+    let unconnected = error.source().and_then(|cause| cause.downcast_ref::<Unconnected>());
+    if let Some(unconnected) = unconnected {
+        return unconnected.told(host.as_str());
+    }
+    // An error that is of no connection is from before the request was given to one.
+    if error.is_connect() || error.connect_info().is_none() {
         return Error::new(ErrorKind::Connect).context(format!("to {host}")).caused_by(error);
     }
-    let told = Error::new(ErrorKind::Interrupted).context(format!("by {host}"));
-    // Nothing but this is certain, and what is not certain may have been processed.
-    let told = if was_never_processed(&error) { told.before_sending() } else { told };
-    told.caused_by(error)
-}
-
-/// Whether a cause says so itself: hyper, of a request that never left the connection's queue, or an HTTP/2 server, of a
-/// stream that it refused.
-///
-/// A GOAWAY says it too, of streams above its last; but by the time its error comes here, it is not told from the one with
-/// which every stream ends when the connection does, so it is not taken for certain.
-fn was_never_processed(error: &(dyn StdError + 'static)) -> bool {
-    let of_hyper = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
-    let of_h2 = error.downcast_ref::<h2::Error>().is_some_and(|error| {
-        error.is_reset() && error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM)
+    // Nothing but what is told as `before_sending` is certain, and what is not certain may have been processed.
+    let interrupted = |how| Error::new(ErrorKind::Interrupted).context(format!("by {host}{how}"));
+    let told = chain(&error).find_map(|cause| {
+        if tls::demands_a_certificate(cause) {
+            // The handshake was not done for the server, which reads no request before it is.
+            let why = format!("to {host}: the server demands a client certificate, and was given none");
+            return Some(Error::new(ErrorKind::Connect).context(why));
+        }
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            return match error {
+                error if error.is_canceled() => Some(interrupted("").before_sending()),
+                error if error.is_parse_too_large() => {
+                    Some(Error::new(ErrorKind::TooLarge).context(format!("the head, from {host}")))
+                }
+                error if error.is_parse() => Some(Error::new(ErrorKind::Protocol).context(format!("from {host}"))),
+                _ => None,
+            };
+        }
+        match cause.downcast_ref::<h2::Error>()? {
+            error if error.is_remote() && error.is_go_away() => {
+                // h2 gives it to streams above the last one that the GOAWAY names. But hyper also gives it to a request that
+                // it sent in the moment in which the GOAWAY came, of a stream that may be below, so nothing is certain.
+                Some(interrupted(", which is closing the connection (GOAWAY)"))
+            }
+            error if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => {
+                Some(interrupted(", which refused the request (REFUSED_STREAM)").before_sending())
+            }
+            error if error.is_library() && error.is_reset() => {
+                let what = format!("the head, which is malformed or too large, from {host}");
+                Some(Error::new(ErrorKind::Protocol).context(what))
+            }
+            error if error.is_library() => Some(Error::new(ErrorKind::Protocol).context(format!("from {host}"))),
+            _ => None,
+        }
     });
-    of_hyper || of_h2 || error.source().is_some_and(was_never_processed)
+    told.unwrap_or_else(|| interrupted("")).caused_by(error)
 }
 
 /// A body as hyper gives it, with our error.

@@ -6,7 +6,8 @@ use http::HeaderValue;
 
 use crate::hyper::{Parts, Tcp};
 use crate::{
-    Clock, Crypto, Error, ErrorKind, HyperTransport, PlainHttp, Roots, SystemClock, dial::Dial, tls::client_config,
+    ClientIdentity, Clock, Crypto, Error, ErrorKind, HyperTransport, PlainHttp, Proxy, Roots, SystemClock, dial::Dial,
+    tls::client_config,
 };
 
 /// Sets up a [`HyperTransport`].
@@ -15,10 +16,14 @@ use crate::{
 pub struct HyperTransportBuilder {
     roots: Roots,
     crypto: Crypto,
+    client_identity: Option<ClientIdentity>,
+    proxy: Proxy,
     plain_http: PlainHttp,
     application: Option<String>,
     connect_timeout: Duration,
     pool_idle: Duration,
+    max_head: u32,
+    max_headers: Option<usize>,
     clock: Option<Arc<dyn Clock>>,
     dial: Option<Arc<dyn Dial>>,
 }
@@ -28,10 +33,14 @@ impl Default for HyperTransportBuilder {
         Self {
             roots: Roots::default(),
             crypto: Crypto::default(),
+            client_identity: None,
+            proxy: Proxy::default(),
             plain_http: PlainHttp::default(),
             application: None,
             connect_timeout: Duration::from_secs(10),
             pool_idle: Duration::from_secs(60),
+            max_head: 64 << 10,
+            max_headers: None,
             clock: None,
             dial: None,
         }
@@ -51,6 +60,18 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// The certificate by which this client is known to servers that ask for one. Default: none.
+    pub fn client_identity(mut self, identity: ClientIdentity) -> Self {
+        self.client_identity = Some(identity);
+        self
+    }
+
+    /// The proxy that connections go through. Default: [`Proxy::environment`].
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
     /// Where http without TLS may go. Default: [`PlainHttp::Refused`].
     pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
         self.plain_http = plain_http;
@@ -63,8 +84,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// How long a connection may take to come about: the name's resolution, TCP and TLS together. Default: 10 s. Several
-    /// addresses of one name share it.
+    /// How long a connection may take to come about: the name's resolution, TCP, the proxy and TLS together. Default:
+    /// 10 s. Several addresses of one name share it.
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.connect_timeout = connect_timeout;
         self
@@ -73,6 +94,23 @@ impl HyperTransportBuilder {
     /// How long an unused connection is kept. Default: 60 s.
     pub fn pool_idle(mut self, pool_idle: Duration) -> Self {
         self.pool_idle = pool_idle;
+        self
+    }
+
+    /// How many bytes the head of an answer may have: the names and values of its headers. Default: 64 KiB. In
+    /// HTTP/1.1 it counts for no less than 8 KiB, and a head that came in one piece may have up to twice as much.
+    ///
+    /// A larger one is [`ErrorKind::TooLarge`], in HTTP/2 [`ErrorKind::Protocol`], since there it is not told from a malformed
+    /// one.
+    pub fn max_head(mut self, bytes: u32) -> Self {
+        self.max_head = bytes;
+        self
+    }
+
+    /// How many headers an answer in HTTP/1.1 may have. Default: 100, which costs less than any number that is set. In HTTP/2
+    /// it is [`max_head`](Self::max_head) that bounds them, where each header counts for 32 bytes more than it has.
+    pub fn max_headers(mut self, count: usize) -> Self {
+        self.max_headers = Some(count);
         self
     }
 
@@ -94,7 +132,8 @@ impl HyperTransportBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Request`], and the message says which: there is no crypto provider, the platform's roots cannot be
-    /// read, or the application's name has a byte that no header may have.
+    /// read, the client's key is not the one of its certificate, the environment's proxy cannot be used, or the application's
+    /// name has a byte that no header may have.
     pub fn build(self) -> Result<HyperTransport, Error> {
         let own = concat!("defender-rs/", env!("CARGO_PKG_VERSION"));
         let agent = self.application.map_or_else(|| own.to_owned(), |application| format!("{application} {own}"));
@@ -105,12 +144,15 @@ impl HyperTransportBuilder {
         })?;
         Ok(HyperTransport::of(Parts {
             dial: self.dial.unwrap_or_else(|| Arc::new(Tcp::new(self.connect_timeout))),
-            tls: client_config(&self.roots, self.crypto)?,
+            tls: client_config(&self.roots, self.crypto, self.client_identity.as_ref())?,
+            proxy: self.proxy.rules()?,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             user_agent,
             plain_http: self.plain_http,
             connect_timeout: self.connect_timeout,
             pool_idle: self.pool_idle,
+            max_head: self.max_head,
+            max_headers: self.max_headers,
         }))
     }
 }
@@ -120,6 +162,8 @@ impl fmt::Debug for HyperTransportBuilder {
         f.debug_struct("HyperTransportBuilder")
             .field("roots", &self.roots)
             .field("crypto", &self.crypto)
+            .field("client_identity", &self.client_identity)
+            .field("proxy", &self.proxy)
             .field("plain_http", &self.plain_http)
             .field("application", &self.application)
             .field("connect_timeout", &self.connect_timeout)

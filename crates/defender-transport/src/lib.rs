@@ -18,6 +18,8 @@ mod location;
 mod paced;
 #[cfg(feature = "hyper")]
 mod plain_http;
+#[cfg(feature = "hyper")]
+mod proxy;
 mod redirected;
 mod retry_after;
 mod retrying;
@@ -37,6 +39,8 @@ mod tls;
 #[cfg(feature = "tracing")]
 mod traced;
 mod transport;
+#[cfg(feature = "hyper")]
+mod unconnected;
 
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
@@ -49,7 +53,9 @@ pub use hyper_builder::HyperTransportBuilder;
 #[cfg(feature = "hyper")]
 pub use plain_http::PlainHttp;
 #[cfg(feature = "hyper")]
-pub use tls::{Crypto, Roots};
+pub use proxy::Proxy;
+#[cfg(feature = "hyper")]
+pub use tls::{ClientIdentity, Crypto, Roots};
 #[cfg(feature = "tracing")]
 pub use traced::Traced;
 pub use {

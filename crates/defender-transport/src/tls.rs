@@ -1,20 +1,21 @@
-//! Which roots are trusted and which cryptography is used, chosen in code.
+//! Whom to trust, as whom to be known, and with which cryptography: chosen in code.
 //!
 //! The choice is never left to features alone: cargo adds the features of every crate in a build together, so that a
 //! neighbour's feature would change whom a program trusts. And it is never left to rustls' process-wide default, which
 //! panics where two providers are compiled in.
 
-use std::sync::Arc;
+use std::{error::Error as StdError, fmt, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use rustls_platform_verifier::Verifier;
+use zeroize::Zeroize;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, unconnected::chain};
 
 /// Whose certificates a server's certificate must come from.
 #[derive(Clone, Debug, Default)]
@@ -47,15 +48,59 @@ impl Roots {
     ///
     /// [`ErrorKind::Request`] where `pem` is not PEM or holds no certificate.
     pub fn pem(pem: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let certificates =
-            CertificateDer::pem_slice_iter(pem.as_ref()).collect::<Result<Vec<_>, _>>().map_err(|source| {
-                Error::new(ErrorKind::Request).context("the CA certificates are not readable as PEM").caused_by(source)
-            })?;
-        if certificates.is_empty() {
-            return Err(Error::new(ErrorKind::Request)
-                .context("the CA certificates hold no `-----BEGIN CERTIFICATE-----` block"));
-        }
+        let certificates = certificates(pem.as_ref(), "the CA certificates")?;
         Ok(Self(Choice::Own(certificates)))
+    }
+}
+
+/// The certificate by which a client is known to servers that ask for one, and its key: mutual TLS.
+///
+/// ```no_run
+/// use defender_transport::{ClientIdentity, HyperTransport};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let identity = ClientIdentity::pem(std::fs::read("client.pem")?, std::fs::read("client-key.pem")?)?;
+/// let wire = HyperTransport::builder().client_identity(identity).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ClientIdentity {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<Key>,
+}
+
+struct Key(PrivateKeyDer<'static>);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl ClientIdentity {
+    /// The certificates in `chain`, the client's own first, and the first private key in `key` (PKCS #8, PKCS #1 or SEC 1,
+    /// without a password). Both may be the same text.
+    ///
+    /// That the key belongs to the certificate is seen when the wire is built.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Request`] where one of them is not PEM or holds none.
+    pub fn pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let chain = certificates(chain.as_ref(), "the client's certificates")?;
+        // What was read is not told: it might be the key.
+        let key = PrivateKeyDer::from_pem_slice(key.as_ref()).map_err(|_| {
+            Error::new(ErrorKind::Request)
+                .context("the client's key is not readable: it must be a PEM block of a private key without a password")
+        })?;
+        Ok(Self { chain, key: Arc::new(Key(key)) })
+    }
+}
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientIdentity").field("certificates", &self.chain.len()).finish_non_exhaustive()
     }
 }
 
@@ -111,8 +156,22 @@ fn ring() -> Option<Arc<CryptoProvider>> {
     None
 }
 
+fn certificates(pem: &[u8], whose: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let wrong = |what: &str| Error::new(ErrorKind::Request).context(format!("{whose} {what}"));
+    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|_| wrong("are not readable as PEM"))?;
+    if certificates.is_empty() {
+        return Err(wrong("hold no `-----BEGIN CERTIFICATE-----` block"));
+    }
+    Ok(certificates)
+}
+
 /// The configuration of TLS for a client that speaks HTTP/2, and else HTTP/1.1.
-pub(crate) fn client_config(roots: &Roots, crypto: Crypto) -> Result<Arc<ClientConfig>, Error> {
+pub(crate) fn client_config(
+    roots: &Roots,
+    crypto: Crypto,
+    identity: Option<&ClientIdentity>,
+) -> Result<Arc<ClientConfig>, Error> {
     let provider = crypto.provider()?;
     let failed = |source: rustls::Error| {
         Error::new(ErrorKind::Request).context("TLS cannot be set up with these roots").caused_by(source)
@@ -128,12 +187,21 @@ pub(crate) fn client_config(roots: &Roots, crypto: Crypto) -> Result<Arc<ClientC
             webpki(store, &provider)?
         }
     };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(failed)?
         .dangerous() // It is the name of the door to a verifier of one's own; both of ours verify.
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(verifier);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            config.with_client_auth_cert(identity.chain.clone(), identity.key.0.clone_key()).map_err(|source| {
+                Error::new(ErrorKind::Request)
+                    .context("the client's key cannot be used, or is not the one of its certificate")
+                    .caused_by(source)
+            })?
+        }
+    };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -143,6 +211,51 @@ fn webpki(store: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<dy
     Ok(verifier.map_err(|source| {
         Error::new(ErrorKind::Request).context("TLS cannot be set up with these roots").caused_by(source)
     })?)
+}
+
+/// Why a handshake failed, where TLS itself says so.
+pub(crate) fn words(error: &(dyn StdError + 'static)) -> Option<&'static str> {
+    use CertificateError as Bad;
+    let error = chain(error).find_map(|error| error.downcast_ref::<rustls::Error>())?;
+    Some(match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired",
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => "the server's certificate is not valid yet",
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "the server's certificate is for another host",
+            Bad::UnknownIssuer => "the server's certificate comes from a CA that is not trusted",
+            Bad::BadSignature => "the server's certificate was not signed by the CA that it names",
+            Bad::Revoked => "the server's certificate has been revoked",
+            _ => "the server's certificate is not acceptable",
+        },
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server demands a client certificate, and was given none"
+        }
+        rustls::Error::AlertReceived(
+            AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied,
+        ) => "the server refuses the client's certificate",
+        rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_) => {
+            "the server speaks no TLS that both sides know"
+        }
+        rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. } => "the server speaks no TLS",
+        _ => "the TLS handshake failed",
+    })
+}
+
+/// Whether it is the alert of a server that demands a client certificate and was given none. It can only come from the
+/// handshake of TLS 1.3: asking for one later is an extension that rustls does not offer.
+///
+/// h2 hands on no more than its text.
+pub(crate) fn demands_a_certificate(error: &(dyn StdError + 'static)) -> bool {
+    let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+    error
+        .downcast_ref::<rustls::Error>()
+        .map_or_else(|| error.to_string() == alert.to_string(), |error| *error == alert)
 }
 
 #[cfg(test)]
@@ -158,13 +271,13 @@ mod tests {
     #[cfg(feature = "aws-lc-rs")]
     #[test]
     fn no_provider_is_installed_for_the_process() {
-        client_config(&Roots::bundled(), Crypto::Auto).unwrap();
+        client_config(&Roots::bundled(), Crypto::Auto, None).unwrap();
         assert!(CryptoProvider::get_default().is_none());
     }
 
     #[cfg(not(feature = "ring"))]
     #[test]
     fn a_provider_that_is_not_compiled_in_is_an_error() {
-        assert!(client_config(&Roots::bundled(), Crypto::Ring).is_err());
+        assert!(client_config(&Roots::bundled(), Crypto::Ring, None).is_err());
     }
 }

@@ -1,6 +1,4 @@
-//! The wire over real TLS on loopback, against a small server of the test's own.
-#![cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails as the test does")]
+//! One exchange over the wire, with hyper's own server at the other end.
 
 use std::{
     convert::Infallible,

@@ -1,0 +1,147 @@
+//! A way through a proxy, which it opens when it is asked with `CONNECT`.
+
+use std::{fmt, io};
+
+use http::{StatusCode, Uri};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::Endpoint;
+use crate::{dial::Stream, unconnected::Unconnected};
+
+/// A proxy's answer is a few lines.
+const LIMIT: usize = 16 << 10;
+
+/// Why a proxy that was reached opened no way.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// It answered otherwise than with a 2xx.
+    Status(StatusCode),
+    /// It did not answer as a proxy does.
+    Nonsense(&'static str),
+    /// The connection to it broke.
+    Broken(io::Error),
+}
+
+impl Refused {
+    /// As what became of a connection through the proxy of that name.
+    pub(crate) fn of(self, proxy: &str) -> Unconnected {
+        let unconnected = Unconnected::because(format!("{proxy} {self}"));
+        match self {
+            Self::Broken(cause) => unconnected.by(cause.into()),
+            Self::Status(_) | Self::Nonsense(_) => unconnected,
+        }
+    }
+}
+
+/// Asks the proxy at the other end of `stream` for a way to the host and port of `to`, and gives the stream back when
+/// what is written goes there.
+pub(crate) async fn tunnel(mut stream: Stream, proxy: &Endpoint, to: &Uri) -> Result<Stream, Refused> {
+    let host = to.host().unwrap_or_default();
+    let port = to.port_u16().unwrap_or(443);
+    let mut asked = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
+    if let Some(authorization) = &proxy.authorization {
+        asked.extend_from_slice(b"Proxy-Authorization: ");
+        asked.extend_from_slice(authorization.as_bytes());
+        asked.extend_from_slice(b"\r\n");
+    }
+    asked.extend_from_slice(b"\r\n");
+    stream.write_all(&asked).await.map_err(Refused::Broken)?;
+    stream.flush().await.map_err(Refused::Broken)?;
+
+    let mut head = Vec::with_capacity(1 << 10);
+    loop {
+        if stream.read_buf(&mut head).await.map_err(Refused::Broken)? == 0 {
+            return Err(Refused::Nonsense("closed the connection without an answer"));
+        }
+        if let Some(end) = end_of_head(&head) {
+            return match status(&head)? {
+                // The server speaks only when it has been spoken to.
+                status if status.is_success() && end < head.len() => {
+                    Err(Refused::Nonsense("said more than it was asked"))
+                }
+                status if status.is_success() => Ok(stream),
+                status => Err(Refused::Status(status)),
+            };
+        }
+        if head.len() > LIMIT {
+            return Err(Refused::Nonsense("gave an answer without an end"));
+        }
+    }
+}
+
+/// Where the head of an answer is over: after its first empty line.
+fn end_of_head(head: &[u8]) -> Option<usize> {
+    let at = head.windows(4).position(|four| four == b"\r\n\r\n")?;
+    at.checked_add(4)
+}
+
+fn status(head: &[u8]) -> Result<StatusCode, Refused> {
+    let nonsense = || Refused::Nonsense("does not speak HTTP/1");
+    let rest = head.strip_prefix(b"HTTP/1.").ok_or_else(nonsense)?;
+    let mut words = rest.split(|byte| matches!(byte, b' ' | b'\r'));
+    let (_minor, status) = (words.next(), words.next().ok_or_else(nonsense)?);
+    StatusCode::from_bytes(status).map_err(|_| nonsense())
+}
+
+/// In words that follow the proxy's name.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
+                f.write_str("refused: 407, it wants a user and a password, or others than these")
+            }
+            Self::Status(status) => write!(f, "refused: {status}"),
+            Self::Nonsense(what) => f.write_str(what),
+            Self::Broken(_) => f.write_str("broke the connection off"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the proxy was asked, and what came of its answer.
+    async fn asked(to: &'static str, answer: &[u8]) -> (String, Result<Stream, Refused>) {
+        let (ours, mut theirs) = tokio::io::duplex(64 << 10);
+        theirs.write_all(answer).await.unwrap();
+        if answer.is_empty() {
+            theirs.shutdown().await.unwrap();
+        }
+        let proxy = Endpoint::parse("http://user:password@proxy:3128").unwrap();
+        let outcome = tunnel(Stream::new(ours), &proxy, &Uri::from_static(to)).await;
+        let mut request = vec![0; 1 << 10];
+        let length = theirs.read(&mut request).await.unwrap();
+        (String::from_utf8(request[..length].to_vec()).unwrap(), outcome)
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_for_the_host_and_the_port() {
+        for (to, host) in [("https://api.example/x?y", "api.example:443"), ("https://[::1]:8443/", "[::1]:8443")] {
+            let (request, outcome) = asked(to, b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n").await;
+            let expected = format!(
+                "CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nProxy-Authorization: Basic dXNlcjpwYXNzd29yZA==\r\n\r\n"
+            );
+            assert_eq!(request, expected);
+            assert!(outcome.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_opens_no_way_is_told_in_words() {
+        let endless = [&b"HTTP/1.1 200 OK\r\n"[..], &b"x: y\r\n".repeat(4 << 10)].concat();
+        for (answer, words) in [
+            (&b"HTTP/1.1 407 Proxy Authentication Required\r\nx: y\r\n\r\n"[..], "refused: 407"),
+            (b"HTTP/1.0 403 No\r\n\r\n<html>", "refused: 403 Forbidden"),
+            (b"HTTP/1.1 502\r\n\r\n", "refused: 502 Bad Gateway"),
+            (b"HTTP/1.1 200 OK\r\n\r\nhello", "said more"),
+            (b"HTTP/1.1 2000 OK\r\n\r\n", "does not speak HTTP/1"),
+            (b"SSH-2.0-OpenSSH\r\n\r\n", "does not speak HTTP/1"),
+            (b"", "closed the connection"),
+            (&endless, "without an end"),
+        ] {
+            let told = asked("https://api.example/", answer).await.1.err().unwrap().to_string();
+            assert!(told.contains(words), "{told}");
+        }
+    }
+}

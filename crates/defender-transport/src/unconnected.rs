@@ -1,0 +1,144 @@
+//! Why there is no connection, in words.
+
+use std::{
+    error::Error as StdError,
+    fmt, io,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use crate::{Error, ErrorKind, dial::BoxError, tls};
+
+/// Why a connection did not come about. No secret is in it: only hosts, times and what the other side refused.
+///
+/// On its way through a pool of connections it is handed on as a reference, so its cause is taken out of it at the end.
+#[derive(Debug)]
+pub(crate) struct Unconnected {
+    words: String,
+    is_late: bool,
+    cause: Mutex<Option<BoxError>>,
+}
+
+impl Unconnected {
+    /// Because of what `words` say, and nothing else.
+    pub(crate) fn because(words: impl Into<String>) -> Self {
+        Self { words: words.into(), is_late: false, cause: Mutex::default() }
+    }
+
+    /// It had not come about when the time was over.
+    pub(crate) fn late(what: &str, limit: Duration) -> Self {
+        Self { is_late: true, ..Self::because(format!("{what} within {limit:?}")) }
+    }
+
+    /// No bytes go there at all.
+    pub(crate) fn unreached(cause: BoxError) -> Self {
+        let io = io_kind(&*cause);
+        let words = if chain(&*cause).any(<dyn StdError>::is::<Unresolved>) {
+            "its name cannot be resolved"
+        } else {
+            match io {
+                Some(io::ErrorKind::ConnectionRefused) => "the connection was refused",
+                Some(io::ErrorKind::TimedOut) => "it did not answer in time",
+                Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "no way leads there",
+                _ => "the connection failed",
+            }
+        };
+        Self { is_late: io == Some(io::ErrorKind::TimedOut), ..Self::because(words).by(cause) }
+    }
+
+    /// The bytes go there, and TLS does not come about.
+    pub(crate) fn without_tls(cause: BoxError) -> Self {
+        let words = tls::words(&*cause).unwrap_or_else(|| match io_kind(&*cause) {
+            Some(
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe,
+            ) => "the other side ended the connection during the TLS handshake",
+            _ => "the TLS handshake failed",
+        });
+        Self::because(words).by(cause)
+    }
+
+    /// The same, caused by this.
+    pub(crate) fn by(self, cause: BoxError) -> Self {
+        Self { cause: Mutex::new(Some(cause)), ..self }
+    }
+
+    /// The same, and it is about this one.
+    pub(crate) fn of(self, whom: &str) -> Self {
+        Self { words: format!("{whom}: {}", self.words), ..self }
+    }
+
+    /// As what the wire tells of the connection to `host`.
+    pub(crate) fn told(&self, host: &str) -> Error {
+        let error = Error::new(ErrorKind::Connect).context(format!("to {host}: {self}"));
+        let error = if self.is_late { error.for_being_late() } else { error };
+        match self.cause.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(cause) => error.caused_by(cause),
+            None => error,
+        }
+    }
+}
+
+impl fmt::Display for Unconnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl StdError for Unconnected {}
+
+/// A name that has no address.
+#[derive(Debug)]
+pub(crate) struct Unresolved(pub(crate) io::Error);
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name cannot be resolved")
+    }
+}
+
+impl StdError for Unresolved {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// An error and its causes, those too that an `io::Error` has inside itself.
+pub(crate) fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'e (dyn StdError + 'static) = *error;
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inside) => Some(inside),
+            None => error.source(),
+        }
+    })
+}
+
+/// The innermost kind that an `io::Error` of the chain has.
+fn io_kind(error: &(dyn StdError + 'static)) -> Option<io::ErrorKind> {
+    chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind).last()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_network_says_is_told_in_words_once_and_its_cause_is_kept() {
+        for (kind, words, late) in [
+            (io::ErrorKind::ConnectionRefused, "the connection was refused", false),
+            (io::ErrorKind::TimedOut, "it did not answer in time", true),
+            (io::ErrorKind::NetworkUnreachable, "no way leads there", false),
+            (io::ErrorKind::Other, "the connection failed", false),
+        ] {
+            let error = Unconnected::unreached(io::Error::new(kind, "told by the system").into()).told("api.example:1");
+            assert_eq!(error.to_string(), format!("could not connect: to api.example:1: {words}"));
+            assert_eq!((error.kind(), error.never_sent(), error.is_timeout()), (ErrorKind::Connect, true, late));
+            assert_eq!(error.source().unwrap().to_string(), "told by the system");
+        }
+        let unresolved = Unconnected::unreached(Unresolved(io::Error::other("no such name")).into());
+        assert_eq!(unresolved.of("the proxy p:1").to_string(), "the proxy p:1: its name cannot be resolved");
+    }
+}

@@ -1,0 +1,223 @@
+//! What an HTTP/2 server says of a stream that it ends: whether the request can have been processed.
+
+use std::{collections::HashSet, sync::Arc};
+
+use bytes::Bytes;
+use defender_transport::{Error, ErrorKind, HyperTransport, Transport};
+use h2::Reason;
+use http::{Request, StatusCode};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::{
+        Notify,
+        mpsc::{UnboundedReceiver, unbounded_channel},
+    },
+};
+use tokio_rustls::server::TlsStream;
+
+use crate::server::{Ca, HTTP_2, assert_error, post as request, serve, url};
+
+/// How the server ends a stream.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Reset(Reason),
+    GoAway(Reason),
+}
+
+/// A wire to a server that ends each stream so, and the ids of the tries that came there.
+async fn ending(ending: Ending) -> (HyperTransport, String, UnboundedReceiver<String>) {
+    let ca = Ca::new();
+    let (seen, ids) = unbounded_channel();
+    let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| {
+        let seen = seen.clone();
+        async move {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let id = request.headers()["client-request-id"].to_str().unwrap().to_owned();
+                // The test may have seen enough.
+                let _sent = seen.send(id);
+                match ending {
+                    Ending::Reset(reason) => respond.send_reset(reason),
+                    Ending::GoAway(reason) => connection.abrupt_shutdown(reason),
+                }
+            }
+        }
+    })
+    .await;
+    (ca.wire().build().unwrap(), url(address), ids)
+}
+
+async fn post(wire: &HyperTransport, url: &str) -> Error {
+    wire.send(Request::post(url).body(Bytes::from_static(b"{}")).unwrap()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_stream_that_the_server_refused_was_certainly_not_processed() {
+    let (wire, url, _ids) = ending(Ending::Reset(Reason::REFUSED_STREAM)).await;
+    let error = post(&wire, &url).await;
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(error.never_sent(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_in_any_other_way_may_have_been_processed() {
+    for end in [
+        Ending::Reset(Reason::INTERNAL_ERROR),
+        Ending::Reset(Reason::CANCEL),
+        Ending::Reset(Reason::NO_ERROR),
+        Ending::GoAway(Reason::INTERNAL_ERROR),
+        Ending::GoAway(Reason::ENHANCE_YOUR_CALM),
+        Ending::GoAway(Reason::REFUSED_STREAM),
+    ] {
+        let (wire, url, _ids) = ending(end).await;
+        let error = post(&wire, &url).await;
+        assert_eq!(error.kind(), ErrorKind::Interrupted, "{end:?}");
+        assert!(!error.never_sent(), "{end:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_try_has_an_id_of_its_own_in_the_form_of_a_uuid() {
+    let (wire, url, mut ids) = ending(Ending::Reset(Reason::CANCEL)).await;
+    let mut seen = HashSet::new();
+    for _ in 0..20 {
+        post(&wire, &url).await;
+        let id = ids.recv().await.unwrap();
+        let lengths: Vec<_> = id.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12], "{id}");
+        assert_eq!(&id.as_bytes()[14], &b'4', "{id}");
+        assert!(b"89ab".contains(&id.as_bytes()[19]), "{id}");
+        assert!(seen.insert(id));
+    }
+}
+
+/// The other end of an HTTP/2 connection, frame by frame.
+struct Frames(TlsStream<TcpStream>);
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const GO_AWAY: u8 = 7;
+
+impl Frames {
+    /// Takes the client's preface and greets it.
+    async fn greet(mut stream: TlsStream<TcpStream>) -> Self {
+        let mut preface = [0; 24];
+        stream.read_exact(&mut preface).await.unwrap();
+        assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        let mut frames = Self(stream);
+        frames.send(SETTINGS, 0, 0, &[]).await;
+        frames
+    }
+
+    async fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let [_, length @ ..] = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let frame = [&length[..], &[kind, flags], &stream.to_be_bytes(), payload].concat();
+        self.0.write_all(&frame).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    async fn go_away(&mut self, last: u32, reason: Reason) {
+        let payload = [last.to_be_bytes(), u32::from(reason).to_be_bytes()].concat();
+        self.send(GO_AWAY, 0, 0, &payload).await;
+    }
+
+    /// The stream whose request has come next, whole.
+    async fn next_request(&mut self) -> u32 {
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).await.unwrap();
+            let [a, b, c, kind, flags, stream @ ..] = head;
+            let mut payload = vec![0; usize::try_from(u32::from_be_bytes([0, a, b, c])).unwrap()];
+            self.0.read_exact(&mut payload).await.unwrap();
+            if matches!(kind, DATA | HEADERS) && flags & 1 == 1 {
+                return u32::from_be_bytes(stream);
+            }
+        }
+    }
+
+    /// Waits until the client closes the connection.
+    async fn until_it_is_left(mut self) {
+        while self.0.read_u8().await.is_ok() {}
+    }
+}
+
+#[tokio::test]
+async fn a_goaway_is_named_and_not_taken_for_certain() {
+    for reason in [Reason::NO_ERROR, Reason::ENHANCE_YOUR_CALM, Reason::INTERNAL_ERROR] {
+        let ca = Ca::new();
+        let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| async move {
+            let mut frames = Frames::greet(stream).await;
+            frames.next_request().await;
+            frames.go_away(0, reason).await;
+            frames.until_it_is_left().await;
+        })
+        .await;
+        let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
+        assert_error(&error, ErrorKind::Interrupted, false, "(GOAWAY)");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_up_to_the_last_of_a_goaway_may_have_been_processed_however_the_connection_ends() {
+    for (reason, last) in [
+        (Reason::NO_ERROR, 1),
+        (Reason::ENHANCE_YOUR_CALM, 1),
+        (Reason::INTERNAL_ERROR, 1),
+        (Reason::NO_ERROR, (1 << 31) - 1),
+    ] {
+        let ca = Ca::new();
+        let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| async move {
+            let mut frames = Frames::greet(stream).await;
+            frames.next_request().await;
+            frames.go_away(last, reason).await;
+        })
+        .await;
+        let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
+        assert_error(&error, ErrorKind::Interrupted, false, "by 127.0.0.1");
+    }
+}
+
+#[tokio::test]
+async fn a_graceful_goaway_ends_the_streams_above_its_last_and_lets_those_below_finish() {
+    let ca = Ca::new();
+    let first_is_there = Arc::new(Notify::new());
+    let told = Arc::clone(&first_is_there);
+    let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| {
+        let told = Arc::clone(&told);
+        async move {
+            let mut frames = Frames::greet(stream).await;
+            assert_eq!(frames.next_request().await, 1);
+            told.notify_one();
+            assert_eq!(frames.next_request().await, 3);
+            frames.go_away(1, Reason::NO_ERROR).await;
+            // `:status: 204`, and the end of head and stream.
+            frames.send(HEADERS, 0b101, 1, &[0x89]).await;
+            frames.until_it_is_left().await;
+        }
+    })
+    .await;
+    let wire = ca.wire().build().unwrap();
+    let (first, second) = tokio::join!(wire.send(request(&url(address))), async {
+        first_is_there.notified().await;
+        wire.send(request(&url(address))).await
+    });
+    assert_eq!(first.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_error(&second.unwrap_err(), ErrorKind::Interrupted, false, "(GOAWAY)");
+}
+
+#[tokio::test]
+async fn a_malformed_head_is_an_error_of_the_protocol() {
+    let ca = Ca::new();
+    let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| async move {
+        let mut frames = Frames::greet(stream).await;
+        frames.next_request().await;
+        // No status, and a field of the request's.
+        frames.send(HEADERS, 0b101, 1, &[0x82]).await;
+        frames.until_it_is_left().await;
+    })
+    .await;
+    let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Protocol, false), "{error:?}");
+}

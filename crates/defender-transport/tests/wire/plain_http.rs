@@ -1,0 +1,46 @@
+//! Http without TLS: to this machine, if it is allowed, and never through a proxy.
+
+use defender_transport::{ErrorKind, PlainHttp, Proxy, Transport};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::server::{Ca, assert_error, get, post};
+
+#[tokio::test]
+async fn plain_http_is_refused_unless_it_is_allowed_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = format!("http://{}/", listener.local_addr().unwrap());
+    for (allowed, url) in [
+        (PlainHttp::Refused, near.as_str()),
+        (PlainHttp::Loopback, "http://169.254.169.254/metadata"),
+        (PlainHttp::Loopback, "http://api.example/"),
+        (PlainHttp::LinkLocal, "http://10.0.0.1/"),
+        (PlainHttp::LinkLocal, "ftp://127.0.0.1/"),
+    ] {
+        let error = Ca::new().wire().plain_http(allowed).build().unwrap().send(post(url)).await.unwrap_err();
+        assert_error(&error, ErrorKind::Request, true, "");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_that_is_allowed_goes_to_this_machine_and_not_to_the_proxy() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::http(format!("http://{}", proxy.local_addr().unwrap())).unwrap();
+    for (allowed, host) in [(PlainHttp::Loopback, "127.0.0.1"), (PlainHttp::LinkLocal, "localhost")] {
+        let wire = Ca::new().wire().proxy(proxy.clone()).plain_http(allowed).build().unwrap();
+        let request = get(&format!("http://{host}:{port}/metadata/identity?x=y"));
+        let (answer, asked) = tokio::join!(wire.send(request), async {
+            let mut stream = listener.accept().await.unwrap().0;
+            let mut asked = Vec::with_capacity(1 << 10);
+            stream.read_buf(&mut asked).await.unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            String::from_utf8(asked).unwrap()
+        });
+        assert_eq!(answer.unwrap().status(), 204);
+        assert!(asked.starts_with("GET /metadata/identity?x=y HTTP/1.1\r\n"), "{asked}");
+    }
+}
