@@ -45,7 +45,7 @@ use crate::{
 /// | `http.request.resend_count` | the request's [`Resends`] | it was sent before |
 /// | `http.response.status_code` | the status | the head came |
 /// | `network.protocol.version` | `1.1`, `2` | the head came |
-/// | `http.response.header.<name>` | text, at most 256 bytes of it | the header came, and is `content-type`, `date`, `retry-after`, `request-id`, `x-ms-request-id` or `mise-correlation-id` |
+/// | `http.response.header.<name>` | text of at most 64 bytes | the header came, is `content-type` (without its parameters), `date`, `retry-after`, `request-id`, `x-ms-request-id` or `mise-correlation-id`, and has the form of one |
 /// | `error.type` | the status, or the name of the [`ErrorKind`](crate::ErrorKind), or `Dropped` | as `otel.status_code`, or the caller left |
 ///
 /// # Fields of the event
@@ -273,10 +273,21 @@ const HEADERS: [(&str, &str); 6] = [
     ("mise-correlation-id", "http.response.header.mise-correlation-id"),
 ];
 
-/// A header's value, cut to a length that a trace can bear. Headers are visible ASCII or they are not traced.
+/// A header's value, if it is what such a header holds: a media type without its parameters; a date, a number, an id. A server
+/// may put anything into them, and what it was sent too.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    const LONGEST: usize = 64;
     let value = headers.get(name)?.to_str().ok()?;
-    Some(value.get(..256).unwrap_or(value))
+    let only = |text: &str, besides: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || besides.contains(c);
+        !text.is_empty() && text.len() <= LONGEST && text.chars().all(fits)
+    };
+    if name != "content-type" {
+        return only(value, "-_,: ").then_some(value);
+    }
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    let (of, sub) = kind.split_once('/')?;
+    (only(of, "-") && only(sub, "-+.")).then_some(kind)
 }
 
 /// The method, if it is one that HTTP knows: anybody's word would make a name of its own in every statistic.

@@ -85,6 +85,19 @@ impl Retry {
         self
     }
 
+    /// How long to wait after as many sendings, for whoever sends again by itself; `None` where there is to be no other. The
+    /// first sending is 1.
+    #[must_use]
+    pub fn pause_after(&self, sendings: u32) -> Option<Duration> {
+        (sendings < self.attempts).then(|| self.wait(sendings, &mut self.random()))
+    }
+
+    /// How long a call may take from its first sending to its last: see [`total`](Self::total).
+    #[must_use]
+    pub fn longest_call(&self) -> Duration {
+        self.total
+    }
+
     pub(super) fn random(&self) -> Rng {
         self.seed.map_or_else(Rng::new, Rng::with_seed)
     }
@@ -142,6 +155,14 @@ mod tests {
         assert_eq!(waits(Retry::default().seed(7)), waits(Retry::default().seed(7)));
         assert_ne!(waits(Retry::default().seed(7)), waits(Retry::default().seed(8)));
         assert_ne!(waits(Retry::default()), waits(Retry::default()));
+    }
+
+    #[test]
+    fn whoever_sends_by_itself_is_told_when_and_when_no_more() {
+        let retry = Retry::default().attempts(3);
+        assert!(retry.pause_after(1).is_some_and(|pause| pause <= Duration::from_millis(500)));
+        assert!(retry.pause_after(2).is_some_and(|pause| pause <= Duration::from_secs(1)));
+        assert_eq!([retry.pause_after(3), retry.pause_after(u32::MAX), Retry::once().pause_after(1)], [None; 3]);
     }
 
     #[test]
