@@ -72,13 +72,13 @@ mod tests {
     use crate::{
         identity::{AUDIENCE, Identity},
         jwt::TokenKey,
-        service::Settings,
+        service::{Settings, Urls},
     };
 
     fn service() -> Service {
         let secrets = (Identity::generate().unwrap(), TokenKey::generate().unwrap());
         let clock = Arc::new(ManualClock::new());
-        Service::new(clock, (String::new(), String::new()), secrets, Vec::new(), Settings::default())
+        Service::new(clock, Urls::default(), secrets, Vec::new(), Settings::default())
     }
 
     /// Calls with a token that is good but for what `change` does to it.

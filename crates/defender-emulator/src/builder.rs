@@ -13,7 +13,7 @@ use crate::{
     jwt::TokenKey,
     log::Log,
     server::Server,
-    service::{Service, Settings},
+    service::{Service, Settings, Urls},
 };
 
 /// Sets up an [`Emulator`].
@@ -224,9 +224,14 @@ impl EmulatorBuilder {
         self.check()?;
         let certificates = Certificates::generate()?;
         let (server, port) = Server::bind(self.port).await?;
-        // A link's host is not the API's.
-        let urls = (format!("https://127.0.0.1:{port}"), format!("https://localhost:{port}"));
-        Ok(Emulator::serve(self.service(urls)?, certificates, server))
+        let (identity_server, identity_port) = Server::bind(0).await?;
+        let urls = Urls {
+            base: format!("https://127.0.0.1:{port}"),
+            // A link's host is not the API's.
+            blobs: format!("https://localhost:{port}"),
+            identities: format!("http://127.0.0.1:{identity_port}"),
+        };
+        Ok(Emulator::serve(self.service(urls)?, certificates, server, identity_server))
     }
 
     /// As [`start`](Self::start), but without certificates and without a socket: [`Emulator::transport`] is the only way
@@ -237,7 +242,12 @@ impl EmulatorBuilder {
     /// As [`start`](Self::start), but for the port.
     pub fn in_process(self) -> Result<Emulator, Error> {
         self.check()?;
-        let urls = ("https://defender-emulator.test".to_owned(), "https://blobs.defender-emulator.test".to_owned());
+        let urls = Urls {
+            base: "https://defender-emulator.test".to_owned(),
+            blobs: "https://blobs.defender-emulator.test".to_owned(),
+            // The real one's, which is the same on every machine.
+            identities: "http://169.254.169.254".to_owned(),
+        };
         Ok(Emulator::without_socket(self.service(urls)?))
     }
 
@@ -247,7 +257,7 @@ impl EmulatorBuilder {
         self.settings.state.check_at(self.clock.now())
     }
 
-    fn service(self, urls: (String, String)) -> Result<Service, Error> {
+    fn service(self, urls: Urls) -> Result<Service, Error> {
         let secrets = (Identity::generate()?, TokenKey::generate()?);
         let roles = ROLES.into_iter().filter(|role| !self.left_out.iter().any(|left_out| left_out == role)).collect();
         Ok(Service::new(self.clock, urls, secrets, roles, self.settings))

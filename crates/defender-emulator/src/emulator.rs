@@ -14,7 +14,8 @@ pub struct Emulator {
     pub(crate) service: Arc<Service>,
     machine_ids: Vec<Arc<str>>,
     ca_pem: String,
-    _server: Option<Server>,
+    /// That of the API, and that of managed identities.
+    _servers: Option<(Server, Server)>,
 }
 
 impl Emulator {
@@ -38,15 +39,16 @@ impl Emulator {
         Self::builder().chaotic(seed, rate)
     }
 
-    pub(crate) fn serve(service: Service, certificates: Certificates, server: Server) -> Self {
+    pub(crate) fn serve(service: Service, certificates: Certificates, server: Server, identity: Server) -> Self {
         let emulator = Self::without_socket(service);
         server.serve(certificates.tls, Arc::clone(&emulator.service));
-        Self { ca_pem: certificates.ca_pem, _server: Some(server), ..emulator }
+        identity.serve_identities(Arc::clone(&emulator.service));
+        Self { ca_pem: certificates.ca_pem, _servers: Some((server, identity)), ..emulator }
     }
 
     pub(crate) fn without_socket(service: Service) -> Self {
         let machine_ids = service.world().machines.all().iter().map(|machine| Arc::clone(&machine.id)).collect();
-        Self { service: Arc::new(service), machine_ids, ca_pem: String::new(), _server: None }
+        Self { service: Arc::new(service), machine_ids, ca_pem: String::new(), _servers: None }
     }
 
     /// A way in that has no socket in it, whether there is one beside it or not. It needs no runtime, so that a test can

@@ -40,7 +40,7 @@ impl InProcess {
             (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
             _ => return false,
         };
-        [&self.0.base_url, &self.0.blob_url].contains(&&origin)
+        [&self.0.base_url, &self.0.blob_url, &self.0.identity_url].contains(&&origin)
     }
 }
 

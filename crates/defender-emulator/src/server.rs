@@ -8,18 +8,19 @@ use std::{
     task::Poll,
 };
 
-use axum::body::Body;
+use axum::{body::Body, response::Response};
 use http::Request;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use rustls::ServerConfig;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Error, Fault, api, fault::Wire, service::Service, tasks::Tasks};
+use crate::{Error, Fault, api, fault::Wire, grants, service::Service, tasks::Tasks};
 
 /// A listener and the tasks that serve it. Dropping it closes the one and stops the others.
 #[derive(Debug)]
@@ -41,9 +42,18 @@ impl Server {
 
     /// Begins to answer as `service`.
     pub(crate) fn serve(&self, tls: Arc<ServerConfig>, service: Arc<Service>) {
+        self.begin(Some(TlsAcceptor::from(tls)), service);
+    }
+
+    /// Begins to answer as the host of managed identities, over plain http, and as nothing else.
+    pub(crate) fn serve_identities(&self, service: Arc<Service>) {
+        self.begin(None, service);
+    }
+
+    fn begin(&self, tls: Option<TlsAcceptor>, service: Arc<Service>) {
         if let Some(listener) = &self.listener {
             let tasks = self.tasks.clone();
-            self.tasks.spawn(accept(Arc::downgrade(listener), TlsAcceptor::from(tls), service, tasks));
+            self.tasks.spawn(accept(Arc::downgrade(listener), tls, service, tasks));
         }
     }
 }
@@ -55,7 +65,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: Weak<TcpListener>, tls: TlsAcceptor, service: Arc<Service>, tasks: Tasks) {
+async fn accept(listener: Weak<TcpListener>, tls: Option<TlsAcceptor>, service: Arc<Service>, tasks: Tasks) {
     loop {
         let accepted = poll_fn(|context| match listener.upgrade() {
             Some(listener) => listener.poll_accept(context).map(Some),
@@ -71,26 +81,45 @@ async fn accept(listener: Weak<TcpListener>, tls: TlsAcceptor, service: Arc<Serv
             }
         };
         match service.faults.of_connection() {
-            None => tasks.spawn(connection(stream, tls.clone(), Arc::clone(&service), tasks.clone())),
+            None => tasks.spawn(greeted(stream, tls.clone(), Arc::clone(&service), tasks.clone())),
             Some(Fault::TlsFailure) => drop(stream.try_write(b"This is no TLS.\r\n")),
             Some(_) => drop(stream),
         }
     }
 }
 
-/// One connection, until either side ends it. How it ended is the client's to judge.
-async fn connection(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, tasks: Tasks) {
+/// One connection, from its greeting to its end.
+async fn greeted(stream: TcpStream, tls: Option<TlsAcceptor>, service: Arc<Service>, tasks: Tasks) {
     // With Nagle's algorithm on, an HTTP/2 answer waits 40 ms for itself.
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let Ok(stream) = tls.accept(stream).await else { return };
+    match tls {
+        None => connection(stream, service, tasks, grants::of_identities).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                connection(stream, service, tasks, api::answer).await;
+            }
+        }
+    }
+}
+
+/// One connection, until either side ends it. How it ended is the client's to judge.
+async fn connection<S, F>(
+    stream: S,
+    service: Arc<Service>,
+    tasks: Tasks,
+    answer: impl Fn(Arc<Service>, Request<Body>) -> F + Copy + Send + Sync + 'static,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
     let (cut, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let told = (Arc::clone(&cut), Arc::clone(&leave));
-    let answer = service_fn(move |request: Request<Incoming>| {
+    let answering = service_fn(move |request: Request<Incoming>| {
         let (service, (cut, leave)) = (Arc::clone(&service), told.clone());
         async move {
-            let response = api::answer(service, request.map(Body::new)).await;
+            let response = answer(service, request.map(Body::new)).await;
             match response.extensions().get() {
                 None => {}
                 Some(Wire::Last) => leave.notify_one(),
@@ -106,7 +135,7 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, service: Arc<Service>, 
         }
     });
     let builder = auto::Builder::new(tasks);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answer));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answering));
     loop {
         tokio::select! {
             _ended = connection.as_mut() => return,

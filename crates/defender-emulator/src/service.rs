@@ -44,6 +44,8 @@ pub(crate) struct Service {
     pub(crate) base_url: String,
     /// Where the links lead.
     pub(crate) blob_url: String,
+    /// Where managed identities are asked for, over plain http.
+    pub(crate) identity_url: String,
     pub(crate) identity: Identity,
     pub(crate) key: TokenKey,
     /// What goes into the tokens.
@@ -57,6 +59,14 @@ pub(crate) struct Service {
     ids: Ids,
     pub(crate) date: HttpDate,
     world: Mutex<World>,
+}
+
+/// Where the service is.
+#[derive(Default)]
+pub(crate) struct Urls {
+    pub(crate) base: String,
+    pub(crate) blobs: String,
+    pub(crate) identities: String,
 }
 
 /// How the service behaves.
@@ -132,7 +142,7 @@ pub(crate) struct World {
 impl Service {
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
-        (base_url, blob_url): (String, String),
+        urls: Urls,
         (identity, key): (Identity, TokenKey),
         roles: Vec<&'static str>,
         settings: Settings,
@@ -158,8 +168,9 @@ impl Service {
         let world = World { machines, actions: held, library, repeats: 0, investigations: 0 };
         Self {
             clock,
-            base_url,
-            blob_url,
+            base_url: urls.base,
+            blob_url: urls.blobs,
+            identity_url: urls.identities,
             identity,
             key,
             roles,

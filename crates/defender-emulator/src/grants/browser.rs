@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     form::Form,
     state::Code,
-    token::{Proof, application},
+    token::{Proof, application, is_kept},
 };
 use crate::{entra_error::EntraError, service::Service};
 
@@ -31,7 +31,7 @@ fn code(service: &Service, tenant: &str, query: &Form) -> Result<Response, Entra
     if port.parse::<u16>().is_err() {
         return Err(EntraError::bad("invalid_request", 50_011, "The redirect URI is not one that is registered."));
     }
-    query.need("scope")?;
+    let is_kept = is_kept(query.need("scope")?);
     if query.need("response_type")? != "code" || query.get("response_mode").is_some_and(|mode| mode != "query") {
         return Err(wrong("The response type or mode is not supported."));
     }
@@ -43,7 +43,7 @@ fn code(service: &Service, tenant: &str, query: &Form) -> Result<Response, Entra
     let state = utf8_percent_encode(query.get("state").unwrap_or_default(), NON_ALPHANUMERIC).to_string();
     let location = format!("{redirect_uri}/?code={code}&state={state}&session_state={}", Uuid::new_v4());
     let challenge = query.need("code_challenge")?.to_owned();
-    let kept = Code { redirect_uri: redirect_uri.to_owned(), challenge, ends, is_used: false };
+    let kept = Code { redirect_uri: redirect_uri.to_owned(), challenge, ends, is_used: false, is_kept };
     service.grants.state().codes.insert(code, kept);
     let location = HeaderValue::try_from(location).map_err(|_| wrong("The redirect URI is no header."))?;
     Ok((StatusCode::FOUND, [(LOCATION, location)]).into_response())

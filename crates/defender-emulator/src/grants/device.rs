@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     form::Form,
     state::Device,
-    token::{Proof, application},
+    token::{Proof, application, is_kept},
 };
 use crate::{entra::HEADERS, entra_error::EntraError, service::Service};
 
@@ -20,7 +20,7 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Gives a code.
 pub(super) fn begin(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Unwanted)?;
-    form.need("scope")?;
+    let is_kept = is_kept(form.need("scope")?);
     let code = Uuid::new_v4().to_string();
     let user_code: String = Uuid::new_v4().simple().to_string().to_ascii_uppercase().chars().take(9).collect();
     let uri = "https://microsoft.com/devicelogin";
@@ -33,14 +33,20 @@ pub(super) fn begin(service: &Service, tenant: &str, form: &Form) -> Result<Resp
         "message": format!("To sign in, use a web browser to open the page {uri} and enter the code {user_code}."),
     });
     let now = service.clock.elapsed();
-    let device =
-        Device { user_code, ends: now.saturating_add(LIFETIME), interval: INTERVAL, looked: now, decision: None };
+    let device = Device {
+        user_code,
+        ends: now.saturating_add(LIFETIME),
+        interval: INTERVAL,
+        looked: now,
+        decision: None,
+        is_kept,
+    };
     service.grants.state().devices.insert(code, device);
     Ok((StatusCode::OK, HEADERS, body.to_string()).into_response())
 }
 
-/// Whether the person is done: `Ok` once, when they have signed in.
-pub(super) fn look(service: &Service, form: &Form) -> Result<(), EntraError> {
+/// Whether the person is done: `Ok` once, when they have signed in, and whether the sign-in is to be kept.
+pub(super) fn look(service: &Service, form: &Form) -> Result<bool, EntraError> {
     let code = form.need("device_code")?;
     let now = service.clock.elapsed();
     let mut state = service.grants.state();
@@ -60,8 +66,9 @@ pub(super) fn look(service: &Service, form: &Form) -> Result<(), EntraError> {
         None => Err(EntraError::bad("authorization_pending", 70_016, "The user has not entered the code yet.")),
         Some(false) => Err(EntraError::bad("authorization_declined", 70_018, "The user declined.")),
         Some(true) => {
+            let is_kept = device.is_kept;
             state.devices.remove(code);
-            Ok(())
+            Ok(is_kept)
         }
     }
 }

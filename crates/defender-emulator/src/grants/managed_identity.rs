@@ -11,9 +11,10 @@ fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
 }
 
-/// What is wrong with a request for either, if anything.
-fn wrong(query: &Form, version: &str) -> Option<&'static str> {
-    if query.get("api-version") != Some(version) {
+/// What is wrong with a request for either, if anything. Versions are dates, and the oldest that will do is named.
+fn wrong(query: &Form, oldest: &str) -> Option<&'static str> {
+    let is_date = |version: &str| version.parse::<jiff::civil::Date>().is_ok();
+    if !query.get("api-version").is_some_and(|version| is_date(version) && version >= oldest) {
         return Some("Required query variable 'api-version' is missing or not supported");
     }
     (query.get("resource") != Some(AUDIENCE))

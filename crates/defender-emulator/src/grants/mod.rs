@@ -10,17 +10,20 @@
 mod assertion;
 mod browser;
 mod device;
+mod federation;
 mod form;
 mod managed_identity;
 mod owner;
 mod state;
 mod token;
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, to_bytes},
-    response::Response,
+    response::{IntoResponse, Response},
 };
-use http::{Method, Request};
+use http::{Method, Request, StatusCode, Uri, uri::Authority};
 
 use self::form::Form;
 pub(crate) use self::state::Grants;
@@ -28,16 +31,20 @@ use crate::service::Service;
 
 const LARGEST_BODY: usize = 1 << 20;
 
+/// Where the metadata service of a virtual machine answers.
+const IMDS: &str = "/metadata/identity/oauth2/token";
+/// Where App Service does, which each host of its has to itself: `IDENTITY_ENDPOINT` says.
+const APP_SERVICE: &str = "/msi/token";
+
 /// Answers what is one of these grants; gives back what is not.
 pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Result<Response, Request<Body>> {
+    if is_of_identities(service, request.uri()) {
+        return Ok(identity(service, &request));
+    }
     let path = request.uri().path().to_ascii_lowercase();
     let segments: Vec<_> = path.split('/').skip(1).collect();
     let query = Form::read(request.uri().query().unwrap_or_default());
     match (request.method(), segments.as_slice()) {
-        (&Method::GET, ["metadata", "identity", "oauth2", "token"]) => {
-            Ok(managed_identity::imds(service, request.headers(), &query))
-        }
-        (&Method::GET, ["msi", "token"]) => Ok(managed_identity::app_service(service, request.headers(), &query)),
         (&Method::GET, [tenant, "oauth2", "v2.0", "authorize"]) => Ok(browser::authorize(service, tenant, &query)),
         (&Method::POST, [tenant, "oauth2", "v2.0", what @ ("token" | "devicecode")]) => {
             let (head, body) = request.into_parts();
@@ -52,5 +59,33 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Result<
                 .map(|answer| answer.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url)))
         }
         _ => Err(request),
+    }
+}
+
+/// Answers at the plain listener: as the host of managed identities, and as nothing else.
+pub(crate) async fn of_identities(service: Arc<Service>, mut request: Request<Body>) -> Response {
+    let path = request.uri().path();
+    if path != IMDS && path != APP_SERVICE {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    // What a server is asked for has no host in it, and by that this one is told from the API.
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let whole = format!("{}{path}{query}", service.identity_url).parse();
+    *request.uri_mut() = whole.unwrap_or_default();
+    crate::api::answer(service, request).await
+}
+
+/// Whether a request came to the host of managed identities.
+fn is_of_identities(service: &Service, uri: &Uri) -> bool {
+    let host = service.identity_url.split_once("://").map(|(_, host)| host);
+    host.is_some() && uri.authority().map(Authority::as_str) == host
+}
+
+fn identity(service: &Service, request: &Request<Body>) -> Response {
+    let query = Form::read(request.uri().query().unwrap_or_default());
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, IMDS) => managed_identity::imds(service, request.headers(), &query),
+        (&Method::GET, APP_SERVICE) => managed_identity::app_service(service, request.headers(), &query),
+        _ => StatusCode::NOT_FOUND.into_response(),
     }
 }

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::state::Certificate;
+use super::state::{Certificate, Federation};
 use crate::{Emulator, jwt::Claims};
 
 impl Emulator {
@@ -18,7 +18,28 @@ impl Emulator {
         self.service.grants.state().certificates.push(certificate);
     }
 
-    /// Trusts a token of another issuer for the application, as a federated credential would.
+    /// Gives the application a federated credential: tokens of `issuer` for `subject` and `audience`, signed as RS256 with the
+    /// issuer's key (its public half as PKCS#1 or as `SubjectPublicKeyInfo`), are taken for the application's own. All three
+    /// must match to the letter case. Entra's own audience for it is `api://AzureADTokenExchange`.
+    pub fn trust_federation(
+        &self,
+        issuer: impl Into<String>,
+        subject: impl Into<String>,
+        audience: impl Into<String>,
+        public_key: &[u8],
+    ) {
+        let (issuer, subject, audience) = (issuer.into(), subject.into(), audience.into());
+        let federation = Federation { issuer, subject, audience, public_key: public_key.to_vec() };
+        self.service.grants.state().federations.push(federation);
+    }
+
+    /// Ends every sign-in so far, as an administrator does: the refresh tokens that were given are of no use.
+    pub fn revoke_sign_ins(&self) {
+        self.service.grants.state().refresh_tokens.values_mut().for_each(|sign_in| sign_in.is_revoked = true);
+    }
+
+    /// Trusts this one token of another issuer for the application, whatever it says: shorter than
+    /// [`trust_federation`](Self::trust_federation).
     pub fn trust_federated_token(&self, token: impl Into<String>) {
         self.service.grants.state().federated.insert(token.into());
     }
@@ -39,10 +60,17 @@ impl Emulator {
         device.map(|device| device.decision = Some(agrees)).is_some()
     }
 
-    /// What stands in `IDENTITY_ENDPOINT` on App Service.
+    /// Where the metadata service of a virtual machine is, in the place of `http://169.254.169.254`: over plain http on the
+    /// loopback, as the real one is on the machine's own link. Without a socket, it is at the real one's address.
+    #[must_use]
+    pub fn imds_endpoint(&self) -> &str {
+        &self.service.identity_url
+    }
+
+    /// What stands in `IDENTITY_ENDPOINT` on App Service: over plain http on the loopback, as the real one is.
     #[must_use]
     pub fn identity_endpoint(&self) -> String {
-        format!("{}/msi/token", self.base_url())
+        format!("{}{}", self.service.identity_url, super::APP_SERVICE)
     }
 
     /// What stands in `IDENTITY_HEADER` on App Service, made at start.

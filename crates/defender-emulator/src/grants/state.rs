@@ -20,15 +20,32 @@ pub(crate) struct Grants {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) certificates: Vec<Certificate>,
-    /// Tokens of another issuer that are taken for the application.
+    /// Tokens of another issuer that are taken for the application, whatever they say.
     pub(super) federated: BTreeSet<String>,
+    /// Issuers whose tokens are.
+    pub(super) federations: Vec<Federation>,
     /// The ids of assertions that were used.
     pub(super) used: BTreeSet<String>,
     /// By device code.
     pub(super) devices: BTreeMap<String, Device>,
     /// By authorization code.
     pub(super) codes: BTreeMap<String, Code>,
-    pub(super) refresh_tokens: BTreeSet<String>,
+    pub(super) refresh_tokens: BTreeMap<String, SignIn>,
+}
+
+/// A federated credential of the application's.
+pub(super) struct Federation {
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) audience: String,
+    pub(super) public_key: Vec<u8>,
+}
+
+/// What a refresh token stands for.
+pub(super) struct SignIn {
+    /// When it was given, or used last.
+    pub(super) used: Timestamp,
+    pub(super) is_revoked: bool,
 }
 
 /// A certificate of the application's, by its two thumbprints.
@@ -46,6 +63,8 @@ pub(super) struct Device {
     pub(super) interval: Duration,
     pub(super) looked: Duration,
     pub(super) decision: Option<bool>,
+    /// Whether a refresh token was asked for.
+    pub(super) is_kept: bool,
 }
 
 /// A browser that has signed in.
@@ -54,6 +73,8 @@ pub(super) struct Code {
     pub(super) challenge: String,
     pub(super) ends: Timestamp,
     pub(super) is_used: bool,
+    /// Whether a refresh token was asked for.
+    pub(super) is_kept: bool,
 }
 
 impl Grants {

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{assertion, device, form::Form};
+use super::{assertion, device, form::Form, state::SignIn};
 use crate::{
     entra::HEADERS,
     entra_error::EntraError,
@@ -17,6 +17,9 @@ use crate::{
     jwt::{Claims, Refusal},
     service::Service,
 };
+
+/// How long a refresh token lives that nobody uses: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>.
+const INACTIVE_DAYS: i64 = 90;
 
 /// Answers one of the grants of this module; `None` for what is not.
 pub(super) fn answer(service: &Service, tenant: &str, form: &Form) -> Option<Result<Response, EntraError>> {
@@ -28,7 +31,7 @@ pub(super) fn answer(service: &Service, tenant: &str, form: &Form) -> Option<Res
         "urn:ietf:params:oauth:grant-type:jwt-bearer" => on_behalf_of(service, tenant, form),
         "urn:ietf:params:oauth:grant-type:device_code" => {
             let looked = application(service, tenant, form, Proof::Unwanted).and_then(|()| device::look(service, form));
-            looked.and_then(|()| issue(service, form, Holder::User))
+            looked.and_then(|is_kept| issue(service, form, Holder::User { is_kept }))
         }
         "authorization_code" => code(service, tenant, form),
         "refresh_token" => refresh(service, tenant, form),
@@ -97,7 +100,7 @@ fn code(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraE
     let (given, verifier) = (form.need("code")?, form.need("code_verifier")?);
     let redirect_uri = form.need("redirect_uri")?;
     let dead = |number, text: &str| Err(EntraError::bad("invalid_grant", number, text));
-    {
+    let is_kept = {
         let mut state = service.grants.state();
         let Some(code) = state.codes.get_mut(given) else { return dead(70_000, "The provided code is not valid.") };
         if std::mem::replace(&mut code.is_used, true) {
@@ -113,17 +116,35 @@ fn code(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraE
         if !(43..=128).contains(&verifier.len()) || challenge != code.challenge {
             return dead(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization.");
         }
-    }
-    issue(service, form, Holder::User)
+        code.is_kept
+    };
+    issue(service, form, Holder::User { is_kept })
 }
 
 fn refresh(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Optional)?;
-    // The one that is used stays good: Entra does not revoke it when it gives a new one.
-    if !service.grants.state().refresh_tokens.contains(form.need("refresh_token")?) {
-        return Err(EntraError::bad("invalid_grant", 70_000, "The provided refresh token is not valid."));
+    let dead = |number, text: &str| Err(EntraError::bad("invalid_grant", number, text));
+    {
+        let now = service.clock.now();
+        let mut state = service.grants.state();
+        // The one that is used stays good: Entra does not revoke it when it gives a new one.
+        let Some(sign_in) = state.refresh_tokens.get_mut(form.need("refresh_token")?) else {
+            return dead(70_000, "The provided refresh token is not valid.");
+        };
+        if sign_in.is_revoked {
+            return dead(50_173, "The provided grant has expired due to it being revoked.");
+        }
+        if now.duration_since(sign_in.used).as_secs() >= INACTIVE_DAYS * 24 * 3_600 {
+            return dead(700_082, "The refresh token has expired due to inactivity.");
+        }
+        sign_in.used = now;
     }
-    issue(service, form, Holder::User)
+    issue(service, form, Holder::User { is_kept: true })
+}
+
+/// Whether a sign-in for `scope` gives a refresh token.
+pub(super) fn is_kept(scope: &str) -> bool {
+    scope.split_whitespace().any(|scope| scope == "offline_access")
 }
 
 /// An application's access token for the one audience, and how long it lives.
@@ -141,8 +162,10 @@ fn signed(service: &Service, claims: &Claims) -> Result<(String, Duration), Entr
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holder {
     Application,
-    /// A user who signed in, and gets a refresh token.
-    User,
+    /// A user who signed in, and gets a refresh token if one was asked for.
+    User {
+        is_kept: bool,
+    },
     /// A user on whose behalf the application asks.
     Represented,
 }
@@ -158,14 +181,15 @@ fn issue(service: &Service, form: &Form, holder: Holder) -> Result<Response, Ent
     }
     let (token, lifetime) = match holder {
         Holder::Application => access_token(service)?,
-        Holder::User | Holder::Represented => signed(service, &Claims::of_user(service))?,
+        Holder::User { .. } | Holder::Represented => signed(service, &Claims::of_user(service))?,
     };
     let seconds = lifetime.as_secs();
     let mut body =
         json!({ "token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token });
-    if let (Holder::User, Some(body)) = (holder, body.as_object_mut()) {
+    if let (Holder::User { is_kept: true }, Some(body)) = (holder, body.as_object_mut()) {
         let refresh = format!("1.{}", Uuid::new_v4());
-        service.grants.state().refresh_tokens.insert(refresh.clone());
+        let sign_in = SignIn { used: service.clock.now(), is_revoked: false };
+        service.grants.state().refresh_tokens.insert(refresh.clone(), sign_in);
         body.insert("refresh_token".to_owned(), refresh.into());
     }
     Ok((StatusCode::OK, HEADERS, body.to_string()).into_response())

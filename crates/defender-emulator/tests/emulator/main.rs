@@ -10,6 +10,7 @@ mod duplicates;
 mod every_action;
 mod faults;
 mod faults_in_process;
+mod grants;
 mod here;
 mod in_process;
 mod ledger;

@@ -1,0 +1,148 @@
+//! An application that signs.
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use defender_transport::Clock;
+use serde_json::{Value, json};
+
+use super::{BY_ASSERTION, Signer, ask, refusal};
+use crate::driver::Driver;
+
+/// What stands for the certificate: the emulator knows it by its digests alone.
+const CERTIFICATE: &[u8] = b"a certificate";
+
+struct Application {
+    driver: Driver,
+    signer: Signer,
+}
+
+impl Application {
+    async fn new() -> Self {
+        let (driver, signer) = (Driver::start().await, Signer::new());
+        driver.emulator.trust_certificate(CERTIFICATE, &signer.public_key());
+        Self { driver, signer }
+    }
+
+    fn head(algorithm: &str) -> Value {
+        let of = |algorithm| URL_SAFE_NO_PAD.encode(digest(algorithm, CERTIFICATE));
+        match algorithm {
+            "PS256" => json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": of(&SHA256) }),
+            other => json!({ "alg": other, "typ": "JWT", "x5t": of(&SHA1_FOR_LEGACY_USE_ONLY) }),
+        }
+    }
+
+    fn claims(&self) -> Value {
+        let emulator = &self.driver.emulator;
+        let now = self.driver.clock.now().as_second();
+        json!({
+            "aud": format!("{}/{}/oauth2/v2.0/token", emulator.authority(), emulator.tenant_id()),
+            "iss": emulator.client_id(),
+            "sub": emulator.client_id(),
+            "jti": uuid::Uuid::new_v4().to_string(),
+            "nbf": now,
+            "exp": now + 600,
+        })
+    }
+
+    async fn asks(&self, assertion: &str) -> crate::driver::Answer {
+        let parameters = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", BY_ASSERTION),
+            ("client_assertion", assertion),
+        ];
+        ask(&self.driver, &parameters).await
+    }
+
+    async fn number(&self, head: &Value, claims: &Value) -> u64 {
+        refusal(&self.asks(&self.signer.sign(head, claims)).await).0
+    }
+}
+
+#[tokio::test]
+async fn one_of_either_algorithm_is_taken() {
+    let application = Application::new().await;
+    for algorithm in ["PS256", "RS256"] {
+        let assertion = application.signer.sign(&Application::head(algorithm), &application.claims());
+        let answer = application.asks(&assertion).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.json().get("refresh_token").is_none(), "an application is given none");
+    }
+}
+
+#[tokio::test]
+async fn each_claim_is_checked() {
+    let application = Application::new().await;
+    let now = application.driver.clock.now().as_second();
+    let other = Value::from("other");
+    for (claim, value, number) in [
+        ("aud", other.clone(), 700_023),
+        ("aud", json!(application.driver.emulator.authority()), 700_023),
+        ("iss", other.clone(), 700_021),
+        ("sub", other, 700_021),
+        ("nbf", json!(now + 1), 700_024),
+        ("exp", json!(now), 700_024),
+        ("exp", Value::Null, 700_024),
+        ("jti", Value::Null, 700_027),
+        ("jti", json!(""), 700_027),
+    ] {
+        let mut claims = application.claims();
+        claims[claim] = value;
+        assert_eq!(application.number(&Application::head("PS256"), &claims).await, number, "{claim}: {claims}");
+    }
+}
+
+#[tokio::test]
+async fn the_thumbprint_and_the_signature_are_checked() {
+    let application = Application::new().await;
+    let (ps256, rs256) = (Application::head("PS256"), Application::head("RS256"));
+    for head in [
+        json!({ "alg": "PS256", "x5t": rs256["x5t"] }),
+        json!({ "alg": "RS256", "x5t#S256": ps256["x5t#S256"] }),
+        json!({ "alg": "PS256", "x5t#S256": URL_SAFE_NO_PAD.encode(digest(&SHA256, b"another")) }),
+        json!({ "alg": "none", "x5t": rs256["x5t"] }),
+        json!({ "alg": "HS256", "x5t": rs256["x5t"] }),
+    ] {
+        assert_eq!(application.number(&head, &application.claims()).await, 700_027, "{head}");
+    }
+    // Signed in the one way and called the other.
+    let signed = application.signer.sign(&rs256, &application.claims());
+    let (_, rest) = signed.split_once('.').unwrap();
+    let mixed = format!("{}.{rest}", URL_SAFE_NO_PAD.encode(ps256.to_string()));
+    // Another's signature, none, and claims that were changed afterwards.
+    let foreign = Signer::new().sign(&ps256, &application.claims());
+    let (bare, _) = foreign.rsplit_once('.').unwrap();
+    let good = application.signer.sign(&ps256, &application.claims());
+    let parts: Vec<_> = good.split('.').collect();
+    let changed = format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(application.claims().to_string()), parts[2]);
+    for assertion in [mixed, foreign.clone(), format!("{bare}."), changed, "opaque".to_owned(), "a.b.c".to_owned()] {
+        assert_eq!(refusal(&application.asks(&assertion).await), (700_027, "invalid_client".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn one_is_good_once() {
+    let application = Application::new().await;
+    let assertion = application.signer.sign(&Application::head("PS256"), &application.claims());
+    assert_eq!(application.asks(&assertion).await.status, 200);
+    assert_eq!(refusal(&application.asks(&assertion).await).0, 700_027);
+}
+
+#[tokio::test]
+async fn one_of_another_kind_or_beside_a_secret_is_refused() {
+    let application = Application::new().await;
+    let assertion = application.signer.sign(&Application::head("PS256"), &application.claims());
+    let parameters = |kind: &'static str, secret: &'static str| {
+        [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", kind),
+            ("client_secret", secret),
+            ("client_assertion", assertion.as_str()),
+        ]
+        .map(|(name, value)| (name, value.to_owned()))
+    };
+    for (kind, secret, number) in [("", "", 900_144), ("other", "", 900_144), (BY_ASSERTION, "secret", 90_023)] {
+        let parameters = parameters(kind, secret);
+        let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(refusal(&ask(&application.driver, &parameters).await).0, number);
+    }
+}
