@@ -240,7 +240,8 @@ impl DefenderClientBuilder {
         })?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let settings = Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry };
-        let mut context = Context::new(stack::tokens(Arc::clone(&wire), &settings), Arc::clone(&clock), self.cloud);
+        let mut context = Context::new(stack::tokens(Arc::clone(&wire), &settings), Arc::clone(&clock), self.cloud)
+            .retry(settings.retry());
         if let Some(authority) = self.authority {
             context = context.authority(authority);
         }

@@ -165,9 +165,8 @@ fn without_token(error: defender_transport::Error) -> Error {
     let told = Error::new(ErrorKind::Credential);
     match error.into_source() {
         Some(source) => {
-            let unreached = source
-                .downcast_ref::<defender_auth::Error>()
-                .is_some_and(|error| matches!(error.kind(), defender_auth::ErrorKind::Transport));
+            let unreached =
+                source.downcast_ref::<defender_auth::Error>().is_some_and(defender_auth::Error::is_retryable);
             told.retryable(unreached).caused_by(source)
         }
         None => told,

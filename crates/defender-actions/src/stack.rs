@@ -25,7 +25,7 @@ impl Settings {
     }
 
     /// The policy for what may be sent again, within the time of a whole call.
-    fn retry(&self) -> Retry {
+    pub(crate) fn retry(&self) -> Retry {
         self.timeouts.total.map_or(self.retry, |total| self.retry.total(total))
     }
 }
@@ -50,14 +50,14 @@ pub(crate) fn api(
     Ok(paced.retrying(clock()).policy(settings.retry()).shared())
 }
 
-/// What calls for tokens travel through: they are of no lane, and nobody puts a token on them.
+/// What calls for tokens travel through: they are of no lane, nobody puts a token on them, and who asks for a token asks
+/// again by itself, since an assertion is good once and a code too.
 pub(crate) fn tokens(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
     let clock = || settings.clock();
     let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
-    let retry = settings.retry().unauthorized_is_final();
-    wire.collected().retrying(clock()).policy(retry).shared()
+    wire.collected().shared()
 }
 
 /// What downloads by a link travel through. The link is the permission: nobody puts a token on them, and they are of no lane.

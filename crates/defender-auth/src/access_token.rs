@@ -22,6 +22,23 @@ impl AccessToken {
         Self { secret: Arc::new(Secret::new(secret)), expires_on, refresh_on: None }
     }
 
+    /// A token as an issuer gave it at `now`: one that has ended already, or that no header can carry, is none.
+    pub(crate) fn issued(text: &str, now: Timestamp, expires_on: Timestamp) -> Result<Self, Error> {
+        let unusable = |what: &str| Err(Error::new(ErrorKind::Response).context(what));
+        if text.is_empty() {
+            return unusable("its token is empty");
+        }
+        // What RFC 6749 allows, less the blank. Kept, another would fail each call until its end.
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return unusable("its token holds a byte that no token has");
+        }
+        if expires_on <= now {
+            // Kept, it would be asked for again at each call.
+            return unusable("its token has ended already; check this machine's clock");
+        }
+        Ok(Self::new(text, expires_on))
+    }
+
     /// Adds the moment from which it should be replaced, where the issuer names one (`refresh_in`).
     #[must_use]
     pub fn refresh_on(mut self, refresh_on: Timestamp) -> Self {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Cached, Context, Error, ErrorKind, TokenCredential, TokenRequest,
+    AccessToken, Cached, Context, Error, TokenCredential, TokenRequest,
     oauth::{Proof, TokenEndpoint},
+    registration::Registration,
     secret::Secret,
     workload_identity::TokenFile,
 };
@@ -36,22 +37,14 @@ impl Proving {
     }
 }
 
-/// Refuses a setting that is empty.
-pub(crate) fn given(what: &str, value: &str) -> Result<(), Error> {
-    if value.trim().is_empty() {
-        return Err(Error::new(ErrorKind::Configuration).context(format!("the {what} is empty")));
-    }
-    Ok(())
-}
-
 /// The live credential of an application, which keeps its token.
 pub(crate) fn connect(
     context: &Context,
-    (tenant, client_id, proving): (String, String, Proving),
+    (registration, proving): (Registration, Proving),
 ) -> Result<Arc<dyn TokenCredential>, Error> {
-    let endpoint = TokenEndpoint::new(context, &tenant)?;
+    let endpoint = TokenEndpoint::new(context, &registration.tenant, registration.authority.as_deref())?;
     let clock = Arc::clone(endpoint.clock());
-    Ok(Arc::new(Cached::new(Application { client_id, proving, endpoint }, clock)))
+    Ok(Arc::new(Cached::new(Application { client_id: registration.client_id, proving, endpoint }, clock)))
 }
 
 #[derive(Debug)]
@@ -64,7 +57,13 @@ struct Application {
 #[async_trait]
 impl TokenCredential for Application {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
-        let proof = self.proving.proof(&self.endpoint)?;
-        self.endpoint.client_credentials(&self.client_id, &proof, ask.claims.as_deref()).await
+        let mut tries = self.endpoint.tries();
+        loop {
+            let proof = self.proving.proof(&self.endpoint)?;
+            match self.endpoint.client_credentials(&self.client_id, &proof, ask.claims.as_deref()).await {
+                Err(error) => tries.after(error).await?,
+                granted => return granted,
+            }
+        }
     }
 }

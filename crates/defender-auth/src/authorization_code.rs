@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
     loopback::Loopback,
+    secret::Secret,
     session::{Person, Session},
     within::within,
 };
@@ -49,6 +50,14 @@ impl AuthorizationCodeCredential {
         open: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         Self { person: Person::new(tenant, client_id), open: Arc::new(open) }
+    }
+
+    /// The secret of a confidential client, whose redirect URI is of the kind *web*. A public client has none, and must not
+    /// send one.
+    #[must_use]
+    pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
+        self.person.secret = Some(Secret::new(secret));
+        self
     }
 
     /// The API's delegated permissions to ask for, such as `Machine.Isolate`. Default: all that were granted.
@@ -101,8 +110,14 @@ impl Live {
         let code = within(&**endpoint.clock(), PATIENCE, loopback.code(&sign_in)).await;
         let code = code.ok_or_else(|| failed("nobody signed in within five minutes"))??;
         drop(loopback); // It is closed before anything else is asked.
-        let granted = endpoint.code(client_id, proof, &sign_in, &code, scope).await?;
-        self.session.keep(granted).await
+        let mut tries = endpoint.tries();
+        loop {
+            match endpoint.code(client_id, proof, &sign_in, &code, scope).await {
+                // A code is good once, and one that is brought again may end what it was taken for.
+                Err(error) => tries.after_if_unseen(error).await?,
+                Ok(granted) => return self.session.keep(granted).await,
+            }
+        }
     }
 }
 

@@ -71,8 +71,9 @@ impl<T: Transport> Transport for Authorized<T> {
 
 /// A credential of ours has tried again where that was of use. One of somebody else's is asked again by whoever sends again.
 fn without_token(error: crate::Error) -> Error {
-    let has_tried = error.kind() != crate::ErrorKind::Other;
+    let (has_tried, wait) = (error.kind() != crate::ErrorKind::Other, error.retry_after());
     let told = Error::new(ErrorKind::Credential).caused_by(error);
+    let told = wait.into_iter().fold(told, Error::again_after);
     if has_tried { told.lasting() } else { told }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     Connect, Context, Error, TokenCredential,
-    application::{self, Proving, given},
-    environment::{CLIENT, Environment, SECRET, TENANT},
+    application::{self, Proving},
+    environment::{Environment, SECRET},
+    registration::{Registration, given},
     secret::Secret,
 };
 
@@ -18,8 +19,7 @@ use crate::{
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-create-app-webapp>.
 #[derive(Clone, Debug)]
 pub struct ClientSecretCredential {
-    tenant: String,
-    client_id: String,
+    registration: Registration,
     secret: Secret,
 }
 
@@ -27,10 +27,20 @@ impl ClientSecretCredential {
     /// The application `client_id` in `tenant` (an id or a domain) with the secret's *value*, which is not its id.
     #[must_use]
     pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self { tenant: tenant.into(), client_id: client_id.into(), secret: Secret::new(secret) }
+        Self { registration: Registration::new(tenant, client_id), secret: Secret::new(secret) }
     }
 
-    /// The application in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, as the Azure SDKs name them.
+    /// The same application in another tenant: that of a customer, who has consented to it. One description serves for many;
+    /// connect each over the same wire.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.registration.tenant = tenant.into();
+        self
+    }
+
+    /// The application in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, as the Azure SDKs name them; and
+    /// where `AZURE_AUTHORITY_HOST` is set, with or without `https://`, its tokens come from there, unless the context names
+    /// an authority of its own.
     ///
     /// # Errors
     ///
@@ -40,15 +50,15 @@ impl ClientSecretCredential {
     }
 
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let [tenant, client_id, secret] = environment.all([TENANT, CLIENT, SECRET])?;
-        Ok(Self::new(tenant, client_id, secret))
+        let (registration, secret) = Registration::from_environment(environment, SECRET)?;
+        Ok(Self { registration, secret: Secret::new(secret) })
     }
 
-    /// The tenant, the client, and what proves who it is.
-    pub(crate) fn proving(self) -> Result<(String, String, Proving), Error> {
-        given("client id", &self.client_id)?;
+    /// The application, and what proves who it is.
+    pub(crate) fn proving(self) -> Result<(Registration, Proving), Error> {
+        self.registration.of_one_tenant()?;
         given("client secret", self.secret.reveal())?;
-        Ok((self.tenant, self.client_id, Proving::Secret(self.secret)))
+        Ok((self.registration, Proving::Secret(self.secret)))
     }
 }
 
@@ -68,7 +78,10 @@ mod tests {
         let environment = Environment::of(&[("AZURE_CLIENT_ID", "id"), ("AZURE_CLIENT_SECRET", "  ")]);
         let error = ClientSecretCredential::from_environment(&environment).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert!(error.to_string().ends_with("AZURE_TENANT_ID, AZURE_CLIENT_SECRET"), "{error}");
+        assert!(
+            error.to_string().contains("set the environment variables AZURE_TENANT_ID, AZURE_CLIENT_SECRET;"),
+            "{error}"
+        );
     }
 
     #[test]

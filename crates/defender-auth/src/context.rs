@@ -2,21 +2,35 @@
 
 use std::sync::Arc;
 
-use defender_transport::{Clock, Transport};
+use defender_transport::{Clock, Retry, Transport};
 
-use crate::Cloud;
+use crate::{Cloud, Error, ErrorKind, environment::AUTHORITY};
+
+/// Hosts from which tokens of one cloud come, and of no other. Those of China are here to be told from ours: the API is not
+/// there. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
+const KNOWN: [&str; 4] = [
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.partner.microsoftonline.cn",
+    "login.chinacloudapi.cn",
+];
 
 /// The wire, the clock and the cloud of a credential.
 ///
 /// Authority and audience are settings of their own and never derived from the API's address: a token for the audience
 /// `https://api.securitycenter.microsoft.com` is the right one for `https://api.security.microsoft.com`.
+///
+/// The wire is one that sends once: credentials ask again by themselves, since each knows what may be sent twice. Its
+/// redirects must be refused, which every [`Transport`] owes.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) managed_identity_transport: Option<Arc<dyn Transport>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) authority: String,
+    pub(crate) retry: Retry,
     pub(crate) audience: String,
+    cloud: Cloud,
+    authority: Option<String>,
 }
 
 impl Context {
@@ -27,15 +41,18 @@ impl Context {
             transport,
             managed_identity_transport: None,
             clock,
-            authority: cloud.authority().to_owned(),
+            retry: Retry::default(),
             audience: cloud.audience().to_owned(),
+            cloud,
+            authority: None,
         }
     }
 
-    /// Another authority, such as `https://login.microsoftonline.com`. It must be https.
+    /// Another authority, such as `https://login.microsoftonline.com`. It must be https. It comes before one that the
+    /// environment names (`AZURE_AUTHORITY_HOST`).
     #[must_use]
     pub fn authority(mut self, authority: impl Into<String>) -> Self {
-        self.authority = authority.into();
+        self.authority = Some(authority.into());
         self
     }
 
@@ -43,6 +60,14 @@ impl Context {
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
+        self
+    }
+
+    /// How often to ask the token endpoint where it is not reached, is in trouble (5xx) or says that there are too many
+    /// requests (429). Default: [`Retry::default`]. The hosts of managed identities have rules of their own.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
         self
     }
 
@@ -54,5 +79,23 @@ impl Context {
     pub fn managed_identity_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.managed_identity_transport = Some(transport);
         self
+    }
+
+    /// Where tokens come from: what this context was told, else what the environment `named`, else the cloud's own.
+    ///
+    /// The environment's may be any host but another cloud's: the audience would not be known there.
+    pub(crate) fn authority_for(&self, named: Option<&str>) -> Result<String, Error> {
+        let (None, Some(named)) = (&self.authority, named) else {
+            return Ok(self.authority.clone().unwrap_or_else(|| self.cloud.authority().to_owned()));
+        };
+        let named = named.trim().trim_end_matches('/');
+        let host = named.split_once("://").map_or(named, |(_, rest)| rest).to_ascii_lowercase();
+        let ours = self.cloud.authority();
+        if KNOWN.contains(&host.as_str()) && !ours.ends_with(&format!("//{host}")) {
+            return Err(Error::new(ErrorKind::Configuration).context(format!(
+                "{AUTHORITY} is `{host}`, and the authority of the cloud is `{ours}`; choose the cloud that fits, or unset it"
+            )));
+        }
+        Ok(if named.contains("://") { named.to_owned() } else { format!("https://{named}") })
     }
 }

@@ -114,7 +114,13 @@ impl Live {
     async fn sign_in(&self, claims: Option<&str>) -> Result<AccessToken, Error> {
         let Session { endpoint, client_id, scope, .. } = &self.session;
         let clock = endpoint.clock();
-        let code = endpoint.device_code(client_id, scope, claims).await?;
+        let mut tries = endpoint.tries();
+        let code = loop {
+            match endpoint.device_code(client_id, scope, claims).await {
+                Err(error) => tries.after(error).await?,
+                Ok(code) => break code,
+            }
+        };
         let ends = clock.elapsed().saturating_add(code.expires_in);
         let message = code.message.clone().unwrap_or_else(|| {
             format!("To sign in, open {} in a browser and enter the code {}.", code.verification_uri, code.user_code)
@@ -136,7 +142,7 @@ impl Live {
                 Ok(Polled::Pending) => {}
                 Ok(Polled::SlowDown) => interval = interval.saturating_add(SLOWER),
                 // The person cannot help it: RFC 8628 has the client back off and go on.
-                Err(error) if error.kind() == ErrorKind::Transport => interval = interval.saturating_mul(2),
+                Err(error) if error.is_retryable() => interval = interval.saturating_mul(2),
                 Err(error) => return Err(error),
             }
         }

@@ -82,6 +82,12 @@ impl EntraError {
         self.correlation_id.as_deref()
     }
 
+    /// What Microsoft's support asks for beside it.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.trace_id.as_deref()
+    }
+
     /// A finer word than [`error`](Self::error), where there is one.
     #[must_use]
     pub fn suberror(&self) -> Option<&str> {
@@ -118,8 +124,11 @@ impl EntraError {
             7_000_218 => "give the application a secret or a certificate, or allow public client flows on it",
             700_025 => "a public client has no secret; leave the secret out",
             700_027 => "upload the certificate to the application, and check that it has not expired",
+            700_021 | 700_023 => {
+                "the assertion is for another application or tenant; check client id, tenant and authority"
+            }
             700_024 => "the assertion has expired; check this machine's clock and the token file",
-            70_021 | 700_211 | 700_213 | 7_002_138 => {
+            70_021 | 700_211..=700_213 | 7_002_138 => {
                 "no federated credential fits; compare issuer, subject and audience, letter case too. A new one takes \
                  minutes to spread"
             }
@@ -134,6 +143,7 @@ impl EntraError {
             50_194 => "the application is for one tenant; give the tenant's id instead of `common`",
             50_020 | 50_105 => "the user is not in the tenant, or not assigned to the application",
             50_173 | 70_008 | 700_082 | 70_043 => "the sign-in has ended; sign in again",
+            70_016 => "nobody has entered the device code yet; wait",
             70_018..=70_020 => "the device code is wrong or has expired; begin again",
             50_196 => "too many requests for the same token; keep the token that you have",
             50_033 | 90_006 | 90_024 | 90_033 => "the endpoint is in trouble; try again later",

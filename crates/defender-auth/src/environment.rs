@@ -8,13 +8,25 @@ pub(crate) const SECRET: &str = "AZURE_CLIENT_SECRET";
 pub(crate) const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
 pub(crate) const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 pub(crate) const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
-#[cfg(feature = "certificate")]
 pub(crate) const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
-#[cfg(feature = "certificate")]
 pub(crate) const CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
 
-/// Looks a variable up.
-type LookUp = dyn Fn(&str) -> Option<String>;
+/// Whatever of these is set is told where no credential can be made of it. The last two are of a grant that is not offered.
+const TOLD: [&str; 10] = [
+    TENANT,
+    CLIENT,
+    SECRET,
+    CERTIFICATE,
+    CERTIFICATE_PASSWORD,
+    CERTIFICATE_CHAIN,
+    TOKEN_FILE,
+    AUTHORITY,
+    "AZURE_USERNAME",
+    "AZURE_PASSWORD",
+];
+
+/// Looks a variable up; the error is for one that is no text.
+type LookUp = dyn Fn(&str) -> Result<Option<String>, ()>;
 
 /// The environment, or what a test puts in its place.
 pub(crate) struct Environment(Box<LookUp>);
@@ -22,20 +34,32 @@ pub(crate) struct Environment(Box<LookUp>);
 impl Environment {
     /// The process' own.
     pub(crate) fn of_process() -> Self {
-        Self(Box::new(|name| std::env::var(name).ok()))
+        Self(Box::new(|name| match std::env::var(name) {
+            Ok(value) => Ok(Some(value)),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => Err(()),
+        }))
     }
 
-    /// These variables and no others.
+    /// These variables and no others; `\0` stands for a value that is no text.
     #[cfg(test)]
     pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
         let known: std::collections::HashMap<String, String> =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self(Box::new(move |name| known.get(name).cloned()))
+        Self(Box::new(move |name| match known.get(name) {
+            Some(value) if value == "\0" => Err(()),
+            value => Ok(value.cloned()),
+        }))
     }
 
     /// The value of a variable that is set, and not blank.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name).filter(|value| !value.trim().is_empty())
+        (self.0)(name).ok().flatten().filter(|value| !value.trim().is_empty())
+    }
+
+    /// Whether it is set to something, if only to what is no text.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        (self.0)(name).is_err() || self.get(name).is_some()
     }
 
     /// The values of all of `names`, or an error that names those that are missing, blank or not text.
@@ -46,7 +70,22 @@ impl Environment {
         if missing.is_empty() {
             return Ok(values.map(Option::unwrap_or_default));
         }
-        Err(Error::new(ErrorKind::Configuration)
-            .context(format!("set the environment variables {}", missing.join(", "))))
+        Err(Error::new(ErrorKind::Configuration).context(format!(
+            "set the environment variables {}; {}",
+            missing.join(", "),
+            self.seen()
+        )))
+    }
+
+    /// What there is, by names and never by values.
+    pub(crate) fn seen(&self) -> String {
+        let told = TOLD.iter().filter_map(|name| match (self.0)(name) {
+            Ok(None) => None,
+            Ok(Some(value)) if value.trim().is_empty() => Some(format!("{name} (blank)")),
+            Ok(Some(_)) => Some((*name).to_owned()),
+            Err(()) => Some(format!("{name} (not text)")),
+        });
+        let told: Vec<_> = told.collect();
+        if told.is_empty() { "none of AZURE_* is set".to_owned() } else { format!("set are {}", told.join(", ")) }
     }
 }

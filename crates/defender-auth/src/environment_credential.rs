@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ClientCertificateCredential;
 use crate::{
     ClientSecretCredential, Connect, Context, Error, ErrorKind, TokenCredential, WorkloadIdentityCredential,
-    environment::{AUTHORITY, CERTIFICATE, Environment, SECRET, TOKEN_FILE},
+    environment::{CERTIFICATE, Environment, SECRET, TOKEN_FILE},
 };
 
 /// The one credential that the environment describes, by the variables as the Azure SDKs name them.
@@ -18,9 +18,12 @@ use crate::{
 /// | `AZURE_FEDERATED_TOKEN_FILE` | [`WorkloadIdentityCredential`] |
 ///
 /// each with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. Nothing is tried one after the other: the same environment gives the
-/// same credential or the same error, whatever is reachable. `AZURE_AUTHORITY_HOST` does not choose the authority, which is
-/// the context's; where the two differ, connecting is an error. A managed identity needs no variables, and is asked for by
-/// its own type.
+/// same credential or the same error, whatever is reachable. A managed identity needs no variables, and is asked for by its
+/// own type.
+///
+/// `AZURE_AUTHORITY_HOST`, with or without `https://` before it and a slash behind it, is where tokens come from, unless the
+/// context names an authority of its own. If it is that of another cloud than the context's, connecting is an error: the
+/// tokens would be for an audience that is not known there.
 ///
 /// ```no_run
 /// # fn example() -> Result<(), defender_auth::Error> {
@@ -39,10 +42,7 @@ pub fn credential_from_env() -> Result<EnvironmentCredential, Error> {
 
 /// What [`credential_from_env`] found.
 #[derive(Clone, Debug)]
-pub struct EnvironmentCredential {
-    found: Found,
-    authority: Option<String>,
-}
+pub struct EnvironmentCredential(Found);
 
 #[derive(Clone, Debug)]
 enum Found {
@@ -56,7 +56,7 @@ impl EnvironmentCredential {
     fn from_environment(environment: &Environment) -> Result<Self, Error> {
         let wrong = |what: String| Error::new(ErrorKind::Configuration).context(what);
         let choices = [SECRET, CERTIFICATE, TOKEN_FILE];
-        let set: Vec<_> = choices.into_iter().filter(|name| environment.get(name).is_some()).collect();
+        let set: Vec<_> = choices.into_iter().filter(|name| environment.has(name)).collect();
         let found = match set.as_slice() {
             [SECRET] => Found::Secret(ClientSecretCredential::from_environment(environment)?),
             #[cfg(feature = "certificate")]
@@ -66,32 +66,22 @@ impl EnvironmentCredential {
                 return Err(wrong(format!("{CERTIFICATE} is set; turn on the feature `certificate` of defender-auth")));
             }
             [TOKEN_FILE] => Found::Workload(WorkloadIdentityCredential::from_environment(environment)?),
-            [] => return Err(wrong(format!("set one of the environment variables {}", choices.join(", ")))),
+            [] => {
+                let (choices, seen) = (choices.join(", "), environment.seen());
+                return Err(wrong(format!("set one of the environment variables {choices}; {seen}")));
+            }
             several => {
-                return Err(wrong(format!("the environment has more than one credential: {}", several.join(", "))));
+                let (several, seen) = (several.join(", "), environment.seen());
+                return Err(wrong(format!("the environment has more than one credential: {several}; {seen}")));
             }
         };
-        Ok(Self { found, authority: environment.get(AUTHORITY) })
+        Ok(Self(found))
     }
-}
-
-/// The host that an authority names, with or without a scheme before it and a slash behind it.
-fn host(authority: &str) -> String {
-    let authority = authority.trim();
-    let without = authority.split_once("://").map_or(authority, |(_, rest)| rest);
-    without.trim_end_matches('/').to_ascii_lowercase()
 }
 
 impl Connect for EnvironmentCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
-        if let Some(authority) = self.authority.filter(|authority| host(authority) != host(&context.authority)) {
-            return Err(Error::new(ErrorKind::Configuration).context(format!(
-                "{AUTHORITY} is `{}`, and the authority is `{}`; choose the cloud or the authority to fit, or unset it",
-                authority.escape_debug(),
-                context.authority
-            )));
-        }
-        match self.found {
+        match self.0 {
             Found::Secret(credential) => credential.connect(context),
             #[cfg(feature = "certificate")]
             Found::Certificate(credential) => credential.connect(context),
@@ -102,10 +92,11 @@ impl Connect for EnvironmentCredential {
 
 #[cfg(test)]
 mod tests {
-    use defender_transport::testing::{ManualClock, MockTransport};
+    use defender_transport::testing::{Capture, ManualClock};
+    use futures_util::FutureExt;
 
     use super::*;
-    use crate::Cloud;
+    use crate::{Cloud, TokenRequest};
 
     const TENANT: (&str, &str) = ("AZURE_TENANT_ID", "t");
     const CLIENT: (&str, &str) = ("AZURE_CLIENT_ID", "c");
@@ -118,15 +109,28 @@ mod tests {
 
     #[test]
     fn exactly_one_credentials_variables_make_one() {
-        assert!(matches!(found(&[TENANT, CLIENT, SECRET]).unwrap().found, Found::Secret(_)));
-        assert!(matches!(found(&[TENANT, CLIENT, FILE]).unwrap().found, Found::Workload(_)));
+        assert!(matches!(found(&[TENANT, CLIENT, SECRET]).unwrap().0, Found::Secret(_)));
+        assert!(matches!(
+            found(&[TENANT, CLIENT, SECRET, ("AZURE_FEDERATED_TOKEN_FILE", " ")]).unwrap().0,
+            Found::Secret(_)
+        ));
+        assert!(matches!(found(&[TENANT, CLIENT, FILE]).unwrap().0, Found::Workload(_)));
         for (variables, words) in [
-            (&[TENANT, CLIENT][..], "set one of the environment variables AZURE_CLIENT_SECRET, AZURE_CLIENT_CERT"),
+            (&[][..], "set one of the environment variables AZURE_CLIENT_SECRET, AZURE_CLIENT_CERT"),
+            (&[], "none of AZURE_* is set"),
+            (&[TENANT, CLIENT], "set are AZURE_TENANT_ID, AZURE_CLIENT_ID"),
+            (&[TENANT, CLIENT, ("AZURE_CLIENT_SECRET", " ")], "AZURE_CLIENT_SECRET (blank)"),
+            (&[TENANT, CLIENT, ("AZURE_CLIENT_SECRET", "\0")], "AZURE_CLIENT_SECRET (not text)"),
+            (&[TENANT, CLIENT, ("AZURE_USERNAME", "canary")], "AZURE_USERNAME"),
             (
                 &[TENANT, CLIENT, SECRET, FILE],
                 "more than one credential: AZURE_CLIENT_SECRET, AZURE_FEDERATED_TOKEN_FILE",
             ),
-            (&[TENANT, SECRET], "AZURE_CLIENT_ID"),
+            (&[TENANT, CLIENT, FILE, ("AZURE_CLIENT_SECRET", "\0")], "more than one credential"),
+            (
+                &[TENANT, SECRET],
+                "set the environment variables AZURE_CLIENT_ID; set are AZURE_TENANT_ID, AZURE_CLIENT_S",
+            ),
             (&[FILE], "AZURE_TENANT_ID, AZURE_CLIENT_ID"),
             (
                 &[TENANT, CLIENT, ("AZURE_CLIENT_CERTIFICATE_PATH", "/nonexistent/x.pem")],
@@ -138,17 +142,41 @@ mod tests {
         }
     }
 
+    /// Where a credential that the environment describes goes for its token.
+    fn asked_at(named: &str, context: impl FnOnce(Context) -> Context) -> Result<String, String> {
+        let wire = Capture::answering(http::Response::new("{}"));
+        let known = Context::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::Public);
+        let credential = found(&[TENANT, CLIENT, SECRET, ("AZURE_AUTHORITY_HOST", named)])?;
+        let credential = credential.connect(&context(known)).map_err(|error| error.to_string())?;
+        let _no_token = credential.token(&TokenRequest::new()).now_or_never();
+        Ok(wire.only_request().uri().to_string())
+    }
+
     #[test]
-    fn an_authority_that_contradicts_the_contexts_is_an_error() {
-        let context = Context::new(Arc::new(MockTransport::new()), Arc::new(ManualClock::new()), Cloud::Public);
-        for (authority, fits) in [
-            ("https://login.microsoftonline.com/", true),
-            ("LOGIN.microsoftonline.com", true),
-            ("https://login.microsoftonline.us", false),
-            ("https://evil.example", false),
+    fn the_environments_authority_is_taken_in_each_form_but_not_another_clouds() {
+        for (named, host) in [
+            ("https://login.microsoftonline.com/", "login.microsoftonline.com"),
+            ("https://login.microsoftonline.com", "login.microsoftonline.com"),
+            ("login.microsoftonline.com", "login.microsoftonline.com"),
+            ("LOGIN.microsoftonline.com/", "login.microsoftonline.com"),
+            (" ", "login.microsoftonline.com"),
+            ("127.0.0.1:8443", "127.0.0.1:8443"),
+            ("https://127.0.0.1:8443/", "127.0.0.1:8443"),
         ] {
-            let credential = found(&[TENANT, CLIENT, SECRET, ("AZURE_AUTHORITY_HOST", authority)]).unwrap();
-            assert_eq!(credential.connect(&context).is_ok(), fits, "{authority}");
+            let url = asked_at(named, |context| context).unwrap();
+            assert_eq!(url.to_ascii_lowercase(), format!("https://{host}/t/oauth2/v2.0/token"), "{named}");
         }
+        for (named, words) in [
+            ("https://login.microsoftonline.us", "choose the cloud that fits"),
+            ("login.chinacloudapi.cn/", "choose the cloud that fits"),
+            ("http://login.microsoftonline.com", "must be a URL that begins with https://"),
+            ("http://127.0.0.1:8443", "must be a URL that begins with https://"),
+            ("https://login.microsoftonline.com@evil.example", "more than a scheme"),
+        ] {
+            let error = asked_at(named, |context| context).unwrap_err();
+            assert!(error.contains(words) && !error.contains("canary"), "{named}: {error}");
+        }
+        let own = asked_at("https://login.microsoftonline.us", |context| context.authority("https://own.example"));
+        assert_eq!(own.unwrap(), "https://own.example/t/oauth2/v2.0/token");
     }
 }

@@ -1,6 +1,6 @@
 //! Why there is no token.
 
-use std::{error::Error as StdError, fmt, sync::Arc};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use crate::EntraError;
 
@@ -13,24 +13,47 @@ struct Inner {
     kind: ErrorKind,
     context: String,
     entra: Option<EntraError>,
+    status: Option<u16>,
+    retryable: bool,
+    unseen: bool,
+    retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// Why there is no token.
+///
+/// *Was it sent?* is about the request for the token and what is secret in it. The API's own request, for which the token was
+/// wanted, is never sent without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The description of the credential is incomplete or malformed. Nothing was sent.
+    /// The description of the credential is incomplete, malformed, or does not fit the cloud.
+    ///
+    /// *Was it sent?* No. *What to do:* the message names the setting; change it. Asking again gives the same.
     Configuration,
-    /// The token endpoint was not reached, or its answer broke off. Try again later.
+    /// The token endpoint was not reached, or its answer broke off.
+    ///
+    /// *Was it sent?* Perhaps; asking for a token twice does nothing but give two. It was tried again a few times already.
+    /// *What to do:* look at the cause (a name that is not known, a proxy, a certificate), and ask again later.
     Transport,
-    /// The token endpoint said no: see [`Error::entra`].
+    /// The token endpoint said no.
+    ///
+    /// *Was it sent?* Yes, and answered. *What to do:* [`Error::entra`] has the code, the AADSTS number and a sentence of
+    /// advice; nothing changes until somebody changes it, unless [`Error::is_retryable`].
     Refused,
-    /// The token endpoint answered something that is no token.
+    /// The token endpoint answered something that is no token: a page of a proxy or a portal, a redirect, a token that has
+    /// ended or that no header can carry.
+    ///
+    /// *Was it sent?* Yes. *What to do:* check the authority and what stands in between; where [`Error::is_retryable`], as
+    /// after a 503, ask again later.
     Response,
-    /// A person was asked to sign in and did not, or could not be asked. Ask again.
+    /// A person was asked to sign in and did not, or could not be asked.
+    ///
+    /// *Was it sent?* No token was asked for. *What to do:* ask again, with the person there.
     SignIn,
-    /// A credential of somebody else's failed in its own way.
+    /// A credential, a store or a program of somebody else's failed in its own way.
+    ///
+    /// *Was it sent?* That is theirs to say. *What to do:* look at the message and the cause.
     Other,
 }
 
@@ -38,7 +61,17 @@ impl Error {
     /// An error of `kind`.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
-        Self(Arc::new(Inner { kind, context: String::new(), entra: None, source: None }))
+        let retryable = matches!(kind, ErrorKind::Transport);
+        Self(Arc::new(Inner {
+            kind,
+            context: String::new(),
+            entra: None,
+            status: None,
+            retryable,
+            unseen: false,
+            retry_after: None,
+            source: None,
+        }))
     }
 
     /// Says what was wrong and what to do. Never a secret.
@@ -53,8 +86,38 @@ impl Error {
         self.with(|inner| inner.source = Some(Arc::new(source)))
     }
 
+    /// Says whether the same may go well later, where that is not as the kind has it.
+    #[must_use]
+    pub fn retryable(self, retryable: bool) -> Self {
+        self.with(|inner| inner.retryable = retryable)
+    }
+
+    /// What the endpoint said.
     pub(crate) fn refused(entra: EntraError) -> Self {
-        Self::new(ErrorKind::Refused).with(|inner| inner.entra = Some(entra))
+        let passing = matches!(entra.error(), "temporarily_unavailable" | "server_error");
+        Self::new(ErrorKind::Refused).with(|inner| inner.entra = Some(entra)).retryable(passing)
+    }
+
+    /// The exchange ended so. What was wrong with the request itself would be wrong again.
+    pub(crate) fn unreached(error: defender_transport::Error) -> Self {
+        use defender_transport::ErrorKind as Wire;
+        let kind = if error.kind() == Wire::TooLarge { ErrorKind::Response } else { ErrorKind::Transport };
+        let passing = !matches!(error.kind(), Wire::TooLarge | Wire::Request | Wire::Credential);
+        let (unseen, retry_after) = (error.never_sent(), error.retry_after());
+        Self::new(kind).caused_by(error).retryable(passing).with(|inner| {
+            inner.unseen = unseen;
+            inner.retry_after = retry_after;
+        })
+    }
+
+    /// Adds the status of the answer, and how long it asked to be left alone.
+    pub(crate) fn answered(self, status: http::StatusCode, retry_after: Option<Duration>) -> Self {
+        self.with(|inner| {
+            inner.status = Some(status.as_u16());
+            inner.retryable |= matches!(status.as_u16(), 408 | 429 | 500..=599);
+            inner.unseen |= status.as_u16() == 429;
+            inner.retry_after = inner.retry_after.or(retry_after);
+        })
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -72,6 +135,30 @@ impl Error {
     #[must_use]
     pub fn entra(&self) -> Option<&EntraError> {
         self.0.entra.as_ref()
+    }
+
+    /// The status of the token endpoint's answer, if there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// Whether the same may go well later, with nothing changed: no connection, a 429, a 5xx, an endpoint that says so.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+
+    /// How long the token endpoint asked to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Whether the endpoint certainly has not looked at what was sent.
+    #[cfg(feature = "browser")]
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.0.unseen
     }
 }
 

@@ -22,6 +22,7 @@ mod entra;
 mod environment;
 mod environment_credential;
 mod error;
+mod expiry;
 #[cfg(feature = "browser")]
 mod loopback;
 mod managed_identity;
@@ -29,6 +30,7 @@ mod oauth;
 mod on_behalf_of;
 mod refresh_token;
 mod region;
+mod registration;
 mod secret;
 mod session;
 mod static_credential;

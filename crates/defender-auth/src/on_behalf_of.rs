@@ -6,9 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     AccessToken, Cached, ClientSecretCredential, Connect, Context, Error, TokenCredential, TokenRequest,
-    application::{Proving, given},
-    oauth::TokenEndpoint,
-    secret::Secret,
+    application::Proving, oauth::TokenEndpoint, registration::given, secret::Secret,
 };
 
 /// An API of one's own that calls this one as the user who called it (*on behalf of*).
@@ -56,14 +54,15 @@ impl OnBehalfOfCredential {
 impl Connect for OnBehalfOfCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
         given("user's token", self.user.reveal())?;
-        let (tenant, client_id, proving) = match self.application {
+        let (registration, proving) = match self.application {
             Application::Secret(application) => application.proving()?,
             #[cfg(feature = "certificate")]
             Application::Certificate(application) => application.proving()?,
         };
-        let endpoint = TokenEndpoint::new(context, &tenant)?;
+        let endpoint = TokenEndpoint::new(context, &registration.tenant, registration.authority.as_deref())?;
         let clock = Arc::clone(endpoint.clock());
-        Ok(Arc::new(Cached::new(Live { client_id, proving, user: self.user, endpoint }, clock)))
+        let live = Live { client_id: registration.client_id, proving, user: self.user, endpoint };
+        Ok(Arc::new(Cached::new(live, clock)))
     }
 }
 
@@ -78,7 +77,13 @@ struct Live {
 #[async_trait]
 impl TokenCredential for Live {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
-        let proof = self.proving.proof(&self.endpoint)?;
-        self.endpoint.on_behalf_of(&self.client_id, &proof, &self.user, ask.claims.as_deref()).await
+        let mut tries = self.endpoint.tries();
+        loop {
+            let proof = self.proving.proof(&self.endpoint)?;
+            match self.endpoint.on_behalf_of(&self.client_id, &proof, &self.user, ask.claims.as_deref()).await {
+                Err(error) => tries.after(error).await?,
+                granted => return granted,
+            }
+        }
     }
 }

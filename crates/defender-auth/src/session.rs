@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     AccessToken, Context, EntraError, Error, MemoryTokenStore, TokenStore,
-    application::given,
     oauth::{Granted, Proof, TokenEndpoint},
+    registration::given,
     secret::Secret,
 };
 
@@ -33,7 +33,7 @@ impl Person {
 
     pub(crate) fn session(self, context: &Context) -> Result<Session, Error> {
         given("client id", &self.client_id)?;
-        let endpoint = TokenEndpoint::new(context, &self.tenant)?;
+        let endpoint = TokenEndpoint::new(context, &self.tenant, None)?;
         Ok(Session {
             scope: endpoint.delegated_scope(&self.permissions),
             endpoint,
@@ -58,8 +58,13 @@ impl Session {
     /// A token for the refresh token that is kept; `None` where there is none, since nobody has signed in.
     pub(crate) async fn refreshed(&self, claims: Option<&str>) -> Result<Option<AccessToken>, Error> {
         let Some(refresh) = self.store.load().await? else { return Ok(None) };
-        let granted = self.endpoint.refresh(&self.client_id, &self.proof, &refresh, &self.scope, claims).await?;
-        self.keep(granted).await.map(Some)
+        let mut tries = self.endpoint.tries();
+        loop {
+            match self.endpoint.refresh(&self.client_id, &self.proof, &refresh, &self.scope, claims).await {
+                Err(error) => tries.after(error).await?,
+                Ok(granted) => return self.keep(granted).await.map(Some),
+            }
+        }
     }
 
     /// As [`refreshed`](Self::refreshed), for a credential that can ask the person: `None` also where only that helps.

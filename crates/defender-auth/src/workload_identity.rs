@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::{
     Connect, Context, Error, ErrorKind, TokenCredential,
-    application::{self, Proving, given},
-    environment::{CLIENT, Environment, TENANT, TOKEN_FILE},
+    application::{self, Proving},
+    environment::{Environment, TOKEN_FILE},
+    registration::Registration,
     secret::Secret,
 };
 
@@ -37,8 +38,7 @@ const LARGEST: u64 = 1 << 20;
 /// ```
 #[derive(Clone, Debug)]
 pub struct WorkloadIdentityCredential {
-    tenant: String,
-    client_id: String,
+    registration: Registration,
     file: PathBuf,
 }
 
@@ -46,11 +46,19 @@ impl WorkloadIdentityCredential {
     /// The application `client_id` in `tenant` (an id or a domain), with the file in which the platform's token is.
     #[must_use]
     pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, file: impl Into<PathBuf>) -> Self {
-        Self { tenant: tenant.into(), client_id: client_id.into(), file: file.into() }
+        Self { registration: Registration::new(tenant, client_id), file: file.into() }
+    }
+
+    /// The same application in another tenant: that of a customer, who has consented to it.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.registration.tenant = tenant.into();
+        self
     }
 
     /// What `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE` say, which Azure's own webhook sets in
-    /// a pod.
+    /// a pod; and where `AZURE_AUTHORITY_HOST` is set, with or without `https://`, its tokens come from there, unless the
+    /// context names an authority of its own.
     ///
     /// # Errors
     ///
@@ -60,15 +68,15 @@ impl WorkloadIdentityCredential {
     }
 
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let [tenant, client_id, file] = environment.all([TENANT, CLIENT, TOKEN_FILE])?;
-        Ok(Self::new(tenant, client_id, file))
+        let (registration, file) = Registration::from_environment(environment, TOKEN_FILE)?;
+        Ok(Self { registration, file: file.into() })
     }
 }
 
 impl Connect for WorkloadIdentityCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
-        given("client id", &self.client_id)?;
-        application::connect(context, (self.tenant, self.client_id, Proving::File(TokenFile(self.file))))
+        self.registration.of_one_tenant()?;
+        application::connect(context, (self.registration, Proving::File(TokenFile(self.file))))
     }
 }
 

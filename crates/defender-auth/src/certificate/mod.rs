@@ -9,8 +9,9 @@ use std::sync::Arc;
 pub(crate) use self::signer::Signer;
 use crate::{
     Connect, Context, Error, ErrorKind, TokenCredential,
-    application::{self, Proving, given},
-    environment::{CERTIFICATE, CERTIFICATE_CHAIN, CERTIFICATE_PASSWORD, CLIENT, Environment, TENANT},
+    application::{self, Proving},
+    environment::{CERTIFICATE, CERTIFICATE_CHAIN, CERTIFICATE_PASSWORD, Environment},
+    registration::Registration,
     secret::Secret,
 };
 
@@ -42,8 +43,7 @@ pub enum AssertionAlgorithm {
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClientCertificateCredential {
-    tenant: String,
-    client_id: String,
+    registration: Registration,
     pem: Secret,
     password: Option<Secret>,
     algorithm: AssertionAlgorithm,
@@ -56,13 +56,19 @@ impl ClientCertificateCredential {
     #[must_use]
     pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, pem: impl Into<String>) -> Self {
         Self {
-            tenant: tenant.into(),
-            client_id: client_id.into(),
+            registration: Registration::new(tenant, client_id),
             pem: Secret::new(pem),
             password: None,
             algorithm: AssertionAlgorithm::default(),
             send_chain: false,
         }
+    }
+
+    /// The same application in another tenant: that of a customer, who has consented to it.
+    #[must_use]
+    pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
+        self.registration.tenant = tenant.into();
+        self
     }
 
     /// The password that locks the key (feature `encrypted-keys`).
@@ -89,7 +95,8 @@ impl ClientCertificateCredential {
 
     /// The application in `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` with the PEM file in `AZURE_CLIENT_CERTIFICATE_PATH`,
     /// and, where they are set, the password in `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `1` or `true` in
-    /// `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`, as the Azure SDKs name them.
+    /// `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`, as the Azure SDKs name them; and where `AZURE_AUTHORITY_HOST` is set, with or
+    /// without `https://`, its tokens come from there, unless the context names an authority of its own.
     ///
     /// # Errors
     ///
@@ -99,25 +106,25 @@ impl ClientCertificateCredential {
     }
 
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let [tenant, client_id, path] = environment.all([TENANT, CLIENT, CERTIFICATE])?;
+        let (registration, path) = Registration::from_environment(environment, CERTIFICATE)?;
         let pem = std::fs::read_to_string(&path).map_err(|source| {
             Error::new(ErrorKind::Configuration)
                 .context(format!("the file `{path}` of {CERTIFICATE} cannot be read as PEM"))
                 .caused_by(source)
         })?;
-        let mut credential = Self::new(tenant, client_id, pem);
+        let mut credential = Self { registration, ..Self::new("", "", pem) };
         credential.password = environment.get(CERTIFICATE_PASSWORD).map(Secret::new);
         credential.send_chain =
             environment.get(CERTIFICATE_CHAIN).is_some_and(|set| set == "1" || set.eq_ignore_ascii_case("true"));
         Ok(credential)
     }
 
-    /// The tenant, the client, and what signs for it.
-    pub(crate) fn proving(self) -> Result<(String, String, Proving), Error> {
-        given("client id", &self.client_id)?;
-        let signer =
-            Signer::new(&self.pem, self.password.as_ref(), self.algorithm, self.send_chain, self.client_id.clone())?;
-        Ok((self.tenant, self.client_id, Proving::Certificate(signer)))
+    /// The application, and what signs for it.
+    pub(crate) fn proving(self) -> Result<(Registration, Proving), Error> {
+        self.registration.of_one_tenant()?;
+        let client_id = self.registration.client_id.clone();
+        let signer = Signer::new(&self.pem, self.password.as_ref(), self.algorithm, self.send_chain, client_id)?;
+        Ok((self.registration, Proving::Certificate(signer)))
     }
 }
 

@@ -7,18 +7,17 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{AccessToken, EntraError, Error, ErrorKind, entra::shown, secret::Secret};
+use crate::{AccessToken, EntraError, Error, ErrorKind, entra::shown, expiry, secret::Secret};
 
 /// From this on, a token is replaced at half its life, as MSAL does: the host keeps it for a day.
 const LONG: Duration = Duration::from_secs(2 * 3_600);
-
-/// What claims to live longer is believed for this long.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Times are numbers in strings; App Service gives no `expires_in`. No `Debug`: it holds the token.
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
+    #[serde(default)]
+    token_type: Option<String>,
     #[serde(default)]
     expires_on: Value,
     #[serde(default)]
@@ -31,30 +30,15 @@ pub(super) fn token(body: &[u8], asked: Timestamp) -> Result<AccessToken, Error>
     // The cause is left out: it may quote the answer.
     let answer: Answer = serde_json::from_slice(body).map_err(|_| unusable("it lacks what a token has"))?;
     let secret = Secret::new(answer.access_token);
-    if secret.reveal().trim().is_empty() {
-        return Err(unusable("its token is empty"));
+    if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("Bearer")) {
+        return Err(unusable("its token is not of the type Bearer"));
     }
     let after = |span: Duration| asked.checked_add(span).map_err(|_| unusable("its lifetime is beyond all dates"));
-    let left = match (epoch(&answer.expires_on), seconds(&answer.expires_in)) {
-        (Some(ends), _) => ends.saturating_sub(asked.as_second()),
-        (None, Some(lifetime)) => lifetime,
-        (None, None) => return Err(unusable("it does not say when its token ends")),
-    };
-    if left <= 0 {
-        return Err(unusable("its token has ended already; check this machine's clock"));
-    }
-    let left = Duration::from_secs(left.unsigned_abs()).min(LONGEST);
-    let token = AccessToken::new(secret.reveal(), after(left)?);
+    // The host gives a token again for as long as it is good, and `expires_in` may count from its issue.
+    let left = expiry::until(&answer.expires_on, asked).or_else(|| expiry::lifetime(&answer.expires_in));
+    let left = left.ok_or_else(|| unusable("it does not say when its token ends"))?;
+    let token = AccessToken::issued(secret.reveal(), asked, after(left)?)?;
     Ok(if left > LONG { token.refresh_on(after(left / 2)?) } else { token })
-}
-
-fn seconds(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_u64().map(|_| i64::MAX)).or_else(|| value.as_str()?.trim().parse().ok())
-}
-
-/// A moment in seconds, or as a date.
-fn epoch(value: &Value) -> Option<i64> {
-    seconds(value).or_else(|| value.as_str()?.trim().parse::<Timestamp>().ok().map(Timestamp::as_second))
 }
 
 /// An error in App Service's shape.
@@ -91,7 +75,7 @@ mod tests {
 
     #[test]
     fn times_may_be_text_or_numbers_or_a_date() {
-        let week = i64::try_from(LONGEST.as_secs()).unwrap();
+        let week = i64::try_from(expiry::LONGEST.as_secs()).unwrap();
         for (times, seconds) in [
             (r#""expires_on":"4600","expires_in":"9""#, Some(3_600)),
             (r#""expires_on":4600"#, Some(3_600)),

@@ -91,7 +91,8 @@ impl Host {
             }
         };
         request.headers_mut().insert(name, value);
-        request.extensions_mut().insert(Resend::Safe);
+        // It is asked again at the times that its own documentation has, and by nobody else.
+        request.extensions_mut().insert(Resend::Never);
         request.extensions_mut().insert(UrlTemplate("managed identity".into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
         Ok(request)

@@ -11,8 +11,8 @@ use http::StatusCode;
 
 use self::host::Host;
 use crate::{
-    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, application::given,
-    environment::Environment, secret::Secret,
+    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, environment::Environment,
+    registration::given, secret::Secret,
 };
 
 /// A token's answer is small; one that is not is refused.
@@ -122,23 +122,14 @@ impl Live {
     async fn try_once(&self) -> Result<Outcome, Error> {
         let asked = self.clock.now();
         let request = self.host.request(&self.audience, self.id.as_ref())?;
-        let unreached = |error: defender_transport::Error| {
-            match error.kind() {
-            defender_transport::ErrorKind::TooLarge => {
-                Outcome::Final(Error::new(ErrorKind::Response).caused_by(error))
+        let unreached = |error: defender_transport::Error| match error.kind() {
+            defender_transport::ErrorKind::TooLarge => Outcome::Final(Error::unreached(error)),
+            defender_transport::ErrorKind::Request => {
+                let what = "the wire does not carry requests to a managed identity; give the context a transport of its own \
+                            for them, which speaks http and knows no proxy";
+                Outcome::Final(Error::new(ErrorKind::Configuration).context(what).caused_by(error))
             }
-            defender_transport::ErrorKind::Request => Outcome::Final(
-                Error::new(ErrorKind::Configuration)
-                    .context(
-                        "the wire does not carry requests to a managed identity; give the context a transport of its own \
-                         for them, which speaks http and knows no proxy",
-                    )
-                    .caused_by(error),
-            ),
-            _ => Outcome::Passing(
-                Error::new(ErrorKind::Transport).context("is this machine one with a managed identity?").caused_by(error),
-            ),
-        }
+            _ => Outcome::Passing(Error::unreached(error).context("is this machine one with a managed identity?")),
         };
         let (head, body) = match self.transport.send(request).await {
             Ok(answer) => answer.into_parts(),
@@ -151,7 +142,7 @@ impl Live {
         if head.status == StatusCode::OK {
             return answer::token(&body, asked).map(Outcome::Token);
         }
-        let error = answer::refusal(head.status, &body, self.host.secrets());
+        let error = answer::refusal(head.status, &body, self.host.secrets()).answered(head.status, None);
         Ok(if self.host.is_passing(head.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
     }
 }

@@ -2,14 +2,15 @@
 
 use std::{fmt, time::Duration};
 
+use jiff::Timestamp;
 use oauth2::{ErrorResponse, TokenResponse, basic::BasicTokenType};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::EntraError;
+use crate::{AccessToken, EntraError, Error, ErrorKind, expiry};
 
-/// More than any token lives: CAE makes it 28 hours, and what claims more is believed for a week.
-pub(super) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Used where an answer does not say how long its token lives, which RFC 6749 allows and Entra never does.
+const UNSAID_LIFETIME: Duration = Duration::from_secs(600);
 
 /// A refusal. It is not [`EntraError`] itself that has `oauth2`'s trait, since everybody can name that.
 #[derive(Debug, Deserialize, Serialize)]
@@ -29,17 +30,39 @@ impl ErrorResponse for Refusal {}
 pub(super) struct TokenAnswer {
     access_token: oauth2::AccessToken,
     token_type: BasicTokenType,
-    #[serde(default, deserialize_with = "seconds")]
-    expires_in: Option<Duration>,
-    #[serde(default, deserialize_with = "seconds")]
-    pub(super) refresh_in: Option<Duration>,
+    #[serde(default)]
+    expires_in: Value,
+    #[serde(default)]
+    expires_on: Value,
+    #[serde(default)]
+    refresh_in: Value,
     #[serde(default)]
     refresh_token: Option<oauth2::RefreshToken>,
 }
 
 impl fmt::Debug for TokenAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenAnswer").field("expires_in", &self.expires_in).finish_non_exhaustive()
+        f.debug_struct("TokenAnswer").finish_non_exhaustive()
+    }
+}
+
+impl TokenAnswer {
+    /// The token, as one that was asked for at `asked`.
+    pub(super) fn token(&self, asked: Timestamp) -> Result<AccessToken, Error> {
+        let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
+        if !self.token_type.as_ref().eq_ignore_ascii_case("Bearer") {
+            // One that is bound to a key would be refused, and whoever sees it taken for a bearer could use it.
+            return Err(unusable("its token is not of the type Bearer"));
+        }
+        // How long it lives does not depend on this machine's clock, so it is taken before when it ends.
+        let lifetime = expiry::lifetime(&self.expires_in).or_else(|| expiry::until(&self.expires_on, asked));
+        let after = |span: Duration| asked.checked_add(span).map_err(|_| unusable("its lifetime is beyond all dates"));
+        let lifetime = lifetime.unwrap_or(UNSAID_LIFETIME);
+        let token = AccessToken::issued(self.access_token.secret(), asked, after(lifetime)?)?;
+        Ok(match expiry::lifetime(&self.refresh_in) {
+            Some(refresh_in) => token.refresh_on(after(refresh_in)?),
+            None => token,
+        })
     }
 }
 
@@ -55,7 +78,7 @@ impl TokenResponse for TokenAnswer {
     }
 
     fn expires_in(&self) -> Option<Duration> {
-        self.expires_in
+        expiry::lifetime(&self.expires_in)
     }
 
     fn refresh_token(&self) -> Option<&oauth2::RefreshToken> {
@@ -64,48 +87,5 @@ impl TokenResponse for TokenAnswer {
 
     fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {
         None
-    }
-}
-
-/// A number of seconds, or a number in a string; nothing below zero, and no more than [`LONGEST`]. What is neither is not
-/// there.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let number = match Value::deserialize(deserializer)? {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
-    Ok(number
-        .filter(|number: &f64| number.is_finite())
-        .map(|number| Duration::try_from_secs_f64(number.trunc().clamp(0.0, LONGEST.as_secs_f64())).unwrap_or(LONGEST)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seconds_may_be_a_number_or_text_and_are_never_beyond_reason() {
-        for (expires_in, seconds) in [
-            ("3599", Some(3_599)),
-            ("\"3599\"", Some(3_599)),
-            ("\" 3599 \"", Some(3_599)),
-            ("3599.9", Some(3_599)),
-            ("0", Some(0)),
-            ("-5", Some(0)),
-            ("\"-5\"", Some(0)),
-            ("1000000000000000000", Some(LONGEST.as_secs())),
-            ("1e300", Some(LONGEST.as_secs())),
-            ("\"soon\"", None),
-            ("\"\"", None),
-            ("\"NaN\"", None),
-            ("null", None),
-            ("[1]", None),
-            ("true", None),
-        ] {
-            let json = format!(r#"{{"token_type":"Bearer","expires_in":{expires_in},"access_token":"t"}}"#);
-            let answer: TokenAnswer = serde_json::from_str(&json).unwrap();
-            assert_eq!(answer.expires_in.map(|life| life.as_secs()), seconds, "{expires_in}");
-        }
     }
 }

@@ -57,7 +57,7 @@ impl TokenEndpoint {
         if let Some(claims) = claims {
             request = request.add_extra_param("claims", claims);
         }
-        let over = Exchange::new(&*self.transport, "/{tenant}/oauth2/v2.0/devicecode");
+        let over = Exchange::new(self, "/{tenant}/oauth2/v2.0/devicecode");
         let answer: DeviceAuthorizationResponse<WithMessage> =
             request.request_async(&over).await.map_err(|error| over.told(error))?;
         Ok(DeviceCode {

@@ -1,5 +1,6 @@
 //! OAuth 2.0 over our own transport: the one module that names the `oauth2` crate.
 
+mod again;
 mod answer;
 mod application;
 #[cfg(feature = "browser")]
@@ -8,14 +9,12 @@ mod device;
 mod user;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use defender_transport::{Clock, Transport};
+use defender_transport::{Clock, Retry, Transport};
 use http::Uri;
-use jiff::Timestamp;
 use oauth2::{
-    AuthType, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet, StandardRevocableToken, TokenResponse,
-    TokenUrl,
+    AuthType, Client, ClientId, ClientSecret, EndpointNotSet, EndpointSet, StandardRevocableToken, TokenUrl,
     basic::{BasicRevocationErrorResponse, BasicTokenIntrospectionResponse},
 };
 
@@ -26,13 +25,10 @@ use self::{
     wire::Exchange,
 };
 pub(crate) use self::{device::Polled, user::Granted};
-use crate::{AccessToken, Context, Error, ErrorKind, secret::Secret};
+use crate::{Context, Error, ErrorKind, secret::Secret};
 
 /// How the token endpoint's path is called in traces.
 const TOKEN: &str = "/{tenant}/oauth2/v2.0/token";
-
-/// Used where an answer does not say how long its token lives, which RFC 6749 allows and Entra never does.
-const UNSAID_LIFETIME: Duration = Duration::from_secs(600);
 
 /// What an application sends to prove who it is.
 #[derive(Debug)]
@@ -70,12 +66,14 @@ impl Proof {
 pub(crate) struct TokenEndpoint {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
+    retry: Retry,
     url: TokenUrl,
     audience: String,
 }
 
 impl TokenEndpoint {
-    pub(crate) fn new(context: &Context, tenant: &str) -> Result<Self, Error> {
+    /// The endpoint of `tenant`, at the context's authority, or at the one that the environment `named`.
+    pub(crate) fn new(context: &Context, tenant: &str, named: Option<&str>) -> Result<Self, Error> {
         let wrong = |what: String| Error::new(ErrorKind::Configuration).context(what);
         // The tenant becomes a segment of the path, so nothing else may hide in it.
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
@@ -85,7 +83,8 @@ impl TokenEndpoint {
                 tenant.escape_debug()
             )));
         }
-        let authority = context.authority.trim_end_matches('/');
+        let authority = context.authority_for(named)?;
+        let authority = authority.trim_end_matches('/');
         // What one reader takes for the host, another may not.
         if authority.contains(['@', '?', '#', '\\']) {
             return Err(wrong("the authority is more than a scheme, a host and a path".to_owned()));
@@ -102,7 +101,8 @@ impl TokenEndpoint {
         if audience.trim().is_empty() {
             return Err(wrong("the audience is empty".to_owned()));
         }
-        Ok(Self { transport: wire::bounded(context), clock: Arc::clone(&context.clock), url, audience })
+        let (transport, clock) = (wire::bounded(context), Arc::clone(&context.clock));
+        Ok(Self { transport, clock, retry: context.retry, url, audience })
     }
 
     /// The clock by which tokens end.
@@ -140,7 +140,7 @@ impl TokenEndpoint {
 
     /// An exchange with this endpoint, in which `proof` goes out.
     fn exchange(&self, proof: &Proof) -> Exchange<'_> {
-        proof.secret().into_iter().fold(Exchange::new(&*self.transport, TOKEN), Exchange::hiding)
+        proof.secret().into_iter().fold(Exchange::new(self, TOKEN), Exchange::hiding)
     }
 }
 
@@ -157,22 +157,3 @@ type EntraClient = Client<
     EndpointNotSet,
     EndpointSet,
 >;
-
-/// The token of an answer to what was asked at `asked`.
-fn granted(asked: Timestamp, answer: &TokenAnswer) -> Result<AccessToken, Error> {
-    let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
-    let lifetime = answer.expires_in().unwrap_or(UNSAID_LIFETIME);
-    if lifetime.is_zero() {
-        // Kept, it would be asked for again at each call.
-        return Err(unusable("its token has ended already"));
-    }
-    if answer.access_token().secret().is_empty() {
-        return Err(unusable("its token is empty"));
-    }
-    let after = |span: Duration| asked.checked_add(span).map_err(|_| unusable("its lifetime is beyond all dates"));
-    let token = AccessToken::new(answer.access_token().secret().as_str(), after(lifetime)?);
-    Ok(match answer.refresh_in {
-        Some(refresh_in) => token.refresh_on(after(refresh_in)?),
-        None => token,
-    })
-}

@@ -2,7 +2,7 @@
 
 use oauth2::{RefreshToken as OAuthRefreshToken, Scope, TokenResponse};
 
-use super::{Proof, TokenEndpoint, answer::TokenAnswer, granted};
+use super::{Proof, TokenEndpoint, answer::TokenAnswer};
 use crate::{AccessToken, Error, RefreshToken, secret::Secret};
 
 /// What a user's sign-in gives.
@@ -16,7 +16,7 @@ pub(crate) struct Granted {
 impl Granted {
     pub(super) fn new(asked: jiff::Timestamp, answer: &TokenAnswer) -> Result<Self, Error> {
         let refresh = answer.refresh_token().map(|token| RefreshToken::new(token.secret().as_str()));
-        Ok(Self { token: granted(asked, answer)?, refresh })
+        Ok(Self { token: answer.token(asked)?, refresh })
     }
 }
 
@@ -76,6 +76,6 @@ impl TokenEndpoint {
             form.push(("client_secret", secret.reveal()));
         }
         form.extend(proof.parameters().into_iter().chain(claims.map(|claims| ("claims", claims))));
-        granted(asked, &self.exchange(proof).hiding(user).post(&self.url, &form).await?)
+        self.exchange(proof).hiding(user).post(&self.url, &form).await?.token(asked)
     }
 }

@@ -4,13 +4,16 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use defender_transport::{
-    Transport, TransportExt,
+    Clock, Transport, TransportExt,
     extensions::{Resend, Timeouts, UrlTemplate},
 };
 use http::{Request, Response, StatusCode, header};
 use oauth2::{HttpRequest, HttpResponse, RequestTokenError, TokenUrl, url::form_urlencoded};
 
-use super::answer::{Refusal, TokenAnswer};
+use super::{
+    TokenEndpoint,
+    answer::{Refusal, TokenAnswer},
+};
 use crate::{Context, EntraError, Error, ErrorKind, secret::Secret};
 
 /// A token's answer is small; one that is not is refused.
@@ -29,13 +32,14 @@ pub(super) fn bounded(context: &Context) -> Arc<dyn Transport> {
 /// It is a type of its own because a closure's future is not general enough inside a boxed one.
 pub(super) struct Exchange<'t> {
     transport: &'t dyn Transport,
+    clock: &'t dyn Clock,
     template: &'static str,
     secrets: Vec<Secret>,
 }
 
 impl<'t> Exchange<'t> {
-    pub(super) fn new(transport: &'t dyn Transport, template: &'static str) -> Self {
-        Self { transport, template, secrets: Vec::new() }
+    pub(super) fn new(endpoint: &'t TokenEndpoint, template: &'static str) -> Self {
+        Self { transport: &*endpoint.transport, clock: &*endpoint.clock, template, secrets: Vec::new() }
     }
 
     /// Names a secret that goes out with it.
@@ -69,31 +73,27 @@ impl<'t> Exchange<'t> {
             .body(form.into_bytes())
             .map_err(|source| Error::new(ErrorKind::Configuration).context("of its URL").caused_by(source))?;
         let answer = self.send(request).await?;
-        if answer.status() == StatusCode::OK {
-            // The cause is left out: it may quote the answer.
-            return serde_json::from_slice(answer.body())
-                .map_err(|_| Error::new(ErrorKind::Response).context("it lacks what a token has"));
-        }
-        match serde_json::from_slice::<EntraError>(answer.body()) {
-            Ok(entra) => Err(Error::refused(entra.without(&self.secrets))),
-            Err(_) => Err(Error::new(ErrorKind::Response).context("no OAuth error")),
-        }
+        // The cause is left out: it may quote the answer.
+        serde_json::from_slice(answer.body())
+            .map_err(|_| Error::new(ErrorKind::Response).context("it lacks what a token has"))
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let mut request = request.map(Bytes::from);
-        // Asking for a token twice gives two tokens, and does nothing else.
-        request.extensions_mut().insert(Resend::Safe);
+        // Whether and with what to ask again is the grant's to decide: see `Tries`.
+        request.extensions_mut().insert(Resend::Never);
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
-        let unreached = |error: defender_transport::Error| Error::new(ErrorKind::Transport).caused_by(error);
-        let (head, body) = self.transport.send(request).await.map_err(unreached)?.into_parts();
-        let body = body.collect(BODY_LIMIT).await.map_err(|error| match error.kind() {
-            defender_transport::ErrorKind::TooLarge => Error::new(ErrorKind::Response).caused_by(error),
-            _ => unreached(error),
-        })?;
-        explained(head.status, &body)?;
-        Ok(Response::from_parts(head, body.to_vec()))
+        let (head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();
+        let body = body.collect(BODY_LIMIT).await.map_err(Error::unreached)?;
+        if head.status == StatusCode::OK {
+            return Ok(Response::from_parts(head, body.to_vec()));
+        }
+        let error = match serde_json::from_slice::<EntraError>(&body) {
+            Ok(entra) => Error::refused(entra.without(&self.secrets)),
+            Err(_) => explained(head.status),
+        };
+        Err(error.answered(head.status, defender_transport::retry_after(&head.headers, self.clock.now())))
     }
 }
 
@@ -106,18 +106,15 @@ impl<'c> oauth2::AsyncHttpClient<'c> for Exchange<'_> {
     }
 }
 
-/// Refuses what `oauth2` would call a broken answer, while its status is still known.
-fn explained(status: StatusCode, body: &[u8]) -> Result<(), Error> {
-    if status == StatusCode::OK || serde_json::from_slice::<EntraError>(body).is_ok() {
-        return Ok(());
-    }
-    // The body stays out: it may echo what was sent.
+/// An answer that is neither a token nor an OAuth error. The body stays out: it may echo what was sent.
+fn explained(status: StatusCode) -> Error {
     let what = match status.as_u16() {
+        200..=299 => "no token comes with this status; check the authority",
         300..=399 => "a redirect, and no secret follows one; check the authority",
         407 => "a proxy wants to be told who asks",
         429 => "too many requests for tokens; wait, and keep the token that you have",
         500..=599 => "the endpoint is in trouble; try again later",
         _ => "no OAuth error; is this really a token endpoint? Check the authority",
     };
-    Err(Error::new(ErrorKind::Response).context(format!("status {}, {what}", status.as_u16())))
+    Error::new(ErrorKind::Response).context(format!("status {}, {what}", status.as_u16()))
 }

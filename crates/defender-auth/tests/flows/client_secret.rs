@@ -1,5 +1,4 @@
 //! A client secret and the token endpoint, over a mock of the wire and in virtual time.
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 use std::sync::Arc;
 
@@ -26,7 +25,8 @@ fn answering(status: u16, body: &'static str) -> MockTransport {
 }
 
 async fn refused(status: u16, body: &'static str) -> Error {
-    connected(answering(status, body), &ManualClock::new()).token(&TokenRequest::new()).await.unwrap_err()
+    let clock = ManualClock::new();
+    clock.run(connected(answering(status, body), &clock).token(&TokenRequest::new())).await.unwrap_err()
 }
 
 fn chain(error: &dyn std::error::Error) -> String {
@@ -46,7 +46,7 @@ async fn the_grant_is_asked_for_as_entra_documents_it() {
             && request.uri() == "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
             && request.headers()["content-type"] == "application/x-www-form-urlencoded"
             && !request.headers().contains_key("authorization")
-            && request.extensions().get() == Some(&Resend::Safe)
+            && request.extensions().get() == Some(&Resend::Never)
             && form
                 == [
                     "client_id=the-client",
@@ -98,7 +98,8 @@ async fn an_answer_that_is_no_token_is_told_by_its_status_and_not_by_its_text() 
 async fn an_endpoint_that_is_not_reached_is_told_with_its_cause() {
     let mut wire = MockTransport::new();
     wire.expect_send().returning(|_| Err(defender_transport::Error::new(defender_transport::ErrorKind::Connect)));
-    let error = connected(wire, &ManualClock::new()).token(&TokenRequest::new()).await.unwrap_err();
+    let clock = ManualClock::new();
+    let error = clock.run(connected(wire, &clock).token(&TokenRequest::new())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport);
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "could not connect");
 }

@@ -1,5 +1,10 @@
 //! What the tests of the flows share: a mock of the wire, and a look at everything that an error shows.
 
+#[cfg(all(unix, feature = "encrypted-keys", feature = "aws-lc-rs", feature = "azure-cli", feature = "browser"))]
+pub(crate) mod endpoint;
+#[cfg(all(unix, feature = "encrypted-keys", feature = "aws-lc-rs", feature = "azure-cli", feature = "browser"))]
+pub(crate) mod wire;
+
 use std::{collections::BTreeMap, error::Error as StdError, sync::Arc};
 
 use bytes::Bytes;

@@ -1,0 +1,54 @@
+//! Asking for a token again, where the endpoint may answer otherwise in a while.
+
+use std::{sync::Arc, time::Duration};
+
+use defender_transport::{Clock, Retry};
+
+use super::TokenEndpoint;
+use crate::Error;
+
+/// The tries of one request for a token.
+///
+/// It is a loop of the grants' own and not a layer of the transport's, since a try may need another assertion than the one
+/// before: an assertion is good once.
+pub(crate) struct Tries {
+    clock: Arc<dyn Clock>,
+    retry: Retry,
+    made: u32,
+    ends: Duration,
+}
+
+impl TokenEndpoint {
+    /// The tries of a request that begins now.
+    pub(crate) fn tries(&self) -> Tries {
+        let ends = self.clock.elapsed().saturating_add(self.retry.longest_call());
+        Tries { clock: Arc::clone(&self.clock), retry: self.retry, made: 0, ends }
+    }
+}
+
+impl Tries {
+    /// Waits until it is time for another try; gives `error` back where there is to be none.
+    ///
+    /// Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes> and MSAL: no connection, 429
+    /// and 5xx, a few times; a 429 says after how long.
+    pub(crate) async fn after(&mut self, error: Error) -> Result<(), Error> {
+        self.after_if(error.is_retryable(), error).await
+    }
+
+    /// As [`after`](Self::after), for what is good once: only where the endpoint certainly has not seen it.
+    #[cfg(feature = "browser")]
+    pub(crate) async fn after_if_unseen(&mut self, error: Error) -> Result<(), Error> {
+        self.after_if(error.is_retryable() && error.is_unseen(), error).await
+    }
+
+    async fn after_if(&mut self, again: bool, error: Error) -> Result<(), Error> {
+        self.made = self.made.saturating_add(1);
+        let Some(wait) = self.retry.pause_after(self.made).filter(|_| again) else { return Err(error) };
+        let wait = wait.max(error.retry_after().unwrap_or_default());
+        if wait >= self.ends.saturating_sub(self.clock.elapsed()) {
+            return Err(error);
+        }
+        self.clock.sleep(wait).await;
+        Ok(())
+    }
+}

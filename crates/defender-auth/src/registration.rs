@@ -1,0 +1,48 @@
+//! Which application it is, and in which tenant.
+
+use crate::{
+    Error, ErrorKind,
+    environment::{AUTHORITY, CLIENT, Environment, TENANT},
+};
+
+/// An application in a tenant, as a description of a credential names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Registration {
+    pub(crate) tenant: String,
+    pub(crate) client_id: String,
+    /// Where tokens come from, if the environment said so.
+    pub(crate) authority: Option<String>,
+}
+
+impl Registration {
+    pub(crate) fn new(tenant: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self { tenant: tenant.into(), client_id: client_id.into(), authority: None }
+    }
+
+    /// What the environment names, and the value of `besides`, which it must name too.
+    pub(crate) fn from_environment(environment: &Environment, besides: &'static str) -> Result<(Self, String), Error> {
+        let [tenant, client_id, besides] = environment.all([TENANT, CLIENT, besides])?;
+        Ok((Self { authority: environment.get(AUTHORITY), ..Self::new(tenant, client_id) }, besides))
+    }
+
+    /// Refuses what cannot ask for itself: an application's token is of one tenant.
+    pub(crate) fn of_one_tenant(&self) -> Result<(), Error> {
+        given("client id", &self.client_id)?;
+        let of_all = ["common", "organizations", "consumers"];
+        if of_all.iter().any(|name| self.tenant.eq_ignore_ascii_case(name)) {
+            return Err(Error::new(ErrorKind::Configuration).context(format!(
+                "the tenant `{}` is for people who sign in; an application needs the id or a domain of one tenant",
+                self.tenant
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a setting that is empty.
+pub(crate) fn given(what: &str, value: &str) -> Result<(), Error> {
+    if value.trim().is_empty() {
+        return Err(Error::new(ErrorKind::Configuration).context(format!("the {what} is empty")));
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! How a request for a token ends: well, or in one of the ways in which an endpoint fails, echoing what it was sent wherever it
+//! can.
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use crate::support::{endpoint::Reply, form};
+
+/// How an exchange ends.
+pub(super) struct Ending {
+    pub(super) name: &'static str,
+    /// Whether a request gets as far as the endpoint.
+    pub(super) arrives: bool,
+    reply: fn(&str) -> Reply,
+}
+
+impl Ending {
+    pub(super) const fn well() -> Self {
+        Self { name: "a token", arrives: true, reply: |_| json(200, "", GRANTED) }
+    }
+
+    /// What the endpoint does with `request`.
+    pub(super) fn reply(&self, request: &Request<Bytes>) -> Reply {
+        if request.uri().path().ends_with("/devicecode") {
+            return json(200, "", DEVICE);
+        }
+        (self.reply)(&brought(request))
+    }
+}
+
+const fn ending(name: &'static str, reply: fn(&str) -> Reply) -> Ending {
+    Ending { name, arrives: true, reply }
+}
+
+const GRANTED: &str = r#"{"token_type":"Bearer","expires_in":3599,"expires_on":"1767272400",
+    "access_token":"canary.access.token","refresh_token":"canary-rotated"}"#;
+
+const DEVICE: &str = r#"{"device_code":"canary-device","user_code":"canary-code","verification_uri":"https://x.example/",
+    "expires_in":900,"interval":300,"message":"Enter canary-code."}"#;
+
+pub(super) const REFUSED: &str = "a refused connection";
+pub(super) const SILENT: &str = "a timeout";
+
+/// The twelve kinds of failure that were asked for, and some more.
+pub(super) const FAILURES: &[Ending] = &[
+    Ending { name: REFUSED, arrives: false, reply: |_| Reply::Silence },
+    ending(SILENT, |_| Reply::Silence),
+    ending("a 400 that echoes", |echo| {
+        let fields = r#"{"error":@,"error_description":@,"suberror":@,"trace_id":@,"correlation_id":@,"claims":@}"#;
+        json(400, echo, fields)
+    }),
+    ending("a 401 that echoes", |echo| {
+        json(401, echo, r#"{"error":"invalid_client","error_description":@,"message":@}"#)
+    }),
+    ending("a 429 that echoes", |echo| text(429, echo)),
+    ending("a 500 in HTML", |echo| text(500, &format!("<html><body>{echo}</body></html>"))),
+    ending("malformed JSON", |echo| json(200, echo, r#"{"access_token":@,,"x":@"#)),
+    ending("truncated JSON", |echo| {
+        let quoted = serde_json::to_string(echo).unwrap();
+        Reply::CutOff(Bytes::from(format!(r#"{{"token_type":"Bearer","access_token":{quoted}"#)))
+    }),
+    ending("a token of the wrong type", |echo| {
+        json(200, echo, r#"{"access_token":[@],"token_type":@,"expires_in":@}"#)
+    }),
+    ending("a huge body", |echo| text(200, &echo.repeat(1 + (2 << 20) / echo.len()))),
+    ending("a redirect", |echo| {
+        let place = percent_encoding::utf8_percent_encode(echo, percent_encoding::NON_ALPHANUMERIC);
+        let place = format!("https://evil.example/?{place}");
+        Reply::Answer(Response::builder().status(307).header("location", place).body(Bytes::new()).unwrap())
+    }),
+    ending("a token with odd bytes", |_| {
+        json(
+            200,
+            "canary\r\nX-Evil: canary\u{0}\u{e9}",
+            r#"{"access_token":@,"token_type":"Bearer","expires_in":3599,"expires_on":"1767272400"}"#,
+        )
+    }),
+    ending("a token of another kind", |echo| {
+        json(200, echo, r#"{"access_token":"canary","token_type":@,"expires_in":3599,"expires_on":"1767272400"}"#)
+    }),
+    ending("a name that is an echo", |echo| json(200, echo, "{@:{@:1}}")),
+    ending("a content type that is an echo", |echo| {
+        let kind: String = echo.chars().filter(char::is_ascii_graphic).take(500).collect();
+        Reply::Answer(Response::builder().header("content-type", kind).body(Bytes::from_static(b"{}")).unwrap())
+    }),
+];
+
+fn json(status: u16, echo: &str, template: &str) -> Reply {
+    let body = template.replace('@', &serde_json::to_string(echo).unwrap());
+    let answer = Response::builder().status(status).header("content-type", "application/json");
+    Reply::Answer(answer.body(Bytes::from(body)).unwrap())
+}
+
+fn text(status: u16, body: &str) -> Reply {
+    Reply::Answer(Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).unwrap())
+}
+
+/// Everything that a request brought, in one text.
+pub(crate) fn brought(request: &Request<Bytes>) -> String {
+    let headers: Vec<_> = request.headers().values().filter_map(|value| value.to_str().ok()).collect();
+    let decoded: Vec<_> = form(request).into_values().collect();
+    format!("{} {} {}", headers.join(" "), decoded.join(" "), String::from_utf8_lossy(request.body()))
+}
