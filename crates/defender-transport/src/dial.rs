@@ -23,7 +23,7 @@ pub(crate) type Dialing = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> 
 /// The real one is TCP. Any function is one too, so that a test puts a network of its own under the wire, with
 /// [`HyperTransportBuilder::over`](crate::HyperTransportBuilder::over):
 ///
-/// ```ignore
+/// ```text
 /// // Plain HTTP/1.1 over a pipe in memory: `http://127.0.0.1/…`, which the wire must be told to allow.
 /// let wire = HyperTransport::builder()
 ///     .plain_http(PlainHttp::Loopback)

@@ -119,9 +119,40 @@ fn a_request_that_does_not_match_is_shown_beside_what_was_expected() {
 fn of_several_the_nearest_is_shown() {
     let tape = Tape::in_any_order().exchange(get("/a"), status(200)).exchange(post("{}"), status(201));
     let said = complaint(move || drop(send(&tape, post("[]"))));
-    let start = "request 1 is nothing that is left on the tape:\n  1: GET /a\n  2: POST https://example.com/things\n\
-                 the nearest is 2:\n";
-    assert!(said.starts_with(start), "{said}");
+    let lines = [
+        "request 1 is nothing that is left on the tape:",
+        "  1: GET /a",
+        "  2: POST https://example.com/things",
+        "the nearest is 2:",
+        "                expected                   | actual",
+        "  method        POST                       | POST",
+        "  url           https://example.com/things | https://example.com/things",
+        "  header x-one  1                          | 1",
+        "! body          {}                         | []",
+    ];
+    assert_eq!(said, lines.join("\n"));
+}
+
+#[test]
+fn what_is_not_there_and_what_cannot_be_read_is_shown_too() {
+    let expected = Request::post("/a").header("x-two", "2").body("a\n").unwrap();
+    let tape = Tape::in_order().exchange(expected, status(200));
+    let came = Request::get("https://example.com/a?x").body(Bytes::from_static(b"a")).unwrap();
+    let said = complaint(move || drop(tape.send(came).now_or_never()));
+    let lines = [
+        "request 1 is not what the tape expects as exchange 1 of 1:",
+        "                expected | actual",
+        "! method        POST     | GET",
+        "! url           /a       | /a?x",
+        "! header x-two  2        | (absent)",
+        "  body          a        | a",
+        "! body's bytes  a\\n      | a",
+    ];
+    assert_eq!(said, lines.join("\n"));
+
+    let tape = Tape::in_order().exchange(Request::get("/a").body(vec![0xff, 0xfe]).unwrap(), status(200));
+    let said = complaint(move || drop(send(&tape, get("/a"))));
+    assert!(said.ends_with("! body    \\xff\\xfe |"), "{said}");
 }
 
 #[test]

@@ -8,16 +8,25 @@ use super::*;
 fn a_429_closes_the_lane_for_as_long_as_it_says() {
     // The clock begins at noon of 1 January 2026.
     for (wait, seconds) in [
-        (Some("7"), 7),
-        (Some("Thu, 01 Jan 2026 12:00:30 GMT"), 30),
-        (Some("Thu, 01 Jan 2026 11:00:00 GMT"), 0),
-        (Some("86400"), 900),
-        (Some("soon"), 60),
-        (None, 60),
+        (Answer::TooMany(Some("7")), 7),
+        (Answer::TooMany(Some("\t7 ")), 7),
+        (Answer::TooMany(Some("0")), 0),
+        (Answer::TooMany(Some("Thu, 01 Jan 2026 12:00:30 GMT")), 30),
+        (Answer::TooMany(Some("Thu, 01 Jan 2026 11:00:00 GMT")), 0),
+        (Answer::TooManyAYearAgo("Wed, 01 Jan 2025 12:00:20 GMT"), 20),
+        (Answer::TooManyAYearAgo("Wed, 01 Jan 2025 11:59:00 GMT"), 0),
+        (Answer::TooMany(Some("900")), 900),
+        (Answer::TooMany(Some("86400")), 900),
+        (Answer::TooMany(Some("99999999999999999999999")), 900),
+        (Answer::TooMany(Some("Fri, 01 Jan 2027 12:00:00 GMT")), 900),
+        (Answer::TooMany(Some("soon")), 60),
+        (Answer::TooMany(Some("-7")), 60),
+        (Answer::TooMany(Some("")), 60),
+        (Answer::TooMany(None), 60),
     ] {
         let (clock, server, paced) = stage();
         let lane = lane(&[(100, 1)]);
-        let answer = paced.send(request(&lane, Plan { answer: Answer::TooMany(wait), ..plan(0) }));
+        let answer = paced.send(request(&lane, Plan { answer: wait, ..plan(0) }));
         assert_eq!(answer.now_or_never().unwrap().unwrap().status(), 429, "it is handed on");
         block_on(&clock, paced.send(request(&lane, plan(1)))).unwrap();
         assert_eq!(server.arrivals(), [Duration::ZERO, SECOND * seconds], "{wait:?}");

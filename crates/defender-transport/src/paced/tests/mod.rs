@@ -40,6 +40,8 @@ enum Answer {
     #[default]
     Fine,
     TooMany(Option<&'static str>),
+    /// By a server whose clock is a year behind.
+    TooManyAYearAgo(&'static str),
     /// 429, and then the body breaks inside the try.
     TooManyAndBroken,
     Broken,
@@ -74,6 +76,10 @@ impl Transport for Server {
             Answer::TooMany(None) => Ok(answer.status(429).body(Body::empty()).unwrap()),
             Answer::TooMany(Some(wait)) => {
                 Ok(answer.status(429).header("retry-after", wait).body(Body::empty()).unwrap())
+            }
+            Answer::TooManyAYearAgo(wait) => {
+                let date = "Wed, 01 Jan 2025 12:00:00 GMT";
+                Ok(answer.status(429).header("retry-after", wait).header("date", date).body(Body::empty()).unwrap())
             }
             Answer::TooManyAndBroken => {
                 Err(Error::new(ErrorKind::Interrupted).after_head(StatusCode::TOO_MANY_REQUESTS))
