@@ -34,7 +34,7 @@ use crate::{
 /// its lane has room. A call takes its slot when it departs and keeps it until the window has passed since the try
 /// *ended*, with the head of an answer or an error: the server counts it when it arrives, which is somewhere in between.
 /// So no window ever holds more calls than it may, as the server counts them, whatever the latency. What other processes
-/// send is not known here.
+/// send is not known here, nor when a request arrives whose try was given up while the network still had it.
 ///
 /// # The queue
 ///

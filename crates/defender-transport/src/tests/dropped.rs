@@ -167,7 +167,7 @@ async fn polled_so_often<F: Future + Unpin>(mut future: F, mut polls: usize) -> 
 /// Drops a call after so many polls, over a connection that is there already if it is `warm`. Says whether it was done.
 async fn dropped_after(polls: usize, protocol: Protocol, warm: bool) -> bool {
     let (network, server, clock) = (Network::calm(), Server::calm(protocol), Paused::new());
-    let ((stack, paced), lane) = (stack(wire(&network, &server, protocol), &clock), lane(1, SECOND));
+    let ((stack, paced), lane) = (stack(wire(&network, &server, protocol, None), &clock), lane(1, SECOND));
     if warm {
         stack.send(request(&lane)).await.unwrap();
         sleep(SECOND / 10).await;

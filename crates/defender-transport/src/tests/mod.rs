@@ -14,14 +14,20 @@
 
 mod dropped;
 mod network;
+mod pipe;
 mod server;
 mod storm;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Uri;
 use jiff::Timestamp;
+use rcgen::{CertificateParams, KeyPair, PKCS_ED25519};
 use tokio::time::Instant;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
+};
 
 use self::{network::Network, server::Server};
 use crate::{
@@ -69,15 +75,35 @@ fn run<F: Future>(test: F) -> F::Output {
     runtime.block_on(test)
 }
 
-/// The wire, over `network` to `server`.
-fn wire(network: &Network, server: &Server, protocol: Protocol) -> HyperTransport {
-    let (network, server) = (network.clone(), server.clone());
+/// The wire, over `network` to `server`, with TLS if its certificate is to be trusted.
+fn wire(network: &Network, server: &Server, protocol: Protocol, trusted: Option<Roots>) -> HyperTransport {
+    let (network, server, plain) = (network.clone(), server.clone(), trusted.is_none());
     let dial = move |_: &Uri| -> Dialing {
         let (network, server) = (network.clone(), server.clone());
         Box::pin(async move {
             let stream = Stream::new(network.dial(|end| server.accept(end)).await?);
-            Ok(if protocol == Protocol::Http2 { stream.speaking_http_2() } else { stream })
+            // Under TLS the server says what it speaks.
+            Ok(if plain && protocol == Protocol::Http2 { stream.speaking_http_2() } else { stream })
         })
     };
-    HyperTransport::builder().roots(Roots::bundled()).plain_http(PlainHttp::Loopback).over(dial).build().unwrap()
+    let roots = trusted.unwrap_or_else(Roots::bundled);
+    HyperTransport::builder().roots(roots).plain_http(PlainHttp::Loopback).over(dial).build().unwrap()
+}
+
+/// A certificate, as both ends need it. Each is of the same length, so that a seed cuts a handshake at the same
+/// byte each time.
+fn tls(protocol: Protocol) -> (TlsAcceptor, Roots) {
+    let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let mut certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    certificate.serial_number = Some(7.into());
+    let certificate = certificate.self_signed(&key).unwrap();
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+        .unwrap();
+    let speaks = if protocol == Protocol::Http2 { "h2" } else { "http/1.1" };
+    config.alpn_protocols = vec![speaks.into()];
+    (TlsAcceptor::from(Arc::new(config)), Roots::pem(certificate.pem()).unwrap())
 }

@@ -1,7 +1,6 @@
 //! A network in memory between one client and one server, as bad as its seed says.
 
 use std::{
-    collections::VecDeque,
     future::pending,
     io,
     pin::Pin,
@@ -17,8 +16,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// How many bytes are under way in one direction before a writer must wait.
-const WINDOW: usize = 64 << 10;
+use super::pipe::{Pipe, WINDOW};
 
 /// The network. What befalls a connection is drawn from the seed when it is dialled, and so is each delay.
 #[derive(Clone)]
@@ -146,21 +144,6 @@ impl Weather {
     }
 }
 
-/// The bytes of one direction.
-struct Pipe {
-    /// What is under way, and when it is there; no bytes are the end.
-    segments: VecDeque<(Instant, Bytes)>,
-    queued: usize,
-    sent: usize,
-    cut_after: Option<usize>,
-    silent_after: Option<usize>,
-    ended: bool,
-    /// When whoever reads or writes here is told that the connection was reset.
-    broken: Option<Instant>,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
 struct Link {
     network: Network,
     to_server: Pipe,
@@ -175,21 +158,10 @@ pub(super) struct End {
 }
 
 fn connected(network: &Network, fate: Fate) -> (End, End) {
-    let pipe = |cut_after, silent_after| Pipe {
-        segments: VecDeque::new(),
-        queued: 0,
-        sent: 0,
-        cut_after,
-        silent_after,
-        ended: false,
-        broken: None,
-        reader: None,
-        writer: None,
-    };
     let (to_server, to_client) = match fate {
-        Fate::Cut { to_server, to_client } => (pipe(to_server, None), pipe(to_client, None)),
-        Fate::Silent { to_server, to_client } => (pipe(None, Some(to_server)), pipe(None, Some(to_client))),
-        Fate::Fine | Fate::Refused | Fate::Unreachable => (pipe(None, None), pipe(None, None)),
+        Fate::Cut { to_server, to_client } => (Pipe::new(to_server, None), Pipe::new(to_client, None)),
+        Fate::Silent { to_server, to_client } => (Pipe::new(None, Some(to_server)), Pipe::new(None, Some(to_client))),
+        Fate::Fine | Fate::Refused | Fate::Unreachable => (Pipe::new(None, None), Pipe::new(None, None)),
     };
     let link = Arc::new(Mutex::new(Link { network: network.clone(), to_server, to_client }));
     let end = |is_client| End { link: Arc::clone(&link), is_client, timer: Box::pin(sleep_until(Instant::now())) };
@@ -214,33 +186,6 @@ impl Link {
             pipe.broken = Some(pipe.broken.map_or(at, |before| before.min(at)));
             pipe.wake();
         }
-    }
-}
-
-impl Pipe {
-    fn wake(&mut self) {
-        self.reader.take().into_iter().chain(self.writer.take()).for_each(Waker::wake);
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken.is_some_and(|at| at <= Instant::now())
-    }
-
-    /// Puts bytes on their way, none for the end. Says when they are there, if this is where the connection is cut.
-    fn push(&mut self, mut bytes: Bytes, at: Instant) -> Option<Instant> {
-        let end = bytes.is_empty();
-        let left = |limit: Option<usize>| limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.sent));
-        let (to_cut, to_silence) = (left(self.cut_after), left(self.silent_after));
-        let is_cut = bytes.len() >= to_cut;
-        self.sent += bytes.len();
-        bytes.truncate(to_cut.min(to_silence));
-        let at = self.segments.back().map_or(at, |(before, _)| at.max(*before));
-        if !bytes.is_empty() || (end && to_silence > 0) {
-            self.queued += bytes.len();
-            self.segments.push_back((at, bytes));
-            self.reader.take().into_iter().for_each(Waker::wake);
-        }
-        is_cut.then_some(at)
     }
 }
 

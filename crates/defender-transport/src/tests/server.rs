@@ -16,7 +16,11 @@ use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep},
+};
+use tokio_rustls::TlsAcceptor;
 
 use super::{ID, Protocol, network::End};
 
@@ -40,6 +44,7 @@ struct State {
     random: Rng,
     calm: bool,
     protocol: Protocol,
+    tls: Option<TlsAcceptor>,
     record: Vec<(Instant, usize, Event)>,
 }
 
@@ -70,7 +75,13 @@ enum Then {
 impl Server {
     pub(super) fn new(protocol: Protocol, seed: u64) -> Self {
         let random = Rng::with_seed(seed ^ 0x5e_71e5);
-        Self(Arc::new(Mutex::new(State { random, calm: false, protocol, record: Vec::new() })))
+        Self(Arc::new(Mutex::new(State { random, calm: false, protocol, tls: None, record: Vec::new() })))
+    }
+
+    /// The same, under TLS.
+    pub(super) fn under(self, tls: TlsAcceptor) -> Self {
+        self.state().tls = Some(tls);
+        self
     }
 
     /// A server that answers all alike.
@@ -97,37 +108,51 @@ impl Server {
 
     /// Serves a connection until it ends.
     pub(super) fn accept(&self, end: End) {
-        let (server, protocol, leaves) = {
+        let (tls, leaves) = {
             let mut state = self.state();
-            let leaves = (!state.calm && state.random.u32(0..3) == 0)
-                .then(|| Duration::from_millis(state.random.u64(0..60_000)));
-            (self.clone(), state.protocol, leaves)
+            let leaves = !state.calm && state.random.u32(0..3) == 0;
+            (state.tls.clone(), leaves.then(|| Duration::from_millis(state.random.u64(0..60_000))))
         };
+        let server = self.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(server.clone(), request));
-            let io = TokioIo::new(end);
-            match protocol {
-                Protocol::Http1 => {
-                    let mut builder = hyper::server::conn::http1::Builder::new();
-                    builder.timer(TokioTimer::new()).half_close(false);
-                    let mut connection = pin!(builder.serve_connection(io, service));
-                    // An idle connection is closed, and one that is busy says that it will be.
-                    if let Either::Right(_) = select(connection.as_mut(), pin!(leaving(leaves))).await {
-                        connection.as_mut().graceful_shutdown();
-                        let _ended = connection.await;
-                    }
-                }
-                Protocol::Http2 => {
-                    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    builder.timer(TokioTimer::new()).max_concurrent_streams(4);
-                    let mut connection = pin!(builder.serve_connection(io, service));
-                    if let Either::Right(_) = select(connection.as_mut(), pin!(leaving(leaves))).await {
-                        connection.as_mut().graceful_shutdown();
-                        let _ended = connection.await;
+            match tls {
+                None => server.serve(end, leaves).await,
+                // A client that leaves in the handshake is none of ours.
+                Some(tls) => {
+                    if let Ok(end) = tls.accept(end).await {
+                        server.serve(end, leaves).await;
                     }
                 }
             }
         });
+    }
+
+    /// Serves until the other end goes, or until `leaves` has passed: then an idle connection is closed, and one that is busy
+    /// says that it will be.
+    async fn serve(self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, leaves: Option<Duration>) {
+        let protocol = self.state().protocol;
+        let service = service_fn(move |request| answer(self.clone(), request));
+        let io = TokioIo::new(io);
+        match protocol {
+            Protocol::Http1 => {
+                let mut builder = hyper::server::conn::http1::Builder::new();
+                builder.timer(TokioTimer::new()).half_close(false);
+                let mut connection = pin!(builder.serve_connection(io, service));
+                if let Either::Right(_) = select(connection.as_mut(), pin!(leaving(leaves))).await {
+                    connection.as_mut().graceful_shutdown();
+                    let _ended = connection.await;
+                }
+            }
+            Protocol::Http2 => {
+                let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                builder.timer(TokioTimer::new()).max_concurrent_streams(4);
+                let mut connection = pin!(builder.serve_connection(io, service));
+                if let Either::Right(_) = select(connection.as_mut(), pin!(leaving(leaves))).await {
+                    connection.as_mut().graceful_shutdown();
+                    let _ended = connection.await;
+                }
+            }
+        }
     }
 
     fn note(&self, id: usize, event: Event) {

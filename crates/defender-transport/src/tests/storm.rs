@@ -12,16 +12,17 @@ use futures_util::{
 };
 use http::{Method, Request, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use super::{
     ID, Paused, Protocol,
     network::Network,
     run,
     server::{Event, Server},
-    wire,
+    tls, wire,
 };
 use crate::{
-    Error, Retry, Transport, TransportExt,
+    Error, Retry, Roots, Transport, TransportExt,
     extensions::{Attempts, Lane, Resend, Timeouts, Window},
 };
 
@@ -69,11 +70,11 @@ fn call(id: usize, random: &mut Rng) -> Call {
     }
 }
 
-async fn make(call: &Call, stack: &impl Transport) -> (Ended, Duration) {
+async fn make(call: &Call, url: &str, stack: &impl Transport) -> (Ended, Duration) {
     sleep(call.at).await;
     let began = Instant::now();
     let method = if call.resend == Resend::Safe { Method::GET } else { Method::POST };
-    let mut request = Request::builder().method(method).uri("http://127.0.0.1/").header(ID, call.id);
+    let mut request = Request::builder().method(method).uri(url).header(ID, call.id);
     request = request.extension(call.resend).extension(Timeouts::default().total(call.total));
     if call.paced {
         let limits = vec![Window { calls: 3, per: SECOND * 10 }, Window { calls: 8, per: SECOND * 60 }];
@@ -102,10 +103,13 @@ struct Storm {
 }
 
 /// Twelve calls in a storm, and two when it is over.
-async fn storm(protocol: Protocol, seed: u64) -> Storm {
+async fn storm(protocol: Protocol, seed: u64, tls: Option<&(TlsAcceptor, Roots)>) -> Storm {
     fastrand::seed(seed);
     let (network, server, clock) = (Network::stormy(seed), Server::new(protocol, seed), Paused::new());
-    let stack = wire(&network, &server, protocol).redirected().decompressed().deadline(clock.clone());
+    let server = tls.iter().fold(server, |server, (acceptor, _)| server.under(acceptor.clone()));
+    let trusted = tls.map(|(_, roots)| roots.clone());
+    let url = if tls.is_some() { "https://127.0.0.1/" } else { "http://127.0.0.1/" };
+    let stack = wire(&network, &server, protocol, trusted).redirected().decompressed().deadline(clock.clone());
     let stack = stack.traced(clock.clone()).collected().paced(clock.clone()).retrying(clock.clone());
     let stack = stack.policy(Retry::default().seed(seed));
 
@@ -114,7 +118,7 @@ async fn storm(protocol: Protocol, seed: u64) -> Storm {
         let calls: FuturesUnordered<_> = calls
             .into_iter()
             .map(async |call| {
-                let (ended, took) = make(&call, &stack).await;
+                let (ended, took) = make(&call, url, &stack).await;
                 (call, ended, took)
             })
             .collect();
@@ -201,17 +205,25 @@ fn seeds() -> std::ops::Range<u64> {
     first..first + number("STORMS", 1_000)
 }
 
+/// Weathers one storm, and says what became of its calls.
+fn weathered(protocol: Protocol, seed: u64, tls: Option<&(TlsAcceptor, Roots)>) -> Vec<String> {
+    let repeat = format!("STORM={seed} STORMS=1");
+    // An hour in which nobody moves is a hang; no call may take five minutes.
+    let storm = run(async { timeout(SECOND * 3_600, storm(protocol, seed, tls)).await });
+    let storm = storm.unwrap_or_else(|_| panic!("{repeat}: it hangs"));
+    storm.judge().unwrap_or_else(|wrong| panic!("{repeat}: {wrong}"));
+    let word = |(call, ended, _): &(Call, Ended, Duration)| {
+        let again = storm.server.record(call.id).windows(2).any(|two| two == [Event::Refused, Event::Heard]);
+        word(call, ended, again)
+    };
+    storm.calls.iter().map(word).collect()
+}
+
 fn weather(protocol: Protocol) {
     let mut seen = BTreeMap::new();
     for seed in seeds().filter(|seed| (seed % 2 == 0) == (protocol == Protocol::Http1)) {
-        let repeat = format!("STORM={seed} STORMS=1");
-        // An hour in which nobody moves is a hang; no call may take five minutes.
-        let storm = run(async { timeout(SECOND * 3_600, storm(protocol, seed)).await });
-        let storm = storm.unwrap_or_else(|_| panic!("{repeat}: it hangs"));
-        storm.judge().unwrap_or_else(|wrong| panic!("{repeat}: {wrong}"));
-        for (call, ended, _) in &storm.calls {
-            let again = storm.server.record(call.id).windows(2).any(|two| two == [Event::Refused, Event::Heard]);
-            *seen.entry(word(call, ended, again)).or_insert(0_u64) += 1;
+        for word in weathered(protocol, seed, None) {
+            *seen.entry(word).or_insert(0_u64) += 1;
         }
     }
     // A judge that sees nothing is none.
@@ -260,10 +272,23 @@ fn storms_over_http_2() {
     weather(Protocol::Http2);
 }
 
+/// Handshakes are cut, delayed and forgotten as everything else is. Fewer, since each costs what a storm does otherwise.
+#[test]
+fn storms_under_tls() {
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let tls = tls(protocol);
+        let storms = seeds().filter(|seed| (seed % 2 == 0) == (protocol == Protocol::Http1)).step_by(10);
+        storms.for_each(|seed| drop(weathered(protocol, seed, Some(&tls))));
+    }
+}
+
 #[test]
 fn a_seed_brings_the_same_storm_each_time() {
     for (protocol, seed) in (0..10).flat_map(|seed| [(Protocol::Http1, seed), (Protocol::Http2, seed)]) {
-        let told = || run(storm(protocol, seed)).to_string();
+        let told = || run(storm(protocol, seed, None)).to_string();
         assert_eq!(told(), told(), "{protocol:?}, {seed}");
     }
+    let tls = tls(Protocol::Http2);
+    let told = || run(storm(Protocol::Http2, 11, Some(&tls))).to_string();
+    assert_eq!(told(), told(), "under TLS");
 }
