@@ -18,7 +18,12 @@ const THIS_IS: &str = "This is the emulator: no real machine is touched.";
 const LIFTED: &str = "UnrestrictCodeExecution ended: Succeeded";
 
 /// The other examples, and a line that each says where it did what it shows.
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: [(&str, &str); 10] = [
+    ("isolate-and-wait", "done: Isolate of"),
+    ("act-on-many", "done: 38 scans succeeded and 2 did not"),
+    ("cancel", "done: too late for the other"),
+    ("resume-after-a-crash", "done: action"),
+    ("many-tenants", "done: isolated in 2 of 3 tenants"),
     ("collect-package", "saved: "),
     ("lift-restrictions", "lifted: 2 of 2 found, of 3 named"),
     ("run-script", "  logons.ps1 -Days 3"),
@@ -41,6 +46,12 @@ pub(crate) fn run() -> Result<(), Failure> {
     println!("against the emulator's program: lifted");
     with_a_wrong_secret(&root, &program)?;
     println!("with a wrong secret: one readable error");
+    for (name, last) in OTHERS {
+        let said = succeeded(&mut example(&root, name))?;
+        let ends_well = said.lines().last().is_some_and(|line| line.starts_with(last));
+        check(ends_well, &format!("{name}: its last line must begin with `{last}`"), &said)?;
+        println!("{name}: well");
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::{error::Error, fmt, process::ExitCode, sync::Arc, time::Duration};
 use defender_actions::{
     DefenderClient, DefenderClientBuilder,
     auth::ClientSecretCredential,
+    model::MachineId,
     transport::{Clock, HyperTransport, Roots, SystemClock, Transport, clock::Sleep},
 };
 use defender_emulator::{Emulator, EmulatorBuilder};
@@ -51,6 +52,17 @@ pub(crate) fn client(emulator: &Emulator, wire: impl Transport + 'static) -> Def
         .base_url(emulator.base_url())
         .authority(emulator.authority())
         .audience(emulator.audience())
+        .wait_poll(Duration::from_millis(100), Duration::from_secs(1)) // nobody waits for an example
+}
+
+/// An emulator whose actions take a moment, to be set up further.
+pub(crate) fn in_a_moment() -> EmulatorBuilder {
+    Emulator::builder().pending_for(Duration::from_millis(200)).running_for(Duration::from_millis(200))
+}
+
+/// The first of the emulator's machines.
+pub(crate) fn machine(emulator: &Emulator) -> Result<MachineId, Failure> {
+    Ok(emulator.machine_ids().first().ok_or("the emulator has no machine")?.parse()?)
 }
 
 /// Runs an example: says what it is, before and after, and how it ended.
