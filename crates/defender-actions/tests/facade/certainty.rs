@@ -106,7 +106,8 @@ async fn an_external_id_does_not_stand_in_for_the_particulars() {
 #[tokio::test]
 async fn of_several_that_are_under_way_the_one_that_was_asked_for_is_joined() {
     let service = Service::new(Repeats::Refused);
-    let meant = service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": "y"}));
+    let meant =
+        service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": "y"}));
     service.clock().advance(Duration::from_secs(60));
     service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Selective", "requestorComment": "z"}));
     let submitted = service.clock().run(service.client().machine(machine()).isolate("x").send()).await.unwrap();
