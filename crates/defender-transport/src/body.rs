@@ -10,6 +10,8 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+#[cfg(feature = "hyper")]
+use crate::hyper::FromWire;
 use crate::{Error, ErrorKind};
 
 /// The body of an answer, whatever wire or mock it comes from.
@@ -29,6 +31,9 @@ pub struct Body(Kind);
 enum Kind {
     /// There already, in one piece, which is the most frequent kind and needs no place of its own.
     Whole(Whole),
+    /// From our own wire, which is the next most frequent.
+    #[cfg(feature = "hyper")]
+    Wire(FromWire),
     Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
 }
 
@@ -112,6 +117,8 @@ impl HttpBody for Body {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut self.0 {
             Kind::Whole(body) => Pin::new(body).poll_frame(context),
+            #[cfg(feature = "hyper")]
+            Kind::Wire(body) => Pin::new(body).poll_frame(context),
             Kind::Wrapped(body) => body.as_mut().poll_frame(context),
         }
     }
@@ -119,6 +126,8 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Whole(body) => body.is_end_stream(),
+            #[cfg(feature = "hyper")]
+            Kind::Wire(body) => body.is_end_stream(),
             Kind::Wrapped(body) => body.is_end_stream(),
         }
     }
@@ -126,8 +135,17 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(body) => body.size_hint(),
+            #[cfg(feature = "hyper")]
+            Kind::Wire(body) => body.size_hint(),
             Kind::Wrapped(body) => body.size_hint(),
         }
+    }
+}
+
+#[cfg(feature = "hyper")]
+impl From<FromWire> for Body {
+    fn from(body: FromWire) -> Self {
+        Self(Kind::Wire(body))
     }
 }
 

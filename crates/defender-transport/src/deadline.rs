@@ -113,9 +113,15 @@ impl<T: Transport> Transport for Deadline<T> {
             let first = total.filter(|total| total.end <= head.end).unwrap_or(head);
 
             let mut patience = Timer::default();
+            let mut now = Some(begin);
             let answer = poll_fn(|context| match exchange.as_mut().poll(context) {
-                Poll::Pending if patience.is_over(&*self.clock, first.end, context) => Poll::Ready(Err(first.limit)),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => {
+                    let now = now.take().unwrap_or_else(|| self.clock.elapsed());
+                    if patience.is_over(&*self.clock, first.end, now, context) {
+                        return Poll::Ready(Err(first.limit));
+                    }
+                    Poll::Pending
+                }
                 Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             });
             let answer = answer.await.map_err(|limit| {
@@ -152,13 +158,13 @@ impl fmt::Display for Host {
 struct Timer(Option<(Duration, Sleep)>);
 
 impl Timer {
-    /// Whether `end` is reached; if not, `context` is woken when it is.
+    /// Whether `end` is reached `now`; if not, `context` is woken when it is.
     ///
     /// The end is put off with each piece that comes. A sleep costs more than a piece does, so one for an earlier end goes
     /// on, and is followed by another when it is over.
-    fn is_over(&mut self, clock: &dyn Clock, end: Duration, context: &mut Context<'_>) -> bool {
+    fn is_over(&mut self, clock: &dyn Clock, end: Duration, mut now: Duration, context: &mut Context<'_>) -> bool {
         loop {
-            let left = end.saturating_sub(clock.elapsed());
+            let left = end.saturating_sub(now);
             if left.is_zero() {
                 return true;
             }
@@ -169,6 +175,7 @@ impl Timer {
                 Poll::Ready(()) if *until == end => return true,
                 Poll::Ready(()) => self.0 = None,
             }
+            now = clock.elapsed();
         }
     }
 }
@@ -200,11 +207,12 @@ impl Watched {
         self.timer = Timer::default();
     }
 
-    /// The limit that is reached while the reader waits since `since`; if none, `context` is woken when one is.
-    fn silent(&mut self, since: Duration, context: &mut Context<'_>) -> Option<Error> {
-        let end = since.saturating_add(self.idle);
+    /// The limit that is reached while the reader waits; if none, `context` is woken when one is.
+    fn silent(&mut self, context: &mut Context<'_>) -> Option<Error> {
+        let now = self.clock.elapsed();
+        let end = self.since.get_or_insert(now).saturating_add(self.idle);
         let total = self.total.filter(|total| total.end < end);
-        let over = self.timer.is_over(&*self.clock, total.map_or(end, |total| total.end), context);
+        let over = self.timer.is_over(&*self.clock, total.map_or(end, |total| total.end), now, context);
         over.then(|| {
             let said = || format!("the body from {} was silent for {:?}", self.host, self.idle);
             total.map_or_else(|| Error::new(ErrorKind::Timeout).context(said()), |total| self.late(total))
@@ -224,15 +232,16 @@ impl HttpBody for Watched {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        let since = *this.since.get_or_insert_with(|| this.clock.elapsed());
-        let polled = Pin::new(body).poll_frame(context);
+        let polled = Pin::new(&mut *body).poll_frame(context);
         let over = match &polled {
             // Frames of no bytes are silence too, or they could keep a connection for ever.
             Poll::Ready(Some(Ok(frame))) if !frame.data_ref().is_some_and(Bytes::is_empty) => {
                 this.since = None;
-                this.total.filter(|total| total.end <= this.clock.elapsed()).map(|total| this.late(total))
+                // What is whole is in time.
+                let total = this.total.filter(|_| !body.is_end_stream());
+                total.filter(|total| total.end <= this.clock.elapsed()).map(|total| this.late(total))
             }
-            Poll::Pending | Poll::Ready(Some(Ok(_))) => this.silent(since, context),
+            Poll::Pending | Poll::Ready(Some(Ok(_))) => this.silent(context),
             Poll::Ready(None | Some(Err(_))) => {
                 this.end();
                 None

@@ -32,6 +32,7 @@ use hyper_util::{
 };
 use rustls::ClientConfig;
 use tower_service::Service;
+use uuid::{Builder, Uuid};
 
 use crate::{
     Body, Clock, Error, ErrorKind, HyperTransportBuilder, PlainHttp, Transport,
@@ -162,7 +163,7 @@ impl Transport for HyperTransport {
         let exchange = self.client.request(request);
         Box::pin(async move {
             match exchange.await {
-                Ok(response) => Ok(response.map(|body| Body::new(FromWire(body)))),
+                Ok(response) => Ok(response.map(|body| Body::from(FromWire(body)))),
                 Err(error) => Err(classify(error, &host)),
             }
         })
@@ -308,18 +309,8 @@ fn refuse<'f>(why: &str) -> Sending<'f> {
 
 /// An id of this one try, by which a server's log and ours can be brought together: a random UUID.
 fn fresh_id() -> Option<HeaderValue> {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let random = fastrand::u128(..);
-    // The version is 4, and the variant that of RFC 9562.
-    let id = random & !(0xF << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let mut digits = (0_u32..32).rev().filter_map(|place| DIGITS.get(usize::try_from(id >> (4 * place) & 0xF).ok()?));
-    let mut text = [b'-'; 36];
-    for (place, byte) in text.iter_mut().enumerate() {
-        if !matches!(place, 8 | 13 | 18 | 23) {
-            *byte = *digits.next()?;
-        }
-    }
-    let mut id = HeaderValue::from_bytes(&text).ok()?;
+    let id = Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
+    let mut id = HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()?;
     // HTTP/2 does not remember what is marked so, in the place of headers that come again.
     id.set_sensitive(true);
     Some(id)
@@ -374,7 +365,7 @@ fn classify(error: legacy::Error, host: &Authority) -> Error {
 }
 
 /// A body as hyper gives it, with our error.
-struct FromWire(Incoming);
+pub(crate) struct FromWire(Incoming);
 
 impl HttpBody for FromWire {
     type Data = Bytes;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error, time::Duration};
 use bytes::Bytes;
 use defender_transport::{
     SystemClock, Transport, TransportExt,
-    extensions::{Lane, Resend, UrlTemplate, Window},
+    extensions::{Lane, Read, Resend, UrlTemplate, Window},
 };
 use http::{Request, header::CONTENT_TYPE};
 
@@ -43,6 +43,7 @@ pub(crate) fn request(authority: &str, machine: usize) -> Result<Request<Bytes>,
 pub(crate) fn told(mut request: Request<Bytes>) -> Request<Bytes> {
     let extensions = request.extensions_mut();
     extensions.insert(Resend::Never);
+    extensions.insert(Read::default());
     extensions.insert(Lane { name: Cow::Borrowed("actions"), limits: Cow::Borrowed(LIMITS) });
     extensions.insert(UrlTemplate(Cow::Borrowed("/api/machines/{id}/unrestrictCodeExecution")));
     request

@@ -172,15 +172,14 @@ impl<T: Transport> Transport for Paced<T> {
         let Some(lane) = request.extensions().get::<Lane>() else { return self.inner.send(request) };
         let (queue, clock) = (self.shared.queue(lane), &*self.shared.clock);
         Box::pin(async move {
-            let begin = clock.elapsed();
             let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
-            let slot = queue.turn(clock, begin.saturating_add(said.unwrap_or(self.total))).await;
+            let slot = queue.turn(clock, said.unwrap_or(self.total)).await;
             let slot = slot.map_err(|late| {
                 let name = request.extensions().get::<Lane>().map_or("", |lane| &lane.name);
                 let said = format!("the turn in the queue `{name}` comes in {:?} at the earliest", late.0);
                 Error::new(ErrorKind::Timeout).before_sending().again_after(late.0).context(said)
             })?;
-            let waited = slot.departed.saturating_sub(begin);
+            let waited = slot.waited;
             #[cfg(feature = "tracing")]
             if waited > Duration::from_secs(1) {
                 let name = request.extensions().get::<Lane>().map_or("", |lane| &lane.name);

@@ -38,8 +38,8 @@ impl Queue {
     /// Waits until a call may go, in the order of asking, and counts it.
     ///
     /// Nothing has been asked before the first poll. Dropped while it waits, it leaves nothing behind.
-    pub(super) fn turn<'a>(&'a self, clock: &'a dyn Clock, deadline: Duration) -> Turn<'a> {
-        Turn { queue: self, clock, deadline, place: None, timer: None }
+    pub(super) fn turn<'a>(&'a self, clock: &'a dyn Clock, patience: Duration) -> Turn<'a> {
+        Turn { queue: self, clock, patience, begin: None, place: None, timer: None }
     }
 
     /// Whether a new queue would do as well.
@@ -133,8 +133,10 @@ impl State {
 pub(super) struct Turn<'a> {
     queue: &'a Queue,
     clock: &'a dyn Clock,
-    /// On the clock's own time.
-    deadline: Duration,
+    /// How long it may take.
+    patience: Duration,
+    /// Since when it waits, on the clock's own time.
+    begin: Option<Duration>,
     place: Option<u64>,
     timer: Option<(Duration, Sleep)>,
 }
@@ -150,7 +152,9 @@ impl<'a> Future for Turn<'a> {
         let this = &mut *self;
         loop {
             let now = this.clock.elapsed();
-            let (told, next) = this.queue.lock().ask(&mut this.place, this.deadline, now, context.waker());
+            let begin = *this.begin.get_or_insert(now);
+            let deadline = begin.saturating_add(this.patience);
+            let (told, next) = this.queue.lock().ask(&mut this.place, deadline, now, context.waker());
             // Outside the lock, since a waker may do as it likes.
             if let Some(next) = next {
                 next.wake();
@@ -158,7 +162,8 @@ impl<'a> Future for Turn<'a> {
             let until = match told {
                 Told::Go(call) => {
                     let (queue, clock) = (this.queue, this.clock);
-                    return Poll::Ready(Ok(Slot { queue, clock, call, departed: now, ended: Ended::Unanswered }));
+                    let waited = now.saturating_sub(begin);
+                    return Poll::Ready(Ok(Slot { queue, clock, call, waited, ended: Ended::Unanswered }));
                 }
                 Told::Late(earliest) => return Poll::Ready(Err(TooLate(earliest.saturating_sub(now)))),
                 Told::Wait(until) => until,
@@ -187,7 +192,7 @@ impl Drop for Turn<'_> {
 
 impl fmt::Debug for Turn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn").field("place", &self.place).field("deadline", &self.deadline).finish_non_exhaustive()
+        f.debug_struct("Turn").field("place", &self.place).field("patience", &self.patience).finish_non_exhaustive()
     }
 }
 
@@ -197,8 +202,8 @@ pub(super) struct Slot<'a> {
     queue: &'a Queue,
     clock: &'a dyn Clock,
     call: u64,
-    /// On the clock's own time.
-    pub(super) departed: Duration,
+    /// For how long, before it departed.
+    pub(super) waited: Duration,
     ended: Ended,
 }
 
