@@ -207,10 +207,9 @@ impl Watched {
         self.timer = Timer::default();
     }
 
-    /// The limit that is reached while the reader waits; if none, `context` is woken when one is.
-    fn silent(&mut self, context: &mut Context<'_>) -> Option<Error> {
-        let now = self.clock.elapsed();
-        let end = self.since.get_or_insert(now).saturating_add(self.idle);
+    /// The limit that is reached while the reader waits since `since`; if none, `context` is woken when one is.
+    fn silent(&mut self, since: Duration, context: &mut Context<'_>) -> Option<Error> {
+        let (now, end) = (self.clock.elapsed(), since.saturating_add(self.idle));
         let total = self.total.filter(|total| total.end < end);
         let over = self.timer.is_over(&*self.clock, total.map_or(end, |total| total.end), now, context);
         over.then(|| {
@@ -232,6 +231,7 @@ impl HttpBody for Watched {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let since = *this.since.get_or_insert_with(|| this.clock.elapsed());
         let polled = Pin::new(&mut *body).poll_frame(context);
         let over = match &polled {
             // Frames of no bytes are silence too, or they could keep a connection for ever.
@@ -241,7 +241,7 @@ impl HttpBody for Watched {
                 let total = this.total.filter(|_| !body.is_end_stream());
                 total.filter(|total| total.end <= this.clock.elapsed()).map(|total| this.late(total))
             }
-            Poll::Pending | Poll::Ready(Some(Ok(_))) => this.silent(context),
+            Poll::Pending | Poll::Ready(Some(Ok(_))) => this.silent(since, context),
             Poll::Ready(None | Some(Err(_))) => {
                 this.end();
                 None

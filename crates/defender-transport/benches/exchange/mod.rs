@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error, time::Duration};
 use bytes::Bytes;
 use defender_transport::{
     SystemClock, Transport, TransportExt,
-    extensions::{Lane, Read, Resend, UrlTemplate, Window},
+    extensions::{Lane, Resend, Window},
 };
 use http::{Request, header::CONTENT_TYPE};
 
@@ -39,13 +39,11 @@ pub(crate) fn request(authority: &str, machine: usize) -> Result<Request<Bytes>,
         .body(Bytes::from_static(br#"{"Comment":"Machine was cleaned and validated"}"#))
 }
 
-/// Says to our layers what an operation of the SDK says to them.
+/// Says to our layers what an operation of the SDK says to them; but for what its traces say, which are off here.
 pub(crate) fn told(mut request: Request<Bytes>) -> Request<Bytes> {
     let extensions = request.extensions_mut();
     extensions.insert(Resend::Never);
-    extensions.insert(Read::default());
     extensions.insert(Lane { name: Cow::Borrowed("actions"), limits: Cow::Borrowed(LIMITS) });
-    extensions.insert(UrlTemplate(Cow::Borrowed("/api/machines/{id}/unrestrictCodeExecution")));
     request
 }
 

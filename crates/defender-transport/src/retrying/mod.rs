@@ -1,5 +1,6 @@
 //! Sending again what may be sent again.
 
+mod kept;
 mod retry;
 #[cfg(test)]
 #[cfg(feature = "testing")]
@@ -16,7 +17,7 @@ use fastrand::Rng;
 use http::{Request, Response};
 
 pub use self::retry::Retry;
-use self::verdict::Verdict;
+use self::{kept::Kept, verdict::Verdict};
 use crate::{
     Body, Clock, Error, Transport,
     extensions::{Attempts, Resend, Resends, Timeouts, Unauthorized},
@@ -122,35 +123,27 @@ impl<T: Transport> Transport for Retrying<T> {
         'a: 'f,
         Self: 'f,
     {
+        let resend = Resend::of(&request);
+        let times: &mut Timeouts = request.extensions_mut().get_or_insert_default();
+        let total = *times.total.get_or_insert(self.retry.total);
+        let kept = (self.retry.attempts > 1).then(|| Kept::of(&request));
+        let mut exchange = self.inner.send(request);
         Box::pin(async move {
-            let resend = Resend::of(&request);
-            let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
-            let mut left = said.unwrap_or(self.retry.total);
-            let end = self.clock.elapsed().saturating_add(left);
+            let end = self.clock.elapsed().saturating_add(total);
             let mut call = Call { sendings: 1, perhaps_processed: false };
             let mut renewed = false;
             loop {
-                let is_last = call.sendings >= self.retry.attempts;
-                // What is kept is the copy: a copy has no room for what the layers beneath add.
-                let kept = if is_last { Request::default() } else { request.clone() };
-                let mut sending = std::mem::replace(&mut request, kept);
-                let times: &mut Timeouts = sending.extensions_mut().get_or_insert_default();
-                times.total = Some(left);
-
-                let outcome = self.inner.send(sending).await;
+                let outcome = exchange.await;
                 let verdict = Verdict::on(&outcome, resend);
-                let wait = match (verdict, &outcome) {
-                    _ if is_last => return call.ends(outcome),
+                let is_last = call.sendings >= self.retry.attempts;
+                let Some(kept) = kept.as_ref().filter(|_| !is_last) else { return call.ends(outcome) };
+                let (wait, unauthorized) = match (verdict, &outcome) {
                     (Verdict::Renew, Ok(answer)) if !renewed && self.retry.renews => {
-                        request.extensions_mut().insert(Unauthorized::of(answer));
                         renewed = true;
-                        Duration::ZERO
+                        (Duration::ZERO, Some(Unauthorized::of(answer)))
                     }
                     (Verdict::Final | Verdict::Renew, _) => return call.ends(outcome),
-                    _ => {
-                        request.extensions_mut().remove::<Unauthorized>();
-                        self.wait(&outcome, call.sendings)
-                    }
+                    _ => (self.wait(&outcome, call.sendings), None),
                 };
                 if wait >= end.saturating_sub(self.clock.elapsed()) {
                     return call.ends(outcome);
@@ -159,8 +152,15 @@ impl<T: Transport> Transport for Retrying<T> {
                 if !wait.is_zero() {
                     self.clock.sleep(wait).await;
                 }
-                left = end.saturating_sub(self.clock.elapsed());
-                request.extensions_mut().insert(Resends(call.sendings));
+                let left = end.saturating_sub(self.clock.elapsed());
+                let mut again = kept.request(left);
+                let extensions = again.extensions_mut();
+                extensions.insert(Resends(call.sendings));
+                match unauthorized {
+                    Some(unauthorized) => drop(extensions.insert(unauthorized)),
+                    None => drop(extensions.remove::<Unauthorized>()),
+                }
+                exchange = self.inner.send(again);
                 call.perhaps_processed |= verdict == Verdict::PerhapsProcessed;
                 call.sendings = call.sendings.saturating_add(1);
             }

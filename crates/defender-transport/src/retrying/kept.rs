@@ -1,0 +1,140 @@
+//! What is kept of a request while a copy of it is on its way.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Extensions, Request};
+
+use crate::extensions::{Lane, Read, Resend, Timeouts, UrlTemplate};
+
+/// A request that may have to be sent again.
+///
+/// Nearly every call ends with its first sending, so what this costs is nearly always for nothing. A copy of the extensions
+/// would be the dearest part, since each of them stands in a place of its own; those that this crate knows are kept in one.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Without extensions.
+    request: Request<Bytes>,
+    told: Told,
+}
+
+#[derive(Debug)]
+enum Told {
+    Known(Known),
+    /// There is one among them that this crate does not know.
+    All(Extensions),
+}
+
+/// What a caller tells the layers.
+#[derive(Clone, Debug)]
+struct Known {
+    resend: Option<Resend>,
+    lane: Option<Lane>,
+    read: Option<Read>,
+    template: Option<UrlTemplate>,
+    times: Option<Timeouts>,
+}
+
+impl Kept {
+    pub(super) fn of(request: &Request<Bytes>) -> Self {
+        let mut copy = Request::new(request.body().clone());
+        copy.method_mut().clone_from(request.method());
+        copy.uri_mut().clone_from(request.uri());
+        *copy.version_mut() = request.version();
+        copy.headers_mut().clone_from(request.headers());
+        let told = Known::all_of(request.extensions());
+        Self { request: copy, told: told.map_or_else(|| Told::All(request.extensions().clone()), Told::Known) }
+    }
+
+    /// The request, as it was, with what is `left` of its time.
+    pub(super) fn request(&self, left: Duration) -> Request<Bytes> {
+        let mut request = self.request.clone();
+        match &self.told {
+            Told::Known(known) => known.clone().put_on(request.extensions_mut()),
+            Told::All(extensions) => request.extensions_mut().clone_from(extensions),
+        }
+        request.extensions_mut().get_or_insert_default::<Timeouts>().total = Some(left);
+        request
+    }
+}
+
+impl Known {
+    /// All that `extensions` hold; `None` where that is more than is known here.
+    fn all_of(extensions: &Extensions) -> Option<Self> {
+        let known = Self {
+            resend: extensions.get().copied(),
+            lane: extensions.get().cloned(),
+            read: extensions.get().copied(),
+            template: extensions.get().cloned(),
+            times: extensions.get().copied(),
+        };
+        let Self { resend, lane, read, template, times } = &known;
+        let count = [resend.is_some(), lane.is_some(), read.is_some(), template.is_some(), times.is_some()];
+        (count.into_iter().filter(|&is_there| is_there).count() == extensions.len()).then_some(known)
+    }
+
+    fn put_on(self, extensions: &mut Extensions) {
+        let Self { resend, lane, read, template, times } = self;
+        resend.map(|resend| extensions.insert(resend));
+        lane.map(|lane| extensions.insert(lane));
+        read.map(|read| extensions.insert(read));
+        template.map(|template| extensions.insert(template));
+        times.map(|times| extensions.insert(times));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    #[derive(Clone, Debug, PartialEq)]
+    struct Foreign(u8);
+
+    const LEFT: Duration = Duration::from_secs(7);
+
+    fn request() -> Request<Bytes> {
+        let request = Request::patch("https://example.com/a?b").version(http::Version::HTTP_2).header("c", "d");
+        request.body(Bytes::from_static(b"e")).unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_is_the_whole_request() {
+        let again = Kept::of(&request()).request(LEFT);
+        assert_eq!((again.extensions().len(), again.extensions().get()), (1, Some(&Timeouts::default().total(LEFT))));
+        let mut bare = again;
+        bare.extensions_mut().clear();
+        assert_eq!(format!("{bare:?}"), format!("{:?}", request()));
+    }
+
+    #[test]
+    fn what_the_layers_were_told_is_kept() {
+        let mut told = request();
+        let lane = Lane { name: Cow::Borrowed("lane"), limits: Cow::Borrowed(&[]) };
+        told.extensions_mut().insert(lane.clone());
+        told.extensions_mut().insert(Resend::Never);
+        told.extensions_mut().insert(Read::Stream);
+        told.extensions_mut().insert(UrlTemplate(Cow::Borrowed("/{x}")));
+        told.extensions_mut().insert(Timeouts::default().head(LEFT));
+        let kept = Kept::of(&told);
+        assert!(matches!(kept.told, Told::Known(_)));
+        let again = kept.request(LEFT);
+        let extensions = again.extensions();
+        assert_eq!(extensions.len(), 5);
+        assert_eq!(extensions.get(), Some(&lane));
+        assert_eq!(extensions.get(), Some(&Resend::Never));
+        assert_eq!(extensions.get(), Some(&Read::Stream));
+        assert_eq!(extensions.get(), Some(&UrlTemplate(Cow::Borrowed("/{x}"))));
+        assert_eq!(extensions.get(), Some(&Timeouts::default().head(LEFT).total(LEFT)));
+    }
+
+    #[test]
+    fn what_somebody_else_told_is_kept_too() {
+        let mut told = request();
+        told.extensions_mut().insert(Foreign(7));
+        told.extensions_mut().insert(Resend::Safe);
+        let again = Kept::of(&told).request(LEFT);
+        assert_eq!((again.extensions().get(), again.extensions().get()), (Some(&Foreign(7)), Some(&Resend::Safe)));
+    }
+}
