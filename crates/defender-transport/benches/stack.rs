@@ -31,9 +31,15 @@ fn main() -> Result<ExitCode, Anything> {
     println!("{}, {} rounds of each by turns", meter.name(), if measured { ROUNDS } else { 1 });
     println!("{:<22} {:>12} {:>12} {:>8}", "", "ours us/call", "bare us/call", "ratio");
     let mut missed = Vec::new();
-    for protocol in [Protocol::Http1, Protocol::Http2] { if std::env::var("P1").is_err() && protocol == Protocol::Http1 { continue }
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        if std::env::var("P1").is_err() && protocol == Protocol::Http1 {
+            continue;
+        }
         let race = Race::new(protocol, meter)?;
-        for (at_a_time, calls) in LOADS { if at_a_time == 1 { continue }
+        for (at_a_time, calls) in LOADS {
+            if at_a_time == 1 {
+                continue;
+            }
             let name = format!("{}, {at_a_time} at a time", protocol.name());
             let costs = if measured { race.run(at_a_time, calls, ROUNDS)? } else { race.run(at_a_time, 32, 1)? };
             let ratio = median(costs.iter().map(|(ours, bare)| ours / bare).collect());
