@@ -71,8 +71,9 @@ impl DefenderClientBuilder {
         self
     }
 
-    /// Another wire for the endpoints of managed identities alone, which speak plain http on this machine or its own link; the
-    /// default wire refuses http. See [`Context::managed_identity_transport`].
+    /// Another wire for the endpoints of managed identities alone, which speak plain http on this machine or its own link.
+    /// Default: with the default wire, one like it that allows that and no more, and uses no proxy; with a
+    /// [`transport`](Self::transport) of one's own, that one. See [`Context::managed_identity_transport`].
     pub fn managed_identity_transport(mut self, transport: impl Transport + 'static) -> Self {
         self.managed_identity = Some(Arc::new(transport));
         self
@@ -100,7 +101,23 @@ impl DefenderClientBuilder {
         self
     }
 
-    /// How long name resolution and a TCP connection may take together. Of the default wire only. Default: 10 s.
+    /// The proxy that connections go through. Of the default wire only. Default: the environment's, by `HTTPS_PROXY`,
+    /// `ALL_PROXY` and `NO_PROXY`.
+    #[cfg(feature = "hyper")]
+    pub fn proxy(mut self, proxy: defender_transport::Proxy) -> Self {
+        self.wire = self.wire.proxy(proxy);
+        self
+    }
+
+    /// The certificate by which this client is known to servers or gateways that ask for one. Of the default wire only.
+    /// Default: none.
+    #[cfg(feature = "hyper")]
+    pub fn client_identity(mut self, identity: defender_transport::ClientIdentity) -> Self {
+        self.wire = self.wire.client_identity(identity);
+        self
+    }
+
+    /// How long a connection may take to come about: name, TCP, proxy and TLS together. Of the default wire only. Default: 10 s.
     #[cfg(feature = "hyper")]
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.wire = self.wire.connect_timeout(connect_timeout);
@@ -232,20 +249,26 @@ impl DefenderClientBuilder {
         let connecting =
             self.credential.ok_or_else(|| wrong("it has no credential; give it one with `.credential(..)`"))?;
         let base = base(self.base_url.as_deref().unwrap_or(self.cloud.base_url()), &self.prefix)?;
-        #[cfg(feature = "hyper")]
-        let wire = self.transport.map_or_else(|| default_wire(self.wire), Ok)?;
-        #[cfg(not(feature = "hyper"))]
-        let wire = self.transport.ok_or_else(|| {
-            wrong("it has no wire; turn on the feature `hyper`, or give it one with `.transport(..)`")
-        })?;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        #[cfg(feature = "hyper")]
+        let (wire, link_local) = match self.transport {
+            Some(wire) => (wire, None),
+            None => default_wires(self.wire.clock(Arc::clone(&clock)))?,
+        };
+        #[cfg(not(feature = "hyper"))]
+        let (wire, link_local) = match self.transport {
+            Some(wire) => (wire, None),
+            None => {
+                return Err(wrong("it has no wire; turn on the feature `hyper`, or give it one with `.transport(..)`"));
+            }
+        };
         let settings = Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry };
         let mut context = Context::new(stack::tokens(Arc::clone(&wire), &settings), Arc::clone(&clock), self.cloud)
             .retry(settings.retry());
         if let Some(authority) = self.authority {
             context = context.authority(authority);
         }
-        if let Some(wire) = self.managed_identity {
+        if let Some(wire) = self.managed_identity.or(link_local) {
             context = context.managed_identity_transport(stack::tokens(wire, &settings));
         }
         let audience = self.audience.unwrap_or_else(|| self.cloud.audience().to_owned());
@@ -297,12 +320,16 @@ fn base(base_url: &str, prefix: &str) -> Result<Uri, Error> {
         .map_err(|source| wrong(format!("the base URL `{base_url}` with the prefix `{prefix}`")).caused_by(source))
 }
 
+/// A wire, and perhaps another for managed identities.
 #[cfg(feature = "hyper")]
-fn default_wire(builder: defender_transport::HyperTransportBuilder) -> Result<Arc<dyn Transport>, Error> {
-    match builder.build() {
-        Ok(wire) => Ok(Arc::new(wire)),
-        Err(source) => Err(Error::new(ErrorKind::Configuration).context("of its wire").caused_by(source)),
-    }
+type Wires = (Arc<dyn Transport>, Option<Arc<dyn Transport>>);
+
+#[cfg(feature = "hyper")]
+fn default_wires(builder: defender_transport::HyperTransportBuilder) -> Result<Wires, Error> {
+    let wire = builder.build();
+    let wire = wire.map_err(|source| Error::new(ErrorKind::Configuration).context("of its wire").caused_by(source))?;
+    let link_local = wire.link_local();
+    Ok((Arc::new(wire), Some(Arc::new(link_local))))
 }
 
 impl fmt::Debug for DefenderClientBuilder {

@@ -77,9 +77,11 @@ pub struct HyperTransport {
     client: Client<Connector, Full<Bytes>>,
     user_agent: HeaderValue,
     plain_http: PlainHttp,
+    parts: Arc<Parts>,
 }
 
 /// What a wire is made of.
+#[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) dial: Arc<dyn Dial>,
     pub(crate) tls: Arc<ClientConfig>,
@@ -110,7 +112,17 @@ impl HyperTransport {
         HyperTransportBuilder::default()
     }
 
+    /// Another wire like this one, for what gives out the identity of the machine that it runs on: plain http to this machine
+    /// and to its own link is allowed, as by [`PlainHttp::LinkLocal`], and no proxy is used for anything. It shares no
+    /// connection with this one.
+    #[must_use]
+    pub fn link_local(&self) -> Self {
+        let parts = Parts::clone(&self.parts);
+        Self::of(Parts { plain_http: PlainHttp::LinkLocal, proxy: Rules::default(), ..parts })
+    }
+
     pub(crate) fn of(parts: Parts) -> Self {
+        let parts = Arc::new(parts);
         let (user_agent, plain_http) = (parts.user_agent.clone(), parts.plain_http);
         let mut client = Client::builder(TokioExecutor::new());
         client
@@ -126,7 +138,7 @@ impl HyperTransport {
         if let Some(max_headers) = parts.max_headers {
             client.http1_max_headers(max_headers);
         }
-        Self { client: client.build(Connector(Arc::new(parts))), user_agent, plain_http }
+        Self { client: client.build(Connector(Arc::clone(&parts))), user_agent, plain_http, parts }
     }
 }
 

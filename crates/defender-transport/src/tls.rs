@@ -275,9 +275,17 @@ mod tests {
         assert!(CryptoProvider::get_default().is_none());
     }
 
-    #[cfg(not(feature = "ring"))]
+    /// The name of the source of randomness, by which providers can be told apart.
+    fn provider(crypto: Crypto) -> Option<String> {
+        crypto.provider().ok().map(|provider| format!("{:?}", provider.secure_random))
+    }
+
     #[test]
-    fn a_provider_that_is_not_compiled_in_is_an_error() {
-        assert!(client_config(&Roots::bundled(), Crypto::Ring, None).is_err());
+    fn each_choice_is_its_own_provider_and_one_that_is_not_compiled_in_is_an_error() {
+        let aws_lc_rs = cfg!(feature = "aws-lc-rs").then(|| "AwsLcRs".to_owned());
+        let ring = cfg!(feature = "ring").then(|| "Ring".to_owned());
+        assert_eq!(provider(Crypto::AwsLcRs), aws_lc_rs);
+        assert_eq!(provider(Crypto::Ring), ring);
+        assert_eq!(provider(Crypto::Auto), aws_lc_rs.or(ring), "the process has installed none");
     }
 }

@@ -14,6 +14,7 @@ mod every_action;
 mod example;
 mod lists;
 mod lost_answers;
+mod managed_identity;
 mod preflight;
 mod raw;
 mod refusals;

@@ -31,7 +31,11 @@ async fn plain_http_that_is_allowed_goes_to_this_machine_and_not_to_the_proxy() 
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = Proxy::http(format!("http://{}", proxy.local_addr().unwrap())).unwrap();
     for (allowed, host) in [(PlainHttp::Loopback, "127.0.0.1"), (PlainHttp::LinkLocal, "localhost")] {
-        let wire = Ca::new().wire().proxy(proxy.clone()).plain_http(allowed).build().unwrap();
+        let wire = Ca::new().wire().proxy(proxy.clone());
+        let wire = match allowed {
+            PlainHttp::LinkLocal => wire.build().unwrap().link_local(),
+            allowed => wire.plain_http(allowed).build().unwrap(),
+        };
         let request = get(&format!("http://{host}:{port}/metadata/identity?x=y"));
         let (answer, asked) = tokio::join!(wire.send(request), async {
             let mut stream = listener.accept().await.unwrap().0;
