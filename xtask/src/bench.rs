@@ -2,6 +2,7 @@
 
 mod clients;
 pub(crate) mod emulator;
+pub(crate) mod pages;
 mod server;
 pub(crate) mod smoke;
 pub(crate) mod wait;

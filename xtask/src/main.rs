@@ -32,6 +32,7 @@ Commands:
                      --base-url URL: to that address, with the token in DEFENDER_TOKEN; --machine ID: to that machine;
                      --ca-file PATH: trusting that CA
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
+  bench pages        a page of 10,000 actions through the client, beside bare hyper and a bare struct
   bench wait         a thousand actions waited for together and one by one: calls, and whether the quota is kept
   bench emulator     the emulator beside a bare hyper server, and its pages of a million actions beside those of few
 
@@ -67,6 +68,7 @@ enum Command {
     Vectors { folder: PathBuf },
     Conformance(conformance::Target),
     BenchSmoke,
+    BenchPages,
     BenchWait,
     BenchEmulator,
 }
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
         Command::Vectors { folder } => vectors::run(&folder),
         Command::Conformance(target) => conformance::run(&target),
         Command::BenchSmoke => bench::smoke::run(),
+        Command::BenchPages => bench::pages::run(),
         Command::BenchWait => bench::wait::run(),
         Command::BenchEmulator => bench::emulator::run(),
     });
@@ -134,6 +137,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         (["actions"], _) => Ok(Command::Actions),
         (["vectors", folder], _) => Ok(Command::Vectors { folder: folder.into() }),
         (["bench", "smoke"], _) => Ok(Command::BenchSmoke),
+        (["bench", "pages"], _) => Ok(Command::BenchPages),
         (["bench", "wait"], _) => Ok(Command::BenchWait),
         (["bench", "emulator"], _) => Ok(Command::BenchEmulator),
         ([], _) => Err(Failure::Usage("no command was given".to_owned())),
@@ -162,6 +166,7 @@ mod tests {
         let target = conformance::Target { base_url: Some("https://x".to_owned()), ..conformance::Target::default() };
         assert_eq!(parsed("conformance --base-url https://x"), Ok(Command::Conformance(target)));
         assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
+        assert_eq!(parsed("bench pages"), Ok(Command::BenchPages));
         assert_eq!(parsed("bench wait"), Ok(Command::BenchWait));
         assert_eq!(parsed("bench emulator"), Ok(Command::BenchEmulator));
     }
@@ -182,6 +187,7 @@ mod tests {
             "actions",
             "vectors DIR",
             "bench smoke",
+            "bench pages",
             "bench wait",
             "bench emulator",
         ] {

@@ -60,6 +60,8 @@ pub(super) enum Answers {
     Action,
     /// This, whatever is asked.
     Always(StatusCode, Bytes),
+    /// This page of a list, and an empty one where rows are skipped.
+    Page(Bytes),
 }
 
 #[derive(Default)]
@@ -136,6 +138,10 @@ async fn answer(
         // What came is read, as any server must.
         let status = if request.into_body().collect().await.is_ok() { status } else { StatusCode::BAD_REQUEST };
         return Ok(json(status, body));
+    }
+    if let Answers::Page(page) = answers {
+        let rest = request.uri().query().is_some_and(|query| query.contains("$skip"));
+        return Ok(json(StatusCode::OK, if rest { Bytes::from_static(br#"{"value":[]}"#) } else { page }));
     }
     let path = request.uri().path();
     let is_known = path.starts_with("/api/machines/") && path.ends_with("/unrestrictCodeExecution");

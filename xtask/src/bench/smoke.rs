@@ -40,7 +40,7 @@ struct Times {
 /// Measures, prints, and fails where ours does not keep up.
 pub(crate) fn run() -> Result<(), Failure> {
     if cfg!(debug_assertions) {
-        return in_release();
+        return in_release("smoke");
     }
     let broken = |error: Anything| Failure::broken("bench smoke", error);
     let measured = measure().map_err(broken)?;
@@ -54,9 +54,9 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// What is not optimised says nothing about speed.
-fn in_release() -> Result<(), Failure> {
+pub(super) fn in_release(bench: &str) -> Result<(), Failure> {
     let mut again = cargo(&Workspace::read()?.root);
-    again.args(["run", "--quiet", "--release", "--package", "xtask", "--", "bench", "smoke"]);
+    again.args(["run", "--quiet", "--release", "--package", "xtask", "--", "bench", bench]);
     let line = line(&again);
     let status = again.status().map_err(|error| Failure::broken(format!("`{line}`"), error))?;
     if status.success() { Ok(()) } else { Err(Failure::broken(format!("`{line}`"), status)) }

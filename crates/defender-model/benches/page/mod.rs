@@ -29,9 +29,16 @@ pub(crate) struct BareAction {
 
 /// A page of them.
 #[derive(Debug, Deserialize)]
-#[expect(dead_code, reason = "see above")]
 pub(crate) struct BarePage {
     value: Vec<BareAction>,
+}
+
+impl BarePage {
+    /// How many there are.
+    #[allow(dead_code, reason = "not every bench asks")]
+    pub(crate) fn len(&self) -> usize {
+        self.value.len()
+    }
 }
 
 /// A page of `rows` actions of all 20 keys, ten of them null. The same bytes each time.
