@@ -8,13 +8,10 @@ use futures_util::{Stream, stream};
 use tokio::io::AsyncWrite;
 
 use crate::{
-    Ask, DefenderClient, Error, ErrorKind, Sha256,
-    fetch::Fetch,
-    file_name,
+    Ask, DefenderClient, Error, ErrorKind, Sha256, file_name,
     link::{Leaves, Source, leaves},
     partial_file::{PartialFile, write_all},
-    sha256::Hasher,
-    unpack::{Trouble, Unpack},
+    pieces::Pieces,
 };
 
 /// The most that is downloaded unless more is allowed.
@@ -29,16 +26,16 @@ const LIMIT: u64 = 16 << 30;
 /// While the action goes on it is [`NotReady`](ErrorKind::NotReady).
 #[must_use = "nothing is sent until its bytes are asked for"]
 pub struct Download {
-    client: DefenderClient,
-    action: ActionId,
-    source: Source,
+    pub(crate) client: DefenderClient,
+    pub(crate) action: ActionId,
+    pub(crate) source: Source,
     /// What the command must leave behind for this to make sense.
     needs: Option<Leaves>,
-    unpacks: bool,
-    limit: u64,
-    expected: Option<Sha256>,
+    pub(crate) unpacks: bool,
+    pub(crate) limit: u64,
+    pub(crate) expected: Option<Sha256>,
     overwrites: bool,
-    progress: Option<Box<dyn FnMut(Progress) + Send>>,
+    pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send>>,
 }
 
 /// How far a download is.
@@ -165,7 +162,7 @@ impl Download {
 
     /// Looks whether there can be such a result, before it is asked for.
     // Of `&mut self`, since what is told of the progress may be `Send` and not `Sync`.
-    async fn check(&mut self) -> Result<(), Error> {
+    pub(crate) async fn check(&mut self) -> Result<(), Error> {
         let Source::Result(index) = self.source else { return Ok(()) };
         let leaves = leaves(&self.client, &self.action, index).await?;
         let what = |leaves| match leaves {
@@ -183,117 +180,13 @@ impl Download {
     }
 }
 
-/// The pieces of a download, unpacked where that is wanted, and looked at on the way.
-struct Pieces {
-    download: Download,
-    fetch: Fetch,
-    unpack: Option<Unpack>,
-    /// What has come and is not unpacked yet.
-    input: Bytes,
-    hasher: Hasher,
-    size: u64,
-    checked: bool,
-    ended: bool,
-}
-
-impl Pieces {
-    fn of(download: Download) -> Self {
-        let fetch = Fetch::new(download.client.clone(), download.action.clone(), download.source, download.limit);
-        let unpack = download.unpacks.then(|| Unpack::new(download.limit));
-        Self {
-            download,
-            fetch,
-            unpack,
-            input: Bytes::new(),
-            hasher: Hasher::default(),
-            size: 0,
-            checked: false,
-            ended: false,
-        }
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        if !self.checked {
-            self.download.check().await?;
-            self.checked = true;
-        }
-        while !self.ended {
-            let piece = if self.input.is_empty() {
-                match self.fetch.next().await? {
-                    Some(piece) => {
-                        self.tell();
-                        self.unpacked(piece)?
-                    }
-                    None => self.end()?,
-                }
-            } else {
-                self.unpacked(Bytes::new())?
-            };
-            if !piece.is_empty() {
-                self.hasher.update(&piece);
-                self.size = self.size.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-                return Ok(Some(piece));
-            }
-        }
-        match self.download.expected {
-            Some(expected) if expected != self.hasher.so_far() => {
-                let why = format!("its SHA-256 is {}, and {expected} was expected", self.hasher.so_far());
-                Err(self.error(ErrorKind::Corrupt).caused_by(why))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// What comes of a piece, and of what was left of those before.
-    fn unpacked(&mut self, piece: Bytes) -> Result<Bytes, Error> {
-        let Some(unpack) = &mut self.unpack else { return Ok(piece) };
-        if self.input.is_empty() {
-            self.input = piece;
-        }
-        let step = unpack.step(&mut self.input);
-        step.map_err(|trouble| self.not_unpacked(trouble))
-    }
-
-    fn end(&mut self) -> Result<Bytes, Error> {
-        self.ended = true;
-        let Some(unpack) = &mut self.unpack else { return Ok(Bytes::new()) };
-        let end = unpack.end();
-        end.map_err(|trouble| self.not_unpacked(trouble))
-    }
-
-    fn not_unpacked(&self, trouble: Trouble) -> Error {
-        match trouble {
-            Trouble::TooLarge => {
-                let why = format!("more than {} bytes come of it when it is unpacked", self.download.limit);
-                self.error(ErrorKind::TooLarge).caused_by(why)
-            }
-            Trouble::Broken(source) => self.error(ErrorKind::Corrupt).caused_by(source),
-        }
-    }
-
-    fn tell(&mut self) {
-        let progress = Progress { received: self.fetch.received(), total: self.fetch.total() };
-        if let Some(told) = &mut self.download.progress {
-            told(progress);
-        }
-    }
-
-    fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(kind).context(self.download.source.words(&self.download.action))
-    }
-
-    fn downloaded(&self) -> Downloaded {
-        let name = self.unpack.as_ref().and_then(Unpack::name).map(file_name::decoded);
-        Downloaded { size: self.size, sha256: self.hasher.so_far(), name }
-    }
-}
-
 /// What was downloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downloaded {
-    size: u64,
-    sha256: Sha256,
-    name: Option<String>,
+    pub(crate) size: u64,
+    pub(crate) sha256: Sha256,
+    /// As the machine gave it.
+    pub(crate) name: Option<String>,
 }
 
 impl Downloaded {

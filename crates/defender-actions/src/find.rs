@@ -19,12 +19,12 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
     if name.is_empty() {
         return Err(Error::new(ErrorKind::Request).context(what).caused_by("a machine's name is not blank"));
     }
-    let mut found = Found::of(&client, name).await?;
+    let mut found = Found::of(&client, name, timeout).await?;
     if found.exact.is_empty()
         && let Some(spelt) = spelling(&client, name, timeout).await?
     {
         // It is spelt in a way that the filters did not try; there may be more of that spelling.
-        let more = Found::of(&client, spelt.computer_dns_name.as_deref().unwrap_or(name)).await?;
+        let more = Found::of(&client, spelt.computer_dns_name.as_deref().unwrap_or(name), timeout).await?;
         found.exact = if more.exact.is_empty() { vec![spelt] } else { more.exact };
     }
     only(found.exact, found.near, what)
@@ -38,7 +38,7 @@ struct Found {
 }
 
 impl Found {
-    async fn of(client: &DefenderClient, name: &str) -> Result<Self, Error> {
+    async fn of(client: &DefenderClient, name: &str, timeout: Option<Duration>) -> Result<Self, Error> {
         let mut spellings = vec![name.to_owned()];
         for spelling in [name.to_lowercase(), name.to_uppercase()] {
             if !spellings.contains(&spelling) {
@@ -47,7 +47,11 @@ impl Found {
         }
         let filters = spellings.iter().map(|spelling| Machine::COMPUTER_DNS_NAME.starts_with(spelling.as_str()));
         let Some(filter) = filters.reduce(Filter::or) else { return Ok(Self::default()) };
-        let mut pages = pin!(Listing::machines(client.clone()).filter(filter).pages());
+        let mut machines = Listing::machines(client.clone()).filter(filter);
+        if let Some(timeout) = timeout {
+            machines = machines.timeout(timeout);
+        }
+        let mut pages = pin!(machines.pages());
         let mut found = Self::default();
         while let Some(page) = pages.try_next().await? {
             // A record that cannot be read may be the one, or its namesake.

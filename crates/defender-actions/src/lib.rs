@@ -28,6 +28,7 @@ mod outcome;
 mod partial_file;
 mod patience;
 mod perform;
+mod pieces;
 mod preflight;
 mod printable;
 mod raw;

@@ -77,9 +77,10 @@ impl Listing<Machine> {
     /// The only machine of the list. Where there are several it is [`Ambiguous`](ErrorKind::Ambiguous), and
     /// [`Error::machines`] has all that were seen: those of the first page with more than one.
     pub fn one(self) -> Ask<Machine> {
-        Ask::new(move |_| async move {
+        Ask::new(move |timeout| async move {
             let what = format!("the only machine of GET {}", self.path);
-            let mut pages = pin!(self.pages());
+            let timeout = timeout.or(self.timeout);
+            let mut pages = pin!(Self { timeout, ..self }.pages());
             let mut machines = Vec::new();
             while let Some(page) = pages.try_next().await? {
                 if let Some(row) = page.unreadable.into_iter().next() {
@@ -240,7 +241,9 @@ impl<R: Resource + Send + 'static> Listing<R> {
         let rows = u64::try_from(page.value.len().saturating_add(page.unreadable.len())).unwrap_or(u64::MAX);
         let next_path = match page.next_link.as_deref().filter(|link| !link.is_empty()) {
             Some(link) => Some(self.followed(link, &path)),
+            // A service that skips nothing would give the same page for ever.
             None if self.follows == Follows::Skips
+                && !page.value.iter().all(|row| before.contains((self.id)(row)))
                 && rows >= number(&path, "$top").unwrap_or(Query::<R>::MAX_TOP.into()).max(1) =>
             {
                 let next = skipping(&path, number(&path, "$skip").unwrap_or_default().saturating_add(rows));

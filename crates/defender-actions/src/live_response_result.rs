@@ -1,10 +1,13 @@
 //! What a live response command left behind.
 
-use std::fmt;
+use std::{fmt, future::ready, sync::Arc};
 
 use bytes::BytesMut;
 use defender_model::{ActionId, Transcript};
-use futures_util::TryStreamExt;
+use futures_util::{
+    TryStreamExt,
+    future::{Either, select},
+};
 
 use crate::{
     Ask, DefenderClient, Download, Error, ErrorKind,
@@ -33,12 +36,22 @@ impl LiveResponseResult {
     pub fn transcript(&self) -> Ask<ScriptResult> {
         let download = self.download().needing(Some(Leaves::Transcript)).unpacked().limit(TRANSCRIPT);
         let what = Source::Result(self.index).words(&self.action);
-        Ask::new(move |_| async move {
-            let mut pieces = std::pin::pin!(download.into_stream());
-            let mut all = BytesMut::new();
-            while let Some(piece) = pieces.try_next().await? {
+        let clock = Arc::clone(&self.client.inner().clock);
+        Ask::new(move |timeout| async move {
+            let whole = download.into_stream().try_fold(BytesMut::new(), |mut all, piece| {
                 all.extend_from_slice(&piece);
-            }
+                ready(Ok(all))
+            });
+            let all = match timeout {
+                None => whole.await?,
+                Some(timeout) => match select(Box::pin(whole), clock.sleep(timeout)).await {
+                    Either::Left((whole, _)) => whole?,
+                    Either::Right(_) => {
+                        let why = format!("it did not come within {timeout:?}");
+                        return Err(Error::new(ErrorKind::Interrupted).context(what).caused_by(why));
+                    }
+                },
+            };
             let transcript = Transcript::parse(&all).map_err(|source| {
                 Error::new(ErrorKind::AnswerUnreadable).context(what).retryable(true).caused_by(source)
             })?;

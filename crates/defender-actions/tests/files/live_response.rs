@@ -7,7 +7,7 @@ use defender_actions::{
     ErrorKind,
     model::{ActionId, LiveResponseCommand as Command},
 };
-use defender_emulator::Outcome;
+use defender_emulator::{Fault, Operation, Outcome};
 use flate2::{Compression, GzBuilder};
 
 use crate::{
@@ -57,6 +57,18 @@ async fn a_file_comes_unpacked_and_with_its_name() {
     let mut stored = Vec::new();
     world.run(action.result(2).stored().write_to(&mut stored)).await.unwrap();
     assert!(stored.starts_with(&[0x1f, 0x8b]));
+}
+
+#[tokio::test]
+async fn a_transcript_that_does_not_come_in_its_time_is_given_up() {
+    let world = World::new();
+    let action = world.defender.action(session(&world).await);
+    world.clock.advance(Duration::from_secs(3));
+    world.emulator.fault(Fault::Hang).on(Operation::DownloadBlob);
+    let asking = action.result(1).transcript().timeout(Duration::from_secs(20));
+    let error = world.run(asking.into_future()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(whole(&error).contains("within 20s"));
 }
 
 #[tokio::test]

@@ -92,6 +92,13 @@ async fn trap_06_machines_past_the_first_page_are_not_missing() {
     world.run(world.defender.machines().find(last).into_future()).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_list_that_skips_nothing_comes_to_its_end() {
+    let (defender, wire) = over(|_| page(&[json!({"id": "a"}), json!({"id": "b"})]));
+    let machines: Vec<Machine> = defender.machines().page_size(2).stream().try_collect().await.unwrap();
+    assert_eq!((machines.len(), wire.requests().len()), (2, 2));
+}
+
 async fn machines_of(world: &World) -> Vec<Machine> {
     world.run(world.defender.machines().stream().try_collect()).await.unwrap()
 }

@@ -15,3 +15,5 @@ mod packages;
 mod requests;
 mod store;
 mod support;
+#[cfg(feature = "tracing")]
+mod traces;
