@@ -147,7 +147,7 @@ impl Cancel {
     ///
     /// [`Request`](ErrorKind::Request), as awaiting this would give.
     pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        self.call()?.into_request(&self.client.inner().base, JSON)
+        self.call()?.into_request(self.client.inner(), JSON)
     }
 
     fn path(&self) -> String {
@@ -275,7 +275,7 @@ impl GetAction {
     ///
     /// [`Request`](ErrorKind::Request), as awaiting this would give.
     pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        self.call().into_request(&self.client.inner().base, JSON)
+        self.call().into_request(self.client.inner(), JSON)
     }
 
     fn call(&self) -> Call<'static> {

@@ -9,6 +9,7 @@ use http::Uri;
 use crate::{
     DefenderClient, Error, ErrorKind,
     announcement::Announcements,
+    call::Limits,
     claimed::Claimed,
     client::Inner,
     patience::Patience,
@@ -33,6 +34,9 @@ pub struct DefenderClientBuilder {
     timeouts: Timeouts,
     retry: Retry,
     patience: Patience,
+    limits: Limits,
+    refresh_margin: Option<Duration>,
+    token_limit: Option<usize>,
     #[cfg(feature = "hyper")]
     wire: defender_transport::HyperTransportBuilder,
 }
@@ -52,6 +56,9 @@ impl DefenderClientBuilder {
             timeouts: Timeouts::default(),
             retry: Retry::default(),
             patience: Patience::default(),
+            limits: Limits::default(),
+            refresh_margin: None,
+            token_limit: None,
             #[cfg(feature = "hyper")]
             wire: defender_transport::HyperTransport::builder(),
         }
@@ -182,6 +189,21 @@ impl DefenderClientBuilder {
         self
     }
 
+    /// How long before its end a token is replaced. Default: 5 min. Of a description of a credential only: what is a live one
+    /// already knows for itself.
+    pub fn refresh_margin(mut self, margin: Duration) -> Self {
+        self.refresh_margin = Some(margin);
+        self
+    }
+
+    /// The largest answers that are read, in bytes, compressed ones as they are unpacked: about one thing, as a page of a list, and
+    /// of the token endpoint. Default: 4 MiB, 64 MiB and 1 MiB. A larger one is an error.
+    pub fn body_limits(mut self, entity: usize, page: usize, token: usize) -> Self {
+        self.limits = Limits { entity: Some(entity), page: Some(page) };
+        self.token_limit = Some(token);
+        self
+    }
+
     /// How long things may take, where a call does not say. Defaults: 30 s for the head of an answer, 30 s of silence inside a
     /// body, 5 min for a whole call, queue and resendings included.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
@@ -273,6 +295,12 @@ impl DefenderClientBuilder {
         }
         let audience = self.audience.unwrap_or_else(|| self.cloud.audience().to_owned());
         context = context.audience(audience.as_str());
+        if let Some(margin) = self.refresh_margin {
+            context = context.refresh_margin(margin);
+        }
+        if let Some(limit) = self.token_limit {
+            context = context.token_limit(limit);
+        }
         let credential = connecting(&context).map_err(|source| wrong("of its credential").caused_by(source))?;
         let downloads = stack::downloads(Arc::clone(&wire), &settings);
         let transport = stack::api(wire, &settings, Arc::clone(&credential), &base)
@@ -289,6 +317,7 @@ impl DefenderClientBuilder {
             claimed: Claimed::default(),
             announcements: Announcements::default(),
             patience: self.patience,
+            limits: self.limits,
         }))
     }
 }

@@ -30,8 +30,30 @@ pub(crate) struct Call<'c> {
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// How an answer about one thing is read.
+/// How an answer about one thing is read: up to the client's limit for it, of which this is the default.
 pub(crate) const ENTITY: Read = Read::Whole(4 << 20);
+
+/// How a page of a list is read: up to the client's limit for it, of which this is the default.
+pub(crate) const PAGE: Read = Read::Whole(64 << 20);
+
+/// The largest answers that are read, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) entity: Option<usize>,
+    pub(crate) page: Option<usize>,
+}
+
+impl Limits {
+    /// How what says `read` is read, where something else than the default was set.
+    fn heeded(self, read: Read) -> Read {
+        let set = match read {
+            ENTITY => self.entity,
+            PAGE => self.page,
+            _ => None,
+        };
+        set.map_or(read, Read::Whole)
+    }
+}
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -42,10 +64,10 @@ impl Call<'_> {
     }
 
     /// The request, finished but for the token, which is put on at its departure.
-    pub(crate) fn into_request(self, base: &str, content_type: HeaderValue) -> Result<Request<Bytes>, Error> {
+    pub(crate) fn into_request(self, inner: &Inner, content_type: HeaderValue) -> Result<Request<Bytes>, Error> {
         let mut request = Request::builder()
             .method(self.method.clone())
-            .uri(format!("{base}{}", self.path))
+            .uri(format!("{}{}", inner.base, self.path))
             .header(header::ACCEPT, JSON)
             .body(Bytes::new())
             .map_err(|source| Error::new(ErrorKind::Request).context(self.what()).caused_by(source))?;
@@ -55,7 +77,7 @@ impl Call<'_> {
         }
         let extensions = request.extensions_mut();
         extensions.insert(self.resend);
-        extensions.insert(self.read);
+        extensions.insert(inner.limits.heeded(self.read));
         if let Some(timeout) = self.timeout {
             extensions.insert(Timeouts::default().total(timeout));
         }
@@ -96,11 +118,11 @@ impl Inner {
         let what = call.what();
         let resend = call.resend;
         let operation = format!("{} {}", call.method, call.template);
-        let limit = match call.read {
+        let limit = match self.limits.heeded(call.read) {
             Read::Whole(limit) => limit,
             _ => usize::MAX, // Whoever asks for a stream reads it under a limit of its own.
         };
-        let mut request = call.into_request(&self.base, content_type)?;
+        let mut request = call.into_request(self, content_type)?;
         request.extensions_mut().insert(departure.clone());
         let answer = self.transport.send(request).await.map_err(|error| no_answer(error, resend).context(&*what))?;
         let attempts = Attempts::of(&answer);

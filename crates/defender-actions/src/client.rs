@@ -8,7 +8,8 @@ use defender_transport::{Clock, Transport};
 
 use crate::{
     ActionHandle, Announcement, DefenderClientBuilder, Intent, Library, Listing, MachineHandle, Machines, Preflight,
-    Recover, WaitAll, announcement::Announcements, claimed::Claimed, patience::Patience, service_time::ServiceTime,
+    Recover, WaitAll, announcement::Announcements, call::Limits, claimed::Claimed, patience::Patience,
+    service_time::ServiceTime,
 };
 
 /// A client of the response actions of Microsoft Defender for Endpoint.
@@ -32,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) claimed: Claimed,
     pub(crate) announcements: Announcements,
     pub(crate) patience: Patience,
+    pub(crate) limits: Limits,
 }
 
 impl Inner {

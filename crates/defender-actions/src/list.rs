@@ -4,19 +4,16 @@ use std::{borrow::Cow, collections::HashSet, pin::pin, time::Duration};
 
 use bytes::Bytes;
 use defender_model::{Filter, LibraryFile, Limit, Machine, MachineAction, Order, Page, Query, Resource, UnreadableRow};
-use defender_transport::extensions::{Read, Resend};
+use defender_transport::extensions::Resend;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use http::{Method, Request};
 
 use crate::{
     Ask, DefenderClient, Error, ErrorKind,
-    call::{Call, JSON},
+    call::{Call, JSON, PAGE},
     find::only,
     raw::OtherHost,
 };
-
-/// The largest page that is read.
-const PAGE_LIMIT: usize = 64 << 20;
 
 /// A list that is about to be asked for. Nothing is sent before its stream is polled.
 ///
@@ -205,7 +202,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
     ///
     /// [`Request`](ErrorKind::Request): it goes on from a link that leaves the API.
     pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        self.call(self.first()?).into_request(&self.client.inner().base, JSON)
+        self.call(self.first()?).into_request(self.client.inner(), JSON)
     }
 
     fn first(&self) -> Result<String, Error> {
@@ -265,7 +262,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
             template: self.template.to_owned(),
             quota: Limit::GENERAL,
             resend: Resend::Safe,
-            read: Read::Whole(PAGE_LIMIT),
+            read: PAGE,
             timeout: self.timeout,
             body: None,
         }

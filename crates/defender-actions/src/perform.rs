@@ -179,7 +179,7 @@ impl<A: Action> Perform<A> {
     /// [`Request`](ErrorKind::Request), as awaiting this would give.
     pub fn request(&self) -> Result<Request<Bytes>, Error> {
         let (path, body) = self.parts()?;
-        self.call(path, body).into_request(&self.client.inner().base, JSON)
+        self.call(path, body).into_request(self.client.inner(), JSON)
     }
 
     /// The path and the body, or why there are none.

@@ -77,7 +77,7 @@ impl<T: DeserializeOwned> Raw<T> {
     /// [`Request`](ErrorKind::Request), as awaiting this would give.
     pub fn request(self) -> Result<Request<Bytes>, Error> {
         let (client, call) = self.into_call()?;
-        call.into_request(&client.inner().base, JSON)
+        call.into_request(client.inner(), JSON)
     }
 
     /// Makes the call: the same as awaiting this, as a plain future that can be spawned or joined.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Cached, Context, Error, TokenCredential, TokenRequest,
+    AccessToken, Context, Error, TokenCredential, TokenRequest,
     oauth::{Proof, TokenEndpoint},
     registration::Registration,
     secret::Secret,
@@ -43,8 +43,7 @@ pub(crate) fn connect(
     (registration, proving): (Registration, Proving),
 ) -> Result<Arc<dyn TokenCredential>, Error> {
     let endpoint = TokenEndpoint::new(context, &registration.tenant, registration.authority.as_deref())?;
-    let clock = Arc::clone(endpoint.clock());
-    Ok(Arc::new(Cached::new(Application { client_id: registration.client_id, proving, endpoint }, clock)))
+    Ok(context.cached(Application { client_id: registration.client_id, proving, endpoint }))
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
     loopback::Loopback,
     secret::Secret,
     session::{Person, Session},
@@ -84,8 +84,7 @@ impl fmt::Debug for AuthorizationCodeCredential {
 impl Connect for AuthorizationCodeCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.person.session(context)?;
-        let clock = Arc::clone(session.endpoint.clock());
-        Ok(Arc::new(Cached::new(Live { session, open: self.open }, clock)))
+        Ok(context.cached(Live { session, open: self.open }))
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use crate::{AccessToken, Error, TokenCredential, TokenRequest};
 
 /// How long before its end a token is replaced, as the Azure SDKs do.
-const MARGIN: Duration = Duration::from_secs(300);
+pub(crate) const MARGIN: Duration = Duration::from_secs(300);
 
 /// How long a token that is still good is left alone after the last try to replace it: an issuer that is down, or that
 /// gives the same token again, is not asked at each call.
@@ -24,7 +24,7 @@ const REST: Duration = Duration::from_secs(30);
 /// Keeps the token of the credential that it wraps.
 ///
 /// - However many ask at once, one of them fetches and the others wait for it; they get its error, too.
-/// - It is replaced five minutes before its end, or when the issuer said. While that goes on, and when it fails, the old
+/// - It is replaced five minutes before its end ([`margin`](Self::margin)), or when the issuer said. While that goes on, and when it fails, the old
 ///   token is served for as long as it is good.
 /// - A token that was refused ([`TokenRequest::stale`]) is replaced once: whoever brings an older one gets the new one.
 ///   If the same token comes again, as from the host of a managed identity, it is given to all of them, and not asked for
@@ -35,6 +35,7 @@ const REST: Duration = Duration::from_secs(30);
 pub struct Cached<C> {
     inner: C,
     clock: Arc<dyn Clock>,
+    margin: Duration,
     kept: RwLock<Option<Kept>>,
     /// Held by whoever fetches. It keeps the last failure, for those who waited for it.
     fetching: Mutex<Option<Error>>,
@@ -56,7 +57,15 @@ struct Kept {
 impl<C: TokenCredential> Cached<C> {
     /// Wraps `inner`; tokens end by `clock`.
     pub fn new(inner: C, clock: Arc<dyn Clock>) -> Self {
-        Self { inner, clock, kept: RwLock::new(None), fetching: Mutex::new(None), failures: AtomicU64::new(0) }
+        let (kept, fetching) = (RwLock::new(None), Mutex::new(None));
+        Self { inner, clock, margin: MARGIN, kept, fetching, failures: AtomicU64::new(0) }
+    }
+
+    /// How long before its end a token is replaced. Default: 5 minutes.
+    #[must_use]
+    pub fn margin(mut self, margin: Duration) -> Self {
+        self.margin = margin;
+        self
     }
 
     /// The token that is kept, if it is good and answers what was asked, and whether it is due to be replaced.
@@ -69,7 +78,7 @@ impl<C: TokenCredential> Cached<C> {
         let rested = self.clock.elapsed() >= tried.saturating_add(REST);
         let fresh = ask.stale.as_ref() != Some(token) || (*again && !rested);
         let good = met && token.expires_on() > now && fresh;
-        good.then(|| (token.clone(), token.is_due(now, MARGIN) && rested))
+        good.then(|| (token.clone(), token.is_due(now, self.margin) && rested))
     }
 
     /// Asks the credential, and keeps what it gives.

@@ -1,10 +1,10 @@
 //! What a description of a credential needs to become one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use defender_transport::{Clock, Retry, Transport};
 
-use crate::{Cloud, Error, ErrorKind, environment::AUTHORITY};
+use crate::{Cached, Cloud, Error, ErrorKind, TokenCredential, cached::MARGIN, environment::AUTHORITY};
 
 /// Hosts from which tokens of one cloud come, and of no other. Those of China are here to be told from ours: the API is not
 /// there. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
@@ -29,6 +29,8 @@ pub struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retry: Retry,
     pub(crate) audience: String,
+    pub(crate) token_limit: usize,
+    refresh_margin: Duration,
     cloud: Cloud,
     authority: Option<String>,
 }
@@ -43,6 +45,8 @@ impl Context {
             clock,
             retry: Retry::default(),
             audience: cloud.audience().to_owned(),
+            token_limit: 1 << 20,
+            refresh_margin: MARGIN,
             cloud,
             authority: None,
         }
@@ -69,6 +73,25 @@ impl Context {
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
+    }
+
+    /// How long before its end a token is replaced. Default: 5 minutes.
+    #[must_use]
+    pub fn refresh_margin(mut self, margin: Duration) -> Self {
+        self.refresh_margin = margin;
+        self
+    }
+
+    /// The largest answer of a token endpoint that is read, in bytes. Default: 1 MiB.
+    #[must_use]
+    pub fn token_limit(mut self, bytes: usize) -> Self {
+        self.token_limit = bytes;
+        self
+    }
+
+    /// A live credential that keeps its token, as this context says.
+    pub(crate) fn cached(&self, live: impl TokenCredential + 'static) -> Arc<dyn TokenCredential> {
+        Arc::new(Cached::new(live, Arc::clone(&self.clock)).margin(self.refresh_margin))
     }
 
     /// Another wire for the endpoints of managed identities alone.

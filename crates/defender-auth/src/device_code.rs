@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
     oauth::Polled,
     session::{Person, Session},
 };
@@ -94,8 +94,7 @@ impl fmt::Debug for DeviceCodeCredential {
 impl Connect for DeviceCodeCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.person.session(context)?;
-        let clock = Arc::clone(session.endpoint.clock());
-        Ok(Arc::new(Cached::new(Live { session, prompt: self.prompt }, clock)))
+        Ok(context.cached(Live { session, prompt: self.prompt }))
     }
 }
 

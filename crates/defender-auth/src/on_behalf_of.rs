@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Cached, ClientSecretCredential, Connect, Context, Error, TokenCredential, TokenRequest,
-    application::Proving, oauth::TokenEndpoint, registration::given, secret::Secret,
+    AccessToken, ClientSecretCredential, Connect, Context, Error, TokenCredential, TokenRequest, application::Proving,
+    oauth::TokenEndpoint, registration::given, secret::Secret,
 };
 
 /// An API of one's own that calls this one as the user who called it (*on behalf of*).
@@ -60,9 +60,8 @@ impl Connect for OnBehalfOfCredential {
             Application::Certificate(application) => application.proving()?,
         };
         let endpoint = TokenEndpoint::new(context, &registration.tenant, registration.authority.as_deref())?;
-        let clock = Arc::clone(endpoint.clock());
         let live = Live { client_id: registration.client_id, proving, user: self.user, endpoint };
-        Ok(Arc::new(Cached::new(live, clock)))
+        Ok(context.cached(live))
     }
 }
 

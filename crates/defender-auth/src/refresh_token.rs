@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
     secret::Secret,
     session::{Person, Session},
 };
@@ -49,8 +49,7 @@ impl RefreshTokenCredential {
 impl Connect for RefreshTokenCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.0.session(context)?;
-        let clock = Arc::clone(session.endpoint.clock());
-        Ok(Arc::new(Cached::new(Live(session), clock)))
+        Ok(context.cached(Live(session)))
     }
 }
 

@@ -349,7 +349,8 @@ fn classify(error: legacy::Error, host: &Authority) -> Error {
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             return match error {
                 error if error.is_canceled() => Some(interrupted("").before_sending()),
-                error if error.is_parse_too_large() => {
+                // hyper has a question for it in servers only.
+                error if error.is_parse() && error.to_string().contains("too large") => {
                     Some(Error::new(ErrorKind::TooLarge).context(format!("the head, from {host}")))
                 }
                 error if error.is_parse() => Some(Error::new(ErrorKind::Protocol).context(format!("from {host}"))),

@@ -1,13 +1,18 @@
 //! Every default of the builder, and that each setting is heeded.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use defender_actions::{
     DefenderClientBuilder, ErrorKind, UnknownReason,
     auth::Region,
-    transport::{Clock, Error as TransportError, ErrorKind as Broken},
+    model::MachineAction,
+    transport::{Body, Clock, Error as TransportError, ErrorKind as Broken, Transport},
 };
 use defender_emulator::{Fault, Operation};
+use futures_util::TryStreamExt;
 
 use crate::world::{HOUR, MINUTE, World};
 
@@ -127,5 +132,56 @@ impl defender_actions::transport::Transport for Unreached {
         _: http::Request<bytes::Bytes>,
     ) -> Result<http::Response<defender_actions::transport::Body>, TransportError> {
         Err(TransportError::new(Broken::Connect))
+    }
+}
+
+/// Counts the tokens that are asked for.
+#[derive(Clone, Debug)]
+struct Counting<T>(T, Arc<Mutex<u32>>);
+
+#[async_trait::async_trait]
+impl<T: Transport> Transport for Counting<T> {
+    async fn send(&self, request: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
+        *self.1.lock().unwrap() += u32::from(request.uri().path().ends_with("/token"));
+        self.0.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_replaced_five_minutes_before_its_end_or_as_is_set() {
+    // Of ten minutes each: one to begin with, and the next five minutes later, or nine.
+    for (margin, first, then) in [(None, 301, 2), (None, 299, 1), (Some(MINUTE), 539, 1), (Some(MINUTE), 541, 2)] {
+        let world = World::with(|emulator| emulator.token_lifetime(MINUTE * 10));
+        let wire = Counting(world.emulator.transport(), Arc::default());
+        let mut builder = world.builder_over(wire.clone());
+        if let Some(margin) = margin {
+            builder = builder.refresh_margin(margin);
+        }
+        let client = builder.build().unwrap();
+        let read = || client.get::<serde_json::Value>("/api/machineactions/$count").send();
+        world.run(read()).await.unwrap();
+        world.clock.advance(SECOND * first);
+        world.run(read()).await.unwrap();
+        assert_eq!(*wire.1.lock().unwrap(), then, "{margin:?}, after {first} s");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_read_up_to_its_limit() {
+    const LARGE: usize = 1 << 20;
+    for (limits, entity, page) in [
+        ([LARGE, LARGE, LARGE], None, None),
+        ([100, LARGE, LARGE], Some(ErrorKind::AnswerUnreadable), None),
+        ([LARGE, 100, LARGE], None, Some(ErrorKind::AnswerUnreadable)),
+        ([LARGE, LARGE, 100], Some(ErrorKind::Credential), Some(ErrorKind::Credential)),
+    ] {
+        let world = World::with(|emulator| emulator.history(5));
+        let client = world.builder_over(world.emulator.transport());
+        let client = client.body_limits(limits[0], limits[1], limits[2]).build().unwrap();
+        let id = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap().id().clone();
+        let read = world.run(client.action(id).get().send()).await;
+        assert_eq!(read.err().map(|error| error.kind()), entity, "{limits:?}");
+        let list = world.run(client.actions().stream().try_collect::<Vec<MachineAction>>()).await;
+        assert_eq!(list.err().map(|error| error.kind()), page, "{limits:?}");
     }
 }

@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use defender_transport::Clock;
 
-use crate::{AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, within::within};
+use crate::{AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, within::within};
 
 /// Whoever has signed in with `az login`: for a person at a terminal, and for a pipeline that runs `az` anyway (feature
 /// `azure-cli`).
@@ -107,8 +107,8 @@ impl Connect for AzureCliCredential {
         let audience = context.audience.strip_suffix("/.default").unwrap_or(&context.audience);
         let arguments = self.arguments(audience)?;
         let clock = Arc::clone(&context.clock);
-        let live = Live { arguments, program: self.program, at_most: self.at_most, clock: Arc::clone(&clock) };
-        Ok(Arc::new(Cached::new(live, clock)))
+        let live = Live { arguments, program: self.program, at_most: self.at_most, clock };
+        Ok(context.cached(live))
     }
 }
 

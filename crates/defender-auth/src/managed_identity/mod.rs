@@ -11,12 +11,9 @@ use http::StatusCode;
 
 use self::host::Host;
 use crate::{
-    AccessToken, Cached, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, environment::Environment,
+    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, environment::Environment,
     registration::given, secret::Secret,
 };
-
-/// A token's answer is small; one that is not is refused.
-const BODY_LIMIT: usize = 1 << 20;
 
 /// Which one of the identities that were assigned to a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,8 +94,8 @@ impl Connect for ManagedIdentityCredential {
         let clock = Arc::clone(&context.clock);
         let wire = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
         let transport = Arc::clone(wire).deadline(Arc::clone(&clock)).shared();
-        let live = Live { id: self.id, host, audience, transport, clock: Arc::clone(&clock) };
-        Ok(Arc::new(Cached::new(live, clock)))
+        let live = Live { id: self.id, host, audience, transport, clock, limit: context.token_limit };
+        Ok(context.cached(live))
     }
 }
 
@@ -109,6 +106,8 @@ struct Live {
     audience: String,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
+    /// The largest answer that is read.
+    limit: usize,
 }
 
 /// What came of one try.
@@ -135,7 +134,7 @@ impl Live {
             Ok(answer) => answer.into_parts(),
             Err(error) => return Ok(unreached(error)),
         };
-        let body = match body.collect(BODY_LIMIT).await {
+        let body = match body.collect(self.limit).await {
             Ok(body) => body,
             Err(error) => return Ok(unreached(error)),
         };

@@ -67,6 +67,8 @@ pub(crate) struct TokenEndpoint {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     retry: Retry,
+    /// The largest answer that is read.
+    limit: usize,
     url: TokenUrl,
     audience: String,
 }
@@ -102,7 +104,7 @@ impl TokenEndpoint {
             return Err(wrong("the audience is empty".to_owned()));
         }
         let (transport, clock) = (wire::bounded(context), Arc::clone(&context.clock));
-        Ok(Self { transport, clock, retry: context.retry, url, audience })
+        Ok(Self { transport, clock, retry: context.retry, limit: context.token_limit, url, audience })
     }
 
     /// The clock by which tokens end.

@@ -16,9 +16,6 @@ use super::{
 };
 use crate::{Context, EntraError, Error, ErrorKind, secret::Secret};
 
-/// A token's answer is small; one that is not is refused.
-const BODY_LIMIT: usize = 1 << 20;
-
 /// From the sending to the last byte of the answer.
 const AT_MOST: Duration = Duration::from_secs(60);
 
@@ -33,13 +30,15 @@ pub(super) fn bounded(context: &Context) -> Arc<dyn Transport> {
 pub(super) struct Exchange<'t> {
     transport: &'t dyn Transport,
     clock: &'t dyn Clock,
+    limit: usize,
     template: &'static str,
     secrets: Vec<Secret>,
 }
 
 impl<'t> Exchange<'t> {
     pub(super) fn new(endpoint: &'t TokenEndpoint, template: &'static str) -> Self {
-        Self { transport: &*endpoint.transport, clock: &*endpoint.clock, template, secrets: Vec::new() }
+        let (transport, clock, limit) = (&*endpoint.transport, &*endpoint.clock, endpoint.limit);
+        Self { transport, clock, limit, template, secrets: Vec::new() }
     }
 
     /// Names a secret that goes out with it.
@@ -85,7 +84,7 @@ impl<'t> Exchange<'t> {
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
         let (head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();
-        let body = body.collect(BODY_LIMIT).await.map_err(Error::unreached)?;
+        let body = body.collect(self.limit).await.map_err(Error::unreached)?;
         if head.status == StatusCode::OK {
             return Ok(Response::from_parts(head, body.to_vec()));
         }
