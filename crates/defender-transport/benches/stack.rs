@@ -32,14 +32,8 @@ fn main() -> Result<ExitCode, Anything> {
     println!("{:<22} {:>12} {:>12} {:>8}", "", "ours us/call", "bare us/call", "ratio");
     let mut missed = Vec::new();
     for protocol in [Protocol::Http1, Protocol::Http2] {
-        if std::env::var("P1").is_err() && protocol == Protocol::Http1 {
-            continue;
-        }
         let race = Race::new(protocol, meter)?;
         for (at_a_time, calls) in LOADS {
-            if at_a_time == 1 {
-                continue;
-            }
             let name = format!("{}, {at_a_time} at a time", protocol.name());
             let costs = if measured { race.run(at_a_time, calls, ROUNDS)? } else { race.run(at_a_time, 32, 1)? };
             let ratio = median(costs.iter().map(|(ours, bare)| ours / bare).collect());
@@ -85,13 +79,6 @@ impl Race {
             self.turn(client, at_a_time, calls)?; // Opens the connections, and warms the caches.
         }
         let mut costs = Vec::new();
-        if let Ok(who) = std::env::var("WHO") {
-            let n: usize = std::env::var("N").unwrap().parse().unwrap();
-            for _ in 0..n {
-                self.turn(if who == "ours" { &self.ours } else { &self.bare }, at_a_time, calls)?;
-            }
-            std::process::exit(0);
-        }
         for round in 0..rounds {
             let cost = |client| self.turn(client, at_a_time, calls);
             // Whoever comes second finds the server warm, so they take turns in that too.
