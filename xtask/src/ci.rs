@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Failure, example, tidy, vectors,
+    Failure, conformance, example, tidy, vectors,
     workspace::{self, Workspace},
 };
 
@@ -69,6 +69,8 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     timed("vectors", "cargo xtask vectors crates/defender-model/tests/fixtures", || {
         vectors::run(&workspace.root.join("crates/defender-model/tests/fixtures"))
     })?;
+    timed("conformance", "cargo xtask conformance", || conformance::run(&conformance::Target::default()))?;
+    timed("walk-through", "cargo xtask walkthrough", conformance::walkthrough::run)?;
     timed("invariants", "cargo xtask tidy", tidy::run)?;
     eprintln!("ci: all is well");
     Ok(())

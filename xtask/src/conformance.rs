@@ -4,6 +4,7 @@ mod curl;
 mod exchange;
 mod program;
 mod shape;
+pub(crate) mod walkthrough;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -31,6 +31,7 @@ Commands:
   conformance        every exchange of defender-emulator/conformance, sent by curl to the emulator's program
                      --base-url URL: to that address, with the token in DEFENDER_TOKEN; --machine ID: to that machine;
                      --ca-file PATH: trusting that CA
+  walkthrough        the emulator's README for other languages, run as it stands there
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
   bench pages        a page of 10,000 actions through the client, beside bare hyper and a bare struct
   bench wait         a thousand actions waited for together and one by one: calls, and whether the quota is kept
@@ -67,6 +68,7 @@ enum Command {
     Actions,
     Vectors { folder: PathBuf },
     Conformance(conformance::Target),
+    Walkthrough,
     BenchSmoke,
     BenchPages,
     BenchWait,
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Actions => actions::write(),
         Command::Vectors { folder } => vectors::run(&folder),
         Command::Conformance(target) => conformance::run(&target),
+        Command::Walkthrough => conformance::walkthrough::run(),
         Command::BenchSmoke => bench::smoke::run(),
         Command::BenchPages => bench::pages::run(),
         Command::BenchWait => bench::wait::run(),
@@ -136,6 +139,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         (["example"], _) => Ok(Command::Example),
         (["actions"], _) => Ok(Command::Actions),
         (["vectors", folder], _) => Ok(Command::Vectors { folder: folder.into() }),
+        (["walkthrough"], _) => Ok(Command::Walkthrough),
         (["bench", "smoke"], _) => Ok(Command::BenchSmoke),
         (["bench", "pages"], _) => Ok(Command::BenchPages),
         (["bench", "wait"], _) => Ok(Command::BenchWait),
@@ -165,6 +169,7 @@ mod tests {
         assert_eq!(parsed("conformance"), Ok(Command::Conformance(conformance::Target::default())));
         let target = conformance::Target { base_url: Some("https://x".to_owned()), ..conformance::Target::default() };
         assert_eq!(parsed("conformance --base-url https://x"), Ok(Command::Conformance(target)));
+        assert_eq!(parsed("walkthrough"), Ok(Command::Walkthrough));
         assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
         assert_eq!(parsed("bench pages"), Ok(Command::BenchPages));
         assert_eq!(parsed("bench wait"), Ok(Command::BenchWait));
@@ -186,6 +191,7 @@ mod tests {
             "example",
             "actions",
             "vectors DIR",
+            "walkthrough",
             "bench smoke",
             "bench pages",
             "bench wait",
