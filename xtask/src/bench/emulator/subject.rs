@@ -67,7 +67,9 @@ impl Subject {
             ("client_secret", emulator.client_secret()),
             ("scope", &format!("{}/.default", emulator.audience())),
         ];
-        let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let encoded = |text: &str| {
+            text.bytes().flat_map(|byte| format!("%{byte:02X}").into_bytes()).map(char::from).collect::<String>()
+        };
         let form: Vec<_> = form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
         let url = format!("{}/{}/oauth2/v2.0/token", self.base_url, emulator.tenant_id());
         let request = Request::post(url)
