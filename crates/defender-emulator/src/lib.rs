@@ -58,6 +58,7 @@ mod spelling;
 mod state;
 mod submit;
 mod tasks;
+mod told_action;
 mod written;
 
 pub use {
