@@ -97,7 +97,8 @@ impl Context {
     /// Another wire for the endpoints of managed identities alone.
     ///
     /// They are on this machine or on its own link, speak plain http, and must not be reached through a proxy, which none
-    /// of the rest should be allowed. Without it, they are asked over the context's own wire, which may refuse http.
+    /// of the rest should be allowed. `HyperTransport::link_local` gives such a one. Without it, they are asked over the context's own wire,
+    /// which may refuse http.
     #[must_use]
     pub fn managed_identity_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.managed_identity_transport = Some(transport);

@@ -172,7 +172,7 @@ impl fmt::Debug for HyperTransportBuilder {
     }
 }
 
-#[cfg(all(test, feature = "aws-lc-rs"))]
+#[cfg(all(test, any(feature = "aws-lc-rs", feature = "ring")))]
 #[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 mod tests {
     use std::{convert::Infallible, sync::Mutex};

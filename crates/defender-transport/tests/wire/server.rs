@@ -102,8 +102,10 @@ where
             tcp.set_nodelay(true).unwrap();
             let (acceptor, serve) = (acceptor.clone(), Arc::clone(&serve));
             tokio::spawn(async move {
-                if let Ok(stream) = acceptor.accept(tcp).await {
-                    serve(stream).await;
+                match acceptor.accept(tcp).into_fallible().await {
+                    Ok(stream) => serve(stream).await,
+                    // What is closed with something unread is reset, and then the alert that was sent may be lost.
+                    Err((_, mut tcp)) => while tcp.read_u8().await.is_ok() {},
                 }
             });
         }
