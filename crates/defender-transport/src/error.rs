@@ -265,6 +265,7 @@ mod tests {
             (ErrorKind::Credential, false),
             (ErrorKind::Timeout, false),
             (ErrorKind::Interrupted, false),
+            (ErrorKind::Protocol, false),
             (ErrorKind::TooLarge, true),
             (ErrorKind::Decode, false),
         ] {

@@ -53,6 +53,7 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
     ("502, and then a broken body",            Fails(|| broke(ErrorKind::Interrupted, 502)),                     Again, Back),
     ("timeout after sending",                  Fails(|| Error::new(ErrorKind::Timeout)),                         Again, Back),
     ("reset after sending",                    Fails(|| Error::new(ErrorKind::Interrupted)),                     Again, Back),
+    ("what comes back is no HTTP",             Fails(|| Error::new(ErrorKind::Protocol)),                        Again, Back),
     ("an answer that cannot be read",          Fails(|| Error::new(ErrorKind::Decode)),                          Again, Back),
     // It was processed, and what was said of it is lost.
     ("200, and then a reset",                  Fails(|| broke(ErrorKind::Interrupted, 200)),                     Again, Back),
