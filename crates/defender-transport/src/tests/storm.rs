@@ -23,12 +23,16 @@ use super::{
 };
 use crate::{
     Error, Retry, Roots, Transport, TransportExt,
-    extensions::{Attempts, Lane, Resend, Timeouts, Window},
+    extensions::{Attempts, Lane, Read, Resend, Timeouts, Window},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Tokio's timers have milliseconds, and each layer may have one that is up to a whole one late.
 const LATE: Duration = Duration::from_millis(10);
+
+/// How long a body may be silent, and of how many pieces the longest is.
+const IDLE: Duration = Duration::from_secs(30);
+const PIECES: u32 = 11;
 
 /// What a caller does, as drawn from the seed.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ struct Call {
     total: Duration,
     size: usize,
     paced: bool,
+    /// The body is read by the caller, as it comes.
+    streams: bool,
     /// When the caller leaves.
     leaves: Option<Duration>,
 }
@@ -66,6 +72,7 @@ fn call(id: usize, random: &mut Rng) -> Call {
         total: milliseconds(random, 5_000..150_000),
         size: random.usize(0..largest),
         paced: random.bool(),
+        streams: random.u32(0..5) == 0,
         leaves: (random.u32(0..10) == 0).then(|| milliseconds(random, 0..20_000)),
     }
 }
@@ -76,6 +83,9 @@ async fn make(call: &Call, url: &str, stack: &impl Transport) -> (Ended, Duratio
     let method = if call.resend == Resend::Safe { Method::GET } else { Method::POST };
     let mut request = Request::builder().method(method).uri(url).header(ID, call.id);
     request = request.extension(call.resend).extension(Timeouts::default().total(call.total));
+    if call.streams {
+        request = request.extension(Read::Stream);
+    }
     if call.paced {
         let limits = vec![Window { calls: 3, per: SECOND * 10 }, Window { calls: 8, per: SECOND * 60 }];
         request = request.extension(Lane { name: "lane".into(), limits: limits.into() });
@@ -129,9 +139,17 @@ async fn storm(protocol: Protocol, seed: u64, tls: Option<&(TlsAcceptor, Roots)>
     let calls = made((0..12).map(|id| call(id, &mut random)).collect()).await;
     network.heal();
     server.heal();
-    let quiet =
-        |id, resend| Call { id, resend, at: Duration::ZERO, total: SECOND * 300, size: 100, paced: true, leaves: None };
-    let after = made(vec![quiet(100, Resend::Safe), quiet(101, Resend::Safe)]).await;
+    let quiet = |id| Call {
+        id,
+        resend: Resend::Safe,
+        at: Duration::ZERO,
+        total: SECOND * 300,
+        size: 100,
+        paced: true,
+        streams: false,
+        leaves: None,
+    };
+    let after = made(vec![quiet(100), quiet(101)]).await;
     drop(stack);
     sleep(SECOND * 60).await;
     Storm { calls, server, after, open: network.open() }
@@ -146,8 +164,10 @@ impl Storm {
         let taken = count(Event::Heard) - count(Event::Refused);
         let effects = count(Event::Effect);
         let unless = |kept: bool, rule: &str| (!kept).then(|| rule.to_owned());
+        // Whoever reads a stream takes the time that it takes, as long as it does not fall silent.
+        let reading = if call.streams { IDLE * PIECES } else { Duration::ZERO };
         let always = || {
-            unless(took <= call.total + LATE, "it took longer than it may")
+            unless(took <= call.total + reading + LATE, "it took longer than it may")
                 .or_else(|| {
                     unless(call.resend == Resend::Safe || taken <= 1, "sent again, where it may have been done")
                 })
