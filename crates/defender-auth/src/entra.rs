@@ -231,6 +231,32 @@ mod tests {
     }
 
     #[test]
+    fn each_of_the_common_numbers_has_advice() {
+        let common: [u32; 48] = [
+            7_000_215, 7_000_222, 700_016, 7_000_112, 90_002, 900_023, 500_011, 70_011, 1_002_012, 650_057, 65_001,
+            7_000_218, 700_025, 700_027, 700_024, 70_021, 700_211, 700_212, 700_213, 7_002_138, 50_013, 500_131,
+            500_133, 50_011, 501_481, 54_005, 50_076, 50_079, 53_003, 53_000, 50_194, 50_020, 50_105, 50_173, 70_008,
+            700_082, 70_043, 70_016, 70_018, 70_019, 70_020, 50_196, 50_033, 90_006, 90_024, 90_033, 700_021, 700_023,
+        ];
+        for number in common {
+            for json in [
+                format!(r#"{{"error":"e","error_codes":[{number}]}}"#),
+                format!(r#"{{"error":"e","error_description":"AADSTS{number}: words.\r\nTrace ID: t"}}"#),
+            ] {
+                let error: EntraError = serde_json::from_str(&json).unwrap();
+                assert_eq!(error.aadsts(), Some(number));
+                let advice = error.advice().unwrap_or_else(|| panic!("{number} has none"));
+                assert!(error.to_string().contains(advice), "{error}");
+            }
+        }
+        for json in
+            [r#"{"error":"e","error_codes":[1]}"#, r#"{"error":"e"}"#, r#"{"error":"e","error_description":"AADSTS"}"#]
+        {
+            assert_eq!(serde_json::from_str::<EntraError>(json).unwrap().advice(), None);
+        }
+    }
+
+    #[test]
     fn a_common_error_says_what_to_do() {
         let json = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.\r\nTrace ID: x"}"#;
         let error: EntraError = serde_json::from_str(json).unwrap();

@@ -44,7 +44,7 @@ impl fmt::Debug for RefreshToken {
 /// ```
 /// use defender_auth::{Error, ErrorKind, RefreshToken, TokenStore};
 ///
-/// /// In a file that only its owner may read. (An example: blocking, and not encrypted.)
+/// /// In a file, which only its owner should be able to read. (An example: blocking, and not encrypted.)
 /// #[derive(Debug)]
 /// struct InAFile(std::path::PathBuf);
 ///

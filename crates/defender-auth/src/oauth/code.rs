@@ -8,8 +8,7 @@ use oauth2::{
 use super::{Granted, Proof, TokenEndpoint};
 use crate::{EntraError, Error, ErrorKind, secret::Secret};
 
-/// A sign-in that was begun.
-#[derive(Debug)]
+/// A sign-in that was begun. No `Debug`: its URL holds the state.
 pub(crate) struct SignIn {
     /// What the browser is to open.
     pub(crate) url: String,

@@ -12,8 +12,7 @@ use crate::{Error, ErrorKind, oauth::Proof, secret::Secret};
 /// No code lives longer; what claims to is believed for an hour.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// A code that a person enters elsewhere.
-#[derive(Debug)]
+/// A code that a person enters elsewhere. No `Debug`: whoever sees it could enter it for somebody else.
 pub(crate) struct DeviceCode {
     code: Secret,
     pub(crate) user_code: String,

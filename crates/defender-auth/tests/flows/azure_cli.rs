@@ -25,7 +25,7 @@ async fn got(credential: AzureCliCredential) -> Result<AccessToken, Error> {
 
 #[tokio::test]
 async fn the_token_ends_when_the_epoch_says_and_not_when_the_local_time_does() {
-    for tenant in ["fine", "much"] {
+    for tenant in ["fine", "much", "both"] {
         let token = got(script().tenant(tenant)).await.unwrap();
         assert_eq!((token.secret(), token.expires_on().as_second()), ("the-token", 1_767_272_400));
     }
@@ -38,6 +38,12 @@ async fn it_is_given_a_list_of_arguments_in_a_neutral_folder() {
                     https://api.securitycenter.microsoft.com/.default --tenant contoso.com --subscription arguments";
     let shown = error.to_string().replace("/usr/bin", "/bin");
     assert!(shown.ends_with(expected), "{error}");
+}
+
+#[tokio::test]
+async fn it_is_given_nothing_to_read() {
+    let error = got(script().tenant("stdin")).await.unwrap_err();
+    assert!(error.to_string().ends_with("it was given nothing"), "{error}");
 }
 
 #[tokio::test]

@@ -1,0 +1,33 @@
+//! One application in many customers' tenants: a credential for each, over one wire.
+//!
+//! ```console
+//! $ AZURE_TENANT_ID=home.example AZURE_CLIENT_ID=.. AZURE_CLIENT_SECRET=.. \
+//!     cargo run --example many_tenants -- fabrikam.com contoso.com
+//! ```
+//!
+//! Each customer's administrator has to consent to the application first. Nothing secret is printed: only what the tokens say
+//! of themselves.
+#![allow(clippy::print_stdout, reason = "an example shows what it did")]
+
+use std::{error::Error, sync::Arc};
+
+use defender_auth::{ClientSecretCredential, Cloud, Connect, Context, TokenRequest};
+use defender_transport::{HyperTransport, SystemClock};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let application = ClientSecretCredential::from_env()?;
+    let context = Context::new(Arc::new(HyperTransport::new()?), Arc::new(SystemClock::new()), Cloud::Public);
+    for tenant in std::env::args().skip(1) {
+        // Keep it for as long as the customer is one: it keeps its token, and asks for the next when it is time.
+        let credential = application.clone().tenant(&tenant).connect(&context)?;
+        match credential.token(&TokenRequest::new()).await {
+            Ok(token) => {
+                let may = token.claims().map(|claims| claims.roles.join(", ")).unwrap_or_default();
+                println!("{tenant}: until {}, may {may}", token.expires_on());
+            }
+            Err(error) => println!("{tenant}: {error}"),
+        }
+    }
+    Ok(())
+}
