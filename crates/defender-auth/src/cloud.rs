@@ -49,3 +49,23 @@ impl Cloud {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_is_a_host_over_https_and_nothing_behind_it() {
+        for cloud in [Cloud::Public, Cloud::Gcc, Cloud::GccHigh, Cloud::DoD] {
+            for url in [cloud.authority(), cloud.audience(), cloud.base_url()] {
+                let host = url.strip_prefix("https://").unwrap();
+                assert!(host.split('.').count() >= 3 && !host.contains('/'), "{cloud:?}: {url}");
+            }
+            // Tokens of the government's clouds that are apart come from the government's authority.
+            let is_apart = matches!(cloud, Cloud::GccHigh | Cloud::DoD);
+            assert_eq!(cloud.authority().ends_with("online.us"), is_apart, "{cloud:?}");
+        }
+        // Another host than the API's: a token for that one is refused by it.
+        assert_ne!(Cloud::Public.audience(), Cloud::Public.base_url());
+    }
+}

@@ -3,8 +3,9 @@
 use defender_actions::{
     DefenderClient, ErrorKind,
     auth::ManagedIdentityCredential,
-    transport::{Proxy, SystemClock},
+    transport::{Proxy, Roots, SystemClock},
 };
+use defender_emulator::Emulator;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -43,4 +44,23 @@ async fn the_identity_of_a_machine_is_asked_for_without_the_proxy_and_the_api_th
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotReached, "{error:?}");
     assert!(format!("{error:?}").contains("the proxy 127.0.0.1:"), "{error:?}");
+}
+
+#[tokio::test]
+async fn either_host_gives_a_token_that_the_api_takes() {
+    let emulator = Emulator::start().await.unwrap();
+    let here = ManagedIdentityCredential::system_assigned;
+    for (credential, comment) in [
+        (here().at_imds(emulator.imds_endpoint()), "one"),
+        (here().at_app_service(emulator.identity_endpoint(), emulator.identity_header()), "two"),
+    ] {
+        let client = DefenderClient::builder()
+            .credential(credential)
+            .roots(Roots::pem(emulator.ca_pem()).unwrap())
+            .base_url(emulator.base_url())
+            .build()
+            .unwrap();
+        let machine = emulator.machine_ids()[usize::from(comment == "two")].parse().unwrap();
+        client.machine(machine).isolate(comment).await.unwrap();
+    }
 }

@@ -7,9 +7,11 @@ use defender_auth::{ClientSecretCredential, Cloud, Connect, Context, Error, Erro
 use defender_transport::{
     Body, Clock,
     extensions::Resend,
-    testing::{ManualClock, MockTransport},
+    testing::{Capture, ManualClock, MockTransport},
 };
 use http::{Request, Response};
+
+use crate::support::form;
 
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"the-token"}"#;
 
@@ -127,10 +129,37 @@ fn what_would_send_the_secret_elsewhere_is_refused_before_anything_is_sent() {
         ("contoso.com", "not a url", "is not a URL"),
         ("contoso.com/x?", "https://login.microsoftonline.com", "neither an id nor a domain"),
         ("", "https://login.microsoftonline.com", "neither an id nor a domain"),
+        (" ", "https://login.microsoftonline.com", "neither an id nor a domain"),
+        ("..", "https://login.microsoftonline.com", "neither an id nor a domain"),
+        ("a/../b", "https://login.microsoftonline.com", "neither an id nor a domain"),
+        ("a%2fb", "https://login.microsoftonline.com", "neither an id nor a domain"),
+        ("caf\u{e9}.example", "https://login.microsoftonline.com", "neither an id nor a domain"),
+        ("a\nb", "https://login.microsoftonline.com", "neither an id nor a domain"),
+        ("common", "https://login.microsoftonline.com", "needs the id or a domain of one tenant"),
     ] {
         let credential = ClientSecretCredential::new(tenant, "the-client", "secret");
         let error = credential.connect(&context(authority)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_audience_is_taken_as_it_is_and_one_default_is_put_behind_it() {
+    for (audience, scope) in [
+        ("https://x.example", "https://x.example/.default"),
+        ("https://x.example/", "https://x.example//.default"),
+        ("https://x.example/.default", "https://x.example/.default"),
+        ("https://x.example//.default", "https://x.example//.default"),
+        ("api://0000", "api://0000/.default"),
+    ] {
+        let wire = Capture::answering(Response::new(TOKEN));
+        let context = Context::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::GccHigh);
+        let credential = ClientSecretCredential::new("contoso.com", "the-client", "secret");
+        let credential = credential.connect(&context.audience(audience)).unwrap();
+        credential.token(&TokenRequest::new()).await.unwrap();
+        let request = wire.only_request();
+        assert_eq!(form(&request)["scope"], scope);
+        assert_eq!(request.uri().host(), Some("login.microsoftonline.us"));
     }
 }

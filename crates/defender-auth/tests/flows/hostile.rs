@@ -1,16 +1,17 @@
 //! What holds for every flow: hostile endpoints give typed errors or sane values, and one that is in trouble is asked again.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::support::{Folder, all_of, ask, context, form};
 use bytes::Bytes;
 use defender_auth::{
-    ClientSecretCredential, Connect, Context, DeviceCodeCredential, Error, ErrorKind, ManagedIdentityCredential,
+    ClientSecretCredential, Cloud, Connect, Context, DeviceCodeCredential, Error, ErrorKind, ManagedIdentityCredential,
     MemoryTokenStore, OnBehalfOfCredential, RefreshToken, RefreshTokenCredential, TokenCredential,
     WorkloadIdentityCredential,
 };
+use defender_emulator::{Emulator, Fault, Operation};
 use defender_transport::{
-    Body, Error as WireError,
+    Body, Error as WireError, Retry,
     testing::{Capture, ManualClock, Never},
 };
 use http::{Request, Response};
@@ -206,6 +207,20 @@ async fn a_token_that_no_header_can_carry_or_that_is_no_bearer_is_refused_when_i
             );
         }
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_byte_by_byte_is_given_up_after_a_minute() {
+    let clock = ManualClock::new();
+    let emulator = Emulator::builder().clock(Arc::new(clock.clone())).in_process().unwrap();
+    emulator.fault(Fault::SlowBytes(Duration::from_secs(1))).on(Operation::Token);
+    let context = Context::new(Arc::new(emulator.transport()), Arc::new(clock.clone()), Cloud::Public)
+        .authority(emulator.authority())
+        .retry(Retry::once());
+    let (tenant, client, secret) = (emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
+    let credential = ClientSecretCredential::new(tenant, client, secret).connect(&context).unwrap();
+    let error = ask(&credential, &clock).await.unwrap_err();
+    assert_eq!((error.kind(), defender_transport::Clock::elapsed(&clock).as_secs()), (ErrorKind::Transport, 60));
 }
 
 /// A token endpoint that is in trouble, and one that is not any more.

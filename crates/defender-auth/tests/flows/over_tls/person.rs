@@ -132,7 +132,21 @@ async fn a_code_whose_answer_is_lost_is_not_sent_again() {
     let world = World::new().await;
     let credential = world.connect(browser(&world, |url| url));
     world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Token).times(1);
-    let error = credential.token(&TokenRequest::new()).await.unwrap_err();
+    let ask = TokenRequest::new();
+    // Time stands still while the browser is under way, and moves once the code has been sent.
+    let time_passes = async {
+        loop {
+            tokio::task::yield_now().await;
+            let is_idle = world.wire.waiting.load(std::sync::atomic::Ordering::Relaxed) == 0;
+            if is_idle && !world.wire.forms().is_empty() {
+                world.clock.advance_to_next();
+            }
+        }
+    };
+    let error = tokio::select! {
+        outcome = credential.token(&ask) => outcome.unwrap_err(),
+        () = time_passes => unreachable!(),
+    };
     assert_eq!((error.kind(), world.wire.forms().len()), (ErrorKind::Transport, 1));
 }
 
