@@ -33,6 +33,7 @@ mod preflight;
 mod printable;
 mod raw;
 mod recover;
+mod seen;
 mod service_time;
 mod sha256;
 mod stack;

@@ -13,6 +13,7 @@ use crate::{
     call::{Call, JSON, PAGE},
     find::only,
     raw::OtherHost,
+    seen::Seen,
 };
 
 /// A list that is about to be asked for. Nothing is sent before its stream is polled.
@@ -185,10 +186,11 @@ impl<R: Resource + Send + 'static> Listing<R> {
             .flatten()
     }
 
-    /// The pages. Rows that came on the page before are left out: new rows push others onto the next page.
+    /// The pages. Rows that came on one of the pages before are left out, as far back as a hundred thousand rows: new rows
+    /// push others onto later pages.
     pub fn pages(self) -> impl Stream<Item = Result<Page<R>, Error>> + Send {
         let first = self.first();
-        let state = first.map(|path| Next { path, before: HashSet::new() });
+        let state = first.map(|path| Next { path, before: Seen::default() });
         stream::try_unfold((self, Some(state)), |(listing, next)| async move {
             let Some(next) = next.transpose()? else { return Ok(None) };
             let (page, next) = listing.page(next).await?;
@@ -226,7 +228,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
 
     /// A page, and what the next one is asked with: a link that cannot be followed costs no row of the page that it came with.
     async fn page(&self, next: Next) -> Result<(Page<R>, Option<Result<Next, Error>>), Error> {
-        let Next { path, before } = next;
+        let Next { path, mut before } = next;
         let inner = self.client.inner();
         let mut page: Page<R> = match inner.call(self.call(path.clone())).await {
             // No page has a constructor, and none needs one: it is read.
@@ -240,7 +242,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
             Some(link) => Some(self.followed(link, &path)),
             // A service that skips nothing would give the same page for ever.
             None if self.follows == Follows::Skips
-                && !page.value.iter().all(|row| before.contains((self.id)(row)))
+                && (page.value.is_empty() || page.value.iter().any(|row| !before.has((self.id)(row))))
                 && rows >= number(&path, "$top").unwrap_or(Query::<R>::MAX_TOP.into()).max(1) =>
             {
                 let next = skipping(&path, number(&path, "$skip").unwrap_or_default().saturating_add(rows));
@@ -251,8 +253,9 @@ impl<R: Resource + Send + 'static> Listing<R> {
             None => None,
         };
         let ids: HashSet<String> = page.value.iter().map(|row| (self.id)(row).to_owned()).collect();
-        page.value.retain(|row| !before.contains((self.id)(row)));
-        Ok((page, next_path.map(|path| path.map(|path| Next { path, before: ids }))))
+        page.value.retain(|row| !before.has((self.id)(row)));
+        before.note(ids);
+        Ok((page, next_path.map(|path| path.map(|path| Next { path, before }))))
     }
 
     fn call(&self, path: String) -> Call<'static> {
@@ -299,6 +302,6 @@ fn number(path: &str, option: &str) -> Option<u64> {
 /// What the next page is asked with.
 struct Next {
     path: String,
-    /// The ids of the page before.
-    before: HashSet<String>,
+    /// What came on the pages before.
+    before: Seen,
 }

@@ -1,6 +1,6 @@
 //! The order of the layers between the facade and the wire, decided here and nowhere else.
 //!
-//! From the wire outwards: redirects are refused; bodies are decompressed; what takes too long ends; each try is seen, also
+//! From the wire outwards: the departure is noted; redirects are refused; bodies are decompressed; what takes too long ends; each try is seen, also
 //! one that ended so; a body is read inside its try, so that one that breaks is a try that broke; the token is put on last,
 //! after the queue, so that none expires while it waits; each sending is paced; and what may be sent again is.
 

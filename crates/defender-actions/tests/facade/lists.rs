@@ -65,7 +65,8 @@ async fn links_are_followed_on_the_configured_host_and_rows_that_moved_come_once
     let (client, wire) = over([
         json!({"value": rows(&["a", "b"]), "@odata.nextLink": "https://elsewhere.example.com/api/machineactions?$skip=2"}),
         json!({"value": rows(&["b", "c"]), "@odata.nextLink": "/API/machineactions?$skip=4"}),
-        json!({"value": rows(&[]), "@odata.nextLink": ""}),
+        // It may be pushed further than onto the next page.
+        json!({"value": rows(&["a"]), "@odata.nextLink": ""}),
     ]);
     let read = client.actions().stream().collect::<Vec<_>>().await;
     assert_eq!(told(read), [Ok("a".to_owned()), Ok("b".to_owned()), Ok("c".to_owned())]);
