@@ -265,6 +265,7 @@ impl GetAction {
                     .of(id)
                     .caused_by(other));
             }
+            inner.saw(&action);
             Ok(action)
         }
     }

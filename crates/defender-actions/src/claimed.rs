@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use defender_model::ActionId;
+use defender_model::{ActionId, MachineAction};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Intent, departure::Departure};
 
@@ -23,8 +24,18 @@ struct State {
     claimed: HashMap<ActionId, Duration>,
     /// By a number of their own: of which machine and type, and when they went off.
     asking: HashMap<u64, (String, Departure)>,
+    /// When the youngest actions were first seen in reads, on our clock.
+    seen: HashMap<ActionId, Timestamp>,
+    /// How many of those there are when the old ones are next forgotten.
+    sweep_at: usize,
     next: u64,
 }
+
+/// An action that is older than this is told by its date, so that nobody need remember that it was seen.
+const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+
+/// So many are remembered, old or not.
+const FEW: usize = 1_024;
 
 /// A submission that waits for its answer, until this is dropped.
 #[derive(Debug)]
@@ -44,6 +55,25 @@ impl Claimed {
     /// Whether some submission has claimed it.
     pub(crate) fn is_claimed(&self, id: &ActionId) -> bool {
         self.state().claimed.contains_key(id)
+    }
+
+    /// Notes that a read at `now` has shown this action: what is answered to a later sending is not new if it is this one.
+    /// `service_now` is the same moment on the service's clock.
+    pub(crate) fn saw(&self, action: &MachineAction, now: Timestamp, service_now: Timestamp) {
+        let age = |created: Timestamp| service_now.duration_since(created);
+        if action.creation_date_time_utc.is_some_and(|created| age(created) < YOUNG) {
+            let mut state = self.state();
+            if state.seen.len() >= state.sweep_at.max(FEW) {
+                state.seen.retain(|_, at| now.duration_since(*at) < YOUNG);
+                state.sweep_at = state.seen.len().saturating_mul(2);
+            }
+            state.seen.entry(action.id.clone()).or_insert(now);
+        }
+    }
+
+    /// Whether a read has shown it before `departed`, on our clock.
+    pub(crate) fn was_seen(&self, id: &ActionId, departed: Timestamp) -> bool {
+        self.state().seen.get(id).is_some_and(|at| *at < departed)
     }
 
     /// Notes that `intent` is being asked for.

@@ -37,6 +37,12 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// Notes an action that a read has shown.
+    pub(crate) fn saw(&self, action: &MachineAction) {
+        let now = self.clock.now();
+        self.claimed.saw(action, now, self.service_time.at(now));
+    }
+
     /// The path that every path begins with, without a slash at its end.
     pub(crate) fn prefix(&self) -> &str {
         let after_scheme = self.base.find("://").map_or(0, |at| at.saturating_add(3));

@@ -11,6 +11,7 @@ use http::{Method, Request};
 use crate::{
     Ask, DefenderClient, Error, ErrorKind,
     call::{Call, JSON, PAGE},
+    client::Inner,
     find::only,
     raw::OtherHost,
     seen::Seen,
@@ -39,6 +40,8 @@ pub struct Listing<R> {
     begins_at: Option<String>,
     timeout: Option<Duration>,
     id: fn(&R) -> &str,
+    /// What is noted of each row.
+    saw: fn(&Inner, &R),
 }
 
 /// How the next page is asked for where there is no link to it.
@@ -52,7 +55,8 @@ enum Follows {
 
 impl Listing<MachineAction> {
     pub(crate) fn actions(client: DefenderClient) -> Self {
-        Self::new(client, "/machineactions", |action| action.id.as_str())
+        let all = Self::new(client, "/machineactions", |action| action.id.as_str());
+        Self { saw: |inner, action| inner.saw(action), ..all }
     }
 }
 
@@ -116,6 +120,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
             begins_at: None,
             timeout: None,
             id,
+            saw: |_, _| {},
         }
     }
 
@@ -252,6 +257,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
             }
             None => None,
         };
+        page.value.iter().for_each(|row| (self.saw)(inner, row));
         let ids: HashSet<String> = page.value.iter().map(|row| (self.id)(row).to_owned()).collect();
         page.value.retain(|row| !before.has((self.id)(row)));
         before.note(ids);

@@ -52,7 +52,8 @@ impl Sending<'_> {
     /// was there already.
     pub(crate) fn answered(&self, record: MachineAction, departed: Timestamp) -> Result<Submitted, Error> {
         let inner = self.client.inner();
-        let is_new = inner.claimed.claim(&record.id, inner.clock.elapsed());
+        let is_new =
+            inner.claimed.claim(&record.id, inner.clock.elapsed()) && !inner.claimed.was_seen(&record.id, departed);
         let sent = inner.service_time.at(departed);
         let is_older = record.creation_date_time_utc.is_some_and(|created| created < before(sent, SKEW));
         let says_otherwise = record.requestor_comment.is_some() && !self.intent.has_comment_of(&record)

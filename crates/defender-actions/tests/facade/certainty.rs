@@ -6,7 +6,9 @@ use std::time::Duration;
 use defender_actions::{
     Error, ErrorKind, Origin, Submitted, UnknownReason,
     model::{LiveResponseCommand, MachineId},
+    transport::Clock,
 };
+use futures_util::StreamExt;
 use serde_json::json;
 
 use crate::service::{Break, Repeats, Service};
@@ -112,6 +114,34 @@ async fn of_several_that_are_under_way_the_one_that_was_asked_for_is_joined() {
     service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Selective", "requestorComment": "z"}));
     let submitted = service.clock().run(service.client().machine(machine()).isolate("x").send()).await.unwrap();
     assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Joined, meant.as_str()));
+}
+
+#[tokio::test]
+async fn an_action_that_was_seen_before_the_sending_is_joined_and_one_that_was_seen_since_is_created() {
+    let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"});
+    for is_listed in [false, true] {
+        let service = Service::new(Repeats::AnsweredWithTheFirst);
+        let id = service.foreign(&theirs);
+        let client = service.client();
+        if is_listed {
+            service.clock().run(client.actions().stream().collect::<Vec<_>>()).await;
+        } else {
+            service.clock().run(client.action(id.parse().unwrap()).get().send()).await.unwrap();
+        }
+        service.clock().advance(Duration::from_secs(1));
+        let asked = client.machine(machine()).unrestrict_code_execution("Cleaned").send();
+        assert_eq!(service.clock().run(asked).await.unwrap().origin(), Origin::Joined);
+    }
+    // Who reads while the answer is on its way sees the new action, and it is new all the same.
+    let service = Service::new(Repeats::Taken).breaking([Break::BodyLate]);
+    let client = service.client();
+    let reads = async {
+        service.clock().sleep(Duration::from_secs(1)).await;
+        client.action("action-1".parse().unwrap()).get().await.unwrap()
+    };
+    let asked = client.machine(machine()).unrestrict_code_execution("Cleaned").send();
+    let (submitted, _) = service.clock().run(futures_util::future::join(asked, reads)).await;
+    assert_eq!(submitted.unwrap().origin(), Origin::Created);
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub(crate) enum Break {
     InTheBody,
     /// The answer never comes.
     Hanging,
+    /// The answer comes ten seconds after the effect.
+    BodyLate,
 }
 
 /// What the service does with a second action of a type on a machine.
@@ -280,6 +282,10 @@ impl Transport for Service {
             Some(Break::GatewayAfterTheEffect) => Ok(self.answer(504, &json!({}))),
             Some(Break::InTheBody) => Ok(answer.map(|_| Body::from(r#"{"id":"acti"#))),
             Some(Break::Hanging) => std::future::pending().await,
+            Some(Break::BodyLate) => {
+                self.clock().sleep(Duration::from_secs(10)).await;
+                Ok(answer)
+            }
             _ => Ok(answer),
         }
     }
