@@ -14,6 +14,7 @@ mod every_action;
 mod example;
 mod lists;
 mod lost_answers;
+#[cfg(feature = "hyper")]
 mod managed_identity;
 mod preflight;
 mod raw;
