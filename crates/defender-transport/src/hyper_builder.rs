@@ -203,7 +203,8 @@ mod tests {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(request.uri().path().to_owned()))))
         });
         let server = auto::Builder::new(TokioExecutor::new());
-        server.serve_connection(TokioIo::new(stream), answer).await.unwrap();
+        // The client may go at once, without a word.
+        let _ended = server.serve_connection(TokioIo::new(stream), answer).await;
     }
 
     async fn get(wire: &HyperTransport, url: &str) -> (Version, Bytes) {
@@ -228,6 +229,27 @@ mod tests {
             assert_eq!(get(&wire, "http://localhost:1/a").await, (version, "/a".into()));
             assert_eq!(get(&wire, "http://localhost:1/b").await, (version, "/b".into()));
             assert_eq!(*dialled.lock().unwrap(), ["http://localhost:1/"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_elsewhere_gets_no_plain_http() {
+        for (allowed, peer, goes) in [
+            (PlainHttp::Loopback, "127.0.0.1", true),
+            (PlainHttp::Loopback, "169.254.169.254", false),
+            (PlainHttp::LinkLocal, "10.0.0.1", false),
+        ] {
+            let network = move |_: &Uri| -> Dialing {
+                let (ours, theirs) = tokio::io::duplex(64 << 10);
+                tokio::spawn(serve(theirs));
+                Box::pin(async move { Ok(Stream::new(ours).to(peer.parse().ok())) })
+            };
+            let wire = HyperTransport::builder().plain_http(allowed).over(network).build().unwrap();
+            let answer = wire.send(Request::get("http://localhost/").body(Bytes::new()).unwrap()).await;
+            assert_eq!(answer.is_ok(), goes, "{peer}");
+            if let Err(error) = answer {
+                assert!(error.never_sent() && error.to_string().contains("plain http may not go"), "{error:?}");
+            }
         }
     }
 
