@@ -1,5 +1,7 @@
 //! Http without TLS: to this machine, if it is allowed, and never through a proxy.
 
+use std::sync::Arc;
+
 use defender_transport::{ErrorKind, PlainHttp, Proxy, Transport};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,10 +28,12 @@ async fn plain_http_is_refused_unless_it_is_allowed_there() {
 
 #[tokio::test]
 async fn plain_http_that_is_allowed_goes_to_this_machine_and_not_to_the_proxy() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
     let port = listener.local_addr().unwrap().port();
-    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = Proxy::http(format!("http://{}", proxy.local_addr().unwrap())).unwrap();
+    // Nobody listens there once it has been dropped.
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::http(format!("http://{}", gone.local_addr().unwrap())).unwrap();
+    drop(gone);
     for (allowed, host) in [(PlainHttp::Loopback, "127.0.0.1"), (PlainHttp::LinkLocal, "localhost")] {
         let wire = Ca::new().wire().proxy(proxy.clone());
         let wire = match allowed {
@@ -37,14 +41,16 @@ async fn plain_http_that_is_allowed_goes_to_this_machine_and_not_to_the_proxy() 
             allowed => wire.plain_http(allowed).build().unwrap(),
         };
         let request = get(&format!("http://{host}:{port}/metadata/identity?x=y"));
-        let (answer, asked) = tokio::join!(wire.send(request), async {
-            let mut stream = listener.accept().await.unwrap().0;
+        let server = Arc::clone(&listener);
+        let asked = tokio::spawn(async move {
+            let mut stream = server.accept().await.unwrap().0;
             let mut asked = Vec::with_capacity(1 << 10);
             stream.read_buf(&mut asked).await.unwrap();
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
             String::from_utf8(asked).unwrap()
         });
-        assert_eq!(answer.unwrap().status(), 204);
+        assert_eq!(wire.send(request).await.unwrap().status(), 204);
+        let asked = asked.await.unwrap();
         assert!(asked.starts_with("GET /metadata/identity?x=y HTTP/1.1\r\n"), "{asked}");
     }
 }
