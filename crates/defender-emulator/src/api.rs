@@ -122,7 +122,7 @@ async fn api(service: &Service, route: Route, request: Request<Body>, fault: Opt
     if let Some(place) = entry {
         service.ledger.close(place, effect);
     }
-    let response = spoilt(service, deflate::compress(service.settings.deflate, response).await, fault).await;
+    let response = spoilt(service, deflate::compress(service, response).await, fault).await;
     if let Some(place) = entry
         && !is_lost(&response)
     {
@@ -141,7 +141,7 @@ fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum:
         (Route::Call(call), Ok(body)) => handle(service, &call, head, &body),
     };
     let effect = answer.as_ref().map_or(Effect::None, |answer| answer.effect.clone());
-    let mut response = answer.into_response();
+    let mut response = answer.map_err(|problem| problem.targeted(service.settings.targets)).into_response();
     // Every answer has an id of its own in this header, which the service's support asks for.
     if let Ok(id) = HeaderValue::try_from(service.new_id().to_string()) {
         response.headers_mut().insert(HeaderName::from_static("mise-correlation-id"), id);

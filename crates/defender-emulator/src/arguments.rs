@@ -7,7 +7,7 @@ use std::{
 
 use defender_emulator::{
     CreatedStatus, Deflate, Duplicates, Emulator, EmulatorBuilder, FirstUpdate, Fractions, InOperator, Investigations,
-    Nulls, Quotas, RetryAfterForm, State, Transcripts, UpdateName,
+    Nulls, Quotas, RetryAfterForm, State, Targets, Transcripts, UpdateName,
 };
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -53,6 +53,7 @@ How its answers are written:
       --fractions WHAT        Digits of a second in dates: 7 (the default), or seeded:NUMBER for none to seven
       --first-update WHAT     The update time right after a POST: written (the default) or null
       --nulls WHAT            Fields without a value: written (the default) or omitted
+      --targets FORM          The target of an error: guid (the default) or opaque
       --transcripts FORM      A script's transcript: plain (the default) or gzip
       --update-name WHAT      live (lastUpdateDateTimeUtc, the default) or documented (lastUpdateTimeUtc)
 
@@ -156,6 +157,9 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("fractions") => builder.fractions(arguments.value()?.parse_with(fractions)?),
             Arg::Long("first-update") => builder
                 .first_update(word(&mut arguments, &[("written", FirstUpdate::Written), ("null", FirstUpdate::Null)])?),
+            Arg::Long("targets") => {
+                builder.targets(word(&mut arguments, &[("guid", Targets::Guid), ("opaque", Targets::Opaque)])?)
+            }
             Arg::Long("transcripts") => builder
                 .transcripts(word(&mut arguments, &[("plain", Transcripts::Plain), ("gzip", Transcripts::Gzip)])?),
             Arg::Long("offline") => {

@@ -6,7 +6,7 @@ use defender_transport::{Clock, SystemClock};
 
 use crate::{
     CreatedStatus, Deflate, Duplicates, Emulator, Error, FirstUpdate, Fractions, InOperator, Investigations, Nulls,
-    Quotas, RetryAfterForm, State, Transcripts, UpdateName,
+    Quotas, RetryAfterForm, State, Targets, Transcripts, UpdateName,
     certificate::Certificates,
     hand_clock::HandClock,
     identity::{Identity, ROLES},
@@ -176,6 +176,12 @@ impl EmulatorBuilder {
     /// How a script's transcript is stored. Default: [`Transcripts::Plain`].
     pub fn transcripts(mut self, transcripts: Transcripts) -> Self {
         self.settings.transcripts = transcripts;
+        self
+    }
+
+    /// What the `target` of an error looks like. Default: [`Targets::Guid`].
+    pub fn targets(mut self, targets: Targets) -> Self {
+        self.settings.targets = targets;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Answers that come compressed though nobody asked.
 
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 use axum::{
     body::{Body, to_bytes},
@@ -14,6 +14,8 @@ use http::{
     HeaderValue,
     header::{CONTENT_ENCODING, CONTENT_LENGTH},
 };
+
+use crate::{service::Service, slow_body::SlowBody};
 
 /// Whether the API's answers come with `Content-Encoding: deflate`, whatever the request accepts.
 ///
@@ -47,7 +49,10 @@ impl Deflate {
 }
 
 /// Compresses an answer, if the emulator was told to.
-pub(crate) async fn compress(deflate: Deflate, response: Response) -> Response {
+///
+/// Its length is not announced, so that before HTTP/2 it comes in chunks, as the service has been seen to send it.
+pub(crate) async fn compress(service: &Service, response: Response) -> Response {
+    let deflate = service.settings.deflate;
     if deflate == Deflate::Off {
         return response;
     }
@@ -59,5 +64,5 @@ pub(crate) async fn compress(deflate: Deflate, response: Response) -> Response {
     };
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("deflate"));
-    Response::from_parts(head, Body::from(packed))
+    Response::from_parts(head, Body::new(SlowBody::unannounced(packed.into(), Arc::clone(&service.clock))))
 }

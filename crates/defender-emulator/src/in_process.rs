@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use defender_transport::{Body, Error, ErrorKind, Transport};
 use http::{Method, Request, Response, Uri, header::CONTENT_LENGTH};
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use crate::{
@@ -109,5 +109,9 @@ impl http_body::Body for Whole {
             _ => {}
         }
         Poll::Ready(frame)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

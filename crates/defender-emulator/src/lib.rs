@@ -79,6 +79,7 @@ pub use {
     odata::InOperator,
     operation::Operation,
     outcomes::OutcomeRule,
+    problem::Targets,
     quota::{Quotas, RetryAfterForm},
     spelling::{CreatedStatus, FirstUpdate, Fractions, Nulls, UpdateName},
     state::State,

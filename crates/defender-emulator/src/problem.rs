@@ -17,12 +17,34 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
+    targets: Targets,
     header: Option<(HeaderName, String)>,
+}
+
+/// What the `target` of an error looks like, which is an id for the service's support.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Targets {
+    /// A GUID, as <https://learn.microsoft.com/defender-endpoint/api/common-errors> has it. The default.
+    #[default]
+    Guid,
+    /// A bar and some digits, as microsoft-365-docs#13047 has it.
+    Opaque,
+}
+
+impl Targets {
+    fn new_id(self) -> String {
+        let id = Uuid::new_v4();
+        match self {
+            Self::Guid => id.to_string(),
+            Self::Opaque => format!("|3{:05x}", id.as_fields().0 & 0xf_ffff),
+        }
+    }
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), header: None }
+        Self { status, code, message: message.into(), targets: Targets::Guid, header: None }
     }
 
     /// A query that is not understood: an empty code, `details` and no target, as in microsoft-365-docs#12682.
@@ -56,6 +78,11 @@ impl Problem {
         Self { header: retry_after.map(|when| (RETRY_AFTER, when)), ..problem }
     }
 
+    /// With a target of this form.
+    pub(crate) fn targeted(self, targets: Targets) -> Self {
+        Self { targets, ..self }
+    }
+
     /// With a header of its own.
     pub(crate) fn header(self, name: HeaderName, value: String) -> Self {
         Self { header: Some((name, value)), ..self }
@@ -76,7 +103,7 @@ impl IntoResponse for Problem {
         let body = match self.code {
             "" => json!({ "error": { "code": "", "message": self.message, "details": [] } }),
             code => {
-                json!({ "error": { "code": code, "message": self.message, "target": Uuid::new_v4().to_string() } })
+                json!({ "error": { "code": code, "message": self.message, "target": self.targets.new_id() } })
             }
         };
         let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))];

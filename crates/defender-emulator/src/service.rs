@@ -30,6 +30,7 @@ use crate::{
     machine_action::{Moment, View},
     odata::{InOperator, LARGEST_PAGE},
     outcomes::Outcomes,
+    problem::Targets,
     quota::{Meter, Quotas, RetryAfterForm},
     spelling::{CreatedStatus, Spelling},
     state::{Started, State},
@@ -88,6 +89,7 @@ pub(crate) struct Settings {
     pub(crate) in_operator: InOperator,
     pub(crate) investigations: Investigations,
     pub(crate) transcripts: Transcripts,
+    pub(crate) targets: Targets,
     /// What it begins with, if not with the built-in machines.
     pub(crate) state: State,
     pub(crate) log: Option<Log>,
@@ -117,6 +119,7 @@ impl Default for Settings {
             in_operator: InOperator::default(),
             investigations: Investigations::default(),
             transcripts: Transcripts::default(),
+            targets: Targets::default(),
             state: State::default(),
             log: None,
             is_told: false,

@@ -32,6 +32,11 @@ impl SlowBody {
         Self { breaks: true, ..Self::ending_after(part, clock) }
     }
 
+    /// All of it at once, without a word beforehand of how long it is.
+    pub(crate) fn unannounced(whole: Bytes, clock: Arc<dyn Clock>) -> Self {
+        Self::ending_after(whole, clock)
+    }
+
     pub(crate) fn ending_after(part: Bytes, clock: Arc<dyn Clock>) -> Self {
         Self { rest: part, piece: usize::MAX, each: Duration::ZERO, waiting: None, clock, breaks: false }
     }

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use defender_emulator::{FirstUpdate, InOperator, Investigations, Outcome, Transcripts};
+use bytes::Bytes;
+use defender_emulator::{Deflate, FirstUpdate, InOperator, Investigations, Outcome, Targets, Transcripts};
+use defender_transport::Transport;
+use http_body::Body;
 use serde_json::json;
 
-use crate::{driver::MACHINE, here::Here};
+use crate::{
+    driver::MACHINE,
+    here::{Here, ready},
+};
 
 const COMMENT: &str = r#"{"Comment":"c"}"#;
 const SCRIPT_AND_FILE: &str = r#"{"Commands":[
@@ -152,4 +158,25 @@ fn a_list_in_the_order_of_the_last_change_is_the_same_however_it_is_found() {
     let sorted = ids(&format!("{filter}%20and%20machineId%20eq%20'{MACHINE}'&$orderby=lastUpdateDateTimeUtc%20asc"));
     assert_eq!(some, ["2026-01-01T11:59:59.0000000Z", "2026-01-01T12:00:01.0000000Z"]);
     assert!(sorted.iter().all(|time| some.contains(time)) && !sorted.is_empty());
+}
+
+#[test]
+fn a_target_may_be_no_guid() {
+    let here = Here::with(|builder| builder.targets(Targets::Opaque));
+    let target = here.get("/api/machines/nobody").body["error"]["target"].as_str().unwrap().to_owned();
+    assert!(target.starts_with("|3") && target.len() == 7, "{target}");
+    assert_eq!(here.get("/api/machines?$stop=1").body["error"].get("target"), None, "a query's error has none");
+}
+
+#[test]
+fn a_compressed_answer_does_not_say_how_long_it_is() {
+    for (deflate, length) in [(Deflate::Off, true), (Deflate::Zlib, false), (Deflate::Raw, false)] {
+        let here = Here::with(|builder| builder.deflate(deflate));
+        let request = http::Request::get(format!("{}/api/machines", here.emulator.base_url()));
+        let request = request.header("Authorization", format!("Bearer {}", here.token)).body(Bytes::new()).unwrap();
+        let answer = ready(here.emulator.transport().send(request)).unwrap().unwrap();
+        // Of which HTTP/1.1 makes chunks.
+        assert!(!answer.headers().contains_key("content-length"));
+        assert_eq!(answer.body().size_hint().exact().is_some(), length, "{deflate:?}");
+    }
 }

@@ -88,7 +88,8 @@ async fn both_forms_of_deflate_come_unasked_and_are_undone_by_the_wires_adapter(
         assert_eq!(packed.status, 400);
         assert_eq!(packed.header("content-encoding"), "deflate");
         assert_eq!(packed.body[0] == 0x78, zlib, "{deflate:?}");
-        assert_eq!(packed.header("content-length"), packed.body.len().to_string());
+        // It is not announced, of which HTTP/1.1 makes chunks.
+        assert_eq!(packed.header("content-length"), "");
         let plain = driver.send_decompressed(request()).await;
         assert_eq!(plain.code(), "MissingRequiredParameter", "{deflate:?}");
     }
