@@ -1,0 +1,158 @@
+//! What went wrong, by what to do about it.
+
+use std::fmt;
+
+/// Why it could not be found out whether an action was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnknownReason {
+    /// No action of the intent has appeared within the grace. It may never have arrived, or may still.
+    NothingFound,
+    /// Several actions may be the one, or one may be that of another submission: see [`Error::candidates`](crate::Error::candidates).
+    SeveralFound,
+    /// The machine's actions could not be read: the error's source says why.
+    NotReadable,
+    /// A live response session is known again by its external id only, and none was set.
+    NoExternalId,
+}
+
+impl UnknownReason {
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::NothingFound => "no action of this intent has appeared",
+            Self::SeveralFound => "several actions of this intent have appeared, or one that may be another's",
+            Self::NotReadable => "the machine's actions cannot be read",
+            Self::NoExternalId => "a live response session is known again by its external id only",
+        }
+    }
+}
+
+impl fmt::Display for UnknownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The client is not set up rightly.
+    /// *Was it sent?* No. *What to do:* mend what the message names.
+    Configuration,
+    /// What was asked for cannot be sent: an empty comment, a path that is none.
+    /// *Was it sent?* No. *What to do:* mend what the message names.
+    Request,
+    /// There is no token.
+    /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error.
+    Credential,
+    /// The service was not reached.
+    /// *Was it sent?* No, for certain. *What to do:* call again.
+    NotReached,
+    /// An action was sent, or may have been, no answer that says what became of it came back, and it could not be found out.
+    /// *Was it sent?* Unknown; it may have taken effect, and may still. *What to do:* keep [`Error::intent`](crate::Error::intent) and
+    /// [`recover`](crate::DefenderClient::recover) it later, or look at [`Error::candidates`](crate::Error::candidates), before you send it again.
+    OutcomeUnknown,
+    /// The service said yes, and its answer cannot be read.
+    /// *Was it sent?* Yes. An action has been taken by the service, and its id is not known and could not be found out. *What to
+    /// do:* as with [`OutcomeUnknown`](Self::OutcomeUnknown), but never send it again; a read may be repeated.
+    AnswerUnreadable,
+    /// A read gave no answer.
+    /// *Was it sent?* Perhaps; it changes nothing. *What to do:* call again.
+    Interrupted,
+    /// The service refuses the request as it is: 400, or another 4xx that has no kind of its own, or a redirect.
+    /// *Was it sent?* Yes, and refused. *What to do:* see [`Error::problem`](crate::Error::problem).
+    Refused,
+    /// An action of this type is pending on this machine already: 400 `ActiveRequestAlreadyExists`.
+    /// *Was it sent?* Yes, and refused. *What to do:* wait for the one that is pending. It may be somebody else's, and
+    /// may not be what you asked for.
+    AlreadyInProgress,
+    /// An action stands in the way that is not what was asked for: one of the same type with other particulars, or, of an
+    /// ordered action, its inverse. [`Error::action`](crate::Error::action) has its record.
+    /// *Was it sent?* Perhaps; it was not taken. *What to do:* wait for that one, and ask again.
+    Conflict,
+    /// 401: the token is not accepted.
+    /// *Was it sent?* Yes, and refused. *What to do:* check tenant, audience and cloud.
+    Unauthorized,
+    /// 403: the token does not allow it, or is for another audience.
+    /// *Was it sent?* Yes, and refused. *What to do:* grant the application the permission, and consent to it; check the
+    /// audience.
+    Forbidden,
+    /// 404: there is no such machine or action.
+    /// *Was it sent?* Yes, and refused. *What to do:* check the id; a record may also take two minutes to appear.
+    NotFound,
+    /// Several machines fit where one is asked for. [`Error::machines`](crate::Error::machines) has them.
+    /// *Was it sent?* A read; it changes nothing. *What to do:* choose one of them by its id; see which is a duplicate, and which was
+    /// seen last.
+    Ambiguous,
+    /// The machine was looked at before acting, as asked, and something speaks against it: it does not report, has left, or has a
+    /// system that does not support the action. [`Error::machines`](crate::Error::machines) has its record.
+    /// *Was it sent?* No, the action was not. *What to do:* see the message; to act all the same, leave the check out.
+    Unsuitable,
+    /// What an action is to bring is not there yet, since it goes on. [`Error::action`](crate::Error::action) has its record.
+    /// *Was it sent?* A read; it changes nothing. *What to do:* wait for the action, and ask again.
+    NotReady,
+    /// The command has no result that could be fetched: it puts a file onto the machine, or it failed or never ran.
+    /// [`Error::action`](crate::Error::action) has its record.
+    /// *Was it sent?* No, it was not asked for. *What to do:* see the record's `commands`.
+    NoResult,
+    /// What came is larger than the limit allows.
+    /// *Was it sent?* A read; it changes nothing, and nothing is left behind. *What to do:* raise the limit, if the size is as it
+    /// should be.
+    TooLarge,
+    /// What came is not what it should be: another hash, another file than the one that was begun, or broken compression.
+    /// *Was it sent?* A read; it changes nothing, and no file is left behind. *What to do:* download it again; if it stays so, do
+    /// not trust it.
+    Corrupt,
+    /// The local file could not be written, or is there already.
+    /// *Was it sent?* Reads at most; they change nothing. *What to do:* see the source.
+    LocalFile,
+    /// 410: the service does not do this any more.
+    /// *Was it sent?* Yes, and refused. *What to do:* see the service's announcements.
+    Gone,
+    /// Too many requests: 429, or the queue for the quota is longer than the call's time.
+    /// *Was it sent?* Yes, and refused; from the queue no, and then [`Error::never_sent`](crate::Error::never_sent) says so. *What to do:* call again
+    /// after [`Error::retry_after`](crate::Error::retry_after).
+    Throttled,
+    /// 408 or 5xx to a read: the service is in trouble.
+    /// *Was it sent?* Yes; it changes nothing. *What to do:* call again later.
+    Unavailable,
+    /// The action ended, and not well: `Failed`, `TimeOut` or `Cancelled`. [`Error::action`](crate::Error::action) has its record.
+    /// *Was it sent?* Yes. *What to do:* see the record's `error_h_result` and the machine.
+    NotSucceeded,
+    /// The wait ran out of patience and the action goes on. [`Error::action`](crate::Error::action) has its record as last seen.
+    /// *Was it sent?* Yes. *What to do:* wait again, by its id.
+    StillRunning,
+}
+
+impl ErrorKind {
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Configuration => "the client is not set up rightly",
+            Self::Request => "this cannot be sent",
+            Self::Credential => "there is no token, so nothing was sent",
+            Self::NotReached => "the service was not reached, so nothing was done",
+            Self::OutcomeUnknown => "it is not known whether this took effect",
+            Self::AnswerUnreadable => "the service accepted this, and its answer cannot be read",
+            Self::Interrupted => "no answer came",
+            Self::Refused => "the service refuses this",
+            Self::AlreadyInProgress => "an action of this type is pending on this machine already",
+            Self::Conflict => "another action stands in the way",
+            Self::Unauthorized => "the service does not accept the token; check tenant, audience and cloud",
+            Self::Forbidden => "the token does not allow this; check the application's permissions and the audience",
+            Self::NotFound => "there is no such thing",
+            Self::Ambiguous => "several machines fit",
+            Self::Unsuitable => "the machine is not fit for this, so nothing was done",
+            Self::NotReady => "it is not there yet, since the action goes on",
+            Self::NoResult => "there is no result to fetch",
+            Self::TooLarge => "it is larger than the limit",
+            Self::Corrupt => "what came is not what it should be",
+            Self::LocalFile => "the local file cannot be written",
+            Self::Gone => "the service does not do this any more",
+            Self::Throttled => "too many requests; call again later",
+            Self::Unavailable => "the service is in trouble",
+            Self::NotSucceeded => "the action did not succeed",
+            Self::StillRunning => "the action goes on, and the wait does not",
+        }
+    }
+}

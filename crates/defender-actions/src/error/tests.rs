@@ -1,0 +1,109 @@
+//! What errors say.
+
+use super::*;
+
+#[test]
+fn an_error_is_one_word_wide() {
+    assert_eq!(size_of::<Error>(), size_of::<usize>());
+}
+
+const SOURCE: &str = include_str!("kind.rs");
+
+/// The names of the kinds, from the source: none can be left out.
+fn kinds() -> Vec<&'static str> {
+    let (_, inside) = SOURCE.split_once("pub enum ErrorKind {").unwrap();
+    let (inside, _) = inside.split_once("\n}").unwrap();
+    let names = inside.lines().map(str::trim).filter(|line| !line.starts_with("///") && !line.is_empty());
+    names.map(|line| line.trim_end_matches(',')).collect()
+}
+
+#[test]
+fn each_kind_says_whether_it_was_sent_and_what_to_do() {
+    let mut docs = String::new();
+    let (_, inside) = SOURCE.split_once("pub enum ErrorKind {").unwrap();
+    for line in inside.lines().take_while(|line| *line != "}") {
+        match line.trim().strip_prefix("///") {
+            Some(doc) => docs.push_str(doc),
+            None if line.trim().is_empty() => {}
+            None => {
+                let (sent, todo) = (docs.contains("*Was it sent?*"), docs.contains("*What to do:*"));
+                assert!(sent && todo, "{line}: {docs}");
+                docs.clear();
+            }
+        }
+    }
+}
+
+/// The words of each kind, with and without all that an error may carry. Kept in a file, so that a change is seen.
+#[test]
+fn the_words_are_those_of_the_file() {
+    use crate::ErrorKind as K;
+    let problem =
+        || Problem::parse(400, br#"{"error":{"code":"InvalidInput","message":"Sha1 is wrong","target":"43f4cb08"}}"#);
+    let all = [
+        K::Configuration,
+        K::Request,
+        K::Credential,
+        K::NotReached,
+        K::OutcomeUnknown,
+        K::AnswerUnreadable,
+        K::Interrupted,
+        K::Refused,
+        K::AlreadyInProgress,
+        K::Conflict,
+        K::Unauthorized,
+        K::Forbidden,
+        K::NotFound,
+        K::Ambiguous,
+        K::Unsuitable,
+        K::NotReady,
+        K::NoResult,
+        K::TooLarge,
+        K::Corrupt,
+        K::LocalFile,
+        K::Gone,
+        K::Throttled,
+        K::Unavailable,
+        K::NotSucceeded,
+        K::StillRunning,
+    ];
+    assert_eq!(all.map(|kind| format!("{kind:?}")).to_vec(), kinds());
+    let mut words = Vec::new();
+    for kind in all {
+        let plain = Error::new(kind).context("POST /machines/m1/isolate");
+        words.push(format!("{kind:?}\n  {plain}\n"));
+        let sent = if plain.never_sent() { "never sent" } else { "perhaps or surely sent" };
+        let again = if plain.is_retryable() { "retryable" } else { "not retryable" };
+        words.push(format!(
+            "  {sent}, {again}
+"
+        ));
+        if !plain.never_sent() {
+            words.push(format!("  {}\n", plain.problem_was(problem())));
+        }
+    }
+    for reason in [
+        UnknownReason::NothingFound,
+        UnknownReason::SeveralFound,
+        UnknownReason::NotReadable,
+        UnknownReason::NoExternalId,
+    ] {
+        words.push(format!("{reason:?}\n  {reason}\n"));
+    }
+    let words = words.concat();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/error-words.txt");
+    if std::env::var_os("WRITE_WORDS").is_some() {
+        std::fs::write(path, &words).unwrap();
+    }
+    assert_eq!(words, std::fs::read_to_string(path).unwrap(), "if it is meant, run this with WRITE_WORDS=1");
+}
+
+#[test]
+fn it_says_what_and_where_and_does_not_repeat_its_source() {
+    let problem = Problem::parse(404, br#"{"error":{"code":"ResourceNotFound","message":"no machine","target":"t"}}"#);
+    let error = Error::new(ErrorKind::NotFound).context("GET /x").problem_was(problem).caused_by("the cause");
+    assert_eq!(
+        error.to_string(),
+        "GET /x: there is no such thing (status 404): ResourceNotFound: no machine (target t)"
+    );
+}
