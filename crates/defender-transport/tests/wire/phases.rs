@@ -63,16 +63,22 @@ async fn silence(through_a_proxy: bool) -> defender_transport::Error {
         wire = wire.proxy(Proxy::http(format!("http://{address}")).unwrap());
     }
     let wire = wire.build().unwrap();
-    let (answer, _silent) = tokio::join!(wire.send(post(&url(address))), async {
+    let silent = async {
         let mut stream = listener.accept().await.unwrap().0;
         stream.read_buf(&mut Vec::with_capacity(1 << 14)).await.unwrap();
         while clock.sleeping() == 0 {
             tokio::task::yield_now().await;
         }
         clock.advance(Duration::from_secs(600));
-        stream
-    });
-    answer.unwrap_err()
+        for _ in 0..10_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        answer = wire.send(post(&url(address))) => answer.unwrap_err(),
+        () = silent => panic!("it still waits, though its time is over"),
+    }
 }
 
 #[tokio::test]
