@@ -69,7 +69,8 @@ pub enum ErrorKind {
     AlreadyInProgress,
     /// An action stands in the way that is not what was asked for: one of the same type with other particulars, or, of an
     /// ordered action, its inverse. [`Error::action`](crate::Error::action) has its record.
-    /// *Was it sent?* Perhaps; it was not taken. *What to do:* wait for that one, and ask again.
+    /// *Was it sent?* Not where that was looked for first, and then [`never_sent`](crate::Error::never_sent) says so; else yes, and it
+    /// was not taken. *What to do:* wait for that one, and ask again.
     Conflict,
     /// 401: the token is not accepted.
     /// *Was it sent?* Yes, and refused. *What to do:* check tenant, audience and cloud.

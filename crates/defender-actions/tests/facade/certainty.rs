@@ -275,6 +275,7 @@ async fn an_ordered_action_waits_for_no_inverse_but_refuses() {
     let error = release().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!((error.action().unwrap().id.as_str(), service.ledger().0), (isolation.as_str(), 0));
+    assert!(error.never_sent());
     service.end(&isolation, "Succeeded");
     assert_eq!(release().await.unwrap().origin(), Origin::Created);
 }
