@@ -18,6 +18,7 @@ use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    sync::Notify,
     time::{Instant, sleep},
 };
 use tokio_rustls::TlsAcceptor;
@@ -130,15 +131,25 @@ impl Server {
     /// Serves until the other end goes, or until `leaves` has passed: then an idle connection is closed, and one that is busy
     /// says that it will be.
     async fn serve(self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, leaves: Option<Duration>) {
-        let protocol = self.state().protocol;
-        let service = service_fn(move |request| answer(self.clone(), request));
+        let (protocol, stormy) = {
+            let state = self.state();
+            (state.protocol, !state.calm)
+        };
+        let leaves_now = Arc::new(Notify::new());
+        let asked = Arc::clone(&leaves_now);
+        let service = service_fn(move |request| {
+            if stormy && self.state().random.u32(0..15) == 0 {
+                asked.notify_one(); // In the midst of what it is doing.
+            }
+            answer(self.clone(), request)
+        });
         let io = TokioIo::new(io);
         match protocol {
             Protocol::Http1 => {
                 let mut builder = hyper::server::conn::http1::Builder::new();
                 builder.timer(TokioTimer::new()).half_close(false);
                 let mut connection = pin!(builder.serve_connection(io, service));
-                if let Either::Right(_) = select(connection.as_mut(), pin!(leaving(leaves))).await {
+                if let Either::Right(_) = select(connection.as_mut(), pin!(leaving(leaves, &leaves_now))).await {
                     connection.as_mut().graceful_shutdown();
                     let _ended = connection.await;
                 }
@@ -147,7 +158,7 @@ impl Server {
                 let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
                 builder.timer(TokioTimer::new()).max_concurrent_streams(4);
                 let mut connection = pin!(builder.serve_connection(io, service));
-                if let Either::Right(_) = select(connection.as_mut(), pin!(leaving(leaves))).await {
+                if let Either::Right(_) = select(connection.as_mut(), pin!(leaving(leaves, &leaves_now))).await {
                     connection.as_mut().graceful_shutdown();
                     let _ended = connection.await;
                 }
@@ -164,11 +175,14 @@ impl Server {
     }
 }
 
-async fn leaving(after: Option<Duration>) {
-    match after {
-        Some(after) => sleep(after).await,
-        None => pending().await,
-    }
+async fn leaving(after: Option<Duration>, now: &Notify) {
+    let after = async {
+        match after {
+            Some(after) => sleep(after).await,
+            None => pending().await,
+        }
+    };
+    select(pin!(after), pin!(now.notified())).await;
 }
 
 async fn answer(server: Server, request: Request<Incoming>) -> Result<Response<Answer>, BoxError> {

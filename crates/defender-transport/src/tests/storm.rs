@@ -67,7 +67,8 @@ fn call(id: usize, random: &mut Rng) -> Call {
     let largest = if random.u32(0..10) == 0 { 200_000 } else { 200 };
     Call {
         id,
-        at: milliseconds(random, 0..120_000),
+        // Some come together.
+        at: if random.bool() { milliseconds(random, 0..120_000) } else { SECOND * 20 * random.u32(0..6) },
         resend: if random.bool() { Resend::Safe } else { Resend::Never },
         total: milliseconds(random, 5_000..150_000),
         size: random.usize(0..largest),
