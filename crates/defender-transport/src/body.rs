@@ -64,28 +64,30 @@ impl Body {
             return Err(too_large(limit));
         }
         let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
+        let mut whole = BytesMut::new(); // With the first in it, once there is a second.
         // Many bodies know their last piece, and asking once more might have to wait to be told that this was it.
         while !body.is_end_stream() {
             let polled = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
             let Some(frame) = polled else { break };
             let Ok(data) = frame?.into_data() else { continue };
-            if data.len() > limit.saturating_sub(first.len()).saturating_sub(rest.len()) {
+            let so_far = first.len().max(whole.len());
+            if data.len() > limit.saturating_sub(so_far) {
                 return Err(too_large(limit));
             }
             if first.is_empty() {
                 first = data; // Most bodies are one frame, and then nothing is copied.
-            } else {
-                rest.extend_from_slice(&data);
+                continue;
             }
+            if whole.is_empty() {
+                // What is announced is made room for at once, so that a large body is copied once; up to a bound, since it may
+                // never come.
+                let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(limit).min(AHEAD);
+                whole.reserve(first.len().saturating_add(data.len()).saturating_add(announced));
+                whole.extend_from_slice(&first);
+            }
+            whole.extend_from_slice(&data);
         }
-        if rest.is_empty() {
-            return Ok(first);
-        }
-        let mut whole = BytesMut::with_capacity(first.len().saturating_add(rest.len()));
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&rest);
-        Ok(whole.freeze())
+        Ok(if whole.is_empty() { first } else { whole.freeze() })
     }
 
     /// The body as a stream of its pieces, each of whatever size the wire gave.
@@ -93,6 +95,9 @@ impl Body {
         Pieces(self)
     }
 }
+
+/// How much room is made at most for what is only announced.
+const AHEAD: usize = 16 << 20;
 
 fn too_large(limit: usize) -> Error {
     Error::new(ErrorKind::TooLarge).context(format!("the answer's body is larger than {limit} bytes"))
@@ -229,6 +234,26 @@ mod tests {
     fn a_body_over_the_limit_is_refused() {
         let refused = Body::from("hello").collect(4).now_or_never().unwrap().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn a_body_of_many_pieces_is_read_in_their_order_up_to_the_limit() {
+        struct Counting(u8);
+        impl HttpBody for Counting {
+            type Data = Bytes;
+            type Error = Error;
+
+            fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+                self.0 += 1;
+                // Empty pieces come too, the first among them.
+                let piece = if self.0 % 3 == 1 { Bytes::new() } else { Bytes::from(vec![self.0; 2]) };
+                Poll::Ready((self.0 < 10).then(|| Ok(Frame::data(piece))))
+            }
+        }
+        let read = |limit| Body::new(Counting(0)).collect(limit).now_or_never().unwrap();
+        assert_eq!(read(12).unwrap(), [2, 2, 3, 3, 5, 5, 6, 6, 8, 8, 9, 9].as_slice());
+        assert_eq!(read(11).unwrap_err().kind(), ErrorKind::TooLarge);
+        assert_eq!(read(1).unwrap_err().kind(), ErrorKind::TooLarge);
     }
 
     #[test]
