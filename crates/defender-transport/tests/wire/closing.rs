@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     sync::{Arc, Mutex},
+    task::Poll,
     time::Duration,
 };
 
@@ -70,7 +72,14 @@ async fn answer_in_http_2(stream: TlsStream<TcpStream>, share: usize, close: Clo
         answered += 1;
         match close {
             Close::Gracefully if answered == share => connection.graceful_shutdown(),
-            Close::AfterAnAnswer if answered == share => return,
+            Close::AfterAnAnswer if answered == share => {
+                // The answer goes out, and who has come meanwhile is read and gets none.
+                let next = poll_fn(|context| Poll::Ready(connection.poll_accept(context))).await;
+                if let Poll::Ready(Some(Ok((request, _)))) = next {
+                    see(&seen, &number(request.headers()));
+                }
+                return;
+            }
             _ => {}
         }
     }
@@ -90,7 +99,11 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
     let kept = Arc::clone(&seen);
     let address = serve(ca.server("127.0.0.1", alpn), move |stream| {
         // A server that closes under every few requests would be down, and not idle now and then.
-        let share = fastrand::usize(if matches!(close, Close::UnderARequest) { 20..=60 } else { 1..=16 });
+        let share = fastrand::usize(match (close, alpn) {
+            (Close::UnderARequest, _) => 20..=60,
+            (_, HTTP_2) => 6..=24,
+            _ => 1..=16,
+        });
         let seen = Arc::clone(&kept);
         async move {
             if alpn == HTTP_1 {
