@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
@@ -64,7 +64,7 @@ impl Body {
             return Err(too_large(limit));
         }
         let mut first = Bytes::new();
-        let mut whole = BytesMut::new(); // With the first in it, once there is a second.
+        let mut whole = Vec::new(); // With the first in it, once there is a second.
         // Many bodies know their last piece, and asking once more might have to wait to be told that this was it.
         while !body.is_end_stream() {
             let polled = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
@@ -78,16 +78,17 @@ impl Body {
                 first = data; // Most bodies are one frame, and then nothing is copied.
                 continue;
             }
+            let needed = so_far.saturating_add(data.len());
+            if needed > whole.capacity() {
+                let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+                whole.reserve_exact(room(needed, announced, limit).saturating_sub(whole.len()));
+            }
             if whole.is_empty() {
-                // What is announced is made room for at once, so that a large body is copied once; up to a bound, since it may
-                // never come.
-                let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).min(limit).min(AHEAD);
-                whole.reserve(first.len().saturating_add(data.len()).saturating_add(announced));
                 whole.extend_from_slice(&first);
             }
             whole.extend_from_slice(&data);
         }
-        Ok(if whole.is_empty() { first } else { whole.freeze() })
+        Ok(if whole.is_empty() { first } else { whole.into() })
     }
 
     /// The body as a stream of its pieces, each of whatever size the wire gave.
@@ -98,6 +99,19 @@ impl Body {
 
 /// How much room is made at most for what is only announced.
 const AHEAD: usize = 16 << 20;
+
+/// How much room to make where so many bytes are `needed`.
+///
+/// What is announced is made room for at once, so that a large body is copied once; up to a bound, since it may never come.
+/// Otherwise the room is a half of the limit, or a half of that, and so on: while the bytes move from one to the next, both
+/// together are at most one and a half times the limit. Doubling from anywhere would take up to three times.
+fn room(needed: usize, announced: usize, limit: usize) -> usize {
+    let mut step = limit;
+    while step / 2 >= needed.max(1) {
+        step /= 2;
+    }
+    needed.saturating_add(announced.min(AHEAD)).min(limit).max(step)
+}
 
 fn too_large(limit: usize) -> Error {
     Error::new(ErrorKind::TooLarge).context(format!("the answer's body is larger than {limit} bytes"))
@@ -234,6 +248,23 @@ mod tests {
     fn a_body_over_the_limit_is_refused() {
         let refused = Body::from("hello").collect(4).now_or_never().unwrap().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn room_grows_by_steps_that_fit_beside_each_other_under_twice_the_limit() {
+        for limit in [1, 1_000, 4 << 20, usize::MAX] {
+            let mut before = 0_usize;
+            for bits in 0..usize::BITS {
+                let needed = (1_usize << bits).min(limit);
+                let room = room(needed, 0, limit);
+                assert!((needed..=limit).contains(&room), "{room} for {needed} of {limit}");
+                assert!(room == before || before <= limit / 2, "{before} beside {room} of {limit}");
+                before = room;
+            }
+        }
+        assert_eq!(room(100, 900, 4_000), 1_000);
+        assert_eq!(room(100, usize::MAX, usize::MAX), 100 + AHEAD);
+        assert_eq!(room(3_900, 900, 4_000), 4_000);
     }
 
     #[test]
