@@ -72,7 +72,7 @@ async fn what_is_gone_is_an_error_of_its_own_and_announced_too() {
 #[tokio::test]
 async fn each_operation_s_announcement_is_one_event() {
     let told = crate::spans::Told::default();
-    let _guard = tracing::subscriber::set_default(told.clone());
+    let _guard = told.listen();
     let client = client();
     for machine in ["m1", "m2", "m3"] {
         client.clone().machine(machine.parse().unwrap()).isolate("c").await.unwrap();

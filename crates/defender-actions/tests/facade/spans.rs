@@ -65,6 +65,15 @@ impl Told {
         told.iter().filter(|(name, _)| *name == format!("{target} event")).map(|(_, fields)| fields.0.clone()).collect()
     }
 
+    /// Listens on this thread until what is given back goes.
+    ///
+    /// It is not alone: of a subscriber that is, tracing asks only the thread that first comes past a place whether anybody
+    /// listens there, and the thread of another test says no for all.
+    pub(crate) fn listen(&self) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch) {
+        let beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        (tracing::subscriber::set_default(self.clone()), beside)
+    }
+
     fn spans(&self) -> Vec<BTreeMap<String, String>> {
         let told = self.0.lock().unwrap();
         told.iter().filter(|(name, _)| name == "defender.action").map(|(_, fields)| fields.0.clone()).collect()
@@ -74,7 +83,7 @@ impl Told {
 #[tokio::test]
 async fn an_action_has_a_span_with_its_type_machine_origin_and_attempts() {
     let told = Told::default();
-    let _guard = tracing::subscriber::set_default(told.clone());
+    let _guard = told.listen();
     let world = World::with(|emulator| emulator.pending_for(HOUR));
     let machine = world.client().machine(world.machine());
     world.emulator.fault(Fault::RefuseConnection).on(Operation::Isolate).times(2);

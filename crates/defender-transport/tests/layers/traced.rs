@@ -136,6 +136,9 @@ impl Subscriber for Ear {
 /// What is told while `run` runs. Every span must be left and closed by then.
 fn listen<T>(level: Level, run: impl FnOnce() -> T) -> (T, Told) {
     let ear = Ear(Arc::default(), level);
+    // With one subscriber alone, tracing asks only the thread that first comes past a place whether anybody listens there, and
+    // the thread of another test says no for all.
+    let _beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let result = tracing::subscriber::with_default(ear.clone(), run);
     let told = std::mem::take(&mut *ear.told());
     assert_eq!(told.entered, Vec::<u64>::new());

@@ -72,14 +72,17 @@ pub(super) struct Traces(Arc<Mutex<String>>);
 
 impl Traces {
     /// Begins to keep what this thread traces and logs.
-    pub(super) fn keep(&self) -> tracing::subscriber::DefaultGuard {
+    pub(super) fn keep(&self) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch) {
         static LOGGER: Once = Once::new();
         LOGGER.call_once(|| {
             log::set_logger(&Logger).unwrap();
             log::set_max_level(log::LevelFilter::Trace);
         });
         LOGGED.take();
-        tracing::subscriber::set_default(self.clone())
+        // With one subscriber alone, tracing asks only the thread that first comes past a place whether anybody listens there,
+        // and the thread of another test says no for all.
+        let beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+        (tracing::subscriber::set_default(self.clone()), beside)
     }
 
     pub(super) fn tells_of(&self, target: &str) -> bool {
