@@ -18,7 +18,10 @@ use http::{
     uri::Authority,
 };
 use http_body_util::Full;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::{
+    body::{Body as HttpBody, Frame, Incoming, SizeHint},
+    rt::{Read, ReadBufCursor, Write},
+};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{
@@ -187,7 +190,7 @@ impl Transport for HyperTransport {
 struct Connector(Arc<Parts>);
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<Stream>>;
+    type Response = Boxed;
     type Error = Unconnected;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Unconnected>> + Send>>;
 
@@ -200,7 +203,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-async fn connection(parts: Arc<Parts>, to: Uri) -> Result<MaybeHttpsStream<TokioIo<Stream>>, Unconnected> {
+async fn connection(parts: Arc<Parts>, to: Uri) -> Result<Boxed, Unconnected> {
     // A port beyond 65,535 is read as none, and would lead to the scheme's own.
     if to.authority().is_some_and(|authority| authority.port_u16().is_none() && authority.as_str() != authority.host())
     {
@@ -230,7 +233,52 @@ async fn connection(parts: Arc<Parts>, to: Uri) -> Result<MaybeHttpsStream<Tokio
     let connecting = HttpsConnector::from((Dialled(Some(stream)), Arc::clone(&parts.tls))).call(to);
     let connected = within(&mut patience, connecting).await;
     let connected = connected.ok_or_else(|| Unconnected::late("the TLS handshake was not done", limit))?;
-    connected.map_err(Unconnected::without_tls)
+    connected.map(|connection| Boxed(Box::pin(connection))).map_err(Unconnected::without_tls)
+}
+
+/// A connection in a place of its own. The state of TLS is large, and hyper-util would move room for it with each request.
+struct Boxed(Pin<Box<MaybeHttpsStream<TokioIo<Stream>>>>);
+
+impl Connection for Boxed {
+    fn connected(&self) -> Connected {
+        self.0.connected()
+    }
+}
+
+impl Read for Boxed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.as_mut().poll_read(context, buffer)
+    }
+}
+
+impl Write for Boxed {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.as_mut().poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.as_mut().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.as_mut().poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.as_mut().poll_write_vectored(context, slices)
+    }
 }
 
 /// What `future` gives, or nothing once the patience is at its end.
