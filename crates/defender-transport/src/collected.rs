@@ -1,7 +1,7 @@
 //! Bodies that are read inside the try.
 
 use bytes::Bytes;
-use http::{Request, Response, response::Parts};
+use http::{Request, Response};
 use jiff::Timestamp;
 
 use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::Sending};
@@ -37,18 +37,20 @@ impl<T: Transport> Transport for Collected<T> {
         let exchange = self.inner.send(request);
         let Read::Whole(limit) = read else { return exchange };
         Box::pin(async move {
-            let (head, body) = exchange.await?.into_parts();
-            let whole = body.collect(limit).await.map_err(|error| broke(error, &head))?;
-            Ok(Response::from_parts(head, Body::from(whole)))
+            let mut answer = exchange.await?;
+            let body = std::mem::take(answer.body_mut());
+            let whole = body.collect(limit).await.map_err(|error| broke(error, &answer))?;
+            *answer.body_mut() = Body::from(whole);
+            Ok(answer)
         })
     }
 }
 
 /// An error that says what the head had said.
-fn broke(error: Error, head: &Parts) -> Error {
-    let error = error.after_head(head.status);
+fn broke(error: Error, head: &Response<Body>) -> Error {
+    let error = error.after_head(head.status());
     // No clock is at hand, so a date counts only beside the answer's own.
-    match retry_after(&head.headers, Timestamp::MAX).filter(|wait| !wait.is_zero()) {
+    match retry_after(head.headers(), Timestamp::MAX).filter(|wait| !wait.is_zero()) {
         Some(wait) => error.again_after(wait),
         None => error,
     }

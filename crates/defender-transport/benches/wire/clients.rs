@@ -1,6 +1,6 @@
 //! The two that are compared, behind one call.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use defender_transport::{HyperTransport, Roots, Transport, TransportExt};
@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -25,7 +25,8 @@ use crate::exchange::{ANSWER, Anything, adapted, request, told};
 pub(crate) enum Client {
     /// Every adapter over our wire.
     Ours(Arc<dyn Transport>),
-    /// hyper-util's client over hyper-rustls, as its documentation puts it together, with `TCP_NODELAY`.
+    /// hyper-util's client over hyper-rustls, as its documentation puts it together, with `TCP_NODELAY` and the times of our
+    /// wire: that unused connections are closed and silent ones found out costs both the same.
     Bare(Box<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>>),
 }
 
@@ -46,7 +47,14 @@ impl Client {
         tcp.set_nodelay(true);
         let https =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_all_versions().wrap_connector(tcp);
-        Ok(Self::Bare(Box::new(legacy::Client::builder(TokioExecutor::new()).build(https))))
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .http2_keep_alive_timeout(Duration::from_secs(10))
+            .build(https);
+        Ok(Self::Bare(Box::new(client)))
     }
 
     /// Asks for the machine with this number, and reads the answer whole.
