@@ -34,13 +34,14 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use rustls::ClientConfig;
+use tokio::net::TcpStream;
 use tower_service::Service;
 use uuid::{Builder, Uuid};
 
 use crate::{
     Body, Clock, Error, ErrorKind, HyperTransportBuilder, PlainHttp, Transport,
     clock::Sleep,
-    dial::{Dial, Dialing, Stream},
+    dial::{BoxError, Dial, Dialing, Stream},
     proxy::{Rules, tunnel},
     tls,
     transport::Sending,
@@ -331,13 +332,18 @@ impl Tcp {
         tcp.set_nodelay(true);
         Self(tcp)
     }
+
+    pub(crate) fn connect(&self, to: &Uri) -> impl Future<Output = Result<TcpStream, BoxError>> + Send + use<> {
+        let connecting = self.0.clone().call(to.clone());
+        async { Ok(connecting.await?.into_inner()) }
+    }
 }
 
 impl Dial for Tcp {
     fn dial(&self, to: &Uri) -> Dialing {
-        let connecting = self.0.clone().call(to.clone());
+        let connecting = self.connect(to);
         Box::pin(async move {
-            let tcp = connecting.await?.into_inner();
+            let tcp = connecting.await?;
             let peer = tcp.peer_addr()?.ip();
             Ok(Stream::new(tcp).to(Some(peer)))
         })

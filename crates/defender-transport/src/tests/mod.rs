@@ -17,6 +17,7 @@ mod network;
 mod pipe;
 mod server;
 mod storm;
+mod tcp;
 
 use std::{sync::Arc, time::Duration};
 
