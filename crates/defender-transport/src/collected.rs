@@ -13,7 +13,8 @@ use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::Se
 /// reading it again cannot fail.
 ///
 /// Where the body breaks off, is too large or cannot be decoded, the error says that the head had come, and with which
-/// status: [`Error::answered`](crate::Error::answered), and how long it asked to wait. After a 2xx, the request took effect, though what the server said of it is lost.
+/// status: [`Error::answered`], and how long it asked to wait. After a 2xx, the request took effect, though what the server
+/// said of it is lost.
 #[derive(Debug)]
 pub struct Collected<T> {
     inner: T,

@@ -61,16 +61,19 @@ impl Kept {
 impl Known {
     /// All that `extensions` hold; `None` where that is more than is known here.
     fn all_of(extensions: &Extensions) -> Option<Self> {
-        let known = Self {
-            resend: extensions.get().copied(),
-            lane: extensions.get().cloned(),
-            read: extensions.get().copied(),
-            template: extensions.get().cloned(),
-            times: extensions.get().copied(),
-        };
-        let Self { resend, lane, read, template, times } = &known;
-        let count = [resend.is_some(), lane.is_some(), read.is_some(), template.is_some(), times.is_some()];
-        (count.into_iter().filter(|&is_there| is_there).count() == extensions.len()).then_some(known)
+        let (resend, lane, read) = (extensions.get::<Resend>(), extensions.get::<Lane>(), extensions.get::<Read>());
+        let (template, times) = (extensions.get::<UrlTemplate>(), extensions.get::<Timeouts>());
+        let known = [resend.is_some(), lane.is_some(), read.is_some(), template.is_some(), times.is_some()];
+        if known.into_iter().filter(|&is_there| is_there).count() < extensions.len() {
+            return None; // Before anything is copied, since the caller copies them all.
+        }
+        Some(Self {
+            resend: resend.copied(),
+            lane: lane.cloned(),
+            read: read.copied(),
+            template: template.cloned(),
+            times: times.copied(),
+        })
     }
 
     fn put_on(self, extensions: &mut Extensions) {
