@@ -52,6 +52,11 @@ impl Body {
         Self::from(Bytes::new())
     }
 
+    /// Whether it is there already, in one piece of at most `limit` bytes.
+    pub(crate) fn is_whole_within(&self, limit: usize) -> bool {
+        matches!(&self.0, Kind::Whole(Whole(whole)) if whole.as_ref().map_or(0, Bytes::len) <= limit)
+    }
+
     /// Reads the whole body, if it has at most `limit` bytes.
     ///
     /// # Errors
@@ -60,6 +65,10 @@ impl Body {
     /// there is one; otherwise the error with which the body broke off.
     pub async fn collect(self, limit: usize) -> Result<Bytes, Error> {
         let mut body = self;
+        if let Kind::Whole(Whole(whole)) = &mut body.0 {
+            let whole = whole.take().unwrap_or_default();
+            return if whole.len() > limit { Err(too_large(limit)) } else { Ok(whole) };
+        }
         if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
             return Err(too_large(limit));
         }

@@ -24,6 +24,11 @@ pub trait Clock: fmt::Debug + Send + Sync {
 
     /// Completes once `duration` has passed on this clock.
     fn sleep(&self, duration: Duration) -> Sleep;
+
+    /// Completes once [`elapsed`](Self::elapsed) is `moment`, for who has looked at the clock already.
+    fn sleep_until(&self, moment: Duration) -> Sleep {
+        self.sleep(moment.saturating_sub(self.elapsed()))
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -38,6 +43,10 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         (**self).sleep(duration)
+    }
+
+    fn sleep_until(&self, moment: Duration) -> Sleep {
+        (**self).sleep_until(moment)
     }
 }
 
@@ -79,5 +88,12 @@ impl Clock for SystemClock {
 
     fn sleep(&self, duration: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn sleep_until(&self, moment: Duration) -> Sleep {
+        match self.origin.checked_add(moment) {
+            Some(moment) => Box::pin(tokio::time::sleep_until(moment.into())),
+            None => self.sleep(moment),
+        }
     }
 }

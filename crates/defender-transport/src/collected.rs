@@ -38,13 +38,21 @@ impl<T: Transport> Transport for Collected<T> {
         let exchange = self.inner.send(request);
         let Read::Whole(limit) = read else { return exchange };
         Box::pin(async move {
-            let mut answer = exchange.await?;
-            let body = std::mem::take(answer.body_mut());
-            let whole = body.collect(limit).await.map_err(|error| broke(error, &answer))?;
-            *answer.body_mut() = Body::from(whole);
-            Ok(answer)
+            let outcome = exchange.await;
+            match outcome {
+                // In a place of its own: most bodies are there with their heads, and its room would be moved for them too.
+                Ok(answer) if !answer.body().is_whole_within(limit) => Box::pin(collect(answer, limit)).await,
+                outcome => outcome,
+            }
         })
     }
+}
+
+async fn collect(mut answer: Response<Body>, limit: usize) -> Result<Response<Body>, Error> {
+    let body = std::mem::take(answer.body_mut());
+    let whole = body.collect(limit).await.map_err(|error| broke(error, &answer))?;
+    *answer.body_mut() = Body::from(whole);
+    Ok(answer)
 }
 
 /// An error that says what the head had said.

@@ -124,15 +124,52 @@ impl<T: Transport> Transport for Deadline<T> {
                 }
                 Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             });
-            let answer = answer.await.map_err(|limit| {
+            let mut outcome = answer.await.unwrap_or_else(|limit| {
                 let waiting = format!("waiting {limit:?} for the head of the answer from {host}");
-                Error::new(ErrorKind::Timeout).context(waiting)
-            })??;
+                Err(Error::new(ErrorKind::Timeout).context(waiting))
+            });
+            let Ok(answer) = &mut outcome else { return outcome };
+            let body = answer.body_mut();
+            let ahead = if streamed || body.is_end_stream() { Poll::Pending } else { first_piece(body).await };
+            let ahead = match ahead {
+                Poll::Ready(None) => {
+                    *body = Body::empty();
+                    return outcome;
+                }
+                Poll::Pending if body.is_end_stream() => return outcome,
+                Poll::Ready(Some(Ok(frame))) if body.is_end_stream() => match frame.into_data() {
+                    Ok(whole) => {
+                        *body = Body::from(whole);
+                        return outcome;
+                    }
+                    Err(trailers) => Poll::Ready(Some(Ok(trailers))),
+                },
+                ahead => ahead,
+            };
             let idle = times.idle.unwrap_or(DEFAULT);
             let total = total.filter(|_| !streamed);
-            Ok(answer.map(|body| Watched::wrap(body, Arc::clone(&self.clock), idle, total, host)))
+            *body = Body::new(Watched {
+                body: Some(std::mem::take(body)),
+                ahead,
+                clock: Arc::clone(&self.clock),
+                idle,
+                total,
+                host,
+                since: None,
+                timer: Timer::default(),
+            });
+            outcome
         })
     }
+}
+
+/// The answer to one look at a body.
+type Piece = Poll<Option<Result<Frame<Bytes>, Error>>>;
+
+/// What there is of `body` without waiting. A short body has mostly come with its head, and is whole with its first piece; who
+/// has it all needs no watch over the rest.
+async fn first_piece(body: &mut Body) -> Piece {
+    poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context))).await
 }
 
 /// A limit of time, and when it is reached by the clock's own time.
@@ -164,12 +201,11 @@ impl Timer {
     /// on, and is followed by another when it is over.
     fn is_over(&mut self, clock: &dyn Clock, end: Duration, mut now: Duration, context: &mut Context<'_>) -> bool {
         loop {
-            let left = end.saturating_sub(now);
-            if left.is_zero() {
+            if end <= now {
                 return true;
             }
             let kept = self.0.take().filter(|&(until, _)| until <= end);
-            let (until, sleep) = self.0.insert(kept.unwrap_or_else(|| (end, clock.sleep(left))));
+            let (until, sleep) = self.0.insert(kept.unwrap_or_else(|| (end, clock.sleep_until(end))));
             match sleep.as_mut().poll(context) {
                 Poll::Pending => return false,
                 Poll::Ready(()) if *until == end => return true,
@@ -184,6 +220,8 @@ impl Timer {
 struct Watched {
     /// `None` once it ended or was given up.
     body: Option<Body>,
+    /// What was read of it before anybody asked, if it was there.
+    ahead: Piece,
     clock: Arc<dyn Clock>,
     idle: Duration,
     total: Option<Limit>,
@@ -194,22 +232,16 @@ struct Watched {
 }
 
 impl Watched {
-    fn wrap(body: Body, clock: Arc<dyn Clock>, idle: Duration, total: Option<Limit>, host: Host) -> Body {
-        if body.is_end_stream() {
-            return body;
-        }
-        Body::new(Self { body: Some(body), clock, idle, total, host, since: None, timer: Timer::default() })
-    }
-
     /// Gives up the body, with the exchange behind it.
     fn end(&mut self) {
         self.body = None;
         self.timer = Timer::default();
     }
 
-    /// The limit that is reached while the reader waits since `since`; if none, `context` is woken when one is.
-    fn silent(&mut self, since: Duration, context: &mut Context<'_>) -> Option<Error> {
-        let (now, end) = (self.clock.elapsed(), since.saturating_add(self.idle));
+    /// The limit that is reached while the reader waits; if none, `context` is woken when one is.
+    fn silent(&mut self, context: &mut Context<'_>) -> Option<Error> {
+        let now = self.clock.elapsed();
+        let end = self.since.get_or_insert(now).saturating_add(self.idle);
         let total = self.total.filter(|total| total.end < end);
         let over = self.timer.is_over(&*self.clock, total.map_or(end, |total| total.end), now, context);
         over.then(|| {
@@ -231,8 +263,10 @@ impl HttpBody for Watched {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
-        let since = *this.since.get_or_insert_with(|| this.clock.elapsed());
-        let polled = Pin::new(&mut *body).poll_frame(context);
+        let polled = match std::mem::replace(&mut this.ahead, Poll::Pending) {
+            Poll::Pending => Pin::new(&mut *body).poll_frame(context),
+            ahead @ Poll::Ready(_) => ahead,
+        };
         let over = match &polled {
             // Frames of no bytes are silence too, or they could keep a connection for ever.
             Poll::Ready(Some(Ok(frame))) if !frame.data_ref().is_some_and(Bytes::is_empty) => {
@@ -241,7 +275,7 @@ impl HttpBody for Watched {
                 let total = this.total.filter(|_| !body.is_end_stream());
                 total.filter(|total| total.end <= this.clock.elapsed()).map(|total| this.late(total))
             }
-            Poll::Pending | Poll::Ready(Some(Ok(_))) => this.silent(since, context),
+            Poll::Pending | Poll::Ready(Some(Ok(_))) => this.silent(context),
             Poll::Ready(None | Some(Err(_))) => {
                 this.end();
                 None
@@ -257,10 +291,18 @@ impl HttpBody for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.ahead.is_pending() && self.body.as_ref().is_none_or(HttpBody::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        let left = self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint);
+        let Poll::Ready(Some(Ok(frame))) = &self.ahead else { return left };
+        let ahead = frame.data_ref().map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+        let mut hint = SizeHint::new();
+        hint.set_lower(left.lower().saturating_add(ahead));
+        if let Some(upper) = left.upper() {
+            hint.set_upper(upper.saturating_add(ahead));
+        }
+        hint
     }
 }

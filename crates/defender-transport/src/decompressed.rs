@@ -48,18 +48,19 @@ impl<T: Transport> Transport for Decompressed<T> {
         'a: 'f,
         Self: 'f,
     {
-        let headers = request.headers_mut();
-        if !headers.contains_key(ACCEPT_ENCODING) {
-            headers.insert(ACCEPT_ENCODING, http::HeaderValue::from_static("gzip, deflate"));
-        }
+        let coding = request.headers_mut().entry(ACCEPT_ENCODING);
+        coding.or_insert_with(|| http::HeaderValue::from_static("gzip, deflate"));
         let exchange = self.inner.send(request);
         Box::pin(async move {
-            let mut answer = exchange.await?;
-            let Some(coding) = Coding::of(answer.headers()) else { return Ok(answer) };
+            let mut outcome = exchange.await;
+            let Ok(answer) = &mut outcome else { return outcome };
+            let Some(coding) = Coding::of(answer.headers()) else { return outcome };
             // Both speak of the compressed form.
             answer.headers_mut().remove(CONTENT_ENCODING);
             answer.headers_mut().remove(CONTENT_LENGTH);
-            Ok(answer.map(|body| Body::new(Inflating::new(body, coding))))
+            let body = std::mem::take(answer.body_mut());
+            *answer.body_mut() = Body::new(Inflating::new(body, coding));
+            outcome
         })
     }
 }

@@ -138,6 +138,8 @@ impl HyperTransport {
             .http2_keep_alive_timeout(PING)
             // Less would be a panic.
             .http1_max_buf_size(usize::try_from(parts.max_head).unwrap_or(usize::MAX).max(8 << 10))
+            // TLS copies what it encrypts, and takes one piece more easily than two.
+            .http1_writev(false)
             .http2_max_header_list_size(parts.max_head);
         if let Some(max_headers) = parts.max_headers {
             client.http1_max_headers(max_headers);

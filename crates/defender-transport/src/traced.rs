@@ -7,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tracing::{Instrument, Level, Span, field};
+use tracing::{Instrument, Level, Span, field, level_filters::LevelFilter};
 
 use crate::{
     Body, Clock, Error, Transport,
     extensions::{Resends, UrlTemplate},
+    transport::Sending,
 };
 
 /// Tells [`tracing`] of every try: a span from the sending to the end of the body, and an event at the end. The names are
@@ -77,10 +77,23 @@ impl<T> Traced<T> {
 
 const TARGET: &str = "defender_transport::try";
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Traced<T> {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        // Whoever may listen to anything may come to listen before the first poll, and says then under which span it runs.
+        if LevelFilter::current() < Level::WARN {
+            return self.inner.send(request);
+        }
+        Box::pin(self.told(request))
+    }
+}
+
+impl<T: Transport> Traced<T> {
+    async fn told(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
         let span = span(&request);
         if span.is_disabled() {
             return self.inner.send(request).await;

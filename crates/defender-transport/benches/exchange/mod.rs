@@ -44,8 +44,8 @@ pub(crate) fn told(mut request: Request<Bytes>) -> Request<Bytes> {
     request
 }
 
-/// Every adapter but the tracing one, each with its defaults.
+/// Every adapter, each with its defaults; nobody listens to what the tracing one tells.
 pub(crate) fn adapted(wire: impl Transport + 'static) -> impl Transport + 'static {
     let clock = SystemClock::new();
-    wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock)
+    wire.redirected().decompressed().deadline(clock).traced(clock).collected().paced(clock).retrying(clock)
 }

@@ -12,6 +12,8 @@ use crate::extensions::Window;
 #[derive(Debug)]
 pub(super) struct Log {
     windows: Vec<Window>,
+    /// How many calls the widest of them holds.
+    widest: usize,
     /// How many calls have departed and not ended.
     under_way: usize,
     /// When the calls before them ended, oldest first.
@@ -28,7 +30,8 @@ pub(super) enum Room {
 
 impl Log {
     pub(super) fn new(windows: &[Window]) -> Self {
-        Self { windows: windows.to_vec(), under_way: 0, ended: VecDeque::new() }
+        let widest = windows.iter().map(calls).max().unwrap_or_default();
+        Self { windows: windows.to_vec(), widest, under_way: 0, ended: VecDeque::new() }
     }
 
     /// The first moment at which one more call fits into every window.
@@ -87,8 +90,7 @@ impl Log {
 
     /// Whether a window is full does not depend on calls before as many as it holds.
     fn forget(&mut self) {
-        let widest = self.windows.iter().map(calls).max().unwrap_or_default();
-        while !self.ended.is_empty() && self.ended.len() + self.under_way > widest {
+        while !self.ended.is_empty() && self.ended.len() + self.under_way > self.widest {
             self.ended.pop_front();
         }
     }

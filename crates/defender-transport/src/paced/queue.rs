@@ -169,7 +169,7 @@ impl<'a> Future for Turn<'a> {
                 Told::Wait(until) => until,
             };
             if this.timer.as_ref().is_none_or(|&(at, _)| at != until) {
-                this.timer = Some((until, this.clock.sleep(until.saturating_sub(now))));
+                this.timer = Some((until, this.clock.sleep_until(until)));
             }
             if let Some((_, sleep)) = &mut this.timer {
                 ready!(sleep.as_mut().poll(context));

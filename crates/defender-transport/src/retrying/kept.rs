@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Extensions, Request};
+use http::{Extensions, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use crate::extensions::{Lane, Read, Resend, Timeouts, UrlTemplate};
 
@@ -13,8 +13,12 @@ use crate::extensions::{Lane, Read, Resend, Timeouts, UrlTemplate};
 /// would be the dearest part, since each of them stands in a place of its own; those that this crate knows are kept in one.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// Without extensions.
-    request: Request<Bytes>,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    /// In a map they would take two places of their own.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
     told: Told,
 }
 
@@ -37,18 +41,27 @@ struct Known {
 
 impl Kept {
     pub(super) fn of(request: &Request<Bytes>) -> Self {
-        let mut copy = Request::new(request.body().clone());
-        copy.method_mut().clone_from(request.method());
-        copy.uri_mut().clone_from(request.uri());
-        *copy.version_mut() = request.version();
-        copy.headers_mut().clone_from(request.headers());
         let told = Known::all_of(request.extensions());
-        Self { request: copy, told: told.map_or_else(|| Told::All(request.extensions().clone()), Told::Known) }
+        let headers = request.headers();
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            body: request.body().clone(),
+            told: told.map_or_else(|| Told::All(request.extensions().clone()), Told::Known),
+        }
     }
 
     /// The request, as it was, with what is `left` of its time.
     pub(super) fn request(&self, left: Duration) -> Request<Bytes> {
-        let mut request = self.request.clone();
+        let mut request = Request::new(self.body.clone());
+        request.method_mut().clone_from(&self.method);
+        request.uri_mut().clone_from(&self.uri);
+        *request.version_mut() = self.version;
+        for (name, value) in &self.headers {
+            request.headers_mut().append(name, value.clone());
+        }
         match &self.told {
             Told::Known(known) => known.clone().put_on(request.extensions_mut()),
             Told::All(extensions) => request.extensions_mut().clone_from(extensions),

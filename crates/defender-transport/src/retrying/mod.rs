@@ -134,6 +134,9 @@ impl<T: Transport> Transport for Retrying<T> {
             let mut renewed = false;
             loop {
                 let outcome = exchange.await;
+                if call.sendings == 1 && outcome.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+                    return outcome; // As nearly every call ends.
+                }
                 let verdict = Verdict::on(&outcome, resend);
                 let is_last = call.sendings >= self.retry.attempts;
                 let Some(kept) = kept.as_ref().filter(|_| !is_last) else { return call.ends(outcome) };

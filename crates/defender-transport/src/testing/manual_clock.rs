@@ -152,12 +152,16 @@ impl Clock for ManualClock {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        let (wakes, number) = {
+        self.sleep_until(self.elapsed().saturating_add(duration))
+    }
+
+    fn sleep_until(&self, moment: Duration) -> Sleep {
+        let number = {
             let mut hands = self.hands();
             hands.next += 1;
-            (hands.elapsed.saturating_add(duration), hands.next)
+            hands.next
         };
-        let place = Place { clock: self.clone(), key: (wakes, number) };
+        let place = Place { clock: self.clone(), key: (moment, number) };
         Box::pin(poll_fn(move |context| {
             let mut hands = place.clock.hands();
             if hands.elapsed >= place.key.0 {

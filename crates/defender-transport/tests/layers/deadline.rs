@@ -180,8 +180,27 @@ async fn frames_without_bytes_that_never_pause_do_not_break_the_silence_either()
     let clock = ManualClock::new();
     let wire = answering(Busy(clock.clone(), b"")).deadline(clock.clone());
     let (took, read) = run(&clock, &wire, ask()).await;
-    assert_eq!(took, seconds(30));
+    // A second for each look, the first of which is before anybody waits.
+    assert_eq!(took, seconds(31));
     timed_out(read, "the body from example.com:8443 was silent for 30s");
+}
+
+#[tokio::test]
+async fn what_has_come_with_the_head_is_looked_at_once_and_nothing_of_it_is_lost() {
+    for pieces in [0, 1, 2, 3] {
+        let clock = ManualClock::new();
+        // None of them waits, and the body does not say which is the last.
+        let wire = answering(Dripping::new(&clock, Duration::ZERO, pieces, b"piece")).deadline(clock.clone());
+        let answer = clock.run(wire.send(ask())).await.unwrap();
+        assert_eq!(answer.body().is_end_stream(), pieces == 0);
+        assert_eq!(answer.body().size_hint().lower(), if pieces == 0 { 0 } else { 5 }, "what has been read counts");
+        assert_eq!(clock.run(answer.into_body().collect(100)).await.unwrap(), "piece".repeat(pieces));
+    }
+    let clock = ManualClock::new();
+    let broken = Faulty::scripted(Capture::answering(Response::new("hello")), [Fault::TruncateBody(0)]);
+    let answer = clock.run(broken.deadline(clock.clone()).send(ask())).await.unwrap();
+    let error = clock.run(answer.into_body().collect(100)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Interrupted, "it is told to who reads");
 }
 
 #[tokio::test]
