@@ -42,7 +42,7 @@ pub(crate) fn api(
     let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
-    let paced = Authorized::new(wire.collected(), credential, base)?.paced(clock());
+    let paced = Authorized::new(wire.collected(), credential, base)?.clock(clock()).paced(clock());
     let paced = match settings.timeouts.total {
         Some(total) => paced.total(total),
         None => paced,

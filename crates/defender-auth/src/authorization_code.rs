@@ -21,7 +21,8 @@ type Open = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 ///
 /// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The browser comes back to
 /// a listener on `127.0.0.1` that takes the one request that belongs to the sign-in, answers a plain page, and closes.
-/// Whoever asks for that token waits for the person, five minutes at most.
+/// Whoever asks for that token waits for the person, five minutes at most; a call to the API for no longer than it may take
+/// itself, so that it is better to ask for a token first, and let the person sign in then.
 ///
 /// Register `http://localhost` as a redirect URI of a *mobile and desktop application*.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow>

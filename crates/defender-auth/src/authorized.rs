@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use defender_transport::{Body, Error, ErrorKind, Transport, extensions::Unauthorized};
+use defender_transport::{
+    Body, Clock, Error, ErrorKind, Transport,
+    extensions::{Timeouts, Unauthorized},
+};
 use http::{Request, Response, StatusCode, Uri, header::AUTHORIZATION, uri::Authority};
 
-use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge};
+use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, within::within};
 
 /// Puts `Authorization: Bearer …` on each request, for one host over https and for no other.
 ///
@@ -17,11 +20,14 @@ use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge};
 /// It does not send again by itself. To the answer 401 it adds, in the answer's extensions, which token was refused; a
 /// layer above that sends again hands this back as [`Unauthorized`], as `Retrying` does, and then the credential is asked
 /// for another token, with the claims that the 401 demanded.
+///
+/// A call that may take ten seconds ([`Timeouts::total`]) waits no longer for its token, once a [`clock`](Self::clock) is given.
 #[derive(Debug)]
 pub struct Authorized<T> {
     inner: T,
     credential: Arc<dyn TokenCredential>,
     host: Authority,
+    clock: Option<Arc<dyn Clock>>,
 }
 
 impl<T> Authorized<T> {
@@ -33,11 +39,19 @@ impl<T> Authorized<T> {
     pub fn new(inner: T, credential: Arc<dyn TokenCredential>, base: &Uri) -> Result<Self, Error> {
         match (base.scheme_str(), base.authority()) {
             (Some("https"), Some(host)) if !host.as_str().contains('@') => {
-                Ok(Self { inner, credential, host: host.clone() })
+                Ok(Self { inner, credential, host: host.clone(), clock: None })
             }
             _ => Err(Error::new(ErrorKind::Request)
                 .context(format!("the base URL `{base}` must begin with https:// and have a host"))),
         }
+    }
+
+    /// Counts the wait for a token against the call's [`Timeouts::total`], on this clock. Without one, the wait is as long as the
+    /// credential's own.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
     }
 
     fn is_ours(&self, uri: &Uri) -> bool {
@@ -50,6 +64,23 @@ impl<T> Authorized<T> {
     }
 }
 
+impl<T: Transport> Authorized<T> {
+    /// A token within the time of the call, which is less by the time that it took.
+    async fn token(&self, request: &mut Request<Bytes>) -> Result<AccessToken, crate::Error> {
+        let ask = asking(request);
+        let token = self.credential.token(&ask);
+        let total = request.extensions_mut().get_mut::<Timeouts>().and_then(|times| times.total.as_mut());
+        let (Some(clock), Some(total)) = (&self.clock, total) else { return token.await };
+        let begin = clock.elapsed();
+        let token = within(clock, *total, token).await.unwrap_or_else(|| {
+            let said = format!("it was not there within {total:?}, which is all the time that the call had left");
+            Err(crate::Error::new(crate::ErrorKind::Transport).context(said))
+        });
+        *total = total.saturating_sub(clock.elapsed().saturating_sub(begin));
+        token
+    }
+}
+
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Authorized<T> {
@@ -59,7 +90,7 @@ impl<T: Transport> Transport for Authorized<T> {
             return Err(Error::new(ErrorKind::Request)
                 .context(format!("it goes to {to}, and the token may go to https://{} only", self.host)));
         }
-        let token = self.credential.token(&asking(&mut request)).await.map_err(without_token)?;
+        let token = self.token(&mut request).await.map_err(without_token)?;
         request.headers_mut().insert(AUTHORIZATION, token.header().map_err(without_token)?);
         let mut answer = self.inner.send(request).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
@@ -94,7 +125,10 @@ fn asking(request: &mut Request<Bytes>) -> TokenRequest {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        time::Duration,
+    };
 
     use defender_transport::{
         TransportExt,
@@ -196,6 +230,41 @@ mod tests {
             let ended = clock.run(stack.send(post)).await;
             assert_eq!(credential.1.load(Ordering::Relaxed), asked, "{kind:?}");
             assert_eq!((ended.is_ok(), wire.requests().len()), (asked == 2, usize::from(asked == 2)), "{kind:?}");
+        }
+    }
+
+    /// Has a token after so many seconds.
+    #[derive(Debug)]
+    struct Slow(ManualClock, u64);
+
+    #[async_trait]
+    impl TokenCredential for Slow {
+        async fn token(&self, _: &TokenRequest) -> Result<AccessToken, crate::Error> {
+            self.0.sleep(Duration::from_secs(self.1)).await;
+            Ok(AccessToken::new("canary", Timestamp::MAX))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_waits_no_longer_for_its_token_than_it_may_take() {
+        for (takes, may_take, left) in [(7, 10, Some(3)), (10, 10, Some(0)), (11, 10, None), (u64::MAX, 10, None)] {
+            let clock = ManualClock::new();
+            let wire = Capture::answering(Response::new(""));
+            let base = Uri::from_static("https://api.example.com");
+            let stack =
+                Authorized::new(&wire, Arc::new(Slow(clock.clone(), takes)), &base).unwrap().clock(clock.clone());
+            let mut request = get("https://api.example.com/x");
+            request.extensions_mut().insert(Timeouts::default().total(Duration::from_secs(may_take)));
+            let outcome = clock.run(stack.send(request)).await;
+            assert!(clock.elapsed() <= Duration::from_secs(may_take), "{takes}");
+            let sent = wire.requests();
+            let told: Vec<_> = sent.iter().map(|sent| sent.extensions().get::<Timeouts>().unwrap().total).collect();
+            if let Some(left) = left {
+                assert_eq!(told, [Some(Duration::from_secs(left))]);
+            } else {
+                let error = outcome.unwrap_err();
+                assert_eq!((error.kind(), error.never_sent(), told.len()), (ErrorKind::Credential, true, 0));
+            }
         }
     }
 

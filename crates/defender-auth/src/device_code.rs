@@ -40,8 +40,9 @@ type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 /// A person who signs in with a browser on whatever device has one: for a terminal on a server.
 ///
 /// The person is asked at the first token, and again only when the sign-in cannot be refreshed. Whoever asks for that
-/// token waits for the person, 15 minutes at most; a call that is dropped before begins anew. The application must allow
-/// public client flows.
+/// token waits for the person, 15 minutes at most; a call that is dropped before begins anew. A call to the API has a time of
+/// its own, which is shorter, and ends with it: ask for a token first, and let the person sign in then. The application must
+/// allow public client flows.
 ///
 /// Anybody can be talked into entering a code: ask only those who began the sign-in themselves.
 ///

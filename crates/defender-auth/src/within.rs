@@ -7,10 +7,11 @@ use defender_transport::Clock;
 /// What `future` gives, if it does so within `limit` on `clock`.
 pub(crate) async fn within<F: Future>(clock: &dyn Clock, limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut sleep = clock.sleep(limit);
+    // What is there at once needs no timer.
+    let mut sleep = None;
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => sleep.as_mut().poll(context).map(|()| None),
+        Poll::Pending => sleep.get_or_insert_with(|| clock.sleep(limit)).as_mut().poll(context).map(|()| None),
     })
     .await
 }

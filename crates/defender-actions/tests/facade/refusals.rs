@@ -276,3 +276,32 @@ async fn a_call_takes_no_longer_than_it_or_its_client_says() {
         assert_eq!(std::mem::take(&mut *silent.0.lock().unwrap()).len(), sendings);
     }
 }
+
+/// A credential whose answer never comes.
+#[derive(Debug)]
+struct NoToken;
+
+#[async_trait::async_trait]
+impl defender_actions::auth::TokenCredential for NoToken {
+    async fn token(
+        &self,
+        _: &defender_actions::auth::TokenRequest,
+    ) -> Result<defender_actions::auth::AccessToken, defender_actions::auth::Error> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_come_ends_the_call_in_its_time_and_nothing_was_sent() {
+    use defender_actions::transport::Clock;
+    let (clock, wire) = (ManualClock::new(), Silent::default());
+    let credential: std::sync::Arc<dyn defender_actions::auth::TokenCredential> = std::sync::Arc::new(NoToken);
+    let builder = DefenderClient::builder().credential(credential).transport(wire.clone());
+    let client = builder.clock(clock.clone()).build().unwrap();
+    let machine = client.machine("m1".parse().unwrap());
+    let call = machine.unrestrict_code_execution("cleaned").timeout(Duration::from_secs(10));
+    let error = clock.run(call.send()).await.unwrap_err();
+    assert_eq!((error.kind(), clock.elapsed().as_secs()), (ErrorKind::Credential, 10));
+    assert!(error.never_sent() && error.is_retryable(), "{error:?}");
+    assert!(wire.0.lock().unwrap().is_empty());
+}
