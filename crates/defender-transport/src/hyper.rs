@@ -1,6 +1,7 @@
 //! The wire: hyper's pooled client over rustls, HTTP/1.1 and HTTP/2.
 
 use std::{
+    convert::Infallible,
     error::Error as StdError,
     fmt,
     future::{Ready, poll_fn, ready},
@@ -17,7 +18,6 @@ use http::{
     header::{Entry, USER_AGENT},
     uri::Authority,
 };
-use http_body_util::Full;
 use hyper::{
     body::{Body as HttpBody, Frame, Incoming, SizeHint},
     rt::{Read, ReadBufCursor, Write},
@@ -78,7 +78,7 @@ const PING: Duration = Duration::from_secs(10);
 /// ```
 #[derive(Clone)]
 pub struct HyperTransport {
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, InPieces>,
     user_agent: HeaderValue,
     plain_http: PlainHttp,
     parts: Arc<Parts>,
@@ -161,7 +161,7 @@ impl Transport for HyperTransport {
         'a: 'f,
         Self: 'f,
     {
-        let mut request = request.map(Full::new);
+        let mut request = request.map(InPieces);
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
         if let Entry::Vacant(entry) = request.headers_mut().entry(REQUEST_ID)
             && let Some(id) = fresh_id()
@@ -431,6 +431,30 @@ fn classify(error: legacy::Error, host: &Authority) -> Error {
         }
     });
     told.unwrap_or_else(|| interrupted("")).caused_by(error)
+}
+
+/// The body of a request, which is handed to hyper a piece at a time: for one write it gathers what it is handed, and the
+/// connection keeps the room that this takes.
+struct InPieces(Bytes);
+
+const PIECE: usize = 32 << 10;
+
+impl HttpBody for InPieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let length = self.0.len().min(PIECE);
+        Poll::Ready((length > 0).then(|| Ok(Frame::data(self.0.split_to(length)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::try_from(self.0.len()).unwrap_or(u64::MAX))
+    }
 }
 
 /// A body as hyper gives it, with our error.
