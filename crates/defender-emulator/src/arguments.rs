@@ -6,8 +6,8 @@ use std::{
 };
 
 use defender_emulator::{
-    CreatedStatus, Deflate, Duplicates, Emulator, EmulatorBuilder, FirstUpdate, Fractions, InOperator, Investigations,
-    Nulls, Quotas, RetryAfterForm, State, Targets, Transcripts, UpdateName,
+    CreatedStatus, Deflate, Duplicates, Emulator, EmulatorBuilder, FirstUpdate, Fractions, HttpOffer, InOperator,
+    Investigations, Nulls, Quotas, RetryAfterForm, State, Targets, Transcripts, UpdateName,
 };
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -24,6 +24,9 @@ Options:
                               machine alone
       --state FILE            Begin with the machines, actions and library files of this JSON file
       --log FILE              Write a line of JSON for every request, without tokens and bodies; - is stderr
+      --http VERSION          What the TLS handshake offers: both (the default), 1.1 or 2
+      --stop-with-stdin       Stop when standard input ends, too, so as not to outlive whoever started it
+      --clock-speed TIMES     Go so many times as fast as the machine's clock
       --manual-clock          Stand still at the time of the start; POST /emulator/clock turns the clock
   -h, --help                  Print this help
   -V, --version               Print the version
@@ -87,6 +90,8 @@ pub(crate) struct Serve {
     pub(crate) offline: Vec<String>,
     pub(crate) state: Option<PathBuf>,
     pub(crate) log: Option<PathBuf>,
+    /// Whether the end of standard input is an order to stop.
+    pub(crate) stop_with_stdin: bool,
 }
 
 impl Serve {
@@ -105,7 +110,7 @@ impl Serve {
 
 pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     let (mut builder, mut ca_file, mut offline) = (Emulator::builder().told_over_http(), None, Vec::new());
-    let (mut state, mut log) = (None, None);
+    let (mut state, mut log, mut stop_with_stdin) = (None, None, false);
     while let Some(argument) = arguments.next()? {
         builder = match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
@@ -127,6 +132,12 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 log = Some(PathBuf::from(arguments.value()?));
                 builder
             }
+            Arg::Long("http") => builder.http(offer(&mut arguments)?),
+            Arg::Long("stop-with-stdin") => {
+                stop_with_stdin = true;
+                builder
+            }
+            Arg::Long("clock-speed") => builder.clock_speed(arguments.value()?.parse_with(speed)?),
             Arg::Long("manual-clock") => builder.clock_turned_over_http(),
             Arg::Long("retry-after") => builder.retry_after(word(
                 &mut arguments,
@@ -197,7 +208,15 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
         };
     }
     let ca_file = ca_file.ok_or("missing option '--ca-file': without the certificate nobody can connect")?;
-    Ok(Command::Serve(Box::new(Serve { builder, ca_file, offline, state, log })))
+    Ok(Command::Serve(Box::new(Serve { builder, ca_file, offline, state, log, stop_with_stdin })))
+}
+
+fn offer(arguments: &mut Parser) -> Result<HttpOffer, lexopt::Error> {
+    word(arguments, &[("both", HttpOffer::Both), ("1.1", HttpOffer::Http1), ("2", HttpOffer::Http2)])
+}
+
+fn speed(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|times| (1..=100_000).contains(times)).ok_or("it is a whole number from 1 to 100000")
 }
 
 fn seconds(arguments: &mut Parser) -> Result<Duration, lexopt::Error> {

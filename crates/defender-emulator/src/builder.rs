@@ -5,8 +5,8 @@ use std::{io::Write, sync::Arc, time::Duration};
 use defender_transport::{Clock, SystemClock};
 
 use crate::{
-    CreatedStatus, Deflate, Duplicates, Emulator, Error, FirstUpdate, Fractions, InOperator, Investigations, Nulls,
-    Quotas, RetryAfterForm, State, Targets, Transcripts, UpdateName,
+    CreatedStatus, Deflate, Duplicates, Emulator, Error, FastClock, FirstUpdate, Fractions, HttpOffer, InOperator,
+    Investigations, Nulls, Quotas, RetryAfterForm, State, Targets, Transcripts, UpdateName,
     certificate::Certificates,
     hand_clock::HandClock,
     identity::{Identity, ROLES},
@@ -22,13 +22,15 @@ use crate::{
 pub struct EmulatorBuilder {
     clock: Arc<dyn Clock>,
     port: u16,
+    offer: HttpOffer,
     left_out: Vec<String>,
     settings: Settings,
 }
 
 impl EmulatorBuilder {
     pub(crate) fn new() -> Self {
-        Self { clock: Arc::new(SystemClock::new()), port: 0, left_out: Vec::new(), settings: Settings::default() }
+        let clock = Arc::new(SystemClock::new());
+        Self { clock, port: 0, offer: HttpOffer::Both, left_out: Vec::new(), settings: Settings::default() }
     }
 
     /// The clock by which actions move, tokens expire and answers are dated. Default: [`SystemClock`].
@@ -40,6 +42,12 @@ impl EmulatorBuilder {
     /// The port on 127.0.0.1. Default: 0, which is any that is free.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// Which versions of HTTP a client may choose from. Default: [`HttpOffer::Both`].
+    pub fn http(mut self, offer: HttpOffer) -> Self {
+        self.offer = offer;
         self
     }
 
@@ -214,6 +222,12 @@ impl EmulatorBuilder {
         self.clock(Arc::new(hands)).told_over_http()
     }
 
+    /// As [`clock`](Self::clock), with a [`FastClock`] that begins at the time of now and goes `speed` times as fast as the
+    /// machine's.
+    pub fn clock_speed(self, speed: u32) -> Self {
+        self.clock(Arc::new(FastClock::new(speed)))
+    }
+
     /// How long a token is good for, to the second. Default: 3599 s, as Entra's pages show it.
     pub fn token_lifetime(mut self, token_lifetime: Duration) -> Self {
         self.settings.token_lifetime = token_lifetime;
@@ -228,7 +242,7 @@ impl EmulatorBuilder {
     /// random bytes; the message says which.
     pub async fn start(self) -> Result<Emulator, Error> {
         self.check()?;
-        let certificates = Certificates::generate()?;
+        let certificates = Certificates::generate(self.offer)?;
         let (server, port) = Server::bind(self.port).await?;
         let (identity_server, identity_port) = Server::bind(0).await?;
         let urls = Urls {

@@ -11,19 +11,19 @@ use rustls::{
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
-use crate::Error;
+use crate::{Error, HttpOffer};
 
 /// The certificates of one start.
 pub(crate) struct Certificates {
     /// What a client must trust, as PEM.
     pub(crate) ca_pem: String,
-    /// What the server shows, with HTTP/2 and HTTP/1.1 on offer.
+    /// What the server shows.
     pub(crate) tls: Arc<ServerConfig>,
 }
 
 impl Certificates {
-    /// Makes them anew.
-    pub(crate) fn generate() -> Result<Self, Error> {
+    /// Makes them anew, with these versions of HTTP on offer.
+    pub(crate) fn generate(offer: HttpOffer) -> Result<Self, Error> {
         let mut params = named("defender-emulator CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -47,7 +47,7 @@ impl Certificates {
             .with_no_client_auth()
             .with_single_cert(vec![leaf.der().clone()], key)
             .map_err(Error::tls)?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        tls.alpn_protocols = offer.protocols();
         Ok(Self { ca_pem: ca.pem(), tls: Arc::new(tls) })
     }
 }

@@ -19,6 +19,7 @@ mod entra;
 mod entra_error;
 mod error;
 mod error_code;
+mod fast_clock;
 mod fault;
 mod fault_order;
 mod faults;
@@ -26,6 +27,7 @@ mod grants;
 mod hand_clock;
 mod history;
 mod http_date;
+mod http_offer;
 mod identity;
 mod ids;
 mod in_process;
@@ -69,8 +71,10 @@ pub use {
     emulator::Emulator,
     error::Error,
     error_code::ErrorCode,
+    fast_clock::FastClock,
     fault::{Fault, RetryAfter},
     faults::FaultRule,
+    http_offer::HttpOffer,
     in_process::InProcess,
     investigation::Investigations,
     ledger::{Effect, Entry},

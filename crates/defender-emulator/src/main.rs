@@ -34,7 +34,7 @@ async fn serve(how: Serve) -> Result<(), String> {
     // Before the line is printed: whoever has read it may send a signal at once.
     let told_to_stop = signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let emulator = how.builder()?.start().await.map_err(|error| with_source(&error))?;
-    let Serve { ca_file, offline, .. } = how;
+    let Serve { ca_file, offline, stop_with_stdin, .. } = how;
     if let Some(unknown) = offline.iter().find(|machine| !emulator.machine_offline(machine)) {
         return Err(format!("there is no machine {unknown} to be offline"));
     }
@@ -51,8 +51,26 @@ async fn serve(how: Serve) -> Result<(), String> {
         "ca_file": ca_file.display().to_string(),
     });
     print(&format!("{line}\n"))?;
-    told_to_stop.await;
+    if stop_with_stdin {
+        tokio::select! {
+            () = told_to_stop => {}
+            () = end_of_stdin() => {}
+        }
+    } else {
+        told_to_stop.await;
+    }
     Ok(())
+}
+
+/// Completes when standard input has ended, or cannot be read.
+async fn end_of_stdin() {
+    let (ended, told) = tokio::sync::oneshot::channel();
+    // A thread of its own: a read of standard input cannot be called off, and a runtime would wait for it when it ends.
+    std::thread::spawn(move || {
+        let _read = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _heard = ended.send(());
+    });
+    let _ended = told.await;
 }
 
 /// Completes at the first SIGINT or SIGTERM that comes from now on.

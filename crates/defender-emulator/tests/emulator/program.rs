@@ -129,6 +129,39 @@ async fn it_begins_with_a_state_writes_a_log_and_has_its_clock_turned() {
     assert_eq!((&lines[0]["path"], &lines[0]["status"]), (&"/api/machines".into(), &401.into()));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn it_speaks_what_it_is_told_by_a_clock_that_is_told_too_and_ends_with_its_standard_input() {
+    use bytes::Bytes;
+    use defender_transport::{HyperTransport, Roots, Transport};
+    use http::{Request, Version};
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    for (offer, version) in [("both", Version::HTTP_2), ("1.1", Version::HTTP_11), ("2", Version::HTTP_2)] {
+        let ca_file = CaFile::new();
+        let mut command = program();
+        command.args(["--http", offer, "--clock-speed", "100000", "--stop-with-stdin", "--ca-file"]).arg(&ca_file.0);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+        let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let roots = Roots::pem(std::fs::read(&ca_file.0).unwrap()).unwrap();
+        let wire = HyperTransport::builder().roots(roots).build().unwrap();
+        let time = async || {
+            let url = format!("{}/emulator/clock", said["base_url"].as_str().unwrap());
+            let answer = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
+            assert_eq!(answer.version(), version, "{offer}");
+            let body = answer.into_body().collect(1 << 20).await.unwrap();
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap()["elapsedSeconds"].as_f64().unwrap()
+        };
+        let (first, second) = (time().await, time().await);
+        // A round trip takes some hundredths of a millisecond at the very least, which are seconds there.
+        assert!(second - first > 1.0, "{first} {second}");
+        drop(child.stdin.take());
+        assert_eq!(ends(child.wait()).await.unwrap().code(), Some(0), "{offer}");
+    }
+}
+
 #[tokio::test]
 async fn bad_arguments_are_named_on_stderr() {
     for (arguments, named) in [
@@ -142,6 +175,8 @@ async fn bad_arguments_are_named_on_stderr() {
         (vec!["--ca-file", "x", "--duplicates", "maybe"], "refuse, join, accept"),
         (vec!["--ca-file", "x", "--quotas", "on"], "enforced or off"),
         (vec!["--ca-file", "x", "--chaos", "7,2"], "between 0 and 1"),
+        (vec!["--ca-file", "x", "--http", "3"], "both or 1.1 or 2"),
+        (vec!["--ca-file", "x", "--clock-speed", "0"], "from 1 to 100000"),
         (vec!["--ca-file", "x", "--address", "0.0.0.0"], "127.0.0.1 alone, and not on 0.0.0.0"),
         (vec!["--ca-file", "x", "--address", "192.168.0.7"], "127.0.0.1 alone"),
         (vec!["--ca-file", "x", "--fractions", "3"], "seeded:NUMBER"),
