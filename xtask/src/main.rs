@@ -6,6 +6,7 @@
 
 mod actions;
 mod bench;
+mod campaign;
 mod ci;
 mod conformance;
 mod example;
@@ -32,6 +33,11 @@ Commands:
                      --base-url URL: to that address, with the token in DEFENDER_TOKEN; --machine ID: to that machine;
                      --ca-file PATH: trusting that CA
   walkthrough        the emulator's README for other languages, run as it stands there
+  campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]
+                     the promises, judged over a chaotic emulator: 200 actions of a tenant for each seed, in process and by a clock
+                     turned by hand; what it found, and sums, which are kept in FILE so that no seed is run twice
+                     --tls: emulator and client in two processes that are killed at random, over real TLS;
+                     --steps N: only the first N actions of each seed, told in full, to see one fail again
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
   bench pages        a page of 10,000 actions through the client, beside bare hyper and a bare struct
   bench wait         a thousand actions waited for together and one by one: calls, and whether the quota is kept
@@ -69,6 +75,7 @@ enum Command {
     Vectors { folder: PathBuf },
     Conformance(conformance::Target),
     Walkthrough,
+    Campaign(campaign::Options),
     BenchSmoke,
     BenchPages,
     BenchWait,
@@ -88,6 +95,7 @@ fn main() -> ExitCode {
         Command::Vectors { folder } => vectors::run(&folder),
         Command::Conformance(target) => conformance::run(&target),
         Command::Walkthrough => conformance::walkthrough::run(),
+        Command::Campaign(options) => campaign::run(&options),
         Command::BenchSmoke => bench::smoke::run(),
         Command::BenchPages => bench::pages::run(),
         Command::BenchWait => bench::wait::run(),
@@ -110,6 +118,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     let mut words = Vec::new();
     let mut tests = ci::Tests::Run;
     let mut target = conformance::Target::default();
+    let mut campaign = campaign::Said::default();
     let unread = |error: lexopt::Error| Failure::Usage(error.to_string());
     while let Some(arg) = args.next().map_err(unread)? {
         match arg {
@@ -123,6 +132,12 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
                 };
                 *place = Some(args.value().map_err(unread)?.to_string_lossy().into_owned());
             }
+            Arg::Long("tls") => campaign.tls = true,
+            Arg::Long("figures") => campaign.figures = Some(args.value().map_err(unread)?.into()),
+            Arg::Long(name @ ("seeds" | "steps")) => {
+                let place = if name == "seeds" { &mut campaign.seeds } else { &mut campaign.steps };
+                *place = Some(args.value().map_err(unread)?.to_string_lossy().into_owned());
+            }
             Arg::Value(word) => words.push(word.to_string_lossy().into_owned()),
             other => return Err(unread(other.unexpected())),
         }
@@ -134,6 +149,10 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         (["conformance"], _) => Ok(Command::Conformance(target)),
         _ if target != conformance::Target::default() => {
             Err(Failure::Usage("`--base-url`, `--machine` and `--ca-file` are for `conformance` alone".to_owned()))
+        }
+        (["campaign"], _) => campaign.read().map(Command::Campaign),
+        _ if campaign != campaign::Said::default() => {
+            Err(Failure::Usage("`--seeds`, `--tls`, `--steps` and `--figures` are for `campaign` alone".to_owned()))
         }
         (["tidy"], _) => Ok(Command::Tidy),
         (["example"], _) => Ok(Command::Example),
@@ -170,6 +189,12 @@ mod tests {
         let target = conformance::Target { base_url: Some("https://x".to_owned()), ..conformance::Target::default() };
         assert_eq!(parsed("conformance --base-url https://x"), Ok(Command::Conformance(target)));
         assert_eq!(parsed("walkthrough"), Ok(Command::Walkthrough));
+        let options = campaign::Options { seeds: 0..100, tls: false, steps: None, figures: None };
+        assert_eq!(parsed("campaign --seeds 0..100"), Ok(Command::Campaign(options.clone())));
+        let options = campaign::Options { seeds: 7..8, tls: true, steps: Some(43), ..options };
+        assert_eq!(parsed("campaign --tls --seeds=7..8 --steps 43"), Ok(Command::Campaign(options.clone())));
+        let options = campaign::Options { steps: None, figures: Some("f.json".into()), ..options };
+        assert_eq!(parsed("campaign --tls --seeds 7..8 --figures f.json"), Ok(Command::Campaign(options)));
         assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
         assert_eq!(parsed("bench pages"), Ok(Command::BenchPages));
         assert_eq!(parsed("bench wait"), Ok(Command::BenchWait));
@@ -178,7 +203,22 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_no_command() {
-        for line in ["", "tidyy", "bench", "bench smoke more", "tidy --skip-tests", "ci --fast", "tidy --machine x"] {
+        for line in [
+            "",
+            "tidyy",
+            "bench",
+            "bench smoke more",
+            "tidy --skip-tests",
+            "ci --fast",
+            "tidy --machine x",
+            "tidy --seeds 1..2",
+            "tidy --tls",
+            "campaign",
+            "campaign --seeds",
+            "campaign --seeds 5",
+            "campaign --seeds 1..2 --machine x",
+            "campaign 1..2",
+        ] {
             assert!(matches!(parsed(line), Err(Failure::Usage(_))), "{line}");
         }
     }
@@ -192,6 +232,7 @@ mod tests {
             "actions",
             "vectors DIR",
             "walkthrough",
+            "campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]",
             "bench smoke",
             "bench pages",
             "bench wait",
