@@ -35,7 +35,6 @@ mod secret;
 mod session;
 mod static_credential;
 mod token_store;
-#[cfg(any(feature = "azure-cli", feature = "browser"))]
 mod within;
 mod workload_identity;
 

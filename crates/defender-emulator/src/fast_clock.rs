@@ -54,6 +54,10 @@ impl Clock for FastClock {
         // What the division cut off: nobody is woken before the time.
         self.machine.sleep(short.saturating_add(Duration::from_nanos(1)))
     }
+
+    fn sleep_until(&self, moment: Duration) -> Sleep {
+        self.sleep(moment.saturating_sub(self.elapsed()))
+    }
 }
 
 #[cfg(test)]
