@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Failure, conformance, example, tidy, vectors,
+    Failure, breaks, conformance, example, tidy, vectors,
     workspace::{self, Workspace},
 };
 
@@ -71,6 +71,9 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     })?;
     timed("conformance", "cargo xtask conformance", || conformance::run(&conformance::Target::default()))?;
     timed("walk-through", "cargo xtask walkthrough", conformance::walkthrough::run)?;
+    timed("breaks", "cargo xtask breaks --check", || {
+        breaks::run(&breaks::Options { check: true, ..breaks::Options::default() })
+    })?;
     timed("invariants", "cargo xtask tidy", tidy::run)?;
     eprintln!("ci: all is well");
     Ok(())

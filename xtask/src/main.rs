@@ -6,6 +6,7 @@
 
 mod actions;
 mod bench;
+mod breaks;
 mod campaign;
 mod ci;
 mod conformance;
@@ -32,6 +33,8 @@ Commands:
   conformance        every exchange of defender-emulator/conformance, sent by curl to the emulator's program
                      --base-url URL: to that address, with the token in DEFENDER_TOKEN; --machine ID: to that machine;
                      --ca-file PATH: trusting that CA
+  breaks [NAME…]     breaks each promise on purpose, in a copy, and looks whether it is noticed; those whose names begin so
+                     --check: only whether each patch still applies
   walkthrough        the emulator's README for other languages, run as it stands there
   campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]
                      the promises, judged over a chaotic emulator: 200 actions of a tenant for each seed, in process and by a clock
@@ -74,6 +77,7 @@ enum Command {
     Actions,
     Vectors { folder: PathBuf },
     Conformance(conformance::Target),
+    Breaks(breaks::Options),
     Walkthrough,
     Campaign(campaign::Options),
     BenchSmoke,
@@ -94,6 +98,7 @@ fn main() -> ExitCode {
         Command::Actions => actions::write(),
         Command::Vectors { folder } => vectors::run(&folder),
         Command::Conformance(target) => conformance::run(&target),
+        Command::Breaks(options) => breaks::run(&options),
         Command::Walkthrough => conformance::walkthrough::run(),
         Command::Campaign(options) => campaign::run(&options),
         Command::BenchSmoke => bench::smoke::run(),
@@ -119,11 +124,13 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     let mut tests = ci::Tests::Run;
     let mut target = conformance::Target::default();
     let mut campaign = campaign::Said::default();
+    let mut check = false;
     let unread = |error: lexopt::Error| Failure::Usage(error.to_string());
     while let Some(arg) = args.next().map_err(unread)? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Long("skip-tests") => tests = ci::Tests::Skip,
+            Arg::Long("check") => check = true,
             Arg::Long(name @ ("base-url" | "machine" | "ca-file")) => {
                 let place = match name {
                     "base-url" => &mut target.base_url,
@@ -144,6 +151,9 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match (words.as_slice(), tests) {
+        _ if check && words.first() != Some(&"breaks") => {
+            Err(Failure::Usage("`--check` is for `breaks` alone".to_owned()))
+        }
         (["ci"], tests) => Ok(Command::Ci { tests }),
         (_, ci::Tests::Skip) => Err(Failure::Usage("`--skip-tests` is for `ci` alone".to_owned())),
         (["conformance"], _) => Ok(Command::Conformance(target)),
@@ -153,6 +163,10 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         (["campaign"], _) => campaign.read().map(Command::Campaign),
         _ if campaign != campaign::Said::default() => {
             Err(Failure::Usage("`--seeds`, `--tls`, `--steps` and `--figures` are for `campaign` alone".to_owned()))
+        }
+        (["breaks", names @ ..], _) => {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            Ok(Command::Breaks(breaks::Options { names, check }))
         }
         (["tidy"], _) => Ok(Command::Tidy),
         (["example"], _) => Ok(Command::Example),
@@ -188,6 +202,9 @@ mod tests {
         assert_eq!(parsed("conformance"), Ok(Command::Conformance(conformance::Target::default())));
         let target = conformance::Target { base_url: Some("https://x".to_owned()), ..conformance::Target::default() };
         assert_eq!(parsed("conformance --base-url https://x"), Ok(Command::Conformance(target)));
+        assert_eq!(parsed("breaks"), Ok(Command::Breaks(breaks::Options::default())));
+        let options = breaks::Options { names: vec!["10".to_owned()], check: true };
+        assert_eq!(parsed("breaks --check 10"), Ok(Command::Breaks(options)));
         assert_eq!(parsed("walkthrough"), Ok(Command::Walkthrough));
         let options = campaign::Options { seeds: 0..100, tls: false, steps: None, figures: None };
         assert_eq!(parsed("campaign --seeds 0..100"), Ok(Command::Campaign(options.clone())));
@@ -218,6 +235,9 @@ mod tests {
             "campaign --seeds 5",
             "campaign --seeds 1..2 --machine x",
             "campaign 1..2",
+            "tidy --check",
+            "ci --check",
+            "breaks --machine x",
         ] {
             assert!(matches!(parsed(line), Err(Failure::Usage(_))), "{line}");
         }
@@ -231,6 +251,7 @@ mod tests {
             "example",
             "actions",
             "vectors DIR",
+            "breaks [NAME…]",
             "walkthrough",
             "campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]",
             "bench smoke",

@@ -153,6 +153,16 @@ async fn what_cannot_be_looked_for_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn what_was_taken_is_not_sent_again_though_its_answer_cannot_be_read() {
+    // It shows in no list while it is looked for, as if it had never been.
+    let service = Service::new(Repeats::Taken).breaking([Break::InTheBody]).with_lag(Duration::from_secs(600));
+    let asked = service.client().machine(machine()).unrestrict_code_execution("Cleaned").resend_if_lost();
+    let error = service.clock().run(asked.send()).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::AnswerUnreadable, Some(UnknownReason::NothingFound)));
+    assert_eq!(service.ledger(), (1, 1), "POSTs received, and effects");
+}
+
+#[tokio::test]
 async fn two_submissions_of_one_client_never_take_the_same_action_for_theirs() {
     let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect, Break::BeforeTheEffect]);
     let client = service.client();

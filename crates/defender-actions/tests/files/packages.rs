@@ -159,6 +159,18 @@ async fn links_have_a_quota_of_their_own() {
 }
 
 #[tokio::test]
+async fn what_is_sent_again_waits_for_its_turn_too() {
+    let world = World::new();
+    let id = package(&world).await;
+    world.emulator.fault(Fault::Status(503, RetryAfter::Absent)).on(Operation::GetPackageUri).times(2);
+    let begin = world.clock.elapsed();
+    world.run(world.defender.action(id).package().link().into_future()).await.unwrap();
+    // Two may go in a minute, and the first two went for nothing.
+    let took = world.clock.elapsed().checked_sub(begin).unwrap();
+    assert!(took >= Duration::from_secs(60), "the third sending went after {took:?}");
+}
+
+#[tokio::test]
 async fn without_the_permission_and_of_another_action_there_is_no_link() {
     let world = World::with(|builder| builder.without_role("Machine.Read.All").without_role("Machine.ReadWrite.All"));
     let id = package(&world).await;
