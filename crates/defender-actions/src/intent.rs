@@ -65,12 +65,13 @@ impl Intent {
 
     /// Whether `existing` has the external id that was sent, or none if none was.
     pub(crate) fn has_external_id_of(&self, existing: &MachineAction) -> bool {
-        existing.external_id.as_deref() == self.external_id()
+        existing.external_id.as_deref().filter(|id| !id.is_empty()) == self.external_id()
     }
 
-    /// Whether `existing` has the comment that was sent, and the external id if one was.
+    /// Whether `existing` has the comment and the external id that were sent. One that has an id where none was sent is somebody
+    /// else's for certain.
     pub(crate) fn is_echoed_by(&self, existing: &MachineAction) -> bool {
-        self.has_comment_of(existing) && (self.external_id().is_none() || self.has_external_id_of(existing))
+        self.has_comment_of(existing) && self.has_external_id_of(existing)
     }
 
     /// Whether `existing` is what was meant, by the rule of the action's own type. Of a type that is not known here it is
@@ -135,5 +136,13 @@ mod tests {
         assert!(intent.is_echoed_by(&echo("c ", Some("t"))));
         assert!(!intent.is_echoed_by(&echo("c", None)));
         assert!(!intent.is_echoed_by(&echo("cc", Some("t"))));
+    }
+
+    #[test]
+    fn an_action_with_an_external_id_that_was_not_sent_is_another_s() {
+        let intent = intent("Isolate", json!({"Comment": "c"}));
+        let echo = |id| existing(json!({"id": "a", "requestorComment": "c", "externalId": id}));
+        assert!(intent.is_echoed_by(&echo(None)) && intent.is_echoed_by(&echo(Some(""))));
+        assert!(!intent.is_echoed_by(&echo(Some("t"))));
     }
 }
