@@ -129,7 +129,7 @@ impl Inner {
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
         let request_id = correlation_id(&head.headers);
-        let date = self.service_time.learn(&head.headers, self.clock.now());
+        let date = self.service_time.learn(&head.headers, departure.last(), departure.answered());
         self.announcements.note(&operation, head.status, &head.headers);
         let body = body.collect(limit).await;
         if !head.status.is_success() {

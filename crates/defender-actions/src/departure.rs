@@ -1,8 +1,8 @@
-//! When a request really went off.
+//! When a request really went off, and when the head of its answer came.
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -16,20 +16,31 @@ use jiff::Timestamp;
 /// at which its caller began to wait. Of what must not be sent twice, every try but the last was certainly never processed, so
 /// that the last is the one that counts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Departure(Arc<Mutex<Option<Timestamp>>>);
+pub(crate) struct Departure(Arc<Mutex<Times>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    departed: Option<Timestamp>,
+    answered: Option<Timestamp>,
+}
 
 impl Departure {
     /// When the last try went off, on our clock; `None` where none did.
     pub(crate) fn last(&self) -> Option<Timestamp> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.times().departed
     }
 
-    fn note(&self, now: Timestamp) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    /// When the head of its answer came, before its body; `None` where none did.
+    pub(crate) fn answered(&self) -> Option<Timestamp> {
+        self.times().answered
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Notes the departure of each request that wants it noted. It stands right above the wire.
+/// Notes the departure of each request that wants it noted, and the coming of its answer. It stands right above the wire.
 #[derive(Debug)]
 pub(crate) struct Departing<T> {
     inner: T,
@@ -47,15 +58,21 @@ type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + 
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Departing<T> {
-    // Written out, so that the request is handed on and no future is made for it here.
+    // Written out, so that what wants nothing noted is handed on and no future is made for it here.
     fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
     where
         'a: 'f,
         Self: 'f,
     {
-        if let Some(departure) = request.extensions().get::<Departure>() {
-            departure.note(self.clock.now());
-        }
-        self.inner.send(request)
+        let Some(departure) = request.extensions().get::<Departure>().cloned() else { return self.inner.send(request) };
+        *departure.times() = Times { departed: Some(self.clock.now()), answered: None };
+        let sending = self.inner.send(request);
+        Box::pin(async move {
+            let answer = sending.await;
+            if answer.is_ok() {
+                departure.times().answered = Some(self.clock.now());
+            }
+            answer
+        })
     }
 }

@@ -11,7 +11,8 @@ pub enum Origin {
     /// The service's answer says so, and the action is new.
     ///
     /// The service may answer with an action that is there already, and one that another process asked for with the same comment
-    /// within the last few seconds cannot be told from a new one. An external id tells them apart.
+    /// and without an external id within the last few seconds cannot be told from a new one. Where both have external ids, these tell
+    /// them apart.
     Created,
     /// An action was there already that is what was asked for, perhaps somebody else's. Nothing new was made.
     Joined,

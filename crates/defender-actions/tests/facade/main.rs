@@ -24,6 +24,7 @@ mod seed_case;
 mod service;
 mod settings;
 #[cfg(feature = "tracing")]
+mod slow_answers;
 mod spans;
 mod tenants;
 mod traps;
