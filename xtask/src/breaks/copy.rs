@@ -54,6 +54,8 @@ impl Copy {
         let mut cargo = workspace::cargo(&self.folder);
         cargo.env("CARGO_TARGET_DIR", self.from.join("target/breaks/target"));
         cargo.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
+        // What is broken leaves things unused.
+        cargo.env("RUSTFLAGS", "-Awarnings");
         cargo
     }
 

@@ -46,7 +46,11 @@ impl<'j> Group<'j> {
     pub(super) fn passes(&self, copy: &Copy) -> Result<(), Failure> {
         let unbroken = |why: &str| Failure::Check(format!("with nothing broken, `{}` {why}", self.line()));
         let Some(program) = self.kind.build(copy)? else { return Err(unbroken("does not compile")) };
-        let ended = program.run(copy, "unbroken.txt", &self.names())?;
+        let which = match self.kind {
+            Kind::Test { .. } => self.names().into_iter().map(str::to_owned).collect(),
+            Kind::Campaign { seeds } => vec![seeds.clone()],
+        };
+        let ended = program.run(copy, "unbroken.txt", &which)?;
         self.is_well(&ended).map_err(|why| unbroken(&format!("{why}:\n{}", ended.said)))
     }
 

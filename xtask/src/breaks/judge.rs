@@ -79,8 +79,15 @@ impl Judge {
             Kind::Test { test, .. } => format!("{name}.{}.txt", test.replace("::", ".")),
             Kind::Campaign { .. } => format!("{name}.campaign.txt"),
         };
-        let ended = program.run(copy, &file, &self.kind.names())?;
-        Ok(self.verdict(&ended))
+        let mut judged = Judged::Missed;
+        // A campaign is run in stretches, since most of what is broken shows in the first few seeds.
+        for stretch in self.kind.stretches() {
+            judged = self.verdict(&program.run(copy, &file, &stretch)?);
+            if matches!(judged, Judged::Caught { .. }) {
+                break;
+            }
+        }
+        Ok(judged)
     }
 
     fn verdict(&self, ended: &Ended) -> Judged {
@@ -102,12 +109,23 @@ impl Judge {
 }
 
 impl Kind {
-    /// The tests that it is.
-    pub(super) fn names(&self) -> Vec<&str> {
+    /// What a program is called with, one time after the other: the names of tests, or so many seeds.
+    fn stretches(&self) -> Vec<Vec<String>> {
+        let Self::Campaign { seeds } = self else { return vec![self.names().map(str::to_owned).collect()] };
+        let (first, end) = range(seeds).unwrap_or_default();
+        let mut at = first;
+        let bounds = [10, 40, u64::MAX].map(|many| first.saturating_add(many).min(end));
+        let stretches = bounds.into_iter().map(|bound| (std::mem::replace(&mut at, bound), bound));
+        stretches.filter(|(from, to)| from < to).map(|(from, to)| vec![format!("{from}..{to}")]).collect()
+    }
+
+    /// The test that it is.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         match self {
-            Self::Test { test, .. } => vec![test],
-            Self::Campaign { .. } => Vec::new(),
+            Self::Test { test, .. } => Some(test.as_str()),
+            Self::Campaign { .. } => None,
         }
+        .into_iter()
     }
 }
 
@@ -119,14 +137,14 @@ pub(super) fn says(said: &str, test: &str, verdict: &str) -> bool {
     })
 }
 
-/// After how many of `seeds` a campaign failed, by the command with which it says to replay it.
+/// After how many of `seeds` a campaign failed, by the commands with which it says to replay what failed.
 fn failed_after(said: &str, seeds: &str) -> Option<u64> {
     let (first, _) = range(seeds)?;
     let mut words = said.split(|c: char| c.is_whitespace() || c == '`');
     let failed = std::iter::from_fn(|| words.by_ref().find(|word| *word == "--seeds").and_then(|_| words.next()))
         .filter_map(range)
-        .find(|(from, to)| to.checked_sub(*from) == Some(1));
-    Some(failed?.0.saturating_sub(first).saturating_add(1))
+        .filter(|(from, to)| to.checked_sub(*from) == Some(1));
+    Some(failed.map(|(from, _)| from).min()?.saturating_sub(first).saturating_add(1))
 }
 
 /// Whether a Rust file beneath `folder` has `text` in it.
@@ -192,6 +210,14 @@ pub(super) mod tests {
         assert_eq!(judge.verdict(&ended(0, said)), Judged::Missed);
         assert!(matches!(judge.verdict(&ended(101, said)), Judged::Otherwise(_)));
         assert!(matches!(judge.verdict(&ended(1, "seed 17: wrong Ok")), Judged::Otherwise(_)));
+    }
+
+    #[test]
+    fn a_campaign_is_run_in_stretches_until_it_notices() {
+        let stretches = |seeds: &str| Kind::campaign(&format!("--seeds {seeds}")).unwrap().stretches().concat();
+        assert_eq!(stretches("0..200"), ["0..10", "10..40", "40..200"]);
+        assert_eq!(stretches("5..20"), ["5..15", "15..20"]);
+        assert_eq!(test().kind.stretches(), [["c::d"]]);
     }
 
     #[test]

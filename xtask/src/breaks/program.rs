@@ -52,16 +52,22 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn run(&self, copy: &Copy, file: &str, names: &[&str]) -> Result<Ended, Failure> {
+    /// Runs these tests, or the campaign over these seeds.
+    pub(super) fn run(&self, copy: &Copy, file: &str, which: &[String]) -> Result<Ended, Failure> {
         let mut command = Command::new(&self.executable);
         command.env("CARGO_MANIFEST_DIR", &self.package);
         match &self.kind {
-            Kind::Test { .. } => command.current_dir(&self.package).arg("--exact").args(names),
-            Kind::Campaign { seeds } => {
+            Kind::Test { .. } => command.current_dir(&self.package).arg("--exact").args(which),
+            Kind::Campaign { .. } => {
                 // Its sums are of this break alone.
                 let figures = copy.said(&format!("{file}.json"));
                 drop(std::fs::remove_file(&figures));
-                command.current_dir(copy.folder()).args(["campaign", "--seeds", seeds, "--figures"]).arg(figures)
+                command
+                    .current_dir(copy.folder())
+                    .args(["campaign", "--figures"])
+                    .arg(figures)
+                    .arg("--seeds")
+                    .args(which)
             }
         };
         process::run(&mut command, &copy.said(file), PATIENCE)
