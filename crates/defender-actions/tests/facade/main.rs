@@ -23,8 +23,8 @@ mod requests;
 mod seed_case;
 mod service;
 mod settings;
-#[cfg(feature = "tracing")]
 mod slow_answers;
+#[cfg(feature = "tracing")]
 mod spans;
 mod tenants;
 mod traps;
