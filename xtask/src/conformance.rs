@@ -2,7 +2,7 @@
 
 mod curl;
 mod exchange;
-mod program;
+pub(crate) mod program;
 mod shape;
 pub(crate) mod walkthrough;
 

@@ -71,15 +71,21 @@ impl Failure {
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
     Help,
-    Ci { tests: ci::Tests },
+    Ci {
+        tests: ci::Tests,
+    },
     Tidy,
     Example,
     Actions,
-    Vectors { folder: PathBuf },
+    Vectors {
+        folder: PathBuf,
+    },
     Conformance(conformance::Target),
     Breaks(breaks::Options),
     Walkthrough,
     Campaign(campaign::Options),
+    /// What the campaign over TLS starts, for itself alone: it is in no help.
+    CampaignWorker,
     BenchSmoke,
     BenchPages,
     BenchWait,
@@ -100,6 +106,7 @@ fn main() -> ExitCode {
         Command::Conformance(target) => conformance::run(&target),
         Command::Breaks(options) => breaks::run(&options),
         Command::Walkthrough => conformance::walkthrough::run(),
+        Command::CampaignWorker => campaign::work(),
         Command::Campaign(options) => campaign::run(&options),
         Command::BenchSmoke => bench::smoke::run(),
         Command::BenchPages => bench::pages::run(),
@@ -168,6 +175,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
             let names = names.iter().map(|&name| name.to_owned()).collect();
             Ok(Command::Breaks(breaks::Options { names, check }))
         }
+        (["campaign-worker"], _) => Ok(Command::CampaignWorker),
         (["tidy"], _) => Ok(Command::Tidy),
         (["example"], _) => Ok(Command::Example),
         (["actions"], _) => Ok(Command::Actions),

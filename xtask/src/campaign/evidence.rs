@@ -163,6 +163,8 @@ pub(crate) struct Evidence {
     pub(crate) records: Vec<Record>,
     /// In the order in which they came.
     pub(crate) arrivals: Vec<Arrival>,
+    /// How long an answer was on its way at most: the client knows the service's clock from the dates of answers, and no better.
+    pub(crate) lateness: Duration,
     /// One client was alone with the quota from the start to the end.
     pub(crate) alone: bool,
 }

@@ -7,6 +7,7 @@ mod figures;
 mod judge;
 mod sweep;
 mod tally;
+mod tls;
 
 use std::{ops::Range, path::PathBuf};
 
@@ -14,8 +15,15 @@ use crate::Failure;
 
 /// Runs the campaign.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let which = if options.tls { "over TLS" } else { "in process" };
-    Err(Failure::Check(format!("the campaign {which} cannot be run in this version yet")))
+    if options.tls {
+        return sweep::run(options, &tls::Tls::new()?);
+    }
+    Err(Failure::Check("the campaign in process cannot be run in this version yet".to_owned()))
+}
+
+/// Is the process that the campaign over TLS kills.
+pub(crate) fn work() -> Result<(), Failure> {
+    tls::work()
 }
 
 /// What is run.

@@ -19,7 +19,7 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// Builds it, and says where it is.
-pub(super) fn build(root: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn build(root: &Path) -> Result<PathBuf, Failure> {
     let mut command = cargo(root);
     command.args(["build", "--quiet", "--package", "defender-emulator", "--message-format", "json"]);
     let built = command.stderr(Stdio::inherit()).output().map_err(|error| broken(&error))?;

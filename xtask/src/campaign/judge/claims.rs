@@ -80,12 +80,16 @@ impl<'e> Case<'e> {
         }
     }
 
+    fn slack(&self) -> Duration {
+        SLACK.saturating_add(self.evidence.lateness)
+    }
+
     fn record(&self, id: &str) -> Result<&'e Record, Wrong> {
         self.records.get(id).copied().ok_or_else(|| (Count::WrongOk, format!("there is no action {id}")))
     }
 
     /// `Created` is an action that one of its POSTs made. It may be that which answered one, where nothing in the world tells the
-    /// two apart: of the same words, without an external id, and a few seconds old at most.
+    /// two apart: of the same words, without an external id of its own, and a few seconds old at most.
     fn created(&self, submission: &Submission, id: &str) -> Result<(), Wrong> {
         let own = self.posts(&submission.tag);
         if own.iter().any(|post| post.created() == Some(id)) {
@@ -99,8 +103,9 @@ impl<'e> Case<'e> {
             ));
         };
         let maker = self.makers.get(id);
-        let alike = maker
-            .is_some_and(|maker| is_twin(submission, maker) && maker.at.saturating_add(SLACK) >= answered.departed());
+        let alike = maker.is_some_and(|maker| {
+            is_nameless_twin(submission, maker) && maker.at.saturating_add(self.slack()) >= answered.departed()
+        });
         so(alike, Count::WrongOk, || format!("Created is {id}, which was there before its POST was answered with it"))
     }
 
@@ -119,7 +124,7 @@ impl<'e> Case<'e> {
         // A sending dates it; where only its intent is known, the writing of that does.
         let first = self.posts(&submission.tag).first().map(|post| post.departed()).filter(|_| !claim.by_intent);
         let since = first.unwrap_or(submission.written);
-        so(maker.at.saturating_add(SLACK) >= since, Count::FalseClaim, || {
+        so(maker.at.saturating_add(self.slack()) >= since, Count::FalseClaim, || {
             format!("Recovered is {}, which {whose} asked for at {:?}, long before {since:?}", record.id, maker.at)
         })
     }
@@ -140,10 +145,10 @@ impl<'e> Case<'e> {
         let Some(last) = self.posts(&submission.tag).last() else {
             return Err((Count::FalseClaim, format!("Joined is {id}, and it never arrived")));
         };
-        so(is_own || maker.at <= last.at.saturating_add(SLACK), Count::FalseClaim, || {
+        so(is_own || maker.at <= last.at.saturating_add(self.slack()), Count::FalseClaim, || {
             format!("Joined is {id}, which was made at {:?}, after its POST came at {:?}", maker.at, last.at)
         })?;
-        let had_ended = is_over(&record.status) && record.updated.saturating_add(SLACK) < last.departed();
+        let had_ended = is_over(&record.status) && record.updated.saturating_add(self.slack()) < last.departed();
         so(!had_ended, Count::FalseClaim, || {
             format!("Joined is {id}, and it had been {} before {:?}", at(record), last.at)
         })
@@ -212,10 +217,14 @@ impl<'e> Case<'e> {
 
 /// Whether the POST says just what the submission says, and neither has an id of its own.
 fn is_twin(submission: &Submission, post: &LedgerEntry) -> bool {
+    submission.external_id().is_none() && is_nameless_twin(submission, post)
+}
+
+/// Whether the POST says just what the submission says, and has no id of its own.
+fn is_nameless_twin(submission: &Submission, post: &LedgerEntry) -> bool {
     let body = body(post);
     let comment = body.get("Comment").and_then(Value::as_str).unwrap_or_default().trim();
-    let has_id = submission.external_id().is_some() || body.get("ExternalId").is_some_and(|id| !id.is_null());
-    !has_id && comment == submission.comment()
+    body.get("ExternalId").is_none_or(Value::is_null) && comment == submission.comment()
 }
 
 fn body(post: &LedgerEntry) -> Value {

@@ -1,0 +1,215 @@
+//! Brings together what the journal, the emulator and its log tell, on the emulator's clock.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use defender_actions::Intent;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use super::{
+    journal::{Event, Line},
+    service::{Known, NAME, since},
+};
+use crate::campaign::evidence::{Arrival, Claim, Evidence, LedgerEntry, Said, Submission};
+
+/// A line of the emulator's log.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Logged {
+    time: Timestamp,
+    operation: Option<String>,
+    client_request_id: Option<String>,
+    status: Option<u16>,
+    fault: Option<String>,
+}
+
+/// How the workers' clock compares with the emulator's: both go at one speed, and began at different times.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clocks {
+    /// When that of the workers began to go faster.
+    pub(super) origin: Timestamp,
+    /// When the emulator's did.
+    pub(super) start: Timestamp,
+    pub(super) speed: u32,
+}
+
+impl Clocks {
+    /// How long the emulator's had gone when the wall of the workers showed `time`.
+    fn at(self, time: Timestamp) -> Duration {
+        let speed = i32::try_from(self.speed).unwrap_or(i32::MAX);
+        let ahead: SignedDuration = self.start.duration_since(self.origin).saturating_mul(speed);
+        Duration::try_from(time.duration_since(self.origin).saturating_sub(ahead)).unwrap_or_default()
+    }
+}
+
+/// What a client did by its own driver's notes.
+#[derive(Default)]
+struct Notes {
+    /// Of which process each request was that had no answer, and when that was given up.
+    gave_up: BTreeMap<String, Duration>,
+    departed: BTreeMap<String, (u32, Duration)>,
+    /// The heads that arrived.
+    answered: BTreeSet<String>,
+}
+
+/// The evidence of a seed.
+pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged], clocks: Clocks) -> Evidence {
+    let mut evidence = Evidence { records: known.records, ..Evidence::default() };
+    let mut notes = Notes::default();
+    let mut incarnation = 0;
+    for line in lines {
+        let at = line.at.parse().map(|time| clocks.at(time)).unwrap_or_default();
+        match &line.event {
+            Event::Began { incarnation: number } => incarnation = *number,
+            Event::Intended { tag, intent, resend_if_lost } => {
+                evidence.submissions.push(submission(tag, incarnation, intent, *resend_if_lost, clocks));
+            }
+            Event::Said { tag, by_intent, said } => {
+                let (tag, by_intent, said) = (tag.clone(), *by_intent, said.clone());
+                evidence.claims.push(Claim { tag, incarnation, at, by_intent, said });
+            }
+            Event::Departed { id } => drop(notes.departed.insert(id.clone(), (incarnation, at))),
+            Event::Answered { id, .. } => drop(notes.answered.insert(id.clone())),
+            Event::GaveUp { id } => drop(notes.gave_up.insert(id.clone(), at)),
+            Event::Late { seconds } => {
+                let late = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
+                evidence.lateness = evidence.lateness.max(late);
+            }
+            Event::Cancelling { .. } | Event::Secret { .. } | Event::Done => {}
+        }
+    }
+    // What was begun and never spoken of again.
+    let spoken: BTreeSet<String> = evidence.claims.iter().map(|claim| claim.tag.clone()).collect();
+    for submission in evidence.submissions.iter().filter(|submission| !spoken.contains(&submission.tag)) {
+        let (tag, incarnation) = (submission.tag.clone(), submission.incarnation);
+        evidence.claims.push(Claim { tag, incarnation, at: Duration::MAX, by_intent: false, said: Said::Nothing });
+    }
+    let came = came(log, clocks.start);
+    evidence.ledger = known.ledger.into_iter().map(|entry| received(entry, &notes, &came)).collect();
+    evidence.arrivals = log.iter().filter_map(|logged| arrival(logged, &notes, clocks.start)).collect();
+    evidence.arrivals.sort_by_key(|arrival| arrival.at);
+    evidence
+}
+
+fn submission(tag: &str, incarnation: u32, intent: &Intent, resend_if_lost: bool, clocks: Clocks) -> Submission {
+    Submission {
+        tag: tag.to_owned(),
+        incarnation,
+        machine: intent.machine_id.as_str().to_owned(),
+        action_type: intent.action_type.clone(),
+        body: intent.body.clone(),
+        resend_if_lost,
+        written: clocks.at(intent.earliest),
+    }
+}
+
+/// When each request came.
+fn came(log: &[Logged], start: Timestamp) -> BTreeMap<String, Duration> {
+    let named = log.iter().filter_map(|logged| Some((logged.client_request_id.clone()?, since(start, logged.time))));
+    named.collect()
+}
+
+/// An entry of the ledger with its times. An answer whose head did not reach the client is none.
+fn received(mut entry: LedgerEntry, notes: &Notes, came: &BTreeMap<String, Duration>) -> LedgerEntry {
+    let id = entry.client_request_id.clone().unwrap_or_default();
+    entry.departed = notes.departed.get(&id).map(|(_, at)| *at);
+    entry.at = came.get(&id).copied().or(entry.departed).unwrap_or_default();
+    if !notes.answered.contains(&id) {
+        entry.status = 0;
+    }
+    entry
+}
+
+fn arrival(logged: &Logged, notes: &Notes, start: Timestamp) -> Option<Arrival> {
+    let id = logged.client_request_id.clone().filter(|id| id != NAME)?;
+    let incarnation = match id.strip_prefix('w').and_then(|rest| rest.split_once('.')) {
+        Some((incarnation, _)) => incarnation.parse().ok()?,
+        None => notes.departed.get(&id).map(|(incarnation, _)| *incarnation)?,
+    };
+    let at = since(start, logged.time);
+    Some(Arrival {
+        incarnation,
+        operation: logged.operation.clone()?,
+        at,
+        over_quota: logged.status == Some(429) && logged.fault.is_none(),
+        given_up: notes.gave_up.get(&id).is_some_and(|gave_up| *gave_up < at),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::campaign::evidence::{Effect, Origin};
+
+    fn time(text: &str) -> Timestamp {
+        format!("2026-01-01T{text}Z").parse().unwrap()
+    }
+
+    #[test]
+    fn a_time_of_the_workers_is_told_by_the_emulator_s_clock() {
+        let clocks = Clocks { origin: time("12:00:10"), start: time("12:00:00"), speed: 100 };
+        // Ten of the machine's seconds after the origin, and so twenty after the start.
+        assert_eq!(clocks.at(time("12:16:50")), Duration::from_secs(2_000));
+        let later = Clocks { origin: time("12:00:00"), start: time("12:00:10"), speed: 100 };
+        assert_eq!(later.at(time("12:33:20")), Duration::from_secs(1_000));
+        assert_eq!(later.at(time("12:00:00")), Duration::ZERO, "before it began there was no time");
+    }
+
+    #[test]
+    fn what_each_side_wrote_is_brought_together() {
+        let clocks = Clocks { origin: time("12:00:00"), start: time("12:00:00"), speed: 1 };
+        let line = |at: &str, event: serde_json::Value| -> Line {
+            let mut line = event;
+            line["at"] = json!(format!("2026-01-01T{at}Z"));
+            serde_json::from_value(line).unwrap()
+        };
+        let intent = json!({
+            "machine_id": "m1", "action_type": "Isolate", "body": {"Comment": "c"}, "earliest": "2026-01-01T12:00:02Z",
+        });
+        let said = serde_json::to_value(Said::Submitted { origin: Origin::Recovered, id: "a".to_owned() }).unwrap();
+        let intended = |tag: &str| json!({"event": "intended", "tag": tag, "intent": intent, "resend_if_lost": false});
+        let lines = [
+            line("12:00:01", json!({"event": "began", "incarnation": 0})),
+            line("12:00:02", intended("s1")),
+            line("12:00:03", json!({"event": "departed", "id": "s1.1"})),
+            line("12:00:04", json!({"event": "gaveUp", "id": "w0.1"})),
+            line("12:00:05", json!({"event": "began", "incarnation": 1})),
+            line("12:00:06", json!({"event": "said", "tag": "s1", "by_intent": true, "said": said})),
+            line("12:00:07", intended("s2")),
+        ];
+        let entry = json!({
+            "path": "/p", "clientRequestId": "s1.1", "body": "{}", "status": 201, "effect": "Created", "actionId": "a",
+        });
+        let known =
+            Known { start: clocks.start, ledger: vec![serde_json::from_value(entry).unwrap()], records: Vec::new() };
+        let logged = |at: &str, id: &str, operation: &str, status: Option<u16>| -> Logged {
+            let time = format!("2026-01-01T{at}Z");
+            let line = json!({"time": time, "client_request_id": id, "operation": operation, "status": status});
+            serde_json::from_value(line).unwrap()
+        };
+        let log = [
+            logged("12:00:05", "w0.1", "ListActions", Some(200)),
+            logged("12:00:04", "s1.1", "Isolate", Some(201)),
+            logged("12:00:06", "w1.1", "GetAction", Some(429)),
+            logged("12:00:06", NAME, "ListActions", Some(200)),
+        ];
+        let evidence = evidence(&lines, known, &log, clocks);
+
+        let written = evidence.submissions[0].written;
+        assert_eq!((evidence.submissions.len(), written), (2, Duration::from_secs(2)));
+        let claim = &evidence.claims[0];
+        assert_eq!((claim.incarnation, claim.at, claim.by_intent), (1, Duration::from_secs(6), true));
+        assert_eq!((evidence.claims[1].tag.as_str(), &evidence.claims[1].said), ("s2", &Said::Nothing));
+        let entry = &evidence.ledger[0];
+        assert_eq!((entry.effect, entry.status), (Effect::Created, 0), "its answer did not reach the client");
+        assert_eq!((entry.at, entry.departed), (Duration::from_secs(4), Some(Duration::from_secs(3))));
+        let arrivals: Vec<_> =
+            evidence.arrivals.iter().map(|a| (a.incarnation, a.operation.as_str(), a.over_quota, a.given_up)).collect();
+        let expected = [(0, "Isolate", false, false), (0, "ListActions", false, true), (1, "GetAction", true, false)];
+        assert_eq!(arrivals, expected);
+    }
+}
