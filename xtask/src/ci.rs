@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Failure, breaks, conformance, example, tidy, vectors,
+    Failure, breaks, campaign, conformance, example, tidy, vectors,
     workspace::{self, Workspace},
 };
 
@@ -74,6 +74,7 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     timed("breaks", "cargo xtask breaks --check", || {
         breaks::run(&breaks::Options { check: true, ..breaks::Options::default() })
     })?;
+    timed("campaign over TLS", "cargo xtask campaign --tls --seeds 0..10", campaign::over_tls_in_ci)?;
     timed("invariants", "cargo xtask tidy", tidy::run)?;
     eprintln!("ci: all is well");
     Ok(())

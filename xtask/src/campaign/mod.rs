@@ -11,7 +11,7 @@ mod tls;
 
 use std::{ops::Range, path::PathBuf};
 
-use crate::Failure;
+use crate::{Failure, workspace::Workspace};
 
 /// Runs the campaign.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -19,6 +19,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         return sweep::run(options, &tls::Tls::new()?);
     }
     Err(Failure::Check("the campaign in process cannot be run in this version yet".to_owned()))
+}
+
+/// Runs what CI runs of the one over TLS, whether it was run before or not.
+pub(crate) fn over_tls_in_ci() -> Result<(), Failure> {
+    let figures = Workspace::read()?.root.join("target/campaign/ci-b.json");
+    if figures.exists() {
+        std::fs::remove_file(&figures).map_err(|error| Failure::broken(figures.display(), error))?;
+    }
+    run(&Options { seeds: 0..10, tls: true, steps: None, figures: Some(figures) })
 }
 
 /// Is the process that the campaign over TLS kills.
