@@ -124,3 +124,22 @@ fn evidence(story: &[String], tag: Option<&str>) -> String {
     let lines = story.iter().filter(|line| forms.iter().any(|form| line.contains(form.as_str())));
     lines.fold(String::new(), |all, line| all + "\n  journal: " + line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_told_with_the_lines_of_its_submission_and_of_no_other() {
+        let story = ["{\"tag\":\"s1\"}", "{\"id\":\"s1.2\"}", "{\"tag\":\"s12\"}", "{\"id\":\"s12.1\"}"];
+        let told = evidence(&story.map(str::to_owned), Some("s1"));
+        assert_eq!(told, "\n  journal: {\"tag\":\"s1\"}\n  journal: {\"id\":\"s1.2\"}");
+        assert_eq!(evidence(&story.map(str::to_owned), None), "");
+    }
+
+    #[test]
+    fn what_could_not_be_run_is_no_success() {
+        let ran = broken(&Failure::Check("no emulator".to_owned()));
+        assert!(!ran.figures.against.is_clean() && ran.findings[0].words.contains("no emulator"));
+    }
+}

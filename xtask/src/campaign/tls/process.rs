@@ -64,7 +64,13 @@ impl Worker {
     pub(super) fn start(order: &Order) -> Result<Self, Failure> {
         let words = File::options().create(true).append(true).open(order.folder.join(WORDS)).map_err(broken)?;
         let mut command = Command::new(std::env::current_exe().map_err(broken)?);
-        command.arg("campaign-worker").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(words);
+        command.arg("campaign-worker").stderr(words);
+        Self::begin(command, order)
+    }
+
+    /// Starts what does a worker's work, and gives it its order.
+    pub(super) fn begin(mut command: Command, order: &Order) -> Result<Self, Failure> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().map_err(broken)?;
         let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
         let (sender, notes) = mpsc::channel();

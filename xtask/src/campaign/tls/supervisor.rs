@@ -67,7 +67,7 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
             service: emulator.service.clone(),
         };
         let lag = Duration::from_micros(dice.u64(0..12_000));
-        match watch(Worker::start(&order)?, kills.next(), lag)? {
+        match watch(Worker::start(&order)?, kills.next(), lag, HANGS)? {
             End::Killed => restarts += 1,
             End::Done => break,
             End::Hung => {
@@ -109,10 +109,10 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
     Ok(Ran { figures: verdict.figures, findings, ledger: evidence.ledger, story: story(folder)? })
 }
 
-/// Listens to a worker until it is done, hangs, or is killed: after `until`, if there is such a time, or `lag` after it announced that
-/// it goes no further.
+/// Listens to a worker until it is done, writes nothing for as long as `hangs`, or is killed: after `until`, if there is such a time, or
+/// `lag` after it announced that it goes no further.
 #[expect(clippy::disallowed_methods, reason = "a process is killed in real time")]
-fn watch(mut worker: Worker, until: Option<Duration>, lag: Duration) -> Result<End, Failure> {
+fn watch(mut worker: Worker, until: Option<Duration>, lag: Duration, hangs: Duration) -> Result<End, Failure> {
     let began = Instant::now();
     let mut heard = began;
     let mut dies = until.and_then(|until| began.checked_add(until));
@@ -122,11 +122,11 @@ fn watch(mut worker: Worker, until: Option<Duration>, lag: Duration) -> Result<E
             worker.kill();
             return Ok(End::Killed);
         }
-        if now.duration_since(heard) > HANGS {
+        if now.duration_since(heard) > hangs {
             worker.kill();
             return Ok(End::Hung);
         }
-        let patience = dies.map_or(HANGS, |dies| dies.duration_since(now));
+        let patience = dies.map_or(hangs, |dies| dies.duration_since(now));
         match worker.notes.recv_timeout(patience) {
             Ok(Note::Progress) => heard = Instant::now(),
             // What is on its way may come to any point by then; what stands still is where it is.
@@ -181,4 +181,60 @@ fn leaks(folder: &Path, secret: &str) -> Result<Vec<Finding>, Failure> {
         }
     }
     Ok(findings)
+}
+
+#[cfg(all(test, unix))]
+#[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::campaign::tls::order::Service;
+
+    const LONG: Duration = Duration::from_secs(600);
+
+    /// How a worker ends that does this, in the words of a shell.
+    fn ends(script: &str, until: Option<Duration>, hangs: Duration) -> End {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]);
+        let (origin, folder, service) = (String::new(), "/".into(), Service::default());
+        let order = Order { seed: 1, steps: 1, incarnation: 0, origin, folder, service };
+        watch(Worker::begin(shell, &order).unwrap(), until, Duration::ZERO, hangs).unwrap()
+    }
+
+    #[test]
+    fn a_worker_is_killed_when_its_time_has_come_or_where_it_says_that_it_may_be() {
+        assert_eq!(ends("cat > /dev/null", Some(Duration::ZERO), LONG), End::Killed);
+        for stand in [Stand::Written, Stand::Departed, Stand::Answered] {
+            let script = format!("echo '{{\"stands\":\"{stand:?}\"}}'; cat > /dev/null");
+            assert_eq!(ends(&script, None, LONG), End::Killed, "{stand:?}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_ends_by_itself_is_told_by_how_it_ended() {
+        assert_eq!(ends("read order; echo '\"progress\"'; echo '\"done\"'", None, LONG), End::Done);
+        assert_eq!(ends("read order; exit 101", None, LONG), End::Broken(Some(PANICKED)));
+        assert_eq!(ends("read order; echo '\"progress\"'", None, LONG), End::Broken(Some(0)));
+    }
+
+    #[test]
+    fn a_worker_that_writes_nothing_any_more_hangs() {
+        assert_eq!(ends("cat > /dev/null", None, Duration::ZERO), End::Hung);
+    }
+
+    #[test]
+    fn a_secret_in_what_either_wrote_is_found() {
+        let folder = std::env::temp_dir().join(format!("campaign-leaks-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in [JOURNAL, LOG, WORDS] {
+            std::fs::write(folder.join(name), "nothing").unwrap();
+        }
+        assert_eq!(leaks(&folder, "a~secret").unwrap().len(), 0);
+        std::fs::write(folder.join(WORDS), "it was a~secret").unwrap();
+        std::fs::write(folder.join(LOG), "/blobs/a.zip?sig=q%2BabcDEF0123456").unwrap();
+        let found = leaks(&folder, "a~secret").unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
 }
