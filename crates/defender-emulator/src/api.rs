@@ -141,7 +141,8 @@ fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum:
         (Route::Call(call), Ok(body)) => handle(service, &call, head, &body),
     };
     let effect = answer.as_ref().map_or(Effect::None, |answer| answer.effect.clone());
-    let mut response = answer.map_err(|problem| problem.targeted(service.settings.targets)).into_response();
+    let mut response =
+        answer.map_err(|problem| problem.targeted(service.settings.targets, service.new_id())).into_response();
     // Every answer has an id of its own in this header, which the service's support asks for.
     if let Ok(id) = HeaderValue::try_from(service.new_id().to_string()) {
         response.headers_mut().insert(HeaderName::from_static("mise-correlation-id"), id);

@@ -71,14 +71,16 @@ mod tests {
     use super::*;
     use crate::{
         identity::{AUDIENCE, Identity},
+        ids::Ids,
         jwt::TokenKey,
         service::{Settings, Urls},
     };
 
     fn service() -> Service {
-        let secrets = (Identity::generate().unwrap(), TokenKey::generate().unwrap());
+        let ids = Ids::new(None);
+        let secrets = (Identity::generate(&ids).unwrap(), TokenKey::generate().unwrap());
         let clock = Arc::new(ManualClock::new());
-        Service::new(clock, Urls::default(), secrets, Vec::new(), Settings::default())
+        Service::new(clock, Urls::default(), (ids, secrets), Vec::new(), Settings::default())
     }
 
     /// Calls with a token that is good but for what `change` does to it.

@@ -10,6 +10,7 @@ use crate::{
     certificate::Certificates,
     hand_clock::HandClock,
     identity::{Identity, ROLES},
+    ids::Ids,
     jwt::TokenKey,
     log::Log,
     server::Server,
@@ -113,6 +114,13 @@ impl EmulatorBuilder {
     /// never get an answer, so that a client must have limits of time.
     pub fn chaotic(mut self, seed: u64, rate: f64) -> Self {
         self.settings.chaos = Some((seed, rate));
+        self
+    }
+
+    /// Makes the ids of the tenant, the application, the actions and the answers from this seed, so that a run can be repeated
+    /// to the letter. Secret and keys are new at each start all the same. Default: none that another start has.
+    pub fn ids(mut self, seed: u64) -> Self {
+        self.settings.ids = Some(seed);
         self
     }
 
@@ -278,8 +286,9 @@ impl EmulatorBuilder {
     }
 
     fn service(self, urls: Urls) -> Result<Service, Error> {
-        let secrets = (Identity::generate()?, TokenKey::generate()?);
+        let ids = Ids::new(self.settings.ids);
+        let secrets = (Identity::generate(&ids)?, TokenKey::generate()?);
         let roles = ROLES.into_iter().filter(|role| !self.left_out.iter().any(|left_out| left_out == role)).collect();
-        Ok(Service::new(self.clock, urls, secrets, roles, self.settings))
+        Ok(Service::new(self.clock, urls, (ids, secrets), roles, self.settings))
     }
 }

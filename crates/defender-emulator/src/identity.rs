@@ -1,9 +1,8 @@
 //! Who asks: one tenant, one application in it, and the machines that it looks after, new at each start.
 
 use aws_lc_rs::rand;
-use uuid::Uuid;
 
-use crate::Error;
+use crate::{Error, ids::Ids};
 
 /// What a token for the API is for, and what a scope asks for with `/.default` behind it.
 ///
@@ -63,12 +62,9 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn generate() -> Result<Self, Error> {
-        Ok(Self {
-            tenant_id: Uuid::new_v4().to_string(),
-            client_id: Uuid::new_v4().to_string(),
-            client_secret: secret()?,
-        })
+    /// With these ids, and a secret that no other start has.
+    pub(crate) fn generate(ids: &Ids) -> Result<Self, Error> {
+        Ok(Self { tenant_id: ids.next().to_string(), client_id: ids.next().to_string(), client_secret: secret()? })
     }
 }
 

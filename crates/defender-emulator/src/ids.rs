@@ -14,10 +14,13 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// From a seed that no other start has.
-    pub(crate) fn new() -> Self {
-        let (high, low) = Uuid::new_v4().as_u64_pair();
-        Self { seed: high ^ low.rotate_left(32), made: AtomicU64::new(0) }
+    /// From this seed, or from one that no other start has.
+    pub(crate) fn new(seed: Option<u64>) -> Self {
+        let fresh = || {
+            let (high, low) = Uuid::new_v4().as_u64_pair();
+            high ^ low.rotate_left(32)
+        };
+        Self { seed: seed.unwrap_or_else(fresh), made: AtomicU64::new(0) }
     }
 
     pub(crate) fn next(&self) -> Uuid {
@@ -37,10 +40,20 @@ mod tests {
 
     #[test]
     fn no_two_are_alike() {
-        let (one, other) = (Ids::new(), Ids::new());
+        let (one, other) = (Ids::new(None), Ids::new(None));
         let ids: BTreeSet<_> =
             (0..20_000).map(|number| if number % 2 == 0 { one.next() } else { other.next() }).collect();
         assert_eq!(ids.len(), 20_000);
         assert!(ids.iter().all(|id| id.get_version_num() == 4));
+    }
+
+    #[test]
+    fn a_seed_makes_the_same_each_time_and_another_does_not() {
+        let made = |seed| {
+            let ids = Ids::new(Some(seed));
+            [ids.next(), ids.next(), ids.next()]
+        };
+        assert_eq!(made(7), made(7));
+        assert_ne!(made(7), made(8));
     }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Problem {
     code: &'static str,
     message: String,
     targets: Targets,
+    /// The target's id; a new one, if none.
+    id: Option<Uuid>,
     header: Option<(HeaderName, String)>,
 }
 
@@ -33,8 +35,7 @@ pub enum Targets {
 }
 
 impl Targets {
-    fn new_id(self) -> String {
-        let id = Uuid::new_v4();
+    fn written(self, id: Uuid) -> String {
         match self {
             Self::Guid => id.to_string(),
             Self::Opaque => format!("|3{:05x}", id.as_fields().0 & 0xf_ffff),
@@ -44,7 +45,7 @@ impl Targets {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), targets: Targets::Guid, header: None }
+        Self { status, code, message: message.into(), targets: Targets::Guid, id: None, header: None }
     }
 
     /// A query that is not understood: an empty code, `details` and no target, as in microsoft-365-docs#12682.
@@ -78,9 +79,9 @@ impl Problem {
         Self { header: retry_after.map(|when| (RETRY_AFTER, when)), ..problem }
     }
 
-    /// With a target of this form.
-    pub(crate) fn targeted(self, targets: Targets) -> Self {
-        Self { targets, ..self }
+    /// With this target, in this form.
+    pub(crate) fn targeted(self, targets: Targets, id: Uuid) -> Self {
+        Self { targets, id: Some(id), ..self }
     }
 
     /// With a header of its own.
@@ -103,7 +104,8 @@ impl IntoResponse for Problem {
         let body = match self.code {
             "" => json!({ "error": { "code": "", "message": self.message, "details": [] } }),
             code => {
-                json!({ "error": { "code": code, "message": self.message, "target": self.targets.new_id() } })
+                let target = self.targets.written(self.id.unwrap_or_else(Uuid::new_v4));
+                json!({ "error": { "code": code, "message": self.message, "target": target } })
             }
         };
         let kind = [(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))];

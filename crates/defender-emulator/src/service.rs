@@ -86,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) retry_after: RetryAfterForm,
     /// A seed, and how many in 1 it spoils.
     pub(crate) chaos: Option<(u64, f64)>,
+    /// The seed of all ids.
+    pub(crate) ids: Option<u64>,
     pub(crate) in_operator: InOperator,
     pub(crate) investigations: Investigations,
     pub(crate) transcripts: Transcripts,
@@ -116,6 +118,7 @@ impl Default for Settings {
             quotas: Quotas::Enforced,
             retry_after: RetryAfterForm::Seconds,
             chaos: None,
+            ids: None,
             in_operator: InOperator::default(),
             investigations: Investigations::default(),
             transcripts: Transcripts::default(),
@@ -146,7 +149,7 @@ impl Service {
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
         urls: Urls,
-        (identity, key): (Identity, TokenKey),
+        (ids, (identity, key)): (Ids, (Identity, TokenKey)),
         roles: Vec<&'static str>,
         settings: Settings,
     ) -> Self {
@@ -183,7 +186,7 @@ impl Service {
             meter: Meter::default(),
             ledger: Ledger::default(),
             grants: crate::grants::Grants::default(),
-            ids: Ids::new(),
+            ids,
             date: HttpDate::default(),
             world: Mutex::new(world),
         }
