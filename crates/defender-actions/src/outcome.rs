@@ -52,15 +52,22 @@ impl Sending<'_> {
     /// was there already.
     pub(crate) fn answered(&self, record: MachineAction, departed: Timestamp) -> Result<Submitted, Error> {
         let inner = self.client.inner();
-        let is_new =
-            inner.claimed.claim(&record.id, inner.clock.elapsed()) && !inner.claimed.was_seen(&record.id, departed);
+        let was_seen = inner.claimed.was_seen(&record.id, departed);
         let sent = inner.service_time.at(departed);
         let is_older = record.creation_date_time_utc.is_some_and(|created| created < before(sent, SKEW));
-        let says_otherwise = record.requestor_comment.is_some() && !self.intent.has_comment_of(&record)
+        // A record that has neither says nothing; one with a comment alone is that of whoever sent no external id.
+        let says_otherwise = record.requestor_comment.is_some() && !self.intent.is_echoed_by(&record)
             || record.external_id.is_some() && !self.intent.has_external_id_of(&record);
-        if is_new && !is_older && !says_otherwise && self.intent.is_of_kind(&record) {
+        // What is joined is not claimed: it may be that of another submission of this client, which has no answer yet.
+        if !was_seen
+            && !is_older
+            && !says_otherwise
+            && self.intent.is_of_kind(&record)
+            && inner.claimed.claim(&record.id, inner.clock.elapsed())
+        {
             return Ok(self.submitted(record, Origin::Created));
         }
+        inner.saw(&record);
         self.joined(record)
     }
 
@@ -70,7 +77,9 @@ impl Sending<'_> {
         let date = refused.date().unwrap_or_else(|| inner.service_time.at(inner.clock.now()));
         let was_active = |action: &MachineAction| {
             let ended_since = action.last_update_date_time_utc.is_some_and(|updated| updated > date);
-            self.intent.is_of_kind(action) && (!action.status.is_terminal() || ended_since)
+            // What was made later is not what it was refused for.
+            let is_later = action.creation_date_time_utc.is_some_and(|created| before(created, SKEW) > date);
+            self.intent.is_of_kind(action) && !is_later && (!action.status.is_terminal() || ended_since)
         };
         let all = || self.of_kind();
         let found = self.search(all, |actions| {
@@ -81,10 +90,7 @@ impl Sending<'_> {
         });
         match found.await {
             Ok(found) => match found.into_iter().next() {
-                Some(action) => {
-                    inner.claimed.claim(&action.id, inner.clock.elapsed());
-                    self.joined(action)
-                }
+                Some(action) => self.joined(action),
                 None => Err(refused),
             },
             Err(unreadable) => Err(refused.because(unreadable)),
@@ -121,6 +127,7 @@ impl Sending<'_> {
                         && action.creation_date_time_utc.is_some_and(|created| (from..=to).contains(&created))
                         && is_ours(action)
                         && !inner.claimed.is_claimed(&action.id)
+                        && !inner.claimed.was_seen(&action.id, self.since)
                 };
                 let candidates = actions.into_iter().filter(is_candidate).collect();
                 // Another submission of this client may be about to be answered with it.

@@ -130,6 +130,8 @@ impl<A: Action> Perform<A> {
         let same_intent = |existing: &MachineAction| self.is_meant(existing);
         let mut sendings = if self.resend_if_lost { 2_u8 } else { 1 };
         let (mut attempts, mut since) = (0_u32, None);
+        // That of a sending that may still have taken effect, or may yet.
+        let mut doubt = None;
         let outcome = loop {
             let (asked_at, departure) = (client.inner().clock.now(), Departure::default());
             let asking = client.inner().claimed.asking(intent, departure.clone());
@@ -161,12 +163,21 @@ impl<A: Action> Perform<A> {
                 ErrorKind::OutcomeUnknown => {
                     telling.looking(&error);
                     match Box::pin(sending.recover(error)).await {
-                        Err(unknown) if unknown.reason() == Some(UnknownReason::NothingFound) && sendings > 0 => {}
+                        Err(unknown) if unknown.reason() == Some(UnknownReason::NothingFound) && sendings > 0 => {
+                            doubt = Some(unknown);
+                        }
                         known => break known,
                     }
                 }
                 _ => break Err(error),
             }
+        };
+        let outcome = match (outcome, doubt) {
+            // Whatever became of the second sending, it says nothing of the first.
+            (Err(error), Some(doubt)) if !error.is_outcome_unknown() => {
+                Err(doubt.caused_by(error).after(attempts, None))
+            }
+            (outcome, _) => outcome,
         };
         (outcome, attempts)
     }

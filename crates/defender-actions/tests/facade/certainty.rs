@@ -145,6 +145,83 @@ async fn an_action_that_was_seen_before_the_sending_is_joined_and_one_that_was_s
 }
 
 #[tokio::test]
+async fn an_action_without_the_external_id_that_was_sent_is_not_told_as_new() {
+    let service = Service::new(Repeats::AnsweredWithTheFirst);
+    service.foreign(&json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}));
+    let ask = service.client().machine(machine()).unrestrict_code_execution("Cleaned").external_id("ours").send();
+    assert_eq!(service.clock().run(ask).await.unwrap().origin(), Origin::Joined);
+}
+
+#[tokio::test]
+async fn an_action_with_an_external_id_is_not_recovered_by_who_sent_none() {
+    let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]);
+    service.foreign(&json!({
+        "machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned", "externalId": "theirs",
+    }));
+    assert_eq!(unrestrict(&service).await.unwrap_err().reason(), Some(UnknownReason::NothingFound));
+}
+
+#[tokio::test]
+async fn who_made_an_action_is_told_so_though_another_of_its_client_was_answered_with_it_first() {
+    let service = Service::new(Repeats::AnsweredWithTheFirst).breaking([Break::BodyLate]);
+    let client = service.client();
+    let asks = |comment| client.machine(machine()).unrestrict_code_execution(comment).send();
+    let both = futures_util::future::join(asks("Cleaned"), asks("Another reason"));
+    let (first, second) = service.clock().run(both).await;
+    assert_eq!([first.unwrap().origin(), second.unwrap().origin()], [Origin::Created, Origin::Joined]);
+}
+
+#[tokio::test]
+async fn what_was_joined_before_the_sending_is_not_recovered() {
+    let service = Service::new(Repeats::Refused);
+    service.foreign(&json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}));
+    let client = service.client();
+    let ask = || client.machine(machine()).unrestrict_code_execution("Cleaned").send();
+    assert_eq!(service.clock().run(ask()).await.unwrap().origin(), Origin::Joined);
+    service.clock().advance(Duration::from_secs(1));
+    let service = service.breaking([Break::BeforeTheEffect]);
+    let error = service.clock().run(ask()).await.unwrap_err();
+    assert_eq!(error.reason(), Some(UnknownReason::NothingFound));
+}
+
+#[tokio::test]
+async fn an_action_that_was_made_after_a_refusal_is_not_what_it_was_refused_for() {
+    let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "y"});
+    // The one that stood in the way is never seen, and another comes later.
+    let service = Service::new(Repeats::Refused).with_lag(Duration::from_secs(600));
+    service.foreign(&theirs);
+    let client = service.client();
+    let asked = client.machine(machine()).unrestrict_code_execution("Cleaned").send();
+    let later = async {
+        service.clock().sleep(Duration::from_secs(20)).await;
+        service.clone().with_lag(Duration::ZERO).foreign(&theirs);
+    };
+    let (outcome, ()) = service.clock().run(futures_util::future::join(asked, later)).await;
+    let error = outcome.unwrap_err();
+    assert_eq!((error.kind(), error.action()), (ErrorKind::AlreadyInProgress, None));
+}
+
+#[tokio::test]
+async fn whatever_becomes_of_a_second_sending_the_first_stays_in_doubt() {
+    let again = |service: &Service| {
+        service.client().machine(machine()).unrestrict_code_execution("Cleaned").resend_if_lost().send()
+    };
+    // The first took effect and is not seen; the second is refused for it.
+    let service = Service::new(Repeats::Refused).breaking([Break::AfterTheEffect]).with_lag(Duration::from_secs(600));
+    let error = service.clock().run(again(&service)).await.unwrap_err();
+    assert_eq!((error.kind(), service.ledger()), (ErrorKind::OutcomeUnknown, (2, 1)));
+    assert!(error.intent().is_some() && !error.never_sent() && error.attempts() == 2, "{error:?}");
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("is pending on this machine already"), "{why}");
+    // The first took effect and is not seen; the second certainly never arrives.
+    let never = [Break::AfterTheEffect].into_iter().chain([Break::BeforeSending; 5]);
+    let service = Service::new(Repeats::Refused).breaking(never).with_lag(Duration::from_secs(600));
+    let error = service.clock().run(again(&service)).await.unwrap_err();
+    assert_eq!((error.kind(), service.ledger()), (ErrorKind::OutcomeUnknown, (1, 1)));
+    assert!(error.intent().is_some() && !error.never_sent() && !error.is_retryable());
+}
+
+#[tokio::test]
 async fn what_cannot_be_looked_for_is_not_sent_again() {
     let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]).refusing_lists();
     let asked = service.client().machine(machine()).unrestrict_code_execution("Cleaned").resend_if_lost();
