@@ -71,6 +71,7 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     })?;
     timed("conformance", "cargo xtask conformance", || conformance::run(&conformance::Target::default()))?;
     timed("walk-through", "cargo xtask walkthrough", conformance::walkthrough::run)?;
+    timed("campaign", "cargo xtask campaign --seeds 0..100", || campaign::run(&campaign::Options::of(0..100)))?;
     timed("breaks", "cargo xtask breaks --check", || {
         breaks::run(&breaks::Options { check: true, ..breaks::Options::default() })
     })?;

@@ -22,6 +22,9 @@ pub(crate) struct Figures {
     pub(crate) effects: u64,
     /// How many calls arrived, by operation.
     pub(crate) calls: BTreeMap<String, u64>,
+    /// In how many tenants some window of an hour was full.
+    #[serde(default)]
+    pub(crate) full_hours: u64,
     pub(crate) ways: Ways,
     pub(crate) against: Against,
 }
@@ -129,12 +132,13 @@ impl Ways {
 
 impl AddAssign<&Self> for Figures {
     fn add_assign(&mut self, other: &Self) {
-        let Self { seeds, actions, posts, effects, calls, ways, against } = self;
+        let Self { seeds, actions, posts, effects, calls, full_hours, ways, against } = self;
         let sum = |into: &mut u64, more: u64| *into = into.saturating_add(more);
         sum(seeds, other.seeds);
         sum(actions, other.actions);
         sum(posts, other.posts);
         sum(effects, other.effects);
+        sum(full_hours, other.full_hours);
         for (operation, count) in &other.calls {
             sum(calls.entry(operation.clone()).or_default(), *count);
         }
@@ -171,6 +175,7 @@ impl fmt::Display for Figures {
             ("actions", self.actions),
             ("POSTs received", self.posts),
             ("effects", self.effects),
+            ("tenants with a full hour", self.full_hours),
         ] {
             writeln!(f, "{name:<28} {count:>12}")?;
         }
@@ -193,7 +198,7 @@ mod tests {
 
     fn ones() -> Figures {
         let json = serde_json::json!({
-            "seeds": 1, "actions": 1, "posts": 1, "effects": 1, "calls": {"Isolate": 1},
+            "seeds": 1, "actions": 1, "posts": 1, "effects": 1, "calls": {"Isolate": 1}, "full_hours": 1,
             "ways": {"created": 1, "joined": 1, "recovered": 1, "unknown": 1, "dropped": 1, "restarts": 1},
             "against": {
                 "sent_twice": 1, "wrong_ok": 1, "lost_silently": 1, "false_claim": 1, "quota_passed": 1, "secrets": 1,
@@ -244,7 +249,7 @@ mod tests {
     #[test]
     fn every_figure_is_printed() {
         let printed = ones().to_string();
-        assert_eq!(printed.lines().count(), 4 + 6 + 1 + 8);
+        assert_eq!(printed.lines().count(), 5 + 6 + 1 + 8);
         assert!(printed.lines().all(|line| line.ends_with(" 1")), "{printed}");
     }
 }

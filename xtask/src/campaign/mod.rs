@@ -1,13 +1,25 @@
 //! The campaign of faults: the promises, judged at scale by a driver that believes nothing that the client says until the
 //! emulator's ledger agrees.
-#![allow(dead_code, reason = "the two drivers are built on these")]
 
+mod arrivals;
+mod asked;
+mod canary;
+mod dice;
 mod evidence;
+mod executor;
 mod figures;
+mod flow;
+mod in_process;
 mod judge;
+mod plan;
+mod rival;
 mod sweep;
 mod tally;
+mod tenant;
 mod tls;
+mod wall;
+mod wire;
+mod world;
 
 use std::{ops::Range, path::PathBuf};
 
@@ -18,7 +30,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.tls {
         return sweep::run(options, &tls::Tls::new()?);
     }
-    Err(Failure::Check("the campaign in process cannot be run in this version yet".to_owned()))
+    sweep::run(options, &in_process::InProcess)
 }
 
 /// Runs what CI runs of the one over TLS, whether it was run before or not.
@@ -45,6 +57,13 @@ pub(crate) struct Options {
     pub(crate) steps: Option<u32>,
     /// Where the figures are kept. Default: `target/campaign/a.json`, of the one over TLS `b.json`.
     pub(crate) figures: Option<PathBuf>,
+}
+
+impl Options {
+    /// These seeds, in process, with every default.
+    pub(crate) fn of(seeds: Range<u64>) -> Self {
+        Self { seeds, tls: false, steps: None, figures: None }
+    }
 }
 
 /// What the command line says, before it is known to be whole.

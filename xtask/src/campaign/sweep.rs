@@ -9,6 +9,8 @@ use std::{
     },
 };
 
+use serde_json::Value;
+
 use super::{
     Options,
     evidence::LedgerEntry,
@@ -193,10 +195,16 @@ fn report(campaign: &dyn Campaign, seed: u64, steps: u32, ran: &Ran) -> String {
     };
     for finding in &ran.findings {
         line(format!("seed {seed}: {:?}: {}", finding.count, finding.words));
-        for entry in ran.ledger.iter().filter(|entry| finding.tag.is_some() && entry.tag() == finding.tag.as_deref()) {
+        let is_its_own = |entry: &LedgerEntry| finding.tag.is_some() && entry.tag() == finding.tag.as_deref();
+        let is_named = |entry: &LedgerEntry| entry.action_id.as_deref().is_some_and(|id| finding.words.contains(id));
+        for entry in ran.ledger.iter().filter(|entry| is_its_own(entry) || is_named(entry)) {
             let id = entry.client_request_id.as_deref().unwrap_or_default();
             let (at, action) = (entry.at.as_secs_f64(), entry.action_id.as_deref().unwrap_or("-"));
-            line(format!("  {at:>10.3} s  {id}  POST {}  {}  {:?} {action}", entry.path, entry.status, entry.effect));
+            let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
+            let said = |name| body.get(name).cloned().unwrap_or_default();
+            let words = format!("{} {}", said("Comment"), said("ExternalId"));
+            let path = entry.path.trim_start_matches("/api/");
+            line(format!("  {at:>10.3} s  {id}  {path}  {words}  {}  {:?} {action}", entry.status, entry.effect));
         }
     }
     if !ran.findings.is_empty() {
@@ -245,7 +253,7 @@ mod tests {
                 let (count, tag) = (Count::WrongOk, Some("s6".to_owned()));
                 ran.findings.push(Finding { count, tag, words: "s6: it is not so".to_owned() });
                 let client_request_id = Some("s6.1".to_owned());
-                ran.ledger.push(LedgerEntry { client_request_id, path: "/p".to_owned(), ..LedgerEntry::default() });
+                ran.ledger.push(LedgerEntry { client_request_id, path: "/api/p".to_owned(), ..LedgerEntry::default() });
                 ran.figures.against.note(count);
             }
             ran
@@ -263,7 +271,7 @@ mod tests {
         let told = report(&Toy, 5, steps, &ran);
         let lines: Vec<_> = told.lines().collect();
         assert_eq!(lines.first(), Some(&"seed 5: WrongOk: s6: it is not so"));
-        assert!(lines[1].contains("s6.1  POST /p"), "{told}");
+        assert!(lines[1].contains("s6.1  p "), "{told}");
         assert_eq!(lines.last(), Some(&"  again: cargo xtask campaign --toy --seeds 5..6 --steps 7"));
         assert_eq!(report(&Toy, 4, 20, &attempt(&Toy, 4, 20)), "");
     }

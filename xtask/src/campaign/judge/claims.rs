@@ -13,7 +13,7 @@ use crate::campaign::{
     figures::Count,
 };
 
-/// By how much the client may be out in comparing times: 5 s that it allows for the skew of clocks, a second that the header `Date`
+/// By how much the client may be out in comparing times, beside what answers take: 5 s that it allows for the skew of clocks, a second that the header `Date`
 /// does not tell, and a second that a record's dates may lack.
 const SLACK: Duration = Duration::from_secs(7);
 
@@ -50,6 +50,10 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Finding> {
 }
 
 impl<'e> Case<'e> {
+    fn slack(&self) -> Duration {
+        SLACK.saturating_add(self.evidence.lateness)
+    }
+
     fn check(&self, claim: &Claim) -> Result<(), Wrong> {
         match &claim.said {
             Said::Submitted { origin, id } => {
@@ -80,16 +84,12 @@ impl<'e> Case<'e> {
         }
     }
 
-    fn slack(&self) -> Duration {
-        SLACK.saturating_add(self.evidence.lateness)
-    }
-
     fn record(&self, id: &str) -> Result<&'e Record, Wrong> {
         self.records.get(id).copied().ok_or_else(|| (Count::WrongOk, format!("there is no action {id}")))
     }
 
     /// `Created` is an action that one of its POSTs made. It may be that which answered one, where nothing in the world tells the
-    /// two apart: of the same words, without an external id of its own, and a few seconds old at most.
+    /// two apart: of the same words, without an external id, and a few seconds old at most.
     fn created(&self, submission: &Submission, id: &str) -> Result<(), Wrong> {
         let own = self.posts(&submission.tag);
         if own.iter().any(|post| post.created() == Some(id)) {
@@ -104,7 +104,7 @@ impl<'e> Case<'e> {
         };
         let maker = self.makers.get(id);
         let alike = maker.is_some_and(|maker| {
-            is_nameless_twin(submission, maker) && maker.at.saturating_add(self.slack()) >= answered.departed()
+            is_twin(submission, maker) && maker.at.saturating_add(self.slack()) >= answered.departed()
         });
         so(alike, Count::WrongOk, || format!("Created is {id}, which was there before its POST was answered with it"))
     }
@@ -217,14 +217,10 @@ impl<'e> Case<'e> {
 
 /// Whether the POST says just what the submission says, and neither has an id of its own.
 fn is_twin(submission: &Submission, post: &LedgerEntry) -> bool {
-    submission.external_id().is_none() && is_nameless_twin(submission, post)
-}
-
-/// Whether the POST says just what the submission says, and has no id of its own.
-fn is_nameless_twin(submission: &Submission, post: &LedgerEntry) -> bool {
     let body = body(post);
     let comment = body.get("Comment").and_then(Value::as_str).unwrap_or_default().trim();
-    body.get("ExternalId").is_none_or(Value::is_null) && comment == submission.comment()
+    let has_id = submission.external_id().is_some() || body.get("ExternalId").is_some_and(|id| !id.is_null());
+    !has_id && comment == submission.comment()
 }
 
 fn body(post: &LedgerEntry) -> Value {

@@ -91,12 +91,6 @@ impl Plan {
         }
         Self { steps: drawn, kills }
     }
-
-    /// The step of this tag, which may be that of its cancelling.
-    pub(super) fn step(&self, tag: &str) -> Option<&Step> {
-        let number: usize = tag.get(1..)?.parse().ok()?;
-        self.steps.get(number)
-    }
 }
 
 impl Step {
@@ -218,8 +212,6 @@ mod tests {
         assert_eq!((whole.steps.len(), prefix.steps.len()), (200, 20));
         assert_eq!((shown(&whole, 20), &whole.kills), (shown(&prefix, 20), &prefix.kills));
         assert_ne!(shown(&whole, 20), shown(&Plan::of(8, 20), 20));
-        assert_eq!(whole.step("c13").unwrap().number, 13);
-        assert!(whole.step("s200").is_none() && whole.step("").is_none());
     }
 
     #[test]

@@ -1,0 +1,291 @@
+//! The campaign in process: emulator and clients on one clock that jumps from event to event, on one thread, so that a seed goes
+//! the same way each time.
+
+use std::{sync::Arc, time::Duration};
+
+use defender_transport::Clock;
+use futures_util::StreamExt;
+use serde_json::Value;
+
+use super::{
+    evidence::{Effect, Evidence, LedgerEntry, particulars},
+    executor::{self, Ended, Owner},
+    figures::{Count, Figures},
+    flow,
+    judge::{Finding, judge, quota},
+    plan::{Beside, PROCESSES, STEPS, Step},
+    sweep::{Campaign, Ran},
+    world::World,
+};
+
+/// The campaign in process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InProcess;
+
+/// When all must have ended: the longest wait, and the time in which actions are asked for.
+const OVER: Duration = Duration::from_secs(24 * 3_600);
+
+/// After so long there is nothing any more that lags, and no quota that is used up.
+const AFTERWARDS: Duration = Duration::from_secs(2 * 3_600);
+
+/// So many calls of an operation in an hour fill its window, but for those that never came through.
+const FULL: usize = 1_400;
+
+impl Campaign for InProcess {
+    fn name(&self) -> &'static str {
+        "a"
+    }
+
+    fn flags(&self) -> &'static str {
+        ""
+    }
+
+    fn steps(&self) -> u32 {
+        STEPS
+    }
+
+    fn workers(&self) -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    fn repeats(&self) -> bool {
+        true
+    }
+
+    fn run(&self, seed: u64, steps: u32) -> Ran {
+        run(seed, steps)
+    }
+
+    fn untaken(&self, sum: &Figures) -> Vec<String> {
+        let full = (sum.full_hours == 0).then(|| "a full window of an hour".to_owned());
+        full.into_iter().collect()
+    }
+}
+
+fn run(seed: u64, steps: u32) -> Ran {
+    let world = match World::new(seed) {
+        Ok(world) => world,
+        Err(error) => return broken(&format!("there is no tenant: {error}")),
+    };
+    let driver = drive(Arc::clone(&world), steps);
+    world.spawner.spawn(Owner::Driver, "the driver", driver);
+    let shown = world.canary.clone();
+    let (ended, records) = tracing::subscriber::with_default(shown, || {
+        let ended = executor::run(&world.spawner, &world.clock, OVER);
+        world.clock.advance(AFTERWARDS);
+        (ended, records(&world))
+    });
+    world.canary.look("the emulator's log", &world.log.text());
+    let evidence = evidence(&world, records);
+    sum_up(&world, &evidence, ended)
+}
+
+/// Begins each step in its time.
+async fn drive(world: Arc<World>, steps: u32) {
+    for number in 0..steps {
+        let step = Step::of(&world.tenant, number);
+        world.clock.sleep(step.gap).await;
+        if let Some(by) = world.process(step.process) {
+            let (owner, flow) = (Owner::Client(by.number), flow::step(Arc::clone(&world), step.clone(), by));
+            world.spawner.spawn(owner, step.tag(), flow);
+        }
+        beside(&world, &step);
+    }
+    for process in 0..PROCESSES {
+        wait_for_all(&world, process, steps);
+    }
+}
+
+/// What else happens in the step.
+fn beside(world: &Arc<World>, step: &Step) {
+    let spawn = |name: &str, future: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
+        world.spawner.spawn(Owner::Driver, format!("{name} of step {}", step.number), future);
+    };
+    let machine = world.machines.get(step.machine).map(|machine| machine.as_str().to_owned()).unwrap_or_default();
+    match step.beside {
+        Beside::Nothing => {}
+        Beside::Kill { after } => spawn("the killer", Box::pin(kill(Arc::clone(world), step.process, after))),
+        Beside::Rival { after, in_the_same_words } => {
+            spawn("the rival", Box::pin(rival(Arc::clone(world), step.clone(), after, in_the_same_words)));
+        }
+        Beside::Meddle { after } => spawn("the meddler", Box::pin(meddle(Arc::clone(world), after))),
+        Beside::List => {
+            if let Some(by) = world.process(step.process) {
+                let world = Arc::clone(world);
+                let list = async move {
+                    let mut rows = std::pin::pin!(by.client.actions().stream());
+                    while let Some(row) = rows.next().await {
+                        match row {
+                            Ok(row) => world.canary.look_at("a row", &row),
+                            Err(error) => world.canary.look_at_error("an error", &error),
+                        }
+                    }
+                };
+                spawn("the list", Box::pin(list));
+            }
+        }
+        Beside::Offline => drop(world.emulator.machine_offline(&machine)),
+        Beside::Online => drop(world.emulator.machine_online(&machine)),
+        Beside::WaitForAll => wait_for_all(world, step.process, step.number),
+    }
+}
+
+/// Kills a process, and lets a new one go on from what it has written down.
+async fn kill(world: Arc<World>, process: usize, after: Duration) {
+    world.clock.sleep(after).await;
+    let Some(victim) = world.process(process) else { return };
+    world.spawner.kill(victim.number);
+    let (by, journal) = match world.restart(process) {
+        Ok(Some(restarted)) => restarted,
+        Ok(None) => return,
+        Err(error) => return world.state().broken.push(format!("no new client: {error}")),
+    };
+    for (tag, written) in journal {
+        if let super::world::Written::Intent(_) = written {
+            world.said(&tag, victim.number, false, super::evidence::Said::Nothing);
+        }
+        let flow = flow::resume(Arc::clone(&world), process, tag.clone(), by.clone(), written);
+        world.spawner.spawn(Owner::Client(by.number), format!("{tag}, resumed"), flow);
+    }
+}
+
+/// Another actor asks for the same, in the same words or in others.
+async fn rival(world: Arc<World>, step: Step, after: Duration, in_the_same_words: bool) {
+    let tag = step.tag();
+    let asked = world.state().submissions.iter().find(|submission| submission.tag == tag).cloned();
+    world.clock.sleep(after).await;
+    // The step itself begins a moment later than what is beside it.
+    let asked = asked.or_else(|| world.state().submissions.iter().find(|submission| submission.tag == tag).cloned());
+    let Some(asked) = asked else { return };
+    let mut body = particulars(&asked.body);
+    if let Some(body) = body.as_object_mut() {
+        let comment = if in_the_same_words { asked.comment().to_owned() } else { "Somebody else's reason".to_owned() };
+        body.insert("Comment".to_owned(), Value::from(comment));
+    }
+    let segment = segment(&asked.action_type);
+    world.rival.post(&format!("/api/machines/{}/{segment}", asked.machine), &body).await;
+}
+
+/// Another actor cancels what was last asked for.
+async fn meddle(world: Arc<World>, after: Duration) {
+    world.clock.sleep(after).await;
+    let last = world.emulator.ledger().into_iter().rev().find_map(|entry| match entry.effect {
+        defender_emulator::Effect::Created(id) => Some(id),
+        _ => None,
+    });
+    if let Some(id) = last {
+        let body = serde_json::json!({"Comment": "Not on my watch"});
+        world.rival.post(&format!("/api/machineactions/{id}/cancel"), &body).await;
+    }
+}
+
+fn wait_for_all(world: &Arc<World>, process: usize, number: u32) {
+    let ids = world.left(process);
+    let Some(by) = world.process(process).filter(|_| !ids.is_empty()) else { return };
+    let tag = format!("w{number}-{process}");
+    let flow = flow::wait_together(Arc::clone(world), tag.clone(), by.clone(), ids);
+    world.spawner.spawn(Owner::Client(by.number), tag, flow);
+}
+
+/// Where an action of this type is asked for.
+fn segment(action_type: &str) -> &'static str {
+    match action_type {
+        "RestrictCodeExecution" => "restrictCodeExecution",
+        "UnrestrictCodeExecution" => "unrestrictCodeExecution",
+        "Isolate" => "isolate",
+        "Unisolate" => "unisolate",
+        "RunAntiVirusScan" => "runAntiVirusScan",
+        "StopAndQuarantineFile" => "StopAndQuarantineFile",
+        "CollectInvestigationPackage" => "collectInvestigationPackage",
+        "LiveResponse" => "runliveresponse",
+        _ => "offboard",
+    }
+}
+
+/// What the emulator has at the end.
+fn records(world: &Arc<World>) -> Vec<super::evidence::Record> {
+    let found: Arc<std::sync::Mutex<Option<Vec<_>>>> = Arc::default();
+    let (reader, place) = (Arc::clone(world), Arc::clone(&found));
+    let start = world.clock.now().checked_sub(world.clock.elapsed()).unwrap_or_default();
+    world.spawner.spawn(Owner::Driver, "the reader", async move {
+        let records = reader.rival.records(start).await;
+        *place.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = records;
+    });
+    let ended = executor::run(&world.spawner, &world.clock, Duration::MAX);
+    let found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    found.unwrap_or_else(|| {
+        world.state().broken.push(format!("the emulator's actions cannot be read at the end: {ended:?}"));
+        Vec::new()
+    })
+}
+
+fn evidence(world: &World, records: Vec<super::evidence::Record>) -> Evidence {
+    let (passages, times) = (world.network.passages(), world.log.times());
+    let ledger = world.emulator.ledger().into_iter().map(|entry| {
+        let passage = entry.client_request_id.as_ref().and_then(|id| passages.get(id));
+        let at = entry.client_request_id.as_ref().and_then(|id| times.get(id)).copied().unwrap_or_default();
+        let (effect, action_id) = match entry.effect {
+            defender_emulator::Effect::Created(id) => (Effect::Created, Some(id)),
+            defender_emulator::Effect::Joined(id) => (Effect::Joined, Some(id)),
+            defender_emulator::Effect::Cancelled(id) => (Effect::Cancelled, Some(id)),
+            defender_emulator::Effect::Changed => (Effect::Changed, None),
+            _ => (Effect::None, None),
+        };
+        // What did not reach the client said nothing to it.
+        let status = if passage.is_none_or(|passage| passage.delivered) { entry.status } else { 0 };
+        LedgerEntry {
+            path: entry.path,
+            client_request_id: entry.client_request_id,
+            body: entry.body,
+            status,
+            effect,
+            action_id,
+            at,
+            departed: passage.map(|passage| passage.departed),
+        }
+    });
+    let ledger = ledger.collect();
+    let state = world.state();
+    Evidence {
+        submissions: state.submissions.clone(),
+        claims: state.claims.clone(),
+        ledger,
+        records,
+        arrivals: world.log.arrivals(&passages),
+        lateness: world.tenant.latency.most(),
+        alone: world.tenant.is_long,
+    }
+}
+
+fn sum_up(world: &World, evidence: &Evidence, ended: Ended) -> Ran {
+    let verdict = judge(evidence);
+    let (mut findings, mut figures) = (verdict.findings, verdict.figures);
+    let mut found = |count, words: Vec<String>| {
+        for words in words {
+            figures.against.note(count);
+            findings.push(Finding { count, tag: None, words });
+        }
+    };
+    found(Count::Panic, ended.panics);
+    found(Count::Hang, ended.hangs);
+    found(Count::Secret, world.canary.found());
+    let mut state = world.state();
+    if world.canary.events() == 0 && !evidence.arrivals.is_empty() {
+        state.broken.push("no event of the client was seen, so that no secret could be".to_owned());
+    }
+    // A driver that is broken proves nothing.
+    found(Count::Panic, std::mem::take(&mut state.broken));
+    figures.ways.restarts = state.restarts;
+    figures.full_hours = u64::from(quota::busiest_hour(evidence) >= FULL);
+    Ran { figures, findings, ledger: evidence.ledger.clone(), story: std::mem::take(&mut state.story) }
+}
+
+fn broken(words: &str) -> Ran {
+    let mut figures = Figures { seeds: 1, ..Figures::default() };
+    figures.against.note(Count::Panic);
+    Ran {
+        figures,
+        findings: vec![Finding { count: Count::Panic, tag: None, words: words.to_owned() }],
+        ..Ran::default()
+    }
+}

@@ -1,0 +1,173 @@
+//! What is drawn of a seed for the whole of its tenant: how the service behaves, and how the network.
+
+use std::{sync::Arc, time::Duration};
+
+use defender_emulator::{
+    CreatedStatus, Deflate, Duplicates, Emulator, EmulatorBuilder, FirstUpdate, Fractions, Nulls, Outcome, Quotas,
+    RetryAfterForm, Targets, UpdateName,
+};
+use defender_transport::testing::ManualClock;
+
+use super::{dice::Dice, wire::Latency};
+
+/// How many machines a tenant has.
+pub(crate) const MACHINES: u32 = 50;
+
+/// How a tenant is.
+#[derive(Clone, Debug)]
+pub(crate) struct Tenant {
+    pub(crate) seed: u64,
+    /// One client is alone with the quota, and waits for all its actions for longer than an hour.
+    pub(crate) is_long: bool,
+    /// How many in 1 of all requests go wrong.
+    chaos: f64,
+    pub(crate) pending_for: Duration,
+    running_for: Duration,
+    read_lag: Duration,
+    duplicates: Duplicates,
+    pub(crate) latency: Latency,
+    /// How many of the machines are acted on: on a few, actions meet.
+    pub(crate) machines: usize,
+    /// The longest pause between two steps.
+    pub(crate) pause: Duration,
+    /// By how much the clients' wall is ahead of the service's, in seconds.
+    pub(crate) ahead: i64,
+    outcomes: Vec<Outcome>,
+    dice: Dice,
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Every tenth tenant is a long one.
+const LONG: u64 = 10;
+
+impl Tenant {
+    pub(crate) fn of(seed: u64) -> Self {
+        let mut dice = Dice::of(seed, 0);
+        let is_long = seed % LONG == LONG - 1;
+        let chaos: f64 = dice.one([0.0, 0.02, 0.05, 0.05, 0.1, 0.3]);
+        let duplicates = match dice.below(5) {
+            0 => Duplicates::Refuse,
+            1 => Duplicates::Join,
+            2 => Duplicates::Accept,
+            _ => Duplicates::Seeded(dice.throw()),
+        };
+        let each_way = dice.one([SECOND / 20, SECOND / 2, SECOND * 3, SECOND * 6]);
+        let latency = match dice.below(3) {
+            0 => Latency::None,
+            _ => Latency::UpTo { each_way, late: if is_long { 0 } else { dice.one([0, 0, 1, 3]) } },
+        };
+        let outcomes = (0..dice.below(4)).map(|_| outcome(&mut dice)).collect();
+        Self {
+            seed,
+            is_long,
+            chaos: if is_long { chaos.min(0.02) } else { chaos },
+            // Some are over before the client looks for them, and most go on for a while.
+            pending_for: if is_long {
+                MINUTE * 75
+            } else {
+                dice.one([SECOND / 2, SECOND * 2, SECOND * 8, SECOND * 20, MINUTE, MINUTE * 4, MINUTE * 180])
+            },
+            running_for: dice.one([SECOND / 2, SECOND * 3, SECOND * 15, MINUTE]),
+            read_lag: dice.one([
+                Duration::ZERO,
+                Duration::ZERO,
+                SECOND,
+                SECOND * 5,
+                SECOND * 30,
+                SECOND * 119,
+                SECOND * 500,
+            ]),
+            duplicates,
+            latency,
+            machines: if is_long { 50 } else { usize::try_from(dice.one([2, 5, 15, 50, 50])).unwrap_or(50) },
+            pause: if is_long { SECOND * 4 } else { dice.one([SECOND / 4, SECOND, SECOND * 5, SECOND * 20, MINUTE]) },
+            ahead: dice.one([0, 0, 0, 2, -2, 240, -240]),
+            outcomes,
+            dice,
+        }
+    }
+
+    /// The service, by this clock, with its log going there.
+    pub(crate) fn service(&self, clock: &ManualClock, log: impl std::io::Write + Send + 'static) -> EmulatorBuilder {
+        let mut dice = self.dice.clone();
+        let lifetime = dice.one([60, 330, 900, 3_599]);
+        let builder = Emulator::builder()
+            .clock(Arc::new(clock.clone()))
+            .ids(dice.throw())
+            .chaotic(dice.throw(), self.chaos)
+            .machines(MACHINES)
+            .log(log)
+            .pending_for(self.pending_for)
+            .running_for(self.running_for)
+            .read_lag(self.read_lag)
+            .duplicates(self.duplicates)
+            .token_lifetime(SECOND * lifetime)
+            .link_lifetime(dice.one([SECOND, MINUTE * 30]));
+        let builder = if dice.percent(25) && !self.is_long { builder.quotas(Quotas::Off) } else { builder };
+        builder
+            .retry_after(dice.one([RetryAfterForm::Seconds, RetryAfterForm::Date, RetryAfterForm::Absent]))
+            .deflate(match dice.below(12) {
+                0 => Deflate::Zlib,
+                1 => Deflate::Raw,
+                _ => Deflate::Off,
+            })
+            .created_status(dice.one([CreatedStatus::Documented, CreatedStatus::Created, CreatedStatus::Ok]))
+            .update_name(dice.one([UpdateName::Live, UpdateName::Documented]))
+            .fractions(if dice.percent(50) { Fractions::Seven } else { Fractions::Seeded(dice.throw()) })
+            .nulls(dice.one([Nulls::Written, Nulls::Omitted]))
+            .first_update(dice.one([FirstUpdate::Written, FirstUpdate::Null]))
+            .targets(dice.one([Targets::Guid, Targets::Opaque]))
+            .page_size(dice.one([10_000, 10_000, 100, 20]))
+    }
+
+    /// Tells the service how some of the actions end.
+    pub(crate) fn tell(&self, emulator: &Emulator) {
+        let mut dice = self.dice.clone();
+        let machines = emulator.machine_ids();
+        for outcome in &self.outcomes {
+            for machine in machines.iter().take(self.machines) {
+                if dice.percent(30) {
+                    emulator.outcome(*outcome).on_machine(*machine).times(u32::try_from(dice.below(6)).unwrap_or(1));
+                }
+            }
+        }
+    }
+}
+
+fn outcome(dice: &mut Dice) -> Outcome {
+    match dice.below(4) {
+        0 => Outcome::TimedOut,
+        1 => Outcome::Cancelled,
+        _ => Outcome::Failed { error_hresult: -2_147_024_891 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_draws_the_same_tenant_each_time_and_every_tenth_is_a_long_one() {
+        assert_eq!(format!("{:?}", Tenant::of(17)), format!("{:?}", Tenant::of(17)));
+        assert_ne!(format!("{:?}", Tenant::of(17)), format!("{:?}", Tenant::of(18)));
+        assert_eq!((0..100).filter(|seed| Tenant::of(*seed).is_long).count(), 10);
+    }
+
+    #[test]
+    fn a_hundred_seeds_draw_each_kind_of_tenant() {
+        let tenants: Vec<_> = (0..100).map(Tenant::of).collect();
+        let some = |holds: &dyn Fn(&Tenant) -> bool| assert!(tenants.iter().any(holds));
+        some(&|tenant| tenant.chaos == 0.0);
+        some(&|tenant| tenant.chaos > 0.2);
+        some(&|tenant| tenant.latency == Latency::None);
+        some(&|tenant| matches!(tenant.latency, Latency::UpTo { late: 1.., .. }));
+        some(&|tenant| tenant.read_lag > MINUTE * 2);
+        some(&|tenant| tenant.machines == 2);
+        some(&|tenant| tenant.ahead < 0);
+        for duplicates in [Duplicates::Refuse, Duplicates::Join, Duplicates::Accept] {
+            some(&|tenant| tenant.duplicates == duplicates);
+        }
+    }
+}
