@@ -102,10 +102,12 @@ impl<'e> Case<'e> {
                 Said::Submitted { origin: Origin::Joined, .. } => count(&mut ways.joined),
                 Said::Submitted { origin: Origin::Recovered, .. } => count(&mut ways.recovered),
                 Said::Error(trouble) if trouble.unknown => count(&mut ways.unknown),
-                Said::Nothing => count(&mut ways.dropped),
                 _ => {}
             }
         }
+        // One that is dropped, looked for and killed meanwhile is one.
+        let is_dropped = |claims: &&Vec<&Claim>| claims.iter().any(|claim| claim.said == Said::Nothing);
+        self.said.values().filter(is_dropped).for_each(|_| count(&mut figures.ways.dropped));
         figures
     }
 }
