@@ -55,8 +55,9 @@ impl Sending<'_> {
         let was_seen = inner.claimed.was_seen(&record.id, departed);
         let sent = inner.service_time.at(departed);
         let is_older = record.creation_date_time_utc.is_some_and(|created| created < before(sent, SKEW));
-        // A record that has neither says nothing; one with a comment alone is that of whoever sent no external id.
-        let says_otherwise = record.requestor_comment.is_some() && !self.intent.is_echoed_by(&record)
+        // What is not there says nothing. That holds for the external id too, since no page says that an answer has it, and what
+        // the service has just made must not be told as somebody else's.
+        let says_otherwise = record.requestor_comment.is_some() && !self.intent.has_comment_of(&record)
             || record.external_id.is_some() && !self.intent.has_external_id_of(&record);
         // What is joined is not claimed: it may be that of another submission of this client, which has no answer yet.
         if !was_seen

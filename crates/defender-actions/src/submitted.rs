@@ -11,8 +11,9 @@ pub enum Origin {
     /// The service's answer says so, and the action is new.
     ///
     /// The service may answer with an action that is there already, and one that another process, or another submission of yours
-    /// that has no answer yet, asked for with the same comment within the last few seconds cannot be told from a new one, where
-    /// neither has an external id. No two submissions of one client hold the same action.
+    /// that has no answer yet, asked for with the same comment and without an external id within the last few seconds cannot be
+    /// told from a new one. Where both have external ids, these tell them apart. No two submissions of one client hold the same
+    /// action.
     Created,
     /// An action was there already that is what was asked for, perhaps somebody else's. Nothing new was made.
     Joined,

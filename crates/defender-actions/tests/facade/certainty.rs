@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use defender_actions::{
-    Error, ErrorKind, Origin, Submitted, UnknownReason,
+    DefenderClient, Error, ErrorKind, Origin, Submitted, UnknownReason,
+    auth::StaticCredential,
     model::{LiveResponseCommand, MachineId},
-    transport::Clock,
+    transport::{Body, Clock, testing::MockTransport},
 };
 use futures_util::StreamExt;
+use http::Response;
 use serde_json::json;
 
 use crate::service::{Break, Repeats, Service};
@@ -145,11 +147,16 @@ async fn an_action_that_was_seen_before_the_sending_is_joined_and_one_that_was_s
 }
 
 #[tokio::test]
-async fn an_action_without_the_external_id_that_was_sent_is_not_told_as_new() {
-    let service = Service::new(Repeats::AnsweredWithTheFirst);
-    service.foreign(&json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}));
-    let ask = service.client().machine(machine()).unrestrict_code_execution("Cleaned").external_id("ours").send();
-    assert_eq!(service.clock().run(ask).await.unwrap().origin(), Origin::Joined);
+async fn an_external_id_that_the_answer_leaves_out_does_not_make_it_another_s() {
+    let mut wire = MockTransport::new();
+    wire.expect_send().times(1).returning(|_| {
+        let record =
+            r#"{"id":"a","type":"LiveResponse","requestorComment":"Look","status":"Pending","machineId":"m1"}"#;
+        Ok(Response::builder().status(201).body(Body::from(record)).unwrap())
+    });
+    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire).build().unwrap();
+    let session = client.machine(machine()).run_live_response("Look", [LiveResponseCommand::run_script("a.ps1")]);
+    assert_eq!(session.external_id("ours").await.unwrap().origin(), Origin::Created);
 }
 
 #[tokio::test]

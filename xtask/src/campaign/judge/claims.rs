@@ -89,7 +89,7 @@ impl<'e> Case<'e> {
     }
 
     /// `Created` is an action that one of its POSTs made. It may be that which answered one, where nothing in the world tells the
-    /// two apart: of the same words, without an external id, and a few seconds old at most.
+    /// two apart: of the same words, made without an external id, and a few seconds old at most.
     fn created(&self, submission: &Submission, id: &str) -> Result<(), Wrong> {
         let own = self.posts(&submission.tag);
         if own.iter().any(|post| post.created() == Some(id)) {
@@ -104,7 +104,7 @@ impl<'e> Case<'e> {
         };
         let maker = self.makers.get(id);
         let alike = maker.is_some_and(|maker| {
-            is_twin(submission, maker) && maker.at.saturating_add(self.slack()) >= answered.departed()
+            says_the_same(submission, maker) && maker.at.saturating_add(self.slack()) >= answered.departed()
         });
         so(alike, Count::WrongOk, || format!("Created is {id}, which was there before its POST was answered with it"))
     }
@@ -217,10 +217,15 @@ impl<'e> Case<'e> {
 
 /// Whether the POST says just what the submission says, and neither has an id of its own.
 fn is_twin(submission: &Submission, post: &LedgerEntry) -> bool {
+    submission.external_id().is_none() && says_the_same(submission, post)
+}
+
+/// Whether the POST says nothing that the submission does not say. That it leaves an external id out tells nothing, since an answer
+/// may do so too.
+fn says_the_same(submission: &Submission, post: &LedgerEntry) -> bool {
     let body = body(post);
     let comment = body.get("Comment").and_then(Value::as_str).unwrap_or_default().trim();
-    let has_id = submission.external_id().is_some() || body.get("ExternalId").is_some_and(|id| !id.is_null());
-    !has_id && comment == submission.comment()
+    body.get("ExternalId").is_none_or(Value::is_null) && comment == submission.comment()
 }
 
 fn body(post: &LedgerEntry) -> Value {
