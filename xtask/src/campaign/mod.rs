@@ -33,13 +33,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     sweep::run(options, &in_process::InProcess)
 }
 
-/// Runs what CI runs of the one over TLS, whether it was run before or not.
-pub(crate) fn over_tls_in_ci() -> Result<(), Failure> {
-    let figures = Workspace::read()?.root.join("target/campaign/ci-b.json");
+/// Runs what CI runs of either, whether it was run before or not.
+pub(crate) fn in_ci(seeds: Range<u64>, tls: bool) -> Result<(), Failure> {
+    let name = if tls { "ci-b" } else { "ci-a" };
+    let figures = Workspace::read()?.root.join(format!("target/campaign/{name}.json"));
     if figures.exists() {
         std::fs::remove_file(&figures).map_err(|error| Failure::broken(figures.display(), error))?;
     }
-    run(&Options { seeds: 0..10, tls: true, steps: None, figures: Some(figures) })
+    run(&Options { seeds, tls, steps: None, figures: Some(figures) })
 }
 
 /// Is the process that the campaign over TLS kills.
@@ -57,13 +58,6 @@ pub(crate) struct Options {
     pub(crate) steps: Option<u32>,
     /// Where the figures are kept. Default: `target/campaign/a.json`, of the one over TLS `b.json`.
     pub(crate) figures: Option<PathBuf>,
-}
-
-impl Options {
-    /// These seeds, in process, with every default.
-    pub(crate) fn of(seeds: Range<u64>) -> Self {
-        Self { seeds, tls: false, steps: None, figures: None }
-    }
 }
 
 /// What the command line says, before it is known to be whole.

@@ -77,7 +77,7 @@ pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged], clocks: Clo
                 let late = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
                 evidence.lateness = evidence.lateness.max(late);
             }
-            Event::Cancelling { .. } | Event::Secret { .. } | Event::Done => {}
+            Event::Cancelling { .. } | Event::Secret { .. } | Event::Done { .. } => {}
         }
     }
     // What was begun and never spoken of again.

@@ -44,8 +44,8 @@ pub(super) enum Event {
     Late { seconds: f64 },
     /// A secret was seen.
     Secret { place: String },
-    /// All steps are done.
-    Done,
+    /// All steps are done, and so many events were looked through.
+    Done { events: u64 },
 }
 
 /// Where a worker writes.

@@ -10,7 +10,6 @@
 
 mod gather;
 mod journal;
-mod net;
 mod order;
 mod plan;
 mod process;

@@ -14,7 +14,6 @@ use super::{
     JOURNAL, LOG, WORDS,
     gather::{self, Clocks},
     journal::{self, Event, Line},
-    net::shows_a_token,
     order::{Note, Order},
     plan::{Plan, SPEED, Stand},
     process::{Emulator, Worker},
@@ -24,6 +23,7 @@ use super::{
 use crate::{
     Failure,
     campaign::{
+        canary::Canary,
         figures::Count,
         judge::{Finding, judge},
         sweep::Ran,
@@ -162,10 +162,11 @@ fn story(folder: &Path) -> Result<Vec<String>, Failure> {
     Ok(read(folder, JOURNAL)?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// The secrets that the worker saw where they may not be.
+/// The secrets that the worker saw where they may not be. Where it saw no event at all it was not looking.
 fn secrets(lines: &[Line]) -> Vec<Finding> {
     let places = lines.iter().filter_map(|line| match &line.event {
-        Event::Secret { place } => Some(format!("a secret stood in {place}")),
+        Event::Secret { place } => Some(place.clone()),
+        Event::Done { events: 0 } => Some("no trace event was looked through".to_owned()),
         _ => None,
     });
     places.map(|words| Finding { count: Count::Secret, tag: None, words }).collect()
@@ -173,14 +174,11 @@ fn secrets(lines: &[Line]) -> Vec<Finding> {
 
 /// The secrets in what was written by either process.
 fn leaks(folder: &Path, secret: &str) -> Result<Vec<Finding>, Failure> {
-    let mut findings = Vec::new();
+    let canary = Canary::new(secret);
     for name in [JOURNAL, LOG, WORDS] {
-        let text = read(folder, name)?;
-        if text.contains(secret) || shows_a_token(&text) {
-            findings.push(Finding { count: Count::Secret, tag: None, words: format!("a secret stands in {name}") });
-        }
+        canary.look(name, &read(folder, name)?);
     }
-    Ok(findings)
+    Ok(canary.found().into_iter().map(|words| Finding { count: Count::Secret, tag: None, words }).collect())
 }
 
 #[cfg(all(test, unix))]
@@ -230,10 +228,10 @@ mod tests {
         for name in [JOURNAL, LOG, WORDS] {
             std::fs::write(folder.join(name), "nothing").unwrap();
         }
-        assert_eq!(leaks(&folder, "a~secret").unwrap().len(), 0);
-        std::fs::write(folder.join(WORDS), "it was a~secret").unwrap();
+        assert_eq!(leaks(&folder, "a~secret-of-some-length").unwrap().len(), 0);
+        std::fs::write(folder.join(WORDS), "it was a~secret-of-some-length").unwrap();
         std::fs::write(folder.join(LOG), "/blobs/a.zip?sig=q%2BabcDEF0123456").unwrap();
-        let found = leaks(&folder, "a~secret").unwrap();
+        let found = leaks(&folder, "a~secret-of-some-length").unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(found.len(), 2, "{found:?}");
     }

@@ -1,6 +1,13 @@
 //! What a worker does for one step: asks, drops, recovers, waits, cancels, fetches; and writes down each word that it gets.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use defender_actions::{
     DefenderClient, Error, ErrorKind, Intent, Perform, Submitted,
@@ -15,12 +22,11 @@ use futures_util::{
 
 use super::{
     journal::{Event, Known},
-    net::Net,
     plan::{Stand, Step, Then, Verb},
     teller::Teller,
     wire::{POSTING, Posting, stand_still},
 };
-use crate::campaign::evidence::Said;
+use crate::campaign::{canary::Canary, evidence::Said};
 
 /// What is quarantined: any hash will do.
 const HASH: &str = "87662bc3d60e4200ceaf7aae249d1c343f4b83c9";
@@ -34,7 +40,9 @@ pub(super) struct Tasks {
     pub(super) defender: DefenderClient,
     pub(super) clock: FastClock,
     pub(super) teller: Arc<Teller>,
-    pub(super) net: Net,
+    pub(super) canary: Canary,
+    /// How much of what it found is written down.
+    pub(super) told: AtomicUsize,
     pub(super) machines: Vec<String>,
 }
 
@@ -62,7 +70,9 @@ impl Tasks {
 
     /// Writes down what was caught.
     pub(super) fn look(&self) {
-        for place in self.net.places() {
+        let found = self.canary.found();
+        let told = self.told.swap(found.len(), Ordering::Relaxed);
+        for place in found.into_iter().skip(told) {
             self.teller.write(Event::Secret { place });
         }
     }
@@ -175,7 +185,7 @@ impl Tasks {
             Ok(action) => Said::Succeeded { id: self.record(action) },
             Err(error) => match error.action().filter(|_| error.kind() == ErrorKind::NotSucceeded) {
                 Some(action) => {
-                    self.net.error("the error of a wait", error);
+                    self.canary.look_at_error("the error of a wait", error);
                     Said::Ended { id: self.record(action), status: action.status.as_str().to_owned() }
                 }
                 None => self.error(error),
@@ -192,7 +202,7 @@ impl Tasks {
         let mut pieces = pin!(self.defender.action(id.clone()).package().into_stream());
         while let Some(piece) = pieces.next().await {
             if let Err(error) = piece {
-                self.net.error("the error of a download", &error);
+                self.canary.look_at_error("the error of a download", &error);
             }
         }
     }
@@ -201,8 +211,8 @@ impl Tasks {
         let rows = self.defender.actions().filter(MachineAction::MACHINE_ID.eq(machine)).stream();
         let rows: Result<Vec<MachineAction>, Error> = pin!(rows).try_collect().await;
         match rows {
-            Ok(rows) => self.net.value("rows of a list", &rows),
-            Err(error) => self.net.error("the error of a list", &error),
+            Ok(rows) => self.canary.look_at("rows of a list", &rows),
+            Err(error) => self.canary.look_at_error("the error of a list", &error),
         }
     }
 
@@ -210,7 +220,7 @@ impl Tasks {
     fn submitted(&self, tag: &str, by_intent: bool, outcome: Result<Submitted, Error>) -> Result<Submitted, Error> {
         let said = match &outcome {
             Ok(submitted) => {
-                self.net.value("what was submitted", submitted);
+                self.canary.look_at("what was submitted", submitted);
                 Said::from(submitted)
             }
             Err(error) => self.error(error),
@@ -225,12 +235,12 @@ impl Tasks {
     }
 
     fn error(&self, error: &Error) -> Said {
-        self.net.error("an error", error);
+        self.canary.look_at_error("an error", error);
         Said::from(error)
     }
 
     fn record(&self, action: &MachineAction) -> String {
-        self.net.value("a record", action);
+        self.canary.look_at("a record", action);
         action.id.as_str().to_owned()
     }
 }

@@ -11,9 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use defender_transport::{Body, Error, HyperTransport, Transport};
-use http::{HeaderValue, Method, Request, Response, header::AUTHORIZATION};
+use http::{HeaderValue, Method, Request, Response};
 
-use super::{journal::Event, net::Net, plan::Stand, teller::Teller};
+use super::{journal::Event, plan::Stand, teller::Teller};
 
 tokio::task_local! {
     /// Of which submission the requests of this task are.
@@ -39,7 +39,6 @@ impl Posting {
 pub(super) struct Watched {
     wire: HyperTransport,
     teller: Arc<Teller>,
-    net: Net,
     incarnation: u32,
     others: AtomicU32,
     /// The longest that an answer was on its way, in milliseconds.
@@ -47,8 +46,8 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(wire: HyperTransport, teller: Arc<Teller>, net: Net, incarnation: u32) -> Self {
-        Self { wire, teller, net, incarnation, others: AtomicU32::new(0), slowest: AtomicU64::new(0) }
+    pub(super) fn new(wire: HyperTransport, teller: Arc<Teller>, incarnation: u32) -> Self {
+        Self { wire, teller, incarnation, others: AtomicU32::new(0), slowest: AtomicU64::new(0) }
     }
 
     /// The name of a request: its submission's, and the how many-eth of it; of what is no POST of an action, this process's.
@@ -57,18 +56,6 @@ impl Watched {
         match posting {
             Some(posting) => format!("{}.{}", posting.tag, next(&posting.count)),
             None => format!("w{}.{}", self.incarnation, next(&self.others)),
-        }
-    }
-
-    /// What the wire now knows must be seen nowhere else.
-    fn keep_secret(&self, request: &Request<Bytes>) {
-        let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        if let Some(token) = bearer.and_then(|value| value.strip_prefix("Bearer ")) {
-            self.net.secret(token);
-        }
-        let query = request.uri().query().unwrap_or_default();
-        if let Some(signature) = query.split('&').find_map(|pair| pair.strip_prefix("sig=")) {
-            self.net.secret(signature);
         }
     }
 
@@ -81,7 +68,6 @@ impl Watched {
     }
 
     async fn watched(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        self.keep_secret(&request);
         let is_post = *request.method() == Method::POST && request.uri().path().starts_with("/api/machine");
         let posting = if is_post { POSTING.try_with(Clone::clone).ok() } else { None };
         let id = self.name(posting.as_ref());

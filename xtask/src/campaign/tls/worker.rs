@@ -3,7 +3,7 @@
 use std::{
     io::BufRead,
     path::Path,
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::AtomicUsize, mpsc},
 };
 
 use defender_actions::{DefenderClient, auth::ClientSecretCredential};
@@ -14,14 +14,13 @@ use futures_util::{StreamExt, stream};
 use super::{
     JOURNAL,
     journal::{self, Event},
-    net::Net,
     order::{Note, Order, Service},
     plan::{Plan, SPEED},
     task::Tasks,
     teller::{Teller, tell},
     wire::Watched,
 };
-use crate::Failure;
+use crate::{Failure, campaign::canary::Canary};
 
 /// How many steps go on at once.
 const AT_ONCE: usize = 12;
@@ -68,15 +67,15 @@ async fn work(order: Order) -> Result<(), Failure> {
     let path = order.folder.join(JOURNAL);
     let lines = journal::read(&path).map_err(|error| broken(&error))?;
     let teller = Arc::new(Teller::open(&path, clock.clone()).map_err(|error| broken(&error))?);
-    let net = Net::default();
-    net.secret(&order.service.client_secret);
+    let canary = Canary::new(&order.service.client_secret);
     // From here on whatever is traced is looked through, at every level.
-    tracing::subscriber::set_global_default(net.clone()).map_err(|error| broken(&error))?;
-    let wire = Watched::new(wire(&order.service.ca_file)?, Arc::clone(&teller), net.clone(), order.incarnation);
+    tracing::subscriber::set_global_default(canary.clone()).map_err(|error| broken(&error))?;
+    let wire = Watched::new(wire(&order.service.ca_file)?, Arc::clone(&teller), order.incarnation);
     let defender = client(&order.service, wire, clock.clone()).map_err(|error| broken(&error))?;
     teller.write(Event::Began { incarnation: order.incarnation });
     let plan = Plan::of(order.seed, order.steps);
-    let tasks = Tasks { defender, clock, teller: Arc::clone(&teller), net, machines: order.service.machine_ids };
+    let (told, machines) = (AtomicUsize::new(0), order.service.machine_ids);
+    let tasks = Tasks { defender, clock, teller: Arc::clone(&teller), canary: canary.clone(), told, machines };
     let known = journal::known(&lines);
     let steps = plan.steps.into_iter().map(|step| {
         let known = known.get(&step.tag()).cloned().unwrap_or_default();
@@ -84,7 +83,7 @@ async fn work(order: Order) -> Result<(), Failure> {
     });
     stream::iter(steps).buffer_unordered(AT_ONCE).for_each(|()| async {}).await;
     tasks.look();
-    teller.write(Event::Done);
+    teller.write(Event::Done { events: canary.events() });
     tell(&Note::Done);
     Ok(())
 }
