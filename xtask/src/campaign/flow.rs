@@ -173,11 +173,17 @@ async fn link(world: &World, step: &Step, by: &Numbered, submitted: &Submitted) 
     if !went_well {
         return;
     }
-    let download = match step.kind {
-        Kind::Collect => by.client.action(id).package(),
-        Kind::Session => by.client.action(id).result(0).file(),
-        _ => return,
+    let action = by.client.action(id);
+    let download = || match step.kind {
+        Kind::Collect => Some(action.package()),
+        Kind::Session => Some(action.result(0).file()),
+        _ => None,
     };
+    let (Some(link), Some(download)) = (download(), download()) else { return };
+    match link.link().await {
+        Ok(link) => world.canary.look_at("a link", &link),
+        Err(error) => world.canary.look_at_error("an error", &error),
+    }
     let mut pieces = pin!(download.into_stream());
     while let Some(piece) = pieces.next().await {
         if let Err(error) = piece {

@@ -289,3 +289,29 @@ fn broken(words: &str) -> Ran {
         ..Ran::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_goes_the_same_way_each_time() {
+        for (seed, steps) in [(3, 40), (9, 10)] {
+            let [first, second] = [(); 2].map(|()| run(seed, steps));
+            assert_eq!(first.story, second.story, "{seed}");
+            assert_eq!(first.ledger, second.ledger, "{seed}");
+            assert_eq!(first.figures, second.figures, "{seed}");
+            assert_eq!(first.findings, [], "{seed}");
+            assert!(!first.story.is_empty() && first.figures.actions == u64::from(steps), "{seed}");
+        }
+    }
+
+    #[test]
+    fn fewer_steps_are_the_first_of_more() {
+        let asked = |steps| {
+            let ran = run(4, steps);
+            ran.story.into_iter().filter(|line| line.contains(" asks for ")).collect::<Vec<_>>()
+        };
+        assert_eq!(asked(10), asked(20).into_iter().take(10).collect::<Vec<_>>());
+    }
+}

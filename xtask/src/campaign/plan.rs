@@ -149,6 +149,9 @@ impl Step {
                 _ => Beside::Nothing,
             },
         };
+        // What these bring home is all that there is to fetch, and its links have a quota of their own.
+        let fetches = matches!(step.kind, Kind::Collect | Kind::Session) && dice.percent(40);
+        let step = if fetches { Self { then: Then::Link, ..step } } else { step };
         let step = if number > 0 && dice.percent(30) { step.repeating(tenant, &mut dice) } else { step };
         if tenant.is_long { step.long() } else { step }
     }
