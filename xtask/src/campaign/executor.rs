@@ -15,7 +15,7 @@ use std::{
 
 use defender_transport::{Clock, testing::ManualClock};
 
-type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
+type Boxed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Whose a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(crate) struct Spawner(Arc<Mutex<Orders>>);
 
 #[derive(Default)]
 struct Orders {
-    tasks: Vec<(Owner, String, Future)>,
+    tasks: Vec<(Owner, String, Boxed)>,
     killed: Vec<u32>,
     ready: VecDeque<u64>,
 }
@@ -51,7 +51,7 @@ impl Spawner {
         &self,
         owner: Owner,
         name: impl Into<String>,
-        future: impl std::future::Future<Output = ()> + Send + 'static,
+        future: impl Future<Output = ()> + Send + 'static,
     ) {
         self.orders().tasks.push((owner, name.into(), Box::pin(future)));
     }
@@ -78,7 +78,7 @@ pub(crate) struct Ended {
 struct Task {
     owner: Owner,
     name: String,
-    future: Future,
+    future: Boxed,
     waker: Waker,
     queued: Arc<Bell>,
 }

@@ -1,19 +1,21 @@
 //! The campaign in process: emulator and clients on one clock that jumps from event to event, on one thread, so that a seed goes
 //! the same way each time.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use defender_transport::Clock;
-use futures_util::StreamExt;
-use serde_json::Value;
 
 use super::{
-    evidence::{Effect, Evidence, LedgerEntry, particulars},
+    beside,
+    evidence::{Effect, Evidence, LedgerEntry, Record},
     executor::{self, Ended, Owner},
     figures::{Count, Figures},
     flow,
     judge::{Finding, judge, quota},
-    plan::{Beside, PROCESSES, STEPS, Step},
+    plan::{PROCESSES, STEPS, Step},
     sweep::{Campaign, Ran},
     world::World,
 };
@@ -89,137 +91,31 @@ async fn drive(world: Arc<World>, steps: u32) {
             let (owner, flow) = (Owner::Client(by.number), flow::step(Arc::clone(&world), step.clone(), by));
             world.spawner.spawn(owner, step.tag(), flow);
         }
-        beside(&world, &step);
+        beside::beside(&world, &step);
     }
     for process in 0..PROCESSES {
-        wait_for_all(&world, process, steps);
-    }
-}
-
-/// What else happens in the step.
-fn beside(world: &Arc<World>, step: &Step) {
-    let spawn = |name: &str, future: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
-        world.spawner.spawn(Owner::Driver, format!("{name} of step {}", step.number), future);
-    };
-    let machine = world.machines.get(step.machine).map(|machine| machine.as_str().to_owned()).unwrap_or_default();
-    match step.beside {
-        Beside::Nothing => {}
-        Beside::Kill { after } => spawn("the killer", Box::pin(kill(Arc::clone(world), step.process, after))),
-        Beside::Rival { after, in_the_same_words } => {
-            spawn("the rival", Box::pin(rival(Arc::clone(world), step.clone(), after, in_the_same_words)));
-        }
-        Beside::Meddle { after } => spawn("the meddler", Box::pin(meddle(Arc::clone(world), after))),
-        Beside::List => {
-            if let Some(by) = world.process(step.process) {
-                let world = Arc::clone(world);
-                let list = async move {
-                    let mut rows = std::pin::pin!(by.client.actions().stream());
-                    while let Some(row) = rows.next().await {
-                        match row {
-                            Ok(row) => world.canary.look_at("a row", &row),
-                            Err(error) => world.canary.look_at_error("an error", &error),
-                        }
-                    }
-                };
-                spawn("the list", Box::pin(list));
-            }
-        }
-        Beside::Offline => drop(world.emulator.machine_offline(&machine)),
-        Beside::Online => drop(world.emulator.machine_online(&machine)),
-        Beside::WaitForAll => wait_for_all(world, step.process, step.number),
-    }
-}
-
-/// Kills a process, and lets a new one go on from what it has written down.
-async fn kill(world: Arc<World>, process: usize, after: Duration) {
-    world.clock.sleep(after).await;
-    let Some(victim) = world.process(process) else { return };
-    world.spawner.kill(victim.number);
-    let (by, journal) = match world.restart(process) {
-        Ok(Some(restarted)) => restarted,
-        Ok(None) => return,
-        Err(error) => return world.state().broken.push(format!("no new client: {error}")),
-    };
-    for (tag, written) in journal {
-        if let super::world::Written::Intent(_) = written {
-            world.said(&tag, victim.number, false, super::evidence::Said::Nothing);
-        }
-        let flow = flow::resume(Arc::clone(&world), process, tag.clone(), by.clone(), written);
-        world.spawner.spawn(Owner::Client(by.number), format!("{tag}, resumed"), flow);
-    }
-}
-
-/// Another actor asks for the same, in the same words or in others.
-async fn rival(world: Arc<World>, step: Step, after: Duration, in_the_same_words: bool) {
-    let tag = step.tag();
-    let asked = world.state().submissions.iter().find(|submission| submission.tag == tag).cloned();
-    world.clock.sleep(after).await;
-    // The step itself begins a moment later than what is beside it.
-    let asked = asked.or_else(|| world.state().submissions.iter().find(|submission| submission.tag == tag).cloned());
-    let Some(asked) = asked else { return };
-    let mut body = particulars(&asked.body);
-    if let Some(body) = body.as_object_mut() {
-        let comment = if in_the_same_words { asked.comment().to_owned() } else { "Somebody else's reason".to_owned() };
-        body.insert("Comment".to_owned(), Value::from(comment));
-    }
-    let segment = segment(&asked.action_type);
-    world.rival.post(&format!("/api/machines/{}/{segment}", asked.machine), &body).await;
-}
-
-/// Another actor cancels what was last asked for.
-async fn meddle(world: Arc<World>, after: Duration) {
-    world.clock.sleep(after).await;
-    let last = world.emulator.ledger().into_iter().rev().find_map(|entry| match entry.effect {
-        defender_emulator::Effect::Created(id) => Some(id),
-        _ => None,
-    });
-    if let Some(id) = last {
-        let body = serde_json::json!({"Comment": "Not on my watch"});
-        world.rival.post(&format!("/api/machineactions/{id}/cancel"), &body).await;
-    }
-}
-
-fn wait_for_all(world: &Arc<World>, process: usize, number: u32) {
-    let ids = world.left(process);
-    let Some(by) = world.process(process).filter(|_| !ids.is_empty()) else { return };
-    let tag = format!("w{number}-{process}");
-    let flow = flow::wait_together(Arc::clone(world), tag.clone(), by.clone(), ids);
-    world.spawner.spawn(Owner::Client(by.number), tag, flow);
-}
-
-/// Where an action of this type is asked for.
-fn segment(action_type: &str) -> &'static str {
-    match action_type {
-        "RestrictCodeExecution" => "restrictCodeExecution",
-        "UnrestrictCodeExecution" => "unrestrictCodeExecution",
-        "Isolate" => "isolate",
-        "Unisolate" => "unisolate",
-        "RunAntiVirusScan" => "runAntiVirusScan",
-        "StopAndQuarantineFile" => "StopAndQuarantineFile",
-        "CollectInvestigationPackage" => "collectInvestigationPackage",
-        "LiveResponse" => "runliveresponse",
-        _ => "offboard",
+        beside::wait_for_all(&world, process, steps);
     }
 }
 
 /// What the emulator has at the end.
-fn records(world: &Arc<World>) -> Vec<super::evidence::Record> {
-    let found: Arc<std::sync::Mutex<Option<Vec<_>>>> = Arc::default();
+fn records(world: &Arc<World>) -> Vec<Record> {
+    let found: Arc<Mutex<Option<Vec<_>>>> = Arc::default();
     let (reader, place) = (Arc::clone(world), Arc::clone(&found));
     let start = world.clock.now().checked_sub(world.clock.elapsed()).unwrap_or_default();
     world.spawner.spawn(Owner::Driver, "the reader", async move {
         let records = reader.rival.records(start).await;
-        *place.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = records;
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = records;
     });
     let ended = executor::run(&world.spawner, &world.clock, Duration::MAX);
-    let found = found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    let found = found.lock().unwrap_or_else(PoisonError::into_inner).take();
     found.unwrap_or_else(|| {
         world.state().broken.push(format!("the emulator's actions cannot be read at the end: {ended:?}"));
         Vec::new()
     })
 }
 
-fn evidence(world: &World, records: Vec<super::evidence::Record>) -> Evidence {
+fn evidence(world: &World, records: Vec<Record>) -> Evidence {
     let (passages, times) = (world.network.passages(), world.log.times());
     let ledger = world.emulator.ledger().into_iter().map(|entry| {
         let passage = entry.client_request_id.as_ref().and_then(|id| passages.get(id));

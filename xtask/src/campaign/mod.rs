@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod asked;
+mod beside;
 mod canary;
 mod dice;
 mod evidence;
