@@ -36,6 +36,9 @@ pub(crate) struct Ways {
     pub(crate) created: u64,
     pub(crate) joined: u64,
     pub(crate) recovered: u64,
+    /// Of those, by another client or process than the one that had asked, with nothing but what that had written down.
+    #[serde(default)]
+    pub(crate) found_by_another: u64,
     /// Told that the outcome is unknown.
     pub(crate) unknown: u64,
     /// Futures that were dropped.
@@ -113,11 +116,12 @@ impl Against {
 }
 
 impl Ways {
-    pub(crate) fn rows(&self) -> [(&'static str, u64); 6] {
+    pub(crate) fn rows(&self) -> [(&'static str, u64); 7] {
         [
             ("created", self.created),
             ("joined", self.joined),
             ("recovered", self.recovered),
+            ("recovered by another", self.found_by_another),
             ("outcome unknown", self.unknown),
             ("dropped", self.dropped),
             ("restarts", self.restarts),
@@ -145,6 +149,7 @@ impl AddAssign<&Self> for Figures {
         sum(&mut ways.created, other.ways.created);
         sum(&mut ways.joined, other.ways.joined);
         sum(&mut ways.recovered, other.ways.recovered);
+        sum(&mut ways.found_by_another, other.ways.found_by_another);
         sum(&mut ways.unknown, other.ways.unknown);
         sum(&mut ways.dropped, other.ways.dropped);
         sum(&mut ways.restarts, other.ways.restarts);
@@ -199,7 +204,7 @@ mod tests {
     fn ones() -> Figures {
         let json = serde_json::json!({
             "seeds": 1, "actions": 1, "posts": 1, "effects": 1, "calls": {"Isolate": 1}, "full_hours": 1,
-            "ways": {"created": 1, "joined": 1, "recovered": 1, "unknown": 1, "dropped": 1, "restarts": 1},
+            "ways": {"created": 1, "joined": 1, "recovered": 1, "found_by_another": 1, "unknown": 1, "dropped": 1, "restarts": 1},
             "against": {
                 "sent_twice": 1, "wrong_ok": 1, "lost_silently": 1, "false_claim": 1, "quota_passed": 1, "secrets": 1,
                 "panics": 1, "hangs": 1,
@@ -249,7 +254,7 @@ mod tests {
     #[test]
     fn every_figure_is_printed() {
         let printed = ones().to_string();
-        assert_eq!(printed.lines().count(), 5 + 6 + 1 + 8);
+        assert_eq!(printed.lines().count(), 5 + 7 + 1 + 8);
         assert!(printed.lines().all(|line| line.ends_with(" 1")), "{printed}");
     }
 }

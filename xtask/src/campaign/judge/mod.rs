@@ -100,7 +100,13 @@ impl<'e> Case<'e> {
             match &claim.said {
                 Said::Submitted { origin: Origin::Created, .. } => count(&mut ways.created),
                 Said::Submitted { origin: Origin::Joined, .. } => count(&mut ways.joined),
-                Said::Submitted { origin: Origin::Recovered, .. } => count(&mut ways.recovered),
+                Said::Submitted { origin: Origin::Recovered, .. } => {
+                    count(&mut ways.recovered);
+                    let asked = self.submissions.get(claim.tag.as_str());
+                    if asked.is_some_and(|submission| submission.incarnation != claim.incarnation) {
+                        count(&mut ways.found_by_another);
+                    }
+                }
                 Said::Error(trouble) if trouble.unknown => count(&mut ways.unknown),
                 _ => {}
             }

@@ -132,6 +132,16 @@ fn one_post_and_its_action_are_as_they_should_be() {
 }
 
 #[test]
+fn what_another_process_found_again_is_counted_by_itself() {
+    let tenant = || Tenant::default().asks("s1").post("s1.1", 0, Effect::Created, "a");
+    let ways =
+        |incarnation| judge(&tenant().says_as("s1", incarnation, submitted(Origin::Recovered, "a")).0).figures.ways;
+    let own = tenant().0.submissions[0].incarnation;
+    assert_eq!((ways(own).recovered, ways(own).found_by_another), (1, 0));
+    assert_eq!((ways(own + 1).recovered, ways(own + 1).found_by_another), (1, 1));
+}
+
+#[test]
 fn a_second_post_after_one_in_doubt_is_sent_twice() {
     for status in [0, 200, 201, 400, 408, 500, 502, 503, 504] {
         let tenant = Tenant::default().asks("s1").post("s1.1", status, Effect::None, "");
