@@ -22,7 +22,15 @@ impl FastClock {
     #[must_use]
     pub fn new(speed: u32) -> Self {
         let machine = SystemClock::new();
-        Self { start: machine.now(), machine, speed: speed.max(1) }
+        // The two times cannot be read at once, and what lies between them counts `speed` times: the quickest of a few tries is taken.
+        let read = |_| {
+            let before = machine.elapsed();
+            let now = machine.now();
+            (machine.elapsed().saturating_sub(before), now.checked_sub(before).unwrap_or(now))
+        };
+        let quickest = (0..8).map(read).min_by_key(|(took, _)| *took);
+        let start = quickest.map_or_else(|| machine.now(), |(_, start)| start);
+        Self { start, machine, speed: speed.max(1) }
     }
 
     /// One whose wall has gone so fast since `origin`, so that the clocks of two processes that are given the same show the same.

@@ -25,22 +25,29 @@ pub(super) struct Logged {
     fault: Option<String>,
 }
 
-/// How the workers' clock compares with the emulator's: both go at one speed, and began at different times.
+/// How the workers' clock compares with the emulator's. Both go at one speed, and began at different times.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clocks {
-    /// When that of the workers began to go faster.
-    pub(super) origin: Timestamp,
-    /// When the emulator's did.
+    /// From when on the emulator's times are counted.
     pub(super) start: Timestamp,
-    pub(super) speed: u32,
+    /// By how much the workers' wall is ahead of the emulator's: at least, and at most.
+    pub(super) least: SignedDuration,
+    pub(super) most: SignedDuration,
 }
 
 impl Clocks {
-    /// How long the emulator's had gone when the wall of the workers showed `time`.
-    fn at(self, time: Timestamp) -> Duration {
-        let speed = i32::try_from(self.speed).unwrap_or(i32::MAX);
-        let ahead: SignedDuration = self.start.duration_since(self.origin).saturating_mul(speed);
-        Duration::try_from(time.duration_since(self.origin).saturating_sub(ahead)).unwrap_or_default()
+    /// When it may have been at the earliest, by the emulator's clock, that the workers' wall showed `time`.
+    fn earliest(self, time: Timestamp) -> Duration {
+        self.less(time, self.most)
+    }
+
+    /// And at the latest.
+    fn latest(self, time: Timestamp) -> Duration {
+        self.less(time, self.least)
+    }
+
+    fn less(self, time: Timestamp, ahead: SignedDuration) -> Duration {
+        Duration::try_from(time.duration_since(self.start).saturating_sub(ahead)).unwrap_or_default()
     }
 }
 
@@ -55,12 +62,15 @@ struct Notes {
 }
 
 /// The evidence of a seed.
-pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged], clocks: Clocks) -> Evidence {
+pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged]) -> Evidence {
+    let clocks = known.clocks;
     let mut evidence = Evidence { records: known.records, ..Evidence::default() };
     let mut notes = Notes::default();
     let mut incarnation = 0;
     for line in lines {
-        let at = line.at.parse().map(|time| clocks.at(time)).unwrap_or_default();
+        let time = line.at.parse().unwrap_or(clocks.start);
+        // What is said is said at the latest time that it may have been, and what is done at the earliest.
+        let (at, told) = (clocks.earliest(time), clocks.latest(time));
         match &line.event {
             Event::Began { incarnation: number } => incarnation = *number,
             Event::Intended { tag, intent, resend_if_lost } => {
@@ -68,7 +78,7 @@ pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged], clocks: Clo
             }
             Event::Said { tag, by_intent, said } => {
                 let (tag, by_intent, said) = (tag.clone(), *by_intent, said.clone());
-                evidence.claims.push(Claim { tag, incarnation, at, by_intent, said });
+                evidence.claims.push(Claim { tag, incarnation, at: told, by_intent, said });
             }
             Event::Departed { id } => drop(notes.departed.insert(id.clone(), (incarnation, at))),
             Event::Answered { id, .. } => drop(notes.answered.insert(id.clone())),
@@ -101,7 +111,7 @@ fn submission(tag: &str, incarnation: u32, intent: &Intent, resend_if_lost: bool
         action_type: intent.action_type.clone(),
         body: intent.body.clone(),
         resend_if_lost,
-        written: clocks.at(intent.earliest),
+        written: clocks.earliest(intent.earliest),
     }
 }
 
@@ -151,17 +161,16 @@ mod tests {
 
     #[test]
     fn a_time_of_the_workers_is_told_by_the_emulator_s_clock() {
-        let clocks = Clocks { origin: time("12:00:10"), start: time("12:00:00"), speed: 100 };
-        // Ten of the machine's seconds after the origin, and so twenty after the start.
-        assert_eq!(clocks.at(time("12:16:50")), Duration::from_secs(2_000));
-        let later = Clocks { origin: time("12:00:00"), start: time("12:00:10"), speed: 100 };
-        assert_eq!(later.at(time("12:33:20")), Duration::from_secs(1_000));
-        assert_eq!(later.at(time("12:00:00")), Duration::ZERO, "before it began there was no time");
+        let (least, most) = (SignedDuration::from_secs(10), SignedDuration::from_secs(11));
+        let clocks = Clocks { start: time("12:00:00"), least, most };
+        let at = time("12:00:30");
+        assert_eq!((clocks.earliest(at).as_secs(), clocks.latest(at).as_secs()), (19, 20));
+        assert_eq!(clocks.earliest(time("12:00:00")), Duration::ZERO, "before it began there was no time");
     }
 
     #[test]
     fn what_each_side_wrote_is_brought_together() {
-        let clocks = Clocks { origin: time("12:00:00"), start: time("12:00:00"), speed: 1 };
+        let clocks = Clocks { start: time("12:00:00"), least: SignedDuration::ZERO, most: SignedDuration::ZERO };
         let line = |at: &str, event: serde_json::Value| -> Line {
             let mut line = event;
             line["at"] = json!(format!("2026-01-01T{at}Z"));
@@ -184,8 +193,7 @@ mod tests {
         let entry = json!({
             "path": "/p", "clientRequestId": "s1.1", "body": "{}", "status": 201, "effect": "Created", "actionId": "a",
         });
-        let known =
-            Known { start: clocks.start, ledger: vec![serde_json::from_value(entry).unwrap()], records: Vec::new() };
+        let known = Known { clocks, ledger: vec![serde_json::from_value(entry).unwrap()], records: Vec::new() };
         let logged = |at: &str, id: &str, operation: &str, status: Option<u16>| -> Logged {
             let time = format!("2026-01-01T{at}Z");
             let line = json!({"time": time, "client_request_id": id, "operation": operation, "status": status});
@@ -197,7 +205,7 @@ mod tests {
             logged("12:00:06", "w1.1", "GetAction", Some(429)),
             logged("12:00:06", NAME, "ListActions", Some(200)),
         ];
-        let evidence = evidence(&lines, known, &log, clocks);
+        let evidence = evidence(&lines, known, &log);
 
         let written = evidence.submissions[0].written;
         assert_eq!((evidence.submissions.len(), written), (2, Duration::from_secs(2)));

@@ -9,7 +9,7 @@ use http::{Method, Request, StatusCode, Uri};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::order::Service;
+use super::{gather::Clocks, order::Service};
 use crate::{
     Failure,
     campaign::evidence::{LedgerEntry, Record},
@@ -39,8 +39,7 @@ pub(super) struct Asking<'s> {
 /// All that it knows at the end.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// When its clock began to go.
-    pub(super) start: Timestamp,
+    pub(super) clocks: Clocks,
     pub(super) ledger: Vec<LedgerEntry>,
     pub(super) records: Vec<Record>,
 }
@@ -69,25 +68,35 @@ impl<'s> Asking<'s> {
 
     /// Asks for everything, once nothing is hidden any more.
     pub(super) async fn everything(&self) -> Result<Known, Failure> {
-        let start = self.start().await?;
+        let clocks = self.clocks().await?;
         let ledger = self.control(Method::GET, "ledger", &Value::Null).await?;
         let entries = ledger.get("entries").cloned().unwrap_or_default();
         let ledger = serde_json::from_value(entries).map_err(broken)?;
         self.clock.sleep(LAG).await;
-        Ok(Known { start, ledger, records: self.records(start).await? })
+        Ok(Known { clocks, ledger, records: self.records(clocks.start).await? })
     }
 
-    /// When its clock began: what it shows less how long it has gone. It looks at the two one after the other, so that the latest of
-    /// some tries is the best.
-    async fn start(&self) -> Result<Timestamp, Failure> {
-        let mut starts = Vec::new();
-        for _ in 0..20 {
-            let clock = self.control(Method::GET, "clock", &Value::Null).await?;
-            let now: Option<Timestamp> = clock.get("now").and_then(Value::as_str).and_then(|now| now.parse().ok());
-            let gone = clock.get("elapsedSeconds").and_then(Value::as_f64).map(Duration::from_secs_f64);
-            starts.extend(now.zip(gone).and_then(|(now, gone)| now.checked_sub(gone).ok()));
+    /// How its clock compares with ours: it shows some time between the departure of a question and the coming of its answer, so that
+    /// each says between what bounds it is, and the fastest says it best.
+    async fn clocks(&self) -> Result<Clocks, Failure> {
+        let mut clocks: Option<Clocks> = None;
+        for _ in 0..30 {
+            let before = self.clock.now();
+            let told = self.control(Method::GET, "clock", &Value::Null).await?;
+            let after = self.clock.now();
+            let now: Option<Timestamp> = told.get("now").and_then(Value::as_str).and_then(|now| now.parse().ok());
+            let gone = told.get("elapsedSeconds").and_then(Value::as_f64).map(Duration::from_secs_f64);
+            let Some((now, start)) = now.zip(gone).and_then(|(now, gone)| Some((now, now.checked_sub(gone).ok()?)))
+            else {
+                return Err(broken("it does not tell the time"));
+            };
+            let (least, most) = (before.duration_since(now), after.duration_since(now));
+            clocks = Some(match clocks {
+                None => Clocks { start, least, most },
+                Some(known) => Clocks { least: known.least.max(least), most: known.most.min(most), ..known },
+            });
         }
-        starts.into_iter().max().ok_or_else(|| broken("it does not tell the time"))
+        clocks.ok_or_else(|| broken("it does not tell the time"))
     }
 
     /// Every action as it is now.

@@ -11,8 +11,7 @@ use defender_transport::{Clock, SystemClock};
 use fastrand::Rng;
 
 use super::{
-    JOURNAL, LOG, WORDS,
-    gather::{self, Clocks},
+    JOURNAL, LOG, WORDS, gather,
     journal::{self, Event, Line},
     order::{Note, Order},
     plan::{Plan, SPEED, Stand},
@@ -84,7 +83,6 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
         }
     }
     let known = runtime.block_on(asking.everything())?;
-    let clocks = Clocks { origin, start: known.start, speed: SPEED };
     let secret = emulator.service.client_secret.clone();
     // Its log is whole once it has ended.
     drop(emulator);
@@ -92,7 +90,7 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
     let lines = journal::read(&folder.join(JOURNAL)).map_err(|error| Failure::broken(JOURNAL, error))?;
     let log = read(folder, LOG)?;
     let log: Vec<_> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let evidence = gather::evidence(&lines, known, &log, clocks);
+    let evidence = gather::evidence(&lines, known, &log);
     let mut verdict = judge(&evidence);
     verdict.figures.ways.restarts = u64::from(restarts);
     // The first process was alone with the quota, so that it was never to be told that it is used up.
