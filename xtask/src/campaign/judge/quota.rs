@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::Finding;
-use crate::campaign::{evidence::Evidence, figures::Count};
+use crate::campaign::{
+    evidence::{Arrival, Evidence},
+    figures::Count,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -41,11 +44,18 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Finding> {
         }
     }
     if evidence.alone {
-        for refused in evidence.arrivals.iter().filter(|arrival| arrival.over_quota && !arrival.given_up) {
-            found(format!("the client is alone, and its {} at {:?} was over the quota", refused.operation, refused.at));
-        }
+        findings.extend(over_though_alone(&evidence.arrivals));
     }
     findings
+}
+
+/// Those of these calls that were over the quota, of a client that had nobody beside it and nobody before it.
+pub(crate) fn over_though_alone<'a>(arrivals: impl IntoIterator<Item = &'a Arrival>) -> Vec<Finding> {
+    let over = arrivals.into_iter().filter(|arrival| arrival.over_quota && !arrival.given_up);
+    let words = |refused: &Arrival| {
+        format!("the client is alone, and its {} at {:?} was over the quota", refused.operation, refused.at)
+    };
+    over.map(|refused| Finding { count: Count::QuotaPassed, tag: None, words: words(refused) }).collect()
 }
 
 /// The most calls of one operation from one client in any hour: whether a run came as far as the hourly window.

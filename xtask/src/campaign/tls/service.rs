@@ -101,13 +101,10 @@ impl<'s> Asking<'s> {
 
     /// Every action as it is now.
     async fn records(&self, start: Timestamp) -> Result<Vec<Record>, Failure> {
-        let token = self.token().await?;
         let mut records = Vec::new();
         let mut next = Some("/api/machineactions".to_owned());
         while let Some(path) = next {
-            let request = Request::get(format!("{}{path}", self.service.base_url))
-                .header("authorization", format!("Bearer {token}"));
-            let page = self.page(request.body(Bytes::new()).map_err(broken)?).await?;
+            let page = self.listed(&path).await?;
             let rows = page.get("value").and_then(Value::as_array);
             records.extend(rows.into_iter().flatten().filter_map(|row| record(row, start)));
             let link = page.get("@odata.nextLink").and_then(Value::as_str);
@@ -115,6 +112,24 @@ impl<'s> Asking<'s> {
             next = link.and_then(|link| link.path_and_query().map(ToString::to_string));
         }
         Ok(records)
+    }
+
+    /// A page of the list. A token may have ended by now, and the emulator also says so of one that is good, and
+    /// of a good secret: each try has a new one.
+    async fn listed(&self, path: &str) -> Result<Value, Failure> {
+        let mut tries = 0;
+        loop {
+            match self.listed_once(path).await {
+                Err(_) if tries < TRIES => tries += 1,
+                page => return page,
+            }
+        }
+    }
+
+    async fn listed_once(&self, path: &str) -> Result<Value, Failure> {
+        let bearer = format!("Bearer {}", self.token().await?);
+        let request = Request::get(format!("{}{path}", self.service.base_url)).header("authorization", bearer);
+        self.page(request.body(Bytes::new()).map_err(broken)?).await
     }
 
     async fn token(&self) -> Result<String, Failure> {
@@ -154,7 +169,10 @@ impl<'s> Asking<'s> {
                         Err(error) => last = error.to_string(),
                     }
                 }
-                Ok(answer) if answer.status() == StatusCode::BAD_REQUEST => return Err(broken(answer.status())),
+                // Of no use to be said again.
+                Ok(answer) if matches!(answer.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) => {
+                    return Err(broken(answer.status()));
+                }
                 Ok(answer) => last = answer.status().to_string(),
                 Err(error) => last = error.to_string(),
             }

@@ -24,7 +24,7 @@ use crate::{
     campaign::{
         canary::Canary,
         figures::Count,
-        judge::{Finding, judge},
+        judge::{Finding, judge, quota::over_though_alone},
         sweep::Ran,
     },
 };
@@ -94,11 +94,7 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
     let mut verdict = judge(&evidence);
     verdict.figures.ways.restarts = u64::from(restarts);
     // The first process was alone with the quota, so that it was never to be told that it is used up.
-    let mut first = evidence.clone();
-    first.arrivals.retain(|arrival| arrival.incarnation == 0);
-    first.alone = true;
-    findings
-        .extend(judge(&first).findings.into_iter().filter(|finding| finding.words.starts_with("the client is alone")));
+    findings.extend(over_though_alone(evidence.arrivals.iter().filter(|arrival| arrival.incarnation == 0)));
     findings.extend(secrets(&lines));
     for finding in &findings {
         verdict.figures.against.note(finding.count);
