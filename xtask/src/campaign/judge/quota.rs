@@ -49,13 +49,21 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-/// Those of these calls that were over the quota, of a client that had nobody beside it and nobody before it.
+/// Those of these calls that were over the quota, of a client that had nobody beside it and nobody before it. One after a call that
+/// arrived when the client had given it up is no finding: the emulator counts that one too, and the client cannot.
 pub(crate) fn over_though_alone<'a>(arrivals: impl IntoIterator<Item = &'a Arrival>) -> Vec<Finding> {
-    let over = arrivals.into_iter().filter(|arrival| arrival.over_quota && !arrival.given_up);
-    let words = |refused: &Arrival| {
-        format!("the client is alone, and its {} at {:?} was over the quota", refused.operation, refused.at)
-    };
-    over.map(|refused| Finding { count: Count::QuotaPassed, tag: None, words: words(refused) }).collect()
+    let mut last_given_up: BTreeMap<&str, Duration> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for Arrival { operation, at, over_quota, given_up, .. } in arrivals {
+        let excused = last_given_up.get(&**operation).is_some_and(|late| at.saturating_sub(*late) < HOUR);
+        if *given_up {
+            last_given_up.insert(operation, *at);
+        } else if *over_quota && !excused {
+            let words = format!("the client is alone, and its {operation} at {at:?} was over the quota");
+            findings.push(Finding { count: Count::QuotaPassed, tag: None, words });
+        }
+    }
+    findings
 }
 
 /// The most calls of one operation from one client in any hour: whether a run came as far as the hourly window.

@@ -353,6 +353,17 @@ fn who_is_alone_is_never_over_the_quota() {
     tenant.is_clean();
     tenant.0.alone = true;
     tenant.is(Count::QuotaPassed);
+    // Of what it had given up it does not know when it arrives, for as long as that counts and for that operation.
+    let late = |operation, second| {
+        let mut tenant = Tenant::default().arrives(operation, [SECOND]).arrives("Isolate", [SECOND * second]);
+        tenant.0.arrivals[0].given_up = true;
+        tenant.0.arrivals[1].over_quota = true;
+        tenant.0.alone = true;
+        tenant
+    };
+    late("Isolate", 3_600).is_clean();
+    late("Isolate", 3_601).is(Count::QuotaPassed);
+    late("GetAction", 3_600).is(Count::QuotaPassed);
 }
 
 #[test]
