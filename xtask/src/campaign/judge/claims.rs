@@ -62,7 +62,7 @@ impl<'e> Case<'e> {
                 match origin {
                     Origin::Created => self.created(submission, id),
                     Origin::Recovered => self.recovered(submission, claim, record),
-                    Origin::Joined => self.joined(submission, record),
+                    Origin::Joined => self.joined(submission, claim, record),
                 }
             }
             Said::Succeeded { id } => {
@@ -131,7 +131,7 @@ impl<'e> Case<'e> {
 
     /// `Joined` is an action that is what was asked for, was there when the POST came and had not ended, and that it did not make
     /// itself.
-    fn joined(&self, submission: &Submission, record: &Record) -> Result<(), Wrong> {
+    fn joined(&self, submission: &Submission, claim: &Claim, record: &Record) -> Result<(), Wrong> {
         self.is_meant(submission, record)?;
         let id = record.id.as_str();
         if submission.action_type == "LiveResponse" && submission.external_id().is_none() {
@@ -139,7 +139,7 @@ impl<'e> Case<'e> {
         }
         let Some(maker) = self.makers.get(id) else { return Ok(()) };
         let is_own = maker.tag() == Some(&submission.tag);
-        if is_own && !submission.resend_if_lost && !self.is_held_by_another(submission, id) {
+        if is_own && !submission.resend_if_lost && !self.is_held_by_another(claim, id) {
             return Err((Count::FalseClaim, format!("Joined is {id}, which it made itself")));
         }
         let Some(last) = self.posts(&submission.tag).last() else {
@@ -205,13 +205,12 @@ impl<'e> Case<'e> {
         held.into_iter().filter(|(_, tags)| tags.len() > 1).map(|((_, id), tags)| (id, tags)).collect()
     }
 
-    /// Whether another submission of the same words took `id` for its own, so that this one could not: nobody can tell two such
-    /// apart, and each of them was told of one action.
-    fn is_held_by_another(&self, submission: &Submission, id: &str) -> bool {
-        self.evidence.claims.iter().any(|claim| {
-            let holds = matches!(&claim.said, Said::Submitted { origin: Origin::Created | Origin::Recovered, id: held } if held == id);
-            holds && claim.tag != submission.tag
-        })
+    /// Whether another submission of the same client took `id` for its own, so that this one could not: nobody can tell two of the
+    /// same words apart, and each of them was told of one action.
+    fn is_held_by_another(&self, claim: &Claim, id: &str) -> bool {
+        self.evidence.claims.iter().filter(|other| other.incarnation == claim.incarnation && other.tag != claim.tag).any(
+            |other| matches!(&other.said, Said::Submitted { origin: Origin::Created | Origin::Recovered, id: held } if held == id),
+        )
     }
 }
 

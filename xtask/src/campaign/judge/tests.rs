@@ -315,6 +315,11 @@ fn joined_is_what_was_there_and_was_asked_for() {
     let twins = Tenant::default().asks("s1").asks("s2").post("s1.1", 201, Effect::Created, "a");
     let twins = twins.post("s2.1", 201, Effect::Joined, "a").says("s2", submitted(Origin::Created, "a"));
     twins.says("s1", submitted(Origin::Joined, "a")).is_clean();
+    // What another client holds is no reason.
+    let twins = Tenant::default().asks("s1").asks_as("s2", |submission| submission.incarnation = 2);
+    let twins = twins.post("s1.1", 201, Effect::Created, "a").post("s2.1", 201, Effect::Joined, "a");
+    let twins = twins.says_as("s2", 2, submitted(Origin::Created, "a"));
+    twins.says("s1", submitted(Origin::Joined, "a")).is(Count::FalseClaim);
 }
 
 #[test]
