@@ -25,18 +25,25 @@ pub(super) struct Logged {
     fault: Option<String>,
 }
 
-/// How the workers' clock compares with the emulator's. Both go at one speed, and began at different times.
+/// How the clock of a process compares with the emulator's. Both go at one speed; each was set by the machine's wall when it began, and
+/// the machine corrects that by a little now and then, which counts as many times as they are fast. So each process compares by itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clocks {
     /// From when on the emulator's times are counted.
     pub(super) start: Timestamp,
-    /// By how much the workers' wall is ahead of the emulator's: at least, and at most.
+    /// By how much the wall of the process is ahead of the emulator's: at least, and at most.
     pub(super) least: SignedDuration,
     pub(super) most: SignedDuration,
 }
 
 impl Clocks {
-    /// When it may have been at the earliest, by the emulator's clock, that the workers' wall showed `time`.
+    /// As a process writes it down.
+    pub(super) fn told(self) -> Event {
+        let nanos = |ahead: SignedDuration| i64::try_from(ahead.as_nanos()).unwrap_or_default();
+        Event::Compared { least: nanos(self.least), most: nanos(self.most) }
+    }
+
+    /// When it may have been at the earliest, by the emulator's clock, that the wall of the process showed `time`.
     fn earliest(self, time: Timestamp) -> Duration {
         self.less(time, self.most)
     }
@@ -63,7 +70,7 @@ struct Notes {
 
 /// The evidence of a seed.
 pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged]) -> Evidence {
-    let clocks = known.clocks;
+    let mut clocks = known.clocks;
     let mut evidence = Evidence { records: known.records, ..Evidence::default() };
     let mut notes = Notes::default();
     let mut incarnation = 0;
@@ -73,6 +80,10 @@ pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged]) -> Evidence
         let (at, told) = (clocks.earliest(time), clocks.latest(time));
         match &line.event {
             Event::Began { incarnation: number } => incarnation = *number,
+            Event::Compared { least, most } => {
+                let (least, most) = (SignedDuration::from_nanos(*least), SignedDuration::from_nanos(*most));
+                clocks = Clocks { least, most, ..clocks };
+            }
             Event::Intended { tag, intent, resend_if_lost } => {
                 evidence.submissions.push(submission(tag, incarnation, intent, *resend_if_lost, clocks));
             }
@@ -187,6 +198,8 @@ mod tests {
             line("12:00:03", json!({"event": "departed", "id": "s1.1"})),
             line("12:00:04", json!({"event": "gaveUp", "id": "w0.1"})),
             line("12:00:05", json!({"event": "began", "incarnation": 1})),
+            // The clock of the second process is a second behind, which it knows to half a second.
+            line("12:00:05", json!({"event": "compared", "least": -1_500_000_000, "most": -1_000_000_000})),
             line("12:00:06", json!({"event": "said", "tag": "s1", "by_intent": true, "said": said})),
             line("12:00:07", intended("s2")),
         ];
@@ -207,10 +220,10 @@ mod tests {
         ];
         let evidence = evidence(&lines, known, &log);
 
-        let written = evidence.submissions[0].written;
-        assert_eq!((evidence.submissions.len(), written), (2, Duration::from_secs(2)));
+        let written: Vec<_> = evidence.submissions.iter().map(|submission| submission.written.as_secs()).collect();
+        assert_eq!(written, [2, 3], "at the earliest");
         let claim = &evidence.claims[0];
-        assert_eq!((claim.incarnation, claim.at, claim.by_intent), (1, Duration::from_secs(6), true));
+        assert_eq!((claim.incarnation, claim.at, claim.by_intent), (1, Duration::from_millis(7_500), true));
         assert_eq!((evidence.claims[1].tag.as_str(), &evidence.claims[1].said), ("s2", &Said::Nothing));
         let entry = &evidence.ledger[0];
         assert_eq!((entry.effect, entry.status), (Effect::Created, 0), "its answer did not reach the client");

@@ -28,6 +28,8 @@ pub(super) struct Line {
 pub(super) enum Event {
     /// A process begins, the first as number 0.
     Began { incarnation: u32 },
+    /// How the clock of this process compares with the emulator's, in nanoseconds: so much ahead at least, and at most.
+    Compared { least: i64, most: i64 },
     /// An action is about to be asked for.
     Intended { tag: String, intent: Intent, resend_if_lost: bool },
     /// An action is about to be cancelled.

@@ -78,7 +78,7 @@ impl<'s> Asking<'s> {
 
     /// How its clock compares with ours: it shows some time between the departure of a question and the coming of its answer, so that
     /// each says between what bounds it is, and the fastest says it best.
-    async fn clocks(&self) -> Result<Clocks, Failure> {
+    pub(super) async fn clocks(&self) -> Result<Clocks, Failure> {
         let mut clocks: Option<Clocks> = None;
         for _ in 0..30 {
             let before = self.clock.now();

@@ -16,6 +16,7 @@ use super::{
     journal::{self, Event},
     order::{Note, Order, Service},
     plan::{Plan, SPEED},
+    service::Asking,
     task::Tasks,
     teller::{Teller, tell},
     wire::Watched,
@@ -67,12 +68,14 @@ async fn work(order: Order) -> Result<(), Failure> {
     let path = order.folder.join(JOURNAL);
     let lines = journal::read(&path).map_err(|error| broken(&error))?;
     let teller = Arc::new(Teller::open(&path, clock.clone()).map_err(|error| broken(&error))?);
+    let clocks = Asking::of(&order.service, clock.clone())?.clocks().await?;
     let canary = Canary::new(&order.service.client_secret);
     // From here on whatever is traced is looked through, at every level.
     tracing::subscriber::set_global_default(canary.clone()).map_err(|error| broken(&error))?;
     let wire = Watched::new(wire(&order.service.ca_file)?, Arc::clone(&teller), order.incarnation);
     let defender = client(&order.service, wire, clock.clone()).map_err(|error| broken(&error))?;
     teller.write(Event::Began { incarnation: order.incarnation });
+    teller.write(clocks.told());
     let plan = Plan::of(order.seed, order.steps);
     let (told, machines) = (AtomicUsize::new(0), order.service.machine_ids);
     let tasks = Tasks { defender, clock, teller: Arc::clone(&teller), canary: canary.clone(), told, machines };
