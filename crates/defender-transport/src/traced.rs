@@ -84,7 +84,7 @@ impl<T: Transport> Transport for Traced<T> {
         'a: 'f,
         Self: 'f,
     {
-        // Whoever may listen to anything may come to listen before the first poll, and says then under which span it runs.
+        // Where somebody listens, the span is begun at the first poll: only then is it known under which other it runs.
         if LevelFilter::current() < Level::WARN {
             return self.inner.send(request);
         }
