@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use defender_actions::{Error, ErrorKind, Submitted};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -169,6 +170,26 @@ pub(crate) struct Evidence {
     pub(crate) alone: bool,
 }
 
+impl Record {
+    /// Reads a row of the emulator's list, in either spelling of its time. The emulator's times are counted from `start` on.
+    pub(crate) fn read(row: &Value, start: Timestamp) -> Option<Self> {
+        let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
+        let updated = text("lastUpdateDateTimeUtc").or_else(|| text("lastUpdateTimeUtc"))?;
+        Some(Self {
+            id: text("id")?,
+            machine: text("machineId")?,
+            action_type: text("type")?,
+            status: text("status")?,
+            updated: since(start, updated.parse().ok()?),
+        })
+    }
+}
+
+/// How long after `start` that is, on the emulator's clock.
+pub(crate) fn since(start: Timestamp, time: Timestamp) -> Duration {
+    Duration::try_from(time.duration_since(start)).unwrap_or_default()
+}
+
 impl Submission {
     pub(crate) fn comment(&self) -> &str {
         self.body.get("Comment").and_then(Value::as_str).unwrap_or_default().trim()
@@ -232,6 +253,17 @@ mod tests {
         assert_eq!((entry.tag(), entry.created(), entry.status), (Some("s4"), Some("a"), 201));
         let joined = LedgerEntry { effect: Effect::Joined, ..entry };
         assert_eq!(joined.created(), None);
+    }
+
+    #[test]
+    fn a_record_is_read_in_either_spelling_of_its_time() {
+        let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+        for name in ["lastUpdateDateTimeUtc", "lastUpdateTimeUtc"] {
+            let row = json!({"id": "a", "machineId": "m", "type": "Isolate", "status": "Succeeded", name: "2026-01-01T12:01:00Z"});
+            let record = Record::read(&row, start).unwrap();
+            assert_eq!((record.updated.as_secs(), record.status.as_str()), (60, "Succeeded"));
+        }
+        assert_eq!(Record::read(&json!({}), start), None);
     }
 
     #[test]

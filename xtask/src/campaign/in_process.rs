@@ -67,7 +67,7 @@ impl Campaign for InProcess {
 fn run(seed: u64, steps: u32) -> Ran {
     let world = match World::new(seed) {
         Ok(world) => world,
-        Err(error) => return broken(&format!("there is no tenant: {error}")),
+        Err(error) => return Ran::broken(Count::Panic, format!("there is no tenant: {error}")),
     };
     let driver = drive(Arc::clone(&world), steps);
     world.spawner.spawn(Owner::Driver, "the driver", driver);
@@ -174,16 +174,6 @@ fn sum_up(world: &World, evidence: &Evidence, ended: Ended) -> Ran {
     figures.ways.restarts = state.restarts;
     figures.full_hours = u64::from(quota::busiest_hour(evidence) >= FULL);
     Ran { figures, findings, ledger: evidence.ledger.clone(), story: std::mem::take(&mut state.story) }
-}
-
-fn broken(words: &str) -> Ran {
-    let mut figures = Figures { seeds: 1, ..Figures::default() };
-    figures.against.note(Count::Panic);
-    Ran {
-        figures,
-        findings: vec![Finding { count: Count::Panic, tag: None, words: words.to_owned() }],
-        ..Ran::default()
-    }
 }
 
 #[cfg(test)]

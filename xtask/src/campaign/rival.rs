@@ -70,7 +70,7 @@ impl Rival {
         while let Some(url) = next {
             let page = self.read(&url).await?;
             for row in page.get("value")?.as_array()? {
-                records.push(record(row, start)?);
+                records.push(Record::read(row, start)?);
             }
             next = page.get("@odata.nextLink").and_then(Value::as_str).map(str::to_owned);
         }
@@ -131,18 +131,4 @@ impl Rival {
             Either::Right(_) => None,
         }
     }
-}
-
-/// A row of the list, dated by the emulator's clock.
-fn record(row: &Value, start: jiff::Timestamp) -> Option<Record> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str);
-    let updated = text("lastUpdateDateTimeUtc").or_else(|| text("lastUpdateTimeUtc"))?;
-    let updated: jiff::Timestamp = updated.parse().ok()?;
-    Some(Record {
-        id: text("id")?.to_owned(),
-        machine: text("machineId")?.to_owned(),
-        action_type: text("type")?.to_owned(),
-        status: text("status")?.to_owned(),
-        updated: Duration::try_from(updated.duration_since(start)).unwrap_or_default(),
-    })
 }

@@ -54,6 +54,15 @@ pub(crate) struct Ran {
     pub(crate) story: Vec<String>,
 }
 
+impl Ran {
+    /// A seed that did not come to its end, which counts as this: nothing was shown by it.
+    pub(crate) fn broken(count: Count, words: String) -> Self {
+        let mut figures = Figures { seeds: 1, ..Figures::default() };
+        figures.against.note(count);
+        Self { figures, findings: vec![Finding { count, tag: None, words }], ..Self::default() }
+    }
+}
+
 /// So many seeds without one of the hard ways prove nothing.
 const ENOUGH: u64 = 10;
 
@@ -162,13 +171,8 @@ fn each(
 
 /// One run, of which a panic is told as what it is.
 fn attempt(campaign: &dyn Campaign, seed: u64, steps: u32) -> Ran {
-    catch_unwind(AssertUnwindSafe(|| campaign.run(seed, steps))).unwrap_or_else(|panic| {
-        let words = panicked(&*panic);
-        let mut ran = Ran { findings: vec![Finding { count: Count::Panic, tag: None, words }], ..Ran::default() };
-        ran.figures.seeds = 1;
-        ran.figures.against.note(Count::Panic);
-        ran
-    })
+    catch_unwind(AssertUnwindSafe(|| campaign.run(seed, steps)))
+        .unwrap_or_else(|panic| Ran::broken(Count::Panic, panicked(&*panic)))
 }
 
 /// What a panic said.

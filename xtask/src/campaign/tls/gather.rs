@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::{
     journal::{Event, Line},
-    service::{Known, NAME, since},
+    service::{Known, NAME},
 };
-use crate::campaign::evidence::{Arrival, Claim, Evidence, LedgerEntry, Said, Submission};
+use crate::campaign::evidence::{Arrival, Claim, Evidence, LedgerEntry, Said, Submission, since};
 
 /// A line of the emulator's log.
 #[derive(Clone, Debug, Deserialize)]

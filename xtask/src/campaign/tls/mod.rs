@@ -26,7 +26,6 @@ pub(super) use worker::run as work;
 
 use super::{
     figures::{Count, Figures},
-    judge::Finding,
     sweep::{Campaign, Ran},
 };
 use crate::{Failure, conformance, workspace::Workspace};
@@ -106,13 +105,8 @@ fn anew(folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::broken(folder.display(), error))
 }
 
-/// What could not be run to its end counts as something that hangs: nothing was shown by it.
 fn broken(failure: &Failure) -> Ran {
-    let mut ran = Ran::default();
-    ran.figures.seeds = 1;
-    ran.figures.against.note(Count::Hang);
-    ran.findings.push(Finding { count: Count::Hang, tag: None, words: format!("it could not be run: {failure:?}") });
-    ran
+    Ran::broken(Count::Hang, format!("it could not be run: {failure:?}"))
 }
 
 /// The journal's lines of a tag.

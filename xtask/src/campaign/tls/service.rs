@@ -106,7 +106,7 @@ impl<'s> Asking<'s> {
         while let Some(path) = next {
             let page = self.listed(&path).await?;
             let rows = page.get("value").and_then(Value::as_array);
-            records.extend(rows.into_iter().flatten().filter_map(|row| record(row, start)));
+            records.extend(rows.into_iter().flatten().filter_map(|row| Record::read(row, start)));
             let link = page.get("@odata.nextLink").and_then(Value::as_str);
             let link: Option<Uri> = link.and_then(|link| link.parse().ok());
             next = link.and_then(|link| link.path_and_query().map(ToString::to_string));
@@ -179,39 +179,5 @@ impl<'s> Asking<'s> {
             self.clock.sleep(Duration::from_secs(2)).await;
         }
         Err(broken(last))
-    }
-}
-
-fn record(row: &Value, start: Timestamp) -> Option<Record> {
-    let text = |name: &str| row.get(name).and_then(Value::as_str).map(str::to_owned);
-    let updated = text("lastUpdateDateTimeUtc").or_else(|| text("lastUpdateTimeUtc"));
-    let updated: Option<Timestamp> = updated.and_then(|time| time.parse().ok());
-    Some(Record {
-        id: text("id")?,
-        machine: text("machineId")?,
-        action_type: text("type")?,
-        status: text("status")?,
-        updated: updated.map(|time| since(start, time)).unwrap_or_default(),
-    })
-}
-
-/// How long after `start` that is, on the emulator's clock.
-pub(super) fn since(start: Timestamp, time: Timestamp) -> Duration {
-    Duration::try_from(time.duration_since(start)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_is_read_in_either_spelling_of_its_time() {
-        let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
-        for name in ["lastUpdateDateTimeUtc", "lastUpdateTimeUtc"] {
-            let row = json!({"id": "a", "machineId": "m", "type": "Isolate", "status": "Succeeded", name: "2026-01-01T12:01:00Z"});
-            let record = record(&row, start).unwrap();
-            assert_eq!((record.updated.as_secs(), record.status.as_str()), (60, "Succeeded"));
-        }
-        assert_eq!(record(&json!({}), start), None);
     }
 }

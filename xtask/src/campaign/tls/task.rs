@@ -22,8 +22,9 @@ use futures_util::{
 
 use super::{
     journal::{Event, Known},
+    order::Note,
     plan::{Stand, Step, Then, Verb},
-    teller::Teller,
+    teller::{Teller, tell},
     wire::{POSTING, Posting, stand_still},
 };
 use crate::campaign::{canary::Canary, evidence::Said};
@@ -123,7 +124,7 @@ impl Tasks {
         let (resend_if_lost, written) = (step.resend_if_lost, intent.clone());
         self.teller.write(Event::Intended { tag: tag.clone(), intent: written, resend_if_lost });
         if step.stand == Some(Stand::Written) {
-            self.teller.stands(Stand::Written);
+            tell(&Note::Stands(Stand::Written));
             stand_still();
         }
         let asking = Box::pin(POSTING.scope(Posting::of(tag.clone(), step.stand), perform.send()));

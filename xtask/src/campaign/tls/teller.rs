@@ -12,7 +12,6 @@ use defender_transport::Clock;
 use super::{
     journal::{Event, Journal, Line},
     order::Note,
-    plan::Stand,
 };
 
 /// The exit code of a worker that cannot write, or whom nobody listens to.
@@ -42,12 +41,6 @@ impl Teller {
     /// How long its clock has gone.
     pub(super) fn elapsed(&self) -> Duration {
         self.clock.elapsed()
-    }
-
-    /// Announces that the process stands still, or is about to.
-    #[expect(clippy::unused_self, reason = "whoever has the one has the other")]
-    pub(super) fn stands(&self, stand: Stand) {
-        tell(&Note::Stands(stand));
     }
 }
 

@@ -1,7 +1,6 @@
 //! The wire of a worker: the real one, with a name on each request, and a note of what went off and what came.
 
 use std::{
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -9,11 +8,17 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use defender_transport::{Body, Error, HyperTransport, Transport};
 use http::{HeaderValue, Method, Request, Response};
 
-use super::{journal::Event, plan::Stand, teller::Teller};
+use super::{
+    journal::Event,
+    order::Note,
+    plan::Stand,
+    teller::{Teller, tell},
+};
 
 tokio::task_local! {
     /// Of which submission the requests of this task are.
@@ -66,8 +71,12 @@ impl Watched {
             self.teller.write(Event::Late { seconds: took.as_secs_f64() });
         }
     }
+}
 
-    async fn watched(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Transport for Watched {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
         let is_post = *request.method() == Method::POST && request.uri().path().starts_with("/api/machine");
         let posting = if is_post { POSTING.try_with(Clone::clone).ok() } else { None };
         let id = self.name(posting.as_ref());
@@ -79,7 +88,7 @@ impl Watched {
         if posting.is_some() {
             self.teller.write(Event::Departed { id: id.clone() });
             if stand == Some(Stand::Departed) {
-                self.teller.stands(Stand::Departed);
+                tell(&Note::Stands(Stand::Departed));
             }
         }
         let began = self.teller.elapsed();
@@ -88,7 +97,7 @@ impl Watched {
         unanswered.id = None;
         if posting.is_some() {
             if stand == Some(Stand::Answered) {
-                self.teller.stands(Stand::Answered);
+                tell(&Note::Stands(Stand::Answered));
             }
             if matches!(stand, Some(Stand::Answered | Stand::Departed)) {
                 stand_still();
@@ -117,19 +126,5 @@ impl Drop for Unanswered<'_> {
 pub(super) fn stand_still() {
     loop {
         std::thread::park();
-    }
-}
-
-/// What [`Transport::send`] returns once `async_trait` has rewritten it.
-type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'f>>;
-
-#[deny(clippy::missing_trait_methods)]
-impl Transport for Watched {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
-    where
-        'a: 'f,
-        Self: 'f,
-    {
-        Box::pin(self.watched(request))
     }
 }
