@@ -11,6 +11,7 @@ use crate::{
     BoxFuture, DefenderClient, Download, Error, ErrorKind, LiveResponseResult, Wait,
     call::{Call, ENTITY, JSON},
     link::Source,
+    submit::identity::Identity,
 };
 
 /// One action, by its id. It owns its client.
@@ -94,12 +95,20 @@ pub struct Cancel {
     id: ActionId,
     request: Result<CancelMachineAction, defender_model::Error>,
     allowed: bool,
+    identity: Identity,
     timeout: Option<Duration>,
 }
 
 impl Cancel {
     pub(crate) fn new(client: DefenderClient, id: ActionId, comment: impl Into<String>, allowed: bool) -> Self {
-        Self { client, id, request: CancelMachineAction::new(comment), allowed, timeout: None }
+        let request = CancelMachineAction::new(comment);
+        Self { client, id, request, allowed, identity: Identity::Unknown, timeout: None }
+    }
+
+    /// Compares the records of the response and of later reads with this one.
+    pub(crate) fn expecting(mut self, record: &MachineAction) -> Self {
+        self.identity = Identity::recorded(record);
+        self
     }
 
     /// Cancels also what this client did not create.
@@ -125,17 +134,25 @@ impl Cancel {
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), which carries the record as last seen, it may still be cancelled.
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
+            let mut identity = self.identity.clone();
             if !self.allowed {
                 let ours = "it was not created here; say `.even_if_not_ours()` if it is meant";
                 return Err(Error::new(ErrorKind::Request).context(self.what()).caused_by(ours));
             }
             let inner = self.client.inner();
-            let error = match inner.call(self.call()?).await {
-                Ok(record) => return Ok(record),
+            let error = match inner.call::<MachineAction>(self.call()?).await {
+                Ok(record) if is_about(&record, &self.id) => {
+                    return identity.check(&record).map(|()| record).map_err(|error| error.of(&self.id));
+                }
+                // A record of another action does not say what the request did to this one.
+                Ok(record) => Error::new(ErrorKind::OutcomeUnknown)
+                    .context(self.what())
+                    .of(&self.id)
+                    .caused_by(format!("the response is about action {}", record.id)),
                 Err(error) => error.of(&self.id),
             };
             match error.kind() {
-                ErrorKind::OutcomeUnknown | ErrorKind::AnswerUnreadable => Box::pin(self.look(error)).await,
+                ErrorKind::OutcomeUnknown | ErrorKind::AnswerUnreadable => Box::pin(self.look(error, identity)).await,
                 _ => Err(error),
             }
         }
@@ -176,7 +193,7 @@ impl Cancel {
 
     /// Reads the record until it tells that the action is cancelled, or that it has ended otherwise, or the grace has passed.
     /// The answer to the cancelling was lost.
-    async fn look(self, lost: Error) -> Result<MachineAction, Error> {
+    async fn look(self, lost: Error, mut identity: Identity) -> Result<MachineAction, Error> {
         let Self { client, id, .. } = self;
         let (clock, patience) = (Arc::clone(&client.inner().clock), client.inner().patience);
         let began = clock.elapsed();
@@ -184,6 +201,9 @@ impl Cancel {
         let (mut pauses, mut seen) = (patience.after_an_answer(), None);
         loop {
             let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_LOOK)).await;
+            if let Ok(action) = &read {
+                identity.check(action).map_err(|error| error.of(&id))?;
+            }
             match read {
                 Ok(action) if is_cancelled(&action) => return Ok(action),
                 // It has ended, so that a cancelling which is still on its way will be refused.
@@ -205,6 +225,11 @@ impl Cancel {
             clock.sleep(pauses.next().min(left())).await;
         }
     }
+}
+
+/// Whether the record is that of the action `id`, letter case aside.
+fn is_about(record: &MachineAction, id: &ActionId) -> bool {
+    record.id.as_str().eq_ignore_ascii_case(id.as_str())
 }
 
 /// How long the last look at a record may take, which begins as the grace ends.
@@ -256,7 +281,7 @@ impl GetAction {
             let (id, inner) = (&self.id, self.client.inner());
             let action: MachineAction = inner.call(self.call()).await.map_err(|error| error.of(id))?;
             // Another action's end must not be taken for this one's.
-            if !action.id.as_str().eq_ignore_ascii_case(id.as_str()) {
+            if !is_about(&action, id) {
                 let (what, other) =
                     (format!("GET /machineactions/{id}"), format!("it is about the action {}", action.id));
                 return Err(Error::new(ErrorKind::AnswerUnreadable)

@@ -7,7 +7,7 @@ use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeo
 use http::Uri;
 
 use crate::{
-    DefenderClient, Error, ErrorKind,
+    DefenderClient, Error, ErrorKind, ExternalIds,
     announcement::Announcements,
     call::Limits,
     claimed::Claimed,
@@ -15,7 +15,11 @@ use crate::{
     patience::Patience,
     service_time::ServiceTime,
     stack::{self, Settings},
+    submit::{look::Looks, principal::Principal},
 };
+
+/// Time to the head of a response where none is set, as `defender-transport` has it.
+const LONGEST_HEAD: Duration = Duration::from_secs(30);
 
 type Connecting = Box<dyn FnOnce(&Context) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
 
@@ -35,6 +39,7 @@ pub struct DefenderClientBuilder {
     retry: Retry,
     patience: Patience,
     limits: Limits,
+    external_ids: ExternalIds,
     refresh_margin: Option<Duration>,
     token_limit: Option<usize>,
     #[cfg(feature = "hyper")]
@@ -57,6 +62,7 @@ impl DefenderClientBuilder {
             retry: Retry::default(),
             patience: Patience::default(),
             limits: Limits::default(),
+            external_ids: ExternalIds::default(),
             refresh_margin: None,
             token_limit: None,
             #[cfg(feature = "hyper")]
@@ -189,6 +195,15 @@ impl DefenderClientBuilder {
         self
     }
 
+    /// External ids of actions whose caller sets none. Default: [`ExternalIds::AsGiven`], so that the body is sent as it is
+    /// documented.
+    ///
+    /// With [`ExternalIds::Generated`] a lost response is recovered for certain wherever the service echoes the id.
+    pub fn external_ids(mut self, external_ids: ExternalIds) -> Self {
+        self.external_ids = external_ids;
+        self
+    }
+
     /// How long before its end a token is replaced. Default: 5 min. Of a description of a credential only: what is a live one
     /// already knows for itself.
     pub fn refresh_margin(mut self, margin: Duration) -> Self {
@@ -315,6 +330,11 @@ impl DefenderClientBuilder {
             base,
             service_time: ServiceTime::default(),
             claimed: Claimed::default(),
+            looks: Looks::default(),
+            principal: Principal::default(),
+            external_ids: self.external_ids,
+            total_timeout: settings.retry().longest_call(),
+            longest_attempt: self.timeouts.head.unwrap_or(LONGEST_HEAD),
             announcements: Announcements::default(),
             patience: self.patience,
             limits: self.limits,

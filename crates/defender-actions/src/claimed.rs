@@ -1,94 +1,98 @@
-//! Which actions are some submission's already, and which submissions have no answer yet.
+//! The submissions of a client: which are unsettled, which records they hold, and which records were seen before them.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    hash::Hash,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use defender_model::{ActionId, MachineAction};
+use defender_model::{ActionId, MachineAction, Match};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Intent, departure::Departure};
+use crate::{Intent, departure::Departure, service_time::Moment, submit::reconcile::compare_comments};
 
-/// What is older than this can no longer be mistaken for an action that was just asked for.
-const KEPT: Duration = Duration::from_secs(3_600);
+/// A claim is kept for so long. An intent can be recovered later than that, and finds fewer records claimed then.
+const CLAIM_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
-/// The actions that a submission of this client holds for its own, so that no other takes one of them for the answer that
-/// it lost; and the submissions that may be about to hold one.
+/// An unsettled submission is kept for so long.
+const UNSETTLED_KEPT: SignedDuration = SignedDuration::from_hours(1);
+
+/// An id that was seen is kept for so long. What is forgotten blocks a second request, which is the safe side.
+const SEEN_KEPT: SignedDuration = SignedDuration::from_mins(30);
+
+/// A record older than this is told by its creation, so nobody need remember it.
+const YOUNG: SignedDuration = SignedDuration::from_mins(20);
+
+/// At most so many claims and ids seen are kept each.
+const MOST: usize = 65_536;
+
+/// The submissions of a client and its clones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Claimed(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    claimed: HashMap<ActionId, Duration>,
-    /// By a number of their own: of which machine and type, and when they went off.
-    asking: HashMap<u64, (String, Departure)>,
-    /// When the youngest actions were first seen in reads, on our clock.
-    seen: HashMap<ActionId, Timestamp>,
-    /// How many of those there are when the old ones are next forgotten.
-    sweep_at: usize,
+    /// Which submission holds which record.
+    claims: Kept<ActionId, u64>,
+    /// When a response first showed a record.
+    seen: Kept<ActionId, ()>,
+    /// By machine and type.
+    open: HashMap<String, Vec<Open>>,
     next: u64,
 }
 
-/// An action that is older than this is told by its date, so that nobody need remember that it was seen.
-const YOUNG: SignedDuration = SignedDuration::from_secs(60);
+/// A submission that is in flight, is looked for, or ended without a known outcome.
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    intent: Arc<Intent>,
+    departure: Departure,
+    phase: Phase,
+}
 
-/// So many are remembered, old or not.
-const FEW: usize = 1_024;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No response yet.
+    InFlight,
+    /// The response was lost.
+    Lost,
+    /// The future was dropped, or the outcome stayed unknown.
+    Unsettled(SignedDuration),
+}
 
-/// A submission that waits for its answer, until this is dropped.
+/// A submission of this client, until its outcome is known.
 #[derive(Debug)]
 pub(crate) struct Asking {
     claimed: Claimed,
+    key: String,
     number: u64,
+    departure: Departure,
+    settled: AtomicBool,
 }
 
 impl Claimed {
-    /// Claims `id` at `now`; false where it is claimed already.
-    pub(crate) fn claim(&self, id: &ActionId, now: Duration) -> bool {
-        let mut state = self.state();
-        state.claimed.retain(|_, at| now.saturating_sub(*at) < KEPT);
-        state.claimed.insert(id.clone(), now).is_none()
-    }
-
-    /// Whether some submission has claimed it.
-    pub(crate) fn is_claimed(&self, id: &ActionId) -> bool {
-        self.state().claimed.contains_key(id)
-    }
-
-    /// Notes that a read at `now` has shown this action: what is answered to a later sending is not new if it is this one.
-    /// `service_now` is the same moment on the service's clock.
-    pub(crate) fn saw(&self, action: &MachineAction, now: Timestamp, service_now: Timestamp) {
-        let age = |created: Timestamp| service_now.duration_since(created);
-        if action.creation_date_time_utc.is_some_and(|created| age(created) < YOUNG) {
-            let mut state = self.state();
-            if state.seen.len() >= state.sweep_at.max(FEW) {
-                state.seen.retain(|_, at| now.duration_since(*at) < YOUNG);
-                state.sweep_at = state.seen.len().saturating_mul(2);
-            }
-            state.seen.entry(action.id.clone()).or_insert(now);
-        }
-    }
-
-    /// Whether a read has shown it before `departed`, on our clock.
-    pub(crate) fn was_seen(&self, id: &ActionId, departed: Timestamp) -> bool {
-        self.state().seen.get(id).is_some_and(|at| *at < departed)
-    }
-
-    /// Notes that `intent` is being asked for.
-    pub(crate) fn asking(&self, intent: &Intent, departure: Departure) -> Asking {
+    /// Opens a submission.
+    pub(crate) fn open(&self, intent: &Arc<Intent>) -> Asking {
+        let departure = Departure::default();
         let mut state = self.state();
         let number = state.next;
         state.next = number.wrapping_add(1);
-        state.asking.insert(number, (kind(intent), departure));
-        Asking { claimed: self.clone(), number }
+        let open = Open { number, intent: Arc::clone(intent), departure: departure.clone(), phase: Phase::InFlight };
+        let key = key(intent);
+        state.open.entry(key.clone()).or_default().push(open);
+        drop(state);
+        Asking { claimed: self.clone(), key, number, departure, settled: AtomicBool::new(false) }
     }
 
-    /// Whether a submission like `intent` has gone off and has no answer yet: what is found may be its action.
-    pub(crate) fn is_asked_for(&self, intent: &Intent) -> bool {
-        let kind = kind(intent);
-        self.state().asking.values().any(|(asked, departure)| *asked == kind && departure.last().is_some())
+    /// Notes that a response at `now` has shown this record. `service_now` is the same moment on the service's clock.
+    pub(crate) fn saw(&self, action: &MachineAction, now: Moment, service_now: Timestamp) {
+        let is_young = |created: Timestamp| service_now.duration_since(created) < YOUNG;
+        if action.creation_date_time_utc.is_none_or(is_young) {
+            self.state().seen.insert_first(&action.id, (), now.elapsed, SEEN_KEPT);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,27 +100,214 @@ impl Claimed {
     }
 }
 
-fn kind(intent: &Intent) -> String {
+impl Asking {
+    /// Notes when the attempts of the submission leave.
+    pub(crate) fn departure(&self) -> &Departure {
+        &self.departure
+    }
+
+    /// Notes that the response was lost.
+    pub(crate) fn lost(&self) {
+        self.change(|open| open.phase = Phase::Lost);
+    }
+
+    /// Notes that a second request is about to be sent.
+    pub(crate) fn again(&self) {
+        self.departure.forget();
+        self.change(|open| open.phase = Phase::InFlight);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Open)) {
+        let mut state = self.claimed.state();
+        let open = state.open.get_mut(&self.key);
+        if let Some(open) = open.and_then(|open| open.iter_mut().find(|open| open.number == self.number)) {
+            change(open);
+        }
+    }
+
+    /// Notes that the outcome is known.
+    pub(crate) fn settle(&self) {
+        self.settled.store(true, Ordering::Relaxed);
+    }
+
+    /// Claims a record, unless another submission holds it.
+    pub(crate) fn claim(&self, id: &ActionId, now: Moment) -> bool {
+        let mut state = self.claimed.state();
+        *state.claims.insert_first(id, self.number, now.elapsed, CLAIM_KEPT) == self.number
+    }
+
+    /// Whether another submission holds the record.
+    pub(crate) fn is_claimed_by_another(&self, id: &ActionId) -> bool {
+        self.claimed.state().claims.get(id).is_some_and(|(holder, _)| *holder != self.number)
+    }
+
+    /// Whether a response showed the record before `first_attempt`.
+    pub(crate) fn was_seen_before(&self, id: &ActionId, first_attempt: Moment) -> bool {
+        self.claimed.state().seen.get(id).is_some_and(|(_, at)| *at < first_attempt.elapsed)
+    }
+
+    /// Whether another submission for the same machine and type, with the same comment and other particulars, is in
+    /// flight or unsettled at `now`.
+    pub(crate) fn has_rival(&self, intent: &Intent, now: Moment) -> bool {
+        self.any_other(intent, now, |open| open.intent.differs_in_particulars(intent))
+    }
+
+    /// Whether another submission with the same comment has been sent and awaits its response, so that it may be about to be
+    /// answered with a record that is found now.
+    pub(crate) fn has_twin_in_flight(&self, intent: &Intent, now: Moment) -> bool {
+        self.any_other(intent, now, |open| open.phase == Phase::InFlight)
+    }
+
+    fn any_other(&self, intent: &Intent, now: Moment, is: impl Fn(&Open) -> bool) -> bool {
+        let state = self.claimed.state();
+        let concerns = |open: &Open| {
+            open.number != self.number
+                && !open.is_over(now.elapsed)
+                && open.departure.last().is_some()
+                && compare_comments(open.intent.comment(), intent.comment()) == Match::Same
+                && is(open)
+        };
+        state.open.get(&self.key).is_some_and(|open| open.iter().any(concerns))
+    }
+}
+
+impl Open {
+    /// Whether it is forgotten at `now`.
+    fn is_over(&self, now: SignedDuration) -> bool {
+        matches!(self.phase, Phase::Unsettled(since) if now.saturating_sub(since) >= UNSETTLED_KEPT)
+    }
+}
+
+fn key(intent: &Intent) -> String {
     format!("{} {}", intent.machine_id, intent.action_type).to_ascii_lowercase()
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.claimed.state().asking.remove(&self.number);
+        let unsettled = self.departure.last().filter(|_| !self.settled.load(Ordering::Relaxed));
+        let mut state = self.claimed.state();
+        let Some(open) = state.open.get_mut(&self.key) else { return };
+        match unsettled {
+            // Rare: a future was dropped, or an outcome stayed unknown.
+            Some(left) => {
+                for open in open.iter_mut().filter(|open| open.number == self.number) {
+                    open.phase = Phase::Unsettled(left.elapsed);
+                }
+                for open in state.open.values_mut() {
+                    open.retain(|open| !open.is_over(left.elapsed));
+                }
+                state.open.retain(|_, open| !open.is_empty());
+            }
+            None => {
+                open.retain(|open| open.number != self.number);
+                if open.is_empty() {
+                    state.open.remove(&self.key);
+                }
+            }
+        }
+    }
+}
+
+/// A map that forgets what is old, in constant time an insertion on average.
+#[derive(Debug)]
+struct Kept<K, V> {
+    map: HashMap<K, (V, SignedDuration)>,
+    sweep_at: usize,
+}
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self { map: HashMap::new(), sweep_at: 1_024 }
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Kept<K, V> {
+    fn get(&self, key: &K) -> Option<&(V, SignedDuration)> {
+        self.map.get(key)
+    }
+
+    /// Inserts `value` unless there is one, and gives what is there then.
+    fn insert_first(&mut self, key: &K, value: V, now: SignedDuration, kept: SignedDuration) -> &V {
+        if self.map.len() >= self.sweep_at {
+            self.sweep(now, kept);
+        }
+        &self.map.entry(key.clone()).or_insert((value, now)).0
+    }
+
+    /// Forgets what is older than `kept`, and the older half where that is not enough.
+    fn sweep(&mut self, now: SignedDuration, kept: SignedDuration) {
+        self.map.retain(|_, (_, at)| now.saturating_sub(*at) < kept);
+        if self.map.len() > MOST / 2 {
+            let mut ages: Vec<_> = self.map.values().map(|(_, at)| *at).collect();
+            let middle = ages.len() / 2;
+            let (_, median, _) = ages.select_nth_unstable(middle);
+            let median = *median;
+            self.map.retain(|_, (_, at)| *at > median);
+        }
+        self.sweep_at = self.map.len().saturating_mul(2).clamp(1_024, MOST);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn intent(kind: &str, comment: &str) -> Arc<Intent> {
+        let valid = (Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(300));
+        let body = json!({"Comment": comment, "IsolationType": kind});
+        Arc::new(Intent::new(&"m1".parse().unwrap(), "Isolate", body, false, valid))
+    }
+
+    fn at(second: i64) -> Moment {
+        Moment { wall: Timestamp::from_second(second).unwrap(), elapsed: SignedDuration::from_secs(second) }
+    }
+
+    fn id(id: &str) -> ActionId {
+        id.parse().unwrap()
+    }
+
     #[test]
-    fn an_action_is_claimed_once_and_forgotten_after_an_hour() {
+    fn record_is_claimed_by_one_submission() {
         let claimed = Claimed::default();
-        let (a, b): (ActionId, ActionId) = ("a".parse().unwrap(), "b".parse().unwrap());
-        assert!(claimed.claim(&a, Duration::ZERO));
-        assert!(!claimed.claim(&a, Duration::from_secs(1)) && claimed.is_claimed(&a));
-        assert!(claimed.claim(&b, Duration::from_secs(4_000)));
-        assert!(!claimed.is_claimed(&a));
+        let (first, second) = (claimed.open(&intent("Full", "c")), claimed.open(&intent("Full", "c")));
+        assert!(first.claim(&id("a"), at(0)) && first.claim(&id("a"), at(1)));
+        assert!(!second.claim(&id("a"), at(2)));
+        assert!(second.is_claimed_by_another(&id("a")) && !first.is_claimed_by_another(&id("a")));
+        first.settle();
+        assert!(second.is_claimed_by_another(&id("a")), "a claim outlives its submission");
+    }
+
+    #[test]
+    fn rival_is_one_that_left_and_is_not_settled() {
+        let claimed = Claimed::default();
+        let ours = intent("Full", "c");
+        let asking = claimed.open(&ours);
+        let rival = claimed.open(&intent("Selective", " c\r\n"));
+        assert!(!asking.has_rival(&ours, at(1)), "nothing of it has left");
+        rival.departure().left(at(1));
+        assert!(asking.has_rival(&ours, at(1)) && asking.has_twin_in_flight(&ours, at(1)));
+        rival.lost();
+        assert!(asking.has_rival(&ours, at(1)) && !asking.has_twin_in_flight(&ours, at(1)));
+        drop(rival);
+        assert!(asking.has_rival(&ours, at(3_600)) && !asking.has_rival(&ours, at(3_601)));
+        let settled = claimed.open(&intent("Selective", "c"));
+        settled.departure().left(at(3_601));
+        settled.settle();
+        drop(settled);
+        assert!(!asking.has_rival(&ours, at(3_601)));
+    }
+
+    #[test]
+    fn old_entries_are_forgotten_in_bounded_memory() {
+        let mut kept = Kept::default();
+        for number in 0..200_000_i64 {
+            kept.insert_first(&number, (), SignedDuration::from_secs(number), SignedDuration::from_hours(1_000));
+        }
+        assert!(kept.map.len() <= MOST && kept.get(&199_999).is_some() && kept.get(&0).is_none());
+        kept.insert_first(&-1, (), SignedDuration::from_hours(2_000), SignedDuration::from_hours(1));
+        kept.sweep(SignedDuration::from_hours(2_000), SignedDuration::from_hours(1));
+        assert_eq!(kept.map.len(), 1);
     }
 }

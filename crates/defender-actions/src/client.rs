@@ -1,15 +1,20 @@
 //! The client.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::TokenCredential;
 use defender_model::{ActionId, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    ActionHandle, Announcement, DefenderClientBuilder, Intent, Library, Listing, MachineHandle, Machines, Preflight,
-    Recover, WaitAll, announcement::Announcements, call::Limits, claimed::Claimed, patience::Patience,
-    service_time::ServiceTime,
+    ActionHandle, Announcement, DefenderClientBuilder, ExternalIds, Intent, Library, Listing, MachineHandle, Machines,
+    Preflight, Recover, RecoverAll, WaitAll,
+    announcement::Announcements,
+    call::Limits,
+    claimed::Claimed,
+    patience::Patience,
+    service_time::{Moment, ServiceTime},
+    submit::{look::Looks, principal::Principal, reconcile::Names},
 };
 
 /// A client of the response actions of Microsoft Defender for Endpoint.
@@ -31,6 +36,13 @@ pub(crate) struct Inner {
     pub(crate) base: String,
     pub(crate) service_time: ServiceTime,
     pub(crate) claimed: Claimed,
+    pub(crate) looks: Looks,
+    pub(crate) principal: Principal,
+    pub(crate) external_ids: ExternalIds,
+    /// Time of a whole call that does not say so itself.
+    pub(crate) total_timeout: Duration,
+    /// Longest time between the departure of an attempt and the head of its response.
+    pub(crate) longest_attempt: Duration,
     pub(crate) announcements: Announcements,
     pub(crate) patience: Patience,
     pub(crate) limits: Limits,
@@ -39,8 +51,13 @@ pub(crate) struct Inner {
 impl Inner {
     /// Notes an action that a read has shown.
     pub(crate) fn saw(&self, action: &MachineAction) {
-        let now = self.clock.now();
-        self.claimed.saw(action, now, self.service_time.at(now));
+        let now = Moment::now(&*self.clock);
+        self.claimed.saw(action, now, self.service_time.at(now).unwrap_or(now.wall));
+    }
+
+    /// Names of the principal, as its token tells them.
+    pub(crate) async fn names(&self) -> Arc<Names> {
+        self.principal.names(&*self.credential).await
     }
 
     /// The path that every path begins with, without a slash at its end.
@@ -126,13 +143,34 @@ impl DefenderClient {
         WaitAll::new(self.clone(), ids.into_iter().collect())
     }
 
-    /// Finds out what became of an intent of which no answer is known: after a crash, or after the future was dropped. Nothing
+    /// Finds the outcome of an intent whose response is not known: after a crash, or after the future was dropped. Nothing
     /// is sent but reads.
     ///
-    /// `Ok` is *an action of this intent exists*; without an external id it may be another process's. It looks for two
-    /// minutes, since reads lag behind writes.
+    /// `Ok` says that *an action of this intent exists*; without a generated external id
+    /// ([`ExternalIds::Generated`]) it may be another process's that asked for the same with the same comment at the same time.
+    /// It looks for two minutes at most, since reads lag behind writes.
     pub fn recover(&self, intent: Intent) -> Recover {
         Recover::new(self.clone(), intent)
+    }
+
+    /// Finds the outcomes of many intents with few calls: all of them read the same lists.
+    ///
+    /// ```no_run
+    /// use defender_actions::{DefenderClient, Intent};
+    /// use futures_util::StreamExt;
+    ///
+    /// # async fn example(defender: DefenderClient, intents: Vec<Intent>) {
+    /// let mut outcomes = std::pin::pin!(defender.recover_all(intents).stream());
+    /// while let Some((intent, outcome)) = outcomes.next().await {
+    ///     match outcome {
+    ///         Ok(submitted) => println!("{} {}", intent.machine_id, submitted.id()),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn recover_all(&self, intents: impl IntoIterator<Item = Intent>) -> RecoverAll {
+        RecoverAll::new(self.clone(), intents.into_iter().collect())
     }
 
     /// What the service has announced of the end of its operations, one for each operation that this client, or a clone of it,

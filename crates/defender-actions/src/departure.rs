@@ -8,7 +8,8 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{Body, Clock, Error, Transport};
 use http::{Request, Response};
-use jiff::Timestamp;
+
+use crate::service_time::Moment;
 
 /// When the last try of a call went off, noted by [`Departing`]. It travels in the request's extensions.
 ///
@@ -20,19 +21,29 @@ pub(crate) struct Departure(Arc<Mutex<Times>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
-    departed: Option<Timestamp>,
-    answered: Option<Timestamp>,
+    departed: Option<Moment>,
+    answered: Option<Moment>,
 }
 
 impl Departure {
     /// When the last try went off, on our clock; `None` where none did.
-    pub(crate) fn last(&self) -> Option<Timestamp> {
+    pub(crate) fn last(&self) -> Option<Moment> {
         self.times().departed
     }
 
     /// When the head of its answer came, before its body; `None` where none did.
-    pub(crate) fn answered(&self) -> Option<Timestamp> {
+    pub(crate) fn answered(&self) -> Option<Moment> {
         self.times().answered
+    }
+
+    /// Forgets the last try, before another request is sent.
+    pub(crate) fn forget(&self) {
+        *self.times() = Times::default();
+    }
+
+    /// Notes that an attempt left.
+    pub(crate) fn left(&self, at: Moment) {
+        *self.times() = Times { departed: Some(at), answered: None };
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {
@@ -65,12 +76,12 @@ impl<T: Transport> Transport for Departing<T> {
         Self: 'f,
     {
         let Some(departure) = request.extensions().get::<Departure>().cloned() else { return self.inner.send(request) };
-        *departure.times() = Times { departed: Some(self.clock.now()), answered: None };
+        departure.left(Moment::now(&*self.clock));
         let sending = self.inner.send(request);
         Box::pin(async move {
             let answer = sending.await;
             if answer.is_ok() {
-                departure.times().answered = Some(self.clock.now());
+                departure.times().answered = Some(Moment::now(&*self.clock));
             }
             answer
         })

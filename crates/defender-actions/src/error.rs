@@ -44,7 +44,8 @@ struct Inner {
 /// What there is to know of an action of which it is not known whether it was taken.
 #[derive(Debug)]
 struct Unknown {
-    intent: Intent,
+    /// `None` of an action that is known by its id only.
+    intent: Option<Intent>,
     candidates: Vec<MachineAction>,
     reason: UnknownReason,
 }
@@ -53,6 +54,7 @@ impl Error {
         let never_sent = matches!(
             kind,
             ErrorKind::Configuration
+                | ErrorKind::IntentExpired
                 | ErrorKind::Request
                 | ErrorKind::Credential
                 | ErrorKind::NotReached
@@ -131,7 +133,16 @@ impl Error {
     }
 
     /// Adds what was meant to a lost answer, and why it could not be found out.
-    pub(crate) fn unknown(mut self, intent: Intent, candidates: Vec<MachineAction>, reason: UnknownReason) -> Self {
+    pub(crate) fn unknown(self, intent: Intent, candidates: Vec<MachineAction>, reason: UnknownReason) -> Self {
+        self.unknown_of(Some(intent), candidates, reason)
+    }
+
+    pub(crate) fn unknown_of(
+        mut self,
+        intent: Option<Intent>,
+        candidates: Vec<MachineAction>,
+        reason: UnknownReason,
+    ) -> Self {
         self.0.unknown = Some(Unknown { intent, candidates, reason });
         self
     }
@@ -263,13 +274,13 @@ impl Error {
         self.0.retry_after
     }
 
-    /// What was meant, where its answer was lost.
+    /// Intent of a submission whose outcome is not known.
     #[must_use]
     pub fn intent(&self) -> Option<&Intent> {
-        self.0.unknown.as_ref().map(|unknown| &unknown.intent)
+        self.0.unknown.as_ref().and_then(|unknown| unknown.intent.as_ref())
     }
 
-    /// The actions that may be what was meant, where there are several.
+    /// Actions that may be the submission's, 64 at most, where its outcome is not known.
     #[must_use]
     pub fn candidates(&self) -> &[MachineAction] {
         self.0.unknown.as_ref().map(|unknown| unknown.candidates.as_slice()).unwrap_or_default()
@@ -281,7 +292,7 @@ impl Error {
         &self.0.machines
     }
 
-    /// Why it could not be found out what became of what was meant, where its answer was lost.
+    /// Why the outcome of a submission could not be found out.
     #[must_use]
     pub fn reason(&self) -> Option<UnknownReason> {
         self.0.unknown.as_ref().map(|unknown| unknown.reason)

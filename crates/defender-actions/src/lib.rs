@@ -37,6 +37,7 @@ mod seen;
 mod service_time;
 mod sha256;
 mod stack;
+mod submit;
 mod submitted;
 mod telling;
 mod unpack;
@@ -65,8 +66,9 @@ pub use {
     perform::Perform,
     preflight::{Obstacle, Preflight, Readiness},
     raw::Raw,
-    recover::Recover,
+    recover::{Recover, RecoverAll},
     sha256::Sha256,
+    submit::external_id::ExternalIds,
     submitted::{Origin, Submitted},
     wait::Wait,
     wait_all::WaitAll,

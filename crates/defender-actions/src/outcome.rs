@@ -1,256 +1,334 @@
-//! What became of an action, where its answer does not say so plainly.
+//! The outcome of a submission, where its response does not tell it plainly.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use defender_auth::TokenRequest;
 use defender_model::{ActionType, MachineAction};
-use futures_util::{
-    TryStreamExt,
-    future::{Either, select},
-};
+use defender_transport::Clock;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason, list::Listing, service_time::SKEW,
-    submitted::Origin,
+    DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
+    claimed::Asking,
+    client::Inner,
+    list::Listing,
+    service_time::Moment,
+    submit::{
+        look::{self, Looker, Row, Rows},
+        reconcile::{
+            Accepted, Asked, Comparison, Finding, Names, Refusal, SKEW, Window, accepted, can_exclude, find,
+            may_be_ours, refused,
+        },
+    },
+    submitted::{Expected, Origin},
 };
 
-/// How much older than the sending the list is asked for, while the service's clock is not known.
-const MARGIN: SignedDuration = SignedDuration::from_mins(15);
-
-/// How long the last look may take, which begins as the grace ends.
-const LAST_LOOK: Duration = Duration::from_secs(30);
-
-/// Decides whether an existing action is what was meant.
-pub(crate) type SameIntent<'s> = &'s (dyn Fn(&MachineAction) -> bool + Send + Sync);
-
-/// An intent that was sent, or may have been, and how to know its action again.
-pub(crate) struct Sending<'s> {
-    pub(crate) client: &'s DefenderClient,
-    pub(crate) intent: &'s Intent,
-    pub(crate) same_intent: SameIntent<'s>,
-    /// No sending of it that may have been processed went off before this, on our clock.
-    pub(crate) since: Timestamp,
+/// A submission whose first attempt has left, or may have.
+#[derive(Clone)]
+pub(crate) struct Sending {
+    pub(crate) client: DefenderClient,
+    pub(crate) expected: Arc<Expected>,
+    pub(crate) asking: Arc<Asking>,
+    pub(crate) first_attempt: Moment,
 }
 
-/// What a look at the service's list gave.
-enum Look {
-    Found(Vec<MachineAction>),
-    /// It could not be looked this time.
-    Trouble(Error),
+/// How long a lost response is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    /// End of the time in which the action can have been created.
+    pub(crate) window_end: Moment,
+    /// The last list is asked for at this time or later.
+    pub(crate) until: SignedDuration,
+    /// The caller sends again where nothing is found, so the last list must be of the machine and type and of nothing else.
+    pub(crate) before_resend: bool,
 }
 
-/// What was made of the actions that a look found.
-enum Pick {
-    These(Vec<MachineAction>),
-    /// These, unless another look shows something else.
-    Perhaps(Vec<MachineAction>),
-}
-
-impl Sending<'_> {
-    /// Tells of the record that answered the sending that went off at `departed`: it is the new action's, or that of one which
-    /// was there already.
-    pub(crate) fn answered(&self, record: MachineAction, departed: Timestamp) -> Result<Submitted, Error> {
-        let inner = self.client.inner();
-        let was_seen = inner.claimed.was_seen(&record.id, departed);
-        let sent = inner.service_time.at(departed);
-        let is_older = record.creation_date_time_utc.is_some_and(|created| created < before(sent, SKEW));
-        // What is not there says nothing. That holds for the external id too, since no page says that an answer has it, and what
-        // the service has just made must not be told as somebody else's.
-        let says_otherwise = record.requestor_comment.is_some() && !self.intent.has_comment_of(&record)
-            || record.external_id.is_some() && !self.intent.has_external_id_of(&record);
-        // What is joined is not claimed: it may be that of another submission of this client, which has no answer yet.
-        if !was_seen
-            && !is_older
-            && !says_otherwise
-            && self.intent.is_of_kind(&record)
-            && inner.claimed.claim(&record.id, inner.clock.elapsed())
-        {
-            return Ok(self.submitted(record, Origin::Created));
-        }
-        inner.saw(&record);
-        self.joined(record)
+impl Sending {
+    fn inner(&self) -> &Inner {
+        self.client.inner()
     }
 
-    /// Finds the action because of which the sending was refused.
-    pub(crate) async fn join(&self, refused: Error) -> Result<Submitted, Error> {
-        let inner = self.client.inner();
-        let date = refused.date().unwrap_or_else(|| inner.service_time.at(inner.clock.now()));
-        let was_active = |action: &MachineAction| {
-            let ended_since = action.last_update_date_time_utc.is_some_and(|updated| updated > date);
-            // What was made later is not what it was refused for.
-            let is_later = action.creation_date_time_utc.is_some_and(|created| before(created, SKEW) > date);
-            self.intent.is_of_kind(action) && !is_later && (!action.status.is_terminal() || ended_since)
+    fn intent(&self) -> &Intent {
+        &self.expected.intent
+    }
+
+    fn now(&self) -> Moment {
+        Moment::now(&*self.inner().clock)
+    }
+
+    /// What is known of the submission and of `record`, to compare them.
+    fn compare(&self, names: &Names, window: &Window, filtered: bool, row: &Row) -> Comparison {
+        let id = &row.record.id;
+        let is_readable = row.raw.is_none();
+        let asked = Asked {
+            intent: self.intent(),
+            rule: &*self.expected.rule,
+            names,
+            window,
+            filtered,
+            seen_before: is_readable && self.asking.was_seen_before(id, self.first_attempt),
+            claimed: is_readable && self.asking.is_claimed_by_another(id),
+            has_rival: self.asking.has_rival(self.intent(), self.now()),
         };
-        let all = || self.of_kind();
-        let found = self.search(all, |actions| {
-            let active = actions.into_iter().filter(|action| was_active(action));
-            // Of several, what was asked for, and of those the newest.
-            let best = active.max_by_key(|action| (self.is_meant(action), action.creation_date_time_utc));
-            Pick::These(best.into_iter().collect())
-        });
-        match found.await {
-            Ok(found) => match found.into_iter().next() {
-                Some(action) => self.joined(action),
-                None => Err(refused),
-            },
-            Err(unreadable) => Err(refused.because(unreadable)),
+        if is_readable { Comparison::of(&asked, &row.record) } else { Comparison::of_unreadable(&asked, &row.record) }
+    }
+
+    /// Judges the record of a 2xx response.
+    pub(crate) async fn accepted(&self, record: MachineAction) -> Result<Submitted, Error> {
+        let inner = self.inner();
+        let end = self.now().plus(inner.patience.grace);
+        let window = inner.service_time.window(self.first_attempt, end);
+        let row = Row { record, raw: None };
+        let mut compared = self.compare(&Names::default(), &window, false, &row);
+        // The token is read only where its names could tell the requestor apart.
+        if row.record.requestor.as_deref().is_some_and(can_exclude) {
+            let names = inner.names().await;
+            compared = self.compare(&names, &window, false, &row);
+        }
+        let record = row.record;
+        match accepted(&compared, record.status.is_terminal()) {
+            Accepted::Created if self.asking.claim(&record.id, self.now()) => {
+                Ok(self.submitted(record, Origin::Created))
+            }
+            Accepted::Created | Accepted::Joined => {
+                inner.saw(&record);
+                Ok(self.submitted(record, Origin::Joined))
+            }
+            Accepted::Another => {
+                inner.saw(&record);
+                let error = Error::new(ErrorKind::OutcomeUnknown).context(self.what());
+                let error = error.unknown(self.intent().clone(), vec![record.clone()], UnknownReason::OtherRecord);
+                Err(error.about(Some(record)))
+            }
         }
     }
 
-    /// Finds the action whose answer was lost.
-    pub(crate) async fn recover(&self, lost: Error) -> Result<Submitted, Error> {
-        let inner = self.client.inner();
-        let lost_at = inner.clock.now();
-        let unknown = |lost: Error, why, candidates| lost.unknown(self.intent.clone(), candidates, why);
-        if self.intent.external_id().is_none() && self.is_a_session() {
-            return Err(unknown(lost, UnknownReason::NoExternalId, Vec::new()));
-        }
-        let recent = || {
-            let since = before(inner.service_time.at(self.since), MARGIN);
-            self.of_kind().filter(MachineAction::CREATION_DATE_TIME_UTC.ge(since))
-        };
-        let principal = self.principal().await;
-        let is_ours = |action: &MachineAction| match (&principal, action.requestor.as_deref()) {
-            (Some(names), Some(requestor)) => names.iter().any(|name| name.eq_ignore_ascii_case(requestor.trim())),
-            _ => true, // What is not known excludes nothing.
-        };
-        let grace = SignedDuration::try_from(inner.patience.grace).unwrap_or(SignedDuration::MAX);
-        let found = self
-            .search(recent, |actions| {
-                // What the list's answer says of the service's clock is known by now.
-                let from = before(inner.service_time.at(self.since), SKEW);
-                let to = inner.service_time.at(lost_at).saturating_add(grace).unwrap_or(Timestamp::MAX);
-                let is_candidate = |action: &MachineAction| {
-                    self.intent.is_of_kind(action)
-                        && self.intent.is_echoed_by(action)
-                        && self.is_meant(action)
-                        && action.creation_date_time_utc.is_some_and(|created| (from..=to).contains(&created))
-                        && is_ours(action)
-                        && !inner.claimed.is_claimed(&action.id)
-                        && !inner.claimed.was_seen(&action.id, self.since)
-                };
-                let candidates = actions.into_iter().filter(is_candidate).collect();
-                // Another submission of this client may be about to be answered with it.
-                if inner.claimed.is_asked_for(self.intent) {
-                    return Pick::Perhaps(candidates);
-                }
-                Pick::These(candidates)
-            })
-            .await;
-        match found {
-            Err(unreadable) => Err(unknown(lost.because(unreadable), UnknownReason::NotReadable, Vec::new())),
-            Ok(mut candidates) => match (candidates.pop(), candidates.is_empty()) {
-                (None, _) => Err(unknown(lost, UnknownReason::NothingFound, candidates)),
-                (Some(action), true) if !inner.claimed.is_asked_for(self.intent) => {
-                    if inner.claimed.claim(&action.id, inner.clock.elapsed()) {
-                        return Ok(self.submitted(action, Origin::Recovered));
+    /// Finds the action because of which an attempt was refused. `again` says that an earlier attempt may have taken effect.
+    pub(crate) async fn refused(&self, refusal: Error, again: bool) -> Result<Submitted, Error> {
+        let inner = self.inner();
+        let (clock, names) = (Arc::clone(&inner.clock), inner.names().await);
+        let until = self.now().plus(inner.patience.grace);
+        let mut delays = inner.patience.after_an_answer();
+        loop {
+            let is_last = self.now().elapsed >= until.elapsed;
+            let window = inner.service_time.window(self.first_attempt, until);
+            let looker = Pending { date: refusal.date() };
+            match look::own(&self.client, self.list(), &looker).await {
+                Ok(Rows { mut rows, .. }) => {
+                    rows.sort_by_key(|row| std::cmp::Reverse(row.record.creation_date_time_utc));
+                    let compared: Vec<_> = rows.iter().map(|row| self.compare(&names, &window, true, row)).collect();
+                    let mut record = |index: usize| rows.swap_remove(index).record;
+                    match refused(&compared) {
+                        Refusal::Joined(index) => return Ok(self.submitted(record(index), Origin::Joined)),
+                        Refusal::Conflict(index) | Refusal::InProgress(index) if again => {
+                            let candidates = vec![record(index)];
+                            return Err(self.refused_again(refusal, candidates, UnknownReason::MayBeOurs));
+                        }
+                        Refusal::Conflict(index) => {
+                            let conflict = Error::new(ErrorKind::Conflict).context(self.what());
+                            return Err(conflict.about(Some(record(index))));
+                        }
+                        Refusal::InProgress(index) => return Err(refusal.about(Some(record(index)))),
+                        Refusal::NotVisible if is_last && again => {
+                            return Err(self.refused_again(refusal, Vec::new(), UnknownReason::NothingFound));
+                        }
+                        Refusal::NotVisible if is_last => return Err(refusal),
+                        Refusal::NotVisible => {}
                     }
-                    // Another was faster, this very moment.
-                    Err(unknown(lost, UnknownReason::NothingFound, candidates))
                 }
-                (Some(action), _) => {
-                    candidates.push(action);
-                    Err(unknown(lost, UnknownReason::SeveralFound, candidates))
+                Err(error) if is_last || !error.is_retryable() => {
+                    let reason = not_read(&error);
+                    let refusal = refusal.because(error);
+                    return Err(if again { self.refused_again(refusal, Vec::new(), reason) } else { refusal });
                 }
-            },
+                Err(_) => {}
+            }
+            clock.sleep(delays.next().min(self.left(until.elapsed))).await;
         }
     }
 
-    /// The names by which the service may call whoever asks, where the token's claims can be read: a user's, or an
-    /// application's ids.
-    async fn principal(&self) -> Option<Vec<String>> {
-        let token = self.client.inner().credential.token(&TokenRequest::new()).await.ok()?;
-        let claims = token.claims()?;
-        let names: Vec<_> = [claims.user, claims.application, claims.object_id].into_iter().flatten().collect();
-        (!names.is_empty()).then_some(names)
+    /// Finds the action whose response was lost.
+    pub(crate) async fn recover(&self, lost: Error, search: Search) -> Result<Submitted, Error> {
+        let inner = self.inner();
+        let clock = Arc::clone(&inner.clock);
+        let looker = Arc::new(Lost {
+            sending: self.clone(),
+            machine: self.intent().machine_id.as_str().to_ascii_lowercase(),
+            names: inner.names().await,
+            window_end: search.window_end,
+        });
+        let place = inner.looks.join(Arc::clone(&looker) as Arc<dyn Looker>);
+        let mut delays = inner.patience.after_an_answer();
+        loop {
+            let now = self.now().elapsed;
+            let is_last = now >= search.until;
+            match self.look(&place, &looker, now, is_last, search).await {
+                Ok(Found { rows, finding: Finding::Ours(index), .. }) => {
+                    let mut rows = rows.rows;
+                    let record = rows.swap_remove(index).record;
+                    if self.asking.claim(&record.id, self.now()) {
+                        return Ok(self.submitted(record, Origin::Recovered));
+                    }
+                    // Another submission was faster, this very moment.
+                    if is_last {
+                        return Err(self.unknown(lost, vec![record], UnknownReason::MayBeOurs));
+                    }
+                }
+                Ok(Found { rows, finding, .. }) if is_last => {
+                    let reason = match finding {
+                        Finding::Nothing => UnknownReason::NothingFound,
+                        Finding::MayBeOurs | Finding::Ours(_) => UnknownReason::MayBeOurs,
+                    };
+                    let raw = rows.rows.iter().find_map(|row| row.raw.clone());
+                    let candidates = rows.rows.into_iter().filter(|row| row.raw.is_none()).map(|row| row.record);
+                    let unknown = self.unknown(lost, candidates.collect(), reason);
+                    return Err(match raw {
+                        Some(raw) => unknown.row_was(raw),
+                        None => unknown,
+                    });
+                }
+                Ok(_) => {}
+                Err(error) if is_last || !error.is_retryable() => {
+                    let reason = not_read(&error);
+                    return Err(self.unknown(lost.because(error), Vec::new(), reason));
+                }
+                Err(_) => {}
+            }
+            clock.sleep(delays.next().min(self.left(search.until))).await;
+        }
     }
 
-    fn kind(&self) -> ActionType {
-        ActionType::from(self.intent.action_type.as_str())
-    }
-
-    fn is_a_session(&self) -> bool {
-        self.kind() == ActionType::LiveResponse
-    }
-
-    /// Whether `action` is what was asked for. Two live-response sessions are never the same, and of a type that this library
-    /// does not know nobody may have said when two are: those are known again by their external id.
-    fn is_meant(&self, action: &MachineAction) -> bool {
-        let known_by_id = self.is_a_session() || matches!(self.kind(), ActionType::Unknown(_));
-        let has_id = || self.intent.external_id().is_some() && self.intent.has_external_id_of(action);
-        self.intent.is_of_kind(action) && ((self.same_intent)(action) || known_by_id && has_id())
+    /// Looks once: at the shared list, and at one of the machine and type where the shared one does not do.
+    async fn look(
+        &self,
+        place: &look::Place<'_>,
+        looker: &Arc<Lost>,
+        now: SignedDuration,
+        is_last: bool,
+        search: Search,
+    ) -> Result<Found, Error> {
+        if !(is_last && search.before_resend) {
+            let not_before = if is_last { now } else { SignedDuration::MIN };
+            let rows = place.shared(&self.client, not_before).await?;
+            let found = looker.judge(rows, false);
+            // A row that states no machine or type can be anybody's; a list that is filtered by them tells.
+            let is_clear = !found.rows.has_vague || found.by_generated_id;
+            let is_open = !is_last && !matches!(found.finding, Finding::Ours(_));
+            if is_clear || is_open {
+                return Ok(found);
+            }
+        }
+        let rows = look::own(&self.client, self.list(), &**looker).await?;
+        Ok(looker.judge(rows, true))
     }
 
     /// The list of the machine's actions of this type.
-    fn of_kind(&self) -> Listing<MachineAction> {
-        self.client.actions().filter(
-            MachineAction::MACHINE_ID.eq(&self.intent.machine_id).and(MachineAction::ACTION_TYPE.eq(self.kind())),
-        )
+    fn list(&self) -> Listing<MachineAction> {
+        let intent = self.intent();
+        let action_type = ActionType::from(intent.action_type.as_str());
+        let of_machine = MachineAction::MACHINE_ID.eq(&intent.machine_id);
+        self.client.actions().filter(of_machine.and(MachineAction::ACTION_TYPE.eq(action_type)))
     }
 
-    /// Looks until `pick` picks something, or the grace has passed. An error is one that another look would give again.
-    async fn search(
-        &self,
-        list: impl Fn() -> Listing<MachineAction>,
-        pick: impl Fn(Vec<MachineAction>) -> Pick,
-    ) -> Result<Vec<MachineAction>, Error> {
-        let (clock, patience) = (Arc::clone(&self.client.inner().clock), self.client.inner().patience);
-        let began = clock.elapsed();
-        let left = || patience.grace.saturating_sub(clock.elapsed().saturating_sub(began));
-        let mut pauses = patience.after_an_answer();
-        loop {
-            let in_time = clock.sleep(left().max(LAST_LOOK));
-            let mut perhaps = Vec::new();
-            let trouble = match look(list(), in_time).await? {
-                Look::Found(actions) => {
-                    match pick(actions) {
-                        Pick::These(picked) if !picked.is_empty() => return Ok(picked),
-                        Pick::These(_) => {}
-                        Pick::Perhaps(picked) => perhaps = picked,
-                    }
-                    None
-                }
-                Look::Trouble(error) => Some(error),
-            };
-            if left().is_zero() {
-                // What was found in a list that was read counts; a list that was not read says nothing.
-                return trouble.map_or(Ok(perhaps), Err);
-            }
-            clock.sleep(pauses.next().min(left())).await;
-        }
+    fn left(&self, until: SignedDuration) -> std::time::Duration {
+        std::time::Duration::try_from(until.saturating_sub(self.now().elapsed)).unwrap_or_default()
     }
 
-    fn joined(&self, action: MachineAction) -> Result<Submitted, Error> {
-        if self.is_meant(&action) {
-            return Ok(self.submitted(action, Origin::Joined));
-        }
-        let what = format!("{} of machine {}", self.intent.action_type, self.intent.machine_id);
-        Err(Error::new(ErrorKind::Conflict).context(what).about(Some(action)))
+    /// An earlier attempt may have taken effect, so this refusal does not say that nothing happened.
+    fn refused_again(&self, refusal: Error, candidates: Vec<MachineAction>, reason: UnknownReason) -> Error {
+        self.unknown(Error::new(ErrorKind::OutcomeUnknown).context(self.what()).caused_by(refusal), candidates, reason)
+    }
+
+    fn unknown(&self, lost: Error, candidates: Vec<MachineAction>, reason: UnknownReason) -> Error {
+        lost.unknown(self.intent().clone(), candidates, reason)
+    }
+
+    fn what(&self) -> String {
+        format!("{} of machine {}", self.intent().action_type, self.intent().machine_id)
     }
 
     fn submitted(&self, action: MachineAction, origin: Origin) -> Submitted {
-        Submitted::new(self.client.clone(), action, origin)
+        Submitted::new(self.client.clone(), action, origin, Arc::clone(&self.expected))
     }
 }
 
-/// Reads a list whole, unless that takes longer than `in_time`.
-async fn look(list: Listing<MachineAction>, in_time: impl Future<Output = ()> + Send + Unpin) -> Result<Look, Error> {
-    let rows = pin!(list.pages().try_fold(Vec::new(), |mut rows, page| async move {
-        rows.extend(page.value);
-        Ok(rows)
-    }));
-    match select(rows, in_time).await {
-        Either::Left((Ok(rows), _)) => Ok(Look::Found(rows)),
-        Either::Left((Err(error), _)) if error.is_retryable() => Ok(Look::Trouble(error)),
-        Either::Left((Err(error), _)) => Err(error),
-        Either::Right(((), _)) => {
-            let late = Error::new(ErrorKind::Interrupted).context("GET /machineactions").caused_by("it took too long");
-            Ok(Look::Trouble(late))
+/// Why a list could not be read, for the outcome that stays unknown.
+fn not_read(error: &Error) -> UnknownReason {
+    if error.kind() == ErrorKind::Throttled { UnknownReason::QuotaExhausted } else { UnknownReason::NotReadable }
+}
+
+/// What one look found.
+struct Found {
+    rows: Rows,
+    finding: Finding,
+    by_generated_id: bool,
+}
+
+/// A submission whose response was lost, among all that are looked for.
+struct Lost {
+    sending: Sending,
+    machine: String,
+    names: Arc<Names>,
+    window_end: Moment,
+}
+
+impl Lost {
+    fn window(&self) -> Window {
+        self.sending.inner().service_time.window(self.sending.first_attempt, self.window_end)
+    }
+
+    fn judge(&self, rows: Rows, filtered: bool) -> Found {
+        let window = self.window();
+        let compare = |row: &Row| self.sending.compare(&self.names, &window, filtered, row);
+        let compared: Vec<_> = rows.rows.iter().map(compare).collect();
+        let mut finding = find(&compared);
+        let by_generated_id = match finding {
+            Finding::Ours(index) => compared.get(index).is_some_and(Comparison::has_our_generated_id),
+            Finding::MayBeOurs | Finding::Nothing => false,
+        };
+        let intent = self.sending.intent();
+        let is_uncertain = rows.overflowed || self.sending.asking.has_twin_in_flight(intent, self.sending.now());
+        if is_uncertain && !by_generated_id && finding != Finding::Nothing {
+            finding = Finding::MayBeOurs;
         }
+        Found { rows, finding, by_generated_id }
     }
 }
 
-fn before(time: Timestamp, by: SignedDuration) -> Timestamp {
-    time.saturating_sub(by).unwrap_or(time)
+impl Looker for Lost {
+    fn machine(&self) -> &str {
+        &self.machine
+    }
+
+    fn from(&self) -> Timestamp {
+        self.window().list_from()
+    }
+
+    fn may_be_ours(&self, row: &Row, filtered: bool) -> bool {
+        may_be_ours(&self.sending.compare(&self.names, &self.window(), filtered, row))
+    }
+}
+
+/// The records that were pending when an attempt was refused.
+struct Pending {
+    /// `Date` of the refusal.
+    date: Option<Timestamp>,
+}
+
+impl Looker for Pending {
+    fn machine(&self) -> &str {
+        ""
+    }
+
+    fn from(&self) -> Timestamp {
+        Timestamp::MIN
+    }
+
+    fn may_be_ours(&self, row: &Row, _: bool) -> bool {
+        let record = &row.record;
+        let ended_since = |date| record.last_update_date_time_utc.is_some_and(|updated| updated > date);
+        let is_later =
+            |date: Timestamp| record.creation_date_time_utc.is_some_and(|created| created.duration_since(date) > SKEW);
+        let was_pending = !record.status.is_terminal() || self.date.is_some_and(ended_since);
+        row.raw.is_none() && was_pending && !self.date.is_some_and(is_later)
+    }
 }

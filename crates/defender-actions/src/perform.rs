@@ -1,19 +1,24 @@
 //! An action that is about to be asked for.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use defender_model::{Action, ActionType, Isolate, IsolationType, MachineAction, MachineId, WithExternalId};
-use defender_transport::extensions::Resend;
-use futures_util::TryStreamExt;
-use http::{Method, Request};
+use defender_model::{Action, Isolate, IsolationType, MachineId, WithExternalId};
+use http::Request;
+use serde_json::Value;
 
 use crate::{
-    BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
-    call::{Call, ENTITY, JSON},
-    check::concerns,
-    departure::Departure,
-    outcome::Sending,
+    BoxFuture, DefenderClient, Error, ErrorKind, ExternalIds, Intent, Submitted,
+    call::JSON,
+    submit::{
+        attempt::{ActionCall, Attempt},
+        external_id,
+        reconcile::ParticularsRule,
+    },
+    submitted::Expected,
     telling::Telling,
 };
 
@@ -35,28 +40,60 @@ pub struct Perform<A> {
     ordered: bool,
     machine_checked: bool,
     timeout: Option<Duration>,
+    valid_for: Option<Duration>,
+    /// What [`intent`](Self::intent) has given out, to which the request is bound.
+    bound: OnceLock<Intent>,
 }
 
 impl<A: Action> Perform<A> {
     pub(crate) fn new(client: DefenderClient, machine: MachineId, action: Result<A, defender_model::Error>) -> Self {
-        Self { client, machine, action, resend_if_lost: false, ordered: false, machine_checked: false, timeout: None }
+        Self {
+            client,
+            machine,
+            action,
+            resend_if_lost: false,
+            ordered: false,
+            machine_checked: false,
+            timeout: None,
+            valid_for: None,
+            bound: OnceLock::new(),
+        }
     }
 
-    /// What is about to be asked for, to be written down before it is: whoever has it can find out what became of the action
-    /// after a crash, with [`DefenderClient::recover`].
+    /// Intent of the request, to be written down before it is awaited: with it the outcome is found after a crash, by
+    /// [`DefenderClient::recover`].
+    ///
+    /// The first call binds the request to the intent: no attempt is sent after its [`latest`](Intent::latest) time, which is the
+    /// time of a whole call from now on (five minutes, or [`timeout`](Self::timeout)), unless [`valid_for`](Self::valid_for)
+    /// says otherwise. Awaited later, the request fails as [`IntentExpired`](ErrorKind::IntentExpired), and nothing is sent.
+    /// Changing the action after that makes another intent.
     ///
     /// # Errors
     ///
     /// [`Request`](ErrorKind::Request), as awaiting this would give.
     pub fn intent(&self) -> Result<Intent, Error> {
+        if let Some(bound) = self.bound.get() {
+            return Ok(bound.clone());
+        }
         let (_, body) = self.parts()?;
-        self.written_down(&body)
+        let intent = self.new_intent(&body)?;
+        Ok(self.bound.get_or_init(|| intent).clone())
     }
 
-    /// Asks for the action a second time, if the answer to the first was lost and no action has appeared within two minutes (the
-    /// client's [`grace`](crate::DefenderClientBuilder::grace)). Where it cannot be looked for, it is not sent again.
+    /// How long the intent is valid: no attempt is sent after that, the second request of
+    /// [`resend_if_lost`](Self::resend_if_lost) included. Default: the time of a whole call, five minutes or
+    /// [`timeout`](Self::timeout). Call it before [`intent`](Self::intent).
+    pub fn valid_for(mut self, valid_for: Duration) -> Self {
+        self.valid_for = Some(valid_for);
+        self
+    }
+
+    /// Sends a second request, if the response to the first was lost and the service's list shows no action that may be this
+    /// one after two minutes (the client's [`grace`](crate::DefenderClientBuilder::grace)).
     ///
     /// A late first request **may still take effect**, so that the action may be done twice. Without this it never is.
+    /// Where the list cannot be read, or has an action of the same type on that machine which began in the 15 minutes before, or
+    /// the intent has expired, no second request is sent.
     pub fn resend_if_lost(mut self) -> Self {
         self.resend_if_lost = true;
         self
@@ -95,102 +132,42 @@ impl<A: Action> Perform<A> {
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let (path, body) = self.parts()?;
-            let intent = self.written_down(&body)?;
-            let telling = Telling::of(A::TYPE, self.machine.as_str());
-            let (outcome, attempts) = telling.around(self.asked(path, body, &intent, &telling)).await;
+            let intent = match self.bound.get() {
+                Some(bound) => bound.clone(),
+                None => self.new_intent(&body)?,
+            };
+            let request = self.call(path, with_generated_id(body, &intent));
+            let Self { client, action, resend_if_lost, ordered, machine_checked, .. } = self;
+            let unsendable = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
+            let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(unsendable)?);
+            let telling = Telling::of(A::TYPE, intent.machine_id.as_str());
+            let attempt = Attempt {
+                client,
+                expected: Arc::new(Expected { intent: Arc::new(intent), rule }),
+                request,
+                resend_if_lost,
+                refuse_pending: A::INVERSE.filter(|_| ordered),
+                check_machine: machine_checked,
+            };
+            let (outcome, attempts) = telling.around(attempt.run(&telling)).await;
             telling.ended(&outcome, attempts);
             outcome
         }
     }
 
-    /// What is to be looked at before anything is sent.
-    async fn looked_at_first(&self) -> Result<(), Error> {
-        if self.ordered {
-            refuse_inverse::<A>(&self.client, &self.machine).await?;
-        }
-        if self.machine_checked {
-            refuse_unsuitable::<A>(&self.client, &self.machine).await?;
-        }
-        Ok(())
-    }
-
-    /// Asks, and finds out what became of it; and says how many sendings it took.
-    async fn asked(
-        &self,
-        path: String,
-        body: Vec<u8>,
-        intent: &Intent,
-        telling: &Telling,
-    ) -> (Result<Submitted, Error>, u32) {
-        let client = &self.client;
-        if let Err(error) = Box::pin(self.looked_at_first()).await {
-            // Nothing of the action itself was sent.
-            return (Err(error.certainly_never_sent()), 0);
-        }
-        let same_intent = |existing: &MachineAction| self.is_meant(existing);
-        let mut sendings = if self.resend_if_lost { 2_u8 } else { 1 };
-        let (mut attempts, mut since) = (0_u32, None);
-        // That of a sending that may still have taken effect, or may yet.
-        let mut doubt = None;
-        let outcome = loop {
-            let (asked_at, departure) = (client.inner().clock.now(), Departure::default());
-            let asking = client.inner().claimed.asking(intent, departure.clone());
-            let call = self.call(path.clone(), body.clone());
-            let answer = client.inner().call_noted(call, JSON, &departure, |body| serde_json::from_slice(body)).await;
-            let departed = departure.last().unwrap_or(asked_at);
-            let sending = Sending { client, intent, same_intent: &same_intent, since: *since.get_or_insert(departed) };
-            let error = match answer {
-                Ok((record, took)) => {
-                    attempts = attempts.saturating_add(took);
-                    break sending.answered(record, departed);
-                }
-                Err(error) => error,
-            };
-            drop(asking);
-            attempts = attempts.saturating_add(error.attempts());
-            sendings = sendings.saturating_sub(1);
-            // What is rarely needed is large, and is made only then.
-            match error.kind() {
-                ErrorKind::AlreadyInProgress => {
-                    telling.looking(&error);
-                    break Box::pin(sending.join(error)).await;
-                }
-                // Here the action has been taken, so that sending it again would do it twice.
-                ErrorKind::AnswerUnreadable => {
-                    telling.looking(&error);
-                    break Box::pin(sending.recover(error)).await;
-                }
-                ErrorKind::OutcomeUnknown => {
-                    telling.looking(&error);
-                    match Box::pin(sending.recover(error)).await {
-                        Err(unknown) if unknown.reason() == Some(UnknownReason::NothingFound) && sendings > 0 => {
-                            doubt = Some(unknown);
-                        }
-                        known => break known,
-                    }
-                }
-                _ => break Err(error),
-            }
-        };
-        let outcome = match (outcome, doubt) {
-            // Whatever became of the second sending, it says nothing of the first.
-            (Err(error), Some(doubt)) if !error.is_outcome_unknown() => {
-                Err(doubt.caused_by(error).after(attempts, None))
-            }
-            (outcome, _) => outcome,
-        };
-        (outcome, attempts)
-    }
-
-    /// The request as it would be sent, without sending it: for a dry run, a log, or a test. It bears no token, which is put on at
-    /// the departure; in its extensions is what the layers are told of it.
+    /// The request as it would be sent, without sending it: for a dry run, a log, or a test. It has no token, which is put on
+    /// when it is sent; its extensions are what the layers go by. Where external ids are generated, it binds the request to
+    /// its id as [`intent`](Self::intent) does.
     ///
     /// # Errors
     ///
     /// [`Request`](ErrorKind::Request), as awaiting this would give.
     pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        let (path, body) = self.parts()?;
-        self.call(path, body).into_request(self.client.inner(), JSON)
+        let (path, mut body) = self.parts()?;
+        if self.client.inner().external_ids == ExternalIds::Generated {
+            body = with_generated_id(body, &self.intent()?);
+        }
+        self.call(path, body).into_call().into_request(self.client.inner(), JSON)
     }
 
     /// The path and the body, or why there are none.
@@ -205,59 +182,45 @@ impl<A: Action> Perform<A> {
         Ok((path, body))
     }
 
-    fn written_down(&self, body: &[u8]) -> Result<Intent, Error> {
-        Intent::new::<A>(&self.machine, body, self.client.inner().clock.now())
-            .map_err(|source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source))
-    }
-
-    fn is_meant(&self, existing: &MachineAction) -> bool {
-        self.action.as_ref().is_ok_and(|action| action.same_intent(existing))
-    }
-
-    fn call(&self, path: String, body: Vec<u8>) -> Call<'static> {
-        Call {
-            method: Method::POST,
-            path,
-            template: format!("/machines/{{id}}/{}", A::SEGMENT),
-            quota: A::QUOTA,
-            resend: Resend::Never,
-            read: ENTITY,
-            timeout: self.timeout,
-            body: Some(body),
+    /// The intent of the request with this body, which may get a generated external id.
+    fn new_intent(&self, body: &[u8]) -> Result<Intent, Error> {
+        let wrong = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
+        let mut body: Value = serde_json::from_slice(body).map_err(wrong)?;
+        let inner = self.client.inner();
+        let mut is_generated = false;
+        if let (ExternalIds::Generated, Some(fields)) = (inner.external_ids, body.as_object_mut())
+            && !fields.contains_key(EXTERNAL_ID)
+        {
+            fields.insert(EXTERNAL_ID.to_owned(), Value::from(external_id::generate()));
+            is_generated = true;
         }
+        let valid_for = self.valid_for.or(self.timeout).unwrap_or(inner.total_timeout);
+        Ok(Intent::new(&self.machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for)))
+    }
+
+    fn call(&self, path: String, body: Vec<u8>) -> ActionCall {
+        ActionCall { path, segment: A::SEGMENT, quota: A::QUOTA, timeout: self.timeout, body }
     }
 }
 
-/// Fails where the machine's record speaks against `A`.
-async fn refuse_unsuitable<A: Action>(client: &DefenderClient, machine: &MachineId) -> Result<(), Error> {
-    let record = client.machine(machine.clone()).get().await?;
-    let concerns = concerns(A::TYPE, &record);
-    if concerns.is_empty() {
-        return Ok(());
-    }
-    let concerns = concerns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let what = format!("{} of machine {machine}", A::TYPE);
-    Err(Error::new(ErrorKind::Unsuitable).context(what).caused_by(concerns).of_machines(vec![record]))
-}
+const EXTERNAL_ID: &str = "ExternalId";
 
-/// Fails while the inverse of `A` is under way on the machine.
-async fn refuse_inverse<A: Action>(client: &DefenderClient, machine: &MachineId) -> Result<(), Error> {
-    let Some(inverse) = A::INVERSE else { return Ok(()) };
-    let of_inverse =
-        MachineAction::MACHINE_ID.eq(machine).and(MachineAction::ACTION_TYPE.eq(ActionType::from(inverse)));
-    let mut actions = pin!(client.actions().filter(of_inverse).stream());
-    while let Some(action) = actions.try_next().await? {
-        if !action.status.is_terminal() {
-            let what = format!("{} of machine {machine}", A::TYPE);
-            return Err(Error::new(ErrorKind::Conflict).context(what).about(Some(action)));
-        }
+/// The body with the generated id of the intent, if it has one, at its end: the rest stays as the action wrote it.
+fn with_generated_id(mut body: Vec<u8>, intent: &Intent) -> Vec<u8> {
+    if intent.has_generated_id()
+        && let Some(id) = intent.external_id()
+        && body.pop() == Some(b'}')
+    {
+        let comma = if body.ends_with(b"{") { "" } else { "," };
+        body.extend_from_slice(format!("{comma}\"{EXTERNAL_ID}\":\"{id}\"}}").as_bytes());
     }
-    Ok(())
+    body
 }
 
 impl<A: WithExternalId> Perform<A> {
-    /// Gives the action an id under which the caller knows it, such as a ticket's, so that it is told apart from any other
-    /// of its kind. The service tells of it in its records and in no page on requests, so that its name is inferred.
+    /// Sets the caller's own id of the action. It is sent instead of a
+    /// [generated](crate::DefenderClientBuilder::external_ids) one, and confirms a record that has it; it is not taken for
+    /// unique. Its name in requests is from the service's OData metadata.
     pub fn external_id(self, external_id: impl Into<String>) -> Self {
         self.changed(|action| action.with_external_id(external_id.into()))
     }
@@ -285,6 +248,8 @@ impl Perform<Isolate> {
 impl<A> Perform<A> {
     fn changed(mut self, change: impl FnOnce(A) -> A) -> Self {
         self.action = self.action.map(change);
+        // What was given out is the intent of another request.
+        self.bound = OnceLock::new();
         self
     }
 }

@@ -1,6 +1,16 @@
-//! Finding out what became of an intent.
+//! Finding the outcome of intents.
 
-use crate::{BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted, outcome::Sending, telling::Telling};
+use std::sync::Arc;
+
+use futures_util::{Stream, stream::FuturesUnordered};
+
+use crate::{
+    BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted,
+    outcome::{Search, Sending},
+    service_time::Moment,
+    submitted::Expected,
+    telling::Telling,
+};
 
 /// A search for the action of an intent. Nothing is sent before it is awaited, and then only reads are.
 #[derive(Clone, Debug)]
@@ -17,27 +27,74 @@ impl Recover {
 
     /// Looks for the action: the same as awaiting this, as a plain future that can be spawned or joined.
     ///
+    /// It looks for the client's grace, two minutes unless it was set, and once only where the intent is so old that its
+    /// action would be visible by now.
+    ///
     /// # Errors
     ///
-    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) where no action of the intent appears within the client's grace, two minutes
-    /// unless it was set, where several do, or where the actions cannot be read; [`Error::reason`] says which. An action of a type
-    /// that this library does not know, and live response, are found by external id only.
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) where no action is certainly the intent's; [`Error::reason`] says why.
+    /// Live response, and an action of a type that this library does not know, are found by a generated external id only.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
             let telling = Telling::of(&intent.action_type, intent.machine_id.as_str());
-            let outcome = telling.around(recover(&client, &intent)).await;
+            let outcome = telling.around(recover(client, Arc::new(intent))).await;
             telling.ended(&outcome, 0);
             outcome
         }
     }
 }
 
-async fn recover(client: &DefenderClient, intent: &Intent) -> Result<Submitted, Error> {
-    let same_intent = |existing: &_| intent.same_intent(existing);
-    let sending = Sending { client, intent, same_intent: &same_intent, since: intent.earliest };
+/// A search for the actions of many intents. Nothing is sent before its stream is polled, and then only reads are.
+///
+/// All of them read the same lists, so that 500 intents cost about as many calls as one.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is looked for until its stream is polled"]
+pub struct RecoverAll {
+    client: DefenderClient,
+    intents: Vec<Intent>,
+}
+
+impl RecoverAll {
+    pub(crate) fn new(client: DefenderClient, intents: Vec<Intent>) -> Self {
+        Self { client, intents }
+    }
+
+    /// Each intent as its outcome is known, with what [`Recover`] would give. Each comes once.
+    pub fn stream(self) -> impl Stream<Item = (Intent, Result<Submitted, Error>)> + Send + 'static {
+        let Self { client, intents } = self;
+        let searches: FuturesUnordered<_> = intents
+            .into_iter()
+            .map(|intent| {
+                let client = client.clone();
+                async move { (intent.clone(), Recover::new(client, intent).send().await) }
+            })
+            .collect();
+        searches
+    }
+}
+
+async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitted, Error> {
+    let inner = client.inner();
+    let now = Moment::now(&*inner.clock);
+    let asking = Arc::new(inner.claimed.open(&intent));
+    let grace = inner.patience.grace;
+    let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(grace);
+    // Each attempt left before now, as far as can be known: whoever recovers an intent has given up sending it.
+    let until = now.plus(grace).elapsed.min(window_end.elapsed.max(now.elapsed));
     let what = format!("{} of machine {}", intent.action_type, intent.machine_id);
-    sending.recover(Error::new(ErrorKind::OutcomeUnknown).context(what)).await
+    let first_attempt = now.at_wall(intent.earliest);
+    asking.departure().left(first_attempt);
+    asking.lost();
+    let rule = Arc::clone(&intent) as _;
+    let expected = Arc::new(Expected { intent, rule });
+    let sending = Sending { client: client.clone(), expected, asking: Arc::clone(&asking), first_attempt };
+    let lost = Error::new(ErrorKind::OutcomeUnknown).context(what);
+    let outcome = sending.recover(lost, Search { window_end, until, before_resend: false }).await;
+    if outcome.is_ok() {
+        asking.settle();
+    }
+    outcome
 }
 
 impl IntoFuture for Recover {

@@ -12,6 +12,8 @@ use futures_util::{
 use crate::{
     ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
     patience::{Patience, Pauses},
+    submit::identity::Identity,
+    submitted::Expected,
 };
 
 /// A wait until an action has ended. Nothing is sent before it is awaited.
@@ -25,13 +27,20 @@ pub struct Wait {
     client: DefenderClient,
     id: ActionId,
     last: Option<MachineAction>,
+    identity: Identity,
     patience: Patience,
 }
 
 impl Wait {
     pub(crate) fn new(client: DefenderClient, id: ActionId, last: Option<MachineAction>) -> Self {
         let patience = client.inner().patience;
-        Self { client, id, last, patience }
+        Self { client, id, last, identity: Identity::Unknown, patience }
+    }
+
+    /// Compares each record with what was submitted.
+    pub(crate) fn expecting(mut self, expected: Arc<Expected>) -> Self {
+        self.identity = Identity::Submitted(expected);
+        self
     }
 
     /// How long to wait before giving up. Default: the client's, 1 h. The service itself gives up on a device that does not
@@ -58,6 +67,8 @@ impl Wait {
     ///   and the last trouble in reading it as its source. The action goes on.
     /// - Any error of a read that another read would give again, such as [`Forbidden`](ErrorKind::Forbidden), with the
     ///   record as last seen; [`NotFound`](ErrorKind::NotFound) only once it has lasted for two minutes.
+    /// - [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) with [`OtherRecord`](crate::UnknownReason::OtherRecord): the record came
+    ///   to state another machine or type than before, or than what was submitted, or other particulars. The error has it.
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         self.run()
     }
@@ -66,6 +77,7 @@ impl Wait {
         let mut polling = Polling::new(self);
         loop {
             if let Some(action) = polling.last.take_if(|action| action.status.is_terminal()) {
+                polling.identity.check(&action)?;
                 return ended(action);
             }
             polling.read().await?;
@@ -80,7 +92,10 @@ impl Wait {
             loop {
                 let news = polling.last.as_ref().filter(|last| shown.as_ref() != Some(last)).cloned();
                 match news {
-                    Some(action) if action.status.is_terminal() => return Some((ended(action), None)),
+                    Some(action) if action.status.is_terminal() => {
+                        let ended = polling.identity.check(&action).and_then(|()| ended(action));
+                        return Some((ended, None));
+                    }
                     Some(action) => return Some((Ok(action.clone()), Some((polling, Some(action))))),
                     None => {}
                 }
@@ -99,6 +114,7 @@ struct Polling {
     patience: Patience,
     /// The record as last read.
     last: Option<MachineAction>,
+    identity: Identity,
     started: Duration,
     /// When it was last read, counted from the start.
     seen: Duration,
@@ -109,11 +125,11 @@ struct Polling {
 
 impl Polling {
     fn new(wait: Wait) -> Self {
-        let Wait { client, id, last, patience } = wait;
+        let Wait { client, id, last, identity, patience } = wait;
         let started = client.inner().clock.elapsed();
         // What was just answered needs no reading yet; what is known by its id only does.
         let pauses = if last.is_some() { patience.after_an_answer() } else { patience.at_once() };
-        Self { client, id, patience, last, started, seen: Duration::ZERO, trouble: None, pauses }
+        Self { client, id, patience, last, identity, started, seen: Duration::ZERO, trouble: None, pauses }
     }
 
     /// Waits its time and reads, until it has read or is at an end.
@@ -137,6 +153,7 @@ impl Polling {
             };
             match read {
                 Ok(action) => {
+                    self.identity.check(&action)?;
                     self.seen = passed();
                     self.trouble = None;
                     self.last = Some(action);

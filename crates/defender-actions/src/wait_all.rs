@@ -1,6 +1,7 @@
 //! Waiting for many actions with few calls.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     pin::pin,
     sync::Arc,
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use crate::{
     ActionHandle, DefenderClient, Error,
     patience::{Patience, Pauses},
+    submit::identity::Identity,
     wait::{ended, out_of_patience, passes},
 };
 
@@ -77,8 +79,10 @@ impl WaitAll {
 }
 
 /// One action that is waited for.
-#[derive(Default)]
 struct Waiting {
+    /// The id as the caller gave it.
+    id: ActionId,
+    identity: Identity,
     last: Option<MachineAction>,
     /// When it was last read, counted from the start, and in which turn.
     seen: Duration,
@@ -89,6 +93,11 @@ struct Waiting {
 }
 
 impl Waiting {
+    fn new(id: ActionId) -> Self {
+        let (seen, identity) = (Duration::ZERO, Identity::Unknown);
+        Self { id, identity, last: None, seen, turn: 0, trouble: None, unlisted: false }
+    }
+
     /// When it was asked for, if that is known: from then on the list has it.
     fn created(&self) -> Option<Timestamp> {
         self.last.as_ref().and_then(|action| action.creation_date_time_utc)
@@ -105,19 +114,23 @@ struct Cycle {
     patience: Patience,
     started: Duration,
     pauses: Pauses,
-    waiting: BTreeMap<ActionId, Waiting>,
+    /// By id in lower case.
+    waiting: BTreeMap<String, Waiting>,
     ready: VecDeque<(ActionId, Result<MachineAction, Error>)>,
     /// How many turns there have been.
     turns: u64,
     /// Behind which of the ids the single reads go on.
-    read_up_to: Option<ActionId>,
+    read_up_to: Option<String>,
 }
 
 impl Cycle {
     fn new(wait: WaitAll) -> Self {
         let WaitAll { client, ids, patience } = wait;
         let started = client.inner().clock.elapsed();
-        let waiting = ids.into_iter().map(|id| (id, Waiting::default())).collect();
+        let mut waiting = BTreeMap::new();
+        for id in ids {
+            waiting.entry(key(&id).into_owned()).or_insert_with(|| Waiting::new(id));
+        }
         let (pauses, ready) = (patience.at_once(), VecDeque::new());
         Self { client, patience, started, pauses, waiting, ready, turns: 0, read_up_to: None }
     }
@@ -156,9 +169,9 @@ impl Cycle {
                 }
             }
             Err(error) => {
-                for (id, waiting) in std::mem::take(&mut self.waiting) {
-                    let error = error.alike().of(&id).about(waiting.last);
-                    self.ready.push_back((id, Err(error)));
+                for waiting in std::mem::take(&mut self.waiting).into_values() {
+                    let error = error.alike().of(&waiting.id).about(waiting.last);
+                    self.ready.push_back((waiting.id, Err(error)));
                 }
             }
         }
@@ -183,7 +196,7 @@ impl Cycle {
         let mut pages = pin!(list.pages().take(most));
         while let Some(page) = pages.try_next().await? {
             for action in page.value {
-                if self.waiting.get(&action.id).is_some_and(|waiting| waiting.turn < self.turns) {
+                if self.waiting.get(&*key(&action.id)).is_some_and(|waiting| waiting.turn < self.turns) {
                     left = left.saturating_sub(1);
                     self.note(action);
                 }
@@ -201,21 +214,21 @@ impl Cycle {
     /// Reads a few of those that the list did not show, in turn.
     async fn read_singly(&mut self) {
         let now = self.passed();
-        let is_unseen = |(_, waiting): &(&ActionId, &Waiting)| waiting.turn < self.turns;
-        let unseen: Vec<_> = self.waiting.iter().filter(is_unseen).map(|(id, _)| id.clone()).collect();
-        let behind = unseen.iter().filter(|id| self.read_up_to.as_ref().is_some_and(|last| *id > last));
+        let is_unseen = |(_, waiting): &(&String, &Waiting)| waiting.turn < self.turns;
+        let unseen: Vec<_> = self.waiting.iter().filter(is_unseen).map(|(key, _)| key.clone()).collect();
+        let behind = unseen.iter().filter(|key| self.read_up_to.as_ref().is_some_and(|last| *key > last));
         let turn: Vec<_> = behind.chain(&unseen).take(SINGLE_READS.min(unseen.len())).cloned().collect();
-        for id in turn {
-            self.read_up_to = Some(id.clone());
+        for key in turn {
+            self.read_up_to = Some(key.clone());
+            let Some(id) = self.waiting.get(&key).map(|waiting| waiting.id.clone()) else { continue };
             match ActionHandle::new(self.client.clone(), id.clone()).get().await {
                 Ok(action) => self.note(action),
                 Err(error) => {
-                    let Some(waiting) = self.waiting.get_mut(&id) else { continue };
+                    let Some(waiting) = self.waiting.get_mut(&key) else { continue };
                     if passes(&error, now.saturating_sub(waiting.seen), self.patience.grace) {
                         waiting.trouble = Some(error);
-                    } else if let Some(waiting) = self.waiting.remove(&id) {
-                        let error = error.of(&id).about(waiting.last);
-                        self.ready.push_back((id, Err(error)));
+                    } else if let Some(waiting) = self.waiting.remove(&key) {
+                        self.ready.push_back((id.clone(), Err(error.of(&id).about(waiting.last))));
                     }
                 }
             }
@@ -224,22 +237,37 @@ impl Cycle {
 
     fn note(&mut self, action: MachineAction) {
         let now = self.passed();
-        if action.status.is_terminal() {
-            // Under the id that it was asked for by.
-            if let Some((id, _)) = self.waiting.remove_entry(&action.id) {
-                self.ready.push_back((id, ended(action)));
+        let key = key(&action.id);
+        let Some(waiting) = self.waiting.get_mut(&*key) else { return };
+        let has_ended = action.status.is_terminal();
+        match waiting.identity.check(&action) {
+            Ok(()) if !has_ended => {
+                // One without a date is not found by a list from a date on.
+                waiting.unlisted = action.creation_date_time_utc.is_none();
+                (waiting.seen, waiting.turn, waiting.trouble) = (now, self.turns, None);
+                drop(key);
+                waiting.last = Some(action);
             }
-        } else if let Some(waiting) = self.waiting.get_mut(&action.id) {
-            // One without a date is not found by a list from a date on.
-            let unlisted = action.creation_date_time_utc.is_none();
-            *waiting = Waiting { last: Some(action), seen: now, turn: self.turns, trouble: None, unlisted };
+            checked => {
+                let waiting = self.waiting.remove(&*key);
+                drop(key);
+                if let Some(Waiting { id, .. }) = waiting {
+                    self.ready.push_back((id, checked.and_then(|()| ended(action))));
+                }
+            }
         }
     }
 
     fn give_up(&mut self) {
-        for (id, waiting) in std::mem::take(&mut self.waiting) {
-            let error = out_of_patience(&id, self.patience.at_most, waiting.last, waiting.trouble);
-            self.ready.push_back((id, Err(error)));
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            let error = out_of_patience(&waiting.id, self.patience.at_most, waiting.last, waiting.trouble);
+            self.ready.push_back((waiting.id, Err(error)));
         }
     }
+}
+
+/// Key of an action: the service's ids are compared without regard to letter case.
+fn key(id: &ActionId) -> Cow<'_, str> {
+    let id = id.as_str();
+    if id.bytes().any(|byte| byte.is_ascii_uppercase()) { id.to_ascii_lowercase().into() } else { id.into() }
 }

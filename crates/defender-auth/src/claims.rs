@@ -8,6 +8,9 @@ use crate::base64_text::decoded;
 /// No token of Entra's is longer; what is, is not read.
 const LONGEST: usize = 1 << 20;
 
+/// The claims that name the principal.
+const NAMES: [&str; 7] = ["upn", "preferred_username", "unique_name", "email", "appid", "azp", "oid"];
+
 /// What a token says of itself, **unverified**: for diagnosis, and for nothing that must be true.
 ///
 /// Tokens are opaque to clients: whose they are and what they hold is the API's affair, and may change. So nothing here
@@ -41,6 +44,9 @@ pub struct Claims {
     pub object_id: Option<String>,
     /// The application's client id (`appid`, in tokens of version 2 `azp`).
     pub application: Option<String>,
+    /// Every name of the principal in the token, for comparison: `upn`, `preferred_username`, `unique_name`, `email`,
+    /// `appid`, `azp` and `oid`.
+    pub names: Vec<String>,
     /// The user's name (`upn`, else `preferred_username`), in a delegated token.
     pub user: Option<String>,
     /// When it ends (`exp`).
@@ -64,6 +70,7 @@ impl Claims {
             object_id: text(&claims, "oid"),
             application: text(&claims, "appid").or_else(|| text(&claims, "azp")),
             user: text(&claims, "upn").or_else(|| text(&claims, "preferred_username")),
+            names: NAMES.iter().filter_map(|name| text(&claims, name)).collect(),
             expires_on: claims.get("exp").and_then(seconds).and_then(|exp| Timestamp::from_second(exp).ok()),
         })
     }

@@ -48,11 +48,41 @@ pub trait Action: Serialize + Send + Sync + 'static {
     /// The `type` of the action that undoes it.
     const INVERSE: Option<&'static str> = None;
 
-    /// Whether an action that is there already is what was asked for, so that the one may stand for the other. False
-    /// unless the action says when.
-    fn same_intent(&self, existing: &MachineAction) -> bool {
+    /// Compares the particulars of a record of the same type with this action: its scope, its file, whatever the type has
+    /// beside machine, comment and ids.
+    ///
+    /// `None`, the default, says that the type has no rule. Such an action is found again by a generated external id only.
+    /// A type without particulars answers [`Match::Same`]. A record that leaves a particular out says
+    /// [`Match::NotStated`]: the service leaves the scope of an isolation out of its first records.
+    fn particulars(&self, existing: &MachineAction) -> Option<Match> {
         let _ = existing;
-        false
+        None
+    }
+}
+
+/// Outcome of comparing an attribute of a record with what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Match {
+    /// The record states the same.
+    Same,
+    /// The record states something else.
+    Different,
+    /// The record states nothing that can be compared.
+    NotStated,
+}
+
+impl Match {
+    /// Compares a word that a record states, letter case aside. `known` are the words that can be told apart: a record
+    /// with any other word states nothing that can be compared.
+    pub(crate) fn of_word(stated: Option<&str>, ours: &str, known: &[&str]) -> Self {
+        let is = |word: &str| stated.is_some_and(|stated| stated.trim().eq_ignore_ascii_case(word));
+        if is(ours) {
+            Self::Same
+        } else if known.iter().any(|word| is(word)) {
+            Self::Different
+        } else {
+            Self::NotStated
+        }
     }
 }
 
@@ -65,7 +95,8 @@ pub trait WithExternalId: Action {
 
 /// Makes an action whose body is a comment, the fields that are listed, and an external id where one is set.
 ///
-/// Its name is the service's word for it. After `same_intent` stands what must hold of the existing action beside its type.
+/// Its name is the service's word for it. After `particulars` stands the comparison with a record of the same type; a type
+/// without it has no particulars.
 macro_rules! action {
     (
         $(#[$doc:meta])*
@@ -74,7 +105,7 @@ macro_rules! action {
             permissions: $permissions:expr,
             $(delegated: $delegated:expr,)?
             $(inverse: $inverse:literal,)?
-            $(same_intent: $same_intent:expr,)?
+            $(particulars: $particulars:expr,)?
             $(field $(#[$field_doc:meta])* $field:ident: $type:ty,)*
         }
     ) => {
@@ -86,8 +117,8 @@ macro_rules! action {
             /// Why it is done.
             pub comment: crate::Comment,
             $($(#[$field_doc])* pub $field: $type,)*
-            /// The id under which the caller knows the action. The service tells of it in its records and in no page on
-            /// requests, so that its name is inferred; it is left out unless it is set.
+            /// The caller's id of the action, left out unless it is set. Its name in requests is from the service's OData
+            /// metadata.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub external_id: Option<String>,
         }
@@ -123,9 +154,14 @@ macro_rules! action {
             $(const DELEGATED_PERMISSIONS: &'static [&'static str] = $delegated;)?
             $(const INVERSE: Option<&'static str> = Some($inverse);)?
 
-            fn same_intent(&self, existing: &crate::MachineAction) -> bool {
-                existing.action_type == crate::ActionType::$name
-                    $(&& { let same: fn(&Self, &crate::MachineAction) -> bool = $same_intent; same(self, existing) })?
+            fn particulars(&self, existing: &crate::MachineAction) -> Option<crate::Match> {
+                let _ = existing;
+                $(
+                    let compare: fn(&Self, &crate::MachineAction) -> crate::Match = $particulars;
+                    return Some(compare(self, existing));
+                )?
+                #[allow(unreachable_code, reason = "reached by the types without particulars")]
+                Some(crate::Match::Same)
             }
         }
     };

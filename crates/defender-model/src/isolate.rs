@@ -1,6 +1,6 @@
 //! Cut a machine off the network.
 
-use crate::{MachineAction, action::action, open_enum::open_enum};
+use crate::{MachineAction, Match, action::action, open_enum::open_enum};
 
 open_enum! {
     /// How much of the network a machine is cut off from.
@@ -46,17 +46,18 @@ action! {
         segment: "isolate",
         permissions: &["Machine.Isolate"],
         inverse: "Unisolate",
-        same_intent: |ours, existing: &MachineAction| is_scope(existing, ours.isolation_type.as_str()),
+        particulars: |ours, existing: &MachineAction| scope(&ours.isolation_type, existing),
         field
         /// How much it is cut off from.
         isolation_type: IsolationType,
     }
 }
 
-/// Whether a record's scope is `word`. A record without one is not known to be the same; what the scope of an isolated
-/// unmanaged device is, no page says.
-pub(crate) fn is_scope(existing: &MachineAction, word: &str) -> bool {
-    existing.scope.as_deref().is_some_and(|scope| scope.eq_ignore_ascii_case(word))
+/// Compares the scope of a record. The scope of a contained device is on no page of the service, so an asked-for
+/// `UnManagedDevice` is only ever confirmed.
+fn scope(ours: &IsolationType, existing: &MachineAction) -> Match {
+    let known = if *ours == IsolationType::UnManagedDevice { &[] } else { IsolationType::KNOWN };
+    Match::of_word(existing.scope.as_deref(), ours.as_str(), known)
 }
 
 #[cfg(test)]
@@ -67,12 +68,21 @@ mod tests {
     use crate::Action;
 
     #[test]
-    fn only_an_isolation_of_the_same_scope_has_the_same_intent() {
-        let full = Isolate::new("x", IsolationType::Full).unwrap();
-        let existing = |kind, scope| serde_json::from_value(json!({"id": "a", "type": kind, "scope": scope})).unwrap();
-        assert!(full.same_intent(&existing("Isolate", Some("Full"))));
-        assert!(!full.same_intent(&existing("Isolate", Some("Selective"))));
-        assert!(!full.same_intent(&existing("Isolate", None)));
-        assert!(!full.same_intent(&existing("Unisolate", Some("Full"))));
+    fn isolation_compares_the_scope() {
+        let compare = |ours: IsolationType, scope: serde_json::Value| {
+            let existing = serde_json::from_value(json!({"id": "a", "type": "Isolate", "scope": scope})).unwrap();
+            Isolate::new("x", ours).unwrap().particulars(&existing).unwrap()
+        };
+        let full = |scope| compare(IsolationType::Full, scope);
+        assert_eq!(full(json!("Full")), Match::Same);
+        assert_eq!(full(json!(" full")), Match::Same);
+        assert_eq!(full(json!("Selective")), Match::Different);
+        assert_eq!(full(json!("UnManagedDevice")), Match::Different);
+        for silent in [json!(null), json!(""), json!("Quick"), json!(7)] {
+            assert_eq!(full(silent.clone()), Match::NotStated, "{silent}");
+        }
+        let contain = |scope| compare(IsolationType::UnManagedDevice, scope);
+        assert_eq!(contain(json!("UnmanagedDevice")), Match::Same);
+        assert_eq!(contain(json!("Full")), Match::NotStated);
     }
 }

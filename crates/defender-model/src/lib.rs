@@ -45,7 +45,7 @@ mod unrestrict;
 mod update_machine;
 
 pub use {
-    action::{Action, WithExternalId},
+    action::{Action, Match, WithExternalId},
     action_status::ActionStatus,
     action_type::ActionType,
     cancel::CancelMachineAction,

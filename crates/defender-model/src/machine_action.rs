@@ -37,7 +37,8 @@ resource! {
         action_type: ActionType = "type",
         /// Null in every record seen so far.
         title: Option<String> = "title",
-        /// Who asked for it: the mail address of a user, or the id of an application. May end in blanks.
+        /// Mail address of the user, or display name of the application, that asked for it; until 2022 the id of the
+        /// application. May end in blanks.
         requestor: Option<String> = "requestor",
         /// The comment with which it was asked for. Some records echo it with blanks around it.
         requestor_comment: Option<String> = "requestorComment",

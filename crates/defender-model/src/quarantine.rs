@@ -1,6 +1,6 @@
 //! Stop a file and put it into quarantine.
 
-use crate::{MachineAction, Sha1, action::action};
+use crate::{MachineAction, Match, Sha1, action::action};
 
 action! {
     /// *Stop and quarantine file*: ends the processes that run a file, puts it into quarantine, and removes what starts it.
@@ -30,12 +30,22 @@ action! {
         segment: "StopAndQuarantineFile",
         permissions: &["Machine.StopAndQuarantine", "Machine.Read.All", "Machine.ReadWrite.All"],
         delegated: &["Machine.StopAndQuarantine"],
-        same_intent: |ours, existing: &MachineAction| existing.related_file_info.as_ref().is_some_and(|file| {
-            file.file_identifier.as_deref().is_some_and(|hash| hash.parse::<Sha1>().is_ok_and(|hash| hash == ours.sha1))
-        }),
+        particulars: |ours, existing: &MachineAction| file(&ours.sha1, existing),
         field
         /// The file.
         sha1: Sha1,
+    }
+}
+
+/// Compares the file of a record by its SHA-1. An identifier of another kind can be of the same file. Where the kind is
+/// left out, 40 hex digits are a SHA-1.
+fn file(ours: &Sha1, existing: &MachineAction) -> Match {
+    let Some(file) = &existing.related_file_info else { return Match::NotStated };
+    let kind = file.file_identifier_type.as_deref().map(str::trim).filter(|kind| !kind.is_empty());
+    match file.file_identifier.as_deref().map(|hash| hash.trim().parse::<Sha1>()) {
+        Some(Ok(hash)) if hash == *ours => Match::Same,
+        Some(Ok(_)) if kind.is_none_or(|kind| kind.eq_ignore_ascii_case("sha1")) => Match::Different,
+        _ => Match::NotStated,
     }
 }
 
@@ -47,17 +57,23 @@ mod tests {
     use crate::Action;
 
     #[test]
-    fn only_the_same_file_is_the_same_intent() {
+    fn quarantine_compares_the_sha1() {
         let hash = "87662bc3d60e4200ceaf7aae249d1c343f4b83c9";
         let ours = StopAndQuarantineFile::new("x", hash.parse().unwrap()).unwrap();
-        let existing = |file: serde_json::Value| {
-            serde_json::from_value(json!({"id": "a", "type": "StopAndQuarantineFile", "relatedFileInfo": file}))
-                .unwrap()
+        let compare = |file: serde_json::Value| {
+            let existing = json!({"id": "a", "type": "StopAndQuarantineFile", "relatedFileInfo": file});
+            ours.particulars(&serde_json::from_value(existing).unwrap()).unwrap()
         };
-        assert!(
-            ours.same_intent(&existing(json!({"fileIdentifier": hash.to_uppercase(), "fileIdentifierType": "Sha1"})))
-        );
-        assert!(!ours.same_intent(&existing(json!({"fileIdentifier": "0".repeat(40)}))));
-        assert!(!ours.same_intent(&existing(json!(null))));
+        let of = |id: &str, kind: &str| compare(json!({"fileIdentifier": id, "fileIdentifierType": kind}));
+        let other = "0".repeat(40);
+        assert_eq!(of(&hash.to_uppercase(), "Sha1"), Match::Same);
+        assert_eq!(compare(json!({"fileIdentifier": hash})), Match::Same);
+        assert_eq!(of(&other, "sha1"), Match::Different);
+        assert_eq!(compare(json!({"fileIdentifier": other})), Match::Different);
+        assert_eq!(of(&other, "Md5"), Match::NotStated);
+        assert_eq!(of(&"0".repeat(64), "Sha256"), Match::NotStated);
+        assert_eq!(of("", "Sha1"), Match::NotStated);
+        assert_eq!(compare(json!(null)), Match::NotStated);
+        assert_eq!(compare(json!({})), Match::NotStated);
     }
 }

@@ -18,7 +18,8 @@ use crate::{Action, Comment, Error, ErrorKind, Limit, WithExternalId};
 /// - Errors: 400 `ActiveRequestAlreadyExists` while the machine has a session; 403 without the permission; 404 where there
 ///   is no such machine.
 ///
-/// No two runs have the same intent: two runs of one script are two runs. Source:
+/// Two runs of one script are two runs, so [`particulars`](Action::particulars) has no rule: a lost run is found again by a
+/// generated external id only. Source:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response>.
 ///
 /// ```
@@ -212,10 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn two_runs_of_one_script_are_two_runs() {
+    fn live_response_has_no_rule() {
         let ours = LiveResponse::new("x", [LiveResponseCommand::run_script("a")]).unwrap();
         let same = serde_json::json!({"id": "a", "type": "LiveResponse", "requestorComment": "x"});
-        assert!(!ours.same_intent(&serde_json::from_value(same).unwrap()));
+        assert_eq!(ours.particulars(&serde_json::from_value(same).unwrap()), None);
     }
 
     #[test]

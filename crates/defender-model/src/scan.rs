@@ -1,6 +1,6 @@
 //! Scan a machine for malware.
 
-use crate::{action::action, isolate::is_scope, open_enum::open_enum};
+use crate::{MachineAction, Match, action::action, open_enum::open_enum};
 
 open_enum! {
     /// How thorough a scan is.
@@ -38,9 +38,32 @@ action! {
     RunAntiVirusScan {
         segment: "runAntiVirusScan",
         permissions: &["Machine.Scan"],
-        same_intent: |ours, existing| is_scope(existing, ours.scan_type.as_str()),
+        particulars: |ours, existing: &MachineAction| {
+            Match::of_word(existing.scope.as_deref(), ours.scan_type.as_str(), ScanType::KNOWN)
+        },
         field
         /// How thorough it is.
         scan_type: ScanType,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Action;
+
+    #[test]
+    fn scan_compares_the_scope() {
+        let compare = |scope: serde_json::Value| {
+            let existing = json!({"id": "a", "type": "RunAntiVirusScan", "scope": scope});
+            let existing = serde_json::from_value(existing).unwrap();
+            RunAntiVirusScan::new("x", ScanType::Full).unwrap().particulars(&existing)
+        };
+        assert_eq!(compare(json!("FULL")), Some(Match::Same));
+        assert_eq!(compare(json!("Quick")), Some(Match::Different));
+        assert_eq!(compare(json!("Selective")), Some(Match::NotStated));
+        assert_eq!(compare(json!(null)), Some(Match::NotStated));
     }
 }

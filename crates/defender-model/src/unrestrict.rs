@@ -38,12 +38,10 @@ mod tests {
     use crate::Action;
 
     #[test]
-    fn only_another_lifting_has_the_same_intent() {
+    fn lifting_has_no_particulars() {
         let ours = UnrestrictCodeExecution::new("cleaned").unwrap();
-        let existing = |kind| serde_json::from_value(json!({"id": "a", "type": kind})).unwrap();
-        assert!(ours.same_intent(&existing("UnrestrictCodeExecution")));
-        assert!(!ours.same_intent(&existing("RestrictCodeExecution")));
-        assert!(!ours.same_intent(&existing("SomethingNew")));
+        let existing = serde_json::from_value(json!({"id": "a", "scope": "Full"})).unwrap();
+        assert_eq!(ours.particulars(&existing), Some(crate::Match::Same));
     }
 
     #[test]

@@ -27,8 +27,8 @@ fn an_action_of_one_s_own_takes_three_constants() {
 }
 
 #[test]
-fn it_has_no_intent_in_common_with_anything_unless_it_says_so() {
+fn own_action_has_no_rule_by_default() {
     let action = EvictIdentity { comment: String::new(), account: "" };
     let existing = serde_json::from_str::<MachineAction>(r#"{"id":"a","type":"EvictIdentity"}"#).ok();
-    assert!(existing.is_some_and(|existing| !action.same_intent(&existing)));
+    assert!(existing.is_some_and(|existing| action.particulars(&existing).is_none()));
 }

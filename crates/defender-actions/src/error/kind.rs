@@ -2,27 +2,40 @@
 
 use std::fmt;
 
-/// Why it could not be found out whether an action was taken.
+/// Why the outcome of a submission could not be found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnknownReason {
-    /// No action of the intent has appeared within the grace. It may never have arrived, or may still.
+    /// The service's list was read to its end after the grace, and no action in it may be the submission's. The request may
+    /// never have arrived, or may still.
     NothingFound,
-    /// Several actions may be the one, or one may be that of another submission: see [`Error::candidates`](crate::Error::candidates).
-    SeveralFound,
+    /// An action in the service's list may be the submission's, and none is for certain:
+    /// [`Error::candidates`](crate::Error::candidates) has them. A row that cannot be read counts too:
+    /// [`Error::row`](crate::Error::row) has it.
+    MayBeOurs,
     /// The machine's actions could not be read: the error's source says why.
     NotReadable,
-    /// A live response session is known again by its external id only, and none was set.
-    NoExternalId,
+    /// The quota for reading was used up, so that nobody could look in time: the error's source has it.
+    QuotaExhausted,
+    /// The service responded with the record of another action, or the record came to state another machine, type or
+    /// particulars: [`Error::action`](crate::Error::action) has it.
+    OtherRecord,
 }
 
 impl UnknownReason {
     pub(super) const fn words(self) -> &'static str {
         match self {
-            Self::NothingFound => "no action of this intent has appeared",
-            Self::SeveralFound => "several actions of this intent have appeared, or one that may be another's",
-            Self::NotReadable => "the machine's actions cannot be read",
-            Self::NoExternalId => "a live response session is known again by its external id only",
+            Self::NothingFound => {
+                "no action that may be this one is in the service's list; look again before you send it again"
+            }
+            Self::MayBeOurs => {
+                "an action in the service's list may be this one and is not for certain; compare the candidates"
+            }
+            Self::NotReadable => "the machine's actions could not be read",
+            Self::QuotaExhausted => "the quota for reading was used up, so nobody could look; recover the intent later",
+            Self::OtherRecord => {
+                "the service responded with the record of another action; look at the machine's actions"
+            }
         }
     }
 }
@@ -40,6 +53,9 @@ pub enum ErrorKind {
     /// The client is not set up rightly.
     /// *Was it sent?* No. *What to do:* mend what the message names.
     Configuration,
+    /// The intent was written down and awaited after its [`latest`](crate::Intent::latest) time.
+    /// *Was it sent?* No. *What to do:* decide again whether the action is still wanted, and submit it anew.
+    IntentExpired,
     /// What was asked for cannot be sent: an empty comment, a path that is none.
     /// *Was it sent?* No. *What to do:* mend what the message names.
     Request,
@@ -130,6 +146,7 @@ impl ErrorKind {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Configuration => "the client is not set up rightly",
+            Self::IntentExpired => "the intent has expired, so nothing was sent; submit it anew if it is still wanted",
             Self::Request => "this cannot be sent",
             Self::Credential => "there is no token, so nothing was sent",
             Self::NotReached => "the service was not reached, so nothing was done",

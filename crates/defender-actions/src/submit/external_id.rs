@@ -1,0 +1,81 @@
+//! External ids that the client generates.
+
+use std::fmt::Write;
+
+/// External ids of actions whose caller sets none.
+///
+/// The service documents its `externalId` as an "id the customer can submit in the request for custom correlation"
+/// (<https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>), and its OData metadata names the
+/// parameter `ExternalId`. That it comes back in records is inferred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExternalIds {
+    /// The body is sent as the caller gave it, with an external id only where the caller set one.
+    #[default]
+    AsGiven,
+    /// Each action gets an id of its own, by which its record is known for certain if the service echoes it. An id that
+    /// the caller sets is sent instead.
+    Generated,
+}
+
+/// First group of each generated id, so that an id which a gateway fills in is not taken for one.
+const FIRST_GROUP: &str = "de4ec7ed";
+
+/// Generates an id: a UUID of version 8 with the fixed first group and 90 random bits.
+pub(crate) fn generate() -> String {
+    let random = fastrand::u128(..);
+    let part = |shift: u32, bits: u32| (random >> shift) & ((1 << bits) - 1);
+    let mut id = String::with_capacity(36);
+    let written = write!(
+        id,
+        "{FIRST_GROUP}-{:04x}-8{:03x}-{:04x}-{:012x}",
+        part(0, 16),
+        part(16, 12),
+        0x8000 | part(28, 14),
+        part(42, 48)
+    );
+    debug_assert!(written.is_ok(), "a String takes any text");
+    id
+}
+
+/// Whether `id` has the form of a generated one.
+pub(crate) fn is_generated_form(id: &str) -> bool {
+    let bytes = id.trim().as_bytes();
+    let has_form = |(place, byte): (usize, &u8)| match place {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        14 => *byte == b'8',
+        19 => matches!(byte, b'8' | b'9' | b'a' | b'b' | b'A' | b'B'),
+        _ => byte.is_ascii_hexdigit(),
+    };
+    bytes.len() == 36
+        && bytes.get(..8).is_some_and(|group| group.eq_ignore_ascii_case(FIRST_GROUP.as_bytes()))
+        && bytes.iter().enumerate().all(has_form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_ids_have_their_form_and_differ() {
+        let ids: std::collections::HashSet<_> = (0..1_000).map(|_| generate()).collect();
+        assert_eq!(ids.len(), 1_000);
+        assert!(ids.iter().all(|id| is_generated_form(id)), "{ids:?}");
+        assert!(ids.iter().all(|id| is_generated_form(&id.to_uppercase())));
+    }
+
+    #[test]
+    fn other_ids_are_not_of_the_form() {
+        for id in [
+            "",
+            "T-1",
+            "0d1e2f3a-0000-4000-8000-000000000001",
+            "de4ec7ed-0000-4000-8000-000000000001",
+            "de4ec7ed-0000-8000-c000-000000000001",
+            "de4ec7ed-0000-8000-8000-00000000000",
+            "de4ec7ed-0000-8000-8000-0000000000011",
+        ] {
+            assert!(!is_generated_form(id), "{id}");
+        }
+    }
+}

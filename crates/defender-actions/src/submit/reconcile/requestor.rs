@@ -1,0 +1,116 @@
+//! The names by which a record may call the one that asked.
+
+use defender_auth::Claims;
+
+/// Names of the principal of a token: addresses of a user, ids of an application, lower case.
+///
+/// The service writes an application's display name into `requestor`, which no claim holds. So a name confirms, and
+/// excludes only where both sides are of one form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names(Vec<String>);
+
+/// Form of a name, by which two names can be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Guid,
+    Address,
+    Other,
+}
+
+impl Names {
+    pub(crate) fn of(claims: &Claims) -> Self {
+        Self::new(&claims.names)
+    }
+
+    pub(crate) fn new<S: AsRef<str>>(names: &[S]) -> Self {
+        Self(names.iter().map(|name| plain(name.as_ref())).filter(|name| !name.is_empty()).collect())
+    }
+
+    /// Whether one of the names is `requestor`.
+    pub(crate) fn has(&self, requestor: &str) -> bool {
+        self.0.contains(&plain(requestor))
+    }
+
+    /// Whether `requestor` is certainly somebody else: its form is that of one of the names, and it is none of them.
+    pub(crate) fn exclude(&self, requestor: &str) -> bool {
+        let requestor = plain(requestor);
+        let form = form(&requestor);
+        form != Form::Other
+            && self.0.iter().any(|name| self::form(name) == form)
+            && !self.0.iter().any(|name| *name == requestor)
+    }
+}
+
+/// Whether a requestor of this form could be told from another.
+pub(crate) fn can_exclude(requestor: &str) -> bool {
+    form(&plain(requestor)) != Form::Other
+}
+
+/// Lower case, without blanks, and as a guest's own address: Entra writes `live.com#ann@contoso.com` and
+/// `ann_contoso.com#EXT#@fabrikam.onmicrosoft.com` for `ann@contoso.com`.
+fn plain(name: &str) -> String {
+    let name = name.trim().to_lowercase();
+    let name = name.rsplit_once("live.com#").map_or(name.as_str(), |(_, own)| own);
+    match name.split_once("#ext#") {
+        Some((own, _)) => match own.rsplit_once('_') {
+            Some((user, domain)) if !own.contains('@') => format!("{user}@{domain}"),
+            _ => own.to_owned(),
+        },
+        None => name.to_owned(),
+    }
+}
+
+fn form(name: &str) -> Form {
+    let is_guid = name.len() == 36
+        && name.bytes().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+    match name.split_once('@') {
+        _ if is_guid => Form::Guid,
+        Some((user, domain)) if !user.is_empty() && !name.contains(char::is_whitespace) && domain.contains('.') => {
+            Form::Address
+        }
+        _ => Form::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APP: &str = "0d1e2f3a-0000-4000-8000-000000000001";
+    const OTHER_APP: &str = "0d1e2f3a-0000-4000-8000-000000000002";
+
+    #[test]
+    fn requestor_excludes_only_within_one_form() {
+        let application = Names::new(&[APP]);
+        let user = Names::new(&[APP, "ann@contoso.com"]);
+        for (names, requestor, has, excludes) in [
+            (&application, "Contoso Response", false, false),
+            (&application, " 0D1E2F3A-0000-4000-8000-000000000001 ", true, false),
+            (&application, OTHER_APP, false, true),
+            (&application, "bob@contoso.com", false, false),
+            (&user, "Ann@Contoso.com ", true, false),
+            (&user, "bob@contoso.com", false, true),
+            (&user, "Ann", false, false),
+            (&user, OTHER_APP, false, true),
+            (&user, "", false, false),
+            (&Names::default(), "bob@contoso.com", false, false),
+            (&Names::default(), OTHER_APP, false, false),
+        ] {
+            assert_eq!((names.has(requestor), names.exclude(requestor)), (has, excludes), "{names:?} {requestor}");
+        }
+    }
+
+    #[test]
+    fn guest_forms_are_undone() {
+        let guest = Names::new(&["live.com#ann@contoso.com"]);
+        assert!(guest.has("ann@contoso.com"));
+        let guest = Names::new(&["ann_lee_contoso.com#EXT#@fabrikam.onmicrosoft.com"]);
+        assert!(guest.has("Ann_Lee@contoso.com") && !guest.exclude("ann_lee@contoso.com"));
+        assert!(guest.exclude("bob@contoso.com"));
+        let member = Names::new(&["ann@contoso.com"]);
+        assert!(member.has("ann_contoso.com#EXT#@fabrikam.onmicrosoft.com"));
+    }
+}

@@ -1,0 +1,172 @@
+//! The two rules, and what follows from them for lists, responses, refusals and waits.
+
+use defender_model::Match;
+
+use super::{Comparison, ExternalIdMatch};
+
+/// *May it be ours?* Blocks a second request.
+pub(crate) fn may_be_ours(record: &Comparison) -> bool {
+    record.machine != Match::Different
+        && record.action_type != Match::Different
+        && !record.seen_before
+        && !record.too_old
+        && record.external_id != ExternalIdMatch::OtherGenerated
+}
+
+/// Result of a list that was read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// The record with this index is ours.
+    Ours(usize),
+    /// A record may be ours, and none is certainly.
+    MayBeOurs,
+    /// No record may be ours.
+    Nothing,
+}
+
+/// *Is it ours?* Decides a list by its records, of which the ones that are not ours for certain can be left out.
+pub(crate) fn find(records: &[Comparison]) -> Finding {
+    let candidates = || records.iter().enumerate().filter(|(_, record)| may_be_ours(record));
+    if let Some((index, _)) = candidates().find(|(_, record)| is_ours_by_generated_id(record)) {
+        return Finding::Ours(index);
+    }
+    let mut ours = None;
+    let mut nothing = true;
+    for (index, record) in candidates() {
+        nothing = false;
+        match (fits(record), ours) {
+            (true, None) => ours = Some(index),
+            (true, Some(_)) => return Finding::MayBeOurs,
+            (false, _) if !states_something_different(record) => return Finding::MayBeOurs,
+            (false, _) => {}
+        }
+    }
+    match ours {
+        Some(index) => Finding::Ours(index),
+        None if nothing => Finding::Nothing,
+        None => Finding::MayBeOurs,
+    }
+}
+
+/// A generated id outranks comment, requestor and creation, never machine, type or particulars.
+fn is_ours_by_generated_id(record: &Comparison) -> bool {
+    record.external_id == ExternalIdMatch::Generated
+        && record.machine != Match::Different
+        && record.action_type != Match::Different
+        && record.particulars != Some(Match::Different)
+}
+
+/// Every line of the rule for a record without our generated id.
+fn fits(record: &Comparison) -> bool {
+    let particulars_fit = match record.particulars {
+        Some(Match::Same) => true,
+        Some(Match::NotStated) => !record.has_rival,
+        Some(Match::Different) | None => false,
+    };
+    record.readable
+        && record.machine == Match::Same
+        && record.action_type == Match::Same
+        && record.comment == Match::Same
+        && record.creation == Match::Same
+        && particulars_fit
+        && is_free(record)
+}
+
+/// Whether nothing says that the record is of another submission.
+fn is_free(record: &Comparison) -> bool {
+    record.requestor != Match::Different
+        && !record.claimed
+        && !record.seen_before
+        && !matches!(record.external_id, ExternalIdMatch::Other | ExternalIdMatch::OtherGenerated)
+}
+
+fn states_something_different(record: &Comparison) -> bool {
+    record.comment == Match::Different
+        || record.particulars == Some(Match::Different)
+        || record.requestor == Match::Different
+        || record.creation == Match::Different
+        || record.claimed
+}
+
+/// Meaning of the record in a 2xx response to a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// The action is new, and ours.
+    Created,
+    /// The action was there already and has not ended.
+    Joined,
+    /// The action is another one: its machine, type or particulars are others, or it has ended.
+    Another,
+}
+
+/// Judges the record of a 2xx response.
+pub(crate) fn accepted(record: &Comparison, has_ended: bool) -> Accepted {
+    if states_another_action(record) {
+        return Accepted::Another;
+    }
+    let by_id = is_ours_by_generated_id(record);
+    let by_comment = record.comment == Match::Same && record.creation == Match::Same && is_free(record);
+    if !record.seen_before && !record.claimed && (by_id || by_comment) {
+        Accepted::Created
+    } else if has_ended {
+        Accepted::Another
+    } else {
+        Accepted::Joined
+    }
+}
+
+/// Whether the record states another machine, type or particulars.
+fn states_another_action(record: &Comparison) -> bool {
+    record.machine == Match::Different
+        || record.action_type == Match::Different
+        || record.particulars == Some(Match::Different)
+}
+
+/// Whether a record that a wait has read is another action than the one that was submitted. The last record must also
+/// prove that it is the same one: by its particulars, its comment or our generated id.
+pub(crate) fn is_another(record: &Comparison, has_ended: bool) -> bool {
+    let proves_nothing = record.particulars != Some(Match::Same)
+        && record.comment != Match::Same
+        && record.external_id != ExternalIdMatch::Generated;
+    states_another_action(record) || has_ended && proves_nothing
+}
+
+/// Meaning of a refusal because an action is already in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The record with this index is what was asked for.
+    Joined(usize),
+    /// The record with this index states other particulars, and none is what was asked for.
+    Conflict(usize),
+    /// The record with this index is in progress; whether it is what was asked for is not known.
+    InProgress(usize),
+    /// No record that was pending is visible.
+    NotVisible,
+}
+
+/// Judges a refusal by the records that were pending at that time, the newest first. A type without a rule, such as live
+/// response, is joined by our generated id only: two runs with one comment are two runs.
+pub(crate) fn refused(pending: &[Comparison]) -> Refusal {
+    let of_this_kind = |record: &Comparison| record.machine == Match::Same && record.action_type == Match::Same;
+    let is_wanted = |record: &Comparison| {
+        let has_our_id = record.external_id == ExternalIdMatch::Generated;
+        match record.particulars {
+            Some(Match::Same) => true,
+            Some(Match::NotStated) => record.comment == Match::Same || has_our_id,
+            None => has_our_id,
+            Some(Match::Different) => false,
+        }
+    };
+    let position = |is: &dyn Fn(&Comparison) -> bool| {
+        pending.iter().position(|record| record.readable && of_this_kind(record) && is(record))
+    };
+    if let Some(index) = position(&is_wanted) {
+        Refusal::Joined(index)
+    } else if let Some(index) = position(&|record| record.particulars == Some(Match::Different)) {
+        Refusal::Conflict(index)
+    } else if let Some(index) = position(&|_| true) {
+        Refusal::InProgress(index)
+    } else {
+        Refusal::NotVisible
+    }
+}
