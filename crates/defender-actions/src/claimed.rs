@@ -143,7 +143,7 @@ impl Asking {
 
     /// Whether a response showed the record before `first_attempt`.
     pub(crate) fn was_seen_before(&self, id: &ActionId, first_attempt: Moment) -> bool {
-        self.claimed.state().seen.get(id).is_some_and(|(_, at)| *at < first_attempt.elapsed)
+        self.claimed.state().seen.get(id).is_some_and(|((), at)| *at < first_attempt.elapsed)
     }
 
     /// Whether another submission for the same machine and type, with the same comment and other particulars, is in
@@ -187,22 +187,19 @@ impl Drop for Asking {
         let unsettled = self.departure.last().filter(|_| !self.settled.load(Ordering::Relaxed));
         let mut state = self.claimed.state();
         let Some(open) = state.open.get_mut(&self.key) else { return };
-        match unsettled {
+        if let Some(left) = unsettled {
             // Rare: a future was dropped, or an outcome stayed unknown.
-            Some(left) => {
-                for open in open.iter_mut().filter(|open| open.number == self.number) {
-                    open.phase = Phase::Unsettled(left.elapsed);
-                }
-                for open in state.open.values_mut() {
-                    open.retain(|open| !open.is_over(left.elapsed));
-                }
-                state.open.retain(|_, open| !open.is_empty());
+            for open in open.iter_mut().filter(|open| open.number == self.number) {
+                open.phase = Phase::Unsettled(left.elapsed);
             }
-            None => {
-                open.retain(|open| open.number != self.number);
-                if open.is_empty() {
-                    state.open.remove(&self.key);
-                }
+            for open in state.open.values_mut() {
+                open.retain(|open| !open.is_over(left.elapsed));
+            }
+            state.open.retain(|_, open| !open.is_empty());
+        } else {
+            open.retain(|open| open.number != self.number);
+            if open.is_empty() {
+                state.open.remove(&self.key);
             }
         }
     }

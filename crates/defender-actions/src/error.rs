@@ -187,6 +187,12 @@ impl Error {
         self
     }
 
+    /// Says how many attempts it took in all.
+    pub(crate) fn attempted(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
     pub(crate) fn dated(mut self, date: Option<Timestamp>) -> Self {
         self.0.date = date;
         self

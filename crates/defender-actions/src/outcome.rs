@@ -13,7 +13,7 @@ use crate::{
     list::Listing,
     service_time::Moment,
     submit::{
-        look::{self, Looker, Row, Rows},
+        look::{self, Candidates, Looker, Row},
         reconcile::{
             Accepted, Asked, Comparison, Finding, Names, Refusal, SKEW, Window, accepted, can_exclude, find,
             may_be_ours, refused,
@@ -111,9 +111,8 @@ impl Sending {
         loop {
             let is_last = self.now().elapsed >= until.elapsed;
             let window = inner.service_time.window(self.first_attempt, until);
-            let looker = Pending { date: refusal.date() };
-            match look::own(&self.client, self.list(), &looker).await {
-                Ok(Rows { mut rows, .. }) => {
+            match look::own(&self.client, self.list(), |row| was_pending(row, refusal.date())).await {
+                Ok(Candidates { mut rows, .. }) => {
                     rows.sort_by_key(|row| std::cmp::Reverse(row.record.creation_date_time_utc));
                     let compared: Vec<_> = rows.iter().map(|row| self.compare(&names, &window, true, row)).collect();
                     let mut record = |index: usize| rows.swap_remove(index).record;
@@ -186,12 +185,11 @@ impl Sending {
                         None => unknown,
                     });
                 }
-                Ok(_) => {}
                 Err(error) if is_last || !error.is_retryable() => {
                     let reason = not_read(&error);
                     return Err(self.unknown(lost.because(error), Vec::new(), reason));
                 }
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
             clock.sleep(delays.next().min(self.left(search.until))).await;
         }
@@ -217,7 +215,7 @@ impl Sending {
                 return Ok(found);
             }
         }
-        let rows = look::own(&self.client, self.list(), &**looker).await?;
+        let rows = look::own(&self.client, self.list(), |row| looker.may_be_ours_in(row, true)).await?;
         Ok(looker.judge(rows, true))
     }
 
@@ -258,7 +256,7 @@ fn not_read(error: &Error) -> UnknownReason {
 
 /// What one look found.
 struct Found {
-    rows: Rows,
+    rows: Candidates,
     finding: Finding,
     by_generated_id: bool,
 }
@@ -276,7 +274,7 @@ impl Lost {
         self.sending.inner().service_time.window(self.sending.first_attempt, self.window_end)
     }
 
-    fn judge(&self, rows: Rows, filtered: bool) -> Found {
+    fn judge(&self, rows: Candidates, filtered: bool) -> Found {
         let window = self.window();
         let compare = |row: &Row| self.sending.compare(&self.names, &window, filtered, row);
         let compared: Vec<_> = rows.rows.iter().map(compare).collect();
@@ -294,6 +292,12 @@ impl Lost {
     }
 }
 
+impl Lost {
+    fn may_be_ours_in(&self, row: &Row, filtered: bool) -> bool {
+        may_be_ours(&self.sending.compare(&self.names, &self.window(), filtered, row))
+    }
+}
+
 impl Looker for Lost {
     fn machine(&self) -> &str {
         &self.machine
@@ -303,32 +307,17 @@ impl Looker for Lost {
         self.window().list_from()
     }
 
-    fn may_be_ours(&self, row: &Row, filtered: bool) -> bool {
-        may_be_ours(&self.sending.compare(&self.names, &self.window(), filtered, row))
+    fn may_be_ours(&self, row: &Row) -> bool {
+        self.may_be_ours_in(row, false)
     }
 }
 
-/// The records that were pending when an attempt was refused.
-struct Pending {
-    /// `Date` of the refusal.
-    date: Option<Timestamp>,
-}
-
-impl Looker for Pending {
-    fn machine(&self) -> &str {
-        ""
-    }
-
-    fn from(&self) -> Timestamp {
-        Timestamp::MIN
-    }
-
-    fn may_be_ours(&self, row: &Row, _: bool) -> bool {
-        let record = &row.record;
-        let ended_since = |date| record.last_update_date_time_utc.is_some_and(|updated| updated > date);
-        let is_later =
-            |date: Timestamp| record.creation_date_time_utc.is_some_and(|created| created.duration_since(date) > SKEW);
-        let was_pending = !record.status.is_terminal() || self.date.is_some_and(ended_since);
-        row.raw.is_none() && was_pending && !self.date.is_some_and(is_later)
-    }
+/// Whether the record was pending when an attempt was refused by a response of this `Date`.
+fn was_pending(row: &Row, date: Option<Timestamp>) -> bool {
+    let record = &row.record;
+    let ended_since = |date| record.last_update_date_time_utc.is_some_and(|updated| updated > date);
+    let is_later =
+        |date: Timestamp| record.creation_date_time_utc.is_some_and(|created| created.duration_since(date) > SKEW);
+    let was_pending = !record.status.is_terminal() || date.is_some_and(ended_since);
+    row.raw.is_none() && was_pending && !date.is_some_and(is_later)
 }

@@ -42,6 +42,7 @@ fn the_words_are_those_of_the_file() {
         || Problem::parse(400, br#"{"error":{"code":"InvalidInput","message":"Sha1 is wrong","target":"43f4cb08"}}"#);
     let all = [
         K::Configuration,
+        K::IntentExpired,
         K::Request,
         K::Credential,
         K::NotReached,
@@ -84,9 +85,10 @@ fn the_words_are_those_of_the_file() {
     }
     for reason in [
         UnknownReason::NothingFound,
-        UnknownReason::SeveralFound,
+        UnknownReason::MayBeOurs,
         UnknownReason::NotReadable,
-        UnknownReason::NoExternalId,
+        UnknownReason::QuotaExhausted,
+        UnknownReason::OtherRecord,
     ] {
         words.push(format!("{reason:?}\n  {reason}\n"));
     }

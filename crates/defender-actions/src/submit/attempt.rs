@@ -120,12 +120,12 @@ impl Attempt {
                 // The service has taken the action, so that a second request would do it twice.
                 ErrorKind::AnswerUnreadable => {
                     telling.looking(&error);
-                    break Box::pin(sending.recover(error, self.search(inner, asking, false))).await;
+                    break Box::pin(sending.recover(error, Self::search(inner, asking, false))).await;
                 }
                 ErrorKind::OutcomeUnknown => {
                     telling.looking(&error);
                     let sends_again = self.resend_if_lost && !is_second;
-                    let search = self.search(inner, asking, sends_again);
+                    let search = Self::search(inner, asking, sends_again);
                     match Box::pin(sending.recover(error, search)).await {
                         Err(unknown) if sends_again && unknown.reason() == Some(UnknownReason::NothingFound) => {
                             doubt = Some(unknown);
@@ -142,7 +142,7 @@ impl Attempt {
             (Err(error), Some(doubt)) if !error.is_outcome_unknown() => {
                 Err(doubt.caused_by(error).after(attempts, None))
             }
-            (outcome, _) => outcome,
+            (outcome, _) => outcome.map_err(|error| error.attempted(attempts)),
         };
         (outcome, attempts)
     }
@@ -161,7 +161,7 @@ impl Attempt {
     }
 
     /// Notes that the response is lost, and gives how long it is looked for.
-    fn search(&self, inner: &Inner, asking: &Asking, before_resend: bool) -> Search {
+    fn search(inner: &Inner, asking: &Asking, before_resend: bool) -> Search {
         asking.lost();
         let until = Moment::now(&*inner.clock).plus(inner.patience.grace);
         Search { window_end: until, until: until.elapsed, before_resend }

@@ -43,7 +43,7 @@ pub(crate) struct Row {
 
 /// What a list that was read to its end holds for one submission.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Rows {
+pub(crate) struct Candidates {
     pub(crate) rows: Vec<Row>,
     /// There were more than are kept.
     pub(crate) overflowed: bool,
@@ -59,18 +59,13 @@ pub(crate) trait Looker: Send + Sync {
     /// Creation from which on the list must be read.
     fn from(&self) -> Timestamp;
 
-    /// Whether a row may be of the submission. `filtered` as in [`Asked`](super::reconcile::Asked).
-    fn may_be_ours(&self, row: &Row, filtered: bool) -> bool;
+    /// Whether a row of a list that was not filtered may be of the submission.
+    fn may_be_ours(&self, row: &Row) -> bool;
 }
 
-impl Rows {
-    fn push(&mut self, looker: &dyn Looker, row: Row, filtered: bool) {
-        if !looker.may_be_ours(&row, filtered) {
-            return;
-        }
-        if !filtered && is_vague(&row.record) {
-            self.has_vague = true;
-        } else if self.rows.len() < MOST_CANDIDATES {
+impl Candidates {
+    fn push(&mut self, row: Row) {
+        if self.rows.len() < MOST_CANDIDATES {
             self.rows.push(row);
         } else {
             self.overflowed = true;
@@ -102,9 +97,9 @@ struct Entry {
     looker: Arc<dyn Looker>,
     /// The list that is being read is read for it, too.
     reading: bool,
-    rows: Rows,
+    rows: Candidates,
     /// The last list that was read for it and not taken yet, and when that was asked for.
-    outcome: Option<(SignedDuration, Result<Rows, Error>)>,
+    outcome: Option<(SignedDuration, Result<Candidates, Error>)>,
 }
 
 impl std::fmt::Debug for State {
@@ -125,7 +120,7 @@ impl Looks {
         let number = state.next;
         state.next = number.wrapping_add(1);
         state.by_machine.entry(looker.machine().to_owned()).or_default().push(number);
-        state.lookers.insert(number, Entry { looker, reading: false, rows: Rows::default(), outcome: None });
+        state.lookers.insert(number, Entry { looker, reading: false, rows: Candidates::default(), outcome: None });
         drop(state);
         Place { looks: self, number }
     }
@@ -151,13 +146,13 @@ impl Looks {
             let mut state = self.state();
             state.last_asked = Some(asked_at);
             for entry in state.lookers.values_mut() {
-                (entry.reading, entry.rows) = (true, Rows::default());
+                (entry.reading, entry.rows) = (true, Candidates::default());
             }
             state.lookers.values().map(|entry| entry.looker.from()).min()
         };
         let Some(from) = from else { return };
         let list = client.actions().filter(MachineAction::CREATION_DATE_TIME_UTC.ge(from));
-        let outcome = read(list, clock, |row| self.hand_out(row)).await;
+        let outcome = read(list, clock, |row| self.hand_out(&row)).await;
         for entry in self.state().lookers.values_mut().filter(|entry| entry.reading) {
             let rows = std::mem::take(&mut entry.rows);
             let outcome = match &outcome {
@@ -169,14 +164,17 @@ impl Looks {
     }
 
     /// Gives a row to each submission whose machine it states, or to all where it states none.
-    fn hand_out(&self, row: Row) {
+    fn hand_out(&self, row: &Row) {
         let machine = row.record.machine_id.as_ref().map(|id| id.as_str().to_ascii_lowercase());
         let mut state = self.state();
         let State { lookers, by_machine, .. } = &mut *state;
         let mut give = |entry: &mut Entry| {
-            if entry.reading {
-                let looker = Arc::clone(&entry.looker);
-                entry.rows.push(&*looker, row.clone(), false);
+            if entry.reading && entry.looker.may_be_ours(row) {
+                if is_vague(&row.record) {
+                    entry.rows.has_vague = true;
+                } else {
+                    entry.rows.push(row.clone());
+                }
             }
         };
         match machine {
@@ -192,7 +190,11 @@ impl Looks {
 
 impl Place<'_> {
     /// The rows of a list of all actions that was asked for at `not_before` or later.
-    pub(crate) async fn shared(&self, client: &DefenderClient, not_before: SignedDuration) -> Result<Rows, Error> {
+    pub(crate) async fn shared(
+        &self,
+        client: &DefenderClient,
+        not_before: SignedDuration,
+    ) -> Result<Candidates, Error> {
         loop {
             if let Some(outcome) = self.take(not_before) {
                 return outcome;
@@ -206,7 +208,7 @@ impl Place<'_> {
         }
     }
 
-    fn take(&self, not_before: SignedDuration) -> Option<Result<Rows, Error>> {
+    fn take(&self, not_before: SignedDuration) -> Option<Result<Candidates, Error>> {
         let mut state = self.looks.state();
         let (asked_at, outcome) = state.lookers.get_mut(&self.number)?.outcome.take()?;
         (asked_at >= not_before).then_some(outcome)
@@ -226,16 +228,21 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The rows of `list`, which is filtered by the machine and type of `looker`.
+/// The rows of `list` that `keeps` keeps.
 pub(crate) async fn own(
     client: &DefenderClient,
     list: Listing<MachineAction>,
-    looker: &dyn Looker,
-) -> Result<Rows, Error> {
-    let rows = Mutex::new(Rows::default());
-    let hand_out = |row| rows.lock().unwrap_or_else(PoisonError::into_inner).push(looker, row, true);
+    keeps: impl Fn(&Row) -> bool + Sync,
+) -> Result<Candidates, Error> {
+    let candidates = Mutex::new(Candidates::default());
+    let kept = || candidates.lock().unwrap_or_else(PoisonError::into_inner);
+    let hand_out = |row: Row| {
+        if keeps(&row) {
+            kept().push(row);
+        }
+    };
     read(list, &*client.inner().clock, hand_out).await?;
-    Ok(rows.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(std::mem::take(&mut *kept()))
 }
 
 /// Reads a list to its end, page by page, and keeps none of it.

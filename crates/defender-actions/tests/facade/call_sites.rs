@@ -135,9 +135,10 @@ async fn an_action_of_somebody_else_s_crate_is_performed_and_is_known_again_by_i
     assert_eq!(request.body(), r#"{"Comment":"c"}"#);
     let submitted = world.run(machine.perform(own.clone()).send()).await.unwrap();
     assert_eq!(submitted.action().requestor_comment.as_deref(), Some("c"));
-    // It says of no other that it is the same, so that one which is pending is in its way.
+    // It has no rule, so nobody knows whether the one that is pending is the same.
     let error = world.run(machine.perform(own).send()).await.unwrap_err();
-    assert_eq!(error.kind(), defender_actions::ErrorKind::Conflict);
+    assert_eq!(error.kind(), defender_actions::ErrorKind::AlreadyInProgress);
+    assert_eq!(error.action_id(), Some(submitted.id()));
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ async fn without_the_right_to_read_a_lost_answer_stays_unknown() {
     let service = Service::new(Repeats::Refused).breaking([Break::AfterTheEffect]).refusing_lists();
     let error = unrestrict(&service).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-    assert!(error.to_string().contains("cannot be read"), "{error}");
+    assert_eq!(error.reason(), Some(UnknownReason::NotReadable), "{error}");
     assert_eq!(service.clock().elapsed_secs(), 0);
 }
 
@@ -51,17 +51,30 @@ async fn a_lost_answer_is_not_mistaken_for_another_s_action() {
     }
 }
 
-/// A token of the application `app-1`, whose object id is `object-1`.
-const TOKEN: &str = "e30.eyJhcHBpZCI6ImFwcC0xIiwib2lkIjoib2JqZWN0LTEifQ.x";
+/// Ids of the application of the token below.
+const APPLICATION: &str = "aaaaaaaa-0000-4000-8000-000000000001";
+const OBJECT: &str = "aaaaaaaa-0000-4000-8000-000000000002";
+
+fn token(claims: &serde_json::Value) -> String {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
 
 #[tokio::test]
 async fn an_action_that_another_principal_asked_for_is_not_taken_for_ours() {
-    for (requestor, ours) in [("app-1", true), ("OBJECT-1 ", true), ("analyst@contoso.com", false), ("app-2", false)] {
+    let object = format!("{} ", OBJECT.to_uppercase());
+    let another = "aaaaaaaa-0000-4000-8000-000000000003";
+    let requestors = [(APPLICATION, true), (&object, true), ("Contoso Response", true), ("ann@contoso.com", true)];
+    for (requestor, ours) in requestors.into_iter().chain([(another, false)]) {
         let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]);
         service.foreign(&json!({
             "machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned", "requestor": requestor,
         }));
-        let asked = service.client_with(TOKEN).machine(machine()).unrestrict_code_execution("Cleaned").send();
+        let asked = service
+            .client_with(&token(&json!({"appid": APPLICATION, "oid": OBJECT})))
+            .machine(machine())
+            .unrestrict_code_execution("Cleaned")
+            .send();
         assert_eq!(service.clock().run(asked).await.is_ok(), ours, "{requestor}");
     }
 }
@@ -84,12 +97,20 @@ async fn several_that_may_be_it_are_all_told_and_none_is_taken() {
 }
 
 #[tokio::test]
-async fn with_an_external_id_each_finds_its_own() {
+async fn generated_id_finds_its_own() {
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+    service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": "x", "externalId": "theirs"}));
+    let submitted = service.clock().run(service.client_that_generates().machine(machine()).isolate("x").send());
+    let submitted = submitted.await.unwrap();
+    assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Recovered, "action-2"));
+}
+
+#[tokio::test]
+async fn given_id_confirms_and_does_no_more() {
     let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
     service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": "x", "externalId": "theirs"}));
     let asked = service.client().machine(machine()).isolate("x").external_id("ours").send();
-    let submitted = service.clock().run(asked).await.unwrap();
-    assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Recovered, "action-2"));
+    assert_eq!(service.clock().run(asked).await.unwrap_err().reason(), Some(UnknownReason::MayBeOurs));
 }
 
 #[tokio::test]
@@ -99,7 +120,7 @@ async fn an_external_id_does_not_stand_in_for_the_particulars() {
     let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]);
     service.foreign(&theirs);
     let error = service.clock().run(isolate(&service)).await.unwrap_err();
-    assert_eq!(error.reason(), Some(UnknownReason::NothingFound));
+    assert_eq!(error.reason(), Some(UnknownReason::MayBeOurs));
     let service = Service::new(Repeats::Refused);
     service.foreign(&theirs);
     let error = service.clock().run(isolate(&service)).await.unwrap_err();
@@ -150,11 +171,12 @@ async fn an_action_that_was_seen_before_the_sending_is_joined_and_one_that_was_s
 async fn an_external_id_that_the_answer_leaves_out_does_not_make_it_another_s() {
     let mut wire = MockTransport::new();
     wire.expect_send().times(1).returning(|_| {
-        let record =
-            r#"{"id":"a","type":"LiveResponse","requestorComment":"Look","status":"Pending","machineId":"m1"}"#;
+        let record = r#"{"id":"a","type":"LiveResponse","requestorComment":"Look","status":"Pending","machineId":"m1",
+                "creationDateTimeUtc":"2026-01-01T12:00:01Z"}"#;
         Ok(Response::builder().status(201).body(Body::from(record)).unwrap())
     });
-    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire).build().unwrap();
+    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire);
+    let client = builder.clock(defender_actions::transport::testing::ManualClock::new()).build().unwrap();
     let session = client.machine(machine()).run_live_response("Look", [LiveResponseCommand::run_script("a.ps1")]);
     assert_eq!(session.external_id("ours").await.unwrap().origin(), Origin::Created);
 }
@@ -165,7 +187,7 @@ async fn an_action_with_an_external_id_is_not_recovered_by_who_sent_none() {
     service.foreign(&json!({
         "machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned", "externalId": "theirs",
     }));
-    assert_eq!(unrestrict(&service).await.unwrap_err().reason(), Some(UnknownReason::NothingFound));
+    assert_eq!(unrestrict(&service).await.unwrap_err().reason(), Some(UnknownReason::MayBeOurs));
 }
 
 #[tokio::test]
@@ -257,22 +279,23 @@ async fn two_submissions_of_one_client_never_take_the_same_action_for_theirs() {
 }
 
 #[tokio::test]
-async fn live_response_is_known_again_by_its_external_id_only() {
-    let run = |service: &Service, id: Option<&str>| {
-        let run =
-            service.client().machine(machine()).run_live_response("x", [LiveResponseCommand::run_script("a.ps1")]);
+async fn live_response_is_recovered_by_generated_id_only() {
+    let run = |client: DefenderClient, id: Option<&str>| {
+        let run = client.machine(machine()).run_live_response("x", [LiveResponseCommand::run_script("a.ps1")]);
         match id {
             Some(id) => run.external_id(id),
             None => run,
         }
         .send()
     };
-    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect, Break::AfterTheEffect]);
-    let error = service.clock().run(run(&service, None)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
-    assert!(error.to_string().ends_with("by its external id only"), "{error}");
-    let submitted = service.clock().run(run(&service, Some("run-2"))).await.unwrap();
-    assert_eq!((submitted.origin(), submitted.id().as_str()), (Origin::Recovered, "action-2"));
+    for id in [None, Some("run-2")] {
+        let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+        let error = service.clock().run(run(service.client(), id)).await.unwrap_err();
+        assert_eq!(error.reason(), Some(UnknownReason::MayBeOurs), "{error}");
+    }
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+    let submitted = service.clock().run(run(service.client_that_generates(), None)).await.unwrap();
+    assert_eq!(submitted.origin(), Origin::Recovered);
 }
 
 #[tokio::test]
@@ -288,13 +311,17 @@ async fn an_action_that_is_under_way_is_joined_if_it_is_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn an_action_that_is_under_way_and_is_another_is_a_conflict_that_carries_it() {
-    for repeats in [Repeats::Refused, Repeats::AnsweredWithTheFirst] {
+async fn other_action_in_progress_is_never_ok() {
+    for (repeats, kind, reason) in [
+        (Repeats::Refused, ErrorKind::Conflict, None),
+        // Nobody knows that nothing was taken.
+        (Repeats::AnsweredWithTheFirst, ErrorKind::OutcomeUnknown, Some(UnknownReason::OtherRecord)),
+    ] {
         let service = Service::new(repeats);
         let id = service
             .foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Selective", "requestorComment": "y"}));
         let error = service.clock().run(service.client().machine(machine()).isolate("x").send()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!((error.kind(), error.reason()), (kind, reason));
         assert_eq!(error.action().unwrap().id.as_str(), id);
     }
 }

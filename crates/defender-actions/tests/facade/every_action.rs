@@ -222,7 +222,7 @@ async fn each_that_is_pending_already_is_joined_and_a_session_never_is() {
             }
             Err(error) => {
                 assert_eq!(case.operation, Operation::RunLiveResponse, "{error}");
-                assert_eq!(error.kind(), ErrorKind::Conflict);
+                assert_eq!(error.kind(), ErrorKind::AlreadyInProgress);
                 assert_eq!(error.action_id(), Some(first.id()));
             }
         }

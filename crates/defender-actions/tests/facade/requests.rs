@@ -93,11 +93,11 @@ async fn each_action_is_asked_for_as_its_page_prints_it() {
 #[tokio::test]
 async fn a_cancel_is_asked_for_as_its_page_prints_it() {
     let wire = Taking::default();
-    let record = wire.client().action("a1".parse().unwrap()).cancel("False positive").await.unwrap();
+    let record = wire.client().action("A0".parse().unwrap()).cancel("False positive").await.unwrap();
     assert_eq!(record.id.as_str(), "a0");
     assert_eq!(
         wire.taken(),
-        ("/api/machineactions/a1/cancel".to_owned(), r#"{"Comment":"False positive"}"#.to_owned())
+        ("/api/machineactions/A0/cancel".to_owned(), r#"{"Comment":"False positive"}"#.to_owned())
     );
 }
 

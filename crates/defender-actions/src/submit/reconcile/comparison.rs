@@ -22,6 +22,7 @@ impl<A: Action> ParticularsRule for A {
 
 /// A submission, with what the client knows of it and of the record that it is compared with.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(crate) struct Asked<'a> {
     pub(crate) intent: &'a Intent,
     pub(crate) rule: &'a dyn ParticularsRule,
@@ -55,6 +56,7 @@ pub(crate) enum ExternalIdMatch {
 
 /// Result of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(crate) struct Comparison {
     pub(crate) machine: Match,
     pub(crate) action_type: Match,

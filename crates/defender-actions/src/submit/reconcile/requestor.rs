@@ -35,9 +35,7 @@ impl Names {
     pub(crate) fn exclude(&self, requestor: &str) -> bool {
         let requestor = plain(requestor);
         let form = form(&requestor);
-        form != Form::Other
-            && self.0.iter().any(|name| self::form(name) == form)
-            && !self.0.iter().any(|name| *name == requestor)
+        form != Form::Other && self.0.iter().any(|name| self::form(name) == form) && !self.0.contains(&requestor)
     }
 }
 

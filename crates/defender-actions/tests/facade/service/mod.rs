@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_actions::{
-    DefenderClient,
+    DefenderClient, DefenderClientBuilder, ExternalIds,
     auth::StaticCredential,
     transport::{Body, Clock, Error, ErrorKind, Transport, testing::ManualClock},
 };
@@ -105,12 +105,19 @@ impl Service {
     }
 
     pub(crate) fn client_with(&self, token: &str) -> DefenderClient {
+        self.builder(token).build().unwrap()
+    }
+
+    /// A client that gives each action an external id of its own.
+    pub(crate) fn client_that_generates(&self) -> DefenderClient {
+        self.builder("token").external_ids(ExternalIds::Generated).build().unwrap()
+    }
+
+    pub(crate) fn builder(&self, token: &str) -> DefenderClientBuilder {
         DefenderClient::builder()
             .credential(StaticCredential::new(token))
             .transport(self.clone())
             .clock(self.clock().clone())
-            .build()
-            .unwrap()
     }
 
     pub(crate) fn clock(&self) -> &ManualClock {
