@@ -15,8 +15,7 @@ use crate::{
     submit::{
         look::{self, Candidates, Looker, Row},
         reconcile::{
-            Accepted, Asked, Comparison, Finding, Names, Refusal, SKEW, Window, accepted, can_exclude, find,
-            may_be_ours, refused,
+            Accepted, Asked, Comparison, Finding, Names, Refusal, SKEW, Window, accepted, find, may_be_ours, refused,
         },
     },
     submitted::{Expected, Origin},
@@ -73,17 +72,14 @@ impl Sending {
     }
 
     /// Judges the record of a 2xx response.
-    pub(crate) async fn accepted(&self, record: MachineAction) -> Result<Submitted, Error> {
+    ///
+    /// `names` are needed only where they could tell the requestor apart: see [`can_exclude`](crate::submit::reconcile::can_exclude).
+    pub(crate) fn accepted(&self, record: MachineAction, names: &Names) -> Result<Submitted, Error> {
         let inner = self.inner();
         let end = self.now().plus(inner.patience.grace);
         let window = inner.service_time.window(self.first_attempt, end);
         let row = Row { record, raw: None };
-        let mut compared = self.compare(&Names::default(), &window, false, &row);
-        // The token is read only where its names could tell the requestor apart.
-        if row.record.requestor.as_deref().is_some_and(can_exclude) {
-            let names = inner.names().await;
-            compared = self.compare(&names, &window, false, &row);
-        }
+        let compared = self.compare(names, &window, false, &row);
         let record = row.record;
         match accepted(&compared, record.status.is_terminal()) {
             Accepted::Created if self.asking.claim(&record.id, self.now()) => {

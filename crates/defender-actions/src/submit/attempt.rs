@@ -18,6 +18,7 @@ use crate::{
     client::Inner,
     outcome::{Search, Sending},
     service_time::Moment,
+    submit::reconcile::can_exclude,
     submitted::Expected,
     telling::Telling,
 };
@@ -94,7 +95,7 @@ impl Attempt {
             let mut call = self.request.clone();
             call.timeout = timeout;
             let departure = asking.departure();
-            let read = |body: &[u8]| serde_json::from_slice(body);
+            let read = |body: &[u8]| serde_json::from_slice::<MachineAction>(body);
             let response = inner.call_noted(call.into_call(), JSON, departure, read).await;
             let sending = Sending {
                 client: self.client.clone(),
@@ -105,7 +106,11 @@ impl Attempt {
             let error = match response {
                 Ok((record, took)) => {
                     attempts = attempts.saturating_add(took);
-                    break sending.accepted(record).await;
+                    let names = match record.requestor.as_deref() {
+                        Some(requestor) if can_exclude(requestor) => Box::pin(inner.names()).await,
+                        _ => Arc::default(),
+                    };
+                    break sending.accepted(record, &names);
                 }
                 Err(error) => error,
             };

@@ -30,4 +30,5 @@ mod tenants;
 mod traps;
 mod wait;
 mod wait_all;
+mod whose_action;
 mod world;

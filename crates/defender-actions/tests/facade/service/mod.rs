@@ -50,9 +50,25 @@ struct World {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+/// `Date` of the responses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Date {
+    Right,
+    Absent,
+    /// So many seconds ahead.
+    Ahead(i64),
+    Year1970,
+}
+
+/// Change of each record before it is shown.
+type Spelling = Box<dyn Fn(&mut Value) + Send>;
+
 struct State {
     repeats: Repeats,
+    date: Date,
+    spelling: Option<Spelling>,
+    /// Status and body of each list, in place of the rows.
+    list_failure: Option<(u16, Value)>,
     lag: Duration,
     breaks: VecDeque<Break>,
     lists_are_refused: bool,
@@ -66,6 +82,12 @@ struct State {
     actions: Vec<Action>,
 }
 
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("received", &self.received).finish_non_exhaustive()
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Action {
     made: Duration,
@@ -75,10 +97,13 @@ struct Action {
 
 impl Action {
     /// The record as it reads at `now`.
-    fn at(&self, now: Duration, takes: Option<Duration>) -> Value {
+    fn at(&self, now: Duration, state: &State) -> Value {
         let mut record = self.record.clone();
-        if record["status"] == "Pending" && takes.is_some_and(|takes| now >= self.made + takes) {
+        if record["status"] == "Pending" && state.takes.is_some_and(|takes| now >= self.made + takes) {
             record["status"] = "Succeeded".into();
+        }
+        if let Some(spelling) = &state.spelling {
+            spelling(&mut record);
         }
         record
     }
@@ -88,6 +113,9 @@ impl Service {
     pub(crate) fn new(repeats: Repeats) -> Self {
         let state = State {
             repeats,
+            date: Date::Right,
+            spelling: None,
+            list_failure: None,
             lag: Duration::ZERO,
             breaks: VecDeque::new(),
             lists_are_refused: false,
@@ -136,6 +164,22 @@ impl Service {
 
     pub(crate) fn with_actions_that_take(self, takes: Duration) -> Self {
         self.state(|state| state.takes = Some(takes));
+        self
+    }
+
+    pub(crate) fn with_date(self, date: Date) -> Self {
+        self.state(|state| state.date = date);
+        self
+    }
+
+    /// Changes each record before it is shown.
+    pub(crate) fn spelling(self, spelling: impl Fn(&mut Value) + Send + 'static) -> Self {
+        self.state(|state| state.spelling = Some(Box::new(spelling)));
+        self
+    }
+
+    pub(crate) fn failing_lists(self, status: u16, body: Value) -> Self {
+        self.state(|state| state.list_failure = Some((status, body)));
         self
     }
 
@@ -198,6 +242,8 @@ impl Service {
             "isolate" => "Isolate",
             "unisolate" => "Unisolate",
             "unrestrictCodeExecution" => "UnrestrictCodeExecution",
+            "runAntiVirusScan" => "RunAntiVirusScan",
+            "StopAndQuarantineFile" => "StopAndQuarantineFile",
             "runliveresponse" => "LiveResponse",
             other => panic!("{other}"),
         };
@@ -205,7 +251,9 @@ impl Service {
             "machineId": machine,
             "type": kind,
             "requestorComment": body["Comment"],
-            "scope": body.get("IsolationType"),
+            "scope": body.get("IsolationType").or(body.get("ScanType")),
+            "relatedFileInfo": body.get("Sha1").map(|sha1| json!({"fileIdentifier": sha1, "fileIdentifierType": "Sha1"})),
+            "requestor": "Contoso Response",
             "externalId": body.get("ExternalId"),
         });
         let now = self.clock().elapsed();
@@ -216,13 +264,14 @@ impl Service {
             });
             match (active, state.repeats) {
                 (Some(_), Repeats::Refused) => self.answer(
+                    state.date,
                     400,
                     &json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "Action is already in progress"}}),
                 ),
-                (Some(first), Repeats::AnsweredWithTheFirst) => self.answer(201, &first.record.clone()),
+                (Some(first), Repeats::AnsweredWithTheFirst) => self.answer(state.date, 201, &first.at(now, state)),
                 _ => {
                     self.take(state, &fields, now);
-                    self.answer(201, &state.actions.last().unwrap().record.clone())
+                    self.answer(state.date, 201, &state.actions.last().unwrap().at(now, state))
                 }
             }
         })
@@ -232,14 +281,17 @@ impl Service {
         let now = self.clock().elapsed();
         self.state(|state| {
             if state.lists_are_refused {
-                return self.answer(403, &json!({"error": {"code": "Forbidden", "message": "no"}}));
+                return self.answer(state.date, 403, &json!({"error": {"code": "Forbidden", "message": "no"}}));
+            }
+            if let Some((status, body)) = &state.list_failure {
+                return self.answer(state.date, *status, body);
             }
             if state.hides_from_lists {
-                return self.answer(200, &json!({"value": []}));
+                return self.answer(state.date, 200, &json!({"value": []}));
             }
             let visible = state.actions.iter().rev().filter(|action| action.visible <= now);
-            let rows = visible.map(|action| action.at(now, state.takes)).collect::<Vec<_>>();
-            self.answer(200, &json!({"value": rows}))
+            let rows = visible.map(|action| action.at(now, state)).collect::<Vec<_>>();
+            self.answer(state.date, 200, &json!({"value": rows}))
         })
     }
 
@@ -248,15 +300,26 @@ impl Service {
         self.state(|state| {
             let visible = state.actions.iter().find(|action| action.record["id"] == id && action.visible <= now);
             match visible {
-                Some(action) => self.answer(200, &action.at(now, state.takes)),
-                None => self.answer(404, &json!({"error": {"code": "ResourceNotFound", "message": "no"}})),
+                Some(action) => self.answer(state.date, 200, &action.at(now, state)),
+                None => self.answer(state.date, 404, &json!({"error": {"code": "ResourceNotFound", "message": "no"}})),
             }
         })
     }
 
-    fn answer(&self, status: u16, body: &Value) -> Response<Body> {
-        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&self.clock().now()).unwrap();
-        Response::builder().status(status).header("date", date).body(Body::from(body.to_string())).unwrap()
+    fn answer(&self, date: Date, status: u16, body: &Value) -> Response<Body> {
+        let now = self.clock().now();
+        let shown = match date {
+            Date::Right => Some(now),
+            Date::Absent => None,
+            Date::Ahead(seconds) => Some(now + jiff::SignedDuration::from_secs(seconds)),
+            Date::Year1970 => Some(jiff::Timestamp::UNIX_EPOCH),
+        };
+        let mut response = Response::builder().status(status);
+        if let Some(shown) = shown {
+            let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&shown).unwrap();
+            response = response.header("date", date);
+        }
+        response.body(Body::from(body.to_string())).unwrap()
     }
 }
 
@@ -278,7 +341,7 @@ impl Transport for Service {
         self.state(|state| state.received += 1);
         match at {
             Some(Break::BeforeTheEffect) => return Err(Error::new(ErrorKind::Interrupted)),
-            Some(Break::GatewayBeforeTheEffect) => return Ok(self.answer(502, &json!({}))),
+            Some(Break::GatewayBeforeTheEffect) => return Ok(self.answer(Date::Right, 502, &json!({}))),
             _ => {}
         }
         let body: Value = serde_json::from_slice(request.body()).unwrap();
@@ -286,7 +349,7 @@ impl Transport for Service {
         match at {
             Some(Break::AfterTheEffect) => Err(Error::new(ErrorKind::Interrupted)),
             Some(Break::TimeoutAfterTheEffect) => Err(Error::new(ErrorKind::Timeout)),
-            Some(Break::GatewayAfterTheEffect) => Ok(self.answer(504, &json!({}))),
+            Some(Break::GatewayAfterTheEffect) => Ok(self.answer(Date::Right, 504, &json!({}))),
             Some(Break::InTheBody) => Ok(answer.map(|_| Body::from(r#"{"id":"acti"#))),
             Some(Break::Hanging) => std::future::pending().await,
             Some(Break::BodyLate) => {
