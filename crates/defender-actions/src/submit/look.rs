@@ -5,9 +5,11 @@
 //! one that comes first reads for all, inside its own future; if that is dropped, the next one takes over.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -26,9 +28,9 @@ use crate::{DefenderClient, Error, ErrorKind, list::Listing, service_time::Momen
 /// At most so many candidates are kept for one submission.
 const MOST_CANDIDATES: usize = 64;
 
-/// While more than this many submissions look, lists are this far apart.
-const FEW: usize = 4;
-const PACE: SignedDuration = SignedDuration::from_secs(5);
+/// At most so many lists are read in so much time, a small part of the quota for lists (100 a minute).
+const LISTS: usize = 4;
+const PER: SignedDuration = SignedDuration::from_secs(20);
 
 /// A list that takes longer is given up, its wait in our own queue included.
 const LONGEST_LIST: Duration = Duration::from_secs(300);
@@ -90,7 +92,8 @@ struct State {
     lookers: HashMap<u64, Entry>,
     by_machine: HashMap<String, Vec<u64>>,
     next: u64,
-    last_asked: Option<SignedDuration>,
+    /// When the last lists were asked for, the oldest first.
+    asked: VecDeque<SignedDuration>,
 }
 
 struct Entry {
@@ -132,11 +135,13 @@ impl Looks {
     /// Reads one list for all that look now.
     async fn read_for_all(&self, client: &DefenderClient) {
         let clock = &*client.inner().clock;
+        // Those that begin to look in this moment are read for, too.
+        yield_once().await;
         let pause = {
             let state = self.state();
-            let next = state.last_asked.map_or(SignedDuration::MIN, |last| last.saturating_add(PACE));
-            let wait = next.saturating_sub(Moment::now(clock).elapsed);
-            if state.lookers.len() > FEW { Duration::try_from(wait).unwrap_or_default() } else { Duration::ZERO }
+            let oldest = state.asked.front().filter(|_| state.asked.len() >= LISTS);
+            let next = oldest.map_or(SignedDuration::MIN, |oldest| oldest.saturating_add(PER));
+            Duration::try_from(next.saturating_sub(Moment::now(clock).elapsed)).unwrap_or_default()
         };
         if !pause.is_zero() {
             clock.sleep(pause).await;
@@ -144,7 +149,10 @@ impl Looks {
         let asked_at = Moment::now(clock).elapsed;
         let from = {
             let mut state = self.state();
-            state.last_asked = Some(asked_at);
+            state.asked.push_back(asked_at);
+            if state.asked.len() > LISTS {
+                state.asked.pop_front();
+            }
             for entry in state.lookers.values_mut() {
                 (entry.reading, entry.rows) = (true, Candidates::default());
             }
@@ -226,6 +234,19 @@ impl Drop for Place<'_> {
             }
         }
     }
+}
+
+/// Lets every other future that is ready run first.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The rows of `list` that `keeps` keeps.

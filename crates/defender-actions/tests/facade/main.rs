@@ -16,6 +16,7 @@ mod lists;
 mod lost_answers;
 #[cfg(feature = "hyper")]
 mod managed_identity;
+mod many_lost;
 mod preflight;
 mod raw;
 mod refusals;
