@@ -413,3 +413,73 @@ async fn wait_notices_another_machine_or_type() {
         }
     }
 }
+
+#[tokio::test]
+async fn cancel_takes_no_other_record() {
+    for change in [
+        (|record: &mut Value| record["id"] = json!("other")) as fn(&mut Value),
+        |record| record["machineId"] = json!("m2"),
+        |record| record["type"] = json!("Isolate"),
+    ] {
+        let service = Service::new(Repeats::Taken);
+        let submitted = service.clock().run(unrestrict(&service.client(), "c")).await.unwrap();
+        let service = service.spelling(change);
+        let error = service.clock().run(submitted.cancel("No").send()).await.unwrap_err();
+        assert!(error.is_outcome_unknown(), "{error}");
+        assert_eq!(error.action_id(), Some(submitted.id()));
+    }
+    // By a bare id, the records are compared with each other.
+    let service = Service::new(Repeats::Taken);
+    let submitted = service.clock().run(unrestrict(&service.client(), "c")).await.unwrap();
+    let upper = submitted.id().as_str().to_uppercase().parse().unwrap();
+    assert!(service.clock().run(service.client().action(upper).cancel("No").send()).await.is_ok());
+}
+
+#[tokio::test]
+async fn ids_are_compared_without_letter_case() {
+    let service = Service::new(Repeats::Taken).with_actions_that_take(Duration::from_secs(60));
+    let client = service.client();
+    let submitted = service.clock().run(unrestrict(&client, "c")).await.unwrap();
+    let upper: defender_actions::model::ActionId = submitted.id().as_str().to_uppercase().parse().unwrap();
+    for hides_from_lists in [false, true] {
+        let service = if hides_from_lists { service.clone().hiding_from_lists() } else { service.clone() };
+        let all = client.wait_all([upper.clone(), submitted.id().clone()]).at_most(Duration::from_secs(600));
+        let ended: Vec<_> = service.clock().run(futures_util::StreamExt::collect::<Vec<_>>(all.stream())).await;
+        assert_eq!(ended.len(), 1, "both are one action");
+        assert!(ended[0].0 == upper && ended[0].1.is_ok(), "{ended:?}");
+    }
+    let ended = service.clock().run(client.action(upper).wait().send()).await;
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn wait_for_all_notices_another_machine() {
+    let service = Service::new(Repeats::Taken).with_actions_that_take(Duration::from_secs(60));
+    let clock = service.clock().clone();
+    let service = service.spelling(move |record| {
+        if clock.elapsed() > Duration::from_secs(20) {
+            record["machineId"] = json!("m2");
+        }
+    });
+    let client = service.client();
+    let submitted = service.clock().run(unrestrict(&client, "c")).await.unwrap();
+    let all = client.wait_all([submitted.id().clone()]);
+    let ended: Vec<_> = service.clock().run(futures_util::StreamExt::collect::<Vec<_>>(all.stream())).await;
+    assert_eq!(ended[0].1.as_ref().unwrap_err().reason(), Some(UnknownReason::OtherRecord));
+}
+
+#[tokio::test]
+async fn record_that_vanishes_is_missed_from_then_on() {
+    // Seen for 150 s, then missing for 60 s: less than the grace, whatever the wait has lasted.
+    let service = Service::new(Repeats::Taken);
+    let client = service.client();
+    let submitted = service.clock().run(unrestrict(&client, "c")).await.unwrap();
+    let vanishes = async {
+        service.clock().sleep(Duration::from_secs(150)).await;
+        let missing = service.clone().hiding_records(true);
+        service.clock().sleep(Duration::from_secs(60)).await;
+        missing.hiding_records(false).end(submitted.id().as_str(), "Succeeded");
+    };
+    let (ended, ()) = service.clock().run(futures_util::future::join(submitted.wait().send(), vanishes)).await;
+    assert!(ended.is_ok(), "{ended:?}");
+}

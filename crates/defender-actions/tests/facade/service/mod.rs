@@ -75,6 +75,8 @@ struct State {
     /// After how long an action has succeeded by itself.
     takes: Option<Duration>,
     hides_from_lists: bool,
+    /// Reads of one record are answered 404.
+    hides_records: bool,
     /// POSTs that arrived.
     received: usize,
     /// GETs that arrived, with their queries.
@@ -121,6 +123,7 @@ impl Service {
             lists_are_refused: false,
             takes: None,
             hides_from_lists: false,
+            hides_records: false,
             received: 0,
             reads: Vec::new(),
             actions: Vec::new(),
@@ -188,6 +191,11 @@ impl Service {
         self
     }
 
+    pub(crate) fn hiding_records(self, hides: bool) -> Self {
+        self.state(|state| state.hides_records = hides);
+        self
+    }
+
     /// Paths and queries of the GETs that arrived.
     pub(crate) fn reads(&self) -> Vec<String> {
         self.state(|state| state.reads.clone())
@@ -238,6 +246,9 @@ impl Service {
 
     fn post(&self, path: &str, body: &Value) -> Response<Body> {
         let [machine, segment] = path.split('/').skip(3).collect::<Vec<_>>()[..] else { panic!("{path}") };
+        if segment == "cancel" {
+            return self.read(machine);
+        }
         let kind = match segment {
             "isolate" => "Isolate",
             "unisolate" => "Unisolate",
@@ -298,7 +309,9 @@ impl Service {
     fn read(&self, id: &str) -> Response<Body> {
         let now = self.clock().elapsed();
         self.state(|state| {
-            let visible = state.actions.iter().find(|action| action.record["id"] == id && action.visible <= now);
+            let is_it = |action: &&Action| action.record["id"].as_str().is_some_and(|own| own.eq_ignore_ascii_case(id));
+            let shown = state.actions.iter().find(|action| is_it(action) && action.visible <= now);
+            let visible = shown.filter(|_| !state.hides_records);
             match visible {
                 Some(action) => self.answer(state.date, 200, &action.at(now, state)),
                 None => self.answer(state.date, 404, &json!({"error": {"code": "ResourceNotFound", "message": "no"}})),
