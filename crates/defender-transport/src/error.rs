@@ -57,6 +57,12 @@ pub enum ErrorKind {
     /// *Was it sent?* Yes, and answered: see [`Error::answered`]. *What to do:* send again, if twice does no harm; if it stays
     /// so, tell whoever runs the server, or what stands before it.
     Decode,
+    /// A response that the intended server did not write: the block page of a proxy, a captive portal, a gateway's own error.
+    /// Its status says nothing about the request: see [`Error::answered`].
+    /// *Was it sent?* Unknown: an intermediary may have forwarded the request before it responded in the server's place.
+    /// *What to do:* check the proxy, portal or gateway between this machine and the server; find out whether the request took
+    /// effect before sending it again.
+    ForeignResponse,
 }
 
 impl ErrorKind {
@@ -80,6 +86,7 @@ impl ErrorKind {
             Self::Protocol => "the answer is not as HTTP has it",
             Self::TooLarge => "the answer is too large",
             Self::Decode => "the answer cannot be decoded",
+            Self::ForeignResponse => "the response was not written by the intended server",
         }
     }
 }
@@ -250,6 +257,7 @@ mod tests {
             (ErrorKind::Protocol, false),
             (ErrorKind::TooLarge, false),
             (ErrorKind::Decode, false),
+            (ErrorKind::ForeignResponse, false),
         ] {
             assert_eq!(Error::new(kind).never_sent(), never_sent, "{kind:?}");
             assert_eq!(Error::new(kind).is_timeout(), kind == ErrorKind::Timeout, "{kind:?}");
@@ -268,6 +276,7 @@ mod tests {
             (ErrorKind::Protocol, false),
             (ErrorKind::TooLarge, true),
             (ErrorKind::Decode, false),
+            (ErrorKind::ForeignResponse, false),
         ] {
             assert_eq!(Error::new(kind).is_lasting(), lasting, "{kind:?}");
             assert!(Error::new(kind).lasting().is_lasting());

@@ -38,6 +38,7 @@ use crate::{
 /// | 425, 429: the server refused it | again | again |
 /// | 401 | once, with another token | once, with another token |
 /// | 408, any 5xx | again | handed back: it may have taken effect |
+/// | a response [that the intended server did not write](crate::ErrorKind::ForeignResponse), of any status | again | handed back: it may have taken effect |
 /// | any other error, before the head of the answer or in its body | again | handed back: it may have taken effect |
 /// | any other answer | handed back | handed back |
 ///

@@ -2,7 +2,7 @@
 
 use http::{Response, StatusCode};
 
-use crate::{Body, Error, extensions::Resend};
+use crate::{Body, Error, ErrorKind, extensions::Resend};
 
 /// What is to be done after a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,10 @@ impl Verdict {
     }
 
     fn on_error(error: &Error, resend: Resend) -> Self {
-        // The status says that the server refused it, though the rest of the answer was lost.
-        let refused = error.answered().is_some_and(|status| Self::on_status(status, resend) == Self::NotProcessed);
+        // The status says that the server refused it, though the rest of the answer was lost. A status that an intermediary
+        // wrote says nothing about the server.
+        let status = error.answered().filter(|_| error.kind() != ErrorKind::ForeignResponse);
+        let refused = status.is_some_and(|status| Self::on_status(status, resend) == Self::NotProcessed);
         match resend {
             _ if refused => Self::NotProcessed,
             _ if error.is_lasting() => Self::Final,

@@ -55,6 +55,13 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
     ("reset after sending",                    Fails(|| Error::new(ErrorKind::Interrupted)),                     Again, Back),
     ("what comes back is no HTTP",             Fails(|| Error::new(ErrorKind::Protocol)),                        Again, Back),
     ("an answer that cannot be read",          Fails(|| Error::new(ErrorKind::Decode)),                          Again, Back),
+    // An intermediary responded in the server's place.
+    ("a response of another server",           Fails(|| Error::new(ErrorKind::ForeignResponse)),                 Again, Back),
+    ("a block page with 201",                  Fails(|| broke(ErrorKind::ForeignResponse, 201)),                 Again, Back),
+    ("a block page with 403",                  Fails(|| broke(ErrorKind::ForeignResponse, 403)),                 Again, Back),
+    ("a gateway's own 429",                    Fails(|| broke(ErrorKind::ForeignResponse, 429)),                 Again, Back),
+    ("a gateway's own 425",                    Fails(|| broke(ErrorKind::ForeignResponse, 425)),                 Again, Back),
+    ("a portal's 401",                         Fails(|| broke(ErrorKind::ForeignResponse, 401)),                 Again, Back),
     // It was processed, and what was said of it is lost.
     ("200, and then a reset",                  Fails(|| broke(ErrorKind::Interrupted, 200)),                     Again, Back),
     ("201, and then silence",                  Fails(|| broke(ErrorKind::Timeout, 201)),                         Again, Back),
