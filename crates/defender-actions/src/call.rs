@@ -9,10 +9,18 @@ use defender_transport::{
     extensions::{Attempts, Lane, Read, Resend, Timeouts, UrlTemplate, Window},
     retry_after,
 };
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, header};
 use serde::de::DeserializeOwned;
 
-use crate::{Error, ErrorKind, client::Inner, departure::Departure};
+use crate::{
+    Error, ErrorKind,
+    client::{
+        Inner,
+        authored::ForeignResponse,
+        authorship::{Author, Content, author, without_mark},
+    },
+    departure::Departure,
+};
 
 /// What there is to know of a call before it is made.
 pub(crate) struct Call<'c> {
@@ -107,12 +115,34 @@ impl Inner {
         Ok(read)
     }
 
+    /// Makes `call` with what `mark` puts into the extensions of its request, such as a [`Content`].
+    pub(crate) async fn call_marked<T>(
+        &self,
+        call: Call<'_>,
+        mark: impl FnOnce(&mut Extensions),
+        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<T, Error> {
+        let (read, _attempts) = self.exchange(call, JSON, &Departure::default(), mark, read).await?;
+        Ok(read)
+    }
+
     /// The same, noting when it went off; and says how many sendings it took.
     pub(crate) async fn call_noted<T>(
         &self,
         call: Call<'_>,
         content_type: HeaderValue,
         departure: &Departure,
+        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<(T, u32), Error> {
+        self.exchange(call, content_type, departure, |_| {}, read).await
+    }
+
+    async fn exchange<T>(
+        &self,
+        call: Call<'_>,
+        content_type: HeaderValue,
+        departure: &Departure,
+        mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<(T, u32), Error> {
         let what = call.what();
@@ -124,18 +154,24 @@ impl Inner {
         };
         let mut request = call.into_request(self, content_type)?;
         request.extensions_mut().insert(departure.clone());
+        mark(request.extensions_mut());
+        let content = request.extensions().get::<Content>().copied().unwrap_or_default();
         let answer = self.transport.send(request).await.map_err(|error| no_answer(error, resend).context(&*what))?;
         let attempts = Attempts::of(&answer);
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
         let request_id = correlation_id(&head.headers);
-        let date = self.service_time.learn(&head.headers, departure.last(), departure.answered());
         self.announcements.note(&operation, head.status, &head.headers);
         let body = body.collect(limit).await;
+        let seen = body.as_deref().unwrap_or_default();
+        // Another server's clock says nothing of the service's.
+        let is_own = author(head.status, &head.headers, seen, resend, content) == Author::Service;
+        let learn = || self.service_time.learn(&head.headers, departure.last(), departure.answered());
+        let date = if is_own { learn() } else { None };
         if !head.status.is_success() {
             // A refusal is known by its status, even if its body broke off.
             let (body, broken) = body.map_or_else(|error| (Bytes::new(), Some(error)), |body| (body, None));
-            let problem = Problem::parse(status, &body);
+            let problem = Problem::parse(status, without_mark(&body));
             let mut error = Error::new(refusal(&problem, resend)).context(what);
             if let Some(broken) = broken {
                 error = error.caused_by(broken);
@@ -152,7 +188,8 @@ impl Inner {
                 .after(attempts, None)
         };
         let body = body.map_err(|source| unreadable(b"").caused_by(source))?;
-        let read = read(&body).map_err(|source| unreadable(&body).caused_by(source))?;
+        let body = without_mark(&body);
+        let read = read(body).map_err(|source| unreadable(body).caused_by(source))?;
         Ok((read, attempts))
     }
 }
@@ -163,6 +200,7 @@ fn no_answer(error: defender_transport::Error, resend: Resend) -> Error {
     let told = match (error.kind(), error.answered().map(|status| status.as_u16())) {
         (Broken::Request, _) => Error::new(ErrorKind::Request),
         (Broken::Credential, _) => return without_token(error).after(attempts, again),
+        (Broken::ForeignResponse, _) => foreign(&error, resend),
         // A head that says yes, and a body that broke: it has happened.
         (_, Some(status @ 200..=299)) => Error::new(ErrorKind::AnswerUnreadable)
             .retryable(resend == Resend::Safe)
@@ -179,6 +217,23 @@ fn no_answer(error: defender_transport::Error, resend: Resend) -> Error {
         _ => Error::new(ErrorKind::Interrupted),
     };
     told.caused_by(error).after(attempts, again)
+}
+
+/// Error of a call that somebody else responded to. Nothing is known of what the service did.
+fn foreign(error: &defender_transport::Error, resend: Resend) -> Error {
+    let (kind, outcome) = match resend {
+        Resend::Never => (ErrorKind::OutcomeUnknown, "it is not known whether this took effect"),
+        Resend::Safe => (ErrorKind::Interrupted, "no response of the service came"),
+    };
+    let response = std::error::Error::source(error).and_then(|source| source.downcast_ref::<ForeignResponse>());
+    let which = response.map_or_else(|| error.to_string(), ToString::to_string);
+    let why = "a proxy or portal seems to respond in the service's place";
+    let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which}); check the network between"));
+    let foreign = foreign.retryable(resend == Resend::Safe && !error.is_lasting());
+    match response {
+        Some(response) => foreign.problem_was(Problem::parse(response.status.as_u16(), &response.body)),
+        None => foreign,
+    }
 }
 
 /// The credential's own error says it all, so it stands in for the transport's. Whether a later call may go well is the

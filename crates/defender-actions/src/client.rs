@@ -1,5 +1,8 @@
 //! The client.
 
+pub(crate) mod authored;
+pub(crate) mod authorship;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::TokenCredential;

@@ -25,6 +25,8 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     context: String,
+    /// What is said in place of the kind's own words and the problem.
+    message: Option<String>,
     never_sent: bool,
     retryable: bool,
     problem: Option<Problem>,
@@ -72,6 +74,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             context: String::new(),
+            message: None,
             never_sent,
             retryable,
             problem: None,
@@ -91,6 +94,12 @@ impl Error {
     /// What was being done, or with what.
     pub(crate) fn context(mut self, context: impl Into<String>) -> Self {
         self.0.context = context.into();
+        self
+    }
+
+    /// Says this in place of the kind's own words and the problem.
+    pub(crate) fn message(mut self, message: impl Into<String>) -> Self {
+        self.0.message = Some(message.into());
         self
     }
 
@@ -159,6 +168,7 @@ impl Error {
         Self(Box::new(Inner {
             kind: inner.kind,
             context: inner.context.clone(),
+            message: inner.message.clone(),
             never_sent: inner.never_sent,
             retryable: inner.retryable,
             problem: inner.problem.clone(),
@@ -332,12 +342,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.0.message.as_deref().unwrap_or(self.0.kind.words());
         match (self.0.kind, self.0.context.as_str()) {
-            (kind, "") => f.write_str(kind.words())?,
-            (ErrorKind::Configuration, what) => write!(f, "{}: {what}", ErrorKind::Configuration.words())?,
-            (kind, call) => write!(f, "{call}: {}", kind.words())?,
+            (_, "") => f.write_str(words)?,
+            (ErrorKind::Configuration, what) => write!(f, "{words}: {what}")?,
+            (_, call) => write!(f, "{call}: {words}")?,
         }
-        if let Some(problem) = &self.0.problem {
+        if let Some(problem) = self.0.problem.as_ref().filter(|_| self.0.message.is_none()) {
             write!(f, " (status {}): {problem}", problem.status())?;
         }
         if !self.0.machines.is_empty() && matches!(self.0.kind, ErrorKind::Ambiguous | ErrorKind::NotFound) {

@@ -20,14 +20,24 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
         return Err(Error::new(ErrorKind::Request).context(what).caused_by("a machine's name is not blank"));
     }
     let mut found = Found::of(&client, name, timeout).await?;
-    if found.exact.is_empty()
-        && let Some(spelt) = spelling(&client, name, timeout).await?
-    {
-        // It is spelt in a way that the filters did not try; there may be more of that spelling.
-        let more = Found::of(&client, spelt.computer_dns_name.as_deref().unwrap_or(name), timeout).await?;
-        found.exact = if more.exact.is_empty() { vec![spelt] } else { more.exact };
+    let mut refused = None;
+    if found.exact.is_empty() {
+        match spelling(&client, name, timeout).await? {
+            Spelling::Machine(spelt) => {
+                // It is spelt in a way that the filters did not try; there may be more of that spelling.
+                let more = Found::of(&client, spelt.computer_dns_name.as_deref().unwrap_or(name), timeout).await?;
+                found.exact = if more.exact.is_empty() { vec![*spelt] } else { more.exact };
+            }
+            Spelling::Refused(error) => refused = Some(error),
+            Spelling::Unknown => {}
+        }
     }
-    only(found.exact, found.near, what)
+    only(found.exact, found.near, what).map_err(|error| match (error.kind(), refused) {
+        (ErrorKind::NotFound, Some(refused)) => {
+            refused.problem().cloned().into_iter().fold(error, Error::problem_was).because(refused)
+        }
+        _ => error,
+    })
 }
 
 /// The machines of this name, and those with a name that begins so.
@@ -74,16 +84,27 @@ impl Found {
     }
 }
 
-/// The machine that the service itself takes the name for, if it has that name.
-async fn spelling(client: &DefenderClient, name: &str, timeout: Option<Duration>) -> Result<Option<Machine>, Error> {
+/// Response of the service to a name in the place of an id.
+enum Spelling {
+    /// A machine of this name.
+    Machine(Box<Machine>),
+    /// There is none, says this error.
+    Refused(Error),
+    /// The name cannot be asked for so, or another machine's record came.
+    Unknown,
+}
+
+/// Asks the service itself for the machine of this name.
+async fn spelling(client: &DefenderClient, name: &str, timeout: Option<Duration>) -> Result<Spelling, Error> {
     // What cannot stand in a path is found by a filter or not at all.
-    let Ok(segment) = name.parse::<MachineName>().map(|name| name.path_segment()) else { return Ok(None) };
+    let Ok(segment) = name.parse::<MachineName>().map(|name| name.path_segment()) else { return Ok(Spelling::Unknown) };
     match client.inner().call::<Machine>(read(format!("/machines/{segment}"), timeout)).await {
-        Ok(machine) => Ok(Some(machine).filter(|machine| is_named(machine, name))),
+        Ok(machine) if is_named(&machine, name) => Ok(Spelling::Machine(Box::new(machine))),
+        Ok(_) => Ok(Spelling::Unknown),
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::AnswerUnreadable) =>
         {
-            Ok(None)
+            Ok(Spelling::Refused(error))
         }
         Err(error) => Err(error),
     }

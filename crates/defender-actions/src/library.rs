@@ -5,12 +5,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use defender_model::{LibraryFile, Limit};
 use defender_transport::extensions::{Read, Resend};
-use http::{HeaderValue, Method};
+use http::{Extensions, HeaderValue, Method};
 use percent_encoding::utf8_percent_encode;
 
 use crate::{
     Ask, BoxFuture, DefenderClient, Error, ErrorKind, Listing,
-    call::{Call, ENTITY, JSON},
+    call::{Call, ENTITY},
+    client::{
+        authored::MaybeProcessed,
+        authorship::{Content, is_own_not_found},
+    },
     machines::RESERVED,
     multipart::Form,
 };
@@ -64,7 +68,8 @@ impl Library {
         }
     }
 
-    /// Deletes the file of that name. [`NotFound`](ErrorKind::NotFound) where there is none.
+    /// Deletes the file of that name. [`NotFound`](ErrorKind::NotFound) where there is none, unless an earlier attempt of the same
+    /// call may have deleted it.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/delete-library>.
     pub fn delete(&self, file_name: impl Into<String>) -> Ask<()> {
@@ -84,9 +89,14 @@ impl Library {
                 timeout,
                 body: None,
             };
-            match client.inner().call_with(call, JSON, |_nothing| Ok(())).await {
-                // An earlier sending, whose answer was lost, has deleted it.
-                Err(error) if error.is_not_found() && error.attempts() > 1 => Ok(()),
+            let attempted = MaybeProcessed::default();
+            let mark = |extensions: &mut Extensions| {
+                extensions.insert(Content::Nothing);
+                extensions.insert(attempted.clone());
+            };
+            match client.inner().call_marked(call, mark, |_nothing| Ok(())).await {
+                // An earlier attempt, whose response was lost, has deleted it. One that was refused or never sent has not.
+                Err(error) if error.problem().is_some_and(is_own_not_found) && attempted.get() => Ok(()),
                 deleted => deleted,
             }
         })

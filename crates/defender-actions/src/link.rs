@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use defender_model::{ActionId, ActionStatus, CommandStatus, DownloadLink, Limit, MachineAction};
+use defender_model::{ActionId, ActionStatus, ActionType, CommandStatus, DownloadLink, Limit, MachineAction};
 use defender_transport::extensions::Resend;
 use http::Method;
 
@@ -30,6 +30,15 @@ impl Source {
             Self::Package => format!("the package of action {action}"),
             Self::Result(index) => format!("the result of command {index} of action {action}"),
         }
+    }
+
+    /// Returns whether an action of this type brings this home. A record that states no type may.
+    fn may_be_of(self, action: &MachineAction) -> bool {
+        let own = match self {
+            Self::Package => ActionType::CollectInvestigationPackage,
+            Self::Result(_) => ActionType::LiveResponse,
+        };
+        action.action_type == own || action.action_type.as_str().is_empty()
     }
 
     fn call(self, action: &ActionId, timeout: Option<Duration>) -> Call<'static> {
@@ -62,26 +71,35 @@ impl Source {
         timeout: Option<Duration>,
     ) -> Result<DownloadLink, Error> {
         match client.inner().call(self.call(action, timeout)).await {
-            Err(error) if error.is_not_found() => Err(self.not_there(client, action, error).await),
+            // Documented is 404 for what is not there yet; 400 has been seen, too.
+            Err(error) if error.is_not_found() || error.status() == Some(400) => {
+                Err(self.not_there(client, action, error).await)
+            }
             link => link,
         }
     }
 
-    /// A 404 says that there is no such action, or that it goes on: the action's record tells which.
+    /// Returns the error for a 404 or 400, which says that there is no such action, or that it is still running: the action's
+    /// record tells which.
     async fn not_there(self, client: &DefenderClient, action: &ActionId, error: Error) -> Error {
         let record = match ActionHandle::new(client.clone(), action.clone()).get().await {
             Ok(record) => record,
             Err(unread) if unread.is_not_found() => return error,
             Err(unread) => return error.because(unread),
         };
+        // A 400 about an action of another type is a refusal for good.
+        if !error.is_not_found() && !self.may_be_of(&record) {
+            return error.about(Some(record));
+        }
         if !record.status.is_terminal() {
             return Error::new(ErrorKind::NotReady).context(self.words(action)).about(Some(record)).caused_by(error);
         }
         if record.status != ActionStatus::Succeeded && self == Self::Package {
             return ended(record).err().map_or(error, |ended| ended);
         }
-        // It may take its time to appear.
-        error.retryable(true).about(Some(record))
+        // After a 404, it may take its time to appear.
+        let may_appear = error.is_not_found();
+        error.retryable(may_appear).about(Some(record))
     }
 }
 

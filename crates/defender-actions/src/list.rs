@@ -11,7 +11,7 @@ use http::{Method, Request};
 use crate::{
     Ask, DefenderClient, Error, ErrorKind,
     call::{Call, JSON, PAGE},
-    client::Inner,
+    client::{Inner, authorship::is_own_not_found},
     find::only,
     raw::OtherHost,
     seen::Seen,
@@ -236,8 +236,8 @@ impl<R: Resource + Send + 'static> Listing<R> {
         let Next { path, mut before } = next;
         let inner = self.client.inner();
         let mut page: Page<R> = match inner.call(self.call(path.clone())).await {
-            // No page has a constructor, and none needs one: it is read.
-            Err(error) if error.is_not_found() && self.empty_is_not_found => {
+            // No page has a constructor, and none needs one: it is read. A gateway's 404 says nothing about machines.
+            Err(error) if self.empty_is_not_found && error.problem().is_some_and(is_own_not_found) => {
                 serde_json::from_str(r#"{"value":[]}"#).map_err(|_| error)?
             }
             page => page?,

@@ -5,13 +5,13 @@ use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
 use bytes::Bytes;
 use defender_model::Limit;
 use defender_transport::extensions::Resend;
-use http::{Method, Request, Uri};
+use http::{Extensions, Method, Request, Uri};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind,
     call::{Call, ENTITY, JSON},
-    client::Inner,
+    client::{Inner, authorship::Content},
 };
 
 impl DefenderClient {
@@ -93,7 +93,10 @@ impl<T: DeserializeOwned> Raw<T> {
         async move {
             let (client, call) = call?;
             let nothing_is_null = |body: &[u8]| serde_json::from_slice(if body.is_empty() { b"null" } else { body });
-            client.inner().call_with(call, JSON, nothing_is_null).await
+            let mark = |extensions: &mut Extensions| {
+                extensions.insert(Content::Unknown);
+            };
+            client.inner().call_marked(call, mark, nothing_is_null).await
         }
     }
 

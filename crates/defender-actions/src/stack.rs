@@ -1,8 +1,9 @@
 //! The order of the layers between the facade and the wire, decided here and nowhere else.
 //!
 //! From the wire outwards: the departure is noted; redirects are refused; bodies are decompressed; what takes too long ends; each try is seen, also
-//! one that ended so; a body is read inside its try, so that one that breaks is a try that broke; the token is put on last,
-//! after the queue, so that none expires while it waits; each sending is paced; and what may be sent again is.
+//! one that ended so; a body is read inside its try, so that one that breaks is a try that broke, and a response that the service
+//! did not write is an error of its try; the token is put on last, after the queue, so that none expires while it waits; each
+//! sending is paced; and what may be sent again is.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
-use crate::departure::Departing;
+use crate::{client::authored::Authored, departure::Departing};
 
 /// What the layers are set to.
 pub(crate) struct Settings {
@@ -42,7 +43,7 @@ pub(crate) fn api(
     let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
-    let paced = Authorized::new(wire.collected(), credential, base)?.clock(clock()).paced(clock());
+    let paced = Authorized::new(Authored::new(wire), credential, base)?.clock(clock()).paced(clock());
     let paced = match settings.timeouts.total {
         Some(total) => paced.total(total),
         None => paced,

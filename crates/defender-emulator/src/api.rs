@@ -202,8 +202,10 @@ fn admit(service: &Service, operation: Operation) -> Result<(), Problem> {
 }
 
 impl Problem {
+    /// A 404 of a path that leads to no operation: without a code, as OData has its errors, so that nobody takes it for "no
+    /// machines". Inferred: no page shows it.
     pub(crate) fn nowhere(path: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NotFound", format!("No resource was found at {path}"))
+        Self::new(StatusCode::NOT_FOUND, "", format!("No resource was found at {path}"))
     }
 
     /// The code is inferred: the documentation has none for it.

@@ -7,6 +7,7 @@
 )]
 
 mod announcements;
+mod block_pages;
 mod call_sites;
 mod certainty;
 mod every_action;

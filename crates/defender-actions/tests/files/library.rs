@@ -1,10 +1,22 @@
 //! The library, on the emulator.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
-use defender_actions::{ErrorKind, model::LibraryFile};
+use defender_actions::{
+    DefenderClient, Error, ErrorKind,
+    auth::StaticCredential,
+    model::LibraryFile,
+    transport::{
+        Body, Error as TransportError, ErrorKind as Broken,
+        testing::{Capture, ManualClock},
+    },
+};
 use defender_emulator::{Fault, Operation};
 use futures_util::TryStreamExt;
+use http::Response;
 
 use crate::support::{World, forbidden, lines, over};
 
@@ -72,4 +84,62 @@ async fn twenty_megabytes_are_sent_and_one_byte_more_is_not() {
     let error = defender.library().upload("a", vec![b'x'; (20 << 20) + 1]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert_eq!(lines(&wire).len(), 1);
+}
+
+const GONE: &str = r#"{"error":{"code":"ResourceNotFound","message":"no such file"}}"#;
+
+type Outcome = Result<Response<Body>, TransportError>;
+
+fn respond(status: u16, body: &str) -> Response<Body> {
+    Response::builder().status(status).body(Body::from(body.to_owned())).unwrap()
+}
+
+/// Deletes a file over a wire whose first outcome is `first`, and each later one `then`. Returns how many requests were sent, too.
+async fn deleting(
+    first: impl Fn() -> Outcome + Send + Sync + 'static,
+    then: impl Fn() -> Outcome + Send + Sync + 'static,
+) -> (Result<(), Error>, usize) {
+    let count = AtomicUsize::new(0);
+    let wire = Capture::with(move |_| if count.fetch_add(1, Ordering::Relaxed) == 0 { first() } else { then() });
+    let clock = ManualClock::new();
+    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire.clone());
+    let defender = builder.clock(clock.clone()).build().unwrap();
+    let deleted = clock.run(defender.library().delete("a.ps1").send()).await;
+    (deleted, wire.requests().len())
+}
+
+#[tokio::test]
+async fn delete_is_done_only_if_an_earlier_attempt_may_have_been() {
+    type First = fn() -> Outcome;
+    let first: [(&str, First, bool); 10] = [
+        ("throttled", || Ok(respond(429, r#"{"error":{"code":"TooManyRequests"}}"#)), false),
+        ("throttled without a body", || Ok(respond(429, "")), false),
+        ("too early", || Ok(respond(425, "{}")), false),
+        ("token refused", || Ok(respond(401, "{}")), false),
+        ("not connected", || Err(TransportError::new(Broken::Connect)), false),
+        ("stream refused", || Err(TransportError::new(Broken::Interrupted).before_sending()), false),
+        ("lost", || Err(TransportError::new(Broken::Interrupted)), true),
+        ("late", || Err(TransportError::new(Broken::Timeout)), true),
+        ("gateway gave up", || Ok(respond(504, "{}")), true),
+        ("block page", || Ok(respond(403, "<html>")), true),
+    ];
+    for (name, first, done) in first {
+        let (deleted, sent) = deleting(first, || Ok(respond(404, GONE))).await;
+        assert_eq!(sent, 2, "{name}");
+        match deleted {
+            Ok(()) => assert!(done, "{name}"),
+            Err(error) => assert!(!done && error.is_not_found(), "{name}: {error}"),
+        }
+    }
+    // A gateway's 404 says nothing about the file.
+    let (deleted, _) = deleting(|| Ok(respond(504, "{}")), || Ok(respond(404, r#"{"message":"no route"}"#))).await;
+    assert!(deleted.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn delete_takes_no_block_page_for_done() {
+    for (status, body, done) in [(204, "", true), (200, "", true), (200, "<html>", false), (302, "", false)] {
+        let (deleted, _) = deleting(move || Ok(respond(status, body)), move || Ok(respond(status, body))).await;
+        assert_eq!(deleted.is_ok(), done, "{status} {body}");
+    }
 }

@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 
 use crate::{
     store::{Folder, Store, always, content, good},
-    support::{World, forbidden},
+    support::{World, forbidden, over},
 };
 
 async fn collected(world: &World) -> ActionId {
@@ -63,6 +63,26 @@ async fn trap_16_a_package_that_is_not_there_yet_is_not_an_action_that_is_not_th
     let failed = package(&world).await;
     let error = world.run(world.defender.action(failed).package().link().into_future()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotSucceeded);
+}
+
+#[tokio::test]
+async fn package_refused_with_400_while_the_action_runs_is_not_ready() {
+    for (code, status, kind) in [
+        (400, "Pending", ErrorKind::NotReady),
+        (400, "InProgress", ErrorKind::NotReady),
+        (404, "InProgress", ErrorKind::NotReady),
+        (400, "Succeeded", ErrorKind::Refused),
+        (404, "Succeeded", ErrorKind::NotFound),
+        (400, "Failed", ErrorKind::NotSucceeded),
+    ] {
+        let (defender, wire) = over(move |request| match request.uri().path() {
+            "/api/machineactions/a1" => (200, format!(r#"{{"id":"a1","status":"{status}"}}"#)),
+            _ => (code, r#"{"error":{"code":"BadRequest","message":"m"}}"#.to_owned()),
+        });
+        let error = defender.action("a1".parse().unwrap()).package().link().await.unwrap_err();
+        assert_eq!((error.kind(), wire.requests().len()), (kind, 2), "{code} {status}: {error}");
+        assert_eq!(error.is_retryable(), kind == ErrorKind::NotReady || code == 404, "{code} {status}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,167 @@
+//! The layer that takes a response for the service's only if the service wrote it.
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use defender_transport::{
+    Body, Error, ErrorKind, Transport,
+    extensions::{Read, Resend},
+    retry_after,
+};
+use http::{HeaderValue, Request, Response, StatusCode, header, response::Parts};
+use jiff::Timestamp;
+
+use super::authorship::{Author, Content, author, is_head_foreign, without_mark};
+use crate::printable::printable;
+
+/// Whether an attempt of a call may have been processed by the service. In the extensions of a request that wants to know.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MaybeProcessed(Arc<AtomicBool>);
+
+impl MaybeProcessed {
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Notes the outcome of an attempt, unless the service refused it or never got it.
+    fn note(&self, outcome: &Result<Response<Body>, Error>) {
+        let status = match outcome {
+            Ok(response) => Some(response.status()),
+            Err(error) if error.never_sent() => return,
+            Err(error) => error.answered(),
+        };
+        let refused = status.is_some_and(|status| status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT);
+        if !refused {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// Reads the body of each response, as [`Collected`](defender_transport::Collected) does, and turns a response that the service
+/// did not write into [`ErrorKind::ForeignResponse`].
+///
+/// It reads the body itself because of a body that breaks off: who wrote it is known by the head alone.
+#[derive(Debug)]
+pub(crate) struct Authored<T> {
+    inner: T,
+}
+
+impl<T> Authored<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Self { inner }
+    }
+}
+
+/// What [`Transport::send`] returns once `async_trait` has rewritten it.
+type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'f>>;
+
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Authored<T> {
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        let extensions = request.extensions();
+        let Read::Whole(limit) = extensions.get().copied().unwrap_or_default() else { return self.inner.send(request) };
+        let (resend, content) = (Resend::of(&request), extensions.get().copied().unwrap_or_default());
+        let noted = extensions.get::<MaybeProcessed>().cloned();
+        let token = request.headers().get(header::AUTHORIZATION).cloned();
+        let exchange = self.inner.send(request);
+        Box::pin(async move {
+            let outcome = match exchange.await {
+                Ok(response) => judged(response, limit, resend, content, token.as_ref()).await,
+                Err(error) => Err(error),
+            };
+            if let Some(noted) = noted {
+                noted.note(&outcome);
+            }
+            outcome
+        })
+    }
+}
+
+async fn judged(
+    response: Response<Body>,
+    limit: usize,
+    resend: Resend,
+    content: Content,
+    token: Option<&HeaderValue>,
+) -> Result<Response<Body>, Error> {
+    let (head, body) = response.into_parts();
+    let foreign = |head: &Parts, body| Err(ForeignResponse::new(head, body, token).into_error(head));
+    match body.collect(limit).await {
+        Ok(body) if author(head.status, &head.headers, &body, resend, content) == Author::Other => foreign(&head, body),
+        Ok(body) => Ok(Response::from_parts(head, Body::from(body))),
+        Err(_) if is_head_foreign(head.status, &head.headers) => foreign(&head, Bytes::new()),
+        Err(error) => Err(with_retry_after(error.after_head(head.status), &head)),
+    }
+}
+
+/// Adds how long the head asks to wait. No clock is at hand, so a date counts only beside the response's own.
+fn with_retry_after(error: Error, head: &Parts) -> Error {
+    match retry_after(&head.headers, Timestamp::MAX).filter(|wait| !wait.is_zero()) {
+        Some(wait) => error.again_after(wait),
+        None => error,
+    }
+}
+
+/// Response that somebody else wrote in the service's place.
+pub(crate) struct ForeignResponse {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+    /// Beginning of the body, fit to be shown.
+    beginning: String,
+}
+
+/// This many characters of a body are shown.
+const SHOWN: usize = 120;
+
+impl ForeignResponse {
+    fn new(head: &Parts, body: Bytes, token: Option<&HeaderValue>) -> Self {
+        // Some pages repeat the request, with its token.
+        let token = token.and_then(|value| value.to_str().ok()?.split_once(' ')).map(|(_, token)| token);
+        let text = String::from_utf8_lossy(without_mark(&body));
+        let text = token.map_or_else(|| text.to_string(), |token| text.replace(token, "[token]"));
+        let words = printable(&text).split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut beginning: String = words.chars().take(SHOWN).collect();
+        if beginning.len() < words.len() {
+            beginning.push('\u{2026}');
+        }
+        Self { status: head.status, body, beginning }
+    }
+
+    fn into_error(self, head: &Parts) -> Error {
+        let error = Error::new(ErrorKind::ForeignResponse);
+        // A proxy's request for a password would be the same again, and directories lock accounts.
+        let is_lasting = self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        let error = if is_lasting { error.lasting() } else { error };
+        with_retry_after(error.context(self.to_string()).caused_by(self), head)
+    }
+}
+
+impl fmt::Display for ForeignResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {}", self.status.as_u16())?;
+        match self.beginning.as_str() {
+            "" => f.write_str(" without a body"),
+            beginning => write!(f, ", `{beginning}`"),
+        }
+    }
+}
+
+impl fmt::Debug for ForeignResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StdError for ForeignResponse {}
