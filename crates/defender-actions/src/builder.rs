@@ -338,6 +338,7 @@ impl DefenderClientBuilder {
             announcements: Announcements::default(),
             patience: self.patience,
             limits: self.limits,
+            total: settings.total(),
         }))
     }
 }

@@ -1,9 +1,8 @@
 //! The one machine that is meant, or those among which to choose.
 
-use std::{fmt, pin::pin, time::Duration};
+use std::{fmt, ops::ControlFlow, time::Duration};
 
 use defender_model::{Filter, Machine, MachineName};
-use futures_util::TryStreamExt;
 
 use crate::{DefenderClient, Error, ErrorKind, Listing, machines::read};
 
@@ -19,13 +18,16 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
     if name.is_empty() {
         return Err(Error::new(ErrorKind::Request).context(what).caused_by("a machine's name is not blank"));
     }
-    let mut found = Found::of(&client, name, timeout).await?;
+    let clock = &client.inner().clock;
+    let end = clock.elapsed().saturating_add(timeout.unwrap_or(client.inner().total));
+    let left = || end.saturating_sub(clock.elapsed());
+    let mut found = Found::of(&client, name, left()).await?;
     let mut refused = None;
     if found.exact.is_empty() {
-        match spelling(&client, name, timeout).await? {
+        match spelling(&client, name, left()).await? {
             Spelling::Machine(spelt) => {
                 // It is spelt in a way that the filters did not try; there may be more of that spelling.
-                let more = Found::of(&client, spelt.computer_dns_name.as_deref().unwrap_or(name), timeout).await?;
+                let more = Found::of(&client, spelt.computer_dns_name.as_deref().unwrap_or(name), left()).await?;
                 found.exact = if more.exact.is_empty() { vec![*spelt] } else { more.exact };
             }
             Spelling::Refused(error) => refused = Some(error),
@@ -48,7 +50,7 @@ struct Found {
 }
 
 impl Found {
-    async fn of(client: &DefenderClient, name: &str, timeout: Option<Duration>) -> Result<Self, Error> {
+    async fn of(client: &DefenderClient, name: &str, left: Duration) -> Result<Self, Error> {
         let mut spellings = vec![name.to_owned()];
         for spelling in [name.to_lowercase(), name.to_uppercase()] {
             if !spellings.contains(&spelling) {
@@ -57,20 +59,15 @@ impl Found {
         }
         let filters = spellings.iter().map(|spelling| Machine::COMPUTER_DNS_NAME.starts_with(spelling.as_str()));
         let Some(filter) = filters.reduce(Filter::or) else { return Ok(Self::default()) };
-        let mut machines = Listing::machines(client.clone()).filter(filter);
-        if let Some(timeout) = timeout {
-            machines = machines.timeout(timeout);
-        }
-        let mut pages = pin!(machines.pages());
         let mut found = Self::default();
-        while let Some(page) = pages.try_next().await? {
+        let machines = Listing::machines(client.clone()).filter(filter).within(left);
+        let hidden = machines.each_page(|page| {
             // A record that cannot be read may be the one, or its namesake.
-            let hidden = page.unreadable.iter().find(|row| {
+            let hidden = page.unreadable.into_iter().find(|row| {
                 row.raw.get("computerDnsName").and_then(|value| value.as_str()).is_none_or(|named| same(named, name))
             });
             if let Some(row) = hidden {
-                let what = format!("a machine that may be named `{}`", name.escape_debug());
-                return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(row.error.clone()));
+                return ControlFlow::Break(row.error);
             }
             for machine in page.value {
                 if is_named(&machine, name) {
@@ -79,8 +76,15 @@ impl Found {
                     found.near.push(machine);
                 }
             }
+            ControlFlow::Continue(())
+        });
+        match hidden.await? {
+            Some(why) => {
+                let what = format!("a machine that may be named `{}`", name.escape_debug());
+                Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why))
+            }
+            None => Ok(found),
         }
-        Ok(found)
     }
 }
 
@@ -95,10 +99,10 @@ enum Spelling {
 }
 
 /// Asks the service itself for the machine of this name.
-async fn spelling(client: &DefenderClient, name: &str, timeout: Option<Duration>) -> Result<Spelling, Error> {
+async fn spelling(client: &DefenderClient, name: &str, left: Duration) -> Result<Spelling, Error> {
     // What cannot stand in a path is found by a filter or not at all.
     let Ok(segment) = name.parse::<MachineName>().map(|name| name.path_segment()) else { return Ok(Spelling::Unknown) };
-    match client.inner().call::<Machine>(read(format!("/machines/{segment}"), timeout)).await {
+    match client.inner().call::<Machine>(read(format!("/machines/{segment}"), Some(left))).await {
         Ok(machine) if is_named(&machine, name) => Ok(Spelling::Machine(Box::new(machine))),
         Ok(_) => Ok(Spelling::Unknown),
         Err(error)

@@ -1,26 +1,27 @@
 //! Lists, page by page.
 
-use std::{borrow::Cow, collections::HashSet, pin::pin, time::Duration};
+mod next_link;
+mod pages;
+mod progress;
+
+use std::{borrow::Cow, ops::ControlFlow, pin::pin, time::Duration};
 
 use bytes::Bytes;
-use defender_model::{Filter, LibraryFile, Limit, Machine, MachineAction, Order, Page, Query, Resource, UnreadableRow};
-use defender_transport::extensions::Resend;
+use defender_model::{Filter, LibraryFile, Machine, MachineAction, Order, Page, Query, Resource, UnreadableRow};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use http::{Method, Request};
+use http::Request;
 
-use crate::{
-    Ask, DefenderClient, Error, ErrorKind,
-    call::{Call, JSON, PAGE},
-    client::{Inner, authorship::is_own_not_found},
-    find::only,
-    raw::OtherHost,
-    seen::Seen,
-};
+use self::{pages::Next, progress::Progress};
+use crate::{Ask, DefenderClient, Error, ErrorKind, call::JSON, client::Inner, find::only, raw::OtherHost};
 
 /// A list that is about to be asked for. Nothing is sent before its stream is polled.
 ///
 /// Pages are followed to the end: by the service's link where it gives one, and else with `$skip` while pages are full. A
-/// link gives its path and query only, and these are asked of the configured host.
+/// link gives its path and query only, and these are asked of the configured host. A list that does not end by itself ends in an
+/// error that has the link ([`AnswerUnreadable`](ErrorKind::AnswerUnreadable)): where a link leads to a page that was read already,
+/// and after eleven pages in a row that bring nothing new. Up to ten, be they empty or repeated, are read over.
+///
+/// At most one page is held, and the hashes of the last hundred thousand rows or so.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until its stream is polled"]
 pub struct Listing<R> {
@@ -39,6 +40,8 @@ pub struct Listing<R> {
     /// The link of the page to begin at.
     begins_at: Option<String>,
     timeout: Option<Duration>,
+    /// How long the whole list may take to be read, and when that is over by the client's clock.
+    whole: Option<(Duration, Duration)>,
     id: fn(&R) -> &str,
     /// What is noted of each row.
     saw: fn(&Inner, &R),
@@ -81,17 +84,17 @@ impl Listing<Machine> {
     pub fn one(self) -> Ask<Machine> {
         Ask::new(move |timeout| async move {
             let what = format!("the only machine of GET {}", self.path);
-            let timeout = timeout.or(self.timeout);
-            let mut pages = pin!(Self { timeout, ..self }.pages());
+            let whole = timeout.unwrap_or(self.client.inner().total);
             let mut machines = Vec::new();
-            while let Some(page) = pages.try_next().await? {
+            let unreadable = self.within(whole).each_page(|page| {
                 if let Some(row) = page.unreadable.into_iter().next() {
-                    return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(row.error));
+                    return ControlFlow::Break(Some(row.error));
                 }
                 machines.extend(page.value);
-                if machines.len() > 1 {
-                    break;
-                }
+                if machines.len() > 1 { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+            });
+            if let Some(Some(why)) = unreadable.await? {
+                return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why));
             }
             only(machines, Vec::new(), what)
         })
@@ -119,6 +122,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
             asks_for_size: false,
             begins_at: None,
             timeout: None,
+            whole: None,
             id,
             saw: |_, _| {},
         }
@@ -147,6 +151,26 @@ impl<R: Resource + Send + 'static> Listing<R> {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
+    }
+
+    /// Bounds the time in which the whole list is read, from now on.
+    pub(crate) fn within(mut self, whole: Duration) -> Self {
+        self.whole = Some((whole, self.client.inner().clock.elapsed().saturating_add(whole)));
+        self
+    }
+
+    /// Reads the pages one after another and gives each to `look`, until that breaks. Holds one page at a time.
+    pub(crate) async fn each_page<B>(
+        self,
+        mut look: impl FnMut(Page<R>) -> ControlFlow<B>,
+    ) -> Result<Option<B>, Error> {
+        let mut pages = pin!(self.pages());
+        while let Some(page) = pages.try_next().await? {
+            if let ControlFlow::Break(found) = look(page) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// Goes on from the link of a page that was read before, in this process or another: its [`Page::next_link`]. The link says what
@@ -195,7 +219,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
     /// push others onto later pages.
     pub fn pages(self) -> impl Stream<Item = Result<Page<R>, Error>> + Send {
         let first = self.first();
-        let state = first.map(|path| Next { path, before: Seen::default() });
+        let state = first.map(|path| Next { path, before: Progress::default() });
         stream::try_unfold((self, Some(state)), |(listing, next)| async move {
             let Some(next) = next.transpose()? else { return Ok(None) };
             let (page, next) = listing.page(next).await?;
@@ -209,7 +233,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
     ///
     /// [`Request`](ErrorKind::Request): it goes on from a link that leaves the API.
     pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        self.call(self.first()?).into_request(self.client.inner(), JSON)
+        self.call(self.first()?)?.into_request(self.client.inner(), JSON)
     }
 
     fn first(&self) -> Result<String, Error> {
@@ -230,84 +254,4 @@ impl<R: Resource + Send + 'static> Listing<R> {
         let both = both.collect::<Vec<_>>().join("&");
         Ok(if both.is_empty() { self.path.clone().into_owned() } else { format!("{}?{both}", self.path) })
     }
-
-    /// A page, and what the next one is asked with: a link that cannot be followed costs no row of the page that it came with.
-    async fn page(&self, next: Next) -> Result<(Page<R>, Option<Result<Next, Error>>), Error> {
-        let Next { path, mut before } = next;
-        let inner = self.client.inner();
-        let mut page: Page<R> = match inner.call(self.call(path.clone())).await {
-            // No page has a constructor, and none needs one: it is read. A gateway's 404 says nothing about machines.
-            Err(error) if self.empty_is_not_found && error.problem().is_some_and(is_own_not_found) => {
-                serde_json::from_str(r#"{"value":[]}"#).map_err(|_| error)?
-            }
-            page => page?,
-        };
-        let rows = u64::try_from(page.value.len().saturating_add(page.unreadable.len())).unwrap_or(u64::MAX);
-        let next_path = match page.next_link.as_deref().filter(|link| !link.is_empty()) {
-            Some(link) => Some(self.followed(link, &path)),
-            // A service that skips nothing would give the same page for ever.
-            None if self.follows == Follows::Skips
-                && (page.value.is_empty() || page.value.iter().any(|row| !before.has((self.id)(row))))
-                && rows >= number(&path, "$top").unwrap_or(Query::<R>::MAX_TOP.into()).max(1) =>
-            {
-                let next = skipping(&path, number(&path, "$skip").unwrap_or_default().saturating_add(rows));
-                // So that whoever keeps the link of a page can go on from there.
-                page.next_link = Some(format!("{}{next}", inner.prefix()));
-                Some(Ok(next))
-            }
-            None => None,
-        };
-        page.value.iter().for_each(|row| (self.saw)(inner, row));
-        let ids: HashSet<String> = page.value.iter().map(|row| (self.id)(row).to_owned()).collect();
-        page.value.retain(|row| !before.has((self.id)(row)));
-        before.note(ids);
-        Ok((page, next_path.map(|path| path.map(|path| Next { path, before }))))
-    }
-
-    fn call(&self, path: String) -> Call<'static> {
-        Call {
-            method: Method::GET,
-            path,
-            template: self.template.to_owned(),
-            quota: Limit::GENERAL,
-            resend: Resend::Safe,
-            read: PAGE,
-            timeout: self.timeout,
-            body: None,
-        }
-    }
-
-    /// The link's path and query, below the prefix. Its host is not followed: a bearer goes to the configured one.
-    fn followed(&self, link: &str, from: &str) -> Result<String, Error> {
-        let wrong = |why: &str| {
-            let what = format!("the link to the next page of GET {}", self.path);
-            Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why)
-        };
-        let path = self.client.inner().below(link, OtherHost::Replaced).map_err(wrong)?;
-        if path == from {
-            return Err(wrong("it leads to the same page"));
-        }
-        Ok(path)
-    }
-}
-
-/// The same path with another `$skip` in its query.
-fn skipping(path: &str, rows: u64) -> String {
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let kept = query.split('&').filter(|option| !option.is_empty() && !option.starts_with("$skip="));
-    let skip = format!("$skip={rows}");
-    format!("{path}?{}", kept.chain([skip.as_str()]).collect::<Vec<_>>().join("&"))
-}
-
-/// The number that an option of the path's query has, such as `$top`.
-fn number(path: &str, option: &str) -> Option<u64> {
-    let (_, query) = path.split_once('?')?;
-    query.split('&').find_map(|part| part.strip_prefix(option)?.strip_prefix('=')?.parse().ok())
-}
-
-/// What the next page is asked with.
-struct Next {
-    path: String,
-    /// What came on the pages before.
-    before: Seen,
 }

@@ -1,33 +1,45 @@
-//! Which rows of a list have come already.
+//! Memory of a list: what came before, in bounded room.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, Hash, RandomState},
+};
 
-/// This many ids are remembered: those of the ten largest pages that the service gives.
+/// At least this many of the latest are remembered, and at most twice as many: the rows of ten of the service's largest pages.
 const MOST: usize = 100_000;
 
-/// The ids of the pages before, the latest of them: new rows push others onto later pages, where they come again.
+/// What came before in a list, the latest of it.
+///
+/// It is remembered by a hash of 64 bits, 2 MB at most whatever the length of the names. Each list has a key of its own, so that
+/// nobody can choose names that are taken for each other.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    pages: VecDeque<HashSet<String>>,
-    count: usize,
+    key: RandomState,
+    latest: HashSet<u64>,
+    older: HashSet<u64>,
 }
 
 impl Seen {
-    /// Whether a page before had it.
-    pub(crate) fn has(&self, id: &str) -> bool {
-        self.pages.iter().any(|page| page.contains(id))
+    /// Returns the hash under which this is remembered.
+    pub(crate) fn hash(&self, what: impl Hash) -> u64 {
+        self.key.hash_one(what)
     }
 
-    /// Remembers a page, and forgets the oldest where they are too many.
-    pub(crate) fn note(&mut self, page: HashSet<String>) {
-        self.count = self.count.saturating_add(page.len());
-        self.pages.push_back(page);
-        while self.count > MOST
-            && self.pages.len() > 1
-            && let Some(oldest) = self.pages.pop_front()
-        {
-            self.count = self.count.saturating_sub(oldest.len());
+    /// Returns whether it came before.
+    pub(crate) fn has(&self, hash: u64) -> bool {
+        self.latest.contains(&hash) || self.older.contains(&hash)
+    }
+
+    /// Remembers it, and forgets the oldest where there are too many.
+    pub(crate) fn note(&mut self, hash: u64) {
+        if self.latest.len() >= MOST {
+            self.older = std::mem::take(&mut self.latest);
         }
+        self.latest.insert(hash);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.latest.is_empty()
     }
 }
 
@@ -36,11 +48,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_latest_pages_are_remembered_and_no_more_than_there_is_room_for() {
-        let page = |number: usize| (0..10_000).map(|row| format!("{number}-{row}")).collect::<HashSet<_>>();
+    fn latest_are_remembered_in_bounded_room() {
         let mut seen = Seen::default();
-        (0..15).for_each(|number| seen.note(page(number)));
-        assert!(seen.has("14-9999") && seen.has("5-0") && !seen.has("4-0"));
-        assert_eq!((seen.count, seen.pages.len()), (100_000, 10));
+        for row in 0..450_000_u64 {
+            let hash = seen.hash(row);
+            seen.note(hash);
+        }
+        assert!((350_000..450_000).all(|row: u64| seen.has(seen.hash(row))));
+        assert!(!seen.has(seen.hash(0_u64)) && !seen.has(seen.hash(450_000_u64)));
+        assert!(seen.latest.len() + seen.older.len() <= 2 * MOST);
+    }
+
+    #[test]
+    fn each_list_has_its_own_key() {
+        assert_ne!(Seen::default().hash("a"), Seen::default().hash("a"));
     }
 }

@@ -10,6 +10,7 @@ mod announcements;
 mod block_pages;
 mod call_sites;
 mod certainty;
+mod endless_lists;
 mod every_action;
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 mod example;

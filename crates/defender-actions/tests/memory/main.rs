@@ -1,0 +1,63 @@
+//! Peak memory of lists. In a process of its own, since the whole process is measured.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+
+use std::{fmt::Write, pin::pin};
+
+use defender_actions::{
+    DefenderClient,
+    auth::StaticCredential,
+    transport::{
+        Body,
+        testing::{Capture, ManualClock},
+    },
+};
+use futures_util::StreamExt;
+use http::Response;
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const ROWS: usize = 2_000;
+const NAME: usize = 1_000;
+const PAGES: usize = 40;
+
+/// A page of a library, and the link to the next one.
+fn page(number: usize) -> String {
+    let mut page = String::with_capacity(ROWS * (NAME + 64));
+    page.push_str(r#"{"value":["#);
+    for row in 0..ROWS {
+        let comma = if row == 0 { "" } else { "," };
+        write!(page, r#"{comma}{{"fileName":"{number}-{row}-{}"}}"#, "x".repeat(NAME)).unwrap();
+    }
+    page.push(']');
+    if number + 1 < PAGES {
+        write!(page, r#","@odata.nextLink":"/api/libraryfiles?$skiptoken={}""#, number + 1).unwrap();
+    }
+    page.push('}');
+    page
+}
+
+#[tokio::test]
+async fn list_holds_one_page_and_a_bounded_memory_of_rows() {
+    let wire = Capture::with(|request| {
+        let number = request.uri().query().and_then(|query| query.rsplit('=').next()?.parse().ok()).unwrap_or(0);
+        Ok(Response::new(Body::from(page(number))))
+    });
+    let clock = ManualClock::new();
+    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire);
+    let client = builder.clock(clock.clone()).build().unwrap();
+    let one = page(0).len();
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let mut files = pin!(client.library().files().stream());
+    let mut rows = 0;
+    while let Some(file) = clock.run(files.next()).await {
+        file.unwrap();
+        rows += 1;
+    }
+    let peak = MEMORY.peak_usage().saturating_sub(before);
+    assert_eq!(rows, PAGES * ROWS);
+    // The body, what is read of it, and the hashes: 80,000 names would be 40 pages.
+    assert!(peak < 4 * one + (4 << 20), "{peak} bytes, {} pages", peak / one);
+}
