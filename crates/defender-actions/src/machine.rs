@@ -124,7 +124,8 @@ impl MachineHandle {
         Ask::new(move |timeout| async move { Ok(concerns(A::TYPE, &handle.read_record(timeout).await?)) })
     }
 
-    /// Gives the machine a tag. The answer is its record. Needs the permission `Machine.ReadWrite.All`, of a user
+    /// Adds a tag to the machine and returns its record; the record of another machine is
+    /// [`AnswerUnreadable`](ErrorKind::AnswerUnreadable), as with each change below. Needs the permission `Machine.ReadWrite.All`, of a user
     /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-machine-tags>.
     ///
     /// For many machines at once: [`Machines::add_tag`](crate::Machines::add_tag).
@@ -166,7 +167,9 @@ impl MachineHandle {
                 return Err(unsendable().caused_by("it changes nothing; set what is to be changed"));
             }
             let template = format!("/machines/{{id}}{below}");
-            client.inner().call(change(method, path, template, body, timeout)).await
+            let what = format!("{method} {path}");
+            let machine: Machine = client.inner().call(change(method, path, template, body, timeout)).await?;
+            if is_of(&machine, &id) { Ok(machine) } else { Err(another(what, &machine)) }
         })
     }
 
@@ -175,10 +178,11 @@ impl MachineHandle {
         let what = format!("GET {path}");
         let machine: Machine = self.client.inner().call(read(path, timeout)).await?;
         // The service takes a name in this place too, and the id may be somebody's name.
-        if machine.id.as_str().eq_ignore_ascii_case(self.id.as_str()) {
-            Ok(machine)
-        } else {
-            Err(another(what, &machine))
-        }
+        if is_of(&machine, &self.id) { Ok(machine) } else { Err(another(what, &machine)) }
     }
+}
+
+/// Returns whether the record is that of the machine with this id, letter case aside.
+fn is_of(machine: &Machine, id: &MachineId) -> bool {
+    machine.id.as_str().eq_ignore_ascii_case(id.as_str())
 }

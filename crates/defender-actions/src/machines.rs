@@ -1,6 +1,6 @@
 //! All machines: lists, searches and tags.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use defender_model::{Filter, Limit, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines};
 use defender_transport::extensions::{Read, Resend};
@@ -147,15 +147,19 @@ impl Machines {
         })
     }
 
-    /// Gives the tag to all these machines, in one call of 500 at most; more are refused before anything is sent. The answer
-    /// is the machines.
+    /// Adds the tag to all these machines, in one call of 500 at most; more are refused before anything is sent. Returns the
+    /// machines' records.
+    ///
+    /// Where the response has no record of a machine, or has another machine's, it is
+    /// [`AnswerUnreadable`](ErrorKind::AnswerUnreadable): the message names the machine, [`Error::machines`] has the records that
+    /// came, and calling again does no harm.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-multiple-machine-tags>.
     pub fn add_tag(&self, tag: impl Into<String>, to: impl IntoIterator<Item = MachineId>) -> Ask<Page<Machine>> {
         self.tag(TagMachines::new(tag, TagAction::Add, to))
     }
 
-    /// Takes the tag off all these machines: as [`add_tag`](Self::add_tag).
+    /// Removes the tag from all these machines: as [`add_tag`](Self::add_tag).
     pub fn remove_tag(&self, tag: impl Into<String>, from: impl IntoIterator<Item = MachineId>) -> Ask<Page<Machine>> {
         self.tag(TagMachines::new(tag, TagAction::Remove, from))
     }
@@ -168,7 +172,8 @@ impl Machines {
             let request = request.map_err(|source| unsendable().caused_by(source))?;
             let body = serde_json::to_vec(&request).map_err(|source| unsendable().caused_by(source))?;
             let call = change(Method::POST, PATH.to_owned(), PATH.to_owned(), body, timeout);
-            client.inner().call(Call { read: SOME, ..call }).await
+            let page = client.inner().call(Call { read: SOME, ..call }).await?;
+            of_all(page, &request.machine_ids).map_err(|error| error.context(format!("POST {PATH}")))
         })
     }
 
@@ -203,8 +208,40 @@ pub(crate) fn change(
     Call { method, path, template, quota: Limit::GENERAL, resend, read: ENTITY, timeout, body: Some(body) }
 }
 
-/// The record of another machine must not be taken for this one's.
+/// Error of a response with the record of another machine.
 pub(crate) fn another(what: String, machine: &Machine) -> Error {
-    let other = format!("it is about the machine {}", machine.id);
-    Error::new(ErrorKind::AnswerUnreadable).context(what).retryable(true).caused_by(other)
+    unproven(format!("the response is about another machine, {}", machine.id)).context(what)
+}
+
+/// Error of a change that the response does not show to have been made. Making it again does no harm.
+fn unproven(why: String) -> Error {
+    Error::new(ErrorKind::AnswerUnreadable).message(why).retryable(true)
+}
+
+/// Returns the page if it has a record of each of these machines, and of no other.
+fn of_all(page: Page<Machine>, asked: &[MachineId]) -> Result<Page<Machine>, Error> {
+    const TOLD: usize = 5;
+    let lower = |id: &str| id.to_ascii_lowercase();
+    let mut missing: BTreeMap<String, &MachineId> = asked.iter().map(|id| (lower(id.as_str()), id)).collect();
+    let foreign = page.value.iter().find(|machine| !missing.contains_key(&lower(machine.id.as_str())));
+    if let Some(foreign) = foreign {
+        let error = another(String::new(), foreign);
+        return Err(error.of_machines(page.value));
+    }
+    // Of a record that cannot be read, the id may still be known.
+    let unreadable = page.unreadable.iter().filter_map(|row| row.raw.get("id")?.as_str());
+    for id in page.value.iter().map(|machine| machine.id.as_str()).chain(unreadable) {
+        missing.remove(&lower(id));
+    }
+    if missing.is_empty() {
+        return Ok(page);
+    }
+    let named = missing.values().take(TOLD).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let more = match missing.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let why =
+        format!("the response does not list {named}{more}, so that it is not known whether the tag was changed there");
+    Err(unproven(why).of_machines(page.value))
 }

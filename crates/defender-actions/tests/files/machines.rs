@@ -284,3 +284,70 @@ async fn a_machine_that_is_not_fit_is_told_before_the_action_is_sent() {
     world.run(gone.isolate("c").into_future()).await.unwrap();
     assert_eq!(world.run(gone.check::<RestrictCodeExecution>().into_future()).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn change_takes_no_other_machines_record_for_its_own() {
+    for (id, ours) in [("m1", true), ("M1", true), ("m2", false), ("", false)] {
+        let (defender, _) = over(move |_| (200, json!({"id": id, "computerDnsName": "m1"}).to_string()));
+        let machine = defender.machine("m1".parse().unwrap());
+        let update = UpdateMachine::new().machine_tags(["a"]);
+        for changed in [
+            machine.add_tag("a").await,
+            machine.remove_tag("a").await,
+            machine.set_device_value(DeviceValue::High).await,
+            machine.update(update).await,
+        ] {
+            match changed {
+                Ok(_) => assert!(ours, "{id}"),
+                Err(error) => {
+                    assert!(
+                        !ours && error.kind() == ErrorKind::AnswerUnreadable && error.is_retryable(),
+                        "{id}: {error}"
+                    );
+                    assert!(id.is_empty() || error.to_string().ends_with("is about another machine, m2"), "{error}");
+                }
+            }
+        }
+    }
+    // A name may be answered with its own machine only.
+    let (defender, _) = over(|_| (200, r#"{"id":"m2","computerDnsName":"ws-2"}"#.to_owned()));
+    let error = defender.machines().get("ws-1").await.unwrap_err();
+    assert!(error.to_string().contains("another machine, m2"), "{error}");
+}
+
+#[tokio::test]
+async fn tag_of_many_machines_is_shown_for_each() {
+    for (rows, told) in [
+        (json!([{"id": "m1"}, {"id": "m2"}]), None),
+        (json!([{"id": "M2"}, {"id": "m1"}, {"id": "m1"}]), None),
+        (json!([{"id": "m1"}, {"id": "m2", "machineTags": 5}]), None),
+        (json!([{"id": "m1"}]), Some("does not list m2,")),
+        (json!([{"id": "m1"}, {"machineTags": []}]), Some("does not list m2,")),
+        (json!([{"id": "m1"}, {"id": "m2"}, {"id": "m3"}]), Some("another machine, m3")),
+        (json!([]), Some("does not list m1, m2,")),
+    ] {
+        let page = json!({ "value": rows }).to_string();
+        let (defender, _) = over(move |_| (200, page.clone()));
+        let ids = || ["m1", "M2"].map(|id| id.parse().unwrap());
+        for tagged in [defender.machines().add_tag("x", ids()).await, defender.machines().remove_tag("x", ids()).await]
+        {
+            match (tagged, told) {
+                (Ok(_), None) => {}
+                (Err(error), Some(told)) => {
+                    assert!(error.to_string().to_lowercase().contains(told), "{rows}: {error}");
+                    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::AnswerUnreadable, true));
+                    assert_eq!(
+                        error.machines().len(),
+                        rows.as_array().unwrap().iter().filter(|row| row["id"].is_string()).count()
+                    );
+                }
+                (tagged, _) => panic!("{rows}: {tagged:?}"),
+            }
+        }
+    }
+    // Of many that are missing, some are named.
+    let (defender, _) = over(|_| (200, r#"{"value":[]}"#.to_owned()));
+    let ids = (100..600).map(|id: u32| id.to_string().parse().unwrap());
+    let error = defender.machines().add_tag("x", ids).await.unwrap_err();
+    assert!(error.to_string().contains("100, 101, 102, 103, 104 and 495 more,"), "{error}");
+}

@@ -49,7 +49,7 @@ async fn the_machines_are_asked_for_as_their_pages_print_it() {
 async fn the_changes_of_a_machine_are_asked_for_as_their_pages_print_it() {
     let (defender, wire) = over(|request| {
         let many = request.uri().path().ends_with("ForMultipleMachines");
-        (200, if many { format!(r#"{{"value":[{MACHINE}]}}"#) } else { MACHINE.to_owned() })
+        (200, if many { format!(r#"{{"value":[{MACHINE},{{"id":"m2"}}]}}"#) } else { MACHINE.to_owned() })
     });
     let machine = defender.machine("m1".parse().unwrap());
     machine.add_tag("under investigation").await.unwrap();
