@@ -152,11 +152,13 @@ impl Inner {
             Read::Whole(limit) => limit,
             _ => usize::MAX, // Whoever asks for a stream reads it under a limit of its own.
         };
+        let (quota, time) = (call.quota, call.timeout.unwrap_or(self.total));
         let mut request = call.into_request(self, content_type)?;
         request.extensions_mut().insert(departure.clone());
         mark(request.extensions_mut());
         let content = request.extensions().get::<Content>().copied().unwrap_or_default();
-        let answer = self.transport.send(request).await.map_err(|error| no_answer(error, resend).context(&*what))?;
+        let answer = self.transport.send(request).await;
+        let answer = answer.map_err(|error| no_answer(error, resend, quota, time).context(&*what))?;
         let attempts = Attempts::of(&answer);
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
@@ -195,7 +197,7 @@ impl Inner {
 }
 
 /// What it means that there is no answer, or none whose body came whole.
-fn no_answer(error: defender_transport::Error, resend: Resend) -> Error {
+fn no_answer(error: defender_transport::Error, resend: Resend, quota: &[Limit], time: Duration) -> Error {
     let (attempts, again) = (error.attempts(), error.retry_after());
     let told = match (error.kind(), error.answered().map(|status| status.as_u16())) {
         (Broken::Request, _) => Error::new(ErrorKind::Request),
@@ -210,13 +212,36 @@ fn no_answer(error: defender_transport::Error, resend: Resend) -> Error {
             let problem = Problem::parse(status, b"");
             Error::new(refusal(&problem, resend)).problem_was(problem)
         }
-        // It waited for its turn, and its time would have been over before.
-        (Broken::Timeout, None) if error.never_sent() => Error::new(ErrorKind::Throttled).certainly_never_sent(),
+        (Broken::Timeout, None) if error.never_sent() => {
+            // Where its turn came as its time was over, there will be room after the shortest window.
+            let window = || quota.iter().map(|limit| limit.per).min().unwrap_or_default();
+            let again = again.unwrap_or_else(window);
+            return out_of_turn(attempts, quota, time, again).caused_by(error).after(attempts, Some(again));
+        }
         _ if error.never_sent() => Error::new(ErrorKind::NotReached),
         _ if resend == Resend::Never => Error::new(ErrorKind::OutcomeUnknown),
         _ => Error::new(ErrorKind::Interrupted),
     };
     told.caused_by(error).after(attempts, again)
+}
+
+/// Error of a call whose turn in our own queue does not come in its time.
+fn out_of_turn(attempts: u32, quota: &[Limit], time: Duration, again: Duration) -> Error {
+    // An attempt before may have been refused by the service.
+    let outcome = if attempts > 1 { "nothing was processed" } else { "nothing was sent" };
+    let per = |per: Duration| match per.as_secs() {
+        60 => "a minute".to_owned(),
+        3_600 => "an hour".to_owned(),
+        _ => format!("in {per:?}"),
+    };
+    let limits: Vec<_> = quota.iter().map(|limit| format!("{} calls {}", limit.calls, per(limit.per))).collect();
+    let queue = format!("this client's own queue for the quota of this operation ({})", limits.join(", "));
+    let seconds = again.as_secs().saturating_add(u64::from(again.subsec_nanos() > 0));
+    let message = format!(
+        "{outcome}: its turn in {queue} does not come within the call's time of {time:?}; raise `.timeout(..)`, or call again after \
+         {seconds} s"
+    );
+    Error::new(ErrorKind::Throttled).message(message).certainly_never_sent()
 }
 
 /// Error of a call that somebody else responded to. Nothing is known of what the service did.

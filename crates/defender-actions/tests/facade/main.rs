@@ -19,6 +19,7 @@ mod lost_answers;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+mod own_queue;
 mod preflight;
 mod raw;
 mod refusals;
