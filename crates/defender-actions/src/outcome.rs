@@ -15,7 +15,8 @@ use crate::{
     submit::{
         look::{self, Candidates, Looker, Row},
         reconcile::{
-            Accepted, Asked, Comparison, Finding, Names, Refusal, SKEW, Window, accepted, find, may_be_ours, refused,
+            Accepted, Asked, Comparison, Finding, Names, Refusal, Window, accepted, find, may_be_ours, refused,
+            was_pending,
         },
     },
     submitted::{Expected, Origin},
@@ -107,7 +108,8 @@ impl Sending {
         loop {
             let is_last = self.now().elapsed >= until.elapsed;
             let window = inner.service_time.window(self.first_attempt, until);
-            match look::own(&self.client, self.list(), |row| was_pending(row, refusal.date())).await {
+            let is_candidate = |row: &Row| row.raw.is_none() && was_pending(&row.record, refusal.date());
+            match look::own(&self.client, self.list(), is_candidate).await {
                 Ok(Candidates { mut rows, .. }) => {
                     rows.sort_by_key(|row| std::cmp::Reverse(row.record.creation_date_time_utc));
                     let compared: Vec<_> = rows.iter().map(|row| self.compare(&names, &window, true, row)).collect();
@@ -306,14 +308,4 @@ impl Looker for Lost {
     fn may_be_ours(&self, row: &Row) -> bool {
         self.may_be_ours_in(row, false)
     }
-}
-
-/// Whether the record was pending when an attempt was refused by a response of this `Date`.
-fn was_pending(row: &Row, date: Option<Timestamp>) -> bool {
-    let record = &row.record;
-    let ended_since = |date| record.last_update_date_time_utc.is_some_and(|updated| updated > date);
-    let is_later =
-        |date: Timestamp| record.creation_date_time_utc.is_some_and(|created| created.duration_since(date) > SKEW);
-    let was_pending = !record.status.is_terminal() || date.is_some_and(ended_since);
-    row.raw.is_none() && was_pending && !date.is_some_and(is_later)
 }

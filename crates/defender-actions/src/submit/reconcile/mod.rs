@@ -17,6 +17,6 @@ mod window;
 pub(crate) use self::{
     comparison::{Asked, Comparison, ExternalIdMatch, ParticularsRule, compare_comments},
     requestor::{Names, can_exclude},
-    rules::{Accepted, Finding, Refusal, accepted, find, is_another, may_be_ours, refused},
-    window::{SKEW, Window},
+    rules::{Accepted, Finding, Refusal, accepted, find, is_another, may_be_ours, refused, was_pending},
+    window::Window,
 };

@@ -1,15 +1,16 @@
 //! The two rules, and what follows from them for lists, responses, refusals and waits.
 
-use defender_model::Match;
+use defender_model::{MachineAction, Match};
+use jiff::Timestamp;
 
 use super::{Comparison, ExternalIdMatch};
 
-/// *May it be ours?* Blocks a second request.
+/// *May it be ours?* Blocks a second request. Our generated id outranks the creation, so a record with it is never too old.
 pub(crate) fn may_be_ours(record: &Comparison) -> bool {
     record.machine != Match::Different
         && record.action_type != Match::Different
         && !record.seen_before
-        && !record.too_old
+        && (!record.too_old || record.has_our_generated_id())
         && record.external_id != ExternalIdMatch::OtherGenerated
 }
 
@@ -95,20 +96,26 @@ pub(crate) enum Accepted {
     Created,
     /// The action was there already and has not ended.
     Joined,
-    /// The action is another one: its machine, type or particulars are others, or it has ended.
+    /// The action is another one, or cannot be known to be the same: its machine, type or particulars are others, it has ended,
+    /// it states no machine or type, or its type has no rule.
     Another,
 }
 
 /// Judges the record of a 2xx response.
+///
+/// A response is of no filtered list, so that an older action is joined only where its record states machine and type. Of a
+/// type without a rule, such as live response, an older action is never what was asked for: two runs of one script are two
+/// runs.
 pub(crate) fn accepted(record: &Comparison, has_ended: bool) -> Accepted {
     if states_another_action(record) {
         return Accepted::Another;
     }
     let by_id = is_ours_by_generated_id(record);
     let by_comment = record.comment == Match::Same && record.creation == Match::Same && is_free(record);
+    let states_kind = record.machine == Match::Same && record.action_type == Match::Same;
     if !record.seen_before && !record.claimed && (by_id || by_comment) {
         Accepted::Created
-    } else if has_ended {
+    } else if has_ended || !states_kind || record.particulars.is_none() {
         Accepted::Another
     } else {
         Accepted::Joined
@@ -129,6 +136,13 @@ pub(crate) fn is_another(record: &Comparison, has_ended: bool) -> bool {
         && record.comment != Match::Same
         && record.external_id != ExternalIdMatch::Generated;
     states_another_action(record) || has_ended && proves_nothing
+}
+
+/// Whether a record was pending when an attempt was refused in a response with this `Date`. The `Date` adds records that have
+/// ended since; it excludes none, since it need not be of the clock that dates the records.
+pub(crate) fn was_pending(record: &MachineAction, date: Option<Timestamp>) -> bool {
+    let ended_since = |date| record.last_update_date_time_utc.is_some_and(|updated| updated > date);
+    !record.status.is_terminal() || date.is_some_and(ended_since)
 }
 
 /// Meaning of a refusal because an action is already in progress.
