@@ -12,6 +12,8 @@
 mod comparison;
 mod requestor;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub(crate) use self::{

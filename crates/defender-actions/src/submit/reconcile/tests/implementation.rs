@@ -1,0 +1,206 @@
+//! The implementation behind the trait of the model: records become the service's, and nothing is decided here.
+
+use std::{borrow::Cow, sync::LazyLock, time::Duration};
+
+use defender_model::{
+    ActionId, ActionStatus, ActionType, Isolate, IsolationType, LiveResponse, LiveResponseCommand, MachineAction,
+    RestrictCodeExecution,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{
+    model::GRACE,
+    rules::{Accepted, Attempt, Decision, Principal, Refusal, Refused, Rules, Subject},
+    service::{ExternalId, Kind, Machine, Ms, Name, Record, Scope, Word},
+};
+use crate::{
+    Intent,
+    submit::reconcile::{self, Asked, Comparison, Finding, Names, ParticularsRule, Window},
+};
+
+const OURS: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
+const OTHER: &str = "2e5bc9d7e413ddd7902c2932e418702b84d0cc07";
+const OWN_GUID: &str = "0d1e2f3a-0000-4000-8000-000000000001";
+const OTHER_GUID: &str = "0d1e2f3a-0000-4000-8000-000000000002";
+const OWN_MAIL: &str = "ann@contoso.com";
+
+/// A time of the service's clock, or of ours where no `Date` tells it.
+fn time(ms: Ms) -> Timestamp {
+    Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap()
+}
+
+fn external_id(id: ExternalId) -> Cow<'static, str> {
+    match id {
+        ExternalId::Given => "T-1".into(),
+        ExternalId::Generated(number) => format!("de4ec7ed-0000-8000-8000-{number:012x}").into(),
+        ExternalId::Filled => "svc-1".into(),
+        ExternalId::Uuid => "de4ec7ee-0000-4000-8000-000000000007".into(),
+    }
+}
+
+static EMPTY: LazyLock<MachineAction> = LazyLock::new(|| serde_json::from_str(r#"{"id": "a"}"#).unwrap());
+
+/// The record as the client has it. Of an unreadable row it has machine, type and creation.
+fn machine_action(subject: &Subject, record: &Record) -> MachineAction {
+    let id: ActionId = format!("a{}", record.id).parse().unwrap();
+    let word = match (record.word, subject.kind) {
+        (None, _) => "",
+        (Some(Word::Ours), Kind::Scoped) => "isolate",
+        (Some(Word::Ours), Kind::Plain) => "RestrictCodeExecution",
+        (Some(Word::Ours), Kind::NoRule) => "Live Response",
+        (Some(Word::Other), _) => "RunAntiVirusScan",
+        (Some(Word::Unknown), _) => "IsolateMachine",
+    };
+    let machine = record.machine.map(|machine| match machine {
+        Machine::Ours => OURS.to_uppercase(),
+        Machine::Other => OTHER.to_owned(),
+    });
+    let requestor = record.requestor.map(|name| match name {
+        Name::Display => "Contoso Response",
+        Name::OwnGuid => OWN_GUID,
+        Name::OtherGuid => OTHER_GUID,
+        Name::OwnMail => "Ann@Contoso.com ",
+        Name::OtherMail => "bob@contoso.com",
+    });
+    let scope = record.scope.map(|scope| match scope {
+        Scope::Full => "Full",
+        Scope::Selective => "Selective",
+    });
+    let status = if record.ended.is_some() { ActionStatus::Succeeded } else { ActionStatus::Pending };
+    let mut action = EMPTY.clone();
+    action.id = id;
+    action.action_type = ActionType::from(word);
+    action.machine_id = machine.map(|machine| machine.parse().unwrap());
+    action.status = status;
+    action.creation_date_time_utc = record.created.map(time);
+    action.last_update_date_time_utc = record.ended.map(time);
+    action.scope = scope.map(str::to_owned);
+    action.requestor_comment = record.comment.map(str::to_owned);
+    action.requestor = requestor.map(str::to_owned);
+    action.external_id = record.external_id.map(|id| external_id(id).into_owned());
+    action
+}
+
+/// A subject as the client has it.
+struct Known {
+    intent: Intent,
+    rule: Box<dyn ParticularsRule>,
+    names: Names,
+    window: Window,
+}
+
+impl Known {
+    fn of(subject: &Subject) -> Self {
+        let comment = subject.comment;
+        let (action_type, rule): (_, Box<dyn ParticularsRule>) = match (subject.kind, subject.scope) {
+            (Kind::Scoped, Scope::Full) => ("Isolate", Box::new(Isolate::new(comment, IsolationType::Full).unwrap())),
+            (Kind::Scoped, Scope::Selective) => {
+                ("Isolate", Box::new(Isolate::new(comment, IsolationType::Selective).unwrap()))
+            }
+            (Kind::Plain, _) => ("RestrictCodeExecution", Box::new(RestrictCodeExecution::new(comment).unwrap())),
+            (Kind::NoRule, _) => {
+                let script = [LiveResponseCommand::run_script("a.ps1")];
+                ("LiveResponse", Box::new(LiveResponse::new(comment, script).unwrap()))
+            }
+        };
+        let body = match subject.external_id {
+            None => json!({"Comment": subject.comment}),
+            Some(id) => json!({"Comment": subject.comment, "ExternalId": external_id(id)}),
+        };
+        let is_generated = matches!(subject.external_id, Some(ExternalId::Generated(_)));
+        let valid = (time(subject.first_attempt), Duration::from_secs(300));
+        let names: &[&str] = match subject.principal {
+            Principal::GuidAndMail => &[OWN_GUID, OWN_MAIL],
+            Principal::Guid => &[OWN_GUID],
+            Principal::Unknown => &[],
+        };
+        Self {
+            intent: Intent::new(&OURS.parse().unwrap(), action_type, body, is_generated, valid),
+            rule,
+            names: Names::new(names),
+            window: window(subject),
+        }
+    }
+
+    fn compare(&self, subject: &Subject, record: &Record, filtered: bool) -> Comparison {
+        let asked = Asked {
+            intent: &self.intent,
+            rule: &*self.rule,
+            names: &self.names,
+            window: &self.window,
+            filtered,
+            seen_before: subject.seen.contains(record.id),
+            claimed: subject.claimed.contains(record.id),
+            has_rival: subject.has_rival,
+        };
+        let action = machine_action(subject, record);
+        if record.readable { Comparison::of(&asked, &action) } else { Comparison::of_unreadable(&asked, &action) }
+    }
+}
+
+/// The window, as the client's reading of the service's clock gives it.
+fn window(subject: &Subject) -> Window {
+    let grace = SignedDuration::from_millis(GRACE);
+    let end = time(subject.closes) + grace;
+    let first = time(subject.first_attempt);
+    let day = 24 * 3_600_000;
+    match subject.date_ahead.filter(|ahead| ahead.abs() <= day).map(SignedDuration::from_millis) {
+        Some(ahead) => Window::on_service_clock(first + ahead, first + ahead, end + ahead),
+        None => Window::on_own_clock(first, end),
+    }
+}
+
+/// The implementation.
+#[derive(Debug)]
+pub(super) struct Implementation;
+
+impl Rules for Implementation {
+    fn may_be_ours(&self, subject: &Subject, record: &Record) -> bool {
+        reconcile::may_be_ours(&Known::of(subject).compare(subject, record, true))
+    }
+
+    fn decide(&self, subject: &Subject, rows: &[Record]) -> Decision {
+        let known = Known::of(subject);
+        let compared: Vec<_> = rows.iter().map(|record| known.compare(subject, record, true)).collect();
+        match reconcile::find(&compared) {
+            Finding::Ours(index) => Decision::Recovered(rows[index].id),
+            Finding::MayBeOurs => Decision::MayBeOurs,
+            Finding::Nothing => Decision::Nothing,
+        }
+    }
+
+    fn accepted(&self, subject: &Subject, record: &Record) -> Accepted {
+        let compared = Known::of(subject).compare(subject, record, false);
+        match reconcile::accepted(&compared, record.ended.is_some()) {
+            reconcile::Accepted::Created => Accepted::Created,
+            reconcile::Accepted::Joined => Accepted::Joined,
+            reconcile::Accepted::Another => Accepted::OtherRecord,
+        }
+    }
+
+    fn refused(&self, subject: &Subject, refusal: Refusal<'_>) -> Refused {
+        let known = Known::of(subject);
+        let day = 24 * 3_600_000;
+        let date = refusal.date.filter(|date| (date - refusal.at).abs() <= day).map(time);
+        let was_pending =
+            |record: &&Record| record.readable && reconcile::was_pending(&machine_action(subject, record), date);
+        let mut rows: Vec<_> = refusal.rows.iter().filter(was_pending).collect();
+        rows.sort_by_key(|record| std::cmp::Reverse((record.created, record.id)));
+        let compared: Vec<_> = rows.iter().map(|record| known.compare(subject, record, true)).collect();
+        let id = |index: usize| rows[index].id;
+        match (reconcile::refused(&compared), refusal.attempt) {
+            (reconcile::Refusal::Joined(index), _) => Refused::Joined(id(index)),
+            (reconcile::Refusal::NotVisible, _) if !refusal.is_last => Refused::Undecided,
+            (_, Attempt::Second) => Refused::Unknown,
+            (reconcile::Refusal::Conflict(index), _) => Refused::Conflict(id(index)),
+            (reconcile::Refusal::InProgress(index), _) => Refused::AlreadyInProgress(Some(id(index))),
+            (reconcile::Refusal::NotVisible, _) => Refused::AlreadyInProgress(None),
+        }
+    }
+
+    fn wait_ends(&self, subject: &Subject, record: &Record) -> bool {
+        let compared = Known::of(subject).compare(subject, record, false);
+        reconcile::is_another(&compared, record.ended.is_some())
+    }
+}

@@ -1,0 +1,166 @@
+//! The judge of a world, who knows what really happened.
+
+use super::{
+    model::{Answer, compare},
+    rules::Subject,
+    run::{Course, History, Outcome},
+    service::{By, DateHeader, Echo, Effect, ExternalId, Kind, Machine, Missing, Ms, Record, Reply, SECOND, Word},
+    world::{Ids, Network, World},
+};
+
+/// What is wrong in a world, or is documented as not promised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Finding {
+    /// A second request of a submission whose first took effect.
+    SecondRequest,
+    /// An `Ok` for what did not happen.
+    WrongOk(&'static str),
+    /// An error that says that nothing was taken, though it was.
+    WrongRefusal,
+    /// *Recovered*, though a line of the second rule does not hold.
+    RecoveredAgainst(&'static str),
+    /// A resend before a late first request took effect in a list.
+    DocumentedLate,
+    /// Two that asked for the same with the same comment.
+    NotPromisedSameRequest,
+    /// Two that asked for different things with the same comment, which the service did not state.
+    NotPromisedUnstated,
+    /// What another process did within the skew.
+    NotPromisedWithinSkew,
+}
+
+impl Finding {
+    pub(super) fn is_fault(self) -> bool {
+        matches!(self, Self::SecondRequest | Self::WrongOk(_) | Self::WrongRefusal | Self::RecoveredAgainst(_))
+    }
+}
+
+pub(super) fn judge(world: &World, history: &History) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, course) in history.courses.iter().enumerate() {
+        findings.extend(second_request(world, history, number, course));
+        if let Some(Outcome::Recovered(id)) = course.outcome {
+            findings.extend(broken_line(&course.subject, &course.rows, id).map(Finding::RecoveredAgainst));
+        }
+        let taken = course.first_effect.is_some_and(|effect| matches!(effect, Reply::Accepted(_)));
+        match course.outcome {
+            Some(Outcome::Conflict(_) | Outcome::AlreadyInProgress(_)) if taken => {
+                findings.push(Finding::WrongRefusal);
+            }
+            Some(outcome) if course.wait_is_ok => {
+                let effect = outcome.ok().map(|id| &history.effects[usize::from(id)]);
+                findings.extend(effect.and_then(|effect| wrong_ok(world, number, course, outcome, effect)));
+            }
+            _ => {}
+        }
+    }
+    findings
+}
+
+fn second_request(world: &World, history: &History, number: usize, course: &Course) -> Option<Finding> {
+    let second = course.second_sent?;
+    let Some(Reply::Accepted(id)) = course.first_effect else { return None };
+    let effect = &history.effects[usize::from(id)];
+    if effect.by != By::Submission(number) || effect.created > second {
+        return None;
+    }
+    let is_late = world.submissions[number].network[0] == Network::Late && effect.visible > second;
+    Some(if is_late { Finding::DocumentedLate } else { Finding::SecondRequest })
+}
+
+fn wrong_ok(world: &World, number: usize, course: &Course, outcome: Outcome, effect: &Effect) -> Option<Finding> {
+    let (plan, theirs) = (world.submissions[number], effect.request);
+    let same_comment = theirs.comment == plan.comment;
+    if theirs.machine != Machine::Ours || theirs.word != Word::Ours {
+        let is_unstated = matches!(world.service.missing, Missing::MachineAndType | Missing::KnownType);
+        return Some(if is_unstated && same_comment {
+            Finding::NotPromisedUnstated
+        } else {
+            Finding::WrongOk("another machine or type")
+        });
+    }
+    let is_own = effect.by == By::Submission(number);
+    let same_scope = theirs.scope == plan.scope || world.kind != Kind::Scoped;
+    if effect.ends <= course.first_sent {
+        return Some(if effect.ends >= course.first_sent - tolerance(world) {
+            Finding::NotPromisedWithinSkew
+        } else {
+            Finding::WrongOk("ended before it was asked for")
+        });
+    }
+    if is_own {
+        return None;
+    }
+    if world.kind == Kind::NoRule && matches!(outcome, Outcome::Joined(_)) {
+        return Some(Finding::WrongOk("another live response"));
+    }
+    let never_stated = effect.created + world.service.fill >= effect.ends;
+    if !same_scope {
+        return Some(if same_comment && never_stated {
+            Finding::NotPromisedUnstated
+        } else {
+            Finding::WrongOk("other particulars")
+        });
+    }
+    if matches!(outcome, Outcome::Joined(_)) {
+        return None;
+    }
+    let told_apart = world.service.echo == Echo::Yes
+        && plan.ids == Ids::Generated
+        && matches!(theirs.external_id, Some(ExternalId::Generated(_)));
+    Some(if same_comment && !told_apart {
+        Finding::NotPromisedSameRequest
+    } else {
+        Finding::WrongOk("the action of another")
+    })
+}
+
+/// The skew, and the fault of the clock that was taken for the service's.
+fn tolerance(world: &World) -> Ms {
+    let date = match world.service.date {
+        DateHeader::Ahead(seconds) => Some(Ms::from(seconds) * SECOND),
+        DateHeader::None | DateHeader::Of1970 => None,
+    };
+    match date {
+        Some(ahead) => 5 * SECOND + ahead.abs(),
+        None => 900 * SECOND + world.clock_ahead.abs(),
+    }
+}
+
+/// The first line of the second rule that does not hold.
+pub(super) fn broken_line(subject: &Subject, rows: &[Record], id: u8) -> Option<&'static str> {
+    use Answer::{Different, NotStated, Same};
+    let (Some(record), mut others) = (rows.iter().find(|row| row.id == id), rows.iter().filter(|row| row.id != id))
+    else {
+        return Some("it is in the list");
+    };
+    let row = compare(subject, record);
+    let no_rule = subject.kind == Kind::NoRule;
+    let generated = row.has_our_generated_id;
+    let room = |other: &Record| {
+        let other = compare(subject, other);
+        let tells = other.comment == Different
+            || other.particulars == Some(Different)
+            || other.requestor == Different
+            || other.creation == Different
+            || other.is_claimed;
+        other.may_be_ours() && !tells
+    };
+    let lines = [
+        ("no other machine", row.machine != Different),
+        ("no other type", row.word != Different),
+        ("no other particulars", row.particulars != Some(Different)),
+        ("type equal or null", generated || !row.word_is_unknown),
+        ("a rule for particulars", generated || !no_rule),
+        ("not seen before the first attempt", !row.was_seen),
+        ("not too old", generated || !row.is_too_old),
+        ("comment the same", generated || row.comment == Same),
+        ("creation inside the window", generated || row.creation == Same),
+        ("no other requestor", generated || row.requestor != Different),
+        ("no other external id", row.external_id == NotStated || row.external_id == Same),
+        ("not claimed by another", generated || !row.is_claimed),
+        ("particulars the same beside a rival", generated || !subject.has_rival || row.particulars == Some(Same)),
+        ("nothing else could be it", generated || !others.any(room)),
+    ];
+    lines.iter().find(|(_, holds)| !holds).map(|(line, _)| *line)
+}

@@ -1,0 +1,19 @@
+//! The rules of *Whose action is this?* against a model of them, in worlds of virtual time.
+//!
+//! [`model`] is written from the design and shares no code with the implementation. Every decision that a [`world`] asks for
+//! is asked of both, and [`judge`] knows what really happened.
+
+mod check;
+mod exhaustive;
+mod implementation;
+mod judge;
+mod model;
+mod named;
+mod properties;
+mod random;
+mod rules;
+mod run;
+mod service;
+mod shrink;
+mod tables;
+mod world;

@@ -1,0 +1,123 @@
+//! Worlds: a service, the submissions of one client, what others do, and what the client reads before.
+
+use super::{
+    rules::Principal,
+    service::{Comment, ExternalId, Kind, Machine, Ms, Request, SECOND, Scope, Service, Word},
+};
+
+/// What happens to an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Network {
+    /// Its response is received.
+    Answered,
+    /// The request is lost.
+    LostBefore,
+    /// The response is lost.
+    LostAfter,
+    /// The request arrives after its loss was noticed.
+    Late,
+}
+
+/// The external id that a submission sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ids {
+    None,
+    Given,
+    Generated,
+}
+
+/// A submission of the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Submission {
+    pub(super) at: Ms,
+    pub(super) scope: Scope,
+    pub(super) comment: Comment,
+    pub(super) ids: Ids,
+    /// `.resend_if_lost()`
+    pub(super) resends: bool,
+    pub(super) network: [Network; 2],
+    /// How long an attempt takes until it is given up.
+    pub(super) lost_after: Ms,
+    /// How long a late request travels.
+    pub(super) delay: Ms,
+    /// The process ends with the first attempt; a new one recovers the intent.
+    pub(super) crashes: bool,
+}
+
+impl Default for Submission {
+    fn default() -> Self {
+        Self {
+            at: 0,
+            scope: Scope::Full,
+            comment: Comment::Short,
+            ids: Ids::None,
+            resends: true,
+            network: [Network::LostAfter, Network::Answered],
+            lost_after: 30 * SECOND,
+            delay: 0,
+            crashes: false,
+        }
+    }
+}
+
+impl Submission {
+    pub(super) fn external_id(&self, number: usize) -> Option<ExternalId> {
+        match self.ids {
+            Ids::None => None,
+            Ids::Given => Some(ExternalId::Given),
+            Ids::Generated => Some(ExternalId::Generated(u8::try_from(number).unwrap())),
+        }
+    }
+}
+
+/// An action that somebody else asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Other {
+    pub(super) at: Ms,
+    pub(super) request: Request,
+    pub(super) lasts: Ms,
+}
+
+impl Default for Other {
+    fn default() -> Self {
+        Self {
+            at: 0,
+            request: Request {
+                machine: Machine::Ours,
+                word: Word::Ours,
+                scope: Scope::Full,
+                comment: Comment::Other,
+                external_id: None,
+            },
+            lasts: 4_000 * SECOND,
+        }
+    }
+}
+
+/// A world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct World {
+    pub(super) kind: Kind,
+    pub(super) service: Service,
+    /// How far the client's clock is ahead.
+    pub(super) clock_ahead: Ms,
+    pub(super) principal: Principal,
+    pub(super) submissions: Vec<Submission>,
+    pub(super) others: Vec<Other>,
+    /// When the client reads the list, for whatever reason.
+    pub(super) reads: Vec<Ms>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            kind: Kind::Scoped,
+            service: Service::default(),
+            clock_ahead: 0,
+            principal: Principal::GuidAndMail,
+            submissions: vec![Submission::default()],
+            others: Vec::new(),
+            reads: Vec::new(),
+        }
+    }
+}
