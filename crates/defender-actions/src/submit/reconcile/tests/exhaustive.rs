@@ -39,7 +39,7 @@ fn check_small_worlds(date: DateHeader) -> usize {
         let (history, findings) = check(&world);
         assert!(findings.is_empty(), "{findings:?} in {world:#?}");
         count += 1;
-        recovered += usize::from(matches!(history.courses[0].outcome, Some(Outcome::Recovered(_))));
+        recovered += usize::from(matches!(history.courses[0].deed.outcome, Some(Outcome::Recovered(_))));
     };
     for (comment, requestor) in pairs(&COMMENTS, &REQUESTORS) {
         for ((fill, echo), (lag, missing)) in pairs(&pairs(&FILLS, &ECHOES), &pairs(&LAGS, &MISSING)) {

@@ -19,14 +19,14 @@ use crate::{
     submit::reconcile::{self, Asked, Comparison, Finding, Names, ParticularsRule, Window},
 };
 
-const OURS: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
+pub(super) const OURS: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
 const OTHER: &str = "2e5bc9d7e413ddd7902c2932e418702b84d0cc07";
-const OWN_GUID: &str = "0d1e2f3a-0000-4000-8000-000000000001";
+pub(super) const OWN_GUID: &str = "0d1e2f3a-0000-4000-8000-000000000001";
 const OTHER_GUID: &str = "0d1e2f3a-0000-4000-8000-000000000002";
-const OWN_MAIL: &str = "ann@contoso.com";
+pub(super) const OWN_MAIL: &str = "ann@contoso.com";
 
 /// A time of the service's clock, or of ours where no `Date` tells it.
-fn time(ms: Ms) -> Timestamp {
+pub(super) fn time(ms: Ms) -> Timestamp {
     Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap()
 }
 
@@ -42,9 +42,9 @@ fn external_id(id: ExternalId) -> Cow<'static, str> {
 static EMPTY: LazyLock<MachineAction> = LazyLock::new(|| serde_json::from_str(r#"{"id": "a"}"#).unwrap());
 
 /// The record as the client has it. Of an unreadable row it has machine, type and creation.
-fn machine_action(subject: &Subject, record: &Record) -> MachineAction {
+pub(super) fn machine_action(kind: Kind, record: &Record) -> MachineAction {
     let id: ActionId = format!("a{}", record.id).parse().unwrap();
-    let word = match (record.word, subject.kind) {
+    let word = match (record.word, kind) {
         (None, _) => "",
         (Some(Word::Ours), Kind::Scoped) => "isolate",
         (Some(Word::Ours), Kind::Plain) => "RestrictCodeExecution",
@@ -134,7 +134,7 @@ impl Known {
             claimed: subject.claimed.contains(record.id),
             has_rival: subject.has_rival,
         };
-        let action = machine_action(subject, record);
+        let action = machine_action(subject.kind, record);
         if record.readable { Comparison::of(&asked, &action) } else { Comparison::of_unreadable(&asked, &action) }
     }
 }
@@ -184,7 +184,7 @@ impl Rules for Implementation {
         let day = 24 * 3_600_000;
         let date = refusal.date.filter(|date| (date - refusal.at).abs() <= day).map(time);
         let was_pending =
-            |record: &&Record| record.readable && reconcile::was_pending(&machine_action(subject, record), date);
+            |record: &&Record| record.readable && reconcile::was_pending(&machine_action(subject.kind, record), date);
         let mut rows: Vec<_> = refusal.rows.iter().filter(was_pending).collect();
         rows.sort_by_key(|record| std::cmp::Reverse((record.created, record.id)));
         let compared: Vec<_> = rows.iter().map(|record| known.compare(subject, record, true)).collect();

@@ -3,7 +3,7 @@
 use super::{
     model::{Answer, compare},
     rules::Subject,
-    run::{Course, History, Outcome},
+    run::{Deed, History, Outcome},
     service::{By, DateHeader, Echo, Effect, ExternalId, Kind, Machine, Missing, Ms, Record, Reply, SECOND, Word},
     world::{Ids, Network, World},
 };
@@ -38,29 +38,33 @@ impl Finding {
 pub(super) fn judge(world: &World, history: &History) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, course) in history.courses.iter().enumerate() {
-        findings.extend(second_request(world, history, number, course));
-        if let Some(Outcome::Recovered(id)) = course.outcome {
+        findings.extend(judge_deed(world, &history.effects, number, &course.deed));
+        if let Some(Outcome::Recovered(id)) = course.deed.outcome {
             findings.extend(broken_line(&course.subject, &course.rows, id).map(Finding::RecoveredAgainst));
-        }
-        let taken = course.first_effect.is_some_and(|effect| matches!(effect, Reply::Accepted(_)));
-        match course.outcome {
-            Some(Outcome::Conflict(_) | Outcome::AlreadyInProgress(_)) if taken => {
-                findings.push(Finding::WrongRefusal);
-            }
-            Some(outcome) if course.wait_is_ok => {
-                let effect = outcome.ok().map(|id| &history.effects[usize::from(id)]);
-                findings.extend(effect.and_then(|effect| wrong_ok(world, number, course, outcome, effect)));
-            }
-            _ => {}
         }
     }
     findings
 }
 
-fn second_request(world: &World, history: &History, number: usize, course: &Course) -> Option<Finding> {
-    let second = course.second_sent?;
-    let Some(Reply::Accepted(id)) = course.first_effect else { return None };
-    let effect = &history.effects[usize::from(id)];
+/// Judges what was done for a submission by what really happened.
+pub(super) fn judge_deed(world: &World, effects: &[Effect], number: usize, deed: &Deed) -> Vec<Finding> {
+    let mut findings: Vec<_> = second_request(world, effects, number, deed).into_iter().collect();
+    let taken = deed.first_effect.is_some_and(|effect| matches!(effect, Reply::Accepted(_)));
+    match deed.outcome {
+        Some(Outcome::Conflict(_) | Outcome::AlreadyInProgress(_)) if taken => findings.push(Finding::WrongRefusal),
+        Some(outcome) if deed.wait_is_ok => {
+            let effect = outcome.ok().map(|id| &effects[usize::from(id)]);
+            findings.extend(effect.and_then(|effect| wrong_ok(world, number, deed, outcome, effect)));
+        }
+        _ => {}
+    }
+    findings
+}
+
+fn second_request(world: &World, effects: &[Effect], number: usize, deed: &Deed) -> Option<Finding> {
+    let second = deed.second_sent?;
+    let Some(Reply::Accepted(id)) = deed.first_effect else { return None };
+    let effect = &effects[usize::from(id)];
     if effect.by != By::Submission(number) || effect.created > second {
         return None;
     }
@@ -68,7 +72,7 @@ fn second_request(world: &World, history: &History, number: usize, course: &Cour
     Some(if is_late { Finding::DocumentedLate } else { Finding::SecondRequest })
 }
 
-fn wrong_ok(world: &World, number: usize, course: &Course, outcome: Outcome, effect: &Effect) -> Option<Finding> {
+fn wrong_ok(world: &World, number: usize, deed: &Deed, outcome: Outcome, effect: &Effect) -> Option<Finding> {
     let (plan, theirs) = (world.submissions[number], effect.request);
     let same_comment = theirs.comment == plan.comment;
     if theirs.machine != Machine::Ours || theirs.word != Word::Ours {
@@ -81,8 +85,8 @@ fn wrong_ok(world: &World, number: usize, course: &Course, outcome: Outcome, eff
     }
     let is_own = effect.by == By::Submission(number);
     let same_scope = theirs.scope == plan.scope || world.kind != Kind::Scoped;
-    if effect.ends <= course.first_sent {
-        return Some(if effect.ends >= course.first_sent - tolerance(world) {
+    if effect.ends <= deed.first_sent {
+        return Some(if effect.ends >= deed.first_sent - tolerance(world) {
             Finding::NotPromisedWithinSkew
         } else {
             Finding::WrongOk("ended before it was asked for")

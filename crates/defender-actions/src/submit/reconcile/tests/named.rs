@@ -58,7 +58,7 @@ fn never_arrived_after(other: Other) -> World {
 
 /// The outcome in a word, with a star for a second request.
 fn text(course: &Course) -> String {
-    let outcome = match course.outcome {
+    let outcome = match course.deed.outcome {
         Some(Outcome::Created(_)) => "Created",
         Some(Outcome::Joined(_)) => "Joined",
         Some(Outcome::Recovered(_)) => "Recovered",
@@ -70,8 +70,8 @@ fn text(course: &Course) -> String {
         Some(Outcome::NothingFound) => "NothingFound",
         None => "none",
     };
-    let again = if course.second_sent.is_some() { "*" } else { "" };
-    let wait = if course.wait_is_ok { "" } else { ", wait ends in OtherRecord" };
+    let again = if course.deed.second_sent.is_some() { "*" } else { "" };
+    let wait = if course.deed.wait_is_ok { "" } else { ", wait ends in OtherRecord" };
     format!("{outcome}{again}{wait}")
 }
 

@@ -85,7 +85,7 @@ fn other(rng: &mut Rng) -> Other {
     Other { at: at * SECOND, request, lasts: any(rng, &[5, 200, 4_000]) * SECOND }
 }
 
-fn world(seed: u64) -> World {
+pub(super) fn world(seed: u64) -> World {
     let rng = &mut Rng::with_seed(seed);
     let many = |rng: &mut Rng, counts: &[usize]| any(rng, counts);
     let submissions = many(rng, &[1, 1, 2, 2, 3]);

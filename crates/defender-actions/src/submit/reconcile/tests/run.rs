@@ -46,20 +46,26 @@ impl Outcome {
     }
 }
 
-/// Course of one submission.
-#[derive(Clone, Debug)]
-pub(super) struct Course {
-    pub(super) subject: Subject,
+/// What was done for a submission.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deed {
     /// By the service's clock.
     pub(super) first_sent: Ms,
     pub(super) second_sent: Option<Ms>,
     /// What the service did with the first attempt.
     pub(super) first_effect: Option<Reply>,
     pub(super) outcome: Option<Outcome>,
-    /// The list that decided.
-    pub(super) rows: Vec<Record>,
     /// A wait for the action of an `Ok` does not end in another record.
     pub(super) wait_is_ok: bool,
+}
+
+/// Course of one submission.
+#[derive(Clone, Debug)]
+pub(super) struct Course {
+    pub(super) subject: Subject,
+    pub(super) deed: Deed,
+    /// The list that decided.
+    pub(super) rows: Vec<Record>,
     process: usize,
     look: Option<(Subject, Decision)>,
 }
@@ -189,18 +195,20 @@ impl<R: Rules> Run<'_, R> {
             };
             self.courses[submission] = Some(Course {
                 subject,
-                first_sent: self.now,
-                second_sent: None,
-                first_effect: None,
-                outcome: None,
+                deed: Deed {
+                    first_sent: self.now,
+                    second_sent: None,
+                    first_effect: None,
+                    outcome: None,
+                    wait_is_ok: true,
+                },
                 rows: Vec::new(),
-                wait_is_ok: true,
                 process: 0,
                 look: None,
             });
         } else {
             let now = self.now;
-            self.course(submission).second_sent = Some(now);
+            self.course(submission).deed.second_sent = Some(now);
         }
         match plan.network[attempt] {
             Network::Answered | Network::LostAfter => {
@@ -230,7 +238,7 @@ impl<R: Rules> Run<'_, R> {
         let reply = self.world.service.post(&mut self.effects, self.now, by, request, LASTS);
         self.replies[submission] = Some(reply);
         if attempt == 0 {
-            self.course(submission).first_effect = Some(reply);
+            self.course(submission).deed.first_effect = Some(reply);
         }
     }
 
@@ -238,7 +246,7 @@ impl<R: Rules> Run<'_, R> {
     fn answer(&mut self, submission: usize, attempt: usize) {
         let plan = self.world.submissions[submission];
         if plan.crashes && attempt == 0 {
-            let closes = self.course(submission).first_sent + TOTAL + LONGEST_ATTEMPT;
+            let closes = self.course(submission).deed.first_sent + TOTAL + LONGEST_ATTEMPT;
             let (own, process) = (closes + self.world.clock_ahead, self.processes.len());
             self.processes.push(Process::default());
             let course = self.course(submission);
@@ -286,12 +294,12 @@ impl<R: Rules> Run<'_, R> {
         let may_resend = self.world.submissions[submission].resends;
         let course = self.course(submission);
         (course.look, course.rows) = (Some((subject, decision)), rows);
-        let resends = may_resend && course.process == 0 && course.second_sent.is_none();
+        let resends = may_resend && course.process == 0 && course.deed.second_sent.is_none();
         match decision {
             Decision::Recovered(id) => self.finish(submission, Outcome::Recovered(id)),
             Decision::MayBeOurs if is_last => self.finish(submission, Outcome::MayBeOurs),
             Decision::Nothing if is_last => {
-                let latest = self.course(submission).first_sent + TOTAL;
+                let latest = self.course(submission).deed.first_sent + TOTAL;
                 if resends && self.now <= latest {
                     self.schedule(self.now, Event::Send(submission, 1));
                 } else {
@@ -309,7 +317,7 @@ impl<R: Rules> Run<'_, R> {
         let is_last = self.now >= refused + GRACE;
         let rows = self.list(submission);
         let subject = self.subject(submission);
-        let attempt = self.course(submission).second_sent.map_or(Attempt::First, |_| Attempt::Second);
+        let attempt = self.course(submission).deed.second_sent.map_or(Attempt::First, |_| Attempt::Second);
         let since = self.now - refused;
         let (at, date) = (self.own_clock() - since, self.date().map(|date| date - since));
         let refusal = Refusal { at, date, attempt, rows: &rows, is_last };
@@ -355,7 +363,7 @@ impl<R: Rules> Run<'_, R> {
             let theirs = self.world.submissions[number];
             theirs.comment == plan.comment
                 && theirs.scope != plan.scope
-                && !other.outcome.is_some_and(Outcome::is_settled)
+                && !other.deed.outcome.is_some_and(Outcome::is_settled)
         });
         let claimed = Ids::of(claims.filter(|(_, by)| *by != submission).map(|(id, _)| *id));
         Subject { claimed, has_rival, ..course.subject }
@@ -374,6 +382,6 @@ impl<R: Rules> Run<'_, R> {
             times.iter().all(|at| !self.rules.wait_ends(&subject, &self.world.service.record(effect, *at)))
         });
         let course = self.course(submission);
-        (course.subject, course.outcome, course.wait_is_ok) = (subject, Some(outcome), wait_is_ok);
+        (course.subject, course.deed.outcome, course.deed.wait_is_ok) = (subject, Some(outcome), wait_is_ok);
     }
 }

@@ -1,0 +1,171 @@
+//! Random worlds with the client itself, over a transport that answers from the world.
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use defender_auth::StaticCredential;
+use defender_model::{Action, LiveResponseCommand, MachineAction, WithExternalId};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, Either, join, join_all, select},
+};
+use serde_json::json;
+
+use super::{
+    implementation::{OURS, OWN_GUID, OWN_MAIL},
+    judge::{Finding, judge_deed},
+    random::world,
+    rules::Principal,
+    run::{Deed, Outcome},
+    service::{Kind, SECOND, Scope},
+    shrink::smallest,
+    wire::{Wire, as_submission},
+    world::{Ids, Submission, World},
+};
+use crate::{DefenderClient, Error, ErrorKind, ExternalIds, Intent, Perform, UnknownReason, submitted::Origin};
+
+/// Worlds of one run. Raise it by hand for a long run with `--release`.
+const WORLDS: u64 = 400;
+const LONGER_THAN_ANY_ACTION: Duration = Duration::from_secs(10_000);
+/// When a process that crashes ends.
+const CRASH: i64 = SECOND;
+
+type Outcomes = BoxFuture<'static, Result<crate::Submitted, Error>>;
+
+/// The ids of a world's submissions, for one client: all that are not given are generated, or none.
+fn of_one_client(mut world: World) -> World {
+    let generates = world.submissions[0].ids == Ids::Generated;
+    for submission in world.submissions.iter_mut().filter(|submission| submission.ids != Ids::Given) {
+        submission.ids = if generates { Ids::Generated } else { Ids::None };
+    }
+    world
+}
+
+fn client(world: &World, wire: &Wire) -> DefenderClient {
+    let claims = match world.principal {
+        Principal::GuidAndMail => json!({"oid": OWN_GUID, "upn": OWN_MAIL}),
+        Principal::Guid => json!({"appid": OWN_GUID}),
+        Principal::Unknown => json!({}),
+    };
+    let part = |json: &str| BASE64_URL_SAFE_NO_PAD.encode(json);
+    let token = format!("{}.{}.c2ln", part(r#"{"alg":"none"}"#), part(&claims.to_string()));
+    let generates = world.submissions.iter().any(|submission| submission.ids == Ids::Generated);
+    let builder = DefenderClient::builder().credential(StaticCredential::new(token)).transport(wire.clone());
+    let builder = builder.clock(wire.clock().clone());
+    let ids = if generates { ExternalIds::Generated } else { ExternalIds::AsGiven };
+    builder.external_ids(ids).build().unwrap()
+}
+
+/// The request of a submission, and its intent.
+fn request(client: &DefenderClient, kind: Kind, plan: Submission) -> (Intent, Outcomes) {
+    fn finish<A: Action + WithExternalId>(mut request: Perform<A>, plan: Submission) -> (Intent, Outcomes) {
+        if plan.ids == Ids::Given {
+            request = request.external_id("T-1");
+        }
+        if plan.resends {
+            request = request.resend_if_lost();
+        }
+        (request.intent().unwrap(), Box::pin(request.send()))
+    }
+    let (machine, comment) = (client.machine(OURS.parse().unwrap()), plan.comment.text());
+    match (kind, plan.scope) {
+        (Kind::Scoped, Scope::Full) => finish(machine.isolate(comment), plan),
+        (Kind::Scoped, Scope::Selective) => finish(machine.isolate(comment).selective(), plan),
+        (Kind::Plain, _) => finish(machine.restrict_code_execution(comment), plan),
+        (Kind::NoRule, _) => {
+            finish(machine.run_live_response(comment, [LiveResponseCommand::run_script("a.ps1")]), plan)
+        }
+    }
+}
+
+fn outcome(result: &Result<crate::Submitted, Error>) -> Outcome {
+    let number = |action: &MachineAction| action.id.as_str().trim_start_matches('a').parse().unwrap();
+    let error = match result {
+        Ok(submitted) => {
+            let id = number(submitted.action());
+            return match submitted.origin() {
+                Origin::Created => Outcome::Created(id),
+                Origin::Joined => Outcome::Joined(id),
+                Origin::Recovered => Outcome::Recovered(id),
+            };
+        }
+        Err(error) => error,
+    };
+    match (error.kind(), error.reason()) {
+        (ErrorKind::Conflict, _) => Outcome::Conflict(number(error.action().unwrap())),
+        (ErrorKind::AlreadyInProgress, _) => Outcome::AlreadyInProgress(error.action().map(number)),
+        (_, Some(UnknownReason::NothingFound)) => Outcome::NothingFound,
+        (_, Some(UnknownReason::MayBeOurs)) => Outcome::MayBeOurs,
+        (_, Some(UnknownReason::OtherRecord)) => Outcome::OtherRecord(error.action().map(number).unwrap()),
+        other => panic!("{other:?}: {error}"),
+    }
+}
+
+async fn submit(world: &World, wire: &Wire, client: &DefenderClient, number: usize) -> (Outcome, bool) {
+    let plan = world.submissions[number];
+    wire.sleep_until(plan.at).await;
+    let (intent, sent) = request(client, world.kind, plan);
+    let result = if plan.crashes {
+        let crash = Box::pin(wire.sleep_until(plan.at + CRASH));
+        match select(sent, crash).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), sent)) => {
+                drop(sent);
+                self::client(world, wire).recover(intent).await
+            }
+        }
+    } else {
+        sent.await
+    };
+    let outcome = outcome(&result);
+    let wait_is_ok = match result {
+        Ok(submitted) => submitted.wait().at_most(LONGER_THAN_ANY_ACTION).await.is_ok(),
+        Err(_) => false,
+    };
+    (outcome, wait_is_ok)
+}
+
+/// Runs a world with the client, and judges it.
+fn run(world: &World) -> (Vec<Outcome>, Vec<Finding>) {
+    let wire = Wire::new(world);
+    let client = client(world, &wire);
+    let submissions = (0..world.submissions.len())
+        .map(|number| as_submission(number, submit(world, &wire, &client, number)))
+        .collect::<Vec<_>>();
+    let reads = join_all(world.reads.iter().map(|at| async {
+        wire.sleep_until(*at).await;
+        // Rows that do not decode come as errors.
+        client.actions().stream().collect::<Vec<_>>().await;
+    }));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (results, _) = runtime.block_on(wire.clock().run(join(join_all(submissions), reads)));
+    let effects = wire.effects();
+    let mut findings = Vec::new();
+    for (number, (outcome, wait_is_ok)) in results.iter().enumerate() {
+        let post = wire.post(number);
+        let deed = Deed {
+            first_sent: post.sent[0],
+            second_sent: post.sent.get(1).copied(),
+            first_effect: post.first_effect,
+            outcome: Some(*outcome),
+            wait_is_ok: *wait_is_ok,
+        };
+        findings.extend(judge_deed(world, &effects, number, &deed));
+    }
+    (results.into_iter().map(|(outcome, _)| outcome).collect(), findings)
+}
+
+#[test]
+fn client_sends_no_second_request() {
+    let mut posts_twice = 0;
+    for seed in 0..WORLDS {
+        let world = of_one_client(world(seed));
+        let (outcomes, findings) = run(&world);
+        posts_twice += usize::from(findings.contains(&Finding::DocumentedLate));
+        if let Some(fault) = findings.iter().find(|finding| finding.is_fault()) {
+            let small = smallest(&world, |world| run(world).1.contains(fault));
+            panic!("seed {seed}: {fault:?}, {outcomes:?} in {small:#?}");
+        }
+    }
+    assert!(posts_twice > 0, "no late request was among the worlds");
+}
