@@ -202,7 +202,9 @@ impl Sending {
         is_last: bool,
         search: Search,
     ) -> Result<Found, Error> {
-        if !(is_last && search.before_resend) {
+        // Without a `Date`, the shared list begins at a time of our own clock, which may be wrong by more than it reaches back.
+        let is_conclusive = !search.before_resend && looker.window().clears_before.is_some();
+        if !is_last || is_conclusive {
             let not_before = if is_last { now } else { SignedDuration::MIN };
             let rows = place.shared(&self.client, not_before).await?;
             let found = looker.judge(rows, false);
