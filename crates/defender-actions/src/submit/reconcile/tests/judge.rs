@@ -1,7 +1,7 @@
 //! The judge of a world, who knows what really happened.
 
 use super::{
-    model::{Answer, compare},
+    model::{Answer, GRACE, compare},
     rules::Subject,
     run::{Deed, History, Outcome},
     service::{By, DateHeader, Echo, Effect, ExternalId, Kind, Machine, Missing, Ms, Record, Reply, SECOND, Word},
@@ -17,6 +17,8 @@ pub(super) enum Finding {
     WrongOk(&'static str),
     /// An error that says that nothing was taken, though it was.
     WrongRefusal,
+    /// *NothingFound*, though the action is in the list.
+    Overlooked,
     /// *Recovered*, though a line of the second rule does not hold.
     RecoveredAgainst(&'static str),
     /// A resend before a late first request took effect in a list.
@@ -31,7 +33,10 @@ pub(super) enum Finding {
 
 impl Finding {
     pub(super) fn is_fault(self) -> bool {
-        matches!(self, Self::SecondRequest | Self::WrongOk(_) | Self::WrongRefusal | Self::RecoveredAgainst(_))
+        matches!(
+            self,
+            Self::SecondRequest | Self::WrongOk(_) | Self::WrongRefusal | Self::Overlooked | Self::RecoveredAgainst(_)
+        )
     }
 }
 
@@ -52,6 +57,9 @@ pub(super) fn judge_deed(world: &World, effects: &[Effect], number: usize, deed:
     let taken = deed.first_effect.is_some_and(|effect| matches!(effect, Reply::Accepted(_)));
     match deed.outcome {
         Some(Outcome::Conflict(_) | Outcome::AlreadyInProgress(_)) if taken => findings.push(Finding::WrongRefusal),
+        Some(Outcome::NothingFound) if is_overlooked(world, effects, number, deed) => {
+            findings.push(Finding::Overlooked)
+        }
         Some(outcome) if deed.wait_is_ok => {
             let effect = outcome.ok().map(|id| &effects[usize::from(id)]);
             findings.extend(effect.and_then(|effect| wrong_ok(world, number, deed, outcome, effect)));
@@ -70,6 +78,14 @@ fn second_request(world: &World, effects: &[Effect], number: usize, deed: &Deed)
     }
     let is_late = world.submissions[number].network[0] == Network::Late && effect.visible > second;
     Some(if is_late { Finding::DocumentedLate } else { Finding::SecondRequest })
+}
+
+/// Whether the action of the first attempt was in the list when the grace was over.
+fn is_overlooked(world: &World, effects: &[Effect], number: usize, deed: &Deed) -> bool {
+    let Some(Reply::Accepted(id)) = deed.first_effect else { return false };
+    let effect = &effects[usize::from(id)];
+    let is_own = effect.by == By::Submission(number);
+    is_own && world.submissions[number].network[0] != Network::Late && effect.visible <= deed.first_sent + GRACE
 }
 
 fn wrong_ok(world: &World, number: usize, deed: &Deed, outcome: Outcome, effect: &Effect) -> Option<Finding> {

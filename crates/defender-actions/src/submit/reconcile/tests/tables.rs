@@ -62,7 +62,7 @@ const DIFFERENT: Verdict = Verdict { blocks: true, recovered: false, leaves_the_
 const DOUBTFUL: Verdict = Verdict { blocks: true, recovered: false, leaves_the_other: false };
 
 fn verdict(rules: &impl Rules, subject: &Subject, record: &Record) -> Verdict {
-    let other = Record { id: 0, ..self::record() };
+    let other = Record { id: 0, comment: Some(subject.comment), ..self::record() };
     Verdict {
         blocks: rules.may_be_ours(subject, record),
         recovered: rules.decide(subject, &[*record]) == Decision::Recovered(record.id),
@@ -110,18 +110,16 @@ fn comment_by_both_rules() {
             ("entity", form(CommentForm::Entity), DIFFERENT),
             ("not stated", form(CommentForm::Null), DOUBTFUL),
             ("other", Record { comment: Some(Comment::Other.text()), ..record() }, DIFFERENT),
+            ("other letter case", Record { comment: Some("ransom & CO"), ..record() }, DIFFERENT),
         ],
     );
-    // The other record has the short comment, which is different.
-    let alone = |form, blocks, recovered| {
-        let record = Record { comment: Comment::Long.echoed(form), ..record() };
-        for verdict in [verdict(&Model, &long, &record), verdict(&Implementation, &long, &record)] {
-            assert_eq!((verdict.blocks, verdict.recovered), (blocks, recovered), "{form:?}");
-        }
-    };
-    alone(CommentForm::CrLf, true, true);
-    alone(CommentForm::Cut, true, false);
-    alone(CommentForm::CutTooShort, true, false);
+    let form = |form| Record { comment: Comment::Long.echoed(form), ..record() };
+    let cases = [
+        ("line ends", form(CommentForm::CrLf), OURS),
+        ("cut", form(CommentForm::Cut), DOUBTFUL),
+        ("cut too short to tell", form(CommentForm::CutTooShort), DIFFERENT),
+    ];
+    verify_records(&long, &cases);
 }
 
 #[test]
