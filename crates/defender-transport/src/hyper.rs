@@ -43,7 +43,7 @@ use crate::{
     clock::Sleep,
     dial::{BoxError, Dial, Dialing, Stream},
     proxy::{Rules, tunnel},
-    tls,
+    tls::{self, ClientAlert},
     transport::Sending,
     unconnected::{Unconnected, Unresolved, chain},
 };
@@ -210,7 +210,7 @@ async fn connection(parts: Arc<Parts>, to: Uri) -> Result<Boxed, Unconnected> {
     // A port beyond 65,535 is read as none, and would lead to the scheme's own.
     if to.authority().is_some_and(|authority| authority.port_u16().is_none() && authority.as_str() != authority.host())
     {
-        return Err(Unconnected::because("its port is none"));
+        return Err(Unconnected::because("its port is none").lasting());
     }
     let limit = parts.connect_timeout;
     let mut patience = parts.clock.sleep(limit);
@@ -223,7 +223,7 @@ async fn connection(parts: Arc<Parts>, to: Uri) -> Result<Boxed, Unconnected> {
         Some(proxy) => {
             let name = format!("the proxy {}", proxy.host());
             let stream = dialled.map_err(|why| why.of(&name))?;
-            let opened = within(&mut patience, tunnel(stream, proxy, &to)).await;
+            let opened = within(&mut patience, tunnel(stream, proxy, &to, &parts.user_agent)).await;
             let opened = opened.ok_or_else(|| Unconnected::late(&format!("{name} opened no way"), limit))?;
             opened.map_err(|refused| refused.of(&name))?
         }
@@ -231,7 +231,7 @@ async fn connection(parts: Arc<Parts>, to: Uri) -> Result<Boxed, Unconnected> {
     // The name was allowed, and may have led elsewhere.
     let is_plain = to.scheme_str() == Some("http");
     if is_plain && stream.peer.is_some_and(|peer| !parts.plain_http.allows_address(peer)) {
-        return Err(Unconnected::because("its name leads to an address where plain http may not go"));
+        return Err(Unconnected::because("its name leads to an address where plain http may not go").lasting());
     }
     let connecting = HttpsConnector::from((Dialled(Some(stream)), Arc::clone(&parts.tls))).call(to);
     let connected = within(&mut patience, connecting).await;
@@ -397,10 +397,16 @@ fn classify(error: legacy::Error, host: &Authority) -> Error {
     // Nothing but what is told as `before_sending` is certain, and what is not certain may have been processed.
     let interrupted = |how| Error::new(ErrorKind::Interrupted).context(format!("by {host}{how}"));
     let told = chain(&error).find_map(|cause| {
-        if tls::demands_a_certificate(cause) {
-            // The handshake was not done for the server, which reads no request before it is.
-            let why = format!("to {host}: the server demands a client certificate, and was given none");
-            return Some(Error::new(ErrorKind::Connect).context(why));
+        match tls::alert_about_client(cause) {
+            Some(ClientAlert::Required) => {
+                // The handshake was not done for the server, which reads no request before it is.
+                let why = format!("to {host}: the server demands a client certificate, and was given none");
+                return Some(Error::new(ErrorKind::Connect).context(why).lasting());
+            }
+            Some(ClientAlert::Refused) => {
+                return Some(interrupted(": the server refuses the client's certificate").lasting());
+            }
+            None => {}
         }
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             return match error {

@@ -16,13 +16,20 @@ use crate::{Error, ErrorKind, dial::BoxError, tls};
 pub(crate) struct Unconnected {
     words: String,
     is_late: bool,
+    /// Another attempt would end in the same way.
+    is_lasting: bool,
     cause: Mutex<Option<BoxError>>,
 }
 
 impl Unconnected {
     /// Because of what `words` say, and nothing else.
     pub(crate) fn because(words: impl Into<String>) -> Self {
-        Self { words: words.into(), is_late: false, cause: Mutex::default() }
+        Self { words: words.into(), is_late: false, is_lasting: false, cause: Mutex::default() }
+    }
+
+    /// The same, and another attempt would end in the same way.
+    pub(crate) fn lasting(self) -> Self {
+        Self { is_lasting: true, ..self }
     }
 
     /// It had not come about when the time was over.
@@ -57,7 +64,8 @@ impl Unconnected {
             ) => "the other side ended the connection during the TLS handshake",
             _ => "the TLS handshake failed",
         });
-        Self::because(words).by(cause)
+        let is_lasting = tls::is_lasting(&*cause);
+        Self { is_lasting, ..Self::because(words) }.by(cause)
     }
 
     /// The same, caused by this.
@@ -74,6 +82,7 @@ impl Unconnected {
     pub(crate) fn told(&self, host: &str) -> Error {
         let error = Error::new(ErrorKind::Connect).context(format!("to {host}: {self}"));
         let error = if self.is_late { error.for_being_late() } else { error };
+        let error = if self.is_lasting { error.lasting() } else { error };
         match self.cause.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(cause) => error.caused_by(cause),
             None => error,

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use http::{StatusCode, Uri};
+use http::{HeaderValue, StatusCode, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Endpoint;
@@ -14,7 +14,9 @@ const LIMIT: usize = 16 << 10;
 /// Why a proxy that was reached opened no way.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// It answered otherwise than with a 2xx.
+    /// It wants to know who asks, by one of these schemes, in lower case.
+    Unauthenticated { schemes: Vec<String>, with_password: bool },
+    /// Another status than 2xx.
     Status(StatusCode),
     /// It did not answer as a proxy does.
     Nonsense(&'static str),
@@ -26,19 +28,40 @@ impl Refused {
     /// As what became of a connection through the proxy of that name.
     pub(crate) fn of(self, proxy: &str) -> Unconnected {
         let unconnected = Unconnected::because(format!("{proxy} {self}"));
+        let unconnected = if self.is_lasting() { unconnected.lasting() } else { unconnected };
         match self {
             Self::Broken(cause) => unconnected.by(cause.into()),
-            Self::Status(_) | Self::Nonsense(_) => unconnected,
+            Self::Unauthenticated { .. } | Self::Status(_) | Self::Nonsense(_) => unconnected,
+        }
+    }
+
+    /// Whether it would refuse the next attempt too. A directory locks an account whose wrong password is sent again.
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Unauthenticated { .. } => true,
+            Self::Status(status) => !matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504),
+            Self::Nonsense(what) => *what != CLOSED,
+            Self::Broken(_) => false,
         }
     }
 }
 
+/// What a proxy does that is in trouble or that is shutting down.
+const CLOSED: &str = "closed the connection without an answer";
+
 /// Asks the proxy at the other end of `stream` for a way to the host and port of `to`, and gives the stream back when
 /// what is written goes there.
-pub(crate) async fn tunnel(mut stream: Stream, proxy: &Endpoint, to: &Uri) -> Result<Stream, Refused> {
+pub(crate) async fn tunnel(
+    mut stream: Stream,
+    proxy: &Endpoint,
+    to: &Uri,
+    user_agent: &HeaderValue,
+) -> Result<Stream, Refused> {
     let host = to.host().unwrap_or_default();
     let port = to.port_u16().unwrap_or(443);
-    let mut asked = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
+    let mut asked = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: ").into_bytes();
+    asked.extend_from_slice(user_agent.as_bytes());
+    asked.extend_from_slice(b"\r\n");
     if let Some(authorization) = &proxy.authorization {
         asked.extend_from_slice(b"Proxy-Authorization: ");
         asked.extend_from_slice(authorization.as_bytes());
@@ -51,7 +74,7 @@ pub(crate) async fn tunnel(mut stream: Stream, proxy: &Endpoint, to: &Uri) -> Re
     let mut head = Vec::with_capacity(1 << 10);
     loop {
         if stream.read_buf(&mut head).await.map_err(Refused::Broken)? == 0 {
-            return Err(Refused::Nonsense("closed the connection without an answer"));
+            return Err(Refused::Nonsense(CLOSED));
         }
         if let Some(end) = end_of_head(&head) {
             return match status(&head)? {
@@ -60,6 +83,10 @@ pub(crate) async fn tunnel(mut stream: Stream, proxy: &Endpoint, to: &Uri) -> Re
                     Err(Refused::Nonsense("said more than it was asked"))
                 }
                 status if status.is_success() => Ok(stream),
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(Refused::Unauthenticated {
+                    schemes: schemes(head.get(..end).unwrap_or_default()),
+                    with_password: proxy.authorization.is_some(),
+                }),
                 status => Err(Refused::Status(status)),
             };
         }
@@ -83,12 +110,36 @@ fn status(head: &[u8]) -> Result<StatusCode, Refused> {
     StatusCode::from_bytes(status).map_err(|_| nonsense())
 }
 
+/// The authentication schemes that the head of a response offers, in lower case. Others than those known to HTTP are left
+/// out, since the text is the proxy's.
+fn schemes(head: &[u8]) -> Vec<String> {
+    const KNOWN: [&str; 7] = ["basic", "digest", "negotiate", "ntlm", "kerberos", "bearer", "oauth"];
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let offers = head.lines().filter_map(|line| line.strip_prefix("proxy-authenticate:"));
+    let words = offers.flat_map(|offer| offer.split(',').filter_map(|part| part.split_whitespace().next()));
+    let mut schemes: Vec<String> = words.filter(|word| KNOWN.contains(word)).map(str::to_owned).collect();
+    schemes.sort();
+    schemes.dedup();
+    schemes
+}
+
 /// In words that follow the proxy's name.
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => {
-                f.write_str("refused: 407, it wants a user and a password, or others than these")
+            Self::Unauthenticated { schemes, .. } if !schemes.is_empty() && !schemes.iter().any(|name| name == "basic") => {
+                write!(
+                    f,
+                    "refused: 407, it authenticates with {} only, which is not supported here; go through a local proxy that \
+                     does it, or let the administrator allow Basic or exempt this machine",
+                    schemes.join(" and ")
+                )
+            }
+            Self::Unauthenticated { with_password: true, .. } => {
+                f.write_str("refused: 407, the user or the password in the proxy's URL is wrong; correct them before another attempt")
+            }
+            Self::Unauthenticated { .. } => {
+                f.write_str("refused: 407, it wants a user and a password; put them into the proxy's URL")
             }
             Self::Status(status) => write!(f, "refused: {status}"),
             Self::Nonsense(what) => f.write_str(what),
@@ -109,7 +160,7 @@ mod tests {
             theirs.shutdown().await.unwrap();
         }
         let proxy = Endpoint::parse("http://user:password@proxy:3128").unwrap();
-        let outcome = tunnel(Stream::new(ours), &proxy, &Uri::from_static(to)).await;
+        let outcome = tunnel(Stream::new(ours), &proxy, &Uri::from_static(to), &HeaderValue::from_static("a/1")).await;
         let mut request = vec![0; 1 << 10];
         let length = theirs.read(&mut request).await.unwrap();
         (String::from_utf8(request[..length].to_vec()).unwrap(), outcome)
@@ -120,7 +171,7 @@ mod tests {
         for (to, host) in [("https://api.example/x?y", "api.example:443"), ("https://[::1]:8443/", "[::1]:8443")] {
             let (request, outcome) = asked(to, b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n").await;
             let expected = format!(
-                "CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nProxy-Authorization: Basic dXNlcjpwYXNzd29yZA==\r\n\r\n"
+                "CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: a/1\r\nProxy-Authorization: Basic dXNlcjpwYXNzd29yZA==\r\n\r\n"
             );
             assert_eq!(request, expected);
             assert!(outcome.is_ok());

@@ -13,5 +13,6 @@ mod phases;
 mod plain_http;
 mod proxy;
 mod redirects;
+mod repeats;
 mod server;
 mod slow;

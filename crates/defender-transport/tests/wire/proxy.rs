@@ -110,7 +110,10 @@ async fn a_connection_goes_through_the_proxy_and_its_password_to_the_proxy_alone
         let answer = wire.send(request).await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.version()), (204, version));
         let heard = proxy.heard();
-        assert!(heard.starts_with("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n"), "{heard}");
+        assert!(
+            heard.starts_with("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\nUser-Agent: defender-rs/"),
+            "{heard}"
+        );
         assert!(heard.contains(BASIC), "{heard}");
         assert!(!heard.contains("/path") && !heard.contains(CANARY), "it sees no more than the host: {heard}");
         let heads = heads.lock().unwrap().to_ascii_lowercase();
