@@ -100,12 +100,14 @@ impl<T: Transport> Transport for Authorized<T> {
     }
 }
 
-/// A credential of ours has tried again where that was of use. One of somebody else's is asked again by whoever sends again.
+/// A credential of this crate has repeated what is of use to repeat. A credential from elsewhere, whose errors are
+/// [`Other`](crate::ErrorKind::Other), is asked again only where its error says that this may help.
 fn without_token(error: crate::Error) -> Error {
-    let (has_tried, wait) = (error.kind() != crate::ErrorKind::Other, error.retry_after());
+    let again = error.kind() == crate::ErrorKind::Other && error.is_retryable();
+    let wait = error.retry_after();
     let told = Error::new(ErrorKind::Credential).caused_by(error);
     let told = wait.into_iter().fold(told, Error::again_after);
-    if has_tried { told.lasting() } else { told }
+    if again { told } else { told.lasting() }
 }
 
 /// In the extensions of a 401: the token that it refused.
@@ -204,32 +206,37 @@ mod tests {
 
     /// Has no token the first time.
     #[derive(Debug)]
-    struct Late(crate::ErrorKind, AtomicU32);
+    struct Late(crate::Error, AtomicU32);
 
     #[async_trait]
     impl TokenCredential for Late {
         async fn token(&self, _: &TokenRequest) -> Result<AccessToken, crate::Error> {
             let asked = self.1.fetch_add(1, Ordering::Relaxed);
-            if asked == 0 { Err(crate::Error::new(self.0)) } else { Ok(AccessToken::new("canary", Timestamp::MAX)) }
+            if asked == 0 { Err(self.0.clone()) } else { Ok(AccessToken::new("canary", Timestamp::MAX)) }
         }
     }
 
     #[tokio::test]
-    async fn a_credential_of_somebody_else_s_is_asked_again_and_one_that_has_tried_is_not() {
-        for (kind, asked) in [
-            (crate::ErrorKind::Other, 2),
-            (crate::ErrorKind::Transport, 1),
-            (crate::ErrorKind::Refused, 1),
-            (crate::ErrorKind::Configuration, 1),
+    async fn foreign_credential_is_asked_again_where_useful() {
+        let error = crate::Error::new;
+        for (error, asked) in [
+            (error(crate::ErrorKind::Other), 1),
+            (error(crate::ErrorKind::Other).context("the secret is wrong").caused_by(std::fmt::Error), 1),
+            (error(crate::ErrorKind::Other).retryable(false), 1),
+            (error(crate::ErrorKind::Other).retryable(true), 2),
+            (error(crate::ErrorKind::Transport), 1),
+            (error(crate::ErrorKind::Refused), 1),
+            (error(crate::ErrorKind::SignIn), 1),
+            (error(crate::ErrorKind::Configuration), 1),
         ] {
-            let (clock, credential) = (ManualClock::new(), Arc::new(Late(kind, AtomicU32::new(0))));
+            let (clock, credential) = (ManualClock::new(), Arc::new(Late(error, AtomicU32::new(0))));
             let base = Uri::from_static("https://api.example.com");
             let wire = Capture::answering(Response::new(""));
             let stack = Authorized::new(&wire, Arc::<Late>::clone(&credential), &base).unwrap().retrying(clock.clone());
             let post = Request::post("https://api.example.com/x").body(Bytes::new()).unwrap();
             let ended = clock.run(stack.send(post)).await;
-            assert_eq!(credential.1.load(Ordering::Relaxed), asked, "{kind:?}");
-            assert_eq!((ended.is_ok(), wire.requests().len()), (asked == 2, usize::from(asked == 2)), "{kind:?}");
+            assert_eq!(credential.1.load(Ordering::Relaxed), asked, "{:?}", credential.0);
+            assert_eq!((ended.is_ok(), wire.requests().len()), (asked == 2, usize::from(asked == 2)));
         }
     }
 

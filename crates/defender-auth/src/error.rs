@@ -102,7 +102,8 @@ impl Error {
     pub(crate) fn unreached(error: defender_transport::Error) -> Self {
         use defender_transport::ErrorKind as Wire;
         let kind = if error.kind() == Wire::TooLarge { ErrorKind::Response } else { ErrorKind::Transport };
-        let passing = !matches!(error.kind(), Wire::TooLarge | Wire::Request | Wire::Credential);
+        // What the transport calls lasting, such as an unknown CA or a refused proxy password, is never asked again.
+        let passing = !error.is_lasting() && !matches!(error.kind(), Wire::TooLarge | Wire::Request | Wire::Credential);
         let (unseen, retry_after) = (error.never_sent(), error.retry_after());
         Self::new(kind).caused_by(error).retryable(passing).with(|inner| {
             inner.unseen = unseen;

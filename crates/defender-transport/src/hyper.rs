@@ -55,6 +55,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 /// take: together less than the 30 s that the head of an answer has.
 const PING: Duration = Duration::from_secs(10);
 
+/// How long a connection on this machine's own link may take to come about.
+const LINK_LOCAL: Duration = Duration::from_secs(3);
+
 /// The wire on hyper and rustls: a pool of connections, HTTP/2 where the server offers it.
 ///
 /// Clones share the pool. It must be used inside a tokio runtime. It speaks https only, unless
@@ -118,11 +121,13 @@ impl HyperTransport {
 
     /// Another wire like this one, for what gives out the identity of the machine that it runs on: plain http to this machine
     /// and to its own link is allowed, as by [`PlainHttp::LinkLocal`], and no proxy is used for anything. It shares no
-    /// connection with this one.
+    /// connection with this one, and a connection comes about within 3 s or not at all, since nothing on a machine's own link is
+    /// further away.
     #[must_use]
     pub fn link_local(&self) -> Self {
         let parts = Parts::clone(&self.parts);
-        Self::of(Parts { plain_http: PlainHttp::LinkLocal, proxy: Rules::default(), ..parts })
+        let connect_timeout = parts.connect_timeout.min(LINK_LOCAL);
+        Self::of(Parts { plain_http: PlainHttp::LinkLocal, proxy: Rules::default(), connect_timeout, ..parts })
     }
 
     pub(crate) fn of(parts: Parts) -> Self {

@@ -3,10 +3,16 @@
 mod answer;
 mod host;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use defender_transport::{Clock, Transport, TransportExt};
+use defender_transport::{Clock, Transport, TransportExt, extensions::Timeouts};
 use http::StatusCode;
 
 use self::host::Host;
@@ -94,7 +100,8 @@ impl Connect for ManagedIdentityCredential {
         let clock = Arc::clone(&context.clock);
         let wire = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
         let transport = Arc::clone(wire).deadline(Arc::clone(&clock)).shared();
-        let live = Live { id: self.id, host, audience, transport, clock, limit: context.token_limit };
+        let (limit, seen) = (context.token_limit, AtomicBool::new(false));
+        let live = Live { id: self.id, host, audience, transport, clock, limit, seen };
         Ok(context.cached(live))
     }
 }
@@ -108,35 +115,41 @@ struct Live {
     clock: Arc<dyn Clock>,
     /// The largest answer that is read.
     limit: usize,
+    /// Whether the host has ever responded, so that it is known to be there.
+    seen: AtomicBool,
 }
+
+/// From the sending to the last byte, while nothing shows that the host is there.
+const FIRST_CONTACT: Duration = Duration::from_secs(10);
+
+/// Attempts at a host that has never responded and that is silent, rather than known to be absent.
+const UNSEEN_ATTEMPTS: u32 = 2;
 
 /// What came of one try.
 enum Outcome {
     Token(AccessToken),
     Passing(Error),
+    /// The host was silent, and has never responded.
+    Unseen(Error),
     Final(Error),
 }
 
 impl Live {
     async fn try_once(&self) -> Result<Outcome, Error> {
         let asked = self.clock.now();
-        let request = self.host.request(&self.audience, self.id.as_ref())?;
-        let unreached = |error: defender_transport::Error| match error.kind() {
-            defender_transport::ErrorKind::TooLarge => Outcome::Final(Error::unreached(error)),
-            defender_transport::ErrorKind::Request => {
-                let what = "the wire does not carry requests to a managed identity; give the context a transport of its own \
-                            for them, which speaks http and knows no proxy";
-                Outcome::Final(Error::new(ErrorKind::Configuration).context(what).caused_by(error))
-            }
-            _ => Outcome::Passing(Error::unreached(error).context("is this machine one with a managed identity?")),
-        };
+        let mut request = self.host.request(&self.audience, self.id.as_ref())?;
+        let seen = self.seen.load(Ordering::Relaxed);
+        if !seen {
+            request.extensions_mut().insert(Timeouts::default().total(FIRST_CONTACT));
+        }
         let (head, body) = match self.transport.send(request).await {
             Ok(answer) => answer.into_parts(),
-            Err(error) => return Ok(unreached(error)),
+            Err(error) => return Ok(unreached(error, seen)),
         };
+        self.seen.store(true, Ordering::Relaxed);
         let body = match body.collect(self.limit).await {
             Ok(body) => body,
-            Err(error) => return Ok(unreached(error)),
+            Err(error) => return Ok(unreached(error, true)),
         };
         if head.status == StatusCode::OK {
             return answer::token(&body, asked).map(Outcome::Token);
@@ -146,16 +159,46 @@ impl Live {
     }
 }
 
+/// What it means that the host gave no whole response.
+fn unreached(error: defender_transport::Error, seen: bool) -> Outcome {
+    use defender_transport::ErrorKind as Wire;
+    const ABSENT: &str =
+        "nothing responds there; is this a machine with a managed identity? Elsewhere, choose another credential";
+    match error.kind() {
+        Wire::TooLarge => Outcome::Final(Error::unreached(error)),
+        Wire::Request => {
+            let what = "the wire does not carry requests to a managed identity; give the context a transport of its own \
+                        for them, which speaks http and knows no proxy";
+            Outcome::Final(Error::new(ErrorKind::Configuration).context(what).caused_by(error))
+        }
+        // Refused, or no way leads there: a machine without a managed identity says so at once, and always.
+        Wire::Connect if !seen && !error.is_timeout() => {
+            Outcome::Final(Error::unreached(error).context(ABSENT).retryable(false))
+        }
+        _ if error.is_lasting() => Outcome::Final(Error::unreached(error).context(ABSENT)),
+        _ if !seen => Outcome::Unseen(Error::unreached(error).context(ABSENT)),
+        _ => Outcome::Passing(Error::unreached(error).context("it has responded before; is it restarting?")),
+    }
+}
+
 #[async_trait]
 impl TokenCredential for Live {
     /// Claims that are demanded cannot be handed on: the host takes none.
     async fn token(&self, _: &TokenRequest) -> Result<AccessToken, Error> {
         let mut waits = self.host.waits().iter();
+        let mut unseen = 0_u32;
         loop {
             let error = match self.try_once().await? {
                 Outcome::Token(token) => return Ok(token),
                 Outcome::Final(error) => return Err(error),
                 Outcome::Passing(error) => error,
+                Outcome::Unseen(error) => {
+                    unseen = unseen.saturating_add(1);
+                    if unseen >= UNSEEN_ATTEMPTS {
+                        return Err(error);
+                    }
+                    error
+                }
             };
             let Some(wait) = waits.next() else { return Err(error) };
             self.clock.sleep(Duration::from_secs(*wait)).await;

@@ -107,6 +107,21 @@ async fn an_endpoint_that_is_not_reached_is_told_with_its_cause() {
 }
 
 #[tokio::test]
+async fn lasting_failure_is_not_repeated() {
+    for (lasting, asked) in [(true, 1), (false, 5)] {
+        let wire = Capture::with(move |_| {
+            let error = defender_transport::Error::new(defender_transport::ErrorKind::Connect);
+            Err(if lasting { error.lasting() } else { error })
+        });
+        let clock = ManualClock::new();
+        let context = Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
+        let credential = ClientSecretCredential::new("contoso.com", "the-client", "secret").connect(&context).unwrap();
+        let error = clock.run(credential.token(&TokenRequest::new())).await.unwrap_err();
+        assert_eq!((wire.requests().len(), error.is_retryable()), (asked, !lasting), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_kept_until_five_minutes_before_its_end() {
     let mut wire = MockTransport::new();
     wire.expect_send().times(2).returning(|_| Ok(Response::new(Body::from(TOKEN))));

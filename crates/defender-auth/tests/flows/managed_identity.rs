@@ -1,6 +1,9 @@
 //! An identity that Azure gives, from the metadata service and from App Service.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use defender_auth::{Connect, ErrorKind, ManagedIdentityCredential, ManagedIdentityId};
 use defender_transport::{
@@ -88,17 +91,55 @@ async fn what_passes_is_waited_for_and_what_does_not_is_final() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_there_or_is_silent_is_asked_again_and_then_told() {
-    let clock = ManualClock::new();
-    let wire = Capture::with(|_| Err(WireError::new(WireKind::Connect)));
-    let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &wire, &clock);
-    let error = ask(&credential, &clock).await.unwrap_err();
-    assert_eq!((error.kind(), wire.requests().len()), (ErrorKind::Transport, 6));
+async fn absent_metadata_service_is_told_at_once() {
+    let errors: [fn() -> WireError; 3] = [
+        || WireError::new(WireKind::Connect),
+        || WireError::new(WireKind::Connect).context("no way leads there"),
+        || WireError::new(WireKind::Connect).lasting(),
+    ];
+    for error in errors {
+        let clock = ManualClock::new();
+        let wire = Capture::with(move |_| Err(error()));
+        for credential in [
+            ManagedIdentityCredential::system_assigned().at_imds(IMDS),
+            ManagedIdentityCredential::system_assigned().at_app_service(SITE, "h"),
+        ] {
+            let before = wire.requests().len();
+            let error = ask(&connected(credential, &wire, &clock), &clock).await.unwrap_err();
+            assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Transport, false));
+            assert_eq!((wire.requests().len() - before, clock.elapsed()), (1, Duration::ZERO));
+            assert!(error.to_string().contains("choose another credential"), "{error}");
+        }
+    }
+}
 
+#[tokio::test]
+async fn silent_metadata_service_is_given_up_soon() {
+    let clock = ManualClock::new();
     let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &Never, &clock);
+    for _ in 0..2 {
+        let before = clock.elapsed();
+        assert_eq!(ask(&credential, &clock).await.unwrap_err().kind(), ErrorKind::Transport);
+        assert!(clock.elapsed() - before <= Duration::from_secs(22), "{:?}", clock.elapsed() - before);
+    }
+}
+
+#[tokio::test]
+async fn known_metadata_service_is_waited_for() {
+    let clock = ManualClock::new();
+    let first = AtomicUsize::new(0);
+    let wire = Capture::with(move |_| match first.fetch_add(1, Ordering::Relaxed) {
+        0 => Ok(Response::new(Body::from(OF_IMDS))),
+        1..=5 => Err(WireError::new(WireKind::Connect)),
+        _ => Ok(Response::new(Body::from(OF_IMDS))),
+    });
+    let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &wire, &clock);
+    ask(&credential, &clock).await.unwrap();
+    clock.advance(Duration::from_secs(30 * 3_600));
     let before = clock.elapsed();
-    assert_eq!(ask(&credential, &clock).await.unwrap_err().kind(), ErrorKind::Transport);
-    assert_eq!(clock.elapsed(), before + Duration::from_secs(72 + 6 * 30));
+    // The clock is past the token that the mock gives again, so that only the attempts are looked at.
+    assert_eq!(ask(&credential, &clock).await.unwrap_err().kind(), ErrorKind::Response);
+    assert_eq!((wire.requests().len(), clock.elapsed() - before), (7, Duration::from_secs(72)));
 }
 
 #[tokio::test]
