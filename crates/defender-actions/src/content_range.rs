@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContentRange {
     pub(crate) first: u64,
-    last: u64,
+    pub(crate) last: u64,
     pub(crate) total: Option<u64>,
 }
 

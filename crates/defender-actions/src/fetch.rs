@@ -23,6 +23,8 @@ const RESUMES: u32 = 5;
 const OF_USE: u64 = 64 << 10;
 /// The pause before it is taken up again, which doubles.
 const PAUSE: Duration = Duration::from_millis(500);
+/// No more of the store's own error code is told.
+const CODE: usize = 100;
 /// How much of a refusal is read.
 const REFUSAL: usize = 64 << 10;
 
@@ -42,6 +44,12 @@ pub(crate) struct Fetch {
     total: Option<u64>,
     /// The file's own tag or date, by which a change of it is seen.
     validator: Option<HeaderValue>,
+    /// How the bytes are encoded, once the store has responded.
+    coding: Option<Coding>,
+    /// Where the part that comes ends, if it is a part.
+    part_end: Option<u64>,
+    /// Whether the store's parts cannot be known to be of the same file, so that it is read from its start.
+    without_ranges: bool,
     hasher: Hasher,
     /// What comes again, since the store began from the start: it is left out, if it is what had come.
     again: Option<(u64, Hasher)>,
@@ -63,12 +71,20 @@ impl Fetch {
             offset: 0,
             total: None,
             validator: None,
+            coding: None,
+            part_end: None,
+            without_ranges: false,
             hasher: Hasher::default(),
             again: None,
             troubles: 0,
             troubled_at: 0,
             renewed_at: None,
         }
+    }
+
+    /// How what comes is encoded.
+    pub(crate) fn coding(&self) -> Coding {
+        self.coding.unwrap_or(Coding::Identity)
     }
 
     /// How much has come.
@@ -132,6 +148,9 @@ impl Fetch {
         if self.total.is_some_and(|total| offset > total) {
             return Err(self.changed("more came than was announced"));
         }
+        if self.part_end.is_some_and(|end| offset > end) {
+            return Err(self.changed("more came than the part that was announced"));
+        }
         self.offset = offset;
         self.hasher.update(&piece);
         Ok(piece)
@@ -162,6 +181,7 @@ impl Fetch {
             let link = self.source.link(&self.client, &self.action, None).await?;
             LinkTarget::of(&link).map_err(|why| self.error(ErrorKind::Refused).caused_by(why))?
         };
+        let ranged = self.resumes();
         let request = self.request(&target)?;
         self.target = Some(target);
         let answer = match self.client.inner().downloads.send(request).await {
@@ -170,9 +190,18 @@ impl Fetch {
         };
         match answer.status() {
             StatusCode::OK => self.whole(answer.headers())?,
-            StatusCode::PARTIAL_CONTENT => self.part(answer.headers())?,
+            StatusCode::PARTIAL_CONTENT if !ranged => {
+                return Err(self.changed("a part of it came, and the whole was asked for"));
+            }
+            StatusCode::PARTIAL_CONTENT => {
+                if !self.part(answer.headers())? {
+                    self.without_ranges = true;
+                    self.trouble("the store does not say of which file the part is".into()).await?;
+                    return Ok(true);
+                }
+            }
             // Nothing is missing: what broke was only the end of the last connection.
-            StatusCode::RANGE_NOT_SATISFIABLE if self.offset > 0 => {
+            StatusCode::RANGE_NOT_SATISFIABLE if ranged => {
                 let range = header_text(answer.headers(), &header::CONTENT_RANGE);
                 let total = range.and_then(|range| range.strip_prefix("bytes */")?.trim().parse().ok());
                 return if total == Some(self.offset) && self.total.is_none_or(|total| total == self.offset) {
@@ -195,18 +224,22 @@ impl Fetch {
         Ok(true)
     }
 
+    /// Whether what is missing can be asked for alone. Without a validator, a part may be of another file, so that all of it is
+    /// asked for again, and compared with what had come.
+    fn resumes(&self) -> bool {
+        self.offset > 0 && self.validator.is_some() && !self.without_ranges
+    }
+
     fn request(&self, target: &LinkTarget) -> Result<Request<Bytes>, Error> {
         let request = Request::get(target.uri().clone()).body(Bytes::new());
         let mut request = request.map_err(|_| self.error(ErrorKind::Refused).caused_by("the link is not a URL"))?;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if self.offset > 0
+        if let Some(validator) = self.validator.as_ref().filter(|_| self.resumes())
             && let Ok(range) = HeaderValue::try_from(format!("bytes={}-", self.offset))
         {
             headers.insert(header::RANGE, range);
-            if let Some(validator) = &self.validator {
-                headers.insert(header::IF_RANGE, validator.clone());
-            }
+            headers.insert(header::IF_RANGE, validator.clone());
         }
         request.extensions_mut().insert(Resend::Safe);
         request.extensions_mut().insert(Read::Stream);
@@ -216,29 +249,60 @@ impl Fetch {
     /// An answer with all of it.
     fn whole(&mut self, headers: &HeaderMap) -> Result<(), Error> {
         let total = header_text(headers, &header::CONTENT_LENGTH).and_then(|length| length.trim().parse().ok());
+        self.expected_content(headers)?;
         self.same_file(headers, total)?;
         self.total = self.total.or(total);
+        self.part_end = None;
         if self.offset > 0 {
             self.again = Some((self.offset, Hasher::default()));
         }
         Ok(())
     }
 
-    /// An answer with what is missing of it.
-    fn part(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+    /// An answer with what is missing of it. False where it cannot be known to be of the same file.
+    fn part(&mut self, headers: &HeaderMap) -> Result<bool, Error> {
         let range = header_text(headers, &header::CONTENT_RANGE).and_then(ContentRange::parse);
         let Some(range) = range.filter(|range| range.first == self.offset) else {
             return Err(self.changed("another part of it came than was asked for"));
         };
+        self.expected_content(headers)?;
         self.same_file(headers, range.total)?;
+        if validator(headers).is_none() {
+            return Ok(false);
+        }
         self.total = self.total.or(range.total);
+        if self.total.is_none() {
+            // Where such a part ends, nobody knows whether the file does.
+            return Err(self.changed("a part of it came, and the store does not say how long the whole is"));
+        }
+        self.part_end = Some(range.last.saturating_add(1));
+        Ok(true)
+    }
+
+    /// Checks that it is a file in an encoding that can be taken off, and the same as before.
+    fn expected_content(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+        let is_page = header_text(headers, &header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.trim_start().get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html")));
+        let is_stores = headers.keys().any(|name| name.as_str().starts_with("x-ms-"));
+        if is_page && !is_stores {
+            return Err(self.changed("a web page came in its place; a proxy or portal seems to have responded"));
+        }
+        let coding = Coding::of(headers).map_err(|coding| {
+            let what = format!(
+                "it came encoded as `{coding}`, which was not asked for and cannot be taken off; see what stands \
+                                between this machine and the store"
+            );
+            self.changed(&what)
+        })?;
+        if *self.coding.get_or_insert(coding) != coding {
+            return Err(self.changed("it is encoded otherwise than when the download began"));
+        }
         Ok(())
     }
 
     /// Checks that it is the file that was begun.
     fn same_file(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
-        let tag = headers.get(header::ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"));
-        let validator = tag.or_else(|| headers.get(header::LAST_MODIFIED)).cloned();
+        let validator = validator(headers);
         let other = |known: Option<&HeaderValue>| known.is_some() && validator.is_some() && known != validator.as_ref();
         if self.offset > 0 && other(self.validator.as_ref()) {
             return Err(self.changed("it has been replaced since the download began"));
@@ -291,6 +355,7 @@ impl Fetch {
         if head.status.is_redirection() {
             error = error.caused_by("the link leads on to elsewhere, and that is not followed");
         } else if let Some(code) = header_text(&head.headers, &header::HeaderName::from_static("x-ms-error-code")) {
+            let code: String = code.chars().take(CODE).collect();
             error = error.caused_by(format!("the store says {}", code.escape_debug()));
         }
         error.problem_was(problem)
@@ -303,6 +368,41 @@ fn no_answer_kind(error: &Broken) -> ErrorKind {
         BrokenKind::Request => ErrorKind::Request,
         _ if error.never_sent() => ErrorKind::NotReached,
         _ => ErrorKind::Interrupted,
+    }
+}
+
+/// What tells one version of a file from another: its tag, or its date.
+fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
+    let tag = headers.get(header::ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"));
+    tag.or_else(|| headers.get(header::LAST_MODIFIED)).cloned()
+}
+
+/// How the bytes of a file are encoded on their way. None is asked for; who sends one all the same is a store that keeps it so,
+/// or a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Identity,
+    Gzip,
+}
+
+impl Coding {
+    /// The one encoding that `headers` name, or the words of what is more than that.
+    fn of(headers: &HeaderMap) -> Result<Self, String> {
+        let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+        let text =
+            lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect::<Vec<_>>().join(",");
+        let words =
+            text.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("identity"));
+        match words.collect::<Vec<_>>().as_slice() {
+            [] => Ok(Self::Identity),
+            [one] if one.eq_ignore_ascii_case("gzip") || one.eq_ignore_ascii_case("x-gzip") => Ok(Self::Gzip),
+            others => Err(others
+                .join(", ")
+                .chars()
+                .take(CODE)
+                .filter(|char| char.is_ascii_graphic() || *char == ' ')
+                .collect()),
+        }
     }
 }
 

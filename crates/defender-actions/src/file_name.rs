@@ -1,7 +1,14 @@
 //! A file's name that somebody else chose.
 
 /// Names that are devices on Windows, whatever extension they have.
-const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
+const DEVICES: [&str; 9] = ["con", "prn", "aux", "nul", "com", "lpt", "conin$", "conout$", "clock$"];
+
+/// A name of more bytes than 255 can be kept by no usual file system. One is left for the mark of a device, and some for what
+/// a caller puts behind the name.
+const LONGEST: usize = 200;
+
+/// What of a name is taken for its extension, if it is no longer.
+const EXTENSION: usize = 16;
 
 /// The name of gzip's header as text: UTF-8 where it is that, and Latin-1, which RFC 1952 asks for, where it is not.
 pub(crate) fn decoded(name: &[u8]) -> String {
@@ -20,7 +27,8 @@ pub(crate) fn harmless(name: &str) -> Option<String> {
         ':' | '<' | '>' | '"' | '|' | '?' | '*' | '\n' | '\t' => '_',
         other => other,
     });
-    let kept: String = kept.take(150).collect();
+    let kept: String = kept.collect();
+    let kept = shortened(kept.trim_start_matches(['.', ' ', '-', '~']).trim_end_matches(['.', ' ']));
     let kept = kept.trim_start_matches(['.', ' ', '-', '~']).trim_end_matches(['.', ' ']);
     let stem = kept.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     let is_device = DEVICES.iter().any(|device| match stem.strip_prefix(device) {
@@ -33,6 +41,20 @@ pub(crate) fn harmless(name: &str) -> Option<String> {
         _ if is_device => Some(format!("_{kept}")),
         _ => Some(kept.to_owned()),
     }
+}
+
+/// The name in at most as many bytes as a file system takes, with its extension.
+fn shortened(name: &str) -> String {
+    if name.len() <= LONGEST {
+        return name.to_owned();
+    }
+    let extension = name.rfind('.').and_then(|dot| name.get(dot..)).filter(|extension| extension.len() <= EXTENSION);
+    let extension = extension.unwrap_or_default();
+    let mut end = LONGEST.saturating_sub(extension.len());
+    while !name.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    format!("{}{extension}", name.get(..end).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -56,6 +78,12 @@ mod tests {
             ("-rf", Some("rf")),
             ("nul.txt", Some("_nul.txt")),
             ("COM1", Some("_COM1")),
+            ("COM\u{b9}.log", Some("_COM\u{b9}.log")),
+            ("CONIN$", Some("_CONIN$")),
+            ("conout$.txt", Some("_conout$.txt")),
+            ("CONOUT$ .txt", Some("_CONOUT$ .txt")),
+            ("CLOCK$", Some("_CLOCK$")),
+            ("conin", Some("conin")),
             ("common.txt", Some("common.txt")),
             ("a\u{202e}txt.exe", Some("atxt.exe")),
             ("a\u{1b}[2Jb\0", Some("ab")),
@@ -63,7 +91,25 @@ mod tests {
         ] {
             assert_eq!(harmless(name).as_deref(), kept, "{name:?}");
         }
-        assert_eq!(harmless(&"ä".repeat(1_000)).unwrap().chars().count(), 150);
         assert_eq!(decoded(b"\xe4.txt"), "ä.txt");
+    }
+
+    #[test]
+    fn long_name_fits_a_file_system_and_keeps_its_extension() {
+        for char in ["x", "ä", "漢", "🙂"] {
+            for extension in ["", ".zip", ".tar.gz", ".an-extension-that-is-none"] {
+                let kept = harmless(&format!("{}{extension}", char.repeat(1_000))).unwrap();
+                assert!(kept.len() <= 255 && kept.len() > 100, "{}", kept.len());
+                let is_short = extension.rsplit('.').next().unwrap().len() < 10 && !extension.is_empty();
+                assert_eq!(kept.contains('.'), is_short, "{kept}");
+            }
+        }
+        for name in ["con".to_owned() + &" ".repeat(500) + ".txt", format!("{}.{}", "x".repeat(184), " .".repeat(300))]
+        {
+            let kept = harmless(&name).unwrap();
+            assert!(kept.len() <= 255 && !kept.ends_with([' ', '.']), "{kept}");
+        }
+        let device = harmless(&format!("nul.{}", "x".repeat(300))).unwrap();
+        assert!(device.starts_with("_nul.") && device.len() <= 255, "{device}");
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     Download, Downloaded, Error, ErrorKind, Progress,
-    fetch::Fetch,
+    fetch::{Coding, Fetch},
     file_name,
     sha256::Hasher,
     unpack::{Trouble, Unpack},
@@ -14,8 +14,14 @@ use crate::{
 pub(crate) struct Pieces {
     download: Download,
     fetch: Fetch,
+    /// Takes off the encoding in which it came, if there is one.
+    decode: Option<Unpack>,
+    /// What has come and is not decoded yet.
+    encoded: Bytes,
+    /// All has come.
+    fetched: bool,
     unpack: Option<Unpack>,
-    /// What has come and is not unpacked yet.
+    /// What is decoded and not unpacked yet.
     input: Bytes,
     hasher: Hasher,
     size: u64,
@@ -30,6 +36,9 @@ impl Pieces {
         Self {
             download,
             fetch,
+            decode: None,
+            encoded: Bytes::new(),
+            fetched: false,
             unpack,
             input: Bytes::new(),
             hasher: Hasher::default(),
@@ -46,11 +55,8 @@ impl Pieces {
         }
         while !self.ended {
             let piece = if self.input.is_empty() {
-                match self.fetch.next().await? {
-                    Some(piece) => {
-                        self.tell();
-                        self.unpacked(piece)?
-                    }
+                match self.decoded().await? {
+                    Some(piece) => self.unpacked(piece)?,
                     None => self.end()?,
                 }
             } else {
@@ -69,6 +75,39 @@ impl Pieces {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The next piece without the encoding in which it came, perhaps an empty one; `None` at the end.
+    async fn decoded(&mut self) -> Result<Option<Bytes>, Error> {
+        if self.fetched {
+            return Ok(None);
+        }
+        if self.encoded.is_empty() {
+            let piece = self.fetch.next().await?;
+            if piece.is_some() {
+                self.tell();
+            }
+            if self.fetch.coding() == Coding::Identity {
+                return Ok(piece);
+            }
+            let limit = self.download.limit;
+            let decode = self.decode.get_or_insert_with(|| Unpack::strict(limit));
+            match piece {
+                Some(piece) => self.encoded = piece,
+                None => {
+                    self.fetched = true;
+                    let last = decode.end().map_err(|trouble| self.not_unpacked(trouble))?;
+                    return Ok(Some(last).filter(|last| !last.is_empty()));
+                }
+            }
+        }
+        let Some(decode) = &mut self.decode else { return Ok(Some(std::mem::take(&mut self.encoded))) };
+        let piece = decode.step(&mut self.encoded).map_err(|trouble| self.not_unpacked(trouble))?;
+        if self.decode.as_ref().is_some_and(|decode| decode.name().is_some()) {
+            // The store calls the machine's own gzip, which has the file's name, an encoding: it is off already.
+            self.unpack = None;
+        }
+        Ok(Some(piece))
     }
 
     /// What comes of a piece, and of what was left of those before.
@@ -110,7 +149,8 @@ impl Pieces {
     }
 
     pub(crate) fn downloaded(&self) -> Downloaded {
-        let name = self.unpack.as_ref().and_then(Unpack::name).map(file_name::decoded);
+        let name = self.unpack.as_ref().and_then(Unpack::name);
+        let name = name.or_else(|| self.decode.as_ref()?.name()).map(file_name::decoded);
         Downloaded { size: self.size, sha256: self.hasher.so_far(), name }
     }
 }

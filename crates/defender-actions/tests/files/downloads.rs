@@ -98,18 +98,18 @@ async fn a_part_of_something_else_is_refused() {
         (&[][..], "another part"),
         (&[("content-range", "bytes 2000-4999/6000")][..], "its size is another"),
         (&[("content-range", "bytes 2000-4999/5000"), ("etag", "\"two\"")][..], "it has been replaced"),
-        (&[("content-range", "bytes 2000-4998/5000"), ("etag", "\"one\"")][..], ""),
     ] {
         let store = Store::new([good(all.clone(), Some(2_000)), always(206, headers, rest.clone())]);
-        if why.is_empty() {
-            // A shorter part than was asked for is taken up again.
-            let mut headers = Vec::new();
-            store.run(store.action().package().write_to(&mut headers)).await.unwrap();
-            continue;
-        }
         let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
         assert!(text.contains(why), "{text}");
     }
+    // A shorter part than was asked for is taken up again.
+    let shorter = &[("content-range", "bytes 2000-4998/5000"), ("etag", "\"one\"")];
+    let shorter = always(206, shorter, all.slice(2_000..4_999));
+    let store = Store::new([good(all.clone(), Some(2_000)), shorter, good(all.clone(), None)]);
+    let mut written = Vec::new();
+    store.run(store.action().package().write_to(&mut written)).await.unwrap();
+    assert_eq!(written, all);
     // It was replaced: the store gives the new one from its start.
     let replaced = always(200, &[("etag", "\"two\""), ("content-length", "5000")], content(5_000));
     let store = Store::new([good(all.clone(), Some(2_000)), replaced]);
@@ -156,13 +156,179 @@ async fn progress_is_told_piece_by_piece() {
     assert_eq!(*seen.lock().unwrap(), [(1_000, Some(2_500)), (2_000, Some(2_500)), (2_500, Some(2_500))]);
 }
 
+fn gzip(content: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(content).unwrap();
+    packed.finish().unwrap()
+}
+
 #[tokio::test]
-async fn what_is_stored_comes_as_it_is_stored() {
-    // Whatever the store says of its encoding: a hash is of what is stored.
-    let store = Store::new([always(200, &[("content-encoding", "gzip")], "\u{1f}no gzip at all")]);
+async fn encoding_is_taken_off_or_refused() {
+    let all = content(5_000);
+    for coding in ["gzip", "GZIP", "x-gzip", "identity, gzip"] {
+        let headers: &'static [_] = vec![("content-encoding", coding)].leak();
+        let store = Store::new([always(200, headers, gzip(&all))]);
+        let mut written = Vec::new();
+        let download = store.action().package().expect_sha256(hash(&all));
+        let done = store.run(download.write_to(&mut written)).await.unwrap();
+        assert_eq!((written.as_slice(), done.size()), (&all[..], 5_000), "{coding}");
+    }
+    for coding in ["identity", ""] {
+        let headers: &'static [_] = vec![("content-encoding", coding)].leak();
+        let store = Store::new([always(200, headers, all.clone())]);
+        let mut written = Vec::new();
+        store.run(store.action().package().write_to(&mut written)).await.unwrap();
+        assert_eq!(written, all);
+    }
+    for coding in ["br", "zstd", "deflate", "compress", "gzip, gzip", "br, gzip", "aws-chunked"] {
+        let headers: &'static [_] = vec![("content-encoding", coding)].leak();
+        let store = Store::new([always(200, headers, gzip(&gzip(&all)))]);
+        let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
+        assert!(text.contains(&format!("`{coding}`")) && store.asked().len() == 1, "{text}");
+    }
+    let lines = &[("content-encoding", "gzip"), ("content-encoding", "br")];
+    ends_as(ErrorKind::Corrupt, &Store::new([always(200, lines, gzip(&all))]), |download| download).await;
+    let headers = &[("content-encoding", "gzip")];
+    for body in [&b"PK no gzip at all"[..], b"\x1f", &gzip(&all)[..3_000], &[gzip(&all), b"more".to_vec()].concat()] {
+        ends_as(ErrorKind::Corrupt, &Store::new([always(200, headers, body.to_vec())]), |download| download).await;
+    }
+    let bomb = Store::new([always(200, headers, gzip(&[0; 1_000_000]))]);
+    ends_as(ErrorKind::TooLarge, &bomb, |download| download.limit(100_000)).await;
+    let members = Store::new([always(200, headers, [gzip(&all[..1_000]), gzip(&all[1_000..])].concat())]);
     let mut written = Vec::new();
-    store.run(store.action().package().write_to(&mut written)).await.unwrap();
-    assert_eq!(written, "\u{1f}no gzip at all".as_bytes());
+    store_written(&members, &mut written).await;
+    assert_eq!(written, all);
+}
+
+async fn store_written(store: &Store, written: &mut Vec<u8>) {
+    store.run(store.action().package().write_to(written)).await.unwrap();
+}
+
+#[tokio::test]
+async fn encoding_that_changes_on_the_way_is_refused() {
+    let all = content(5_000);
+    let encoded = always(200, &[("content-encoding", "gzip"), ("etag", "\"one\"")], gzip(&all));
+    let store = Store::new([good(all, Some(2_000)), encoded]);
+    let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
+    assert!(text.contains("encoded otherwise"), "{text}");
+}
+
+#[tokio::test]
+async fn encoded_download_is_resumed() {
+    let (all, packed) = (content(50_000), gzip(&content(50_000)));
+    let encoded = |breaks| -> Answering {
+        let good = good(packed.clone().into(), breaks);
+        Box::new(move |request| {
+            let mut response = good(request);
+            response.headers_mut().insert(header::CONTENT_ENCODING, "gzip".parse().unwrap());
+            response
+        })
+    };
+    let store = Store::new([encoded(Some(20_000)), encoded(None)]);
+    let mut written = Vec::new();
+    store_written(&store, &mut written).await;
+    assert_eq!(written, all);
+    assert_eq!(store.ranges(), ["", "bytes=20000-"]);
+}
+
+#[tokio::test]
+async fn part_that_was_not_asked_for_is_refused() {
+    let all = content(5_000);
+    for headers in [
+        &[("content-range", "bytes 0-4999/5000"), ("etag", "\"one\"")][..],
+        &[("content-range", "bytes 0-9/*")],
+        &[("content-range", "bytes 0-999/5000")],
+        &[],
+    ] {
+        let store = Store::new([always(206, headers, all.clone())]);
+        let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
+        assert!(text.contains("the whole was asked for") && store.asked().len() == 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn part_of_unknown_whole_is_refused() {
+    let all = content(5_000);
+    let unsized_tag = |all: &bytes::Bytes| -> Answering {
+        let all = all.clone();
+        Box::new(move |_| {
+            http::Response::builder().header(header::ETAG, "\"one\"").body(pieces(all.clone(), Some(2_000))).unwrap()
+        })
+    };
+    for range in ["bytes 2000-2999/*", "bytes 2000-4999/*"] {
+        let headers: &'static [_] = vec![("content-range", range), ("etag", "\"one\"")].leak();
+        let store = Store::new([unsized_tag(&all), always(206, headers, all.slice(2_000..))]);
+        let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
+        assert!(text.contains("how long the whole is"), "{text}");
+    }
+    // Where the first response said how long it is, the star takes nothing away.
+    let headers = &[("content-range", "bytes 2000-4999/*"), ("etag", "\"one\"")];
+    let store = Store::new([good(all.clone(), Some(2_000)), always(206, headers, all.slice(2_000..))]);
+    let mut written = Vec::new();
+    store_written(&store, &mut written).await;
+    assert_eq!(written, all);
+    // More than the part that was announced, and less than the whole.
+    let headers = &[("content-range", "bytes 2000-2999/5000"), ("etag", "\"one\"")];
+    let store = Store::new([good(all.clone(), Some(2_000)), always(206, headers, all.slice(2_000..))]);
+    let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
+    assert!(text.contains("more came than the part"), "{text}");
+}
+
+#[tokio::test]
+async fn download_without_validator_is_read_again_and_compared() {
+    let all = content(5_000);
+    let mut other = all.to_vec();
+    other[7] ^= 1;
+    for (second, fine) in [(all.clone(), true), (other.into(), false)] {
+        for tag in [&[("content-length", "5000")][..], &[("content-length", "5000"), ("etag", "W/\"weak\"")]] {
+            let broken: Answering = {
+                let all = all.clone();
+                Box::new(move |_| {
+                    let response = http::Response::builder();
+                    let response = tag.iter().fold(response, |response, (name, value)| response.header(*name, *value));
+                    response.body(pieces(all.clone(), Some(2_500))).unwrap()
+                })
+            };
+            let store = Store::new([broken, always(200, tag, second.clone())]);
+            let mut written = Vec::new();
+            let outcome = store.run(store.action().package().write_to(&mut written)).await;
+            assert_eq!(store.ranges(), ["", ""], "no part is asked for");
+            assert_eq!(outcome.map_err(|error| error.kind()).err(), (!fine).then_some(ErrorKind::Corrupt));
+            assert!(!fine || written == all);
+        }
+    }
+    // The first response had a validator, and the part has none: it may be of another file.
+    let part = always(206, &[("content-range", "bytes 2000-4999/5000")], content(3_000));
+    let store = Store::new([good(all.clone(), Some(2_000)), part, good(all.clone(), None)]);
+    let mut written = Vec::new();
+    store_written(&store, &mut written).await;
+    assert_eq!(written, all);
+    assert_eq!(store.ranges(), ["", "bytes=2000-", ""]);
+}
+
+#[tokio::test]
+async fn web_page_is_no_package() {
+    for kind in ["text/html", "Text/HTML; charset=utf-8"] {
+        let headers: &'static [_] = vec![("content-type", kind)].leak();
+        let store = Store::new([always(200, headers, "<html>Sign in to the guest network</html>")]);
+        let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
+        assert!(text.contains("proxy or portal"), "{text}");
+    }
+    // A page that a machine had, as the store gives it.
+    let headers = &[("content-type", "text/html"), ("x-ms-blob-type", "BlockBlob")];
+    let store = Store::new([always(200, headers, "<html></html>")]);
+    store_written(&store, &mut Vec::new()).await;
+}
+
+#[tokio::test]
+async fn other_successes_are_not_the_file() {
+    for status in [201, 202, 203, 204, 205, 207, 226] {
+        let store = Store::new([always(status, &[], content(10))]);
+        let folder = Folder::new();
+        store.run(store.action().package().save_as(folder.0.join("p"))).await.unwrap_err();
+        assert!(folder.names().is_empty(), "{status}");
+    }
 }
 
 #[tokio::test]
