@@ -1,11 +1,17 @@
 //! An application that asks for itself, however it proves who it is.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Context, Error, TokenCredential, TokenRequest,
+    AccessToken, Context, EntraError, Error, TokenCredential, TokenRequest,
     oauth::{Proof, TokenEndpoint},
     registration::Registration,
     secret::Secret,
@@ -43,7 +49,8 @@ pub(crate) fn connect(
     (registration, proving): (Registration, Proving),
 ) -> Result<Arc<dyn TokenCredential>, Error> {
     let endpoint = TokenEndpoint::new(context, &registration.tenant, registration.authority.as_deref())?;
-    Ok(context.cached(Application { client_id: registration.client_id, proving, endpoint }))
+    let granted = AtomicBool::new(false);
+    Ok(context.cached(Application { client_id: registration.client_id, proving, endpoint, granted }))
 }
 
 #[derive(Debug)]
@@ -51,17 +58,43 @@ struct Application {
     client_id: String,
     proving: Proving,
     endpoint: TokenEndpoint,
+    /// Whether it has had a token, so that the trust in it has spread.
+    granted: AtomicBool,
 }
+
+impl Application {
+    /// How long to wait before another attempt after `error`, where that may be of a trust that is still spreading: a federated
+    /// credential takes a while to be known everywhere. `waited` so far, a minute at most.
+    fn while_trust_spreads(&self, error: &Error, waited: Duration) -> Option<Duration> {
+        let is_new = matches!(self.proving, Proving::File(_)) && !self.granted.load(Ordering::Relaxed);
+        let unknown = error.entra().is_some_and(EntraError::is_new_trust);
+        let wait = if waited < Duration::from_secs(15) { 5 } else { 15 };
+        (is_new && unknown && waited < SPREADING).then(|| Duration::from_secs(wait))
+    }
+}
+
+/// How long the first token of a federated credential is asked for. Its own limit, since the API's call may have less time.
+const SPREADING: Duration = Duration::from_secs(60);
 
 #[async_trait]
 impl TokenCredential for Application {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let mut tries = self.endpoint.tries();
+        let mut waited = Duration::ZERO;
         loop {
             let proof = self.proving.proof(&self.endpoint)?;
             match self.endpoint.client_credentials(&self.client_id, &proof, ask.claims.as_deref()).await {
-                Err(error) => tries.after(error).await?,
-                granted => return granted,
+                Err(error) => match self.while_trust_spreads(&error, waited) {
+                    Some(wait) => {
+                        self.endpoint.clock().sleep(wait).await;
+                        waited = waited.saturating_add(wait);
+                    }
+                    None => tries.after(error).await?,
+                },
+                granted => {
+                    self.granted.store(true, Ordering::Relaxed);
+                    return granted;
+                }
             }
         }
     }

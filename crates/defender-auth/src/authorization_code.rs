@@ -57,7 +57,7 @@ impl AuthorizationCodeCredential {
     /// send one.
     #[must_use]
     pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
-        self.person.secret = Some(Secret::new(secret));
+        self.person.secret = Some(Secret::trimmed(secret));
         self
     }
 

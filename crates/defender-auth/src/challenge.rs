@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::base64_text::decoded;
+use crate::{base64_text::decoded, json};
 
 /// The claims that an API demands with its 401, as JSON: what [`TokenRequest::claims`](crate::TokenRequest::claims) takes.
 ///
@@ -39,8 +39,8 @@ pub fn claims_challenge(www_authenticate: &str) -> Option<String> {
         };
         let (value, after) = value_of(value);
         if is_bearer && word.eq_ignore_ascii_case("claims") {
-            let json = String::from_utf8(decoded(&value)?).ok()?;
-            return serde_json::from_str::<Map<String, Value>>(&json).is_ok().then_some(json);
+            let bytes = decoded(&value)?;
+            return json::read::<Map<String, Value>>(&bytes).map(|_| json::text(&bytes).as_str().to_owned());
         }
         rest = after;
     }

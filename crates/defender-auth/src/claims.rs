@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::base64_text::decoded;
+use crate::{base64_text::decoded, json};
 
 /// No token of Entra's is longer; what is, is not read.
 const LONGEST: usize = 1 << 20;
@@ -61,7 +61,7 @@ impl Claims {
         if claims.len() > LONGEST {
             return None;
         }
-        let Value::Object(claims) = serde_json::from_slice(&decoded(claims)?).ok()? else { return None };
+        let Value::Object(claims) = json::read(&decoded(claims)?)? else { return None };
         Some(Self {
             audience: words(&claims, "aud").into_iter().next(),
             tenant: text(&claims, "tid"),

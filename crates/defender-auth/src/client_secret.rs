@@ -27,7 +27,7 @@ impl ClientSecretCredential {
     /// The application `client_id` in `tenant` (an id or a domain) with the secret's *value*, which is not its id.
     #[must_use]
     pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self { registration: Registration::new(tenant, client_id), secret: Secret::new(secret) }
+        Self { registration: Registration::new(tenant, client_id), secret: Secret::trimmed(secret) }
     }
 
     /// The same application in another tenant: that of a customer, who has consented to it. One description serves for many;
@@ -51,7 +51,7 @@ impl ClientSecretCredential {
 
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
         let (registration, secret) = Registration::from_environment(environment, SECRET)?;
-        Ok(Self { registration, secret: Secret::new(secret) })
+        Ok(Self { registration, secret: Secret::trimmed(secret) })
     }
 
     /// The application, and what proves who it is.

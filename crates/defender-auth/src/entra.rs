@@ -108,6 +108,20 @@ impl EntraError {
         matches!(self.error.as_str(), "invalid_grant" | "interaction_required" | "login_required" | "consent_required")
     }
 
+    /// Whether a person was asked and said no. Conditional Access forbids with the same word, and another number.
+    pub(crate) fn is_declined(&self) -> bool {
+        match self.error.as_str() {
+            "authorization_declined" => true,
+            "access_denied" => !matches!(self.aadsts(), Some(53_000..=53_999 | 530_000..=530_999 | 50_105)),
+            _ => self.aadsts() == Some(65_004),
+        }
+    }
+
+    /// Whether a federated credential is not known, as one that was made a moment ago is not everywhere.
+    pub(crate) fn is_new_trust(&self) -> bool {
+        matches!(self.aadsts(), Some(70_021 | 700_211 | 700_213))
+    }
+
     /// What to do about it, for the commonest. The number is a hint for people.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
@@ -120,6 +134,7 @@ impl EntraError {
             500_011 => "the tenant does not know this audience; check audience and cloud",
             70_011 | 1_002_012 => "the scope is not valid; it must be the audience followed by `/.default`",
             650_057 => "add the API to the application's permissions",
+            65_004 => "the person declined to consent; ask again when they agree",
             65_001 => "an administrator must grant consent to the application's permissions",
             7_000_218 => "give the application a secret or a certificate, or allow public client flows on it",
             700_025 => "a public client has no secret; leave the secret out",
@@ -232,11 +247,12 @@ mod tests {
 
     #[test]
     fn each_of_the_common_numbers_has_advice() {
-        let common: [u32; 48] = [
-            7_000_215, 7_000_222, 700_016, 7_000_112, 90_002, 900_023, 500_011, 70_011, 1_002_012, 650_057, 65_001,
-            7_000_218, 700_025, 700_027, 700_024, 70_021, 700_211, 700_212, 700_213, 7_002_138, 50_013, 500_131,
-            500_133, 50_011, 501_481, 54_005, 50_076, 50_079, 53_003, 53_000, 50_194, 50_020, 50_105, 50_173, 70_008,
-            700_082, 70_043, 70_016, 70_018, 70_019, 70_020, 50_196, 50_033, 90_006, 90_024, 90_033, 700_021, 700_023,
+        let common: [u32; 49] = [
+            65_004, 7_000_215, 7_000_222, 700_016, 7_000_112, 90_002, 900_023, 500_011, 70_011, 1_002_012, 650_057,
+            65_001, 7_000_218, 700_025, 700_027, 700_024, 70_021, 700_211, 700_212, 700_213, 7_002_138, 50_013,
+            500_131, 500_133, 50_011, 501_481, 54_005, 50_076, 50_079, 53_003, 53_000, 50_194, 50_020, 50_105, 50_173,
+            70_008, 700_082, 70_043, 70_016, 70_018, 70_019, 70_020, 50_196, 50_033, 90_006, 90_024, 90_033, 700_021,
+            700_023,
         ];
         for number in common {
             for json in [

@@ -1,6 +1,6 @@
 //! Variables of the environment, as the Azure SDKs name them.
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, secret::trimmed};
 
 pub(crate) const TENANT: &str = "AZURE_TENANT_ID";
 pub(crate) const CLIENT: &str = "AZURE_CLIENT_ID";
@@ -54,7 +54,7 @@ impl Environment {
 
     /// The value of a variable that is set, and not blank.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        (self.0)(name).ok().flatten().filter(|value| !value.trim().is_empty())
+        (self.0)(name).ok().flatten().filter(|value| !trimmed(value).is_empty())
     }
 
     /// Whether it is set to something, if only to what is no text.

@@ -51,10 +51,29 @@ pub enum ErrorKind {
     ///
     /// *Was it sent?* No token was asked for. *What to do:* ask again, with the person there.
     SignIn,
+    /// The person who was asked to sign in declined.
+    ///
+    /// *Was it sent?* No token was asked for. *What to do:* ask again only when the person agrees; asking at once only asks
+    /// them again.
+    Declined,
     /// A credential, a store or a program of somebody else's failed in its own way.
     ///
     /// *Was it sent?* That is theirs to say. *What to do:* look at the message and the cause.
     Other,
+}
+
+impl ErrorKind {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Configuration => "the credential is not set up rightly",
+            Self::Transport => "the token endpoint was not reached",
+            Self::Refused => "the token was refused",
+            Self::Response => "the token endpoint's answer is not a token",
+            Self::SignIn => "nobody has signed in",
+            Self::Declined => "the person declined the sign-in",
+            Self::Other => "there is no token",
+        }
+    }
 }
 
 impl Error {
@@ -95,7 +114,8 @@ impl Error {
     /// What the endpoint said.
     pub(crate) fn refused(entra: EntraError) -> Self {
         let passing = matches!(entra.error(), "temporarily_unavailable" | "server_error");
-        Self::new(ErrorKind::Refused).with(|inner| inner.entra = Some(entra)).retryable(passing)
+        let kind = if entra.is_declined() { ErrorKind::Declined } else { ErrorKind::Refused };
+        Self::new(kind).with(|inner| inner.entra = Some(entra)).retryable(passing)
     }
 
     /// The exchange ended so. What was wrong with the request itself would be wrong again.
@@ -166,16 +186,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(entra) = &self.0.entra {
-            return write!(f, "the token was refused: {entra}");
+            let what = if self.0.kind == ErrorKind::Declined { ErrorKind::Declined } else { ErrorKind::Refused };
+            return write!(f, "{}: {entra}", what.words());
         }
-        f.write_str(match self.0.kind {
-            ErrorKind::Configuration => "the credential is not set up rightly",
-            ErrorKind::Transport => "the token endpoint was not reached",
-            ErrorKind::Refused => "the token was refused",
-            ErrorKind::Response => "the token endpoint's answer is not a token",
-            ErrorKind::SignIn => "nobody has signed in",
-            ErrorKind::Other => "there is no token",
-        })?;
+        f.write_str(self.0.kind.words())?;
         if self.0.context.is_empty() { Ok(()) } else { write!(f, ": {}", self.0.context) }
     }
 }

@@ -23,6 +23,7 @@ mod environment;
 mod environment_credential;
 mod error;
 mod expiry;
+mod json;
 #[cfg(feature = "browser")]
 mod loopback;
 mod managed_identity;

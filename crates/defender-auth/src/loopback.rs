@@ -34,6 +34,12 @@ impl Loopback {
         let failed = |source: std::io::Error| {
             Error::new(ErrorKind::SignIn).context("there is no port on 127.0.0.1 for the browser").caused_by(source)
         };
+        if tokio::runtime::Handle::try_current().is_err() {
+            // Outside of it, tokio would panic.
+            return Err(
+                Error::new(ErrorKind::Configuration).context("a browser comes back inside a tokio runtime only")
+            );
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         Ok(Self { listener, port })

@@ -40,14 +40,14 @@ impl OnBehalfOfCredential {
     /// An application with a secret, and the token with which its user called it, without `Bearer `.
     #[must_use]
     pub fn with_secret(application: ClientSecretCredential, user_token: impl Into<String>) -> Self {
-        Self { application: Application::Secret(application), user: Secret::new(user_token) }
+        Self { application: Application::Secret(application), user: Secret::trimmed(user_token) }
     }
 
     /// An application with a certificate, and the token with which its user called it, without `Bearer `.
     #[cfg(feature = "certificate")]
     #[must_use]
     pub fn with_certificate(application: crate::ClientCertificateCredential, user_token: impl Into<String>) -> Self {
-        Self { application: Application::Certificate(Box::new(application)), user: Secret::new(user_token) }
+        Self { application: Application::Certificate(Box::new(application)), user: Secret::trimmed(user_token) }
     }
 }
 

@@ -34,7 +34,7 @@ impl RefreshTokenCredential {
     /// The secret of a confidential client. A public client has none, and must not send one.
     #[must_use]
     pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
-        self.0.secret = Some(Secret::new(secret));
+        self.0.secret = Some(Secret::trimmed(secret));
         self
     }
 

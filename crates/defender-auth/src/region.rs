@@ -23,11 +23,13 @@ pub enum Region {
     Swa,
     /// India.
     Ina,
+    /// United Arab Emirates (inferred from its name; the page prints the host alone).
+    Aea,
 }
 
 impl Region {
     /// Every region.
-    pub const ALL: [Self; 6] = [Self::Us, Self::Eu, Self::Uk, Self::Au, Self::Swa, Self::Ina];
+    pub const ALL: [Self; 7] = [Self::Us, Self::Eu, Self::Uk, Self::Au, Self::Swa, Self::Ina, Self::Aea];
 
     /// Where the API is, without the prefix `/api`.
     #[must_use]
@@ -39,6 +41,7 @@ impl Region {
             Self::Au => "https://au.api.security.microsoft.com",
             Self::Swa => "https://swa.api.security.microsoft.com",
             Self::Ina => "https://ina.api.security.microsoft.com",
+            Self::Aea => "https://aea.api.security.microsoft.com",
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     Error, ErrorKind,
     environment::{AUTHORITY, CLIENT, Environment, TENANT},
+    secret::trimmed,
 };
 
 /// An application in a tenant, as a description of a credential names it.
@@ -22,7 +23,12 @@ impl Registration {
     /// What the environment names, and the value of `besides`, which it must name too.
     pub(crate) fn from_environment(environment: &Environment, besides: &'static str) -> Result<(Self, String), Error> {
         let [tenant, client_id, besides] = environment.all([TENANT, CLIENT, besides])?;
-        Ok((Self { authority: environment.get(AUTHORITY), ..Self::new(tenant, client_id) }, besides))
+        // A variable that was filled from a file may end with a newline.
+        let (tenant, client_id) = (trimmed(&tenant), trimmed(&client_id));
+        Ok((
+            Self { authority: environment.get(AUTHORITY), ..Self::new(tenant, client_id) },
+            trimmed(&besides).to_owned(),
+        ))
     }
 
     /// Refuses what cannot ask for itself: an application's token is of one tenant.

@@ -16,6 +16,13 @@ impl Secret {
         Self(Zeroizing::new(text.into()))
     }
 
+    /// A secret as a person or a mounted file gives it: with a newline, a blank or a byte order mark around it, which none
+    /// has.
+    pub(crate) fn trimmed(text: impl Into<String>) -> Self {
+        let given = Self::new(text);
+        Self::new(trimmed(given.reveal()))
+    }
+
     /// The text itself. Each use of this is a place from which it could leak.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
@@ -35,6 +42,11 @@ impl Secret {
     }
 }
 
+/// The text without what stands around it in a file.
+pub(crate) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|char: char| char.is_whitespace() || char.is_control() || char == '\u{feff}')
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(REDACTED)
@@ -48,6 +60,14 @@ mod tests {
     #[test]
     fn debug_shows_nothing_of_it() {
         assert_eq!(format!("{:?} {:#?}", Secret::new("canary"), Secret::new("canary")), "<redacted> <redacted>");
+    }
+
+    #[test]
+    fn what_stands_around_a_secret_in_a_file_is_no_part_of_it() {
+        for text in ["s e", "s e\n", "s e\r\n", "\u{feff}s e\n\n", " s e\t", "\0s e\0"] {
+            assert_eq!(Secret::trimmed(text).reveal(), "s e", "{text:?}");
+        }
+        assert_eq!(Secret::trimmed(" \n").reveal(), "");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::{AccessToken, Error, TokenCredential, TokenRequest};
+use crate::{AccessToken, Error, TokenCredential, TokenRequest, secret::Secret};
 
 /// A token that was got elsewhere and is handed in: for tests, and for a first try with a token from a portal.
 ///
@@ -21,7 +21,8 @@ impl StaticCredential {
     /// The token's text, without `Bearer `.
     #[must_use]
     pub fn new(token: impl Into<String>) -> Self {
-        Self(AccessToken::new(token, Timestamp::MAX))
+        let token = Secret::trimmed(token);
+        Self(AccessToken::new(token.reveal(), Timestamp::MAX))
     }
 }
 

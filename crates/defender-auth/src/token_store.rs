@@ -19,7 +19,7 @@ impl RefreshToken {
     /// The token's text.
     #[must_use]
     pub fn new(secret: impl Into<String>) -> Self {
-        Self(Arc::new(Secret::new(secret)))
+        Self(Arc::new(Secret::trimmed(secret)))
     }
 
     /// The text itself, for a store of one's own.

@@ -48,6 +48,10 @@ pub(super) async fn run(program: &Path, arguments: &[String]) -> Result<Finished
         io::ErrorKind::NotFound => missing(),
         _ => Error::new(ErrorKind::Other).context("the Azure CLI could not be run").caused_by(source),
     };
+    if tokio::runtime::Handle::try_current().is_err() {
+        // Outside of it, tokio would panic.
+        return Err(Error::new(ErrorKind::Configuration).context("the Azure CLI is run inside a tokio runtime only"));
+    }
     let mut child = Command::new(program)
         .args(arguments)
         .env("AZURE_CORE_NO_COLOR", "true")

@@ -6,7 +6,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::launch::{Finished, missing};
-use crate::{AccessToken, Error, ErrorKind, entra::shown, expiry, secret::Secret};
+use crate::{AccessToken, Error, ErrorKind, entra::shown, expiry, json, secret::Secret};
 
 /// No `Debug`: it holds the token.
 #[derive(Deserialize)]
@@ -27,8 +27,7 @@ pub(super) fn token(finished: &Finished, now: Timestamp) -> Result<AccessToken, 
         return Err(failure(finished.code, &String::from_utf8_lossy(&finished.stderr), &printed));
     }
     let wrong = |what: &str| Error::new(ErrorKind::Response).context(format!("of the Azure CLI: {what}"));
-    // The cause is left out: it may quote what was printed.
-    let printed: Printed = serde_json::from_slice(&finished.stdout).map_err(|_| wrong("it is not what is known"))?;
+    let printed: Printed = json::find(&finished.stdout).ok_or_else(|| wrong("it is not what is known"))?;
     let secret = Secret::new(printed.access_token);
     let seconds = expiry::seconds(&printed.expires_on).and_then(|seconds| i64::try_from(seconds).ok());
     let ends = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or_else(|| {
@@ -50,19 +49,92 @@ fn printed(stdout: &[u8]) -> Vec<Secret> {
 }
 
 fn failure(code: Option<i32>, stderr: &str, printed: &[Secret]) -> Error {
-    if code == Some(127) || stderr.contains("is not recognized") {
+    // `cmd.exe` says 9009 of a program that it does not find, and shells say 127.
+    if matches!(code, Some(127 | 9009)) || stderr.contains("is not recognized as an internal or external command") {
         return missing();
     }
-    if stderr.contains("az login") || stderr.contains("az account set") {
-        return Error::new(ErrorKind::SignIn).context("run `az login` first");
+    let told = redacted(&Secret::without(json::without_escapes(stderr), printed));
+    if let Some(advice) = sign_in_advice(&told) {
+        return Error::new(ErrorKind::SignIn).context(advice);
     }
-    let code = code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-    let told = shown(&redacted(&Secret::without(stderr.to_owned(), printed)));
-    Error::new(ErrorKind::Other).context(format!("the Azure CLI ended with {code}: {told}"))
+    let code = code.map_or_else(|| "a signal".to_owned(), |code| exit_code(code, cfg!(windows)));
+    Error::new(ErrorKind::Other).context(format!("the Azure CLI ended with {code}: {}", shown(&told)))
+}
+
+/// An exit code as the system shows it: Windows has unsigned ones, such as 3221225786 where a person pressed Ctrl+C.
+fn exit_code(code: i32, on_windows: bool) -> String {
+    if on_windows { format!("exit code {}", code.cast_unsigned()) } else { format!("exit code {code}") }
+}
+
+/// What the program advises where a person has to sign in: its own command, since that has the scope, the tenant or the claims
+/// that a plain `az login` lacks; and why, such as a second factor that is wanted.
+fn sign_in_advice(told: &str) -> Option<String> {
+    let at = ["az login", "az account set"].iter().filter_map(|command| told.find(command)).min()?;
+    // The program names the command last. Of a long text, the end matters.
+    let why: String = told.get(..at).unwrap_or_default().chars().take(300).collect();
+    let command: String = told.get(at..).unwrap_or_default().chars().take(500).collect();
+    let (why, command) = (shown(why.trim()), shown(command.trim()));
+    Some(if command.starts_with("az login --") || command.starts_with("az account set") {
+        format!("the Azure CLI says: {why} {command}")
+    } else {
+        format!("run `az login` first; the Azure CLI says: {why} {command}")
+    })
 }
 
 /// The text without words that are long enough to be a token.
 fn redacted(text: &str) -> String {
     let word = |word| if str::len(word) > 60 || word.contains("eyJ") { "<redacted>" } else { word };
     text.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_code_is_shown_as_the_system_shows_it() {
+        for (code, on_windows, shown) in [
+            (1, false, "exit code 1"),
+            (1, true, "exit code 1"),
+            (-1_073_741_510, true, "exit code 3221225786"),
+            (-1, true, "exit code 4294967295"),
+            (-1, false, "exit code -1"),
+        ] {
+            assert_eq!(exit_code(code, on_windows), shown);
+        }
+    }
+
+    #[test]
+    fn advice_of_the_program_is_kept() {
+        for (stderr, words) in [
+            ("Please run 'az login' to setup account.", "run `az login` first"),
+            (
+                "ERROR: AADSTS50076: Due to a configuration change, you must use multi-factor authentication.\n\
+                 Interactive authentication is needed. Please run:\naz login --scope https://api.securitycenter.microsoft.com/.default",
+                "multi-factor authentication. Interactive authentication is needed. Please run: az login --scope \
+                 https://api.securitycenter.microsoft.com/.default",
+            ),
+            (
+                "Run the command below to authenticate:\naz login --tenant \"contoso.com\" --scope \"x\"",
+                "az login --tenant \"contoso.com\" --scope \"x\"",
+            ),
+            (
+                "The subscription of 'x' doesn't exist. Use: az account set --subscription NAME",
+                "az account set --subscription NAME",
+            ),
+            (
+                "\u{1b}[31mERROR:\u{1b}[0m Run:\naz login --claims-challenge \"eyJhY2Nlc3MiOnt9fQ==\"",
+                "az login --claims-challenge <redacted>",
+            ),
+        ] {
+            let error = failure(Some(1), stderr, &[]);
+            assert_eq!(error.kind(), ErrorKind::SignIn);
+            assert!(error.to_string().contains(words) && !error.to_string().contains(['\n', '\u{1b}']), "{error}");
+        }
+        for (code, stderr) in
+            [(Some(9009), ""), (Some(127), ""), (Some(1), "'az' is not recognized as an internal or external command")]
+        {
+            assert!(failure(code, stderr, &[]).to_string().contains("install-azure-cli"));
+        }
+    }
 }

@@ -113,7 +113,10 @@ impl ClientCertificateCredential {
                 .caused_by(source)
         })?;
         let mut credential = Self { registration, ..Self::new("", "", pem) };
-        credential.password = environment.get(CERTIFICATE_PASSWORD).map(Secret::new);
+        credential.password = environment.get(CERTIFICATE_PASSWORD).map(|password| {
+            // A blank may be a part of a password; the end of a line is not.
+            Secret::new(Secret::new(password).reveal().trim_end_matches(['\r', '\n']))
+        });
         credential.send_chain =
             environment.get(CERTIFICATE_CHAIN).is_some_and(|set| set == "1" || set.eq_ignore_ascii_case("true"));
         Ok(credential)

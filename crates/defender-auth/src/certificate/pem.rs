@@ -11,10 +11,15 @@ fn wrong(what: &str) -> Error {
     Error::new(ErrorKind::Configuration).context(what)
 }
 
+/// The text without the byte order mark that some editors put before it, which would hide the first block.
+fn text(pem: &Secret) -> &str {
+    pem.reveal().trim_start_matches('\u{feff}')
+}
+
 /// Every certificate in `pem`, in its order.
 pub(super) fn certificates(pem: &Secret) -> Result<Vec<CertificateDer<'static>>, Error> {
     // The cause is left out: nothing that was made from text with a key in it goes into an error.
-    let found = CertificateDer::pem_slice_iter(pem.reveal().as_bytes()).collect::<Result<Vec<_>, _>>();
+    let found = CertificateDer::pem_slice_iter(text(pem).as_bytes()).collect::<Result<Vec<_>, _>>();
     let found = found.map_err(|_| wrong("the certificate is not readable as PEM"))?;
     if found.is_empty() {
         return Err(wrong("there is no `-----BEGIN CERTIFICATE-----` block; give certificate and key in one PEM"));
@@ -24,7 +29,7 @@ pub(super) fn certificates(pem: &Secret) -> Result<Vec<CertificateDer<'static>>,
 
 /// The private key in `pem`: PKCS#8 as it is or locked by `password`, or PKCS#1.
 pub(super) fn private_key(pem: &Secret, password: Option<&Secret>) -> Result<PrivateKeyDer<'static>, Error> {
-    let text = pem.reveal();
+    let text = text(pem);
     if text.contains("Proc-Type: 4,ENCRYPTED") {
         return Err(wrong(
             "the key is locked in OpenSSL's old way; rewrite it with `openssl pkcs8 -topk8 -v2 aes-256-cbc`",

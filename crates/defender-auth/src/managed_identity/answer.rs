@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{AccessToken, EntraError, Error, ErrorKind, entra::shown, expiry, secret::Secret};
+use crate::{AccessToken, EntraError, Error, ErrorKind, entra::shown, expiry, json, secret::Secret};
 
 /// From this on, a token is replaced at half its life, as MSAL does: the host keeps it for a day.
 const LONG: Duration = Duration::from_secs(2 * 3_600);
@@ -27,8 +27,7 @@ struct Answer {
 /// The token of a 200 to what was asked at `asked`.
 pub(super) fn token(body: &[u8], asked: Timestamp) -> Result<AccessToken, Error> {
     let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
-    // The cause is left out: it may quote the answer.
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| unusable("it lacks what a token has"))?;
+    let answer: Answer = json::read(body).ok_or_else(|| unusable("it lacks what a token has"))?;
     let secret = Secret::new(answer.access_token);
     if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("Bearer")) {
         return Err(unusable("its token is not of the type Bearer"));
@@ -49,10 +48,10 @@ struct OfAppService {
 
 /// Why there is no token, from an answer with another status. What was sent is not in it.
 pub(super) fn refusal(status: StatusCode, body: &[u8], secrets: &[Secret]) -> Error {
-    if let Ok(error) = serde_json::from_slice::<EntraError>(body) {
+    if let Some(error) = json::read::<EntraError>(body) {
         return Error::refused(error.without(secrets));
     }
-    let said = serde_json::from_slice(body).ok().map(|OfAppService { message }| Secret::without(message, secrets));
+    let said = json::read(body).map(|OfAppService { message }| Secret::without(message, secrets));
     let what = match (status.as_u16(), &said) {
         (_, Some(said)) => shown(said),
         (300..=399, _) => "a redirect, and none is followed".to_owned(),

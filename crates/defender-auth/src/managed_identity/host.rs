@@ -1,6 +1,10 @@
 //! Where a managed identity's tokens come from.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use defender_transport::extensions::{Resend, Timeouts, UrlTemplate};
@@ -20,6 +24,13 @@ fn wrong(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration).context(what)
 }
 
+/// Where Azure Arc's agent is, if it is installed.
+fn arc_agents(environment: &Environment) -> Vec<PathBuf> {
+    const ON_WINDOWS: &str = r"AzureConnectedMachineAgent\himds.exe";
+    let folder = environment.get("ProgramFiles").unwrap_or_else(|| r"C:\Program Files".to_owned());
+    vec![PathBuf::from("/opt/azcmagent/bin/himds"), PathBuf::from(format!(r"{folder}\{ON_WINDOWS}"))]
+}
+
 /// Who gives the tokens.
 #[derive(Clone, Debug)]
 pub(super) enum Host {
@@ -36,17 +47,20 @@ impl Host {
 
     /// What the platform says of itself. What is known and cannot be used here is refused, so that no other identity is
     /// taken in its place.
-    pub(super) fn detect(environment: &Environment) -> Result<Self, Error> {
+    ///
+    /// A service on an Arc-enabled machine has none of the variables in its environment: the agent's file tells.
+    pub(super) fn detect(environment: &Environment, is_file: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         let has = |name| environment.get(name);
         let refused =
             |what: &str| Err(wrong(format!("{what} gives managed identities in a way that is not known here")));
         match (has("IDENTITY_ENDPOINT"), has("IDENTITY_HEADER")) {
             (Some(_), Some(_)) if has("IDENTITY_SERVER_THUMBPRINT").is_some() => refused("Service Fabric"),
-            (Some(endpoint), Some(header)) => Ok(Self::AppService { endpoint, header: Secret::new(header) }),
+            (Some(endpoint), Some(header)) => Ok(Self::AppService { endpoint, header: Secret::trimmed(header) }),
             (Some(_), None) if has("IMDS_ENDPOINT").is_some() => refused("Azure Arc"),
             (None, None) if has("MSI_ENDPOINT").is_some() => {
                 refused("Cloud Shell, Azure Machine Learning or an old App Service (MSI_ENDPOINT)")
             }
+            (None, None) if arc_agents(environment).iter().any(|agent| is_file(agent)) => refused("Azure Arc"),
             (None, None) => Ok(Self::imds()),
             (Some(_), None) => Err(wrong("IDENTITY_ENDPOINT is set and IDENTITY_HEADER is not")),
             (None, Some(_)) => Err(wrong("IDENTITY_HEADER is set and IDENTITY_ENDPOINT is not")),
@@ -150,7 +164,12 @@ mod tests {
     use super::*;
 
     fn detected(variables: &[(&str, &str)]) -> String {
-        match Host::detect(&Environment::of(variables)) {
+        detected_beside(variables, "")
+    }
+
+    /// The same, on a machine with this file.
+    fn detected_beside(variables: &[(&str, &str)], file: &str) -> String {
+        match Host::detect(&Environment::of(variables), |path| path == Path::new(file)) {
             Ok(Host::Imds { base }) => base,
             Ok(Host::AppService { endpoint, header }) => format!("{endpoint} {}", header.reveal()),
             Err(error) => error.to_string(),
@@ -171,6 +190,21 @@ mod tests {
         ] {
             assert!(detected(variables).contains(words), "{}", detected(variables));
         }
+    }
+
+    #[test]
+    fn arc_enabled_machine_is_known_by_the_agents_file() {
+        for (variables, file) in [
+            (&[][..], "/opt/azcmagent/bin/himds"),
+            (&[], r"C:\Program Files\AzureConnectedMachineAgent\himds.exe"),
+            (&[("ProgramFiles", r"D:\Programs")], r"D:\Programs\AzureConnectedMachineAgent\himds.exe"),
+        ] {
+            let told = detected_beside(variables, file);
+            assert!(told.contains("Azure Arc") && !told.contains("169.254"), "{told}");
+        }
+        assert_eq!(detected_beside(&[], "/opt/azcmagent/bin/other"), IMDS);
+        let site = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi"), ("IDENTITY_HEADER", "h\n")];
+        assert_eq!(detected_beside(&site, "/opt/azcmagent/bin/himds"), "http://127.0.0.1:1/msi h");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod answer;
 mod host;
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,7 +38,8 @@ pub enum ManagedIdentityId {
 /// secret to keep.
 ///
 /// The host is known by the variables that it sets (`IDENTITY_ENDPOINT` and `IDENTITY_HEADER`: App Service; none: the
-/// metadata service of a virtual machine at `169.254.169.254`); Arc, Service Fabric and Cloud Shell are refused. Tokens
+/// metadata service of a virtual machine at `169.254.169.254`); Arc (known by its agent's file), Service Fabric and Cloud Shell
+/// are refused. Tokens
 /// travel over plain http on this machine's own link, so the wire must allow that and must use no proxy: see
 /// [`Context::managed_identity_transport`].
 ///
@@ -81,7 +83,7 @@ impl ManagedIdentityCredential {
     /// App Service, whatever the environment says: what stands in `IDENTITY_ENDPOINT` and in `IDENTITY_HEADER`.
     #[must_use]
     pub fn at_app_service(mut self, endpoint: impl Into<String>, header: impl Into<String>) -> Self {
-        self.host = Some(Host::AppService { endpoint: endpoint.into(), header: Secret::new(header) });
+        self.host = Some(Host::AppService { endpoint: endpoint.into(), header: Secret::trimmed(header) });
         self
     }
 }
@@ -94,7 +96,7 @@ impl Connect for ManagedIdentityCredential {
         {
             given("identity's id", id)?;
         }
-        let host = self.host.map_or_else(|| Host::detect(&Environment::of_process()), Ok)?;
+        let host = self.host.map_or_else(|| Host::detect(&Environment::of_process(), Path::is_file), Ok)?;
         let audience = context.audience.strip_suffix("/.default").unwrap_or(&context.audience).to_owned();
         host.request(&audience, self.id.as_ref())?; // What cannot be asked is told now.
         let clock = Arc::clone(&context.clock);

@@ -14,7 +14,7 @@ use super::{
     TokenEndpoint,
     answer::{Refusal, TokenAnswer},
 };
-use crate::{Context, EntraError, Error, ErrorKind, secret::Secret};
+use crate::{Context, EntraError, Error, ErrorKind, json, secret::Secret};
 
 /// From the sending to the last byte of the answer.
 const AT_MOST: Duration = Duration::from_secs(60);
@@ -72,9 +72,7 @@ impl<'t> Exchange<'t> {
             .body(form.into_bytes())
             .map_err(|source| Error::new(ErrorKind::Configuration).context("of its URL").caused_by(source))?;
         let answer = self.send(request).await?;
-        // The cause is left out: it may quote the answer.
-        serde_json::from_slice(answer.body())
-            .map_err(|_| Error::new(ErrorKind::Response).context("it lacks what a token has"))
+        json::read(answer.body()).ok_or_else(|| Error::new(ErrorKind::Response).context("it lacks what a token has"))
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
@@ -83,14 +81,16 @@ impl<'t> Exchange<'t> {
         request.extensions_mut().insert(Resend::Never);
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
-        let (head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();
+        let (mut head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();
         let body = body.collect(self.limit).await.map_err(Error::unreached)?;
         if head.status == StatusCode::OK {
-            return Ok(Response::from_parts(head, body.to_vec()));
+            // JSON is known by what it is: `oauth2` would go by what it is called, and knows no byte order mark.
+            head.headers.remove(header::CONTENT_TYPE);
+            return Ok(Response::from_parts(head, json::text(&body).as_bytes().to_vec()));
         }
-        let error = match serde_json::from_slice::<EntraError>(&body) {
-            Ok(entra) => Error::refused(entra.without(&self.secrets)),
-            Err(_) => explained(head.status),
+        let error = match json::read::<EntraError>(&body) {
+            Some(entra) => Error::refused(entra.without(&self.secrets)),
+            None => explained(head.status),
         };
         Err(error.answered(head.status, defender_transport::retry_after(&head.headers, self.clock.now())))
     }

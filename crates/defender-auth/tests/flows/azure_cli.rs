@@ -25,7 +25,7 @@ async fn got(credential: AzureCliCredential) -> Result<AccessToken, Error> {
 
 #[tokio::test]
 async fn the_token_ends_when_the_epoch_says_and_not_when_the_local_time_does() {
-    for tenant in ["fine", "much", "both"] {
+    for tenant in ["fine", "much", "both", "noticed", "marked"] {
         let token = got(script().tenant(tenant)).await.unwrap();
         assert_eq!((token.secret(), token.expires_on().as_second()), ("the-token", 1_767_272_400));
     }
@@ -53,6 +53,8 @@ async fn what_goes_wrong_is_told_and_no_token_is_shown() {
         ("ended", ErrorKind::Response, "ended already"),
         ("html", ErrorKind::Response, "not what is known"),
         ("out", ErrorKind::SignIn, "az login"),
+        ("mfa", ErrorKind::SignIn, "multi-factor authentication"),
+        ("mfa", ErrorKind::SignIn, "az login --scope https://api.securitycenter.microsoft.com/.default"),
         ("broken", ErrorKind::Other, "it failed, <redacted>"),
         ("gone", ErrorKind::Configuration, "install-azure-cli"),
         ("nothing", ErrorKind::Response, "not what is known"),
@@ -91,6 +93,13 @@ async fn claims_cannot_be_handed_on() {
     let credential = script().tenant("fine").connect(&context(&wire(), &ManualClock::new())).unwrap();
     let error = credential.token(&TokenRequest::new().claims("{}")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignIn);
+}
+
+#[test]
+fn outside_a_runtime_is_an_error_with_words() {
+    use futures_util::FutureExt;
+    let error = got(script().tenant("fine")).now_or_never().unwrap().unwrap_err();
+    assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains("tokio runtime"), "{error}");
 }
 
 #[test]

@@ -115,10 +115,15 @@ async fn a_sign_in_that_was_kept_is_used_and_one_that_has_ended_is_begun_anew() 
 
 #[tokio::test]
 async fn a_person_who_declines_or_never_comes_is_an_error() {
-    for word in ["authorization_declined", "access_denied", "expired_token", "bad_verification_code"] {
+    for (word, kind) in [
+        ("authorization_declined", ErrorKind::Declined),
+        ("access_denied", ErrorKind::Declined),
+        ("expired_token", ErrorKind::Refused),
+        ("bad_verification_code", ErrorKind::Refused),
+    ] {
         let (wire, clock) = (wire(CODE, [error(word)]), ManualClock::new());
         let error = ask(&credential(&wire, &clock).0, &clock).await.unwrap_err();
-        assert_eq!((error.kind(), error.entra().unwrap().error()), (ErrorKind::Refused, word));
+        assert_eq!((error.kind(), error.entra().unwrap().error()), (kind, word));
         assert!(!all_of(&error).contains("the-device-code"), "{error}");
     }
     let (wire, clock) = (wire(CODE, []), ManualClock::new());

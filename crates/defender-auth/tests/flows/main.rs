@@ -9,6 +9,7 @@
     reason = "a test that cannot set up its world has failed"
 )]
 
+mod as_it_comes;
 #[cfg(all(unix, feature = "encrypted-keys", feature = "aws-lc-rs", feature = "azure-cli", feature = "browser"))]
 mod astray;
 mod at_once;
@@ -22,6 +23,7 @@ mod canary;
 mod certificate;
 mod challenge;
 mod client_secret;
+mod declined;
 mod device_code;
 mod hostile;
 mod managed_identity;
