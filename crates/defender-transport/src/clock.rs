@@ -50,11 +50,14 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
     }
 }
 
-/// The machine's own time; sleeps on tokio's timer, and so only inside a tokio runtime.
+/// The machine's own time; sleeps on tokio's timer.
+///
+/// Inside a runtime whose time is paused, [`elapsed`](Clock::elapsed) follows that time as sleeps do, so that nothing spins;
+/// [`now`](Clock::now) stays the time on the wall. Outside a runtime, a sleep takes a thread of its own.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
-    origin: std::time::Instant,
+    origin: tokio::time::Instant,
 }
 
 #[cfg(feature = "tokio")]
@@ -63,7 +66,7 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
     pub fn new() -> Self {
-        Self { origin: std::time::Instant::now() }
+        Self { origin: tokio::time::Instant::now() }
     }
 }
 
@@ -87,13 +90,74 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(duration))
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return Box::pin(tokio::time::sleep(duration));
+        }
+        Box::pin(async move {
+            // It may be polled inside of one.
+            if tokio::runtime::Handle::try_current().is_ok() {
+                tokio::time::sleep(duration).await;
+            } else {
+                outside::sleep(duration).await;
+            }
+        })
     }
 
     fn sleep_until(&self, moment: Duration) -> Sleep {
-        match self.origin.checked_add(moment) {
-            Some(moment) => Box::pin(tokio::time::sleep_until(moment.into())),
-            None => self.sleep(moment),
+        match self.origin.checked_add(moment).filter(|_| tokio::runtime::Handle::try_current().is_ok()) {
+            Some(moment) => Box::pin(tokio::time::sleep_until(moment)),
+            None => self.sleep(moment.saturating_sub(self.elapsed())),
+        }
+    }
+}
+
+/// Time where there is no runtime.
+#[cfg(feature = "tokio")]
+mod outside {
+    use std::{
+        future::poll_fn,
+        sync::{
+            Arc, Mutex, PoisonError,
+            mpsc::{Receiver, RecvTimeoutError, channel},
+        },
+        task::{Poll, Waker},
+        thread,
+        time::Duration,
+    };
+
+    /// Whether it is over, and who is to be woken then.
+    #[derive(Default)]
+    struct State {
+        over: bool,
+        waker: Option<Waker>,
+    }
+
+    /// Sleeps on a thread of its own, which ends with this.
+    pub(super) async fn sleep(duration: Duration) {
+        let state = Arc::<Mutex<State>>::default();
+        let (alive, dropped) = channel::<()>();
+        let ending = Arc::clone(&state);
+        let thread = thread::Builder::new().name("defender-sleep".to_owned());
+        if thread.spawn(move || end(&dropped, duration, &ending)).is_err() {
+            return; // Without threads there is no time: what was to come later comes now.
+        }
+        poll_fn(|context| {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.over {
+                return Poll::Ready(());
+            }
+            state.waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+        drop(alive);
+    }
+
+    fn end(dropped: &Receiver<()>, duration: Duration, state: &Mutex<State>) {
+        if dropped.recv_timeout(duration) == Err(RecvTimeoutError::Timeout) {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.over = true;
+            state.waker.take().into_iter().for_each(Waker::wake);
         }
     }
 }

@@ -16,7 +16,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     clock::Sleep,
-    extensions::{Read, Timeouts},
+    extensions::{Read, SendState, Timeouts},
     transport::Sending,
 };
 
@@ -38,7 +38,8 @@ use crate::{
 ///
 /// What runs out is [`ErrorKind::Timeout`], and the message says which limit it was; the exchange is dropped with it. The
 /// request may have taken effect, so [`Error::never_sent`] is false, unless `total` was zero to begin with: then nothing
-/// is sent.
+/// is sent. A request with a body that still waited for a connection or for a free stream, as a transport says by
+/// [`SendState`], was never sent either: that is [`ErrorKind::Connect`].
 ///
 /// Time is a [`Clock`]'s. While nothing waits, no timer runs: an answer that is there at once costs none.
 ///
@@ -91,7 +92,7 @@ fn either(first: Timeouts, second: Timeouts) -> Timeouts {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Deadline<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -103,6 +104,10 @@ impl<T: Transport> Transport for Deadline<T> {
         if times.total.is_some_and(|total| total.is_zero()) {
             let error = Error::new(ErrorKind::Timeout).context(format!("before anything was sent to {host}"));
             return Box::pin(std::future::ready(Err(error.before_sending())));
+        }
+        let state = (!request.body().is_empty()).then(SendState::default);
+        if let Some(state) = &state {
+            request.extensions_mut().insert(state.clone());
         }
         let mut exchange = self.inner.send(request);
         Box::pin(async move {
@@ -125,6 +130,11 @@ impl<T: Transport> Transport for Deadline<T> {
                 Poll::Ready(answer) => Poll::Ready(Ok(answer)),
             });
             let mut outcome = answer.await.unwrap_or_else(|limit| {
+                if state.is_some_and(|state| state.give_up()) {
+                    let why =
+                        format!("to {host}: no connection or stream was free within {limit:?}, so nothing was sent");
+                    return Err(Error::new(ErrorKind::Connect).context(why).for_being_late());
+                }
                 let waiting = format!("waiting {limit:?} for the head of the answer from {host}");
                 Err(Error::new(ErrorKind::Timeout).context(waiting))
             });

@@ -155,7 +155,6 @@ impl Error {
 
     /// Says that it was a limit of time that ended it, where the kind says what it was that came too late.
     #[must_use]
-    #[cfg_attr(not(feature = "hyper"), expect(dead_code, reason = "only a wire can be late without a `Timeout`"))]
     pub(crate) fn for_being_late(mut self) -> Self {
         self.0.late = true;
         self

@@ -12,11 +12,20 @@
 //! | [`Timeouts`] | this call's own times | the layer's |
 //! | [`Resends`] | how often it has been sent before, for traces | 0 |
 //! | [`Unauthorized`] | the sending before this one was answered 401: take another token | the token at hand will do |
+//! | [`SendState`] | whether the request has left | nobody needs to know |
 //!
-//! The last two are put on by [`Retrying`](crate::Retrying), which also says in an *answer's* extensions how many sendings
+//! [`SendState`] is put on by [`Deadline`](crate::Deadline). [`Resends`] and [`Unauthorized`] are put on by
+//! [`Retrying`](crate::Retrying), which also says in an *answer's* extensions how many sendings
 //! it took: [`Attempts`].
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 /// May this request be sent again when it is not known whether the server processed it?
 ///
@@ -127,6 +136,42 @@ impl Attempts {
     }
 }
 
+/// Whether a request has left, shared by the layer that may give it up and the transport that carries it.
+///
+/// A request may wait for a name, for a connection, or over HTTP/2 for a free stream. One that is given up before its body has
+/// left was certainly not processed, and will not be: [`give_up`](Self::give_up) and [`leave`](Self::leave) exclude each other.
+/// A transport that does not know this extension never calls [`wait`](Self::wait), and then nothing is certain.
+#[derive(Clone, Debug, Default)]
+pub struct SendState(Arc<AtomicU8>);
+
+impl SendState {
+    const UNKNOWN: u8 = 0;
+    const WAITING: u8 = 1;
+    const LEFT: u8 = 2;
+    const GIVEN_UP: u8 = 3;
+
+    /// For a transport: the request waits, and [`leave`](Self::leave) will be called before the first byte of its body leaves.
+    pub fn wait(&self) {
+        let _known = self.turn(Self::UNKNOWN, Self::WAITING);
+    }
+
+    /// For a transport: the body is about to leave. False where the request was given up, and the body must not leave.
+    #[must_use]
+    pub fn leave(&self) -> bool {
+        self.turn(Self::WAITING, Self::LEFT) || self.0.load(Ordering::SeqCst) != Self::GIVEN_UP
+    }
+
+    /// For who waits no longer. True where the body has certainly not left, and will not leave.
+    #[must_use]
+    pub fn give_up(&self) -> bool {
+        self.turn(Self::WAITING, Self::GIVEN_UP) || self.0.load(Ordering::SeqCst) == Self::GIVEN_UP
+    }
+
+    fn turn(&self, from: u8, to: u8) -> bool {
+        self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+}
+
 /// The sending before this one was answered 401, so the token that it carried will not do.
 ///
 /// A layer that puts tokens on leaves in the *answer's* extensions what it wants to know of the refused sending, such as
@@ -154,6 +199,18 @@ impl Unauthorized {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn request_either_leaves_or_is_given_up() {
+        let unknown = SendState::default();
+        assert!(!unknown.give_up() && unknown.leave() && !unknown.give_up());
+        let left = SendState::default();
+        left.wait();
+        assert!(left.leave() && left.leave() && !left.give_up());
+        let given_up = SendState::default();
+        given_up.wait();
+        assert!(given_up.give_up() && given_up.give_up() && !given_up.leave() && !given_up.leave());
+    }
 
     #[test]
     fn a_request_that_says_nothing_is_resent_only_if_its_method_is_safe() {

@@ -1,13 +1,15 @@
 //! The wire: hyper's pooled client over rustls, HTTP/1.1 and HTTP/2.
 
 use std::{
-    convert::Infallible,
     error::Error as StdError,
     fmt,
     future::{Ready, poll_fn, ready},
     io,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -34,7 +36,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use rustls::ClientConfig;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, runtime};
 use tower_service::Service;
 use uuid::{Builder, Uuid};
 
@@ -42,6 +44,8 @@ use crate::{
     Body, Clock, Error, ErrorKind, HyperTransportBuilder, PlainHttp, Transport,
     clock::Sleep,
     dial::{BoxError, Dial, Dialing, Stream},
+    extensions::SendState,
+    liveness::{Host, Liveness, PING, PONG},
     proxy::{Rules, tunnel},
     tls::{self, ClientAlert},
     transport::Sending,
@@ -51,17 +55,17 @@ use crate::{
 /// What Microsoft's services call the id of one try.
 const REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// How long a server may be silent while a request waits before it is asked whether it is there, and how long the answer may
-/// take: together less than the 30 s that the head of an answer has.
-const PING: Duration = Duration::from_secs(10);
-
 /// How long a connection on this machine's own link may take to come about.
 const LINK_LOCAL: Duration = Duration::from_secs(3);
 
 /// The wire on hyper and rustls: a pool of connections, HTTP/2 where the server offers it.
 ///
-/// Clones share the pool. It must be used inside a tokio runtime. It speaks https only, unless
-/// [`plain_http`](HyperTransportBuilder::plain_http) allows more.
+/// Clones share the pool. It must be used inside a tokio runtime, and elsewhere gives an error that says so. Each runtime has
+/// a pool of its own, since a connection lives in the runtime that opened it, and makes no progress while that is idle. It
+/// speaks https only, unless [`plain_http`](HyperTransportBuilder::plain_http) allows more.
+///
+/// A server that demands HTTP/1.1, or whose HTTP/2 cannot be read, is spoken to over HTTP/1.1 from then on. A server that says
+/// nothing for 6 s, though requests wait for it and it is pinged, gets further requests over a new connection.
 ///
 /// hyper-util sends a request again by itself in one case: a pooled connection that turned out to be closed before any
 /// byte of the request was written. That is safe for a request with an effect.
@@ -81,9 +85,7 @@ const LINK_LOCAL: Duration = Duration::from_secs(3);
 /// ```
 #[derive(Clone)]
 pub struct HyperTransport {
-    client: Client<Connector, InPieces>,
-    user_agent: HeaderValue,
-    plain_http: PlainHttp,
+    clients: Arc<Clients>,
     parts: Arc<Parts>,
 }
 
@@ -132,30 +134,122 @@ impl HyperTransport {
 
     pub(crate) fn of(parts: Parts) -> Self {
         let parts = Arc::new(parts);
-        let (user_agent, plain_http) = (parts.user_agent.clone(), parts.plain_http);
-        let mut client = Client::builder(TokioExecutor::new());
-        client
-            .pool_idle_timeout(parts.pool_idle)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            // Over HTTP/2 all requests share a connection, and one that fell silent would take each of them to its timeout.
-            .http2_keep_alive_interval(PING)
-            .http2_keep_alive_timeout(PING)
-            // Less would be a panic.
-            .http1_max_buf_size(usize::try_from(parts.max_head).unwrap_or(usize::MAX).max(8 << 10))
-            // TLS copies what it encrypts, and takes one piece more easily than two.
-            .http1_writev(false)
-            .http2_max_header_list_size(parts.max_head);
-        if let Some(max_headers) = parts.max_headers {
-            client.http1_max_headers(max_headers);
+        Self { clients: Arc::new(Clients::of(Arc::clone(&parts))), parts }
+    }
+}
+
+type HyperClient = Client<Connector, InPieces>;
+
+fn client(parts: &Parts, connector: Connector) -> HyperClient {
+    let mut client = Client::builder(TokioExecutor::new());
+    client
+        .pool_idle_timeout(parts.pool_idle)
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        // Over HTTP/2 all requests share a connection, and one that fell silent would take each of them to its timeout.
+        .http2_keep_alive_interval(PING)
+        .http2_keep_alive_timeout(PONG)
+        // Less would be a panic.
+        .http1_max_buf_size(usize::try_from(parts.max_head).unwrap_or(usize::MAX).max(8 << 10))
+        // TLS copies what it encrypts, and takes one piece more easily than two.
+        .http1_writev(false)
+        // A load balancer's cookie that breaks the rules takes no good response with it.
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http2_max_header_list_size(parts.max_head);
+    if let Some(max_headers) = parts.max_headers {
+        client.http1_max_headers(max_headers);
+    }
+    client.build(connector)
+}
+
+/// Runtimes whose pools are kept: a program has one or two, and a suite of tests ends most of its runtimes.
+const RUNTIMES: usize = 8;
+/// Hosts that are known to demand HTTP/1.1.
+const HOSTS: usize = 64;
+
+/// The pools of a wire, one for each runtime.
+struct Clients {
+    parts: Arc<Parts>,
+    /// The latest last.
+    pools: RwLock<Vec<Arc<Pool>>>,
+    /// Hosts to which HTTP/1.1 is spoken though they offer HTTP/2, and whether there are any.
+    plain: RwLock<Vec<Authority>>,
+    any_plain: AtomicBool,
+}
+
+/// The connections of one runtime.
+struct Pool {
+    runtime: runtime::Id,
+    client: HyperClient,
+    /// For hosts that demand HTTP/1.1.
+    http_1: OnceLock<HyperClient>,
+    liveness: Arc<Liveness>,
+}
+
+impl Clients {
+    fn of(parts: Arc<Parts>) -> Self {
+        Self { parts, pools: RwLock::default(), plain: RwLock::default(), any_plain: AtomicBool::new(false) }
+    }
+
+    /// The pool of this runtime, and `host` in it. Where the host is silent, it is a new pool.
+    fn pool(&self, runtime: runtime::Id, host: &Authority, now: Duration) -> (Arc<Pool>, Arc<Host>) {
+        let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
+        let found = pools.iter().find(|pool| pool.runtime == runtime).map(Arc::clone);
+        drop(pools);
+        if let Some(pool) = found {
+            let known = pool.liveness.host(host.as_str());
+            if !known.is_silent(now) {
+                return (pool, known);
+            }
+            let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
+            pools.retain(|kept| !Arc::ptr_eq(kept, &pool));
         }
-        Self { client: client.build(Connector(Arc::clone(&parts))), user_agent, plain_http, parts }
+        let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have been here before.
+        let found = pools.iter().find(|pool| pool.runtime == runtime).map(Arc::clone);
+        let pool = found.unwrap_or_else(|| {
+            let liveness = Arc::<Liveness>::default();
+            let connector = Connector { parts: Arc::clone(&self.parts), liveness: Arc::clone(&liveness) };
+            let client = client(&self.parts, connector);
+            let pool = Arc::new(Pool { runtime, client, http_1: OnceLock::new(), liveness });
+            if pools.len() >= RUNTIMES {
+                pools.remove(0);
+            }
+            pools.push(Arc::clone(&pool));
+            pool
+        });
+        let known = pool.liveness.host(host.as_str());
+        (pool, known)
+    }
+
+    /// What to speak to `host` with.
+    fn client<'p>(&self, pool: &'p Pool, host: &Authority) -> &'p HyperClient {
+        let is_plain = self.any_plain.load(Ordering::Acquire)
+            && self.plain.read().unwrap_or_else(PoisonError::into_inner).contains(host);
+        if !is_plain {
+            return &pool.client;
+        }
+        pool.http_1.get_or_init(|| {
+            let parts = Arc::new(Parts { tls: tls::over_http_1(&self.parts.tls), ..Parts::clone(&self.parts) });
+            client(&self.parts, Connector { parts, liveness: Arc::default() })
+        })
+    }
+
+    /// Speaks HTTP/1.1 to `host` from now on.
+    fn downgrade(&self, host: &Authority) {
+        let mut plain = self.plain.write().unwrap_or_else(PoisonError::into_inner);
+        if !plain.contains(host) && plain.len() < HOSTS {
+            plain.push(host.clone());
+        }
+        self.any_plain.store(true, Ordering::Release);
     }
 }
 
 impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HyperTransport").field("user_agent", &self.user_agent).finish_non_exhaustive()
+        f.debug_struct("HyperTransport").field("user_agent", &self.parts.user_agent).finish_non_exhaustive()
     }
 }
 
@@ -166,36 +260,92 @@ impl Transport for HyperTransport {
         'a: 'f,
         Self: 'f,
     {
-        let mut request = request.map(InPieces);
-        request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
-        if let Entry::Vacant(entry) = request.headers_mut().entry(REQUEST_ID)
+        match runtime::Handle::try_current() {
+            Ok(runtime) => self.begin(request, runtime.id()),
+            // It may be polled inside of one.
+            Err(_) => Box::pin(async move {
+                match runtime::Handle::try_current() {
+                    Ok(runtime) => self.begin(request, runtime.id()).await,
+                    Err(_) => {
+                        refuse("it can be sent inside a tokio runtime only; call from `#[tokio::main]` or `block_on`")
+                            .await
+                    }
+                }
+            }),
+        }
+    }
+}
+
+impl HyperTransport {
+    fn begin(&self, request: Request<Bytes>, runtime: runtime::Id) -> Sending<'_> {
+        let (mut head, body) = request.into_parts();
+        head.headers.entry(USER_AGENT).or_insert_with(|| self.parts.user_agent.clone());
+        if let Entry::Vacant(entry) = head.headers.entry(REQUEST_ID)
             && let Some(id) = fresh_id()
         {
             entry.insert(id);
         }
-        let uri = request.uri();
-        let host = match (uri.scheme_str(), uri.authority().cloned()) {
+        let host = match (head.uri.scheme_str(), head.uri.authority().cloned()) {
             (Some("https"), Some(host)) => host,
-            (Some("http"), Some(host)) if self.plain_http.allows(&host) => host,
+            (Some("http"), Some(host)) if self.parts.plain_http.allows(&host) => host,
             _ => return refuse("its URL must be absolute and begin with https://"),
         };
         if host.as_str().contains('@') {
             // A password in a URL would go into logs and errors, and a server never sees it.
             return refuse("its URL must not hold a user or a password");
         }
-        let exchange = self.client.request(request);
+        // A request without a body may be processed by its head alone, whose departure nobody tells.
+        let state = (!body.is_empty()).then(|| head.extensions.remove::<SendState>().unwrap_or_default());
+        if let Some(state) = &state {
+            state.wait();
+        }
+        let now = self.parts.clock.elapsed();
+        let (pool, known) = self.clients.pool(runtime, &host, now);
+        let body = InPieces { bytes: body, state: state.clone() };
+        let exchange = self.clients.client(&pool, &host).request(Request::from_parts(head, body));
+        let waiting = known.wait(now);
+        let mut given_up = GivenUp(state);
         Box::pin(async move {
-            match exchange.await {
+            let outcome = exchange.await;
+            drop(waiting);
+            let state = given_up.0.take();
+            match outcome {
                 Ok(response) => Ok(response.map(|body| Body::from(FromWire(body)))),
-                Err(error) => Err(classify(error, &host)),
+                Err(error) => {
+                    if needs_http_1(&error) {
+                        self.clients.downgrade(&host);
+                    }
+                    let error = classify(error, &host);
+                    let never_left = state.is_some_and(|state| state.give_up());
+                    Err(if never_left && !error.never_sent() { error.before_sending() } else { error })
+                }
             }
         })
     }
 }
 
+/// A request whose exchange may be dropped. One that has not left by then will not leave.
+struct GivenUp(Option<SendState>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        let _never_left = self.0.as_ref().is_some_and(SendState::give_up);
+    }
+}
+
+/// Whether the server demands HTTP/1.1, or its HTTP/2 cannot be read, as with a header that breaks the rules.
+fn needs_http_1(error: &legacy::Error) -> bool {
+    let is_unreadable = |error: &h2::Error| error.is_library() && (error.is_reset() || error.is_go_away());
+    let found = chain(error).find_map(|cause| cause.downcast_ref::<h2::Error>());
+    found.is_some_and(|error| error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) || is_unreadable(error))
+}
+
 /// Makes the connections of a wire: bytes, a way through a proxy, and TLS over that, all within the time for a connection.
 #[derive(Clone)]
-struct Connector(Arc<Parts>);
+struct Connector {
+    parts: Arc<Parts>,
+    liveness: Arc<Liveness>,
+}
 
 impl Service<Uri> for Connector {
     type Response = Boxed;
@@ -207,11 +357,11 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
-        Box::pin(connection(Arc::clone(&self.0), to))
+        Box::pin(connection(Arc::clone(&self.parts), Arc::clone(&self.liveness), to))
     }
 }
 
-async fn connection(parts: Arc<Parts>, to: Uri) -> Result<Boxed, Unconnected> {
+async fn connection(parts: Arc<Parts>, liveness: Arc<Liveness>, to: Uri) -> Result<Boxed, Unconnected> {
     // A port beyond 65,535 is read as none, and would lead to the scheme's own.
     if to.authority().is_some_and(|authority| authority.port_u16().is_none() && authority.as_str() != authority.host())
     {
@@ -238,18 +388,28 @@ async fn connection(parts: Arc<Parts>, to: Uri) -> Result<Boxed, Unconnected> {
     if is_plain && stream.peer.is_some_and(|peer| !parts.plain_http.allows_address(peer)) {
         return Err(Unconnected::because("its name leads to an address where plain http may not go").lasting());
     }
+    let host = to.authority().map(|authority| liveness.host(authority.as_str()));
     let connecting = HttpsConnector::from((Dialled(Some(stream)), Arc::clone(&parts.tls))).call(to);
     let connected = within(&mut patience, connecting).await;
     let connected = connected.ok_or_else(|| Unconnected::late("the TLS handshake was not done", limit))?;
-    connected.map(|connection| Boxed(Box::pin(connection))).map_err(Unconnected::without_tls)
+    let connection = Box::pin(connected.map_err(Unconnected::without_tls)?);
+    let host = host.filter(|_| connection.connected().is_negotiated_h2());
+    if let Some(host) = &host {
+        host.is_shared();
+    }
+    Ok(Boxed { connection, heard: host.map(|host| (host, Arc::clone(&parts.clock))) })
 }
 
 /// A connection in a place of its own. The state of TLS is large, and hyper-util would move room for it with each request.
-struct Boxed(Pin<Box<MaybeHttpsStream<TokioIo<Stream>>>>);
+struct Boxed {
+    connection: Pin<Box<MaybeHttpsStream<TokioIo<Stream>>>>,
+    /// Who is noted to have been heard, and the clock for it, where requests share the connection.
+    heard: Option<(Arc<Host>, Arc<dyn Clock>)>,
+}
 
 impl Connection for Boxed {
     fn connected(&self) -> Connected {
-        self.0.connected()
+        self.connection.connected()
     }
 }
 
@@ -259,25 +419,29 @@ impl Read for Boxed {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_read(context, buffer)
+        let polled = self.connection.as_mut().poll_read(context, buffer);
+        if let (Poll::Ready(Ok(())), Some((host, clock))) = (&polled, &self.heard) {
+            host.was_heard(clock.elapsed());
+        }
+        polled
     }
 }
 
 impl Write for Boxed {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write(context, bytes)
+        self.connection.as_mut().poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_flush(context)
+        self.connection.as_mut().poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_shutdown(context)
+        self.connection.as_mut().poll_shutdown(context)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.connection.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -285,7 +449,7 @@ impl Write for Boxed {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write_vectored(context, slices)
+        self.connection.as_mut().poll_write_vectored(context, slices)
     }
 }
 
@@ -405,11 +569,11 @@ fn classify(error: legacy::Error, host: &Authority) -> Error {
         match tls::alert_about_client(cause) {
             Some(ClientAlert::Required) => {
                 // The handshake was not done for the server, which reads no request before it is.
-                let why = format!("to {host}: the server demands a client certificate, and was given none");
+                let why = format!("to {host}: the server demands a client certificate, and was given none; set a client identity");
                 return Some(Error::new(ErrorKind::Connect).context(why).lasting());
             }
             Some(ClientAlert::Refused) => {
-                return Some(interrupted(": the server refuses the client's certificate").lasting());
+                return Some(interrupted(": the server refuses the client's certificate; check that it has not expired and is the right one").lasting());
             }
             None => {}
         }
@@ -433,6 +597,10 @@ fn classify(error: legacy::Error, host: &Authority) -> Error {
             error if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => {
                 Some(interrupted(", which refused the request (REFUSED_STREAM)").before_sending())
             }
+            // Nothing had come back on the stream. That the request was not processed is inferred: it is what the code is for.
+            error if error.is_remote() && error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
+                Some(interrupted(", which demands HTTP/1.1 (HTTP_1_1_REQUIRED)").before_sending())
+            }
             error if error.is_library() && error.is_reset() => {
                 let what = format!("the head, which is malformed or too large, from {host}");
                 Some(Error::new(ErrorKind::Protocol).context(what))
@@ -446,25 +614,32 @@ fn classify(error: legacy::Error, host: &Authority) -> Error {
 
 /// The body of a request, which is handed to hyper a piece at a time: for one write it gathers what it is handed, and the
 /// connection keeps the room that this takes.
-struct InPieces(Bytes);
+struct InPieces {
+    bytes: Bytes,
+    /// Until the first piece has left.
+    state: Option<SendState>,
+}
 
 const PIECE: usize = 32 << 10;
 
 impl HttpBody for InPieces {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let length = self.0.len().min(PIECE);
-        Poll::Ready((length > 0).then(|| Ok(Frame::data(self.0.split_to(length)))))
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.state.take().is_some_and(|state| !state.leave()) {
+            return Poll::Ready(Some(Err(io::Error::other("the request was given up before its body left"))));
+        }
+        let length = self.bytes.len().min(PIECE);
+        Poll::Ready((length > 0).then(|| Ok(Frame::data(self.bytes.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::try_from(self.0.len()).unwrap_or(u64::MAX))
+        SizeHint::with_exact(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX))
     }
 }
 

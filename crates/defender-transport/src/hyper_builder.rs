@@ -6,8 +6,9 @@ use http::HeaderValue;
 
 use crate::hyper::{Parts, Tcp};
 use crate::{
-    ClientIdentity, Clock, Crypto, Error, ErrorKind, HyperTransport, PlainHttp, Proxy, Roots, SystemClock, dial::Dial,
-    tls::client_config,
+    ClientIdentity, Clock, Crypto, Error, ErrorKind, HyperTransport, PlainHttp, Proxy, Roots, SystemClock,
+    dial::Dial,
+    tls::{client_config, over_http_1},
 };
 
 /// Sets up a [`HyperTransport`].
@@ -24,6 +25,7 @@ pub struct HyperTransportBuilder {
     pool_idle: Duration,
     max_head: u32,
     max_headers: Option<usize>,
+    http1_only: bool,
     clock: Option<Arc<dyn Clock>>,
     dial: Option<Arc<dyn Dial>>,
 }
@@ -41,6 +43,7 @@ impl Default for HyperTransportBuilder {
             pool_idle: Duration::from_secs(60),
             max_head: 64 << 10,
             max_headers: None,
+            http1_only: false,
             clock: None,
             dial: None,
         }
@@ -114,6 +117,13 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// Speaks HTTP/1.1 to every server, also to one that offers HTTP/2: for a proxy or a gateway whose HTTP/2 is broken. Default:
+    /// HTTP/2 where the server offers it.
+    pub fn http1_only(mut self) -> Self {
+        self.http1_only = true;
+        self
+    }
+
     /// The clock by which a connection is late. Default: [`SystemClock`]. The pool has tokio's own.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Some(Arc::new(clock));
@@ -142,9 +152,10 @@ impl HyperTransportBuilder {
                 .context("the application's name cannot stand in a `User-Agent` header; use printable ASCII")
                 .caused_by(source)
         })?;
+        let tls = client_config(&self.roots, self.crypto, self.client_identity.as_ref())?;
         Ok(HyperTransport::of(Parts {
             dial: self.dial.unwrap_or_else(|| Arc::new(Tcp::new(self.connect_timeout))),
-            tls: client_config(&self.roots, self.crypto, self.client_identity.as_ref())?,
+            tls: if self.http1_only { over_http_1(&tls) } else { tls },
             proxy: self.proxy.rules()?,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
             user_agent,

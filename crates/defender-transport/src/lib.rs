@@ -14,8 +14,12 @@ pub mod extensions;
 mod hyper;
 #[cfg(feature = "hyper")]
 mod hyper_builder;
+#[cfg(feature = "hyper")]
+mod liveness;
 mod location;
 mod paced;
+#[cfg(feature = "hyper")]
+mod pem;
 #[cfg(feature = "hyper")]
 mod plain_http;
 #[cfg(feature = "hyper")]

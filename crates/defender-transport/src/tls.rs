@@ -15,41 +15,84 @@ use rustls::{
 use rustls_platform_verifier::Verifier;
 use zeroize::Zeroize;
 
-use crate::{Error, ErrorKind, unconnected::chain};
+use crate::{
+    Error, ErrorKind,
+    pem::{Bundle, element},
+    unconnected::chain,
+};
 
 /// Whose certificates a server's certificate must come from.
+///
+/// Where a proxy inspects some connections and leaves others alone, both its CA and the platform's are needed:
+///
+/// ```no_run
+/// use defender_transport::{HyperTransport, Roots};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let roots = Roots::platform().and_pem(std::fs::read("company-ca.pem")?)?;
+/// let wire = HyperTransport::builder().roots(roots).build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
-pub struct Roots(Choice);
+pub struct Roots {
+    base: Base,
+    own: Vec<CertificateDer<'static>>,
+}
 
-#[derive(Clone, Debug, Default)]
-enum Choice {
+#[derive(Clone, Copy, Debug, Default)]
+enum Base {
     #[default]
     Platform,
     Bundled,
-    Own(Vec<CertificateDer<'static>>),
+    None,
 }
 
 impl Roots {
     /// The operating system's, and whatever its administrator added. The default.
     #[must_use]
     pub fn platform() -> Self {
-        Self(Choice::Platform)
+        Self::default()
     }
 
     /// Mozilla's, as they were when this crate was built: for an image without a certificate store.
     #[must_use]
     pub fn bundled() -> Self {
-        Self(Choice::Bundled)
+        Self { base: Base::Bundled, own: Vec::new() }
     }
 
     /// Only the certificates in `pem`, such as a company's own CA.
     ///
+    /// A bundle may begin with a byte order mark, hold OpenSSL's `TRUSTED CERTIFICATE` blocks, and hold broken certificates,
+    /// which are passed over.
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::Request`] where `pem` is not PEM or holds no certificate.
+    /// [`ErrorKind::Request`] where `pem` is not PEM or holds no certificate that can be used.
     pub fn pem(pem: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let certificates = certificates(pem.as_ref(), "the CA certificates")?;
-        Ok(Self(Choice::Own(certificates)))
+        Self { base: Base::None, own: Vec::new() }.and_pem(pem)
+    }
+
+    /// These and the certificates in `pem`, as with [`pem`](Self::pem).
+    ///
+    /// # Errors
+    ///
+    /// As [`pem`](Self::pem).
+    pub fn and_pem(mut self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let wrong = |what: &str| Error::new(ErrorKind::Request).context(format!("the CA certificates {what}"));
+        let bundle = bundle(pem.as_ref(), "the CA certificates")?;
+        let found = bundle.certificates.len();
+        let own = bundle.certificates.into_iter().map(CertificateDer::from);
+        let before = self.own.len();
+        self.own.extend(own.filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok()));
+        if self.own.len() == before {
+            return Err(wrong(&format!(
+                "cannot be used: {} of {} are broken",
+                found,
+                found.saturating_add(bundle.broken)
+            )));
+        }
+        Ok(self)
     }
 }
 
@@ -88,9 +131,16 @@ impl ClientIdentity {
     ///
     /// [`ErrorKind::Request`] where one of them is not PEM or holds none.
     pub fn pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let chain = certificates(chain.as_ref(), "the client's certificates")?;
+        let bundle = bundle(chain.as_ref(), "the client's certificates")?;
+        if bundle.broken > 0 {
+            return Err(Error::new(ErrorKind::Request).context("the client's certificates are not readable as PEM"));
+        }
+        let chain = bundle.certificates.into_iter().map(CertificateDer::from).collect();
+        // A byte order mark would hide the first block.
+        let key = key.as_ref();
+        let key = key.strip_prefix(b"\xef\xbb\xbf").unwrap_or(key);
         // What was read is not told: it might be the key.
-        let key = PrivateKeyDer::from_pem_slice(key.as_ref()).map_err(|_| {
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
             Error::new(ErrorKind::Request)
                 .context("the client's key is not readable: it must be a PEM block of a private key without a password")
         })?;
@@ -156,14 +206,19 @@ fn ring() -> Option<Arc<CryptoProvider>> {
     None
 }
 
-fn certificates(pem: &[u8], whose: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let wrong = |what: &str| Error::new(ErrorKind::Request).context(format!("{whose} {what}"));
-    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|_| wrong("are not readable as PEM"))?;
-    if certificates.is_empty() {
-        return Err(wrong("hold no `-----BEGIN CERTIFICATE-----` block"));
+fn bundle(pem: &[u8], whose: &str) -> Result<Bundle, Error> {
+    let bundle = Bundle::read(pem);
+    if bundle.certificates.is_empty() {
+        let what = match bundle.broken {
+            0 if element(pem) == Some(pem.len()) => {
+                "are DER and not PEM; rewrite them with `openssl x509 -inform der -in FILE -out FILE.pem`"
+            }
+            0 => "hold no `-----BEGIN CERTIFICATE-----` block",
+            _ => "are not readable as PEM",
+        };
+        return Err(Error::new(ErrorKind::Request).context(format!("{whose} {what}")));
     }
-    Ok(certificates)
+    Ok(bundle)
 }
 
 /// The configuration of TLS for a client that speaks HTTP/2, and else HTTP/1.1.
@@ -176,12 +231,15 @@ pub(crate) fn client_config(
     let failed = |source: rustls::Error| {
         Error::new(ErrorKind::Request).context("TLS cannot be set up with these roots").caused_by(source)
     };
-    let verifier: Arc<dyn ServerCertVerifier> = match &roots.0 {
-        Choice::Platform => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(failed)?),
-        Choice::Bundled => webpki(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect(), &provider)?,
-        Choice::Own(certificates) => {
+    let verifier: Arc<dyn ServerCertVerifier> = match roots.base {
+        Base::Platform if roots.own.is_empty() => Arc::new(Verifier::new(Arc::clone(&provider)).map_err(failed)?),
+        Base::Platform => Arc::new(platform_and(&roots.own, &provider).map_err(failed)?),
+        base => {
             let mut store = RootCertStore::empty();
-            for certificate in certificates {
+            if matches!(base, Base::Bundled) {
+                store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+            for certificate in &roots.own {
                 store.add(certificate.clone()).map_err(failed)?;
             }
             webpki(store, &provider)?
@@ -206,6 +264,23 @@ pub(crate) fn client_config(
     Ok(Arc::new(config))
 }
 
+#[cfg(not(target_os = "android"))]
+fn platform_and(own: &[CertificateDer<'static>], provider: &Arc<CryptoProvider>) -> Result<Verifier, rustls::Error> {
+    Verifier::new_with_extra_roots(own.iter().cloned(), Arc::clone(provider))
+}
+
+#[cfg(target_os = "android")]
+fn platform_and(_: &[CertificateDer<'static>], _: &Arc<CryptoProvider>) -> Result<Verifier, rustls::Error> {
+    Err(rustls::Error::General("Android's verifier takes no further roots".to_owned()))
+}
+
+/// The same, for a server that is to be spoken to over HTTP/1.1.
+pub(crate) fn over_http_1(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
 fn webpki(store: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider)).build();
     Ok(verifier.map_err(|source| {
@@ -219,17 +294,27 @@ pub(crate) fn words(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     let error = chain(error).find_map(|error| error.downcast_ref::<rustls::Error>())?;
     Some(match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::Expired | Bad::ExpiredContext { .. } => "the server's certificate has expired",
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => "the server's certificate is not valid yet",
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "the server's certificate is for another host",
-            Bad::UnknownIssuer => "the server's certificate comes from a CA that is not trusted",
+            Bad::Expired | Bad::ExpiredContext { .. } => {
+                "the server's certificate has expired; check this machine's clock, and who stands in between"
+            }
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                "the server's certificate is not valid yet; check this machine's clock"
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "the server's certificate is for another host; check the URL, and who stands in between"
+            }
+            Bad::UnknownIssuer => {
+                "the server's certificate comes from a CA that is not trusted; where a proxy inspects TLS, add its CA to the roots"
+            }
             Bad::BadSignature => "the server's certificate was not signed by the CA that it names",
             Bad::Revoked => "the server's certificate has been revoked",
             _ => "the server's certificate is not acceptable",
         },
         rustls::Error::AlertReceived(alert) => alert_words(*alert),
         rustls::Error::PeerIncompatible(_) => "the server speaks no TLS that both sides know",
-        rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. } => "the server speaks no TLS",
+        rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. } => {
+            "the server speaks no TLS; check scheme and port of the URL"
+        }
         _ => "the TLS handshake failed",
     })
 }
@@ -304,8 +389,12 @@ const ABOUT_THE_CLIENT: [AlertDescription; 8] = [
 
 fn alert_words(alert: AlertDescription) -> &'static str {
     match alert {
-        AlertDescription::CertificateRequired => "the server demands a client certificate, and was given none",
-        alert if ABOUT_THE_CLIENT.contains(&alert) => "the server refuses the client's certificate",
+        AlertDescription::CertificateRequired => {
+            "the server demands a client certificate, and was given none; set a client identity"
+        }
+        alert if ABOUT_THE_CLIENT.contains(&alert) => {
+            "the server refuses the client's certificate; check that it has not expired and is the right one"
+        }
         _ => "the server speaks no TLS that both sides know",
     }
 }

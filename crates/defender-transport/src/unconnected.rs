@@ -41,12 +41,14 @@ impl Unconnected {
     pub(crate) fn unreached(cause: BoxError) -> Self {
         let io = io_kind(&*cause);
         let words = if chain(&*cause).any(<dyn StdError>::is::<Unresolved>) {
-            "its name cannot be resolved"
+            "its name cannot be resolved; check the name, the network and the DNS server"
         } else {
             match io {
-                Some(io::ErrorKind::ConnectionRefused) => "the connection was refused",
-                Some(io::ErrorKind::TimedOut) => "it did not answer in time",
-                Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => "no way leads there",
+                Some(io::ErrorKind::ConnectionRefused) => "the connection was refused; check the port and the firewall",
+                Some(io::ErrorKind::TimedOut) => "it did not answer in time; check the firewall and the proxy",
+                Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+                    "no way leads there; check the network"
+                }
                 _ => "the connection failed",
             }
         };
@@ -137,9 +139,9 @@ mod tests {
     #[test]
     fn what_the_network_says_is_told_in_words_once_and_its_cause_is_kept() {
         for (kind, words, late) in [
-            (io::ErrorKind::ConnectionRefused, "the connection was refused", false),
-            (io::ErrorKind::TimedOut, "it did not answer in time", true),
-            (io::ErrorKind::NetworkUnreachable, "no way leads there", false),
+            (io::ErrorKind::ConnectionRefused, "the connection was refused; check the port and the firewall", false),
+            (io::ErrorKind::TimedOut, "it did not answer in time; check the firewall and the proxy", true),
+            (io::ErrorKind::NetworkUnreachable, "no way leads there; check the network", false),
             (io::ErrorKind::Other, "the connection failed", false),
         ] {
             let error = Unconnected::unreached(io::Error::new(kind, "told by the system").into()).told("api.example:1");
@@ -148,6 +150,9 @@ mod tests {
             assert_eq!(error.source().unwrap().to_string(), "told by the system");
         }
         let unresolved = Unconnected::unreached(Unresolved(io::Error::other("no such name")).into());
-        assert_eq!(unresolved.of("the proxy p:1").to_string(), "the proxy p:1: its name cannot be resolved");
+        assert_eq!(
+            unresolved.of("the proxy p:1").to_string(),
+            "the proxy p:1: its name cannot be resolved; check the name, the network and the DNS server"
+        );
     }
 }

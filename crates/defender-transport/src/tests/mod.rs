@@ -16,6 +16,7 @@ mod dropped;
 mod network;
 mod pipe;
 mod server;
+mod silent;
 mod storm;
 mod tcp;
 

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "hyper", feature = "aws-lc-rs", feature = "compression", feature = "testing"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails as the test does")]
 
+mod bundles;
 mod certificates;
 mod client_identity;
 mod closing;
@@ -14,5 +15,7 @@ mod plain_http;
 mod proxy;
 mod redirects;
 mod repeats;
+mod runtimes;
 mod server;
 mod slow;
+mod streams;

@@ -100,7 +100,7 @@ async fn what_is_no_http_is_an_error_of_the_protocol_and_may_have_been_processed
     for (alpn, said) in [
         (HTTP_1, &b"\x00\x01\x02 what is this\r\n\r\n"[..]),
         (HTTP_1, b"HTTP/1.1 9999 What\r\n\r\n"),
-        (HTTP_1, b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"),
+        (HTTP_1, b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"),
         (HTTP_2, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
     ] {
         let ca = Ca::new();

@@ -1,0 +1,124 @@
+//! Which hosts have fallen silent while requests wait for them.
+//!
+//! Over HTTP/2 all requests to a host share a connection. When its path dies, the connection takes requests until its ping
+//! times out, and each of them is lost. So a host that has said nothing for a while, though it was asked and pinged, gets no
+//! further request over its old connection.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// How often a server is pinged while a request waits for it.
+pub(crate) const PING: Duration = Duration::from_secs(3);
+
+/// How long the response to a ping may take before the connection is closed: with [`PING`], less than the 30 s that the head of
+/// a response has. A shorter time would end what waits behind a large upload.
+pub(crate) const PONG: Duration = Duration::from_secs(17);
+
+/// For how long a server that is pinged may say nothing before new requests go over a new connection.
+const SILENT: Duration = Duration::from_secs(6);
+
+/// The hosts that a client speaks to.
+#[derive(Debug, Default)]
+pub(crate) struct Liveness(Mutex<Vec<Arc<Host>>>);
+
+impl Liveness {
+    /// The host of this name and port.
+    pub(crate) fn host(&self, authority: &str) -> Arc<Host> {
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.iter().find(|host| host.authority == authority) {
+            return Arc::clone(host);
+        }
+        let host = Arc::new(Host { authority: authority.to_owned(), ..Host::default() });
+        hosts.push(Arc::clone(&host));
+        host
+    }
+}
+
+/// A host, and when it was heard. Times are a clock's own, in milliseconds.
+#[derive(Debug, Default)]
+pub(crate) struct Host {
+    authority: String,
+    /// Whether requests share a connection to it, which is pinged.
+    shared: AtomicBool,
+    /// How many requests wait for the head of a response.
+    waiting: AtomicUsize,
+    /// Since when at least one has waited.
+    since: AtomicU64,
+    heard: AtomicU64,
+}
+
+impl Host {
+    /// A connection that requests share has come about.
+    pub(crate) fn is_shared(&self) {
+        self.shared.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes came from it.
+    pub(crate) fn was_heard(&self, now: Duration) {
+        self.heard.fetch_max(millis(now), Ordering::Relaxed);
+    }
+
+    /// Whether requests have waited for it, in vain so far, for so long that its connection may be dead.
+    pub(crate) fn is_silent(&self, now: Duration) -> bool {
+        let last = self.heard.load(Ordering::Relaxed).max(self.since.load(Ordering::Relaxed));
+        self.shared.load(Ordering::Relaxed)
+            && self.waiting.load(Ordering::Relaxed) > 0
+            && millis(now).saturating_sub(last) > millis(SILENT)
+    }
+
+    /// A request begins to wait for it, until what this gives is dropped.
+    pub(crate) fn wait(self: Arc<Self>, now: Duration) -> Waiting {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.since.fetch_max(millis(now), Ordering::Relaxed);
+        }
+        Waiting(self)
+    }
+}
+
+/// A request that waits for a host.
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<Host>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn host_is_silent_while_it_is_waited_for_and_not_heard() {
+        let liveness = Liveness::default();
+        let host = liveness.host("api.example");
+        assert!(!host.is_silent(at(1_000)), "nobody waits");
+        let first = Arc::clone(&host).wait(at(1_000));
+        assert!(!host.is_silent(at(1_100)), "it is pinged over a shared connection only");
+        host.is_shared();
+        assert!(!host.is_silent(at(1_006)) && host.is_silent(at(1_007)));
+        let second = Arc::clone(&host).wait(at(1_007));
+        assert!(host.is_silent(at(1_007)), "a further request changes nothing");
+        host.was_heard(at(1_008));
+        assert!(!host.is_silent(at(1_014)) && host.is_silent(at(1_015)));
+        drop((first, second));
+        assert!(!host.is_silent(at(2_000)));
+        let _third = Arc::clone(&host).wait(at(3_000));
+        assert!(!host.is_silent(at(3_001)));
+        assert!(Arc::ptr_eq(&host, &liveness.host("api.example")) && !liveness.host("other").is_silent(at(9_000)));
+    }
+}
