@@ -11,6 +11,7 @@ mod campaign;
 mod ci;
 mod conformance;
 mod example;
+mod foreign;
 mod tidy;
 mod vectors;
 mod workspace;
