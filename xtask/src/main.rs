@@ -42,6 +42,9 @@ Commands:
                      turned by hand; what it found, and sums, which are kept in FILE so that no seed is run twice
                      --tls: emulator and client in two processes that are killed at random, over real TLS;
                      --steps N: only the first N actions of each seed, told in full, to see one fail again
+  foreign            5,000 actions, 64 at a time, against a misbehaving server that knows nothing of client or emulator; judged
+                     --actions N, --at-once N, --seed S, --ids as-given|generated, --http1 (default) or --http2;
+                     --speed N: how many times as fast as the machine's the time goes
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
   bench pages        a page of 10,000 actions through the client, beside bare hyper and a bare struct
   bench wait         a thousand actions waited for together and one by one: calls, and whether the quota is kept
@@ -87,6 +90,7 @@ enum Command {
     Campaign(campaign::Options),
     /// What the campaign over TLS starts, for itself alone: it is in no help.
     CampaignWorker,
+    Foreign(foreign::Options),
     BenchSmoke,
     BenchPages,
     BenchWait,
@@ -109,6 +113,7 @@ fn main() -> ExitCode {
         Command::Walkthrough => conformance::walkthrough::run(),
         Command::CampaignWorker => campaign::work(),
         Command::Campaign(options) => campaign::run(&options),
+        Command::Foreign(options) => foreign::run(&options),
         Command::BenchSmoke => bench::smoke::run(),
         Command::BenchPages => bench::pages::run(),
         Command::BenchWait => bench::wait::run(),
@@ -132,6 +137,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     let mut tests = ci::Tests::Run;
     let mut target = conformance::Target::default();
     let mut campaign = campaign::Said::default();
+    let mut foreign = foreign::Options::default();
     let mut check = false;
     let unread = |error: lexopt::Error| Failure::Usage(error.to_string());
     while let Some(arg) = args.next().map_err(unread)? {
@@ -153,6 +159,12 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
                 let place = if name == "seeds" { &mut campaign.seeds } else { &mut campaign.steps };
                 *place = Some(args.value().map_err(unread)?.to_string_lossy().into_owned());
             }
+            Arg::Long(flag @ ("http1" | "http2")) => foreign.http2 = flag == "http2",
+            Arg::Long(name) if foreign::Options::NAMES.contains(&name) => {
+                let name = name.to_owned();
+                let value = args.value().map_err(unread)?.to_string_lossy().into_owned();
+                foreign.read(&name, &value)?;
+            }
             Arg::Value(word) => words.push(word.to_string_lossy().into_owned()),
             other => return Err(unread(other.unexpected())),
         }
@@ -171,6 +183,10 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         (["campaign"], _) => campaign.read().map(Command::Campaign),
         _ if campaign != campaign::Said::default() => {
             Err(Failure::Usage("`--seeds`, `--tls`, `--steps` and `--figures` are for `campaign` alone".to_owned()))
+        }
+        (["foreign"], _) => Ok(Command::Foreign(foreign)),
+        _ if foreign != foreign::Options::default() => {
+            Err(Failure::Usage("the options of `foreign` are for it alone".to_owned()))
         }
         (["breaks", names @ ..], _) => {
             let names = names.iter().map(|&name| name.to_owned()).collect();
@@ -221,6 +237,8 @@ mod tests {
         assert_eq!(parsed("campaign --tls --seeds=7..8 --steps 43"), Ok(Command::Campaign(options.clone())));
         let options = campaign::Options { steps: None, figures: Some("f.json".into()), ..options };
         assert_eq!(parsed("campaign --tls --seeds 7..8 --figures f.json"), Ok(Command::Campaign(options)));
+        let options = foreign::Options { http2: true, actions: 9, ..foreign::Options::default() };
+        assert_eq!(parsed("foreign --http2 --actions 9"), Ok(Command::Foreign(options)));
         assert_eq!(parsed("bench smoke"), Ok(Command::BenchSmoke));
         assert_eq!(parsed("bench pages"), Ok(Command::BenchPages));
         assert_eq!(parsed("bench wait"), Ok(Command::BenchWait));
@@ -239,6 +257,9 @@ mod tests {
             "tidy --machine x",
             "tidy --seeds 1..2",
             "tidy --tls",
+            "tidy --actions 5",
+            "foreign --ids none",
+            "foreign --actions many",
             "campaign",
             "campaign --seeds",
             "campaign --seeds 5",
@@ -263,6 +284,7 @@ mod tests {
             "breaks [NAME…]",
             "walkthrough",
             "campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]",
+            "foreign",
             "bench smoke",
             "bench pages",
             "bench wait",

@@ -13,7 +13,6 @@ use super::{
     tenant::{Tenant, misbehave},
     token::plain,
 };
-use crate::foreign::clock::seconds;
 
 /// What a next link says: which replica goes on, from which row, and whether the links lead nowhere.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,11 +124,6 @@ impl Tenant {
         }
         misbehave(Reply::json(200, &body), &mut rng, now, fault)
     }
-}
-
-/// The latest time at which every record is shown that took effect at `created`.
-pub(crate) fn shown_by(created: Timestamp) -> Timestamp {
-    created + seconds(100)
 }
 
 #[cfg(test)]

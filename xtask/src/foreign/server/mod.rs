@@ -18,12 +18,13 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use self::record::{Broken, Stated};
 pub(crate) use self::{
     fault::Fault,
-    http::{Server, Version},
+    http::{SUBMISSION, Server, Version},
     kind::Kind,
-    list::shown_by,
-    record::{APPLICATION_ID, Maker, PRINCIPAL_ID, Particulars, Record, Stated},
+    record::{APPLICATION_ID, Maker, PRINCIPAL_ID, Particulars, Record},
     tenant::{Arrival, Tenant},
     token::{SECRET, TENANT},
 };

@@ -77,7 +77,6 @@ pub(crate) struct Record {
     pub(crate) id: String,
     pub(crate) kind: Kind,
     pub(crate) machine: String,
-    pub(crate) comment: String,
     pub(crate) external_id: Option<String>,
     pub(crate) particulars: Particulars,
     pub(crate) maker: Maker,
@@ -168,7 +167,6 @@ impl Record {
             id: guid(rng),
             kind,
             machine: machine.to_owned(),
-            comment: comment.to_owned(),
             external_id: external_id.map(str::to_owned),
             particulars,
             maker,
@@ -305,7 +303,6 @@ fn shown_id(rng: &mut fastrand::Rng, sent: Option<&str>) -> Option<String> {
         (Some(sent), 0..85) => Some(sent.to_owned()),
         (Some(_), 85..97) => None,
         (Some(_), _) => Some(guid(rng)),
-        (None, 0..3) => Some(guid(rng)),
-        (None, _) => None,
+        (None, _) => hits(rng, 0.4).then(|| guid(rng)),
     }
 }

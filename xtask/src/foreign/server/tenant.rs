@@ -54,7 +54,7 @@ pub(crate) struct Tenant {
 }
 
 impl Tenant {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
             settings,
             records: Vec::new(),
@@ -70,8 +70,13 @@ impl Tenant {
         }
     }
 
+    /// Whether responses have a `Date`.
+    pub(crate) fn dates(&self) -> bool {
+        self.settings.dates
+    }
+
     /// Keeps a record, and returns its place.
-    pub(super) fn keep(&mut self, record: Record) -> usize {
+    pub(crate) fn keep(&mut self, record: Record) -> usize {
         let place = self.records.len();
         self.by_id.insert(record.id.clone(), place);
         self.by_machine.entry((record.kind, record.machine.clone())).or_default().push(place);
