@@ -5,7 +5,7 @@ use std::{io, sync::mpsc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_actions::{
-    DefenderClient, Error, ErrorKind, Origin, Submitted, auth::ClientSecretCredential, model::ScanType,
+    DefenderClient, Error, ErrorKind, ExternalIds, Origin, Submitted, auth::ClientSecretCredential, model::ScanType,
 };
 use defender_transport::{Body, Clock, HyperTransport, Roots, Transport, clock::Sleep};
 use futures_util::{StreamExt as _, stream};
@@ -86,20 +86,23 @@ pub(super) async fn drive(options: &Options, server: &Server, ahead: SignedDurat
         .clock(AheadClock { time: server.time, ahead })
         .base_url(server.base())
         .authority(server.base());
-    // THE PLACE: `.external_ids(options.ids.of_client())`, once the client's builder has it.
-    let client = builder.build().map_err(|error| broken(&error))?;
+    let external_ids = match options.ids {
+        Ids::AsGiven => ExternalIds::AsGiven,
+        Ids::Generated => ExternalIds::Generated,
+    };
+    let client = builder.external_ids(external_ids).build().map_err(|error| broken(&error))?;
     let steps = (0..options.actions).map(|number| {
         let step = step(options.seed, number);
-        NUMBER.scope(number, submit(client.clone(), server.time, step, options.ids))
+        NUMBER.scope(number, submit(client.clone(), server.time, step))
     });
     let mut reports: Vec<Report> = stream::iter(steps).buffer_unordered(options.at_once).collect().await;
     reports.sort_by_key(|report| report.submission);
     Ok(reports)
 }
 
-async fn submit(client: DefenderClient, time: FastTime, step: Step, ids: Ids) -> Report {
+async fn submit(client: DefenderClient, time: FastTime, step: Step) -> Report {
     let began = time.now();
-    let outcome = send(&client, &step, ids).await;
+    let outcome = send(&client, &step).await;
     let claimed = time.now();
     let (claim, words) = match &outcome {
         Ok(submitted) => (ok(submitted), format!("{:?}", submitted.action())),
@@ -125,7 +128,7 @@ macro_rules! performed {
     }};
 }
 
-async fn send(client: &DefenderClient, step: &Step, _ids: Ids) -> Result<Submitted, Error> {
+async fn send(client: &DefenderClient, step: &Step) -> Result<Submitted, Error> {
     let asked = &step.asked;
     let comment = asked.comment.as_str();
     let Ok(machine) = asked.machine.parse() else { unreachable!("40 hex digits") };

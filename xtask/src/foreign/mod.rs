@@ -94,7 +94,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         println!("{fall:?}: submission {submission}: {trace}");
     }
     for (submission, line) in &verdict.unrecovered {
-        println!("not recovered: submission {submission}: {line}");
+        let report = reports.iter().find(|report| report.submission == *submission);
+        let said =
+            report.map(|report| (&report.claim, report.claimed.duration_since(report.began).as_secs(), &report.words));
+        println!("not recovered: submission {submission}: {line}: {said:?}");
     }
     for (submission, what) in &verdict.unpromised {
         println!("not promised: submission {submission}: {what}");

@@ -72,7 +72,7 @@ impl Met<'_> {
     /// Whether the creation is in the window, by the service's own clock.
     fn in_window(&self, record: &Record) -> bool {
         let skew = if self.tenant.dates() { SKEW } else { BEFORE };
-        record.created >= self.first - skew && record.created <= self.report.claimed + skew
+        record.created >= self.first - skew && record.created <= self.report.claimed.max(self.first + GRACE) + skew
     }
 
     fn has_our_generated_id(&self, record: &Record) -> bool {
