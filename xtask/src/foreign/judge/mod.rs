@@ -191,7 +191,7 @@ fn claimed(verdict: &mut Verdict, met: &Met<'_>, arrived: &[&Arrival]) {
         }
         Claim::Joined(_) => {}
         _ if is_ours => {}
-        // Another process, or another submission, that nothing in the record tells from this one.
+        // Nothing in the record of another process tells it from this submission's.
         _ if met.cannot_be_told_from_ours(record) => {
             verdict.unpromised.push((report.submission, "another's record that cannot be told from its own"));
         }

@@ -86,9 +86,11 @@ impl Met<'_> {
             && self.reports.iter().any(|other| other.submission == maker && other.claim.action() == Some(&record.id))
     }
 
-    /// Whether `record` passes every line for a submission that did not make it.
+    /// Whether another process made `record`, and it passes every line for this submission, too. Of its own submissions a
+    /// client knows when two are alike.
     pub(super) fn cannot_be_told_from_ours(&self, record: &Record) -> bool {
-        let alike = self.comment(record) == Match::Same
+        let alike = record.maker == Maker::Other
+            && self.comment(record) == Match::Same
             && self.particulars(record) != Match::Different
             && Self::requestor(record) != Match::Different
             && record.shown.creation

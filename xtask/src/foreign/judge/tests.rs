@@ -144,6 +144,9 @@ fn stranger_in_window_is_not_promised() {
     case.report(1, Claim::Recovered(id));
     let verdict = case.judged();
     assert_eq!((verdict.falls.len(), verdict.unpromised.len()), (0, 1));
+    case.tenant.records[other].maker = Maker::Submission(2);
+    assert_eq!(case.falls()[0], Fall::Wrong, "the client knows its own submissions");
+    case.tenant.records[other].maker = Maker::Other;
     case.tenant.records[other].shown.comment = Some("Case 2".to_owned());
     assert_eq!(case.falls()[0], Fall::Wrong, "another comment tells it");
 }
