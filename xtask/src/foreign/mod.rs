@@ -17,6 +17,7 @@ use jiff::SignedDuration;
 use self::{
     clock::FastTime,
     judge::Fall,
+    report::Claim,
     server::{Settings, Version},
 };
 use crate::Failure;
@@ -101,6 +102,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     for (submission, what) in &verdict.unpromised {
         println!("not promised: submission {submission}: {what}");
+    }
+    let mut shown = Vec::new();
+    for report in &reports {
+        if let Claim::NotTaken { kind, .. } = &report.claim
+            && !shown.contains(&kind)
+        {
+            shown.push(kind);
+            println!("{kind}: submission {}: {}", report.submission, report.words);
+        }
     }
     println!(
         "{options:?}: {} POSTs arrived, {} records, {} calls ({} lists), {} misbehaved, {} min of the service's time",
