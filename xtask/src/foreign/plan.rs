@@ -30,7 +30,7 @@ pub(super) fn step(seed: u64, submission: u64) -> Step {
         asked = Asked { comment, particulars, resend_if_lost: asked.resend_if_lost, ..earlier };
     }
     let external_id = hits(&mut rng, 4.0).then(|| format!("{OWN_ID}{submission}"));
-    Step { submission, asked, external_id, wait: hits(&mut rng, 20.0) }
+    Step { submission, asked, external_id, wait: hits(&mut rng, 6.0) }
 }
 
 fn asked(seed: u64, submission: u64) -> Asked {
