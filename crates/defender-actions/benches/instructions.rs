@@ -53,7 +53,8 @@ impl Transport for Memory {
             Body::from(self.page.clone())
         };
         let response = Response::builder().status(if request.method() == Method::POST { 201 } else { 200 });
-        let response = response.header("content-type", "application/json; odata.metadata=minimal").header("odata-version", "4.0");
+        let response =
+            response.header("content-type", "application/json; odata.metadata=minimal").header("odata-version", "4.0");
         Ok(response.body(body).unwrap_or_default())
     }
 }
@@ -73,7 +74,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     for _ in 0..count {
         if what == "post" {
-            client.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?).perform(Restrict { comment: "c" }).await?;
+            client
+                .machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?)
+                .perform(Restrict { comment: "c" })
+                .await?;
         } else {
             let mut pages = pin!(client.actions().pages());
             pages.try_next().await?;

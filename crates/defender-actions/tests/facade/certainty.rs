@@ -214,23 +214,6 @@ async fn what_was_joined_before_the_sending_is_not_recovered() {
 }
 
 #[tokio::test]
-async fn an_action_that_was_made_after_a_refusal_is_not_what_it_was_refused_for() {
-    let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "y"});
-    // The one that stood in the way is never seen, and another comes later.
-    let service = Service::new(Repeats::Refused).with_lag(Duration::from_secs(600));
-    service.foreign(&theirs);
-    let client = service.client();
-    let asked = client.machine(machine()).unrestrict_code_execution("Cleaned").send();
-    let later = async {
-        service.clock().sleep(Duration::from_secs(20)).await;
-        service.clone().with_lag(Duration::ZERO).foreign(&theirs);
-    };
-    let (outcome, ()) = service.clock().run(futures_util::future::join(asked, later)).await;
-    let error = outcome.unwrap_err();
-    assert_eq!((error.kind(), error.action()), (ErrorKind::AlreadyInProgress, None));
-}
-
-#[tokio::test]
 async fn whatever_becomes_of_a_second_sending_the_first_stays_in_doubt() {
     let again = |service: &Service| {
         service.client().machine(machine()).unrestrict_code_execution("Cleaned").resend_if_lost().send()

@@ -96,30 +96,34 @@ pub(crate) enum Accepted {
     Created,
     /// The action was there already and has not ended.
     Joined,
-    /// The action is another one, or cannot be known to be the same: its machine, type or particulars are others, it has ended,
-    /// it states no machine or type, or its type has no rule.
+    /// The action is another one: its machine, type or particulars are others, it has ended, or it is an older run of a type
+    /// without a rule.
     Another,
 }
 
 /// Judges the record of a 2xx response.
 ///
-/// A response is of no filtered list, so that an older action is joined only where its record states machine and type. Of a
-/// type without a rule, such as live response, an older action is never what was asked for: two runs of one script are two
-/// runs.
+/// Of a type without a rule, such as live response, an older action with the same comment is another one: two runs of one
+/// script are two runs, and a wait could not tell them apart.
 pub(crate) fn accepted(record: &Comparison, has_ended: bool) -> Accepted {
     if states_another_action(record) {
         return Accepted::Another;
     }
     let by_id = is_ours_by_generated_id(record);
     let by_comment = record.comment == Match::Same && record.creation == Match::Same && is_free(record);
-    let states_kind = record.machine == Match::Same && record.action_type == Match::Same;
     if !record.seen_before && !record.claimed && (by_id || by_comment) {
         Accepted::Created
-    } else if has_ended || !states_kind || record.particulars.is_none() {
+    } else if has_ended || is_older_run(record) {
         Accepted::Another
     } else {
         Accepted::Joined
     }
+}
+
+/// Whether the record is of an older action with our comment, of a type without a rule.
+fn is_older_run(record: &Comparison) -> bool {
+    let is_older = record.creation != Match::Same || !is_free(record);
+    record.particulars.is_none() && record.comment == Match::Same && is_older
 }
 
 /// Whether the record states another machine, type or particulars.

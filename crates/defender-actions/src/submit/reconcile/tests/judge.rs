@@ -93,7 +93,7 @@ fn wrong_ok(world: &World, number: usize, deed: &Deed, outcome: Outcome, effect:
     let same_comment = theirs.comment == plan.comment;
     if theirs.machine != Machine::Ours || theirs.word != Word::Ours {
         let is_unstated = matches!(world.service.missing, Missing::MachineAndType | Missing::KnownType);
-        return Some(if is_unstated && same_comment {
+        return Some(if is_unstated && (same_comment || matches!(outcome, Outcome::Joined(_))) {
             Finding::NotPromisedUnstated
         } else {
             Finding::WrongOk("another machine or type")
