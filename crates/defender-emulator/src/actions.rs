@@ -60,8 +60,9 @@ impl Actions {
         }
     }
 
-    pub(crate) fn insert(&mut self, action: MachineAction) {
+    pub(crate) fn insert(&mut self, mut action: MachineAction) {
         let number = self.all.len();
+        action.number = number;
         self.by_id.insert(action.id, number);
         let of_machine = self.by_machine.entry(Arc::clone(&action.machine_id)).or_default();
         of_machine.all.push(number);
@@ -119,6 +120,11 @@ impl Actions {
         self.settle(elapsed);
         let (_, _, number) = *self.busy.range((machine, word, 0)..=(machine, word, usize::MAX)).next_back()?;
         self.all.get(number)
+    }
+
+    /// The youngest action of that type on that machine, ended or not.
+    pub(crate) fn last(&self, machine: &str, word: &str) -> Option<&MachineAction> {
+        self.all.get(*self.of_machine_and_type(machine, word).last()?)
     }
 
     /// How many actions of that type have not ended.

@@ -20,6 +20,7 @@ use crate::{
     authorization::authorize,
     blobs, control, deflate, entra,
     fault::{Fault, RetryAfter, Wire},
+    faults::altered,
     investigation,
     ledger::{self, Effect},
     library::{self, LARGEST_FILE},
@@ -61,7 +62,7 @@ pub(crate) async fn answer(service: Arc<Service>, request: Request<Body>) -> Res
         let status = (!is_lost(&response)).then(|| response.status());
         log.write(&noted.line(service.clock.now(), operation, status, fault));
     }
-    if let Some(date) = service.date.at(service.clock.now()) {
+    if let Some(date) = service.next_date() {
         response.headers_mut().insert(DATE, date);
     }
     response
@@ -122,6 +123,7 @@ async fn api(service: &Service, route: Route, request: Request<Body>, fault: Opt
     if let Some(place) = entry {
         service.ledger.close(place, effect);
     }
+    let response = altered(service, fault, &head.uri, response).await;
     let response = spoilt(service, deflate::compress(service, response).await, fault).await;
     if let Some(place) = entry
         && !is_lost(&response)

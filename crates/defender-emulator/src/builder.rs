@@ -5,8 +5,9 @@ use std::{io::Write, sync::Arc, time::Duration};
 use defender_transport::{Clock, SystemClock};
 
 use crate::{
-    CreatedStatus, Deflate, Duplicates, Emulator, Error, FastClock, FirstUpdate, Fractions, HttpOffer, InOperator,
-    Investigations, Nulls, Quotas, RetryAfterForm, State, Targets, Transcripts, UpdateName,
+    Comments, CreatedStatus, DateHeader, Deflate, Duplicates, Emulator, Error, ExternalIds, FastClock, FirstUpdate,
+    Fractions, HttpOffer, InOperator, Investigations, Nulls, Particulars, Quotas, Requestor, RetryAfterForm, Rows,
+    State, Targets, Transcripts, UpdateName,
     certificate::Certificates,
     hand_clock::HandClock,
     identity::{Identity, ROLES},
@@ -80,7 +81,7 @@ impl EmulatorBuilder {
 
     /// What becomes of a POST while an action of its type is active on its machine. Default: [`Duplicates::Refuse`].
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
-        self.settings.duplicates = duplicates;
+        self.settings.behaviors.duplicates = duplicates;
         self
     }
 
@@ -155,25 +156,67 @@ impl EmulatorBuilder {
 
     /// What a record calls the time of its last change. Default: [`UpdateName::Live`].
     pub fn update_name(mut self, name: UpdateName) -> Self {
-        self.settings.spelling.update_name = name;
+        self.settings.behaviors.spelling.update_name = name;
         self
     }
 
     /// How many digits of a second an action's dates have. Default: [`Fractions::Seven`].
     pub fn fractions(mut self, fractions: Fractions) -> Self {
-        self.settings.spelling.fractions = fractions;
+        self.settings.behaviors.spelling.fractions = fractions;
         self
     }
 
     /// Whether a field without a value is written. Default: [`Nulls::Written`].
     pub fn nulls(mut self, nulls: Nulls) -> Self {
-        self.settings.spelling.nulls = nulls;
+        self.settings.behaviors.spelling.nulls = nulls;
         self
     }
 
     /// Whether the answer to an action's POST says when it last changed. Default: [`FirstUpdate::Written`].
     pub fn first_update(mut self, first: FirstUpdate) -> Self {
-        self.settings.spelling.first_update = first;
+        self.settings.behaviors.spelling.first_update = first;
+        self
+    }
+
+    /// What a record says as `requestor` of an application. Default: [`Requestor::DisplayName`].
+    pub fn requestor(mut self, requestor: Requestor) -> Self {
+        self.settings.behaviors.spelling.requestor = requestor;
+        self
+    }
+
+    /// The display name of the application's registration. Default: `Contoso Response Automation`.
+    pub fn application_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.application_name = name.into();
+        self
+    }
+
+    /// When a record states its `scope` and `relatedFileInfo`. Default: [`Particulars::AfterPending`].
+    pub fn particulars(mut self, particulars: Particulars) -> Self {
+        self.settings.behaviors.spelling.particulars = particulars;
+        self
+    }
+
+    /// What a record makes of the comment of its POST. Default: [`Comments::Blank`].
+    pub fn comments(mut self, comments: Comments) -> Self {
+        self.settings.behaviors.spelling.comments = comments;
+        self
+    }
+
+    /// What a record says as `externalId`. Default: [`ExternalIds::Echoed`].
+    pub fn external_ids(mut self, external_ids: ExternalIds) -> Self {
+        self.settings.behaviors.spelling.external_ids = external_ids;
+        self
+    }
+
+    /// Whether the rows of lists, and actions that are read, can be used as they are. Default: [`Rows::Readable`].
+    pub fn rows(mut self, rows: Rows) -> Self {
+        self.settings.behaviors.spelling.rows = rows;
+        self
+    }
+
+    /// What the header `Date` says. Default: [`DateHeader::Clock`].
+    pub fn date_header(mut self, date: DateHeader) -> Self {
+        self.settings.behaviors.date = date;
         self
     }
 

@@ -13,8 +13,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    Outcome, fault_order::FaultOrder, ledger::Effect, ledger::Entry, odata::pairs, request_body::is_json,
-    service::Service,
+    Outcome, behaviors::BehaviorOrder, fault_order::FaultOrder, ledger::Effect, ledger::Entry, odata::pairs,
+    request_body::is_json, service::Service,
 };
 
 const LARGEST_BODY: usize = 1 << 20;
@@ -43,6 +43,11 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Respons
         (&Method::POST, ["faults"]) => read::<FaultOrder>(&body).and_then(|order| fault(service, &order)),
         (&Method::DELETE, ["faults"]) => {
             service.faults.stop();
+            Ok((StatusCode::OK, json!({})))
+        }
+        (&Method::POST, ["behaviors"]) => read(&body).and_then(|order| behave(service, &order)),
+        (&Method::DELETE, ["behaviors"]) => {
+            service.behave(service.settings.behaviors);
             Ok((StatusCode::OK, json!({})))
         }
         (&Method::POST, ["outcomes"]) => read(&body).and_then(|order| outcome(service, order)),
@@ -103,6 +108,11 @@ fn fault(service: &Service, order: &FaultOrder) -> Told {
         rule.times(times);
     }
     Ok((StatusCode::CREATED, json!({})))
+}
+
+fn behave(service: &Service, order: &BehaviorOrder) -> Told {
+    service.behave(order.applied(service.behaviors()).map_err(bad)?);
+    Ok((StatusCode::OK, json!({})))
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,7 @@
 //! What becomes of a POST while an action of its type is active on its machine.
 
+use std::str::FromStr;
+
 use crate::dice::Dice;
 
 /// What becomes of a POST while an action of its type is active on its machine.
@@ -19,7 +21,11 @@ pub enum Duplicates {
     Join,
     /// A second action.
     Accept,
-    /// Any of the three, by this seed; and a second action may end before the first.
+    /// As [`Join`](Self::Join); and where none is active, but one of its type has ended on its machine, the one that was made
+    /// last, as it ended: nothing is made. Reported of a service that answers from a cache; inferred here.
+    Ended,
+    /// Any of the first three, by this seed, and a second action may end before the first; where none is active, one POST in
+    /// eight is answered as by [`Ended`](Self::Ended).
     Seeded(u64),
 }
 
@@ -39,11 +45,10 @@ impl Duplicates {
     pub(crate) fn decide(self, number: usize, is_session: bool, throw: u64) -> Decision {
         let decision = match self {
             Self::Refuse => Decision::Refuse,
-            Self::Join => Decision::Join,
+            Self::Join | Self::Ended => Decision::Join,
             Self::Accept => Decision::Accept { tenths: 10 },
             Self::Seeded(seed) => {
-                let number = u64::try_from(number).unwrap_or(0);
-                let mut dice = Dice::new(seed ^ number.rotate_left(17) ^ throw.rotate_left(41));
+                let mut dice = Self::dice(seed, number, throw);
                 match dice.below(3) {
                     0 => Decision::Refuse,
                     1 => Decision::Join,
@@ -54,6 +59,39 @@ impl Duplicates {
         match decision {
             Decision::Accept { .. } if is_session => Decision::Refuse,
             decision => decision,
+        }
+    }
+
+    /// Whether a POST is answered with an action that has ended.
+    pub(crate) fn joins_ended(self, number: usize, throw: u64) -> bool {
+        match self {
+            Self::Ended => true,
+            Self::Seeded(seed) => Self::dice(!seed, number, throw).below(8) == 0,
+            Self::Refuse | Self::Join | Self::Accept => false,
+        }
+    }
+
+    fn dice(seed: u64, number: usize, throw: u64) -> Dice {
+        let number = u64::try_from(number).unwrap_or(0);
+        Dice::new(seed ^ number.rotate_left(17) ^ throw.rotate_left(41))
+    }
+}
+
+impl FromStr for Duplicates {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "refuse" => Ok(Self::Refuse),
+            "join" => Ok(Self::Join),
+            "accept" => Ok(Self::Accept),
+            "ended" => Ok(Self::Ended),
+            text => text
+                .strip_prefix("seeded:")
+                .unwrap_or(text)
+                .parse()
+                .map(Self::Seeded)
+                .map_err(|_| "it is refuse, join, accept, ended or a seed"),
         }
     }
 }

@@ -121,6 +121,12 @@ impl Emulator {
         &self.service.identity.client_id
     }
 
+    /// The display name of the one application, which records have as `requestor`.
+    #[must_use]
+    pub fn application_name(&self) -> &str {
+        &self.service.settings.application_name
+    }
+
     /// The application's secret, made at start. It has characters that must be percent-encoded in a form.
     #[must_use]
     pub fn client_secret(&self) -> &str {

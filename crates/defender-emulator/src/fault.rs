@@ -13,7 +13,15 @@ use http::{
 };
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::{entra_error::EntraError, error_code::ErrorCode, problem::Problem, slow_body::SlowBody};
+use crate::{
+    action_kind::ActionKind,
+    entra_error::EntraError,
+    error_code::ErrorCode,
+    faults::{block_page, gateway_not_found},
+    operation::Operation,
+    problem::Problem,
+    slow_body::SlowBody,
+};
 
 /// Something that goes wrong on the way, or in the service.
 ///
@@ -67,6 +75,23 @@ pub enum Fault {
     Unauthorized,
     /// A 404 though it is there. Before the effect.
     NotFound,
+    /// The page of a filtering proxy or a captive portal in the service's place: HTML with this status, such as 200, 302,
+    /// 400, 403, 404 or 511. Before the effect.
+    BlockPage(u16),
+    /// The same, after the effect: the response was replaced on its way.
+    BlockPageAfterEffect(u16),
+    /// The 404 of a gateway that knows no such path, in JSON that is not the service's. Before the effect.
+    GatewayNotFound,
+    /// The response's record is of another machine; in a list each is. After the effect.
+    OtherMachine,
+    /// The response's record is of another type; in a list each is. After the effect.
+    OtherType,
+    /// The response's record is another one, with an id of its own; in a list each is. After the effect.
+    OtherRecord,
+    /// The next link of a list leads to a second page, and that of the second page back to the first.
+    CircularLinks,
+    /// The next link of a list is each time another, and leads to the same rows.
+    RepeatedPage,
     /// The connection takes no more requests: GOAWAY in HTTP/2, and `Connection: close` before it. The answer comes.
     GoAway,
 }
@@ -134,10 +159,50 @@ impl Fault {
         Self::Unauthorized,
         Self::NotFound,
         Self::GoAway,
+        Self::BlockPage(200),
+        Self::BlockPage(302),
+        Self::BlockPage(400),
+        Self::BlockPage(403),
+        Self::BlockPage(404),
+        Self::BlockPage(511),
+        Self::BlockPageAfterEffect(200),
+        Self::BlockPageAfterEffect(403),
+        Self::GatewayNotFound,
+        Self::OtherMachine,
+        Self::OtherType,
+        Self::OtherRecord,
+        Self::CircularLinks,
+        Self::RepeatedPage,
     ];
 
     /// Every fault of a connection, for the same.
     pub(crate) const OF_CONNECTIONS: &'static [Self] = &[Self::RefuseConnection, Self::TlsFailure];
+
+    /// Whether chance may let it happen to this operation, so that a careful client is right all the same. Whoever orders it
+    /// may let it happen to any.
+    pub(crate) fn is_drawn_for(self, operation: Option<Operation>) -> bool {
+        match self {
+            // Which machine and type a list's record has decides whether it may be one's own.
+            Self::OtherMachine | Self::OtherType | Self::OtherRecord => operation.is_some_and(|operation| {
+                ActionKind::of(operation).is_some()
+                    || matches!(operation, Operation::CancelAction | Operation::GetAction | Operation::TagMachine)
+            }),
+            Self::CircularLinks | Self::RepeatedPage => {
+                matches!(operation, Some(Operation::ListActions | Operation::ListMachines))
+            }
+            // A file has no form by which a page could be told from it.
+            Self::BlockPage(200) | Self::BlockPageAfterEffect(200) => operation != Some(Operation::DownloadBlob),
+            _ => true,
+        }
+    }
+
+    /// Whether it changes what the JSON of a response says.
+    pub(crate) fn alters(self) -> bool {
+        matches!(
+            self,
+            Self::OtherMachine | Self::OtherType | Self::OtherRecord | Self::CircularLinks | Self::RepeatedPage
+        )
+    }
 
     /// Whether it happens to a connection, before there is a request.
     pub(crate) fn is_of_connections(self) -> bool {
@@ -151,6 +216,8 @@ impl Fault {
             Self::ResetBeforeEffect => lost(Wire::Cut),
             Self::Hang => lost(Wire::Silent),
             Self::Html502 => html(),
+            Self::BlockPage(status) => block_page(status),
+            Self::GatewayNotFound => gateway_not_found(),
             Self::Status(status, retry_after) => error(status, retry_after, clock),
             Self::TooManyRequests(retry_after) => {
                 Problem::too_many("Too many requests", retry_after.value(clock)).into_response()
@@ -197,6 +264,7 @@ impl Fault {
             Self::ResetAfterEffect => lost(Wire::Cut),
             Self::HangAfterEffect => lost(Wire::Silent),
             Self::Html502AfterEffect => html(),
+            Self::BlockPageAfterEffect(status) => block_page(status),
             Self::StatusAfterEffect(status, retry_after) => error(status, retry_after, &**clock),
             Self::GoAway => {
                 response.extensions_mut().insert(Wire::Last);

@@ -84,6 +84,14 @@ impl FaultOrder {
             "TooManyRequests" => Fault::TooManyRequests(retry_after),
             "Unauthorized" => Fault::Unauthorized,
             "NotFound" => Fault::NotFound,
+            "BlockPage" => Fault::BlockPage(status()?),
+            "BlockPageAfterEffect" => Fault::BlockPageAfterEffect(status()?),
+            "GatewayNotFound" => Fault::GatewayNotFound,
+            "OtherMachine" => Fault::OtherMachine,
+            "OtherType" => Fault::OtherType,
+            "OtherRecord" => Fault::OtherRecord,
+            "CircularLinks" => Fault::CircularLinks,
+            "RepeatedPage" => Fault::RepeatedPage,
             "GoAway" => Fault::GoAway,
             other => return Err(format!("there is no fault {other}; the README lists them")),
         })
@@ -114,6 +122,7 @@ mod tests {
                     format!(r#","status":{status}{}"#, told(when))
                 }
                 Fault::TooManyRequests(when) => told(when),
+                Fault::BlockPage(status) | Fault::BlockPageAfterEffect(status) => format!(r#","status":{status}"#),
                 Fault::SlowBytes(each) => format!(r#","milliseconds":{}"#, each.as_millis()),
                 _ => more.to_owned(),
             };

@@ -1,7 +1,14 @@
 //! What was told beforehand of what goes wrong, and what goes wrong by chance.
 
+mod altered;
+mod block_page;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use self::{
+    altered::altered,
+    block_page::{block_page, gateway_not_found},
+};
 use crate::{dice::Dice, fault::Fault, operation::Operation};
 
 /// What goes wrong, in the order in which it was told.
@@ -42,13 +49,13 @@ impl Faults {
         let fits = |rule: &Rule| {
             !rule.fault.is_of_connections() && rule.operation.is_none_or(|wanted| Some(wanted) == operation)
         };
-        self.told(fits).or_else(|| self.by_chance(Fault::OF_REQUESTS, 1.0))
+        self.told(fits).or_else(|| self.by_chance(Fault::OF_REQUESTS, operation, 1.0))
     }
 
     /// What goes wrong with this connection.
     pub(crate) fn of_connection(&self) -> Option<Fault> {
         let told = self.told(|rule| rule.fault.is_of_connections());
-        told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, 1.0))
+        told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, None, 1.0))
     }
 
     /// What goes wrong with a connection that a caller in process would make, whose operation is known, and who makes one
@@ -57,7 +64,7 @@ impl Faults {
         let told = self.told(|rule| {
             rule.fault.is_of_connections() && rule.operation.is_none_or(|wanted| Some(wanted) == operation)
         });
-        told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, 0.1))
+        told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, operation, 0.1))
     }
 
     /// No more of what was told; chance stays.
@@ -65,13 +72,14 @@ impl Faults {
         locked(&self.rules).clear();
     }
 
-    fn by_chance(&self, faults: &[Fault], share: f64) -> Option<Fault> {
+    fn by_chance(&self, faults: &[Fault], operation: Option<Operation>, share: f64) -> Option<Fault> {
         let (dice, rate) = &mut *locked(self.chaos.as_ref()?);
         if !dice.happens(*rate * share) {
             return None;
         }
-        let choice = dice.below(u64::try_from(faults.len()).ok()?);
-        faults.get(usize::try_from(choice).ok()?).copied()
+        let drawn = || faults.iter().filter(|fault| fault.is_drawn_for(operation));
+        let choice = dice.below(u64::try_from(drawn().count()).ok()?);
+        drawn().nth(usize::try_from(choice).ok()?).copied()
     }
 
     fn told(&self, fits: impl Fn(&Rule) -> bool) -> Option<Fault> {
@@ -136,6 +144,19 @@ mod tests {
         assert_eq!(faults.of_request(None), None);
         assert_eq!(faults.of_connection(), Some(Fault::RefuseConnection));
         assert_eq!(faults.of_connection(), None);
+    }
+
+    #[test]
+    fn chance_draws_what_fits_the_operation() {
+        let faults = Faults::new(Some((3, 1.0)));
+        let drawn =
+            |operation| -> Vec<Fault> { (0..2_000).filter_map(|_| faults.of_request(Some(operation))).collect() };
+        let (lists, posts, files) =
+            (drawn(Operation::ListActions), drawn(Operation::Isolate), drawn(Operation::DownloadBlob));
+        assert!(lists.contains(&Fault::CircularLinks) && lists.contains(&Fault::BlockPage(200)));
+        assert!(!lists.contains(&Fault::OtherMachine) && !lists.contains(&Fault::OtherRecord));
+        assert!(posts.contains(&Fault::OtherType) && !posts.contains(&Fault::RepeatedPage));
+        assert!(files.contains(&Fault::BlockPage(403)) && !files.contains(&Fault::BlockPage(200)));
     }
 
     #[test]

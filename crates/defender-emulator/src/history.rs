@@ -15,7 +15,7 @@ use crate::{
 /// So many actions that have ended, the last of them a second before `now`.
 pub(crate) fn actions(count: u32, machines: &Machines, now: Timestamp, requestor: &str) -> Vec<MachineAction> {
     let mut actions = Vec::new();
-    let (requestor, comment) = (Arc::from(requestor), Arc::from("From before the start"));
+    let (requestor, comment) = (Arc::from(requestor), Arc::from("From before the start "));
     // What has changed a machine would be found in its state, and so only what changes nothing is in its past.
     let kinds: Vec<_> = ["RunAntiVirusScan", "CollectInvestigationPackage", "StopAndQuarantineFile"]
         .into_iter()
@@ -41,6 +41,7 @@ pub(crate) fn actions(count: u32, machines: &Machines, now: Timestamp, requestor
             created,
             began: created,
             digits: 7,
+            number: 0,
             life: Life::over(outcome),
             cancellation: None,
             is_old: true,

@@ -31,6 +31,9 @@ pub(crate) fn is_known(resource: &str) -> bool {
 
 /// Who signs in where a user does.
 pub(crate) const USER: &str = "analyst@contoso.example";
+/// A guest who does, and how the tenant's directory calls them.
+pub(crate) const GUEST: &str = "guest@fabrikam.example";
+pub(crate) const GUEST_UPN: &str = "guest_fabrikam.example#EXT#@contoso.example";
 
 /// Every application permission that the API's pages name for machines, their actions and the library.
 pub(crate) const ROLES: [&str; 11] = [

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    identity::{AUDIENCE, USER, is_ours},
+    identity::{AUDIENCE, GUEST, GUEST_UPN, USER, is_ours},
     service::Service,
+    wire_format::Requestor,
 };
 
 /// What a token says. An application's permissions are in `roles`, a user's in `scp`.
@@ -39,6 +40,8 @@ pub(crate) struct Claims {
     pub(crate) scp: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) upn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unique_name: Option<String>,
 }
 
 impl Claims {
@@ -57,6 +60,7 @@ impl Claims {
             roles: roles.map(str::to_owned).collect(),
             scp: None,
             upn: None,
+            unique_name: None,
         }
     }
 
@@ -65,12 +69,25 @@ impl Claims {
         // What both kinds share has one name but for the ending.
         let scopes: Vec<_> = service.roles.iter().map(|role| role.strip_suffix(".All").unwrap_or(role)).collect();
         let application = Self::of_application(service, AUDIENCE);
-        Self { roles: Vec::new(), scp: Some(scopes.join(" ")), upn: Some(USER.to_owned()), ..application }
+        let (upn, unique_name) = match service.behaviors().spelling.requestor {
+            Requestor::Guest => (GUEST_UPN.to_owned(), format!("live.com#{GUEST}")),
+            _ => (USER.to_owned(), USER.to_owned()),
+        };
+        let scp = Some(scopes.join(" "));
+        Self { roles: Vec::new(), scp, upn: Some(upn), unique_name: Some(unique_name), ..application }
     }
 
-    /// What `requestor` of an action says: a user's name, or an application's id.
-    pub(crate) fn requestor(&self) -> &str {
-        self.upn.as_deref().unwrap_or(&self.appid)
+    /// What `requestor` of a record says: the mail address of a user, or what is chosen for applications.
+    pub(crate) fn requestor<'a>(&'a self, service: &'a Service, of_applications: Requestor) -> &'a str {
+        if let Some(name) = self.unique_name.as_deref().or(self.upn.as_deref()) {
+            return name.strip_prefix("live.com#").unwrap_or(name);
+        }
+        match of_applications {
+            Requestor::ApplicationId => &self.appid,
+            Requestor::Mail => USER,
+            Requestor::Guest => GUEST,
+            Requestor::DisplayName | Requestor::Seeded(_) => &service.settings.application_name,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod actions;
 mod answer;
 mod api;
 mod authorization;
+mod behaviors;
 mod blobs;
 mod builder;
 mod certificate;
@@ -61,6 +62,7 @@ mod state;
 mod submit;
 mod tasks;
 mod told_action;
+mod wire_format;
 mod written;
 
 pub use {
@@ -87,4 +89,5 @@ pub use {
     quota::{Quotas, RetryAfterForm},
     spelling::{CreatedStatus, FirstUpdate, Fractions, Nulls, UpdateName},
     state::State,
+    wire_format::{Comments, DateHeader, ExternalIds, Particulars, Requestor, Rows},
 };

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::Answer, jwt::Claims, ledger::Effect, multipart::parts, problem::Problem, service::Service, spelling::date,
+    wire_format::Requestor,
 };
 
 /// The largest file, by the page.
@@ -111,7 +112,7 @@ pub(crate) fn upload(service: &Service, caller: &Claims, headers: &HeaderMap, bo
     }
     let file = LibraryFile::new(content)
         .described(text("Description"), is_true("HasParameters"), text("ParametersDescription"))
-        .by(caller.requestor().to_owned())
+        .by(caller.requestor(service, Requestor::ApplicationId).to_owned())
         .at(older.map_or(now, |older| older.created), now);
     let mut row = file.row(&name);
     if let Some(row) = row.as_object_mut() {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     life::Life,
     live_response::Command,
     spelling::{Date, Spelling},
+    wire_format::{Rows, Shape},
     written::Fields,
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct MachineAction {
     /// What the wall showed when its life began: the same, unless it is from before the start.
     pub(crate) began: Timestamp,
     pub(crate) digits: u8,
+    /// Its place among all; what is drawn by seed is drawn by it.
+    pub(crate) number: usize,
     pub(crate) life: Life,
     pub(crate) cancellation: Option<Box<Cancellation>>,
     /// Whether it is from before the start, so that nothing lags behind it.
@@ -85,6 +88,9 @@ pub(crate) struct Told {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     JustCreated,
+    /// Whoever repeats a POST, or cancels.
+    Joined,
+    /// Whoever reads it, by itself or in a list.
     Later,
 }
 
@@ -169,6 +175,9 @@ pub(crate) struct Entity<'a> {
 
 impl Serialize for ActionRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(shape) = self.shape() {
+            return shape.of(self.plain()?).serialize(serializer);
+        }
         let mut fields = Fields::begin(serializer, self.moment.spelling.nulls)?;
         self.write(&mut fields)?;
         fields.end()
@@ -177,6 +186,11 @@ impl Serialize for ActionRow<'_> {
 
 impl Serialize for Entity<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(shape) = self.row.shape() {
+            let mut row = self.row.plain()?;
+            row.insert("@odata.context".to_owned(), self.context.as_str().into());
+            return shape.of(row).serialize(serializer);
+        }
         let mut fields = Fields::begin(serializer, self.row.moment.spelling.nulls)?;
         fields.put("@odata.context", &self.context)?;
         self.row.write(&mut fields)?;
@@ -185,6 +199,23 @@ impl Serialize for Entity<'_> {
 }
 
 impl ActionRow<'_> {
+    /// What is wrong with the row, if anything. What was told at the start is written as it was told.
+    fn shape(&self) -> Option<Shape> {
+        let shape = self.moment.spelling.rows.shape(self.action.number)?;
+        (self.moment.view == View::Later && self.action.told.is_none()).then_some(shape)
+    }
+
+    /// The row as it would be, field by field.
+    fn plain<E: serde::ser::Error>(&self) -> Result<Map<String, Value>, E> {
+        let readable = Spelling { rows: Rows::Readable, ..self.moment.spelling };
+        let row = Self { moment: Moment { spelling: readable, ..self.moment }, ..*self };
+        match serde_json::to_value(row) {
+            Ok(Value::Object(fields)) => Ok(fields),
+            Ok(_) => Ok(Map::new()),
+            Err(error) => Err(E::custom(error)),
+        }
+    }
+
     /// The twenty fields of live captures, which the table in
     /// <https://learn.microsoft.com/defender-endpoint/api/machineaction> has but for `errorHResult` and
     /// `troubleshootInfo`.
@@ -196,6 +227,8 @@ impl ActionRow<'_> {
         let is_new = view == View::JustCreated;
         let name = (!is_new && !action.computer_dns_name.is_empty()).then_some(&*action.computer_dns_name);
         let updated = Some(action.updated(elapsed)).filter(|_| !(is_new && spelling.first_update.is_null()));
+        let age = elapsed.saturating_sub(action.life.born());
+        let states = told.is_some() || spelling.particulars.are_stated(action.number, action.status(elapsed), age);
         let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
         fields.put("id", &*action.id.hyphenated().encode_lower(&mut id))?;
         fields.put("type", action.word.as_str())?;
@@ -211,11 +244,11 @@ impl ActionRow<'_> {
         fields.optional("cancellationComment", cancellation.and_then(|who| who.comment.as_deref()))?;
         fields.optional("cancellationDateTimeUtc", cancellation.and_then(|who| who.at).map(date).as_ref())?;
         fields.unless("errorHResult", &action.error_hresult(elapsed), |code| *code == 0)?;
-        fields.optional("scope", action.scope.as_deref())?;
+        fields.optional("scope", action.scope.as_deref().filter(|_| states))?;
         fields.optional("externalId", action.external_id.as_deref())?;
         let source = told.and_then(|told| told.request_source.as_deref());
         fields.put("requestSource", source.unwrap_or("PublicApi"))?;
-        fields.optional("relatedFileInfo", action.file.as_deref())?;
+        fields.optional("relatedFileInfo", action.file.as_deref().filter(|_| states))?;
         fields.unless("commands", &Commands(action, elapsed), |commands| commands.0.commands.is_empty())?;
         fields.unless("troubleshootInfo", told.map_or(&Value::Null, |told| &told.troubleshoot_info), Value::is_null)
     }

@@ -46,6 +46,7 @@ async fn serve(how: Serve) -> Result<(), String> {
         "audience": emulator.audience(),
         "tenant_id": emulator.tenant_id(),
         "client_id": emulator.client_id(),
+        "application_name": emulator.application_name(),
         "client_secret": emulator.client_secret(),
         "machine_ids": emulator.machine_ids(),
         "ca_file": ca_file.display().to_string(),

@@ -134,7 +134,10 @@ async fn connection<S, F>(
             Ok(response)
         }
     });
-    let builder = auto::Builder::new(tasks);
+    let mut builder = auto::Builder::new(tasks);
+    // Responses are dated by the emulator's clock, or not at all.
+    builder.http1().auto_date_header(false);
+    builder.http2().auto_date_header(false);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answering));
     loop {
         tokio::select! {

@@ -2,18 +2,22 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use defender_transport::Clock;
+use http::HeaderValue;
 use uuid::Uuid;
 
 use crate::{
     actions::Actions,
+    behaviors::Behaviors,
     blobs::Transcripts,
     deflate::Deflate,
-    duplicates::Duplicates,
     faults::Faults,
     hand_clock::HandClock,
     history,
@@ -32,7 +36,7 @@ use crate::{
     outcomes::Outcomes,
     problem::Targets,
     quota::{Meter, Quotas, RetryAfterForm},
-    spelling::{CreatedStatus, Spelling},
+    spelling::CreatedStatus,
     state::{Started, State},
 };
 
@@ -59,6 +63,9 @@ pub(crate) struct Service {
     pub(crate) grants: crate::grants::Grants,
     ids: Ids,
     pub(crate) date: HttpDate,
+    behaviors: RwLock<Behaviors>,
+    /// How many responses were dated.
+    dated: AtomicUsize,
     world: Mutex<World>,
 }
 
@@ -76,7 +83,10 @@ pub(crate) struct Settings {
     pub(crate) pace: Pace,
     pub(crate) token_lifetime: Duration,
     pub(crate) deflate: Deflate,
-    pub(crate) duplicates: Duplicates,
+    /// The choices at the start; those of now are the service's.
+    pub(crate) behaviors: Behaviors,
+    /// The display name of the application.
+    pub(crate) application_name: String,
     pub(crate) read_lag: Duration,
     pub(crate) page_size: usize,
     pub(crate) machines: u32,
@@ -100,7 +110,6 @@ pub(crate) struct Settings {
     /// A clock that can be turned over HTTP.
     pub(crate) hands: Option<HandClock>,
     pub(crate) created: CreatedStatus,
-    pub(crate) spelling: Spelling,
 }
 
 impl Default for Settings {
@@ -109,7 +118,8 @@ impl Default for Settings {
             pace: Pace { pending_for: Duration::from_secs(1), running_for: Duration::from_secs(2) },
             token_lifetime: Duration::from_secs(3599),
             deflate: Deflate::Off,
-            duplicates: Duplicates::Refuse,
+            behaviors: Behaviors::default(),
+            application_name: "Contoso Response Automation".to_owned(),
             read_lag: Duration::ZERO,
             page_size: LARGEST_PAGE,
             machines: BUILT_IN,
@@ -128,7 +138,6 @@ impl Default for Settings {
             is_told: false,
             hands: None,
             created: CreatedStatus::Documented,
-            spelling: Spelling::default(),
         }
     }
 }
@@ -159,9 +168,9 @@ impl Service {
             machines => Machines::new(machines.saturating_sub(BUILT_IN), now),
         };
         let machines = settings.state.machines(now).unwrap_or_else(built_in);
-        let mut actions = history::actions(settings.history, &machines, now, &identity.client_id);
+        let mut actions = history::actions(settings.history, &machines, now, &settings.application_name);
         let started = Started { now, elapsed: clock.elapsed(), pace: settings.pace };
-        actions.extend(settings.state.actions(&machines, &identity.client_id, started));
+        actions.extend(settings.state.actions(&machines, &settings.application_name, started));
         // A list is in the order of the dates.
         actions.sort_by_key(|action| action.created);
         let mut held = Actions::default();
@@ -180,7 +189,6 @@ impl Service {
             identity,
             key,
             roles,
-            settings,
             outcomes: Outcomes::default(),
             faults,
             meter: Meter::default(),
@@ -188,7 +196,10 @@ impl Service {
             grants: crate::grants::Grants::default(),
             ids,
             date: HttpDate::default(),
+            behaviors: RwLock::new(settings.behaviors),
+            dated: AtomicUsize::new(0),
             world: Mutex::new(world),
+            settings,
         }
     }
 
@@ -227,7 +238,22 @@ impl Service {
     }
 
     pub(crate) fn moment(&self, elapsed: Duration, view: View) -> Moment {
-        Moment { elapsed, spelling: self.settings.spelling, view }
+        Moment { elapsed, spelling: self.behaviors().spelling, view }
+    }
+
+    /// The choices that hold now.
+    pub(crate) fn behaviors(&self) -> Behaviors {
+        *self.behaviors.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn behave(&self, behaviors: Behaviors) {
+        *self.behaviors.write().unwrap_or_else(PoisonError::into_inner) = behaviors;
+    }
+
+    /// The header `Date` of the next response, if it has one.
+    pub(crate) fn next_date(&self) -> Option<HeaderValue> {
+        let date = self.behaviors().date;
+        self.date.at(date.of(self.dated.fetch_add(1, Ordering::Relaxed), self.clock.now())?)
     }
 }
 

@@ -3,7 +3,10 @@
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Serialize, Serializer};
 
-use crate::dice::Dice;
+use crate::{
+    dice::Dice,
+    wire_format::{Comments, ExternalIds, Particulars, Requestor, Rows},
+};
 
 /// What a machine action calls the time of its last change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -82,6 +85,11 @@ pub(crate) struct Spelling {
     pub(crate) fractions: Fractions,
     pub(crate) nulls: Nulls,
     pub(crate) first_update: FirstUpdate,
+    pub(crate) requestor: Requestor,
+    pub(crate) particulars: Particulars,
+    pub(crate) comments: Comments,
+    pub(crate) external_ids: ExternalIds,
+    pub(crate) rows: Rows,
 }
 
 impl Spelling {

@@ -133,8 +133,8 @@ impl State {
         self.0.machines.clone().map(|records| Machines::told(records, now))
     }
 
-    pub(crate) fn actions(&self, machines: &Machines, client_id: &str, started: Started) -> Vec<MachineAction> {
-        self.0.actions.iter().filter_map(|action| action.made(machines, client_id, started)).collect()
+    pub(crate) fn actions(&self, machines: &Machines, requestor: &str, started: Started) -> Vec<MachineAction> {
+        self.0.actions.iter().filter_map(|action| action.made(machines, requestor, started)).collect()
     }
 
     pub(crate) fn library(&self, client_id: &str, now: Timestamp) -> Library {

@@ -29,7 +29,8 @@ pub(crate) fn submit(
     body: &[u8],
 ) -> Result<Answer, Problem> {
     let asked = Asked::read(kind.asks, headers, body)?;
-    let settings = &service.settings;
+    let (settings, behaviors) = (&service.settings, service.behaviors());
+    let spelling = behaviors.spelling;
     let world = &mut *service.world();
     // Under the lock, so that actions are in the order of their dates.
     let elapsed = service.clock.elapsed();
@@ -41,19 +42,19 @@ pub(crate) fn submit(
     let mut pace = settings.pace;
     world.repeats = world.repeats.wrapping_add(1);
     if let Some(earlier) = world.actions.active(index, kind.word, elapsed) {
-        match settings.duplicates.decide(number, is_session, world.repeats) {
+        match behaviors.duplicates.decide(number, is_session, world.repeats) {
             Decision::Refuse => {
                 // The words are documented on most pages; the code is the live-response page's, and other clients look
                 // for it here too: <https://learn.microsoft.com/defender-endpoint/api/run-live-response>.
                 return Err(Problem::bad("ActiveRequestAlreadyExists", "Action is already in progress"));
             }
-            Decision::Join => {
-                let body = earlier.entity(&service.base_url, service.moment(elapsed, View::Later));
-                let effect = Effect::Joined(earlier.id.to_string());
-                return Ok(Answer::entity(created(settings.created, kind), &body).with(effect));
-            }
+            Decision::Join => return Ok(joined(service, kind, (earlier, elapsed))),
             Decision::Accept { tenths } => pace = paced(pace, tenths),
         }
+    } else if behaviors.duplicates.joins_ended(number, world.repeats)
+        && let Some(ended) = world.actions.last(&machine.id, kind.word)
+    {
+        return Ok(joined(service, kind, (ended, elapsed)));
     }
     if is_session && world.actions.count_active(kind.word, elapsed) >= SESSIONS {
         // The page has the number and the status; there is no time after which to come back.
@@ -65,14 +66,14 @@ pub(crate) fn submit(
         _ if !state.online || !state.onboarded => Outcome::TimedOut,
         outcome => outcome,
     };
-    let digits = settings.spelling.digits(number);
+    let digits = spelling.digits(number);
     let (time, digits) = world.actions.not_before_the_last(cut(service.clock.now(), digits), digits);
     let action = MachineAction {
         id: service.new_id(),
         word: Word::Known(kind),
-        requestor: Arc::from(caller.requestor()),
-        comment: asked.comment.map(Arc::from),
-        external_id: asked.external_id.map(Arc::from),
+        requestor: Arc::from(caller.requestor(service, spelling.requestor.drawn(number))),
+        comment: asked.comment.and_then(|comment| spelling.comments.written(number, comment)).map(Arc::from),
+        external_id: spelling.external_ids.written(number, asked.external_id).map(Arc::from),
         scope: asked.scope.map(Cow::Borrowed),
         file: asked
             .sha1
@@ -84,6 +85,7 @@ pub(crate) fn submit(
         created: time,
         began: time,
         digits,
+        number,
         life: Life::new(elapsed, pace, outcome),
         cancellation: None,
         is_old: false,
@@ -94,6 +96,12 @@ pub(crate) fn submit(
     let answer = Answer::entity(created(settings.created, kind), &body).with(effect);
     world.actions.insert(action);
     Ok(answer)
+}
+
+/// The response that has an action from before.
+fn joined(service: &Service, kind: &ActionKind, (action, elapsed): (&MachineAction, Duration)) -> Answer {
+    let body = action.entity(&service.base_url, service.moment(elapsed, View::Joined));
+    Answer::entity(created(service.settings.created, kind), &body).with(Effect::Joined(action.id.to_string()))
 }
 
 fn created(switch: CreatedStatus, kind: &ActionKind) -> StatusCode {
@@ -123,9 +131,10 @@ pub(crate) fn cancel(
     let world = &mut *service.world();
     let elapsed = service.clock.elapsed();
     let now = service.clock.now();
-    let digits = world.actions.get(id).map_or(7, |action| action.digits);
+    let (digits, number) = world.actions.get(id).map_or((7, 0), |action| (action.digits, action.number));
+    let requestor = service.behaviors().spelling.requestor;
     let cancellation = Cancellation {
-        requestor: Some(Arc::from(caller.requestor())),
+        requestor: Some(Arc::from(caller.requestor(service, requestor.drawn(number)))),
         comment: comment.map(Arc::from),
         at: Some(cut(now, digits)),
     };
@@ -133,7 +142,7 @@ pub(crate) fn cancel(
         Err(status) => Err(Problem::bad("BadRequest", format!("The action cannot be cancelled: it is {status}"))),
         Ok(None) => Err(Problem::no_such("MachineAction", id)),
         Ok(Some(action)) => {
-            let body = action.entity(&service.base_url, service.moment(elapsed, View::Later));
+            let body = action.entity(&service.base_url, service.moment(elapsed, View::Joined));
             Ok(Answer::entity(StatusCode::OK, &body).with(Effect::Cancelled(action.id.to_string())))
         }
     }

@@ -96,7 +96,7 @@ fn guid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::E
 
 impl Action {
     /// As it is at the start. `None` where there is no such machine, which was checked.
-    pub(crate) fn made(&self, machines: &Machines, client_id: &str, started: Started) -> Option<MachineAction> {
+    pub(crate) fn made(&self, machines: &Machines, requestor: &str, started: Started) -> Option<MachineAction> {
         let (place, machine) = machines.find(&self.machine_id)?;
         let created = self.creation_date_time_utc.unwrap_or(started.now);
         let kind = ActionKind::ALL.iter().find(|kind| kind.word == self.kind);
@@ -117,7 +117,7 @@ impl Action {
         Some(MachineAction {
             id: self.id.unwrap_or_else(Uuid::new_v4),
             word: kind.map_or_else(|| Word::Other(Arc::from(self.kind.as_str())), Word::Known),
-            requestor: Arc::from(self.requestor.as_deref().unwrap_or(client_id)),
+            requestor: Arc::from(self.requestor.as_deref().unwrap_or(requestor)),
             comment: self.requestor_comment.as_deref().map(Arc::from),
             external_id: self.external_id.as_deref().map(Arc::from),
             scope: self.scope.clone().map(Cow::Owned),
@@ -132,6 +132,7 @@ impl Action {
             created,
             began: started.now,
             digits: 7,
+            number: 0,
             life,
             cancellation: was_cancelled.then(|| Box::new(cancellation)),
             is_old: true,

@@ -64,6 +64,7 @@ impl Program {
             ("base", "/base_url"),
             ("tenant", "/tenant_id"),
             ("client", "/client_id"),
+            ("application", "/application_name"),
             ("secret", "/client_secret"),
             ("audience", "/audience"),
             ("machine", "/machine_ids/0"),

@@ -1,6 +1,6 @@
 //! Each action by its own page.
 
-use defender_emulator::Quotas;
+use defender_emulator::{Particulars, Quotas};
 use serde_json::json;
 
 use crate::driver::{Driver, MACHINE};
@@ -59,7 +59,7 @@ async fn each_takes_its_own_role() {
 
 #[tokio::test]
 async fn the_record_says_what_was_asked_for() {
-    let driver = Driver::start().await;
+    let driver = Driver::with(|builder| builder.particulars(Particulars::AtOnce)).await;
     let isolated = driver.act("isolate", r#"{"Comment":"c","IsolationType":"Selective"}"#).await;
     assert_eq!(isolated["scope"], "Selective");
     let scanned = driver.act("runAntiVirusScan", r#"{"Comment":"c","ScanType":"Full"}"#).await;
@@ -73,7 +73,9 @@ async fn the_record_says_what_was_asked_for() {
 #[tokio::test]
 async fn a_machine_is_isolated_fully_where_nothing_else_is_said() {
     let driver = Driver::start().await;
-    assert_eq!(driver.act("isolate", COMMENT).await["scope"], "Full");
+    let isolated = driver.act("isolate", COMMENT).await;
+    driver.clock.advance(std::time::Duration::from_secs(1));
+    assert_eq!(driver.action(&isolated).await["scope"], "Full");
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ async fn a_pending_action_is_cancelled_and_says_by_whom() {
     assert_eq!(answer.status, 200);
     let cancelled = answer.json();
     assert_eq!(cancelled["status"], "Cancelled");
-    assert_eq!(cancelled["cancellationRequestor"], driver.emulator.client_id());
+    assert_eq!(cancelled["cancellationRequestor"], driver.emulator.application_name());
     assert_eq!(cancelled["cancellationComment"], "False positive");
     assert_eq!(cancelled["cancellationDateTimeUtc"], "2026-01-01T12:00:00.5000000Z");
     assert_eq!(cancelled["lastUpdateDateTimeUtc"], "2026-01-01T12:00:00.5000001Z");

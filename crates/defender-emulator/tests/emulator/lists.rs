@@ -79,7 +79,7 @@ async fn each_documented_property_is_filtered_by() {
         ("creationDateTimeUtc ge 2026-01-01T12:04:00Z".to_owned(), vec![6, 5, 4]),
         ("creationDateTimeUtc gt 2026-01-01T12:04:00Z".to_owned(), vec![6, 5]),
         ("creationDateTimeUtc lt 2026-01-01T12:02:00Z and creationDateTimeUtc gt 2026-01-01Z".to_owned(), vec![1, 0]),
-        (format!("requestor ne '{}'", driver.emulator.client_id()), vec![]),
+        (format!("requestor ne '{}'", driver.emulator.application_name()), vec![]),
         ("startswith(type,'Un')".to_owned(), vec![4, 1]),
         (
             "(type eq 'Isolate' or type eq 'Unisolate') and creationDateTimeUtc le 2026-01-01T12:01:00Z".to_owned(),

@@ -27,3 +27,4 @@ mod state;
 mod switches;
 mod token;
 mod transport;
+mod wire_format;

@@ -1,0 +1,76 @@
+//! The help text.
+
+pub(crate) const HELP: &str = "\
+Microsoft Defender for Endpoint on loopback, for tests: its API, the Entra ID that signs in to it, and what its links lead to.
+It is no product of Microsoft, and touches no real machine.
+
+Usage: defender-emulator --ca-file PATH [options]
+
+Options:
+      --ca-file PATH          Where to write the certificate (PEM) of the CA that clients must trust
+      --port PORT             The port on 127.0.0.1; 0, the default, is any that is free
+      --address ADDRESS       127.0.0.1, the default, or localhost; any other is refused, since the emulator is for this
+                              machine alone
+      --state FILE            Begin with the machines, actions and library files of this JSON file
+      --log FILE              Write a line of JSON for every request, without tokens and bodies; - is stderr
+      --http VERSION          What the TLS handshake offers: both (the default), 1.1 or 2
+      --stop-with-stdin       Stop when standard input ends, too, so as not to outlive whoever started it
+      --clock-speed TIMES     Go so many times as fast as the machine's clock
+      --manual-clock          Stand still at the time of the start; POST /emulator/clock turns the clock
+  -h, --help                  Print this help
+  -V, --version               Print the version
+
+How the service behaves:
+      --pending-for SECONDS   How long an action is Pending; 1 by default, and it may have a fraction
+      --running-for SECONDS   How long it is InProgress after that; 2 by default
+      --offline MACHINE       This machine is not there, so that its actions wait; may be given for several
+      --machines COUNT        How many machines there are; 3 by default, and 0 makes their list a 404
+      --history ACTIONS       How many actions there are at the start that have ended; 0 by default
+      --duplicates WHAT       A repeat while the first is active: refuse (the default), join, accept, ended (answered with one
+                              that has ended, too), or seeded:NUMBER for any of them
+      --read-lag SECONDS      For how long a new action is not found yet; 0 by default
+      --page-size ROWS        How many rows a page has; 10000 by default
+      --quotas WHAT           enforced (the default) or off
+      --retry-after FORM      How a 429 says when to come again: seconds (the default), date or absent
+      --without-role ROLE     Leave a role out of the tokens; may be given for several
+      --token-lifetime SECONDS  How long a token is good for; 3599 by default
+      --link-lifetime SECONDS   How long a download's link is good for; 1800 by default
+      --investigations WHAT   startInvestigation: retired (the default) or available
+      --in-operator WHAT      in, in a filter: refused (the default) or understood
+      --chaos SEED,RATE       Let something go wrong with so many in 1 of all requests, such as 7,0.1
+
+How its answers are written (each of the first six also takes seeded:NUMBER, to draw from its list):
+      --requestor WHAT        display-name (the default), app-id, mail or guest
+      --particulars WHEN      scope and file of a record: after-pending (the default), at-once, after:SECONDS or never
+      --comments WHAT         blank (the default; one behind it), as-sent, cut:LENGTH, crlf, entities or null
+      --external-ids WHAT     echoed (the default), absent, uuid or word (the last two are somebody else's)
+      --rows WHAT             readable (the default), null-machine, null-type, null-creation, unknown-type or unreadable
+      --date-header WHAT      clock (the default), absent, 1970, ahead:SECONDS or behind:SECONDS
+      --application-name NAME The display name of the application; Contoso Response Automation by default
+      --created-status WHAT   An action is created with: documented (the default; 200 for offboarding, else 201), 201 or 200
+      --deflate FORM          Compress answers unasked: off (the default), zlib or raw
+      --fractions WHAT        Digits of a second in dates: 7 (the default), or seeded:NUMBER for none to seven
+      --first-update WHAT     The update time right after a POST: written (the default) or null
+      --nulls WHAT            Fields without a value: written (the default) or omitted
+      --targets FORM          The target of an error: guid (the default) or opaque
+      --transcripts FORM      A script's transcript: plain (the default) or gzip
+      --update-name WHAT      live (lastUpdateDateTimeUtc, the default) or documented (lastUpdateTimeUtc)
+
+Once it listens, it prints one line of JSON: base_url, authority, audience, tenant_id, client_id, application_name,
+client_secret, machine_ids and ca_file. It serves until SIGINT or SIGTERM.
+
+From another program, at base_url, without a token:
+      GET    /emulator/ledger?from=N    Every POST, PATCH and DELETE that came, and what it did
+      POST   /emulator/faults           {\"fault\": \"ResetAfterEffect\", \"on\": \"Isolate\", \"times\": 1}
+      DELETE /emulator/faults           No more faults but those by chance
+      POST   /emulator/behaviors        {\"comments\": \"cut:64\", \"requestor\": \"app-id\"}; also particulars, externalIds, rows,
+                                        date, duplicates
+      DELETE /emulator/behaviors        As at the start
+      POST   /emulator/outcomes         {\"outcome\": \"Failed\", \"errorHResult\": -1, \"type\": \"Isolate\", \"times\": 1}
+      GET    /emulator/machines/{id}    What the actions have made of a machine
+      POST   /emulator/machines/{id}    {\"online\": false}
+      GET    /emulator/clock            Its time
+      POST   /emulator/clock            {\"advanceSeconds\": 259200}, with --manual-clock
+
+Exit codes: 0 it was told to stop, 1 it could not start, 2 the command line was not understood.
+";
