@@ -27,6 +27,8 @@ pub(crate) enum Command {
 pub(crate) struct Serve {
     pub(crate) builder: EmulatorBuilder,
     pub(crate) ca_file: PathBuf,
+    /// The files with the server's certificate and its key, if they are not made at start.
+    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
     pub(crate) offline: Vec<String>,
     pub(crate) state: Option<PathBuf>,
     pub(crate) log: Option<PathBuf>,
@@ -41,6 +43,9 @@ impl Serve {
         if let Some(file) = &self.state {
             builder = builder.state(State::from_file(file).map_err(|error| error.to_string())?);
         }
+        if let Some((chain, key)) = &self.certificate {
+            builder = builder.certificate(text(chain)?, text(key)?);
+        }
         match &self.log {
             Some(file) => log(builder, file),
             None => Ok(builder),
@@ -50,7 +55,7 @@ impl Serve {
 
 pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     let (mut builder, mut ca_file, mut offline) = (Emulator::builder().told_over_http(), None, Vec::new());
-    let (mut state, mut log, mut stop_with_stdin) = (None, None, false);
+    let (mut state, mut log, mut stop_with_stdin, mut certificate) = (None, None, false, (None, None));
     while let Some(argument) = arguments.next()? {
         builder = match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
@@ -61,6 +66,19 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
             Arg::Long("address") => {
                 arguments.value()?.parse_with(loopback)?;
+                builder
+            }
+            Arg::Long("state-dir") => {
+                let dir = PathBuf::from(arguments.value()?);
+                ca_file = ca_file.or_else(|| Some(dir.join("ca.pem")));
+                builder.state_dir(&dir)
+            }
+            Arg::Long("cert") => {
+                certificate.0 = Some(PathBuf::from(arguments.value()?));
+                builder
+            }
+            Arg::Long("key") => {
+                certificate.1 = Some(PathBuf::from(arguments.value()?));
                 builder
             }
             Arg::Long("state") => {
@@ -125,8 +143,14 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             other => return Err(other.unexpected()),
         };
     }
+    let certificate = match certificate {
+        (None, None) => None,
+        (Some(chain), Some(key)) => Some((chain, key)),
+        _ => return Err("options '--cert' and '--key' go together".into()),
+    };
+    let ca_file = ca_file.or_else(|| certificate.as_ref().map(|(chain, _)| chain.clone()));
     let ca_file = ca_file.ok_or("missing option '--ca-file': without the certificate nobody can connect")?;
-    Ok(Command::Serve(Box::new(Serve { builder, ca_file, offline, state, log, stop_with_stdin })))
+    Ok(Command::Serve(Box::new(Serve { builder, ca_file, certificate, offline, state, log, stop_with_stdin })))
 }
 
 fn offer(arguments: &mut Parser) -> Result<HttpOffer, lexopt::Error> {
@@ -151,6 +175,10 @@ fn loopback(text: &str) -> Result<(), String> {
         "127.0.0.1" | "localhost" => Ok(()),
         other => Err(format!("it listens on 127.0.0.1 alone, and not on {other}")),
     }
+}
+
+fn text(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
 }
 
 fn log(builder: EmulatorBuilder, file: &Path) -> Result<EmulatorBuilder, String> {

@@ -78,7 +78,7 @@ mod tests {
 
     fn service() -> Service {
         let ids = Ids::new(None);
-        let secrets = (Identity::generate(&ids).unwrap(), TokenKey::generate().unwrap());
+        let secrets = (Identity::new(&ids), TokenKey::generate().unwrap());
         let clock = Arc::new(ManualClock::new());
         Service::new(clock, Urls::default(), (ids, secrets), Vec::new(), Settings::default())
     }

@@ -1,6 +1,6 @@
 //! How an emulator is set up.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
 use defender_transport::{Clock, SystemClock};
 
@@ -8,7 +8,7 @@ use crate::{
     Comments, CreatedStatus, DateHeader, Deflate, Duplicates, Emulator, Error, ExternalIds, FastClock, FirstUpdate,
     Fractions, HttpOffer, InOperator, Investigations, Nulls, Particulars, Quotas, Requestor, RetryAfterForm, Rows,
     State, Targets, Transcripts, UpdateName,
-    certificate::Certificates,
+    certificate::Pem,
     hand_clock::HandClock,
     identity::{Identity, ROLES},
     ids::Ids,
@@ -16,6 +16,7 @@ use crate::{
     log::Log,
     server::Server,
     service::{Service, Settings, Urls},
+    state_dir::StateDir,
 };
 
 /// Sets up an [`Emulator`].
@@ -25,6 +26,8 @@ pub struct EmulatorBuilder {
     clock: Arc<dyn Clock>,
     port: u16,
     offer: HttpOffer,
+    certificate: Option<(String, String)>,
+    state_dir: Option<StateDir>,
     left_out: Vec<String>,
     settings: Settings,
 }
@@ -32,7 +35,15 @@ pub struct EmulatorBuilder {
 impl EmulatorBuilder {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(SystemClock::new());
-        Self { clock, port: 0, offer: HttpOffer::Both, left_out: Vec::new(), settings: Settings::default() }
+        Self {
+            clock,
+            port: 0,
+            offer: HttpOffer::Both,
+            certificate: None,
+            state_dir: None,
+            left_out: Vec::new(),
+            settings: Settings::default(),
+        }
     }
 
     /// The clock by which actions move, tokens expire and answers are dated. Default: [`SystemClock`].
@@ -50,6 +61,20 @@ impl EmulatorBuilder {
     /// Which versions of HTTP a client may choose from. Default: [`HttpOffer::Both`].
     pub fn http(mut self, offer: HttpOffer) -> Self {
         self.offer = offer;
+        self
+    }
+
+    /// The server's certificate and those that lead from it to its CA, and its key, both as PEM. It must be good for
+    /// `127.0.0.1` and `localhost`; [`Emulator::ca_pem`] is what is given here. Default: a CA made at start.
+    pub fn certificate(mut self, chain_pem: impl Into<String>, key_pem: impl Into<String>) -> Self {
+        self.certificate = Some((chain_pem.into(), key_pem.into()));
+        self
+    }
+
+    /// Keeps certificates, port, tenant, client id and secret in this folder, which is made where it is missing, so that the
+    /// next start has the same. Nothing of the machines and actions is kept. Default: nothing is kept.
+    pub fn state_dir(mut self, path: impl AsRef<Path>) -> Self {
+        self.state_dir = Some(StateDir::at(path.as_ref()));
         self
     }
 
@@ -119,7 +144,8 @@ impl EmulatorBuilder {
     }
 
     /// Makes the ids of the tenant, the application, the actions and the answers from this seed, so that a run can be repeated
-    /// to the letter. Secret and keys are new at each start all the same. Default: none that another start has.
+    /// to the letter. Keys are new at each start all the same. Default: the tenant and the application of every emulator, and
+    /// ids of actions that no other start has.
     pub fn ids(mut self, seed: u64) -> Self {
         self.settings.ids = Some(seed);
         self
@@ -293,8 +319,14 @@ impl EmulatorBuilder {
     /// random bytes; the message says which.
     pub async fn start(self) -> Result<Emulator, Error> {
         self.check()?;
-        let certificates = Certificates::generate(self.offer)?;
-        let (server, port) = Server::bind(self.port).await?;
+        let ids = Ids::new(self.settings.ids);
+        let (kept_port, identity) = self.identity(&ids)?;
+        let pem = self.pem()?;
+        let tls = pem.server(self.offer)?;
+        let (server, port) = Server::bind(if self.port == 0 { kept_port } else { self.port }).await?;
+        if let Some(dir) = &self.state_dir {
+            dir.keep(port, &identity, &pem)?;
+        }
         let (identity_server, identity_port) = Server::bind(0).await?;
         let urls = Urls {
             base: format!("https://127.0.0.1:{port}"),
@@ -302,7 +334,7 @@ impl EmulatorBuilder {
             blobs: format!("https://localhost:{port}"),
             identities: format!("http://127.0.0.1:{identity_port}"),
         };
-        Ok(Emulator::serve(self.service(urls)?, certificates, server, identity_server))
+        Ok(Emulator::serve(self.service(urls, (ids, identity))?, (pem.ca, tls), server, identity_server))
     }
 
     /// As [`start`](Self::start), but without certificates and without a socket: [`Emulator::transport`] is the only way
@@ -319,7 +351,9 @@ impl EmulatorBuilder {
             // The real one's, which is the same on every machine.
             identities: "http://169.254.169.254".to_owned(),
         };
-        Ok(Emulator::without_socket(self.service(urls)?))
+        let ids = Ids::new(self.settings.ids);
+        let (_, identity) = self.identity(&ids)?;
+        Ok(Emulator::without_socket(self.service(urls, (ids, identity))?))
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -328,9 +362,24 @@ impl EmulatorBuilder {
         self.settings.state.check_at(self.clock.now())
     }
 
-    fn service(self, urls: Urls) -> Result<Service, Error> {
-        let ids = Ids::new(self.settings.ids);
-        let secrets = (Identity::generate(&ids)?, TokenKey::generate()?);
+    /// The port and the identity that were kept, or 0 and a new one.
+    fn identity(&self, ids: &Ids) -> Result<(u16, Identity), Error> {
+        let kept = self.state_dir.as_ref().map(StateDir::identity).transpose()?.flatten();
+        Ok(kept.unwrap_or_else(|| (0, Identity::new(ids))))
+    }
+
+    fn pem(&self) -> Result<Pem, Error> {
+        if let Some((chain, key)) = &self.certificate {
+            return Ok(Pem { ca: chain.clone(), chain: chain.clone(), key: key.clone() });
+        }
+        match self.state_dir.as_ref().map(StateDir::certificates).transpose()?.flatten() {
+            Some(kept) => Ok(kept),
+            None => Pem::generate(),
+        }
+    }
+
+    fn service(self, urls: Urls, (ids, identity): (Ids, Identity)) -> Result<Service, Error> {
+        let secrets = (identity, TokenKey::generate()?);
         let roles = ROLES.into_iter().filter(|role| !self.left_out.iter().any(|left_out| left_out == role)).collect();
         Ok(Service::new(self.clock, urls, (ids, secrets), roles, self.settings))
     }

@@ -2,9 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
+use rustls::ServerConfig;
+
 use crate::{
-    EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule,
-    certificate::Certificates, identity::AUDIENCE, server::Server, service::Service,
+    EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule, identity::AUDIENCE,
+    server::Server, service::Service,
 };
 
 /// A Defender for Endpoint service, and the Entra ID that signs in to it, on the loopback of this machine.
@@ -39,11 +41,16 @@ impl Emulator {
         Self::builder().chaotic(seed, rate)
     }
 
-    pub(crate) fn serve(service: Service, certificates: Certificates, server: Server, identity: Server) -> Self {
+    pub(crate) fn serve(
+        service: Service,
+        (ca_pem, tls): (String, Arc<ServerConfig>),
+        server: Server,
+        identity: Server,
+    ) -> Self {
         let emulator = Self::without_socket(service);
-        server.serve(certificates.tls, Arc::clone(&emulator.service));
+        server.serve(tls, Arc::clone(&emulator.service));
         identity.serve_identities(Arc::clone(&emulator.service));
-        Self { ca_pem: certificates.ca_pem, _servers: Some((server, identity)), ..emulator }
+        Self { ca_pem, _servers: Some((server, identity)), ..emulator }
     }
 
     pub(crate) fn without_socket(service: Service) -> Self {
@@ -109,13 +116,13 @@ impl Emulator {
         AUDIENCE
     }
 
-    /// The one tenant, a GUID made at start.
+    /// The one tenant: `7e4a47d0-0000-4000-8000-000000000001`, where no seed of ids and no kept folder says otherwise.
     #[must_use]
     pub fn tenant_id(&self) -> &str {
         &self.service.identity.tenant_id
     }
 
-    /// The one application's client id, a GUID made at start.
+    /// The one application's client id: `c11e47d0-0000-4000-8000-000000000002`, likewise.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.service.identity.client_id
@@ -127,7 +134,8 @@ impl Emulator {
         &self.service.settings.application_name
     }
 
-    /// The application's secret, made at start. It has characters that must be percent-encoded in a form.
+    /// The application's secret: `e+8Q~%defender-emulator.opens_nothing_else`, likewise. It has characters that must be
+    /// percent-encoded in a form.
     #[must_use]
     pub fn client_secret(&self) -> &str {
         &self.service.identity.client_secret

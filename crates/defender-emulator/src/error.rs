@@ -21,6 +21,16 @@ impl Error {
         Self { message: message.to_owned(), source: Some(source.into()) }
     }
 
+    pub(crate) fn certificate(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let message = "cannot use the certificate and its key; both must be PEM, and belong together";
+        Self { message: message.to_owned(), source: Some(source.into()) }
+    }
+
+    pub(crate) fn state_dir(path: &std::path::Path, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let message = format!("cannot use {} to keep the emulator's state", path.display());
+        Self { message, source: Some(source.into()) }
+    }
+
     pub(crate) fn random() -> Self {
         Self { message: "the system gives no random bytes; check its entropy source".to_owned(), source: None }
     }

@@ -1,8 +1,6 @@
-//! Who asks: one tenant, one application in it, and the machines that it looks after, new at each start.
+//! Who asks: one tenant, one application in it, and the machines that it looks after, the same at each start.
 
-use aws_lc_rs::rand;
-
-use crate::{Error, ids::Ids};
+use crate::ids::Ids;
 
 /// What a token for the API is for, and what a scope asks for with `/.default` behind it.
 ///
@@ -57,7 +55,15 @@ pub(crate) const MACHINES: [(&str, &str); 3] = [
     ("7a2f4cc81de0937b54be6f0d9183a5c2704e1bb9", "C-Lab-31"),
 ];
 
+/// The ids and the secret of every emulator that was not given others. They open nothing but an emulator.
+///
+/// The secret has two characters that change their meaning in a form: a client that does not percent-encode it shall not pass.
+const TENANT_ID: &str = "7e4a47d0-0000-4000-8000-000000000001";
+const CLIENT_ID: &str = "c11e47d0-0000-4000-8000-000000000002";
+const CLIENT_SECRET: &str = "e+8Q~%defender-emulator.opens_nothing_else";
+
 /// The tenant and the application.
+#[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) tenant_id: String,
     pub(crate) client_id: String,
@@ -65,18 +71,13 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// With these ids, and a secret that no other start has.
-    pub(crate) fn generate(ids: &Ids) -> Result<Self, Error> {
-        Ok(Self { tenant_id: ids.next().to_string(), client_id: ids.next().to_string(), client_secret: secret()? })
+    /// The one of every emulator, or with ids from a seed.
+    pub(crate) fn new(ids: &Ids) -> Self {
+        let (tenant_id, client_id) = if ids.are_seeded() {
+            (ids.next().to_string(), ids.next().to_string())
+        } else {
+            (TENANT_ID.to_owned(), CLIENT_ID.to_owned())
+        };
+        Self { tenant_id, client_id, client_secret: CLIENT_SECRET.to_owned() }
     }
-}
-
-/// A secret in the form of Entra's, and with two characters that change their meaning in a form: a client that does not
-/// percent-encode its secret shall not pass.
-fn secret() -> Result<String, Error> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
-    let mut bytes = [0; 34];
-    rand::fill(&mut bytes).map_err(|_| Error::random())?;
-    let random = bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 64)).copied().map(char::from));
-    Ok("e+8Q~%".chars().chain(random).collect())
 }

@@ -10,6 +10,7 @@ use crate::dice::Dice;
 #[derive(Debug)]
 pub(crate) struct Ids {
     seed: u64,
+    is_seeded: bool,
     made: AtomicU64,
 }
 
@@ -20,7 +21,12 @@ impl Ids {
             let (high, low) = Uuid::new_v4().as_u64_pair();
             high ^ low.rotate_left(32)
         };
-        Self { seed: seed.unwrap_or_else(fresh), made: AtomicU64::new(0) }
+        Self { seed: seed.unwrap_or_else(fresh), is_seeded: seed.is_some(), made: AtomicU64::new(0) }
+    }
+
+    /// Whether they were asked for by a seed.
+    pub(crate) fn are_seeded(&self) -> bool {
+        self.is_seeded
     }
 
     pub(crate) fn next(&self) -> Uuid {

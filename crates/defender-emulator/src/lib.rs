@@ -59,6 +59,7 @@ mod service;
 mod slow_body;
 mod spelling;
 mod state;
+mod state_dir;
 mod submit;
 mod tasks;
 mod told_action;

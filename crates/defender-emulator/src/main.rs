@@ -34,12 +34,14 @@ async fn serve(how: Serve) -> Result<(), String> {
     // Before the line is printed: whoever has read it may send a signal at once.
     let told_to_stop = signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let emulator = how.builder()?.start().await.map_err(|error| with_source(&error))?;
-    let Serve { ca_file, offline, stop_with_stdin, .. } = how;
+    let Serve { ca_file, certificate, offline, stop_with_stdin, .. } = how;
     if let Some(unknown) = offline.iter().find(|machine| !emulator.machine_offline(machine)) {
         return Err(format!("there is no machine {unknown} to be offline"));
     }
-    std::fs::write(&ca_file, emulator.ca_pem())
-        .map_err(|error| format!("cannot write the CA certificate to {}: {error}", ca_file.display()))?;
+    // A certificate that was given is not written over itself.
+    let is_there = certificate.is_some_and(|(chain, _)| chain == ca_file);
+    let written = if is_there { Ok(()) } else { std::fs::write(&ca_file, emulator.ca_pem()) };
+    written.map_err(|error| format!("cannot write the CA certificate to {}: {error}", ca_file.display()))?;
     let line = json!({
         "base_url": emulator.base_url(),
         "authority": emulator.authority(),

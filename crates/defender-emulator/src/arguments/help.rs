@@ -8,6 +8,10 @@ Usage: defender-emulator --ca-file PATH [options]
 
 Options:
       --ca-file PATH          Where to write the certificate (PEM) of the CA that clients must trust
+      --state-dir DIR         Keep CA, port, tenant, client id and secret in this folder from start to start; --ca-file is
+                              DIR/ca.pem, if it is not given
+      --cert FILE, --key FILE Show this certificate (PEM, with its chain), in the place of one made at start; --ca-file is
+                              FILE, if it is not given
       --port PORT             The port on 127.0.0.1; 0, the default, is any that is free
       --address ADDRESS       127.0.0.1, the default, or localhost; any other is refused, since the emulator is for this
                               machine alone

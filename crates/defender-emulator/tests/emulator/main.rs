@@ -24,6 +24,7 @@ mod quotas;
 mod refusals;
 mod spelling;
 mod state;
+mod state_dir;
 mod switches;
 mod token;
 mod transport;

@@ -180,6 +180,8 @@ async fn bad_arguments_are_named_on_stderr() {
         (vec!["--ca-file", "x", "--address", "0.0.0.0"], "127.0.0.1 alone, and not on 0.0.0.0"),
         (vec!["--ca-file", "x", "--address", "192.168.0.7"], "127.0.0.1 alone"),
         (vec!["--ca-file", "x", "--fractions", "3"], "seeded:NUMBER"),
+        (vec!["--ca-file", "x", "--comments", "short"], "cut:LENGTH"),
+        (vec!["--cert", "x"], "'--cert' and '--key' go together"),
     ] {
         let output = program().args(&arguments).output().await.unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
@@ -201,11 +203,20 @@ async fn what_goes_wrong_at_the_start_is_said_on_stderr() {
     for (option, named) in [
         ("--state", "no-such-folder/x cannot be used: No such file"),
         ("--log", "cannot write the log to"),
+        ("--cert", "cannot read /no-such-folder/x"),
         ("--offline", "there is no machine"),
         ("--without-role", "there is no role"),
     ] {
         let file = CaFile::new();
-        let output = program().args([option, "/no-such-folder/x", "--ca-file"]).arg(&file.0).output().await.unwrap();
+        let more: &[&str] = if option == "--cert" { &["--key", "y"] } else { &[] };
+        let output = program()
+            .args([option, "/no-such-folder/x"])
+            .args(more)
+            .arg("--ca-file")
+            .arg(&file.0)
+            .output()
+            .await
+            .unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{option}: {said}");
         assert!(said.contains(named), "{option}: {said}");

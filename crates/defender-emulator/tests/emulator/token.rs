@@ -165,12 +165,19 @@ async fn only_a_post_asks_for_a_token() {
 }
 
 #[tokio::test]
-async fn two_starts_share_no_tenant_no_application_and_no_secret() {
+async fn two_starts_share_their_ids_but_no_key() {
     let (one, two) = (Driver::start().await, Driver::start().await);
-    assert_ne!(one.emulator.tenant_id(), two.emulator.tenant_id());
-    assert_ne!(one.emulator.client_id(), two.emulator.client_id());
-    assert_ne!(one.emulator.client_secret(), two.emulator.client_secret());
+    let ids = |driver: &Driver| {
+        let emulator = &driver.emulator;
+        [emulator.tenant_id(), emulator.client_id(), emulator.client_secret()].map(str::to_owned)
+    };
+    assert_eq!(ids(&one), ids(&two));
+    let documented = include_str!("../../README.md");
+    assert!(ids(&one).iter().all(|id| documented.contains(id.as_str())), "the README has them");
     assert_ne!(one.emulator.ca_pem(), two.emulator.ca_pem());
+    let token = one.token().await;
+    let refused = two.send(two.request_to_post(&crate::driver::unrestrict_path(), &token, "{}")).await;
+    assert_eq!(refused.status, 401, "a token of one opens nothing of the other");
 }
 
 #[tokio::test]
