@@ -5,9 +5,9 @@ use std::{io::Write, path::Path, sync::Arc, time::Duration};
 use defender_transport::{Clock, SystemClock};
 
 use crate::{
-    Comments, CreatedStatus, DateHeader, Deflate, Duplicates, Emulator, Error, ExternalIds, FastClock, FirstUpdate,
-    Fractions, HttpOffer, InOperator, Investigations, Nulls, Particulars, Quotas, Requestor, RetryAfterForm, Rows,
-    State, Targets, Transcripts, UpdateName,
+    AssertionUse, Comments, CreatedStatus, DateHeader, Deflate, Duplicates, Emulator, Error, ExternalIds, FastClock,
+    FirstUpdate, Fractions, HttpOffer, InOperator, Investigations, Nulls, Particulars, Quotas, Requestor,
+    RetryAfterForm, Rows, State, Targets, Transcripts, UpdateName,
     certificate::Pem,
     hand_clock::HandClock,
     identity::{Identity, ROLES},
@@ -308,6 +308,25 @@ impl EmulatorBuilder {
     /// How long a token is good for, to the second. Default: 3599 s, as Entra's pages show it.
     pub fn token_lifetime(mut self, token_lifetime: Duration) -> Self {
         self.settings.token_lifetime = token_lifetime;
+        self
+    }
+
+    /// How far the clock of whoever signs an assertion may be from the emulator's. Default: five minutes, as Entra allows;
+    /// [`Duration::ZERO`] is none.
+    pub fn assertion_leeway(mut self, leeway: Duration) -> Self {
+        self.settings.assertion_leeway = leeway;
+        self
+    }
+
+    /// How often one assertion is taken. Default: [`AssertionUse::Many`].
+    pub fn assertion_use(mut self, usage: AssertionUse) -> Self {
+        self.settings.assertion_use = usage;
+        self
+    }
+
+    /// Registers a redirect URI beside `http://localhost`, which is always there. May be called for several.
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.settings.redirect_uris.push(uri.into());
         self
     }
 

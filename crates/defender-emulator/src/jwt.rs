@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    identity::{AUDIENCE, GUEST, GUEST_UPN, USER, is_ours},
+    identity::{GUEST, GUEST_UPN, USER, is_ours},
     service::Service,
     wire_format::Requestor,
 };
@@ -64,11 +64,12 @@ impl Claims {
         }
     }
 
-    /// Of the one user who signs in with the application, for the API.
-    pub(crate) fn of_user(service: &Service) -> Self {
+    /// Of the one user who signs in with the application, for this audience.
+    pub(crate) fn of_user(service: &Service, audience: &str) -> Self {
         // What both kinds share has one name but for the ending.
-        let scopes: Vec<_> = service.roles.iter().map(|role| role.strip_suffix(".All").unwrap_or(role)).collect();
-        let application = Self::of_application(service, AUDIENCE);
+        let roles = service.roles.iter().filter(|_| is_ours(audience));
+        let scopes: Vec<_> = roles.map(|role| role.strip_suffix(".All").unwrap_or(role)).collect();
+        let application = Self::of_application(service, audience);
         let (upn, unique_name) = match service.behaviors().spelling.requestor {
             Requestor::Guest => (GUEST_UPN.to_owned(), format!("live.com#{GUEST}")),
             _ => (USER.to_owned(), USER.to_owned()),

@@ -77,6 +77,7 @@ pub use {
     fast_clock::FastClock,
     fault::{Fault, RetryAfter},
     faults::FaultRule,
+    grants::AssertionUse,
     http_offer::HttpOffer,
     in_process::InProcess,
     investigation::Investigations,

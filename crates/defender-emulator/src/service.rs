@@ -19,6 +19,7 @@ use crate::{
     blobs::Transcripts,
     deflate::Deflate,
     faults::Faults,
+    grants::AssertionUse,
     hand_clock::HandClock,
     history,
     http_date::HttpDate,
@@ -82,6 +83,11 @@ pub(crate) struct Urls {
 pub(crate) struct Settings {
     pub(crate) pace: Pace,
     pub(crate) token_lifetime: Duration,
+    /// How far the clock of whoever signs an assertion may be from ours.
+    pub(crate) assertion_leeway: Duration,
+    pub(crate) assertion_use: AssertionUse,
+    /// Redirect URIs that are registered besides `http://localhost`.
+    pub(crate) redirect_uris: Vec<String>,
     pub(crate) deflate: Deflate,
     /// The choices at the start; those of now are the service's.
     pub(crate) behaviors: Behaviors,
@@ -117,6 +123,9 @@ impl Default for Settings {
         Self {
             pace: Pace { pending_for: Duration::from_secs(1), running_for: Duration::from_secs(2) },
             token_lifetime: Duration::from_secs(3599),
+            assertion_leeway: Duration::from_secs(300),
+            assertion_use: AssertionUse::Many,
+            redirect_uris: Vec::new(),
             deflate: Deflate::Off,
             behaviors: Behaviors::default(),
             application_name: "Contoso Response Automation".to_owned(),

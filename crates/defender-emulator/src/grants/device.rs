@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::{
     form::Form,
     state::Device,
-    token::{Proof, application, is_kept},
+    token::{Proof, application},
+    wanted::{Version, Wanted},
 };
 use crate::{entra::HEADERS, entra_error::EntraError, service::Service};
 
@@ -18,18 +19,27 @@ const LIFETIME: Duration = Duration::from_secs(900);
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Gives a code.
-pub(super) fn begin(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraError> {
+pub(super) fn begin(
+    service: &Service,
+    (tenant, version): (&str, Version),
+    form: &Form,
+) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Unwanted)?;
-    let is_kept = is_kept(form.need("scope")?);
+    form.need(if version == Version::V1 { "resource" } else { "scope" })?;
+    let wanted = Wanted::read(form, version, None)?;
     let code = Uuid::new_v4().to_string();
     let user_code: String = Uuid::new_v4().simple().to_string().to_ascii_uppercase().chars().take(9).collect();
     let uri = "https://microsoft.com/devicelogin";
+    let seconds = |time: Duration| match version {
+        Version::V1 => json!(time.as_secs().to_string()),
+        Version::V2 => json!(time.as_secs()),
+    };
     let body = json!({
         "device_code": code,
         "user_code": user_code,
-        "verification_uri": uri,
-        "expires_in": LIFETIME.as_secs(),
-        "interval": INTERVAL.as_secs(),
+        if version == Version::V1 { "verification_url" } else { "verification_uri" }: uri,
+        "expires_in": seconds(LIFETIME),
+        "interval": seconds(INTERVAL),
         "message": format!("To sign in, use a web browser to open the page {uri} and enter the code {user_code}."),
     });
     let now = service.clock.elapsed();
@@ -39,15 +49,15 @@ pub(super) fn begin(service: &Service, tenant: &str, form: &Form) -> Result<Resp
         interval: INTERVAL,
         looked: now,
         decision: None,
-        is_kept,
+        wanted,
     };
     service.grants.state().devices.insert(code, device);
     Ok((StatusCode::OK, HEADERS, body.to_string()).into_response())
 }
 
-/// Whether the person is done: `Ok` once, when they have signed in, and whether the sign-in is to be kept.
-pub(super) fn look(service: &Service, form: &Form) -> Result<bool, EntraError> {
-    let code = form.need("device_code")?;
+/// Whether the person is done: `Ok` once, when they have signed in, with what was wanted.
+pub(super) fn look(service: &Service, version: Version, form: &Form) -> Result<Wanted, EntraError> {
+    let code = form.need(if version == Version::V1 { "code" } else { "device_code" })?;
     let now = service.clock.elapsed();
     let mut state = service.grants.state();
     let Some(device) = state.devices.get_mut(code) else {
@@ -66,9 +76,9 @@ pub(super) fn look(service: &Service, form: &Form) -> Result<bool, EntraError> {
         None => Err(EntraError::bad("authorization_pending", 70_016, "The user has not entered the code yet.")),
         Some(false) => Err(EntraError::bad("authorization_declined", 70_018, "The user declined.")),
         Some(true) => {
-            let is_kept = device.is_kept;
+            let wanted = device.wanted.clone();
             state.devices.remove(code);
-            Ok(is_kept)
+            Ok(wanted)
         }
     }
 }

@@ -3,7 +3,10 @@
 //! Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>. The words of the
 //! errors are those that others have reported.
 
+use std::time::Duration;
+
 use aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
+use jiff::Timestamp;
 
 use super::{
     assertion::{Jwt, refused},
@@ -13,7 +16,11 @@ use crate::entra_error::EntraError;
 
 /// Whether one of `federations` takes the token: issuer, subject and audience to the letter case, RS256 by the issuer's key,
 /// and its times. It may be used again: the platform writes one for many requests.
-pub(super) fn check(federations: &[Federation], jwt: &Jwt<'_>, now: i64) -> Result<(), EntraError> {
+pub(super) fn check(
+    federations: &[Federation],
+    jwt: &Jwt<'_>,
+    (now, leeway): (Timestamp, Duration),
+) -> Result<(), EntraError> {
     let (issuer, subject, audience) = (jwt.text("iss"), jwt.text("sub"), jwt.text("aud"));
     let unmatched = |number, what: &str, value: &str| {
         let text = format!("No matching federated identity record found for presented assertion {what} '{value}'.");
@@ -40,7 +47,7 @@ pub(super) fn check(federations: &[Federation], jwt: &Jwt<'_>, now: i64) -> Resu
     if jwt.algorithm() != "RS256" || !jwt.is_signed_by(&RSA_PKCS1_2048_8192_SHA256, &federation.public_key) {
         return Err(refused("The issuer's key does not verify it, or it is not RS256."));
     }
-    if !jwt.is_in_time(now) {
+    if !jwt.is_in_time(now, leeway) {
         return Err(EntraError::invalid_client(700_024, "Client assertion is not within its valid time range."));
     }
     Ok(())

@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::{form::Form, token::access_token};
-use crate::{identity::AUDIENCE, service::Service};
+use crate::{identity::is_known, service::Service};
 
 fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
@@ -17,7 +17,7 @@ fn wrong(query: &Form, oldest: &str) -> Option<&'static str> {
     if !query.get("api-version").is_some_and(|version| is_date(version) && version >= oldest) {
         return Some("Required query variable 'api-version' is missing or not supported");
     }
-    (query.get("resource") != Some(AUDIENCE))
+    (!query.get("resource").is_some_and(is_known))
         .then_some("AADSTS500011: The resource principal was not found in the tenant")
 }
 
@@ -38,7 +38,10 @@ pub(super) fn imds(service: &Service, headers: &HeaderMap, query: &Form) -> Resp
     if ["client_id", "object_id", "msi_res_id"].iter().any(|name| query.get(name).is_some()) {
         return refused("invalid_request", "Identity not found");
     }
-    let Ok((token, lifetime)) = access_token(service) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let resource = query.get("resource").unwrap_or_default();
+    let Ok((token, lifetime)) = access_token(service, resource) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
     let now = service.clock.now().as_second();
     let body = json!({
         "access_token": token,
@@ -46,7 +49,7 @@ pub(super) fn imds(service: &Service, headers: &HeaderMap, query: &Form) -> Resp
         "expires_in": lifetime.as_secs().to_string(),
         "expires_on": now.saturating_add_unsigned(lifetime.as_secs()).to_string(),
         "not_before": now.to_string(),
-        "resource": AUDIENCE,
+        "resource": resource,
         "token_type": "Bearer",
     });
     answer(StatusCode::OK, &body)
@@ -66,11 +69,14 @@ pub(super) fn app_service(service: &Service, headers: &HeaderMap, query: &Form) 
     if ["client_id", "principal_id", "mi_res_id"].iter().any(|name| query.get(name).is_some()) {
         return refused(StatusCode::BAD_REQUEST, "No User Assigned or Delegated Managed Identity found");
     }
-    let Ok((token, lifetime)) = access_token(service) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let resource = query.get("resource").unwrap_or_default();
+    let Ok((token, lifetime)) = access_token(service, resource) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
     let body = json!({
         "access_token": token,
         "expires_on": service.clock.now().as_second().saturating_add_unsigned(lifetime.as_secs()).to_string(),
-        "resource": AUDIENCE,
+        "resource": resource,
         "token_type": "Bearer",
         "client_id": service.identity.client_id,
     });

@@ -10,12 +10,15 @@
 mod assertion;
 mod browser;
 mod device;
+mod discovery;
 mod federation;
 mod form;
+mod id_token;
 mod managed_identity;
 mod owner;
 mod state;
 mod token;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -25,8 +28,9 @@ use axum::{
 };
 use http::{Method, Request, StatusCode, Uri, uri::Authority};
 
-use self::form::Form;
+pub use self::assertion::AssertionUse;
 pub(crate) use self::state::Grants;
+use self::{form::Form, wanted::Version};
 use crate::service::Service;
 
 const LARGEST_BODY: usize = 1 << 20;
@@ -45,21 +49,47 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Result<
     let segments: Vec<_> = path.split('/').skip(1).collect();
     let query = Form::read(request.uri().query().unwrap_or_default());
     match (request.method(), segments.as_slice()) {
-        (&Method::GET, [tenant, "oauth2", "v2.0", "authorize"]) => Ok(browser::authorize(service, tenant, &query)),
+        (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
+            Ok(discovery::configuration(service, tenant, Version::V2))
+        }
+        (&Method::GET, [tenant, ".well-known", "openid-configuration"]) => {
+            Ok(discovery::configuration(service, tenant, Version::V1))
+        }
+        (&Method::GET, [tenant, "discovery", "instance"]) => Ok(discovery::instance(service, tenant)),
+        (&Method::GET, [_, "discovery", "v2.0", "keys"] | [_, "discovery", "keys"]) => Ok(discovery::keys(service)),
+        (&Method::GET, [tenant, "oauth2", "v2.0", "authorize"]) => {
+            Ok(browser::authorize(service, (tenant, Version::V2), &query))
+        }
+        (&Method::GET, [tenant, "oauth2", "authorize"]) => {
+            Ok(browser::authorize(service, (tenant, Version::V1), &query))
+        }
         (&Method::POST, [tenant, "oauth2", "v2.0", what @ ("token" | "devicecode")]) => {
-            let (head, body) = request.into_parts();
-            let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
-            let form = Form::read(&String::from_utf8_lossy(&body));
-            let answer = match *what {
-                "devicecode" => Some(device::begin(service, tenant, &form)),
-                _ => token::answer(service, tenant, &form),
-            };
-            answer
-                .ok_or_else(|| Request::from_parts(head, Body::from(body)))
-                .map(|answer| answer.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url)))
+            posted(service, (tenant, Version::V2), what, request).await
+        }
+        (&Method::POST, [tenant, "oauth2", what @ ("token" | "devicecode")]) => {
+            posted(service, (tenant, Version::V1), what, request).await
         }
         _ => Err(request),
     }
+}
+
+/// Answers a form; gives back what is not one of these grants.
+async fn posted(
+    service: &Service,
+    endpoint: (&str, Version),
+    what: &str,
+    request: Request<Body>,
+) -> Result<Response, Request<Body>> {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+    let form = Form::read(&String::from_utf8_lossy(&body));
+    let answer = match what {
+        "devicecode" => Some(device::begin(service, endpoint, &form)),
+        _ => token::answer(service, endpoint, &form),
+    };
+    answer
+        .ok_or_else(|| Request::from_parts(head, Body::from(body)))
+        .map(|answer| answer.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url)))
 }
 
 /// Answers at the plain listener: as the host of managed identities, and as nothing else.

@@ -1,15 +1,14 @@
 //! What the emulator's owner does in the place of people, platforms and administrators.
 
 use aws_lc_rs::digest;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::state::{Certificate, Federation};
-use crate::{Emulator, jwt::Claims};
+use crate::{Emulator, identity::AUDIENCE, jwt::Claims};
 
 impl Emulator {
     /// Uploads a certificate to the application: its DER, and its RSA public key (as PKCS#1 or as `SubjectPublicKeyInfo`).
     pub fn trust_certificate(&self, der: &[u8], public_key: &[u8]) {
-        let thumbprint = |algorithm| URL_SAFE_NO_PAD.encode(digest::digest(algorithm, der));
+        let thumbprint = |algorithm| digest::digest(algorithm, der).as_ref().to_vec();
         let certificate = Certificate {
             sha1: thumbprint(&digest::SHA1_FOR_LEGACY_USE_ONLY),
             sha256: thumbprint(&digest::SHA256),
@@ -48,7 +47,7 @@ impl Emulator {
     /// where it could not be signed.
     #[must_use]
     pub fn user_token(&self) -> Option<String> {
-        let claims = Claims { aud: self.client_id().to_owned(), ..Claims::of_user(&self.service) };
+        let claims = Claims { aud: self.client_id().to_owned(), ..Claims::of_user(&self.service, AUDIENCE) };
         self.service.key.sign(&claims).ok()
     }
 

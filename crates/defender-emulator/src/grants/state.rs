@@ -3,18 +3,23 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
+use aws_lc_rs::rsa::{KeyPair, KeySize};
 use jiff::Timestamp;
 use uuid::Uuid;
+
+use super::wanted::Wanted;
 
 /// What was begun and what is trusted, for one emulator.
 pub(crate) struct Grants {
     state: Mutex<State>,
     /// What App Service would put into `IDENTITY_HEADER`.
     pub(super) identity_header: String,
+    /// Signs id tokens; made when the first is asked for, since it takes a while.
+    id_key: OnceLock<Option<KeyPair>>,
 }
 
 #[derive(Default)]
@@ -46,13 +51,14 @@ pub(super) struct SignIn {
     /// When it was given, or used last.
     pub(super) used: Timestamp,
     pub(super) is_revoked: bool,
+    pub(super) wanted: Wanted,
 }
 
 /// A certificate of the application's, by its two thumbprints.
 #[derive(Clone)]
 pub(super) struct Certificate {
-    pub(super) sha1: String,
-    pub(super) sha256: String,
+    pub(super) sha1: Vec<u8>,
+    pub(super) sha256: Vec<u8>,
     pub(super) public_key: Vec<u8>,
 }
 
@@ -63,29 +69,41 @@ pub(super) struct Device {
     pub(super) interval: Duration,
     pub(super) looked: Duration,
     pub(super) decision: Option<bool>,
-    /// Whether a refresh token was asked for.
-    pub(super) is_kept: bool,
+    pub(super) wanted: Wanted,
 }
 
 /// A browser that has signed in.
 pub(super) struct Code {
     pub(super) redirect_uri: String,
-    pub(super) challenge: String,
+    /// By PKCE; only a client that proves who it is may do without.
+    pub(super) challenge: Option<Challenge>,
+    pub(super) nonce: Option<String>,
     pub(super) ends: Timestamp,
     pub(super) is_used: bool,
-    /// Whether a refresh token was asked for.
-    pub(super) is_kept: bool,
+    pub(super) wanted: Wanted,
+}
+
+/// What a verifier must lead to.
+pub(super) enum Challenge {
+    Plain(String),
+    /// By its SHA-256.
+    S256(String),
 }
 
 impl Grants {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// `None` where the system gives no random bytes.
+    pub(super) fn id_key(&self) -> Option<&KeyPair> {
+        self.id_key.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).ok()).as_ref()
+    }
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { state: Mutex::default(), identity_header: Uuid::new_v4().to_string() }
+        Self { state: Mutex::default(), identity_header: Uuid::new_v4().to_string(), id_key: OnceLock::new() }
     }
 }
 

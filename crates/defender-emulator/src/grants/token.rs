@@ -6,14 +6,19 @@ use aws_lc_rs::digest;
 use axum::response::{IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{assertion, device, form::Form, state::SignIn};
+use super::{
+    assertion, device,
+    form::Form,
+    id_token,
+    state::{Challenge, SignIn},
+    wanted::{Version, Wanted},
+};
 use crate::{
     entra::HEADERS,
     entra_error::EntraError,
-    identity::AUDIENCE,
     jwt::{Claims, Refusal},
     service::Service,
 };
@@ -22,19 +27,25 @@ use crate::{
 const INACTIVE_DAYS: i64 = 90;
 
 /// Answers one of the grants of this module; `None` for what is not.
-pub(super) fn answer(service: &Service, tenant: &str, form: &Form) -> Option<Result<Response, EntraError>> {
+pub(super) fn answer(
+    service: &Service,
+    (tenant, version): (&str, Version),
+    form: &Form,
+) -> Option<Result<Response, EntraError>> {
     let grant = form.get("grant_type")?;
     let answer = match grant {
         "client_credentials" if form.get("client_assertion").is_some() => {
-            application(service, tenant, form, Proof::Needed).and_then(|()| issue(service, form, Holder::Application))
+            by_assertion(service, (tenant, version), form)
         }
-        "urn:ietf:params:oauth:grant-type:jwt-bearer" => on_behalf_of(service, tenant, form),
-        "urn:ietf:params:oauth:grant-type:device_code" => {
-            let looked = application(service, tenant, form, Proof::Unwanted).and_then(|()| device::look(service, form));
-            looked.and_then(|is_kept| issue(service, form, Holder::User { is_kept }))
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => on_behalf_of(service, (tenant, version), form),
+        // The short name is msal-node's, and the older endpoint's.
+        "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
+            let looked = application(service, tenant, form, Proof::Unwanted);
+            let looked = looked.and_then(|()| device::look(service, version, form));
+            looked.and_then(|wanted| Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service))
         }
-        "authorization_code" => code(service, tenant, form),
-        "refresh_token" => refresh(service, tenant, form),
+        "authorization_code" => code(service, (tenant, version), form),
+        "refresh_token" => refresh(service, (tenant, version), form),
         _ => return None,
     };
     Some(answer)
@@ -80,7 +91,13 @@ pub(super) fn application(service: &Service, tenant: &str, form: &Form, wanted: 
     }
 }
 
-fn on_behalf_of(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraError> {
+fn by_assertion(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
+    application(service, tenant, form, Proof::Needed)?;
+    let wanted = Wanted::read(form, version, None)?;
+    Issue { version, wanted, holder: Holder::Application, nonce: None }.answer(service)
+}
+
+fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Needed)?;
     if form.need("requested_token_use")? != "on_behalf_of" {
         return Err(EntraError::bad("invalid_request", 900_144, "The 'requested_token_use' is not known."));
@@ -92,17 +109,24 @@ fn on_behalf_of(service: &Service, tenant: &str, form: &Form) -> Result<Response
     if user.aud != service.identity.client_id {
         return Err(EntraError::bad("invalid_grant", 500_131, "Assertion audience does not match the Client app."));
     }
-    issue(service, form, Holder::Represented)
+    let wanted = Wanted::read(form, version, None)?;
+    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service)
 }
 
-fn code(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraError> {
+fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Optional)?;
-    let (given, verifier) = (form.need("code")?, form.need("code_verifier")?);
+    let given = form.need("code")?;
     let redirect_uri = form.need("redirect_uri")?;
+    let proves = form.get("client_secret").is_some() || form.get("client_assertion").is_some();
     let dead = |number, text: &str| Err(EntraError::bad("invalid_grant", number, text));
-    let is_kept = {
+    let (wanted, nonce) = {
         let mut state = service.grants.state();
         let Some(code) = state.codes.get_mut(given) else { return dead(70_000, "The provided code is not valid.") };
+        match &code.challenge {
+            Some(_) => drop(form.need("code_verifier")?),
+            None if proves => {}
+            None => return Err(EntraError::missing("code_challenge")),
+        }
         if std::mem::replace(&mut code.is_used, true) {
             return dead(54_005, "OAuth2 Authorization code was already redeemed.");
         }
@@ -112,19 +136,29 @@ fn code(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraE
         if code.redirect_uri != redirect_uri {
             return dead(50_011, "The redirect URI does not match the one of the authorization request.");
         }
-        let challenge = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
-        if !(43..=128).contains(&verifier.len()) || challenge != code.challenge {
+        let verifier = form.get("code_verifier").unwrap_or_default();
+        let leads = match &code.challenge {
+            None => verifier.is_empty(),
+            Some(Challenge::Plain(challenge)) => verifier == challenge,
+            Some(Challenge::S256(challenge)) => {
+                URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes())) == *challenge
+            }
+        };
+        if !leads || (code.challenge.is_some() && !(43..=128).contains(&verifier.len())) {
             return dead(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization.");
         }
-        code.is_kept
+        (
+            Wanted { audience: Wanted::read(form, version, Some(&code.wanted))?.audience, ..code.wanted.clone() },
+            code.nonce.clone(),
+        )
     };
-    issue(service, form, Holder::User { is_kept })
+    Issue { version, wanted, holder: Holder::User, nonce }.answer(service)
 }
 
-fn refresh(service: &Service, tenant: &str, form: &Form) -> Result<Response, EntraError> {
+fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Optional)?;
     let dead = |number, text: &str| Err(EntraError::bad("invalid_grant", number, text));
-    {
+    let wanted = {
         let now = service.clock.now();
         let mut state = service.grants.state();
         // The one that is used stays good: Entra does not revoke it when it gives a new one.
@@ -138,18 +172,15 @@ fn refresh(service: &Service, tenant: &str, form: &Form) -> Result<Response, Ent
             return dead(700_082, "The refresh token has expired due to inactivity.");
         }
         sign_in.used = now;
-    }
-    issue(service, form, Holder::User { is_kept: true })
+        let wanted = Wanted::read(form, version, Some(&sign_in.wanted))?;
+        Wanted { keeps: true, names: wanted.names || sign_in.wanted.names, ..wanted }
+    };
+    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service)
 }
 
-/// Whether a sign-in for `scope` gives a refresh token.
-pub(super) fn is_kept(scope: &str) -> bool {
-    scope.split_whitespace().any(|scope| scope == "offline_access")
-}
-
-/// An application's access token for the one audience, and how long it lives.
-pub(super) fn access_token(service: &Service) -> Result<(String, Duration), EntraError> {
-    signed(service, &Claims::of_application(service, AUDIENCE))
+/// An application's access token for this audience, and how long it lives.
+pub(super) fn access_token(service: &Service, audience: &str) -> Result<(String, Duration), EntraError> {
+    signed(service, &Claims::of_application(service, audience))
 }
 
 fn signed(service: &Service, claims: &Claims) -> Result<(String, Duration), EntraError> {
@@ -162,35 +193,60 @@ fn signed(service: &Service, claims: &Claims) -> Result<(String, Duration), Entr
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holder {
     Application,
-    /// A user who signed in, and gets a refresh token if one was asked for.
-    User {
-        is_kept: bool,
-    },
-    /// A user on whose behalf the application asks.
-    Represented,
+    /// A user who signed in, or on whose behalf the application asks.
+    User,
 }
 
-fn issue(service: &Service, form: &Form, holder: Holder) -> Result<Response, EntraError> {
-    let scopes: Vec<_> = form.get("scope").unwrap_or_default().split_whitespace().collect();
-    let prefix = format!("{AUDIENCE}/");
-    // A device's look names no scope: it was named when the code was asked for.
-    let foreign = scopes.iter().find(|scope| !scope.starts_with(&prefix) && **scope != "offline_access");
-    if let Some(scope) = foreign {
-        let text = format!("The resource principal of {scope} was not found in the tenant.");
-        return Err(EntraError::bad("invalid_resource", 500_011, text));
+/// A response with tokens.
+struct Issue {
+    version: Version,
+    wanted: Wanted,
+    holder: Holder,
+    nonce: Option<String>,
+}
+
+impl Issue {
+    fn answer(self, service: &Service) -> Result<Response, EntraError> {
+        let Self { version, wanted, holder, nonce } = self;
+        let claims = match holder {
+            Holder::Application => Claims::of_application(service, &wanted.audience),
+            Holder::User => Claims::of_user(service, &wanted.audience),
+        };
+        let (token, lifetime) = signed(service, &claims)?;
+        let seconds = |seconds: u64| match version {
+            Version::V1 => Value::from(seconds.to_string()),
+            Version::V2 => Value::from(seconds),
+        };
+        let mut body = Map::new();
+        let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+        put("token_type", "Bearer".into());
+        put("expires_in", seconds(lifetime.as_secs()));
+        put("ext_expires_in", seconds(lifetime.as_secs()));
+        put("access_token", token.into());
+        if version == Version::V1 {
+            put("expires_on", claims.exp.to_string().into());
+            put("not_before", claims.nbf.to_string().into());
+            put("resource", wanted.audience.clone().into());
+        }
+        if holder == Holder::User {
+            let granted = claims.scp.unwrap_or_default();
+            let granted = granted.split_whitespace().map(|scope| format!("{}/{scope}", wanted.audience));
+            let scopes: Vec<_> = wanted.scopes.iter().cloned().chain(granted).collect();
+            put("scope", scopes.join(" ").into());
+            let claims = Claims::of_user(service, &wanted.audience);
+            if wanted.names
+                && let Some(token) = id_token::signed(service, &claims, nonce.as_deref())
+            {
+                put("id_token", token.into());
+                put("client_info", id_token::client_info(service).into());
+            }
+            if wanted.keeps {
+                let refresh = format!("1.{}", Uuid::new_v4());
+                let sign_in = SignIn { used: service.clock.now(), is_revoked: false, wanted };
+                service.grants.state().refresh_tokens.insert(refresh.clone(), sign_in);
+                put("refresh_token", refresh.into());
+            }
+        }
+        Ok((StatusCode::OK, HEADERS, Value::Object(body).to_string()).into_response())
     }
-    let (token, lifetime) = match holder {
-        Holder::Application => access_token(service)?,
-        Holder::User { .. } | Holder::Represented => signed(service, &Claims::of_user(service))?,
-    };
-    let seconds = lifetime.as_secs();
-    let mut body =
-        json!({ "token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token });
-    if let (Holder::User { is_kept: true }, Some(body)) = (holder, body.as_object_mut()) {
-        let refresh = format!("1.{}", Uuid::new_v4());
-        let sign_in = SignIn { used: service.clock.now(), is_revoked: false };
-        service.grants.state().refresh_tokens.insert(refresh.clone(), sign_in);
-        body.insert("refresh_token".to_owned(), refresh.into());
-    }
-    Ok((StatusCode::OK, HEADERS, body.to_string()).into_response())
 }

@@ -1,7 +1,13 @@
 //! An application that signs.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD},
+};
+use defender_emulator::{AssertionUse, EmulatorBuilder};
 use defender_transport::Clock;
 use serde_json::{Value, json};
 
@@ -18,7 +24,16 @@ struct Application {
 
 impl Application {
     async fn new() -> Self {
-        let (driver, signer) = (Driver::start().await, Signer::new());
+        Self::with(|builder| builder).await
+    }
+
+    /// One whose assertions are good once, and to the second.
+    async fn strict() -> Self {
+        Self::with(|builder| builder.assertion_leeway(Duration::ZERO).assertion_use(AssertionUse::Once)).await
+    }
+
+    async fn with(set_up: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder) -> Self {
+        let (driver, signer) = (Driver::with(set_up).await, Signer::new());
         driver.emulator.trust_certificate(CERTIFICATE, &signer.public_key());
         Self { driver, signer }
     }
@@ -71,7 +86,7 @@ async fn one_of_either_algorithm_is_taken() {
 
 #[tokio::test]
 async fn each_claim_is_checked() {
-    let application = Application::new().await;
+    let application = Application::strict().await;
     let now = application.driver.clock.now().as_second();
     let other = Value::from("other");
     for (claim, value, number) in [
@@ -120,8 +135,8 @@ async fn the_thumbprint_and_the_signature_are_checked() {
 }
 
 #[tokio::test]
-async fn one_is_good_once() {
-    let application = Application::new().await;
+async fn one_is_good_once_where_it_is_chosen() {
+    let application = Application::strict().await;
     let assertion = application.signer.sign(&Application::head("PS256"), &application.claims());
     assert_eq!(application.asks(&assertion).await.status, 200);
     assert_eq!(refusal(&application.asks(&assertion).await).0, 700_027);
@@ -145,4 +160,62 @@ async fn one_of_another_kind_or_beside_a_secret_is_refused() {
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         assert_eq!(refusal(&ask(&application.driver, &parameters).await).0, number);
     }
+}
+
+#[tokio::test]
+async fn thumbprint_is_compared_as_bytes() {
+    let application = Application::new().await;
+    for digests in [&SHA256, &SHA1_FOR_LEGACY_USE_ONLY] {
+        let bytes = digest(digests, CERTIFICATE);
+        for text in [URL_SAFE.encode(bytes), URL_SAFE_NO_PAD.encode(bytes), STANDARD.encode(bytes)] {
+            let head = if digests == &SHA256 {
+                json!({ "alg": "PS256", "x5t#S256": text })
+            } else {
+                json!({ "alg": "RS256", "x5t": text })
+            };
+            let answer = application.asks(&application.signer.sign(&head, &application.claims())).await;
+            assert_eq!(answer.status, 200, "{head}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn dates_have_fractions_and_five_minutes_of_leeway() {
+    let application = Application::new().await;
+    let now = application.driver.clock.now().as_second();
+    let asked = async |nbf: Value, exp: Value| {
+        let mut claims = application.claims();
+        (claims["nbf"], claims["exp"]) = (nbf, exp);
+        let answer = application.asks(&application.signer.sign(&Application::head("PS256"), &claims)).await;
+        answer.status.as_u16()
+    };
+    #[expect(clippy::cast_precision_loss, reason = "the dates of tests are small")]
+    let at = |seconds: f64| json!(now as f64 + seconds);
+    assert_eq!(asked(at(0.75), at(600.25)).await, 200);
+    assert_eq!(asked(json!(now + 300), json!(now + 900)).await, 200);
+    assert_eq!(asked(at(300.5), json!(now + 900)).await, 401);
+    assert_eq!(asked(json!(now - 900), at(-299.5)).await, 200);
+    assert_eq!(asked(json!(now - 900), json!(now - 300)).await, 401);
+}
+
+#[tokio::test]
+async fn assertion_is_good_for_many_requests_at_both_endpoints() {
+    let application = Application::new().await;
+    let emulator = &application.driver.emulator;
+    let mut claims = application.claims();
+    claims["jti"] = Value::Null;
+    claims["aud"] = json!(format!("{}/{}/oauth2/token", emulator.authority(), emulator.tenant_id()));
+    let assertion = application.signer.sign(&Application::head("RS256"), &claims);
+    for _ in 0..3 {
+        assert_eq!(application.asks(&assertion).await.status, 200);
+    }
+    let parameters = [
+        ("grant_type", "client_credentials".to_owned()),
+        ("client_id", emulator.client_id().to_owned()),
+        ("client_assertion_type", BY_ASSERTION.to_owned()),
+        ("client_assertion", assertion),
+        ("resource", emulator.audience().to_owned()),
+    ];
+    let answer = super::ask_v1(&application.driver, "token", &parameters).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["expires_in"]), (200, &json!("3599")));
 }

@@ -1,6 +1,7 @@
 //! The token endpoint's other grants, judged by raw requests: each good one is taken, and each check refuses what it is for.
 
 mod assertion;
+mod discovery;
 mod federation;
 mod identity;
 mod person;
@@ -38,6 +39,13 @@ impl Signer {
         self.0.sign(how, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+/// Asks at the older endpoint of this name.
+async fn ask_v1(driver: &Driver, what: &str, parameters: &[(&'static str, String)]) -> Answer {
+    let mut request = driver.token_request(driver.emulator.tenant_id(), parameters);
+    *request.uri_mut() = request.uri().to_string().replace("/v2.0/token", &format!("/{what}")).parse().unwrap();
+    driver.send(request).await
 }
 
 /// Asks with these parameters beside the client's id and the scope.

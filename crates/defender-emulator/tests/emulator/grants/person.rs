@@ -166,7 +166,7 @@ async fn a_browser_that_asks_wrongly_is_sent_nowhere() {
         (("redirect_uri", "https://evil.example"), 50_011),
         (("response_type", "token"), 90_014),
         (("response_mode", "fragment"), 90_014),
-        (("code_challenge_method", "plain"), 90_014),
+        (("code_challenge_method", "S512"), 90_014),
         (("client_id", "other"), 700_016),
     ] {
         let answer = authorize(&driver, &[change]).await;
