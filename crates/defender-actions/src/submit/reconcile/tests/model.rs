@@ -215,8 +215,7 @@ impl Rules for Model {
             row.has_our_generated_id || row.comment == Same && row.creation == Same && row.requestor != Different;
         // Two runs of a type without a rule are two runs, and with one comment no wait could tell them apart.
         let is_stranger = row.requestor == Different || row.external_id == Different || row.is_claimed || row.was_seen;
-        let is_older_run =
-            row.particulars.is_none() && row.comment == Same && (row.creation != Same || is_stranger);
+        let is_older_run = row.particulars.is_none() && row.comment == Same && (row.creation != Same || is_stranger);
         if row.states_another_action() {
             Accepted::OtherRecord
         } else if is_told && row.external_id != Different && !row.is_claimed && !row.was_seen {
