@@ -50,6 +50,8 @@ struct Unknown {
     intent: Option<Intent>,
     candidates: Vec<MachineAction>,
     reason: UnknownReason,
+    /// Why the list could not be read, in words: the source is what lost the response.
+    trouble: Option<String>,
 }
 impl Error {
     pub(crate) fn new(kind: ErrorKind) -> Self {
@@ -152,7 +154,16 @@ impl Error {
         candidates: Vec<MachineAction>,
         reason: UnknownReason,
     ) -> Self {
-        self.0.unknown = Some(Unknown { intent, candidates, reason });
+        self.0.unknown = Some(Unknown { intent, candidates, reason, trouble: None });
+        self
+    }
+
+    /// Adds why the list of actions could not be read.
+    pub(crate) fn not_read(mut self, trouble: &Error) -> Self {
+        if let Some(unknown) = &mut self.0.unknown {
+            let cause = StdError::source(trouble).map_or_else(String::new, |source| format!(": {source}"));
+            unknown.trouble = Some(format!("{trouble}{cause}"));
+        }
         self
     }
 
@@ -359,6 +370,9 @@ impl fmt::Display for Error {
         }
         if let Some(unknown) = &self.0.unknown {
             write!(f, "; {}", unknown.reason)?;
+            if let Some(trouble) = &unknown.trouble {
+                write!(f, " ({trouble})")?;
+            }
         }
         Ok(())
     }

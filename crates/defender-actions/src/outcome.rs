@@ -133,9 +133,11 @@ impl Sending {
                     }
                 }
                 Err(error) if is_last || !error.is_retryable() => {
-                    let reason = not_read(&error);
-                    let refusal = refusal.because(error);
-                    return Err(if again { self.refused_again(refusal, Vec::new(), reason) } else { refusal });
+                    if again {
+                        let unknown = self.refused_again(refusal, Vec::new(), not_read(&error));
+                        return Err(unknown.not_read(&error));
+                    }
+                    return Err(refusal.because(error));
                 }
                 Err(_) => {}
             }
@@ -184,8 +186,7 @@ impl Sending {
                     });
                 }
                 Err(error) if is_last || !error.is_retryable() => {
-                    let reason = not_read(&error);
-                    return Err(self.unknown(lost.because(error), Vec::new(), reason));
+                    return Err(self.unknown(lost, Vec::new(), not_read(&error)).not_read(&error));
                 }
                 Ok(_) | Err(_) => {}
             }

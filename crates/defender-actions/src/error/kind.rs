@@ -13,9 +13,9 @@ pub enum UnknownReason {
     /// [`Error::candidates`](crate::Error::candidates) has them. A row that cannot be read counts too:
     /// [`Error::row`](crate::Error::row) has it.
     MayBeOurs,
-    /// The machine's actions could not be read: the error's source says why.
+    /// The machine's actions could not be read: the error's text says why.
     NotReadable,
-    /// The quota for reading was used up, so that nobody could look in time: the error's source has it.
+    /// The quota for reading was used up, so that nobody could look in time: the error's text says how.
     QuotaExhausted,
     /// The service responded with the record of another action, or the record came to state another machine, type or
     /// particulars: [`Error::action`](crate::Error::action) has it.
