@@ -18,7 +18,7 @@ use super::{
     random::world,
     rules::Principal,
     run::{Deed, Outcome},
-    service::{DateHeader, Kind, Missing, SECOND, Scope, Word},
+    service::{DateHeader, Kind, Missing, NEVER, SECOND, Scope, Word},
     shrink::smallest,
     wire::{Wire, as_submission},
     world::{Ids, Network, Submission, World},
@@ -128,7 +128,7 @@ async fn submit(world: &World, wire: &Wire, client: &DefenderClient, number: usi
 
 /// Runs a world with the client, and judges it.
 fn run(world: &World) -> (Vec<Outcome>, Vec<Finding>) {
-    let wire = Wire::new(world);
+    let wire = Wire::new(world, NEVER);
     let client = client(world, &wire);
     let submissions = (0..world.submissions.len())
         .map(|number| as_submission(number, submit(world, &wire, &client, number)))
@@ -202,5 +202,27 @@ fn client_has_the_outcome_of_the_model() {
     if let Some(world) = worlds.into_iter().find(differs) {
         let small = smallest(&world, differs);
         panic!("{:?}, and by the model {:?}, in {small:#?}", run(&small).0, model(&small));
+    }
+}
+
+#[test]
+fn client_sends_once_while_lists_fail() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for seed in 0..WORLDS / 4 {
+        let mut world = of_one_client(world(seed));
+        world.submissions[0].resends = true;
+        world.submissions[0].network = [Network::LostAfter, Network::LostAfter];
+        let plan = world.submissions[0];
+        // From the first list on, or from one in the middle of the grace on.
+        for fail_from in [plan.at, plan.at + 100 * SECOND] {
+            let wire = Wire::new(&world, fail_from);
+            let client = client(&world, &wire);
+            let sent = async {
+                wire.sleep_until(plan.at).await;
+                request(&client, world.kind, plan).1.await
+            };
+            let outcome = runtime.block_on(wire.clock().run(as_submission(0, sent)));
+            assert_eq!(wire.post(0).sent.len(), 1, "{outcome:?} in {world:#?}");
+        }
     }
 }

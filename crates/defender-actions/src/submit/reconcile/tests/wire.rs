@@ -47,6 +47,8 @@ pub(super) struct Wire(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     world: World,
+    /// From when on no list can be read.
+    lists_fail_from: Ms,
     clock: ManualClock,
     state: Mutex<State>,
 }
@@ -74,13 +76,13 @@ pub(super) struct Post {
 }
 
 impl Wire {
-    pub(super) fn new(world: &World) -> Self {
+    pub(super) fn new(world: &World, lists_fail_from: Ms) -> Self {
         let clock = ManualClock::at(time(START + world.clock_ahead));
         let mut state = State { posts: vec![Post::default(); world.submissions.len()], ..State::default() };
         for (number, other) in world.others.iter().enumerate() {
             state.schedule(other.at, ToCome::Other(number));
         }
-        Self(Arc::new(Shared { world: world.clone(), clock, state: Mutex::new(state) }))
+        Self(Arc::new(Shared { world: world.clone(), lists_fail_from, clock, state: Mutex::new(state) }))
     }
 
     pub(super) fn clock(&self) -> &ManualClock {
@@ -237,6 +239,9 @@ impl Transport for Wire {
         let path = request.uri().path();
         Ok(match path.strip_prefix("/api/machineactions/a") {
             Some(id) => self.respond(200, &self.record(id.parse().unwrap())),
+            None if self.now() >= self.0.lists_fail_from => {
+                self.respond(503, &json!({"error": {"code": "ServiceUnavailable", "message": "later"}}))
+            }
             None => self.respond(200, &self.list(request.uri().query().unwrap_or_default())),
         })
     }
