@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use defender_transport::Secrets;
 use http::HeaderValue;
 use jiff::Timestamp;
 
@@ -62,6 +63,11 @@ impl AccessToken {
     #[must_use]
     pub fn secret(&self) -> &str {
         self.secret.reveal()
+    }
+
+    /// The token as what no error may show.
+    pub(crate) fn secrets(&self) -> Secrets {
+        Secrets::new([self.secret()])
     }
 
     /// What the token says of itself, unverified; `None` where it is no JWT.

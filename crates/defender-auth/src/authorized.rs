@@ -8,7 +8,11 @@ use defender_transport::{
     Body, Clock, Error, ErrorKind, Transport,
     extensions::{Timeouts, Unauthorized},
 };
-use http::{Request, Response, StatusCode, Uri, header::AUTHORIZATION, uri::Authority};
+use http::{
+    HeaderValue, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_LENGTH},
+    uri::Authority,
+};
 
 use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, within::within};
 
@@ -16,6 +20,9 @@ use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, within
 ///
 /// A request to anywhere else is an error and is not sent: a bearer that reaches a storage host or a plain connection is
 /// a bearer given away.
+///
+/// A token that comes back, as it is or encoded, is taken out of the response's headers, and out of its body where that was read
+/// beneath, as by `Collected`.
 ///
 /// It does not send again by itself. To the answer 401 it adds, in the answer's extensions, which token was refused; a
 /// layer above that sends again hands this back as [`Unauthorized`], as `Retrying` does, and then the credential is asked
@@ -93,11 +100,44 @@ impl<T: Transport> Transport for Authorized<T> {
         let token = self.token(&mut request).await.map_err(without_token)?;
         request.headers_mut().insert(AUTHORIZATION, token.header().map_err(without_token)?);
         let mut answer = self.inner.send(request).await?;
+        scrub(&mut answer, &token);
         if answer.status() == StatusCode::UNAUTHORIZED {
             answer.extensions_mut().insert(Refused(token));
         }
         Ok(answer)
     }
+}
+
+/// Takes an echo of the token out of a response: out of its headers, from which a request id goes into errors, and out of a body
+/// that was read, which goes into errors where it is a refusal or cannot be read.
+fn scrub(response: &mut Response<Body>, token: &AccessToken) {
+    let secrets = token.secrets();
+    for value in response.headers_mut().values_mut() {
+        // Most are far shorter than a token.
+        if value.len() >= token.secret().len()
+            && let Ok(clean) = HeaderValue::from_str(&secrets.redact(&String::from_utf8_lossy(value.as_bytes())))
+            && clean != *value
+        {
+            *value = clean;
+        }
+    }
+    let Some(body) = response.body().as_whole() else { return };
+    let is_json = matches!(body.trim_ascii_start(), [b'{' | b'[', ..]);
+    if response.status().is_success() && is_json && !has_echo(body, token.secret().as_bytes()) {
+        return; // Nearly always.
+    }
+    if let Some(clean) = secrets.redact_bytes(body) {
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::from(clean);
+    }
+}
+
+/// Whether a short body has the end of the token in it. A long one is a list, which no error quotes.
+fn has_echo(body: &[u8], token: &[u8]) -> bool {
+    const SHORT: usize = 16 << 10;
+    const END: usize = 16;
+    let end = token.get(token.len().saturating_sub(END)..).unwrap_or(token);
+    body.len() <= SHORT && !end.is_empty() && body.windows(end.len()).any(|window| window.eq_ignore_ascii_case(end))
 }
 
 /// A credential of this crate has repeated what is of use to repeat. A credential from elsewhere, whose errors are
@@ -271,6 +311,41 @@ mod tests {
             } else {
                 let error = outcome.unwrap_err();
                 assert_eq!((error.kind(), error.never_sent(), told.len()), (ErrorKind::Credential, true, 0));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn echo_of_the_token_is_taken_out() {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+
+        const TOKEN: &str = "canary.t0ken/with+all=kinds&of \"text\"";
+        let percent = percent_encoding::utf8_percent_encode(TOKEN, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let json = TOKEN.replace('"', "\\\"").replace('/', "\\/");
+        let html = TOKEN.replace('&', "&amp;").replace('"', "&quot;");
+        let echoes = [TOKEN.to_owned(), percent.clone(), percent.to_lowercase(), STANDARD.encode(TOKEN), json, html];
+        for echo in echoes {
+            for status in [200, 201, 400, 401, 403, 500, 503] {
+                for body in [format!("{{\"error\":\"{echo}\"}}"), format!("<html>{echo}</html>"), echo.clone()] {
+                    let response =
+                        Response::builder().status(status).header("mise-correlation-id", &echo).body(Bytes::from(body));
+                    let wire = Capture::answering(response.unwrap());
+                    let credential = Arc::new(crate::StaticCredential::new(TOKEN));
+                    let base = Uri::from_static("https://api.example.com");
+                    let stack = Authorized::new(&wire, credential, &base).unwrap();
+                    let response = stack.send(get("https://api.example.com/x")).await.unwrap();
+                    let (head, body) = response.into_parts();
+                    let seen = format!(
+                        "{:?} {}",
+                        head.headers,
+                        String::from_utf8_lossy(&body.collect(1 << 20).await.unwrap())
+                    );
+                    // What a 2xx says in JSON is data, and looked through for the token as it is.
+                    let is_data = status < 300 && seen.contains("{\"error\"") && echo != TOKEN;
+                    assert!(is_data || !seen.contains(&echo), "{status}: {seen}");
+                    assert!(head.headers["mise-correlation-id"] == "<redacted>", "{status}: {seen}");
+                    assert!(is_data || seen.matches("<redacted>").count() == 2, "{status}: {seen}");
+                }
             }
         }
     }

@@ -199,20 +199,26 @@ impl fmt::Display for EntraError {
     }
 }
 
-/// What somebody else wrote, fit for one line of a log.
+/// What somebody else wrote, fit for one line of a log: without control characters, and without those that hide in a text or
+/// turn its direction.
 pub(crate) fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect()
+    let hides = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    text.chars().map(|c| if c.is_control() || hides(c) { ' ' } else { c }).take(SHOWN).collect()
 }
 
 impl fmt::Debug for EntraError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EntraError")
-            .field("error", &self.error)
-            .field("aadsts", &self.aadsts())
-            .field("suberror", &self.suberror)
-            .field("correlation_id", &self.correlation_id)
-            .field("trace_id", &self.trace_id)
-            .finish_non_exhaustive()
+        let mut debug = f.debug_struct("EntraError");
+        debug.field("error", &shown(&self.error));
+        if let Some(number) = self.aadsts() {
+            debug.field("aadsts", &number);
+        }
+        let texts =
+            [("suberror", &self.suberror), ("correlation_id", &self.correlation_id), ("trace_id", &self.trace_id)];
+        for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+            debug.field(name, &shown(text));
+        }
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -241,8 +247,15 @@ mod tests {
     #[test]
     fn what_is_shown_is_one_short_line() {
         let long = format!("a\u{1b}[31m\n{}", "x".repeat(10_000));
-        let error = EntraError { error: long, ..serde_json::from_str(r#"{"error":""}"#).unwrap() };
+        let mut error = EntraError { error: long.clone(), ..serde_json::from_str(r#"{"error":""}"#).unwrap() };
         assert!(error.to_string().len() <= SHOWN && !error.to_string().contains(['\n', '\u{1b}']));
+        let hidden = Some(format!("{long}\u{202e}\u{200b}"));
+        (error.suberror, error.correlation_id, error.trace_id) = (hidden.clone(), hidden.clone(), hidden.clone());
+        error.error_description = hidden;
+        for text in [error.to_string(), format!("{error:?}"), format!("{error:#?}")] {
+            assert!(text.len() <= 5 * SHOWN && !text.contains(['\u{1b}', '\u{202e}', '\u{200b}']), "{text}");
+            assert!(!text.contains("None"), "{text}");
+        }
     }
 
     #[test]

@@ -5,10 +5,12 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 use crate::EntraError;
 
 /// There is no token, and why. Holds no secret. Cheap to clone: everyone who waited for one token gets the same error.
-#[derive(Clone, Debug)]
+///
+/// `{}` is one line: what failed, on what, why, and where that is known what to do. `{:#}` adds the causes.
+#[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     context: String,
@@ -99,6 +101,12 @@ impl Error {
         self.with(|inner| inner.context = context.into())
     }
 
+    /// Adds what to do to what was wrong.
+    pub(crate) fn advising(self, advice: &str) -> Self {
+        let context = format!("{}; {advice}", self.0.context);
+        self.context(context)
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Self {
@@ -125,10 +133,15 @@ impl Error {
         // What the transport calls lasting, such as an unknown CA or a refused proxy password, is never asked again.
         let passing = !error.is_lasting() && !matches!(error.kind(), Wire::TooLarge | Wire::Request | Wire::Credential);
         let (unseen, retry_after) = (error.never_sent(), error.retry_after());
-        Self::new(kind).caused_by(error).retryable(passing).with(|inner| {
+        // Why it was not reached stands in this error's own line, and only what caused that beneath it.
+        let told = Self::new(kind).context(error.to_string()).retryable(passing).with(|inner| {
             inner.unseen = unseen;
             inner.retry_after = retry_after;
-        })
+        });
+        match error.into_source() {
+            Some(source) => told.with(|inner| inner.source = Some(source.into())),
+            None => told,
+        }
     }
 
     /// Adds the status of the answer, and how long it asked to be left alone.
@@ -187,10 +200,46 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(entra) = &self.0.entra {
             let what = if self.0.kind == ErrorKind::Declined { ErrorKind::Declined } else { ErrorKind::Refused };
-            return write!(f, "{}: {entra}", what.words());
+            write!(f, "{}: {entra}", what.words())?;
+        } else {
+            f.write_str(self.0.kind.words())?;
+            if !self.0.context.is_empty() {
+                write!(f, ": {}", self.0.context)?;
+            }
         }
-        f.write_str(self.0.kind.words())?;
-        if self.0.context.is_empty() { Ok(()) } else { write!(f, ": {}", self.0.context) }
+        if f.alternate() {
+            let mut next = StdError::source(self);
+            while let Some(cause) = next {
+                write!(f, ": {cause}")?;
+                next = cause.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What there is to say, and nothing of what there is not.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, context, entra, status, retryable, unseen: _, retry_after, source } = &*self.0;
+        let mut shown = f.debug_struct("Error");
+        shown.field("kind", kind).field("retryable", retryable);
+        if !context.is_empty() {
+            shown.field("context", context);
+        }
+        if let Some(entra) = entra {
+            shown.field("entra", entra);
+        }
+        if let Some(status) = status {
+            shown.field("status", status);
+        }
+        if let Some(wait) = retry_after {
+            shown.field("retry_after", wait);
+        }
+        if let Some(source) = source {
+            shown.field("source", source);
+        }
+        shown.finish()
     }
 }
 

@@ -42,8 +42,8 @@ fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
 #[cfg(feature = "azure-cli")]
 pub(crate) fn find<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let text = Zeroizing::new(without_escapes(&text(bytes)));
-    let begins = text.match_indices('{').take(MANY);
-    begins.filter_map(|(at, _)| serde_json::Deserializer::from_str(text.get(at..)?).into_iter().next()?.ok()).next()
+    let mut begins = text.match_indices('{').take(MANY);
+    begins.find_map(|(at, _)| serde_json::Deserializer::from_str(text.get(at..)?).into_iter().next()?.ok())
 }
 
 /// The text without what a terminal takes for a command, such as a change of color.

@@ -1,7 +1,8 @@
 //! Text that is never printed, and wiped when it is dropped.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use defender_transport::Secrets;
 use zeroize::{Zeroize, Zeroizing};
 
 /// What stands in the place of a secret.
@@ -28,17 +29,15 @@ impl Secret {
         &self.0
     }
 
-    /// `text` without any of `secrets`, which somebody may have echoed. What has fewer than four bytes stays: it stands in
-    /// every text, and keeps no secret.
+    /// `text` without any of `secrets`, which somebody may have echoed, as they are or encoded.
     pub(crate) fn without(mut text: String, secrets: &[Self]) -> String {
-        for secret in secrets.iter().map(Self::reveal).filter(|secret| secret.len() >= 4) {
-            if text.contains(secret) {
-                let clean = text.replace(secret, REDACTED);
+        match Secrets::new(secrets.iter().map(Self::reveal)).redact(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(clean) => {
                 text.zeroize();
-                text = clean;
+                clean
             }
         }
-        text
     }
 }
 

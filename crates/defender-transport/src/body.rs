@@ -57,6 +57,18 @@ impl Body {
         matches!(&self.0, Kind::Whole(Whole(whole)) if whole.as_ref().map_or(0, Bytes::len) <= limit)
     }
 
+    /// The bytes of a body that is there already, in one piece, as [`Collected`](crate::Collected) leaves it; `None` of one that
+    /// is still to be read.
+    #[must_use]
+    pub fn as_whole(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Kind::Whole(Whole(whole)) => Some(whole.as_deref().unwrap_or_default()),
+            #[cfg(feature = "hyper")]
+            Kind::Wire(_) => None,
+            Kind::Wrapped(_) => None,
+        }
+    }
+
     /// Reads the whole body, if it has at most `limit` bytes.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ use crate::{Body, Error, ErrorKind, Transport, transport::Sending};
 ///
 /// It is decoded as it is read, never more than 16 KiB ahead, so a body that grows without end is stopped by the
 /// reader's own limit. A body that ends before its compression does is an error, not a short body, and so is one that breaks
-/// after it. One with an encoding that is not known here, or with two, is handed on as it came, with its header.
+/// after it. Several encodings on top of each other are taken off one after the other, up to three. A body with one that is
+/// not known here is handed on as it came, with its header.
 #[derive(Debug)]
 pub struct Decompressed<T> {
     inner: T,
@@ -38,6 +39,8 @@ impl<T> Decompressed<T> {
 
 /// How many bytes are decoded at a time.
 const PIECE: usize = 16 << 10;
+/// How many encodings may lie on top of each other.
+const MOST: usize = 3;
 /// How much may follow the end of the compression, which is read and dropped.
 const PADDING: usize = 64 << 10;
 
@@ -54,12 +57,15 @@ impl<T: Transport> Transport for Decompressed<T> {
         Box::pin(async move {
             let mut outcome = exchange.await;
             let Ok(answer) = &mut outcome else { return outcome };
-            let Some(coding) = Coding::of(answer.headers()) else { return outcome };
+            let Some(codings) = Coding::all_of(answer.headers()) else { return outcome };
             // Both speak of the compressed form.
             answer.headers_mut().remove(CONTENT_ENCODING);
             answer.headers_mut().remove(CONTENT_LENGTH);
-            let body = std::mem::take(answer.body_mut());
-            *answer.body_mut() = Body::new(Inflating::new(body, coding));
+            // They are named in the order in which they were put on.
+            for coding in codings.into_iter().rev() {
+                let body = std::mem::take(answer.body_mut());
+                *answer.body_mut() = Body::new(Inflating::new(body, coding));
+            }
             outcome
         })
     }
@@ -72,17 +78,22 @@ enum Coding {
 }
 
 impl Coding {
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(CONTENT_ENCODING).iter();
-        let word = values.next()?.to_str().ok()?.trim();
-        if values.next().is_some() {
-            return None;
+    /// The encodings of a body; `None` where there are none, or one among them that is not known here.
+    fn all_of(headers: &HeaderMap) -> Option<Vec<Self>> {
+        let mut codings = Vec::new();
+        for value in headers.get_all(CONTENT_ENCODING) {
+            for word in value.to_str().ok()?.split(',').map(str::trim) {
+                match word {
+                    _ if word.is_empty() || word.eq_ignore_ascii_case("identity") => {}
+                    _ if word.eq_ignore_ascii_case("gzip") || word.eq_ignore_ascii_case("x-gzip") => {
+                        codings.push(Self::Gzip);
+                    }
+                    _ if word.eq_ignore_ascii_case("deflate") => codings.push(Self::Deflate),
+                    _ => return None,
+                }
+            }
         }
-        match word {
-            _ if word.eq_ignore_ascii_case("gzip") || word.eq_ignore_ascii_case("x-gzip") => Some(Self::Gzip),
-            _ if word.eq_ignore_ascii_case("deflate") => Some(Self::Deflate),
-            _ => None,
-        }
+        (1..=MOST).contains(&codings.len()).then_some(codings)
     }
 
     /// The decoder for a stream that begins with `start`; `None` while too little of it is here to tell.
@@ -317,6 +328,37 @@ mod tests {
             let pieces = std::iter::once(Bytes::from(packed)).chain(vec![Bytes::from(vec![0; 1 << 10]); 1 << 10]);
             let endless = read(coding, Body::new(InPieces(pieces.collect(), false)), 1 << 20).unwrap_err();
             assert_eq!(endless.kind(), ErrorKind::Decode, "{coding}");
+        }
+    }
+
+    #[test]
+    fn stacked_encodings_are_taken_off_in_their_order() {
+        let plain = "{\"id\":1}".repeat(500);
+        let [(_, gzip), (_, zlib), _] = forms(plain.as_bytes());
+        let [(_, twice), ..] = forms(&gzip);
+        let [(_, mixed), ..] = forms(&zlib);
+        for (coding, packed) in [
+            ("gzip, gzip", twice.clone()),
+            ("gzip,GZIP", twice.clone()),
+            ("identity, gzip", gzip.clone()),
+            ("deflate, x-gzip", mixed),
+            ("", plain.clone().into_bytes()),
+        ] {
+            let read =
+                if coding.is_empty() { Ok(Bytes::from(plain.clone())) } else { read(coding, packed.into(), 1 << 20) };
+            assert_eq!(read.unwrap(), plain, "{coding}");
+        }
+        let lines = |coding: &[&str]| {
+            coding
+                .iter()
+                .fold(Response::builder(), |head, coding| head.header(CONTENT_ENCODING, *coding))
+                .body(())
+                .unwrap()
+        };
+        assert_eq!(Coding::all_of(lines(&["gzip", "deflate"]).headers()), Some(vec![Coding::Gzip, Coding::Deflate]));
+        for unknown in [&["br"][..], &["gzip", "br"], &["gzip, zstd"], &["identity"], &[], &["gzip, gzip, gzip, gzip"]]
+        {
+            assert_eq!(Coding::all_of(lines(unknown).headers()), None, "{unknown:?}");
         }
     }
 

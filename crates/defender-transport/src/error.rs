@@ -8,10 +8,10 @@ use http::StatusCode;
 ///
 /// The question that matters for a request with an effect is [`never_sent`](Self::never_sent). Where it says no, the
 /// request may have taken effect.
-#[derive(Debug)]
+///
+/// `{}` is one line: what failed, on what, why, and where that is known what to do. `{:#}` adds the causes.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     never_sent: bool,
@@ -231,7 +231,47 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.kind.words())?;
-        self.0.context.as_ref().map_or(Ok(()), |context| write!(f, ": {context}"))
+        if let Some(context) = &self.0.context {
+            write!(f, ": {context}")?;
+        }
+        if f.alternate() {
+            let mut next = StdError::source(self);
+            while let Some(cause) = next {
+                write!(f, ": {cause}")?;
+                next = cause.source();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What there is to say, and nothing of what there is not.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, never_sent, lasting, late, answered, retry_after, attempts, context, source } = &*self.0;
+        let mut shown = f.debug_struct("Error");
+        shown.field("kind", kind).field("never_sent", never_sent);
+        for (name, flag) in [("lasting", lasting), ("timeout", late)] {
+            if *flag {
+                shown.field(name, flag);
+            }
+        }
+        if let Some(status) = answered {
+            shown.field("answered", &status.as_u16());
+        }
+        if let Some(wait) = retry_after {
+            shown.field("retry_after", wait);
+        }
+        if *attempts > 1 {
+            shown.field("attempts", attempts);
+        }
+        if let Some(context) = context {
+            shown.field("context", context);
+        }
+        if let Some(source) = source {
+            shown.field("source", source);
+        }
+        shown.finish()
     }
 }
 
@@ -294,6 +334,20 @@ mod tests {
         let error = Error::new(ErrorKind::Connect).context("to example.com").caused_by("refused");
         assert_eq!(error.to_string(), "could not connect: to example.com");
         assert_eq!(StdError::source(&error).unwrap().to_string(), "refused");
+    }
+
+    #[test]
+    fn all_forms_say_what_there_is_and_nothing_else() {
+        let plain = Error::new(ErrorKind::Connect);
+        assert_eq!(format!("{plain:?}"), "Error { kind: Connect, never_sent: true }");
+        let inner = Error::new(ErrorKind::Interrupted).context("by b").caused_by("reset");
+        let error =
+            Error::new(ErrorKind::Timeout).context("a").after_head(StatusCode::OK).after_attempts(3).caused_by(inner);
+        assert_eq!(error.to_string(), "the time ran out: a");
+        let chain = "the time ran out: a: the connection broke before the answer was complete: by b: reset";
+        assert_eq!(format!("{error:#}"), chain);
+        let shown = format!("{:?}", error.again_after(Duration::from_secs(1)));
+        assert!(!shown.contains("None") && shown.contains("attempts: 3") && shown.contains("answered: 200"), "{shown}");
     }
 
     #[test]

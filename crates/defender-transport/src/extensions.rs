@@ -13,6 +13,7 @@
 //! | [`Resends`] | how often it has been sent before, for traces | 0 |
 //! | [`Unauthorized`] | the sending before this one was answered 401: take another token | the token at hand will do |
 //! | [`SendState`] | whether the request has left | nobody needs to know |
+//! | [`Secrets`](crate::Secrets) | what of the request no trace may show, should it come back | what its sensitive headers hold |
 //!
 //! [`SendState`] is put on by [`Deadline`](crate::Deadline). [`Resends`] and [`Unauthorized`] are put on by
 //! [`Retrying`](crate::Retrying), which also says in an *answer's* extensions how many sendings

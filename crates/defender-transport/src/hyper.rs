@@ -609,7 +609,17 @@ fn classify(error: legacy::Error, host: &Authority) -> Error {
             _ => None,
         }
     });
-    told.unwrap_or_else(|| interrupted("")).caused_by(error)
+    told.unwrap_or_else(|| interrupted("")).caused_by(cause(error))
+}
+
+/// An error as a cause. A GOAWAY carries data of the server's, which may be an echo of what it was sent, so that its reason
+/// stands in for it.
+fn cause<E: StdError + Send + Sync + 'static>(error: E) -> BoxError {
+    let found = chain(&error).find_map(|cause| cause.downcast_ref::<h2::Error>());
+    match found.filter(|error| error.is_go_away()).and_then(h2::Error::reason) {
+        Some(reason) => format!("GOAWAY: {}", reason.description()).into(),
+        None => error.into(),
+    }
 }
 
 /// The body of a request, which is handed to hyper a piece at a time: for one write it gathers what it is handed, and the
@@ -651,9 +661,9 @@ impl HttpBody for FromWire {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.0)
-            .poll_frame(context)
-            .map_err(|source| Error::new(ErrorKind::Interrupted).context("inside the answer's body").caused_by(source))
+        Pin::new(&mut self.0).poll_frame(context).map_err(|source| {
+            Error::new(ErrorKind::Interrupted).context("inside the answer's body").caused_by(cause(source))
+        })
     }
 
     fn is_end_stream(&self) -> bool {

@@ -27,6 +27,7 @@ mod proxy;
 mod redirected;
 mod retry_after;
 mod retrying;
+mod secrets;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(test)]
@@ -72,5 +73,6 @@ pub use {
     redirected::{Redirected, Redirects},
     retry_after::retry_after,
     retrying::{Retry, Retrying},
+    secrets::Secrets,
     transport::{Transport, TransportExt},
 };

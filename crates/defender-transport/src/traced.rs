@@ -13,7 +13,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tracing::{Instrument, Level, Span, field, level_filters::LevelFilter};
 
 use crate::{
-    Body, Clock, Error, Transport,
+    Body, Clock, Error, Secrets, Transport,
     extensions::{Resends, UrlTemplate},
     transport::Sending,
 };
@@ -56,7 +56,9 @@ use crate::{
 ///
 /// # What is never traced
 ///
-/// A body; a query; the path, unless it is a template; a header that is not listed above, and no header of the request; the
+/// A secret that comes back: a listed header that holds, in any encoding, one of the request's [`Secrets`], or the value of one
+/// of the request's sensitive headers;
+/// a body; a query; the path, unless it is a template; a header that is not listed above, and no header of the request; the
 /// message of an error, which a transport of somebody else's may have filled with any of these. Who has the error has the
 /// message.
 ///
@@ -98,7 +100,7 @@ impl<T: Transport> Traced<T> {
         if span.is_disabled() {
             return self.inner.send(request).await;
         }
-        let mut trying = Try::new(span, Arc::clone(&self.clock));
+        let mut trying = Try::new(span, Arc::clone(&self.clock), secrets(&request));
         match self.inner.send(request).instrument(trying.span.clone()).await {
             Ok(answer) => {
                 trying.head(&answer);
@@ -151,12 +153,21 @@ fn span(request: &Request<Bytes>) -> Span {
     )
 }
 
+/// What of `request` may not be traced, should it come back.
+fn secrets(request: &Request<Bytes>) -> [Secrets; 2] {
+    let sensitive = request.headers().values().filter(|value| value.is_sensitive());
+    // `Bearer` and `Basic` are no part of what follows them.
+    let values = sensitive.filter_map(|value| value.to_str().ok()?.rsplit(' ').next());
+    [Secrets::new(values), request.extensions().get().cloned().unwrap_or_default()]
+}
+
 /// A try that goes on. However it ends, the end is told once.
 #[derive(Debug)]
 struct Try {
     span: Span,
     clock: Arc<dyn Clock>,
     begin: Duration,
+    secrets: [Secrets; 2],
     status: Option<StatusCode>,
     over: bool,
 }
@@ -170,9 +181,9 @@ enum End<'a> {
 }
 
 impl Try {
-    fn new(span: Span, clock: Arc<dyn Clock>) -> Self {
+    fn new(span: Span, clock: Arc<dyn Clock>, secrets: [Secrets; 2]) -> Self {
         let begin = clock.elapsed();
-        Self { span, clock, begin, status: None, over: false }
+        Self { span, clock, begin, secrets, status: None, over: false }
     }
 
     /// The head came.
@@ -181,7 +192,9 @@ impl Try {
         self.span.record("http.response.status_code", answer.status().as_u16());
         self.span.record("network.protocol.version", version(answer.version()));
         for (name, field) in HEADERS {
-            if let Some(value) = text(answer.headers(), name) {
+            if let Some(value) = text(answer.headers(), name)
+                && !self.secrets.iter().any(|secrets| secrets.are_in(value))
+            {
                 self.span.record(field, value);
             }
         }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use defender_transport::extensions::{Resend, Timeouts, UrlTemplate};
+use defender_transport::{
+    Secrets,
+    extensions::{Resend, Timeouts, UrlTemplate},
+};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -107,6 +110,7 @@ impl Host {
         request.headers_mut().insert(name, value);
         // It is asked again at the times that its own documentation has, and by nobody else.
         request.extensions_mut().insert(Resend::Never);
+        request.extensions_mut().insert(Secrets::new(self.secrets().iter().map(Secret::reveal)));
         request.extensions_mut().insert(UrlTemplate("managed identity".into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
         Ok(request)

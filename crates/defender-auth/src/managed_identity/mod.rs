@@ -175,11 +175,11 @@ fn unreached(error: defender_transport::Error, seen: bool) -> Outcome {
         }
         // Refused, or no way leads there: a machine without a managed identity says so at once, and always.
         Wire::Connect if !seen && !error.is_timeout() => {
-            Outcome::Final(Error::unreached(error).context(ABSENT).retryable(false))
+            Outcome::Final(Error::unreached(error).advising(ABSENT).retryable(false))
         }
-        _ if error.is_lasting() => Outcome::Final(Error::unreached(error).context(ABSENT)),
-        _ if !seen => Outcome::Unseen(Error::unreached(error).context(ABSENT)),
-        _ => Outcome::Passing(Error::unreached(error).context("it has responded before; is it restarting?")),
+        _ if error.is_lasting() => Outcome::Final(Error::unreached(error).advising(ABSENT)),
+        _ if !seen => Outcome::Unseen(Error::unreached(error).advising(ABSENT)),
+        _ => Outcome::Passing(Error::unreached(error).advising("it has responded before; is it restarting?")),
     }
 }
 

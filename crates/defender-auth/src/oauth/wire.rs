@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use defender_transport::{
-    Clock, Transport, TransportExt,
+    Clock, Secrets, Transport, TransportExt,
     extensions::{Resend, Timeouts, UrlTemplate},
 };
 use http::{Request, Response, StatusCode, header};
@@ -43,9 +43,7 @@ impl<'t> Exchange<'t> {
 
     /// Names a secret that goes out with it.
     pub(super) fn hiding(mut self, secret: &Secret) -> Self {
-        // An endpoint may echo the form as it came.
-        let encoded: String = form_urlencoded::byte_serialize(secret.reveal().as_bytes()).collect();
-        self.secrets.extend([secret.clone(), Secret::new(encoded)]);
+        self.secrets.push(secret.clone());
         self
     }
 
@@ -79,6 +77,7 @@ impl<'t> Exchange<'t> {
         let mut request = request.map(Bytes::from);
         // Whether and with what to ask again is the grant's to decide: see `Tries`.
         request.extensions_mut().insert(Resend::Never);
+        request.extensions_mut().insert(Secrets::new(self.secrets.iter().map(Secret::reveal)));
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
         let (mut head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();

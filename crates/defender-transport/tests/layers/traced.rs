@@ -18,12 +18,12 @@ use std::{
 
 use bytes::Bytes;
 use defender_transport::{
-    Body, Clock, Error, ErrorKind, Transport, TransportExt,
+    Body, Clock, Error, ErrorKind, Secrets, Transport, TransportExt,
     extensions::{Resends, UrlTemplate},
     testing::{Capture, Fault, Faulty, ManualClock, MockTransport, Never},
 };
 use futures_util::FutureExt;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use tracing::{
     Event, Level, Metadata, Subscriber,
@@ -224,6 +224,34 @@ fn a_header_that_is_not_what_it_should_be_is_left_out() {
         let name = "http.response.header.content-type";
         told.map_or_else(|| span.has_none_of(&[name]), |told| span.has(&[(name, told)]));
         span.has_none_of(&["http.response.header.request-id", "http.response.header.retry-after"]);
+    }
+}
+
+#[test]
+fn secret_that_comes_back_in_a_header_is_left_out() {
+    const GUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    // Its base64 has nothing but letters and digits, too.
+    const ENCODED: &str = "MGY4ZmFkNWItZDljYi00NjlmLWExNjUtNzA4Njc3Mjg5NTBl";
+    let sensitive = |value: String| {
+        let mut value = HeaderValue::try_from(value).unwrap();
+        value.set_sensitive(true);
+        Request::post("https://example.com/").header("authorization", value).body(Bytes::new()).unwrap()
+    };
+    let carried = || Request::post("https://example.com/").extension(Secrets::new([GUID])).body(Bytes::new()).unwrap();
+    for echo in [GUID, &GUID.to_uppercase(), ENCODED, &format!("id: {GUID}"), &format!("x-{GUID}")] {
+        for request in [carried(), sensitive(format!("Bearer {GUID}")), sensitive(GUID.to_owned())] {
+            let answer = Response::builder()
+                .header("content-type", format!("text/{GUID}"))
+                .header("date", echo)
+                .header("retry-after", echo)
+                .header("request-id", echo)
+                .header("x-ms-request-id", echo)
+                .header("mise-correlation-id", "0f8fad5b-0000-0000-0000-000000000000");
+            let told = exchange(Capture::answering(answer.body("done").unwrap()), request);
+            let shown = format!("{:?}", one(&told).0).to_lowercase();
+            assert!(!shown.contains(GUID) && !shown.contains(&ENCODED.to_lowercase()), "{shown}");
+            one(&told).0.has(&[("http.response.header.mise-correlation-id", "0f8fad5b-0000-0000-0000-000000000000")]);
+        }
     }
 }
 

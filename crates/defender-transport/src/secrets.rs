@@ -1,0 +1,410 @@
+//! Secrets that come back in text from outside, and how they are found there.
+
+use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
+
+use zeroize::{Zeroize, Zeroizing};
+
+/// What stands in the place of a secret.
+const REDACTED: &str = "<redacted>";
+/// A shorter text is in every text, and keeps no secret.
+const SHORTEST: usize = 4;
+/// A shorter text has no base64 that could not be that of something else.
+const SHORTEST_ENCODED: usize = 8;
+/// How many encodings may lie around each other.
+const LAYERS: usize = 3;
+
+/// What a request carries that no error and no trace may show, though a server, a proxy or a gateway sends it back.
+///
+/// They are found by their value, in any letter case, and in the encodings in which servers echo: percent-encoding, HTML and
+/// JSON escapes, these around each other, and base64. Put into a request's extensions, they are kept out of traces by
+/// [`Traced`](crate::Traced); a layer that makes errors of responses calls [`redact`](Self::redact).
+///
+/// Cheap to clone; wiped when the last is dropped; never printed.
+///
+/// ```
+/// use defender_transport::Secrets;
+///
+/// let secrets = Secrets::new(["s3cr+t/value"]);
+/// assert_eq!(secrets.redact("no such key: s3cr%2bt%2Fvalue!"), "no such key: <redacted>!");
+/// assert_eq!(format!("{secrets:?}"), "Secrets(1)");
+/// ```
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<[Zeroizing<Vec<u8>>]>);
+
+impl Secrets {
+    /// These secrets. What has fewer than four bytes keeps no secret, and is left out.
+    pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let secrets = secrets.into_iter().map(|secret| Zeroizing::new(secret.as_ref().as_bytes().to_vec()));
+        Self(secrets.filter(|secret| secret.len() >= SHORTEST).collect())
+    }
+
+    /// Whether one of them is in `text`, as it is or encoded.
+    #[must_use]
+    pub fn are_in(&self, text: &str) -> bool {
+        !self.ranges(text.as_bytes()).is_empty()
+    }
+
+    /// The text without them.
+    #[must_use]
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let ranges = self.ranges(text.as_bytes());
+        if ranges.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let (mut clean, mut from) = (String::with_capacity(text.len()), 0);
+        for range in ranges {
+            // What is encoded begins and ends with a character of its own.
+            clean.push_str(text.get(from..range.start).unwrap_or_default());
+            clean.push_str(REDACTED);
+            from = range.end;
+        }
+        clean.push_str(text.get(from..).unwrap_or_default());
+        Cow::Owned(clean)
+    }
+
+    /// The bytes without them; `None` where there are none in it. What is not text is replaced, as it is shown.
+    #[must_use]
+    pub fn redact_bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let text = String::from_utf8_lossy(bytes);
+        match self.redact(&text) {
+            Cow::Owned(clean) => Some(clean.into_bytes()),
+            Cow::Borrowed(_) => None,
+        }
+    }
+
+    /// Where they are, in order and apart from each other.
+    fn ranges(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        if self.0.is_empty() {
+            return found;
+        }
+        let mut view = View { bytes: text.to_vec(), from: (0..=text.len()).collect() };
+        for _ in 0..=LAYERS {
+            for secret in self.0.iter() {
+                view.find(
+                    secret,
+                    |text, secret| text.eq_ignore_ascii_case(&secret) || (text == b'+' && secret == b' '),
+                    &mut found,
+                );
+                for encoded in in_base64(secret) {
+                    view.find_base64(&encoded, &mut found);
+                }
+            }
+            match view.decoded() {
+                Some(decoded) => view = decoded,
+                None => break,
+            }
+        }
+        view.bytes.zeroize();
+        found.sort_by_key(|range| range.start);
+        found.dedup_by(|next, before| {
+            let overlap = next.start <= before.end;
+            if overlap {
+                before.end = before.end.max(next.end);
+            }
+            overlap
+        });
+        found
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({})", self.0.len())
+    }
+}
+
+/// A text with some encodings taken off, and where each of its bytes was.
+struct View {
+    bytes: Vec<u8>,
+    /// One more than the bytes.
+    from: Vec<usize>,
+}
+
+impl View {
+    fn find(&self, what: &[u8], same: impl Fn(u8, u8) -> bool, found: &mut Vec<Range<usize>>) {
+        for (at, window) in self.bytes.windows(what.len().max(1)).enumerate() {
+            if window.iter().zip(what).all(|(text, what)| same(*text, *what))
+                && let (Some(start), Some(end)) = (self.from.get(at), self.from.get(at.saturating_add(what.len())))
+            {
+                found.push(*start..*end);
+            }
+        }
+    }
+
+    /// As [`find`](Self::find), with the digits beside it that hold the first and the last bits, and with the padding.
+    fn find_base64(&self, what: &[u8], found: &mut Vec<Range<usize>>) {
+        let mut inside = Vec::new();
+        self.find(what, |text, what| standard(text) == what, &mut inside);
+        let place = |from: usize| self.from.partition_point(|at| *at < from);
+        let is_digit =
+            |at: usize| self.bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte));
+        for range in inside {
+            let (mut start, mut end) = (place(range.start), place(range.end));
+            if let Some(before) = start.checked_sub(1).filter(|at| is_digit(*at)) {
+                start = before;
+            }
+            if is_digit(end) {
+                end = end.saturating_add(1);
+            }
+            while self.bytes.get(end) == Some(&b'=') {
+                end = end.saturating_add(1);
+            }
+            if let (Some(start), Some(end)) = (self.from.get(start), self.from.get(end)) {
+                found.push(*start..*end);
+            }
+        }
+    }
+
+    /// The same with one more encoding taken off; `None` where there is none.
+    fn decoded(&self) -> Option<Self> {
+        let mut view = Self { bytes: Vec::with_capacity(self.bytes.len()), from: Vec::with_capacity(self.from.len()) };
+        let mut at = 0;
+        while let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let (char, length) =
+                decode(rest).unwrap_or_else(|| (Char::Byte(rest.first().copied().unwrap_or_default()), 1));
+            let before = view.bytes.len();
+            char.push(&mut view.bytes);
+            let from = self.from.get(at).copied().unwrap_or_default();
+            view.from.extend(std::iter::repeat_n(from, view.bytes.len().saturating_sub(before)));
+            at = at.saturating_add(length);
+        }
+        view.from.push(self.from.last().copied().unwrap_or_default());
+        (view.bytes.len() < self.bytes.len()).then_some(view)
+    }
+}
+
+/// What an encoding stands for.
+enum Char {
+    Byte(u8),
+    Text(char),
+}
+
+impl Char {
+    fn push(self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Byte(byte) => bytes.push(byte),
+            Self::Text(char) => bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+}
+
+/// What `text` begins with, if that is encoded, and how long that is.
+fn decode(text: &[u8]) -> Option<(Char, usize)> {
+    match text {
+        [b'%', high, low, ..] => {
+            let byte = hex(*high)?.checked_mul(16)?.checked_add(hex(*low)?)?;
+            Some((Char::Byte(u8::try_from(byte).ok()?), 3))
+        }
+        [b'\\', b'u', digits @ ..] => {
+            let digits = digits.get(..4)?;
+            let code = digits.iter().try_fold(0_u32, |code, digit| Some(code << 4 | hex(*digit)?))?;
+            Some((Char::Text(char::from_u32(code)?), 6))
+        }
+        [b'\\', escaped @ (b'"' | b'\\' | b'/' | b'\''), ..] => Some((Char::Byte(*escaped), 2)),
+        [b'&', rest @ ..] => {
+            let end = rest.iter().take(8).position(|byte| *byte == b';')?;
+            let name = std::str::from_utf8(rest.get(..end)?).ok()?.to_ascii_lowercase();
+            let char = match name.as_str() {
+                "amp" => '&',
+                "lt" => '<',
+                "gt" => '>',
+                "quot" => '"',
+                "apos" => '\'',
+                "sol" => '/',
+                "plus" => '+',
+                "equals" => '=',
+                name => {
+                    let number = name.strip_prefix('#')?;
+                    let code = match number.strip_prefix('x') {
+                        Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+                        None => number.parse().ok()?,
+                    };
+                    char::from_u32(code)?
+                }
+            };
+            Some((Char::Text(char), end.saturating_add(2)))
+        }
+        _ => None,
+    }
+}
+
+fn hex(digit: u8) -> Option<u32> {
+    char::from(digit).to_digit(16)
+}
+
+/// What base64 a text has in it wherever it stands in what was encoded: at each of the three places, without the characters
+/// that hold bits of something else.
+fn in_base64(secret: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    if secret.len() < SHORTEST_ENCODED {
+        return Vec::new();
+    }
+    let encoded = |skipped: usize| {
+        let mut bits = 0_u32;
+        let mut held = 0_u32;
+        let mut encoded = Zeroizing::new(Vec::with_capacity(secret.len().saturating_mul(2)));
+        // The bits of the first character that is whole: after so many bytes, it begins so many bits into the secret.
+        let mut drop_bits = [0_u32, 4, 2].get(skipped).copied().unwrap_or_default();
+        for byte in secret {
+            (bits, held) = (bits << 8 | u32::from(*byte), held.saturating_add(8));
+            if drop_bits > 0 {
+                held = held.saturating_sub(drop_bits);
+                drop_bits = 0;
+            }
+            while held >= 6 {
+                held = held.saturating_sub(6);
+                encoded.push(digit(bits >> held & 0x3f));
+            }
+            bits &= 0xff;
+        }
+        encoded
+    };
+    (0..3).map(encoded).collect()
+}
+
+/// The digit of base64's usual alphabet.
+fn digit(value: u32) -> u8 {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    usize::try_from(value).ok().and_then(|value| DIGITS.get(value)).copied().unwrap_or_default()
+}
+
+/// A digit of base64's other alphabet as one of the usual.
+const fn standard(digit: u8) -> u8 {
+    match digit {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "s3cr~t&<\"'>+/= value\\é";
+
+    fn percent(text: &str, upper: bool, all: bool) -> String {
+        let mut encoded = String::new();
+        for byte in text.bytes() {
+            match byte {
+                byte if byte.is_ascii_alphanumeric() && !all => encoded.push(char::from(byte)),
+                byte if upper => encoded.push_str(&format!("%{byte:02X}")),
+                byte => encoded.push_str(&format!("%{byte:02x}")),
+            }
+        }
+        encoded
+    }
+
+    fn html(text: &str) -> String {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;")
+            .replace('\'', "&#39;")
+    }
+
+    fn json(text: &str) -> String {
+        text.replace('\\', "\\\\").replace('"', "\\\"").replace('/', "\\/")
+    }
+
+    fn base64(bytes: &[u8]) -> String {
+        let mut encoded = String::new();
+        for three in bytes.chunks(3) {
+            let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+            for place in 0..=three.len() {
+                encoded.push(char::from(digit(bits >> (18 - 6 * place) & 0x3f)));
+            }
+        }
+        encoded
+    }
+
+    #[test]
+    fn secret_is_found_in_every_encoding() {
+        let secrets = Secrets::new([SECRET]);
+        let escaped: String = SECRET.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        let numeric: String = SECRET.chars().map(|char| format!("&#x{:X};", u32::from(char))).collect();
+        for echo in [
+            SECRET.to_owned(),
+            SECRET.to_uppercase().replace('É', "é"),
+            percent(SECRET, true, false),
+            percent(SECRET, false, false),
+            percent(SECRET, true, true),
+            percent(SECRET, false, true),
+            percent(SECRET, true, false).replace("%20", "+"),
+            html(SECRET),
+            numeric,
+            json(SECRET),
+            escaped,
+            percent(&percent(SECRET, true, false), false, false),
+            html(&json(SECRET)),
+            json(&html(&percent(SECRET, false, false))),
+        ] {
+            for (before, after) in [("", ""), ("{\"error\":\"", "\"}"), ("ä%zz&;\\ ", "ü")] {
+                let text = format!("{before}{echo}{after}");
+                assert!(secrets.are_in(&text), "{text}");
+                assert_eq!(secrets.redact(&text), format!("{before}<redacted>{after}"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn secret_is_found_in_base64_wherever_it_stands() {
+        let secrets = Secrets::new([SECRET]);
+        for before in ["", "u", "us", "use", "user:"] {
+            for after in ["", "a", "ab", "abc"] {
+                let encoded = base64(format!("{before}{SECRET}{after}").as_bytes());
+                for echo in [
+                    encoded.clone(),
+                    encoded.replace('+', "-").replace('/', "_"),
+                    format!("Basic {encoded}==, and more"),
+                ] {
+                    let clean = secrets.redact(&echo);
+                    assert!(
+                        clean.contains(REDACTED) && clean.len() < 40 + after.len() + before.len() * 2,
+                        "{before}|{after}: {clean}"
+                    );
+                }
+                let percent = percent(&base64(format!("{before}{SECRET}{after}").as_bytes()), true, false);
+                assert!(secrets.are_in(&percent));
+            }
+        }
+    }
+
+    #[test]
+    fn other_text_stays_as_it_is() {
+        let secrets = Secrets::new([SECRET, "0f8fad5b-d9cb-469f-a165-70867728950e", "abc", ""]);
+        for text in [
+            "",
+            "abc",
+            "100 % of it & more; \\u12 %4",
+            "0f8fad5b-d9cb-469f-a165-70867728950f",
+            "&#xFFFFFFF; &#0; &nosuch;",
+        ] {
+            assert!(matches!(secrets.redact(text), Cow::Borrowed(_)), "{text}");
+            assert_eq!(secrets.redact_bytes(text.as_bytes()), None);
+        }
+        assert_eq!(secrets.redact("id 0F8FAD5B-d9cb-469f-a165-70867728950e, twice"), "id <redacted>, twice");
+        assert_eq!(
+            secrets.redact_bytes(b"\xff0f8fad5b-d9cb-469f-a165-70867728950e"),
+            Some("\u{fffd}<redacted>".into())
+        );
+        assert!(!Secrets::default().are_in(SECRET));
+    }
+
+    #[test]
+    fn neighbors_and_overlaps_are_taken_out_together() {
+        let secrets = Secrets::new(["abcdef", "defghi"]);
+        assert_eq!(secrets.redact("xabcdefghix abcdef defghi"), "x<redacted>x <redacted> <redacted>");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_breaks_it(text: String, secret in ".{4,20}") {
+            let secrets = Secrets::new([&secret]);
+            let _ = secrets.redact(&text);
+            let embedded = format!("{text}{secret}{text}");
+            proptest::prop_assert!(secrets.are_in(&embedded), "{embedded}");
+            proptest::prop_assert!(!secrets.redact(&embedded).contains(&secret) || REDACTED.contains(&secret));
+        }
+    }
+}
