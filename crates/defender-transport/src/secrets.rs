@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// What stands in the place of a secret.
 const REDACTED: &str = "<redacted>";
@@ -78,7 +78,7 @@ impl Secrets {
         if self.0.is_empty() {
             return found;
         }
-        let mut view = View { bytes: text.to_vec(), from: (0..=text.len()).collect() };
+        let mut view = View { bytes: Zeroizing::new(text.to_vec()), from: (0..=text.len()).collect() };
         for _ in 0..=LAYERS {
             for secret in self.0.iter() {
                 view.find(
@@ -95,7 +95,6 @@ impl Secrets {
                 None => break,
             }
         }
-        view.bytes.zeroize();
         found.sort_by_key(|range| range.start);
         found.dedup_by(|next, before| {
             let overlap = next.start <= before.end;
@@ -116,7 +115,7 @@ impl fmt::Debug for Secrets {
 
 /// A text with some encodings taken off, and where each of its bytes was.
 struct View {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     /// One more than the bytes.
     from: Vec<usize>,
 }
@@ -158,7 +157,8 @@ impl View {
 
     /// The same with one more encoding taken off; `None` where there is none.
     fn decoded(&self) -> Option<Self> {
-        let mut view = Self { bytes: Vec::with_capacity(self.bytes.len()), from: Vec::with_capacity(self.from.len()) };
+        let bytes = Zeroizing::new(Vec::with_capacity(self.bytes.len()));
+        let mut view = Self { bytes, from: Vec::with_capacity(self.from.len()) };
         let mut at = 0;
         while let Some(rest) = self.bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let (char, length) =

@@ -5,7 +5,7 @@ use oauth2::{
     url::form_urlencoded,
 };
 
-use super::{Granted, Proof, TokenEndpoint};
+use super::{Granted, MARKS, Proof, TokenEndpoint};
 use crate::{EntraError, Error, ErrorKind, secret::Secret};
 
 /// A sign-in that was begun. No `Debug`: its URL holds the state.
@@ -91,8 +91,8 @@ impl TokenEndpoint {
         let asked = self.clock.now();
         let client = self.client(client_id, proof).set_redirect_uri(sign_in.redirect_uri.clone());
         let grant = client
-            .exchange_code(AuthorizationCode::new(code.reveal().to_owned()))
-            .set_pkce_verifier(PkceCodeVerifier::new(sign_in.verifier.reveal().to_owned()))
+            .exchange_code(AuthorizationCode::new(MARKS[1].to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(MARKS[2].to_owned()))
             .add_extra_param("scope", scope);
         let over = self.exchange(proof).hiding(code).hiding(&sign_in.verifier);
         Granted::new(asked, &grant.request_async(&over).await.map_err(|error| over.told(error))?)

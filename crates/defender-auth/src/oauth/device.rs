@@ -6,7 +6,7 @@ use std::time::Duration;
 use oauth2::{DeviceAuthorizationResponse, DeviceAuthorizationUrl, ExtraDeviceAuthorizationFields, Scope};
 use serde::{Deserialize, Serialize};
 
-use super::{Granted, TokenEndpoint, wire::Exchange};
+use super::{Granted, MARKS, TokenEndpoint, wire::Exchange};
 use crate::{Error, ErrorKind, oauth::Proof, secret::Secret};
 
 /// No code lives longer; what claims to is believed for an hour.
@@ -75,7 +75,7 @@ impl TokenEndpoint {
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
             ("client_id", client_id),
-            ("device_code", code.code.reveal()),
+            ("device_code", MARKS[1]),
         ];
         let over = self.exchange(&Proof::Nothing).hiding(&code.code);
         match over.post(&self.url, &form).await {

@@ -27,6 +27,10 @@ use self::{
 pub(crate) use self::{device::Polled, user::Granted};
 use crate::{Context, Error, ErrorKind, secret::Secret};
 
+/// What stands in the place of each secret in a form until it leaves. `oauth2` keeps what it is given in memory that nobody
+/// wipes, so it is given none. The first is the proof's.
+const MARKS: [&str; 3] = ["__secret_0__", "__secret_1__", "__secret_2__"];
+
 /// How the token endpoint's path is called in traces.
 const TOKEN: &str = "/{tenant}/oauth2/v2.0/token";
 
@@ -49,13 +53,13 @@ impl Proof {
         }
     }
 
-    /// The parameters that `oauth2` does not know.
-    fn parameters(&self) -> Vec<(&'static str, &str)> {
+    /// The parameters that `oauth2` does not know, with a mark in the place of the assertion.
+    fn parameters(&self) -> Vec<(&'static str, &'static str)> {
         match self {
             Self::Nothing | Self::Secret(_) => Vec::new(),
-            Self::Assertion(assertion) => vec![
+            Self::Assertion(_) => vec![
                 ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-                ("client_assertion", assertion.reveal()),
+                ("client_assertion", MARKS[0]),
             ],
         }
     }
@@ -135,14 +139,15 @@ impl TokenEndpoint {
             .set_auth_type(AuthType::RequestBody)
             .set_token_uri(self.url.clone());
         match proof {
-            Proof::Secret(secret) => client.set_client_secret(ClientSecret::new(secret.reveal().to_owned())),
+            Proof::Secret(_) => client.set_client_secret(ClientSecret::new(MARKS[0].to_owned())),
             Proof::Nothing | Proof::Assertion(_) => client,
         }
     }
 
-    /// An exchange with this endpoint, in which `proof` goes out.
+    /// An exchange with this endpoint, in which `proof` goes out in the place of the first mark.
     fn exchange(&self, proof: &Proof) -> Exchange<'_> {
-        proof.secret().into_iter().fold(Exchange::new(self, TOKEN), Exchange::hiding)
+        let nothing = Secret::new("");
+        Exchange::new(self, TOKEN).hiding(proof.secret().unwrap_or(&nothing))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use oauth2::{RefreshToken as OAuthRefreshToken, Scope, TokenResponse};
 
-use super::{Proof, TokenEndpoint, answer::TokenAnswer};
+use super::{MARKS, Proof, TokenEndpoint, answer::TokenAnswer};
 use crate::{AccessToken, Error, RefreshToken, secret::Secret};
 
 /// What a user's sign-in gives.
@@ -45,7 +45,7 @@ impl TokenEndpoint {
     ) -> Result<Granted, Error> {
         let asked = self.clock.now();
         let client = self.client(client_id, proof);
-        let token = OAuthRefreshToken::new(refresh.secret().to_owned());
+        let token = OAuthRefreshToken::new(MARKS[1].to_owned());
         let mut grant = client.exchange_refresh_token(&token).add_scope(Scope::new(scope.to_owned()));
         for (name, value) in proof.parameters().into_iter().chain(claims.map(|claims| ("claims", claims))) {
             grant = grant.add_extra_param(name, value);
@@ -69,11 +69,11 @@ impl TokenEndpoint {
             ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
             ("requested_token_use", "on_behalf_of"),
             ("client_id", client_id),
-            ("assertion", user.reveal()),
+            ("assertion", MARKS[1]),
             ("scope", &scope),
         ];
-        if let Proof::Secret(secret) = proof {
-            form.push(("client_secret", secret.reveal()));
+        if let Proof::Secret(_) = proof {
+            form.push(("client_secret", MARKS[0]));
         }
         form.extend(proof.parameters().into_iter().chain(claims.map(|claims| ("claims", claims))));
         self.exchange(proof).hiding(user).post(&self.url, &form).await?.token(asked)

@@ -9,9 +9,10 @@ use defender_transport::{
 };
 use http::{Request, Response, StatusCode, header};
 use oauth2::{HttpRequest, HttpResponse, RequestTokenError, TokenUrl, url::form_urlencoded};
+use zeroize::Zeroizing;
 
 use super::{
-    TokenEndpoint,
+    MARKS, TokenEndpoint,
     answer::{Refusal, TokenAnswer},
 };
 use crate::{Context, EntraError, Error, ErrorKind, json, secret::Secret};
@@ -32,17 +33,23 @@ pub(super) struct Exchange<'t> {
     clock: &'t dyn Clock,
     limit: usize,
     template: &'static str,
+    /// In the order of their marks.
     secrets: Vec<Secret>,
+    /// What must come back in no error: the secrets, and each as it stands in a form.
+    hidden: Vec<Secret>,
 }
 
 impl<'t> Exchange<'t> {
     pub(super) fn new(endpoint: &'t TokenEndpoint, template: &'static str) -> Self {
         let (transport, clock, limit) = (&*endpoint.transport, &*endpoint.clock, endpoint.limit);
-        Self { transport, clock, limit, template, secrets: Vec::new() }
+        Self { transport, clock, limit, template, secrets: Vec::new(), hidden: Vec::new() }
     }
 
-    /// Names a secret that goes out with it.
+    /// Names a secret that goes out with it, in the place of the next of the [`MARKS`].
     pub(super) fn hiding(mut self, secret: &Secret) -> Self {
+        // An endpoint may echo the form as it came, in another encoding.
+        let encoded: String = form_urlencoded::byte_serialize(secret.reveal().as_bytes()).collect();
+        self.hidden.extend([secret.clone(), Secret::new(encoded)]);
         self.secrets.push(secret.clone());
         self
     }
@@ -51,10 +58,10 @@ impl<'t> Exchange<'t> {
     pub(super) fn told(&self, error: RequestTokenError<Error, Refusal>) -> Error {
         let response = |what: &str| Error::new(ErrorKind::Response).context(what);
         match error {
-            RequestTokenError::ServerResponse(Refusal(entra)) => Error::refused(entra.without(&self.secrets)),
+            RequestTokenError::ServerResponse(Refusal(entra)) => Error::refused(entra.without(&self.hidden)),
             RequestTokenError::Request(error) => error,
             RequestTokenError::Parse(at, _answer) => {
-                response(&Secret::without(format!("at `{}`", at.path()), &self.secrets))
+                response(&Secret::without(format!("at `{}`", at.path()), &self.hidden))
             }
             // Its words may hold a header of the answer.
             RequestTokenError::Other(_) => response("it is empty, or not JSON"),
@@ -74,10 +81,10 @@ impl<'t> Exchange<'t> {
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
-        let mut request = request.map(Bytes::from);
+        let mut request = request.map(|form| self.filled(&form));
         // Whether and with what to ask again is the grant's to decide: see `Tries`.
         request.extensions_mut().insert(Resend::Never);
-        request.extensions_mut().insert(Secrets::new(self.secrets.iter().map(Secret::reveal)));
+        request.extensions_mut().insert(Secrets::new(self.hidden.iter().map(Secret::reveal)));
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
         let (mut head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();
@@ -88,10 +95,41 @@ impl<'t> Exchange<'t> {
             return Ok(Response::from_parts(head, json::text(&body).as_bytes().to_vec()));
         }
         let error = match json::read::<EntraError>(&body) {
-            Some(entra) => Error::refused(entra.without(&self.secrets)),
+            Some(entra) => Error::refused(entra.without(&self.hidden)),
             None => explained(head.status),
         };
         Err(error.answered(head.status, defender_transport::retry_after(&head.headers, self.clock.now())))
+    }
+}
+
+impl Exchange<'_> {
+    /// The form with the secrets in the place of their marks, in memory that is wiped.
+    fn filled(&self, form: &[u8]) -> Bytes {
+        let form = String::from_utf8_lossy(form);
+        let of = |value: &str| MARKS.iter().position(|mark| *mark == value).and_then(|place| self.secrets.get(place));
+        let pairs = || form.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        // A secret that had to move while the form grew would stay behind.
+        let room = pairs().map(|(name, value)| {
+            name.len()
+                .saturating_add(of(value).map_or(value.len(), |secret| secret.reveal().len().saturating_mul(3)))
+                .saturating_add(2)
+        });
+        let mut filled = Zeroizing::new(Vec::with_capacity(room.sum()));
+        for (name, value) in pairs() {
+            if !filled.is_empty() {
+                filled.push(b'&');
+            }
+            filled.extend_from_slice(name.as_bytes());
+            filled.push(b'=');
+            match of(value) {
+                Some(secret) => {
+                    let pieces = form_urlencoded::byte_serialize(secret.reveal().as_bytes());
+                    pieces.for_each(|piece| filled.extend_from_slice(piece.as_bytes()));
+                }
+                None => filled.extend_from_slice(value.as_bytes()),
+            }
+        }
+        Bytes::from_owner(filled)
     }
 }
 

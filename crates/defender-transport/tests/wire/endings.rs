@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::server::{Ca, HTTP_2, assert_error, post as request, serve, url};
+use crate::server::{CANARY, Ca, HTTP_2, assert_error, post as request, serve, told, url};
 
 /// How the server ends a stream.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +156,26 @@ async fn a_goaway_is_named_and_not_taken_for_certain() {
         .await;
         let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
         assert_error(&error, ErrorKind::Interrupted, false, "(GOAWAY)");
+    }
+}
+
+#[tokio::test]
+async fn data_of_a_goaway_is_not_told() {
+    for (last, reason) in [(0, Reason::ENHANCE_YOUR_CALM), (0, Reason::INTERNAL_ERROR), (1, Reason::PROTOCOL_ERROR)] {
+        let ca = Ca::new();
+        let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| async move {
+            let mut frames = Frames::greet(stream).await;
+            frames.next_request().await;
+            let echo = format!("{CANARY} \u{1b}[2J\n").into_bytes();
+            let payload = [&u32::to_be_bytes(last)[..], &u32::from(reason).to_be_bytes(), &echo].concat();
+            frames.send(GO_AWAY, 0, 0, &payload).await;
+            frames.until_it_is_left().await;
+        })
+        .await;
+        let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
+        let told = told(&error);
+        assert!(!told.contains(CANARY) && !told.contains('\u{1b}') && !told.contains("99, 97, 110"), "{told}");
+        assert!(last > 0 || format!("{error:#}").contains("GOAWAY"), "{error:#}");
     }
 }
 

@@ -83,7 +83,64 @@ pub(super) const FAILURES: &[Ending] = &[
         let kind: String = echo.chars().filter(char::is_ascii_graphic).take(500).collect();
         Reply::Answer(Response::builder().header("content-type", kind).body(Bytes::from_static(b"{}")).unwrap())
     }),
+    ending("headers that echo", |echo| in_headers(echo, str::to_owned)),
+    ending("headers that echo in base64", |echo| in_headers(echo, base64)),
+    ending("headers that echo percent-encoded", |echo| in_headers(echo, percent)),
+    ending("an echo, percent-encoded", |echo| described(&percent(echo))),
+    ending("an echo, percent-encoded in lower case", |echo| described(&percent(echo).to_ascii_lowercase())),
+    ending("an echo, HTML-escaped", |echo| described(&html(echo))),
+    ending("an echo, JSON-escaped", |echo| described(&serde_json::to_string(echo).unwrap().replace('/', "\\/"))),
+    ending("an echo in base64", |echo| described(&base64(echo))),
+    ending("an echo in base64 for URLs", |echo| described(&base64(echo).replace('+', "-").replace('/', "_"))),
+    ending("an echo in base64, percent-encoded", |echo| described(&percent(&base64(echo)))),
+    ending("an echo with control characters", |echo| described(&format!("\u{1b}[2J{echo}\r\n\u{202e}{echo}"))),
+    ending("a page that echoes, HTML-escaped", |echo| text(403, &format!("<html>{}</html>", html(echo)))),
+    ending("a problem that echoes", |echo| {
+        json(400, echo, r#"{"type":"about:blank","title":@,"detail":@,"innererror":{"message":@}}"#)
+    }),
 ];
+
+/// Each value that a request brought, which a gateway may put into a header of its own.
+fn in_headers(echo: &str, encode: impl Fn(&str) -> String) -> Reply {
+    const NAMES: [&str; 8] = [
+        "content-type",
+        "date",
+        "retry-after",
+        "request-id",
+        "x-ms-request-id",
+        "mise-correlation-id",
+        "x-ms-gateway-log-id",
+        "www-authenticate",
+    ];
+    let mut answer = Response::builder().status(400);
+    // Whole values, and not the form in which they came.
+    let words = echo.split(' ').filter(|word| word.contains("canary") && !word.contains("client_id="));
+    for word in words {
+        for name in NAMES {
+            let value: String = encode(word).chars().filter(char::is_ascii_graphic).take(500).collect();
+            answer = answer.header(name, if name == "content-type" { format!("text/{value}") } else { value });
+        }
+    }
+    Reply::Answer(answer.body(Bytes::from_static(br#"{"error":"invalid_request"}"#)).unwrap())
+}
+
+/// A refusal with this description.
+fn described(echo: &str) -> Reply {
+    json(400, echo, r#"{"error":"invalid_request","error_description":@,"suberror":@,"trace_id":@,"message":@}"#)
+}
+
+fn percent(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+fn base64(text: &str) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.encode(text)
+}
+
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+}
 
 fn json(status: u16, echo: &str, template: &str) -> Reply {
     let body = template.replace('@', &serde_json::to_string(echo).unwrap());

@@ -52,18 +52,29 @@ impl Seen {
 }
 
 /// A secret as it may stand in a text.
-fn forms(secret: &str) -> [String; 5] {
+fn forms(secret: &str) -> Vec<String> {
     use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-    // Whole groups of three bytes, since what follows decides the last digit.
-    let whole = secret.len() / 3 * 3;
     let bytes: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
-    [
+    let percent = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let mut forms = vec![
         secret.to_owned(),
-        percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string(),
+        percent.to_ascii_lowercase(),
+        percent,
         secret.escape_debug().to_string(),
-        STANDARD_NO_PAD.encode(&secret.as_bytes()[..whole]),
+        secret.replace('&', "&amp;").replace('"', "&quot;"),
+        serde_json::to_string(secret).unwrap().trim_matches('"').to_owned(),
         bytes.join(", "),
-    ]
+    ];
+    // Base64 at each of the three places, in whole groups, since what stands beside decides the other digits.
+    for skipped in 0..3 {
+        let aligned = secret.as_bytes().get((3 - skipped) % 3..).unwrap_or_default();
+        let whole = aligned.len() / 3 * 3;
+        forms.extend(aligned.get(..whole).filter(|whole| whole.len() >= 6).map(|whole| STANDARD_NO_PAD.encode(whole)));
+    }
+    forms.extend(
+        secret.get(..secret.len() / 3 * 3).filter(|whole| whole.len() >= 6).map(|whole| STANDARD_NO_PAD.encode(whole)),
+    );
+    forms
 }
 
 /// Keeps every span and event of the thread, whatever its level.
