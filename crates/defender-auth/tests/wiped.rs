@@ -24,11 +24,11 @@ struct Canary(Vec<u8>);
 const MASK: u8 = 0x5a;
 
 impl Canary {
-    /// With characters that every encoding changes, too.
+    /// Of letters alone, which stay as they are in a form and in a URL.
     fn new() -> Self {
         let random = uuid::Uuid::new_v4().into_bytes();
         let letters = random.iter().flat_map(|byte| [b'a' + (byte & 15), b'A' + (byte >> 4)]);
-        Self(b"canary~".iter().copied().chain(letters).map(|byte| byte ^ MASK).collect())
+        Self(b"canary".iter().copied().chain(letters).map(|byte| byte ^ MASK).collect())
     }
 
     fn text(&self) -> String {
@@ -40,6 +40,8 @@ impl Canary {
 
     /// How often it stands in the writable memory of this process.
     fn count(&self) -> usize {
+        // What is freed is written over at its beginning by whoever manages the memory, so its end is looked for.
+        let end_of_it = &self.0[self.0.len() - END..];
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let mut memory = File::open("/proc/self/mem").unwrap();
         let (mut seen, mut found) = (vec![0_u8; SEEN], 0);
@@ -48,26 +50,29 @@ impl Canary {
         for line in maps.lines().filter(|line| line.contains(" rw")) {
             let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
             let (mut at, end) = (usize::from_str_radix(start, 16).unwrap(), usize::from_str_radix(end, 16).unwrap());
-            while at + self.0.len() <= end {
+            while at + END <= end {
                 let length = (end - at).min(SEEN);
                 // What cannot be read, such as a guard page, holds nothing.
                 if memory.seek(SeekFrom::Start(at as u64)).is_err() || memory.read_exact(&mut seen[..length]).is_err() {
                     break;
                 }
-                for (offset, window) in seen[..length].windows(self.0.len()).enumerate() {
-                    let is_it = window.iter().zip(&self.0).all(|(byte, masked)| byte ^ MASK == *masked);
+                for (offset, window) in seen[..length].windows(END).enumerate() {
+                    let is_it = window.iter().zip(end_of_it).all(|(byte, masked)| byte ^ MASK == *masked);
                     found += usize::from(is_it && !own.contains(&(at + offset)));
                 }
                 if length < SEEN {
                     break;
                 }
-                at += length - self.0.len() + 1;
+                at += length - END + 1;
             }
         }
         drop(zeroize::Zeroizing::new(seen));
         found
     }
 }
+
+/// How much of a canary is looked for.
+const END: usize = 20;
 
 /// How much is looked at in one go.
 const SEEN: usize = 1 << 16;
