@@ -243,6 +243,7 @@ impl Fetch {
         }
         request.extensions_mut().insert(Resend::Safe);
         request.extensions_mut().insert(Read::Stream);
+        request.extensions_mut().insert(target.secrets());
         Ok(request)
     }
 
@@ -355,6 +356,7 @@ impl Fetch {
         if head.status.is_redirection() {
             error = error.caused_by("the link leads on to elsewhere, and that is not followed");
         } else if let Some(code) = header_text(&head.headers, &header::HeaderName::from_static("x-ms-error-code")) {
+            let code = self.target.as_ref().map_or_else(String::new, |target| target.scrubbed(code));
             let code: String = code.chars().take(CODE).collect();
             error = error.caused_by(format!("the store says {}", code.escape_debug()));
         }

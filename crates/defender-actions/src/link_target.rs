@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, fmt};
 
 use defender_model::DownloadLink;
+use defender_transport::Secrets;
 use http::Uri;
 use percent_encoding::percent_decode_str;
 
@@ -15,7 +16,7 @@ const SHORTEST_SECRET: usize = 6;
 #[derive(Clone)]
 pub(crate) struct LinkTarget {
     uri: Uri,
-    secrets: Vec<String>,
+    secrets: Secrets,
 }
 
 impl LinkTarget {
@@ -41,19 +42,21 @@ impl LinkTarget {
             .flat_map(|(_, value)| [value.to_owned(), percent_decode_str(value).decode_utf8_lossy().into_owned()]);
         let mut secrets: Vec<String> = values.chain([query.to_owned()]).collect();
         secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
-        // The longest first, so that none leaves a part of another.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.dedup();
-        Ok(Self { uri, secrets })
+        Ok(Self { uri, secrets: Secrets::new(secrets) })
     }
 
     pub(crate) fn uri(&self) -> &Uri {
         &self.uri
     }
 
+    /// What of the link may be in no text, also where it comes back encoded.
+    pub(crate) fn secrets(&self) -> Secrets {
+        self.secrets.clone()
+    }
+
     /// The text without what is secret of the link.
     pub(crate) fn scrubbed(&self, text: &str) -> String {
-        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
+        self.secrets.redact(text).into_owned()
     }
 
     /// The error; where it or a cause of it shows what is secret, a text without that in its place. A wire that is not ours may
@@ -70,8 +73,11 @@ impl LinkTarget {
             shown = format!("{shown} {next:?}");
             cause = next.source();
         }
-        let is_secret_in = |text: &str| self.secrets.iter().any(|secret| text.contains(secret.as_str()));
-        if is_secret_in(&told) || is_secret_in(&shown) { self.scrubbed(&told).into() } else { error.into() }
+        if self.secrets.are_in(&told) || self.secrets.are_in(&shown) {
+            self.scrubbed(&told).into()
+        } else {
+            error.into()
+        }
     }
 }
 
@@ -113,9 +119,20 @@ mod tests {
     fn nothing_shows_the_query() {
         let target = target("https://example.com/p.zip?sv=2019&se=2026-01-01T00%3A00%3A00Z&sig=a%2Bcanary%3D").unwrap();
         assert!(!format!("{target:?}").contains("canary"));
-        for text in ["GET /p.zip?sv=2019&se=2026-01-01T00%3A00%3A00Z&sig=a%2Bcanary%3D", "a%2Bcanary%3D", "a+canary="] {
+        let encoded = "sig%3da%252Bcanary%253d";
+        for text in [
+            encoded,
+            "YStjYW5hcnk9",
+            "a&#43;canary&#x3d;",
+            "GET /p.zip?sv=2019&se=2026-01-01T00%3A00%3A00Z&sig=a%2Bcanary%3D",
+            "a%2Bcanary%3D",
+            "a+canary=",
+        ] {
             let scrubbed = target.scrubbed(&format!("error at {text}, sorry"));
-            assert!(!scrubbed.contains("canary") && scrubbed.contains(", sorry"), "{scrubbed}");
+            assert!(
+                !scrubbed.contains("canary") && !scrubbed.contains("YStjYW5hcn") && scrubbed.contains(", sorry"),
+                "{scrubbed}"
+            );
         }
         let error = target.cleaned(std::io::Error::other("sending to ?sig=a+canary= failed"));
         assert!(!format!("{error} {error:?}").contains("canary"));

@@ -67,10 +67,10 @@ pub enum ErrorKind {
 impl ErrorKind {
     const fn words(self) -> &'static str {
         match self {
-            Self::Configuration => "the credential is not set up rightly",
+            Self::Configuration => "invalid configuration of the credential",
             Self::Transport => "the token endpoint was not reached",
             Self::Refused => "the token was refused",
-            Self::Response => "the token endpoint's answer is not a token",
+            Self::Response => "the token endpoint's response is not a token",
             Self::SignIn => "nobody has signed in",
             Self::Declined => "the person declined the sign-in",
             Self::Other => "there is no token",

@@ -48,7 +48,7 @@ impl Registration {
 /// Refuses a setting that is empty.
 pub(crate) fn given(what: &str, value: &str) -> Result<(), Error> {
     if value.trim().is_empty() {
-        return Err(Error::new(ErrorKind::Configuration).context(format!("the {what} is empty")));
+        return Err(Error::new(ErrorKind::Configuration).context(format!("the {what} is empty; give it a value")));
     }
     Ok(())
 }

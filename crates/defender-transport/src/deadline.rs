@@ -132,7 +132,7 @@ impl<T: Transport> Transport for Deadline<T> {
             let mut outcome = answer.await.unwrap_or_else(|limit| {
                 if state.is_some_and(|state| state.give_up()) {
                     let why =
-                        format!("to {host}: no connection or stream was free within {limit:?}, so nothing was sent");
+                        format!("to {host}: no connection or stream was free within {limit:?}, so nothing was sent; try again later");
                     return Err(Error::new(ErrorKind::Connect).context(why).for_being_late());
                 }
                 let waiting = format!("waiting {limit:?} for the head of the answer from {host}");

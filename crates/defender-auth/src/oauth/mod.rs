@@ -85,7 +85,7 @@ impl TokenEndpoint {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
         if tenant.is_empty() || tenant.starts_with('.') || !tenant.bytes().all(allowed) {
             return Err(wrong(format!(
-                "the tenant `{}` is neither an id nor a domain: letters, digits, `-` and `.` are allowed",
+                "the tenant `{}` is neither an id nor a domain: letters, digits, `-` and `.` are allowed; give the tenant's id",
                 tenant.escape_debug()
             )));
         }

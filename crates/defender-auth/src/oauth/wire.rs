@@ -61,10 +61,17 @@ impl<'t> Exchange<'t> {
             RequestTokenError::ServerResponse(Refusal(entra)) => Error::refused(entra.without(&self.hidden)),
             RequestTokenError::Request(error) => error,
             RequestTokenError::Parse(at, _answer) => {
-                response(&Secret::without(format!("at `{}`", at.path()), &self.hidden))
+                let at = at.path().to_string();
+                let place = if at == "." { String::new() } else { format!(" at `{at}`") };
+                let what = format!(
+                    "it is no token{place}; check the authority, and whether a proxy or portal responds in its place"
+                );
+                response(&Secret::without(what, &self.hidden))
             }
             // Its words may hold a header of the answer.
-            RequestTokenError::Other(_) => response("it is empty, or not JSON"),
+            RequestTokenError::Other(_) => response(
+                "it is empty or not JSON; check the authority, and whether a proxy or portal responds in its place",
+            ),
         }
     }
 
@@ -77,7 +84,11 @@ impl<'t> Exchange<'t> {
             .body(form.into_bytes())
             .map_err(|source| Error::new(ErrorKind::Configuration).context("of its URL").caused_by(source))?;
         let answer = self.send(request).await?;
-        json::read(answer.body()).ok_or_else(|| Error::new(ErrorKind::Response).context("it lacks what a token has"))
+        json::read(answer.body()).ok_or_else(|| {
+            Error::new(ErrorKind::Response).context(
+                "it lacks what a token has; check the authority, and whether a proxy or portal responds in its place",
+            )
+        })
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
@@ -147,7 +158,10 @@ fn explained(status: StatusCode) -> Error {
     let what = match status.as_u16() {
         200..=299 => "no token comes with this status; check the authority",
         300..=399 => "a redirect, and no secret follows one; check the authority",
-        407 => "a proxy wants to be told who asks",
+        407 => "a proxy asks for a user and a password; put them into the proxy's URL",
+        403 | 511 => {
+            "not the endpoint's own; a proxy or portal seems to refuse this, so ask for the host to be let through"
+        }
         429 => "too many requests for tokens; wait, and keep the token that you have",
         500..=599 => "the endpoint is in trouble; try again later",
         _ => "no OAuth error; is this really a token endpoint? Check the authority",

@@ -25,6 +25,7 @@ mod challenge;
 mod client_secret;
 mod declined;
 mod device_code;
+mod gallery;
 mod hostile;
 mod managed_identity;
 mod on_behalf_of;

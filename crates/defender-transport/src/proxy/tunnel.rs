@@ -141,7 +141,11 @@ impl fmt::Display for Refused {
             Self::Unauthenticated { .. } => {
                 f.write_str("refused: 407, it wants a user and a password; put them into the proxy's URL")
             }
-            Self::Status(status) => write!(f, "refused: {status}"),
+            Self::Status(status) if matches!(status.as_u16(), 403 | 405) => {
+                write!(f, "refused: {status}; ask its administrator to let this host through")
+            }
+            Self::Status(status) if self.is_lasting() => write!(f, "refused: {status}; check the proxy's URL"),
+            Self::Status(status) => write!(f, "refused: {status}; try again later"),
             Self::Nonsense(what) => f.write_str(what),
             Self::Broken(_) => f.write_str("broke the connection off"),
         }

@@ -23,7 +23,7 @@ async fn bundle_is_taken_as_it_is_found() {
     .await;
     let no_der = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
     let no_base64 = "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n";
-    let cut = &other.pem()[..200];
+    let cut: String = other.pem().chars().take(200).collect();
     for bundle in [
         ca.pem(),
         format!("\u{feff}{}", ca.pem()),

@@ -127,6 +127,7 @@ impl std::task::Wake for Unpark {
 }
 
 #[tokio::test(start_paused = true)]
+#[allow(clippy::disallowed_methods, reason = "the time on the wall shows that none passed")]
 async fn paused_time_ends_what_takes_too_long() {
     let (wall, clock) = (std::time::Instant::now(), SystemClock::new());
     let wire = Never.deadline(clock);
@@ -139,7 +140,7 @@ async fn paused_time_ends_what_takes_too_long() {
     let wire = Capture::answering(Response::builder().status(503).header("retry-after", "600").body("").unwrap());
     let policy = Retry::default().attempts(3).total(Duration::from_secs(86_400));
     wire.retrying(clock).policy(policy).send(get("https://api.example/")).await.unwrap();
-    assert!(clock.elapsed() - before >= Duration::from_secs(1_200));
+    assert!(clock.elapsed() >= before + Duration::from_secs(1_200));
 
     let end = clock.elapsed() + Duration::from_secs(100);
     clock.sleep_until(end).await;

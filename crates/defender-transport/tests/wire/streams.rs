@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use defender_transport::{
-    ErrorKind, Retry, SystemClock, Transport, TransportExt,
+    Clock, ErrorKind, Retry, SystemClock, Transport, TransportExt,
     extensions::{Attempts, Resend, Timeouts},
 };
 use futures_util::future::join_all;
@@ -58,7 +58,7 @@ async fn request_that_waits_for_a_stream_was_never_sent() {
     wire.send(post(&url(address))).await.unwrap();
     let hanging = wire.send(post(&format!("{}hang", url(address))));
     let waiting = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        SystemClock::new().sleep(Duration::from_millis(100)).await;
         let request = || {
             let mut request = post(&url(address));
             request.extensions_mut().insert(Timeouts::default().head(Duration::from_millis(300)));
