@@ -288,9 +288,17 @@ fn trace(met: &Met<'_>) -> String {
         ));
     }
     let beside = met.tenant.of_machine(report.asked.kind, &report.asked.machine).map(|(_, record)| line(record));
-    let claimed = report.claim.action().and_then(|id| met.tenant.record(id)).map(line);
     lines.extend(beside);
-    lines.extend(claimed.into_iter().map(|line| format!("{line} (claimed)")));
+    if let Some(record) = report.claim.action().and_then(|id| met.tenant.record(id)) {
+        lines.push(format!("{} (claimed)", line(record)));
+        let maker = met.reports.iter().find(|other| record.maker == Maker::Submission(other.submission));
+        if let Some(maker) = maker.filter(|maker| maker.submission != report.submission) {
+            lines.push(format!(
+                "    whose submission {} from {} to {}: {:?}; {}",
+                maker.submission, maker.began, maker.claimed, maker.claim, maker.words
+            ));
+        }
+    }
     lines.join("\n")
 }
 
