@@ -1,6 +1,10 @@
 //! The real client against the server: many submissions at a time, each with its number in a header.
 
-use std::{io, sync::mpsc, time::Duration};
+use std::{
+    io,
+    sync::{OnceLock, mpsc},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,7 +13,7 @@ use defender_actions::{
 };
 use defender_transport::{Body, Clock, HyperTransport, Roots, Transport, clock::Sleep};
 use futures_util::{StreamExt as _, stream};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -23,7 +27,15 @@ use crate::Failure;
 
 tokio::task_local! {
     /// The submission whose requests a task sends.
-    static NUMBER: u64;
+    static SUBMITTING: Submitting;
+}
+
+/// A submission that is being made.
+#[derive(Debug)]
+struct Submitting {
+    number: u64,
+    time: FastTime,
+    first_attempt: OnceLock<Timestamp>,
 }
 
 /// The real transport, which numbers the requests of each submission.
@@ -33,7 +45,14 @@ struct Numbered(HyperTransport);
 #[async_trait]
 impl Transport for Numbered {
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, defender_transport::Error> {
-        if let Ok(number) = NUMBER.try_with(|&number| number) {
+        let is_post = *request.method() == Method::POST && request.uri().path().starts_with("/api/machines/");
+        let number = SUBMITTING.try_with(|submitting| {
+            if is_post {
+                submitting.first_attempt.get_or_init(|| submitting.time.now());
+            }
+            submitting.number
+        });
+        if let Ok(number) = number {
             request.headers_mut().insert(SUBMISSION, HeaderValue::from(number));
         }
         self.0.send(request).await
@@ -93,7 +112,8 @@ pub(super) async fn drive(options: &Options, server: &Server, ahead: SignedDurat
     let client = builder.external_ids(external_ids).build().map_err(|error| broken(&error))?;
     let steps = (0..options.actions).map(|number| {
         let step = step(options.seed, number);
-        NUMBER.scope(number, submit(client.clone(), server.time, step))
+        let submitting = Submitting { number, time: server.time, first_attempt: OnceLock::new() };
+        SUBMITTING.scope(submitting, submit(client.clone(), server.time, step))
     });
     let mut reports: Vec<Report> = stream::iter(steps).buffer_unordered(options.at_once).collect().await;
     reports.sort_by_key(|report| report.submission);
@@ -104,6 +124,7 @@ async fn submit(client: DefenderClient, time: FastTime, step: Step) -> Report {
     let began = time.now();
     let outcome = send(&client, &step).await;
     let claimed = time.now();
+    let first_attempt = SUBMITTING.with(|submitting| submitting.first_attempt.get().copied());
     let (claim, words) = match &outcome {
         Ok(submitted) => (ok(submitted), format!("{:?}", submitted.action())),
         Err(error) => (failed(error), words(error)),
@@ -113,7 +134,7 @@ async fn submit(client: DefenderClient, time: FastTime, step: Step) -> Report {
         _ => None,
     };
     let words = words.chars().take(600).collect();
-    Report { submission: step.submission, asked: step.asked, began, claimed, claim, waited, words }
+    Report { submission: step.submission, asked: step.asked, began, first_attempt, claimed, claim, waited, words }
 }
 
 /// An action with what every step may want.

@@ -19,11 +19,12 @@ pub(super) struct Step {
     pub(super) wait: bool,
 }
 
-/// The submission of this number. In one of twenty it repeats one of a few before it on the same machine, with its comment.
+/// The submission of this number. In 3 % it repeats one of a few before it on the same machine, most often with
+/// its comment.
 pub(super) fn step(seed: u64, submission: u64) -> Step {
     let mut rng = dice(seed, "plan", submission, 0);
     let mut asked = asked(seed, submission);
-    if hits(&mut rng, 5.0) && submission > 8 {
+    if hits(&mut rng, 3.0) && submission > 8 {
         let earlier = self::asked(seed, submission - rng.u64(1..8));
         let particulars = if rng.bool() { particulars(&mut rng, earlier.kind) } else { earlier.particulars.clone() };
         let comment = if hits(&mut rng, 40.0) { asked.comment } else { earlier.comment };

@@ -44,6 +44,8 @@ pub(crate) struct Report {
     pub(crate) submission: u64,
     pub(crate) asked: Asked,
     pub(crate) began: Timestamp,
+    /// When the first attempt of its POST left, if any did.
+    pub(crate) first_attempt: Option<Timestamp>,
     /// When the claim was made.
     pub(crate) claimed: Timestamp,
     pub(crate) claim: Claim,

@@ -114,9 +114,11 @@ pub(crate) fn judge(reports: &[Report], tenant: &Tenant, ids_generated: bool) ->
         let arrived = arrivals.get(&report.submission).map(Vec::as_slice).unwrap_or_default();
         let body = arrived.first().and_then(|arrival| serde_json::from_str::<Value>(&arrival.body).ok());
         let external_id = body.as_ref().and_then(|body| body.get("ExternalId")?.as_str());
+        let first = arrived.first().map_or(report.began, |arrival| arrival.at);
         let met = Met {
             report,
-            first: arrived.first().map_or(report.began, |arrival| arrival.at),
+            first,
+            opened: report.first_attempt.map_or(first, |attempt| attempt.min(first)),
             external_id,
             generated: ids_generated && external_id.is_some_and(|id| !id.starts_with(super::plan::OWN_ID)),
             tenant,
@@ -254,7 +256,8 @@ fn lost(verdict: &mut Verdict, met: &Met<'_>, arrived: &[&Arrival]) {
         verdict.echoed.1 += u64::from(recovered);
     }
     let states = met.comment(record) == Match::Same;
-    if Met::readable(record) && states && met.shown_in_grace(record) && met.neighbor(record).is_none() {
+    let alone = met.neighbor(record).is_none() && !met.taken_by_another(record);
+    if Met::readable(record) && states && alone && met.shown_in_grace(record) {
         verdict.eligible.0 += 1;
         verdict.eligible.1 += u64::from(recovered);
     }

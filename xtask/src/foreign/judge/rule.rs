@@ -28,6 +28,8 @@ pub(super) struct Met<'m> {
     pub(super) report: &'m Report,
     /// Arrival of its first POST.
     pub(super) first: Timestamp,
+    /// When its first attempt left, which may not have arrived.
+    pub(super) opened: Timestamp,
     /// The external id in its body, and whether the client generated it.
     pub(super) external_id: Option<&'m str>,
     pub(super) generated: bool,
@@ -72,11 +74,17 @@ impl Met<'_> {
     /// Whether the creation is in the window, by the service's own clock.
     fn in_window(&self, record: &Record) -> bool {
         let skew = if self.tenant.dates() { SKEW } else { BEFORE };
-        record.created >= self.first - skew && record.created <= self.report.claimed.max(self.first + GRACE) + skew
+        record.created >= self.opened - skew && record.created <= self.report.claimed.max(self.first + GRACE) + skew
     }
 
     fn has_our_generated_id(&self, record: &Record) -> bool {
         self.generated && self.external_id.is_some() && record.shown.external_id.as_deref() == self.external_id
+    }
+
+    /// Whether another submission of this client was answered with `record`, which this one made.
+    pub(super) fn taken_by_another(&self, record: &Record) -> bool {
+        let own = self.report.submission;
+        self.reports.iter().any(|other| other.submission != own && other.claim.action() == Some(&record.id))
     }
 
     /// Whether `record` was claimed by another submission, with truth.
@@ -106,7 +114,7 @@ impl Met<'_> {
             let may_be_ours = record.shown.broken.is_some()
                 || !record.shown.creation
                 || !self.tenant.dates()
-                || record.created >= self.first - BEFORE - SKEW;
+                || record.created >= self.opened - BEFORE - SKEW;
             let different = record.shown.broken.is_none()
                 && (self.comment(record) == Match::Different
                     || self.particulars(record) == Match::Different
@@ -155,6 +163,9 @@ impl Met<'_> {
         }
         if self.has_our_generated_id(own) {
             return None;
+        }
+        if self.taken_by_another(own) {
+            return Some("claim: another submission of the client was answered with it");
         }
         let shown_id = own.shown.external_id.as_deref();
         match self.comment(own) {

@@ -74,7 +74,8 @@ impl Case {
         };
         let (began, claimed) = (at(1_000), at(1_200));
         let words = String::new();
-        self.reports.push(Report { submission, asked, began, claimed, claim, waited: None, words });
+        let first_attempt = Some(began);
+        self.reports.push(Report { submission, asked, began, first_attempt, claimed, claim, waited: None, words });
         self.reports.last_mut().unwrap()
     }
 
@@ -285,6 +286,17 @@ fn neighbor_excuses_and_others_do_not() {
     assert_eq!(beside(&|record| record.shown.requestor = Some(guid.to_owned())), 1, "another application");
     assert_eq!(beside(&|record| record.shown.requestor = Some("a@contoso.com".to_owned())), 0, "another form");
     assert_eq!(beside(&|record| record.particulars = scope("Selective")), 1);
+}
+
+#[test]
+fn record_of_another_answer_names_the_claim() {
+    let (mut case, own) = lost(|_| {});
+    case.report(1, Claim::Unknown("MayBeOurs".to_owned()));
+    let id = case.id(own);
+    case.report(2, Claim::Joined(id));
+    let verdict = case.judged();
+    assert_eq!(verdict.eligible.0, 0);
+    assert!(verdict.unrecovered[0].1.starts_with("claim"), "{:?}", verdict.unrecovered);
 }
 
 #[test]
