@@ -135,10 +135,13 @@ pub(crate) fn judge(reports: &[Report], tenant: &Tenant, ids_generated: bool) ->
     verdict
 }
 
+/// Whether the client knows of a POST that nothing was done.
+fn refused(arrival: &Arrival) -> bool {
+    matches!(arrival.status, 401 | 429) && arrival.whole && arrival.effect.is_none()
+}
+
 /// Promise 1: second requests.
 fn resent(verdict: &mut Verdict, met: &Met<'_>, arrived: &[&Arrival]) {
-    // A POST of which the client knows that nothing was done.
-    let refused = |arrival: &Arrival| matches!(arrival.status, 401 | 429) && arrival.whole && arrival.effect.is_none();
     let mut doubts = 0;
     for (earlier, later) in arrived.iter().zip(arrived.iter().skip(1)) {
         doubts += u32::from(!refused(earlier));
@@ -170,7 +173,7 @@ fn claimed(verdict: &mut Verdict, met: &Met<'_>, arrived: &[&Arrival]) {
     *verdict.claims.entry(name).or_default() += 1;
     if let Claim::NotTaken { never_sent, kind } = &report.claim {
         let effect = arrived.iter().any(|arrival| arrival.effect.is_some());
-        if effect || *never_sent && !arrived.is_empty() {
+        if effect || *never_sent && !arrived.iter().all(|arrival| refused(arrival)) {
             let what = if effect { "took effect" } else { "arrived" };
             verdict.fall(Fall::Denied, met, &format!("the error is {kind}, and the request {what}"));
         }
