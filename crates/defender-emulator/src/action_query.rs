@@ -1,6 +1,6 @@
 //! Reading actions: one by its id, or a list.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::StatusCode;
 
@@ -9,7 +9,7 @@ use crate::{
     answer::Answer,
     collection::Page,
     machine_action::{ActionRow, MachineAction, Moment, View},
-    odata::{Kind, Property, Query, Row, Val},
+    odata::{Compare, Expr, Kind, Operand, Property, Query, Row, Val},
     plan::{Direction, Plan, bounds},
     problem::Problem,
     service::Service,
@@ -76,7 +76,25 @@ const SORTED_AT_ONCE: usize = 20_000;
 
 /// Answers a GET of the list, newest first, or of how many there are.
 pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Answer, Problem> {
+    let query = Query::read(query, SCHEMA, service.settings.in_operator)?;
+    Ok(listed(service, argument, query, "machineactions"))
+}
+
+/// Answers a GET of the actions of one machine, which takes what the list of all takes.
+pub(crate) fn of_machine(service: &Service, id: &str, query: &str) -> Result<Answer, Problem> {
     let mut query = Query::read(query, SCHEMA, service.settings.in_operator)?;
+    let known = service.world().machines.find(id).map(|(_, machine)| Arc::clone(&machine.id));
+    let known = known.ok_or_else(|| Problem::no_such("Machine", id))?;
+    let of = Operand::Property(MACHINE_ID, Kind::Text);
+    let mine = Expr::Is(of, Compare::Eq, Operand::Literal(Val::Text(Cow::Owned(known.to_string()))));
+    query.filter = Some(match query.filter.take() {
+        None => mine,
+        Some(filter) => Expr::And(vec![filter, mine]),
+    });
+    Ok(listed(service, "", query, &format!("machines/{known}/machineActions")))
+}
+
+fn listed(service: &Service, argument: &str, mut query: Query, collection: &str) -> Answer {
     query.count |= argument == "$count";
     let settings = &service.settings;
     let mut world = service.world();
@@ -99,11 +117,11 @@ pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Ans
     let rows = numbers.filter_map(|number| actions.nth(number)).map(|action| At(action, elapsed));
     if argument == "$count" {
         let counted = || rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row))).count();
-        return Ok(Answer::number(query.known_count.unwrap_or_else(counted)));
+        return Answer::number(query.known_count.unwrap_or_else(counted));
     }
     let page = Page::of(&query, rows, settings.page_size, sort);
     let moment = service.moment(elapsed, View::Later);
-    Ok(page.answer(&query, &service.base_url, ("machineactions", "MachineActions"), At::written(moment)))
+    page.answer(&query, &service.base_url, (collection, "MachineActions"), At::written(moment))
 }
 
 /// The numbers in the order of the last change, as far as the filter leaves them.

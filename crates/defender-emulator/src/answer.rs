@@ -32,6 +32,11 @@ impl Answer {
         Self { status, body: written, kind: RESOURCE, effect: Effect::None }
     }
 
+    /// A document in XML.
+    pub(crate) fn xml(status: StatusCode, text: String) -> Self {
+        Self { status, body: text.into(), kind: "application/xml", effect: Effect::None }
+    }
+
     /// A status alone.
     pub(crate) fn empty(status: StatusCode) -> Self {
         Self { status, body: Vec::new(), kind: "", effect: Effect::None }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use defender_emulator::{
-    Emulator, EmulatorBuilder, HttpOffer, InOperator, Investigations, Quotas, RetryAfterForm, State,
+    AssertionUse, Emulator, EmulatorBuilder, HttpOffer, InOperator, Investigations, Quotas, RetryAfterForm, State,
 };
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -90,6 +90,11 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 log = Some(PathBuf::from(arguments.value()?));
                 builder
             }
+            Arg::Long("audience") => builder.audience(arguments.value()?.string()?),
+            Arg::Long("redirect-uri") => builder.redirect_uri(arguments.value()?.string()?),
+            Arg::Long("assertion-leeway") => builder.assertion_leeway(seconds(&mut arguments)?),
+            Arg::Long("assertion-use") => builder
+                .assertion_use(word(&mut arguments, &[("many", AssertionUse::Many), ("once", AssertionUse::Once)])?),
             Arg::Long("http") => builder.http(offer(&mut arguments)?),
             Arg::Long("stop-with-stdin") => {
                 stop_with_stdin = true;

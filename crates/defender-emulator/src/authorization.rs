@@ -5,7 +5,6 @@ use std::sync::Arc;
 use http::{HeaderMap, header::AUTHORIZATION};
 
 use crate::{
-    identity::is_ours,
     jwt::{Claims, Refusal},
     operation::Operation,
     problem::Problem,
@@ -34,7 +33,7 @@ pub(crate) fn authorize(service: &Service, headers: &HeaderMap, operation: Opera
     if claims.tid != service.identity.tenant_id {
         return Err(invalid("The issuer is invalid"));
     }
-    if !is_ours(&claims.aud) {
+    if !service.takes(&claims.aud) {
         return Err(Problem::forbidden("Access to the resource is forbidden"));
     }
     let roles = operation.roles();

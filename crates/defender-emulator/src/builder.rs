@@ -270,6 +270,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Puts a file into the live-response library at the start: a script or file that is not there fails its command. Default:
+    /// none.
+    pub fn library_file(mut self, name: impl Into<String>, content: impl AsRef<[u8]>) -> Self {
+        self.settings.library.push((name.into(), content.as_ref().to_vec()));
+        self
+    }
+
     /// What it begins with. Default: [`machines`](Self::machines) and [`history`](Self::history) alone; where the state tells
     /// machines, those are all.
     pub fn state(mut self, state: State) -> Self {
@@ -308,6 +315,13 @@ impl EmulatorBuilder {
     /// How long a token is good for, to the second. Default: 3599 s, as Entra's pages show it.
     pub fn token_lifetime(mut self, token_lifetime: Duration) -> Self {
         self.settings.token_lifetime = token_lifetime;
+        self
+    }
+
+    /// What tokens are for, beside the service's own names, of which the government clouds' are some. Default:
+    /// `https://api.securitycenter.microsoft.com`.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.settings.audience = Some(audience.into());
         self
     }
 

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
 
 use crate::{
     answer::Answer,
@@ -59,6 +60,7 @@ impl<R: Row> Page<R> {
             count: self.count,
             next: self.more.then(next),
             rows: &self.rows,
+            select: &query.select,
             row: written,
         };
         Answer::sized(http::StatusCode::OK, &body, self.rows.len())
@@ -71,6 +73,7 @@ struct Written<'a, R, F> {
     count: Option<usize>,
     next: Option<String>,
     rows: &'a [R],
+    select: &'a [String],
     row: F,
 }
 
@@ -93,7 +96,23 @@ struct Rows<'w, 'a, R, F>(&'w Written<'a, R, F>);
 
 impl<R, T: Serialize, F: Fn(&R) -> T> Serialize for Rows<'_, '_, R, F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.rows.iter().map(&self.0.row))
+        let rows = self.0.rows.iter().map(&self.0.row);
+        if self.0.select.is_empty() {
+            return serializer.collect_seq(rows);
+        }
+        serializer.collect_seq(rows.map(|row| selected(&row, self.0.select)))
+    }
+}
+
+/// The properties of a row that are wanted. A name that is none is left aside, in any letter case; what the service does with it
+/// is unknown.
+fn selected<T: Serialize>(row: &T, select: &[String]) -> Value {
+    match serde_json::to_value(row) {
+        Ok(Value::Object(fields)) => {
+            let is_wanted = |name: &str| select.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+            Value::Object(fields.into_iter().filter(|(name, _)| is_wanted(name)).collect())
+        }
+        other => other.unwrap_or_default(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use rustls::ServerConfig;
 
 use crate::{
-    EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule, identity::AUDIENCE,
-    server::Server, service::Service,
+    EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule, server::Server,
+    service::Service,
 };
 
 /// A Defender for Endpoint service, and the Entra ID that signs in to it, on the loopback of this machine.
@@ -113,7 +113,7 @@ impl Emulator {
     /// emulator: <https://learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp>.
     #[must_use]
     pub fn audience(&self) -> &str {
-        AUDIENCE
+        self.service.audience()
     }
 
     /// The one tenant: `7e4a47d0-0000-4000-8000-000000000001`, where no seed of ids and no kept folder says otherwise.

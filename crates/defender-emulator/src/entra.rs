@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{entra_error::EntraError, identity::is_known, jwt::Claims, route::Call, service::Service};
+use crate::{entra_error::EntraError, jwt::Claims, route::Call, service::Service};
 
 /// On every answer of the token endpoint.
 pub(crate) const HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -74,7 +74,7 @@ fn token(service: &Service, call: &Call, headers: &HeaderMap, form: TokenForm) -
         );
         return Err(EntraError::invalid_client(7_000_215, text));
     }
-    if !is_known(resource) {
+    if !service.knows(resource) {
         let text = format!("The resource principal named {resource} was not found in the tenant named {tenant}.");
         return Err(EntraError::bad("invalid_resource", 500_011, text));
     }

@@ -32,6 +32,8 @@ pub(crate) fn actions(count: u32, machines: &Machines, now: Timestamp, requestor
             requestor: Arc::clone(&requestor),
             comment: Some(Arc::clone(&comment)),
             external_id: None,
+            title: None,
+            request_source: None,
             scope: None,
             file: None,
             commands: Arc::from([]),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
-    identity::{GUEST, GUEST_UPN, USER, is_ours},
+    identity::{GUEST, GUEST_UPN, USER},
     service::Service,
     wire_format::Requestor,
 };
@@ -48,7 +48,7 @@ impl Claims {
     /// Of the application itself, for this audience.
     pub(crate) fn of_application(service: &Service, audience: &str) -> Self {
         let now = service.clock.now().as_second();
-        let roles = service.roles.iter().copied().filter(|_| is_ours(audience));
+        let roles = service.roles.iter().copied().filter(|_| service.takes(audience));
         Self {
             aud: audience.to_owned(),
             iss: format!("https://sts.windows.net/{}/", service.identity.tenant_id),
@@ -67,7 +67,7 @@ impl Claims {
     /// Of the one user who signs in with the application, for this audience.
     pub(crate) fn of_user(service: &Service, audience: &str) -> Self {
         // What both kinds share has one name but for the ending.
-        let roles = service.roles.iter().filter(|_| is_ours(audience));
+        let roles = service.roles.iter().filter(|_| service.takes(audience));
         let scopes: Vec<_> = roles.map(|role| role.strip_suffix(".All").unwrap_or(role)).collect();
         let application = Self::of_application(service, audience);
         let (upn, unique_name) = match service.behaviors().spelling.requestor {

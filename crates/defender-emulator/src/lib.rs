@@ -45,6 +45,7 @@ mod machine_action;
 mod machine_change;
 mod machine_query;
 mod machine_record;
+mod metadata;
 mod multipart;
 mod odata;
 mod operation;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-/// How long an action waits for a machine that is not there: <https://learn.microsoft.com/defender-endpoint/api/run-live-response>
-/// says three days. Captures show a quarter of an hour more, which this leaves out.
+/// How long a live-response session waits for a machine that is not there:
+/// <https://learn.microsoft.com/defender-endpoint/api/run-live-response>, as of 2025-12-31.
+pub(crate) const TWO_HOURS: Duration = Duration::from_secs(2 * 3_600);
+
+/// How long another action does:
+/// <https://learn.microsoft.com/defender-endpoint/respond-machine-alerts> says three days. Captures show a quarter of an hour more, which this leaves out.
 pub(crate) const THREE_DAYS: Duration = Duration::from_secs(3 * 24 * 3_600);
 
 /// `errorHResult` of an action that timed out, 0x80190198, as captures have it.
@@ -57,6 +61,12 @@ impl Life {
             Outcome::TimedOut => Self::waiting(born, born.saturating_add(THREE_DAYS)),
             _ => Self { born, starts, runs_until: ends, ends, outcome },
         }
+    }
+
+    /// The same, but where it waits for its machine, it does so for this long.
+    pub(crate) fn patient_for(self, patience: Duration) -> Self {
+        let ends = if self.waits() { self.born.saturating_add(patience) } else { self.ends };
+        Self { ends, ..self }
     }
 
     /// One that waits for its machine until `ends`, and then times out.

@@ -46,7 +46,7 @@ pub(crate) fn result(service: &Service, id: &str, argument: &str) -> Result<Answ
     let action = action.ok_or_else(|| Problem::no_such("MachineAction", id))?;
     let none = || Problem::no_such("The result of command", &index.to_string());
     let command = action.commands.get(index).filter(|command| command.kind != CommandKind::PutFile).ok_or_else(none)?;
-    if !command.has_completed(&action.life, index, action.commands.len(), elapsed) {
+    if !command.has_completed(&action.life, (index, &action.commands), elapsed) {
         return Err(none());
     }
     let suffix = if command.kind == CommandKind::GetFile { "gz" } else { "json" };

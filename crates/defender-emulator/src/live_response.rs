@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// How many sessions there are at once, on all machines.
-pub(crate) const SESSIONS: usize = 25;
+/// It was 25 until 2025.
+pub(crate) const SESSIONS: usize = 50;
 
 /// One command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) struct Command {
     pub(crate) params: Vec<(String, String)>,
     /// What was told of it at the start, in the place of what it does by the clock.
     pub(crate) told: Option<Box<ToldCommand>>,
+    /// Whether the library has not the file that it needs, so that it fails.
+    pub(crate) is_missing: bool,
 }
 
 /// What was told of a command at the start.
@@ -38,26 +41,40 @@ pub(crate) struct ToldCommand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CommandKind {
     PutFile,
+    /// In the service's metadata, and on no page.
+    RunPowerShell,
     RunScript,
     GetFile,
 }
 
 impl CommandKind {
-    const ALL: [Self; 3] = [Self::PutFile, Self::RunScript, Self::GetFile];
+    const ALL: [Self; 4] = [Self::PutFile, Self::RunPowerShell, Self::RunScript, Self::GetFile];
 
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::PutFile => "PutFile",
+            Self::RunPowerShell => "RunPowerShell",
             Self::RunScript => "RunScript",
             Self::GetFile => "GetFile",
         }
     }
 
-    /// The keys that it takes; the first is required.
+    /// The key of the file in the library that it needs.
+    fn library_key(self) -> Option<&'static str> {
+        match self {
+            Self::PutFile => Some("FileName"),
+            Self::RunScript => Some("ScriptName"),
+            Self::RunPowerShell | Self::GetFile => None,
+        }
+    }
+
+    /// The keys that it takes, by the service's metadata; the first is required.
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::PutFile => &["FileName"],
-            Self::RunScript => &["ScriptName", "Args"],
+            Self::PutFile => &["FileName", "IsExternalSource", "FileUri"],
+            Self::RunScript | Self::RunPowerShell => {
+                &["ScriptName", "Args", "IsExternalSource", "FileUri", "ScriptHash", "ScriptSource"]
+            }
             Self::GetFile => &["Path"],
         }
     }
@@ -105,7 +122,7 @@ pub(crate) fn command(command: Value) -> Result<Command, Problem> {
         let message = format!("{} takes the parameter {required}", kind.word());
         return Err(Problem::bad("MissingRequiredParameter", message));
     }
-    Ok(Command { kind, params, told: None })
+    Ok(Command { kind, params, told: None, is_missing: false })
 }
 
 fn param(param: Value) -> Result<(String, String), Problem> {
@@ -137,6 +154,12 @@ impl Command {
         self.params.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
     }
 
+    /// The name of the file in the library that it needs, unless it comes from elsewhere.
+    pub(crate) fn library_file(&self) -> Option<&str> {
+        let is_external = self.param("IsExternalSource").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+        self.kind.library_key().filter(|_| !is_external).and_then(|key| self.param(key))
+    }
+
     /// The commands of a session share its running time. `index` of `count`: from when to when.
     fn window(life: &Life, index: usize, count: usize) -> Option<(Duration, Duration)> {
         let (starts, ends) = life.run()?;
@@ -146,21 +169,27 @@ impl Command {
         Some((begins, begins.saturating_add(share)))
     }
 
-    /// Whether there is a result of it at `elapsed`.
-    pub(crate) fn has_completed(&self, life: &Life, index: usize, count: usize, elapsed: Duration) -> bool {
+    /// Whether there is a result of the command of this place at `elapsed`.
+    pub(crate) fn has_completed(&self, life: &Life, (index, all): (usize, &[Self]), elapsed: Duration) -> bool {
         match &self.told {
             Some(told) => told.status == CommandStatus::Completed.word(),
-            None => Self::status(life, index, count, elapsed) == CommandStatus::Completed,
+            None => Self::status(life, (index, all), elapsed) == CommandStatus::Completed,
         }
     }
 
-    /// What it is doing at `elapsed`. Where the session fails its first command does, and "a failed command stops the
-    /// rest".
-    fn status(life: &Life, index: usize, count: usize, elapsed: Duration) -> CommandStatus {
-        match Self::window(life, index, count) {
-            Some((_, ends)) if life.worked(elapsed) >= ends => match life.outcome() {
-                Outcome::Failed { .. } if index == 0 => CommandStatus::Failed,
-                Outcome::Failed { .. } => CommandStatus::Created,
+    /// The place of the command that fails, if one does: of a session that fails the first, or else the first whose file is not
+    /// in the library.
+    fn failing(life: &Life, all: &[Self]) -> Option<usize> {
+        let missing = all.iter().position(|command| command.is_missing);
+        missing.or_else(|| matches!(life.outcome(), Outcome::Failed { .. }).then_some(0))
+    }
+
+    /// What it is doing at `elapsed`. "A failed command stops the rest".
+    fn status(life: &Life, (index, all): (usize, &[Self]), elapsed: Duration) -> CommandStatus {
+        match Self::window(life, index, all.len()) {
+            Some((_, ends)) if life.worked(elapsed) >= ends => match Self::failing(life, all) {
+                Some(failing) if index == failing => CommandStatus::Failed,
+                Some(failing) if index > failing => CommandStatus::Created,
                 _ => CommandStatus::Completed,
             },
             _ => CommandStatus::Created,
@@ -170,7 +199,7 @@ impl Command {
     /// Its row in a machine action whose life began at `created`; `written` writes a date.
     pub(crate) fn to_json(
         &self,
-        (index, count): (usize, usize),
+        (index, all): (usize, &[Self]),
         life: &Life,
         elapsed: Duration,
         created: Timestamp,
@@ -192,9 +221,13 @@ impl Command {
                 "command": command,
             });
         }
-        let status = Self::status(life, index, count, elapsed);
-        let stopped = matches!(life.outcome(), Outcome::Failed { .. }) && index > 0;
-        let window = Self::window(life, index, count).filter(|_| !stopped);
+        let status = Self::status(life, (index, all), elapsed);
+        let stopped = Self::failing(life, all).is_some_and(|failing| index > failing);
+        let window = Self::window(life, index, all.len()).filter(|_| !stopped);
+        let errors: Vec<_> =
+            self.library_file().filter(|_| self.is_missing && status == CommandStatus::Failed).into_iter().collect();
+        let errors: Vec<_> =
+            errors.iter().map(|file| format!("The file {file} was not found in the library")).collect();
         let worked = life.worked(elapsed);
         let start = window.filter(|(begins, _)| worked >= *begins).and_then(|(begins, _)| at(begins));
         let end = window.filter(|(_, ends)| worked >= *ends).and_then(|(_, ends)| at(ends));
@@ -203,7 +236,7 @@ impl Command {
             "startTime": start,
             "endTime": end,
             "commandStatus": status.word(),
-            "errors": [],
+            "errors": errors,
             "command": command,
         })
     }

@@ -24,6 +24,9 @@ pub(crate) struct MachineAction {
     pub(crate) requestor: Arc<str>,
     pub(crate) comment: Option<Arc<str>>,
     pub(crate) external_id: Option<Arc<str>>,
+    pub(crate) title: Option<Arc<str>>,
+    /// The word of the request, if it had one.
+    pub(crate) request_source: Option<&'static str>,
     pub(crate) scope: Option<Cow<'static, str>>,
     pub(crate) file: Option<Arc<RelatedFile>>,
     pub(crate) commands: Arc<[Command]>,
@@ -232,7 +235,7 @@ impl ActionRow<'_> {
         let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
         fields.put("id", &*action.id.hyphenated().encode_lower(&mut id))?;
         fields.put("type", action.word.as_str())?;
-        fields.optional("title", told.and_then(|told| told.title.as_deref()))?;
+        fields.optional("title", told.map_or(action.title.as_deref(), |told| told.title.as_deref()))?;
         fields.put("requestor", &*action.requestor)?;
         fields.optional("requestorComment", action.comment.as_deref())?;
         fields.put("status", action.status(elapsed))?;
@@ -247,7 +250,7 @@ impl ActionRow<'_> {
         fields.optional("scope", action.scope.as_deref().filter(|_| states))?;
         fields.optional("externalId", action.external_id.as_deref())?;
         let source = told.and_then(|told| told.request_source.as_deref());
-        fields.put("requestSource", source.unwrap_or("PublicApi"))?;
+        fields.put("requestSource", source.or(action.request_source).unwrap_or("PublicApi"))?;
         fields.optional("relatedFileInfo", action.file.as_deref().filter(|_| states))?;
         fields.unless("commands", &Commands(action, elapsed), |commands| commands.0.commands.is_empty())?;
         fields.unless("troubleshootInfo", told.map_or(&Value::Null, |told| &told.troubleshoot_info), Value::is_null)
@@ -260,11 +263,10 @@ struct Commands<'a>(&'a MachineAction, Duration);
 impl Serialize for Commands<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(action, elapsed) = *self;
-        let count = action.commands.len();
         let written = |time: Timestamp| crate::spelling::date(time, action.digits);
         let rows = action.commands.iter().enumerate();
-        serializer.collect_seq(
-            rows.map(|(index, command)| command.to_json((index, count), &action.life, elapsed, action.began, &written)),
-        )
+        serializer.collect_seq(rows.map(|(index, command)| {
+            command.to_json((index, &action.commands), &action.life, elapsed, action.began, &written)
+        }))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::identity::ROLES;
+
 /// One operation of the service, such as isolating a machine or reading an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -40,6 +42,8 @@ pub enum Operation {
     GetLiveResponseResult,
     /// `GET /api/machines`
     ListMachines,
+    /// `GET /api/machines/{id}/machineActions`, which stands in the service's metadata alone.
+    ListActionsOfMachine,
     /// `GET /api/machines/{id or name}`
     GetMachine,
     /// `GET /api/machines/findbyip(ip='{ip}',timestamp={time})`
@@ -60,6 +64,8 @@ pub enum Operation {
     UploadLibraryFile,
     /// `DELETE /api/libraryfiles/{name}`
     DeleteLibraryFile,
+    /// `GET /api/$metadata`
+    GetMetadata,
     /// `GET /blobs/{name}`: what a link of the API leads to.
     DownloadBlob,
 }
@@ -84,7 +90,7 @@ const CANCEL: &[&str] = &[
 
 impl Operation {
     /// All of them, for who has only a name.
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::Token,
         Self::RestrictCodeExecution,
         Self::UnrestrictCodeExecution,
@@ -102,6 +108,7 @@ impl Operation {
         Self::GetPackageUri,
         Self::GetLiveResponseResult,
         Self::ListMachines,
+        Self::ListActionsOfMachine,
         Self::GetMachine,
         Self::FindMachinesByIp,
         Self::FindMachinesByTag,
@@ -112,6 +119,7 @@ impl Operation {
         Self::ListLibraryFiles,
         Self::UploadLibraryFile,
         Self::DeleteLibraryFile,
+        Self::GetMetadata,
         Self::DownloadBlob,
     ];
 
@@ -134,12 +142,15 @@ impl Operation {
             Self::CollectInvestigationPackage => &["Machine.CollectForensics"],
             Self::RunLiveResponse => &["Machine.LiveResponse"],
             Self::StartInvestigation => &["Alert.ReadWrite.All"],
+            // Inferred: whoever may call anything may read what there is to call.
+            Self::GetMetadata => &ROLES,
             Self::CancelAction => CANCEL,
             Self::GetAction
             | Self::ListActions
             | Self::GetPackageUri
             | Self::GetLiveResponseResult
             | Self::ListMachines
+            | Self::ListActionsOfMachine
             | Self::GetMachine
             | Self::FindMachinesByIp
             | Self::FindMachinesByTag => READ,
@@ -158,6 +169,7 @@ impl Operation {
             Self::GetAction
             | Self::ListActions
             | Self::ListMachines
+            | Self::ListActionsOfMachine
             | Self::GetMachine
             | Self::FindMachinesByIp
             | Self::FindMachinesByTag => &["Machine.Read", "Machine.ReadWrite"],

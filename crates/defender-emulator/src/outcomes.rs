@@ -29,8 +29,8 @@ impl Outcomes {
         OutcomeRule(rule)
     }
 
-    /// The outcome of an action of this type on this machine: the first that was told and is not used up.
-    pub(crate) fn next(&self, machine: &str, word: &str) -> Outcome {
+    /// The outcome of an action of this type on this machine: the first that was told and is not used up, if any.
+    pub(crate) fn next(&self, machine: &str, word: &str) -> Option<Outcome> {
         for rule in locked(&self.0).iter() {
             let mut rule = locked(rule);
             let is_for_it = rule.machine.as_deref().is_none_or(|id| id == machine)
@@ -40,12 +40,12 @@ impl Outcomes {
                 Some(0) => {}
                 Some(left) => {
                     *left -= 1;
-                    return rule.outcome;
+                    return Some(rule.outcome);
                 }
-                None => return rule.outcome,
+                None => return Some(rule.outcome),
             }
         }
-        Outcome::Succeeded
+        None
     }
 }
 
@@ -83,9 +83,9 @@ mod tests {
         let outcomes = Outcomes::default();
         outcomes.add(Outcome::TimedOut).on_machine("a").times(1);
         outcomes.add(Outcome::Cancelled).of_type("Isolate");
-        assert_eq!(outcomes.next("b", "Offboard"), Outcome::Succeeded);
-        assert_eq!(outcomes.next("b", "Isolate"), Outcome::Cancelled);
-        assert_eq!(outcomes.next("a", "Isolate"), Outcome::TimedOut);
-        assert_eq!(outcomes.next("a", "Isolate"), Outcome::Cancelled);
+        assert_eq!(outcomes.next("b", "Offboard"), None);
+        assert_eq!(outcomes.next("b", "Isolate"), Some(Outcome::Cancelled));
+        assert_eq!(outcomes.next("a", "Isolate"), Some(Outcome::TimedOut));
+        assert_eq!(outcomes.next("a", "Isolate"), Some(Outcome::Cancelled));
     }
 }

@@ -6,8 +6,12 @@ use serde_json::{Map, Value};
 use crate::{
     action_kind::Asks,
     live_response::{self, Command},
+    metadata::REQUEST_SOURCES,
     problem::Problem,
 };
+
+/// What some clients put before their JSON.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The properties of a JSON body, taken out one by one.
 #[derive(Debug)]
@@ -24,6 +28,7 @@ impl Fields {
             // That the type is required is documented; which error its absence gives is inferred.
             return Err(Problem::bad("BadRequest", "Content-Type must be application/json"));
         }
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let Ok(Value::Object(body)) = serde_json::from_slice(body) else {
             return Err(Problem::bad("InvalidRequestBody", "Request body is not a JSON object"));
         };
@@ -33,7 +38,15 @@ impl Fields {
         Ok(Self(body))
     }
 
-    /// An optional text. That null is refused where an option is left out, other clients found out.
+    /// An optional text that may be null, by the service's metadata.
+    pub(crate) fn nullable(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        if self.0.get(name).is_some_and(Value::is_null) {
+            self.0.remove(name);
+        }
+        self.text(name)
+    }
+
+    /// An optional text that must not be null: by the service's metadata that is so of enums.
     pub(crate) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
         match self.0.remove(name) {
             None => Ok(None),
@@ -83,11 +96,16 @@ pub(crate) fn word(name: &str, text: &str, words: &'static [&'static str]) -> Re
     found.ok_or_else(|| Problem::bad("InvalidInput", format!("{name} must be one of {}", words.join(", "))))
 }
 
+/// What every action's body may have, by the service's own metadata; a page names only the first.
+pub(crate) const COMMON: &[&str] = &["Comment", "ExternalId", "Title", "RequestSource"];
+
 /// What an action is asked with.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) comment: Option<String>,
     pub(crate) external_id: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) request_source: Option<&'static str>,
     /// What the record's `scope` will say.
     pub(crate) scope: Option<&'static str>,
     pub(crate) sha1: Option<String>,
@@ -104,11 +122,13 @@ impl Asked {
             Asks::File => &["Sha1"],
             Asks::Commands => &["Commands"],
         };
-        let mut fields = Fields::read(headers, body, &[&["Comment", "ExternalId"], own].concat())?;
-        // The documentation says that a customer can submit this id, and not how: the name is inferred.
-        let mut asked = Self { external_id: fields.text("ExternalId")?, ..Self::default() };
+        let mut fields = Fields::read(headers, body, &[COMMON, own].concat())?;
+        let mut asked = Self { external_id: fields.nullable("ExternalId")?, ..Self::default() };
+        asked.title = fields.nullable("Title")?;
+        let source = fields.text("RequestSource")?;
+        asked.request_source = source.map(|source| word("RequestSource", &source, REQUEST_SOURCES)).transpose()?;
         asked.comment = match asks {
-            Asks::Commands => fields.text("Comment")?,
+            Asks::Commands => fields.nullable("Comment")?,
             _ => Some(fields.required("Comment")?),
         };
         match asks {

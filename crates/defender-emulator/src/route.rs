@@ -74,7 +74,8 @@ fn candidates(path: &str) -> Vec<(Method, Call)> {
     match *rest {
         [collection, ref rest @ ..] if is(collection, "machineactions") => actions(rest),
         [collection, ref rest @ ..] if is(collection, "machines") => machines(rest),
-        [collection] if is(collection, "libraryfiles") => {
+        [metadata] if is(metadata, "$metadata") => one(Method::GET, Operation::GetMetadata, None, ""),
+        [collection] | [collection, ""] if is(collection, "libraryfiles") => {
             let mut found = one(Method::GET, Operation::ListLibraryFiles, None, "");
             found.extend(one(Method::POST, Operation::UploadLibraryFile, None, ""));
             found
@@ -88,7 +89,8 @@ fn candidates(path: &str) -> Vec<(Method, Call)> {
 
 fn actions(segments: &[&str]) -> Vec<(Method, Call)> {
     match *segments {
-        [] => one(Method::GET, Operation::ListActions, None, ""),
+        // Another client sends a slash behind a collection.
+        [] | [""] => one(Method::GET, Operation::ListActions, None, ""),
         [count] if is(count, "$count") => one(Method::GET, Operation::ListActions, None, "$count"),
         [id] => one(Method::GET, Operation::GetAction, Some(id), ""),
         [id, word] if is(word, "cancel") => one(Method::POST, Operation::CancelAction, Some(id), ""),
@@ -105,7 +107,7 @@ fn actions(segments: &[&str]) -> Vec<(Method, Call)> {
 
 fn machines(segments: &[&str]) -> Vec<(Method, Call)> {
     match *segments {
-        [] => one(Method::GET, Operation::ListMachines, None, ""),
+        [] | [""] => one(Method::GET, Operation::ListMachines, None, ""),
         [count] if is(count, "$count") => one(Method::GET, Operation::ListMachines, None, "$count"),
         [word] if is(word, "findbytag") => one(Method::GET, Operation::FindMachinesByTag, None, ""),
         [word] if is(word, "AddOrRemoveTagForMultipleMachines") => one(Method::POST, Operation::TagMachines, None, ""),
@@ -117,6 +119,7 @@ fn machines(segments: &[&str]) -> Vec<(Method, Call)> {
             found.extend(one(Method::PATCH, Operation::UpdateMachine, Some(id), ""));
             found
         }
+        [id, word] if is(word, "machineActions") => one(Method::GET, Operation::ListActionsOfMachine, Some(id), ""),
         [id, word] if is(word, "tags") => one(Method::POST, Operation::TagMachine, Some(id), ""),
         [id, word] if is(word, "setDeviceValue") => one(Method::POST, Operation::SetDeviceValue, Some(id), ""),
         [id, word] if is(word, "startInvestigation") => one(Method::POST, Operation::StartInvestigation, Some(id), ""),
@@ -187,9 +190,17 @@ mod tests {
 
     #[test]
     fn an_empty_id_leads_nowhere() {
-        for path in ["/api/machines//restrictCodeExecution", "/api/machines/", "/api/machineactions//cancel"] {
+        for path in ["/api/machines//restrictCodeExecution", "/api/machineactions//cancel"] {
             assert_eq!(found("POST", path), Route::Nowhere, "{path}");
         }
+        assert_eq!(found("POST", "/api/machines/"), Route::OtherMethod("GET".to_owned()));
+    }
+
+    #[test]
+    fn slash_behind_a_collection_is_no_empty_id() {
+        assert_eq!(found("GET", "/api/machineactions/"), call(Operation::ListActions, "", ""));
+        assert_eq!(found("GET", "/api/machines/"), call(Operation::ListMachines, "", ""));
+        assert_eq!(found("GET", "/api/libraryfiles/"), call(Operation::ListLibraryFiles, "", ""));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::{
 };
 
 use axum::{body::Body, response::Response};
-use http::Request;
+use http::{HeaderValue, Method, Request, header::CONTENT_LENGTH};
+use http_body::Body as _;
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use rustls::ServerConfig;
@@ -88,6 +89,14 @@ async fn accept(listener: Weak<TcpListener>, tls: Option<TlsAcceptor>, service: 
     }
 }
 
+/// Takes the body off a response to a HEAD, and leaves its length: hyper does so before HTTP/2 and not in it.
+fn without_body(response: &mut Response) {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    *response.body_mut() = Body::empty();
+}
+
 /// One connection, from its greeting to its end.
 async fn greeted(stream: TcpStream, tls: Option<TlsAcceptor>, service: Arc<Service>, tasks: Tasks) {
     // With Nagle's algorithm on, an HTTP/2 answer waits 40 ms for itself.
@@ -119,7 +128,11 @@ async fn connection<S, F>(
     let answering = service_fn(move |request: Request<Incoming>| {
         let (service, (cut, leave)) = (Arc::clone(&service), told.clone());
         async move {
-            let response = answer(service, request.map(Body::new)).await;
+            let is_head = request.method() == Method::HEAD;
+            let mut response = answer(service, request.map(Body::new)).await;
+            if is_head {
+                without_body(&mut response);
+            }
             match response.extensions().get() {
                 None => {}
                 Some(Wire::Last) => leave.notify_one(),

@@ -28,7 +28,7 @@ use crate::{
     investigation::Investigations,
     jwt::TokenKey,
     ledger::Ledger,
-    library::Library,
+    library::{Library, LibraryFile},
     life::Pace,
     log::Log,
     machine::{MachineState, Machines},
@@ -83,6 +83,10 @@ pub(crate) struct Urls {
 pub(crate) struct Settings {
     pub(crate) pace: Pace,
     pub(crate) token_lifetime: Duration,
+    /// Files that are in the library at the start, beside the state's.
+    pub(crate) library: Vec<(String, Vec<u8>)>,
+    /// What tokens are for, where it is not the service's own name.
+    pub(crate) audience: Option<String>,
     /// How far the clock of whoever signs an assertion may be from ours.
     pub(crate) assertion_leeway: Duration,
     pub(crate) assertion_use: AssertionUse,
@@ -123,6 +127,8 @@ impl Default for Settings {
         Self {
             pace: Pace { pending_for: Duration::from_secs(1), running_for: Duration::from_secs(2) },
             token_lifetime: Duration::from_secs(3599),
+            library: Vec::new(),
+            audience: None,
             assertion_leeway: Duration::from_secs(300),
             assertion_use: AssertionUse::Many,
             redirect_uris: Vec::new(),
@@ -187,7 +193,10 @@ impl Service {
             held.insert(action);
         }
         held.settle(started.elapsed);
-        let library = settings.state.library(&identity.client_id, now);
+        let mut library = settings.state.library(&identity.client_id, now);
+        library.extend(settings.library.iter().map(|(name, content)| {
+            (name.clone(), LibraryFile::new(content).by(identity.client_id.clone()).at(now, now))
+        }));
         let faults = Faults::new(settings.chaos);
         let world = World { machines, actions: held, library, repeats: 0, investigations: 0 };
         Self {

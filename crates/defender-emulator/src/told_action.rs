@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     action_kind::ActionKind,
-    life::{Life, Outcome, Pace, THREE_DAYS},
+    life::{Life, Outcome, Pace, THREE_DAYS, TWO_HOURS},
     live_response::{self, Command, ToldCommand},
     machine::Machines,
     machine_action::{Cancellation, MachineAction, RelatedFile, Told, Word},
@@ -120,6 +120,8 @@ impl Action {
             requestor: Arc::from(self.requestor.as_deref().unwrap_or(requestor)),
             comment: self.requestor_comment.as_deref().map(Arc::from),
             external_id: self.external_id.as_deref().map(Arc::from),
+            title: None,
+            request_source: None,
             scope: self.scope.clone().map(Cow::Owned),
             file: file.map(Arc::new),
             commands: self.commands.iter().filter_map(Commanded::made).collect(),
@@ -152,7 +154,8 @@ impl Action {
         let Started { now, elapsed, pace } = started;
         let failed = Outcome::Failed { error_hresult: self.error_hresult.unwrap_or(-1) };
         let age = now.duration_since(created).unsigned_abs();
-        let waiting = Life::waiting(elapsed, elapsed.saturating_add(THREE_DAYS.saturating_sub(age)));
+        let patience = if self.kind == "LiveResponse" { TWO_HOURS } else { THREE_DAYS };
+        let waiting = Life::waiting(elapsed, elapsed.saturating_add(patience.saturating_sub(age)));
         let outcome = match self.outcome {
             Ending::Succeeded => Outcome::Succeeded,
             Ending::Failed => failed,

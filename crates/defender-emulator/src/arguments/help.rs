@@ -38,6 +38,10 @@ How the service behaves:
       --retry-after FORM      How a 429 says when to come again: seconds (the default), date or absent
       --without-role ROLE     Leave a role out of the tokens; may be given for several
       --token-lifetime SECONDS  How long a token is good for; 3599 by default
+      --audience URI          What tokens are for, beside the service's own names
+      --redirect-uri URI      A redirect URI beside http://localhost; may be given for several
+      --assertion-leeway SECONDS  How far the clock of whoever signs an assertion may be off; 300 by default
+      --assertion-use WHAT    How often an assertion is taken: many (the default) or once
       --link-lifetime SECONDS   How long a download's link is good for; 1800 by default
       --investigations WHAT   startInvestigation: retired (the default) or available
       --in-operator WHAT      in, in a filter: refused (the default) or understood

@@ -44,7 +44,7 @@ fn code(service: &Service, (tenant, version): (&str, Version), query: &Form) -> 
     if version == Version::V2 {
         query.need("scope")?;
     }
-    let wanted = Wanted::read(query, version, None)?;
+    let wanted = Wanted::read(service, query, version, None)?;
     let mode = query.get("response_mode").unwrap_or("query");
     if query.need("response_type")? != "code" || !["query", "form_post"].contains(&mode) {
         return Err(wrong("The response type or mode is not supported."));

@@ -26,7 +26,7 @@ pub(super) fn begin(
 ) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Unwanted)?;
     form.need(if version == Version::V1 { "resource" } else { "scope" })?;
-    let wanted = Wanted::read(form, version, None)?;
+    let wanted = Wanted::read(service, form, version, None)?;
     let code = Uuid::new_v4().to_string();
     let user_code: String = Uuid::new_v4().simple().to_string().to_ascii_uppercase().chars().take(9).collect();
     let uri = "https://microsoft.com/devicelogin";

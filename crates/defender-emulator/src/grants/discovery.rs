@@ -7,7 +7,7 @@ use http::{StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::{id_token, wanted::Version};
-use crate::{entra_error::EntraError, identity::AUDIENCE, service::Service};
+use crate::{entra_error::EntraError, service::Service};
 
 fn document(body: &Value) -> Response {
     (StatusCode::OK, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
@@ -40,7 +40,7 @@ pub(super) fn configuration(service: &Service, tenant: &str, version: Version) -
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name", "tid", "oid"],
         "tenant_region_scope": "EU",
         "cloud_instance_name": "microsoftonline.com",
-        "resource_server": AUDIENCE,
+        "resource_server": service.audience(),
     }))
 }
 

@@ -5,19 +5,19 @@ use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::{form::Form, token::access_token};
-use crate::{identity::is_known, service::Service};
+use crate::service::Service;
 
 fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
 }
 
 /// What is wrong with a request for either, if anything. Versions are dates, and the oldest that will do is named.
-fn wrong(query: &Form, oldest: &str) -> Option<&'static str> {
+fn wrong(service: &Service, query: &Form, oldest: &str) -> Option<&'static str> {
     let is_date = |version: &str| version.parse::<jiff::civil::Date>().is_ok();
     if !query.get("api-version").is_some_and(|version| is_date(version) && version >= oldest) {
         return Some("Required query variable 'api-version' is missing or not supported");
     }
-    (!query.get("resource").is_some_and(is_known))
+    (!query.get("resource").is_some_and(|resource| service.knows(resource)))
         .then_some("AADSTS500011: The resource principal was not found in the tenant")
 }
 
@@ -32,7 +32,7 @@ pub(super) fn imds(service: &Service, headers: &HeaderMap, query: &Form) -> Resp
     if headers.contains_key("x-forwarded-for") {
         return refused("bad_request", "The request came through a proxy");
     }
-    if let Some(text) = wrong(query, "2018-02-01") {
+    if let Some(text) = wrong(service, query, "2018-02-01") {
         return refused("invalid_request", text);
     }
     if ["client_id", "object_id", "msi_res_id"].iter().any(|name| query.get(name).is_some()) {
@@ -63,7 +63,7 @@ pub(super) fn app_service(service: &Service, headers: &HeaderMap, query: &Form) 
     if headers.get("x-identity-header").is_none_or(|value| value != service.grants.identity_header.as_str()) {
         return refused(StatusCode::UNAUTHORIZED, "The X-IDENTITY-HEADER is missing or wrong");
     }
-    if let Some(text) = wrong(query, "2019-08-01") {
+    if let Some(text) = wrong(service, query, "2019-08-01") {
         return refused(StatusCode::BAD_REQUEST, text);
     }
     if ["client_id", "principal_id", "mi_res_id"].iter().any(|name| query.get(name).is_some()) {

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 
 use super::state::{Certificate, Federation};
-use crate::{Emulator, identity::AUDIENCE, jwt::Claims};
+use crate::{Emulator, jwt::Claims};
 
 impl Emulator {
     /// Uploads a certificate to the application: its DER, and its RSA public key (as PKCS#1 or as `SubjectPublicKeyInfo`).
@@ -47,7 +47,7 @@ impl Emulator {
     /// where it could not be signed.
     #[must_use]
     pub fn user_token(&self) -> Option<String> {
-        let claims = Claims { aud: self.client_id().to_owned(), ..Claims::of_user(&self.service, AUDIENCE) };
+        let claims = Claims { aud: self.client_id().to_owned(), ..Claims::of_user(&self.service, self.audience()) };
         self.service.key.sign(&claims).ok()
     }
 

@@ -93,7 +93,7 @@ pub(super) fn application(service: &Service, tenant: &str, form: &Form, wanted: 
 
 fn by_assertion(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Needed)?;
-    let wanted = Wanted::read(form, version, None)?;
+    let wanted = Wanted::read(service, form, version, None)?;
     Issue { version, wanted, holder: Holder::Application, nonce: None }.answer(service)
 }
 
@@ -109,7 +109,7 @@ fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Fo
     if user.aud != service.identity.client_id {
         return Err(EntraError::bad("invalid_grant", 500_131, "Assertion audience does not match the Client app."));
     }
-    let wanted = Wanted::read(form, version, None)?;
+    let wanted = Wanted::read(service, form, version, None)?;
     Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service)
 }
 
@@ -148,7 +148,10 @@ fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> R
             return dead(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization.");
         }
         (
-            Wanted { audience: Wanted::read(form, version, Some(&code.wanted))?.audience, ..code.wanted.clone() },
+            Wanted {
+                audience: Wanted::read(service, form, version, Some(&code.wanted))?.audience,
+                ..code.wanted.clone()
+            },
             code.nonce.clone(),
         )
     };
@@ -172,7 +175,7 @@ fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -
             return dead(700_082, "The refresh token has expired due to inactivity.");
         }
         sign_in.used = now;
-        let wanted = Wanted::read(form, version, Some(&sign_in.wanted))?;
+        let wanted = Wanted::read(service, form, version, Some(&sign_in.wanted))?;
         Wanted { keeps: true, names: wanted.names || sign_in.wanted.names, ..wanted }
     };
     Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service)

@@ -1,10 +1,7 @@
 //! What a sign-in asks for: an audience, and what is to come beside the access token.
 
 use super::form::Form;
-use crate::{
-    entra_error::EntraError,
-    identity::{AUDIENCE, is_known},
-};
+use crate::{entra_error::EntraError, service::Service};
 
 /// Which of Entra's endpoints is asked. The older one takes `resource` in the place of `scope`, and writes numbers as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,11 +25,16 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Reads it. `openid`, `profile`, `email` and `offline_access` are of no audience; the others are of one, which must be
     /// known. Where there is none, as in a device's look or a refresh, `otherwise` is meant, or else the API.
-    pub(super) fn read(form: &Form, version: Version, otherwise: Option<&Self>) -> Result<Self, EntraError> {
-        let otherwise = || otherwise.map_or_else(|| AUDIENCE.to_owned(), |wanted| wanted.audience.clone());
+    pub(super) fn read(
+        service: &Service,
+        form: &Form,
+        version: Version,
+        otherwise: Option<&Self>,
+    ) -> Result<Self, EntraError> {
+        let otherwise = || otherwise.map_or_else(|| service.audience().to_owned(), |wanted| wanted.audience.clone());
         if version == Version::V1 {
             let audience = form.get("resource").map_or_else(otherwise, str::to_owned);
-            if !is_known(&audience) {
+            if !service.knows(&audience) {
                 return Err(unknown(&audience));
             }
             return Ok(Self { audience, scopes: Vec::new(), keeps: true, names: true });
@@ -42,7 +44,7 @@ impl Wanted {
         let of_no_audience = ["openid", "profile", "email", "offline_access"];
         let mut audiences = scopes.iter().filter(|scope| !of_no_audience.contains(&scope.as_str())).map(|scope| {
             let (audience, _) = scope.rsplit_once('/').unwrap_or((scope, ""));
-            if is_known(audience) { Ok(audience.to_owned()) } else { Err(unknown(scope)) }
+            if service.knows(audience) { Ok(audience.to_owned()) } else { Err(unknown(scope)) }
         });
         let audience = audiences.next().transpose()?.unwrap_or_else(otherwise);
         if let Some(other) =

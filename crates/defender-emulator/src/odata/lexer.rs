@@ -1,6 +1,7 @@
 //! The words of a filter.
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::problem::Problem;
 
@@ -20,6 +21,11 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token>, Problem> {
     let mut rest = filter.chars().peekable();
     let mut tokens = Vec::new();
     while let Some(&next) = rest.peek() {
+        if let Some(guid) = guid(&rest) {
+            tokens.push(Token::Text(guid));
+            rest.nth(35);
+            continue;
+        }
         match next {
             ' ' | '\t' => {
                 rest.next();
@@ -45,6 +51,15 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token>, Problem> {
 }
 
 type Chars<'c> = std::iter::Peekable<std::str::Chars<'c>>;
+
+/// A GUID without quotes, which is how OData writes the value of a key like a machine action's.
+fn guid(rest: &Chars<'_>) -> Option<String> {
+    let mut ahead = rest.clone();
+    let text: String = ahead.by_ref().take(36).collect();
+    let ends = !ahead.next().is_some_and(|next| next.is_ascii_alphanumeric() || next == '-');
+    let is_guid = ends && text.bytes().filter(|byte| *byte == b'-').count() == 4 && text.parse::<Uuid>().is_ok();
+    is_guid.then(|| text.to_ascii_lowercase())
+}
 
 fn run(rest: &mut Chars<'_>, belongs: impl Fn(char) -> bool) -> String {
     let mut run = String::new();

@@ -60,6 +60,8 @@ pub(crate) struct Query {
     /// Places of properties, and whether each goes down.
     pub(crate) order: Vec<(usize, bool)>,
     pub(crate) count: bool,
+    /// The properties of a row that are wanted; empty for all.
+    pub(crate) select: Vec<String>,
     /// How many rows there are, where that is known without a look at them.
     pub(crate) known_count: Option<usize>,
     /// The options as they came, but for `$top` and `$skip`.
@@ -76,6 +78,11 @@ impl Query {
                 "$top" => read.top = Some(number("$top", &value)?),
                 "$skip" => read.skip = number("$skip", &value)?,
                 "$orderby" => read.order = order(&value, schema)?,
+                // Six code bases send it to the service.
+                "$select" => {
+                    let names = value.split(',').map(|name| name.trim().to_owned());
+                    read.select = names.filter(|name| !name.is_empty() && name != "*").collect();
+                }
                 "$count" => {
                     read.count = match value.as_str() {
                         "true" => true,

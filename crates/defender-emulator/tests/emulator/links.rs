@@ -98,7 +98,7 @@ async fn a_part_of_a_blob_is_given_where_it_is_asked_for() {
 
 #[tokio::test]
 async fn a_transcript_and_a_file_are_behind_links_without_quotes() {
-    let driver = Driver::start().await;
+    let driver = Driver::with(|builder| builder.library_file("tool.exe", "").library_file("a.ps1", "")).await;
     let action = driver.act("runliveresponse", SESSION).await;
     assert_eq!(result(&driver, &action, 1).await.status, 404, "it has not run yet");
     driver.clock.advance(DONE);

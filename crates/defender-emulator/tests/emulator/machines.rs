@@ -57,16 +57,16 @@ async fn no_recent_machines_are_not_found_and_there_may_be_many() {
 }
 
 #[tokio::test]
-async fn twenty_five_sessions_are_the_most() {
-    let driver = Driver::with(|builder| builder.machines(26).quotas(Quotas::Off)).await;
+async fn fifty_sessions_are_the_most() {
+    let driver = Driver::with(|builder| builder.machines(51).quotas(Quotas::Off)).await;
     let body = r#"{"Commands":[{"type":"GetFile","params":[{"key":"Path","value":"p"}]}]}"#;
     let machines: Vec<_> = driver.emulator.machine_ids().into_iter().map(str::to_owned).collect();
     for (number, machine) in machines.iter().enumerate() {
         let answer = driver.post(&format!("/api/machines/{machine}/runliveresponse"), body).await;
-        assert_eq!(answer.status, if number < 25 { 201 } else { 429 }, "{number}: {answer:?}");
+        assert_eq!(answer.status, if number < 50 { 201 } else { 429 }, "{number}: {answer:?}");
     }
     driver.clock.advance(Duration::from_secs(60));
-    let answer = driver.post(&format!("/api/machines/{}/runliveresponse", machines[25]), body).await;
+    let answer = driver.post(&format!("/api/machines/{}/runliveresponse", machines[50]), body).await;
     assert_eq!(answer.status, 201);
 }
 

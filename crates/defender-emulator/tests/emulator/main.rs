@@ -19,6 +19,7 @@ mod links;
 mod lists;
 mod log;
 mod machines;
+mod metadata;
 mod program;
 mod quotas;
 mod refusals;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use defender_emulator::{Deflate, FirstUpdate, InOperator, Investigations, Outcome, Targets, Transcripts};
+use defender_emulator::{
+    Deflate, EmulatorBuilder, FirstUpdate, InOperator, Investigations, Outcome, Targets, Transcripts,
+};
 use defender_transport::Transport;
 use http_body::Body;
 use serde_json::json;
@@ -17,6 +19,11 @@ const COMMENT: &str = r#"{"Comment":"c"}"#;
 const SCRIPT_AND_FILE: &str = r#"{"Commands":[
     {"type":"RunScript","params":[{"key":"ScriptName","value":"a.ps1"}]},
     {"type":"GetFile","params":[{"key":"Path","value":"C:\\a\u0000b"}]}]}"#;
+
+/// With the script of the session in the library.
+fn with_files(builder: EmulatorBuilder) -> EmulatorBuilder {
+    builder.library_file("a.ps1", "Get-Date")
+}
 
 fn path(segment: &str) -> String {
     format!("/api/machines/{MACHINE}/{segment}")
@@ -58,7 +65,7 @@ fn in_is_refused_unless_it_is_switched_on() {
 #[test]
 fn a_transcript_may_come_in_gzip() {
     for (form, magic) in [(Transcripts::Plain, &b"{\""[..]), (Transcripts::Gzip, b"\x1f\x8b")] {
-        let here = Here::with(|builder| builder.transcripts(form));
+        let here = Here::with(|builder| with_files(builder).transcripts(form));
         let session = here.post(&path("runliveresponse"), SCRIPT_AND_FILE).body;
         here.clock.advance(Duration::from_secs(3));
         let id = session["id"].as_str().unwrap();
@@ -83,7 +90,7 @@ fn the_first_answer_may_not_say_when_it_was_updated() {
 
 #[test]
 fn what_was_cancelled_has_completed_the_commands_that_it_had() {
-    let here = Here::with(|builder| builder.running_for(Duration::from_secs(10)));
+    let here = Here::with(|builder| with_files(builder).running_for(Duration::from_secs(10)));
     let session = here.post(&path("runliveresponse"), SCRIPT_AND_FILE).body;
     here.clock.advance(Duration::from_secs(7)); // The script took five after the first.
     let cancelled = here.post(&format!("/api/machineactions/{}/cancel", session["id"].as_str().unwrap()), "{}").body;
