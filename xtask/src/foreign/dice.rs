@@ -14,6 +14,17 @@ pub(crate) fn hits(rng: &mut fastrand::Rng, percent: f64) -> bool {
     rng.f64() * 100.0 < percent
 }
 
+/// One of several, each as likely as the others.
+pub(crate) fn pick<T: Copy, const N: usize>(rng: &mut fastrand::Rng, of: [T; N]) -> T {
+    const { assert!(N > 0, "something to pick from") };
+    let mut picked = of.into_iter().cycle().skip(rng.usize(..N));
+    loop {
+        if let Some(one) = picked.next() {
+            return one;
+        }
+    }
+}
+
 /// A GUID as the service writes them.
 pub(crate) fn guid(rng: &mut fastrand::Rng) -> String {
     let (a, b) = (rng.u64(..), rng.u64(..));

@@ -149,10 +149,11 @@ macro_rules! performed {
     }};
 }
 
+#[expect(clippy::unreachable, reason = "the plan has only what can be parsed")]
 async fn send(client: &DefenderClient, step: &Step) -> Result<Submitted, Error> {
     let asked = &step.asked;
     let comment = asked.comment.as_str();
-    let Ok(machine) = asked.machine.parse() else { unreachable!("40 hex digits") };
+    let Ok(machine) = asked.machine.parse() else { unreachable!("the plan has 40 hex digits") };
     let machine = client.machine(machine);
     let scope = asked.particulars.scope.as_deref();
     match asked.kind {
@@ -168,7 +169,7 @@ async fn send(client: &DefenderClient, step: &Step) -> Result<Submitted, Error> 
         }
         Kind::Quarantine => {
             let file = asked.particulars.file.as_deref().unwrap_or_default();
-            let Ok(file) = file.parse() else { unreachable!("40 hex digits") };
+            let Ok(file) = file.parse() else { unreachable!("the plan has 40 hex digits") };
             performed!(machine.stop_and_quarantine_file(comment, file), step)
         }
     }

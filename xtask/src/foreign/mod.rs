@@ -77,7 +77,11 @@ impl Options {
             2 => (true, -11),
             _ => (false, 10),
         };
-        let page = [10_000, 2_000, 500][usize::try_from(self.seed % 3).unwrap_or_default()];
+        let page = match self.seed % 3 {
+            0 => 10_000,
+            1 => 2_000,
+            _ => 500,
+        };
         (Settings { seed: self.seed, version, percent: 30.0, dates, page }, SignedDuration::from_mins(ahead))
     }
 }

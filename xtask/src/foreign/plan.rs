@@ -1,7 +1,7 @@
 //! What is asked for, by seed.
 
 use super::{
-    dice::{dice, hits},
+    dice::{dice, hits, pick},
     report::Asked,
     server::{Kind, Particulars},
 };
@@ -36,7 +36,7 @@ pub(super) fn step(seed: u64, submission: u64) -> Step {
 
 fn asked(seed: u64, submission: u64) -> Asked {
     let mut rng = dice(seed, "asked", submission, 0);
-    let kind = Kind::ALL[rng.usize(..Kind::ALL.len())];
+    let kind = pick(&mut rng, Kind::ALL);
     // In one of ten, a machine of which more is asked.
     let machine = if hits(&mut rng, 10.0) { rng.u64(..40) } else { 1_000 + submission };
     let mut name = dice(seed, "machine", machine, 0);

@@ -194,8 +194,7 @@ fn claimed(verdict: &mut Verdict, met: &Met<'_>, arrived: &[&Arrival]) {
                 verdict.unpromised.push((report.submission, "joined with other particulars that were not stated"));
             }
         }
-        Claim::Joined(_) => {}
-        _ if is_ours => {}
+        claim if is_ours || matches!(claim, Claim::Joined(_)) => {}
         // Nothing in the record of another process tells it from this submission's.
         _ if met.cannot_be_told_from_ours(record) => {
             verdict.unpromised.push((report.submission, "another's record that cannot be told from its own"));
@@ -243,9 +242,8 @@ fn lost(verdict: &mut Verdict, met: &Met<'_>, arrived: &[&Arrival]) {
         // A readable response with somebody else's record is not lost.
         (_, Some(Fault::Crossed)) => false,
         (Claim::Unknown(reason), _) if reason == "OtherRecord" => false,
-        (_, Some(_)) => true,
-        // The connection broke for another call's sake.
-        (Claim::Recovered(_) | Claim::Unknown(_), None) => true,
+        // Without a fault of its own, the connection broke for another call's sake.
+        (_, Some(_)) | (Claim::Recovered(_) | Claim::Unknown(_), None) => true,
         _ => false,
     };
     if !was_lost || matches!(report.claim, Claim::Created(_)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::foreign::dice::hits;
+use crate::foreign::dice::{hits, pick};
 
 /// A misbehaviour of the service, or of something between it and the client.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,13 +102,13 @@ impl Fault {
 }
 
 fn server_error(rng: &mut fastrand::Rng) -> u16 {
-    [500, 502, 503, 504][rng.usize(..4)]
+    pick(rng, [500, 502, 503, 504])
 }
 
 fn page_status(rng: &mut fastrand::Rng) -> u16 {
-    [200, 200, 302, 400, 403, 511][rng.usize(..6)]
+    pick(rng, [200, 200, 302, 400, 403, 511])
 }
 
 fn gateway_status(rng: &mut fastrand::Rng) -> u16 {
-    [400, 403, 404, 404, 502][rng.usize(..5)]
+    pick(rng, [400, 403, 404, 404, 502])
 }

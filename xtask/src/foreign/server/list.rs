@@ -115,12 +115,15 @@ impl Tenant {
         if let Some(next) = next {
             let top = left.filter(|&left| left > 0).map(|left| format!("&$top={left}")).unwrap_or_default();
             let link = format!("machineactions?{}&$skiptoken={}{top}", query.repeated, next.text());
-            body["@odata.nextLink"] = Value::String(match rng.u32(..10) {
+            let link = match rng.u32(..10) {
                 0 | 1 => format!("https://api.security.microsoft.com/api/{link}"),
                 2 => format!("/api/{link}"),
                 3 => format!("{base}/api/{}", link.replace("%20", " ").replace('+', " ")),
                 _ => format!("{base}/api/{link}"),
-            });
+            };
+            if let Value::Object(body) = &mut body {
+                body.insert("@odata.nextLink".to_owned(), Value::String(link));
+            }
         }
         misbehave(Reply::json(200, &body), &mut rng, now, fault)
     }

@@ -101,9 +101,8 @@ impl Tenant {
                 arrival.shown = Some(older);
                 self.reply_with(rng, now, older)
             }
-            (Some(_), 40..75) => already_in_progress(rng),
             // What was pending may have ended just now.
-            (None, 0) => already_in_progress(rng),
+            (Some(_), 40..75) | (None, 0) => already_in_progress(rng),
             _ => {
                 let made = self.make(rng, now, call, wish);
                 (arrival.effect, arrival.shown) = (Some(made), Some(made));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::kind::Kind;
 use crate::foreign::{
     clock::{seconds, signed},
-    dice::{guid, hits},
+    dice::{guid, hits, pick},
 };
 
 /// The application's name, which the service writes in `requestor`.
@@ -102,7 +102,7 @@ pub(crate) enum Slip {
 
 impl Broken {
     pub(crate) fn any(rng: &mut fastrand::Rng) -> Self {
-        [Self::Text, Self::NoId, Self::Date, Self::Status][rng.usize(..4)]
+        pick(rng, [Self::Text, Self::NoId, Self::Date, Self::Status])
     }
 }
 
@@ -160,7 +160,7 @@ impl Record {
                 _ => Stated::Later,
             },
             broken: hits(rng, 1.0).then(|| Broken::any(rng)),
-            fraction: [0, 1, 2, 3, 5, 6, 7, 7, 7, 7][rng.usize(..10)],
+            fraction: pick(rng, [0, 1, 2, 3, 5, 6, 7, 7, 7, 7]),
             short_update_name: hits(rng, 20.0),
         };
         Self {
@@ -243,20 +243,25 @@ impl Record {
             "troubleshootInfo": null,
         });
         let name = if self.shown.short_update_name { "lastUpdateTimeUtc" } else { "lastUpdateDateTimeUtc" };
-        row[name] = date(updated);
+        let mut put = |name: &str, value: Value| {
+            if let Value::Object(row) = &mut row {
+                row.insert(name.to_owned(), value);
+            }
+        };
+        put(name, date(updated));
         match slip {
             Slip::None => {}
             Slip::Nulls(number) => {
                 for (bit, name) in NULLABLE.iter().enumerate() {
-                    if (number >> (2 * bit)) & 3 == 0 {
-                        row[name] = Value::Null;
+                    if (number >> (2 * bit)).trailing_zeros() >= 2 {
+                        put(name, Value::Null);
                     }
                 }
             }
             Slip::Broken(Broken::Text) => return Value::String("record unavailable".to_owned()),
-            Slip::Broken(Broken::NoId) => row["id"] = Value::Null,
-            Slip::Broken(Broken::Date) => row["creationDateTimeUtc"] = Value::String("yesterday".to_owned()),
-            Slip::Broken(Broken::Status) => row["status"] = json!(["Pending"]),
+            Slip::Broken(Broken::NoId) => put("id", Value::Null),
+            Slip::Broken(Broken::Date) => put("creationDateTimeUtc", Value::String("yesterday".to_owned())),
+            Slip::Broken(Broken::Status) => put("status", json!(["Pending"])),
         }
         row
     }

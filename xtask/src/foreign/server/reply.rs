@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::fault::Fault;
-use crate::foreign::{clock::seconds, dice::guid};
+use crate::foreign::{
+    clock::seconds,
+    dice::{guid, pick},
+};
 
 pub(super) type ReplyBody = BoxBody<Bytes, io::Error>;
 
@@ -116,7 +119,7 @@ impl Reply {
 
     /// A 2xx that says nothing readable.
     pub(super) fn garbled(rng: &mut fastrand::Rng, status: u16) -> Self {
-        let body = ["", "{\"id\":", "[]", "null", "\u{fffd}\u{fffd}", "{}"][rng.usize(..6)];
+        let body = pick(rng, ["", "{\"id\":", "[]", "null", "\u{fffd}\u{fffd}", "{}"]);
         Self { body: body.into(), ..Self::json(status, &Value::Null) }
     }
 

@@ -119,7 +119,7 @@ impl Tenant {
         let fault = Fault::of_read(&mut rng, self.settings.percent);
         self.misbehaved += u64::from(fault.is_some());
         let replica = rng.usize(..2);
-        let found = self.record(id).filter(|record| record.visible[replica] <= now);
+        let found = self.record(id).filter(|record| record.visible.get(replica).is_some_and(|&at| at <= now));
         let reply = match found {
             Some(record) => entity(200, record.show(now, Slip::any(&mut rng)), &mut rng),
             None => missing(&mut rng, id),

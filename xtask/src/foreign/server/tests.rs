@@ -131,11 +131,11 @@ fn particulars_are_stated_after_pending() {
         let asked = ("c", None);
         Record::ours(rng, (Kind::Isolate, MACHINE), asked, particulars.clone(), Maker::Submission(1), START)
     };
-    let record = (0..).map(of).find(|record| record.shown.stated == Stated::Later).unwrap();
+    let record = (0..1_000).map(of).find(|record| record.shown.stated == Stated::Later).unwrap();
     assert_eq!(record.show(START, Slip::None)["scope"], Value::Null);
     assert_eq!(record.show(record.starts, Slip::None)["scope"], "Selective");
     assert_eq!(record.show(START, Slip::Broken(Broken::NoId))["id"], Value::Null);
-    let never = (0..).map(of).find(|record| record.shown.stated == Stated::Never).unwrap();
+    let never = (0..1_000).map(of).find(|record| record.shown.stated == Stated::Never).unwrap();
     assert_eq!(never.show(never.ends, Slip::None)["scope"], Value::Null);
 }
 
