@@ -11,8 +11,10 @@ use crate::foreign::{
 pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(120);
 /// Longest time before the first attempt at which a record may have been created that may be ours.
 const BEFORE: SignedDuration = SignedDuration::from_mins(15);
-/// How far two clocks may be apart where responses have a `Date`.
-const SKEW: SignedDuration = SignedDuration::from_secs(5);
+/// How far two clocks may be apart where responses have a `Date`, which has whole seconds.
+const SKEW: SignedDuration = SignedDuration::from_secs(5 + 1);
+/// Longest time between the last list and what is said of it.
+const LAST_LIST: SignedDuration = SignedDuration::from_secs(30);
 
 /// How an attribute of a record compares with what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,9 +145,13 @@ impl Met<'_> {
         record.visible.iter().all(|&at| at <= self.first + GRACE)
     }
 
-    /// Whether the record's row can be read.
-    pub(super) fn readable(record: &Record) -> bool {
-        record.shown.broken.is_none()
+    /// Whether the record's row can be read, and could be in the last list.
+    pub(super) fn readable(&self, record: &Record) -> bool {
+        record.shown.broken.is_none() && !self.slipped(record)
+    }
+
+    fn slipped(&self, record: &Record) -> bool {
+        record.slipped.is_some_and(|at| at >= self.report.claimed - LAST_LIST)
     }
 
     /// Whether the service echoed the id that the client generated.
@@ -155,8 +161,11 @@ impl Met<'_> {
 
     /// The line of the second rule that this submission's own record failed.
     pub(super) fn failed_line(&self, own: &Record) -> Option<&'static str> {
-        if !Self::readable(own) {
+        if own.shown.broken.is_some() {
             return Some("its row cannot be read");
+        }
+        if self.slipped(own) {
+            return Some("its row could not be read whole in a list at the end of the grace");
         }
         if !self.shown_in_grace(own) {
             return Some("window: it took effect late and was not in the list at the end of the grace");

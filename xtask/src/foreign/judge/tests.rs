@@ -259,6 +259,7 @@ fn unrecovered_record_names_its_line() {
     assert_eq!((none, eligible, holds), ("no line of the rule failed", 1, false));
     for (start, change) in [
         ("its row", &(|record: &mut Record| record.shown.broken = Some(Broken::Date)) as &dyn Fn(&mut Record)),
+        ("its row could not", &|record| record.slipped = Some(at(1_190))),
         ("window: it took effect late", &|record| record.visible[1] = at(1_125)),
         ("comment: the record states another", &|record| record.shown.comment = Some("Case 1&amp;".to_owned())),
         ("comment: the record does not", &|record| record.shown.comment = None),

@@ -92,25 +92,39 @@ impl Tenant {
         let shown = |record: &&Record| {
             record.visible.get(place.replica).is_some_and(|&at| at <= now) && query.filter.matches(record, now)
         };
-        let mut rows: Vec<&Record> = self.records.iter().filter(shown).collect();
-        rows.sort_by_key(|record| record.created);
+        let mut rows: Vec<(usize, &Record)> =
+            self.records.iter().enumerate().filter(|(_, record)| shown(record)).collect();
+        rows.sort_by_key(|(_, record)| record.created);
         if !query.ascending {
             rows.reverse();
         }
         let size = query.top.unwrap_or(usize::MAX).min(self.settings.page);
-        let page: Vec<Value> =
-            rows.iter().skip(place.offset).take(size).map(|row| row.show(now, Slip::any(&mut rng))).collect();
+        let mut slipped = Vec::new();
+        let page = rows.iter().skip(place.offset).take(size).map(|&(number, row)| {
+            let slip = Slip::any(&mut rng);
+            if slip != Slip::None {
+                slipped.push(number);
+            }
+            row.show(now, slip)
+        });
+        let page: Vec<Value> = page.collect();
         let end = place.offset + page.len();
         let mut body = json!({
             "@odata.context": "https://api.security.microsoft.com/api/$metadata#MachineActions",
             "value": page,
         });
+        let all = rows.len();
+        for number in slipped {
+            if let Some(record) = self.records.get_mut(number) {
+                record.slipped = Some(now);
+            }
+        }
         let left = query.top.map(|top| top - size.min(top));
         let next = if place.circle {
             // Two pages that lead to each other, or one that leads to itself.
-            Some(Place { offset: if place.offset == 0 && end < rows.len() { end } else { 0 }, ..place })
+            Some(Place { offset: if place.offset == 0 && end < all { end } else { 0 }, ..place })
         } else {
-            (end < rows.len() && left != Some(0)).then_some(Place { offset: end, ..place })
+            (end < all && left != Some(0)).then_some(Place { offset: end, ..place })
         };
         if let Some(next) = next {
             let top = left.filter(|&left| left > 0).map(|left| format!("&$top={left}")).unwrap_or_default();

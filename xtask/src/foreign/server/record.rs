@@ -88,6 +88,8 @@ pub(crate) struct Record {
     pub(crate) ends: Timestamp,
     pub(crate) end: &'static str,
     pub(crate) cancelled: Option<(Timestamp, String)>,
+    /// When a list last showed it broken or with fields that are null, though it is not so each time.
+    pub(crate) slipped: Option<Timestamp>,
     pub(crate) shown: Shown,
 }
 
@@ -176,6 +178,7 @@ impl Record {
             ends,
             end,
             cancelled: None,
+            slipped: None,
             shown,
         }
     }
