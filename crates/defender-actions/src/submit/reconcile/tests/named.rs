@@ -2,6 +2,7 @@
 
 use super::{
     check::check,
+    real::differs_from_model,
     run::{Course, Outcome},
     service::{
         Comment, CommentForm, DateHeader, Duplicate, Echo, ExternalId, Kind, Missing, NEVER, Name, Request, SECOND,
@@ -81,6 +82,7 @@ fn verify(cases: &[(&str, World, &str)]) {
         let outcomes: Vec<_> = history.courses.iter().map(text).collect();
         assert_eq!(outcomes.join(" / "), *expected, "{name}");
         assert!(!findings.iter().any(|finding| finding.is_fault()), "{name}: {findings:?}");
+        assert!(!differs_from_model(world), "the client in the world: {name}");
     }
 }
 
@@ -175,6 +177,8 @@ fn lost_response_beside_the_portal() {
     let mut without_date = after_portal(portal(-600));
     without_date.service.date = DateHeader::None;
     let of_other_client = Request { external_id: Some(ExternalId::Generated(9)), ..Other::default().request };
+    let late =
+        |delay: i64, second| submissions(&[own(|s| (s.network, s.delay) = ([Network::Late, second], delay * SECOND))]);
     let mut generated = after_portal(Other { request: of_other_client, ..portal(-2) });
     generated.submissions[0].ids = Ids::Generated;
     verify(&[
@@ -185,6 +189,9 @@ fn lost_response_beside_the_portal() {
         ("200 s after", after_portal(portal(200)), "Recovered"),
         ("10 min before, no Date", without_date, "Recovered"),
         ("of another client with generated ids", generated, "Recovered"),
+        ("late, arrives before the second", late(140, Network::LostBefore), "Recovered*"),
+        ("late, arrives after the second", late(170, Network::LostBefore), "Recovered*"),
+        ("late, and the second lost, too", late(140, Network::LostAfter), "Recovered*"),
         ("never arrived", submissions(&[own(|s| s.network = NEVER_ARRIVED)]), "Created*"),
         ("never arrived, 20 min after", never_arrived_after(ended_portal(-1_200)), "Created*"),
         ("never arrived, 5 min after", never_arrived_after(ended_portal(-300)), "MayBeOurs"),
