@@ -208,6 +208,14 @@ fn submissions_beside_each_other() {
     let other_comment = own(|s| (s.at, s.comment) = (3 * SECOND, Comment::Other));
     let selective = own(|s| (s.at, s.scope) = (3 * SECOND, Scope::Selective));
     let crashed = |network| submissions(&[own(|s| (s.crashes, s.network) = (true, network))]);
+    let mut late_visible = submissions(&[
+        own(|s| (s.lost_after, s.resends) = (SECOND, false)),
+        own(|s| {
+            (s.at, s.comment, s.lost_after, s.resends) = (3 * SECOND, Comment::Other, SECOND, false);
+            s.network = NEVER_ARRIVED;
+        }),
+    ]);
+    late_visible.service.lag = 120 * SECOND;
     let joined_rivals = with(|world| {
         world.service.duplicate = Duplicate::Join;
         world.submissions = vec![answered, Submission { network: ANSWERED, ..selective }];
@@ -220,6 +228,7 @@ fn submissions_beside_each_other() {
         ("same comment, both lost", submissions(&[lost, at(3)]), "Recovered / Recovered"),
         ("same comment, first answered", submissions(&[answered, at(40)]), "Created / Recovered"),
         ("same comment, first answered 3 s before", submissions(&[answered, at(3)]), "Created / Recovered"),
+        ("visible at the last list only, beside another that looks", late_visible, "Recovered / MayBeOurs"),
         ("other comments, both lost", submissions(&[lost, other_comment]), "Recovered / Recovered"),
         (
             "other comments, second answered",
