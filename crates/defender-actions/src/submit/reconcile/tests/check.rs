@@ -3,11 +3,11 @@
 use std::fmt::Debug;
 
 use super::{
+    course::History,
     implementation::Implementation,
     judge::{Finding, judge},
     model::Model,
     rules::{Accepted, Decision, Refusal, Refused, Rules, Subject},
-    run::History,
     service::Record,
     world::World,
 };

@@ -2,8 +2,8 @@
 
 use super::{
     check::check,
+    course::Outcome,
     rules::Principal,
-    run::Outcome,
     service::{CommentForm, DateHeader, Echo, Missing, NEVER, Name, SECOND, Service},
     world::{Ids, Submission, World},
 };

@@ -1,9 +1,9 @@
 //! The judge of a world, who knows what really happened.
 
 use super::{
+    course::{Deed, History, Outcome},
     model::{Answer, GRACE, compare},
     rules::Subject,
-    run::{Deed, History, Outcome},
     service::{By, DateHeader, Echo, Effect, ExternalId, Kind, Machine, Missing, Ms, Record, Reply, SECOND, Word},
     world::{Ids, Network, World},
 };

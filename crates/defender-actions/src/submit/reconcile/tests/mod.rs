@@ -4,6 +4,7 @@
 //! is asked of both, and [`judge`] knows what really happened.
 
 mod check;
+mod course;
 mod exhaustive;
 mod implementation;
 mod judge;

@@ -2,8 +2,8 @@
 
 use super::{
     check::check,
+    course::{Course, Outcome},
     real::differs_from_model,
-    run::{Course, Outcome},
     service::{
         Comment, CommentForm, DateHeader, Duplicate, Echo, ExternalId, Kind, Missing, NEVER, Name, Request, SECOND,
         Scope, Service,

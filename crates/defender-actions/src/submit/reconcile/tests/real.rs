@@ -12,12 +12,12 @@ use futures_util::{
 use serde_json::json;
 
 use super::{
+    course::{Course, Deed, Outcome},
     implementation::{OURS, OWN_GUID, OWN_MAIL},
     judge::{Finding, judge_deed},
     model::Model,
     random::world,
     rules::Principal,
-    run::{Course, Deed, Outcome},
     service::{DateHeader, Kind, Missing, NEVER, SECOND, Scope, Word},
     shrink::smallest,
     wire::{Wire, as_submission},

@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 use super::{
+    course::{Course, Deed, History, Outcome},
     model::GRACE,
     rules::{Accepted, Attempt, Decision, Ids, Refusal, Refused, Rules, Subject},
     service::{By, DateHeader, Effect, Machine, Ms, Record, Reply, Request, SECOND, Word},
@@ -17,65 +18,6 @@ const FIRST_DELAY: Ms = 2 * SECOND;
 const LONGEST_DELAY: Ms = 30 * SECOND;
 const HALF_WAY: Ms = SECOND / 2;
 const LASTS: Ms = 400 * SECOND;
-
-/// Outcome of a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Created(u8),
-    Joined(u8),
-    Recovered(u8),
-    OtherRecord(u8),
-    Conflict(u8),
-    AlreadyInProgress(Option<u8>),
-    RefusedAgain,
-    MayBeOurs,
-    NothingFound,
-}
-
-impl Outcome {
-    /// The record of an `Ok`.
-    pub(super) fn ok(self) -> Option<u8> {
-        match self {
-            Self::Created(id) | Self::Joined(id) | Self::Recovered(id) => Some(id),
-            _ => None,
-        }
-    }
-
-    fn is_settled(self) -> bool {
-        !matches!(self, Self::OtherRecord(_) | Self::RefusedAgain | Self::MayBeOurs | Self::NothingFound)
-    }
-}
-
-/// What was done for a submission.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Deed {
-    /// By the service's clock.
-    pub(super) first_sent: Ms,
-    pub(super) second_sent: Option<Ms>,
-    /// What the service did with the first attempt.
-    pub(super) first_effect: Option<Reply>,
-    pub(super) outcome: Option<Outcome>,
-    /// A wait for the action of an `Ok` does not end in another record.
-    pub(super) wait_is_ok: bool,
-}
-
-/// Course of one submission.
-#[derive(Clone, Debug)]
-pub(super) struct Course {
-    pub(super) subject: Subject,
-    pub(super) deed: Deed,
-    /// The list that decided.
-    pub(super) rows: Vec<Record>,
-    process: usize,
-    look: Option<(Subject, Decision)>,
-}
-
-/// What happened in a world.
-#[derive(Clone, Debug)]
-pub(super) struct History {
-    pub(super) effects: Vec<Effect>,
-    pub(super) courses: Vec<Course>,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
