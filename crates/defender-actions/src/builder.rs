@@ -338,7 +338,6 @@ impl DefenderClientBuilder {
             announcements: Announcements::default(),
             patience: self.patience,
             limits: self.limits,
-            total: settings.total(),
         }))
     }
 }

@@ -152,7 +152,7 @@ impl Inner {
             Read::Whole(limit) => limit,
             _ => usize::MAX, // Whoever asks for a stream reads it under a limit of its own.
         };
-        let (quota, time) = (call.quota, call.timeout.unwrap_or(self.total));
+        let (quota, time) = (call.quota, call.timeout.unwrap_or(self.total_timeout));
         let mut request = call.into_request(self, content_type)?;
         request.extensions_mut().insert(departure.clone());
         mark(request.extensions_mut());

@@ -49,8 +49,6 @@ pub(crate) struct Inner {
     pub(crate) announcements: Announcements,
     pub(crate) patience: Patience,
     pub(crate) limits: Limits,
-    /// How long a call may take that does not say so itself.
-    pub(crate) total: Duration,
 }
 
 impl Inner {

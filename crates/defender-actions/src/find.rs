@@ -19,7 +19,7 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
         return Err(Error::new(ErrorKind::Request).context(what).caused_by("a machine's name is not blank"));
     }
     let clock = &client.inner().clock;
-    let end = clock.elapsed().saturating_add(timeout.unwrap_or(client.inner().total));
+    let end = clock.elapsed().saturating_add(timeout.unwrap_or(client.inner().total_timeout));
     let left = || end.saturating_sub(clock.elapsed());
     let mut found = Found::of(&client, name, left()).await?;
     let mut refused = None;

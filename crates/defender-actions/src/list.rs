@@ -84,7 +84,7 @@ impl Listing<Machine> {
     pub fn one(self) -> Ask<Machine> {
         Ask::new(move |timeout| async move {
             let what = format!("the only machine of GET {}", self.path);
-            let whole = timeout.unwrap_or(self.client.inner().total);
+            let whole = timeout.unwrap_or(self.client.inner().total_timeout);
             let mut machines = Vec::new();
             let unreadable = self.within(whole).each_page(|page| {
                 if let Some(row) = page.unreadable.into_iter().next() {

@@ -5,7 +5,7 @@
 //! did not write is an error of its try; the token is put on last, after the queue, so that none expires while it waits; each
 //! sending is paced; and what may be sent again is.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
@@ -23,12 +23,6 @@ pub(crate) struct Settings {
 impl Settings {
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
-    }
-
-    /// How long a call may take.
-    pub(crate) fn total(&self) -> Duration {
-        const DEFAULT: Duration = Duration::from_secs(300);
-        self.timeouts.total.unwrap_or(DEFAULT)
     }
 
     /// The policy for what may be sent again, within the time of a whole call.

@@ -77,7 +77,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
                     let late = format!("the list was not read to its end within {whole:?}; raise `.timeout(..)`");
                     return Err(Error::new(ErrorKind::Interrupted).context(format!("GET {}", self.path)).message(late));
                 }
-                Some(left.min(self.timeout.unwrap_or(inner.total)))
+                Some(left.min(self.timeout.unwrap_or(inner.total_timeout)))
             }
         };
         Ok(Call {

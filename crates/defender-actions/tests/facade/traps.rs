@@ -340,7 +340,7 @@ async fn trap_27_cancelled_with_its_commands_completed_is_told_apart() {
         let commands = [LiveResponseCommand::run_script("a.ps1")];
         world.client().machine(world.machine()).run_live_response("c", commands).send()
     };
-    let world = World::new();
+    let world = World::with(|emulator| emulator.library_file("a.ps1", "exit 0"));
     world.emulator.outcome(Outcome::Cancelled);
     let submitted = world.run(session(&world)).await.unwrap();
     let done = world.run(submitted.wait().send()).await.unwrap_err();
