@@ -15,7 +15,7 @@ use super::{
     course::{Course, Deed, Outcome},
     implementation::{OURS, OWN_GUID, OWN_MAIL},
     judge::{Finding, judge_deed},
-    model::Model,
+    model::{GRACE, Model},
     random::world,
     rules::Principal,
     service::{DateHeader, Kind, Missing, NEVER, SECOND, Scope, Word},
@@ -164,7 +164,8 @@ fn differs_on_purpose(world: &World) -> bool {
     let has_date = matches!(service.date, DateHeader::Ahead(_));
     let is_legible = !matches!(service.missing, Missing::Decoding | Missing::Everything);
     let has_other_type = world.others.iter().any(|other| other.request.word != Word::Ours);
-    plan.crashes && plan.network[0] == Network::Late
+    let has_later = world.others.iter().any(|other| other.at + service.lag > plan.at + GRACE);
+    plan.crashes && (plan.network[0] == Network::Late || has_later)
         || service.missing == Missing::KnownType && has_other_type
         || matches!(service.missing, Missing::Creation | Missing::Everything) && !world.others.is_empty()
         || !(world.reads.is_empty() || has_date && is_legible)
