@@ -16,6 +16,10 @@ use crate::{
 };
 
 async fn session(world: &World) -> ActionId {
+    for name in ["tool.exe", "a.ps1"] {
+        let upload = world.defender.library().upload(name, "content").override_if_exists();
+        world.run(upload.into_future()).await.unwrap();
+    }
     let machine = world.defender.machine(world.emulator.machine_ids()[0].parse().unwrap());
     let commands =
         [Command::put_file("tool.exe"), Command::run_script("a.ps1").args("-x"), Command::get_file(r"C:\temp\out.txt")];
