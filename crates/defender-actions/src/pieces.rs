@@ -92,14 +92,12 @@ impl Pieces {
             }
             let limit = self.download.limit;
             let decode = self.decode.get_or_insert_with(|| Unpack::strict(limit));
-            match piece {
-                Some(piece) => self.encoded = piece,
-                None => {
-                    self.fetched = true;
-                    let last = decode.end().map_err(|trouble| self.not_unpacked(trouble))?;
-                    return Ok(Some(last).filter(|last| !last.is_empty()));
-                }
-            }
+            let Some(piece) = piece else {
+                self.fetched = true;
+                let last = decode.end().map_err(|trouble| self.not_unpacked(trouble))?;
+                return Ok(Some(last).filter(|last| !last.is_empty()));
+            };
+            self.encoded = piece;
         }
         let Some(decode) = &mut self.decode else { return Ok(Some(std::mem::take(&mut self.encoded))) };
         let piece = decode.step(&mut self.encoded).map_err(|trouble| self.not_unpacked(trouble))?;

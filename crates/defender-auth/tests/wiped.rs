@@ -95,6 +95,13 @@ fn used(credential: impl Connect) {
     credential.token(&TokenRequest::new()).now_or_never().unwrap().unwrap();
 }
 
+fn application(secret: String) -> ClientSecretCredential {
+    ClientSecretCredential::new("contoso.com", "the-client", secret)
+}
+
+/// A use of a secret, after which nothing of it is to be left.
+type Use = fn(&Canary);
+
 #[test]
 fn secrets_are_gone_from_memory_after_drop() {
     let canary = Canary::new();
@@ -104,25 +111,24 @@ fn secrets_are_gone_from_memory_after_drop() {
     drop(zeroize::Zeroizing::new(held));
     assert_eq!(canary.count(), 0, "the look finds nothing that is not there");
 
-    let application = |canary: &Canary| ClientSecretCredential::new("contoso.com", "the-client", canary.text());
-    let uses: [(&str, &dyn Fn(&Canary)); 6] = [
-        ("a description", &|canary| drop(application(canary))),
-        ("a client secret", &|canary| used(application(canary))),
-        ("a user's token", &|canary| {
+    let uses: [(&str, Use); 6] = [
+        ("a description", |canary| drop(application(canary.text()))),
+        ("a client secret", |canary| used(application(canary.text()))),
+        ("a user's token", |canary| {
             let other = ClientSecretCredential::new("contoso.com", "the-client", "other");
             used(OnBehalfOfCredential::with_secret(other, canary.text()));
         }),
-        ("a refresh token", &|canary| {
+        ("a refresh token", |canary| {
             let store = MemoryTokenStore::with(RefreshToken::new(canary.text()));
             used(RefreshTokenCredential::new("contoso.com", "the-client", store));
         }),
-        ("a platform's token", &|canary| {
+        ("a platform's token", |canary| {
             let file = std::env::temp_dir().join(format!("defender-auth-wiped-{}", std::process::id()));
             std::fs::write(&file, zeroize::Zeroizing::new(canary.text())).unwrap();
             used(WorkloadIdentityCredential::new("contoso.com", "the-client", &file));
             std::fs::remove_file(file).unwrap();
         }),
-        ("a bearer", &|canary| {
+        ("a bearer", |canary| {
             let base = http::Uri::from_static("https://api.example.com");
             let credential = Arc::new(StaticCredential::new(canary.text()));
             let stack = defender_auth::Authorized::new(Grants, credential, &base).unwrap();

@@ -53,7 +53,8 @@ impl<T: Clock + ?Sized> Clock for Arc<T> {
 /// The machine's own time; sleeps on tokio's timer.
 ///
 /// Inside a runtime whose time is paused, [`elapsed`](Clock::elapsed) follows that time as sleeps do, so that nothing spins;
-/// [`now`](Clock::now) stays the time on the wall. Outside a runtime, a sleep takes a thread of its own.
+/// [`now`](Clock::now) stays the time on the wall. Outside a runtime, a sleep holds the
+/// thread that polls it for a few milliseconds at a time.
 #[cfg(feature = "tokio")]
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
@@ -116,48 +117,26 @@ impl Clock for SystemClock {
 mod outside {
     use std::{
         future::poll_fn,
-        sync::{
-            Arc, Mutex, PoisonError,
-            mpsc::{Receiver, RecvTimeoutError, channel},
-        },
-        task::{Poll, Waker},
+        task::Poll,
         thread,
-        time::Duration,
+        time::{Duration, Instant},
     };
 
-    /// Whether it is over, and who is to be woken then.
-    #[derive(Default)]
-    struct State {
-        over: bool,
-        waker: Option<Waker>,
-    }
+    /// For how long the executor's thread is held at a time. A thread of its own would be a task in the background.
+    const SLICE: Duration = Duration::from_millis(5);
 
-    /// Sleeps on a thread of its own, which ends with this.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
     pub(super) async fn sleep(duration: Duration) {
-        let state = Arc::<Mutex<State>>::default();
-        let (alive, dropped) = channel::<()>();
-        let ending = Arc::clone(&state);
-        let thread = thread::Builder::new().name("defender-sleep".to_owned());
-        if thread.spawn(move || end(&dropped, duration, &ending)).is_err() {
-            return; // Without threads there is no time: what was to come later comes now.
-        }
+        let began = Instant::now();
         poll_fn(|context| {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.over {
+            let left = duration.saturating_sub(began.elapsed());
+            if left.is_zero() {
                 return Poll::Ready(());
             }
-            state.waker = Some(context.waker().clone());
+            thread::sleep(left.min(SLICE));
+            context.waker().wake_by_ref();
             Poll::Pending
         })
         .await;
-        drop(alive);
-    }
-
-    fn end(dropped: &Receiver<()>, duration: Duration, state: &Mutex<State>) {
-        if dropped.recv_timeout(duration) == Err(RecvTimeoutError::Timeout) {
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.over = true;
-            state.waker.take().into_iter().for_each(Waker::wake);
-        }
     }
 }

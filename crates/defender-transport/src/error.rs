@@ -32,7 +32,8 @@ pub enum ErrorKind {
     /// *Was it sent?* No. *What to do:* mend what the message names.
     Request,
     /// No connection came about: name resolution, refusal, TLS, proxy.
-    /// *Was it sent?* No. *What to do:* send again later, or mend the name, the roots or the proxy.
+    /// *Was it sent?* No. *What to do:* send again later; where [`Error::is_lasting`], as with an unknown CA or a proxy that
+    /// refuses, fix what the message names first.
     Connect,
     /// There was no credential to send: a layer that authorises could not get a token.
     /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error. A credential that has tried

@@ -279,6 +279,8 @@ const fn standard(digit: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     const SECRET: &str = "s3cr~t&<\"'>+/= value\\é";
@@ -288,8 +290,8 @@ mod tests {
         for byte in text.bytes() {
             match byte {
                 byte if byte.is_ascii_alphanumeric() && !all => encoded.push(char::from(byte)),
-                byte if upper => encoded.push_str(&format!("%{byte:02X}")),
-                byte => encoded.push_str(&format!("%{byte:02x}")),
+                byte if upper => write!(encoded, "%{byte:02X}").unwrap(),
+                byte => write!(encoded, "%{byte:02x}").unwrap(),
             }
         }
         encoded
@@ -321,8 +323,9 @@ mod tests {
     #[test]
     fn secret_is_found_in_every_encoding() {
         let secrets = Secrets::new([SECRET]);
-        let escaped: String = SECRET.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-        let numeric: String = SECRET.chars().map(|char| format!("&#x{:X};", u32::from(char))).collect();
+        let escaped: String = SECRET.encode_utf16().fold(String::new(), |all, unit| all + &format!("\\u{unit:04x}"));
+        let numeric: String =
+            SECRET.chars().fold(String::new(), |all, char| all + &format!("&#x{:X};", u32::from(char)));
         for echo in [
             SECRET.to_owned(),
             SECRET.to_uppercase().replace('É', "é"),

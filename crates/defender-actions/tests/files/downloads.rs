@@ -193,7 +193,7 @@ async fn encoding_is_taken_off_or_refused() {
     for body in [&b"PK no gzip at all"[..], b"\x1f", &gzip(&all)[..3_000], &[gzip(&all), b"more".to_vec()].concat()] {
         ends_as(ErrorKind::Corrupt, &Store::new([always(200, headers, body.to_vec())]), |download| download).await;
     }
-    let bomb = Store::new([always(200, headers, gzip(&[0; 1_000_000]))]);
+    let bomb = Store::new([always(200, headers, gzip(&vec![0; 1_000_000]))]);
     ends_as(ErrorKind::TooLarge, &bomb, |download| download.limit(100_000)).await;
     let members = Store::new([always(200, headers, [gzip(&all[..1_000]), gzip(&all[1_000..])].concat())]);
     let mut written = Vec::new();

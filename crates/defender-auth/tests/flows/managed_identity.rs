@@ -120,7 +120,8 @@ async fn silent_metadata_service_is_given_up_soon() {
     for _ in 0..2 {
         let before = clock.elapsed();
         assert_eq!(ask(&credential, &clock).await.unwrap_err().kind(), ErrorKind::Transport);
-        assert!(clock.elapsed() - before <= Duration::from_secs(22), "{:?}", clock.elapsed() - before);
+        let took = clock.elapsed().saturating_sub(before);
+        assert!(took <= Duration::from_secs(22), "{took:?}");
     }
 }
 
@@ -129,7 +130,6 @@ async fn known_metadata_service_is_waited_for() {
     let clock = ManualClock::new();
     let first = AtomicUsize::new(0);
     let wire = Capture::with(move |_| match first.fetch_add(1, Ordering::Relaxed) {
-        0 => Ok(Response::new(Body::from(OF_IMDS))),
         1..=5 => Err(WireError::new(WireKind::Connect)),
         _ => Ok(Response::new(Body::from(OF_IMDS))),
     });
@@ -139,7 +139,7 @@ async fn known_metadata_service_is_waited_for() {
     let before = clock.elapsed();
     // The clock is past the token that the mock gives again, so that only the attempts are looked at.
     assert_eq!(ask(&credential, &clock).await.unwrap_err().kind(), ErrorKind::Response);
-    assert_eq!((wire.requests().len(), clock.elapsed() - before), (7, Duration::from_secs(72)));
+    assert_eq!((wire.requests().len(), clock.elapsed().saturating_sub(before)), (7, Duration::from_secs(72)));
 }
 
 #[tokio::test]

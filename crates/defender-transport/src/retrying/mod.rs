@@ -33,8 +33,8 @@ use crate::{
 ///
 /// | outcome of a sending | [`Safe`](Resend::Safe) | [`Never`](Resend::Never) |
 /// |---|---|---|
-/// | an error that [would be the same again](Error::is_lasting): a request that cannot be sent, an answer that is too large, a credential that has tried | handed back | handed back |
-/// | an error that [was never sent](Error::never_sent): no connection, a stream refused, no turn in a queue, no credential | again | again |
+/// | an error that [would be the same again](Error::is_lasting): a request that cannot be sent, an unknown CA, a proxy that refuses, an answer that is too large, a credential that has tried | handed back | handed back |
+/// | an error that [was never sent](Error::never_sent): no connection, no free stream, a stream refused, HTTP/1.1 demanded, no turn in a queue | again | again |
 /// | 425, 429: the server refused it | again | again |
 /// | 401 | once, with another token | once, with another token |
 /// | 408, any 5xx | again | handed back: it may have taken effect |

@@ -69,9 +69,12 @@ async fn serve(stream: DuplexStream) {
     }
 }
 
+/// The paths of connections, in their order: true for one that is dead.
+type Paths = Arc<Mutex<Vec<Arc<AtomicBool>>>>;
+
 /// A wire over such streams, the paths of its connections in their order, and how many there were.
-fn wire(clock: &ManualClock) -> (HyperTransport, Arc<Mutex<Vec<Arc<AtomicBool>>>>, Arc<AtomicUsize>) {
-    let (paths, dialled) = (Arc::<Mutex<Vec<Arc<AtomicBool>>>>::default(), Arc::<AtomicUsize>::default());
+fn wire(clock: &ManualClock) -> (HyperTransport, Paths, Arc<AtomicUsize>) {
+    let (paths, dialled) = (Paths::default(), Arc::<AtomicUsize>::default());
     let (made, count) = (Arc::clone(&paths), Arc::clone(&dialled));
     let network = move |_: &Uri| -> Dialing {
         let (ours, theirs) = tokio::io::duplex(64 << 10);

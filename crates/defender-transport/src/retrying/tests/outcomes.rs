@@ -32,6 +32,10 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
     ("no credential",                          Fails(|| Error::new(ErrorKind::Credential)),                      Again, Again),
     ("no credential, and it has tried",        Fails(|| Error::new(ErrorKind::Credential).lasting()),            Back,  Back),
     ("a request that cannot be sent",          Fails(|| Error::new(ErrorKind::Request)),                         Back,  Back),
+    ("an unknown CA, a wrong proxy password",  Fails(|| Error::new(ErrorKind::Connect).lasting()),               Back,  Back),
+    ("a client certificate that is refused",   Fails(|| Error::new(ErrorKind::Interrupted).lasting()),           Back,  Back),
+    ("HTTP_1_1_REQUIRED",                      Fails(|| Error::new(ErrorKind::Interrupted).before_sending()),    Again, Again),
+    ("no free stream in time",                 Fails(|| Error::new(ErrorKind::Connect).for_being_late()),        Again, Again),
     // The server refused it.
     ("429",                                    Status(429),                                                      Again, Again),
     ("425",                                    Status(425),                                                      Again, Again),
