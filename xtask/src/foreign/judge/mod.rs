@@ -252,13 +252,14 @@ fn lost(verdict: &mut Verdict, met: &Met<'_>, arrived: &[&Arrival]) {
     verdict.lost += 1;
     let recovered = report.claim == Claim::Recovered(record.id.clone());
     let failed = met.failed_line(record);
-    if met.echoed(record) && met.readable(record) && met.shown_in_grace(record) {
+    let readable = recovered || met.readable(record);
+    if met.echoed(record) && readable && met.shown_in_grace(record) {
         verdict.echoed.0 += 1;
         verdict.echoed.1 += u64::from(recovered);
     }
     let states = met.comment(record) == Match::Same;
     let alone = met.neighbor(record).is_none() && !met.taken_by_another(record);
-    if met.readable(record) && states && alone && met.shown_in_grace(record) {
+    if readable && states && alone && met.shown_in_grace(record) {
         verdict.eligible.0 += 1;
         verdict.eligible.1 += u64::from(recovered);
     }

@@ -151,7 +151,7 @@ impl Met<'_> {
     }
 
     fn slipped(&self, record: &Record) -> bool {
-        record.slipped.is_some_and(|at| at >= self.report.claimed - LAST_LIST)
+        record.slips.iter().any(|&at| at >= self.report.claimed - LAST_LIST && at <= self.report.claimed)
     }
 
     /// Whether the service echoed the id that the client generated.

@@ -257,9 +257,11 @@ fn unrecovered_record_names_its_line() {
     };
     let (none, eligible, holds) = line(&|_| {});
     assert_eq!((none, eligible, holds), ("no line of the rule failed", 1, false));
+    let (later, eligible, _) = line(&|record| record.slips = vec![at(1_100), at(1_300)]);
+    assert_eq!((later, eligible), ("no line of the rule failed", 1), "the last list showed it whole");
     for (start, change) in [
         ("its row", &(|record: &mut Record| record.shown.broken = Some(Broken::Date)) as &dyn Fn(&mut Record)),
-        ("its row could not", &|record| record.slipped = Some(at(1_190))),
+        ("its row could not", &|record| record.slips = vec![at(1_190)]),
         ("window: it took effect late", &|record| record.visible[1] = at(1_125)),
         ("comment: the record states another", &|record| record.shown.comment = Some("Case 1&amp;".to_owned())),
         ("comment: the record does not", &|record| record.shown.comment = None),

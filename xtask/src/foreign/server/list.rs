@@ -116,7 +116,7 @@ impl Tenant {
         let all = rows.len();
         for number in slipped {
             if let Some(record) = self.records.get_mut(number) {
-                record.slipped = Some(now);
+                record.slips.push(now);
             }
         }
         let left = query.top.map(|top| top - size.min(top));

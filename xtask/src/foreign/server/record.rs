@@ -88,8 +88,8 @@ pub(crate) struct Record {
     pub(crate) ends: Timestamp,
     pub(crate) end: &'static str,
     pub(crate) cancelled: Option<(Timestamp, String)>,
-    /// When a list last showed it broken or with fields that are null, though it is not so each time.
-    pub(crate) slipped: Option<Timestamp>,
+    /// When lists showed it broken or with fields that are null, though it is not so each time.
+    pub(crate) slips: Vec<Timestamp>,
     pub(crate) shown: Shown,
 }
 
@@ -178,7 +178,7 @@ impl Record {
             ends,
             end,
             cancelled: None,
-            slipped: None,
+            slips: Vec::new(),
             shown,
         }
     }
