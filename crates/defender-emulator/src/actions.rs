@@ -82,6 +82,17 @@ impl Actions {
         self.all.push(action);
     }
 
+    /// Adds these, each where its date belongs.
+    pub(crate) fn extend(&mut self, more: Vec<MachineAction>, elapsed: Duration) {
+        let mut all = std::mem::take(self).all;
+        all.extend(more);
+        all.sort_by_key(|action| action.created);
+        for action in all {
+            self.insert(action);
+        }
+        self.settle(elapsed);
+    }
+
     /// Notes what has ended by `elapsed`.
     pub(crate) fn settle(&mut self, elapsed: Duration) {
         while let Some(&(ends, number)) = self.due.first()

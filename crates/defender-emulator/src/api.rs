@@ -48,8 +48,9 @@ pub(crate) async fn answer(service: Arc<Service>, request: Request<Body>) -> Res
     }
     let route = route(request.method(), request.uri().path());
     let operation = if let Route::Call(call) = &route { Some(call.operation) } else { None };
-    let fault = service.faults.of_request(operation);
-    let noted = service.settings.log.as_ref().map(|log| (log, Noted::of(&request)));
+    let fault = service.faults.of_request(operation, || machine(&service, &route));
+    let (log, keeps) = (service.settings.log.as_ref(), service.settings.is_told);
+    let noted = (log.is_some() || keeps).then(|| Noted::of(&request));
     let mut response = if is_api(request.uri().path()) {
         api(&service, route, request, fault).await
     } else if let Some(instead) = fault.and_then(|fault| instead_of_a_token(&service, operation, fault)) {
@@ -58,14 +59,28 @@ pub(crate) async fn answer(service: Arc<Service>, request: Request<Body>) -> Res
         let response = beside_the_api(&service, route, request).await;
         spoilt(&service, response, fault).await
     };
-    if let Some((log, noted)) = noted {
+    if let Some(noted) = noted {
         let status = (!is_lost(&response)).then(|| response.status());
-        log.write(&noted.line(service.clock.now(), operation, status, fault));
+        let line = noted.line(service.clock.now(), operation, status, fault);
+        if let Some(log) = log {
+            log.write(&line);
+        }
+        if keeps {
+            service.requests.add(serde_json::to_value(&line).unwrap_or_default());
+        }
     }
     if let Some(date) = service.next_date() {
         response.headers_mut().insert(DATE, date);
     }
     response
+}
+
+/// The machine that a request is about: itself, or an action of its.
+fn machine(service: &Service, route: &Route) -> Option<Arc<str>> {
+    let Route::Call(call) = route else { return None };
+    let world = service.world();
+    let action = world.actions.get(&call.id).map(|action| Arc::clone(&action.machine_id));
+    action.or_else(|| world.machines.find_by_id_or_name(&call.id).map(|machine| Arc::clone(&machine.id)))
 }
 
 fn instead_of_a_token(service: &Service, operation: Option<Operation>, fault: Fault) -> Option<Response> {

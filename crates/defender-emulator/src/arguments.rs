@@ -1,6 +1,7 @@
 //! What the program is told.
 
 mod help;
+mod sign_in;
 mod written;
 
 use std::{
@@ -9,11 +10,12 @@ use std::{
 };
 
 use defender_emulator::{
-    AssertionUse, Emulator, EmulatorBuilder, HttpOffer, InOperator, Investigations, Quotas, RetryAfterForm, State,
+    Emulator, EmulatorBuilder, HttpOffer, InOperator, Investigations, Quotas, RetryAfterForm, State,
 };
 use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) use self::help::HELP;
+use self::sign_in::{SIGN_IN, signed_in};
 use self::written::{WRITTEN, choice, word, written};
 
 /// What the command line asks for.
@@ -90,11 +92,10 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 log = Some(PathBuf::from(arguments.value()?));
                 builder
             }
-            Arg::Long("audience") => builder.audience(arguments.value()?.string()?),
-            Arg::Long("redirect-uri") => builder.redirect_uri(arguments.value()?.string()?),
-            Arg::Long("assertion-leeway") => builder.assertion_leeway(seconds(&mut arguments)?),
-            Arg::Long("assertion-use") => builder
-                .assertion_use(word(&mut arguments, &[("many", AssertionUse::Many), ("once", AssertionUse::Once)])?),
+            Arg::Long(name) if SIGN_IN.contains(&name) => {
+                let name = name.to_owned();
+                signed_in(builder, &name, &mut arguments)?
+            }
             Arg::Long("http") => builder.http(offer(&mut arguments)?),
             Arg::Long("stop-with-stdin") => {
                 stop_with_stdin = true;
@@ -110,7 +111,6 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                     ("absent", RetryAfterForm::Absent),
                 ],
             )?),
-            Arg::Long("token-lifetime") => builder.token_lifetime(seconds(&mut arguments)?),
             Arg::Long("link-lifetime") => builder.link_lifetime(seconds(&mut arguments)?),
             Arg::Long("investigations") => builder.investigations(word(
                 &mut arguments,
@@ -135,8 +135,6 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("quotas") => {
                 builder.quotas(word(&mut arguments, &[("enforced", Quotas::Enforced), ("off", Quotas::Off)])?)
             }
-            Arg::Long("without-role") => builder.without_role(arguments.value()?.string()?),
-            Arg::Long("application-name") => builder.application_name(arguments.value()?.string()?),
             Arg::Long(name) if WRITTEN.contains(&name) => {
                 let name = name.to_owned();
                 written(builder, &name, &mut arguments)?

@@ -2,6 +2,10 @@
 //!
 //! It is not the service's, so that no fault and no quota touches it, and the ledger and the log do not know of it.
 
+mod answers;
+mod orders;
+mod trust;
+
 use std::time::Duration;
 
 use axum::{
@@ -13,11 +17,13 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    Outcome, behaviors::BehaviorOrder, fault_order::FaultOrder, ledger::Effect, ledger::Entry, odata::pairs,
-    request_body::is_json, service::Service,
+    State,
+    behaviors::BehaviorOrder,
+    request_body::{BYTE_ORDER_MARK, is_json},
+    service::Service,
 };
 
-const LARGEST_BODY: usize = 1 << 20;
+const LARGEST_BODY: usize = 16 << 20;
 
 /// What is wrong with an order.
 struct Refused(StatusCode, String);
@@ -34,34 +40,83 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Respons
     let (head, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
     let segments: Vec<&str> = head.uri.path().split('/').skip(2).collect();
-    let told = match (&head.method, segments.as_slice()) {
+    let told = match head.method {
         // A page in a browser cannot send this type unasked, and so cannot tell the emulator anything.
-        (&Method::POST, _) if !is_json(&head.headers) => {
+        Method::POST if !is_json(&head.headers) => {
             Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned()))
         }
-        (&Method::GET, ["ledger"]) => Ok(ledger(service, head.uri.query().unwrap_or_default())),
-        (&Method::POST, ["faults"]) => read::<FaultOrder>(&body).and_then(|order| fault(service, &order)),
-        (&Method::DELETE, ["faults"]) => {
-            service.faults.stop();
-            Ok((StatusCode::OK, json!({})))
-        }
-        (&Method::POST, ["behaviors"]) => read(&body).and_then(|order| behave(service, &order)),
-        (&Method::DELETE, ["behaviors"]) => {
-            service.behave(service.settings.behaviors);
-            Ok((StatusCode::OK, json!({})))
-        }
-        (&Method::POST, ["outcomes"]) => read(&body).and_then(|order| outcome(service, order)),
-        (&Method::GET, ["machines", id]) => machine(service, id),
-        (&Method::POST, ["machines", id]) => read(&body).and_then(|order: Presence| presence(service, id, &order)),
-        (&Method::GET, ["clock"]) => Ok(clock(service)),
-        (&Method::POST, ["clock"]) => read(&body).and_then(|order: Advance| advance(service, &order)),
-        _ => Err(Refused(StatusCode::NOT_FOUND, format!("there is no {} {}", head.method, head.uri.path()))),
+        Method::GET => asked(service, &segments, head.uri.query().unwrap_or_default()),
+        Method::POST => ordered(service, &segments, &body),
+        Method::DELETE => forgotten(service, &segments),
+        _ => Err(nowhere()),
     };
+    let told = told.map_err(|refused| {
+        if refused.0 == StatusCode::NOT_FOUND && refused.1.is_empty() {
+            Refused(StatusCode::NOT_FOUND, format!("there is no {} {}", head.method, head.uri.path()))
+        } else {
+            refused
+        }
+    });
     let (status, body) = told.unwrap_or_else(|Refused(status, why)| (status, json!({ "error": why })));
     (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
+/// There is no such path; who answers knows which.
+fn nowhere() -> Refused {
+    Refused(StatusCode::NOT_FOUND, String::new())
+}
+
+fn asked(service: &Service, segments: &[&str], query: &str) -> Told {
+    match segments {
+        ["health"] => Ok(answers::health(service)),
+        ["ledger"] => Ok(answers::ledger(service, query)),
+        ["log"] => Ok(answers::log(service, query)),
+        ["faults"] => Ok((StatusCode::OK, json!({ "faults": service.faults.armed() }))),
+        ["machines", id] => machine(service, id),
+        ["clock"] => Ok(clock(service)),
+        ["userToken"] => trust::user_token(service),
+        _ => Err(nowhere()),
+    }
+}
+
+fn ordered(service: &Service, segments: &[&str], body: &[u8]) -> Told {
+    match segments {
+        ["reset"] => {
+            service.reset();
+            Ok(done())
+        }
+        ["state"] => seed(service, body),
+        ["faults"] => orders::fault(service, &read(body)?),
+        ["behaviors"] => behave(service, &read(body)?),
+        ["outcomes"] => orders::outcome(service, read(body)?),
+        ["machines", id] => presence(service, id, &read(body)?),
+        ["clock"] => advance(service, &read(body)?),
+        ["certificates"] => trust::certificate(service, &read(body)?),
+        ["federations"] => trust::federation(service, read(body)?),
+        ["deviceCodes"] => trust::device_code(service, &read(body)?),
+        _ => Err(nowhere()),
+    }
+}
+
+fn forgotten(service: &Service, segments: &[&str]) -> Told {
+    match segments {
+        ["faults"] => service.faults.stop(),
+        ["behaviors"] => service.behave(service.settings.behaviors),
+        ["outcomes"] => service.outcomes.clear(),
+        ["ledger"] => service.ledger.clear(),
+        ["log"] => service.requests.clear(),
+        ["signIns"] => service.grants.revoke(),
+        _ => return Err(nowhere()),
+    }
+    Ok(done())
+}
+
+fn done() -> (StatusCode, Value) {
+    (StatusCode::OK, json!({}))
+}
+
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
 }
 
@@ -69,95 +124,22 @@ fn bad(why: impl Into<String>) -> Refused {
     Refused(StatusCode::BAD_REQUEST, why.into())
 }
 
-fn ledger(service: &Service, query: &str) -> (StatusCode, Value) {
-    let from = pairs(query).find(|(name, _)| name == "from").and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
-    let entries: Vec<_> = service.ledger.entries_from(from).iter().map(Entry::to_json).collect();
-    let next = from.saturating_add(entries.len());
-    (StatusCode::OK, json!({ "entries": entries, "next": next }))
-}
-
-impl Entry {
-    fn to_json(&self) -> Value {
-        let (kind, action) = match &self.effect {
-            Effect::None => ("None", None),
-            Effect::Created(id) => ("Created", Some(id)),
-            Effect::Joined(id) => ("Joined", Some(id)),
-            Effect::Cancelled(id) => ("Cancelled", Some(id)),
-            Effect::Changed => ("Changed", None),
-        };
-        json!({
-            "method": self.method,
-            "path": self.path,
-            "authorizationPresent": self.authorization_present,
-            "contentType": self.content_type,
-            "userAgent": self.user_agent,
-            "clientRequestId": self.client_request_id,
-            "body": self.body,
-            "status": self.status,
-            "effect": kind,
-            "actionId": action,
-        })
-    }
-}
-
-fn fault(service: &Service, order: &FaultOrder) -> Told {
-    let (fault, operation) = order.read().map_err(bad)?;
-    let rule = service.faults.add(fault);
-    let rule = if let Some(operation) = operation { rule.on(operation) } else { rule };
-    if let Some(times) = order.times {
-        rule.times(times);
-    }
+/// More machines, actions and files.
+fn seed(service: &Service, body: &[u8]) -> Told {
+    let text = std::str::from_utf8(body).map_err(|_| bad("the state is JSON in UTF-8"))?;
+    State::read(text).and_then(|state| service.add(&state)).map_err(bad)?;
     Ok((StatusCode::CREATED, json!({})))
 }
 
 fn behave(service: &Service, order: &BehaviorOrder) -> Told {
     service.behave(order.applied(service.behaviors()).map_err(bad)?);
-    Ok((StatusCode::OK, json!({})))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct OutcomeOrder {
-    outcome: String,
-    #[serde(rename = "errorHResult")]
-    error_hresult: Option<i32>,
-    machine_id: Option<String>,
-    #[serde(rename = "type")]
-    word: Option<String>,
-    times: Option<u32>,
-}
-
-fn outcome(service: &Service, order: OutcomeOrder) -> Told {
-    let outcome = match order.outcome.as_str() {
-        "Succeeded" => Outcome::Succeeded,
-        "Failed" => Outcome::Failed { error_hresult: order.error_hresult.unwrap_or(-1) },
-        "TimeOut" => Outcome::TimedOut,
-        "Cancelled" => Outcome::Cancelled,
-        other => return Err(bad(format!("outcome is Succeeded, Failed, TimeOut or Cancelled, and not {other}"))),
-    };
-    let mut rule = service.outcomes.add(outcome);
-    if let Some(id) = order.machine_id {
-        rule = rule.on_machine(id);
-    }
-    if let Some(word) = order.word {
-        rule = rule.of_type(word);
-    }
-    if let Some(times) = order.times {
-        rule.times(times);
-    }
-    Ok((StatusCode::CREATED, json!({})))
+    Ok(done())
 }
 
 fn machine(service: &Service, id: &str) -> Told {
-    let state = service.machine_state(id);
+    let state = answers::machine(service, id);
     let state = state.ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no machine {id}")))?;
-    let body = json!({
-        "restricted": state.restricted,
-        "isolation": state.isolation,
-        "onboarded": state.onboarded,
-        "online": state.online,
-    });
-    Ok((StatusCode::OK, body))
+    Ok((StatusCode::OK, state))
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use crate::{
     error_code::ErrorCode,
@@ -16,6 +17,7 @@ use crate::{
 pub(crate) struct FaultOrder {
     fault: String,
     on: Option<String>,
+    pub(crate) machine_id: Option<String>,
     pub(crate) times: Option<u32>,
     status: Option<u16>,
     code: Option<String>,
@@ -98,6 +100,36 @@ impl FaultOrder {
     }
 }
 
+impl Fault {
+    /// The fault as it is told.
+    pub(crate) fn to_json(self) -> Map<String, Value> {
+        let debug = format!("{self:?}");
+        let name = debug.split('(').next().unwrap_or_default();
+        let when = |when: RetryAfter| match when {
+            RetryAfter::Absent => Value::Null,
+            RetryAfter::Seconds(seconds) => seconds.into(),
+            RetryAfter::Date(seconds) => json!({ "date": seconds }),
+        };
+        let more = match self {
+            Self::Status(status, retry_after) | Self::StatusAfterEffect(status, retry_after) => {
+                vec![("status", status.into()), ("retryAfter", when(retry_after))]
+            }
+            Self::TooManyRequests(retry_after) => vec![("retryAfter", when(retry_after))],
+            Self::Empty(status) | Self::BlockPage(status) | Self::BlockPageAfterEffect(status) => {
+                vec![("status", status.into())]
+            }
+            Self::Code(code) => vec![("code", code.as_str().into())],
+            Self::SignIn(number) => vec![("number", number.into())],
+            Self::SlowBytes(each) => {
+                vec![("milliseconds", u64::try_from(each.as_millis()).unwrap_or(u64::MAX).into())]
+            }
+            _ => Vec::new(),
+        };
+        let all = [("fault", Value::from(name))].into_iter().chain(more);
+        all.filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,6 +159,7 @@ mod tests {
                 _ => more.to_owned(),
             };
             assert_eq!(read(&format!(r#"{{"fault":"{name}"{more}}}"#)), Ok((fault, None)), "{debug}");
+            assert_eq!(read(&Value::Object(fault.to_json()).to_string()), Ok((fault, None)), "{debug}");
         }
     }
 

@@ -5,6 +5,8 @@ mod block_page;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
+
 pub(crate) use self::{
     altered::altered,
     block_page::{block_page, gateway_not_found},
@@ -15,14 +17,16 @@ use crate::{dice::Dice, fault::Fault, operation::Operation};
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     rules: Mutex<Vec<Arc<Mutex<Rule>>>>,
-    /// What happens to how many in 1.
-    chaos: Option<Mutex<(Dice, f64)>>,
+    /// A seed, and what happens to how many in 1.
+    chaos: Option<(u64, f64)>,
+    dice: Option<Mutex<Dice>>,
 }
 
 #[derive(Debug)]
 struct Rule {
     fault: Fault,
     operation: Option<Operation>,
+    machine: Option<String>,
     left: Option<u32>,
 }
 
@@ -35,19 +39,27 @@ pub struct FaultRule(Arc<Mutex<Rule>>);
 impl Faults {
     /// With faults by chance, if a seed and a rate are given.
     pub(crate) fn new(chaos: Option<(u64, f64)>) -> Self {
-        Self { chaos: chaos.map(|(seed, rate)| Mutex::new((Dice::new(seed), rate))), ..Self::default() }
+        let dice = chaos.map(|(seed, _)| Mutex::new(Dice::new(seed)));
+        Self { rules: Mutex::default(), chaos, dice }
     }
 
     pub(crate) fn add(&self, fault: Fault) -> FaultRule {
-        let rule = Arc::new(Mutex::new(Rule { fault, operation: None, left: None }));
+        let rule = Arc::new(Mutex::new(Rule { fault, operation: None, machine: None, left: None }));
         locked(&self.rules).push(Arc::clone(&rule));
         FaultRule(rule)
     }
 
-    /// What goes wrong with this request: the first that was told of it and is not used up, or else chance.
-    pub(crate) fn of_request(&self, operation: Option<Operation>) -> Option<Fault> {
+    /// What goes wrong with this request: the first that was told of it and is not used up, or else chance. `machine` says which
+    /// machine the request is about, and is asked only where a fault is of one.
+    pub(crate) fn of_request(
+        &self,
+        operation: Option<Operation>,
+        machine: impl Fn() -> Option<Arc<str>>,
+    ) -> Option<Fault> {
         let fits = |rule: &Rule| {
-            !rule.fault.is_of_connections() && rule.operation.is_none_or(|wanted| Some(wanted) == operation)
+            !rule.fault.is_of_connections()
+                && rule.operation.is_none_or(|wanted| Some(wanted) == operation)
+                && rule.machine.as_deref().is_none_or(|wanted| machine().as_deref() == Some(wanted))
         };
         self.told(fits).or_else(|| self.by_chance(Fault::OF_REQUESTS, operation, 1.0))
     }
@@ -67,14 +79,36 @@ impl Faults {
         told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, operation, 0.1))
     }
 
+    /// What was told and is not used up, in its order.
+    pub(crate) fn armed(&self) -> Vec<Value> {
+        let rules = locked(&self.rules);
+        let rules = rules.iter().map(|rule| locked(rule));
+        let armed = rules.filter(|rule| rule.left != Some(0)).map(|rule| {
+            let mut order = rule.fault.to_json();
+            order.insert("on".to_owned(), rule.operation.map(|operation| format!("{operation:?}")).into());
+            order.insert("machineId".to_owned(), rule.machine.clone().into());
+            order.insert("times".to_owned(), rule.left.into());
+            order.into_iter().filter(|(_, value)| !value.is_null()).collect()
+        });
+        armed.collect()
+    }
+
+    /// As at the start: nothing told, and chance from its seed again.
+    pub(crate) fn reset(&self) {
+        self.stop();
+        if let (Some(dice), Some((seed, _))) = (&self.dice, self.chaos) {
+            *locked(dice) = Dice::new(seed);
+        }
+    }
+
     /// No more of what was told; chance stays.
     pub(crate) fn stop(&self) {
         locked(&self.rules).clear();
     }
 
     fn by_chance(&self, faults: &[Fault], operation: Option<Operation>, share: f64) -> Option<Fault> {
-        let (dice, rate) = &mut *locked(self.chaos.as_ref()?);
-        if !dice.happens(*rate * share) {
+        let (mut dice, (_, rate)) = (locked(self.dice.as_ref()?), self.chaos?);
+        if !dice.happens(rate * share) {
             return None;
         }
         let drawn = || faults.iter().filter(|fault| fault.is_drawn_for(operation));
@@ -103,6 +137,12 @@ impl FaultRule {
         self
     }
 
+    /// Only with requests about the machine of this id: about itself, or an action of its. Lists are about none.
+    pub fn on_machine(self, id: impl Into<String>) -> Self {
+        locked(&self.0).machine = Some(id.into());
+        self
+    }
+
     /// Only so many times.
     pub fn times(self, times: u32) -> Self {
         locked(&self.0).left = Some(times);
@@ -128,7 +168,7 @@ mod tests {
         let faults = Faults::default();
         faults.add(Fault::Html502).on(Operation::Isolate).times(2);
         let last = faults.add(Fault::Hang);
-        let next = |operation| faults.of_request(Some(operation));
+        let next = |operation| faults.of_request(Some(operation), || None);
         assert_eq!(next(Operation::GetAction), Some(Fault::Hang));
         assert_eq!(next(Operation::Isolate), Some(Fault::Html502));
         assert_eq!(next(Operation::Isolate), Some(Fault::Html502));
@@ -141,7 +181,7 @@ mod tests {
     fn connections_and_requests_do_not_take_each_others() {
         let faults = Faults::default();
         faults.add(Fault::RefuseConnection).times(1);
-        assert_eq!(faults.of_request(None), None);
+        assert_eq!(faults.of_request(None, || None), None);
         assert_eq!(faults.of_connection(), Some(Fault::RefuseConnection));
         assert_eq!(faults.of_connection(), None);
     }
@@ -149,8 +189,9 @@ mod tests {
     #[test]
     fn chance_draws_what_fits_the_operation() {
         let faults = Faults::new(Some((3, 1.0)));
-        let drawn =
-            |operation| -> Vec<Fault> { (0..2_000).filter_map(|_| faults.of_request(Some(operation))).collect() };
+        let drawn = |operation| -> Vec<Fault> {
+            (0..2_000).filter_map(|_| faults.of_request(Some(operation), || None)).collect()
+        };
         let (lists, posts, files) =
             (drawn(Operation::ListActions), drawn(Operation::Isolate), drawn(Operation::DownloadBlob));
         assert!(lists.contains(&Fault::CircularLinks) && lists.contains(&Fault::BlockPage(200)));
@@ -163,7 +204,7 @@ mod tests {
     fn chance_keeps_its_rate_and_its_seed() {
         let draw = |seed| {
             let faults = Faults::new(Some((seed, 0.5)));
-            (0..200).map(|_| faults.of_request(None)).collect::<Vec<_>>()
+            (0..200).map(|_| faults.of_request(None, || None)).collect::<Vec<_>>()
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));

@@ -28,6 +28,11 @@ impl HandClock {
         Self(Arc::new(Mutex::new(Hands { start, elapsed: Duration::ZERO, sleepers: Vec::new() })))
     }
 
+    /// Turns it back to where it began. Who sleeps goes on sleeping.
+    pub(crate) fn reset(&self) {
+        self.hands().elapsed = Duration::ZERO;
+    }
+
     /// Moves it on.
     pub(crate) fn advance(&self, by: Duration) {
         let mut hands = self.hands();

@@ -82,6 +82,10 @@ impl Ledger {
         self.locked().get(place..).unwrap_or_default().to_vec()
     }
 
+    pub(crate) fn clear(&self) {
+        self.locked().clear();
+    }
+
     /// Writes down what has come, and gives the place at which its outcome goes.
     pub(crate) fn open(&self, entry: Entry) -> usize {
         let mut entries = self.locked();

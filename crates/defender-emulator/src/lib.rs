@@ -54,6 +54,7 @@ mod plan;
 mod problem;
 mod quota;
 mod request_body;
+mod request_log;
 mod route;
 mod server;
 mod service;

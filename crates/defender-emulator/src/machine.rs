@@ -74,7 +74,7 @@ impl Machines {
         machines
     }
 
-    fn add(&mut self, record: Record, now: Timestamp) {
+    pub(crate) fn add(&mut self, record: Record, now: Timestamp) {
         let machine = Machine {
             id: Arc::from(record.id.as_str()),
             computer_dns_name: Arc::from(record.computer_dns_name.as_deref().unwrap_or_default()),

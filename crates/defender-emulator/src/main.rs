@@ -50,6 +50,9 @@ async fn serve(how: Serve) -> Result<(), String> {
         "client_id": emulator.client_id(),
         "application_name": emulator.application_name(),
         "client_secret": emulator.client_secret(),
+        "imds_endpoint": emulator.imds_endpoint(),
+        "identity_endpoint": emulator.identity_endpoint(),
+        "identity_header": emulator.identity_header(),
         "machine_ids": emulator.machine_ids(),
         "ca_file": ca_file.display().to_string(),
     });

@@ -29,6 +29,11 @@ impl Outcomes {
         OutcomeRule(rule)
     }
 
+    /// No more of what was told.
+    pub(crate) fn clear(&self) {
+        locked(&self.0).clear();
+    }
+
     /// The outcome of an action of this type on this machine: the first that was told and is not used up, if any.
     pub(crate) fn next(&self, machine: &str, word: &str) -> Option<Outcome> {
         for rule in locked(&self.0).iter() {

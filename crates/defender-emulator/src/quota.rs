@@ -38,6 +38,10 @@ pub enum RetryAfterForm {
 pub(crate) struct Meter(Mutex<HashMap<Operation, VecDeque<Duration>>>);
 
 impl Meter {
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Lets a call in that came at `elapsed`, or says how long it would be of no use to come again. What is refused does
     /// not count, which is inferred.
     pub(crate) fn admit(&self, operation: Operation, elapsed: Duration) -> Result<(), Duration> {

@@ -37,6 +37,7 @@ use crate::{
     outcomes::Outcomes,
     problem::Targets,
     quota::{Meter, Quotas, RetryAfterForm},
+    request_log::RequestLog,
     spelling::CreatedStatus,
     state::{Started, State},
 };
@@ -61,6 +62,7 @@ pub(crate) struct Service {
     pub(crate) faults: Faults,
     pub(crate) meter: Meter,
     pub(crate) ledger: Ledger,
+    pub(crate) requests: RequestLog,
     pub(crate) grants: crate::grants::Grants,
     ids: Ids,
     pub(crate) date: HttpDate,
@@ -169,14 +171,9 @@ pub(crate) struct World {
     pub(crate) investigations: u64,
 }
 
-impl Service {
-    pub(crate) fn new(
-        clock: Arc<dyn Clock>,
-        urls: Urls,
-        (ids, (identity, key)): (Ids, (Identity, TokenKey)),
-        roles: Vec<&'static str>,
-        settings: Settings,
-    ) -> Self {
+impl World {
+    /// As it is when the emulator starts.
+    fn at_start(settings: &Settings, identity: &Identity, clock: &dyn Clock) -> Self {
         let now = clock.now();
         let built_in = || match settings.machines {
             0 => Machines::default(),
@@ -197,8 +194,20 @@ impl Service {
         library.extend(settings.library.iter().map(|(name, content)| {
             (name.clone(), LibraryFile::new(content).by(identity.client_id.clone()).at(now, now))
         }));
+        Self { machines, actions: held, library, repeats: 0, investigations: 0 }
+    }
+}
+
+impl Service {
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        urls: Urls,
+        (ids, (identity, key)): (Ids, (Identity, TokenKey)),
+        roles: Vec<&'static str>,
+        settings: Settings,
+    ) -> Self {
+        let world = World::at_start(&settings, &identity, &*clock);
         let faults = Faults::new(settings.chaos);
-        let world = World { machines, actions: held, library, repeats: 0, investigations: 0 };
         Self {
             clock,
             base_url: urls.base,
@@ -211,6 +220,7 @@ impl Service {
             faults,
             meter: Meter::default(),
             ledger: Ledger::default(),
+            requests: RequestLog::default(),
             grants: crate::grants::Grants::default(),
             ids,
             date: HttpDate::default(),
@@ -219,6 +229,40 @@ impl Service {
             world: Mutex::new(world),
             settings,
         }
+    }
+
+    /// Everything as at the start, but for ids, keys and the port: the clock, if it is turned over HTTP, the machines, actions
+    /// and files, quotas, sign-ins and what was trusted, choices, faults, outcomes, ledger and log.
+    pub(crate) fn reset(&self) {
+        // The world first, so that no call sees the new time with the old actions.
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(hands) = &self.settings.hands {
+            hands.reset();
+        }
+        *world = World::at_start(&self.settings, &self.identity, &*self.clock);
+        drop(world);
+        self.faults.reset();
+        self.outcomes.clear();
+        self.meter.clear();
+        self.ledger.clear();
+        self.requests.clear();
+        self.grants.reset();
+        self.behave(self.settings.behaviors);
+        self.dated.store(0, Ordering::Relaxed);
+    }
+
+    /// Adds what a state tells to what there is; an error where the two do not fit, and then nothing is added.
+    pub(crate) fn add(&self, state: &State) -> Result<(), String> {
+        let mut world = self.world();
+        let started = Started { now: self.clock.now(), elapsed: self.clock.elapsed(), pace: self.settings.pace };
+        state.check_beside(&world, started.now)?;
+        for record in state.records() {
+            world.machines.add(record.clone(), started.now);
+        }
+        let actions = state.actions(&world.machines, &self.settings.application_name, started);
+        world.actions.extend(actions, started.elapsed);
+        world.library.extend(state.library(&self.identity.client_id, started.now));
+        Ok(())
     }
 
     /// The world as it now is, for one call alone.

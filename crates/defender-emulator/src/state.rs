@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::{
     Error,
@@ -14,6 +15,7 @@ use crate::{
     machine::Machines,
     machine_action::MachineAction,
     machine_record::{Record, time},
+    service::World,
     told_action::Action,
 };
 
@@ -84,7 +86,7 @@ impl State {
     /// It is no JSON, has a field that is not known or of another type, says the same id twice, or speaks of a machine that
     /// it does not tell; the message says where, such as `actions[1].machineId`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
-        Self::read(text).map_err(|why| Error::state("the state", &why))
+        Self::checked(text).map_err(|why| Error::state("the state", &why))
     }
 
     /// Reads it from a file.
@@ -96,10 +98,19 @@ impl State {
         let path = path.as_ref();
         let named = format!("the state file {}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| Error::state(&named, &error.to_string()))?;
-        Self::read(&text).map_err(|why| Error::state(&named, &why))
+        Self::checked(&text).map_err(|why| Error::state(&named, &why))
     }
 
-    fn read(text: &str) -> Result<Self, String> {
+    /// Reads what an emulator is to begin with.
+    fn checked(text: &str) -> Result<Self, String> {
+        let state = Self::read(text)?;
+        let built_in = MACHINES.iter().map(|(id, _)| *id).filter(|_| state.0.machines.is_none());
+        state.0.check(built_in.collect(), BTreeSet::new())?;
+        Ok(state)
+    }
+
+    /// Reads it, without a look at what it is put beside.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         // A list would be taken for the fields in their order.
         if text.trim_start().starts_with('[') {
             return Err("it is a list, and not an object".to_owned());
@@ -110,7 +121,6 @@ impl State {
             if place == "." { error.inner().to_string() } else { format!("{place}: {}", error.inner()) }
         })?;
         reader.end().map_err(|error| error.to_string())?;
-        file.check()?;
         Ok(Self(Arc::new(file)))
     }
 
@@ -126,6 +136,19 @@ impl State {
                 ),
             )),
         }
+    }
+
+    /// What is wrong with it beside what there is, if anything.
+    pub(crate) fn check_beside(&self, world: &World, now: Timestamp) -> Result<(), String> {
+        let machines = world.machines.all().iter().map(|machine| &*machine.id).collect();
+        let actions = (0..world.actions.len()).filter_map(|number| Some(world.actions.nth(number)?.id)).collect();
+        self.0.check(machines, actions)?;
+        self.check_at(now).map_err(|error| error.to_string())
+    }
+
+    /// The machines that are told.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.0.machines.iter().flatten()
     }
 
     /// The machines, if any are told.
@@ -151,8 +174,7 @@ impl State {
 
 impl File {
     /// What cannot be, though each row by itself could.
-    fn check(&self) -> Result<(), String> {
-        let mut known: BTreeSet<&str> = BTreeSet::new();
+    fn check<'a>(&'a self, mut known: BTreeSet<&'a str>, mut ids: BTreeSet<Uuid>) -> Result<(), String> {
         for (place, machine) in self.machines.iter().flatten().enumerate() {
             if machine.id.is_empty() {
                 return Err(format!("machines[{place}].id: a machine must have one"));
@@ -161,10 +183,6 @@ impl File {
                 return Err(format!("machines[{place}].id: {} is there twice", machine.id));
             }
         }
-        if self.machines.is_none() {
-            known.extend(MACHINES.iter().map(|(id, _)| *id));
-        }
-        let mut ids = BTreeSet::new();
         for (place, action) in self.actions.iter().enumerate() {
             if !known.contains(action.machine_id.as_str()) {
                 return Err(format!("actions[{place}].machineId: there is no machine {}", action.machine_id));

@@ -65,20 +65,28 @@ How its answers are written (each of the first six also takes seeded:NUMBER, to 
       --update-name WHAT      live (lastUpdateDateTimeUtc, the default) or documented (lastUpdateTimeUtc)
 
 Once it listens, it prints one line of JSON: base_url, authority, audience, tenant_id, client_id, application_name,
-client_secret, machine_ids and ca_file. It serves until SIGINT or SIGTERM.
+client_secret, imds_endpoint, identity_endpoint, identity_header, machine_ids and ca_file. It serves until SIGINT or SIGTERM.
 
 From another program, at base_url, without a token:
-      GET    /emulator/ledger?from=N    Every POST, PATCH and DELETE that came, and what it did
-      POST   /emulator/faults           {\"fault\": \"ResetAfterEffect\", \"on\": \"Isolate\", \"times\": 1}
-      DELETE /emulator/faults           No more faults but those by chance
+      GET    /emulator/health           Whether it is there, and its time
+      POST   /emulator/reset            Everything as at the start, but for ids, keys and the port
+      POST   /emulator/state            More machines, actions and library files, in the form of --state
+      GET    /emulator/ledger?from=N    Every POST, PATCH and DELETE that came, and what it did; DELETE empties it
+      GET    /emulator/log?from=N       Every request, GETs too; DELETE empties it
+      POST   /emulator/faults           {\"fault\": \"ResetAfterEffect\", \"on\": \"Isolate\", \"machineId\": \"..\", \"times\": 1}
+      GET    /emulator/faults           Those that are armed; DELETE: no more, but those by chance
       POST   /emulator/behaviors        {\"comments\": \"cut:64\", \"requestor\": \"app-id\"}; also particulars, externalIds, rows,
-                                        date, duplicates
-      DELETE /emulator/behaviors        As at the start
-      POST   /emulator/outcomes         {\"outcome\": \"Failed\", \"errorHResult\": -1, \"type\": \"Isolate\", \"times\": 1}
+                                        date, duplicates; DELETE: as at the start
+      POST   /emulator/outcomes         {\"outcome\": \"Failed\", \"errorHResult\": -1, \"type\": \"Isolate\", \"times\": 1}; DELETE: no more
       GET    /emulator/machines/{id}    What the actions have made of a machine
       POST   /emulator/machines/{id}    {\"online\": false}
       GET    /emulator/clock            Its time
       POST   /emulator/clock            {\"advanceSeconds\": 259200}, with --manual-clock
+      POST   /emulator/deviceCodes      {\"userCode\": \"..\", \"agrees\": true}
+      POST   /emulator/certificates     {\"certificate\": \"-----BEGIN CERTIFICATE-----..\"}
+      POST   /emulator/federations      {\"issuer\": \"..\", \"subject\": \"..\", \"publicKey\": \"-----BEGIN PUBLIC KEY-----..\"}
+      GET    /emulator/userToken        A user's token for the application itself, to be exchanged on the user's behalf
+      DELETE /emulator/signIns          Refresh tokens are of no use from now on
 
 Exit codes: 0 it was told to stop, 1 it could not start, 2 the command line was not understood.
 ";

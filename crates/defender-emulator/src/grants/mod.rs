@@ -29,7 +29,7 @@ use axum::{
 use http::{Method, Request, StatusCode, Uri, uri::Authority};
 
 pub use self::assertion::AssertionUse;
-pub(crate) use self::state::Grants;
+pub(crate) use self::state::{Certificate, Federation, Grants};
 use self::{form::Form, wanted::Version};
 use crate::service::Service;
 

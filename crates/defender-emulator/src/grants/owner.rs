@@ -14,7 +14,7 @@ impl Emulator {
             sha256: thumbprint(&digest::SHA256),
             public_key: public_key.to_vec(),
         };
-        self.service.grants.state().certificates.push(certificate);
+        self.service.grants.trust(certificate);
     }
 
     /// Gives the application a federated credential: tokens of `issuer` for `subject` and `audience`, signed as RS256 with the
@@ -28,13 +28,12 @@ impl Emulator {
         public_key: &[u8],
     ) {
         let (issuer, subject, audience) = (issuer.into(), subject.into(), audience.into());
-        let federation = Federation { issuer, subject, audience, public_key: public_key.to_vec() };
-        self.service.grants.state().federations.push(federation);
+        self.service.grants.federate(Federation { issuer, subject, audience, public_key: public_key.to_vec() });
     }
 
     /// Ends every sign-in so far, as an administrator does: the refresh tokens that were given are of no use.
     pub fn revoke_sign_ins(&self) {
-        self.service.grants.state().refresh_tokens.values_mut().for_each(|sign_in| sign_in.is_revoked = true);
+        self.service.grants.revoke();
     }
 
     /// Trusts this one token of another issuer for the application, whatever it says: shorter than
@@ -54,9 +53,7 @@ impl Emulator {
     /// Enters a device's code and signs in, or declines; says whether the code was there.
     #[expect(clippy::must_use_candidate, reason = "entering it is the point")]
     pub fn enter_device_code(&self, user_code: &str, agrees: bool) -> bool {
-        let mut state = self.service.grants.state();
-        let device = state.devices.values_mut().find(|device| device.user_code == user_code);
-        device.map(|device| device.decision = Some(agrees)).is_some()
+        self.service.grants.enter(user_code, agrees)
     }
 
     /// Where the metadata service of a virtual machine is, in the place of `http://169.254.169.254`: over plain http on the

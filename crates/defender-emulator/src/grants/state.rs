@@ -39,11 +39,11 @@ pub(super) struct State {
 }
 
 /// A federated credential of the application's.
-pub(super) struct Federation {
-    pub(super) issuer: String,
-    pub(super) subject: String,
-    pub(super) audience: String,
-    pub(super) public_key: Vec<u8>,
+pub(crate) struct Federation {
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) audience: String,
+    pub(crate) public_key: Vec<u8>,
 }
 
 /// What a refresh token stands for.
@@ -56,10 +56,10 @@ pub(super) struct SignIn {
 
 /// A certificate of the application's, by its two thumbprints.
 #[derive(Clone)]
-pub(super) struct Certificate {
-    pub(super) sha1: Vec<u8>,
-    pub(super) sha256: Vec<u8>,
-    pub(super) public_key: Vec<u8>,
+pub(crate) struct Certificate {
+    pub(crate) sha1: Vec<u8>,
+    pub(crate) sha256: Vec<u8>,
+    pub(crate) public_key: Vec<u8>,
 }
 
 /// A code that waits to be entered.
@@ -93,6 +93,33 @@ pub(super) enum Challenge {
 impl Grants {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uploads a certificate to the application.
+    pub(crate) fn trust(&self, certificate: Certificate) {
+        self.state().certificates.push(certificate);
+    }
+
+    /// Gives the application a federated credential.
+    pub(crate) fn federate(&self, federation: Federation) {
+        self.state().federations.push(federation);
+    }
+
+    /// Ends every sign-in so far.
+    pub(crate) fn revoke(&self) {
+        self.state().refresh_tokens.values_mut().for_each(|sign_in| sign_in.is_revoked = true);
+    }
+
+    /// Enters a device's code; says whether it was there.
+    pub(crate) fn enter(&self, user_code: &str, agrees: bool) -> bool {
+        let mut state = self.state();
+        let device = state.devices.values_mut().find(|device| device.user_code == user_code);
+        device.map(|device| device.decision = Some(agrees)).is_some()
+    }
+
+    /// As at the start: nothing begun, and nothing trusted.
+    pub(crate) fn reset(&self) {
+        *self.state() = State::default();
     }
 
     /// `None` where the system gives no random bytes.

@@ -4,6 +4,7 @@
 mod actions;
 mod agreement;
 mod control;
+mod control_state;
 mod corpus;
 mod driver;
 mod duplicates;

@@ -51,10 +51,12 @@ async fn it_prints_one_line_serves_and_ends_well_when_told() {
         let mut line = String::new();
         out.read_line(&mut line).await.unwrap();
         let said: serde_json::Value = serde_json::from_str(&line).unwrap();
-        for name in ["authority", "audience", "tenant_id", "client_id", "application_name", "client_secret"] {
+        for name in
+            ["authority", "audience", "tenant_id", "client_id", "application_name", "client_secret", "imds_endpoint"]
+        {
             assert!(!said[name].as_str().unwrap().is_empty(), "{name}");
         }
-        assert_eq!(said.as_object().unwrap().len(), 9);
+        assert_eq!(said.as_object().unwrap().len(), 12);
         assert_eq!(said["machine_ids"][0], "1e5bc9d7e413ddd7902c2932e418702b84d0cc07");
         assert_eq!(said["ca_file"], file.0.to_str().unwrap());
 

@@ -1,0 +1,36 @@
+//! The options of the sign-in.
+
+use defender_emulator::{AssertionUse, EmulatorBuilder};
+use lexopt::{Parser, ValueExt};
+
+use super::{seconds, word};
+
+/// Their names.
+pub(super) const SIGN_IN: [&str; 7] = [
+    "application-name",
+    "assertion-leeway",
+    "assertion-use",
+    "audience",
+    "redirect-uri",
+    "token-lifetime",
+    "without-role",
+];
+
+/// The builder with the one of this name.
+pub(super) fn signed_in(
+    builder: EmulatorBuilder,
+    name: &str,
+    arguments: &mut Parser,
+) -> Result<EmulatorBuilder, lexopt::Error> {
+    Ok(match name {
+        "application-name" => builder.application_name(arguments.value()?.string()?),
+        "assertion-leeway" => builder.assertion_leeway(seconds(arguments)?),
+        "assertion-use" => {
+            builder.assertion_use(word(arguments, &[("many", AssertionUse::Many), ("once", AssertionUse::Once)])?)
+        }
+        "audience" => builder.audience(arguments.value()?.string()?),
+        "redirect-uri" => builder.redirect_uri(arguments.value()?.string()?),
+        "token-lifetime" => builder.token_lifetime(seconds(arguments)?),
+        _ => builder.without_role(arguments.value()?.string()?),
+    })
+}
