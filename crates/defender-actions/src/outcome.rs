@@ -72,6 +72,12 @@ impl Sending {
         if is_readable { Comparison::of(&asked, &row.record) } else { Comparison::of_unreadable(&asked, &row.record) }
     }
 
+    /// Judges the record of a 2xx response, with the names in the token.
+    pub(crate) async fn accepted_by_name(&self, record: MachineAction) -> Result<Submitted, Error> {
+        let names = self.inner().names().await;
+        self.accepted(record, &names)
+    }
+
     /// Judges the record of a 2xx response.
     ///
     /// `names` are needed only where they could tell the requestor apart: see [`can_exclude`](crate::submit::reconcile::can_exclude).

@@ -90,7 +90,8 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     let expected = Arc::new(Expected { intent, rule });
     let sending = Sending { client: client.clone(), expected, asking: Arc::clone(&asking), first_attempt };
     let lost = Error::new(ErrorKind::OutcomeUnknown).context(what);
-    let outcome = sending.recover(lost, Search { window_end, until, before_resend: false }).await;
+    let search = Search { window_end, until, before_resend: false };
+    let outcome = Box::pin(sending.recover(lost, search)).await;
     if outcome.is_ok() {
         asking.settle();
     }

@@ -69,7 +69,7 @@ async fn peak(pages: usize) -> usize {
     let all = (0..LOST).map(|number| client.machine(number.to_string().parse().unwrap()).isolate("c").send());
     let outcomes = clock.run(join_all(all)).await;
     for outcome in outcomes {
-        assert_eq!(outcome.unwrap_or_else(|error| panic!("{error}")).origin(), Origin::Recovered);
+        assert_eq!(outcome.unwrap().origin(), Origin::Recovered);
     }
     assert_eq!(served.load(Ordering::Relaxed), pages);
     MEMORY.peak_usage().saturating_sub(before)

@@ -17,6 +17,7 @@ use super::server::{ANSWER, Anything, Server};
 
 /// A client with its pool. Clones share it.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "there are two of them in a run")]
 pub(super) enum Client {
     Ours(HyperTransport),
     /// hyper-util's client over hyper-rustls, as its documentation puts it together, with `TCP_NODELAY`.

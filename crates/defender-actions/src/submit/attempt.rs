@@ -18,7 +18,7 @@ use crate::{
     client::Inner,
     outcome::{Search, Sending},
     service_time::Moment,
-    submit::reconcile::can_exclude,
+    submit::reconcile::{Names, can_exclude},
     submitted::Expected,
     telling::Telling,
 };
@@ -106,11 +106,11 @@ impl Attempt {
             let error = match response {
                 Ok((record, took)) => {
                     attempts = attempts.saturating_add(took);
-                    let names = match record.requestor.as_deref() {
-                        Some(requestor) if can_exclude(requestor) => Box::pin(inner.names()).await,
-                        _ => Arc::default(),
+                    // The token is read only where its names could tell the requestor apart.
+                    break match record.requestor.as_deref() {
+                        Some(requestor) if can_exclude(requestor) => Box::pin(sending.accepted_by_name(record)).await,
+                        _ => sending.accepted(record, &Names::default()),
                     };
-                    break sending.accepted(record, &names);
                 }
                 Err(error) => error,
             };

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use defender_actions::{
-    DefenderClient, Error, ErrorKind, ExternalIds, Intent, Origin, Submitted, UnknownReason, transport::Clock,
+    BoxFuture, DefenderClient, Error, ErrorKind, ExternalIds, Intent, Origin, Submitted, UnknownReason,
+    transport::Clock,
 };
 use defender_emulator::{Duplicates, Fault, Operation, Quotas, RetryAfter};
 
@@ -113,8 +114,8 @@ async fn asked_earlier(world: &World, earlier: Earlier) {
     world.clock.advance(MINUTE * 10);
 }
 
-fn ask(world: &World, client: &DefenderClient) -> impl Future<Output = Result<Submitted, Error>> + Send + use<> {
-    client.machine(world.machine()).unrestrict_code_execution(COMMENT).send()
+fn ask(world: &World, client: &DefenderClient) -> BoxFuture<Result<Submitted, Error>> {
+    client.machine(world.machine()).unrestrict_code_execution(COMMENT).into_future()
 }
 
 #[tokio::test]

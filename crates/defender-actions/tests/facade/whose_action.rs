@@ -94,8 +94,11 @@ async fn intent_of_an_application_is_recovered() {
     assert_eq!(submitted.origin(), Origin::Recovered);
 }
 
+/// Change of a record before it is shown.
+type Spelling = fn(&mut Value);
+
 /// Members of the families of records that state less or otherwise than what was asked for, and are ours.
-fn ours() -> Vec<(&'static str, fn(&mut Value))> {
+fn ours() -> Vec<(&'static str, Spelling)> {
     vec![
         ("scope null", |record| record["scope"] = json!(null)),
         ("scope empty", |record| record["scope"] = json!("")),
@@ -178,7 +181,7 @@ async fn last_record_that_proves_nothing_is_not_ok() {
 }
 
 /// Members of the families of records that cannot be told to be ours, and may be.
-fn may_be_ours() -> Vec<(&'static str, fn(&mut Value))> {
+fn may_be_ours() -> Vec<(&'static str, Spelling)> {
     vec![
         ("row without an id", |record| drop(record.as_object_mut().unwrap().remove("id"))),
         ("row with an odd id", |record| record["id"] = json!("../a")),
@@ -379,7 +382,7 @@ async fn refusal_because_of_an_ended_action_is_not_joined() {
 #[tokio::test]
 async fn response_about_another_action_is_no_conflict() {
     for change in [
-        (|record: &mut Value| record["machineId"] = json!("m2")) as fn(&mut Value),
+        (|record: &mut Value| record["machineId"] = json!("m2")) as Spelling,
         |record| record["type"] = json!("Isolate"),
         |record| record["type"] = json!("Unisolate"),
         |record| record["status"] = json!("Succeeded"),
@@ -394,8 +397,8 @@ async fn response_about_another_action_is_no_conflict() {
 
 #[tokio::test]
 async fn wait_notices_another_machine_or_type() {
-    for change in [(|record: &mut Value| record["machineId"] = json!("m2")) as fn(&mut Value), |record| {
-        record["type"] = json!("Isolate")
+    for change in [(|record: &mut Value| record["machineId"] = json!("m2")) as Spelling, |record| {
+        record["type"] = json!("Isolate");
     }] {
         for by_id in [false, true] {
             let service = Service::new(Repeats::Taken).with_actions_that_take(Duration::from_secs(60));
@@ -417,7 +420,7 @@ async fn wait_notices_another_machine_or_type() {
 #[tokio::test]
 async fn cancel_takes_no_other_record() {
     for change in [
-        (|record: &mut Value| record["id"] = json!("other")) as fn(&mut Value),
+        (|record: &mut Value| record["id"] = json!("other")) as Spelling,
         |record| record["machineId"] = json!("m2"),
         |record| record["type"] = json!("Isolate"),
     ] {
