@@ -49,6 +49,12 @@ impl Log {
         lines.iter().filter_map(|(at, line)| Some((line.client_request_id.clone()?, *at))).collect()
     }
 
+    /// What went wrong with each request, by its id.
+    pub(crate) fn faults(&self) -> BTreeMap<String, String> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter_map(|(_, line)| line.client_request_id.clone().zip(line.fault.clone())).collect()
+    }
+
     /// What arrived of the clients.
     pub(crate) fn arrivals(&self, passages: &BTreeMap<String, Passage>) -> Vec<Arrival> {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,10 @@ use defender_actions::{
     model::{Action, LiveResponseCommand, MachineId, ScanType, Sha1, WithExternalId},
 };
 
-use super::plan::{Kind, Step};
+use super::{
+    evidence::OWN_ID,
+    plan::{Kind, Step},
+};
 
 /// An action that is about to be asked for.
 pub(crate) struct Asked {
@@ -44,6 +47,10 @@ fn with<A: Action + WithExternalId>(step: &Step, perform: Perform<A>) -> Result<
     let perform = if step.has_external_id { perform.external_id(step.external_id()) } else { perform };
     let perform = if step.resend_if_lost { perform.resend_if_lost() } else { perform };
     let perform = if step.ordered { perform.ordered() } else { perform };
+    let perform = match step.valid_for {
+        Some(valid_for) => perform.valid_for(valid_for),
+        None => perform,
+    };
     let perform = match step.timeout {
         Some(timeout) => perform.timeout(timeout),
         None => perform,
@@ -54,6 +61,6 @@ fn with<A: Action + WithExternalId>(step: &Step, perform: Perform<A>) -> Result<
 impl Step {
     /// Its own, which no other step has.
     fn external_id(&self) -> String {
-        format!("ticket-{}", self.number)
+        format!("{OWN_ID}{}", self.number)
     }
 }

@@ -59,12 +59,21 @@ async fn kill(world: Arc<World>, process: usize, after: Duration) {
         Ok(None) => return,
         Err(error) => return world.state().broken.push(format!("no new client: {error}")),
     };
+    let mut intents = Vec::new();
     for (tag, written) in journal {
-        if let Written::Intent(_) = written {
+        if let Written::Intent(intent) = &written {
             world.said(&tag, victim.number, false, Said::Nothing);
+            if world.tenant.recovers_together {
+                intents.push((tag, intent.clone()));
+                continue;
+            }
         }
         let flow = flow::resume(Arc::clone(&world), process, tag.clone(), by.clone(), written);
         world.spawner.spawn(Owner::Client(by.number), format!("{tag}, resumed"), flow);
+    }
+    if !intents.is_empty() {
+        let flow = flow::resume_together(Arc::clone(&world), process, by.clone(), intents);
+        world.spawner.spawn(Owner::Client(by.number), "all intents, resumed", flow);
     }
 }
 

@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// How the external ids begin that the drivers set themselves.
+pub(crate) const OWN_ID: &str = "ticket-";
+
 /// One request for an action. It keeps its tag when its future is dropped, its process killed, and its intent recovered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Submission {
@@ -24,6 +27,11 @@ pub(crate) struct Submission {
     pub(crate) resend_if_lost: bool,
     /// When it was written down, before anything was sent.
     pub(crate) written: Duration,
+    /// No attempt is sent after this.
+    pub(crate) latest: Duration,
+    /// Departure of its first attempt, if any left.
+    #[serde(default)]
+    pub(crate) departed: Option<Duration>,
 }
 
 /// How the client says that it knows of an action.
@@ -42,9 +50,10 @@ pub(crate) enum Said {
         origin: Origin,
         id: String,
     },
-    /// A wait ended well.
+    /// A wait ended well: that of a submission, which knows what was asked for, or one by a bare id.
     Succeeded {
         id: String,
+        of_submission: bool,
     },
     /// A wait ended with an action that did not succeed.
     Ended {
@@ -67,8 +76,14 @@ pub(crate) struct Trouble {
     pub(crate) never_sent: bool,
     /// It says that it is not known whether the action was taken, or that it was and its id is not known.
     pub(crate) unknown: bool,
+    /// Why it is not known, in the client's word.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
     pub(crate) action: Option<String>,
     pub(crate) candidates: Vec<String>,
+    /// It carries a row that cannot be read.
+    #[serde(default)]
+    pub(crate) has_row: bool,
 }
 
 /// What was said when, and by which client.
@@ -111,6 +126,12 @@ pub(crate) struct LedgerEntry {
     /// When the client let it go, where that was long before.
     #[serde(skip)]
     pub(crate) departed: Option<Duration>,
+    /// When the try ended for the client: with the head of a response, or given up.
+    #[serde(skip)]
+    pub(crate) ended: Option<Duration>,
+    /// What went wrong with it, in the emulator's words.
+    #[serde(skip)]
+    pub(crate) fault: Option<String>,
 }
 
 impl LedgerEntry {
@@ -129,8 +150,8 @@ impl LedgerEntry {
     }
 }
 
-/// An action as the emulator has it at the end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An action as the emulator has it at the end, when every row can be read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) id: String,
     pub(crate) machine: String,
@@ -138,6 +159,27 @@ pub(crate) struct Record {
     pub(crate) status: String,
     /// When it came into that state.
     pub(crate) updated: Duration,
+    /// What it shows of these, which need not be what was sent.
+    pub(crate) comment: Option<String>,
+    pub(crate) external_id: Option<String>,
+    /// It states its scope or file.
+    pub(crate) states: bool,
+}
+
+/// How the service writes: what the judge must know of it to say what a client can know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Writing {
+    /// For how long a new action is hidden from every read.
+    pub(crate) read_lag: Duration,
+    /// Error of the service's clock as `Date` tells it, or of the client's own where it does not, beside the skew that the
+    /// rules allow where it does.
+    pub(crate) clock_error: Duration,
+    /// Records state their particulars in the response to the POST already.
+    pub(crate) states_at_once: bool,
+    /// A record that ever states its particulars does so when it has ended and is this old.
+    pub(crate) states_after: Duration,
+    /// No row states its creation and a type that is known, so that only a generated id says whose it is.
+    pub(crate) hides_rows: bool,
 }
 
 /// A call that reached the emulator.
@@ -166,6 +208,7 @@ pub(crate) struct Evidence {
     pub(crate) arrivals: Vec<Arrival>,
     /// How long an answer was on its way at most: the client knows the service's clock from the dates of answers, and no better.
     pub(crate) lateness: Duration,
+    pub(crate) writing: Writing,
     /// One client was alone with the quota from the start to the end.
     pub(crate) alone: bool,
 }
@@ -181,6 +224,11 @@ impl Record {
             action_type: text("type")?,
             status: text("status")?,
             updated: since(start, updated.parse().ok()?),
+            comment: text("requestorComment"),
+            external_id: text("externalId").or_else(|| text("externalID")),
+            states: ["scope", "relatedFileInfo"]
+                .iter()
+                .any(|name| row.get(*name).is_some_and(|value| !value.is_null())),
         })
     }
 }
@@ -197,6 +245,11 @@ impl Submission {
 
     pub(crate) fn external_id(&self) -> Option<&str> {
         self.body.get("ExternalId").and_then(Value::as_str)
+    }
+
+    /// The external id that the client generated.
+    pub(crate) fn generated_id(&self) -> Option<&str> {
+        self.external_id().filter(|id| !id.starts_with(OWN_ID))
     }
 }
 
@@ -231,8 +284,10 @@ impl From<&Error> for Said {
             kind: format!("{:?}", error.kind()),
             never_sent: error.never_sent(),
             unknown: error.is_outcome_unknown() || error.kind() == ErrorKind::AnswerUnreadable,
+            reason: error.reason().map(|reason| format!("{reason:?}")),
             action: error.action_id().map(|id| id.as_str().to_owned()),
             candidates: error.candidates().iter().map(|action| action.id.as_str().to_owned()).collect(),
+            has_row: error.row().is_some(),
         })
     }
 }

@@ -25,6 +25,12 @@ pub(crate) struct Figures {
     /// In how many tenants some window of an hour was full.
     #[serde(default)]
     pub(crate) full_hours: u64,
+    /// Submissions that were sent a second time after a response was lost, as was asked for.
+    #[serde(default)]
+    pub(crate) resent: u64,
+    /// Claims and waits on what the client could not tell from its own, which the docs say is not promised.
+    #[serde(default)]
+    pub(crate) unpromised: u64,
     pub(crate) ways: Ways,
     pub(crate) against: Against,
 }
@@ -136,13 +142,15 @@ impl Ways {
 
 impl AddAssign<&Self> for Figures {
     fn add_assign(&mut self, other: &Self) {
-        let Self { seeds, actions, posts, effects, calls, full_hours, ways, against } = self;
+        let Self { seeds, actions, posts, effects, calls, full_hours, resent, unpromised, ways, against } = self;
         let sum = |into: &mut u64, more: u64| *into = into.saturating_add(more);
         sum(seeds, other.seeds);
         sum(actions, other.actions);
         sum(posts, other.posts);
         sum(effects, other.effects);
         sum(full_hours, other.full_hours);
+        sum(resent, other.resent);
+        sum(unpromised, other.unpromised);
         for (operation, count) in &other.calls {
             sum(calls.entry(operation.clone()).or_default(), *count);
         }
@@ -181,6 +189,8 @@ impl fmt::Display for Figures {
             ("POSTs received", self.posts),
             ("effects", self.effects),
             ("tenants with a full hour", self.full_hours),
+            ("sent again when lost", self.resent),
+            ("not promised", self.unpromised),
         ] {
             writeln!(f, "{name:<28} {count:>12}")?;
         }
@@ -204,6 +214,7 @@ mod tests {
     fn ones() -> Figures {
         let json = serde_json::json!({
             "seeds": 1, "actions": 1, "posts": 1, "effects": 1, "calls": {"Isolate": 1}, "full_hours": 1,
+            "resent": 1, "unpromised": 1,
             "ways": {"created": 1, "joined": 1, "recovered": 1, "found_by_another": 1, "unknown": 1, "dropped": 1, "restarts": 1},
             "against": {
                 "sent_twice": 1, "wrong_ok": 1, "lost_silently": 1, "false_claim": 1, "quota_passed": 1, "secrets": 1,
@@ -254,7 +265,7 @@ mod tests {
     #[test]
     fn every_figure_is_printed() {
         let printed = ones().to_string();
-        assert_eq!(printed.lines().count(), 5 + 7 + 1 + 8);
+        assert_eq!(printed.lines().count(), 7 + 7 + 1 + 8);
         assert!(printed.lines().all(|line| line.ends_with(" 1")), "{printed}");
     }
 }

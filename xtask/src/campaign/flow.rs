@@ -15,6 +15,7 @@ use futures_util::{
 use super::{
     asked::{Asked, Sending},
     evidence::Said,
+    executor::Owner,
     plan::{Fate, Kind, Step, Then},
     world::{Numbered, World, Written},
 };
@@ -35,6 +36,9 @@ pub(crate) async fn step(world: Arc<World>, step: Step, by: Numbered) {
     match serde_json::to_string(&asked.intent) {
         Ok(intent) => world.write(step.process, &tag, Written::Intent(intent)),
         Err(error) => world.state().broken.push(format!("{tag} cannot be written down: {error}")),
+    }
+    if let Some(kept) = step.kept {
+        world.clock.sleep(kept).await;
     }
     let sending = cut(step.fate, world.clock.clone(), asked.sending);
     let outcome = world.network.tagged(tag.as_str().into(), sending).await;
@@ -60,23 +64,67 @@ pub(crate) async fn step(world: Arc<World>, step: Step, by: Numbered) {
 
 /// Goes on with what another client has written down and was killed over.
 pub(crate) async fn resume(world: Arc<World>, process: usize, tag: String, by: Numbered, written: Written) {
-    let id = match written {
-        Written::Action(id) => Some(id),
+    match written {
+        Written::Action(id) => {
+            let ended = by.client.action(id).wait().at_most(RESUMED).await;
+            told(&world, &tag, &by, false, ended);
+        }
         Written::Intent(text) => match serde_json::from_str::<Intent>(&text) {
-            Ok(intent) => recover(&world, &tag, &by, intent).await.map(|submitted| submitted.id().clone()),
+            Ok(intent) => {
+                if let Some(submitted) = recover(&world, &tag, &by, intent).await {
+                    wait_again(Arc::clone(&world), process, tag.clone(), by, submitted).await;
+                }
+            }
             Err(error) => return world.state().broken.push(format!("{tag} cannot be read again: {error}")),
         },
-    };
-    if let Some(id) = id {
-        world.write(process, &tag, Written::Action(id.clone()));
-        let ended = by.client.action(id).wait().at_most(RESUMED).await;
-        told(&world, &tag, &by, ended);
     }
     world.forget(process, &tag);
 }
 
+/// Looks for all that another client has written down and was killed over, in one search.
+pub(crate) async fn resume_together(world: Arc<World>, process: usize, by: Numbered, intents: Vec<(String, String)>) {
+    let mut looked_for = Vec::new();
+    for (tag, text) in intents {
+        match serde_json::from_str::<Intent>(&text) {
+            Ok(intent) => looked_for.push((tag, intent)),
+            Err(error) => return world.state().broken.push(format!("{tag} cannot be read again: {error}")),
+        }
+    }
+    let mut outcomes = pin!(by.client.recover_all(looked_for.iter().map(|(_, intent)| intent.clone())).stream());
+    while let Some((intent, outcome)) = outcomes.next().await {
+        let Some(place) = looked_for.iter().position(|(_, other)| *other == intent) else {
+            return world.state().broken.push("an intent came back that nobody looked for".to_owned());
+        };
+        let (tag, _) = looked_for.swap_remove(place);
+        match recovered(&world, &tag, &by, outcome) {
+            Some(submitted) => {
+                let waits = wait_again(Arc::clone(&world), process, tag.clone(), by.clone(), submitted);
+                world.spawner.spawn(Owner::Client(by.number), format!("{tag}, waited for again"), waits);
+            }
+            None => world.forget(process, &tag),
+        }
+    }
+    if !looked_for.is_empty() {
+        world.state().broken.push(format!("{} intents never came back", looked_for.len()));
+    }
+}
+
+/// Waits for what was found again.
+async fn wait_again(world: Arc<World>, process: usize, tag: String, by: Numbered, submitted: Submitted) {
+    world.write(process, &tag, Written::Action(submitted.id().clone()));
+    let ended = submitted.wait().at_most(RESUMED).await;
+    told(&world, &tag, &by, true, ended);
+    world.forget(process, &tag);
+}
+
 async fn recover(world: &World, tag: &str, by: &Numbered, intent: Intent) -> Option<Submitted> {
-    match by.client.recover(intent).await {
+    let outcome = by.client.recover(intent).await;
+    recovered(world, tag, by, outcome)
+}
+
+/// Notes what a search found.
+fn recovered(world: &World, tag: &str, by: &Numbered, outcome: Result<Submitted, Error>) -> Option<Submitted> {
+    match outcome {
         Ok(submitted) => {
             world.canary.look_at("a recovered action", &submitted);
             world.said(tag, by.number, true, Said::from(&submitted));
@@ -100,17 +148,19 @@ async fn taken(world: &World, step: &Step, by: &Numbered, submitted: Submitted, 
     match step.then {
         Then::Wait { at_most } => {
             let ended = submitted.wait().at_most(at_most).await;
-            told(world, &tag, by, ended);
+            told(world, &tag, by, true, ended);
         }
         Then::WaitTogether => world.leave(step.process, id),
         Then::WaitTwice { dropped_after } => {
             let first = Box::pin(submitted.wait().send());
             let over = world.clock.sleep(dropped_after);
-            let ended = match select(first, over).await {
-                Either::Left((ended, _)) => ended,
-                Either::Right(_) => by.client.action(id).wait().at_most(RESUMED).await,
-            };
-            told(world, &tag, by, ended);
+            match select(first, over).await {
+                Either::Left((ended, _)) => told(world, &tag, by, true, ended),
+                Either::Right(_) => {
+                    let ended = by.client.action(id).wait().at_most(RESUMED).await;
+                    told(world, &tag, by, false, ended);
+                }
+            }
         }
         Then::Updates => {
             let mut updates = pin!(submitted.wait().at_most(RESUMED).updates());
@@ -119,7 +169,7 @@ async fn taken(world: &World, step: &Step, by: &Numbered, submitted: Submitted, 
                 last = Some(update);
             }
             if let Some(last) = last {
-                told(world, &tag, by, last);
+                told(world, &tag, by, true, last);
             }
         }
         Then::CancelAfter(after) => {
@@ -132,12 +182,13 @@ async fn taken(world: &World, step: &Step, by: &Numbered, submitted: Submitted, 
     world.forget(step.process, &tag);
 }
 
-/// Notes how a wait ended.
-pub(crate) fn told(world: &World, tag: &str, by: &Numbered, ended: Result<MachineAction, Error>) {
+/// Notes how a wait ended: that of a submission, or one by a bare id.
+pub(crate) fn told(world: &World, tag: &str, by: &Numbered, of_submission: bool, ended: Result<MachineAction, Error>) {
     match ended {
         Ok(action) => {
             world.canary.look_at("an action", &action);
-            world.said(tag, by.number, false, Said::Succeeded { id: action.id.as_str().to_owned() });
+            let id = action.id.as_str().to_owned();
+            world.said(tag, by.number, false, Said::Succeeded { id, of_submission });
         }
         Err(error) => match error.action().filter(|_| error.kind() == ErrorKind::NotSucceeded) {
             Some(action) => {
@@ -169,7 +220,7 @@ async fn link(world: &World, step: &Step, by: &Numbered, submitted: &Submitted) 
     let (tag, id) = (step.tag(), submitted.id().clone());
     let ended = submitted.wait().at_most(RESUMED).await;
     let went_well = ended.is_ok();
-    told(world, &tag, by, ended);
+    told(world, &tag, by, true, ended);
     if !went_well {
         return;
     }
@@ -196,7 +247,7 @@ async fn link(world: &World, step: &Step, by: &Numbered, submitted: &Submitted) 
 pub(crate) async fn wait_together(world: Arc<World>, tag: String, by: Numbered, ids: Vec<ActionId>) {
     let mut ends = pin!(by.client.wait_all(ids).at_most(RESUMED).stream());
     while let Some((_, ended)) = ends.next().await {
-        told(&world, &tag, &by, ended);
+        told(&world, &tag, &by, false, ended);
     }
 }
 

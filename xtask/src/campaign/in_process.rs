@@ -7,6 +7,7 @@ use std::{
 };
 
 use defender_transport::Clock;
+use serde_json::json;
 
 use super::{
     beside,
@@ -65,6 +66,8 @@ impl Campaign for InProcess {
 }
 
 fn run(seed: u64, steps: u32) -> Ran {
+    // The client generates external ids by chance; all of a seed runs on this thread.
+    fastrand::seed(seed);
     let world = match World::new(seed) {
         Ok(world) => world,
         Err(error) => return Ran::broken(Count::Panic, format!("there is no tenant: {error}")),
@@ -104,6 +107,8 @@ fn records(world: &Arc<World>) -> Vec<Record> {
     let (reader, place) = (Arc::clone(world), Arc::clone(&found));
     let start = world.clock.now().checked_sub(world.clock.elapsed()).unwrap_or_default();
     world.spawner.spawn(Owner::Driver, "the reader", async move {
+        // However rows were written before, the judge reads what is in them.
+        reader.rival.tell_behaviors(&json!({"rows": "readable"})).await;
         let records = reader.rival.records(start).await;
         *place.lock().unwrap_or_else(PoisonError::into_inner) = records;
     });
@@ -116,7 +121,7 @@ fn records(world: &Arc<World>) -> Vec<Record> {
 }
 
 fn evidence(world: &World, records: Vec<Record>) -> Evidence {
-    let (passages, times) = (world.network.passages(), world.log.times());
+    let (passages, times, faults) = (world.network.passages(), world.log.times(), world.log.faults());
     let ledger = world.emulator.ledger().into_iter().map(|entry| {
         let passage = entry.client_request_id.as_ref().and_then(|id| passages.get(id));
         let at = entry.client_request_id.as_ref().and_then(|id| times.get(id)).copied().unwrap_or_default();
@@ -127,6 +132,7 @@ fn evidence(world: &World, records: Vec<Record>) -> Evidence {
             defender_emulator::Effect::Changed => (Effect::Changed, None),
             _ => (Effect::None, None),
         };
+        let fault = entry.client_request_id.as_ref().and_then(|id| faults.get(id)).cloned();
         // What did not reach the client said nothing to it.
         let status = if passage.is_none_or(|passage| passage.delivered) { entry.status } else { 0 };
         LedgerEntry {
@@ -138,17 +144,24 @@ fn evidence(world: &World, records: Vec<Record>) -> Evidence {
             action_id,
             at,
             departed: passage.map(|passage| passage.departed),
+            ended: passage.and_then(|passage| passage.ended),
+            fault,
         }
     });
     let ledger = ledger.collect();
     let state = world.state();
+    let mut submissions = state.submissions.clone();
+    for submission in &mut submissions {
+        submission.departed = passages.get(&format!("{}.1", submission.tag)).map(|passage| passage.departed);
+    }
     Evidence {
-        submissions: state.submissions.clone(),
+        submissions,
         claims: state.claims.clone(),
         ledger,
         records,
         arrivals: world.log.arrivals(&passages),
         lateness: world.tenant.latency.most(),
+        writing: world.tenant.writing(),
         alone: world.tenant.is_long,
     }
 }

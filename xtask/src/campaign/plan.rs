@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{dice::Dice, tenant::Tenant};
+use super::{
+    dice::Dice,
+    tenant::{Tenant, Words},
+};
 
 /// How many steps a seed has; each asks for one action.
 pub(crate) const STEPS: u32 = 200;
@@ -99,6 +102,10 @@ pub(crate) struct Step {
     pub(crate) recovers_after: Option<Duration>,
     pub(crate) then: Then,
     pub(crate) beside: Beside,
+    /// For how long its intent is valid, if not for as long as its call may take.
+    pub(crate) valid_for: Option<Duration>,
+    /// How long it is kept after its intent was written down, before it is sent.
+    pub(crate) kept: Option<Duration>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -114,7 +121,11 @@ impl Step {
             process: dice.place(PROCESSES),
             machine: dice.place(tenant.machines),
             kind: kind(&mut dice),
-            comment: if dice.percent(40) { format!("Case {number}") } else { format!("Wave {}", dice.below(2)) },
+            comment: if dice.percent(40) {
+                Words::drawn(&mut dice).about(&format!("Case {number}"))
+            } else {
+                tenant.words.about(&format!("Wave {}", dice.below(2)))
+            },
             has_external_id: dice.percent(30),
             resend_if_lost: dice.percent(10),
             ordered: dice.percent(5),
@@ -148,6 +159,8 @@ impl Step {
                 10..=14 => Beside::WaitForAll,
                 _ => Beside::Nothing,
             },
+            valid_for: dice.percent(8).then(|| dice.one([SECOND * 2, SECOND * 30, MINUTE * 10])),
+            kept: dice.percent(5).then(|| dice.up_to(MINUTE)),
         };
         // What these bring home is all that there is to fetch, and its links have a quota of their own.
         let fetches = matches!(step.kind, Kind::Collect | Kind::Session) && dice.percent(40);
@@ -171,7 +184,7 @@ impl Step {
         let machine = earlier.place(tenant.machines);
         let kind = kind(&mut earlier);
         let process = if dice.percent(50) { process } else { self.process };
-        let comment = if dice.percent(60) { "Wave 0".to_owned() } else { self.comment };
+        let comment = if dice.percent(60) { tenant.words.about("Wave 0") } else { self.comment };
         let gap = dice.up_to(self.gap);
         Self { gap, process, machine, kind, comment, ..self }
     }
@@ -230,6 +243,7 @@ mod tests {
         assert_eq!(names(|step| format!("{:?}", step.fate)), 4);
         assert_eq!(names(|step| format!("{:?}", step.then)), 7);
         assert_eq!(names(|step| format!("{:?}", step.beside)), 8);
+        assert!(steps.iter().any(|step| step.valid_for < step.kept && step.valid_for.is_some()), "one that expires");
     }
 
     #[test]

@@ -62,6 +62,15 @@ impl Rival {
         }
     }
 
+    /// Tells the emulator how to behave from now on. No fault touches this.
+    pub(crate) async fn tell_behaviors(&self, behaviors: &Value) {
+        let request = self.request(Method::POST, &format!("{}/emulator/behaviors", self.base_url), None);
+        let json = request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(behaviors.to_string()));
+        if let Ok(request) = json {
+            self.answer(request).await;
+        }
+    }
+
     /// Every action that the emulator has, with its state; `None` where it cannot be read, which the driver takes for a failure of
     /// its own. The pages have next links.
     pub(crate) async fn records(&self, start: jiff::Timestamp) -> Option<Vec<Record>> {

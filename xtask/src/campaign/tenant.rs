@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_emulator::{
-    CreatedStatus, Deflate, Duplicates, Emulator, EmulatorBuilder, FirstUpdate, Fractions, Nulls, Outcome, Quotas,
-    RetryAfterForm, Targets, UpdateName,
+    Comments, CreatedStatus, DateHeader, Deflate, Duplicates, Emulator, EmulatorBuilder, ExternalIds, FirstUpdate,
+    Fractions, Nulls, Outcome, Particulars, Quotas, Requestor, RetryAfterForm, Rows, Targets, UpdateName,
 };
 use defender_transport::testing::ManualClock;
 
-use super::{dice::Dice, wire::Latency};
+use super::{dice::Dice, evidence::Writing, wire::Latency};
 
 /// How many machines a tenant has.
 pub(crate) const MACHINES: u32 = 50;
@@ -33,7 +33,54 @@ pub(crate) struct Tenant {
     /// By how much the clients' wall is ahead of the service's, in seconds.
     pub(crate) ahead: i64,
     outcomes: Vec<Outcome>,
+    records: Records,
+    /// The clients generate the external ids of actions that have none.
+    pub(crate) generates_ids: bool,
+    /// A process that begins again looks for all that it had written down at once.
+    pub(crate) recovers_together: bool,
+    /// How the comments are that several actions share.
+    pub(crate) words: Words,
     dice: Dice,
+}
+
+/// How the service writes its records and headers.
+#[derive(Clone, Copy, Debug)]
+struct Records {
+    requestor: Requestor,
+    particulars: Particulars,
+    comments: Comments,
+    external_ids: ExternalIds,
+    rows: Rows,
+    date: DateHeader,
+}
+
+/// A form of comments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Words {
+    Short,
+    /// More characters than a cut one needs to be known again, and the same ones first.
+    Long,
+    Lines,
+    Signs,
+}
+
+impl Words {
+    /// One of the four.
+    pub(crate) fn drawn(dice: &mut Dice) -> Self {
+        dice.one([Self::Short, Self::Short, Self::Short, Self::Short, Self::Long, Self::Lines, Self::Signs])
+    }
+
+    /// A comment about this.
+    pub(crate) fn about(self, what: &str) -> String {
+        match self {
+            Self::Short => what.to_owned(),
+            Self::Long => {
+                format!("{} {what}, in the words of the night shift", "Contain the host as the runbook says.".repeat(3))
+            }
+            Self::Lines => format!("{what}\nApproved by the duty manager\nSee the wiki"),
+            Self::Signs => format!("{what}: R&D's host <lab> is \"odd\""),
+        }
+    }
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -47,10 +94,11 @@ impl Tenant {
         let mut dice = Dice::of(seed, 0);
         let is_long = seed % LONG == LONG - 1;
         let chaos: f64 = dice.one([0.0, 0.02, 0.05, 0.05, 0.1, 0.3]);
-        let duplicates = match dice.below(5) {
+        let duplicates = match dice.below(6) {
             0 => Duplicates::Refuse,
             1 => Duplicates::Join,
             2 => Duplicates::Accept,
+            3 => Duplicates::Ended,
             _ => Duplicates::Seeded(dice.throw()),
         };
         let each_way = dice.one([SECOND / 20, SECOND / 2, SECOND * 3, SECOND * 6]);
@@ -59,7 +107,12 @@ impl Tenant {
             _ => Latency::UpTo { each_way, late: if is_long { 0 } else { dice.one([0, 0, 1, 3]) } },
         };
         let outcomes = (0..dice.below(4)).map(|_| outcome(&mut dice)).collect();
+        let ways = &mut Dice::of(seed, u64::MAX - 1);
         Self {
+            records: Records::drawn(ways, is_long),
+            generates_ids: ways.percent(50),
+            recovers_together: ways.percent(50),
+            words: Words::drawn(ways),
             seed,
             is_long,
             chaos: if is_long { chaos.min(0.02) } else { chaos },
@@ -89,6 +142,28 @@ impl Tenant {
         }
     }
 
+    /// How the service writes, for the judge.
+    pub(crate) fn writing(&self) -> Writing {
+        let Records { particulars, rows, date, .. } = self.records;
+        // Where no `Date` tells the service's clock, the rules allow a quarter of an hour of the client's own.
+        let own_clock = MINUTE * 15 + SECOND * u32::try_from(self.ahead.unsigned_abs()).unwrap_or(u32::MAX);
+        Writing {
+            read_lag: self.read_lag,
+            clock_error: match date {
+                DateHeader::Clock => Duration::ZERO,
+                DateHeader::Ahead(time) | DateHeader::Behind(time) => time,
+                _ => own_clock,
+            },
+            states_at_once: particulars == Particulars::AtOnce,
+            states_after: match particulars {
+                Particulars::After(time) => time,
+                Particulars::Seeded(_) => MINUTE * 2,
+                _ => Duration::ZERO,
+            },
+            hides_rows: matches!(rows, Rows::NullCreation | Rows::UnknownType | Rows::Unreadable),
+        }
+    }
+
     /// The service, by this clock, with its log going there.
     pub(crate) fn service(&self, clock: &ManualClock, log: impl std::io::Write + Send + 'static) -> EmulatorBuilder {
         let mut dice = self.dice.clone();
@@ -99,6 +174,13 @@ impl Tenant {
             .chaotic(dice.throw(), self.chaos)
             .machines(MACHINES)
             .log(log)
+            .told_over_http()
+            .requestor(self.records.requestor)
+            .particulars(self.records.particulars)
+            .comments(self.records.comments)
+            .external_ids(self.records.external_ids)
+            .rows(self.records.rows)
+            .date_header(self.records.date)
             .pending_for(self.pending_for)
             .running_for(self.running_for)
             .read_lag(self.read_lag)
@@ -136,6 +218,66 @@ impl Tenant {
     }
 }
 
+impl Records {
+    /// In a third of the tenants all are as by default, in the others half of each.
+    fn drawn(dice: &mut Dice, is_long: bool) -> Self {
+        let is_plain = dice.percent(33);
+        let mut half = |others: u64| if is_plain || dice.percent(50) { 0 } else { 1 + dice.below(others) };
+        let choices = [half(4), half(4), half(6), half(4), half(12), half(8)];
+        let [requestor, particulars, comments, external_ids, rows, date] = choices;
+        Self {
+            requestor: match requestor {
+                0 => Requestor::DisplayName,
+                1 => Requestor::ApplicationId,
+                2 => Requestor::Mail,
+                3 => Requestor::Guest,
+                _ => Requestor::Seeded(dice.throw()),
+            },
+            particulars: match particulars {
+                0 => Particulars::AfterPending,
+                1 => Particulars::AtOnce,
+                2 => Particulars::After(dice.up_to(MINUTE * 2)),
+                3 => Particulars::Never,
+                _ => Particulars::Seeded(dice.throw()),
+            },
+            comments: match comments {
+                0 => Comments::Blank,
+                1 => Comments::AsSent,
+                2 => Comments::Cut(dice.one([16, 64, 80, 120])),
+                3 => Comments::Crlf,
+                4 => Comments::Entities,
+                5 => Comments::Null,
+                _ => Comments::Seeded(dice.throw()),
+            },
+            external_ids: match external_ids {
+                0 => ExternalIds::Echoed,
+                1 => ExternalIds::Absent,
+                2 => ExternalIds::Uuid,
+                3 => ExternalIds::Word,
+                _ => ExternalIds::Seeded(dice.throw()),
+            },
+            rows: match rows {
+                _ if is_long => Rows::Readable,
+                1 => Rows::NullMachine,
+                2 => Rows::NullType,
+                3 => Rows::NullCreation,
+                4 => Rows::UnknownType,
+                5 => Rows::Unreadable,
+                6..=9 => Rows::Seeded(dice.throw()),
+                _ => Rows::Readable,
+            },
+            date: match date {
+                1 | 2 => DateHeader::Absent,
+                3 => DateHeader::Epoch,
+                4 => DateHeader::Ahead(dice.up_to(MINUTE * 10)),
+                5 => DateHeader::Behind(dice.up_to(MINUTE * 10)),
+                6 => DateHeader::Seeded(dice.throw()),
+                _ => DateHeader::Clock,
+            },
+        }
+    }
+}
+
 fn outcome(dice: &mut Dice) -> Outcome {
     match dice.below(4) {
         0 => Outcome::TimedOut,
@@ -166,8 +308,58 @@ mod tests {
         some(&|tenant| tenant.read_lag > MINUTE * 2);
         some(&|tenant| tenant.machines == 2);
         some(&|tenant| tenant.ahead < 0);
-        for duplicates in [Duplicates::Refuse, Duplicates::Join, Duplicates::Accept] {
+        for duplicates in [Duplicates::Refuse, Duplicates::Join, Duplicates::Accept, Duplicates::Ended] {
             some(&|tenant| tenant.duplicates == duplicates);
+        }
+        for ids in [true, false] {
+            some(&|tenant| tenant.generates_ids == ids && tenant.recovers_together);
+        }
+        for words in [Words::Short, Words::Long, Words::Lines, Words::Signs] {
+            some(&|tenant| tenant.words == words);
+        }
+    }
+
+    #[test]
+    fn hundred_seeds_draw_each_way_of_writing() {
+        let drawn: Vec<String> = (0..100).map(|seed| format!("{:?}", Tenant::of(seed).records)).collect();
+        for word in [
+            "DisplayName",
+            "ApplicationId",
+            "Mail",
+            "Guest",
+            "requestor: Seeded",
+            "AfterPending",
+            "AtOnce",
+            "After(",
+            "Never",
+            "particulars: Seeded",
+            "Blank",
+            "AsSent",
+            "Cut(",
+            "Crlf",
+            "Entities",
+            "comments: Null",
+            "comments: Seeded",
+            "Echoed",
+            "external_ids: Absent",
+            "Uuid",
+            "Word",
+            "external_ids: Seeded",
+            "Readable",
+            "NullMachine",
+            "NullType",
+            "NullCreation",
+            "UnknownType",
+            "Unreadable",
+            "rows: Seeded",
+            "date: Clock",
+            "date: Absent",
+            "Epoch",
+            "Ahead(",
+            "Behind(",
+            "date: Seeded",
+        ] {
+            assert!(drawn.iter().any(|records| records.contains(word)), "{word}");
         }
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Passage {
     pub(crate) given_up: bool,
     /// The head of an answer reached the client.
     pub(crate) delivered: bool,
+    /// When the try ended, with a head or without.
+    pub(crate) ended: Option<Duration>,
 }
 
 /// What all wires to one emulator share.
@@ -171,9 +173,8 @@ impl Transport for Wire {
                 }
             }
         };
-        if answer.is_ok() {
-            network.note(&id, |passage| passage.delivered = true);
-        }
+        let now = network.clock.elapsed();
+        network.note(&id, |passage| (passage.delivered, passage.ended) = (answer.is_ok(), Some(now)));
         answer
     }
 }
@@ -208,6 +209,8 @@ impl Drop for Waits {
     fn drop(&mut self) {
         let mut way = self.trip.0.lock().unwrap_or_else(PoisonError::into_inner);
         way.given_up = true;
+        let now = self.network.clock.elapsed();
+        self.network.note(&self.id, |passage| passage.ended = passage.ended.or(Some(now)));
         if !way.arrived {
             self.network.note(&self.id, |passage| passage.given_up = true);
         }

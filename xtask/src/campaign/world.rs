@@ -9,7 +9,7 @@ use std::{
 };
 
 use defender_actions::{
-    DefenderClient, Error, Intent,
+    DefenderClient, Error, ExternalIds, Intent,
     auth::ClientSecretCredential,
     model::{ActionId, MachineId, Sha1},
 };
@@ -135,6 +135,7 @@ impl World {
             .base_url(emulator.base_url())
             .authority(emulator.authority())
             .audience(emulator.audience())
+            .external_ids(if self.tenant.generates_ids { ExternalIds::Generated } else { ExternalIds::AsGiven })
             .build()?;
         self.canary.look_at("a client", &client);
         Ok(Numbered { client, number })
@@ -195,6 +196,8 @@ impl World {
             body: intent.body.clone(),
             resend_if_lost,
             written: self.clock.elapsed(),
+            latest: self.clock.elapsed() + intent.latest().duration_since(intent.earliest).unsigned_abs(),
+            departed: None,
         };
         self.state().submissions.push(submission);
     }

@@ -5,23 +5,23 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
-
-use super::{Case, Finding, is_refusal};
+use super::{
+    Case, Finding,
+    rules::{Match, Pair},
+};
 use crate::campaign::{
-    evidence::{Claim, Effect, LedgerEntry, Origin, Record, Said, Submission, Trouble, particulars},
+    evidence::{Claim, Effect, LedgerEntry, Origin, Record, Said, Submission},
     figures::Count,
 };
-
-/// By how much the client may be out in comparing times, beside what answers take: 5 s that it allows for the skew of clocks, a second that the header `Date`
-/// does not tell, and a second that a record's dates may lack.
-const SLACK: Duration = Duration::from_secs(7);
 
 /// A record's date may be a tick later than the change that it tells.
 const TICK: Duration = Duration::from_millis(1);
 
+/// A list is read to its end in so much time, or given up.
+const LONGEST_LIST: Duration = Duration::from_secs(300);
+
 /// What is wrong with a claim.
-type Wrong = (Count, String);
+pub(super) type Wrong = (Count, String);
 
 pub(super) fn judge(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -50,25 +50,29 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Finding> {
 }
 
 impl<'e> Case<'e> {
-    fn slack(&self) -> Duration {
-        SLACK.saturating_add(self.evidence.lateness)
-    }
-
     fn check(&self, claim: &Claim) -> Result<(), Wrong> {
         match &claim.said {
             Said::Submitted { origin, id } => {
-                let record = self.record(id)?;
-                let Some(submission) = self.submissions.get(claim.tag.as_str()) else { return Ok(()) };
+                let record = self.record(self.meant(claim, id))?;
+                let Some(submission) = self.submissions.get(claim.tag.as_str()).copied() else { return Ok(()) };
+                let pair = Pair { case: self, submission, record, client: claim.incarnation };
+                so(pair.is_of_machine_and_type(), Count::WrongOk, || {
+                    format!("{id} is no {} of {}", submission.action_type, submission.machine)
+                })?;
                 match origin {
-                    Origin::Created => self.created(submission, id),
-                    Origin::Recovered => self.recovered(submission, claim, record),
-                    Origin::Joined => self.joined(submission, claim, record),
+                    Origin::Recovered => self.recovered(&pair, claim),
+                    Origin::Created => self.created(&pair),
+                    Origin::Joined => self.joined(&pair, claim),
                 }
             }
-            Said::Succeeded { id } => {
+            Said::Succeeded { id, of_submission } => {
                 let record = self.record(id)?;
                 let is_so = record.status == "Succeeded" && record.updated <= claim.at.saturating_add(TICK);
-                so(is_so, Count::WrongOk, || format!("the wait for {id} ended well, and it is {}", at(record)))
+                so(is_so, Count::WrongOk, || format!("the wait for {id} ended well, and it is {}", at(record)))?;
+                match self.submissions.get(claim.tag.as_str()).copied().filter(|_| *of_submission) {
+                    Some(submission) => Pair { case: self, submission, record, client: claim.incarnation }.waited(),
+                    None => Ok(()),
+                }
             }
             Said::Ended { id, status } => {
                 let record = self.record(id)?;
@@ -84,114 +88,127 @@ impl<'e> Case<'e> {
         }
     }
 
+    /// The action that a claim is about: the one with this id, unless a response named it by one that nobody has. No client can
+    /// know that.
+    fn meant<'s>(&self, claim: &Claim, id: &'s str) -> &'s str
+    where
+        'e: 's,
+    {
+        let misnamed = self.posts(&claim.tag).iter().rfind(|post| post.fault.as_deref() == Some("OtherRecord"));
+        let misnamed = misnamed.filter(|post| !self.records.contains_key(id) && (200..300).contains(&post.status));
+        misnamed.and_then(|post| post.action_id.as_deref()).unwrap_or(id)
+    }
+
     fn record(&self, id: &str) -> Result<&'e Record, Wrong> {
         self.records.get(id).copied().ok_or_else(|| (Count::WrongOk, format!("there is no action {id}")))
     }
 
     /// `Created` is an action that one of its POSTs made. It may be that which answered one, where nothing in the world tells the
-    /// two apart: of the same words, made without an external id, and a few seconds old at most.
-    fn created(&self, submission: &Submission, id: &str) -> Result<(), Wrong> {
+    /// two apart: of the same words, made within the skew before it, and without generated ids.
+    fn created(&self, pair: &Pair<'_, 'e>) -> Result<(), Wrong> {
+        let (submission, id) = (pair.submission, &pair.record.id);
         let own = self.posts(&submission.tag);
-        if own.iter().any(|post| post.created() == Some(id)) {
-            return Ok(());
-        }
-        let answered = own.iter().find(|post| post.effect == Effect::Joined && post.action_id.as_deref() == Some(id));
+        let answered = own.iter().rfind(|post| post.action_id.as_deref() == Some(id));
         let Some(answered) = answered else {
             return Err((
                 Count::WrongOk,
                 format!("Created is {id}, which none of its POSTs made or was answered with"),
             ));
         };
-        let maker = self.makers.get(id);
-        let alike = maker.is_some_and(|maker| {
-            says_the_same(submission, maker) && maker.at.saturating_add(self.slack()) >= answered.departed()
-        });
-        so(alike, Count::WrongOk, || format!("Created is {id}, which was there before its POST was answered with it"))
-    }
-
-    /// `Recovered` is an action of this intent, of the time in which it was asked for. Without an external id it may be another
-    /// submission's of the same words; with one it is its own.
-    fn recovered(&self, submission: &Submission, claim: &Claim, record: &Record) -> Result<(), Wrong> {
-        self.is_meant(submission, record)?;
-        let Some(maker) = self.makers.get(record.id.as_str()) else { return Ok(()) };
-        if maker.tag() == Some(&submission.tag) {
+        so(!spoke_of_another(answered), Count::WrongOk, || {
+            format!("Created is {id}, and the response spoke of another: {:?}", answered.fault)
+        })?;
+        let is_known = pair.comment() == Match::Same || pair.has_generated_id();
+        so(is_known, Count::FalseClaim, || {
+            format!("Created is {id}, which shows neither its comment nor its generated id")
+        })?;
+        if answered.effect == Effect::Created {
             return Ok(());
         }
-        let whose = maker.tag().unwrap_or("nobody");
-        so(is_twin(submission, maker), Count::FalseClaim, || {
-            format!("Recovered is {}, which {whose} asked for in other words", record.id)
-        })?;
-        // A sending dates it; where only its intent is known, the writing of that does.
-        let first = self.posts(&submission.tag).first().map(|post| post.departed()).filter(|_| !claim.by_intent);
-        let since = first.unwrap_or(submission.written);
-        so(maker.at.saturating_add(self.slack()) >= since, Count::FalseClaim, || {
-            format!("Recovered is {}, which {whose} asked for at {:?}, long before {since:?}", record.id, maker.at)
+        let does = pair.does_the_same() || pair.may_have_stated_none() && !pair.is_of_same_client();
+        let is_alike = does && !pair.has_other_id() && pair.is_in_window(false);
+        so(is_alike, Count::WrongOk, || {
+            format!("Created is {id}, which was there before its POST was answered with it")
         })
     }
 
-    /// `Joined` is an action that is what was asked for, was there when the POST came and had not ended, and that it did not make
-    /// itself.
-    fn joined(&self, submission: &Submission, claim: &Claim, record: &Record) -> Result<(), Wrong> {
-        self.is_meant(submission, record)?;
-        let id = record.id.as_str();
-        if submission.action_type == "LiveResponse" && submission.external_id().is_none() {
-            return Err((Count::FalseClaim, format!("Joined is {id}, and no two sessions are alike")));
+    /// `Recovered` is an action for which every line of the second rule holds.
+    fn recovered(&self, pair: &Pair<'_, 'e>, claim: &Claim) -> Result<(), Wrong> {
+        let id = &pair.record.id;
+        let whose = pair.maker().and_then(LedgerEntry::tag).unwrap_or("nobody");
+        pair.is_ours(claim.by_intent)
+            .map_err(|line| (Count::FalseClaim, format!("Recovered is {id}, which {whose} asked for, and {line}")))?;
+        let other = self.evidence.records.iter().find(|other| {
+            let other = Pair { record: other, ..*pair };
+            let shown = other.made().saturating_add(self.evidence.writing.read_lag).saturating_add(LONGEST_LIST);
+            // What was there before it may have been seen before it.
+            let left = pair.submission.departed.unwrap_or(pair.submission.written);
+            other.record.id != *id
+                && other.made() >= left
+                && shown <= claim.at
+                && other.states_nothing_different(claim.by_intent)
+                && !self.is_held_by_another(claim, &other.record.id)
+        });
+        match other.filter(|_| !pair.has_generated_id()) {
+            Some(other) => {
+                Err((Count::FalseClaim, format!("Recovered is {id}, and {} may be its own as well", other.id)))
+            }
+            None => Ok(()),
         }
-        let Some(maker) = self.makers.get(id) else { return Ok(()) };
-        let is_own = maker.tag() == Some(&submission.tag);
-        if is_own && !submission.resend_if_lost && !self.is_held_by_another(claim, id) {
-            return Err((Count::FalseClaim, format!("Joined is {id}, which it made itself")));
-        }
+    }
+
+    /// `Joined` is an action that is what was asked for, or may be by what it states; that was there when the POST came and had
+    /// not ended, and that it did not make itself.
+    fn joined(&self, pair: &Pair<'_, 'e>, claim: &Claim) -> Result<(), Wrong> {
+        let (submission, record, id) = (pair.submission, pair.record, pair.record.id.as_str());
         let Some(last) = self.posts(&submission.tag).last() else {
             return Err((Count::FalseClaim, format!("Joined is {id}, and it never arrived")));
         };
-        so(is_own || maker.at <= last.at.saturating_add(self.slack()), Count::FalseClaim, || {
-            format!("Joined is {id}, which was made at {:?}, after its POST came at {:?}", maker.at, last.at)
+        let is_answered = last.action_id.as_deref() == Some(id) && (200..300).contains(&last.status);
+        so(!(is_answered && spoke_of_another(last)), Count::WrongOk, || {
+            format!("Joined is {id}, and the response spoke of another: {:?}", last.fault)
         })?;
-        let had_ended = is_over(&record.status) && record.updated.saturating_add(self.slack()) < last.departed();
+        // A refusal is joined by what the records in the list show, a 2xx by whatever states nothing else.
+        let may_be = pair.may_have_stated_none() && (is_answered || pair.comment() != Match::Different);
+        so(pair.does_the_same() || may_be, Count::FalseClaim, || format!("Joined is {id}, which does something else"))?;
+        let is_session = submission.action_type == "LiveResponse";
+        so(!is_session || is_answered || pair.has_generated_id(), Count::FalseClaim, || {
+            format!("Joined is {id}, and no two sessions are alike")
+        })?;
+        let is_plainly_own = pair.is_own()
+            && !submission.resend_if_lost
+            && !self.is_held_by_another(claim, id)
+            && (pair.has_generated_id() || pair.comment() == Match::Same && !pair.has_other_id())
+            && self.evidence.writing.clock_error.is_zero();
+        so(!is_plainly_own, Count::FalseClaim, || format!("Joined is {id}, which it made itself"))?;
+        let was_there = pair.is_own() || pair.made() <= last.at.saturating_add(self.slack());
+        so(was_there, Count::FalseClaim, || {
+            format!("Joined is {id}, which was made at {:?}, after its POST came at {:?}", pair.made(), last.at)
+        })?;
+        // A record's dates may lack a second.
+        let slack = if is_answered { Duration::from_secs(1) } else { self.slack() };
+        let left = if is_answered { last.at } else { last.departed() };
+        let had_ended = !pair.is_own() && is_over(&record.status) && record.updated.saturating_add(slack) < left;
         so(!had_ended, Count::FalseClaim, || {
             format!("Joined is {id}, and it had been {} before {:?}", at(record), last.at)
         })
     }
 
-    /// Machine, type and particulars are those that were asked for.
-    fn is_meant(&self, submission: &Submission, record: &Record) -> Result<(), Wrong> {
-        let asked = self.makers.get(record.id.as_str()).map(|maker| particulars(&body(maker)));
-        let is_so = record.machine.eq_ignore_ascii_case(&submission.machine)
-            && record.action_type == submission.action_type
-            && asked.is_none_or(|asked| asked == particulars(&submission.body));
-        so(is_so, Count::FalseClaim, || {
-            let Submission { action_type, machine, body, .. } = submission;
-            format!("{} is no {action_type} of {machine} with {body}", record.id)
-        })
-    }
-
-    /// What the last word leaves unsaid.
-    fn last_word(&self, tag: &str, claims: &[&Claim]) -> Result<(), Wrong> {
-        let Some(Said::Error(trouble)) = claims.last().map(|claim| &claim.said) else { return Ok(()) };
-        let posts = self.posts(tag);
-        let done = posts.iter().find(|post| matches!(post.effect, Effect::Created | Effect::Cancelled));
-        let was_told = claims.iter().any(|claim| matches!(claim.said, Said::Submitted { .. } | Said::Cancelled { .. }));
-        let Trouble { kind, never_sent, unknown, action, .. } = trouble;
-        if *never_sent && !was_told {
-            if let Some(done) = done {
-                let words = format!("the last word is {kind}, never sent, and its POST made {:?}", done.action_id);
-                return Err((Count::LostSilently, words));
-            }
-            let received = posts.iter().any(|post| !is_refusal(post));
-            so(!received, Count::FalseClaim, || {
-                format!("the last word is {kind}, never sent, and a POST was received")
-            })?;
-        }
-        let Some(done) = done else { return Ok(()) };
-        // The error of a cancelling names its action whatever became of it.
-        let carries = done.effect == Effect::Created && *action == done.action_id;
-        so(was_told || *unknown || carries, Count::LostSilently, || {
-            format!(
-                "the last word is {kind}, which tells nothing of what its POST did: {:?} {:?}",
-                done.effect, done.action_id
-            )
-        })
+    /// How many claims and waits are of an action that the client could not tell from its own, which is not promised.
+    pub(super) fn unpromised(&self) -> u64 {
+        let is_one = |claim: &&Claim| {
+            let (id, is_joined) = match &claim.said {
+                Said::Submitted { origin, id } => (id, *origin == Origin::Joined),
+                Said::Succeeded { id, of_submission: true } => (id, true),
+                _ => return false,
+            };
+            let submission = self.submissions.get(claim.tag.as_str());
+            submission.zip(self.records.get(id.as_str())).is_some_and(|(submission, record)| {
+                let pair = Pair { case: self, submission, record, client: claim.incarnation };
+                if is_joined { !pair.does_the_same() } else { !pair.is_own() }
+            })
+        };
+        u64::try_from(self.evidence.claims.iter().filter(is_one).count()).unwrap_or(u64::MAX)
     }
 
     /// Who holds each action for its own, client by client.
@@ -214,21 +231,29 @@ impl<'e> Case<'e> {
     }
 }
 
-/// Whether the POST says just what the submission says, and neither has an id of its own.
-fn is_twin(submission: &Submission, post: &LedgerEntry) -> bool {
-    submission.external_id().is_none() && says_the_same(submission, post)
+impl Pair<'_, '_> {
+    /// The wait of a submission is `Ok` on what was asked for, by what the last record proves: its particulars, its comment or
+    /// the generated id.
+    fn waited(&self) -> Result<(), Wrong> {
+        let Submission { action_type, machine, body, .. } = self.submission;
+        let id = &self.record.id;
+        so(self.is_of_machine_and_type(), Count::WrongOk, || {
+            format!("the wait ended well, and {id} is no {action_type} of {machine}")
+        })?;
+        // Another process's with the same comment, which never says what it does: not promised.
+        let is_alike = !self.stated_at_the_end() && self.comment() == Match::Same;
+        so(self.does_the_same() || is_alike, Count::WrongOk, || {
+            format!("the wait ended well, and {id} does something else than {body}")
+        })?;
+        let is_stateless = !self.has_particulars() && action_type != "LiveResponse";
+        let proves = is_stateless || self.record.states || self.comment() == Match::Same || self.has_generated_id();
+        so(proves, Count::WrongOk, || format!("the wait ended well, and nothing that {id} shows proves what it is"))
+    }
 }
 
-/// Whether the POST says nothing that the submission does not say. That it leaves an external id out tells nothing, since an answer
-/// may do so too.
-fn says_the_same(submission: &Submission, post: &LedgerEntry) -> bool {
-    let body = body(post);
-    let comment = body.get("Comment").and_then(Value::as_str).unwrap_or_default().trim();
-    body.get("ExternalId").is_none_or(Value::is_null) && comment == submission.comment()
-}
-
-fn body(post: &LedgerEntry) -> Value {
-    serde_json::from_str(&post.body).unwrap_or_default()
+/// Whether the response to the POST was changed on its way to speak of another record.
+fn spoke_of_another(post: &LedgerEntry) -> bool {
+    matches!(post.fault.as_deref(), Some("OtherMachine" | "OtherType"))
 }
 
 fn is_over(status: &str) -> bool {
@@ -239,6 +264,6 @@ fn at(record: &Record) -> String {
     format!("{} since {:?}", record.status, record.updated)
 }
 
-fn so(is_so: bool, count: Count, words: impl FnOnce() -> String) -> Result<(), Wrong> {
+pub(super) fn so(is_so: bool, count: Count, words: impl FnOnce() -> String) -> Result<(), Wrong> {
     if is_so { Ok(()) } else { Err((count, words())) }
 }

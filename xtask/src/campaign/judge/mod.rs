@@ -1,12 +1,18 @@
 //! The judge: what the client said, beside what the emulator knows. It does nothing, and believes the emulator alone.
 
 mod claims;
+mod last_word;
 pub(crate) mod quota;
+#[cfg(test)]
+mod rule_tests;
+mod rules;
 mod sendings;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::{
     evidence::{Claim, Effect, Evidence, LedgerEntry, Origin, Record, Said, Submission},
@@ -81,7 +87,7 @@ impl<'e> Case<'e> {
     }
 
     fn figures(&self) -> Figures {
-        let mut figures = Figures { seeds: 1, ..Figures::default() };
+        let mut figures = Figures { seeds: 1, unpromised: self.unpromised(), ..Figures::default() };
         let count = |into: &mut u64| *into = into.saturating_add(1);
         self.evidence.submissions.iter().for_each(|_| count(&mut figures.actions));
         // Those of whoever is not the client are not counted.
@@ -90,6 +96,12 @@ impl<'e> Case<'e> {
             count(&mut figures.posts);
             if matches!(entry.effect, Effect::Created | Effect::Cancelled) {
                 count(&mut figures.effects);
+            }
+        }
+        for submission in self.evidence.submissions.iter().filter(|submission| submission.resend_if_lost) {
+            let in_doubt = self.posts(&submission.tag).iter().filter(|post| !is_refusal(post)).count();
+            if in_doubt > 1 {
+                count(&mut figures.resent);
             }
         }
         for arrival in &self.evidence.arrivals {
@@ -116,6 +128,11 @@ impl<'e> Case<'e> {
         self.said.values().filter(is_dropped).for_each(|_| count(&mut figures.ways.dropped));
         figures
     }
+}
+
+/// What a POST says.
+fn body(post: &LedgerEntry) -> Value {
+    serde_json::from_str(&post.body).unwrap_or_default()
 }
 
 /// Whether whoever was answered with this status knows that nothing was done.

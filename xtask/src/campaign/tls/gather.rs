@@ -13,7 +13,7 @@ use super::{
     journal::{Event, Line},
     service::{Known, NAME},
 };
-use crate::campaign::evidence::{Arrival, Claim, Evidence, LedgerEntry, Said, Submission, since};
+use crate::campaign::evidence::{Arrival, Claim, Evidence, LedgerEntry, Said, Submission, Writing, since};
 
 /// A line of the emulator's log.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,14 +64,14 @@ struct Notes {
     /// Of which process each request was that had no answer, and when that was given up.
     gave_up: BTreeMap<String, Duration>,
     departed: BTreeMap<String, (u32, Duration)>,
-    /// The heads that arrived.
-    answered: BTreeSet<String>,
+    /// The heads that arrived, and when.
+    answered: BTreeMap<String, Duration>,
 }
 
 /// The evidence of a seed.
-pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged]) -> Evidence {
+pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged], writing: Writing) -> Evidence {
     let mut clocks = known.clocks;
-    let mut evidence = Evidence { records: known.records, ..Evidence::default() };
+    let mut evidence = Evidence { records: known.records, writing, ..Evidence::default() };
     let mut notes = Notes::default();
     let mut incarnation = 0;
     for line in lines {
@@ -92,7 +92,7 @@ pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged]) -> Evidence
                 evidence.claims.push(Claim { tag, incarnation, at: told, by_intent, said });
             }
             Event::Departed { id } => drop(notes.departed.insert(id.clone(), (incarnation, at))),
-            Event::Answered { id, .. } => drop(notes.answered.insert(id.clone())),
+            Event::Answered { id, .. } => drop(notes.answered.insert(id.clone(), at)),
             Event::GaveUp { id } => drop(notes.gave_up.insert(id.clone(), at)),
             Event::Late { seconds } => {
                 let late = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
@@ -101,6 +101,9 @@ pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged]) -> Evidence
             Event::Cancelling { .. } | Event::Secret { .. } | Event::Done { .. } => {}
         }
     }
+    for submission in &mut evidence.submissions {
+        submission.departed = notes.departed.get(&format!("{}.1", submission.tag)).map(|(_, at)| *at);
+    }
     // What was begun and never spoken of again.
     let spoken: BTreeSet<String> = evidence.claims.iter().map(|claim| claim.tag.clone()).collect();
     for submission in evidence.submissions.iter().filter(|submission| !spoken.contains(&submission.tag)) {
@@ -108,7 +111,8 @@ pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged]) -> Evidence
         evidence.claims.push(Claim { tag, incarnation, at: Duration::MAX, by_intent: false, said: Said::Nothing });
     }
     let came = came(log, clocks.start);
-    evidence.ledger = known.ledger.into_iter().map(|entry| received(entry, &notes, &came)).collect();
+    let faults = faults(log);
+    evidence.ledger = known.ledger.into_iter().map(|entry| received(entry, &notes, &came, &faults)).collect();
     evidence.arrivals = log.iter().filter_map(|logged| arrival(logged, &notes, clocks.start)).collect();
     evidence.arrivals.sort_by_key(|arrival| arrival.at);
     evidence
@@ -123,6 +127,8 @@ fn submission(tag: &str, incarnation: u32, intent: &Intent, resend_if_lost: bool
         body: intent.body.clone(),
         resend_if_lost,
         written: clocks.earliest(intent.earliest),
+        latest: clocks.latest(intent.latest()),
+        departed: None,
     }
 }
 
@@ -132,12 +138,24 @@ fn came(log: &[Logged], start: Timestamp) -> BTreeMap<String, Duration> {
     named.collect()
 }
 
+/// What went wrong with each request.
+fn faults(log: &[Logged]) -> BTreeMap<String, String> {
+    log.iter().filter_map(|logged| logged.client_request_id.clone().zip(logged.fault.clone())).collect()
+}
+
 /// An entry of the ledger with its times. An answer whose head did not reach the client is none.
-fn received(mut entry: LedgerEntry, notes: &Notes, came: &BTreeMap<String, Duration>) -> LedgerEntry {
+fn received(
+    mut entry: LedgerEntry,
+    notes: &Notes,
+    came: &BTreeMap<String, Duration>,
+    faults: &BTreeMap<String, String>,
+) -> LedgerEntry {
     let id = entry.client_request_id.clone().unwrap_or_default();
     entry.departed = notes.departed.get(&id).map(|(_, at)| *at);
     entry.at = came.get(&id).copied().or(entry.departed).unwrap_or_default();
-    if !notes.answered.contains(&id) {
+    entry.ended = notes.answered.get(&id).or_else(|| notes.gave_up.get(&id)).copied();
+    entry.fault = faults.get(&id).cloned();
+    if !notes.answered.contains_key(&id) {
         entry.status = 0;
     }
     entry
@@ -218,7 +236,7 @@ mod tests {
             logged("12:00:06", "w1.1", "GetAction", Some(429)),
             logged("12:00:06", NAME, "ListActions", Some(200)),
         ];
-        let evidence = evidence(&lines, known, &log);
+        let evidence = evidence(&lines, known, &log, Writing::default());
 
         let written: Vec<_> = evidence.submissions.iter().map(|submission| submission.written.as_secs()).collect();
         assert_eq!(written, [2, 3], "at the earliest");

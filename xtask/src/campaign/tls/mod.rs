@@ -6,7 +6,8 @@
 //! end the emulator's ledger, its log and its records are asked for, and the judge compares.
 //!
 //! Both go by clocks of one speed, some hundred times that of the machine, since two processes cannot share a clock that is turned by
-//! hand. So it is not the same each time: what was found is kept in `target/campaign/tls-SEED`, and a replay may take several.
+//! hand. So it is not the same each time: the files of a seed that failed are kept in `target/campaign/tls-SEED-failed-N`, and a
+//! replay may take several.
 
 mod gather;
 mod journal;
@@ -87,13 +88,38 @@ impl Campaign for Tls {
             ran.findings
                 .iter_mut()
                 .for_each(|finding| finding.words.push_str(&evidence(&ran.story, finding.tag.as_deref())));
-            eprintln!("campaign b: all of seed {seed} is in {}", folder.display());
+            let kept = kept(&folder, &ran);
+            ran.findings.iter_mut().for_each(|finding| {
+                finding.words.push_str("\n  all files: ");
+                finding.words.push_str(&kept.display().to_string());
+            });
+            eprintln!("campaign b: seed {seed} fails; its journal and logs are kept in {}", kept.display());
         }
         ran
     }
 
     fn untaken(&self, _sum: &Figures) -> Vec<String> {
         Vec::new()
+    }
+}
+
+/// Moves the files of a seed that failed to where no later run touches them, with what was found and what the emulator was told.
+/// It need not fail again, so that nothing else is left of it.
+fn kept(folder: &Path, ran: &Ran) -> PathBuf {
+    let mut found: String =
+        ran.findings.iter().map(|finding| format!("{:?}: {}\n", finding.count, finding.words)).collect();
+    for entry in &ran.ledger {
+        found.push_str(&serde_json::to_string(entry).unwrap_or_default());
+        found.push('\n');
+    }
+    let _written = std::fs::write(folder.join("findings.txt"), found);
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let free =
+        (1..).map(|number: u32| folder.with_file_name(format!("{name}-failed-{number}"))).find(|path| !path.exists());
+    match free {
+        Some(free) if std::fs::rename(folder, &free).is_ok() => free,
+        // Better where the next run may remove them than nowhere.
+        _ => folder.to_owned(),
     }
 }
 
@@ -128,6 +154,25 @@ mod tests {
         let told = evidence(&story.map(str::to_owned), Some("s1"));
         assert_eq!(told, "\n  journal: {\"tag\":\"s1\"}\n  journal: {\"id\":\"s1.2\"}");
         assert_eq!(evidence(&story.map(str::to_owned), None), "");
+    }
+
+    #[test]
+    fn files_of_failing_seed_outlive_the_next_run() {
+        let folder = std::env::temp_dir().join(format!("campaign-kept-{}", std::process::id()));
+        let ran = broken(&Failure::Check("it hung".to_owned()));
+        let keep = || {
+            anew(&folder).unwrap();
+            std::fs::write(folder.join(JOURNAL), "a line").unwrap();
+            kept(&folder, &ran)
+        };
+        let (first, second) = (keep(), keep());
+        assert_ne!(first, second);
+        for kept in [first, second] {
+            assert_eq!(std::fs::read_to_string(kept.join(JOURNAL)).unwrap(), "a line");
+            assert!(std::fs::read_to_string(kept.join("findings.txt")).unwrap().contains("it hung"));
+            std::fs::remove_dir_all(kept).unwrap();
+        }
+        assert!(!folder.exists());
     }
 
     #[test]

@@ -7,6 +7,11 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::{
+    evidence::{OWN_ID, Writing},
+    tenant::Words,
+};
+
 /// How many machines a tenant has.
 pub(super) const MACHINES: usize = 50;
 
@@ -79,6 +84,18 @@ pub(super) enum Then {
     Fetch,
 }
 
+const FORMS: [Words; 6] = [Words::Short, Words::Short, Words::Short, Words::Long, Words::Lines, Words::Signs];
+
+/// Whether the client generates the external ids of actions that have none.
+pub(super) fn generates_ids(seed: u64) -> bool {
+    seed % 4 < 2
+}
+
+/// Whether a process that begins again looks for all that was written down at once.
+pub(super) fn recovers_together(seed: u64) -> bool {
+    seed % 3 == 0
+}
+
 impl Plan {
     /// The first `steps` of what `seed` draws.
     pub(super) fn of(seed: u64, steps: u32) -> Self {
@@ -108,13 +125,14 @@ impl Step {
             _ => None,
         };
         let seconds = |dice: &mut Rng, most: u64| Duration::from_millis(dice.u64(0..most.saturating_mul(1_000)));
+        let words = dice.choice(&FORMS).copied().unwrap_or(Words::Short);
         let mut step = Self {
             number,
             machine: dice.usize(0..MACHINES),
             verb: Verb::draw(dice),
             particulars: dice.bool(),
-            comment: format!("Ticket {}", dice.u32(1_000..10_000)),
-            external_id: dice.bool().then(|| format!("case-{number}")).filter(|_| dice.bool()),
+            comment: words.about(&format!("Ticket {}", dice.u32(1_000..10_000))),
+            external_id: dice.bool().then(|| format!("{OWN_ID}{number}")).filter(|_| dice.bool()),
             resend_if_lost: dice.u32(0..20) == 0,
             pause: seconds(dice, 5),
             dropped: (dice.u32(0..12) == 0).then(|| seconds(dice, 12)),
@@ -163,17 +181,21 @@ impl Verb {
     }
 }
 
-/// How the service behaves under `seed`: what the emulator's program is told.
-pub(super) fn service(seed: u64) -> Vec<String> {
+/// How the service behaves under `seed`: what the emulator's program is told, and what the judge has to know of it.
+pub(super) fn service(seed: u64) -> (Vec<String>, Writing) {
     let mut dice = Rng::with_seed(seed.wrapping_mul(0xd129_3d1b_8d2a_5a4f) ^ 0x5e);
     let one_of = |dice: &mut Rng, words: &[&str]| dice.choice(words).copied().unwrap_or_default().to_owned();
     let number = |dice: &mut Rng, from: u32, to: u32| dice.u32(from..to).to_string();
-    let duplicates = match dice.u32(0..6) {
+    let duplicates = match dice.u32(0..7) {
         0 => "refuse".to_owned(),
         1 => "join".to_owned(),
         2 => "accept".to_owned(),
+        3 => "ended".to_owned(),
         _ => seed.to_string(),
     };
+    let read_lag = dice.choice([0, 0, 3, 20, 60]).unwrap_or_default();
+    let seeded = format!("seeded:{seed}");
+    let (records, writing) = records(&mut dice, &seeded, read_lag);
     let told = [
         // Every other seed, so that ten of them have had five of each.
         ("--http", if seed.is_multiple_of(2) { "2" } else { "1.1" }.to_owned()),
@@ -183,7 +205,7 @@ pub(super) fn service(seed: u64) -> Vec<String> {
         ("--chaos", format!("{seed},{}", one_of(&mut dice, &["0.02", "0.05", "0.1", "0.15"]))),
         ("--pending-for", number(&mut dice, 1, 12)),
         ("--running-for", number(&mut dice, 2, 25)),
-        ("--read-lag", one_of(&mut dice, &["0", "0", "3", "20", "60"])),
+        ("--read-lag", read_lag.to_string()),
         ("--page-size", one_of(&mut dice, &["10000", "7"])),
         ("--token-lifetime", one_of(&mut dice, &["3599", "700"])),
         ("--retry-after", one_of(&mut dice, &["seconds", "date", "absent"])),
@@ -196,7 +218,63 @@ pub(super) fn service(seed: u64) -> Vec<String> {
         ("--transcripts", one_of(&mut dice, &["plain", "gzip"])),
         ("--update-name", one_of(&mut dice, &["live", "documented"])),
     ];
-    told.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect()
+    let told = told.into_iter().chain(records);
+    (told.flat_map(|(option, value)| [option.to_owned(), value]).collect(), writing)
+}
+
+/// How the service writes its records and headers: as by default in half of the tenants, each choice by itself.
+fn records(dice: &mut Rng, seeded: &str, read_lag: u64) -> ([(&'static str, String); 6], Writing) {
+    let mut half = |usual: &'static str, others: &[&'static str]| -> String {
+        let other = others.get(dice.usize(0..others.len().saturating_mul(2))).copied();
+        let chosen = other.unwrap_or(usual);
+        if chosen == "seeded" { seeded.to_owned() } else { chosen.to_owned() }
+    };
+    let requestor = half("display-name", &["app-id", "mail", "guest", "seeded"]);
+    let particulars = half("after-pending", &["at-once", "after:40", "never", "seeded"]);
+    let comments = half("blank", &["as-sent", "cut:16", "cut:80", "crlf", "entities", "null", "seeded"]);
+    let external_ids = half("echoed", &["absent", "uuid", "word", "seeded"]);
+    let rows = half(
+        "readable",
+        &[
+            "readable",
+            "readable",
+            "readable",
+            "null-machine",
+            "null-type",
+            "null-creation",
+            "unknown-type",
+            "unreadable",
+            "seeded",
+            "seeded",
+            "seeded",
+        ],
+    );
+    let date = half("clock", &["clock", "clock", "absent", "1970", "ahead:420", "behind:420", "seeded"]);
+    let seconds = Duration::from_secs;
+    let writing = Writing {
+        read_lag: seconds(read_lag),
+        clock_error: match date.as_str() {
+            "clock" => Duration::ZERO,
+            "ahead:420" | "behind:420" => seconds(420),
+            _ => seconds(900),
+        },
+        states_at_once: particulars == "at-once",
+        states_after: match particulars.as_str() {
+            "after:40" => seconds(40),
+            "at-once" | "after-pending" | "never" => Duration::ZERO,
+            _ => seconds(120),
+        },
+        hides_rows: matches!(rows.as_str(), "null-creation" | "unknown-type" | "unreadable"),
+    };
+    let told = [
+        ("--requestor", requestor),
+        ("--particulars", particulars),
+        ("--comments", comments),
+        ("--external-ids", external_ids),
+        ("--rows", rows),
+        ("--date-header", date),
+    ];
+    (told, writing)
 }
 
 #[cfg(test)]
@@ -228,9 +306,38 @@ mod tests {
             steps.iter().any(|other| other.number < step.number && alike(other))
         };
         assert!(steps.iter().filter(twins).count() > 200);
-        let services: BTreeSet<_> = (0..10).flat_map(service).collect();
+        let services: BTreeSet<_> = (0..10).flat_map(|seed| service(seed).0).collect();
         for word in ["1.1", "2", "zlib", "documented", "7"] {
             assert!(services.contains(word), "{word}");
+        }
+        let services: BTreeSet<_> = (0..100).flat_map(|seed| service(seed).0).collect();
+        for word in [
+            "ended",
+            "app-id",
+            "mail",
+            "guest",
+            "at-once",
+            "after:40",
+            "never",
+            "cut:16",
+            "cut:80",
+            "crlf",
+            "entities",
+            "null",
+            "absent",
+            "uuid",
+            "word",
+            "null-machine",
+            "null-type",
+            "null-creation",
+            "unknown-type",
+            "unreadable",
+            "1970",
+            "ahead:420",
+            "behind:420",
+            "seeded:7",
+        ] {
+            assert!(services.contains(word) || word == "seeded:7", "{word}");
         }
     }
 }

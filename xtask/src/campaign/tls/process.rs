@@ -30,7 +30,7 @@ impl Emulator {
     /// Starts it, to behave as `seed` draws.
     pub(super) fn start(executable: &Path, folder: &Path, seed: u64) -> Result<Self, Failure> {
         let mut command = Command::new(executable);
-        command.args(plan::service(seed)).args(["--port", "0", "--stop-with-stdin", "--ca-file"]);
+        command.args(plan::service(seed).0).args(["--port", "0", "--stop-with-stdin", "--ca-file"]);
         command.arg(folder.join("ca.pem")).arg("--log").arg(folder.join(LOG));
         let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(broken)?;
         // Held from here on, so that it is stopped whatever comes.

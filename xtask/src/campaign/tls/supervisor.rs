@@ -14,7 +14,7 @@ use super::{
     JOURNAL, LOG, WORDS, gather,
     journal::{self, Event, Line},
     order::{Note, Order},
-    plan::{Plan, SPEED, Stand},
+    plan::{self, Plan, SPEED, Stand},
     process::{Emulator, Worker},
     service::Asking,
     worker::PANICKED,
@@ -90,7 +90,7 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
     let lines = journal::read(&folder.join(JOURNAL)).map_err(|error| Failure::broken(JOURNAL, error))?;
     let log = read(folder, LOG)?;
     let log: Vec<_> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let evidence = gather::evidence(&lines, known, &log);
+    let evidence = gather::evidence(&lines, known, &log, plan::service(seed).1);
     let mut verdict = judge(&evidence);
     verdict.figures.ways.restarts = u64::from(restarts);
     // The first process was alone with the quota, so that it was never to be told that it is used up.

@@ -1,6 +1,7 @@
 //! What a worker does for one step: asks, drops, recovers, waits, cancels, fetches; and writes down each word that it gets.
 
 use std::{
+    collections::BTreeMap,
     pin::pin,
     sync::{
         Arc,
@@ -48,10 +49,34 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Does what is left of a step.
-    pub(super) async fn step(&self, step: Step, known: Known) {
+    /// Looks for all whose process was killed, or whose future was dropped, in one search. What was found, by its tag; `None` for
+    /// what was not.
+    pub(super) async fn recover_all(&self, known: &BTreeMap<String, Known>) -> BTreeMap<String, Option<Submitted>> {
+        let unsettled = known.iter().filter(|(_, known)| matches!(known.said, None | Some(Said::Nothing)));
+        let mut intents: Vec<_> =
+            unsettled.filter_map(|(tag, known)| Some((tag.clone(), known.intent.clone()?))).collect();
+        let mut found = BTreeMap::new();
+        let search = self.defender.recover_all(intents.iter().map(|(_, intent)| intent.clone()));
+        let mut outcomes = pin!(search.stream());
+        while let Some((intent, outcome)) = outcomes.next().await {
+            if let Some(place) = intents.iter().position(|(_, other)| *other == intent) {
+                let (tag, _) = intents.swap_remove(place);
+                let submitted = self.submitted(&tag, true, outcome).ok();
+                found.insert(tag, submitted);
+            }
+        }
+        found
+    }
+
+    /// Does what is left of a step. `found` is what a search for all of them has found.
+    pub(super) async fn step(&self, step: Step, known: Known, found: Option<Option<Submitted>>) {
         match (known.intent, known.said) {
             (None, _) => self.begin(&step).await,
+            (Some(_), None | Some(Said::Nothing)) if found.is_some() => {
+                if let Some(submitted) = found.flatten() {
+                    self.go_on(&step, &submitted, false).await;
+                }
+            }
             (Some(intent), None | Some(Said::Nothing)) => {
                 // Its process was killed, or its future dropped: nobody knows what became of it.
                 if let Some(submitted) = self.recover(&step.tag(), intent).await {
@@ -61,7 +86,7 @@ impl Tasks {
             // It was taken, and the process was killed afterwards. An id is enough to wait on; a cancelling is not begun twice.
             (Some(_), Some(Said::Submitted { id, .. })) => {
                 if let Ok(id) = id.parse::<ActionId>() {
-                    self.wait(&step, &id).await;
+                    self.wait(&step, &id, None).await;
                 }
             }
             _ => {}
@@ -171,19 +196,21 @@ impl Tasks {
                     Err(error) => self.error(error),
                 };
                 self.said(&tag, false, said);
-                self.wait(step, submitted.id()).await;
+                self.wait(step, submitted.id(), Some(submitted)).await;
             }
-            Then::Cancel | Then::Wait | Then::Fetch => self.wait(step, submitted.id()).await,
+            Then::Cancel | Then::Wait | Then::Fetch => self.wait(step, submitted.id(), Some(submitted)).await,
         }
     }
 
-    async fn wait(&self, step: &Step, id: &ActionId) {
+    /// Waits for what was submitted, or, after a restart, for the id that was written down.
+    async fn wait(&self, step: &Step, id: &ActionId, submitted: Option<&Submitted>) {
         if step.then == Then::Leave {
             return;
         }
-        let outcome = self.defender.action(id.clone()).wait().at_most(PATIENCE).send().await;
+        let wait = submitted.map_or_else(|| self.defender.action(id.clone()).wait(), Submitted::wait);
+        let outcome = wait.at_most(PATIENCE).send().await;
         let said = match &outcome {
-            Ok(action) => Said::Succeeded { id: self.record(action) },
+            Ok(action) => Said::Succeeded { id: self.record(action), of_submission: submitted.is_some() },
             Err(error) => match error.action().filter(|_| error.kind() == ErrorKind::NotSucceeded) {
                 Some(action) => {
                     self.canary.look_at_error("the error of a wait", error);

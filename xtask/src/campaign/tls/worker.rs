@@ -1,12 +1,13 @@
 //! The process that is killed: the real client over the real wire, and a journal.
 
 use std::{
+    collections::BTreeMap,
     io::BufRead,
     path::Path,
     sync::{Arc, atomic::AtomicUsize, mpsc},
 };
 
-use defender_actions::{DefenderClient, auth::ClientSecretCredential};
+use defender_actions::{DefenderClient, ExternalIds, auth::ClientSecretCredential};
 use defender_emulator::FastClock;
 use defender_transport::{HyperTransport, Roots};
 use futures_util::{StreamExt, stream};
@@ -14,8 +15,8 @@ use futures_util::{StreamExt, stream};
 use super::{
     JOURNAL,
     journal::{self, Event},
-    order::{Note, Order, Service},
-    plan::{Plan, SPEED},
+    order::{Note, Order},
+    plan::{self, Plan, SPEED},
     service::Asking,
     task::Tasks,
     teller::{Teller, tell},
@@ -73,17 +74,23 @@ async fn work(order: Order) -> Result<(), Failure> {
     // From here on whatever is traced is looked through, at every level.
     tracing::subscriber::set_global_default(canary.clone()).map_err(|error| broken(&error))?;
     let wire = Watched::new(wire(&order.service.ca_file)?, Arc::clone(&teller), order.incarnation);
-    let defender = client(&order.service, wire, clock.clone()).map_err(|error| broken(&error))?;
+    let defender = client(&order, wire, clock.clone()).map_err(|error| broken(&error))?;
     teller.write(Event::Began { incarnation: order.incarnation });
     teller.write(clocks.told());
     let plan = Plan::of(order.seed, order.steps);
     let (told, machines) = (AtomicUsize::new(0), order.service.machine_ids);
     let tasks = Tasks { defender, clock, teller: Arc::clone(&teller), canary: canary.clone(), told, machines };
     let known = journal::known(&lines);
-    let steps = plan.steps.into_iter().map(|step| {
-        let known = known.get(&step.tag()).cloned().unwrap_or_default();
-        tasks.step(step, known)
-    });
+    let mut found = if plan::recovers_together(order.seed) { tasks.recover_all(&known).await } else { BTreeMap::new() };
+    let steps: Vec<_> = plan
+        .steps
+        .into_iter()
+        .map(|step| {
+            let known = known.get(&step.tag()).cloned().unwrap_or_default();
+            let found = found.remove(&step.tag());
+            tasks.step(step, known, found)
+        })
+        .collect();
     stream::iter(steps).buffer_unordered(AT_ONCE).for_each(|()| async {}).await;
     tasks.look();
     teller.write(Event::Done { events: canary.events() });
@@ -100,9 +107,11 @@ fn wire(ca_file: &Path) -> Result<HyperTransport, Failure> {
 }
 
 /// The shipped client with all its defaults, but for where the service is and how fast time goes.
-fn client(service: &Service, wire: Watched, clock: FastClock) -> Result<DefenderClient, defender_actions::Error> {
+fn client(order: &Order, wire: Watched, clock: FastClock) -> Result<DefenderClient, defender_actions::Error> {
+    let service = &order.service;
     let secret = ClientSecretCredential::new(&service.tenant_id, &service.client_id, &service.client_secret);
     let client = DefenderClient::builder().credential(secret).transport(wire).clock(clock);
     let client = client.base_url(&service.base_url).authority(&service.authority);
-    client.audience(&service.audience).build()
+    let ids = if plan::generates_ids(order.seed) { ExternalIds::Generated } else { ExternalIds::AsGiven };
+    client.audience(&service.audience).external_ids(ids).build()
 }
