@@ -277,6 +277,17 @@ mod tests {
     }
 
     #[test]
+    fn claims_last_a_day_among_many() {
+        let claimed = Claimed::default();
+        let (first, second) = (claimed.open(&intent("Full", "c")), claimed.open(&intent("Full", "c")));
+        assert!(first.claim(&id("a"), at(0)));
+        for number in 0..5_000 {
+            assert!(second.claim(&id(&format!("b{number}")), at(23 * 3_600)));
+        }
+        assert!(second.is_claimed_by_another(&id("a")), "the claim is forgotten too early");
+    }
+
+    #[test]
     fn rival_is_one_that_left_and_is_not_settled() {
         let claimed = Claimed::default();
         let ours = intent("Full", "c");

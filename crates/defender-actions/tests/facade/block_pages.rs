@@ -8,7 +8,7 @@ use defender_actions::{
     auth::StaticCredential,
     model::ActionStatus,
     transport::{
-        Body, Clock, Error as TransportError,
+        Body, Clock, Error as TransportError, ErrorKind as Broken,
         testing::{Capture, Fault, Faulty, ManualClock},
     },
 };
@@ -193,6 +193,27 @@ async fn nothing_is_learned_from_a_block_page() {
         let list = wire.requests().iter().find(|request| request.method() == Method::GET).unwrap().uri().to_string();
         assert!(list.contains(&format!("ge%20{year}")), "{date:?} {list}");
     }
+}
+
+#[tokio::test]
+async fn date_of_a_text_response_teaches_nothing() {
+    // The status counts, and nothing else does.
+    let (client, wire, clock) = over(Box::new(|request, _| match (request.method(), request.uri().path()) {
+        (&Method::POST, _) => Err(TransportError::new(Broken::Interrupted)),
+        (_, "/api/machineactions") => Ok(json(200, r#"{"value":[]}"#)),
+        _ => {
+            let mut text = response(404, "text/plain", "default backend - 404");
+            text.headers_mut().insert("date", "Fri, 02 Jan 2026 06:00:00 GMT".parse().unwrap());
+            Ok(text)
+        }
+    }));
+    assert_eq!(clock.now().to_string(), "2026-01-01T12:00:00Z");
+    let read = clock.run(client.action("a".parse().unwrap()).get().send()).await;
+    assert_eq!(read.unwrap_err().kind(), ErrorKind::NotFound);
+    isolating(&client, &clock).await;
+    let list =
+        wire.requests().iter().find(|request| request.uri().path() == "/api/machineactions").unwrap().uri().to_string();
+    assert!(list.contains("ge%202026-01-01T11"), "{list}");
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn a_lost_answer_is_not_mistaken_for_another_s_action() {
         json!({"machineId": "m2", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}),
         json!({"machineId": "m1", "type": "Isolate", "requestorComment": "Cleaned"}),
         json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned",
-               "creationDateTimeUtc": "2025-12-31T23:59:00Z"}),
+               "creationDateTimeUtc": "2026-01-01T11:59:00Z"}),
         json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned",
                "creationDateTimeUtc": null}),
     ] {

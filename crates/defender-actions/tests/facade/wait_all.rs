@@ -90,12 +90,32 @@ async fn one_that_is_not_there_is_not_found_after_two_minutes_and_holds_up_nobod
 }
 
 #[tokio::test]
+async fn record_that_vanishes_is_missed_from_then_on() {
+    // Seen for 150 s, then missing for 60 s: less than the grace, whatever the wait has lasted.
+    let service = Service::new(Repeats::Taken).hiding_from_lists();
+    let ids = foreign(&service, 1);
+    let vanishes = async {
+        service.clock().sleep(Duration::from_secs(150)).await;
+        let missing = service.clone().hiding_records(true);
+        service.clock().sleep(MINUTE).await;
+        missing.hiding_records(false).end(ids[0].as_str(), "Succeeded");
+    };
+    let all = service.client().wait_all(ids.clone()).stream().collect::<Vec<_>>();
+    let (ended, ()) = service.clock().run(futures_util::future::join(all, vanishes)).await;
+    assert!(ended[0].1.is_ok(), "{ended:?}");
+}
+
+#[tokio::test]
 async fn what_would_be_told_again_ends_all_of_them() {
     let service = Service::new(Repeats::Taken).refusing_lists();
     let ids = foreign(&service, 3);
     let ended = wait_all(&service, &service.client(), ids, MINUTE).await;
     assert_eq!(ended.len(), 3);
-    assert!(ended.iter().all(|(_, end)| end.as_ref().unwrap_err().kind() == ErrorKind::Forbidden));
+    for error in ended.iter().map(|(_, end)| end.as_ref().unwrap_err()) {
+        assert_eq!(error.kind(), ErrorKind::Forbidden);
+        let problem = error.problem().expect("each error has what the service said");
+        assert_eq!((problem.code().as_str(), problem.status()), ("Forbidden", 403));
+    }
 }
 
 #[tokio::test]

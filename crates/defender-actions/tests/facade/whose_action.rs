@@ -114,6 +114,10 @@ fn ours() -> Vec<(&'static str, Spelling)> {
             record["requestorComment"] = json!(record["requestorComment"].as_str().unwrap().replace('\n', "\r\n"));
         }),
         ("letter case of the machine", |record| record["machineId"] = json!("M1")),
+        ("machine and type null", |record| {
+            record["machineId"] = json!(null);
+            record["type"] = json!(null);
+        }),
     ]
 }
 
@@ -297,6 +301,61 @@ async fn second_request_waits_for_an_action_of_the_minutes_before() {
         let outcome = service.clock().run(unrestrict(&service.client(), "c")).await;
         assert_eq!(service.ledger().0, posts, "{minutes}: {outcome:?}");
     }
+}
+
+#[tokio::test]
+async fn second_request_waits_for_the_grace() {
+    for (lag, posts) in [(100, 1), (119, 1), (600, 2)] {
+        let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+        let service = service.with_lag(Duration::from_secs(lag));
+        let outcome = service.clock().run(unrestrict(&service.client(), "c")).await;
+        assert_eq!(service.ledger().0, posts, "{lag}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn second_request_follows_a_list_of_the_machine_and_type() {
+    let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect]);
+    service.clock().run(unrestrict(&service.client(), "c")).await.unwrap();
+    assert_eq!(service.ledger(), (2, 1));
+    // Nothing is read after the second request, and a list from a date on lacks what has none.
+    let last = service.reads().pop().unwrap();
+    assert!(last.contains("machineId") && last.contains("type") && !last.contains("creation"), "{last}");
+}
+
+#[tokio::test]
+async fn candidate_that_is_not_kept_leaves_a_doubt() {
+    for (others, kept) in [(62, true), (63, false), (200, false)] {
+        let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+        let theirs =
+            |comment: &str| json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": comment});
+        for _ in 0..=others {
+            service.foreign(&theirs("other"));
+        }
+        let outcome = service.clock().run(unrestrict(&service.client(), "c")).await;
+        assert_eq!(outcome.map(|submitted| submitted.origin()).ok(), kept.then_some(Origin::Recovered), "{others}");
+        assert_eq!(service.ledger().0, 1, "{others}");
+    }
+}
+
+#[tokio::test]
+async fn row_without_a_machine_or_type_is_recovered() {
+    for field in ["machineId", "type"] {
+        let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+        let service = service.spelling(move |record| record[field] = json!(null));
+        let request = service.client().machine(machine()).unrestrict_code_execution("c");
+        let submitted = service.clock().run(request.send()).await.unwrap();
+        assert_eq!((submitted.origin(), service.ledger()), (Origin::Recovered, (1, 1)), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn window_begins_at_the_first_attempt() {
+    // The action is not listed in time, and the second request is answered with it.
+    let service = Service::new(Repeats::AnsweredWithTheFirst).breaking([Break::AfterTheEffect]);
+    let service = service.with_lag(Duration::from_secs(600));
+    let submitted = service.clock().run(unrestrict(&service.client(), "c")).await.unwrap();
+    assert_eq!((submitted.origin(), service.ledger()), (Origin::Created, (2, 1)));
 }
 
 #[tokio::test]

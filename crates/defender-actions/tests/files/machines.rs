@@ -298,7 +298,7 @@ async fn change_takes_no_other_machines_record_for_its_own() {
             machine.update(update).await,
         ] {
             match changed {
-                Ok(_) => assert!(ours, "{id}"),
+                Ok(_) => assert!(ours, "taken for its own: {id}"),
                 Err(error) => {
                     assert!(
                         !ours && error.kind() == ErrorKind::AnswerUnreadable && error.is_retryable(),

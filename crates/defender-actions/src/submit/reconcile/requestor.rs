@@ -102,6 +102,14 @@ mod tests {
     }
 
     #[test]
+    fn three_names_exclude_as_one_does() {
+        let names = Names::new(&[APP, "0d1e2f3a-0000-4000-8000-000000000003", "ann@contoso.com"]);
+        assert!(names.has(APP) && names.has("ann@contoso.com"));
+        assert!(names.exclude(OTHER_APP), "another application");
+        assert!(names.exclude("bob@contoso.com"), "another user");
+    }
+
+    #[test]
     fn guest_forms_are_undone() {
         let guest = Names::new(&["live.com#ann@contoso.com"]);
         assert!(guest.has("ann@contoso.com"));
