@@ -129,12 +129,21 @@ impl Met<'_> {
 
     /// A submission with the same comment and other particulars, while this one was unsettled.
     fn rival(&self) -> Option<&Report> {
+        self.alike().find(|other| other.asked.particulars != self.report.asked.particulars)
+    }
+
+    /// A submission that asked for the same in all, while this one was unsettled.
+    fn twin(&self) -> Option<&Report> {
+        self.alike().find(|other| other.asked.particulars == self.report.asked.particulars)
+    }
+
+    /// Submissions of the same machine, type and comment that were unsettled at one time with this one.
+    fn alike(&self) -> impl Iterator<Item = &Report> {
         let own = self.report;
-        self.reports.iter().find(|other| {
+        self.reports.iter().filter(|other| {
             other.submission != own.submission
                 && (other.asked.kind, &other.asked.machine) == (own.asked.kind, &own.asked.machine)
                 && folded(&other.asked.comment) == folded(&own.asked.comment)
-                && other.asked.particulars != own.asked.particulars
                 && other.began <= own.claimed
                 && (other.claimed >= own.began || matches!(other.claim, super::Claim::Unknown(_)))
         })
@@ -187,6 +196,9 @@ impl Met<'_> {
         }
         if !self.in_window(own) {
             return Some("window: created outside");
+        }
+        if self.twin().is_some() {
+            return Some("claim: a like submission of the client was unsettled");
         }
         if self.rival().is_some() && self.particulars(own) != Match::Same {
             return Some("particulars: not stated while a submission with the same comment asked for others");

@@ -310,6 +310,9 @@ fn rival_wants_particulars_stated() {
     assert!(case.judged().unrecovered[0].1.starts_with("particulars"));
     case.tenant.records[own].shown.stated = Stated::AtOnce;
     assert_eq!(case.judged().unrecovered[0].1, "no line of the rule failed");
+    case.reports[1].asked.particulars = scope("Full");
+    assert!(case.judged().unrecovered[0].1.starts_with("claim: a like submission"));
+    assert_eq!(case.judged().eligible.0, 1, "it counts as recoverable");
 }
 
 #[test]

@@ -307,10 +307,9 @@ fn shown_comment(rng: &mut fastrand::Rng, comment: &str) -> Option<String> {
 
 /// The external id as records show it: echoed, left out, or a gateway's own.
 fn shown_id(rng: &mut fastrand::Rng, sent: Option<&str>) -> Option<String> {
-    match (sent, rng.u32(..100)) {
-        (Some(sent), 0..85) => Some(sent.to_owned()),
-        (Some(_), 85..97) => None,
-        (Some(_), _) => Some(guid(rng)),
-        (None, _) => hits(rng, 0.4).then(|| guid(rng)),
+    match sent {
+        _ if hits(rng, 0.4) => Some(guid(rng)),
+        Some(sent) => hits(rng, 85.0).then(|| sent.to_owned()),
+        None => None,
     }
 }
