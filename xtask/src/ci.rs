@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    Failure, breaks, campaign, conformance, example, tidy, vectors,
+    Failure, breaks, campaign, conformance, example, judges, tidy, vectors,
     workspace::{self, Workspace},
 };
 
@@ -71,6 +71,7 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     })?;
     timed("conformance", "cargo xtask conformance", || conformance::run(&conformance::Target::default()))?;
     timed("walk-through", "cargo xtask walkthrough", conformance::walkthrough::run)?;
+    timed("judges", "cargo xtask judges --short", || judges::run(judges::Form::Short))?;
     timed("campaign", "cargo xtask campaign --seeds 0..100", || campaign::in_ci(0..100, false))?;
     timed("breaks", "cargo xtask breaks --check", || {
         breaks::run(&breaks::Options { check: true, ..breaks::Options::default() })

@@ -12,6 +12,7 @@ mod ci;
 mod conformance;
 mod example;
 mod foreign;
+mod judges;
 mod tidy;
 mod vectors;
 mod workspace;
@@ -36,6 +37,8 @@ Commands:
                      --ca-file PATH: trusting that CA
   breaks [NAME…]     breaks each promise on purpose, in a copy, and looks whether it is noticed; those whose names begin so
                      --check: only whether each patch still applies
+  judges [--short]   Microsoft's sign-in libraries and other clients, installed from their registries, against the emulator's
+                     program, with the clock at five places within the second; --short: those in Python, once
   walkthrough        the emulator's README for other languages, run as it stands there
   campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]
                      the promises, judged over a chaotic emulator: 200 actions of a tenant for each seed, in process and by a clock
@@ -87,6 +90,7 @@ enum Command {
     Conformance(conformance::Target),
     Breaks(breaks::Options),
     Walkthrough,
+    Judges(judges::Form),
     Campaign(campaign::Options),
     /// What the campaign over TLS starts, for itself alone: it is in no help.
     CampaignWorker,
@@ -111,6 +115,7 @@ fn main() -> ExitCode {
         Command::Conformance(target) => conformance::run(&target),
         Command::Breaks(options) => breaks::run(&options),
         Command::Walkthrough => conformance::walkthrough::run(),
+        Command::Judges(form) => judges::run(form),
         Command::CampaignWorker => campaign::work(),
         Command::Campaign(options) => campaign::run(&options),
         Command::Foreign(options) => foreign::run(&options),
@@ -139,12 +144,14 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     let mut campaign = campaign::Said::default();
     let mut foreign = foreign::Options::default();
     let mut check = false;
+    let (mut check, mut form) = (false, judges::Form::Whole);
     let unread = |error: lexopt::Error| Failure::Usage(error.to_string());
     while let Some(arg) = args.next().map_err(unread)? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Long("skip-tests") => tests = ci::Tests::Skip,
             Arg::Long("check") => check = true,
+            Arg::Long("short") => form = judges::Form::Short,
             Arg::Long(name @ ("base-url" | "machine" | "ca-file")) => {
                 let place = match name {
                     "base-url" => &mut target.base_url,
@@ -174,6 +181,8 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         _ if check && words.first() != Some(&"breaks") => {
             Err(Failure::Usage("`--check` is for `breaks` alone".to_owned()))
         }
+        (["judges"], _) => Ok(Command::Judges(form)),
+        _ if form == judges::Form::Short => Err(Failure::Usage("`--short` is for `judges` alone".to_owned())),
         (["ci"], tests) => Ok(Command::Ci { tests }),
         (_, ci::Tests::Skip) => Err(Failure::Usage("`--skip-tests` is for `ci` alone".to_owned())),
         (["conformance"], _) => Ok(Command::Conformance(target)),

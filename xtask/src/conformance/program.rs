@@ -32,14 +32,14 @@ pub(crate) fn build(root: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// The program, which is stopped when this is dropped.
-pub(super) struct Program {
+pub(crate) struct Program {
     process: Child,
     ca_file: PathBuf,
     line: Value,
 }
 
 impl Program {
-    pub(super) fn start(executable: &Path, suite: &str, arguments: &[String]) -> Result<Self, Failure> {
+    pub(crate) fn start(executable: &Path, suite: &str, arguments: &[String]) -> Result<Self, Failure> {
         let ca_file = std::env::temp_dir().join(format!("defender-conformance-{}-{suite}.pem", std::process::id()));
         let mut command = Command::new(executable);
         command.arg("--ca-file").arg(&ca_file).args(arguments).stdout(Stdio::piped());
@@ -53,7 +53,12 @@ impl Program {
         Ok(program)
     }
 
-    pub(super) fn ca_file(&self) -> String {
+    /// What it said of itself.
+    pub(crate) fn line(&self) -> &Value {
+        &self.line
+    }
+
+    pub(crate) fn ca_file(&self) -> String {
         self.ca_file.display().to_string()
     }
 

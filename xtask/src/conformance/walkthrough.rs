@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// The lines of the first block of this language.
-fn block<'t>(text: &'t str, language: &str) -> Option<&'t str> {
+pub(crate) fn block<'t>(text: &'t str, language: &str) -> Option<&'t str> {
     let (_, behind) = text.split_once(&format!("\n```{language}\n"))?;
     behind.split("```").next()
 }

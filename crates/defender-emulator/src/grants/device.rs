@@ -17,6 +17,7 @@ use crate::{entra::HEADERS, entra_error::EntraError, service::Service};
 
 const LIFETIME: Duration = Duration::from_secs(900);
 const INTERVAL: Duration = Duration::from_secs(5);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Gives a code.
 pub(super) fn begin(
@@ -47,7 +48,7 @@ pub(super) fn begin(
         user_code,
         ends: now.saturating_add(LIFETIME),
         interval: INTERVAL,
-        looked: now,
+        looked: None,
         decision: None,
         wanted,
     };
@@ -63,12 +64,14 @@ pub(super) fn look(service: &Service, version: Version, form: &Form) -> Result<W
     let Some(device) = state.devices.get_mut(code) else {
         return Err(EntraError::bad("bad_verification_code", 70_019, "The device code was not recognized."));
     };
-    let since = now.saturating_sub(device.looked);
-    device.looked = now;
+    // The first look may come at once, as msal-node's does; of the others some libraries' clocks are rounded to the second.
+    let is_early =
+        device.looked.is_some_and(|looked| now.saturating_sub(looked).saturating_add(SECOND) <= device.interval);
+    device.looked = Some(now);
     if now >= device.ends {
         return Err(EntraError::bad("expired_token", 70_020, "The provided device code has expired."));
     }
-    if since < device.interval {
+    if is_early {
         device.interval = device.interval.saturating_add(Duration::from_secs(5));
         return Err(EntraError::bad("slow_down", 70_016, "The device looks more often than it was told to."));
     }

@@ -94,7 +94,9 @@ async fn posted(
 
 /// Answers at the plain listener: as the host of managed identities, and as nothing else.
 pub(crate) async fn of_identities(service: Arc<Service>, mut request: Request<Body>) -> Response {
+    // msal-node puts a slash behind it.
     let path = request.uri().path();
+    let path = path.strip_suffix('/').unwrap_or(path);
     if path != IMDS && path != APP_SERVICE {
         return StatusCode::NOT_FOUND.into_response();
     }

@@ -67,7 +67,8 @@ pub(super) struct Device {
     pub(super) user_code: String,
     pub(super) ends: Duration,
     pub(super) interval: Duration,
-    pub(super) looked: Duration,
+    /// When it was asked for last.
+    pub(super) looked: Option<Duration>,
     pub(super) decision: Option<bool>,
     pub(super) wanted: Wanted,
 }

@@ -42,7 +42,7 @@ pub(super) fn answer(
         "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
             let looked = application(service, tenant, form, Proof::Unwanted);
             let looked = looked.and_then(|()| device::look(service, version, form));
-            looked.and_then(|wanted| Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service))
+            looked.and_then(|wanted| Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form))
         }
         "authorization_code" => code(service, (tenant, version), form),
         "refresh_token" => refresh(service, (tenant, version), form),
@@ -94,7 +94,7 @@ pub(super) fn application(service: &Service, tenant: &str, form: &Form, wanted: 
 fn by_assertion(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Needed)?;
     let wanted = Wanted::read(service, form, version, None)?;
-    Issue { version, wanted, holder: Holder::Application, nonce: None }.answer(service)
+    Issue { version, wanted, holder: Holder::Application, nonce: None }.answer(service, form)
 }
 
 fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -110,7 +110,7 @@ fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Fo
         return Err(EntraError::bad("invalid_grant", 500_131, "Assertion audience does not match the Client app."));
     }
     let wanted = Wanted::read(service, form, version, None)?;
-    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service)
+    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form)
 }
 
 fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -155,7 +155,7 @@ fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> R
             code.nonce.clone(),
         )
     };
-    Issue { version, wanted, holder: Holder::User, nonce }.answer(service)
+    Issue { version, wanted, holder: Holder::User, nonce }.answer(service, form)
 }
 
 fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -178,7 +178,7 @@ fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -
         let wanted = Wanted::read(service, form, version, Some(&sign_in.wanted))?;
         Wanted { keeps: true, names: wanted.names || sign_in.wanted.names, ..wanted }
     };
-    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service)
+    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form)
 }
 
 /// An application's access token for this audience, and how long it lives.
@@ -209,7 +209,7 @@ struct Issue {
 }
 
 impl Issue {
-    fn answer(self, service: &Service) -> Result<Response, EntraError> {
+    fn answer(self, service: &Service, form: &Form) -> Result<Response, EntraError> {
         let Self { version, wanted, holder, nonce } = self;
         let claims = match holder {
             Holder::Application => Claims::of_application(service, &wanted.audience),
@@ -241,6 +241,8 @@ impl Issue {
                 && let Some(token) = id_token::signed(service, &claims, nonce.as_deref())
             {
                 put("id_token", token.into());
+            }
+            if wanted.names || form.get("client_info") == Some("1") {
                 put("client_info", id_token::client_info(service).into());
             }
             if wanted.keeps {

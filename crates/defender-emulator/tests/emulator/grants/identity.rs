@@ -32,8 +32,9 @@ fn imds(version: &str) -> String {
 #[tokio::test]
 async fn a_virtual_machine_gets_a_token_whose_numbers_are_strings() {
     let emulator = Emulator::start().await.unwrap();
-    for version in ["2018-02-01", "2021-12-13"] {
-        let (status, body) = get(&emulator, &imds(version), "Metadata: true").await;
+    // msal-node puts a slash behind the path.
+    for target in [imds("2018-02-01"), imds("2021-12-13"), imds("2018-02-01").replace("token?", "token/?")] {
+        let (status, body) = get(&emulator, &target, "Metadata: true").await;
         assert_eq!(status, 200, "{body}");
         let body: Value = serde_json::from_str(&body).unwrap();
         assert_eq!((&body["expires_in"], &body["refresh_token"]), (&"3599".into(), &"".into()));
