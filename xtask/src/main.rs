@@ -143,7 +143,6 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     let mut target = conformance::Target::default();
     let mut campaign = campaign::Said::default();
     let mut foreign = foreign::Options::default();
-    let mut check = false;
     let (mut check, mut form) = (false, judges::Form::Whole);
     let unread = |error: lexopt::Error| Failure::Usage(error.to_string());
     while let Some(arg) = args.next().map_err(unread)? {
