@@ -1,13 +1,14 @@
 //! How an emulator is set up.
 
+mod sign_in;
+mod writing;
+
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
 use defender_transport::{Clock, SystemClock};
 
 use crate::{
-    AssertionUse, Comments, CreatedStatus, DateHeader, Deflate, Duplicates, Emulator, Error, ExternalIds, FastClock,
-    FirstUpdate, Fractions, HttpOffer, InOperator, Investigations, Nulls, Particulars, Quotas, Requestor,
-    RetryAfterForm, Rows, State, Targets, Transcripts, UpdateName,
+    Duplicates, Emulator, Error, FastClock, HttpOffer, InOperator, Investigations, Quotas, RetryAfterForm, State,
     certificate::Pem,
     hand_clock::HandClock,
     identity::{Identity, ROLES},
@@ -91,19 +92,6 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Leaves `role`, such as `Machine.RestrictExecution`, out of the tokens, as if nobody had consented to it. May be
-    /// called for several.
-    pub fn without_role(mut self, role: impl Into<String>) -> Self {
-        self.left_out.push(role.into());
-        self
-    }
-
-    /// Whether the API's answers come compressed unasked. Default: [`Deflate::Off`].
-    pub fn deflate(mut self, deflate: Deflate) -> Self {
-        self.settings.deflate = deflate;
-        self
-    }
-
     /// What becomes of a POST while an action of its type is active on its machine. Default: [`Duplicates::Refuse`].
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
         self.settings.behaviors.duplicates = duplicates;
@@ -143,8 +131,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Makes the ids of the tenant, the application, the actions and the answers from this seed, so that a run can be repeated
-    /// to the letter. Keys are new at each start all the same. Default: the tenant and the application of every emulator, and
+    /// Makes the ids of the tenant, the application, the actions and the answers, and the secret, from this seed, so that a run can
+    /// be repeated to the letter, and two tenants differ. Keys are new at each start all the same. Default: the tenant and the application of every emulator, and
     /// ids of actions that no other start has.
     pub fn ids(mut self, seed: u64) -> Self {
         self.settings.ids = Some(seed);
@@ -174,78 +162,6 @@ impl EmulatorBuilder {
         self
     }
 
-    /// With which status an action is created. Default: [`CreatedStatus::Documented`].
-    pub fn created_status(mut self, created: CreatedStatus) -> Self {
-        self.settings.created = created;
-        self
-    }
-
-    /// What a record calls the time of its last change. Default: [`UpdateName::Live`].
-    pub fn update_name(mut self, name: UpdateName) -> Self {
-        self.settings.behaviors.spelling.update_name = name;
-        self
-    }
-
-    /// How many digits of a second an action's dates have. Default: [`Fractions::Seven`].
-    pub fn fractions(mut self, fractions: Fractions) -> Self {
-        self.settings.behaviors.spelling.fractions = fractions;
-        self
-    }
-
-    /// Whether a field without a value is written. Default: [`Nulls::Written`].
-    pub fn nulls(mut self, nulls: Nulls) -> Self {
-        self.settings.behaviors.spelling.nulls = nulls;
-        self
-    }
-
-    /// Whether the answer to an action's POST says when it last changed. Default: [`FirstUpdate::Written`].
-    pub fn first_update(mut self, first: FirstUpdate) -> Self {
-        self.settings.behaviors.spelling.first_update = first;
-        self
-    }
-
-    /// What a record says as `requestor` of an application. Default: [`Requestor::DisplayName`].
-    pub fn requestor(mut self, requestor: Requestor) -> Self {
-        self.settings.behaviors.spelling.requestor = requestor;
-        self
-    }
-
-    /// The display name of the application's registration. Default: `Contoso Response Automation`.
-    pub fn application_name(mut self, name: impl Into<String>) -> Self {
-        self.settings.application_name = name.into();
-        self
-    }
-
-    /// When a record states its `scope` and `relatedFileInfo`. Default: [`Particulars::AfterPending`].
-    pub fn particulars(mut self, particulars: Particulars) -> Self {
-        self.settings.behaviors.spelling.particulars = particulars;
-        self
-    }
-
-    /// What a record makes of the comment of its POST. Default: [`Comments::Blank`].
-    pub fn comments(mut self, comments: Comments) -> Self {
-        self.settings.behaviors.spelling.comments = comments;
-        self
-    }
-
-    /// What a record says as `externalId`. Default: [`ExternalIds::Echoed`].
-    pub fn external_ids(mut self, external_ids: ExternalIds) -> Self {
-        self.settings.behaviors.spelling.external_ids = external_ids;
-        self
-    }
-
-    /// Whether the rows of lists, and actions that are read, can be used as they are. Default: [`Rows::Readable`].
-    pub fn rows(mut self, rows: Rows) -> Self {
-        self.settings.behaviors.spelling.rows = rows;
-        self
-    }
-
-    /// What the header `Date` says. Default: [`DateHeader::Clock`].
-    pub fn date_header(mut self, date: DateHeader) -> Self {
-        self.settings.behaviors.date = date;
-        self
-    }
-
     /// Whether a filter may say `in`. Default: [`InOperator::Refused`].
     pub fn in_operator(mut self, operator: InOperator) -> Self {
         self.settings.in_operator = operator;
@@ -255,18 +171,6 @@ impl EmulatorBuilder {
     /// Whether an investigation can be started. Default: [`Investigations::Retired`].
     pub fn investigations(mut self, investigations: Investigations) -> Self {
         self.settings.investigations = investigations;
-        self
-    }
-
-    /// How a script's transcript is stored. Default: [`Transcripts::Plain`].
-    pub fn transcripts(mut self, transcripts: Transcripts) -> Self {
-        self.settings.transcripts = transcripts;
-        self
-    }
-
-    /// What the `target` of an error looks like. Default: [`Targets::Guid`].
-    pub fn targets(mut self, targets: Targets) -> Self {
-        self.settings.targets = targets;
         self
     }
 
@@ -310,38 +214,6 @@ impl EmulatorBuilder {
     /// machine's.
     pub fn clock_speed(self, speed: u32) -> Self {
         self.clock(Arc::new(FastClock::new(speed)))
-    }
-
-    /// How long a token is good for, to the second. Default: 3599 s, as Entra's pages show it.
-    pub fn token_lifetime(mut self, token_lifetime: Duration) -> Self {
-        self.settings.token_lifetime = token_lifetime;
-        self
-    }
-
-    /// What tokens are for, beside the service's own names, of which the government clouds' are some. Default:
-    /// `https://api.securitycenter.microsoft.com`.
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.settings.audience = Some(audience.into());
-        self
-    }
-
-    /// How far the clock of whoever signs an assertion may be from the emulator's. Default: five minutes, as Entra allows;
-    /// [`Duration::ZERO`] is none.
-    pub fn assertion_leeway(mut self, leeway: Duration) -> Self {
-        self.settings.assertion_leeway = leeway;
-        self
-    }
-
-    /// How often one assertion is taken. Default: [`AssertionUse::Many`].
-    pub fn assertion_use(mut self, usage: AssertionUse) -> Self {
-        self.settings.assertion_use = usage;
-        self
-    }
-
-    /// Registers a redirect URI beside `http://localhost`, which is always there. May be called for several.
-    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
-        self.settings.redirect_uris.push(uri.into());
-        self
     }
 
     /// Makes the certificates and the secret, and listens. It must be called inside a tokio runtime.

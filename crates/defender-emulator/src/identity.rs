@@ -86,13 +86,13 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The one of every emulator, or with ids from a seed.
+    /// The one of every emulator, or one with ids and a secret from a seed.
     pub(crate) fn new(ids: &Ids) -> Self {
-        let (tenant_id, client_id) = if ids.are_seeded() {
-            (ids.next().to_string(), ids.next().to_string())
-        } else {
-            (TENANT_ID.to_owned(), CLIENT_ID.to_owned())
-        };
-        Self { tenant_id, client_id, client_secret: CLIENT_SECRET.to_owned() }
+        if ids.are_seeded() {
+            let [tenant_id, client_id] = [ids.next(), ids.next()].map(|id| id.to_string());
+            return Self { tenant_id, client_id, client_secret: format!("e+8Q~%{}", ids.next().simple()) };
+        }
+        let [tenant_id, client_id, client_secret] = [TENANT_ID, CLIENT_ID, CLIENT_SECRET].map(str::to_owned);
+        Self { tenant_id, client_id, client_secret }
     }
 }

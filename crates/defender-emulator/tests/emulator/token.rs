@@ -174,6 +174,13 @@ async fn two_starts_share_their_ids_but_no_key() {
     assert_eq!(ids(&one), ids(&two));
     let documented = include_str!("../../README.md");
     assert!(ids(&one).iter().all(|id| documented.contains(id.as_str())), "the README has them");
+    let (first, again, other) = (
+        Driver::with(|builder| builder.ids(7)).await,
+        Driver::with(|builder| builder.ids(7)).await,
+        Driver::with(|builder| builder.ids(8)).await,
+    );
+    assert_eq!(ids(&first), ids(&again));
+    assert!(ids(&first).iter().zip(ids(&other)).all(|(one, other)| *one != other), "a seed gives each its own");
     assert_ne!(one.emulator.ca_pem(), two.emulator.ca_pem());
     let token = one.token().await;
     let refused = two.send(two.request_to_post(&crate::driver::unrestrict_path(), &token, "{}")).await;

@@ -1,0 +1,52 @@
+//! Who signs in, and how.
+
+use std::time::Duration;
+
+use crate::{AssertionUse, EmulatorBuilder};
+
+impl EmulatorBuilder {
+    /// The display name of the application's registration. Default: `Contoso Response Automation`.
+    pub fn application_name(mut self, name: impl Into<String>) -> Self {
+        self.settings.application_name = name.into();
+        self
+    }
+
+    /// Leaves `role`, such as `Machine.RestrictExecution`, out of the tokens, as if nobody had consented to it. May be
+    /// called for several.
+    pub fn without_role(mut self, role: impl Into<String>) -> Self {
+        self.left_out.push(role.into());
+        self
+    }
+
+    /// How long a token is good for, to the second. Default: 3599 s, as Entra's pages show it.
+    pub fn token_lifetime(mut self, token_lifetime: Duration) -> Self {
+        self.settings.token_lifetime = token_lifetime;
+        self
+    }
+
+    /// What tokens are for, beside the service's own names, of which the government clouds' are some. Default:
+    /// `https://api.securitycenter.microsoft.com`.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.settings.audience = Some(audience.into());
+        self
+    }
+
+    /// How far the clock of whoever signs an assertion may be from the emulator's. Default: five minutes, as Entra allows;
+    /// [`Duration::ZERO`] is none.
+    pub fn assertion_leeway(mut self, leeway: Duration) -> Self {
+        self.settings.assertion_leeway = leeway;
+        self
+    }
+
+    /// How often one assertion is taken. Default: [`AssertionUse::Many`].
+    pub fn assertion_use(mut self, usage: AssertionUse) -> Self {
+        self.settings.assertion_use = usage;
+        self
+    }
+
+    /// Registers a redirect URI beside `http://localhost`, which is always there. May be called for several.
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.settings.redirect_uris.push(uri.into());
+        self
+    }
+}
