@@ -20,6 +20,9 @@ const CLAIM_KEPT: SignedDuration = SignedDuration::from_hours(24);
 /// An unsettled submission is kept for so long.
 const UNSETTLED_KEPT: SignedDuration = SignedDuration::from_hours(1);
 
+/// The record of an unsettled submission can have been created for so long after its last attempt.
+const TWIN_KEPT: SignedDuration = SignedDuration::from_mins(10);
+
 /// An id that was seen is kept for so long. What is forgotten blocks a second request, which is the safe side.
 const SEEN_KEPT: SignedDuration = SignedDuration::from_mins(30);
 
@@ -152,10 +155,15 @@ impl Asking {
         self.any_other(intent, now, |open| open.intent.differs_in_particulars(intent))
     }
 
-    /// Whether another submission with the same comment has been sent and awaits its response, so that it may be about to be
-    /// answered with a record that is found now.
-    pub(crate) fn has_twin_in_flight(&self, intent: &Intent, now: Moment) -> bool {
-        self.any_other(intent, now, |open| open.phase == Phase::InFlight)
+    /// Whether another submission with the same comment and particulars has been sent, and its outcome is not known: a record
+    /// without our generated id may be its record.
+    pub(crate) fn has_twin(&self, intent: &Intent, now: Moment) -> bool {
+        let is_recent = |open: &Open| match open.phase {
+            // An intent that is recovered is no twin of its own dropped future.
+            Phase::Unsettled(since) => now.elapsed.saturating_sub(since) < TWIN_KEPT && *open.intent != *intent,
+            Phase::InFlight | Phase::Lost => true,
+        };
+        self.any_other(intent, now, |open| is_recent(open) && !open.intent.differs_in_particulars(intent))
     }
 
     fn any_other(&self, intent: &Intent, now: Moment, is: impl Fn(&Open) -> bool) -> bool {
@@ -295,9 +303,9 @@ mod tests {
         let rival = claimed.open(&intent("Selective", " c\r\n"));
         assert!(!asking.has_rival(&ours, at(1)), "nothing of it has left");
         rival.departure().left(at(1));
-        assert!(asking.has_rival(&ours, at(1)) && asking.has_twin_in_flight(&ours, at(1)));
+        assert!(asking.has_rival(&ours, at(1)) && !asking.has_twin(&ours, at(1)));
         rival.lost();
-        assert!(asking.has_rival(&ours, at(1)) && !asking.has_twin_in_flight(&ours, at(1)));
+        assert!(asking.has_rival(&ours, at(1)));
         drop(rival);
         assert!(asking.has_rival(&ours, at(3_600)) && !asking.has_rival(&ours, at(3_601)));
         let settled = claimed.open(&intent("Selective", "c"));
@@ -305,6 +313,28 @@ mod tests {
         settled.settle();
         drop(settled);
         assert!(!asking.has_rival(&ours, at(3_601)));
+    }
+
+    #[test]
+    fn twin_is_a_like_submission_without_outcome() {
+        let claimed = Claimed::default();
+        let ours = intent("Full", "c");
+        let asking = claimed.open(&ours);
+        let mut later = (*ours).clone();
+        later.earliest = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1);
+        let twin = claimed.open(&Arc::new(later));
+        assert!(!asking.has_twin(&ours, at(1)), "nothing of it has left");
+        twin.departure().left(at(1));
+        assert!(asking.has_twin(&ours, at(1)) && !asking.has_rival(&ours, at(1)));
+        twin.lost();
+        assert!(asking.has_twin(&ours, at(1)));
+        drop(twin);
+        assert!(asking.has_twin(&ours, at(600)) && !asking.has_twin(&ours, at(601)));
+        let settled = claimed.open(&ours);
+        settled.departure().left(at(601));
+        settled.settle();
+        drop(settled);
+        assert!(!asking.has_twin(&ours, at(601)));
     }
 
     #[test]

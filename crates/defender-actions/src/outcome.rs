@@ -11,6 +11,7 @@ use crate::{
     claimed::Asking,
     client::Inner,
     list::Listing,
+    patience::Patience,
     service_time::Moment,
     submit::{
         look::{self, Candidates, Looker, Row},
@@ -88,7 +89,14 @@ impl Sending {
         let row = Row { record, raw: None };
         let compared = self.compare(names, &window, false, &row);
         let record = row.record;
+        let is_ours_for_certain = compared.has_our_generated_id();
         match accepted(&compared, record.status.is_terminal()) {
+            // The record may be that of a like submission, which is not to find it again then.
+            Accepted::Created if !is_ours_for_certain && self.asking.has_twin(self.intent(), self.now()) => {
+                self.asking.claim(&record.id, self.now());
+                inner.saw(&record);
+                Ok(self.submitted(record, Origin::Joined))
+            }
             Accepted::Created if self.asking.claim(&record.id, self.now()) => {
                 Ok(self.submitted(record, Origin::Created))
             }
@@ -110,7 +118,9 @@ impl Sending {
         let inner = self.inner();
         let (clock, names) = (Arc::clone(&inner.clock), inner.names().await);
         let until = self.now().plus(inner.patience.grace);
-        let mut delays = inner.patience.after_an_answer();
+        // Each refused submission reads a list of its own, so it looks more rarely than one whose response was lost.
+        let patience = Patience { first: inner.patience.first.saturating_mul(5), ..inner.patience };
+        let mut delays = patience.after_an_answer();
         loop {
             let is_last = self.now().elapsed >= until.elapsed;
             let window = inner.service_time.window(self.first_attempt, until);
@@ -138,7 +148,7 @@ impl Sending {
                         Refusal::NotVisible => {}
                     }
                 }
-                Err(error) if is_last || !error.is_retryable() => {
+                Err(error) if is_last || ends_search(&error) => {
                     if again {
                         let unknown = self.refused_again(refusal, Vec::new(), not_read(&error));
                         return Err(unknown.not_read(&error));
@@ -163,6 +173,8 @@ impl Sending {
         });
         let place = inner.looks.join(Arc::clone(&looker) as Arc<dyn Looker>);
         let mut delays = inner.patience.after_an_answer();
+        // What only the last list could not show is looked at a few times more.
+        let mut last_looks = LAST_LOOKS;
         loop {
             let now = self.now().elapsed;
             let is_last = now >= search.until;
@@ -178,6 +190,11 @@ impl Sending {
                         return Err(self.unknown(lost, vec![record], UnknownReason::MayBeOurs));
                     }
                 }
+                Ok(Found { rows, finding: Finding::MayBeOurs, .. })
+                    if is_last && last_looks > 0 && rows.rows.iter().any(|row| row.raw.is_some()) =>
+                {
+                    last_looks = last_looks.saturating_sub(1);
+                }
                 Ok(Found { rows, finding, .. }) if is_last => {
                     let reason = match finding {
                         Finding::Nothing => UnknownReason::NothingFound,
@@ -191,12 +208,15 @@ impl Sending {
                         None => unknown,
                     });
                 }
-                Err(error) if is_last || !error.is_retryable() => {
+                Err(error) if ends_search(&error) || is_last && last_looks == 0 => {
                     return Err(self.unknown(lost, Vec::new(), not_read(&error)).not_read(&error));
                 }
+                Err(_) if is_last => last_looks = last_looks.saturating_sub(1),
                 Ok(_) | Err(_) => {}
             }
-            clock.sleep(delays.next().min(self.left(search.until))).await;
+            let left = self.left(search.until);
+            let pause = if left.is_zero() { inner.patience.first } else { delays.next().min(left) };
+            clock.sleep(pause).await;
         }
     }
 
@@ -256,6 +276,19 @@ impl Sending {
     }
 }
 
+/// Lists that are read after the grace where the last one could not be read, or not whole.
+const LAST_LOOKS: u8 = 4;
+
+/// Whether another list would fail in the same way, so that the search ends with this one. Whatever else stands between
+/// the client and the service may pass.
+fn ends_search(error: &Error) -> bool {
+    let is_final = matches!(
+        error.kind(),
+        ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Gone | ErrorKind::Credential | ErrorKind::Request
+    );
+    is_final && !error.is_retryable()
+}
+
 /// Why a list could not be read, for the outcome that stays unknown.
 fn not_read(error: &Error) -> UnknownReason {
     if error.kind() == ErrorKind::Throttled { UnknownReason::QuotaExhausted } else { UnknownReason::NotReadable }
@@ -291,7 +324,7 @@ impl Lost {
             Finding::MayBeOurs | Finding::Nothing => false,
         };
         let intent = self.sending.intent();
-        let is_uncertain = rows.overflowed || self.sending.asking.has_twin_in_flight(intent, self.sending.now());
+        let is_uncertain = rows.overflowed || self.sending.asking.has_twin(intent, self.sending.now());
         if is_uncertain && !by_generated_id && finding != Finding::Nothing {
             finding = Finding::MayBeOurs;
         }

@@ -11,8 +11,9 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 /// How long the server asks to wait before the next try, by the answer's `Retry-After` ([RFC 9110, 10.2.3]).
 ///
 /// It comes as seconds or as a date. A date is measured against the answer's own `Date`, so that it does not matter
-/// whether the two clocks agree; without one, against `now`. A date that is past asks for no wait. Of several, the
-/// longest counts. What is not to be read as either is `None`, as if it were absent.
+/// whether the two clocks agree. Where there is none, or one by which the wait is more than a day, it is measured against
+/// `now`, and a wait of more than five minutes by that is taken for a difference of the clocks and is one minute. A date that
+/// is past asks for no wait. Of several, the longest counts. What is not to be read as either is `None`, as if it were absent.
 ///
 /// The wait is as long as the server says, a day if need be: bounding it is the reader's business.
 ///
@@ -29,9 +30,23 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 /// [RFC 9110, 10.2.3]: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let now = headers.get(DATE).and_then(date).unwrap_or(now);
-    headers.get_all(RETRY_AFTER).iter().filter_map(|value| seconds(value).or_else(|| until(value, now))).max()
+    let own_date = headers.get(DATE).and_then(date);
+    let wait = |value: &HeaderValue| {
+        let by_date = own_date.and_then(|date| until(value, date)).filter(|wait| *wait <= LONGEST);
+        let by_clock = || until(value, now).map(|wait| if wait > LONGEST_BY_CLOCK { BY_CLOCK } else { wait });
+        by_date.or_else(by_clock)
+    };
+    headers.get_all(RETRY_AFTER).iter().filter_map(|value| seconds(value).or_else(|| wait(value))).max()
 }
+
+/// A `Date` by which the wait is longer is not a clock.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// A longer wait by our own clock is a difference of the clocks.
+const LONGEST_BY_CLOCK: Duration = Duration::from_secs(300);
+
+/// The wait in place of it.
+const BY_CLOCK: Duration = Duration::from_secs(60);
 
 /// Digits and nothing else. More of them than a number holds are a very long wait.
 fn seconds(value: &HeaderValue) -> Option<Duration> {
@@ -132,12 +147,27 @@ mod tests {
         assert_eq!(retry_after(&headers, THEN), Some(Duration::from_secs(30)));
     }
 
+    #[test]
+    fn date_that_is_no_clock_is_passed_over() {
+        let after = "Sun, 06 Nov 1994 08:49:47 GMT";
+        for (date, now, wait) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", THEN, 10),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", THEN - Duration::from_secs(3_600), 60),
+            ("Sun, 06 Nov 1994 08:49:17 GMT", THEN - Duration::from_secs(3_600), 30),
+            ("today", THEN, 10),
+        ] {
+            let wait = Duration::from_secs(wait);
+            assert_eq!(retry_after(&headers(after, Some(date)), now), Some(wait), "{date}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_date_is_read_back(now in 0_i64..4_000_000_000, ahead in 0_u32..100_000) {
             let (now, ahead) = (Timestamp::from_second(now).unwrap(), Duration::from_secs(ahead.into()));
             let date = (now + ahead).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-            prop_assert_eq!(retry_after(&headers(&date, None), now), Some(ahead));
+            let by_clock = if ahead > Duration::from_secs(300) { Duration::from_secs(60) } else { ahead };
+            prop_assert_eq!(retry_after(&headers(&date, None), now), Some(by_clock));
         }
 
         #[test]

@@ -40,21 +40,40 @@ pub(crate) fn author(status: StatusCode, headers: &HeaderMap, body: &[u8], resen
     let body = without_mark(body).trim_ascii_start();
     match by_head(status, headers) {
         Some(author) => author,
-        None if opens_object(body) => Author::Service,
+        None if opens_object(body) && (status.is_success() || has_error(body)) => Author::Service,
         None if status.is_success() => by_success(status, body, resend, content),
         None if body.starts_with(b"<") || is_html(headers) || status.is_redirection() => Author::Other,
         // A refusal lets a request be sent again that must not be processed twice, so plain text needs a sign besides it.
         None if resend == Resend::Never && !body.is_empty() && lacks_sign_of_refusal(status, headers) => Author::Other,
+        // Of JSON that is not the service's envelope, a 401 or 429 counts with its own header only.
+        None if status.is_client_error()
+            && is_gateways_json(body, headers)
+            && !has_sign_of_refusal(status, headers) =>
+        {
+            Author::Other
+        }
         None => Author::Presumed,
     }
 }
 
-/// Returns whether somebody else wrote the head of a response whose body broke off.
+/// Returns whether somebody else may have written the head of a response whose body broke off. A refusal without the
+/// service's own headers may be a gateway's.
 pub(crate) fn is_head_foreign(status: StatusCode, headers: &HeaderMap) -> bool {
     match by_head(status, headers) {
         Some(author) => author == Author::Other,
-        None => is_html(headers) || status.is_redirection(),
+        None => is_html(headers) || status.is_redirection() || status.is_client_error(),
     }
+}
+
+/// Returns whether the body is an object with the service's `error`. Gateways write `{"statusCode":404,"message":".."}`
+/// and the like.
+fn has_error(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Envelope {
+        #[serde(default)]
+        error: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Envelope>(body).is_ok_and(|envelope| envelope.error.is_some())
 }
 
 /// Returns whether the problem is the service's own *not found*, and not the 404 of a gateway or of a wrong prefix.
@@ -98,9 +117,25 @@ fn opens_object(body: &[u8]) -> bool {
 }
 
 fn is_html(headers: &HeaderMap) -> bool {
+    ["text/html", "application/xhtml+xml"].contains(&media_type(headers).as_str())
+}
+
+/// The type of the body, in lower case and without parameters.
+fn media_type(headers: &HeaderMap) -> String {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    ["text/html", "application/xhtml+xml"].iter().any(|html| html.eq_ignore_ascii_case(media_type))
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Returns whether the body is an object with fields of its own, without the service's `error`. The service's framework
+/// writes `application/problem+json`.
+fn is_gateways_json(body: &[u8], headers: &HeaderMap) -> bool {
+    let inside = body.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    inside.is_some_and(|inside| inside.starts_with(b"\"")) && media_type(headers) != "application/problem+json"
+}
+
+/// Returns whether the response is a 401, 425 or 429 with the header that belongs to it.
+fn has_sign_of_refusal(status: StatusCode, headers: &HeaderMap) -> bool {
+    matches!(status.as_u16(), 401 | 425 | 429) && !lacks_sign_of_refusal(status, headers)
 }
 
 /// Returns whether the response has the status of a refusal, and not the header that belongs to it.
@@ -132,6 +167,16 @@ mod tests {
         // Of an action, and of a read whose body is an object.
         for (status, header, body, action, read) in [
             (201, JSON, r#"{"id":"a"}"#, Service, Service),
+            (404, JSON, r#"{"error":{"code":"NotFound"}}"#, Service, Service),
+            (404, JSON, r#"{"statusCode":404,"message":"Resource not found"}"#, Other, Other),
+            (403, JSON, r#"{"message":"no","activityId":"x"}"#, Other, Other),
+            (400, JSON, r#"{"fault":{"faultstring":"no"}}"#, Other, Other),
+            (400, JSON, r#"{"error":null,"message":"no"}"#, Other, Other),
+            (403, JSON, "{}", Presumed, Presumed),
+            (400, ("content-type", "application/problem+json"), r#"{"title":"no"}"#, Presumed, Presumed),
+            (429, JSON, r#"{"statusCode":429}"#, Other, Other),
+            (429, ("retry-after", "7"), r#"{"statusCode":429}"#, Presumed, Presumed),
+            (401, ("www-authenticate", "Bearer"), r#"{"message":"no"}"#, Presumed, Presumed),
             (201, JSON, "\u{feff} \r\n{ \"id\":\"a\"}", Service, Service),
             (201, HTML, r#"{"id":"a"}"#, Service, Service),
             (201, JSON, r#"{"id":"a"#, Service, Service),

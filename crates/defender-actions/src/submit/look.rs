@@ -28,9 +28,16 @@ use crate::{DefenderClient, Error, ErrorKind, list::Listing, service_time::Momen
 /// At most so many candidates are kept for one submission.
 const MOST_CANDIDATES: usize = 64;
 
-/// At most so many lists are read in so much time, a small part of the quota for lists (100 a minute).
-const LISTS: usize = 4;
-const PER: SignedDuration = SignedDuration::from_secs(20);
+/// Lists are this far apart, by how many were read in the last hour: the first few as they are wanted, and fewer and fewer
+/// in a long outage, so that most of the hour's quota for lists (1,500) is left to others.
+const PACE: [(usize, SignedDuration); 3] = [
+    (60, SignedDuration::from_secs(5)),
+    (200, SignedDuration::from_secs(10)),
+    (usize::MAX, SignedDuration::from_secs(20)),
+];
+
+/// So many lists may come at once.
+const AT_ONCE: usize = 4;
 
 /// A list that takes longer is given up, its wait in our own queue included.
 const LONGEST_LIST: Duration = Duration::from_secs(300);
@@ -92,7 +99,7 @@ struct State {
     lookers: HashMap<u64, Entry>,
     by_machine: HashMap<String, Vec<u64>>,
     next: u64,
-    /// When the last lists were asked for, the oldest first.
+    /// When the lists of the last hour were asked for, the oldest first.
     asked: VecDeque<SignedDuration>,
 }
 
@@ -103,6 +110,22 @@ struct Entry {
     rows: Candidates,
     /// The last list that was read for it and not taken yet, and when that was asked for.
     outcome: Option<(SignedDuration, Result<Candidates, Error>)>,
+}
+
+impl State {
+    /// How long the next list must wait.
+    fn pause(&mut self, now: SignedDuration) -> Duration {
+        let an_hour_ago = now.saturating_sub(SignedDuration::from_hours(1));
+        while self.asked.front().is_some_and(|asked| *asked <= an_hour_ago) {
+            self.asked.pop_front();
+        }
+        let count = self.asked.len();
+        let apart = PACE.iter().find(|(most, _)| count < *most).map_or(SignedDuration::ZERO, |(_, apart)| *apart);
+        let earlier = count.checked_sub(AT_ONCE).and_then(|place| self.asked.get(place));
+        let apart = apart.saturating_mul(i32::try_from(AT_ONCE).unwrap_or(1));
+        let next = earlier.map_or(SignedDuration::MIN, |earlier| earlier.saturating_add(apart));
+        Duration::try_from(next.saturating_sub(now)).unwrap_or_default()
+    }
 }
 
 impl std::fmt::Debug for State {
@@ -137,12 +160,7 @@ impl Looks {
         let clock = &*client.inner().clock;
         // Those that begin to look in this moment are read for, too.
         yield_once().await;
-        let pause = {
-            let state = self.state();
-            let oldest = state.asked.front().filter(|_| state.asked.len() >= LISTS);
-            let next = oldest.map_or(SignedDuration::MIN, |oldest| oldest.saturating_add(PER));
-            Duration::try_from(next.saturating_sub(Moment::now(clock).elapsed)).unwrap_or_default()
-        };
+        let pause = self.state().pause(Moment::now(clock).elapsed);
         if !pause.is_zero() {
             clock.sleep(pause).await;
         }
@@ -150,9 +168,6 @@ impl Looks {
         let from = {
             let mut state = self.state();
             state.asked.push_back(asked_at);
-            if state.asked.len() > LISTS {
-                state.asked.pop_front();
-            }
             for entry in state.lookers.values_mut() {
                 (entry.reading, entry.rows) = (true, Candidates::default());
             }
@@ -304,5 +319,27 @@ fn unreadable(raw: Value) -> Result<Row, Error> {
             let error = Error::new(ErrorKind::AnswerUnreadable).context("a row of GET /machineactions");
             Err(error.caused_by(source).row_was(raw))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_fewer_the_longer_an_outage_lasts() {
+        let mut state = State::default();
+        let mut now = SignedDuration::ZERO;
+        let mut times = Vec::new();
+        while now < SignedDuration::from_hours(3) {
+            let pause = state.pause(now);
+            now = now.saturating_add(SignedDuration::try_from(pause).unwrap());
+            state.asked.push_back(now);
+            times.push(now);
+        }
+        assert!(times[3].is_zero() && times[4] == SignedDuration::from_secs(20), "{:?}", &times[..5]);
+        let in_hour = |hour: i64| times.iter().filter(|time| time.as_hours() == hour).count();
+        assert!((150..=350).contains(&in_hour(0)), "{}", in_hour(0));
+        assert!(in_hour(1) <= 250 && in_hour(2) <= 250, "{} {}", in_hour(1), in_hour(2));
     }
 }

@@ -17,7 +17,7 @@ struct Ending;
 impl Transport for Ending {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
         let answer = match request.uri().path().rsplit('/').next() {
-            _ if request.method() == Method::GET => Response::builder().status(410),
+            _ if request.method() == Method::GET => Response::builder().status(410).header("odata-version", "4.0"),
             Some("isolate") => Response::builder()
                 .status(201)
                 .header("Deprecation", "@1785542400")

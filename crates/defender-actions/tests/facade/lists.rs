@@ -114,7 +114,7 @@ async fn a_link_that_leaves_the_api_or_leads_nowhere_new_ends_the_list_with_an_e
 async fn a_row_that_cannot_be_read_is_an_error_of_its_own_and_a_page_that_cannot_be_had_the_last() {
     let (client, _) = over([
         json!({"value": [{"id": "a"}, {"status": "Pending"}], "@odata.nextLink": "/api/machineactions?$skip=2"}),
-        json!({"status": 403}),
+        json!({"status": 403, "error": {"code": "Forbidden", "message": "no"}}),
     ]);
     let read = client.actions().stream().collect::<Vec<_>>().await;
     assert_eq!(told(read), [Ok("a".to_owned()), Err(ErrorKind::AnswerUnreadable), Err(ErrorKind::Forbidden)]);

@@ -45,7 +45,7 @@ fn the_wait_is_the_longer_of_the_backoff_and_what_the_server_asks_for() {
 
 #[test]
 fn a_wait_that_leaves_no_time_hands_the_answer_back_as_it_is() {
-    for wait in ["86400", " 86400 ", "300", "Fri, 02 Jan 2026 12:00:00 GMT", "99999999999999999999999"] {
+    for wait in ["86400", " 86400 ", "300", "99999999999999999999999"] {
         let header: &'static [_] = vec![("retry-after", wait)].leak();
         let (ended, sent) = call(Retry::default(), request(Resend::Safe), &[With(429, header)]);
         let answer = ended.unwrap();
