@@ -48,7 +48,7 @@ impl Transport for Memory {
         static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let body = if request.method() == Method::POST {
             let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Body::from(record(next, "2026-11-29T12:00:00.1234567Z"))
+            Body::from(record(next, "2026-01-01T12:00:00.1234567Z"))
         } else {
             Body::from(self.page.clone())
         };
