@@ -157,8 +157,8 @@ impl<'e> Case<'e> {
         }
     }
 
-    /// `Joined` is an action that is what was asked for, or may be by what it states; that was there when the POST came and had
-    /// not ended, and that it did not make itself.
+    /// `Joined` is an action that is what was asked for, or may be by what it states; that had not ended when the POST came, and that
+    /// it did not make itself. One that was made since is under way as well: of a refusal, the rules look at what has not ended.
     fn joined(&self, pair: &Pair<'_, 'e>, claim: &Claim) -> Result<(), Wrong> {
         let (submission, record, id) = (pair.submission, pair.record, pair.record.id.as_str());
         let Some(last) = self.posts(&submission.tag).last() else {
@@ -181,10 +181,6 @@ impl<'e> Case<'e> {
             && (pair.has_generated_id() || pair.comment() == Match::Same && !pair.has_other_id())
             && self.evidence.writing.clock_error.is_zero();
         so(!is_plainly_own, Count::FalseClaim, || format!("Joined is {id}, which it made itself"))?;
-        let was_there = pair.is_own() || pair.made() <= last.at.saturating_add(self.slack());
-        so(was_there, Count::FalseClaim, || {
-            format!("Joined is {id}, which was made at {:?}, after its POST came at {:?}", pair.made(), last.at)
-        })?;
         // A record's dates may lack a second.
         let slack = if is_answered { Duration::from_secs(1) } else { self.slack() };
         let left = if is_answered { last.at } else { last.departed() };
