@@ -181,13 +181,17 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
     format!("panicked: {}", said.unwrap_or("without words"))
 }
 
-/// The shortest prefix of the seed that fails.
+/// So many steps more are tried at a time until a prefix fails; of the last few each is.
+const COARSELY: usize = 10;
+
+/// The shortest prefix of the seed that fails, where no shorter one fails and the next coarse one does not.
 fn shortest(campaign: &dyn Campaign, seed: u64, whole: &Ran) -> (u32, Ran) {
     eprintln!("campaign {}: seed {seed} fails; searching for its shortest prefix that does", campaign.name());
-    (1..campaign.steps())
-        .map(|steps| (steps, attempt(campaign, seed, steps)))
-        .find(|(_, ran)| !ran.findings.is_empty())
-        .unwrap_or_else(|| (campaign.steps(), whole.clone()))
+    let fails = |steps: u32| Some((steps, attempt(campaign, seed, steps))).filter(|(_, ran)| !ran.findings.is_empty());
+    let coarse = (1..campaign.steps()).skip(COARSELY - 1).step_by(COARSELY).find_map(fails);
+    let (end, ran) = coarse.unwrap_or_else(|| (campaign.steps(), whole.clone()));
+    let begin = end.saturating_sub(u32::try_from(COARSELY).unwrap_or(end)).saturating_add(1);
+    (begin..end).find_map(fails).unwrap_or((end, ran))
 }
 
 /// What was found in one seed, with the lines of the ledger that it is about, and how to see it again.

@@ -38,7 +38,7 @@ impl<'e> Case<'e> {
                 format!("its wait ended in {kind}, which the service never said")
             });
         }
-        self.is_refusal_certain(trouble, posts)?;
+        is_refusal_certain(trouble, posts)?;
         self.is_nothing_there(last, before, posts)?;
         let Some(done) = done else { return Ok(()) };
         // The error of a cancelling names its action whatever became of it.
@@ -48,28 +48,6 @@ impl<'e> Case<'e> {
                 "the last word is {kind}, which tells nothing of what its POST did: {:?} {:?}",
                 done.effect, done.action_id
             )
-        })
-    }
-
-    /// `Conflict` and `AlreadyInProgress` say that nothing was taken: of the only POST, and of none that was answered with a 2xx.
-    /// `AnswerUnreadable` says that the service took it, which a page of a proxy does not.
-    fn is_refusal_certain(&self, trouble: &Trouble, posts: &[&LedgerEntry]) -> Result<(), Wrong> {
-        let Trouble { kind, reason, candidates, has_row, .. } = trouble;
-        if matches!(kind.as_str(), "Conflict" | "AlreadyInProgress") {
-            let in_doubt = posts.iter().filter(|post| !is_refusal(post)).count();
-            let is_certain = in_doubt <= 1 && posts.iter().all(|post| !(200..300).contains(&post.status));
-            so(is_certain, Count::FalseClaim, || {
-                format!("the last word is {kind}, and nobody knows that nothing was taken")
-            })?;
-        }
-        let of_proxy = |post: &&&LedgerEntry| post.fault.as_deref().is_some_and(|fault| fault.starts_with("BlockPage"));
-        let is_page = posts.last().iter().any(|post| of_proxy(post));
-        so(kind != "AnswerUnreadable" || !is_page, Count::FalseClaim, || {
-            "the last word is that the service took it, and a proxy answered".to_owned()
-        })?;
-        let shows = !candidates.is_empty() || *has_row;
-        so(reason.as_deref() != Some("MayBeOurs") || shows, Count::FalseClaim, || {
-            "the last word is that a record may be its own, and it shows none".to_owned()
         })
     }
 
@@ -87,4 +65,26 @@ impl<'e> Case<'e> {
             format!("the last word is that nothing was found, and {:?} was to be seen since {shown:?}", made.action_id)
         })
     }
+}
+
+/// `Conflict` and `AlreadyInProgress` say that nothing was taken: of the only POST, and of none that was answered with a 2xx.
+/// `AnswerUnreadable` says that the service took it, which a page of a proxy does not.
+fn is_refusal_certain(trouble: &Trouble, posts: &[&LedgerEntry]) -> Result<(), Wrong> {
+    let Trouble { kind, reason, candidates, has_row, .. } = trouble;
+    if matches!(kind.as_str(), "Conflict" | "AlreadyInProgress") {
+        let in_doubt = posts.iter().filter(|post| !is_refusal(post)).count();
+        let is_certain = in_doubt <= 1 && posts.iter().all(|post| !(200..300).contains(&post.status));
+        so(is_certain, Count::FalseClaim, || {
+            format!("the last word is {kind}, and nobody knows that nothing was taken")
+        })?;
+    }
+    let of_proxy = |post: &&&LedgerEntry| post.fault.as_deref().is_some_and(|fault| fault.starts_with("BlockPage"));
+    let is_page = posts.last().iter().any(of_proxy);
+    so(kind != "AnswerUnreadable" || !is_page, Count::FalseClaim, || {
+        "the last word is that the service took it, and a proxy answered".to_owned()
+    })?;
+    let shows = !candidates.is_empty() || *has_row;
+    so(reason.as_deref() != Some("MayBeOurs") || shows, Count::FalseClaim, || {
+        "the last word is that a record may be its own, and it shows none".to_owned()
+    })
 }

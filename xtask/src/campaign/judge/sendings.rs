@@ -30,7 +30,7 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Finding> {
                      {most} may be"
                 ));
             } else if let (Some(submission), [first]) = (resends, in_doubt.as_slice())
-                && let Some(id) = case.visible(submission, first)
+                && let Some(id) = case.visible(submission, first, post)
             {
                 found(format!("POST {number} of {tag} was received, and {id}, which may be its own, was to be seen"));
             }
@@ -44,14 +44,15 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Finding> {
 
 impl Case<'_> {
     /// An action of the submission's machine and type that may be its own, and that every list showed at the end of the grace
-    /// of this POST. What appears later than that is the documented late one.
-    fn visible(&self, submission: &Submission, post: &LedgerEntry) -> Option<&str> {
+    /// of the first POST, before the second went off. What appears later than that is the documented late one.
+    fn visible(&self, submission: &Submission, first: &LedgerEntry, second: &LedgerEntry) -> Option<&str> {
         let left = submission.departed.unwrap_or(submission.written);
-        let end = lost(post).saturating_add(GRACE);
+        let end = lost(first).saturating_add(GRACE);
         self.evidence.records.iter().find_map(|record| {
             let pair = Pair { case: self, submission, record, client: submission.incarnation };
             let shown = pair.made().saturating_add(self.evidence.writing.read_lag);
-            (pair.blocks_a_resend(left) && shown <= end).then_some(record.id.as_str())
+            (pair.blocks_a_resend(left) && shown <= end && pair.made() < second.departed())
+                .then_some(record.id.as_str())
         })
     }
 }

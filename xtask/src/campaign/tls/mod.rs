@@ -103,19 +103,17 @@ impl Campaign for Tls {
     }
 }
 
-/// Moves the files of a seed that failed to where no later run touches them, with what was found and what the emulator was told.
+/// Moves the files of a seed that failed to where no later run touches them, with what was found and what the emulator received.
 /// It need not fail again, so that nothing else is left of it.
 fn kept(folder: &Path, ran: &Ran) -> PathBuf {
-    let mut found: String =
-        ran.findings.iter().map(|finding| format!("{:?}: {}\n", finding.count, finding.words)).collect();
-    for entry in &ran.ledger {
-        found.push_str(&serde_json::to_string(entry).unwrap_or_default());
-        found.push('\n');
-    }
-    let _written = std::fs::write(folder.join("findings.txt"), found);
+    let findings = ran.findings.iter().map(|finding| format!("{:?}: {}", finding.count, finding.words));
+    let ledger = ran.ledger.iter().map(|entry| serde_json::to_string(entry).unwrap_or_default());
+    let told = findings.chain(ledger).collect::<Vec<_>>().join("\n");
+    let _written = std::fs::write(folder.join("findings.txt"), told);
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let free =
-        (1..).map(|number: u32| folder.with_file_name(format!("{name}-failed-{number}"))).find(|path| !path.exists());
+    let free = (1..10_000)
+        .map(|number: u32| folder.with_file_name(format!("{name}-failed-{number}")))
+        .find(|path| !path.exists());
     match free {
         Some(free) if std::fs::rename(folder, &free).is_ok() => free,
         // Better where the next run may remove them than nowhere.

@@ -93,7 +93,7 @@ pub(super) fn generates_ids(seed: u64) -> bool {
 
 /// Whether a process that begins again looks for all that was written down at once.
 pub(super) fn recovers_together(seed: u64) -> bool {
-    seed % 3 == 0
+    seed.is_multiple_of(3)
 }
 
 impl Plan {

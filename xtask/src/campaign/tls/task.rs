@@ -48,10 +48,16 @@ pub(super) struct Tasks {
     pub(super) machines: Vec<String>,
 }
 
+/// What became of an intent in a search for many.
+#[derive(Debug)]
+pub(super) enum Searched {
+    Found(Box<Submitted>),
+    NotFound,
+}
+
 impl Tasks {
-    /// Looks for all whose process was killed, or whose future was dropped, in one search. What was found, by its tag; `None` for
-    /// what was not.
-    pub(super) async fn recover_all(&self, known: &BTreeMap<String, Known>) -> BTreeMap<String, Option<Submitted>> {
+    /// Looks for all whose process was killed, or whose future was dropped, in one search: the outcome by its tag.
+    pub(super) async fn recover_all(&self, known: &BTreeMap<String, Known>) -> BTreeMap<String, Searched> {
         let unsettled = known.iter().filter(|(_, known)| matches!(known.said, None | Some(Said::Nothing)));
         let mut intents: Vec<_> =
             unsettled.filter_map(|(tag, known)| Some((tag.clone(), known.intent.clone()?))).collect();
@@ -61,22 +67,25 @@ impl Tasks {
         while let Some((intent, outcome)) = outcomes.next().await {
             if let Some(place) = intents.iter().position(|(_, other)| *other == intent) {
                 let (tag, _) = intents.swap_remove(place);
-                let submitted = self.submitted(&tag, true, outcome).ok();
-                found.insert(tag, submitted);
+                let submitted = self.submitted(&tag, true, outcome).ok().map(Box::new);
+                found.insert(tag, submitted.map_or(Searched::NotFound, Searched::Found));
             }
         }
         found
     }
 
-    /// Does what is left of a step. `found` is what a search for all of them has found.
-    pub(super) async fn step(&self, step: Step, known: Known, found: Option<Option<Submitted>>) {
+    /// Does what is left of a step. `found` is what a search for all of them has come to.
+    pub(super) async fn step(&self, step: Step, known: Known, found: Option<Searched>) {
+        match found {
+            Some(Searched::Found(submitted)) => {
+                self.go_on(&step, &submitted, false).await;
+                return self.look();
+            }
+            Some(Searched::NotFound) => return self.look(),
+            None => {}
+        }
         match (known.intent, known.said) {
             (None, _) => self.begin(&step).await,
-            (Some(_), None | Some(Said::Nothing)) if found.is_some() => {
-                if let Some(submitted) = found.flatten() {
-                    self.go_on(&step, &submitted, false).await;
-                }
-            }
             (Some(intent), None | Some(Said::Nothing)) => {
                 // Its process was killed, or its future dropped: nobody knows what became of it.
                 if let Some(submitted) = self.recover(&step.tag(), intent).await {
