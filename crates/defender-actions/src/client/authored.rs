@@ -16,7 +16,7 @@ use defender_transport::{
     extensions::{Read, Resend},
     retry_after,
 };
-use http::{HeaderValue, Request, Response, StatusCode, header, response::Parts};
+use http::{HeaderValue, Request, Response, StatusCode, response::Parts};
 use jiff::Timestamp;
 
 use super::authorship::{Author, Content, author, is_head_foreign, without_mark};
@@ -74,7 +74,8 @@ impl<T: Transport> Transport for Authored<T> {
         let Read::Whole(limit) = extensions.get().copied().unwrap_or_default() else { return self.inner.send(request) };
         let (resend, content) = (Resend::of(&request), extensions.get().copied().unwrap_or_default());
         let noted = extensions.get::<MaybeProcessed>().cloned();
-        let token = request.headers().get(header::AUTHORIZATION).cloned();
+        // The token is the one value that no log may show.
+        let token = request.headers().values().find(|value| value.is_sensitive()).cloned();
         let exchange = self.inner.send(request);
         Box::pin(async move {
             let outcome = match exchange.await {
