@@ -183,8 +183,8 @@ impl<'e> Case<'e> {
         so(!is_plainly_own, Count::FalseClaim, || format!("Joined is {id}, which it made itself"))?;
         // A record's dates may lack a second.
         let slack = if is_answered { Duration::from_secs(1) } else { self.slack() };
-        let left = if is_answered { last.at } else { last.departed() };
-        let had_ended = !pair.is_own() && is_over(&record.status) && record.updated.saturating_add(slack) < left;
+        let had_ended =
+            !pair.is_own() && is_over(&record.status) && record.updated.saturating_add(slack) < last.departed();
         so(!had_ended, Count::FalseClaim, || {
             format!("Joined is {id}, and it had been {} before {:?}", at(record), last.at)
         })
