@@ -218,7 +218,7 @@ fn no_answer(error: defender_transport::Error, resend: Resend, quota: &[Limit], 
             let again = again.unwrap_or_else(window);
             return out_of_turn(attempts, quota, time, again).caused_by(error).after(attempts, Some(again));
         }
-        _ if error.never_sent() => Error::new(ErrorKind::NotReached),
+        _ if error.never_sent() => Error::new(ErrorKind::NotReached).retryable(!error.is_lasting()),
         _ if resend == Resend::Never => Error::new(ErrorKind::OutcomeUnknown),
         _ => Error::new(ErrorKind::Interrupted),
     };

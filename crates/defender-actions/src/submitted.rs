@@ -17,7 +17,8 @@ pub enum Origin {
     /// comment within the last seconds cannot be told from a new one, unless the external ids are
     /// [generated](crate::ExternalIds::Generated). No two submissions of one client are `Created` with the same action.
     Created,
-    /// The action was there already and had not ended. It may be somebody else's. Nothing new was made.
+    /// An action of this type with these particulars is in progress, which the service responded with or refused the request
+    /// for. It may be somebody else's, or another submission's of yours, and may be younger than a refusal.
     Joined,
     /// The response was lost, and the action was found in the service's list: by its generated external id, or as the only
     /// one that can be it. Without generated ids it may be another process's that asked for the same with the same comment

@@ -19,7 +19,7 @@ use defender_auth::{
     AccessToken, ClientCertificateCredential, ClientSecretCredential, Cloud, Connect, Context, Error, TokenCredential,
     TokenRequest,
 };
-use defender_emulator::Emulator;
+use defender_emulator::{AssertionUse, Emulator};
 use defender_transport::{
     Body, Clock, Error as WireError, HyperTransport, PlainHttp, Roots, Transport, testing::ManualClock,
 };
@@ -82,7 +82,10 @@ struct World {
 impl World {
     async fn new() -> Self {
         let clock = ManualClock::new();
-        let emulator = Emulator::builder().clock(Arc::new(clock.clone())).start().await.unwrap();
+        // As strict as can be: what passes here passes with leeway, too.
+        let emulator = Emulator::builder().clock(Arc::new(clock.clone()));
+        let emulator =
+            emulator.assertion_use(AssertionUse::Once).assertion_leeway(Duration::ZERO).start().await.unwrap();
         let inner = HyperTransport::builder().roots(Roots::pem(emulator.ca_pem()).unwrap());
         let inner = inner.plain_http(PlainHttp::Loopback).build().unwrap();
         let (waiting, sent, is_nosy) = Default::default();
