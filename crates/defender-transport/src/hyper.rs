@@ -315,9 +315,10 @@ impl HyperTransport {
                     if needs_http_1(&error) {
                         self.clients.downgrade(&host);
                     }
-                    let error = classify(error, &host);
-                    let never_left = state.is_some_and(|state| state.give_up());
-                    Err(if never_left && !error.never_sent() { error.before_sending() } else { error })
+                    // A connection that breaks may have taken the head with it, though the body has not left: a server counts
+                    // such a request, so nothing is certain but what the error says.
+                    let _never_left = state.is_some_and(|state| state.give_up());
+                    Err(classify(error, &host))
                 }
             }
         })

@@ -18,7 +18,7 @@ fn a_429_closes_the_lane_for_as_long_as_it_says() {
         (Answer::TooMany(Some("900")), 900),
         (Answer::TooMany(Some("86400")), 900),
         (Answer::TooMany(Some("99999999999999999999999")), 900),
-        (Answer::TooMany(Some("Fri, 01 Jan 2027 12:00:00 GMT")), 900),
+        (Answer::TooMany(Some("Fri, 01 Jan 2027 12:00:00 GMT")), 60),
         (Answer::TooMany(Some("soon")), 60),
         (Answer::TooMany(Some("-7")), 60),
         (Answer::TooMany(Some("")), 60),
