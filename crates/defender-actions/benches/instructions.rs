@@ -68,7 +68,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let page = Bytes::from(format!(r#"{{"value":[{}]}}"#, rows.join(",")));
     let clock = defender_actions::transport::testing::ManualClock::new();
     let client = DefenderClient::builder()
-        .credential(StaticCredential::new("token"))
+        // As long as a token is.
+        .credential(StaticCredential::new("e30.eyJ9".repeat(150)))
         .transport(Memory { page })
         .clock(clock)
         .build()?;
