@@ -1,6 +1,6 @@
 //! The outcome of a submission, where its response does not tell it plainly.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use defender_model::{ActionType, MachineAction};
 use defender_transport::Clock;
@@ -175,6 +175,7 @@ impl Sending {
         let mut delays = inner.patience.after_an_answer();
         // What only the last list could not show is looked at a few times more.
         let mut last_looks = LAST_LOOKS;
+        let mut waits_for_turn = inner.patience.at_most;
         loop {
             let now = self.now().elapsed;
             let is_last = now >= search.until;
@@ -208,8 +209,15 @@ impl Sending {
                         None => unknown,
                     });
                 }
-                Err(error) if ends_search(&error) || is_last && last_looks == 0 => {
+                Err(error) if ends_search(&error) || is_last && last_looks == 0 && !waits(&error, waits_for_turn) => {
                     return Err(self.unknown(lost, Vec::new(), not_read(&error)).not_read(&error));
+                }
+                // The grace does not run while a look waits in our own queue.
+                Err(error) if is_last && waits(&error, waits_for_turn) => {
+                    let turn = error.retry_after().unwrap_or_default().max(Duration::from_secs(1)).min(waits_for_turn);
+                    waits_for_turn = waits_for_turn.saturating_sub(turn);
+                    clock.sleep(turn).await;
+                    continue;
                 }
                 Err(_) if is_last => last_looks = last_looks.saturating_sub(1),
                 Ok(_) | Err(_) => {}
@@ -254,8 +262,8 @@ impl Sending {
         self.client.actions().filter(of_machine.and(MachineAction::ACTION_TYPE.eq(action_type)))
     }
 
-    fn left(&self, until: SignedDuration) -> std::time::Duration {
-        std::time::Duration::try_from(until.saturating_sub(self.now().elapsed)).unwrap_or_default()
+    fn left(&self, until: SignedDuration) -> Duration {
+        Duration::try_from(until.saturating_sub(self.now().elapsed)).unwrap_or_default()
     }
 
     /// An earlier attempt may have taken effect, so this refusal does not say that nothing happened.
@@ -287,6 +295,11 @@ fn ends_search(error: &Error) -> bool {
         ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Gone | ErrorKind::Credential | ErrorKind::Request
     );
     is_final && !error.is_retryable()
+}
+
+/// Whether a list was refused by our own queue, and its turn may be waited for.
+fn waits(error: &Error, left: Duration) -> bool {
+    error.kind() == ErrorKind::Throttled && error.never_sent() && !left.is_zero()
 }
 
 /// Why a list could not be read, for the outcome that stays unknown.

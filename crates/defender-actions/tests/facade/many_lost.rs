@@ -57,6 +57,19 @@ async fn many_intents_are_recovered_with_few_calls() {
 }
 
 #[tokio::test]
+async fn look_waits_for_its_turn_in_our_queue() {
+    // The application's own lists have used up the hour.
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+    let client = service.client();
+    for _ in 0..1_500 {
+        service.clock().run(client.actions().stream().collect::<Vec<_>>()).await;
+    }
+    let lost = client.machine(machine(1)).isolate("c").send();
+    assert_eq!(service.clock().run(lost).await.unwrap().origin(), Origin::Recovered);
+    assert!((59..=62).contains(&service.clock().elapsed_minutes()), "{}", service.clock().elapsed_minutes());
+}
+
+#[tokio::test]
 async fn one_that_reads_for_all_can_be_dropped() {
     let service = Service::new(Repeats::Taken).with_lag(Duration::from_secs(30));
     let service = service.breaking([Break::AfterTheEffect, Break::AfterTheEffect]);
