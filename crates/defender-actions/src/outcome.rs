@@ -89,14 +89,7 @@ impl Sending {
         let row = Row { record, raw: None };
         let compared = self.compare(names, &window, false, &row);
         let record = row.record;
-        let is_ours_for_certain = compared.has_our_generated_id();
         match accepted(&compared, record.status.is_terminal()) {
-            // The record may be that of a like submission, which is not to find it again then.
-            Accepted::Created if !is_ours_for_certain && self.asking.has_twin(self.intent(), self.now()) => {
-                self.asking.claim(&record.id, self.now());
-                inner.saw(&record);
-                Ok(self.submitted(record, Origin::Joined))
-            }
             Accepted::Created if self.asking.claim(&record.id, self.now()) => {
                 Ok(self.submitted(record, Origin::Created))
             }

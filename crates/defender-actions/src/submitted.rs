@@ -15,7 +15,8 @@ pub enum Origin {
     ///
     /// The service may answer with an action that is there already. One that another process asked for with the same
     /// comment within the last seconds cannot be told from a new one, unless the external ids are
-    /// [generated](crate::ExternalIds::Generated). No two submissions of one client are `Created` with the same action.
+    /// [generated](crate::ExternalIds::Generated). No two submissions of one client are `Created` with the same action; of two
+    /// that ask for the same at the same time with the same comment, each may be given the other's.
     Created,
     /// An action of this type with these particulars is in progress, which the service responded with or refused the request
     /// for. It may be somebody else's, or another submission's of yours, and may be younger than a refusal.

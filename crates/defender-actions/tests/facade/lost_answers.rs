@@ -357,8 +357,7 @@ async fn one_that_looks_waits_for_another_of_its_client_that_has_no_answer_yet()
     world.emulator.fault(Fault::SlowBytes(Duration::from_millis(50))).on(OPERATION).times(1);
     let client = world.client();
     let (first, second) = world.run(futures_util::future::join(ask(&world, &client), ask(&world, &client))).await;
-    // Nobody knows whose of the two it is, so none of them has created it for certain.
-    assert_eq!(Told::from(&second), Told::Ok(Origin::Joined));
+    assert_eq!(Told::from(&second), Told::Ok(Origin::Created));
     assert_eq!(Told::from(&first), Told::Err(ErrorKind::OutcomeUnknown, Some(UnknownReason::MayBeOurs)));
 }
 
