@@ -99,7 +99,7 @@ impl Sending {
             }
             Accepted::Another => {
                 inner.saw(&record);
-                let error = Error::new(ErrorKind::OutcomeUnknown).context(self.what());
+                let error = Error::new(ErrorKind::OutcomeUnknown).context(self.intent().what());
                 let error = error.unknown(self.intent().clone(), vec![record.clone()], UnknownReason::OtherRecord);
                 Err(error.about(Some(record)))
             }
@@ -130,7 +130,7 @@ impl Sending {
                             return Err(self.refused_again(refusal, candidates, UnknownReason::MayBeOurs));
                         }
                         Refusal::Conflict(index) => {
-                            let conflict = Error::new(ErrorKind::Conflict).context(self.what());
+                            let conflict = Error::new(ErrorKind::Conflict).context(self.intent().what());
                             return Err(conflict.about(Some(record(index))));
                         }
                         Refusal::InProgress(index) => return Err(refusal.about(Some(record(index)))),
@@ -261,15 +261,15 @@ impl Sending {
 
     /// An earlier attempt may have taken effect, so this refusal does not say that nothing happened.
     fn refused_again(&self, refusal: Error, candidates: Vec<MachineAction>, reason: UnknownReason) -> Error {
-        self.unknown(Error::new(ErrorKind::OutcomeUnknown).context(self.what()).caused_by(refusal), candidates, reason)
+        self.unknown(
+            Error::new(ErrorKind::OutcomeUnknown).context(self.intent().what()).caused_by(refusal),
+            candidates,
+            reason,
+        )
     }
 
     fn unknown(&self, lost: Error, candidates: Vec<MachineAction>, reason: UnknownReason) -> Error {
         lost.unknown(self.intent().clone(), candidates, reason)
-    }
-
-    fn what(&self) -> String {
-        format!("{} of machine {}", self.intent().action_type, self.intent().machine_id)
     }
 
     fn submitted(&self, action: MachineAction, origin: Origin) -> Submitted {

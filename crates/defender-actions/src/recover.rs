@@ -82,7 +82,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(grace);
     // Each attempt left before now, as far as can be known: whoever recovers an intent has given up sending it.
     let until = now.plus(grace).elapsed.min(window_end.elapsed.max(now.elapsed));
-    let what = format!("{} of machine {}", intent.action_type, intent.machine_id);
+    let what = intent.what();
     let first_attempt = now.at_wall(intent.earliest);
     asking.departure().left(first_attempt);
     asking.lost();

@@ -90,7 +90,7 @@ impl Attempt {
         let outcome = loop {
             let now = Moment::now(&*inner.clock);
             let Some(timeout) = self.time_for_request(inner, now, left) else {
-                break Err(doubt.take().unwrap_or_else(|| self.expired()));
+                break Err(doubt.take().unwrap_or_else(|| Error::new(ErrorKind::IntentExpired).context(self.what())));
             };
             let mut call = self.request.clone();
             call.timeout = timeout;
@@ -172,11 +172,6 @@ impl Attempt {
         Search { window_end: until, until: until.elapsed, before_resend }
     }
 
-    fn expired(&self) -> Error {
-        let Intent { machine_id, action_type, .. } = &*self.expected.intent;
-        Error::new(ErrorKind::IntentExpired).context(format!("{action_type} of machine {machine_id}"))
-    }
-
     /// Looks at what the caller wants looked at before anything is sent, within the time of the call.
     async fn check_first(&self, total: Duration) -> Result<(), Error> {
         let clock = Arc::clone(&self.client.inner().clock);
@@ -226,6 +221,6 @@ impl Attempt {
     }
 
     fn what(&self) -> String {
-        format!("{} of machine {}", self.expected.intent.action_type, self.expected.intent.machine_id)
+        self.expected.intent.what()
     }
 }
