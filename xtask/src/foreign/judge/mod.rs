@@ -199,6 +199,11 @@ fn claimed(verdict: &mut Verdict, met: &Met<'_>, arrived: &[&Arrival]) {
         _ if met.cannot_be_told_from_ours(record) => {
             verdict.unpromised.push((report.submission, "another's record that cannot be told from its own"));
         }
+        Claim::Created(_) if met.made_by_a_twin(record) => {
+            verdict
+                .unpromised
+                .push((report.submission, "created, with the record of a like submission of this client"));
+        }
         _ => verdict.fall(Fall::Wrong, met, "the record was made by somebody else"),
     }
 }

@@ -96,16 +96,26 @@ impl Met<'_> {
             && self.reports.iter().any(|other| other.submission == maker && other.claim.action() == Some(&record.id))
     }
 
-    /// Whether another process made `record`, and it passes every line for this submission, too. Of its own submissions a
-    /// client knows when two are alike.
+    /// Whether another process made `record`, and it passes every line for this submission, too.
     pub(super) fn cannot_be_told_from_ours(&self, record: &Record) -> bool {
-        let alike = record.maker == Maker::Other
-            && self.comment(record) == Match::Same
+        record.maker == Maker::Other && self.passes_as_ours(record)
+    }
+
+    /// Whether `record` was made by a submission of this client that asked for the same in all while this one was
+    /// unsettled. A 2xx with such a record is *Created* by the design's rule, and nothing tells whose it is.
+    pub(super) fn made_by_a_twin(&self, record: &Record) -> bool {
+        let Maker::Submission(maker) = record.maker else { return false };
+        self.alike().any(|other| other.submission == maker && other.asked.particulars == self.report.asked.particulars)
+            && self.passes_as_ours(record)
+    }
+
+    fn passes_as_ours(&self, record: &Record) -> bool {
+        let alike = self.comment(record) == Match::Same
             && self.particulars(record) != Match::Different
             && Self::requestor(record) != Match::Different
             && record.shown.creation
             && self.in_window(record);
-        alike && !(self.generated && record.external_id.is_some())
+        alike && !(self.generated && record.shown.external_id.is_some())
     }
 
     /// A record beside `own` that could be this submission's as well.

@@ -153,6 +153,23 @@ fn stranger_in_window_is_not_promised() {
 }
 
 #[test]
+fn record_of_a_like_submission_is_told_apart_from_a_wrong_one() {
+    let (mut case, _) = clean();
+    let other = case.record(Maker::Submission(2), 1_010, |_| {});
+    let id = case.id(other);
+    case.report(2, Claim::Unknown("NothingFound".to_owned()));
+    case.report(1, Claim::Created(id.clone()));
+    let verdict = case.judged();
+    assert_eq!((verdict.count(Fall::Wrong), verdict.unpromised.len()), (0, 1));
+    case.reports[1].claim = Claim::Recovered(id);
+    assert_eq!(case.judged().count(Fall::Wrong), 1, "recovery waits for like submissions");
+    let other_particulars = scope("Selective");
+    case.reports[1].claim = Claim::Created(case.id(other));
+    case.reports[0].asked.particulars = other_particulars;
+    assert_eq!(case.judged().count(Fall::Wrong), 1, "it asked for something else");
+}
+
+#[test]
 fn unknown_record_is_wrong() {
     let (mut case, _) = clean();
     case.report(1, Claim::Created("00000000-0000-4000-8000-000000000000".to_owned()));
