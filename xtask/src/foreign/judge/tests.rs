@@ -335,7 +335,6 @@ fn rival_wants_particulars_stated() {
 #[test]
 fn echoed_id_must_be_recovered() {
     let (mut case, own) = lost(|record| {
-        record.external_id = Some("de4ec7ed-1".to_owned());
         record.shown.external_id = Some("de4ec7ed-1".to_owned());
         record.shown.comment = None;
     });

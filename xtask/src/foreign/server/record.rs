@@ -77,7 +77,6 @@ pub(crate) struct Record {
     pub(crate) id: String,
     pub(crate) kind: Kind,
     pub(crate) machine: String,
-    pub(crate) external_id: Option<String>,
     pub(crate) particulars: Particulars,
     pub(crate) maker: Maker,
     /// When it took effect; before this time it does not exist.
@@ -169,7 +168,6 @@ impl Record {
             id: guid(rng),
             kind,
             machine: machine.to_owned(),
-            external_id: external_id.map(str::to_owned),
             particulars,
             maker,
             created,
