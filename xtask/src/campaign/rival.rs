@@ -1,6 +1,7 @@
 //! Who acts beside the client, by hand: another actor of the same tenant, and the one who looks at the end at what is so.
 
 use std::{
+    collections::HashSet,
     pin::pin,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
@@ -72,9 +73,20 @@ impl Rival {
     }
 
     /// Every action that the emulator has, with its state; `None` where it cannot be read, which the driver takes for a failure of
-    /// its own. The pages have next links.
+    /// its own. A list with a page that says nothing, or that leads back, is read anew.
     pub(crate) async fn records(&self, start: jiff::Timestamp) -> Option<Vec<Record>> {
+        for _ in 0..TRIES {
+            if let Some(records) = self.list(start).await {
+                return Some(records);
+            }
+            self.clock.sleep(PATIENCE).await;
+        }
+        None
+    }
+
+    async fn list(&self, start: jiff::Timestamp) -> Option<Vec<Record>> {
         let mut records = Vec::new();
+        let mut read = HashSet::new();
         let mut next = Some(format!("{}/api/machineactions", self.base_url));
         while let Some(url) = next {
             let page = self.read(&url).await?;
@@ -82,23 +94,20 @@ impl Rival {
                 records.push(Record::read(row, start)?);
             }
             next = page.get("@odata.nextLink").and_then(Value::as_str).map(str::to_owned);
+            if !read.insert(url) {
+                return None;
+            }
         }
         Some(records)
     }
 
-    /// Reads until it is read.
     async fn read(&self, url: &str) -> Option<Value> {
-        for _ in 0..TRIES {
-            if let Some(token) = self.token().await
-                && let Ok(request) = self.request(Method::GET, url, Some(&token)).body(Bytes::new())
-                && let Some((200, body)) = self.answer(request).await
-                && let Ok(page) = serde_json::from_slice(&body)
-            {
-                return Some(page);
-            }
-            self.clock.sleep(PATIENCE).await;
+        let token = self.token().await?;
+        let request = self.request(Method::GET, url, Some(&token)).body(Bytes::new()).ok()?;
+        match self.answer(request).await {
+            Some((200, body)) => serde_json::from_slice(&body).ok(),
+            _ => None,
         }
-        None
     }
 
     async fn token(&self) -> Option<String> {

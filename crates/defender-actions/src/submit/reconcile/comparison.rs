@@ -131,7 +131,7 @@ fn of_bool(same: bool) -> Match {
 fn machine(intent: &Intent, record: &MachineAction, filtered: bool) -> Match {
     match record.machine_id.as_ref().map(MachineId::as_str) {
         Some(machine) => of_bool(machine.eq_ignore_ascii_case(intent.machine_id.as_str())),
-        None => if_filtered(filtered),
+        None => if_filtered(filtered && !is_odd(record, "machineId")),
     }
 }
 
@@ -139,11 +139,16 @@ fn machine(intent: &Intent, record: &MachineAction, filtered: bool) -> Match {
 fn action_type(intent: &Intent, record: &MachineAction, filtered: bool) -> Match {
     let ours = ActionType::from(intent.action_type.as_str());
     match &record.action_type {
-        stated if stated.as_str().is_empty() => if_filtered(filtered),
+        stated if stated.as_str().is_empty() => if_filtered(filtered && !is_odd(record, "type")),
         stated if *stated == ours || stated.as_str().eq_ignore_ascii_case(&intent.action_type) => Match::Same,
         ActionType::Unknown(_) => Match::NotStated,
         _ => Match::Different,
     }
+}
+
+/// Whether a field holds a value that is no id and no word, such as an object. It states something, and not what is known.
+fn is_odd(record: &MachineAction, field: &str) -> bool {
+    record.extra.get(field).is_some_and(|value| !value.is_null())
 }
 
 fn if_filtered(filtered: bool) -> Match {

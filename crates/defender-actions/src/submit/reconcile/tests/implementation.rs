@@ -52,10 +52,11 @@ pub(super) fn machine_action(kind: Kind, record: &Record) -> MachineAction {
         (Some(Word::Other), _) => "RunAntiVirusScan",
         (Some(Word::Unknown), _) => "IsolateMachine",
     };
-    let machine = record.machine.map(|machine| match machine {
-        Machine::Ours => OURS.to_uppercase(),
-        Machine::Other => OTHER.to_owned(),
-    });
+    let machine = match record.machine {
+        None | Some(Machine::Odd) => None,
+        Some(Machine::Ours) => Some(OURS.to_uppercase()),
+        Some(Machine::Other) => Some(OTHER.to_owned()),
+    };
     let requestor = record.requestor.map(|name| match name {
         Name::Display => "Contoso Response",
         Name::OwnGuid => OWN_GUID,
@@ -73,6 +74,9 @@ pub(super) fn machine_action(kind: Kind, record: &Record) -> MachineAction {
     action.action_type = ActionType::from(word);
     action.machine_id = machine.map(|machine| machine.parse().unwrap());
     action.status = status;
+    if record.machine == Some(Machine::Odd) {
+        action.extra.insert("machineId".to_owned(), json!({"id": OURS}));
+    }
     action.creation_date_time_utc = record.created.map(time);
     action.last_update_date_time_utc = record.ended.map(time);
     action.scope = scope.map(str::to_owned);

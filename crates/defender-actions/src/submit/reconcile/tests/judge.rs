@@ -168,6 +168,7 @@ pub(super) fn broken_line(subject: &Subject, rows: &[Record], id: u8) -> Option<
     };
     let lines = [
         ("no other machine", row.machine != Different),
+        ("machine equal or null", generated || !row.machine_is_odd),
         ("no other type", row.word != Different),
         ("no other particulars", row.particulars != Some(Different)),
         ("type equal or null", generated || !row.word_is_unknown),

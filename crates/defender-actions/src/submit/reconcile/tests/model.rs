@@ -30,7 +30,9 @@ fn answer(is_same: bool) -> Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an attribute of its own")]
 pub(super) struct Compared {
+    /// Not stated: null, or a value that is no id.
     pub(super) machine: Answer,
+    pub(super) machine_is_odd: bool,
     /// Not stated: null, or a word that is not known.
     pub(super) word: Answer,
     pub(super) word_is_unknown: bool,
@@ -55,7 +57,11 @@ pub(super) fn compare(subject: &Subject, record: &Record) -> Compared {
     let is_ours = record.external_id.is_some() && record.external_id == subject.external_id;
     let clock = Clock::of(subject);
     Compared {
-        machine: record.machine.map_or(NotStated, |machine| answer(machine == Machine::Ours)),
+        machine: match record.machine {
+            None | Some(Machine::Odd) => NotStated,
+            Some(machine) => answer(machine == Machine::Ours),
+        },
+        machine_is_odd: record.machine == Some(Machine::Odd),
         word: match record.word {
             None | Some(Word::Unknown) => NotStated,
             Some(word) => answer(word == Word::Ours),
@@ -160,6 +166,7 @@ impl Compared {
         self.is_readable
             && self.may_be_ours()
             && self.machine != Different
+            && !self.machine_is_odd
             && self.word != Different
             && !self.word_is_unknown
             && self.comment == Same
@@ -240,7 +247,8 @@ impl Rules for Model {
             .filter(|record| record.readable)
             .filter(was_pending)
             .map(|record| (record.created, record.id, compare(subject, record)))
-            .filter(|(_, _, row)| row.machine != Different && row.word != Different && !row.word_is_unknown)
+            .filter(|(_, _, row)| row.machine != Different && !row.machine_is_odd)
+            .filter(|(_, _, row)| row.word != Different && !row.word_is_unknown)
             .collect();
         rows.sort_by_key(|(created, id, _)| (*created, *id));
         rows.reverse();

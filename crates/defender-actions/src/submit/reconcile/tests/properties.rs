@@ -54,7 +54,7 @@ fn record() -> impl Strategy<Value = Record> {
     let forms = [CommentForm::Exact, CommentForm::CrLf, CommentForm::Cut, CommentForm::CutTooShort, CommentForm::Null];
     let names = [Name::Display, Name::OtherGuid, Name::OwnMail, Name::OtherMail].map(Some);
     let kind = (
-        mostly(Some(Machine::Ours), &[None, Some(Machine::Other)]),
+        mostly(Some(Machine::Ours), &[None, Some(Machine::Other), Some(Machine::Odd)]),
         mostly(Some(Word::Ours), &[None, Some(Word::Other), Some(Word::Unknown)]),
         mostly(Some(1), &TIMES.map(Some)),
     );

@@ -158,6 +158,8 @@ pub(super) enum Word {
 pub(super) enum Machine {
     Ours,
     Other,
+    /// A value that is no id, such as an object.
+    Odd,
 }
 
 /// A record as a response shows it.

@@ -92,6 +92,7 @@ fn machine_and_type_by_both_rules() {
             ("all the same", record(), OURS),
             ("other machine", machine(Some(Machine::Other)), CLEARED),
             ("machine not stated", machine(None), OURS),
+            ("machine a value that is no id", machine(Some(Machine::Odd)), DOUBTFUL),
             ("other type", word(Some(Word::Other)), CLEARED),
             ("type not stated", word(None), OURS),
             ("type a word that is not known", word(Some(Word::Unknown)), DOUBTFUL),
