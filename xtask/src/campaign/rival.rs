@@ -63,12 +63,16 @@ impl Rival {
         }
     }
 
-    /// Tells the emulator how to behave from now on. No fault touches this.
+    /// Tells the emulator how to behave from now on, until it has heard.
     pub(crate) async fn tell_behaviors(&self, behaviors: &Value) {
-        let request = self.request(Method::POST, &format!("{}/emulator/behaviors", self.base_url), None);
-        let json = request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(behaviors.to_string()));
-        if let Ok(request) = json {
-            self.answer(request).await;
+        for _ in 0..TRIES {
+            let request = self.request(Method::POST, &format!("{}/emulator/behaviors", self.base_url), None);
+            let json = request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(behaviors.to_string()));
+            let Ok(request) = json else { return };
+            if let Some((200, _)) = self.answer(request).await {
+                return;
+            }
+            self.clock.sleep(PATIENCE).await;
         }
     }
 
