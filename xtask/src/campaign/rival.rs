@@ -67,7 +67,8 @@ impl Rival {
     pub(crate) async fn tell_behaviors(&self, behaviors: &Value) {
         for _ in 0..TRIES {
             let request = self.request(Method::POST, &format!("{}/emulator/behaviors", self.base_url), None);
-            let json = request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(behaviors.to_string()));
+            let json =
+                request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(behaviors.to_string()));
             let Ok(request) = json else { return };
             if let Some((200, _)) = self.answer(request).await {
                 return;

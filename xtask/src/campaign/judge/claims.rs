@@ -147,6 +147,7 @@ impl<'e> Case<'e> {
                 && other.made() >= left
                 && shown <= claim.at
                 && other.states_nothing_different(claim.by_intent)
+                && other.is_surely_in_window()
                 && !self.is_held_by_another(claim, &other.record.id)
         });
         match other.filter(|_| !pair.has_generated_id()) {

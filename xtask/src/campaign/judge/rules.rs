@@ -131,6 +131,12 @@ impl<'e> Pair<'_, 'e> {
         self.made().saturating_add(slack) >= first && self.made() <= end.saturating_add(slack)
     }
 
+    /// Whether it was made in that time even by the shortest reading of it, whatever the clocks are out.
+    pub(super) fn is_surely_in_window(&self) -> bool {
+        let end = self.submission.latest.saturating_add(LONGEST_ATTEMPT).saturating_add(GRACE);
+        self.made() >= self.submission.written && self.made().saturating_add(self.case.slack()) <= end
+    }
+
     /// *May it be ours?*, of a record that was made after the first attempt left, so that neither its age nor an earlier look
     /// clears it.
     pub(super) fn blocks_a_resend(&self, first: Duration) -> bool {
