@@ -18,10 +18,11 @@ use crate::{Intent, departure::Departure, service_time::Moment, submit::reconcil
 const CLAIM_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// An unsettled submission is kept for so long.
-const UNSETTLED_KEPT: SignedDuration = SignedDuration::from_hours(1);
+const UNSETTLED_KEPT: SignedDuration = SignedDuration::from_hours(4);
 
-/// The record of an unsettled submission can have been created for so long after its last attempt.
-const TWIN_KEPT: SignedDuration = SignedDuration::from_mins(10);
+/// Two like submissions are told apart by the creation of their records if one began so long after the end of the other: the
+/// longest attempt, the grace, and 15 minutes by which clocks may be apart.
+const TWINS_APART: SignedDuration = SignedDuration::from_mins(20);
 
 /// An id that was seen is kept for so long. What is forgotten blocks a second request, which is the safe side.
 const SEEN_KEPT: SignedDuration = SignedDuration::from_mins(30);
@@ -155,15 +156,14 @@ impl Asking {
         self.any_other(intent, now, |open| open.intent.differs_in_particulars(intent))
     }
 
-    /// Whether another submission with the same comment and particulars has been sent, and its outcome is not known: a record
-    /// without our generated id may be its record.
+    /// Whether another submission with the same comment and particulars has been sent at about the same time, and its outcome
+    /// is not known at `now`: a record without our generated id may be its record.
     pub(crate) fn has_twin(&self, intent: &Intent, now: Moment) -> bool {
-        let is_recent = |open: &Open| match open.phase {
+        self.any_other(intent, now, |open| {
             // An intent that is recovered is no twin of its own dropped future.
-            Phase::Unsettled(since) => now.elapsed.saturating_sub(since) < TWIN_KEPT && *open.intent != *intent,
-            Phase::InFlight | Phase::Lost => true,
-        };
-        self.any_other(intent, now, |open| is_recent(open) && !open.intent.differs_in_particulars(intent))
+            let is_itself = matches!(open.phase, Phase::Unsettled(_)) && *open.intent == *intent;
+            !is_itself && are_near(&open.intent, intent) && !open.intent.differs_in_particulars(intent)
+        })
     }
 
     fn any_other(&self, intent: &Intent, now: Moment, is: impl Fn(&Open) -> bool) -> bool {
@@ -184,6 +184,12 @@ impl Open {
     fn is_over(&self, now: SignedDuration) -> bool {
         matches!(self.phase, Phase::Unsettled(since) if now.saturating_sub(since) >= UNSETTLED_KEPT)
     }
+}
+
+/// Whether the record of one submission may have been created in the time of the other.
+fn are_near(one: &Intent, other: &Intent) -> bool {
+    let began_in_time = |late: &Intent, early: &Intent| late.earliest.duration_since(early.latest()) <= TWINS_APART;
+    began_in_time(one, other) && began_in_time(other, one)
 }
 
 fn key(intent: &Intent) -> String {
@@ -260,7 +266,12 @@ mod tests {
     use super::*;
 
     fn intent(kind: &str, comment: &str) -> Arc<Intent> {
-        let valid = (Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(300));
+        valid_from(0, kind, comment)
+    }
+
+    /// Valid for 300 s.
+    fn valid_from(second: i64, kind: &str, comment: &str) -> Arc<Intent> {
+        let valid = (at(second).wall, std::time::Duration::from_secs(300));
         let body = json!({"Comment": comment, "IsolationType": kind});
         Arc::new(Intent::new(&"m1".parse().unwrap(), "Isolate", body, false, valid))
     }
@@ -307,12 +318,12 @@ mod tests {
         rival.lost();
         assert!(asking.has_rival(&ours, at(1)));
         drop(rival);
-        assert!(asking.has_rival(&ours, at(3_600)) && !asking.has_rival(&ours, at(3_601)));
+        assert!(asking.has_rival(&ours, at(4 * 3_600)) && !asking.has_rival(&ours, at(4 * 3_600 + 1)));
         let settled = claimed.open(&intent("Selective", "c"));
-        settled.departure().left(at(3_601));
+        settled.departure().left(at(4 * 3_600 + 1));
         settled.settle();
         drop(settled);
-        assert!(!asking.has_rival(&ours, at(3_601)));
+        assert!(!asking.has_rival(&ours, at(4 * 3_600 + 1)));
     }
 
     #[test]
@@ -320,21 +331,35 @@ mod tests {
         let claimed = Claimed::default();
         let ours = intent("Full", "c");
         let asking = claimed.open(&ours);
-        let mut later = (*ours).clone();
-        later.earliest = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1);
-        let twin = claimed.open(&Arc::new(later));
+        let twin = claimed.open(&valid_from(1, "Full", "c"));
         assert!(!asking.has_twin(&ours, at(1)), "nothing of it has left");
         twin.departure().left(at(1));
         assert!(asking.has_twin(&ours, at(1)) && !asking.has_rival(&ours, at(1)));
         twin.lost();
         assert!(asking.has_twin(&ours, at(1)));
         drop(twin);
-        assert!(asking.has_twin(&ours, at(600)) && !asking.has_twin(&ours, at(601)));
-        let settled = claimed.open(&ours);
-        settled.departure().left(at(601));
+        assert!(asking.has_twin(&ours, at(4 * 3_600)), "it stays one, however long the search for its record takes");
+        assert!(!asking.has_twin(&ours, at(4 * 3_600 + 1)));
+        let settled = claimed.open(&valid_from(2, "Full", "c"));
+        settled.departure().left(at(4 * 3_600 + 1));
         settled.settle();
         drop(settled);
-        assert!(!asking.has_twin(&ours, at(601)));
+        assert!(!asking.has_twin(&ours, at(4 * 3_600 + 1)));
+    }
+
+    #[test]
+    fn like_submissions_of_other_times_are_told_apart() {
+        let has_twin = |other: i64| {
+            let claimed = Claimed::default();
+            let ours = valid_from(7_200, "Full", "c");
+            let asking = claimed.open(&ours);
+            let twin = claimed.open(&valid_from(other, "Full", "c"));
+            twin.departure().left(at(other));
+            drop(twin);
+            asking.has_twin(&ours, at(9_000))
+        };
+        assert!(has_twin(7_200 - 1_500) && !has_twin(7_200 - 1_501));
+        assert!(has_twin(7_200 + 1_500) && !has_twin(7_200 + 1_501));
     }
 
     #[test]
