@@ -66,7 +66,7 @@ impl<'e> Case<'e> {
                 }
             }
             Said::Succeeded { id, of_submission } => {
-                let record = self.record(id)?;
+                let record = self.record(self.meant(claim, id))?;
                 let is_so = record.status == "Succeeded" && record.updated <= claim.at.saturating_add(TICK);
                 so(is_so, Count::WrongOk, || format!("the wait for {id} ended well, and it is {}", at(record)))?;
                 match self.submissions.get(claim.tag.as_str()).copied().filter(|_| *of_submission) {
@@ -75,7 +75,7 @@ impl<'e> Case<'e> {
                 }
             }
             Said::Ended { id, status } => {
-                let record = self.record(id)?;
+                let record = self.record(self.meant(claim, id))?;
                 let is_so = record.status == *status && record.updated <= claim.at.saturating_add(TICK);
                 so(is_so, Count::FalseClaim, || format!("{id} is told as {status}, and it is {}", at(record)))
             }
@@ -182,8 +182,8 @@ impl<'e> Case<'e> {
             && (pair.has_generated_id() || pair.comment() == Match::Same && !pair.has_other_id())
             && self.evidence.writing.clock_error.is_zero();
         so(!is_plainly_own, Count::FalseClaim, || format!("Joined is {id}, which it made itself"))?;
-        // A record's dates may lack a second.
-        let slack = if is_answered { Duration::from_secs(1) } else { self.slack() };
+        // A record's dates may lack a second, and the last one is counted from the first.
+        let slack = if is_answered { Duration::from_secs(2) } else { self.slack() };
         let had_ended =
             !pair.is_own() && is_over(&record.status) && record.updated.saturating_add(slack) < last.departed();
         so(!had_ended, Count::FalseClaim, || {
