@@ -344,6 +344,26 @@ async fn an_action_that_ended_before_the_refusal_is_not_joined_and_one_that_ende
 }
 
 #[tokio::test]
+async fn refusal_is_not_joined_to_a_record_without_a_status() {
+    let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"});
+    for status in [json!(null), json!(""), json!(7)] {
+        let service = Service::new(Repeats::Refused).with_lag(Duration::from_secs(600));
+        let old = service.foreign(&theirs);
+        service.end(&old, "Succeeded");
+        service.clock().advance(Duration::from_hours(1));
+        service.foreign(&theirs);
+        let (hidden, told) = (old.clone(), status.clone());
+        let service = service.spelling(move |record| {
+            if record["id"] == hidden.as_str() {
+                record["status"] = told.clone();
+            }
+        });
+        let error = unrestrict(&service).await.expect_err("an action that has ended was joined");
+        assert_eq!((error.kind(), error.action()), (ErrorKind::AlreadyInProgress, None), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn an_intent_that_was_never_sent_stays_unknown() {
     let service = Service::new(Repeats::Refused);
     let intent = service.client().machine(machine()).unrestrict_code_execution("Cleaned").intent().unwrap();

@@ -142,11 +142,13 @@ pub(crate) fn is_another(record: &Comparison, has_ended: bool) -> bool {
     states_another_action(record) || has_ended && proves_nothing
 }
 
-/// Whether a record was pending when an attempt was refused in a response with this `Date`. The `Date` adds records that have
-/// ended since; it excludes none, since it need not be of the clock that dates the records.
+/// Whether a record was pending when an attempt was refused in a response with this `Date`. A record without a status may have
+/// ended long ago, and counts as not pending. The `Date` adds records that have ended since; it excludes none, since it need not
+/// be of the clock that dates the records.
 pub(crate) fn was_pending(record: &MachineAction, date: Option<Timestamp>) -> bool {
+    let states_a_status = !record.status.as_str().is_empty();
     let ended_since = |date| record.last_update_date_time_utc.is_some_and(|updated| updated > date);
-    !record.status.is_terminal() || date.is_some_and(ended_since)
+    states_a_status && !record.status.is_terminal() || date.is_some_and(ended_since)
 }
 
 /// Meaning of a refusal because an action is already in progress.
