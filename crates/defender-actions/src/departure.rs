@@ -1,4 +1,4 @@
-//! When a request really went off, and when the head of its answer came.
+//! When the attempts of a request really left, and when the head of the last response came.
 
 use std::{
     pin::Pin,
@@ -11,39 +11,45 @@ use http::{Request, Response};
 
 use crate::service_time::Moment;
 
-/// When the last try of a call went off, noted by [`Departing`]. It travels in the request's extensions.
+/// When the attempts of a call left, noted by [`Departing`]. It travels in the request's extensions.
 ///
-/// A call may wait in a queue for minutes, and whether an action is older than the sending must not be measured from the time
-/// at which its caller began to wait. Of what must not be sent twice, every try but the last was certainly never processed, so
-/// that the last is the one that counts.
+/// A call may wait in a queue for minutes, and whether an action is older than the submission must not be measured from the
+/// time at which its caller began to wait. It is measured from the first attempt, also where that one was refused.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Departure(Arc<Mutex<Times>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
+    first: Option<Moment>,
     departed: Option<Moment>,
     answered: Option<Moment>,
 }
 
 impl Departure {
-    /// When the last try went off, on our clock; `None` where none did.
+    /// When the first attempt left; `None` where none did.
+    pub(crate) fn first(&self) -> Option<Moment> {
+        self.times().first
+    }
+
+    /// When the last attempt left; `None` where none did.
     pub(crate) fn last(&self) -> Option<Moment> {
         self.times().departed
     }
 
-    /// When the head of its answer came, before its body; `None` where none did.
+    /// When the head of its response came, before the body; `None` where none did.
     pub(crate) fn answered(&self) -> Option<Moment> {
         self.times().answered
     }
 
-    /// Forgets the last try, before another request is sent.
+    /// Forgets the attempts, before another request is sent.
     pub(crate) fn forget(&self) {
         *self.times() = Times::default();
     }
 
     /// Notes that an attempt left.
     pub(crate) fn left(&self, at: Moment) {
-        *self.times() = Times { departed: Some(at), answered: None };
+        let mut times = self.times();
+        *times = Times { first: times.first.or(Some(at)), departed: Some(at), answered: None };
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {

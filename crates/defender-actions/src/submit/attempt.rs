@@ -101,7 +101,7 @@ impl Attempt {
                 client: self.client.clone(),
                 expected: Arc::clone(&self.expected),
                 asking: Arc::clone(asking),
-                first_attempt: *first_attempt.get_or_insert(departure.last().unwrap_or(now)),
+                first_attempt: *first_attempt.get_or_insert(departure.first().unwrap_or(now)),
             };
             let error = match response {
                 Ok((record, took)) => {

@@ -344,6 +344,20 @@ async fn an_action_that_ended_before_the_refusal_is_not_joined_and_one_that_ende
 }
 
 #[tokio::test]
+async fn window_opens_at_the_first_attempt_though_it_was_throttled() {
+    let service = Service::new(Repeats::Taken).breaking([Break::Throttled, Break::AfterTheEffect]);
+    let client = service.client();
+    let asked = client.machine(machine()).unrestrict_code_execution("Cleaned").send();
+    let meanwhile = async {
+        defender_actions::transport::Clock::sleep(service.clock(), Duration::from_secs(20)).await;
+        service.foreign(&json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"}));
+    };
+    let (submitted, ()) = service.clock().run(futures_util::future::join(asked, meanwhile)).await;
+    let error = submitted.expect_err("one of two records was recovered");
+    assert_eq!((error.reason(), error.candidates().len()), (Some(UnknownReason::MayBeOurs), 2));
+}
+
+#[tokio::test]
 async fn refusal_is_not_joined_to_a_record_without_a_status() {
     let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"});
     for status in [json!(null), json!(""), json!(7)] {

@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Break {
     BeforeSending,
+    /// A 429, to come back in 30 s.
+    Throttled,
     BeforeTheEffect,
     AfterTheEffect,
     TimeoutAfterTheEffect,
@@ -353,6 +355,11 @@ impl Transport for Service {
         }
         self.state(|state| state.received += 1);
         match at {
+            Some(Break::Throttled) => {
+                let mut response = self.answer(Date::Right, 429, &json!({"error": {"code": "TooManyRequests"}}));
+                response.headers_mut().insert("retry-after", http::HeaderValue::from_static("30"));
+                return Ok(response);
+            }
             Some(Break::BeforeTheEffect) => return Err(Error::new(ErrorKind::Interrupted)),
             Some(Break::GatewayBeforeTheEffect) => return Ok(self.answer(Date::Right, 502, &json!({}))),
             _ => {}
