@@ -134,7 +134,9 @@ impl<'e> Pair<'_, 'e> {
     /// Whether it was made in that time even by the shortest reading of it, whatever the clocks are out.
     pub(super) fn is_surely_in_window(&self) -> bool {
         let end = self.submission.latest.saturating_add(LONGEST_ATTEMPT).saturating_add(GRACE);
-        self.made() >= self.submission.written && self.made().saturating_add(self.case.slack()) <= end
+        // The skew of the rules makes the window longer, not shorter.
+        let out = self.case.slack().saturating_sub(SKEW);
+        self.made() >= self.submission.written.saturating_add(out) && self.made().saturating_add(out) <= end
     }
 
     /// *May it be ours?*, of a record that was made after the first attempt left, so that neither its age nor an earlier look
