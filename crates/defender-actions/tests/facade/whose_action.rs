@@ -425,10 +425,11 @@ async fn changed_request_is_another_intent() {
 
 #[tokio::test]
 async fn refusal_because_of_an_ended_action_is_not_joined() {
-    for date in [Date::Right, Date::Absent, Date::Year1970] {
+    for date in [Date::Right, Date::Absent, Date::Year1970, Date::Ahead(-4 * 86_400)] {
         let service = Service::new(Repeats::Refused).with_date(date);
         let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "c"});
         let ended = service.foreign(&theirs);
+        service.clock().advance(Duration::from_secs(2 * 86_400));
         service.end(&ended, "Succeeded");
         service.clock().advance(Duration::from_secs(3 * 86_400));
         let service = service.with_lag(Duration::from_secs(600));
