@@ -37,6 +37,7 @@ Commands:
                      --ca-file PATH: trusting that CA
   breaks [NAME…]     breaks each promise on purpose, in a copy, and looks whether it is noticed; those whose names begin so
                      --check: only whether each patch still applies
+                     --refresh: makes anew, against today's source, each patch that no longer applies, and shows it
   judges [--short]   Microsoft's sign-in libraries and other clients, installed from their registries, against the emulator's
                      program, with the clock at five places within the second; --short: those in Python, once
   walkthrough        the emulator's README for other languages, run as it stands there
@@ -143,13 +144,14 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     let mut target = conformance::Target::default();
     let mut campaign = campaign::Said::default();
     let mut foreign = foreign::Options::default();
-    let (mut check, mut form) = (false, judges::Form::Whole);
+    let (mut check, mut refresh, mut form) = (false, false, judges::Form::Whole);
     let unread = |error: lexopt::Error| Failure::Usage(error.to_string());
     while let Some(arg) = args.next().map_err(unread)? {
         match arg {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
             Arg::Long("skip-tests") => tests = ci::Tests::Skip,
             Arg::Long("check") => check = true,
+            Arg::Long("refresh") => refresh = true,
             Arg::Long("short") => form = judges::Form::Short,
             Arg::Long(name @ ("base-url" | "machine" | "ca-file")) => {
                 let place = match name {
@@ -177,8 +179,8 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match (words.as_slice(), tests) {
-        _ if check && words.first() != Some(&"breaks") => {
-            Err(Failure::Usage("`--check` is for `breaks` alone".to_owned()))
+        _ if (check || refresh) && words.first() != Some(&"breaks") => {
+            Err(Failure::Usage("`--check` and `--refresh` are for `breaks` alone".to_owned()))
         }
         (["judges"], _) => Ok(Command::Judges(form)),
         _ if form == judges::Form::Short => Err(Failure::Usage("`--short` is for `judges` alone".to_owned())),
@@ -198,7 +200,7 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         }
         (["breaks", names @ ..], _) => {
             let names = names.iter().map(|&name| name.to_owned()).collect();
-            Ok(Command::Breaks(breaks::Options { names, check }))
+            Ok(Command::Breaks(breaks::Options { names, check, refresh }))
         }
         (["campaign-worker"], _) => Ok(Command::CampaignWorker),
         (["tidy"], _) => Ok(Command::Tidy),
@@ -236,7 +238,7 @@ mod tests {
         let target = conformance::Target { base_url: Some("https://x".to_owned()), ..conformance::Target::default() };
         assert_eq!(parsed("conformance --base-url https://x"), Ok(Command::Conformance(target)));
         assert_eq!(parsed("breaks"), Ok(Command::Breaks(breaks::Options::default())));
-        let options = breaks::Options { names: vec!["10".to_owned()], check: true };
+        let options = breaks::Options { names: vec!["10".to_owned()], check: true, refresh: false };
         assert_eq!(parsed("breaks --check 10"), Ok(Command::Breaks(options)));
         assert_eq!(parsed("walkthrough"), Ok(Command::Walkthrough));
         let options = campaign::Options { seeds: 0..100, tls: false, steps: None, figures: None };
@@ -276,6 +278,7 @@ mod tests {
             "tidy --check",
             "ci --check",
             "breaks --machine x",
+            "tidy --refresh",
         ] {
             assert!(matches!(parsed(line), Err(Failure::Usage(_))), "{line}");
         }

@@ -91,8 +91,13 @@ impl Copy {
 
     /// Breaks it.
     pub(super) fn apply(&self, name: &str, patch: &str) -> Result<(), Failure> {
-        git_apply(&self.folder, &[], patch).map_err(|why| Failure::broken(format!("{name} does not apply"), why))
+        self::apply(&self.folder, patch).map_err(|why| Failure::broken(format!("{name} does not apply"), why))
     }
+}
+
+/// Applies `patch` to what is in `folder`.
+pub(super) fn apply(folder: &Path, patch: &str) -> Result<(), String> {
+    git_apply(folder, &[], patch)
 }
 
 /// Whether `patch` applies to what is at `root`.

@@ -10,6 +10,7 @@ mod judge;
 mod patch;
 mod process;
 mod program;
+mod refresh;
 mod table;
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
@@ -29,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) names: Vec<String>,
     /// Only looks whether each still applies, names a test that is there, and stands in the page of promises.
     pub(crate) check: bool,
+    /// Makes anew, against today's source, each that no longer applies.
+    pub(crate) refresh: bool,
 }
 
 /// How long one judge may take; a broken client may well never come to an end.
@@ -41,6 +44,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let root = Workspace::read()?.root;
     let patches = Patch::read_all(&root.join("xtask/breaks"))?;
     let chosen = chosen(&patches, &options.names)?;
+    if options.refresh {
+        let count = refresh::refresh(&root, &chosen)?;
+        eprintln!("breaks: {count} of {} patches made anew", chosen.len());
+        return Ok(());
+    }
     if options.check { check(&root, &chosen) } else { break_each(&root, &chosen) }
 }
 
