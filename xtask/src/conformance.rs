@@ -4,12 +4,17 @@ mod curl;
 mod exchange;
 pub(crate) mod program;
 mod shape;
+mod signing;
 pub(crate) mod walkthrough;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use exchange::{Exchange, Suite, Variables};
 use program::Program;
+use signing::Keys;
 
 use crate::{Failure, workspace::Workspace};
 
@@ -38,12 +43,15 @@ enum Verdict {
 pub(crate) fn run(target: &Target) -> Result<(), Failure> {
     let root = Workspace::read()?.root;
     curl::ensure()?;
-    let executable = if target.base_url.is_none() { Some(program::build(&root)?) } else { None };
+    let own = match target.base_url {
+        None => Some((program::build(&root)?, Keys::make()?)),
+        Some(_) => None,
+    };
     let mut verdicts = Vec::new();
     for file in files(&root.join("crates/defender-emulator/conformance"))? {
         let suite = Suite::read(&file)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        for (exchange, verdict) in suite_verdicts(executable.as_deref(), (&name, &suite), target)? {
+        for (exchange, verdict) in suite_verdicts(own.as_ref(), (&name, &suite), target)? {
             println!("{}", row(&name, &exchange, &verdict));
             verdicts.push(verdict);
         }
@@ -55,7 +63,7 @@ pub(crate) fn run(target: &Target) -> Result<(), Failure> {
     if broken == 0 { Ok(()) } else { Err(Failure::Check(format!("{broken} exchanges are not as they should be"))) }
 }
 
-fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let broken = |error| Failure::broken(folder.display(), error);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(broken)? {
@@ -70,34 +78,75 @@ fn files(folder: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
 
 /// Each suite has an emulator of its own, so that one leaves nothing behind for the next.
 fn suite_verdicts(
-    executable: Option<&Path>,
+    own: Option<&(PathBuf, Keys)>,
     (name, suite): (&str, &Suite),
     target: &Target,
 ) -> Result<Vec<(Exchange, Verdict)>, Failure> {
-    let program = executable.map(|executable| Program::start(executable, name, &suite.arguments)).transpose()?;
-    let (mut variables, ca_file): (Variables, _) = if let Some(program) = &program {
-        (program.variables()?, Some(program.ca_file()))
-    } else {
+    let mut verdicts = Vec::new();
+    let Some((executable, keys)) = own else {
         let given = [
             ("base", target.base_url.clone()),
             ("machine", target.machine.clone()),
             ("token", std::env::var("DEFENDER_TOKEN").ok()),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        (given.collect(), target.ca_file.clone())
+        let mut variables: Variables = given.collect();
+        for exchange in &suite.exchanges {
+            // What this machine's openssl signs is trusted nowhere else, and another's program is not ours to start again.
+            let verdict = match exchange.signs.as_ref().map(|_| "a key").or(exchange.restart.then_some("a restart")) {
+                Some(missing) => Verdict::Skipped(format!("{missing} is not known")),
+                None => sent(exchange, &mut variables, target.ca_file.as_deref())
+                    .unwrap_or_else(|missing| Verdict::Skipped(format!("{{{missing}}} is not known"))),
+            };
+            verdicts.push((exchange.clone(), verdict));
+        }
+        return Ok(verdicts);
     };
-    let mut verdicts = Vec::new();
+    let mut variables = keys.variables()?;
+    let arguments = suite.arguments.iter().map(|argument| fill(argument, &variables));
+    let arguments = arguments.collect::<Result<Vec<_>, _>>().map_err(|missing| Failure::broken(name, missing))?;
+    let start = || Program::start(executable, name, &arguments);
+    let mut program = Some(start()?);
+    // A copy, so that a CA that is another one after a restart is not trusted.
+    let ca_file = keys.path(&format!("{name}.pem"));
+    if let Some(program) = &program {
+        std::fs::copy(program.ca_file(), &ca_file).map_err(|error| Failure::broken(name, error))?;
+        variables.extend(program.variables()?);
+    }
     for exchange in &suite.exchanges {
-        let verdict = match exchange.filled(&variables) {
-            Ok(filled) => curl::send(&filled, ca_file.as_deref())
-                .map_or_else(Verdict::Broken, |answer| exchange.judge(&answer, &mut variables)),
-            // Of our own program all is known, unless what should have told it is broken.
-            Err(missing) if program.is_some() => Verdict::Broken(format!("{missing} is not known")),
-            Err(missing) => Verdict::Skipped(format!("{{{missing}}} is not known")),
+        if exchange.restart {
+            // Its port is free before the next one asks for it.
+            drop(program.take());
+            program = Some(start()?);
+        }
+        let signed = exchange.signs.as_ref().map_or(Ok(()), |token| keys.sign(token, &mut variables));
+        // Of our own program all is known, unless what should have told it is broken.
+        let verdict = match signed {
+            Ok(()) => sent(exchange, &mut variables, Some(&ca_file)),
+            Err(why) => Ok(Verdict::Broken(why)),
         };
+        let verdict = verdict.unwrap_or_else(|missing| Verdict::Broken(format!("{missing} is not known")));
         verdicts.push((exchange.clone(), verdict));
     }
     Ok(verdicts)
+}
+
+/// What came of an exchange, as often as it is to be sent, or the first name that is not known.
+fn sent(exchange: &Exchange, variables: &mut Variables, ca_file: Option<&str>) -> Result<Verdict, String> {
+    for index in 0..exchange.times {
+        variables.insert("index".to_owned(), index.to_string());
+        if let Some(machine) = variables.get(&format!("machine_at_{index}")).cloned() {
+            variables.insert("machine_at".to_owned(), machine);
+        }
+        let filled = exchange.filled(variables)?;
+        let own = exchange.ca_file.as_ref().map(|file| fill(file, variables)).transpose()?;
+        let answer = curl::send(&filled, own.as_deref().or(ca_file));
+        let verdict = answer.map_or_else(Verdict::Broken, |answer| exchange.judge(&answer, variables));
+        if verdict != Verdict::Kept {
+            return Ok(verdict);
+        }
+    }
+    Ok(Verdict::Kept)
 }
 
 fn row(suite: &str, exchange: &Exchange, verdict: &Verdict) -> String {

@@ -11,6 +11,7 @@ use crate::Failure;
 /// An answer, as curl printed it.
 #[derive(Debug)]
 pub(super) struct Answer {
+    pub(super) version: String,
     pub(super) status: u16,
     headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
@@ -26,12 +27,13 @@ impl Answer {
         let (head, body) = (printed.get(..end)?, printed.get(end + 4..)?);
         let head = String::from_utf8_lossy(head);
         let mut lines = head.split("\r\n");
-        let status = lines.next()?.split_whitespace().nth(1)?.parse().ok()?;
+        let mut first = lines.next()?.split_whitespace();
+        let (version, status) = (first.next()?.to_owned(), first.next()?.parse().ok()?);
         let header = |line: &str| {
             let (name, value) = line.split_once(':')?;
             Some((name.to_owned(), value.trim().to_owned()))
         };
-        Some(Self { status, headers: lines.filter_map(header).collect(), body: body.to_vec() })
+        Some(Self { version, status, headers: lines.filter_map(header).collect(), body: body.to_vec() })
     }
 }
 
@@ -84,6 +86,8 @@ pub(super) fn send(request: &Filled, ca_file: Option<&str>) -> Result<Answer, St
 
 fn config(request: &Filled, ca_file: Option<&str>) -> String {
     let mut lines = vec![option("url", &request.url), option("request", &request.method)];
+    // Otherwise curl waits for the body that a HEAD says that there would be.
+    lines.extend((request.method == "HEAD").then(|| "head\n".to_owned()));
     lines.extend(ca_file.map(|file| option("cacert", file)));
     // What curl would add by itself, and a header that is not given must not be there.
     lines.extend(["Accept:", "Content-Type:"].map(|header| option("header", header)));
@@ -115,6 +119,7 @@ mod tests {
     fn an_answer_is_taken_apart() {
         let answer = Answer::parse(b"HTTP/2 201 \r\nRetry-After: 7\r\n\r\n{}\r\n\r\n").unwrap();
         assert_eq!((answer.status, answer.header("retry-after"), answer.body.len()), (201, Some("7"), 6));
+        assert_eq!(answer.version, "HTTP/2");
         assert!(Answer::parse(b"nothing").is_none());
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Verdict, curl::Answer, fill, shape};
+use super::{Verdict, curl::Answer, fill, shape, signing::Token};
 use crate::Failure;
 
 /// What is put in where a text has a name in `${}`.
@@ -15,7 +15,7 @@ pub(super) type Variables = BTreeMap<String, String>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Suite {
-    /// What the emulator's program is told.
+    /// What the emulator's program is told; names in `${}` are those of the keys.
     #[serde(default)]
     pub(super) arguments: Vec<String>,
     pub(super) exchanges: Vec<Exchange>,
@@ -28,6 +28,16 @@ pub(super) struct Exchange {
     pub(super) name: String,
     /// Where the fact comes from that it checks.
     pub(super) source: String,
+    /// The program is started again first; it is asked under the address, CA, ids and secret that it had before.
+    #[serde(default)]
+    pub(super) restart: bool,
+    /// A signed token that is made first.
+    pub(super) signs: Option<Token>,
+    /// The certificate to trust, in the place of the CA's that the emulator wrote.
+    pub(super) ca_file: Option<String>,
+    /// How often it is sent; `${index}` counts from 0, and `${machine_at}` is the machine of this number.
+    #[serde(default = "once")]
+    pub(super) times: u32,
     method: String,
     /// Behind the base, or a whole URL.
     path: String,
@@ -43,11 +53,21 @@ pub(super) struct Exchange {
     /// Headers of the answer: the whole value, or `*` for any.
     #[serde(default)]
     answer_headers: BTreeMap<String, String>,
+    /// The protocol of the answer, such as `HTTP/2`.
+    version: Option<String>,
     /// The shape of the answer's body.
     body: Option<Value>,
-    /// Names for later, each with where its value is in the answer's body.
+    /// What its text has in it; an empty text is for a body without a byte.
+    #[serde(default)]
+    contains: Vec<String>,
+    /// Names for later, each with where its value is in the answer's body, or `location?code` for a parameter of the URL
+    /// that a browser is sent to.
     #[serde(default)]
     save: BTreeMap<String, String>,
+}
+
+const fn once() -> u32 {
+    1
 }
 
 /// A request, ready to go.
@@ -72,7 +92,7 @@ impl Exchange {
     pub(super) fn filled(&self, variables: &Variables) -> Result<Filled, String> {
         let is_api = self.path.to_ascii_lowercase().starts_with("/api");
         let path = fill(&self.path, variables)?;
-        let url = if path.starts_with("https://") { path } else { format!("{}{path}", fill("${base}", variables)?) };
+        let url = if path.starts_with("http") { path } else { format!("{}{path}", fill("${base}", variables)?) };
         let mut headers = BTreeMap::new();
         if is_api {
             headers.insert("authorization".to_owned(), Some("Bearer ${token}".to_owned()));
@@ -98,6 +118,9 @@ impl Exchange {
         if answer.status != self.status {
             return Verdict::Broken(format!("{} in the place of {}: {}", answer.status, self.status, shown()));
         }
+        if let Some(wanted) = self.version.as_ref().filter(|wanted| **wanted != answer.version) {
+            return Verdict::Broken(format!("{} in the place of {wanted}", answer.version));
+        }
         for (name, wanted) in &self.answer_headers {
             let found = answer.header(name);
             if found.is_none() || (wanted != "*" && found != Some(wanted)) {
@@ -110,8 +133,21 @@ impl Exchange {
         {
             return Verdict::Broken(format!("{why}: {}", shown()));
         }
+        for wanted in &self.contains {
+            let found = String::from_utf8_lossy(&answer.body);
+            match fill(wanted, variables) {
+                Ok(wanted) if !wanted.is_empty() && found.contains(&wanted) => {}
+                Ok(wanted) if wanted.is_empty() && found.is_empty() => {}
+                Ok(wanted) => return Verdict::Broken(format!("{wanted:?} is not in it: {}", shown())),
+                Err(missing) => return Verdict::Broken(format!("{missing} is not known")),
+            }
+        }
         for (name, pointer) in &self.save {
-            match body.pointer(pointer).and_then(Value::as_str) {
+            let parameter = pointer.strip_prefix("location?").and_then(|parameter| {
+                let (_, query) = answer.header("location")?.split_once('?')?;
+                query.split('&').find_map(|pair| pair.strip_prefix(parameter)?.strip_prefix('='))
+            });
+            match parameter.or_else(|| body.pointer(pointer)?.as_str()) {
                 Some(value) => variables.insert(name.clone(), value.trim_matches('"').to_owned()),
                 None => return Verdict::Broken(format!("nothing is at {pointer}: {}", shown())),
             };

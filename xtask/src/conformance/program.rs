@@ -75,10 +75,17 @@ impl Program {
             ("machine", "/machine_ids/0"),
             ("machine2", "/machine_ids/1"),
             ("machine3", "/machine_ids/2"),
+            ("imds", "/imds_endpoint"),
+            ("identity", "/identity_endpoint"),
+            ("identity_header", "/identity_header"),
         ] {
             if let Some(value) = self.line.pointer(pointer).and_then(Value::as_str) {
                 variables.insert(name.to_owned(), value.to_owned());
             }
+        }
+        let machines = self.line.pointer("/machine_ids").and_then(Value::as_array);
+        for (index, machine) in machines.into_iter().flatten().enumerate() {
+            variables.insert(format!("machine_at_{index}"), machine.as_str().unwrap_or_default().to_owned());
         }
         let said = |name: &str| variables.get(name).cloned().unwrap_or_default();
         let secret = encoded(&said("secret"));
