@@ -50,7 +50,7 @@ def code():
 
 def managed_identity(environment):
     os.environ.update(environment)
-    works(ManagedIdentityCredential().get_token(SCOPE).token)
+    twice(ManagedIdentityCredential())
     for name in environment:
         del os.environ[name]
 

@@ -61,6 +61,9 @@ def managed_identity(environment):
     session.trust_env = False
     app = msal.ManagedIdentityClient(msal.SystemAssignedManagedIdentity(), http_client=session)
     token(app.acquire_token_for_client(resource=SAID["audience"]))
+    # A second request to the endpoint: for another audience nothing is in the cache.
+    again = app.acquire_token_for_client(resource="https://graph.microsoft.com")
+    assert again.get("token_source") == "identity_provider", again
     for name in environment:
         del os.environ[name]
 

@@ -20,6 +20,7 @@ use crate::{
     State,
     behaviors::BehaviorOrder,
     request_body::{BYTE_ORDER_MARK, is_json},
+    route::answering,
     service::Service,
 };
 
@@ -40,7 +41,7 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Respons
     let (head, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
     let segments: Vec<&str> = head.uri.path().split('/').skip(2).collect();
-    let told = match head.method {
+    let told = match *answering(&head.method) {
         // A page in a browser cannot send this type unasked, and so cannot tell the emulator anything.
         Method::POST if !is_json(&head.headers) => {
             Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned()))
@@ -69,8 +70,8 @@ fn nowhere() -> Refused {
 fn asked(service: &Service, segments: &[&str], query: &str) -> Told {
     match segments {
         ["health"] => Ok(answers::health(service)),
-        ["ledger"] => Ok(answers::ledger(service, query)),
-        ["log"] => Ok(answers::log(service, query)),
+        ["ledger"] => answers::ledger(service, query),
+        ["log"] => answers::log(service, query),
         ["faults"] => Ok((StatusCode::OK, json!({ "faults": service.faults.armed() }))),
         ["machines", id] => machine(service, id),
         ["clock"] => Ok(clock(service)),

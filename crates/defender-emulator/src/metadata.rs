@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use crate::{action_kind::ActionKind, action_kind::Asks, answer::Answer};
 
-const NAMESPACE: &str = "microsoft.windowsDefenderATP.api";
+pub(crate) const NAMESPACE: &str = "microsoft.windowsDefenderATP.api";
 
 /// The words of `RequestSource` in a request and of `requestSource` in a record.
 pub(crate) const REQUEST_SOURCES: &[&str] = &[

@@ -3,7 +3,7 @@
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::{action_kind::ActionKind, operation::Operation};
+use crate::{action_kind::ActionKind, metadata::NAMESPACE, operation::Operation};
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,8 +38,7 @@ pub(crate) fn is_api(path: &str) -> bool {
 /// there as they are; whether the service would decode them is unknown.
 pub(crate) fn route(method: &Method, path: &str) -> Route {
     let mut found = candidates(path);
-    // What answers a GET answers a HEAD, without the body.
-    let asked = if method == Method::HEAD { &Method::GET } else { method };
+    let asked = answering(method);
     match found.iter().position(|(method, _)| method == asked) {
         Some(place) => Route::Call(found.swap_remove(place).1),
         None if found.is_empty() => Route::Nowhere,
@@ -48,6 +47,11 @@ pub(crate) fn route(method: &Method, path: &str) -> Route {
             Route::OtherMethod(allowed.join(","))
         }
     }
+}
+
+/// The method whose answer a request gets: that of a GET for a HEAD, without its body.
+pub(crate) fn answering(method: &Method) -> &Method {
+    if method == Method::HEAD { &Method::GET } else { method }
 }
 
 fn is(segment: &str, word: &str) -> bool {
@@ -71,6 +75,7 @@ fn candidates(path: &str) -> Vec<(Method, Call)> {
         [api, ref rest @ ..] if is(api, "api") => rest,
         _ => return Vec::new(),
     };
+    let rest: Vec<&str> = rest.iter().flat_map(|segment| plain(segment)).collect();
     match *rest {
         [collection, ref rest @ ..] if is(collection, "machineactions") => actions(rest),
         [collection, ref rest @ ..] if is(collection, "machines") => machines(rest),
@@ -85,6 +90,23 @@ fn candidates(path: &str) -> Vec<(Method, Call)> {
         }
         _ => Vec::new(),
     }
+}
+
+/// A segment as the documentation's pages write it.
+///
+/// OData has two more spellings, which clients made from `$metadata` send: a key in parentheses, `machines('id')`, and an
+/// action by its whole name, `microsoft.windowsDefenderATP.api.Isolate`. That the service takes them is inferred from its
+/// metadata.
+fn plain(segment: &str) -> impl Iterator<Item = &str> {
+    let named = segment.rsplit_once('.').filter(|(namespace, _)| is(namespace, NAMESPACE)).map(|(_, name)| name);
+    let segment = named.unwrap_or(segment);
+    let keyed = ["machines", "machineactions", "libraryfiles"].iter().find_map(|collection| {
+        let key = arguments(segment, collection)?;
+        let quoted = key.strip_prefix('\'').and_then(|key| key.strip_suffix('\''));
+        Some((segment.get(..collection.len())?, quoted.unwrap_or(key)))
+    });
+    let (first, key) = keyed.map_or((segment, None), |(collection, key)| (collection, Some(key)));
+    [Some(first), key].into_iter().flatten()
 }
 
 fn actions(segments: &[&str]) -> Vec<(Method, Call)> {
@@ -186,6 +208,17 @@ mod tests {
         let by_ip = "/api/machines/findbyip(ip=%2710.0.0.1',timestamp=2019-09-22T08:44:05Z)";
         let arguments = "ip='10.0.0.1',timestamp=2019-09-22T08:44:05Z";
         assert_eq!(found("GET", by_ip), call(Operation::FindMachinesByIp, "", arguments));
+    }
+
+    #[test]
+    fn spellings_of_odata_are_found() {
+        let isolate = call(Operation::Isolate, "AbC", "");
+        for path in ["machines('AbC')/isolate", "machines/AbC/microsoft.windowsDefenderATP.api.Isolate"] {
+            assert_eq!(found("POST", &format!("/api/{path}")), isolate, "{path}");
+        }
+        assert_eq!(found("GET", "/api/v1.0/MachineActions(x)"), call(Operation::GetAction, "x", ""));
+        assert_eq!(found("GET", "/api/machines(x'"), Route::Nowhere);
+        assert_eq!(found("POST", "/api/machines('')/isolate"), Route::Nowhere);
     }
 
     #[test]

@@ -3,24 +3,27 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::{Refused, Told, bad};
 use crate::{ledger::Effect, ledger::Entry, odata::pairs, service::Service};
 
-fn from(query: &str) -> usize {
-    pairs(query).find(|(name, _)| name == "from").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+fn from(query: &str) -> Result<usize, Refused> {
+    let from = pairs(query).find(|(name, _)| name == "from").map(|(_, value)| value);
+    let from = from.map_or(Ok(0), |from| from.parse().map_err(|_| from));
+    from.map_err(|from| bad(format!("from is the number of an entry, such as 0, and not {from}")))
 }
 
-pub(super) fn ledger(service: &Service, query: &str) -> (StatusCode, Value) {
-    let from = from(query);
+pub(super) fn ledger(service: &Service, query: &str) -> Told {
+    let from = from(query)?;
     let entries: Vec<_> = service.ledger.entries_from(from).iter().map(Entry::to_json).collect();
     let next = from.saturating_add(entries.len());
-    (StatusCode::OK, json!({ "entries": entries, "next": next }))
+    Ok((StatusCode::OK, json!({ "entries": entries, "next": next })))
 }
 
 /// The requests, GETs too, from the Nth on, as far as they are kept.
-pub(super) fn log(service: &Service, query: &str) -> (StatusCode, Value) {
-    let (first, entries) = service.requests.from(from(query));
+pub(super) fn log(service: &Service, query: &str) -> Told {
+    let (first, entries) = service.requests.from(from(query)?);
     let next = first.saturating_add(entries.len());
-    (StatusCode::OK, json!({ "entries": entries, "next": next }))
+    Ok((StatusCode::OK, json!({ "entries": entries, "next": next })))
 }
 
 pub(super) fn health(service: &Service) -> (StatusCode, Value) {

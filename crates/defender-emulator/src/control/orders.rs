@@ -10,6 +10,7 @@ use crate::{Outcome, action_kind::ActionKind, fault_order::FaultOrder, service::
 pub(super) fn fault(service: &Service, order: &FaultOrder) -> Told {
     let (fault, operation) = order.read().map_err(bad)?;
     known(service, order.machine_id.as_deref())?;
+    at_least_once(order.times)?;
     let mut rule = service.faults.add(fault);
     if let Some(operation) = operation {
         rule = rule.on(operation);
@@ -44,6 +45,7 @@ pub(super) fn outcome(service: &Service, order: OutcomeOrder) -> Told {
         other => return Err(bad(format!("outcome is Succeeded, Failed, TimeOut or Cancelled, and not {other}"))),
     };
     known(service, order.machine_id.as_deref())?;
+    at_least_once(order.times)?;
     if let Some(word) = &order.word
         && !ActionKind::ALL.iter().any(|kind| kind.word == word)
     {
@@ -61,6 +63,11 @@ pub(super) fn outcome(service: &Service, order: OutcomeOrder) -> Told {
         rule.times(times);
     }
     Ok((StatusCode::CREATED, json!({})))
+}
+
+/// An order for no time at all would never be met either.
+fn at_least_once(times: Option<u32>) -> Result<(), super::Refused> {
+    if times == Some(0) { Err(bad("times is 1 or more")) } else { Ok(()) }
 }
 
 /// A machine that is not there would never be met.

@@ -31,7 +31,7 @@ use http::{Method, Request, StatusCode, Uri, uri::Authority};
 pub use self::assertion::AssertionUse;
 pub(crate) use self::state::{Certificate, Federation, Grants};
 use self::{form::Form, wanted::Version};
-use crate::service::Service;
+use crate::{route::answering, service::Service};
 
 const LARGEST_BODY: usize = 1 << 20;
 
@@ -48,7 +48,7 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Result<
     let path = request.uri().path().to_ascii_lowercase();
     let segments: Vec<_> = path.split('/').skip(1).collect();
     let query = Form::read(request.uri().query().unwrap_or_default());
-    match (request.method(), segments.as_slice()) {
+    match (answering(request.method()), segments.as_slice()) {
         (&Method::GET, [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
             Ok(discovery::configuration(service, tenant, Version::V2))
         }
@@ -115,7 +115,7 @@ fn is_of_identities(service: &Service, uri: &Uri) -> bool {
 
 fn identity(service: &Service, request: &Request<Body>) -> Response {
     let query = Form::read(request.uri().query().unwrap_or_default());
-    match (request.method(), request.uri().path()) {
+    match (answering(request.method()), request.uri().path()) {
         (&Method::GET, IMDS) => managed_identity::imds(service, request.headers(), &query),
         (&Method::GET, APP_SERVICE) => managed_identity::app_service(service, request.headers(), &query),
         _ => StatusCode::NOT_FOUND.into_response(),

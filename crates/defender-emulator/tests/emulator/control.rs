@@ -40,6 +40,35 @@ fn a_fault_is_told_and_taken_back_and_the_ledger_tells_what_came_of_it() {
 }
 
 #[test]
+fn orders_without_a_meaning_are_refused() {
+    let here = here();
+    for (path, order, named) in [
+        ("faults", r#"{"fault":"Hang","times":0}"#, "times is 1 or more"),
+        ("outcomes", r#"{"outcome":"Failed","times":0}"#, "times is 1 or more"),
+    ] {
+        let refused = here.post(&format!("/emulator/{path}"), order);
+        assert_eq!((refused.status, refused.body["error"].as_str()), (400, Some(named)), "{order}");
+    }
+    for path in ["ledger", "log"] {
+        let refused = here.get(&format!("/emulator/{path}?from=first"));
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert!(refused.body["error"].as_str().unwrap().contains("and not first"), "{}", refused.body);
+    }
+}
+
+#[test]
+fn head_is_answered_as_get_everywhere() {
+    let here = here();
+    let tenant = here.emulator.tenant_id();
+    let identities = format!("/{tenant}/v2.0/.well-known/openid-configuration");
+    for path in ["/emulator/health", "/api/machines", &identities] {
+        let came = here.send("HEAD", path, "", "").unwrap().unwrap();
+        assert_eq!(came.status, here.get(path).status, "{path}");
+        assert_eq!(came.status, 200, "{path}");
+    }
+}
+
+#[test]
 fn an_outcome_and_a_machine_s_absence_are_told() {
     let here = here();
     let order = r#"{"outcome":"Failed","errorHResult":-9,"type":"Isolate","times":1}"#;
