@@ -4,7 +4,10 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::{duplicates::Duplicates, spelling::Spelling, wire_format::DateHeader};
+use crate::{
+    store::duplicates::Duplicates,
+    wire_format::{DateHeader, json_style::Spelling},
+};
 
 /// The choices that hold now. They begin as the builder or the command line has them.
 #[derive(Clone, Copy, Debug, Default)]

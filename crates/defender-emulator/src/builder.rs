@@ -9,15 +9,16 @@ use defender_transport::{Clock, SystemClock};
 
 use crate::{
     Duplicates, Emulator, Error, FastClock, HttpOffer, InOperator, Investigations, Quotas, RetryAfterForm, State,
-    certificate::Pem,
-    hand_clock::HandClock,
-    identity::{Identity, ROLES},
+    clock::manual::HandClock,
+    entra::{
+        identity::{Identity, ROLES},
+        jwt::TokenKey,
+    },
     ids::Ids,
-    jwt::TokenKey,
-    log::Log,
-    server::Server,
+    listen::{certificate::Pem, server::Server},
     service::{Service, Settings, Urls},
     state_dir::StateDir,
+    store::request_log::Log,
 };
 
 /// Sets up an [`Emulator`].

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use rustls::ServerConfig;
 
 use crate::{
-    EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule, server::Server,
-    service::Service,
+    EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule,
+    listen::server::Server, service::Service,
 };
 
 /// A Defender for Endpoint service, and the Entra ID that signs in to it, on the loopback of this machine.

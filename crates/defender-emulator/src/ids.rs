@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::{Builder, Uuid};
 
-use crate::dice::Dice;
+use crate::rng::Dice;
 
 /// Makes GUIDs of the random kind. They are ids and no secrets.
 #[derive(Debug)]

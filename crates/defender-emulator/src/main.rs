@@ -1,6 +1,6 @@
 //! The emulator as a program: it prints where it listens, and serves until it is told to stop.
 
-mod arguments;
+mod cli;
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
 use lexopt::Parser;
 use serde_json::json;
 
-use arguments::{Command, HELP, Serve, command};
+use cli::{Command, HELP, Serve, command};
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, certificate::Pem, identity::Identity};
+use crate::{Error, entra::identity::Identity, listen::certificate::Pem};
 
 /// A folder with the certificates, the port, and the ids and the secret of the tenant's application.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use axum::{
 use http::{Uri, header::CONTENT_LENGTH};
 use serde_json::{Map, Value};
 
-use crate::{fault::Fault, odata::pairs, service::Service};
+use crate::{faults::kind::Fault, odata::pairs, service::Service};
 
 /// The response with what `fault` makes of its JSON.
 pub(crate) async fn altered(service: &Service, fault: Option<Fault>, uri: &Uri, response: Response) -> Response {

@@ -11,7 +11,7 @@ pub(crate) use filter::{Compare, Expr, Operand, Row, Val};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The most rows of one page, and of one `$top`: <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection>.
 pub(crate) const LARGEST_PAGE: usize = 10_000;

@@ -5,7 +5,7 @@ use super::{
     filter::{Compare, Expr, Operand, Val},
     lexer::{Token, tokens},
 };
-use crate::problem::Problem;
+use crate::http::problem::Problem;
 
 /// Deeper than any filter that is meant.
 const DEEPEST: usize = 50;

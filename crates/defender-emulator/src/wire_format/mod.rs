@@ -7,6 +7,7 @@
 mod comments;
 mod dates;
 mod external_ids;
+pub(crate) mod json_style;
 mod particulars;
 mod requestor;
 mod rows;
@@ -18,7 +19,7 @@ pub use self::{
     comments::Comments, dates::DateHeader, external_ids::ExternalIds, particulars::Particulars, requestor::Requestor,
     rows::Rows,
 };
-use crate::dice::Dice;
+use crate::rng::Dice;
 
 /// Numbers of one seed for the record of one number; `salt` keeps the choices apart from one another.
 fn dice(seed: u64, number: usize, salt: u64) -> Dice {

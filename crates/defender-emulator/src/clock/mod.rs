@@ -1,0 +1,2 @@
+pub(crate) mod fast;
+pub(crate) mod manual;

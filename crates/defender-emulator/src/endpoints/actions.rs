@@ -1,0 +1,141 @@
+//! Reading actions: one by its id, or a list.
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+use crate::{
+    http::{page::Page, problem::Problem, response::Answer},
+    odata::{Compare, Expr, Kind, Operand, Property, Query, Row, Val},
+    service::Service,
+    store::{
+        action::{ActionRow, MachineAction, Moment, View},
+        action_index::{Direction, Plan, bounds},
+        actions::Actions,
+    },
+};
+
+pub(crate) const ID: usize = 0;
+pub(crate) const STATUS: usize = 1;
+pub(crate) const MACHINE_ID: usize = 2;
+pub(crate) const TYPE: usize = 3;
+pub(crate) const REQUESTOR: usize = 4;
+pub(crate) const CREATED: usize = 5;
+const UPDATED: usize = 6;
+
+/// What a list may be asked for: <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection>. The
+/// last is not on the page, but a product that is shipped asks for it: elastic/integrations.
+const SCHEMA: &[Property] = &[
+    Property { name: "id", kind: Kind::Text },
+    Property { name: "status", kind: Kind::Text },
+    Property { name: "machineId", kind: Kind::Text },
+    Property { name: "type", kind: Kind::Text },
+    Property { name: "requestor", kind: Kind::Text },
+    Property { name: "creationDateTimeUtc", kind: Kind::Date },
+    Property { name: "lastUpdateDateTimeUtc", kind: Kind::Date },
+];
+
+/// An action at a moment.
+struct At<'a>(&'a MachineAction, Duration);
+
+impl<'a> At<'a> {
+    fn written(moment: Moment) -> impl Fn(&Self) -> ActionRow<'a> {
+        move |row| ActionRow { action: row.0, moment }
+    }
+}
+
+impl Row for At<'_> {
+    fn value(&self, property: usize) -> Val<'_> {
+        let text = |text| Val::Text(Cow::Borrowed(text));
+        match property {
+            ID => Val::Text(Cow::Owned(self.0.id.to_string())),
+            STATUS => text(self.0.status(self.1)),
+            MACHINE_ID => text(&self.0.machine_id),
+            TYPE => text(self.0.word.as_str()),
+            REQUESTOR => text(&self.0.requestor),
+            CREATED => Val::Date(self.0.created),
+            UPDATED => Val::Date(self.0.updated(self.1)),
+            _ => Val::Null,
+        }
+    }
+}
+
+/// Answers a GET of one action.
+pub(crate) fn one(service: &Service, id: &str) -> Result<Answer, Problem> {
+    let world = service.world();
+    let elapsed = service.clock.elapsed();
+    let action = world.actions.get(id).filter(|action| action.is_visible(elapsed, service.settings.read_lag));
+    let action = action.ok_or_else(|| Problem::no_such("MachineAction", id))?;
+    let body = action.entity(&service.base_url, service.moment(elapsed, View::Later));
+    Ok(Answer::entity(StatusCode::OK, &body))
+}
+
+/// How many actions may be put in an order for one page; where there would be more, the list of all in that order is gone
+/// through.
+const SORTED_AT_ONCE: usize = 20_000;
+
+/// Answers a GET of the list, newest first, or of how many there are.
+pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Answer, Problem> {
+    let query = Query::read(query, SCHEMA, service.settings.in_operator)?;
+    Ok(listed(service, argument, query, "machineactions"))
+}
+
+/// Answers a GET of the actions of one machine, which takes what the list of all takes.
+pub(crate) fn of_machine(service: &Service, id: &str, query: &str) -> Result<Answer, Problem> {
+    let mut query = Query::read(query, SCHEMA, service.settings.in_operator)?;
+    let known = service.world().machines.find(id).map(|(_, machine)| Arc::clone(&machine.id));
+    let known = known.ok_or_else(|| Problem::no_such("Machine", id))?;
+    let of = Operand::Property(MACHINE_ID, Kind::Text);
+    let mine = Expr::Is(of, Compare::Eq, Operand::Literal(Val::Text(Cow::Owned(known.to_string()))));
+    query.filter = Some(match query.filter.take() {
+        None => mine,
+        Some(filter) => Expr::And(vec![filter, mine]),
+    });
+    Ok(listed(service, "", query, &format!("machines/{known}/machineActions")))
+}
+
+fn listed(service: &Service, argument: &str, mut query: Query, collection: &str) -> Answer {
+    query.count |= argument == "$count";
+    let settings = &service.settings;
+    let mut world = service.world();
+    let elapsed = service.clock.elapsed();
+    world.actions.settle(elapsed);
+    let actions = &world.actions;
+    let visible = actions.visible(elapsed, settings.read_lag);
+    if query.count && query.filter.is_none() {
+        query.known_count = Some(visible);
+    }
+    let plan = Plan::of(query.filter.as_ref(), actions, visible);
+    let (numbers, sort): (Box<dyn Iterator<Item = usize>>, _) = match query.order.as_slice() {
+        [] | [(CREATED, true)] => (plan.numbers(Direction::NewestFirst), false),
+        [(CREATED, false)] => (plan.numbers(Direction::OldestFirst), false),
+        [(UPDATED, down)] if plan.most() > SORTED_AT_ONCE => {
+            (by_change(actions, (elapsed, visible), &query, *down), false)
+        }
+        _ => (plan.numbers(Direction::NewestFirst), true),
+    };
+    let rows = numbers.filter_map(|number| actions.nth(number)).map(|action| At(action, elapsed));
+    if argument == "$count" {
+        let counted = || rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row))).count();
+        return Answer::number(query.known_count.unwrap_or_else(counted));
+    }
+    let page = Page::of(&query, rows, settings.page_size, sort);
+    let moment = service.moment(elapsed, View::Later);
+    page.answer(&query, &service.base_url, (collection, "MachineActions"), At::written(moment))
+}
+
+/// The numbers in the order of the last change, as far as the filter leaves them.
+fn by_change<'a>(
+    actions: &'a Actions,
+    (elapsed, visible): (Duration, usize),
+    query: &Query,
+    down: bool,
+) -> Box<dyn Iterator<Item = usize> + 'a> {
+    let (mut from, mut until) = (None, None);
+    if let Some(filter) = &query.filter {
+        bounds(filter, UPDATED, &mut from, &mut until);
+    }
+    let mut all = actions.by_change(elapsed, from);
+    let next = move || if down { all.latest() } else { all.earliest() };
+    Box::new(std::iter::from_fn(next).filter(move |number| *number < visible))
+}

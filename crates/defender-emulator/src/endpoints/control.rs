@@ -1,0 +1,179 @@
+//! What a test in another language tells the emulator, and asks of it: `/emulator/..`, on the same loopback address.
+//!
+//! It is not the service's, so that no fault and no quota touches it, and the ledger and the log do not know of it.
+
+mod answers;
+mod orders;
+mod trust;
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, to_bytes},
+    response::{IntoResponse, Response},
+};
+use http::{Method, Request, StatusCode, header::CONTENT_TYPE};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use crate::{
+    State,
+    behaviors::BehaviorOrder,
+    http::{
+        body::{BYTE_ORDER_MARK, is_json},
+        route::answering,
+    },
+    service::Service,
+};
+
+const LARGEST_BODY: usize = 16 << 20;
+
+/// What is wrong with an order.
+struct Refused(StatusCode, String);
+
+type Told = Result<(StatusCode, Value), Refused>;
+
+/// Whether the path is one of these, and the emulator listens to them.
+pub(crate) fn is_control(service: &Service, path: &str) -> bool {
+    service.settings.is_told && path.starts_with("/emulator/")
+}
+
+/// Answers it.
+pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Response {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+    let segments: Vec<&str> = head.uri.path().split('/').skip(2).collect();
+    let told = match *answering(&head.method) {
+        // A page in a browser cannot send this type unasked, and so cannot tell the emulator anything.
+        Method::POST if !is_json(&head.headers) => {
+            Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned()))
+        }
+        Method::GET => asked(service, &segments, head.uri.query().unwrap_or_default()),
+        Method::POST => ordered(service, &segments, &body),
+        Method::DELETE => forgotten(service, &segments),
+        _ => Err(nowhere()),
+    };
+    let told = told.map_err(|refused| {
+        if refused.0 == StatusCode::NOT_FOUND && refused.1.is_empty() {
+            Refused(StatusCode::NOT_FOUND, format!("there is no {} {}", head.method, head.uri.path()))
+        } else {
+            refused
+        }
+    });
+    let (status, body) = told.unwrap_or_else(|Refused(status, why)| (status, json!({ "error": why })));
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// There is no such path; who answers knows which.
+fn nowhere() -> Refused {
+    Refused(StatusCode::NOT_FOUND, String::new())
+}
+
+fn asked(service: &Service, segments: &[&str], query: &str) -> Told {
+    match segments {
+        ["health"] => Ok(answers::health(service)),
+        ["ledger"] => answers::ledger(service, query),
+        ["log"] => answers::log(service, query),
+        ["faults"] => Ok((StatusCode::OK, json!({ "faults": service.faults.armed() }))),
+        ["machines", id] => machine(service, id),
+        ["clock"] => Ok(clock(service)),
+        ["userToken"] => trust::user_token(service),
+        _ => Err(nowhere()),
+    }
+}
+
+fn ordered(service: &Service, segments: &[&str], body: &[u8]) -> Told {
+    match segments {
+        ["reset"] => {
+            service.reset();
+            Ok(done())
+        }
+        ["state"] => seed(service, body),
+        ["faults"] => orders::fault(service, &read(body)?),
+        ["behaviors"] => behave(service, &read(body)?),
+        ["outcomes"] => orders::outcome(service, read(body)?),
+        ["machines", id] => presence(service, id, &read(body)?),
+        ["clock"] => advance(service, &read(body)?),
+        ["certificates"] => trust::certificate(service, &read(body)?),
+        ["federations"] => trust::federation(service, read(body)?),
+        ["deviceCodes"] => trust::device_code(service, &read(body)?),
+        _ => Err(nowhere()),
+    }
+}
+
+fn forgotten(service: &Service, segments: &[&str]) -> Told {
+    match segments {
+        ["faults"] => service.faults.stop(),
+        ["behaviors"] => service.behave(service.settings.behaviors),
+        ["outcomes"] => service.outcomes.clear(),
+        ["ledger"] => service.ledger.clear(),
+        ["log"] => service.requests.clear(),
+        ["signIns"] => service.grants.revoke(),
+        _ => return Err(nowhere()),
+    }
+    Ok(done())
+}
+
+fn done() -> (StatusCode, Value) {
+    (StatusCode::OK, json!({}))
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
+}
+
+fn bad(why: impl Into<String>) -> Refused {
+    Refused(StatusCode::BAD_REQUEST, why.into())
+}
+
+/// More machines, actions and files.
+fn seed(service: &Service, body: &[u8]) -> Told {
+    let text = std::str::from_utf8(body).map_err(|_| bad("the state is JSON in UTF-8"))?;
+    State::read(text).and_then(|state| service.add(&state)).map_err(bad)?;
+    Ok((StatusCode::CREATED, json!({})))
+}
+
+fn behave(service: &Service, order: &BehaviorOrder) -> Told {
+    service.behave(order.applied(service.behaviors()).map_err(bad)?);
+    Ok(done())
+}
+
+fn machine(service: &Service, id: &str) -> Told {
+    let state = answers::machine(service, id);
+    let state = state.ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no machine {id}")))?;
+    Ok((StatusCode::OK, state))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Presence {
+    online: bool,
+}
+
+fn presence(service: &Service, id: &str, order: &Presence) -> Told {
+    service.set_online(id, order.online);
+    machine(service, id)
+}
+
+fn clock(service: &Service) -> (StatusCode, Value) {
+    let (now, elapsed) = (service.clock.now(), service.clock.elapsed());
+    (StatusCode::OK, json!({ "now": now.to_string(), "elapsedSeconds": elapsed.as_secs_f64() }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Advance {
+    advance_seconds: f64,
+}
+
+fn advance(service: &Service, order: &Advance) -> Told {
+    let Some(hands) = &service.settings.hands else {
+        let why = "the clock is the machine's own: start with --manual-clock to turn it";
+        return Err(Refused(StatusCode::CONFLICT, why.to_owned()));
+    };
+    let by = Duration::try_from_secs_f64(order.advance_seconds)
+        .map_err(|_| bad("advanceSeconds is a number of seconds that is not negative"))?;
+    hands.advance(by);
+    Ok(clock(service))
+}

@@ -1,0 +1,142 @@
+//! What an application signs to prove who it is.
+
+use std::time::Duration;
+
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{federation, state::State};
+use crate::{entra::error::EntraError, service::Service};
+
+/// How often one assertion is taken.
+///
+/// Microsoft's libraries keep one for minutes and send it with each request, and Entra takes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AssertionUse {
+    /// As often as it is sent. The default.
+    #[default]
+    Many,
+    /// Once, by its `jti`, which must be there: RFC 7523 allows a server to ask for it.
+    Once,
+}
+
+pub(super) fn refused(text: &str) -> EntraError {
+    EntraError::invalid_client(700_027, format!("Client assertion failed signature validation. {text}"))
+}
+
+/// A signed token, taken apart and not checked yet.
+pub(super) struct Jwt<'a> {
+    head: Value,
+    claims: Value,
+    signed: &'a str,
+    signature: Vec<u8>,
+}
+
+impl<'a> Jwt<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let part = |encoded: &str| URL_SAFE_NO_PAD.decode(encoded).ok();
+        let (signed, signature) = text.rsplit_once('.')?;
+        let (head, claims) = signed.split_once('.')?;
+        Some(Self {
+            head: serde_json::from_slice(&part(head)?).ok()?,
+            claims: serde_json::from_slice(&part(claims)?).ok()?,
+            signed,
+            signature: part(signature)?,
+        })
+    }
+
+    pub(super) fn algorithm(&self) -> &str {
+        self.head.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A claim that is text; empty where it is not.
+    pub(super) fn text(&self, claim: &str) -> &str {
+        self.claims.get(claim).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn is_signed_by(&self, algorithm: &'static dyn VerificationAlgorithm, public_key: &[u8]) -> bool {
+        UnparsedPublicKey::new(algorithm, public_key).verify(self.signed.as_bytes(), &self.signature).is_ok()
+    }
+
+    /// Whether it is good at this second, or so many seconds from it. Some libraries write the dates with a fraction.
+    pub(super) fn is_in_time(&self, now: Timestamp, leeway: Duration) -> bool {
+        let time = |claim: &str| self.claims.get(claim).and_then(Value::as_f64);
+        let (now, leeway) = (now.as_duration().as_secs_f64(), leeway.as_secs_f64());
+        time("nbf").or_else(|| time("iat")).is_some_and(|begins| begins <= now + leeway)
+            && time("exp").is_some_and(|ends| now < ends + leeway)
+    }
+}
+
+/// Whether `assertion` is good for the application, as Entra checks it: one that the application signed itself, or one of an
+/// issuer that it trusts.
+pub(super) fn check(service: &Service, assertion: &str, tenant: &str) -> Result<(), EntraError> {
+    let mut state = service.grants.state();
+    if state.federated.contains(assertion) {
+        return Ok(());
+    }
+    let jwt = Jwt::read(assertion).ok_or_else(|| refused("It is no JWT."))?;
+    let times = (service.clock.now(), service.settings.assertion_leeway);
+    // Only the application itself signs in the application's own name.
+    if !state.federations.is_empty() && jwt.text("iss") != service.identity.client_id {
+        return federation::check(&state.federations, &jwt, times);
+    }
+    own(service, &mut state, &jwt, (tenant, times))
+}
+
+/// A thumbprint in any of the forms in which libraries write its bytes: base64url with and without padding, and plain base64.
+fn bytes(thumbprint: &str) -> Option<Vec<u8>> {
+    let text = thumbprint.trim_end_matches('=').replace('+', "-").replace('/', "_");
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+/// The certificate by its thumbprint, the signature, for whom and from whom it is, its times, and, where that is chosen, that
+/// it was not used before.
+fn own(
+    service: &Service,
+    state: &mut State,
+    jwt: &Jwt<'_>,
+    (tenant, (now, leeway)): (&str, (Timestamp, Duration)),
+) -> Result<(), EntraError> {
+    let (algorithm, name): (&dyn VerificationAlgorithm, _) = match jwt.algorithm() {
+        "PS256" => (&RSA_PSS_2048_8192_SHA256, "x5t#S256"),
+        "RS256" => (&RSA_PKCS1_2048_8192_SHA256, "x5t"),
+        other => return Err(refused(&format!("The algorithm '{other}' is not supported."))),
+    };
+    let thumbprint = jwt.head.get(name).and_then(Value::as_str).unwrap_or_default();
+    let found = bytes(thumbprint);
+    let certificate = state.certificates.iter().find(|certificate| {
+        let known = if name == "x5t" { &certificate.sha1 } else { &certificate.sha256 };
+        found.as_ref() == Some(known)
+    });
+    let certificate = certificate.ok_or_else(|| {
+        refused(&format!("The key was not found, thumbprint of the key used by client: '{thumbprint}'."))
+    })?;
+    if !jwt.is_signed_by(algorithm, &certificate.public_key) {
+        return Err(refused("The key was found, but use of the key to verify the signature failed."));
+    }
+    let endpoint = |version| format!("{}/{tenant}/oauth2{version}/token", service.base_url);
+    if ![endpoint("/v2.0"), endpoint("")].iter().any(|endpoint| endpoint.eq_ignore_ascii_case(jwt.text("aud"))) {
+        return Err(EntraError::invalid_client(
+            700_023,
+            "Client assertion audience claim does not match the endpoint.",
+        ));
+    }
+    let client = &service.identity.client_id;
+    if jwt.text("iss") != client || jwt.text("sub") != client {
+        return Err(EntraError::invalid_client(700_021, "Client assertion application identifier doesn't match."));
+    }
+    if !jwt.is_in_time(now, leeway) {
+        return Err(EntraError::invalid_client(700_024, "Client assertion is not within its valid time range."));
+    }
+    let id = jwt.text("jti");
+    let once = service.settings.assertion_use == AssertionUse::Once;
+    if once && (id.is_empty() || !state.used.insert(id.to_owned())) {
+        return Err(refused("Its 'jti' is missing or was used before."));
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! The token endpoint, for the grants that are told from one another by their parameters.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use axum::response::{IntoResponse, Response};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::StatusCode;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{
+    assertion, device,
+    form::Form,
+    id_token,
+    state::{Challenge, SignIn},
+    wanted::{Version, Wanted},
+};
+use crate::{
+    entra::{
+        HEADERS,
+        error::EntraError,
+        jwt::{Claims, Refusal},
+    },
+    service::Service,
+};
+
+/// How long a refresh token lives that nobody uses: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>.
+const INACTIVE_DAYS: i64 = 90;
+
+/// Answers one of the grants of this module; `None` for what is not.
+pub(super) fn answer(
+    service: &Service,
+    (tenant, version): (&str, Version),
+    form: &Form,
+) -> Option<Result<Response, EntraError>> {
+    let grant = form.get("grant_type")?;
+    let answer = match grant {
+        "client_credentials" if form.get("client_assertion").is_some() => {
+            by_assertion(service, (tenant, version), form)
+        }
+        "urn:ietf:params:oauth:grant-type:jwt-bearer" => on_behalf_of(service, (tenant, version), form),
+        // The short name is msal-node's, and the older endpoint's.
+        "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
+            let looked = application(service, tenant, form, Proof::Unwanted);
+            let looked = looked.and_then(|()| device::look(service, version, form));
+            looked.and_then(|wanted| Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form))
+        }
+        "authorization_code" => code(service, (tenant, version), form),
+        "refresh_token" => refresh(service, (tenant, version), form),
+        _ => return None,
+    };
+    Some(answer)
+}
+
+/// Whether a grant is a confidential client's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    Needed,
+    Optional,
+    Unwanted,
+}
+
+/// Checks tenant and client, and what the client brings to prove who it is.
+pub(super) fn application(service: &Service, tenant: &str, form: &Form, wanted: Proof) -> Result<(), EntraError> {
+    let identity = &service.identity;
+    if !tenant.eq_ignore_ascii_case(&identity.tenant_id) {
+        return Err(EntraError::bad("invalid_request", 90_002, format!("Tenant '{tenant}' not found.")));
+    }
+    let client = form.need("client_id")?;
+    if !client.eq_ignore_ascii_case(&identity.client_id) {
+        let text = format!("Application with identifier '{client}' was not found in the directory '{tenant}'.");
+        return Err(EntraError::bad("unauthorized_client", 700_016, text));
+    }
+    match (form.get("client_secret"), form.get("client_assertion"), wanted) {
+        (None, None, Proof::Needed) => Err(EntraError::invalid_client(
+            7_000_218,
+            "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+        )),
+        (None, None, _) => Ok(()),
+        (_, _, Proof::Unwanted) => {
+            Err(EntraError::invalid_client(700_025, "Client is public so neither of the two should be presented."))
+        }
+        (Some(secret), None, _) if secret == identity.client_secret => Ok(()),
+        (Some(_), None, _) => Err(EntraError::invalid_client(7_000_215, "Invalid client secret provided.")),
+        (None, Some(given), _) => {
+            if form.need("client_assertion_type")? != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
+                return Err(EntraError::bad("invalid_request", 900_144, "The 'client_assertion_type' is not known."));
+            }
+            assertion::check(service, given, &identity.tenant_id)
+        }
+        (Some(_), Some(_), _) => Err(EntraError::bad("invalid_request", 90_023, "Both a secret and an assertion.")),
+    }
+}
+
+fn by_assertion(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
+    application(service, tenant, form, Proof::Needed)?;
+    let wanted = Wanted::read(service, form, version, None)?;
+    Issue { version, wanted, holder: Holder::Application, nonce: None }.answer(service, form)
+}
+
+fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
+    application(service, tenant, form, Proof::Needed)?;
+    if form.need("requested_token_use")? != "on_behalf_of" {
+        return Err(EntraError::bad("invalid_request", 900_144, "The 'requested_token_use' is not known."));
+    }
+    let user = service.key.verify(form.need("assertion")?, service.clock.now()).map_err(|refusal| match refusal {
+        Refusal::Expired => EntraError::bad("invalid_grant", 500_133, "Assertion is not within its valid time range."),
+        Refusal::Invalid => EntraError::bad("invalid_grant", 50_013, "Assertion failed signature validation."),
+    })?;
+    if user.aud != service.identity.client_id {
+        return Err(EntraError::bad("invalid_grant", 500_131, "Assertion audience does not match the Client app."));
+    }
+    let wanted = Wanted::read(service, form, version, None)?;
+    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form)
+}
+
+fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
+    application(service, tenant, form, Proof::Optional)?;
+    let given = form.need("code")?;
+    let redirect_uri = form.need("redirect_uri")?;
+    let proves = form.get("client_secret").is_some() || form.get("client_assertion").is_some();
+    let dead = |number, text: &str| Err(EntraError::bad("invalid_grant", number, text));
+    let (wanted, nonce) = {
+        let mut state = service.grants.state();
+        let Some(code) = state.codes.get_mut(given) else { return dead(70_000, "The provided code is not valid.") };
+        match &code.challenge {
+            Some(_) => drop(form.need("code_verifier")?),
+            None if proves => {}
+            None => return Err(EntraError::missing("code_challenge")),
+        }
+        if std::mem::replace(&mut code.is_used, true) {
+            return dead(54_005, "OAuth2 Authorization code was already redeemed.");
+        }
+        if service.clock.now() >= code.ends {
+            return dead(70_008, "The provided authorization code has expired.");
+        }
+        if code.redirect_uri != redirect_uri {
+            return dead(50_011, "The redirect URI does not match the one of the authorization request.");
+        }
+        let verifier = form.get("code_verifier").unwrap_or_default();
+        let leads = match &code.challenge {
+            None => verifier.is_empty(),
+            Some(Challenge::Plain(challenge)) => verifier == challenge,
+            Some(Challenge::S256(challenge)) => {
+                URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes())) == *challenge
+            }
+        };
+        if !leads || (code.challenge.is_some() && !(43..=128).contains(&verifier.len())) {
+            return dead(501_481, "The Code_Verifier does not match the code_challenge supplied in the authorization.");
+        }
+        (
+            Wanted {
+                audience: Wanted::read(service, form, version, Some(&code.wanted))?.audience,
+                ..code.wanted.clone()
+            },
+            code.nonce.clone(),
+        )
+    };
+    Issue { version, wanted, holder: Holder::User, nonce }.answer(service, form)
+}
+
+fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
+    application(service, tenant, form, Proof::Optional)?;
+    let dead = |number, text: &str| Err(EntraError::bad("invalid_grant", number, text));
+    let wanted = {
+        let now = service.clock.now();
+        let mut state = service.grants.state();
+        // The one that is used stays good: Entra does not revoke it when it gives a new one.
+        let Some(sign_in) = state.refresh_tokens.get_mut(form.need("refresh_token")?) else {
+            return dead(70_000, "The provided refresh token is not valid.");
+        };
+        if sign_in.is_revoked {
+            return dead(50_173, "The provided grant has expired due to it being revoked.");
+        }
+        if now.duration_since(sign_in.used).as_secs() >= INACTIVE_DAYS * 24 * 3_600 {
+            return dead(700_082, "The refresh token has expired due to inactivity.");
+        }
+        sign_in.used = now;
+        let wanted = Wanted::read(service, form, version, Some(&sign_in.wanted))?;
+        Wanted { keeps: true, names: wanted.names || sign_in.wanted.names, ..wanted }
+    };
+    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form)
+}
+
+/// An application's access token for this audience, and how long it lives.
+pub(super) fn access_token(service: &Service, audience: &str) -> Result<(String, Duration), EntraError> {
+    signed(service, &Claims::of_application(service, audience))
+}
+
+fn signed(service: &Service, claims: &Claims) -> Result<(String, Duration), EntraError> {
+    let token = service.key.sign(claims);
+    let token = token.map_err(|error| EntraError::bad("server_error", 90_033, error.to_string()))?;
+    Ok((token, service.settings.token_lifetime))
+}
+
+/// Whose token it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    Application,
+    /// A user who signed in, or on whose behalf the application asks.
+    User,
+}
+
+/// A response with tokens.
+struct Issue {
+    version: Version,
+    wanted: Wanted,
+    holder: Holder,
+    nonce: Option<String>,
+}
+
+impl Issue {
+    fn answer(self, service: &Service, form: &Form) -> Result<Response, EntraError> {
+        let Self { version, wanted, holder, nonce } = self;
+        let claims = match holder {
+            Holder::Application => Claims::of_application(service, &wanted.audience),
+            Holder::User => Claims::of_user(service, &wanted.audience),
+        };
+        let (token, lifetime) = signed(service, &claims)?;
+        let seconds = |seconds: u64| match version {
+            Version::V1 => Value::from(seconds.to_string()),
+            Version::V2 => Value::from(seconds),
+        };
+        let mut body = Map::new();
+        let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+        put("token_type", "Bearer".into());
+        put("expires_in", seconds(lifetime.as_secs()));
+        put("ext_expires_in", seconds(lifetime.as_secs()));
+        put("access_token", token.into());
+        if version == Version::V1 {
+            put("expires_on", claims.exp.to_string().into());
+            put("not_before", claims.nbf.to_string().into());
+            put("resource", wanted.audience.clone().into());
+        }
+        if holder == Holder::User {
+            let granted = claims.scp.unwrap_or_default();
+            let granted = granted.split_whitespace().map(|scope| format!("{}/{scope}", wanted.audience));
+            let scopes: Vec<_> = wanted.scopes.iter().cloned().chain(granted).collect();
+            put("scope", scopes.join(" ").into());
+            let claims = Claims::of_user(service, &wanted.audience);
+            if wanted.names
+                && let Some(token) = id_token::signed(service, &claims, nonce.as_deref())
+            {
+                put("id_token", token.into());
+            }
+            if wanted.names || form.get("client_info") == Some("1") {
+                put("client_info", id_token::client_info(service).into());
+            }
+            if wanted.keeps {
+                let refresh = format!("1.{}", Uuid::new_v4());
+                let sign_in = SignIn { used: service.clock.now(), is_revoked: false, wanted };
+                service.grants.state().refresh_tokens.insert(refresh.clone(), sign_in);
+                put("refresh_token", refresh.into());
+            }
+        }
+        Ok((StatusCode::OK, HEADERS, Value::Object(body).to_string()).into_response())
+    }
+}

@@ -1,0 +1,5 @@
+pub(crate) mod alpn;
+pub(crate) mod certificate;
+pub(crate) mod in_process;
+pub(crate) mod server;
+pub(crate) mod tasks;

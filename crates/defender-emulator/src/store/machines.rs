@@ -1,0 +1,189 @@
+//! The machines.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::{
+    entra::identity::MACHINES,
+    store::{
+        actions::Actions,
+        machine_record::{Live, REPORT, Record},
+    },
+};
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) id: Arc<str>,
+    /// Empty where it has none.
+    pub(crate) computer_dns_name: Arc<str>,
+    pub(crate) record: Record,
+    /// When this emulator began to look after it.
+    since: Timestamp,
+    /// Since when it has not been there.
+    pub(crate) offline_since: Option<Duration>,
+}
+
+/// All machines. None is ever taken out, so that its place is a key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Machines {
+    all: Vec<Machine>,
+    by_id: HashMap<Arc<str>, usize>,
+}
+
+/// What has been done to a machine by its actions, so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MachineState {
+    /// Whether only what Microsoft signed may run on it.
+    pub restricted: bool,
+    /// How it is isolated: `Full`, `Selective` or `UnManagedDevice`; `None` where it is not.
+    pub isolation: Option<String>,
+    /// Whether it still reports to the service.
+    pub onboarded: bool,
+    /// Whether it is there, so that its actions begin.
+    pub online: bool,
+}
+
+impl Machines {
+    /// The machines that every emulator has, and `more`.
+    pub(crate) fn new(more: u32, now: Timestamp) -> Self {
+        let mut machines = Self::default();
+        for (number, (id, name)) in MACHINES.into_iter().enumerate() {
+            let mut record = Record::numbered(number, id, name);
+            if number == 0 {
+                record.machine_tags = vec!["Engineering".to_owned(), "Engineering floor 4".to_owned()];
+            }
+            machines.add(record, now);
+        }
+        for number in 0..more {
+            // Forty digits, as usual, and each another.
+            let id = format!("{:08x}{number:08x}{:024x}", 0x00de_fe0d_u32, u64::from(number).wrapping_mul(0x9e37_79b9));
+            let number = usize::try_from(number).unwrap_or(usize::MAX).saturating_add(MACHINES.len());
+            machines.add(Record::numbered(number, &id, &format!("pc-{number:05}.contoso.example")), now);
+        }
+        machines
+    }
+
+    /// These and no others.
+    pub(crate) fn told(records: Vec<Record>, now: Timestamp) -> Self {
+        let mut machines = Self::default();
+        for record in records {
+            machines.add(record, now);
+        }
+        machines
+    }
+
+    pub(crate) fn add(&mut self, record: Record, now: Timestamp) {
+        let machine = Machine {
+            id: Arc::from(record.id.as_str()),
+            computer_dns_name: Arc::from(record.computer_dns_name.as_deref().unwrap_or_default()),
+            since: now,
+            offline_since: record.offline.then_some(Duration::ZERO),
+            record,
+        };
+        self.by_id.insert(Arc::clone(&machine.id), self.all.len());
+        self.all.push(machine);
+    }
+
+    /// The machine of this id, and its place. A name is none: the actions' pages know ids alone.
+    pub(crate) fn find(&self, id: &str) -> Option<(usize, &Machine)> {
+        let place = *self.by_id.get(id)?;
+        Some((place, self.all.get(place)?))
+    }
+
+    /// The machine of this id, or else the first of this name: <https://learn.microsoft.com/defender-endpoint/api/get-machine-by-id>
+    /// takes both. Whether the name's letter case matters is not written there; here it does not.
+    pub(crate) fn find_by_id_or_name(&self, text: &str) -> Option<&Machine> {
+        let named = |machine: &&Machine| machine.computer_dns_name.eq_ignore_ascii_case(text);
+        self.find(text).map(|(_, machine)| machine).or_else(|| self.all.iter().find(named))
+    }
+
+    pub(crate) fn all(&self) -> &[Machine] {
+        &self.all
+    }
+
+    pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut Machine> {
+        self.all.get_mut(place)
+    }
+}
+
+impl Machine {
+    /// When it was first seen.
+    pub(crate) fn first_seen(&self) -> Timestamp {
+        self.record.first_seen.unwrap_or_else(|| self.record.last_seen.map_or(self.since, |last| last.min(self.since)))
+    }
+
+    /// When it last reported in full: about once a day, for as long as it is there.
+    pub(crate) fn last_seen(&self, elapsed: Duration) -> Timestamp {
+        let there = self.offline_since.unwrap_or(elapsed);
+        let reports = there.as_secs().checked_div(REPORT.as_secs()).unwrap_or(0);
+        if reports == 0 {
+            return self.record.last_seen.unwrap_or(self.since);
+        }
+        let since = Duration::from_secs(reports.saturating_mul(REPORT.as_secs()));
+        self.since.checked_add(since).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The value of `healthStatus`. After how long the service calls a machine inactive is seven days in its portal's
+    /// documentation.
+    pub(crate) fn health(&self, elapsed: Duration) -> &str {
+        let gone = self.offline_since.is_some_and(|since| elapsed.saturating_sub(since) >= REPORT.saturating_mul(7));
+        self.record.health_status.as_deref().unwrap_or(if gone { "Inactive" } else { "Active" })
+    }
+
+    /// The value of `onboardingStatus`; of a machine that has left, the word is inferred.
+    pub(crate) fn onboarding(&self, onboarded: bool) -> &str {
+        match self.record.onboarding_status.as_deref() {
+            Some(told) if onboarded || !told.eq_ignore_ascii_case(ONBOARDED) => told,
+            _ if onboarded => ONBOARDED,
+            _ => "CanBeOnboarded",
+        }
+    }
+}
+
+const ONBOARDED: &str = "Onboarded";
+
+/// A machine in a list, or by itself with its context.
+#[derive(Clone, Debug)]
+pub(crate) struct MachineRow<'a> {
+    pub(crate) machine: &'a Machine,
+    pub(crate) onboarded: bool,
+    pub(crate) elapsed: Duration,
+    pub(crate) context: Option<String>,
+}
+
+impl Serialize for MachineRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(context) = &self.context {
+            map.serialize_entry("@odata.context", context)?;
+        }
+        let live = Live {
+            first_seen: Some(self.machine.first_seen()),
+            last_seen: Some(self.machine.last_seen(self.elapsed)),
+            health: self.machine.health(self.elapsed),
+            onboarding: self.machine.onboarding(self.onboarded),
+        };
+        self.machine.record.write(&mut map, &live)?;
+        map.end()
+    }
+}
+
+impl MachineState {
+    /// What the actions that succeeded have made of it, when they were last looked at.
+    pub(crate) fn of(machine: &Machine, actions: &Actions) -> Self {
+        let last = |words: &[&'static str]| actions.last_success(&machine.id, words);
+        let restriction = last(&["RestrictCodeExecution", "UnrestrictCodeExecution"]);
+        let isolation = last(&["Isolate", "Unisolate"]).filter(|action| action.word.as_str() == "Isolate");
+        let told = machine.record.onboarding_status.as_deref();
+        Self {
+            restricted: restriction.is_some_and(|action| action.word.as_str() == "RestrictCodeExecution"),
+            isolation: isolation.map(|action| action.scope.as_deref().unwrap_or("Full").to_owned()),
+            onboarded: told.is_none_or(|told| told.eq_ignore_ascii_case(ONBOARDED)) && last(&["Offboard"]).is_none(),
+            online: machine.offline_since.is_none(),
+        }
+    }
+}

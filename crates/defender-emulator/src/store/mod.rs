@@ -1,0 +1,17 @@
+pub(crate) mod action;
+pub(crate) mod action_index;
+pub(crate) mod action_kind;
+pub(crate) mod actions;
+pub(crate) mod duplicates;
+pub(crate) mod history;
+pub(crate) mod initial_state;
+pub(crate) mod ledger;
+pub(crate) mod lifecycle;
+pub(crate) mod live_response;
+pub(crate) mod machine_record;
+pub(crate) mod machines;
+pub(crate) mod outcomes;
+pub(crate) mod quota;
+pub(crate) mod recent_requests;
+pub(crate) mod request_log;
+pub(crate) mod seeded_action;
