@@ -52,7 +52,7 @@ Commands:
   bench smoke        our wire beside a bare hyper client, and whether it keeps up
   bench pages        a page of 10,000 actions through the client, beside bare hyper and a bare struct
   bench wait         a thousand actions waited for together and one by one: calls, and whether the quota is kept
-  bench emulator     the emulator beside a bare hyper server, and its pages of a million actions beside those of few
+  bench emulator     the emulator beside a bare hyper server, and its pages of 100,000 actions
 
 Options:
   -h, --help         this text

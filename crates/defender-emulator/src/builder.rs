@@ -8,15 +8,14 @@ use std::{io::Write, path::Path, sync::Arc, time::Duration};
 use defender_transport::{Clock, SystemClock};
 
 use crate::{
-    Duplicates, Emulator, Error, FastClock, HttpOffer, InOperator, Investigations, Quotas, RetryAfterForm, State,
+    AlpnProtocols, Duplicates, Emulator, Error, FastClock, InOperator, Investigations, Quotas, RetryAfterForm, State,
     clock::manual::HandClock,
-    entra::{
-        identity::{Identity, ROLES},
-        jwt::TokenKey,
-    },
+    entra::{identity::Identity, jwt::TokenKey},
+    http::operation::ROLES,
     ids::Ids,
     listen::{certificate::Pem, server::Server},
-    service::{Service, Settings, Urls},
+    service::{Service, Urls},
+    settings::Settings,
     state_dir::StateDir,
     store::request_log::Log,
 };
@@ -27,11 +26,33 @@ use crate::{
 pub struct EmulatorBuilder {
     clock: Arc<dyn Clock>,
     port: u16,
-    offer: HttpOffer,
+    offer: AlpnProtocols,
     certificate: Option<(String, String)>,
     state_dir: Option<StateDir>,
     left_out: Vec<String>,
     settings: Settings,
+}
+
+impl Emulator {
+    /// Starts one with every default. It must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmulatorBuilder::start`].
+    pub async fn start() -> Result<Self, Error> {
+        Self::builder().start().await
+    }
+
+    /// One to be set up.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::new()
+    }
+
+    /// One to be set up, that lets something go wrong with so many in 1 of all requests, by this seed: see
+    /// [`EmulatorBuilder::chaotic`].
+    pub fn chaotic(seed: u64, rate: f64) -> EmulatorBuilder {
+        Self::builder().chaotic(seed, rate)
+    }
 }
 
 impl EmulatorBuilder {
@@ -40,7 +61,7 @@ impl EmulatorBuilder {
         Self {
             clock,
             port: 0,
-            offer: HttpOffer::Both,
+            offer: AlpnProtocols::Both,
             certificate: None,
             state_dir: None,
             left_out: Vec::new(),
@@ -60,8 +81,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Which versions of HTTP a client may choose from. Default: [`HttpOffer::Both`].
-    pub fn http(mut self, offer: HttpOffer) -> Self {
+    /// Which versions of HTTP a client may choose from. Default: [`AlpnProtocols::Both`].
+    pub fn http(mut self, offer: AlpnProtocols) -> Self {
         self.offer = offer;
         self
     }

@@ -2,21 +2,20 @@
 
 mod help;
 mod sign_in;
+mod values;
 mod written;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
 use defender_emulator::{
-    Emulator, EmulatorBuilder, HttpOffer, InOperator, Investigations, Quotas, RetryAfterForm, State,
+    AlpnProtocols, Emulator, EmulatorBuilder, InOperator, Investigations, JsonStyle, Quotas, RetryAfterForm, State,
 };
 use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) use self::help::HELP;
 use self::sign_in::{SIGN_IN, signed_in};
-use self::written::{WRITTEN, choice, word, written};
+use self::values::{choice, seconds, word};
+use self::written::{WRITTEN, written};
 
 /// What the command line asks for.
 pub(crate) enum Command {
@@ -58,6 +57,7 @@ impl Serve {
 pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     let (mut builder, mut ca_file, mut offline) = (Emulator::builder().told_over_http(), None, Vec::new());
     let (mut state, mut log, mut stop_with_stdin, mut certificate) = (None, None, false, (None, None));
+    let mut style = JsonStyle::default();
     while let Some(argument) = arguments.next()? {
         builder = match argument {
             Arg::Short('h') | Arg::Long("help") => return Ok(Command::Help),
@@ -137,7 +137,7 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             }
             Arg::Long(name) if WRITTEN.contains(&name) => {
                 let name = name.to_owned();
-                written(builder, &name, &mut arguments)?
+                written((builder, &mut style), &name, &mut arguments)?
             }
             Arg::Long("chaos") => {
                 let (seed, rate) = arguments.value()?.parse_with(chaos)?;
@@ -146,6 +146,7 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             other => return Err(other.unexpected()),
         };
     }
+    let builder = builder.json_style(style);
     let certificate = match certificate {
         (None, None) => None,
         (Some(chain), Some(key)) => Some((chain, key)),
@@ -156,20 +157,12 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     Ok(Command::Serve(Box::new(Serve { builder, ca_file, certificate, offline, state, log, stop_with_stdin })))
 }
 
-fn offer(arguments: &mut Parser) -> Result<HttpOffer, lexopt::Error> {
-    word(arguments, &[("both", HttpOffer::Both), ("1.1", HttpOffer::Http1), ("2", HttpOffer::Http2)])
+fn offer(arguments: &mut Parser) -> Result<AlpnProtocols, lexopt::Error> {
+    word(arguments, &[("both", AlpnProtocols::Both), ("1.1", AlpnProtocols::Http1), ("2", AlpnProtocols::Http2)])
 }
 
 fn speed(text: &str) -> Result<u32, &'static str> {
     text.parse().ok().filter(|times| (1..=100_000).contains(times)).ok_or("it is a whole number from 1 to 100000")
-}
-
-fn seconds(arguments: &mut Parser) -> Result<Duration, lexopt::Error> {
-    let wrong = "it is a number of seconds, such as 0.5";
-    arguments.value()?.parse_with(|text| {
-        let seconds: f64 = text.parse().map_err(|_| wrong)?;
-        Duration::try_from_secs_f64(seconds).map_err(|_| wrong)
-    })
 }
 
 /// The emulator is no service for others: it has one known secret, and believes whoever asks `/emulator`.

@@ -5,8 +5,7 @@ use std::{fmt, sync::Arc};
 use rustls::ServerConfig;
 
 use crate::{
-    EmulatorBuilder, Entry, Error, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule,
-    listen::server::Server, service::Service,
+    Entry, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule, listen::server::Server, service::Service,
 };
 
 /// A Defender for Endpoint service, and the Entra ID that signs in to it, on the loopback of this machine.
@@ -21,26 +20,6 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts one with every default. It must be called inside a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// As [`EmulatorBuilder::start`].
-    pub async fn start() -> Result<Self, Error> {
-        Self::builder().start().await
-    }
-
-    /// One to be set up.
-    pub fn builder() -> EmulatorBuilder {
-        EmulatorBuilder::new()
-    }
-
-    /// One to be set up, that lets something go wrong with so many in 1 of all requests, by this seed: see
-    /// [`EmulatorBuilder::chaotic`].
-    pub fn chaotic(seed: u64, rate: f64) -> EmulatorBuilder {
-        Self::builder().chaotic(seed, rate)
-    }
-
     pub(crate) fn serve(
         service: Service,
         (ca_pem, tls): (String, Arc<ServerConfig>),

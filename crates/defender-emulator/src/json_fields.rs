@@ -2,20 +2,20 @@
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::wire_format::json_style::Nulls;
+use crate::wire_format::json_style::JsonStyle;
 
 /// A record that is being written.
 pub(crate) struct Fields<M> {
     map: M,
-    nulls: Nulls,
+    style: JsonStyle,
 }
 
 impl<M: SerializeMap> Fields<M> {
-    pub(crate) fn begin<S>(serializer: S, nulls: Nulls) -> Result<Self, S::Error>
+    pub(crate) fn begin<S>(serializer: S, style: JsonStyle) -> Result<Self, S::Error>
     where
         S: Serializer<SerializeMap = M, Ok = M::Ok, Error = M::Error>,
     {
-        Ok(Self { map: serializer.serialize_map(None)?, nulls })
+        Ok(Self { map: serializer.serialize_map(None)?, style })
     }
 
     /// A field that is always there.
@@ -25,8 +25,8 @@ impl<M: SerializeMap> Fields<M> {
 
     /// A field that may have no value.
     pub(crate) fn optional<T: Serialize + ?Sized>(&mut self, name: &str, value: Option<&T>) -> Result<(), M::Error> {
-        match (value, self.nulls) {
-            (None, Nulls::Omitted) => Ok(()),
+        match (value, self.style.omit_nulls) {
+            (None, true) => Ok(()),
             (value, _) => self.map.serialize_entry(name, &value),
         }
     }
@@ -38,7 +38,7 @@ impl<M: SerializeMap> Fields<M> {
         value: &T,
         is_nothing: impl Fn(&T) -> bool,
     ) -> Result<(), M::Error> {
-        if self.nulls == Nulls::Omitted && is_nothing(value) { Ok(()) } else { self.put(name, value) }
+        if self.style.omit_nulls && is_nothing(value) { Ok(()) } else { self.put(name, value) }
     }
 
     pub(crate) fn end(self) -> Result<M::Ok, M::Error> {

@@ -15,6 +15,7 @@ mod listen;
 mod odata;
 mod rng;
 mod service;
+mod settings;
 mod state_dir;
 mod store;
 mod wire_format;
@@ -23,19 +24,15 @@ pub use {
     builder::EmulatorBuilder,
     clock::fast::FastClock,
     emulator::Emulator,
-    endpoints::blobs::Transcripts,
-    endpoints::investigation::Investigations,
-    entra::grants::AssertionUse,
     error::Error,
     faults::FaultRule,
     faults::kind::{Fault, RetryAfter},
-    http::deflate::Deflate,
     http::error_code::ErrorCode,
     http::operation::Operation,
-    http::problem::Targets,
-    listen::alpn::HttpOffer,
+    listen::alpn::AlpnProtocols,
     listen::in_process::InProcess,
     odata::InOperator,
+    settings::{AssertionUse, CreatedStatus, Deflate, Investigations, Transcripts},
     store::duplicates::Duplicates,
     store::initial_state::State,
     store::ledger::{Effect, Entry},
@@ -43,6 +40,6 @@ pub use {
     store::machines::MachineState,
     store::outcomes::OutcomeRule,
     store::quota::{Quotas, RetryAfterForm},
-    wire_format::json_style::{CreatedStatus, FirstUpdate, Fractions, Nulls, UpdateName},
+    wire_format::json_style::JsonStyle,
     wire_format::{Comments, DateHeader, ExternalIds, Particulars, Requestor, Rows},
 };

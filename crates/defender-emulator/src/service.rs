@@ -15,35 +15,26 @@ use uuid::Uuid;
 
 use crate::{
     behaviors::Behaviors,
-    clock::manual::HandClock,
-    endpoints::{
-        blobs::Transcripts,
-        investigation::Investigations,
-        library::{Library, LibraryFile},
-    },
-    entra::{grants::AssertionUse, identity::Identity, jwt::TokenKey},
+    entra::{identity::Identity, jwt::TokenKey},
     faults::Faults,
-    http::{date::HttpDate, deflate::Deflate, problem::Targets},
+    http::date::HttpDate,
     ids::Ids,
-    odata::{InOperator, LARGEST_PAGE},
+    settings::{BUILT_IN, Settings},
     store::{
         action::{Moment, View},
         actions::Actions,
+        grants::Grants,
         history,
-        initial_state::{Started, State},
+        initial_state::State,
         ledger::Ledger,
-        lifecycle::Pace,
+        library::{Library, LibraryFile},
+        lifecycle::Started,
         machines::{MachineState, Machines},
         outcomes::Outcomes,
-        quota::{Meter, Quotas, RetryAfterForm},
+        quota::Meter,
         recent_requests::RequestLog,
-        request_log::Log,
     },
-    wire_format::json_style::CreatedStatus,
 };
-
-/// How many machines every emulator has that has any.
-const BUILT_IN: u32 = 3;
 
 /// The state and the settings of one emulator.
 pub(crate) struct Service {
@@ -63,7 +54,7 @@ pub(crate) struct Service {
     pub(crate) meter: Meter,
     pub(crate) ledger: Ledger,
     pub(crate) requests: RequestLog,
-    pub(crate) grants: crate::entra::grants::Grants,
+    pub(crate) grants: Grants,
     ids: Ids,
     pub(crate) date: HttpDate,
     behaviors: RwLock<Behaviors>,
@@ -78,85 +69,6 @@ pub(crate) struct Urls {
     pub(crate) base: String,
     pub(crate) blobs: String,
     pub(crate) identities: String,
-}
-
-/// How the service behaves.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) pace: Pace,
-    pub(crate) token_lifetime: Duration,
-    /// Files that are in the library at the start, beside the state's.
-    pub(crate) library: Vec<(String, Vec<u8>)>,
-    /// What tokens are for, where it is not the service's own name.
-    pub(crate) audience: Option<String>,
-    /// How far the clock of whoever signs an assertion may be from ours.
-    pub(crate) assertion_leeway: Duration,
-    pub(crate) assertion_use: AssertionUse,
-    /// Redirect URIs that are registered besides `http://localhost`.
-    pub(crate) redirect_uris: Vec<String>,
-    pub(crate) deflate: Deflate,
-    /// The choices at the start; those of now are the service's.
-    pub(crate) behaviors: Behaviors,
-    /// The display name of the application.
-    pub(crate) application_name: String,
-    pub(crate) read_lag: Duration,
-    pub(crate) page_size: usize,
-    pub(crate) machines: u32,
-    pub(crate) history: u32,
-    pub(crate) link_lifetime: Duration,
-    pub(crate) quotas: Quotas,
-    pub(crate) retry_after: RetryAfterForm,
-    /// A seed, and how many in 1 it spoils.
-    pub(crate) chaos: Option<(u64, f64)>,
-    /// The seed of all ids.
-    pub(crate) ids: Option<u64>,
-    pub(crate) in_operator: InOperator,
-    pub(crate) investigations: Investigations,
-    pub(crate) transcripts: Transcripts,
-    pub(crate) targets: Targets,
-    /// What it begins with, if not with the built-in machines.
-    pub(crate) state: State,
-    pub(crate) log: Option<Log>,
-    /// Whether the emulator can be told things over HTTP.
-    pub(crate) is_told: bool,
-    /// A clock that can be turned over HTTP.
-    pub(crate) hands: Option<HandClock>,
-    pub(crate) created: CreatedStatus,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            pace: Pace { pending_for: Duration::from_secs(1), running_for: Duration::from_secs(2) },
-            token_lifetime: Duration::from_secs(3599),
-            library: Vec::new(),
-            audience: None,
-            assertion_leeway: Duration::from_secs(300),
-            assertion_use: AssertionUse::Many,
-            redirect_uris: Vec::new(),
-            deflate: Deflate::Off,
-            behaviors: Behaviors::default(),
-            application_name: "Contoso Response Automation".to_owned(),
-            read_lag: Duration::ZERO,
-            page_size: LARGEST_PAGE,
-            machines: BUILT_IN,
-            history: 0,
-            link_lifetime: Duration::from_secs(30 * 60),
-            quotas: Quotas::Enforced,
-            retry_after: RetryAfterForm::Seconds,
-            chaos: None,
-            ids: None,
-            in_operator: InOperator::default(),
-            investigations: Investigations::default(),
-            transcripts: Transcripts::default(),
-            targets: Targets::default(),
-            state: State::default(),
-            log: None,
-            is_told: false,
-            hands: None,
-            created: CreatedStatus::Documented,
-        }
-    }
 }
 
 /// What calls change.
@@ -221,7 +133,7 @@ impl Service {
             meter: Meter::default(),
             ledger: Ledger::default(),
             requests: RequestLog::default(),
-            grants: crate::entra::grants::Grants::default(),
+            grants: Grants::default(),
             ids,
             date: HttpDate::default(),
             behaviors: RwLock::new(settings.behaviors),
@@ -255,7 +167,7 @@ impl Service {
     pub(crate) fn add(&self, state: &State) -> Result<(), String> {
         let mut world = self.world();
         let started = Started { now: self.clock.now(), elapsed: self.clock.elapsed(), pace: self.settings.pace };
-        state.check_beside(&world, started.now)?;
+        state.check_beside((&world.machines, &world.actions), started.now)?;
         for record in state.records() {
             world.machines.add(record.clone(), started.now);
         }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_emulator::{
-    Comments, CreatedStatus, DateHeader, Deflate, Duplicates, Emulator, EmulatorBuilder, ExternalIds, FirstUpdate,
-    Fractions, Nulls, Outcome, Particulars, Quotas, Requestor, RetryAfterForm, Rows, Targets, UpdateName,
+    Comments, CreatedStatus, DateHeader, Deflate, Duplicates, Emulator, EmulatorBuilder, ExternalIds, JsonStyle,
+    Outcome, Particulars, Quotas, Requestor, RetryAfterForm, Rows,
 };
 use defender_transport::testing::ManualClock;
 
@@ -196,11 +196,13 @@ impl Tenant {
                 _ => Deflate::Off,
             })
             .created_status(dice.one([CreatedStatus::Documented, CreatedStatus::Created, CreatedStatus::Ok]))
-            .update_name(dice.one([UpdateName::Live, UpdateName::Documented]))
-            .fractions(if dice.percent(50) { Fractions::Seven } else { Fractions::Seeded(dice.throw()) })
-            .nulls(dice.one([Nulls::Written, Nulls::Omitted]))
-            .first_update(dice.one([FirstUpdate::Written, FirstUpdate::Null]))
-            .targets(dice.one([Targets::Guid, Targets::Opaque]))
+            .json_style(JsonStyle {
+                documented_update_name: dice.one([false, true]),
+                fraction_seed: if dice.percent(50) { None } else { Some(dice.throw()) },
+                omit_nulls: dice.one([false, true]),
+                null_first_update: dice.one([false, true]),
+                opaque_targets: dice.one([false, true]),
+            })
             .page_size(dice.one([10_000, 10_000, 100, 20]))
     }
 

@@ -1,6 +1,7 @@
 //! The invariants of the architecture, checked. Each rule says what it found, where, and what it breaks.
 
 mod api;
+mod circles;
 mod code;
 mod manifest;
 mod source;
@@ -32,6 +33,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     found.extend(manifest::check(&workspace)?);
     found.extend(source::check(&workspace)?);
     found.extend(api::check(&workspace)?);
+    found.extend(circles::check(&workspace)?);
     if !actions::is_current()? {
         found.push(Violation {
             place: "crates/defender-model/README.md".to_owned(),

@@ -1,8 +1,8 @@
 //! How records, headers and bodies are written.
 
 use crate::{
-    Comments, CreatedStatus, DateHeader, Deflate, EmulatorBuilder, ExternalIds, FirstUpdate, Fractions, Nulls,
-    Particulars, Requestor, Rows, Targets, Transcripts, UpdateName,
+    Comments, CreatedStatus, DateHeader, Deflate, EmulatorBuilder, ExternalIds, JsonStyle, Particulars, Requestor,
+    Rows, Transcripts,
 };
 
 impl EmulatorBuilder {
@@ -18,27 +18,9 @@ impl EmulatorBuilder {
         self
     }
 
-    /// What a record calls the time of its last change. Default: [`UpdateName::Live`].
-    pub fn update_name(mut self, name: UpdateName) -> Self {
-        self.settings.behaviors.spelling.update_name = name;
-        self
-    }
-
-    /// How many digits of a second an action's dates have. Default: [`Fractions::Seven`].
-    pub fn fractions(mut self, fractions: Fractions) -> Self {
-        self.settings.behaviors.spelling.fractions = fractions;
-        self
-    }
-
-    /// Whether a field without a value is written. Default: [`Nulls::Written`].
-    pub fn nulls(mut self, nulls: Nulls) -> Self {
-        self.settings.behaviors.spelling.nulls = nulls;
-        self
-    }
-
-    /// Whether the answer to an action's POST says when it last changed. Default: [`FirstUpdate::Written`].
-    pub fn first_update(mut self, first: FirstUpdate) -> Self {
-        self.settings.behaviors.spelling.first_update = first;
+    /// The form of the JSON. Default: [`JsonStyle::default`].
+    pub fn json_style(mut self, style: JsonStyle) -> Self {
+        self.settings.behaviors.spelling.json = style;
         self
     }
 
@@ -81,12 +63,6 @@ impl EmulatorBuilder {
     /// How a script's transcript is stored. Default: [`Transcripts::Plain`].
     pub fn transcripts(mut self, transcripts: Transcripts) -> Self {
         self.settings.transcripts = transcripts;
-        self
-    }
-
-    /// What the `target` of an error looks like. Default: [`Targets::Guid`].
-    pub fn targets(mut self, targets: Targets) -> Self {
-        self.settings.targets = targets;
         self
     }
 }

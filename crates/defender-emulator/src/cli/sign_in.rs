@@ -3,7 +3,7 @@
 use defender_emulator::{AssertionUse, EmulatorBuilder};
 use lexopt::{Parser, ValueExt};
 
-use super::{seconds, word};
+use super::values::{seconds, word};
 
 /// Their names.
 pub(super) const SIGN_IN: [&str; 7] = [

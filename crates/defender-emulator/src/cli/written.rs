@@ -1,11 +1,9 @@
 //! The options of how records and headers are written.
 
-use std::str::FromStr;
-
-use defender_emulator::{
-    CreatedStatus, Deflate, EmulatorBuilder, FirstUpdate, Fractions, Nulls, Targets, Transcripts, UpdateName,
-};
+use defender_emulator::{CreatedStatus, Deflate, EmulatorBuilder, JsonStyle, Transcripts};
 use lexopt::{Parser, ValueExt};
+
+use super::values::{choice, word};
 
 /// Their names.
 pub(super) const WRITTEN: [&str; 14] = [
@@ -27,7 +25,7 @@ pub(super) const WRITTEN: [&str; 14] = [
 
 /// The builder with the one of this name.
 pub(super) fn written(
-    builder: EmulatorBuilder,
+    (builder, style): (EmulatorBuilder, &mut JsonStyle),
     name: &str,
     arguments: &mut Parser,
 ) -> Result<EmulatorBuilder, lexopt::Error> {
@@ -42,45 +40,36 @@ pub(super) fn written(
             arguments,
             &[("documented", CreatedStatus::Documented), ("201", CreatedStatus::Created), ("200", CreatedStatus::Ok)],
         )?),
-        "fractions" => builder.fractions(arguments.value()?.parse_with(fractions)?),
-        "first-update" => {
-            builder.first_update(word(arguments, &[("written", FirstUpdate::Written), ("null", FirstUpdate::Null)])?)
-        }
-        "targets" => builder.targets(word(arguments, &[("guid", Targets::Guid), ("opaque", Targets::Opaque)])?),
         "transcripts" => {
             builder.transcripts(word(arguments, &[("plain", Transcripts::Plain), ("gzip", Transcripts::Gzip)])?)
         }
-        "nulls" => builder.nulls(word(arguments, &[("written", Nulls::Written), ("omitted", Nulls::Omitted)])?),
         "deflate" => {
             builder.deflate(word(arguments, &[("off", Deflate::Off), ("zlib", Deflate::Zlib), ("raw", Deflate::Raw)])?)
         }
         _ => {
-            builder.update_name(word(arguments, &[("live", UpdateName::Live), ("documented", UpdateName::Documented)])?)
+            styled(style, name, arguments)?;
+            builder
         }
     })
 }
 
-/// A choice in its text form.
-pub(super) fn choice<T: FromStr<Err = &'static str>>(arguments: &mut Parser) -> Result<T, lexopt::Error> {
-    arguments.value()?.parse_with(T::from_str)
+/// Changes the field of the JSON's style that an option of this name is about.
+fn styled(style: &mut JsonStyle, name: &str, arguments: &mut Parser) -> Result<(), lexopt::Error> {
+    match name {
+        "fractions" => style.fraction_seed = arguments.value()?.parse_with(fractions)?,
+        "first-update" => style.null_first_update = word(arguments, &[("written", false), ("null", true)])?,
+        "nulls" => style.omit_nulls = word(arguments, &[("written", false), ("omitted", true)])?,
+        "targets" => style.opaque_targets = word(arguments, &[("guid", false), ("opaque", true)])?,
+        _ => style.documented_update_name = word(arguments, &[("live", false), ("documented", true)])?,
+    }
+    Ok(())
 }
 
-fn fractions(text: &str) -> Result<Fractions, &'static str> {
+fn fractions(text: &str) -> Result<Option<u64>, &'static str> {
     let wrong = "it is 7 or seeded:NUMBER";
     match text.strip_prefix("seeded:") {
-        None if text == "7" => Ok(Fractions::Seven),
+        None if text == "7" => Ok(None),
         None => Err(wrong),
-        Some(seed) => seed.parse().map(Fractions::Seeded).map_err(|_| wrong),
+        Some(seed) => seed.parse().map(Some).map_err(|_| wrong),
     }
-}
-
-pub(super) fn word<T: Copy>(arguments: &mut Parser, words: &[(&str, T)]) -> Result<T, lexopt::Error> {
-    arguments.value()?.parse_with(|text| {
-        let known = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
-        words
-            .iter()
-            .find(|(word, _)| *word == text)
-            .map(|(_, value)| *value)
-            .ok_or_else(|| format!("it is {}", known()))
-    })
 }

@@ -8,19 +8,15 @@ use crate::{
     http::{page::Page, problem::Problem, response::Answer},
     odata::{Compare, Expr, Kind, Operand, Property, Query, Row, Val},
     service::Service,
-    store::{
-        action::{ActionRow, MachineAction, Moment, View},
-        action_index::{Direction, Plan, bounds},
-        actions::Actions,
-    },
+    store::action::{ActionRow, MachineAction, Moment, View},
 };
 
-pub(crate) const ID: usize = 0;
-pub(crate) const STATUS: usize = 1;
-pub(crate) const MACHINE_ID: usize = 2;
-pub(crate) const TYPE: usize = 3;
-pub(crate) const REQUESTOR: usize = 4;
-pub(crate) const CREATED: usize = 5;
+const ID: usize = 0;
+const STATUS: usize = 1;
+const MACHINE_ID: usize = 2;
+const TYPE: usize = 3;
+const REQUESTOR: usize = 4;
+const CREATED: usize = 5;
 const UPDATED: usize = 6;
 
 /// What a list may be asked for: <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection>. The
@@ -70,10 +66,6 @@ pub(crate) fn one(service: &Service, id: &str) -> Result<Answer, Problem> {
     Ok(Answer::entity(StatusCode::OK, &body))
 }
 
-/// How many actions may be put in an order for one page; where there would be more, the list of all in that order is gone
-/// through.
-const SORTED_AT_ONCE: usize = 20_000;
-
 /// Answers a GET of the list, newest first, or of how many there are.
 pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Answer, Problem> {
     let query = Query::read(query, SCHEMA, service.settings.in_operator)?;
@@ -97,24 +89,20 @@ pub(crate) fn of_machine(service: &Service, id: &str, query: &str) -> Result<Ans
 fn listed(service: &Service, argument: &str, mut query: Query, collection: &str) -> Answer {
     query.count |= argument == "$count";
     let settings = &service.settings;
-    let mut world = service.world();
+    let world = service.world();
     let elapsed = service.clock.elapsed();
-    world.actions.settle(elapsed);
-    let actions = &world.actions;
-    let visible = actions.visible(elapsed, settings.read_lag);
+    let visible = world.actions.visible(elapsed, settings.read_lag);
     if query.count && query.filter.is_none() {
-        query.known_count = Some(visible);
+        query.known_count = Some(visible.len());
     }
-    let plan = Plan::of(query.filter.as_ref(), actions, visible);
-    let (numbers, sort): (Box<dyn Iterator<Item = usize>>, _) = match query.order.as_slice() {
-        [] | [(CREATED, true)] => (plan.numbers(Direction::NewestFirst), false),
-        [(CREATED, false)] => (plan.numbers(Direction::OldestFirst), false),
-        [(UPDATED, down)] if plan.most() > SORTED_AT_ONCE => {
-            (by_change(actions, (elapsed, visible), &query, *down), false)
-        }
-        _ => (plan.numbers(Direction::NewestFirst), true),
+    let (oldest_first, sort) = match query.order.as_slice() {
+        [] | [(CREATED, true)] => (false, false),
+        [(CREATED, false)] => (true, false),
+        _ => (false, true),
     };
-    let rows = numbers.filter_map(|number| actions.nth(number)).map(|action| At(action, elapsed));
+    let actions: Box<dyn Iterator<Item = &MachineAction>> =
+        if oldest_first { Box::new(visible.iter()) } else { Box::new(visible.iter().rev()) };
+    let rows = actions.map(|action| At(action, elapsed));
     if argument == "$count" {
         let counted = || rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row))).count();
         return Answer::number(query.known_count.unwrap_or_else(counted));
@@ -122,20 +110,4 @@ fn listed(service: &Service, argument: &str, mut query: Query, collection: &str)
     let page = Page::of(&query, rows, settings.page_size, sort);
     let moment = service.moment(elapsed, View::Later);
     page.answer(&query, &service.base_url, (collection, "MachineActions"), At::written(moment))
-}
-
-/// The numbers in the order of the last change, as far as the filter leaves them.
-fn by_change<'a>(
-    actions: &'a Actions,
-    (elapsed, visible): (Duration, usize),
-    query: &Query,
-    down: bool,
-) -> Box<dyn Iterator<Item = usize> + 'a> {
-    let (mut from, mut until) = (None, None);
-    if let Some(filter) = &query.filter {
-        bounds(filter, UPDATED, &mut from, &mut until);
-    }
-    let mut all = actions.by_change(elapsed, from);
-    let next = move || if down { all.latest() } else { all.earliest() };
-    Box::new(std::iter::from_fn(next).filter(move |number| *number < visible))
 }

@@ -68,12 +68,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        entra::{
-            identity::{AUDIENCE, Identity},
-            jwt::TokenKey,
-        },
+        entra::{audience::AUDIENCE, identity::Identity, jwt::TokenKey},
         ids::Ids,
-        service::{Settings, Urls},
+        service::Urls,
+        settings::Settings,
     };
 
     fn service() -> Service {

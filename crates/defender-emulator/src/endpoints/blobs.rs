@@ -14,20 +14,9 @@ use http::{
 };
 use serde_json::json;
 
-use crate::{endpoints::links::Closed, http::route::Call, service::Service, store::live_response::Command};
-
-/// How a script's transcript is stored.
-///
-/// The documentation does not say; others have met both (microsoft-365-docs#5902 and integrations).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Transcripts {
-    /// As it is. The default.
-    #[default]
-    Plain,
-    /// In gzip, with nothing that says so but its first bytes.
-    Gzip,
-}
+use crate::{
+    endpoints::links::Closed, http::route::Call, service::Service, settings::Transcripts, store::live_response::Command,
+};
 
 /// Answers a GET of a blob, whole or in part.
 ///

@@ -4,6 +4,7 @@
 
 mod answers;
 mod orders;
+mod refusal;
 mod trust;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use http::{Method, Request, StatusCode, header::CONTENT_TYPE};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use self::refusal::{Refused, Told, bad};
 use crate::{
     State,
     behaviors::BehaviorOrder,
@@ -27,11 +29,6 @@ use crate::{
 };
 
 const LARGEST_BODY: usize = 16 << 20;
-
-/// What is wrong with an order.
-struct Refused(StatusCode, String);
-
-type Told = Result<(StatusCode, Value), Refused>;
 
 /// Whether the path is one of these, and the emulator listens to them.
 pub(crate) fn is_control(service: &Service, path: &str) -> bool {
@@ -121,10 +118,6 @@ fn done() -> (StatusCode, Value) {
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
-}
-
-fn bad(why: impl Into<String>) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, why.into())
 }
 
 /// More machines, actions and files.

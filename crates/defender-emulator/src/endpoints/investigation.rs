@@ -6,24 +6,10 @@ use serde_json::json;
 use crate::{
     http::{body::Fields, problem::Problem, response::Answer, route::Call},
     service::Service,
+    settings::Investigations,
     store::ledger::Effect,
     wire_format::json_style::date,
 };
-
-/// Whether an investigation can be started by `POST /api/machines/{id}/startInvestigation`.
-///
-/// As of 1 September 2026 it cannot, by the note on its page
-/// (<https://learn.microsoft.com/defender-endpoint/api/initiate-autoir-investigation>). How the service answers since then is
-/// not written there; here it is the 404 of a path that is not there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Investigations {
-    /// It cannot. The default.
-    #[default]
-    Retired,
-    /// It can, as before: a 201 with an investigation, which is no machine action.
-    Available,
-}
 
 /// Answers a POST that starts one.
 pub(crate) fn start(

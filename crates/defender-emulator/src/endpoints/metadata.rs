@@ -7,28 +7,9 @@ use std::fmt::Write as _;
 use http::StatusCode;
 
 use crate::{
-    http::response::Answer,
+    http::{body::REQUEST_SOURCES, response::Answer, route::NAMESPACE},
     store::action_kind::{ActionKind, Asks},
 };
-
-pub(crate) const NAMESPACE: &str = "microsoft.windowsDefenderATP.api";
-
-/// The words of `RequestSource` in a request and of `requestSource` in a record.
-pub(crate) const REQUEST_SOURCES: &[&str] = &[
-    "Unspecified",
-    "PublicApi",
-    "Portal",
-    "MCAS",
-    "TVM",
-    "CustomDetection",
-    "BulkAction",
-    "ISG",
-    "NDR",
-    "EndpointConfigManagement",
-    "IncidentTasks",
-    "MDI",
-    "ActiveScan",
-];
 
 const ENUMS: &[(&str, &[&str])] = &[
     (

@@ -25,11 +25,11 @@ use http::{
     request::Parts,
 };
 
-use self::{authorization::authorize, library::LARGEST_FILE};
+use self::authorization::authorize;
 use crate::{
-    entra,
+    entra::grants::{self, APP_SERVICE, IMDS},
     faults::{
-        altered,
+        altered::altered,
         kind::{Fault, RetryAfter, Wire},
     },
     http::{
@@ -43,6 +43,7 @@ use crate::{
     store::{
         action_kind::ActionKind,
         ledger::{self, Effect},
+        library::LARGEST_FILE,
         quota::{Quotas, RetryAfterForm},
         request_log::Noted,
     },
@@ -88,6 +89,21 @@ pub(crate) async fn answer(service: Arc<Service>, request: Request<Body>) -> Res
     response
 }
 
+/// Answers at the plain listener: as the host of managed identities, and as nothing else.
+pub(crate) async fn of_identities(service: Arc<Service>, mut request: Request<Body>) -> Response {
+    // msal-node puts a slash behind it.
+    let path = request.uri().path();
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if path != IMDS && path != APP_SERVICE {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    // What a server is asked for has no host in it, and by that this one is told from the API.
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let whole = format!("{}{path}{query}", service.identity_url).parse();
+    *request.uri_mut() = whole.unwrap_or_default();
+    answer(service, request).await
+}
+
 /// The machine that a request is about: itself, or an action of its.
 fn machine(service: &Service, route: &Route) -> Option<Arc<str>> {
     let Route::Call(call) = route else { return None };
@@ -117,12 +133,11 @@ async fn spoilt(service: &Service, response: Response, fault: Option<Fault>) -> 
 
 /// Answers where a token is asked for, and what a link leads to.
 async fn beside_the_api(service: &Service, route: Route, request: Request<Body>) -> Response {
-    let request = match crate::entra::grants::answer(service, request).await {
+    let request = match grants::answer(service, request).await {
         Ok(answer) => return answer,
         Err(request) => request,
     };
     match route {
-        Route::Call(call) if call.operation == Operation::Token => entra::answer(service, &call, request).await,
         Route::Call(call) if call.operation == Operation::DownloadBlob => blobs::answer(service, &call, &request),
         Route::OtherMethod(allowed) => Problem::wrong_method(request.method(), allowed).into_response(),
         _ => Problem::nowhere(request.uri().path()).into_response(),
@@ -152,7 +167,8 @@ async fn api(service: &Service, route: Route, request: Request<Body>, fault: Opt
         service.ledger.close(place, effect);
     }
     let response = altered(service, fault, &head.uri, response).await;
-    let response = spoilt(service, deflate::compress(service, response).await, fault).await;
+    let response =
+        spoilt(service, deflate::compress(service.settings.deflate, &service.clock, response).await, fault).await;
     if let Some(place) = entry
         && !is_lost(&response)
     {
@@ -172,7 +188,7 @@ fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum:
     };
     let effect = answer.as_ref().map_or(Effect::None, |answer| answer.effect.clone());
     let mut response =
-        answer.map_err(|problem| problem.targeted(service.settings.targets, service.new_id())).into_response();
+        answer.map_err(|problem| problem.targeted(service.behaviors().spelling.json, service.new_id())).into_response();
     // Every answer has an id of its own in this header, which the service's support asks for.
     if let Ok(id) = HeaderValue::try_from(service.new_id().to_string()) {
         response.headers_mut().insert(HeaderName::from_static("mise-correlation-id"), id);

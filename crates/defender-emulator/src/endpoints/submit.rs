@@ -12,6 +12,7 @@ use crate::{
         response::Answer,
     },
     service::Service,
+    settings::CreatedStatus,
     store::{
         action::{Cancellation, MachineAction, RelatedFile, View, Word},
         action_kind::{ActionKind, Asks},
@@ -21,7 +22,7 @@ use crate::{
         live_response::SESSIONS,
         machines::MachineState,
     },
-    wire_format::json_style::{CreatedStatus, cut},
+    wire_format::json_style::cut,
 };
 
 /// `errorHResult` of a session whose file is not in the library, 0x80070002; inferred.
@@ -59,7 +60,7 @@ pub(crate) fn submit(
             Decision::Accept { tenths } => pace = paced(pace, tenths),
         }
     } else if behaviors.duplicates.joins_ended(number, world.repeats)
-        && let Some(ended) = world.actions.last(&machine.id, kind.word)
+        && let Some(ended) = world.actions.last(index, kind.word)
     {
         return Ok(joined(service, kind, (ended, elapsed)));
     }

@@ -1,12 +1,20 @@
 //! Entra's error answers.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA},
+};
 use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::entra::HEADERS;
+/// On every answer of the token endpoint.
+pub(crate) const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache")),
+    (PRAGMA, HeaderValue::from_static("no-cache")),
+];
 
 /// Why there is no token: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
 #[derive(Debug)]

@@ -16,12 +16,7 @@ use base64::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Error,
-    entra::identity::{GUEST, GUEST_UPN, USER},
-    service::Service,
-    wire_format::Requestor,
-};
+use crate::Error;
 
 /// What a token says. An application's permissions are in `roles`, a user's in `scp`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,54 +37,6 @@ pub(crate) struct Claims {
     pub(crate) upn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unique_name: Option<String>,
-}
-
-impl Claims {
-    /// Of the application itself, for this audience.
-    pub(crate) fn of_application(service: &Service, audience: &str) -> Self {
-        let now = service.clock.now().as_second();
-        let roles = service.roles.iter().copied().filter(|_| service.takes(audience));
-        Self {
-            aud: audience.to_owned(),
-            iss: format!("https://sts.windows.net/{}/", service.identity.tenant_id),
-            iat: now,
-            nbf: now,
-            exp: now.saturating_add_unsigned(service.settings.token_lifetime.as_secs()),
-            tid: service.identity.tenant_id.clone(),
-            appid: service.identity.client_id.clone(),
-            roles: roles.map(str::to_owned).collect(),
-            scp: None,
-            upn: None,
-            unique_name: None,
-        }
-    }
-
-    /// Of the one user who signs in with the application, for this audience.
-    pub(crate) fn of_user(service: &Service, audience: &str) -> Self {
-        // What both kinds share has one name but for the ending.
-        let roles = service.roles.iter().filter(|_| service.takes(audience));
-        let scopes: Vec<_> = roles.map(|role| role.strip_suffix(".All").unwrap_or(role)).collect();
-        let application = Self::of_application(service, audience);
-        let (upn, unique_name) = match service.behaviors().spelling.requestor {
-            Requestor::Guest => (GUEST_UPN.to_owned(), format!("live.com#{GUEST}")),
-            _ => (USER.to_owned(), USER.to_owned()),
-        };
-        let scp = Some(scopes.join(" "));
-        Self { roles: Vec::new(), scp, upn: Some(upn), unique_name: Some(unique_name), ..application }
-    }
-
-    /// What `requestor` of a record says: the mail address of a user, or what is chosen for applications.
-    pub(crate) fn requestor<'a>(&'a self, service: &'a Service, of_applications: Requestor) -> &'a str {
-        if let Some(name) = self.unique_name.as_deref().or(self.upn.as_deref()) {
-            return name.strip_prefix("live.com#").unwrap_or(name);
-        }
-        match of_applications {
-            Requestor::ApplicationId => &self.appid,
-            Requestor::Mail => USER,
-            Requestor::Guest => GUEST,
-            Requestor::DisplayName | Requestor::Seeded(_) => &service.settings.application_name,
-        }
-    }
 }
 
 /// The key of one start.

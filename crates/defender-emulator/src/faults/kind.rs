@@ -15,7 +15,7 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::{
     entra::error::EntraError,
-    faults::{block_page, gateway_not_found},
+    faults::block_page::{block_page, gateway_not_found},
     http::{error_code::ErrorCode, operation::Operation, problem::Problem, slow_body::SlowBody},
     store::action_kind::ActionKind,
 };

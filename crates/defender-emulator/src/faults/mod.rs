@@ -1,7 +1,7 @@
 //! What was told beforehand of what goes wrong, and what goes wrong by chance.
 
-mod altered;
-mod block_page;
+pub(crate) mod altered;
+pub(crate) mod block_page;
 pub(crate) mod json;
 pub(crate) mod kind;
 
@@ -9,10 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-pub(crate) use self::{
-    altered::altered,
-    block_page::{block_page, gateway_not_found},
-};
 use crate::{faults::kind::Fault, http::operation::Operation, rng::Dice};
 
 /// What goes wrong, in the order in which it was told.

@@ -4,7 +4,6 @@ use http::{HeaderMap, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use crate::{
-    endpoints::metadata::REQUEST_SOURCES,
     http::problem::Problem,
     store::{
         action_kind::Asks,
@@ -97,6 +96,23 @@ pub(crate) fn word(name: &str, text: &str, words: &'static [&'static str]) -> Re
     let found = words.iter().copied().find(|word| *word == text);
     found.ok_or_else(|| Problem::bad("InvalidInput", format!("{name} must be one of {}", words.join(", "))))
 }
+
+/// The words of `RequestSource` in a request and of `requestSource` in a record.
+pub(crate) const REQUEST_SOURCES: &[&str] = &[
+    "Unspecified",
+    "PublicApi",
+    "Portal",
+    "MCAS",
+    "TVM",
+    "CustomDetection",
+    "BulkAction",
+    "ISG",
+    "NDR",
+    "EndpointConfigManagement",
+    "IncidentTasks",
+    "MDI",
+    "ActiveScan",
+];
 
 /// What every action's body may have, by the service's own metadata; a page names only the first.
 pub(crate) const COMMON: &[&str] = &["Comment", "ExternalId", "Title", "RequestSource"];

@@ -2,7 +2,20 @@
 
 use std::time::Duration;
 
-use crate::entra::identity::ROLES;
+/// Every application permission that the API's pages name for machines, their actions and the library.
+pub(crate) const ROLES: [&str; 11] = [
+    "Alert.ReadWrite.All",
+    "Library.Manage",
+    "Machine.CollectForensics",
+    "Machine.Isolate",
+    "Machine.LiveResponse",
+    "Machine.Offboard",
+    "Machine.Read.All",
+    "Machine.ReadWrite.All",
+    "Machine.RestrictExecution",
+    "Machine.Scan",
+    "Machine.StopAndQuarantine",
+];
 
 /// One operation of the service, such as isolating a machine or reading an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

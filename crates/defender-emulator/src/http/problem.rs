@@ -8,6 +8,8 @@ use http::{
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::wire_format::json_style::JsonStyle;
+
 /// An error as the API tells it: `{"error":{"code","message","target"}}`, where `target` is an id for the support.
 ///
 /// Source: <https://learn.microsoft.com/defender-endpoint/api/common-errors>. The messages are free text there, and so
@@ -17,35 +19,14 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
-    targets: Targets,
-    /// The target's id; a new one, if none.
-    id: Option<Uuid>,
+    /// A new GUID, if none.
+    target: Option<Box<str>>,
     header: Option<(HeaderName, String)>,
-}
-
-/// What the `target` of an error looks like, which is an id for the service's support.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Targets {
-    /// A GUID, as <https://learn.microsoft.com/defender-endpoint/api/common-errors> has it. The default.
-    #[default]
-    Guid,
-    /// A bar and some digits, as microsoft-365-docs#13047 has it.
-    Opaque,
-}
-
-impl Targets {
-    fn written(self, id: Uuid) -> String {
-        match self {
-            Self::Guid => id.to_string(),
-            Self::Opaque => format!("|3{:05x}", id.as_fields().0 & 0xf_ffff),
-        }
-    }
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), targets: Targets::Guid, id: None, header: None }
+        Self { status, code, message: message.into(), target: None, header: None }
     }
 
     /// A query that is not understood: an empty code, `details` and no target, as in microsoft-365-docs#12682.
@@ -80,8 +61,8 @@ impl Problem {
     }
 
     /// With this target, in this form.
-    pub(crate) fn targeted(self, targets: Targets, id: Uuid) -> Self {
-        Self { targets, id: Some(id), ..self }
+    pub(crate) fn targeted(self, style: JsonStyle, id: Uuid) -> Self {
+        Self { target: Some(style.target(id).into()), ..self }
     }
 
     /// With a header of its own.
@@ -104,7 +85,7 @@ impl IntoResponse for Problem {
         let body = match self.code {
             "" => json!({ "error": { "code": "", "message": self.message, "details": [] } }),
             code => {
-                let target = self.targets.written(self.id.unwrap_or_else(Uuid::new_v4));
+                let target = self.target.unwrap_or_else(|| Uuid::new_v4().to_string().into());
                 json!({ "error": { "code": code, "message": self.message, "target": target } })
             }
         };

@@ -3,7 +3,10 @@
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::{endpoints::metadata::NAMESPACE, http::operation::Operation, store::action_kind::ActionKind};
+use crate::{http::operation::Operation, store::action_kind::ActionKind};
+
+/// The namespace of `$metadata`.
+pub(crate) const NAMESPACE: &str = "microsoft.windowsDefenderATP.api";
 
 /// What a request asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 /// Which versions of HTTP the TLS handshake offers (ALPN). The real service offers both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum HttpOffer {
+pub enum AlpnProtocols {
     /// HTTP/2 and HTTP/1.1, of which the client takes what it likes best. The default.
     #[default]
     Both,
@@ -13,7 +13,7 @@ pub enum HttpOffer {
     Http2,
 }
 
-impl HttpOffer {
+impl AlpnProtocols {
     /// As the handshake has it.
     pub(crate) fn protocols(self) -> Vec<Vec<u8>> {
         let (http_1, http_2) = (b"http/1.1".to_vec(), b"h2".to_vec());

@@ -11,7 +11,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
-use crate::{Error, HttpOffer};
+use crate::{AlpnProtocols, Error};
 
 /// What the server shows and what a client must trust, each as PEM.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ impl Pem {
     }
 
     /// As the server takes it, with these versions of HTTP on offer.
-    pub(crate) fn server(&self, offer: HttpOffer) -> Result<Arc<ServerConfig>, Error> {
+    pub(crate) fn server(&self, offer: AlpnProtocols) -> Result<Arc<ServerConfig>, Error> {
         let chain = CertificateDer::pem_slice_iter(self.chain.as_bytes()).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(Error::certificate)?;
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(Error::certificate)?;

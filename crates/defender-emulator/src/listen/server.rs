@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Error, Fault, endpoints, entra::grants, faults::kind::Wire, listen::tasks::Tasks, service::Service};
+use crate::{Error, Fault, endpoints, faults::kind::Wire, listen::tasks::Tasks, service::Service};
 
 /// A listener and the tasks that serve it. Dropping it closes the one and stops the others.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ async fn greeted(stream: TcpStream, tls: Option<TlsAcceptor>, service: Arc<Servi
         return;
     }
     match tls {
-        None => connection(stream, service, tasks, grants::of_identities).await,
+        None => connection(stream, service, tasks, endpoints::of_identities).await,
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
                 connection(stream, service, tasks, endpoints::answer).await;

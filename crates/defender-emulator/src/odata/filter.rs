@@ -4,7 +4,7 @@ use std::{borrow::Cow, cmp::Ordering};
 
 use jiff::Timestamp;
 
-use super::Kind;
+use super::schema::Kind;
 
 /// What a filter says.
 #[derive(Debug, PartialEq)]

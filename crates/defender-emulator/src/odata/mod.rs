@@ -6,8 +6,13 @@
 mod filter;
 mod lexer;
 mod parser;
+mod schema;
 
-pub(crate) use filter::{Compare, Expr, Operand, Row, Val};
+pub use self::schema::InOperator;
+pub(crate) use self::{
+    filter::{Compare, Expr, Operand, Row, Val},
+    schema::{Kind, Property},
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -20,36 +25,6 @@ pub(crate) const LARGEST_PAGE: usize = 10_000;
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'\'');
 /// What may stand in an option's name as it is.
 const IN_NAME: &AsciiSet = &IN_QUERY.remove(b'$');
-
-/// A property that may be asked for, and what it holds.
-#[derive(Debug)]
-pub(crate) struct Property {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-}
-
-/// What a value is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Date,
-    Number,
-    Texts,
-    Null,
-}
-
-/// Whether a filter may say `in`, as in `id in ('a','b')`.
-///
-/// It is OData's, and not on the service's pages, so that a client that relies on it is caught.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum InOperator {
-    /// A 400. The default.
-    #[default]
-    Refused,
-    /// It is understood.
-    Understood,
-}
 
 /// What is asked of a collection.
 #[derive(Debug, Default)]

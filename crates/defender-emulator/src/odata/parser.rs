@@ -1,9 +1,9 @@
 //! Reads a filter: and, or, not, comparisons, `startswith`, `any` and parentheses.
 
 use super::{
-    InOperator, Kind, Property,
     filter::{Compare, Expr, Operand, Val},
     lexer::{Token, tokens},
+    schema::{InOperator, Kind, Property},
 };
 use crate::http::problem::Problem;
 

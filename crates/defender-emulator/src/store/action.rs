@@ -181,7 +181,7 @@ impl Serialize for ActionRow<'_> {
         if let Some(shape) = self.shape() {
             return shape.of(self.plain()?).serialize(serializer);
         }
-        let mut fields = Fields::begin(serializer, self.moment.spelling.nulls)?;
+        let mut fields = Fields::begin(serializer, self.moment.spelling.json)?;
         self.write(&mut fields)?;
         fields.end()
     }
@@ -194,7 +194,7 @@ impl Serialize for Entity<'_> {
             row.insert("@odata.context".to_owned(), self.context.as_str().into());
             return shape.of(row).serialize(serializer);
         }
-        let mut fields = Fields::begin(serializer, self.row.moment.spelling.nulls)?;
+        let mut fields = Fields::begin(serializer, self.row.moment.spelling.json)?;
         fields.put("@odata.context", &self.context)?;
         self.row.write(&mut fields)?;
         fields.end()
@@ -229,7 +229,7 @@ impl ActionRow<'_> {
         let cancellation = action.cancellation.as_deref();
         let is_new = view == View::JustCreated;
         let name = (!is_new && !action.computer_dns_name.is_empty()).then_some(&*action.computer_dns_name);
-        let updated = Some(action.updated(elapsed)).filter(|_| !(is_new && spelling.first_update.is_null()));
+        let updated = Some(action.updated(elapsed)).filter(|_| !(is_new && spelling.json.null_first_update));
         let age = elapsed.saturating_sub(action.life.born());
         let states = told.is_some() || spelling.particulars.are_stated(action.number, action.status(elapsed), age);
         let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
@@ -242,7 +242,7 @@ impl ActionRow<'_> {
         fields.put("machineId", &*action.machine_id)?;
         fields.optional("computerDnsName", name)?;
         fields.put("creationDateTimeUtc", &date(action.created))?;
-        fields.optional(spelling.update_name.as_str(), updated.map(date).as_ref())?;
+        fields.optional(spelling.json.update_name(), updated.map(date).as_ref())?;
         fields.optional("cancellationRequestor", cancellation.and_then(|who| who.requestor.as_deref()))?;
         fields.optional("cancellationComment", cancellation.and_then(|who| who.comment.as_deref()))?;
         fields.optional("cancellationDateTimeUtc", cancellation.and_then(|who| who.at).map(date).as_ref())?;

@@ -1,6 +1,6 @@
 //! What an emulator begins with, as it is told in JSON.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,15 +8,14 @@ use uuid::Uuid;
 
 use crate::{
     Error,
-    endpoints::library::{Library, LibraryFile},
-    entra::identity::MACHINES,
-    service::World,
     store::{
         action::MachineAction,
-        lifecycle::Pace,
+        actions::Actions,
+        library::{Library, LibraryFile},
+        lifecycle::Started,
         live_response,
         machine_record::{Record, time},
-        machines::Machines,
+        machines::{MACHINES, Machines},
         seeded_action::Action,
     },
 };
@@ -70,14 +69,6 @@ struct Stored {
     #[serde(default)]
     has_parameters: bool,
     parameters_description: Option<String>,
-}
-
-/// When and how an emulator starts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Started {
-    pub(crate) now: Timestamp,
-    pub(crate) elapsed: Duration,
-    pub(crate) pace: Pace,
 }
 
 impl State {
@@ -141,9 +132,13 @@ impl State {
     }
 
     /// What is wrong with it beside what there is, if anything.
-    pub(crate) fn check_beside(&self, world: &World, now: Timestamp) -> Result<(), String> {
-        let machines = world.machines.all().iter().map(|machine| &*machine.id).collect();
-        let actions = (0..world.actions.len()).filter_map(|number| Some(world.actions.nth(number)?.id)).collect();
+    pub(crate) fn check_beside(
+        &self,
+        (machines, actions): (&Machines, &Actions),
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let machines = machines.all().iter().map(|machine| &*machine.id).collect();
+        let actions = actions.all().iter().map(|action| action.id).collect();
         self.0.check(machines, actions)?;
         self.check_at(now).map_err(|error| error.to_string())
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// How long a live-response session waits for a machine that is not there:
 /// <https://learn.microsoft.com/defender-endpoint/api/run-live-response>, as of 2025-12-31.
 pub(crate) const TWO_HOURS: Duration = Duration::from_secs(2 * 3_600);
@@ -166,6 +168,14 @@ impl Life {
     pub(crate) fn worked(&self, elapsed: Duration) -> Duration {
         elapsed.min(self.ends)
     }
+}
+
+/// When and how an emulator starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    pub(crate) now: Timestamp,
+    pub(crate) elapsed: Duration,
+    pub(crate) pace: Pace,
 }
 
 #[cfg(test)]

@@ -5,18 +5,24 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::{
-    entra::identity::MACHINES,
-    store::{
-        actions::Actions,
-        machine_record::{Live, REPORT, Record},
-    },
+use crate::store::{
+    actions::Actions,
+    machine_record::{Live, REPORT, Record},
 };
+
+/// A machine's id and its name. The first id is the one in the documentation's samples.
+pub(crate) const MACHINES: [(&str, &str); 3] = [
+    ("1e5bc9d7e413ddd7902c2932e418702b84d0cc07", "ws-eng-04.contoso.example"),
+    ("3b6a6b3f1f0c4b8d9d5f2e8a7c41509e66d2fa18", "ws-eng-042.contoso.example"),
+    ("7a2f4cc81de0937b54be6f0d9183a5c2704e1bb9", "C-Lab-31"),
+];
 
 /// One machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) id: Arc<str>,
+    /// Its place among all.
+    place: usize,
     /// Empty where it has none.
     pub(crate) computer_dns_name: Arc<str>,
     pub(crate) record: Record,
@@ -79,6 +85,7 @@ impl Machines {
     pub(crate) fn add(&mut self, record: Record, now: Timestamp) {
         let machine = Machine {
             id: Arc::from(record.id.as_str()),
+            place: self.all.len(),
             computer_dns_name: Arc::from(record.computer_dns_name.as_deref().unwrap_or_default()),
             since: now,
             offline_since: record.offline.then_some(Duration::ZERO),
@@ -175,7 +182,7 @@ impl Serialize for MachineRow<'_> {
 impl MachineState {
     /// What the actions that succeeded have made of it, when they were last looked at.
     pub(crate) fn of(machine: &Machine, actions: &Actions) -> Self {
-        let last = |words: &[&'static str]| actions.last_success(&machine.id, words);
+        let last = |words: &[&'static str]| actions.last_success(machine.place, words);
         let restriction = last(&["RestrictCodeExecution", "UnrestrictCodeExecution"]);
         let isolation = last(&["Isolate", "Unisolate"]).filter(|action| action.word.as_str() == "Isolate");
         let told = machine.record.onboarding_status.as_deref();

@@ -1,11 +1,12 @@
 pub(crate) mod action;
-pub(crate) mod action_index;
 pub(crate) mod action_kind;
 pub(crate) mod actions;
 pub(crate) mod duplicates;
+pub(crate) mod grants;
 pub(crate) mod history;
 pub(crate) mod initial_state;
 pub(crate) mod ledger;
+pub(crate) mod library;
 pub(crate) mod lifecycle;
 pub(crate) mod live_response;
 pub(crate) mod machine_record;

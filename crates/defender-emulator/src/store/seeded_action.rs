@@ -10,8 +10,7 @@ use uuid::Uuid;
 use crate::store::{
     action::{Cancellation, MachineAction, RelatedFile, Told, Word},
     action_kind::ActionKind,
-    initial_state::Started,
-    lifecycle::{Life, Outcome, Pace, THREE_DAYS, TWO_HOURS},
+    lifecycle::{Life, Outcome, Pace, Started, THREE_DAYS, TWO_HOURS},
     live_response::{self, Command, ToldCommand},
     machine_record::time,
     machines::Machines,

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{dice, seed};
+use super::seeded::{dice, seed};
 
 /// What a record makes of the comment of its POST.
 ///

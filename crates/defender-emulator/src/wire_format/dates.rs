@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{dice, seconds, seed};
+use super::seeded::{dice, seconds, seed};
 
 /// What the header `Date` of a response says.
 ///

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use uuid::Builder;
 
-use super::{dice, seed};
+use super::seeded::{dice, seed};
 
 /// What a record says as `externalId`.
 ///

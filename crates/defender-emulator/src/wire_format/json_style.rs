@@ -2,89 +2,40 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 use crate::{
     rng::Dice,
     wire_format::{Comments, ExternalIds, Particulars, Requestor, Rows},
 };
 
-/// What a machine action calls the time of its last change.
+/// The form of the service's JSON where its pages and its captures differ. The default is the form of live captures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UpdateName {
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub struct JsonStyle {
+    /// Names the time of an action's last change `lastUpdateTimeUtc`, as the samples of
+    /// <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection> have it, in place of
     /// `lastUpdateDateTimeUtc`, as the table of <https://learn.microsoft.com/defender-endpoint/api/machineaction> and
-    /// captures have it. The default.
-    #[default]
-    Live,
-    /// `lastUpdateTimeUtc`, as the samples of <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection>
-    /// have it.
-    Documented,
+    /// captures have it.
+    pub documented_update_name: bool,
+    /// Gives the dates of each action zero to seven digits of a second, drawn by this seed: captures have 0, 1, 2, 3, 5,
+    /// 6 and 7. Without a seed they have seven, as most captures do.
+    pub fraction_seed: Option<u64>,
+    /// Omits fields without a value, and `commands` and `errorHResult` where they say nothing, as the documentation's
+    /// samples do. Live captures have null fields.
+    pub omit_nulls: bool,
+    /// Sends a null update time in the response to an action's POST, as a capture of a removed restriction has it
+    /// (the documentation of an integration, demisto/content); later reads have the time.
+    pub null_first_update: bool,
+    /// Writes the `target` of an error as a bar and some digits, as microsoft-365-docs#13047 has it, in place of a GUID, as
+    /// <https://learn.microsoft.com/defender-endpoint/api/common-errors> has it.
+    pub opaque_targets: bool,
 }
 
-/// How many digits of a second the dates have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fractions {
-    /// Seven, as most. The default.
-    #[default]
-    Seven,
-    /// Any number from none to seven, another for each action: captures have 0, 1, 2, 3, 5, 6 and 7.
-    Seeded(u64),
-}
-
-/// Whether a field without a value is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Nulls {
-    /// As `null`, as in live captures. The default.
-    #[default]
-    Written,
-    /// Left out, as in the documentation's samples: null fields, and `commands` and `errorHResult` where they say
-    /// nothing.
-    Omitted,
-}
-
-/// With which status an action is created.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CreatedStatus {
-    /// 200 for offboarding and 201 for all others, as their pages print it:
-    /// <https://learn.microsoft.com/defender-endpoint/api/offboard-machine-api>. The default.
-    #[default]
-    Documented,
-    /// 201, also for offboarding, as its older page has it.
-    Created,
-    /// 200 for all, as the sample of <https://learn.microsoft.com/defender-endpoint/api/run-live-response> has it.
-    Ok,
-}
-
-/// Whether the answer to an action's POST says when the action last changed.
-///
-/// A capture of the answer to a removed restriction has null there, as it has for the machine's name: the documentation of
-/// an integration, demisto/content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum FirstUpdate {
-    /// It says so. The default.
-    #[default]
-    Written,
-    /// It is null; later reads have it.
-    Null,
-}
-
-impl FirstUpdate {
-    pub(crate) fn is_null(self) -> bool {
-        self == Self::Null
-    }
-}
-
-/// All of the above.
+/// The form of records.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Spelling {
-    pub(crate) update_name: UpdateName,
-    pub(crate) fractions: Fractions,
-    pub(crate) nulls: Nulls,
-    pub(crate) first_update: FirstUpdate,
+    pub(crate) json: JsonStyle,
     pub(crate) requestor: Requestor,
     pub(crate) particulars: Particulars,
     pub(crate) comments: Comments,
@@ -95,9 +46,9 @@ pub(crate) struct Spelling {
 impl Spelling {
     /// How many digits the dates of the action of this number have.
     pub(crate) fn digits(self, number: usize) -> u8 {
-        match self.fractions {
-            Fractions::Seven => 7,
-            Fractions::Seeded(seed) => {
+        match self.json.fraction_seed {
+            None => 7,
+            Some(seed) => {
                 let mut dice = Dice::new(seed ^ u64::try_from(number).unwrap_or(0).rotate_left(32));
                 u8::try_from(dice.below(8)).unwrap_or(7)
             }
@@ -105,12 +56,15 @@ impl Spelling {
     }
 }
 
-impl UpdateName {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Live => "lastUpdateDateTimeUtc",
-            Self::Documented => "lastUpdateTimeUtc",
-        }
+impl JsonStyle {
+    /// The name of the time of an action's last change.
+    pub(crate) fn update_name(self) -> &'static str {
+        if self.documented_update_name { "lastUpdateTimeUtc" } else { "lastUpdateDateTimeUtc" }
+    }
+
+    /// The `target` of an error with this id.
+    pub(crate) fn target(self, id: Uuid) -> String {
+        if self.opaque_targets { format!("|3{:05x}", id.as_fields().0 & 0xf_ffff) } else { id.to_string() }
     }
 }
 
@@ -192,7 +146,8 @@ mod tests {
 
     #[test]
     fn each_number_of_digits_comes_by_seed() {
-        let spelling = Spelling { fractions: Fractions::Seeded(3), ..Spelling::default() };
+        let spelling =
+            Spelling { json: JsonStyle { fraction_seed: Some(3), ..JsonStyle::default() }, ..Spelling::default() };
         for digits in 0..8 {
             assert!((0..200).any(|number| spelling.digits(number) == digits), "{digits}");
         }

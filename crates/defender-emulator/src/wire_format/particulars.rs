@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use super::{dice, seconds, seed};
+use super::seeded::{dice, seconds, seed};
 
 /// When a record states its particulars: `scope` of an isolation or a scan, `relatedFileInfo` of a quarantine.
 ///

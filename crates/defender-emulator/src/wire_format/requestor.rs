@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{dice, seed};
+use super::seeded::{dice, seed};
 
 /// What `requestor` of a record says of an application. Of a user it is the mail address, whatever is chosen.
 ///

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::{dice, seed};
+use super::seeded::{dice, seed};
 
 /// Whether the rows of lists, and single actions that are read, can be used as they are. The response to a POST always can.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

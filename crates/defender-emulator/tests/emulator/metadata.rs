@@ -132,7 +132,7 @@ fn government_audiences_and_a_chosen_one_are_taken() {
 
 #[tokio::test]
 async fn head_has_a_length_and_no_body() {
-    for offer in [defender_emulator::HttpOffer::Http1, defender_emulator::HttpOffer::Http2] {
+    for offer in [defender_emulator::AlpnProtocols::Http1, defender_emulator::AlpnProtocols::Http2] {
         let driver = Driver::with(|builder| builder.http(offer)).await;
         let token = driver.token().await;
         let request =

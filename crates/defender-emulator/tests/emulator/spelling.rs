@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use defender_emulator::{CreatedStatus, Fractions, Nulls, UpdateName};
+use defender_emulator::{CreatedStatus, JsonStyle};
 
 use crate::driver::{Driver, MACHINE, unrestrict_path};
 
 #[tokio::test]
 async fn the_update_has_its_documented_name_where_it_is_told_to() {
-    let driver = Driver::with(|builder| builder.update_name(UpdateName::Documented)).await;
+    let driver =
+        Driver::with(|builder| builder.json_style(JsonStyle { documented_update_name: true, ..JsonStyle::default() }))
+            .await;
     let action = driver.unrestrict().await;
     assert_eq!(action["lastUpdateTimeUtc"], action["creationDateTimeUtc"]);
     assert!(action.get("lastUpdateDateTimeUtc").is_none());
@@ -16,7 +18,8 @@ async fn the_update_has_its_documented_name_where_it_is_told_to() {
 
 #[tokio::test]
 async fn fields_that_say_nothing_are_left_out_where_it_is_told_to() {
-    let driver = Driver::with(|builder| builder.nulls(Nulls::Omitted)).await;
+    let driver =
+        Driver::with(|builder| builder.json_style(JsonStyle { omit_nulls: true, ..JsonStyle::default() })).await;
     let action = driver.unrestrict().await;
     let names: std::collections::BTreeSet<_> = action.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = [
@@ -36,7 +39,8 @@ async fn fields_that_say_nothing_are_left_out_where_it_is_told_to() {
 
 #[tokio::test]
 async fn dates_have_any_number_of_digits_by_seed() {
-    let driver = Driver::with(|builder| builder.fractions(Fractions::Seeded(2))).await;
+    let driver =
+        Driver::with(|builder| builder.json_style(JsonStyle { fraction_seed: Some(2), ..JsonStyle::default() })).await;
     let mut seen = std::collections::BTreeSet::new();
     driver.clock.advance(Duration::from_nanos(123_456_789));
     for _ in 0..60 {

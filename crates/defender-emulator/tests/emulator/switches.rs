@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use defender_emulator::{
-    Deflate, EmulatorBuilder, FirstUpdate, InOperator, Investigations, Outcome, Targets, Transcripts,
-};
+use defender_emulator::{Deflate, EmulatorBuilder, InOperator, Investigations, JsonStyle, Outcome, Transcripts};
 use defender_transport::Transport;
 use http_body::Body;
 use serde_json::json;
@@ -81,7 +79,7 @@ fn a_transcript_may_come_in_gzip() {
 
 #[test]
 fn the_first_answer_may_not_say_when_it_was_updated() {
-    let here = Here::with(|builder| builder.first_update(FirstUpdate::Null));
+    let here = Here::with(|builder| builder.json_style(JsonStyle { null_first_update: true, ..JsonStyle::default() }));
     let made = here.post(&path("isolate"), COMMENT).body;
     assert_eq!(made["lastUpdateDateTimeUtc"], json!(null));
     let read = here.action(made["id"].as_str().unwrap());
@@ -169,7 +167,7 @@ fn a_list_in_the_order_of_the_last_change_is_the_same_however_it_is_found() {
 
 #[test]
 fn a_target_may_be_no_guid() {
-    let here = Here::with(|builder| builder.targets(Targets::Opaque));
+    let here = Here::with(|builder| builder.json_style(JsonStyle { opaque_targets: true, ..JsonStyle::default() }));
     let target = here.get("/api/machines/nobody").body["error"]["target"].as_str().unwrap().to_owned();
     assert!(target.starts_with("|3") && target.len() == 7, "{target}");
     assert_eq!(here.get("/api/machines?$stop=1").body["error"].get("target"), None, "a query's error has none");

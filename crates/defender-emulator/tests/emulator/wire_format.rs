@@ -214,8 +214,9 @@ fn date_is_written_as_chosen() {
 async fn absent_date_is_absent_over_a_socket() {
     let driver = crate::driver::Driver::with(|builder| builder.date_header(DateHeader::Absent)).await;
     assert_eq!(driver.get("/api/machines").await.header("date"), "", "hyper puts none on");
-    let http1 =
-        |builder: EmulatorBuilder| builder.date_header(DateHeader::Absent).http(defender_emulator::HttpOffer::Http1);
+    let http1 = |builder: EmulatorBuilder| {
+        builder.date_header(DateHeader::Absent).http(defender_emulator::AlpnProtocols::Http1)
+    };
     assert_eq!(crate::driver::Driver::with(http1).await.get("/api/machines").await.header("date"), "");
 }
 

@@ -1,9 +1,9 @@
-//! The emulator beside a bare hyper server that answers the same bytes, and long lists of it beside short ones.
+//! The emulator beside a bare hyper server that answers the same bytes, and its long lists.
 //!
 //! Both servers run on one thread of their own, and the client is the same: hyper-util's, over one HTTP/2 connection. So
 //! the ratio says what it costs to be the service rather than a tape of it.
 
-mod pages;
+mod lists;
 mod rates;
 mod subject;
 
@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     let broken = |error: Anything| Failure::broken("bench emulator", error);
     let mut missed = rates::run().map_err(broken)?;
     println!();
-    missed.extend(pages::run().map_err(broken)?);
+    missed.extend(lists::run().map_err(broken)?);
     if missed.is_empty() { Ok(()) } else { Err(Failure::Check(format!("bench emulator: {}", missed.join("; ")))) }
 }
 

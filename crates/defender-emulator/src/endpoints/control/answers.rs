@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Refused, Told, bad};
+use super::refusal::{Refused, Told, bad};
 use crate::{
     odata::pairs,
     service::Service,

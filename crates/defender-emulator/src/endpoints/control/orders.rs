@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Told, bad};
+use super::refusal::{Told, bad};
 use crate::{Outcome, faults::json::FaultOrder, service::Service, store::action_kind::ActionKind};
 
 pub(super) fn fault(service: &Service, order: &FaultOrder) -> Told {
@@ -66,12 +66,12 @@ pub(super) fn outcome(service: &Service, order: OutcomeOrder) -> Told {
 }
 
 /// An order for no time at all would never be met either.
-fn at_least_once(times: Option<u32>) -> Result<(), super::Refused> {
+fn at_least_once(times: Option<u32>) -> Result<(), super::refusal::Refused> {
     if times == Some(0) { Err(bad("times is 1 or more")) } else { Ok(()) }
 }
 
 /// A machine that is not there would never be met.
-fn known(service: &Service, machine: Option<&str>) -> Result<(), super::Refused> {
+fn known(service: &Service, machine: Option<&str>) -> Result<(), super::refusal::Refused> {
     match machine.filter(|id| service.world().machines.find(id).is_none()) {
         Some(id) => Err(bad(format!("there is no machine {id}"))),
         None => Ok(()),

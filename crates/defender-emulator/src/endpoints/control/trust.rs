@@ -6,13 +6,11 @@ use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, pem::PemObject}
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Told, bad};
+use super::refusal::{Told, bad};
 use crate::{
-    entra::{
-        grants::{Certificate, Federation},
-        jwt::Claims,
-    },
+    entra::jwt::Claims,
     service::Service,
+    store::grants::{Certificate, Federation},
 };
 
 #[derive(Deserialize)]
@@ -74,7 +72,7 @@ pub(super) fn device_code(service: &Service, order: &DeviceCodeOrder) -> Told {
     if service.grants.enter(&order.user_code, order.agrees) {
         return Ok((StatusCode::OK, json!({})));
     }
-    Err(super::Refused(StatusCode::NOT_FOUND, format!("there is no device code {}", order.user_code)))
+    Err(super::refusal::Refused(StatusCode::NOT_FOUND, format!("there is no device code {}", order.user_code)))
 }
 
 /// A token with which a user would call an API that is this application, to be exchanged on the user's behalf.

@@ -11,12 +11,16 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use uuid::Uuid;
 
 use super::{
+    application::{Proof, application},
     form::Form,
-    state::{Challenge, Code},
-    token::{Proof, application},
-    wanted::{Version, Wanted},
+    wanted::Version,
 };
-use crate::{entra::error::EntraError, service::Service};
+use crate::{
+    entra::error::EntraError,
+    service::Service,
+    store::grants::Wanted,
+    store::grants::{Challenge, Code},
+};
 
 const LIFETIME: Duration = Duration::from_secs(600);
 

@@ -8,14 +8,15 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    application::{Proof, application},
     form::Form,
-    state::Device,
-    token::{Proof, application},
-    wanted::{Version, Wanted},
+    wanted::Version,
 };
 use crate::{
-    entra::{HEADERS, error::EntraError},
+    entra::error::{EntraError, HEADERS},
     service::Service,
+    store::grants::Device,
+    store::grants::Wanted,
 };
 
 const LIFETIME: Duration = Duration::from_secs(900);

@@ -8,11 +8,9 @@ use std::time::Duration;
 use aws_lc_rs::signature::RSA_PKCS1_2048_8192_SHA256;
 use jiff::Timestamp;
 
-use super::{
-    assertion::{Jwt, refused},
-    state::Federation,
-};
+use super::jwt::{Jwt, refused};
 use crate::entra::error::EntraError;
+use crate::store::grants::Federation;
 
 /// Whether one of `federations` takes the token: issuer, subject and audience to the letter case, RS256 by the issuer's key,
 /// and its times. It may be used again: the platform writes one for many requests.

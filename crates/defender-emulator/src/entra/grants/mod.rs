@@ -7,20 +7,20 @@
 //!
 //! A user's token has `scp` in the place of the application's `roles`, and the user's name.
 
+mod application;
 mod assertion;
 mod browser;
+mod client_credentials;
 mod device;
 mod discovery;
 mod federation;
 mod form;
 mod id_token;
+mod jwt;
 mod managed_identity;
 mod owner;
-mod state;
 mod token;
 mod wanted;
-
-use std::sync::Arc;
 
 use axum::{
     body::{Body, to_bytes},
@@ -28,17 +28,15 @@ use axum::{
 };
 use http::{Method, Request, StatusCode, Uri, uri::Authority};
 
-pub use self::assertion::AssertionUse;
-pub(crate) use self::state::{Certificate, Federation, Grants};
 use self::{form::Form, wanted::Version};
 use crate::{http::route::answering, service::Service};
 
 const LARGEST_BODY: usize = 1 << 20;
 
 /// Where the metadata service of a virtual machine answers.
-const IMDS: &str = "/metadata/identity/oauth2/token";
+pub(crate) const IMDS: &str = "/metadata/identity/oauth2/token";
 /// Where App Service does, which each host of its has to itself: `IDENTITY_ENDPOINT` says.
-const APP_SERVICE: &str = "/msi/token";
+pub(crate) const APP_SERVICE: &str = "/msi/token";
 
 /// Answers what is one of these grants; gives back what is not.
 pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Result<Response, Request<Body>> {
@@ -64,47 +62,25 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Result<
             Ok(browser::authorize(service, (tenant, Version::V1), &query))
         }
         (&Method::POST, [tenant, "oauth2", "v2.0", what @ ("token" | "devicecode")]) => {
-            posted(service, (tenant, Version::V2), what, request).await
+            Ok(posted(service, (tenant, Version::V2), what, request).await)
         }
         (&Method::POST, [tenant, "oauth2", what @ ("token" | "devicecode")]) => {
-            posted(service, (tenant, Version::V1), what, request).await
+            Ok(posted(service, (tenant, Version::V1), what, request).await)
         }
         _ => Err(request),
     }
 }
 
-/// Answers a form; gives back what is not one of these grants.
-async fn posted(
-    service: &Service,
-    endpoint: (&str, Version),
-    what: &str,
-    request: Request<Body>,
-) -> Result<Response, Request<Body>> {
+/// Answers a form.
+async fn posted(service: &Service, endpoint: (&str, Version), what: &str, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
-    let form = Form::read(&String::from_utf8_lossy(&body));
-    let answer = match what {
-        "devicecode" => Some(device::begin(service, endpoint, &form)),
-        _ => token::answer(service, endpoint, &form),
-    };
-    answer
-        .ok_or_else(|| Request::from_parts(head, Body::from(body)))
-        .map(|answer| answer.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url)))
-}
-
-/// Answers at the plain listener: as the host of managed identities, and as nothing else.
-pub(crate) async fn of_identities(service: Arc<Service>, mut request: Request<Body>) -> Response {
-    // msal-node puts a slash behind it.
-    let path = request.uri().path();
-    let path = path.strip_suffix('/').unwrap_or(path);
-    if path != IMDS && path != APP_SERVICE {
-        return StatusCode::NOT_FOUND.into_response();
-    }
-    // What a server is asked for has no host in it, and by that this one is told from the API.
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    let whole = format!("{}{path}{query}", service.identity_url).parse();
-    *request.uri_mut() = whole.unwrap_or_default();
-    crate::endpoints::answer(service, request).await
+    let answer = Form::posted(&head.headers, &body).and_then(|form| match what {
+        "devicecode" => device::begin(service, endpoint, &form),
+        _ => token::answer(service, endpoint, &form)
+            .unwrap_or_else(|| client_credentials::answer(service, endpoint, &head.headers, &form)),
+    });
+    answer.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
 }
 
 /// Whether a request came to the host of managed identities.

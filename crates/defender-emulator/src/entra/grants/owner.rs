@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest;
 
-use super::state::{Certificate, Federation};
+use crate::store::grants::{Certificate, Federation};
 use crate::{Emulator, entra::jwt::Claims};
 
 impl Emulator {

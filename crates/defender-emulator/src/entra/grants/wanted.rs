@@ -1,25 +1,13 @@
 //! What a sign-in asks for: an audience, and what is to come beside the access token.
 
 use super::form::Form;
-use crate::{entra::error::EntraError, service::Service};
+use crate::{entra::error::EntraError, service::Service, store::grants::Wanted};
 
 /// Which of Entra's endpoints is asked. The older one takes `resource` in the place of `scope`, and writes numbers as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     V1,
     V2,
-}
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) audience: String,
-    /// As they were written; empty at the older endpoint.
-    pub(super) scopes: Vec<String>,
-    /// Whether a refresh token is.
-    pub(super) keeps: bool,
-    /// Whether an id token is.
-    pub(super) names: bool,
 }
 
 impl Wanted {

@@ -11,31 +11,29 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::wanted::Wanted;
-
 /// What was begun and what is trusted, for one emulator.
 pub(crate) struct Grants {
     state: Mutex<State>,
     /// What App Service would put into `IDENTITY_HEADER`.
-    pub(super) identity_header: String,
+    pub(crate) identity_header: String,
     /// Signs id tokens; made when the first is asked for, since it takes a while.
     id_key: OnceLock<Option<KeyPair>>,
 }
 
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) certificates: Vec<Certificate>,
+pub(crate) struct State {
+    pub(crate) certificates: Vec<Certificate>,
     /// Tokens of another issuer that are taken for the application, whatever they say.
-    pub(super) federated: BTreeSet<String>,
+    pub(crate) federated: BTreeSet<String>,
     /// Issuers whose tokens are.
-    pub(super) federations: Vec<Federation>,
+    pub(crate) federations: Vec<Federation>,
     /// The ids of assertions that were used.
-    pub(super) used: BTreeSet<String>,
+    pub(crate) used: BTreeSet<String>,
     /// By device code.
-    pub(super) devices: BTreeMap<String, Device>,
+    pub(crate) devices: BTreeMap<String, Device>,
     /// By authorization code.
-    pub(super) codes: BTreeMap<String, Code>,
-    pub(super) refresh_tokens: BTreeMap<String, SignIn>,
+    pub(crate) codes: BTreeMap<String, Code>,
+    pub(crate) refresh_tokens: BTreeMap<String, SignIn>,
 }
 
 /// A federated credential of the application's.
@@ -47,11 +45,23 @@ pub(crate) struct Federation {
 }
 
 /// What a refresh token stands for.
-pub(super) struct SignIn {
+pub(crate) struct SignIn {
     /// When it was given, or used last.
-    pub(super) used: Timestamp,
-    pub(super) is_revoked: bool,
-    pub(super) wanted: Wanted,
+    pub(crate) used: Timestamp,
+    pub(crate) is_revoked: bool,
+    pub(crate) wanted: Wanted,
+}
+
+/// What a sign-in asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) audience: String,
+    /// As they were written; empty at the older endpoint.
+    pub(crate) scopes: Vec<String>,
+    /// Whether a refresh token is.
+    pub(crate) keeps: bool,
+    /// Whether an id token is.
+    pub(crate) names: bool,
 }
 
 /// A certificate of the application's, by its two thumbprints.
@@ -63,36 +73,36 @@ pub(crate) struct Certificate {
 }
 
 /// A code that waits to be entered.
-pub(super) struct Device {
-    pub(super) user_code: String,
-    pub(super) ends: Duration,
-    pub(super) interval: Duration,
+pub(crate) struct Device {
+    pub(crate) user_code: String,
+    pub(crate) ends: Duration,
+    pub(crate) interval: Duration,
     /// When it was asked for last.
-    pub(super) looked: Option<Duration>,
-    pub(super) decision: Option<bool>,
-    pub(super) wanted: Wanted,
+    pub(crate) looked: Option<Duration>,
+    pub(crate) decision: Option<bool>,
+    pub(crate) wanted: Wanted,
 }
 
 /// A browser that has signed in.
-pub(super) struct Code {
-    pub(super) redirect_uri: String,
+pub(crate) struct Code {
+    pub(crate) redirect_uri: String,
     /// By PKCE; only a client that proves who it is may do without.
-    pub(super) challenge: Option<Challenge>,
-    pub(super) nonce: Option<String>,
-    pub(super) ends: Timestamp,
-    pub(super) is_used: bool,
-    pub(super) wanted: Wanted,
+    pub(crate) challenge: Option<Challenge>,
+    pub(crate) nonce: Option<String>,
+    pub(crate) ends: Timestamp,
+    pub(crate) is_used: bool,
+    pub(crate) wanted: Wanted,
 }
 
 /// What a verifier must lead to.
-pub(super) enum Challenge {
+pub(crate) enum Challenge {
     Plain(String),
     /// By its SHA-256.
     S256(String),
 }
 
 impl Grants {
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,7 +134,7 @@ impl Grants {
     }
 
     /// `None` where the system gives no random bytes.
-    pub(super) fn id_key(&self) -> Option<&KeyPair> {
+    pub(crate) fn id_key(&self) -> Option<&KeyPair> {
         self.id_key.get_or_init(|| KeyPair::generate(KeySize::Rsa2048).ok()).as_ref()
     }
 }

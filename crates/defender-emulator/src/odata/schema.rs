@@ -1,0 +1,31 @@
+//! The properties of a collection, and what a filter may say of them.
+
+/// A property that may be asked for, and what it holds.
+#[derive(Debug)]
+pub(crate) struct Property {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Date,
+    Number,
+    Texts,
+    Null,
+}
+
+/// Whether a filter may say `in`, as in `id in ('a','b')`.
+///
+/// It is OData's, and not on the service's pages, so that a client that relies on it is caught.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum InOperator {
+    /// A 400. The default.
+    #[default]
+    Refused,
+    /// It is understood.
+    Understood,
+}
