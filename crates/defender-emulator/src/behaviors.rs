@@ -1,4 +1,4 @@
-//! What can be chosen otherwise while the emulator runs.
+//! Choices that can change while the emulator runs.
 
 use std::str::FromStr;
 

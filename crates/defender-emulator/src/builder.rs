@@ -1,4 +1,4 @@
-//! How an emulator is set up.
+//! The setup of an emulator.
 
 mod sign_in;
 mod writing;
@@ -81,7 +81,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Which versions of HTTP a client may choose from. Default: [`AlpnProtocols::Both`].
+    /// Sets the versions of HTTP that a client may choose from. Default: [`AlpnProtocols::Both`].
     pub fn http(mut self, offer: AlpnProtocols) -> Self {
         self.offer = offer;
         self
@@ -101,46 +101,46 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How long an action is `Pending`. Default: 1 s. The real service keeps one pending for up to three days while the
-    /// machine is offline (<https://learn.microsoft.com/defender-endpoint/api/run-live-response>).
+    /// Sets the time that an action is `Pending`. Default: 1 s. The real service keeps one pending for up to three days while
+    /// the machine is offline (<https://learn.microsoft.com/defender-endpoint/api/run-live-response>).
     pub fn pending_for(mut self, pending_for: Duration) -> Self {
         self.settings.pace.pending_for = pending_for;
         self
     }
 
-    /// How long an action is `InProgress` after that, before it is `Succeeded`. Default: 2 s.
+    /// Sets the time that an action is `InProgress` after that, before it is `Succeeded`. Default: 2 s.
     pub fn running_for(mut self, running_for: Duration) -> Self {
         self.settings.pace.running_for = running_for;
         self
     }
 
-    /// What becomes of a POST while an action of its type is active on its machine. Default: [`Duplicates::Refuse`].
+    /// Sets the response to a POST while an action of its type is active on its machine. Default: [`Duplicates::Refuse`].
     pub fn duplicates(mut self, duplicates: Duplicates) -> Self {
         self.settings.behaviors.duplicates = duplicates;
         self
     }
 
-    /// How long after its making an action is not found yet: a 404 when it is read by itself, and left out of lists.
+    /// Hides a new action for this long: reading it is a 404, and lists leave it out.
     /// Default: not at all. Other clients have seen seconds, and allow for two minutes.
     pub fn read_lag(mut self, read_lag: Duration) -> Self {
         self.settings.read_lag = read_lag;
         self
     }
 
-    /// How many machines there are. Default, and the fewest but for none: 3. With none, the list of machines is a 404, as
+    /// Sets the number of machines. Default, and the fewest but for none: 3. With none, the list of machines is a 404, as
     /// <https://learn.microsoft.com/defender-endpoint/api/get-machines> says of no recent machines.
     pub fn machines(mut self, machines: u32) -> Self {
         self.settings.machines = machines;
         self
     }
 
-    /// Whether too many calls are a 429. Default: [`Quotas::Enforced`].
+    /// Enforces the quotas or not. Default: [`Quotas::Enforced`].
     pub fn quotas(mut self, quotas: Quotas) -> Self {
         self.settings.quotas = quotas;
         self
     }
 
-    /// How a 429 says when to come again. Default: [`RetryAfterForm::Seconds`].
+    /// Sets the form of `Retry-After` in a 429. Default: [`RetryAfterForm::Seconds`].
     pub fn retry_after(mut self, form: RetryAfterForm) -> Self {
         self.settings.retry_after = form;
         self
@@ -161,7 +161,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How long a link is good for. Default: 30 minutes, as
+    /// Sets the lifetime of download links. Default: 30 minutes, as
     /// <https://learn.microsoft.com/defender-endpoint/api/get-live-response-result> has it; of a package's link its page
     /// says only that it is short-lived.
     pub fn link_lifetime(mut self, link_lifetime: Duration) -> Self {
@@ -169,14 +169,14 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How many actions there are at the start, all of which have ended long ago. Default: none. They are spread over the
+    /// Adds this many actions at the start, all of which have ended long ago. Default: none. They are spread over the
     /// machines and the types, a second apart, for tests of long lists.
     pub fn history(mut self, actions: u32) -> Self {
         self.settings.history = actions;
         self
     }
 
-    /// How many rows a page has, if `$top` asks for no fewer. Default, and the most: 10,000, as
+    /// Sets the rows of a page, if `$top` asks for no fewer. Default, and the most: 10,000, as
     /// <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection> has it. Fewer make next links
     /// come sooner.
     pub fn page_size(mut self, rows: usize) -> Self {
@@ -184,13 +184,13 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Whether a filter may say `in`. Default: [`InOperator::Refused`].
+    /// Accepts the operator `in` in filters or not. Default: [`InOperator::Refused`].
     pub fn in_operator(mut self, operator: InOperator) -> Self {
         self.settings.in_operator = operator;
         self
     }
 
-    /// Whether an investigation can be started. Default: [`Investigations::Retired`].
+    /// Accepts the start of investigations or not. Default: [`Investigations::Retired`].
     pub fn investigations(mut self, investigations: Investigations) -> Self {
         self.settings.investigations = investigations;
         self
@@ -203,7 +203,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// What it begins with. Default: [`machines`](Self::machines) and [`history`](Self::history) alone; where the state tells
+    /// Sets the initial state. Default: [`machines`](Self::machines) and [`history`](Self::history) alone; where the state has
     /// machines, those are all.
     pub fn state(mut self, state: State) -> Self {
         self.settings.state = state;

@@ -1,4 +1,4 @@
-//! What the program is told.
+//! The command line of the program.
 
 mod help;
 mod sign_in;
@@ -17,14 +17,14 @@ use self::sign_in::{SIGN_IN, signed_in};
 use self::values::{choice, seconds, word};
 use self::written::{WRITTEN, written};
 
-/// What the command line asks for.
+/// A parsed command line.
 pub(crate) enum Command {
     Help,
     Version,
     Serve(Box<Serve>),
 }
 
-/// How to serve.
+/// The settings of a server.
 pub(crate) struct Serve {
     pub(crate) builder: EmulatorBuilder,
     pub(crate) ca_file: PathBuf,
@@ -33,7 +33,7 @@ pub(crate) struct Serve {
     pub(crate) offline: Vec<String>,
     pub(crate) state: Option<PathBuf>,
     pub(crate) log: Option<PathBuf>,
-    /// Whether the end of standard input is an order to stop.
+    /// Stops when standard input ends.
     pub(crate) stop_with_stdin: bool,
 }
 

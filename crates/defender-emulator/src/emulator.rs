@@ -88,7 +88,7 @@ impl Emulator {
         &self.service.base_url
     }
 
-    /// What tokens are for; a scope asks for it with `/.default` behind. It is the real service's, and not a URL of the
+    /// The audience of tokens; a scope has it with `/.default` behind. It is the real service's, and not a URL of the
     /// emulator: <https://learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp>.
     #[must_use]
     pub fn audience(&self) -> &str {
@@ -132,7 +132,7 @@ impl Emulator {
         &self.ca_pem
     }
 
-    /// What has been done to the machine of this id, so far; `None` where there is none.
+    /// Returns the state of the machine of this id; `None` where there is none.
     #[must_use]
     pub fn machine(&self, id: &str) -> Option<MachineState> {
         self.service.machine_state(id)

@@ -1,8 +1,8 @@
-//! Why an emulator did not start.
+//! The errors of a start.
 
 use std::{error::Error as StdError, fmt};
 
-/// Why an [`Emulator`](crate::Emulator) did not start: what failed, and what to do about it.
+/// An error of the start of an [`Emulator`](crate::Emulator): it names what failed, and what to do about it.
 #[derive(Debug)]
 pub struct Error {
     message: String,

@@ -24,7 +24,7 @@ impl Ids {
         Self { seed: seed.unwrap_or_else(fresh), is_seeded: seed.is_some(), made: AtomicU64::new(0) }
     }
 
-    /// Whether they were asked for by a seed.
+    /// Returns `true` where a seed was given.
     pub(crate) fn are_seeded(&self) -> bool {
         self.is_seeded
     }

@@ -23,7 +23,7 @@ impl Dice {
         self.throw().checked_rem(bound).unwrap_or(0)
     }
 
-    /// Whether it is one of the `rate` in 1 that are.
+    /// Draws `true` with this probability.
     pub(crate) fn happens(&mut self, rate: f64) -> bool {
         const PARTS: u32 = 1 << 30;
         let thrown = u32::try_from(self.below(u64::from(PARTS))).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! The state that all handlers share.
 
 use std::{
     fmt,
@@ -40,13 +40,13 @@ use crate::{
 pub(crate) struct Service {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) base_url: String,
-    /// Where the links lead.
+    /// The base of download links.
     pub(crate) blob_url: String,
-    /// Where managed identities are asked for, over plain http.
+    /// The base of the managed-identity endpoints, over plain http.
     pub(crate) identity_url: String,
     pub(crate) identity: Identity,
     pub(crate) key: TokenKey,
-    /// What goes into the tokens.
+    /// The roles in the tokens.
     pub(crate) roles: Vec<&'static str>,
     pub(crate) settings: Settings,
     pub(crate) outcomes: Outcomes,
@@ -58,12 +58,12 @@ pub(crate) struct Service {
     ids: Ids,
     pub(crate) date: HttpDate,
     behaviors: RwLock<Behaviors>,
-    /// How many responses were dated.
+    /// The number of dated responses.
     dated: AtomicUsize,
     world: Mutex<World>,
 }
 
-/// Where the service is.
+/// The bases of the service's URLs.
 #[derive(Default)]
 pub(crate) struct Urls {
     pub(crate) base: String,
@@ -71,15 +71,15 @@ pub(crate) struct Urls {
     pub(crate) identities: String,
 }
 
-/// What calls change.
+/// The state that calls change.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) machines: Machines,
     pub(crate) actions: Actions,
     pub(crate) library: Library,
-    /// How many actions were asked for so far; chance by seed goes by it.
+    /// The number of actions requested so far, by which seeded choices are drawn.
     pub(crate) repeats: u64,
-    /// How many investigations were started.
+    /// The number of investigations started.
     pub(crate) investigations: u64,
 }
 
@@ -184,7 +184,7 @@ impl Service {
         world
     }
 
-    /// What has been done to the machine of this id, so far.
+    /// Returns the state of the machine of this id.
     pub(crate) fn machine_state(&self, id: &str) -> Option<MachineState> {
         let world = self.world();
         let (_, machine) = world.machines.find(id)?;

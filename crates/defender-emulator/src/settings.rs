@@ -14,19 +14,19 @@ use crate::{
     },
 };
 
-/// How many machines every emulator has that has any.
+/// The number of built-in machines.
 pub(crate) const BUILT_IN: u32 = 3;
 
-/// How the service behaves.
+/// The behavior of the service.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) pace: Pace,
     pub(crate) token_lifetime: Duration,
     /// Files that are in the library at the start, beside the state's.
     pub(crate) library: Vec<(String, Vec<u8>)>,
-    /// What tokens are for, where it is not the service's own name.
+    /// The audience of tokens, where it is not the service's own name.
     pub(crate) audience: Option<String>,
-    /// How far the clock of whoever signs an assertion may be from ours.
+    /// The allowed difference between the clock of an assertion's signer and the emulator's.
     pub(crate) assertion_leeway: Duration,
     pub(crate) assertion_use: AssertionUse,
     /// Redirect URIs that are registered besides `http://localhost`.
@@ -50,10 +50,10 @@ pub(crate) struct Settings {
     pub(crate) in_operator: InOperator,
     pub(crate) investigations: Investigations,
     pub(crate) transcripts: Transcripts,
-    /// What it begins with, if not with the built-in machines.
+    /// The initial state, if not the built-in machines.
     pub(crate) state: State,
     pub(crate) log: Option<Log>,
-    /// Whether the emulator can be told things over HTTP.
+    /// Serves `/emulator` over HTTP.
     pub(crate) is_told: bool,
     /// A clock that can be turned over HTTP.
     pub(crate) hands: Option<HandClock>,
@@ -108,7 +108,7 @@ pub enum CreatedStatus {
     Ok,
 }
 
-/// How a script's transcript is stored.
+/// The storage of a script's transcript.
 ///
 /// The documentation does not say; others have met both (microsoft-365-docs#5902 and integrations).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -121,7 +121,7 @@ pub enum Transcripts {
     Gzip,
 }
 
-/// Whether the API's answers come with `Content-Encoding: deflate`, whatever the request accepts.
+/// Compression of the API's responses with `Content-Encoding: deflate`, whatever the request accepts.
 ///
 /// The service has been seen to send it. The word has two readings in the wild, so a client must take both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -136,9 +136,9 @@ pub enum Deflate {
     Raw,
 }
 
-/// Whether an investigation can be started by `POST /api/machines/{id}/startInvestigation`.
+/// The response to `POST /api/machines/{id}/startInvestigation`.
 ///
-/// As of 1 September 2026 it cannot, by the note on its page
+/// As of 1 September 2026 no investigation can be started, by the note on its page
 /// (<https://learn.microsoft.com/defender-endpoint/api/initiate-autoir-investigation>). How the service answers since then is
 /// not written there; here it is the 404 of a path that is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -151,7 +151,7 @@ pub enum Investigations {
     Available,
 }
 
-/// How often one assertion is taken.
+/// The number of times that one assertion is accepted.
 ///
 /// Microsoft's libraries keep one for minutes and send it with each request, and Entra takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

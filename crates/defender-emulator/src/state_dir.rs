@@ -1,4 +1,4 @@
-//! What an emulator keeps in a folder from start to start.
+//! The folder that an emulator keeps from start to start.
 
 use std::{
     io::Write,
@@ -13,7 +13,7 @@ use crate::{Error, entra::identity::Identity, listen::certificate::Pem};
 #[derive(Clone, Debug)]
 pub(crate) struct StateDir(PathBuf);
 
-/// What stands in `emulator.json`.
+/// The content of `emulator.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kept {

@@ -1,4 +1,4 @@
-//! What is claimed of the emulator whatever it is asked. The fuzz target tries it on new requests, and a test of the crate
+//! Claims about the emulator that hold for any request. The fuzz target tries them on new requests, and a test of the crate
 //! on those that were kept.
 
 use std::{
@@ -35,7 +35,7 @@ struct World {
     clock: ManualClock,
     token: String,
     action: String,
-    /// How many requests the ledger must know.
+    /// The number of requests that the ledger must have.
     changes: usize,
 }
 
@@ -106,7 +106,7 @@ impl World {
         request.body(Bytes::copy_from_slice(body.as_bytes())).ok()
     }
 
-    /// What is answered; and that it is answered at once, and in JSON where it says so.
+    /// Checks a response: it comes at once, and is JSON if it says so.
     fn exchange(&self, request: Request<Bytes>) -> (StatusCode, Value) {
         let shown = format!("{} {}", request.method(), request.uri());
         let is_api = !request.uri().path().starts_with("/emulator/");

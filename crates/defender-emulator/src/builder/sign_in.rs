@@ -1,4 +1,4 @@
-//! Who signs in, and how.
+//! The settings of the sign-in.
 
 use std::time::Duration;
 
@@ -18,27 +18,27 @@ impl EmulatorBuilder {
         self
     }
 
-    /// How long a token is good for, to the second. Default: 3599 s, as Entra's pages show it.
+    /// Sets the lifetime of tokens, to the second. Default: 3599 s, as Entra's pages show it.
     pub fn token_lifetime(mut self, token_lifetime: Duration) -> Self {
         self.settings.token_lifetime = token_lifetime;
         self
     }
 
-    /// What tokens are for, beside the service's own names, of which the government clouds' are some. Default:
+    /// Adds an audience beside the service's own names, of which the government clouds' are some. Default:
     /// `https://api.securitycenter.microsoft.com`.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.settings.audience = Some(audience.into());
         self
     }
 
-    /// How far the clock of whoever signs an assertion may be from the emulator's. Default: five minutes, as Entra allows;
-    /// [`Duration::ZERO`] is none.
+    /// Sets the allowed difference between a signer's clock and the emulator's. Default: five minutes, as Entra allows;
+    /// [`Duration::ZERO`] allows none.
     pub fn assertion_leeway(mut self, leeway: Duration) -> Self {
         self.settings.assertion_leeway = leeway;
         self
     }
 
-    /// How often one assertion is taken. Default: [`AssertionUse::Many`].
+    /// Sets the number of times that one assertion is accepted. Default: [`AssertionUse::Many`].
     pub fn assertion_use(mut self, usage: AssertionUse) -> Self {
         self.settings.assertion_use = usage;
         self

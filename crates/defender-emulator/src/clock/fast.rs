@@ -12,7 +12,7 @@ use jiff::Timestamp;
 #[derive(Clone, Debug)]
 pub struct FastClock {
     machine: SystemClock,
-    /// What the wall showed when the machine's clock had its origin.
+    /// The wall time at the origin of the machine's clock.
     start: Timestamp,
     speed: u32,
 }
@@ -41,7 +41,7 @@ impl FastClock {
     }
 }
 
-/// What a wall shows at `now` that has gone `speed` times as fast since `origin`.
+/// Returns the wall time at `now` of a clock that has run at `speed` since `origin`.
 fn wall(origin: Timestamp, now: Timestamp, speed: u32) -> Timestamp {
     let gone = Duration::try_from(now.duration_since(origin)).unwrap_or_default();
     origin.checked_add(gone.saturating_mul(speed)).unwrap_or(Timestamp::MAX)

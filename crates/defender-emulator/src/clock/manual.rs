@@ -18,7 +18,7 @@ pub(crate) struct HandClock(Arc<Mutex<Hands>>);
 struct Hands {
     start: Timestamp,
     elapsed: Duration,
-    /// Who sleeps. They are few, and all are woken when the clock moves.
+    /// The sleepers. They are few, and all are woken when the clock moves.
     sleepers: Vec<Waker>,
 }
 

@@ -19,7 +19,7 @@ const REQUESTOR: usize = 4;
 const CREATED: usize = 5;
 const UPDATED: usize = 6;
 
-/// What a list may be asked for: <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection>. The
+/// The properties of a list: <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection>. The
 /// last is not on the page, but a product that is shipped asks for it: elastic/integrations.
 const SCHEMA: &[Property] = &[
     Property { name: "id", kind: Kind::Text },

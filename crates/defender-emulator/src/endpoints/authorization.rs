@@ -1,4 +1,4 @@
-//! Who may call: the check of the `Authorization` header on every call of the API.
+//! The check of the `Authorization` header on every call of the API.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     service::Service,
 };
 
-/// What the caller's token says, if it opens this call: with one of the roles, or, where it is a user's, one of the scopes.
+/// Returns the claims of the caller's token, if it has one of the roles, or, if it is a user's, one of the scopes.
 ///
 /// No token, or one that is not of this tenant or over, is a 401. A token for another audience is a 403 that does not
 /// say so, as it is with the service; a token without the role is a 403 that names both sides, seen in the wild:

@@ -87,7 +87,7 @@ fn asked(range: &str, length: usize) -> Option<Range<usize>> {
     Some(if from < end { from..end } else { 0..0 })
 }
 
-/// What is stored under this name: made from its action, and always the same.
+/// Returns the content of this name: made from its action, and always the same.
 fn content(service: &Service, name: &str) -> Option<Vec<u8>> {
     let (name, kind) = name.rsplit_once('.')?;
     let world = service.world();

@@ -1,6 +1,6 @@
-//! What a test in another language tells the emulator, and asks of it: `/emulator/..`, on the same loopback address.
+//! Orders and questions of a test in another language: `/emulator/..`, on the same loopback address.
 //!
-//! It is not the service's, so that no fault and no quota touches it, and the ledger and the log do not know of it.
+//! They are not the service's: no fault and no quota touches them, and they are in neither the ledger nor the log.
 
 mod answers;
 mod orders;
@@ -30,7 +30,7 @@ use crate::{
 
 const LARGEST_BODY: usize = 16 << 20;
 
-/// Whether the path is one of these, and the emulator listens to them.
+/// Returns `true` if the path is one of these, and the emulator serves them.
 pub(crate) fn is_control(service: &Service, path: &str) -> bool {
     service.settings.is_told && path.starts_with("/emulator/")
 }

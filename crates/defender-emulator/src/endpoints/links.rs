@@ -12,7 +12,7 @@ use crate::{
     store::live_response::CommandKind,
 };
 
-/// Why a link opens nothing.
+/// The reason why a link is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closed {
     /// It was not made here, or was changed.
@@ -78,7 +78,7 @@ impl Service {
         )
     }
 
-    /// Whether the query of a link opens the blob of this name now.
+    /// Checks the query of a link to the blob of this name.
     pub(crate) fn check_link(&self, name: &str, query: &str) -> Result<(), Closed> {
         let value = |wanted| pairs(query).find(|(name, _)| name == wanted).map(|(_, value)| value).unwrap_or_default();
         let (ends, signature) = (value("se"), value("sig"));

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What a list may be asked for: <https://learn.microsoft.com/defender-endpoint/api/get-machines>.
+/// The properties of a list: <https://learn.microsoft.com/defender-endpoint/api/get-machines>.
 const SCHEMA: &[Property] = &[
     Property { name: "computerDnsName", kind: Kind::Text },
     Property { name: "id", kind: Kind::Text },

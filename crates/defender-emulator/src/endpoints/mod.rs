@@ -119,7 +119,7 @@ fn instead_of_a_token(service: &Service, operation: Option<Operation>, fault: Fa
     }
 }
 
-/// Whether the request got no answer.
+/// Returns `true` if the request got no response.
 fn is_lost(response: &Response) -> bool {
     matches!(response.extensions().get(), Some(Wire::Refused | Wire::Cut | Wire::Silent))
 }

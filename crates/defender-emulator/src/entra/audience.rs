@@ -2,7 +2,7 @@
 
 use crate::service::Service;
 
-/// What a token for the API is for, and what a scope asks for with `/.default` behind it.
+/// The audience of tokens for the API; a scope has it with `/.default` behind.
 ///
 /// It is not the API's host: `https://api.security.microsoft.com` takes tokens for this name too
 /// (<https://learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp>).
@@ -26,17 +26,17 @@ const OTHER_NAMES: [&str; 6] = [
 const OTHER_RESOURCES: [&str; 2] = ["https://api.security.microsoft.com", "https://graph.microsoft.com"];
 
 impl Service {
-    /// What the emulator says tokens are for.
+    /// The audience that the emulator reports.
     pub(crate) fn audience(&self) -> &str {
         self.settings.audience.as_deref().unwrap_or(AUDIENCE)
     }
 
-    /// Whether a token for this audience is one for the API.
+    /// Returns `true` if a token for this audience is one for the API.
     pub(crate) fn takes(&self, audience: &str) -> bool {
         audience == self.audience() || audience == AUDIENCE || OTHER_NAMES.contains(&audience)
     }
 
-    /// Whether the tenant knows this resource.
+    /// Returns `true` if the tenant knows this resource.
     pub(crate) fn knows(&self, resource: &str) -> bool {
         self.takes(resource) || OTHER_RESOURCES.contains(&resource)
     }

@@ -1,8 +1,8 @@
-//! What the tokens of an application and of a user say.
+//! The claims of an application's and of a user's tokens.
 
 use crate::{entra::jwt::Claims, service::Service, wire_format::Requestor};
 
-/// Who signs in where a user does.
+/// The user of every user sign-in.
 pub(crate) const USER: &str = "analyst@contoso.example";
 /// A guest who does, and how the tenant's directory calls them.
 pub(crate) const GUEST: &str = "guest@fabrikam.example";
@@ -42,7 +42,7 @@ impl Claims {
         Self { roles: Vec::new(), scp, upn: Some(upn), unique_name: Some(unique_name), ..application }
     }
 
-    /// What `requestor` of a record says: the mail address of a user, or what is chosen for applications.
+    /// Returns the `requestor` of a record: the mail address of a user, or the choice for applications.
     pub(crate) fn requestor<'a>(&'a self, service: &'a Service, of_applications: Requestor) -> &'a str {
         if let Some(name) = self.unique_name.as_deref().or(self.upn.as_deref()) {
             return name.strip_prefix("live.com#").unwrap_or(name);

@@ -16,7 +16,7 @@ pub(crate) const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (PRAGMA, HeaderValue::from_static("no-cache")),
 ];
 
-/// Why there is no token: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
+/// An error of the token endpoint: <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>.
 #[derive(Debug)]
 pub(crate) struct EntraError {
     status: StatusCode,

@@ -1,4 +1,4 @@
-//! Who asks: one tenant, one application in it, the same at each start.
+//! The tenant and its one application, the same at each start.
 
 use crate::ids::Ids;
 

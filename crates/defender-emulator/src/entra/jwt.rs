@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
-/// What a token says. An application's permissions are in `roles`, a user's in `scp`.
+/// The claims of a token. An application's permissions are in `roles`, a user's in `scp`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) aud: String,
@@ -46,10 +46,10 @@ pub(crate) struct TokenKey {
     known: Mutex<HashMap<Box<str>, Arc<Claims>>>,
 }
 
-/// How many tokens are known at once.
+/// The limit of remembered tokens.
 const KNOWN: usize = 1_000;
 
-/// Why a token is not taken.
+/// The reason why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// It is no token, or not one that was made here.
@@ -79,7 +79,7 @@ impl TokenKey {
         STANDARD.encode(hmac::sign(&self.key, text.as_bytes()))
     }
 
-    /// What `token` says, if it was made here and is still good. Whom it is for is the caller's question.
+    /// Returns the claims of `token`, if it was signed here and has not expired. The caller checks its audience.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, Refusal> {
         let known = self.known().get(token).map(Arc::clone);
         let claims = if let Some(claims) = known {

@@ -1,4 +1,4 @@
-//! What stands between a client and the service, and answers in its place.
+//! Responses of a proxy, portal or gateway in place of the service's.
 
 use axum::response::{IntoResponse, Response};
 use http::{

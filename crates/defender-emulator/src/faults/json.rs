@@ -34,7 +34,7 @@ enum When {
 }
 
 impl FaultOrder {
-    /// What is told; an error where it makes no sense.
+    /// Returns the fault and its operation; an error where they make no sense.
     pub(crate) fn read(&self) -> Result<(Fault, Option<Operation>), String> {
         let operation = self.on.as_deref().map(|name| {
             let unknown = || {

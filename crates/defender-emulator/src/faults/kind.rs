@@ -1,4 +1,4 @@
-//! What goes wrong when it is told to.
+//! The faults of the service and of the network.
 
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ pub enum Fault {
     GoAway,
 }
 
-/// When a refused request may be sent again, as it says.
+/// The `Retry-After` of a refused request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryAfter {
@@ -106,7 +106,7 @@ pub enum RetryAfter {
     Date(u64),
 }
 
-/// What the connection does instead of carrying an answer; an extension of the response.
+/// The end of a connection in place of a response; an extension of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     /// It refuses the request, as if it had never come.
@@ -175,8 +175,8 @@ impl Fault {
     /// Every fault of a connection, for the same.
     pub(crate) const OF_CONNECTIONS: &'static [Self] = &[Self::RefuseConnection, Self::TlsFailure];
 
-    /// Whether chance may let it happen to this operation, so that a careful client is right all the same. Whoever orders it
-    /// may let it happen to any.
+    /// Returns `true` if chance may draw it for this operation, so that a careful client succeeds all the same. An ordered
+    /// fault happens to any operation.
     pub(crate) fn is_drawn_for(self, operation: Option<Operation>) -> bool {
         match self {
             // Which machine and type a list's record has decides whether it may be one's own.
@@ -193,7 +193,7 @@ impl Fault {
         }
     }
 
-    /// Whether it changes what the JSON of a response says.
+    /// Returns `true` if it changes the JSON of a response.
     pub(crate) fn alters(self) -> bool {
         matches!(
             self,
@@ -201,7 +201,7 @@ impl Fault {
         )
     }
 
-    /// Whether it happens to a connection, before there is a request.
+    /// Returns `true` if it happens to a connection, before there is a request.
     pub(crate) fn is_of_connections(self) -> bool {
         matches!(self, Self::RefuseConnection | Self::TlsFailure)
     }
@@ -255,7 +255,7 @@ impl Fault {
         })
     }
 
-    /// What becomes of the answer of what was done.
+    /// Changes the response after the effect.
     pub(crate) async fn after(self, mut response: Response, clock: &std::sync::Arc<dyn Clock>) -> Response {
         match self {
             Self::ResetAfterEffect => lost(Wire::Cut),

@@ -1,4 +1,4 @@
-//! What was told beforehand of what goes wrong, and what goes wrong by chance.
+//! Faults: ordered ones, and those that chance draws.
 
 pub(crate) mod altered;
 pub(crate) mod block_page;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{faults::kind::Fault, http::operation::Operation, rng::Dice};
 
-/// What goes wrong, in the order in which it was told.
+/// The armed faults, in the order in which they were ordered.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     rules: Mutex<Vec<Arc<Mutex<Rule>>>>,
@@ -47,8 +47,8 @@ impl Faults {
         FaultRule(rule)
     }
 
-    /// What goes wrong with this request: the first that was told of it and is not used up, or else chance. `machine` says which
-    /// machine the request is about, and is asked only where a fault is of one.
+    /// Returns the fault of this request: the first armed one that fits, or else one by chance. `machine` returns the
+    /// machine of the request, and is called only where a fault is limited to one.
     pub(crate) fn of_request(
         &self,
         operation: Option<Operation>,
@@ -62,14 +62,14 @@ impl Faults {
         self.told(fits).or_else(|| self.by_chance(Fault::OF_REQUESTS, operation, 1.0))
     }
 
-    /// What goes wrong with this connection.
+    /// Returns the fault of this connection.
     pub(crate) fn of_connection(&self) -> Option<Fault> {
         let told = self.told(|rule| rule.fault.is_of_connections());
         told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, None, 1.0))
     }
 
-    /// What goes wrong with a connection that a caller in process would make, whose operation is known, and who makes one
-    /// for each request; so that chance has its share of them, and not as much again.
+    /// Returns the fault of a connection that an in-process caller would make. Such a caller knows the operation and makes one
+    /// connection for each request, so that chance gets its share of them and no more.
     pub(crate) fn of_way(&self, operation: Option<Operation>) -> Option<Fault> {
         let told = self.told(|rule| {
             rule.fault.is_of_connections() && rule.operation.is_none_or(|wanted| Some(wanted) == operation)
@@ -77,7 +77,7 @@ impl Faults {
         told.or_else(|| self.by_chance(Fault::OF_CONNECTIONS, operation, 0.1))
     }
 
-    /// What was told and is not used up, in its order.
+    /// Returns the armed faults, in their order.
     pub(crate) fn armed(&self) -> Vec<Value> {
         let rules = locked(&self.rules);
         let rules = rules.iter().map(|rule| locked(rule));

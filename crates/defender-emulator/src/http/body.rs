@@ -1,4 +1,4 @@
-//! What a POST must carry.
+//! The JSON body of a POST.
 
 use http::{HeaderMap, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// What some clients put before their JSON.
+/// The bytes that some clients put before their JSON.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The properties of a JSON body, taken out one by one.
@@ -114,17 +114,17 @@ pub(crate) const REQUEST_SOURCES: &[&str] = &[
     "ActiveScan",
 ];
 
-/// What every action's body may have, by the service's own metadata; a page names only the first.
+/// The properties of every action's body, by the service's own metadata; a page names only the first.
 pub(crate) const COMMON: &[&str] = &["Comment", "ExternalId", "Title", "RequestSource"];
 
-/// What an action is asked with.
+/// The properties of an action's POST.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) comment: Option<String>,
     pub(crate) external_id: Option<String>,
     pub(crate) title: Option<String>,
     pub(crate) request_source: Option<&'static str>,
-    /// What the record's `scope` will say.
+    /// The record's `scope`.
     pub(crate) scope: Option<&'static str>,
     pub(crate) sha1: Option<String>,
     pub(crate) commands: Vec<Command>,

@@ -1,4 +1,4 @@
-//! What can be asked of the service, and who may ask.
+//! The operations of the service, and their permissions.
 
 use std::time::Duration;
 
@@ -83,9 +83,10 @@ pub enum Operation {
     DownloadBlob,
 }
 
-/// What reading an action takes: <https://learn.microsoft.com/defender-endpoint/api/get-machineaction-object>.
+/// The permissions to read an action: <https://learn.microsoft.com/defender-endpoint/api/get-machineaction-object>.
 const READ: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
-/// What changing a machine's record takes: <https://learn.microsoft.com/defender-endpoint/api/add-or-remove-machine-tags>.
+/// The permissions to change a machine's record:
+/// <https://learn.microsoft.com/defender-endpoint/api/add-or-remove-machine-tags>.
 const WRITE: &[&str] = &["Machine.ReadWrite.All"];
 /// <https://learn.microsoft.com/defender-endpoint/api/list-library-files>
 const LIBRARY: &[&str] = &["Library.Manage"];
@@ -192,7 +193,7 @@ impl Operation {
         }
     }
 
-    /// How many calls in how long are let in, per application and tenant, by the page of each.
+    /// Returns the quota per application and tenant, as calls and periods, by the page of each.
     pub(crate) const fn limits(self) -> &'static [(usize, Duration)] {
         const MINUTE: Duration = Duration::from_secs(60);
         const HOUR: Duration = Duration::from_secs(3_600);

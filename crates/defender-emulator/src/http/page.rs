@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Page<R> {
     pub(crate) rows: Vec<R>,
-    /// Whether there are rows behind it that were asked for.
+    /// Rows follow this page.
     more: bool,
     count: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! What a call is answered with, when all is well.
+//! The responses of successful calls.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};

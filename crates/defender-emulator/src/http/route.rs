@@ -1,4 +1,4 @@
-//! Which operation a method and a path ask for.
+//! The operation of a method and a path.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -8,7 +8,7 @@ use crate::{http::operation::Operation, store::action_kind::ActionKind};
 /// The namespace of `$metadata`.
 pub(crate) const NAMESPACE: &str = "microsoft.windowsDefenderATP.api";
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Call(Call),
@@ -24,11 +24,11 @@ pub(crate) struct Call {
     pub(crate) operation: Operation,
     /// The machine, the action, the file or the tenant, decoded; empty where there is none.
     pub(crate) id: String,
-    /// What stands in the parentheses of a function, or what of a collection is asked for.
+    /// The text in the parentheses of a function, or the part of a collection.
     pub(crate) argument: String,
 }
 
-/// Whether the path is below `/api`.
+/// Returns `true` if the path is below `/api`.
 pub(crate) fn is_api(path: &str) -> bool {
     path.split('/').nth(1).is_some_and(|first| first.eq_ignore_ascii_case("api"))
 }
@@ -165,7 +165,7 @@ fn one(method: Method, operation: Operation, id: Option<&str>, argument: &str) -
     vec![(method, Call { operation, id: id.unwrap_or_default(), argument: argument.to_owned() })]
 }
 
-/// What stands in the parentheses of a call of `function`.
+/// Returns the text in the parentheses of a call of `function`.
 fn arguments<'s>(segment: &'s str, function: &str) -> Option<&'s str> {
     let (name, rest) = segment.split_once('(')?;
     name.eq_ignore_ascii_case(function).then(|| rest.strip_suffix(')'))?

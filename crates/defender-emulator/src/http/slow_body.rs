@@ -15,7 +15,7 @@ use http_body::{Body, Frame};
 /// A body that comes slowly, or not to its end.
 pub(crate) struct SlowBody {
     rest: Bytes,
-    /// How many bytes come at once, and after how long.
+    /// The bytes of one chunk, and the pause before it.
     piece: usize,
     each: Duration,
     waiting: Option<Sleep>,

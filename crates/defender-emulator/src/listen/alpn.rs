@@ -1,6 +1,6 @@
-//! Which versions of HTTP a connection may have.
+//! The versions of HTTP that a connection may have.
 
-/// Which versions of HTTP the TLS handshake offers (ALPN). The real service offers both.
+/// The versions of HTTP that the TLS handshake offers (ALPN). The real service offers both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlpnProtocols {

@@ -13,10 +13,10 @@ use rustls::{
 
 use crate::{AlpnProtocols, Error};
 
-/// What the server shows and what a client must trust, each as PEM.
+/// The certificates of the server and of its CA, and the key, as PEM.
 #[derive(Clone)]
 pub(crate) struct Pem {
-    /// What a client must trust.
+    /// The CA that a client must trust.
     pub(crate) ca: String,
     /// The leaf, and what stands between it and the CA.
     pub(crate) chain: String,

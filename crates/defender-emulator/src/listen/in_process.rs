@@ -34,7 +34,7 @@ impl InProcess {
         Self(service)
     }
 
-    /// Whether the URI leads to this emulator.
+    /// Returns `true` if the URI leads to this emulator.
     fn serves(&self, uri: &Uri) -> bool {
         let origin = match (uri.scheme_str(), uri.authority()) {
             (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::schema::Kind;
 
-/// What a filter says.
+/// A filter.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Expr {
     And(Vec<Expr>),
@@ -14,7 +14,7 @@ pub(crate) enum Expr {
     Not(Box<Expr>),
     Is(Operand, Compare, Operand),
     StartsWith(Operand, Operand),
-    /// Whether any of a property's texts does.
+    /// Holds if any of a property's texts fits.
     Any(usize, Box<Expr>),
 }
 
@@ -28,7 +28,7 @@ pub(crate) enum Operand {
     Literal(Val<'static>),
 }
 
-/// How two values are compared.
+/// A comparison of two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compare {
     Eq,
@@ -56,7 +56,7 @@ pub(crate) trait Row {
 }
 
 impl Expr {
-    /// Whether it holds of `row`.
+    /// Returns `true` if it holds of `row`.
     pub(crate) fn holds(&self, row: &dyn Row) -> bool {
         self.holds_of(row, None)
     }
@@ -119,7 +119,7 @@ impl Val<'_> {
         *self != Self::Null
     }
 
-    /// Which is first. What has no value is neither before nor after anything.
+    /// Compares two values. A missing value is neither before nor after anything.
     pub(crate) fn order(&self, other: &Val<'_>) -> Option<Ordering> {
         match (self, other) {
             (Val::Text(one), Val::Text(other)) => Some(one.cmp(other)),

@@ -21,12 +21,12 @@ use crate::http::problem::Problem;
 /// The most rows of one page, and of one `$top`: <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection>.
 pub(crate) const LARGEST_PAGE: usize = 10_000;
 
-/// What may stand in a link's query as it is.
+/// The characters of a link's query that are not encoded.
 const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'\'');
-/// What may stand in an option's name as it is.
+/// The characters of an option's name that are not encoded.
 const IN_NAME: &AsciiSet = &IN_QUERY.remove(b'$');
 
-/// What is asked of a collection.
+/// The query options of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     pub(crate) filter: Option<Expr>,
@@ -37,7 +37,7 @@ pub(crate) struct Query {
     pub(crate) count: bool,
     /// The properties of a row that are wanted; empty for all.
     pub(crate) select: Vec<String>,
-    /// How many rows there are, where that is known without a look at them.
+    /// The number of rows, if it is known without reading them.
     pub(crate) known_count: Option<usize>,
     /// The options as they came, but for `$top` and `$skip`.
     others: Vec<(String, String)>,

@@ -7,7 +7,7 @@ pub(crate) struct Property {
     pub(crate) kind: Kind,
 }
 
-/// What a value is.
+/// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
@@ -17,7 +17,7 @@ pub(crate) enum Kind {
     Null,
 }
 
-/// Whether a filter may say `in`, as in `id in ('a','b')`.
+/// The operator `in` in a filter, as in `id in ('a','b')`.
 ///
 /// It is OData's, and not on the service's pages, so that a client that relies on it is caught.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

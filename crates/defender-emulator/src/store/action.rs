@@ -34,18 +34,18 @@ pub(crate) struct MachineAction {
     pub(crate) machine: usize,
     pub(crate) machine_id: Arc<str>,
     pub(crate) computer_dns_name: Arc<str>,
-    /// When it was made, on the wall; with no more digits than are written.
+    /// The wall time of its creation, with no more digits than are written.
     pub(crate) created: Timestamp,
-    /// What the wall showed when its life began: the same, unless it is from before the start.
+    /// The wall time at which its life began: that of its creation, unless it is from before the start.
     pub(crate) began: Timestamp,
     pub(crate) digits: u8,
     /// Its place among all; what is drawn by seed is drawn by it.
     pub(crate) number: usize,
     pub(crate) life: Life,
     pub(crate) cancellation: Option<Box<Cancellation>>,
-    /// Whether it is from before the start, so that nothing lags behind it.
+    /// Set for an action from before the start, which no read lag hides.
     pub(crate) is_old: bool,
-    /// What it says otherwise because it was told at the start.
+    /// The fields that the initial state gave it.
     pub(crate) told: Option<Box<Told>>,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct RelatedFile {
     pub(crate) file_identifier_type: Cow<'static, str>,
 }
 
-/// Who cancelled it.
+/// The author and time of a cancellation.
 #[derive(Clone, Debug)]
 pub(crate) struct Cancellation {
     pub(crate) requestor: Option<Arc<str>>,
@@ -74,12 +74,12 @@ pub(crate) struct Cancellation {
     pub(crate) at: Option<Timestamp>,
 }
 
-/// What an action that was told at the start says otherwise than one that was made here.
+/// Fields that the initial state gave an action, in place of those that follow from its life.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Told {
     /// A status that is none of those that an action passes through here; it stays.
     pub(crate) status: Option<Arc<str>>,
-    /// When it last changed, for as long as it has not changed since.
+    /// The time of its last change, until it changes again.
     pub(crate) updated: Timestamp,
     pub(crate) error_hresult: Option<i32>,
     pub(crate) request_source: Option<String>,
@@ -87,7 +87,7 @@ pub(crate) struct Told {
     pub(crate) troubleshoot_info: Value,
 }
 
-/// Who looks. Straight after the POST the service does not know the machine's name yet, as captures show.
+/// The occasion of a read. Straight after the POST the service does not know the machine's name yet, as captures show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     JustCreated,
@@ -121,7 +121,7 @@ impl MachineAction {
         Entity { context, row: ActionRow { action: self, moment } }
     }
 
-    /// Whether reads and lists know of it yet.
+    /// Returns `true` if reads and lists know of it yet.
     pub(crate) fn is_visible(&self, elapsed: Duration, read_lag: Duration) -> bool {
         self.is_old || elapsed.saturating_sub(self.life.born()) >= read_lag
     }
@@ -132,7 +132,7 @@ impl MachineAction {
         told.unwrap_or_else(|| self.life.status(elapsed))
     }
 
-    /// When it last changed.
+    /// Returns the time of its last change.
     pub(crate) fn updated(&self, elapsed: Duration) -> Timestamp {
         let since = self.life.since(elapsed);
         if since.is_zero()
@@ -154,7 +154,7 @@ impl MachineAction {
     }
 }
 
-/// When somebody looks, and how what is seen is written.
+/// The time and form of a read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     pub(crate) elapsed: Duration,
@@ -202,7 +202,7 @@ impl Serialize for Entity<'_> {
 }
 
 impl ActionRow<'_> {
-    /// What is wrong with the row, if anything. What was told at the start is written as it was told.
+    /// Returns the defect of the row. A row of the initial state is written as it was given.
     fn shape(&self) -> Option<Shape> {
         let shape = self.moment.spelling.rows.shape(self.action.number)?;
         (self.moment.view == View::Later && self.action.told.is_none()).then_some(shape)

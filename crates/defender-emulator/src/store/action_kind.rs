@@ -13,7 +13,7 @@ pub(crate) struct ActionKind {
     pub(crate) asks: Asks,
 }
 
-/// What an action's POST carries besides `Comment` and `ExternalId`.
+/// The properties of an action's POST besides `Comment` and `ExternalId`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asks {
     Nothing,

@@ -22,14 +22,14 @@ pub(crate) struct Actions {
     by_id: HashMap<Uuid, usize>,
     /// Of each machine and type, the action that succeeded last, and when.
     successes: HashMap<(usize, &'static str), (Duration, usize)>,
-    /// What had not ended when the clock was last looked at, by when it will.
+    /// The actions that had not ended when the clock was last read, by their ends.
     due: BTreeSet<(Duration, usize)>,
     /// The same, by machine and type.
     busy: BTreeSet<(usize, &'static str, usize)>,
 }
 
 impl Actions {
-    /// How many there are; also the number of the next.
+    /// Returns the number of actions, which is also the number of the next.
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
@@ -106,7 +106,7 @@ impl Actions {
         self.all.iter().rev().find(|action| action.machine == machine && action.word.as_str() == word)
     }
 
-    /// How many actions of that type have not ended.
+    /// Returns the number of active actions of that type.
     pub(crate) fn count_active(&mut self, word: &'static str, elapsed: Duration) -> usize {
         self.settle(elapsed);
         self.busy.iter().filter(|(_, busy, _)| *busy == word).count()

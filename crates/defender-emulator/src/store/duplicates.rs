@@ -1,10 +1,10 @@
-//! What becomes of a POST while an action of its type is active on its machine.
+//! The response to a POST while an action of its type is active on its machine.
 
 use std::str::FromStr;
 
 use crate::rng::Dice;
 
-/// What becomes of a POST while an action of its type is active on its machine.
+/// The response to a POST while an action of its type is active on its machine.
 ///
 /// The documentation says of most: "returns 'pending machine action' or HTTP 400 with the message 'Action is already in
 /// progress'" (<https://learn.microsoft.com/defender-endpoint/api/unrestrict-code-execution>). That both happen, and
@@ -29,7 +29,7 @@ pub enum Duplicates {
     Seeded(u64),
 }
 
-/// What becomes of one POST.
+/// The response to one such POST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Refuse,
@@ -62,7 +62,7 @@ impl Duplicates {
         }
     }
 
-    /// Whether a POST is answered with an action that has ended.
+    /// Returns `true` if a POST is answered with an action that has ended.
     pub(crate) fn joins_ended(self, number: usize, throw: u64) -> bool {
         match self {
             Self::Ended => true,

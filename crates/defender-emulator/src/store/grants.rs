@@ -1,4 +1,4 @@
-//! What the grants must remember.
+//! The state of the sign-ins.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,10 +11,10 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// What was begun and what is trusted, for one emulator.
+/// The sign-ins under way and the trusted certificates and issuers of one emulator.
 pub(crate) struct Grants {
     state: Mutex<State>,
-    /// What App Service would put into `IDENTITY_HEADER`.
+    /// The value of `IDENTITY_HEADER` on App Service.
     pub(crate) identity_header: String,
     /// Signs id tokens; made when the first is asked for, since it takes a while.
     id_key: OnceLock<Option<KeyPair>>,
@@ -44,23 +44,23 @@ pub(crate) struct Federation {
     pub(crate) public_key: Vec<u8>,
 }
 
-/// What a refresh token stands for.
+/// The sign-in of a refresh token.
 pub(crate) struct SignIn {
-    /// When it was given, or used last.
+    /// The time of its last use, or of its issue.
     pub(crate) used: Timestamp,
     pub(crate) is_revoked: bool,
     pub(crate) wanted: Wanted,
 }
 
-/// What a sign-in asks for.
+/// The audience and tokens that a sign-in asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) audience: String,
     /// As they were written; empty at the older endpoint.
     pub(crate) scopes: Vec<String>,
-    /// Whether a refresh token is.
+    /// A refresh token is wanted.
     pub(crate) keeps: bool,
-    /// Whether an id token is.
+    /// An id token is wanted.
     pub(crate) names: bool,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Device {
     pub(crate) user_code: String,
     pub(crate) ends: Duration,
     pub(crate) interval: Duration,
-    /// When it was asked for last.
+    /// The time of the last poll.
     pub(crate) looked: Option<Duration>,
     pub(crate) decision: Option<bool>,
     pub(crate) wanted: Wanted,
@@ -94,7 +94,7 @@ pub(crate) struct Code {
     pub(crate) wanted: Wanted,
 }
 
-/// What a verifier must lead to.
+/// The expected hash of a verifier.
 pub(crate) enum Challenge {
     Plain(String),
     /// By its SHA-256.

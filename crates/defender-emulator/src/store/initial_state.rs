@@ -1,4 +1,4 @@
-//! What an emulator begins with, as it is told in JSON.
+//! The initial state of an emulator, read from JSON.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What an [`Emulator`](crate::Emulator) begins with: machines, actions in any state, and files of the library.
+/// The initial state of an [`Emulator`](crate::Emulator): machines, actions in any state, and files of the library.
 ///
 /// Its rows are written as the API writes them, so that what was captured can be put in; every field may be left out but an
 /// action's `type` and `machineId`, a machine's `id` and a file's `fileName`. Where machines are told, they are all that there
@@ -117,7 +117,7 @@ impl State {
         Ok(Self(Arc::new(file)))
     }
 
-    /// What is wrong with it at this time, if anything: nothing is from the future.
+    /// Refuses actions from the future.
     pub(crate) fn check_at(&self, now: Timestamp) -> Result<(), Error> {
         let late = |action: &Action| action.creation_date_time_utc.is_some_and(|created| created > now);
         match self.0.actions.iter().position(late) {
@@ -131,7 +131,7 @@ impl State {
         }
     }
 
-    /// What is wrong with it beside what there is, if anything.
+    /// Checks it against the machines and actions that there are.
     pub(crate) fn check_beside(
         &self,
         (machines, actions): (&Machines, &Actions),
@@ -170,7 +170,7 @@ impl State {
 }
 
 impl File {
-    /// What cannot be, though each row by itself could.
+    /// Checks the rows against one another.
     fn check<'a>(&'a self, mut known: BTreeSet<&'a str>, mut ids: BTreeSet<Uuid>) -> Result<(), String> {
         for (place, machine) in self.machines.iter().flatten().enumerate() {
             if machine.id.is_empty() {

@@ -18,7 +18,7 @@ pub struct Entry {
     pub method: String,
     /// The path as the client wrote it, without the query.
     pub path: String,
-    /// Whether there was an `Authorization` header, whatever its value.
+    /// Set if there was an `Authorization` header, whatever its value.
     pub authorization_present: bool,
     /// The header `Content-Type`.
     pub content_type: Option<String>,
@@ -30,11 +30,11 @@ pub struct Entry {
     pub body: String,
     /// The status of the answer; 0 where there was none.
     pub status: u16,
-    /// What the POST did.
+    /// The effect of the request.
     pub effect: Effect,
 }
 
-/// What a request did.
+/// The effect of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
@@ -52,7 +52,7 @@ pub enum Effect {
 }
 
 impl Entry {
-    /// What is known when it has come.
+    /// Returns the entry of a request that has arrived.
     pub(crate) fn of(head: &Parts, body: &[u8]) -> Self {
         Self {
             method: head.method.to_string(),

@@ -1,14 +1,14 @@
-//! How an action moves by the clock.
+//! The progress of an action by the clock.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// How long a live-response session waits for a machine that is not there:
+/// The time that a live-response session waits for a machine that is offline:
 /// <https://learn.microsoft.com/defender-endpoint/api/run-live-response>, as of 2025-12-31.
 pub(crate) const TWO_HOURS: Duration = Duration::from_secs(2 * 3_600);
 
-/// How long another action does:
+/// The time that any other action waits:
 /// <https://learn.microsoft.com/defender-endpoint/respond-machine-alerts> says three days. Captures show a quarter of an hour more, which this leaves out.
 pub(crate) const THREE_DAYS: Duration = Duration::from_secs(3 * 24 * 3_600);
 
@@ -17,14 +17,14 @@ const TIMED_OUT: i32 = -2_145_844_840;
 /// `errorHResult` of an action that was cancelled, `E_ABORT` 0x80004004, as captures have it.
 const ABORTED: i32 = -2_147_467_260;
 
-/// How long an action stays in its two passing states.
+/// The durations of an action's two passing states.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) pending_for: Duration,
     pub(crate) running_for: Duration,
 }
 
-/// What becomes of an action, when nobody cancels it.
+/// The end of an action that nobody cancels.
 ///
 /// The words are those of `status` in <https://learn.microsoft.com/defender-endpoint/api/machineaction>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,7 +49,7 @@ pub enum Outcome {
 pub(crate) struct Life {
     born: Duration,
     starts: Duration,
-    /// When it would end by itself; a cancellation ends it earlier.
+    /// The time at which it ends by itself; a cancellation ends it earlier.
     runs_until: Duration,
     ends: Duration,
     outcome: Outcome,
@@ -103,7 +103,7 @@ impl Life {
         }
     }
 
-    /// How long after its making it came into the state that it has at `elapsed`.
+    /// Returns the age at which it reached its state at `elapsed`.
     pub(crate) fn since(&self, elapsed: Duration) -> Duration {
         let came = if elapsed >= self.ends {
             self.ends
@@ -119,7 +119,7 @@ impl Life {
         elapsed < self.ends
     }
 
-    /// When it ends, if nothing comes between.
+    /// Returns the time at which it ends, if nothing comes between.
     pub(crate) fn ends(&self) -> Duration {
         self.ends
     }
@@ -132,7 +132,7 @@ impl Life {
         self.outcome
     }
 
-    /// Whether it waits for a machine that is not there.
+    /// Returns `true` if it waits for a machine that is offline.
     pub(crate) fn waits(&self) -> bool {
         self.outcome == Outcome::TimedOut
     }
@@ -170,7 +170,7 @@ impl Life {
     }
 }
 
-/// When and how an emulator starts.
+/// The time and pace of a start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
     pub(crate) now: Timestamp,

@@ -12,7 +12,7 @@ use crate::{
     store::lifecycle::{Life, Outcome},
 };
 
-/// How many sessions there are at once, on all machines.
+/// The limit of concurrent sessions, on all machines.
 /// It was 25 until 2025.
 pub(crate) const SESSIONS: usize = 50;
 
@@ -22,13 +22,13 @@ pub(crate) struct Command {
     pub(crate) kind: CommandKind,
     /// Keys and values, as they were sent.
     pub(crate) params: Vec<(String, String)>,
-    /// What was told of it at the start, in the place of what it does by the clock.
+    /// The progress that the initial state gave it, in place of that by the clock.
     pub(crate) told: Option<Box<ToldCommand>>,
-    /// Whether the library has not the file that it needs, so that it fails.
+    /// Set if the library lacks the file that it needs, so that it fails.
     pub(crate) is_missing: bool,
 }
 
-/// What was told of a command at the start.
+/// The progress of a command in the initial state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ToldCommand {
     pub(crate) status: String,
@@ -80,7 +80,7 @@ impl CommandKind {
     }
 }
 
-/// What a command is doing.
+/// The progress of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CommandStatus {
     Created,
@@ -169,7 +169,7 @@ impl Command {
         Some((begins, begins.saturating_add(share)))
     }
 
-    /// Whether there is a result of the command of this place at `elapsed`.
+    /// Returns `true` if the command of this place has a result at `elapsed`.
     pub(crate) fn has_completed(&self, life: &Life, (index, all): (usize, &[Self]), elapsed: Duration) -> bool {
         match &self.told {
             Some(told) => told.status == CommandStatus::Completed.word(),
@@ -184,7 +184,7 @@ impl Command {
         missing.or_else(|| matches!(life.outcome(), Outcome::Failed { .. }).then_some(0))
     }
 
-    /// What it is doing at `elapsed`. "A failed command stops the rest".
+    /// Returns its progress at `elapsed`. "A failed command stops the rest".
     fn status(life: &Life, (index, all): (usize, &[Self]), elapsed: Duration) -> CommandStatus {
         match Self::window(life, index, all.len()) {
             Some((_, ends)) if life.worked(elapsed) >= ends => match Self::failing(life, all) {

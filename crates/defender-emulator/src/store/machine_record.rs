@@ -1,4 +1,4 @@
-//! What is written down of a machine.
+//! The record of a machine.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -35,9 +35,9 @@ pub(crate) struct Record {
     pub(crate) agent_version: Option<Text>,
     pub(crate) last_ip_address: Option<Text>,
     pub(crate) last_external_ip_address: Option<Text>,
-    /// Where it was left out, it goes by whether the machine is there.
+    /// If left out, it follows from the machine's presence.
     pub(crate) health_status: Option<Text>,
-    /// Where it was left out, it goes by whether the machine was offboarded.
+    /// If left out, it follows from offboarding.
     pub(crate) onboarding_status: Option<Text>,
     pub(crate) device_value: Option<Text>,
     pub(crate) risk_score: Option<Text>,
@@ -52,7 +52,7 @@ pub(crate) struct Record {
     pub(crate) managed_by_status: Option<Text>,
     pub(crate) defender_av_status: Option<Text>,
     pub(crate) vm_metadata: Value,
-    /// Where they were left out, the last address is the one.
+    /// If left out, they are the last address alone.
     pub(crate) ip_addresses: Option<Vec<Address>>,
     /// Not the service's: whether the machine is not there, so that its actions wait.
     pub(crate) offline: bool,
@@ -204,7 +204,7 @@ impl Record {
     }
 }
 
-/// What the clock says of a machine.
+/// The fields of a machine that follow from the clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Live<'a> {
     pub(crate) first_seen: Option<Timestamp>,
@@ -237,6 +237,6 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     parsed.transpose()
 }
 
-/// How often a machine reports in full, which is when `lastSeen` moves:
+/// The interval of a machine's full reports, at which `lastSeen` moves:
 /// <https://learn.microsoft.com/defender-endpoint/api/machine>.
 pub(crate) const REPORT: Duration = Duration::from_secs(24 * 3_600);

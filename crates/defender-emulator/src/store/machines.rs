@@ -26,7 +26,7 @@ pub(crate) struct Machine {
     /// Empty where it has none.
     pub(crate) computer_dns_name: Arc<str>,
     pub(crate) record: Record,
-    /// When this emulator began to look after it.
+    /// The time at which it was added.
     since: Timestamp,
     /// Since when it has not been there.
     pub(crate) offline_since: Option<Duration>,
@@ -39,17 +39,17 @@ pub(crate) struct Machines {
     by_id: HashMap<Arc<str>, usize>,
 }
 
-/// What has been done to a machine by its actions, so far.
+/// The state of a machine after its actions so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MachineState {
-    /// Whether only what Microsoft signed may run on it.
+    /// App execution is restricted: only what Microsoft signed may run.
     pub restricted: bool,
-    /// How it is isolated: `Full`, `Selective` or `UnManagedDevice`; `None` where it is not.
+    /// The isolation: `Full`, `Selective` or `UnManagedDevice`; `None` without one.
     pub isolation: Option<String>,
-    /// Whether it still reports to the service.
+    /// The machine still reports to the service.
     pub onboarded: bool,
-    /// Whether it is there, so that its actions begin.
+    /// The machine is online, so that its actions begin.
     pub online: bool,
 }
 
@@ -118,12 +118,12 @@ impl Machines {
 }
 
 impl Machine {
-    /// When it was first seen.
+    /// Returns the time at which it was first seen.
     pub(crate) fn first_seen(&self) -> Timestamp {
         self.record.first_seen.unwrap_or_else(|| self.record.last_seen.map_or(self.since, |last| last.min(self.since)))
     }
 
-    /// When it last reported in full: about once a day, for as long as it is there.
+    /// Returns the time of its last full report: about once a day, for as long as it is online.
     pub(crate) fn last_seen(&self, elapsed: Duration) -> Timestamp {
         let there = self.offline_since.unwrap_or(elapsed);
         let reports = there.as_secs().checked_div(REPORT.as_secs()).unwrap_or(0);
@@ -180,7 +180,7 @@ impl Serialize for MachineRow<'_> {
 }
 
 impl MachineState {
-    /// What the actions that succeeded have made of it, when they were last looked at.
+    /// Returns the state that its successful actions have led to, as of the last look at them.
     pub(crate) fn of(machine: &Machine, actions: &Actions) -> Self {
         let last = |words: &[&'static str]| actions.last_success(machine.place, words);
         let restriction = last(&["RestrictCodeExecution", "UnrestrictCodeExecution"]);

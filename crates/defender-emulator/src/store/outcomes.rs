@@ -1,10 +1,10 @@
-//! What was told beforehand of how actions end.
+//! Ordered outcomes of actions.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::store::lifecycle::Outcome;
 
-/// What was told of how actions end, in the order in which it was told.
+/// The ordered outcomes, in their order.
 #[derive(Debug, Default)]
 pub(crate) struct Outcomes(Mutex<Vec<Arc<Mutex<Rule>>>>);
 

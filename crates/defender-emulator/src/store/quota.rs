@@ -1,4 +1,4 @@
-//! How many calls are let in.
+//! The quotas of calls.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::http::operation::Operation;
 
-/// Whether too many calls are a 429.
+/// The enforcement of quotas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quotas {
@@ -20,7 +20,7 @@ pub enum Quotas {
     Off,
 }
 
-/// How a 429 says when to come again.
+/// The form of `Retry-After` in a 429.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryAfterForm {

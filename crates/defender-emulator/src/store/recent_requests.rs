@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-/// How many are kept; the oldest go first.
+/// The number of requests kept; the oldest go first.
 const KEPT: usize = 10_000;
 
 /// The last requests, GETs too, without tokens and bodies.

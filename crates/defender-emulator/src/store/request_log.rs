@@ -16,11 +16,11 @@ use crate::{
     http::{operation::Operation, route::is_api},
 };
 
-/// Where the lines go.
+/// The destination of the lines.
 #[derive(Clone)]
 pub(crate) struct Log(Arc<Mutex<dyn Write + Send>>);
 
-/// What is kept of a request until it is answered.
+/// The fields of a request, kept until it is answered.
 pub(crate) struct Noted {
     method: Method,
     uri: Uri,
@@ -36,7 +36,7 @@ pub(crate) struct Line<'a> {
     path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<&'a str>,
-    /// What was asked for, in the words of [`Operation`](crate::Operation).
+    /// The operation, by its name in [`Operation`](crate::Operation).
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +44,7 @@ pub(crate) struct Line<'a> {
     /// Absent where no answer was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// What was told to go wrong.
+    /// The fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
 }
@@ -84,7 +84,7 @@ impl Log {
         Self(Arc::new(Mutex::new(to)))
     }
 
-    /// Where it cannot be written, it is not: a log is no reason to refuse a request.
+    /// Writes a line. A failed write is ignored: a log is no reason to refuse a request.
     pub(crate) fn write(&self, line: &Line<'_>) {
         let Ok(mut text) = serde_json::to_vec(line) else { return };
         text.push(b'\n');

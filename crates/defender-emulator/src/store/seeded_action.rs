@@ -51,7 +51,7 @@ pub(crate) struct Action {
     pub(crate) commands: Vec<Commanded>,
     #[serde(default)]
     troubleshoot_info: Value,
-    /// How it will end, where it has not.
+    /// Its end, if it has not ended.
     #[serde(default)]
     outcome: Ending,
 }
@@ -148,7 +148,7 @@ impl Action {
         })
     }
 
-    /// How it goes on, and its status where that is none that is known here.
+    /// Returns its life, and its status if that is unknown here.
     fn life(&self, created: Timestamp, offline: bool, started: Started) -> (Life, Option<&str>) {
         let Started { now, elapsed, pace } = started;
         let failed = Outcome::Failed { error_hresult: self.error_hresult.unwrap_or(-1) };

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::seeded::{dice, seed};
 
-/// What a record makes of the comment of its POST.
+/// The comment of a record, compared with that of its POST.
 ///
 /// A blank behind it stands in the documentation's samples and in captures. No page limits its length; what a store or a
 /// gateway does to a text (cuts it, changes its line ends, escapes it) is drawn from what other services do.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::seeded::{dice, seconds, seed};
 
-/// What the header `Date` of a response says.
+/// The `Date` header of responses.
 ///
 /// A client may learn the service's clock from it; a proxy may drop it, or put on its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

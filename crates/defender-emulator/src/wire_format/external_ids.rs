@@ -6,14 +6,14 @@ use uuid::Builder;
 
 use super::seeded::{dice, seed};
 
-/// What a record says as `externalId`.
+/// The `externalId` of a record, compared with that of its POST.
 ///
 /// The request's name for it stands in the service's own metadata; what is made of it no page says, so that other things than
 /// an echo are possible: it may be dropped, or filled in by a gateway or another product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExternalIds {
-    /// What the POST had, or null. The default.
+    /// The id of the POST, or null. The default.
     #[default]
     Echoed,
     /// Always null.

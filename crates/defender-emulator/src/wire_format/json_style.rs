@@ -1,4 +1,4 @@
-//! How a record is written: where the service's own pages and its captures differ.
+//! The form of a record where the service's own pages and its captures differ.
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Serialize, Serializer};
@@ -44,7 +44,7 @@ pub(crate) struct Spelling {
 }
 
 impl Spelling {
-    /// How many digits the dates of the action of this number have.
+    /// Returns the digits of the dates of the action of this number.
     pub(crate) fn digits(self, number: usize) -> u8 {
         match self.json.fraction_seed {
             None => 7,

@@ -1,4 +1,4 @@
-//! How records and headers are written where the service's pages, its captures and its clients' reports differ.
+//! The form of records and headers where the service's pages, its captures and its clients' reports differ.
 //!
 //! Each choice is an enum with one text form, which the command line and `/emulator/behaviors` share, and draws by seed
 //! where it is told to. What a POST stores (requestor, comment, external id) is chosen when the action is made; what is only

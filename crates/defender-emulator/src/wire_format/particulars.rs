@@ -1,10 +1,10 @@
-//! When a record states its `scope` and `relatedFileInfo`.
+//! The time at which a record states its `scope` and `relatedFileInfo`.
 
 use std::{str::FromStr, time::Duration};
 
 use super::seeded::{dice, seconds, seed};
 
-/// When a record states its particulars: `scope` of an isolation or a scan, `relatedFileInfo` of a quarantine.
+/// The time at which a record states its particulars: `scope` of an isolation or a scan, `relatedFileInfo` of a quarantine.
 ///
 /// In captured responses to a POST they are null, in records that have ended they are there. When they are filled in is not
 /// known.
@@ -25,7 +25,7 @@ pub enum Particulars {
 }
 
 impl Particulars {
-    /// Whether the record of this number and age states them.
+    /// Returns `true` if the record of this number and age states them.
     pub(crate) fn are_stated(self, number: usize, status: &str, age: Duration) -> bool {
         match self {
             Self::AfterPending => status != "Pending",

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::seeded::{dice, seed};
 
-/// What `requestor` of a record says of an application. Of a user it is the mail address, whatever is chosen.
+/// The `requestor` of a record, for an application. For a user it is the mail address, whatever is chosen.
 ///
 /// Captures of 2023 to 2026 have the display name of the application's registration, those of 2020 to 2022 a GUID:
 /// microsoft-365-docs#12638 and the test bodies of several connectors.

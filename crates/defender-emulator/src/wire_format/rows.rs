@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::seeded::{dice, seed};
 
-/// Whether the rows of lists, and single actions that are read, can be used as they are. The response to a POST always can.
+/// The readability of rows in lists and of single actions. The response to a POST is always readable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rows {
@@ -27,7 +27,7 @@ pub enum Rows {
     Seeded(u64),
 }
 
-/// What is wrong with one row.
+/// A defect of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     Null(&'static str),
@@ -40,7 +40,7 @@ pub(crate) enum Shape {
 }
 
 impl Rows {
-    /// What is wrong with the row of the action of this number, if anything.
+    /// Returns the defect of the row of the action of this number.
     pub(crate) fn shape(self, number: usize) -> Option<Shape> {
         Some(match self {
             Self::Readable => return None,

@@ -1,4 +1,4 @@
-//! What the API does when all is well.
+//! Successful calls of the API.
 
 use std::time::Duration;
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::driver::encoded;
 
-/// How many requests a sequence has that may change something; what reads comes on top.
+/// The number of changing requests in a sequence; reads come on top.
 const REQUESTS: usize = 1_000;
 const LAG: Duration = Duration::from_secs(2);
 const SEGMENTS: [&str; 6] = [
@@ -62,7 +62,7 @@ struct World {
     emulator: Emulator,
     clock: ManualClock,
     token: String,
-    /// Which request each entry of the ledger was.
+    /// The request of each entry of the ledger.
     sent: usize,
 }
 
@@ -161,7 +161,7 @@ impl World {
         }
     }
 
-    /// What holds at any moment, whatever the lag hides.
+    /// Facts that hold at any moment, whatever the lag hides.
     fn check(&self, duplicates: Duplicates) {
         let ledger = self.emulator.ledger();
         assert_eq!(ledger.len(), self.sent, "each POST is written down once");

@@ -1,4 +1,4 @@
-//! What another process tells the emulator, and asks of it.
+//! Orders and questions of another process.
 
 use defender_emulator::Emulator;
 use serde_json::json;

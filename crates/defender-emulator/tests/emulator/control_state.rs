@@ -1,4 +1,4 @@
-//! What a test in another language puts in, takes out and resets.
+//! State that a test in another language adds, removes and resets.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What fuzzing has kept is tried again, without a fuzzer: see `fuzz/`.
+//! The requests that fuzzing has kept, sent again without a fuzzer: see `fuzz/`.
 
 use std::path::Path;
 

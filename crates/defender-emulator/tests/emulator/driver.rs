@@ -169,12 +169,12 @@ pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// What `future` gives, unless it hangs: then the test fails in place of never ending.
+/// Returns the output of `future`; a test that hangs fails in place of never ending.
 pub(crate) async fn ends<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(60), future).await.unwrap()
 }
 
-/// What a token says, read without a check.
+/// Returns the claims of a token, read without a check.
 pub(crate) fn claims(token: &str) -> Value {
     let middle = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(middle).unwrap()).unwrap()

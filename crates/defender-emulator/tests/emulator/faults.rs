@@ -1,4 +1,4 @@
-//! What goes wrong on a wire, and what the ledger says of it.
+//! Faults on a connection, and their entries in the ledger.
 
 use std::time::Duration;
 

@@ -48,7 +48,7 @@ impl Here {
         here
     }
 
-    /// What is answered to a request for a token for this resource.
+    /// Returns the response to a request for a token for this resource.
     pub(crate) fn token_for(&self, resource: &str) -> Came {
         let form = format!(
             "grant_type=client_credentials&client_id={}&client_secret={}&scope={}%2F.default",
@@ -60,7 +60,7 @@ impl Here {
         self.send("POST", &path, "application/x-www-form-urlencoded", &form).unwrap().unwrap()
     }
 
-    /// What comes of it; `None` where nothing does.
+    /// Returns the result of a request; `None` if it hangs.
     pub(crate) fn send(&self, method: &str, path: &str, kind: &str, body: &str) -> Option<Result<Came, Error>> {
         let url = if path.starts_with('/') { format!("{}{path}", self.emulator.base_url()) } else { path.to_owned() };
         let mut request = Request::builder().method(method).uri(url).header("Content-Type", kind);

@@ -1,4 +1,4 @@
-//! What becomes of an action, and of its machine.
+//! The life of an action, and the state of its machine.
 
 use std::time::Duration;
 

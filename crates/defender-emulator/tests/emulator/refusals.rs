@@ -1,4 +1,4 @@
-//! What the API refuses, and with which code.
+//! Requests that the API refuses, and their codes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How a record is written.
+//! The form of a record.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an emulator begins with.
+//! The initial state of an emulator.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is kept from start to start, and certificates from outside.
+//! State that is kept from start to start, and certificates from outside.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! How the answers travel: TLS, both versions of HTTP, compression, and the end.
+//! The transport of responses: TLS, both versions of HTTP, compression, and the end.
 
 use std::{net::SocketAddr, sync::Arc};
 

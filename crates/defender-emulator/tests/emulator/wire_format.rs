@@ -1,4 +1,4 @@
-//! How records, dates and responses differ, by choice and by seed.
+//! The form of records, dates and responses, by choice and by seed.
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What the emulator tells of itself.
+//! Responses about the emulator itself.
 
 use http::StatusCode;
 use serde_json::{Value, json};

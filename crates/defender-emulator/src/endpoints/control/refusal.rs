@@ -3,10 +3,10 @@
 use http::StatusCode;
 use serde_json::Value;
 
-/// What is wrong with an order.
+/// A refused order.
 pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
 
-/// What an order is answered with.
+/// The response to an order.
 pub(super) type Told = Result<(StatusCode, Value), Refused>;
 
 pub(super) fn bad(why: impl Into<String>) -> Refused {

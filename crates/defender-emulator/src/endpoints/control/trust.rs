@@ -100,7 +100,7 @@ fn public_key(certificate: &[u8]) -> Option<&[u8]> {
     (key.first() == Some(&SEQUENCE)).then_some(key)
 }
 
-/// What is inside the first value of this DER, and what stands behind it.
+/// Returns the content of the first value of this DER, and the bytes behind it.
 fn inside(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let first = usize::from(*der.get(1)?);
     let (length, head) = if first < 0x80 {

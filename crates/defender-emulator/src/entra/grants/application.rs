@@ -3,7 +3,7 @@
 use super::{assertion, form::Form};
 use crate::{entra::error::EntraError, service::Service};
 
-/// Whether a grant is a confidential client's.
+/// The need of a grant for a client credential.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proof {
     Needed,

@@ -1,4 +1,4 @@
-//! What an application signs to prove who it is.
+//! Assertions that an application signs as its credential.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{entra::error::EntraError, service::Service, settings::AssertionUse, store::grants::State};
 
-/// Whether `assertion` is good for the application, as Entra checks it: one that the application signed itself, or one of an
+/// Checks `assertion` as Entra does: one that the application signed itself, or one of an
 /// issuer that it trusts.
 pub(super) fn check(service: &Service, assertion: &str, tenant: &str) -> Result<(), EntraError> {
     let mut state = service.grants.state();

@@ -1,4 +1,4 @@
-//! Where a browser signs in: the person is there and agrees at once.
+//! The sign-in in a browser: the user is there and agrees at once.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) fn authorize(service: &Service, (tenant, version): (&str, Version), q
     code(service, (tenant, version), query).unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
 }
 
-/// Whether it is registered: `http://localhost`, of which the port does not count and the path does, or one of the settings'.
+/// Returns `true` if it is registered: `http://localhost` on any port and with this path, or one of the settings'.
 fn is_registered(service: &Service, redirect_uri: &str) -> bool {
     let behind = redirect_uri.strip_prefix("http://localhost").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let is_local = behind

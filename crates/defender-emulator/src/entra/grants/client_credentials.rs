@@ -81,7 +81,7 @@ pub(crate) fn check_tenant(service: &Service, tenant: &str) -> Result<(), EntraE
     Err(EntraError::bad("invalid_request", 90_002, text))
 }
 
-/// What the one scope of an application's request is for. The slash of a name that ends in one belongs to it.
+/// Returns the resource of an application's one scope. The slash of a name that ends in one belongs to it.
 fn resource(scope: &str) -> Result<&str, EntraError> {
     let resource = scope.strip_suffix("/.default").filter(|resource| !resource.is_empty() && !resource.contains(' '));
     resource.ok_or_else(|| {

@@ -12,7 +12,7 @@ use super::jwt::{Jwt, refused};
 use crate::entra::error::EntraError;
 use crate::store::grants::Federation;
 
-/// Whether one of `federations` takes the token: issuer, subject and audience to the letter case, RS256 by the issuer's key,
+/// Checks the token against `federations`: issuer, subject and audience to the letter case, RS256 by the issuer's key,
 /// and its times. It may be used again: the platform writes one for many requests.
 pub(super) fn check(
     federations: &[Federation],

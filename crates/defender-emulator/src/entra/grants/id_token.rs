@@ -1,4 +1,4 @@
-//! Who has signed in, as an id token has it.
+//! The id token of a signed-in user.
 //!
 //! Source: <https://learn.microsoft.com/entra/identity-platform/id-token-claims-reference>.
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{entra::jwt::Claims, service::Service};
 
-/// Where the modulus of 2048 bits stands in the public key: behind the heads of a sequence and of a number, and a zero.
+/// The place of the 2048-bit modulus in the public key: behind the heads of a sequence and of a number, and a zero.
 const MODULUS: std::ops::Range<usize> = 9..265;
 
 /// The object of the person; the same at each start, as the person is.
@@ -48,7 +48,7 @@ pub(super) fn signed(service: &Service, user: &Claims, nonce: Option<&str>) -> O
     Some(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// What Microsoft's libraries name an account by.
+/// The account's ids, as Microsoft's libraries expect them.
 pub(super) fn client_info(service: &Service) -> String {
     URL_SAFE_NO_PAD.encode(json!({ "uid": OBJECT_ID, "utid": service.identity.tenant_id }).to_string())
 }

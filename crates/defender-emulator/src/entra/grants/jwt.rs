@@ -47,7 +47,7 @@ impl<'a> Jwt<'a> {
         UnparsedPublicKey::new(algorithm, public_key).verify(self.signed.as_bytes(), &self.signature).is_ok()
     }
 
-    /// Whether it is good at this second, or so many seconds from it. Some libraries write the dates with a fraction.
+    /// Returns `true` if it is valid at `now`, give or take `leeway`. Some libraries write the dates with a fraction.
     pub(super) fn is_in_time(&self, now: Timestamp, leeway: Duration) -> bool {
         let time = |claim: &str| self.claims.get(claim).and_then(Value::as_f64);
         let (now, leeway) = (now.as_duration().as_secs_f64(), leeway.as_secs_f64());

@@ -11,7 +11,7 @@ fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
 }
 
-/// What is wrong with a request for either, if anything. Versions are dates, and the oldest that will do is named.
+/// Returns the defect of a request for either. Versions are dates, and `oldest` is the first that is accepted.
 fn wrong(service: &Service, query: &Form, oldest: &str) -> Option<&'static str> {
     let is_date = |version: &str| version.parse::<jiff::civil::Date>().is_ok();
     if !query.get("api-version").is_some_and(|version| is_date(version) && version >= oldest) {

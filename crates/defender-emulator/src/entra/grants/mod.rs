@@ -33,9 +33,9 @@ use crate::{http::route::answering, service::Service};
 
 const LARGEST_BODY: usize = 1 << 20;
 
-/// Where the metadata service of a virtual machine answers.
+/// The path of a virtual machine's metadata service.
 pub(crate) const IMDS: &str = "/metadata/identity/oauth2/token";
-/// Where App Service does, which each host of its has to itself: `IDENTITY_ENDPOINT` says.
+/// The path of App Service's endpoint, which each of its hosts has to itself: `IDENTITY_ENDPOINT` has it.
 pub(crate) const APP_SERVICE: &str = "/msi/token";
 
 /// Answers what is one of these grants; gives back what is not.
@@ -83,7 +83,7 @@ async fn posted(service: &Service, endpoint: (&str, Version), what: &str, reques
     answer.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
 }
 
-/// Whether a request came to the host of managed identities.
+/// Returns `true` if a request came to the host of managed identities.
 fn is_of_identities(service: &Service, uri: &Uri) -> bool {
     let host = service.identity_url.split_once("://").map(|(_, host)| host);
     host.is_some() && uri.authority().map(Authority::as_str) == host

@@ -1,4 +1,4 @@
-//! What the emulator's owner does in the place of people, platforms and administrators.
+//! Acts of users, platforms and administrators that the emulator's owner does in their place.
 
 use aws_lc_rs::digest;
 
@@ -56,20 +56,20 @@ impl Emulator {
         self.service.grants.enter(user_code, agrees)
     }
 
-    /// Where the metadata service of a virtual machine is, in the place of `http://169.254.169.254`: over plain http on the
+    /// The metadata service of a virtual machine, in place of `http://169.254.169.254`: over plain http on the
     /// loopback, as the real one is on the machine's own link. Without a socket, it is at the real one's address.
     #[must_use]
     pub fn imds_endpoint(&self) -> &str {
         &self.service.identity_url
     }
 
-    /// What stands in `IDENTITY_ENDPOINT` on App Service: over plain http on the loopback, as the real one is.
+    /// The value of `IDENTITY_ENDPOINT` on App Service: over plain http on the loopback, as the real one is.
     #[must_use]
     pub fn identity_endpoint(&self) -> String {
         format!("{}{}", self.service.identity_url, super::APP_SERVICE)
     }
 
-    /// What stands in `IDENTITY_HEADER` on App Service, made at start.
+    /// The value of `IDENTITY_HEADER` on App Service, made at start.
     #[must_use]
     pub fn identity_header(&self) -> &str {
         &self.service.grants.identity_header

@@ -26,7 +26,7 @@ use crate::{
     store::grants::{Challenge, SignIn},
 };
 
-/// How long a refresh token lives that nobody uses: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>.
+/// The lifetime of an unused refresh token: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>.
 const INACTIVE_DAYS: i64 = 90;
 
 /// Answers one of the grants of this module; `None` for what is not.

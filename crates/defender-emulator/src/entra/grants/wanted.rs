@@ -1,9 +1,9 @@
-//! What a sign-in asks for: an audience, and what is to come beside the access token.
+//! The audience and the tokens that a sign-in asks for.
 
 use super::form::Form;
 use crate::{entra::error::EntraError, service::Service, store::grants::Wanted};
 
-/// Which of Entra's endpoints is asked. The older one takes `resource` in the place of `scope`, and writes numbers as text.
+/// The version of Entra's endpoint. The older one takes `resource` in the place of `scope`, and writes numbers as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     V1,

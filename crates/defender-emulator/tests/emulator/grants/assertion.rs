@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{BY_ASSERTION, Signer, ask, refusal};
 use crate::driver::Driver;
 
-/// What stands for the certificate: the emulator knows it by its digests alone.
+/// Stands for the certificate: the emulator knows it by its digests alone.
 const CERTIFICATE: &[u8] = b"a certificate";
 
 struct Application {

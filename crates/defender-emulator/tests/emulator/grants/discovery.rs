@@ -1,4 +1,4 @@
-//! What Microsoft's own libraries ask before and beside a token.
+//! The requests of Microsoft's own libraries before and beside a token.
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
