@@ -31,7 +31,7 @@ pub(crate) struct BehaviorOrder {
 }
 
 impl BehaviorOrder {
-    /// `now` with what is ordered; an error where a text is none of its choice.
+    /// `now` with what is ordered; an error where a text is not one of its choices.
     pub(crate) fn applied(&self, mut now: Behaviors) -> Result<Behaviors, String> {
         let spelling = &mut now.spelling;
         choose(&mut now.duplicates, "duplicates", self.duplicates.as_deref())?;
@@ -47,7 +47,7 @@ impl BehaviorOrder {
 
 fn choose<T: FromStr<Err = &'static str>>(choice: &mut T, name: &str, text: Option<&str>) -> Result<(), String> {
     if let Some(text) = text {
-        *choice = text.parse().map_err(|why| format!("{name}: {why}, and not {text}"))?;
+        *choice = text.parse().map_err(|why| format!("{name}: {why}, not {text}"))?;
     }
     Ok(())
 }
@@ -148,9 +148,9 @@ mod tests {
     #[test]
     fn unknown_choice_is_refused_with_its_alternatives() {
         for (order, named) in [
-            (r#"{"comments":"cut"}"#, "comments: it is blank, as-sent, cut:LENGTH"),
-            (r#"{"date":"ahead:-1"}"#, "date: it is clock"),
-            (r#"{"duplicates":"twice"}"#, "duplicates: it is refuse"),
+            (r#"{"comments":"cut"}"#, "comments: expected blank, as-sent, cut:LENGTH"),
+            (r#"{"date":"ahead:-1"}"#, "date: expected clock"),
+            (r#"{"duplicates":"twice"}"#, "duplicates: expected refuse"),
             (r#"{"comment":"null"}"#, "unknown field"),
         ] {
             let why = applied(order).unwrap_err();

@@ -1,7 +1,7 @@
 //! The setup of an emulator.
 
+mod responses;
 mod sign_in;
-mod writing;
 
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
@@ -69,7 +69,7 @@ impl EmulatorBuilder {
         }
     }
 
-    /// The clock by which actions move, tokens expire and answers are dated. Default: [`SystemClock`].
+    /// The clock by which actions move, tokens expire and responses are dated. Default: [`SystemClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -128,7 +128,7 @@ impl EmulatorBuilder {
     }
 
     /// Sets the number of machines. Default, and the fewest but for none: 3. With none, the list of machines is a 404, as
-    /// <https://learn.microsoft.com/defender-endpoint/api/get-machines> says of no recent machines.
+    /// <https://learn.microsoft.com/defender-endpoint/api/get-machines> documents for no recent machines.
     pub fn machines(mut self, machines: u32) -> Self {
         self.settings.machines = machines;
         self
@@ -147,13 +147,13 @@ impl EmulatorBuilder {
     }
 
     /// Lets a [`Fault`](crate::Fault) happen to so many in 1 of all requests, of tokens too, by this seed. Some of them
-    /// never get an answer, so that a client must have limits of time.
+    /// never get a response, so that a client must have timeouts.
     pub fn chaotic(mut self, seed: u64, rate: f64) -> Self {
         self.settings.chaos = Some((seed, rate));
         self
     }
 
-    /// Makes the ids of the tenant, the application, the actions and the answers, and the secret, from this seed, so that a run can
+    /// Makes the ids of the tenant, the application, the actions and the responses, and the secret, from this seed, so that a run can
     /// be repeated to the letter, and two tenants differ. Keys are new at each start all the same. Default: the tenant and the application of every emulator, and
     /// ids of actions that no other start has.
     pub fn ids(mut self, seed: u64) -> Self {
@@ -163,7 +163,7 @@ impl EmulatorBuilder {
 
     /// Sets the lifetime of download links. Default: 30 minutes, as
     /// <https://learn.microsoft.com/defender-endpoint/api/get-live-response-result> has it; of a package's link its page
-    /// says only that it is short-lived.
+    /// only calls it short-lived.
     pub fn link_lifetime(mut self, link_lifetime: Duration) -> Self {
         self.settings.link_lifetime = link_lifetime;
         self
@@ -217,19 +217,19 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Lets the emulator be told faults and asked for its ledger over HTTP too, below `/emulator`, as the program does: for
+    /// Serves `/emulator` over HTTP, as the program does, for faults, the ledger and the rest: for
     /// what drives it from another process. Default: not.
-    pub fn told_over_http(mut self) -> Self {
-        self.settings.is_told = true;
+    pub fn control_over_http(mut self) -> Self {
+        self.settings.has_control = true;
         self
     }
 
     /// As [`clock`](Self::clock), with one that stands at the time of now until it is turned over HTTP: see
-    /// [`told_over_http`](Self::told_over_http).
-    pub fn clock_turned_over_http(mut self) -> Self {
+    /// [`control_over_http`](Self::control_over_http).
+    pub fn clock_over_http(mut self) -> Self {
         let hands = HandClock::at(SystemClock::new().now());
         self.settings.hands = Some(hands.clone());
-        self.clock(Arc::new(hands)).told_over_http()
+        self.clock(Arc::new(hands)).control_over_http()
     }
 
     /// As [`clock`](Self::clock), with a [`FastClock`] that begins at the time of now and goes `speed` times as fast as the
@@ -243,7 +243,7 @@ impl EmulatorBuilder {
     /// # Errors
     ///
     /// The port is taken, a role that is left out does not exist, the state speaks of the future, or the system gives no
-    /// random bytes; the message says which.
+    /// random bytes; the message names the cause.
     pub async fn start(self) -> Result<Emulator, Error> {
         self.check()?;
         let ids = Ids::new(self.settings.ids);

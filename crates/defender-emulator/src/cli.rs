@@ -1,9 +1,9 @@
 //! The command line of the program.
 
 mod help;
+mod responses;
 mod sign_in;
 mod values;
-mod written;
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,9 @@ use defender_emulator::{
 use lexopt::{Arg, Parser, ValueExt};
 
 pub(crate) use self::help::HELP;
+use self::responses::{RESPONSES, respond_with};
 use self::sign_in::{SIGN_IN, signed_in};
-use self::values::{choice, seconds, word};
-use self::written::{WRITTEN, written};
+use self::values::{choice, one_of, seconds};
 
 /// A parsed command line.
 pub(crate) enum Command {
@@ -38,7 +38,7 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    /// The emulator's settings, with what the files say; or why a file cannot be used.
+    /// The emulator's settings, with the content of the files; an error where a file cannot be used.
     pub(crate) fn builder(&self) -> Result<EmulatorBuilder, String> {
         let mut builder = self.builder.clone();
         if let Some(file) = &self.state {
@@ -55,7 +55,7 @@ impl Serve {
 }
 
 pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
-    let (mut builder, mut ca_file, mut offline) = (Emulator::builder().told_over_http(), None, Vec::new());
+    let (mut builder, mut ca_file, mut offline) = (Emulator::builder().control_over_http(), None, Vec::new());
     let (mut state, mut log, mut stop_with_stdin, mut certificate) = (None, None, false, (None, None));
     let mut style = JsonStyle::default();
     while let Some(argument) = arguments.next()? {
@@ -102,8 +102,8 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 builder
             }
             Arg::Long("clock-speed") => builder.clock_speed(arguments.value()?.parse_with(speed)?),
-            Arg::Long("manual-clock") => builder.clock_turned_over_http(),
-            Arg::Long("retry-after") => builder.retry_after(word(
+            Arg::Long("manual-clock") => builder.clock_over_http(),
+            Arg::Long("retry-after") => builder.retry_after(one_of(
                 &mut arguments,
                 &[
                     ("seconds", RetryAfterForm::Seconds),
@@ -112,11 +112,11 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 ],
             )?),
             Arg::Long("link-lifetime") => builder.link_lifetime(seconds(&mut arguments)?),
-            Arg::Long("investigations") => builder.investigations(word(
+            Arg::Long("investigations") => builder.investigations(one_of(
                 &mut arguments,
                 &[("retired", Investigations::Retired), ("available", Investigations::Available)],
             )?),
-            Arg::Long("in-operator") => builder.in_operator(word(
+            Arg::Long("in-operator") => builder.in_operator(one_of(
                 &mut arguments,
                 &[("refused", InOperator::Refused), ("understood", InOperator::Understood)],
             )?),
@@ -133,11 +133,11 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("read-lag") => builder.read_lag(seconds(&mut arguments)?),
             Arg::Long("page-size") => builder.page_size(arguments.value()?.parse()?),
             Arg::Long("quotas") => {
-                builder.quotas(word(&mut arguments, &[("enforced", Quotas::Enforced), ("off", Quotas::Off)])?)
+                builder.quotas(one_of(&mut arguments, &[("enforced", Quotas::Enforced), ("off", Quotas::Off)])?)
             }
-            Arg::Long(name) if WRITTEN.contains(&name) => {
+            Arg::Long(name) if RESPONSES.contains(&name) => {
                 let name = name.to_owned();
-                written((builder, &mut style), &name, &mut arguments)?
+                respond_with((builder, &mut style), &name, &mut arguments)?
             }
             Arg::Long("chaos") => {
                 let (seed, rate) = arguments.value()?.parse_with(chaos)?;
@@ -153,19 +153,19 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
         _ => return Err("options '--cert' and '--key' go together".into()),
     };
     let ca_file = ca_file.or_else(|| certificate.as_ref().map(|(chain, _)| chain.clone()));
-    let ca_file = ca_file.ok_or("missing option '--ca-file': without the certificate nobody can connect")?;
+    let ca_file = ca_file.ok_or("missing option '--ca-file': clients need the certificate to connect")?;
     Ok(Command::Serve(Box::new(Serve { builder, ca_file, certificate, offline, state, log, stop_with_stdin })))
 }
 
 fn offer(arguments: &mut Parser) -> Result<AlpnProtocols, lexopt::Error> {
-    word(arguments, &[("both", AlpnProtocols::Both), ("1.1", AlpnProtocols::Http1), ("2", AlpnProtocols::Http2)])
+    one_of(arguments, &[("both", AlpnProtocols::Both), ("1.1", AlpnProtocols::Http1), ("2", AlpnProtocols::Http2)])
 }
 
 fn speed(text: &str) -> Result<u32, &'static str> {
-    text.parse().ok().filter(|times| (1..=100_000).contains(times)).ok_or("it is a whole number from 1 to 100000")
+    text.parse().ok().filter(|times| (1..=100_000).contains(times)).ok_or("expected a whole number from 1 to 100000")
 }
 
-/// The emulator is no service for others: it has one known secret, and believes whoever asks `/emulator`.
+/// The emulator is not a service for others: its secret is public, and `/emulator` takes orders from anyone.
 fn loopback(text: &str) -> Result<(), String> {
     match text {
         "127.0.0.1" | "localhost" => Ok(()),
@@ -188,5 +188,6 @@ fn log(builder: EmulatorBuilder, file: &Path) -> Result<EmulatorBuilder, String>
 
 fn chaos(text: &str) -> Result<(u64, f64), &'static str> {
     let both = text.split_once(',').and_then(|(seed, rate)| Some((seed.parse().ok()?, rate.parse().ok()?)));
-    both.filter(|(_, rate)| (0.0..=1.0).contains(rate)).ok_or("it is a seed and a rate between 0 and 1, such as 7,0.1")
+    both.filter(|(_, rate)| (0.0..=1.0).contains(rate))
+        .ok_or("expected a seed and a rate between 0 and 1, such as 7,0.1")
 }

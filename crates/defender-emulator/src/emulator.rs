@@ -95,7 +95,7 @@ impl Emulator {
         self.service.audience()
     }
 
-    /// The one tenant: `7e4a47d0-0000-4000-8000-000000000001`, where no seed of ids and no kept folder says otherwise.
+    /// The one tenant: `7e4a47d0-0000-4000-8000-000000000001`, unless a seed of ids or a kept folder has another.
     #[must_use]
     pub fn tenant_id(&self) -> &str {
         &self.service.identity.tenant_id

@@ -36,13 +36,13 @@ impl Error {
     }
 
     pub(crate) fn role(name: &str, known: &[&str]) -> Self {
-        let message = format!("there is no role `{name}` to leave out; the roles are {}", known.join(", "));
+        let message = format!("unknown role `{name}`; expected one of {}", known.join(", "));
         Self { message, source: None }
     }
 }
 
 impl Error {
-    /// `what` is the state or its file; `why` says where in it, and what is wrong there.
+    /// `what` is the state or its file; `why` has the place in it, and the defect.
     pub(crate) fn state(what: &str, why: &str) -> Self {
         Self { message: format!("{what} cannot be used: {why}"), source: None }
     }

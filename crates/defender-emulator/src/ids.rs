@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::{Builder, Uuid};
 
-use crate::rng::Dice;
+use crate::rng::Rng;
 
 /// Makes GUIDs of the random kind. They are ids and no secrets.
 #[derive(Debug)]
@@ -31,9 +31,9 @@ impl Ids {
 
     pub(crate) fn next(&self) -> Uuid {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        // A generator steps on by the same amount at each throw, so that no two numbers throw the same.
-        let high = Dice::new(self.seed.wrapping_add(number)).throw();
-        let low = Dice::new(self.seed.rotate_left(17) ^ number).throw();
+        // A generator steps on by the same amount at each draw, so that no two numbers draw the same.
+        let high = Rng::new(self.seed.wrapping_add(number)).next_u64();
+        let low = Rng::new(self.seed.rotate_left(17) ^ number).next_u64();
         Builder::from_random_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes()).into_uuid()
     }
 }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_makes_the_same_each_time_and_another_does_not() {
+    fn seed_makes_the_same_ids_each_time() {
         let made = |seed| {
             let ids = Ids::new(Some(seed));
             [ids.next(), ids.next(), ids.next()]

@@ -1,4 +1,4 @@
-//! A record as JSON, field by field, with what says nothing written or left out.
+//! A record as JSON, field by field, with empty fields written or omitted.
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
@@ -31,7 +31,7 @@ impl<M: SerializeMap> Fields<M> {
         }
     }
 
-    /// A field that says nothing where `is_nothing`.
+    /// A field that is empty if `is_nothing`.
     pub(crate) fn unless<T: Serialize + ?Sized>(
         &mut self,
         name: &str,

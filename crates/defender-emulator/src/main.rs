@@ -1,4 +1,4 @@
-//! The emulator as a program: it prints where it listens, and serves until it is told to stop.
+//! The emulator as a program: it prints its addresses, and serves until a signal stops it.
 
 mod cli;
 
@@ -31,12 +31,12 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(how: Serve) -> Result<(), String> {
-    // Before the line is printed: whoever has read it may send a signal at once.
+    // Before the line is printed: its reader may send a signal at once.
     let told_to_stop = signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let emulator = how.builder()?.start().await.map_err(|error| with_source(&error))?;
     let Serve { ca_file, certificate, offline, stop_with_stdin, .. } = how;
     if let Some(unknown) = offline.iter().find(|machine| !emulator.machine_offline(machine)) {
-        return Err(format!("there is no machine {unknown} to be offline"));
+        return Err(format!("unknown machine {unknown} in --offline"));
     }
     // A certificate that was given is not written over itself.
     let is_there = certificate.is_some_and(|(chain, _)| chain == ca_file);

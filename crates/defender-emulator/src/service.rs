@@ -32,7 +32,7 @@ use crate::{
         machines::{MachineState, Machines},
         outcomes::Outcomes,
         quota::Meter,
-        recent_requests::RequestLog,
+        request_log::RecentRequests,
     },
 };
 
@@ -53,7 +53,7 @@ pub(crate) struct Service {
     pub(crate) faults: Faults,
     pub(crate) meter: Meter,
     pub(crate) ledger: Ledger,
-    pub(crate) requests: RequestLog,
+    pub(crate) requests: RecentRequests,
     pub(crate) grants: Grants,
     ids: Ids,
     pub(crate) date: HttpDate,
@@ -132,7 +132,7 @@ impl Service {
             faults,
             meter: Meter::default(),
             ledger: Ledger::default(),
-            requests: RequestLog::default(),
+            requests: RecentRequests::default(),
             grants: Grants::default(),
             ids,
             date: HttpDate::default(),
@@ -163,7 +163,7 @@ impl Service {
         self.dated.store(0, Ordering::Relaxed);
     }
 
-    /// Adds what a state tells to what there is; an error where the two do not fit, and then nothing is added.
+    /// Adds a state to the current one; on an error nothing is added.
     pub(crate) fn add(&self, state: &State) -> Result<(), String> {
         let mut world = self.world();
         let started = Started { now: self.clock.now(), elapsed: self.clock.elapsed(), pace: self.settings.pace };

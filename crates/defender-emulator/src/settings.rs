@@ -54,7 +54,7 @@ pub(crate) struct Settings {
     pub(crate) state: State,
     pub(crate) log: Option<Log>,
     /// Serves `/emulator` over HTTP.
-    pub(crate) is_told: bool,
+    pub(crate) has_control: bool,
     /// A clock that can be turned over HTTP.
     pub(crate) hands: Option<HandClock>,
     pub(crate) created: CreatedStatus,
@@ -87,7 +87,7 @@ impl Default for Settings {
             transcripts: Transcripts::default(),
             state: State::default(),
             log: None,
-            is_told: false,
+            has_control: false,
             hands: None,
             created: CreatedStatus::Documented,
         }
@@ -110,36 +110,36 @@ pub enum CreatedStatus {
 
 /// The storage of a script's transcript.
 ///
-/// The documentation does not say; others have met both (microsoft-365-docs#5902 and integrations).
+/// The documentation is silent; others have met both (microsoft-365-docs#5902 and integrations).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transcripts {
     /// As it is. The default.
     #[default]
     Plain,
-    /// In gzip, with nothing that says so but its first bytes.
+    /// In gzip, with no sign of it but its first bytes.
     Gzip,
 }
 
 /// Compression of the API's responses with `Content-Encoding: deflate`, whatever the request accepts.
 ///
-/// The service has been seen to send it. The word has two readings in the wild, so a client must take both.
+/// The service has been seen to send it. The name has two meanings in the wild, so a client must take both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Deflate {
     /// Not compressed. The default.
     #[default]
     Off,
-    /// In the zlib format of RFC 1950, which is what RFC 9110, 8.4.1.2 means by the word.
+    /// In the zlib format of RFC 1950, which is the meaning of RFC 9110, 8.4.1.2.
     Zlib,
-    /// As a bare stream of RFC 1951, which some servers send under the same word.
+    /// As a bare stream of RFC 1951, which some servers send under the same name.
     Raw,
 }
 
 /// The response to `POST /api/machines/{id}/startInvestigation`.
 ///
 /// As of 1 September 2026 no investigation can be started, by the note on its page
-/// (<https://learn.microsoft.com/defender-endpoint/api/initiate-autoir-investigation>). How the service answers since then is
+/// (<https://learn.microsoft.com/defender-endpoint/api/initiate-autoir-investigation>). The response since then is
 /// not written there; here it is the 404 of a path that is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -147,7 +147,7 @@ pub enum Investigations {
     /// It cannot. The default.
     #[default]
     Retired,
-    /// It can, as before: a 201 with an investigation, which is no machine action.
+    /// It can, as before: a 201 with an investigation, which is not a machine action.
     Available,
 }
 

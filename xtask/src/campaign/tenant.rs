@@ -174,7 +174,7 @@ impl Tenant {
             .chaotic(dice.throw(), self.chaos)
             .machines(MACHINES)
             .log(log)
-            .told_over_http()
+            .control_over_http()
             .requestor(self.records.requestor)
             .particulars(self.records.particulars)
             .comments(self.records.comments)

@@ -42,7 +42,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let clock = ManualClock::new();
-        let builder = Emulator::builder().clock(Arc::new(clock.clone())).history(9).page_size(4).told_over_http();
+        let builder = Emulator::builder().clock(Arc::new(clock.clone())).history(9).page_size(4).control_over_http();
         let builder = builder.in_operator(InOperator::Understood).investigations(Investigations::Available);
         let emulator = builder.in_process().expect("the system has random bytes");
         let mut world = Self { emulator, clock, token: String::new(), action: String::new(), changes: 0 };

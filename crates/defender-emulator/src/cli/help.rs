@@ -2,7 +2,7 @@
 
 pub(crate) const HELP: &str = "\
 Microsoft Defender for Endpoint on loopback, for tests: its API, the Entra ID that signs in to it, and what its links lead to.
-It is no product of Microsoft, and touches no real machine.
+It is not a product of Microsoft, and touches no real machine.
 
 Usage: defender-emulator --ca-file PATH [options]
 
@@ -18,7 +18,7 @@ Options:
       --state FILE            Begin with the machines, actions and library files of this JSON file
       --log FILE              Write a line of JSON for every request, without tokens and bodies; - is stderr
       --http VERSION          What the TLS handshake offers: both (the default), 1.1 or 2
-      --stop-with-stdin       Stop when standard input ends, too, so as not to outlive whoever started it
+      --stop-with-stdin       Stop when standard input ends, too, so as not to outlive its starter
       --clock-speed TIMES     Go so many times as fast as the machine's clock
       --manual-clock          Stand still at the time of the start; POST /emulator/clock turns the clock
   -h, --help                  Print this help
@@ -30,33 +30,33 @@ How the service behaves:
       --offline MACHINE       This machine is not there, so that its actions wait; may be given for several
       --machines COUNT        How many machines there are; 3 by default, and 0 makes their list a 404
       --history ACTIONS       How many actions there are at the start that have ended; 0 by default
-      --duplicates WHAT       A repeat while the first is active: refuse (the default), join, accept, ended (answered with one
+      --duplicates WHAT       A repeat while the first is active: refuse (the default), join, accept, ended (the response is one
                               that has ended, too), or seeded:NUMBER for any of them
       --read-lag SECONDS      For how long a new action is not found yet; 0 by default
       --page-size ROWS        How many rows a page has; 10000 by default
       --quotas WHAT           enforced (the default) or off
-      --retry-after FORM      How a 429 says when to come again: seconds (the default), date or absent
+      --retry-after FORM      The Retry-After of a 429: seconds (the default), date or absent
       --without-role ROLE     Leave a role out of the tokens; may be given for several
       --token-lifetime SECONDS  How long a token is good for; 3599 by default
       --audience URI          What tokens are for, beside the service's own names
       --redirect-uri URI      A redirect URI beside http://localhost; may be given for several
-      --assertion-leeway SECONDS  How far the clock of whoever signs an assertion may be off; 300 by default
+      --assertion-leeway SECONDS  How far a signer's clock may be off; 300 by default
       --assertion-use WHAT    How often an assertion is taken: many (the default) or once
       --link-lifetime SECONDS   How long a download's link is good for; 1800 by default
       --investigations WHAT   startInvestigation: retired (the default) or available
       --in-operator WHAT      in, in a filter: refused (the default) or understood
       --chaos SEED,RATE       Let something go wrong with so many in 1 of all requests, such as 7,0.1
 
-How its answers are written (each of the first six also takes seeded:NUMBER, to draw from its list):
+How its responses are written (each of the first six also takes seeded:NUMBER, to draw from its list):
       --requestor WHAT        display-name (the default), app-id, mail or guest
       --particulars WHEN      scope and file of a record: after-pending (the default), at-once, after:SECONDS or never
       --comments WHAT         blank (the default; one behind it), as-sent, cut:LENGTH, crlf, entities or null
-      --external-ids WHAT     echoed (the default), absent, uuid or word (the last two are somebody else's)
+      --external-ids WHAT     echoed (the default), absent, uuid or word (the last two come from another product)
       --rows WHAT             readable (the default), null-machine, null-type, null-creation, unknown-type or unreadable
       --date-header WHAT      clock (the default), absent, 1970, ahead:SECONDS or behind:SECONDS
       --application-name NAME The display name of the application; Contoso Response Automation by default
       --created-status WHAT   An action is created with: documented (the default; 200 for offboarding, else 201), 201 or 200
-      --deflate FORM          Compress answers unasked: off (the default), zlib or raw
+      --deflate FORM          Compress responses unasked: off (the default), zlib or raw
       --fractions WHAT        Digits of a second in dates: 7 (the default), or seeded:NUMBER for none to seven
       --first-update WHAT     The update time right after a POST: written (the default) or null
       --nulls WHAT            Fields without a value: written (the default) or omitted
@@ -88,5 +88,5 @@ From another program, at base_url, without a token:
       GET    /emulator/userToken        A user's token for the application itself, to be exchanged on the user's behalf
       DELETE /emulator/signIns          Refresh tokens are of no use from now on
 
-Exit codes: 0 it was told to stop, 1 it could not start, 2 the command line was not understood.
+Exit codes: 0 a signal stopped it, 1 it could not start, 2 the command line was not understood.
 ";

@@ -3,7 +3,7 @@
 use defender_emulator::{AssertionUse, EmulatorBuilder};
 use lexopt::{Parser, ValueExt};
 
-use super::values::{seconds, word};
+use super::values::{one_of, seconds};
 
 /// Their names.
 pub(super) const SIGN_IN: [&str; 7] = [
@@ -26,7 +26,7 @@ pub(super) fn signed_in(
         "application-name" => builder.application_name(arguments.value()?.string()?),
         "assertion-leeway" => builder.assertion_leeway(seconds(arguments)?),
         "assertion-use" => {
-            builder.assertion_use(word(arguments, &[("many", AssertionUse::Many), ("once", AssertionUse::Once)])?)
+            builder.assertion_use(one_of(arguments, &[("many", AssertionUse::Many), ("once", AssertionUse::Once)])?)
         }
         "audience" => builder.audience(arguments.value()?.string()?),
         "redirect-uri" => builder.redirect_uri(arguments.value()?.string()?),

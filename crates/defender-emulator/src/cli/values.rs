@@ -6,7 +6,7 @@ use lexopt::{Parser, ValueExt};
 
 /// A number of seconds, which may have a fraction.
 pub(super) fn seconds(arguments: &mut Parser) -> Result<Duration, lexopt::Error> {
-    let wrong = "it is a number of seconds, such as 0.5";
+    let wrong = "expected a number of seconds, such as 0.5";
     arguments.value()?.parse_with(|text| {
         let seconds: f64 = text.parse().map_err(|_| wrong)?;
         Duration::try_from_secs_f64(seconds).map_err(|_| wrong)
@@ -18,13 +18,13 @@ pub(super) fn choice<T: FromStr<Err = &'static str>>(arguments: &mut Parser) -> 
     arguments.value()?.parse_with(T::from_str)
 }
 
-/// One of a few words.
-pub(super) fn word<T: Copy>(arguments: &mut Parser, words: &[(&str, T)]) -> Result<T, lexopt::Error> {
+/// The value of an option with a few choices.
+pub(super) fn one_of<T: Copy>(arguments: &mut Parser, words: &[(&str, T)]) -> Result<T, lexopt::Error> {
     arguments.value()?.parse_with(|text| {
-        let known = || words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
+        let known = || words.iter().map(|(one_of, _)| *one_of).collect::<Vec<_>>().join(" or ");
         words
             .iter()
-            .find(|(word, _)| *word == text)
+            .find(|(one_of, _)| *one_of == text)
             .map(|(_, value)| *value)
             .ok_or_else(|| format!("it is {}", known()))
     })

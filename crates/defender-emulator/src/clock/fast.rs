@@ -22,7 +22,7 @@ impl FastClock {
     #[must_use]
     pub fn new(speed: u32) -> Self {
         let machine = SystemClock::new();
-        // The two times cannot be read at once, and what lies between them counts `speed` times: the quickest of a few tries is taken.
+        // The two times cannot be read at once, and what lies between them counts `speed` times: the quickest of a few attempts is taken.
         let read = |_| {
             let before = machine.elapsed();
             let now = machine.now();
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wall_has_gone_so_many_times_as_far_from_its_origin() {
+    fn wall_runs_at_its_speed_from_its_origin() {
         let at = |second| Timestamp::from_second(second).unwrap();
         assert_eq!(wall(at(100), at(107), 10), at(170));
         assert_eq!(wall(at(100), at(99), 10), at(100), "an origin that is yet to come is now");
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn its_own_time_goes_as_fast_as_its_wall_and_never_stands_still() {
+    fn elapsed_time_runs_as_fast_as_the_wall() {
         let (clock, machine) = (FastClock::new(60), SystemClock::new());
         let wall = clock.now();
         while machine.elapsed() < Duration::from_millis(1) {

@@ -1,4 +1,4 @@
-//! A clock that stands until it is told to move, for who tests in another language.
+//! A clock that stands until it is advanced, for tests in other languages.
 
 use std::{
     future::poll_fn,
@@ -10,7 +10,7 @@ use std::{
 use defender_transport::{Clock, clock::Sleep};
 use jiff::Timestamp;
 
-/// A clock that stands until it is told to move. Clones are hands of the same.
+/// A clock that stands until it is advanced. Clones share one time.
 #[derive(Clone, Debug)]
 pub(crate) struct HandClock(Arc<Mutex<Hands>>);
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_moves_as_far_as_it_is_told_and_wakes_who_has_slept_as_long() {
+    fn advance_wakes_sleepers_that_are_due() {
         let clock = HandClock::at(Timestamp::UNIX_EPOCH);
         let mut sleep = clock.sleep(Duration::from_secs(2));
         let mut poll = || sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));

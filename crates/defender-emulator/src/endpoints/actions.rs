@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use http::StatusCode;
 
 use crate::{
-    http::{page::Page, problem::Problem, response::Answer},
+    http::{page::Page, problem::Problem, response::ApiResponse},
     odata::{Compare, Expr, Kind, Operand, Property, Query, Row, Val},
     service::Service,
     store::action::{ActionRow, MachineAction, Moment, View},
@@ -47,7 +47,7 @@ impl Row for At<'_> {
             ID => Val::Text(Cow::Owned(self.0.id.to_string())),
             STATUS => text(self.0.status(self.1)),
             MACHINE_ID => text(&self.0.machine_id),
-            TYPE => text(self.0.word.as_str()),
+            TYPE => text(self.0.type_name.as_str()),
             REQUESTOR => text(&self.0.requestor),
             CREATED => Val::Date(self.0.created),
             UPDATED => Val::Date(self.0.updated(self.1)),
@@ -57,23 +57,23 @@ impl Row for At<'_> {
 }
 
 /// Answers a GET of one action.
-pub(crate) fn one(service: &Service, id: &str) -> Result<Answer, Problem> {
+pub(crate) fn one(service: &Service, id: &str) -> Result<ApiResponse, Problem> {
     let world = service.world();
     let elapsed = service.clock.elapsed();
     let action = world.actions.get(id).filter(|action| action.is_visible(elapsed, service.settings.read_lag));
     let action = action.ok_or_else(|| Problem::no_such("MachineAction", id))?;
     let body = action.entity(&service.base_url, service.moment(elapsed, View::Later));
-    Ok(Answer::entity(StatusCode::OK, &body))
+    Ok(ApiResponse::entity(StatusCode::OK, &body))
 }
 
 /// Answers a GET of the list, newest first, or of how many there are.
-pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Answer, Problem> {
+pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<ApiResponse, Problem> {
     let query = Query::read(query, SCHEMA, service.settings.in_operator)?;
     Ok(listed(service, argument, query, "machineactions"))
 }
 
 /// Answers a GET of the actions of one machine, which takes what the list of all takes.
-pub(crate) fn of_machine(service: &Service, id: &str, query: &str) -> Result<Answer, Problem> {
+pub(crate) fn of_machine(service: &Service, id: &str, query: &str) -> Result<ApiResponse, Problem> {
     let mut query = Query::read(query, SCHEMA, service.settings.in_operator)?;
     let known = service.world().machines.find(id).map(|(_, machine)| Arc::clone(&machine.id));
     let known = known.ok_or_else(|| Problem::no_such("Machine", id))?;
@@ -86,7 +86,7 @@ pub(crate) fn of_machine(service: &Service, id: &str, query: &str) -> Result<Ans
     Ok(listed(service, "", query, &format!("machines/{known}/machineActions")))
 }
 
-fn listed(service: &Service, argument: &str, mut query: Query, collection: &str) -> Answer {
+fn listed(service: &Service, argument: &str, mut query: Query, collection: &str) -> ApiResponse {
     query.count |= argument == "$count";
     let settings = &service.settings;
     let world = service.world();
@@ -105,9 +105,9 @@ fn listed(service: &Service, argument: &str, mut query: Query, collection: &str)
     let rows = actions.map(|action| At(action, elapsed));
     if argument == "$count" {
         let counted = || rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row))).count();
-        return Answer::number(query.known_count.unwrap_or_else(counted));
+        return ApiResponse::number(query.known_count.unwrap_or_else(counted));
     }
     let page = Page::of(&query, rows, settings.page_size, sort);
     let moment = service.moment(elapsed, View::Later);
-    page.answer(&query, &service.base_url, (collection, "MachineActions"), At::written(moment))
+    page.respond(&query, &service.base_url, (collection, "MachineActions"), At::written(moment))
 }

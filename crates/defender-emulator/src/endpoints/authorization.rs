@@ -13,7 +13,7 @@ use crate::{
 /// Returns the claims of the caller's token, if it has one of the roles, or, if it is a user's, one of the scopes.
 ///
 /// No token, or one that is not of this tenant or over, is a 401. A token for another audience is a 403 that does not
-/// say so, as it is with the service; a token without the role is a 403 that names both sides, seen in the wild:
+/// name the audience, as with the service; a token without the role is a 403 that names both sides, seen in the wild:
 /// Azure-Sentinel#14672.
 pub(crate) fn authorize(service: &Service, headers: &HeaderMap, operation: Operation) -> Result<Arc<Claims>, Problem> {
     let realm =
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_s_scope_opens_it_too_and_is_a_whole_word() {
+    fn user_scope_must_match_whole() {
         let with = |scopes: &'static str| {
             call(|claims| {
                 claims.roles.clear();

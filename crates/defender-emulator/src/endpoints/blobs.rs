@@ -22,7 +22,7 @@ use crate::{
 ///
 /// A token is refused, whatever it is: a link's host has no business with it. The shape of the errors is that of the
 /// store's own: <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>.
-pub(crate) fn answer(service: &Service, call: &Call, request: &Request<Body>) -> Response {
+pub(crate) fn respond(service: &Service, call: &Call, request: &Request<Body>) -> Response {
     const FAILED: &str = "Server failed to authenticate the request. ";
     let headers = request.headers();
     if headers.contains_key(AUTHORIZATION) {
@@ -55,7 +55,7 @@ fn refused(status: StatusCode, code: &'static str, text: &str) -> Response {
     (status, headers, body).into_response()
 }
 
-/// The whole, or what `Range` asks for of it. A range that is not understood is left aside, as RFC 9110, 14.2 says.
+/// Returns the whole, or the part that `Range` asks for. An unknown range is ignored, by RFC 9110, 14.2.
 fn part(headers: &HeaderMap, content: Vec<u8>) -> Response {
     let kind = [(CONTENT_TYPE, "application/octet-stream"), (ACCEPT_RANGES, "bytes")];
     let length = content.len();

@@ -2,9 +2,9 @@
 //!
 //! They are not the service's: no fault and no quota touches them, and they are in neither the ledger nor the log.
 
-mod answers;
 mod orders;
 mod refusal;
+mod status;
 mod trust;
 
 use std::time::Duration;
@@ -17,7 +17,7 @@ use http::{Method, Request, StatusCode, header::CONTENT_TYPE};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use self::refusal::{Refused, Told, bad};
+use self::refusal::{Refused, Reply, bad};
 use crate::{
     State,
     behaviors::BehaviorOrder,
@@ -32,16 +32,16 @@ const LARGEST_BODY: usize = 16 << 20;
 
 /// Returns `true` if the path is one of these, and the emulator serves them.
 pub(crate) fn is_control(service: &Service, path: &str) -> bool {
-    service.settings.is_told && path.starts_with("/emulator/")
+    service.settings.has_control && path.starts_with("/emulator/")
 }
 
 /// Answers it.
-pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Response {
+pub(crate) async fn respond(service: &Service, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
     let segments: Vec<&str> = head.uri.path().split('/').skip(2).collect();
-    let told = match *answering(&head.method) {
-        // A page in a browser cannot send this type unasked, and so cannot tell the emulator anything.
+    let reply = match *answering(&head.method) {
+        // A page in a browser cannot send this type unasked, and so cannot give the emulator an order.
         Method::POST if !is_json(&head.headers) => {
             Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned()))
         }
@@ -50,27 +50,27 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Respons
         Method::DELETE => forgotten(service, &segments),
         _ => Err(nowhere()),
     };
-    let told = told.map_err(|refused| {
+    let reply = reply.map_err(|refused| {
         if refused.0 == StatusCode::NOT_FOUND && refused.1.is_empty() {
-            Refused(StatusCode::NOT_FOUND, format!("there is no {} {}", head.method, head.uri.path()))
+            Refused(StatusCode::NOT_FOUND, format!("unknown path: {} {}", head.method, head.uri.path()))
         } else {
             refused
         }
     });
-    let (status, body) = told.unwrap_or_else(|Refused(status, why)| (status, json!({ "error": why })));
+    let (status, body) = reply.unwrap_or_else(|Refused(status, why)| (status, json!({ "error": why })));
     (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-/// There is no such path; who answers knows which.
+/// An unknown path; the caller fills in its name.
 fn nowhere() -> Refused {
     Refused(StatusCode::NOT_FOUND, String::new())
 }
 
-fn asked(service: &Service, segments: &[&str], query: &str) -> Told {
+fn asked(service: &Service, segments: &[&str], query: &str) -> Reply {
     match segments {
-        ["health"] => Ok(answers::health(service)),
-        ["ledger"] => answers::ledger(service, query),
-        ["log"] => answers::log(service, query),
+        ["health"] => Ok(status::health(service)),
+        ["ledger"] => status::ledger(service, query),
+        ["log"] => status::log(service, query),
         ["faults"] => Ok((StatusCode::OK, json!({ "faults": service.faults.armed() }))),
         ["machines", id] => machine(service, id),
         ["clock"] => Ok(clock(service)),
@@ -79,7 +79,7 @@ fn asked(service: &Service, segments: &[&str], query: &str) -> Told {
     }
 }
 
-fn ordered(service: &Service, segments: &[&str], body: &[u8]) -> Told {
+fn ordered(service: &Service, segments: &[&str], body: &[u8]) -> Reply {
     match segments {
         ["reset"] => {
             service.reset();
@@ -98,7 +98,7 @@ fn ordered(service: &Service, segments: &[&str], body: &[u8]) -> Told {
     }
 }
 
-fn forgotten(service: &Service, segments: &[&str]) -> Told {
+fn forgotten(service: &Service, segments: &[&str]) -> Reply {
     match segments {
         ["faults"] => service.faults.stop(),
         ["behaviors"] => service.behave(service.settings.behaviors),
@@ -121,20 +121,20 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
 }
 
 /// More machines, actions and files.
-fn seed(service: &Service, body: &[u8]) -> Told {
+fn seed(service: &Service, body: &[u8]) -> Reply {
     let text = std::str::from_utf8(body).map_err(|_| bad("the state is JSON in UTF-8"))?;
     State::read(text).and_then(|state| service.add(&state)).map_err(bad)?;
     Ok((StatusCode::CREATED, json!({})))
 }
 
-fn behave(service: &Service, order: &BehaviorOrder) -> Told {
+fn behave(service: &Service, order: &BehaviorOrder) -> Reply {
     service.behave(order.applied(service.behaviors()).map_err(bad)?);
     Ok(done())
 }
 
-fn machine(service: &Service, id: &str) -> Told {
-    let state = answers::machine(service, id);
-    let state = state.ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("there is no machine {id}")))?;
+fn machine(service: &Service, id: &str) -> Reply {
+    let state = status::machine(service, id);
+    let state = state.ok_or_else(|| Refused(StatusCode::NOT_FOUND, format!("unknown machine {id}")))?;
     Ok((StatusCode::OK, state))
 }
 
@@ -144,7 +144,7 @@ struct Presence {
     online: bool,
 }
 
-fn presence(service: &Service, id: &str, order: &Presence) -> Told {
+fn presence(service: &Service, id: &str, order: &Presence) -> Reply {
     service.set_online(id, order.online);
     machine(service, id)
 }
@@ -160,7 +160,7 @@ struct Advance {
     advance_seconds: f64,
 }
 
-fn advance(service: &Service, order: &Advance) -> Told {
+fn advance(service: &Service, order: &Advance) -> Reply {
     let Some(hands) = &service.settings.hands else {
         let why = "the clock is the machine's own: start with --manual-clock to turn it";
         return Err(Refused(StatusCode::CONFLICT, why.to_owned()));

@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use crate::{
-    http::{body::Fields, problem::Problem, response::Answer, route::Call},
+    http::{body::Fields, problem::Problem, response::ApiResponse, route::Call},
     service::Service,
     settings::Investigations,
     store::ledger::Effect,
@@ -18,7 +18,7 @@ pub(crate) fn start(
     path: &str,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     if service.settings.investigations == Investigations::Retired {
         return Err(Problem::nowhere(path));
     }
@@ -39,5 +39,5 @@ pub(crate) fn start(
         "computerDnsName": machine.record.computer_dns_name,
         "triggeringAlertId": format!("da{number}_1"),
     });
-    Ok(Answer::entity(StatusCode::CREATED, &body).with(Effect::Changed))
+    Ok(ApiResponse::entity(StatusCode::CREATED, &body).with(Effect::Changed))
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     entra::jwt::Claims,
-    http::{multipart::parts, problem::Problem, response::Answer},
+    http::{multipart::parts, problem::Problem, response::ApiResponse},
     service::Service,
     store::{
         ledger::Effect,
@@ -17,16 +17,21 @@ use crate::{
 };
 
 /// Answers a GET of the list.
-pub(crate) fn list(service: &Service) -> Answer {
+pub(crate) fn list(service: &Service) -> ApiResponse {
     let world = service.world();
     let rows: Vec<_> = world.library.iter().map(|(name, file)| file.row(name)).collect();
     let context = format!("{}/api/$metadata#LibraryFiles", service.base_url);
-    Answer::entity(StatusCode::OK, &json!({ "@odata.context": context, "value": rows }))
+    ApiResponse::entity(StatusCode::OK, &json!({ "@odata.context": context, "value": rows }))
 }
 
 /// Answers a POST of a file. The page's table calls the part `File` and its sample `file`: both are taken. The codes are
 /// inferred.
-pub(crate) fn upload(service: &Service, caller: &Claims, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Problem> {
+pub(crate) fn upload(
+    service: &Service,
+    caller: &Claims,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<ApiResponse, Problem> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let parts =
         parts(kind, body).ok_or_else(|| Problem::bad("InvalidRequestBody", "The body is not multipart/form-data"))?;
@@ -59,13 +64,13 @@ pub(crate) fn upload(service: &Service, caller: &Claims, headers: &HeaderMap, bo
         );
     }
     world.library.insert(name, file);
-    Ok(Answer::entity(StatusCode::OK, &row).with(Effect::Changed))
+    Ok(ApiResponse::entity(StatusCode::OK, &row).with(Effect::Changed))
 }
 
 /// Answers a DELETE of one.
-pub(crate) fn delete(service: &Service, name: &str) -> Result<Answer, Problem> {
+pub(crate) fn delete(service: &Service, name: &str) -> Result<ApiResponse, Problem> {
     match service.world().library.remove(name) {
-        Some(_) => Ok(Answer::empty(StatusCode::NO_CONTENT).with(Effect::Changed)),
+        Some(_) => Ok(ApiResponse::empty(StatusCode::NO_CONTENT).with(Effect::Changed)),
         None => Err(Problem::no_such("File", name)),
     }
 }

@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::{
-    http::{problem::Problem, response::Answer},
+    http::{problem::Problem, response::ApiResponse},
     odata::pairs,
     service::Service,
     store::live_response::CommandKind,
@@ -23,13 +23,13 @@ pub(crate) enum Closed {
 
 /// Answers `getPackageUri`: a link in quotes of its own, as the page's sample has it; a 404 until the action has
 /// succeeded: <https://learn.microsoft.com/defender-endpoint/api/get-package-sas-uri>.
-pub(crate) fn package(service: &Service, id: &str) -> Result<Answer, Problem> {
+pub(crate) fn package(service: &Service, id: &str) -> Result<ApiResponse, Problem> {
     let world = service.world();
     let elapsed = service.clock.elapsed();
     let action = world.actions.get(id).filter(|action| action.is_visible(elapsed, service.settings.read_lag));
     let action = action.ok_or_else(|| Problem::no_such("MachineAction", id))?;
-    if action.word.as_str() != "CollectInvestigationPackage" {
-        // Which answer another action's id gives is unknown.
+    if action.type_name.as_str() != "CollectInvestigationPackage" {
+        // The response for another action's id is unknown.
         return Err(Problem::bad("BadRequest", "The action is not of type CollectInvestigationPackage"));
     }
     if action.status(elapsed) != "Succeeded" {
@@ -42,7 +42,7 @@ pub(crate) fn package(service: &Service, id: &str) -> Result<Answer, Problem> {
 ///
 /// Source: <https://learn.microsoft.com/defender-endpoint/api/get-live-response-result>. That a command without a result,
 /// or none yet, is a 404 is inferred.
-pub(crate) fn result(service: &Service, id: &str, argument: &str) -> Result<Answer, Problem> {
+pub(crate) fn result(service: &Service, id: &str, argument: &str) -> Result<ApiResponse, Problem> {
     let index = argument.trim().strip_prefix("index=").and_then(|index| index.trim().parse::<usize>().ok());
     let index = index.ok_or_else(|| Problem::bad("InvalidInput", "The argument is index={number}"))?;
     let world = service.world();
@@ -58,9 +58,9 @@ pub(crate) fn result(service: &Service, id: &str, argument: &str) -> Result<Answ
     Ok(text(service, &service.sign_link(&format!("{}-{index}.{suffix}", action.id))))
 }
 
-fn text(service: &Service, value: &str) -> Answer {
+fn text(service: &Service, value: &str) -> ApiResponse {
     let context = format!("{}/api/$metadata#Edm.String", service.base_url);
-    Answer::entity(StatusCode::OK, &json!({ "@odata.context": context, "value": value }))
+    ApiResponse::entity(StatusCode::OK, &json!({ "@odata.context": context, "value": value }))
 }
 
 impl Service {

@@ -5,9 +5,9 @@ use http::HeaderMap;
 use crate::{
     endpoints::machines,
     http::{
-        body::{Fields, word},
+        body::{Fields, choice_of},
         problem::Problem,
-        response::Answer,
+        response::ApiResponse,
     },
     service::Service,
     store::{ledger::Effect, machines::Machine},
@@ -41,13 +41,13 @@ impl Tag {
 }
 
 /// Answers a POST of `/tags`: <https://learn.microsoft.com/defender-endpoint/api/add-or-remove-machine-tags>.
-pub(crate) fn tag(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Problem> {
+pub(crate) fn tag(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<ApiResponse, Problem> {
     let tag = Tag::read(&mut Fields::read(headers, body, &["Value", "Action"])?)?;
     change(service, id, |machine| tag.apply(machine))
 }
 
 /// Answers a POST of one tag for many machines. That an unknown machine stops it, and before any change, is inferred.
-pub(crate) fn tag_many(service: &Service, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Problem> {
+pub(crate) fn tag_many(service: &Service, headers: &HeaderMap, body: &[u8]) -> Result<ApiResponse, Problem> {
     let mut fields = Fields::read(headers, body, &["Value", "Action", "MachineIds"])?;
     let tag = Tag::read(&mut fields)?;
     let ids = fields.texts("MachineIds")?.filter(|ids| !ids.is_empty());
@@ -72,17 +72,17 @@ pub(crate) fn tag_many(service: &Service, headers: &HeaderMap, body: &[u8]) -> R
 }
 
 /// Answers a POST of `/setDeviceValue`: <https://learn.microsoft.com/defender-endpoint/api/set-device-value>.
-pub(crate) fn value(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Problem> {
+pub(crate) fn value(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<ApiResponse, Problem> {
     let value = Fields::read(headers, body, &["DeviceValue"])?.required_word("DeviceValue", VALUES)?;
     change(service, id, |machine| machine.record.device_value = Some(value.into()))
 }
 
 /// Answers a PATCH, whose names begin in lower case:
 /// <https://learn.microsoft.com/defender-endpoint/api/update-machine-method>.
-pub(crate) fn update(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Problem> {
+pub(crate) fn update(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<ApiResponse, Problem> {
     let mut fields = Fields::read(headers, body, &["machineTags", "deviceValue"])?;
     let tags = fields.texts("machineTags")?;
-    let value = fields.text("deviceValue")?.map(|value| word("deviceValue", &value, VALUES)).transpose()?;
+    let value = fields.text("deviceValue")?.map(|value| choice_of("deviceValue", &value, VALUES)).transpose()?;
     change(service, id, |machine| {
         machine.record.machine_tags = tags.unwrap_or_else(|| std::mem::take(&mut machine.record.machine_tags));
         if let Some(value) = value {
@@ -91,7 +91,7 @@ pub(crate) fn update(service: &Service, id: &str, headers: &HeaderMap, body: &[u
     })
 }
 
-fn change(service: &Service, id: &str, change: impl FnOnce(&mut Machine)) -> Result<Answer, Problem> {
+fn change(service: &Service, id: &str, change: impl FnOnce(&mut Machine)) -> Result<ApiResponse, Problem> {
     let mut world = service.world();
     let place = world.machines.find(id).map(|(place, _)| place);
     let machine = place.and_then(|place| world.machines.get_mut(place));

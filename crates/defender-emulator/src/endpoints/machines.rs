@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    http::{page::Page, problem::Problem, response::Answer},
+    http::{page::Page, problem::Problem, response::ApiResponse},
     odata::{Kind, Property, Query, Row, Val, pairs},
     service::{Service, World},
     store::{
@@ -76,7 +76,7 @@ impl<'a> MachineRow<'a> {
 }
 
 /// Answers a GET of the list, or of how many there are.
-pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Answer, Problem> {
+pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<ApiResponse, Problem> {
     let query = Query::read(query, SCHEMA, service.settings.in_operator)?;
     let world = service.world();
     if world.machines.all().is_empty() {
@@ -86,32 +86,32 @@ pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Ans
     let rows = world.machines.all().iter().map(|machine| MachineRow::new(machine, &world.actions, elapsed));
     if argument == "$count" {
         let rows = rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row)));
-        return Ok(Answer::number(rows.count()));
+        return Ok(ApiResponse::number(rows.count()));
     }
     let page = Page::of(&query, rows, service.settings.page_size, !query.order.is_empty());
-    Ok(page.answer(&query, &service.base_url, ("machines", "Machines"), MachineRow::clone))
+    Ok(page.respond(&query, &service.base_url, ("machines", "Machines"), MachineRow::clone))
 }
 
 /// Answers a GET of one, by its id or its name.
-pub(crate) fn one(service: &Service, id: &str) -> Result<Answer, Problem> {
+pub(crate) fn one(service: &Service, id: &str) -> Result<ApiResponse, Problem> {
     let world = service.world();
     let machine = world.machines.find_by_id_or_name(id).ok_or_else(|| Problem::no_such("Machine", id))?;
     Ok(entity(service, &world, machine))
 }
 
 /// One machine, with the context that captures have.
-pub(crate) fn entity(service: &Service, world: &World, machine: &Machine) -> Answer {
+pub(crate) fn entity(service: &Service, world: &World, machine: &Machine) -> ApiResponse {
     let context = format!("{}/api/$metadata#Machines/$entity", service.base_url);
     let row = MachineRow::new(machine, &world.actions, service.clock.elapsed());
-    Answer::entity(StatusCode::OK, &MachineRow { context: Some(context), ..row })
+    ApiResponse::entity(StatusCode::OK, &MachineRow { context: Some(context), ..row })
 }
 
 /// These machines, as a list.
-pub(crate) fn some<'a>(service: &Service, world: &World, machines: impl Iterator<Item = &'a Machine>) -> Answer {
+pub(crate) fn some<'a>(service: &Service, world: &World, machines: impl Iterator<Item = &'a Machine>) -> ApiResponse {
     let elapsed = service.clock.elapsed();
     let rows: Vec<_> = machines.map(|machine| MachineRow::new(machine, &world.actions, elapsed)).collect();
     let context = format!("{}/api/$metadata#Machines", service.base_url);
-    Answer::sized(StatusCode::OK, &List { context, value: &rows }, rows.len())
+    ApiResponse::sized(StatusCode::OK, &List { context, value: &rows }, rows.len())
 }
 
 #[derive(Serialize)]
@@ -125,13 +125,13 @@ struct List<'a> {
 /// within the last 30 days.
 ///
 /// Source: <https://learn.microsoft.com/defender-endpoint/api/find-machines-by-ip>. The codes are inferred.
-pub(crate) fn by_ip(service: &Service, arguments: &str) -> Result<Answer, Problem> {
+pub(crate) fn by_ip(service: &Service, arguments: &str) -> Result<ApiResponse, Problem> {
     const AROUND: Duration = Duration::from_secs(15 * 60);
     const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
     let wrong = || Problem::bad("InvalidInput", "The arguments are ip='{address}',timestamp={time}");
     let (ip, time) = arguments.split_once(",timestamp=").ok_or_else(wrong)?;
     let ip = ip.strip_prefix("ip='").and_then(|ip| ip.strip_suffix('\'')).ok_or_else(wrong)?;
-    ip.parse::<IpAddr>().map_err(|_| Problem::bad("InvalidIpAddress", format!("{ip} is no IP address")))?;
+    ip.parse::<IpAddr>().map_err(|_| Problem::bad("InvalidIpAddress", format!("{ip} is not an IP address")))?;
     let time: Timestamp = time.parse().map_err(|_| wrong())?;
     let now = service.clock.now();
     if now.duration_since(time).unsigned_abs() > MONTH {
@@ -151,7 +151,7 @@ pub(crate) fn by_ip(service: &Service, arguments: &str) -> Result<Answer, Proble
 
 /// Answers `findbytag?tag=..&useStartsWithFilter=..`:
 /// <https://learn.microsoft.com/defender-endpoint/api/find-machines-by-tag>.
-pub(crate) fn by_tag(service: &Service, query: &str) -> Result<Answer, Problem> {
+pub(crate) fn by_tag(service: &Service, query: &str) -> Result<ApiResponse, Problem> {
     let (mut tag, mut starts_with) = (None, false);
     for (name, value) in pairs(query) {
         match name.to_ascii_lowercase().as_str() {

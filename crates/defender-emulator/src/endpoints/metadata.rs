@@ -1,13 +1,13 @@
 //! `$metadata`: the service's description of itself, as far as this emulator is the service.
 //!
-//! Names, types, what may be null and the words of enums follow the service's own document, as captured on 2026-05-09.
+//! Names, types, nullability and the values of enums follow the service's own document, as captured on 2026-05-09.
 
 use std::fmt::Write as _;
 
 use http::StatusCode;
 
 use crate::{
-    http::{body::REQUEST_SOURCES, response::Answer, route::NAMESPACE},
+    http::{body::REQUEST_SOURCES, response::ApiResponse, route::NAMESPACE},
     store::action_kind::{ActionKind, Asks},
 };
 
@@ -125,8 +125,8 @@ const MACHINE: &[Field] = &[
 ];
 
 /// Answers a GET of it.
-pub(crate) fn answer() -> Answer {
-    Answer::xml(StatusCode::OK, document())
+pub(crate) fn respond() -> ApiResponse {
+    ApiResponse::xml(StatusCode::OK, document())
 }
 
 fn document() -> String {
@@ -146,8 +146,8 @@ fn document() -> String {
     for (name, words) in ENUMS {
         // Writing into a text cannot fail.
         let _written = write!(xml, "<EnumType Name=\"{name}\">");
-        for (value, word) in words.iter().enumerate() {
-            let _written = write!(xml, "<Member Name=\"{word}\" Value=\"{value}\" />");
+        for (value, member) in words.iter().enumerate() {
+            let _written = write!(xml, "<Member Name=\"{member}\" Value=\"{value}\" />");
         }
         xml.push_str("</EnumType>");
     }
@@ -182,7 +182,7 @@ fn properties(xml: &mut String, fields: &[Field]) {
     }
 }
 
-/// An action that is bound to an entity of this type, and answers with a machine action.
+/// An action that is bound to an entity of this type, and returns a machine action.
 fn action(xml: &mut String, name: &str, of: &str, own: &str) {
     let capital = name.chars().next().map(|first| first.to_ascii_uppercase()).into_iter();
     let name: String = capital.chain(name.chars().skip(1)).collect();

@@ -1,4 +1,4 @@
-//! The service: what comes in, what is written down of it, and who answers it.
+//! The handlers of requests, with the log and the ledger around them.
 
 pub(crate) mod actions;
 pub(crate) mod authorization;
@@ -36,7 +36,7 @@ use crate::{
         deflate,
         operation::Operation,
         problem::Problem,
-        response::Answer,
+        response::ApiResponse,
         route::{Call, Route, is_api, route},
     },
     service::Service,
@@ -51,19 +51,19 @@ use crate::{
 
 /// More than any action's body needs. What the service's own limit is, nobody has written down.
 const LARGEST_BODY: usize = 1 << 20;
-/// A file above its own limit must come whole to be told so.
+/// A file above its own limit must be read whole, so that the response can name the limit.
 const LARGEST_UPLOAD: usize = 2 * LARGEST_FILE;
 
 /// Answers a request, whatever it asks for. What the connection is to do instead, if anything, is in the extensions of
 /// the response, as [`Wire`].
-pub(crate) async fn answer(service: Arc<Service>, request: Request<Body>) -> Response {
+pub(crate) async fn respond(service: Arc<Service>, request: Request<Body>) -> Response {
     if control::is_control(&service, request.uri().path()) {
-        return control::answer(&service, request).await;
+        return control::respond(&service, request).await;
     }
     let route = route(request.method(), request.uri().path());
     let operation = if let Route::Call(call) = &route { Some(call.operation) } else { None };
     let fault = service.faults.of_request(operation, || machine(&service, &route));
-    let (log, keeps) = (service.settings.log.as_ref(), service.settings.is_told);
+    let (log, keeps) = (service.settings.log.as_ref(), service.settings.has_control);
     let noted = (log.is_some() || keeps).then(|| Noted::of(&request));
     let mut response = if is_api(request.uri().path()) {
         api(&service, route, request, fault).await
@@ -97,11 +97,11 @@ pub(crate) async fn of_identities(service: Arc<Service>, mut request: Request<Bo
     if path != IMDS && path != APP_SERVICE {
         return StatusCode::NOT_FOUND.into_response();
     }
-    // What a server is asked for has no host in it, and by that this one is told from the API.
+    // The URI of a request to a server has no host, which sets this listener apart from the API.
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let whole = format!("{}{path}{query}", service.identity_url).parse();
     *request.uri_mut() = whole.unwrap_or_default();
-    answer(service, request).await
+    respond(service, request).await
 }
 
 /// The machine that a request is about: itself, or an action of its.
@@ -133,12 +133,12 @@ async fn spoilt(service: &Service, response: Response, fault: Option<Fault>) -> 
 
 /// Answers where a token is asked for, and what a link leads to.
 async fn beside_the_api(service: &Service, route: Route, request: Request<Body>) -> Response {
-    let request = match grants::answer(service, request).await {
-        Ok(answer) => return answer,
+    let request = match grants::respond(service, request).await {
+        Ok(response) => return response,
         Err(request) => request,
     };
     match route {
-        Route::Call(call) if call.operation == Operation::DownloadBlob => blobs::answer(service, &call, &request),
+        Route::Call(call) if call.operation == Operation::DownloadBlob => blobs::respond(service, &call, &request),
         Route::OtherMethod(allowed) => Problem::wrong_method(request.method(), allowed).into_response(),
         _ => Problem::nowhere(request.uri().path()).into_response(),
     }
@@ -147,7 +147,7 @@ async fn beside_the_api(service: &Service, route: Route, request: Request<Body>)
 /// Answers what is asked below `/api`, and writes into the ledger whatever may change something.
 ///
 /// Between reading the body and writing down the outcome nothing waits that a client can keep waiting, so that an entry
-/// whose answer the client did not stay for has its outcome too.
+/// whose client has left has its outcome too.
 async fn api(service: &Service, route: Route, request: Request<Body>, fault: Option<Fault>) -> Response {
     let (head, body) = request.into_parts();
     let limit = match &route {
@@ -172,24 +172,25 @@ async fn api(service: &Service, route: Route, request: Request<Body>, fault: Opt
     if let Some(place) = entry
         && !is_lost(&response)
     {
-        service.ledger.answered(place, response.status());
+        service.ledger.set_status(place, response.status());
     }
     response
 }
 
-/// Does it, and says what it did.
+/// Handles the request, and returns its effect.
 fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum::Error>) -> (Response, Effect) {
-    let answer = match (route, body) {
-        // Inferred: the documentation has no word for it.
+    let handled = match (route, body) {
+        // Inferred: no page documents it.
         (_, Err(_)) => Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BadRequest", "Request body is too large")),
         (Route::Nowhere, _) => Err(Problem::nowhere(head.uri.path())),
         (Route::OtherMethod(allowed), _) => Err(Problem::wrong_method(&head.method, allowed)),
         (Route::Call(call), Ok(body)) => handle(service, &call, head, &body),
     };
-    let effect = answer.as_ref().map_or(Effect::None, |answer| answer.effect.clone());
-    let mut response =
-        answer.map_err(|problem| problem.targeted(service.behaviors().spelling.json, service.new_id())).into_response();
-    // Every answer has an id of its own in this header, which the service's support asks for.
+    let effect = handled.as_ref().map_or(Effect::None, |response| response.effect.clone());
+    let mut response = handled
+        .map_err(|problem| problem.targeted(service.behaviors().spelling.json, service.new_id()))
+        .into_response();
+    // Every response has its own id in this header, which the service's support asks for.
     if let Ok(id) = HeaderValue::try_from(service.new_id().to_string()) {
         response.headers_mut().insert(HeaderName::from_static("mise-correlation-id"), id);
     }
@@ -198,8 +199,8 @@ fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum:
 
 /// Does what is asked.
 ///
-/// The order of the checks is inferred, but for one thing: whoever may not ask learns nothing of the machine.
-fn handle(service: &Service, call: &Call, head: &Parts, body: &Bytes) -> Result<Answer, Problem> {
+/// The order of the checks is inferred, but for one thing: a caller without permission learns nothing of the machine.
+fn handle(service: &Service, call: &Call, head: &Parts, body: &Bytes) -> Result<ApiResponse, Problem> {
     let (headers, query) = (&head.headers, head.uri.query().unwrap_or_default());
     let caller = authorize(service, headers, call.operation)?;
     if service.settings.quotas == Quotas::Enforced {
@@ -214,7 +215,7 @@ fn handle(service: &Service, call: &Call, head: &Parts, body: &Bytes) -> Result<
         Operation::GetAction => actions::one(service, &call.id),
         Operation::ListActions => actions::list(service, &call.argument, query),
         Operation::ListActionsOfMachine => actions::of_machine(service, &call.id, query),
-        Operation::GetMetadata => Ok(metadata::answer()),
+        Operation::GetMetadata => Ok(metadata::respond()),
         Operation::ListMachines => machines::list(service, &call.argument, query),
         Operation::GetMachine => machines::one(service, &call.id),
         Operation::FindMachinesByIp => machines::by_ip(service, &call.argument),
@@ -236,7 +237,7 @@ fn handle(service: &Service, call: &Call, head: &Parts, body: &Bytes) -> Result<
 /// Lets a call in, or refuses it with the time after which it would be let in.
 fn admit(service: &Service, operation: Operation) -> Result<(), Problem> {
     service.meter.admit(operation, service.clock.elapsed()).map_err(|wait| {
-        // Up to the next second, so that whoever waits as long is let in.
+        // Up to the next second, so that a caller who waits as long is accepted.
         let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
         let retry_after = match service.settings.retry_after {
             RetryAfterForm::Seconds => RetryAfter::Seconds(seconds),

@@ -9,12 +9,12 @@ use crate::{
     http::{
         body::{Asked, COMMON, Fields},
         problem::Problem,
-        response::Answer,
+        response::ApiResponse,
     },
     service::Service,
     settings::CreatedStatus,
     store::{
-        action::{Cancellation, MachineAction, RelatedFile, View, Word},
+        action::{Cancellation, MachineAction, RelatedFile, TypeName, View},
         action_kind::{ActionKind, Asks},
         duplicates::Decision,
         ledger::Effect,
@@ -35,7 +35,7 @@ pub(crate) fn submit(
     (id, caller): (&str, &Claims),
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let asked = Asked::read(kind.asks, headers, body)?;
     let (settings, behaviors) = (&service.settings, service.behaviors());
     let spelling = behaviors.spelling;
@@ -49,10 +49,10 @@ pub(crate) fn submit(
     let is_session = kind.asks == Asks::Commands;
     let mut pace = settings.pace;
     world.repeats = world.repeats.wrapping_add(1);
-    if let Some(earlier) = world.actions.active(index, kind.word, elapsed) {
+    if let Some(earlier) = world.actions.active(index, kind.type_name, elapsed) {
         match behaviors.duplicates.decide(number, is_session, world.repeats) {
             Decision::Refuse => {
-                // The words are documented on most pages; the code is the live-response page's, and other clients look
+                // The message is documented on most pages; the code is the live-response page's, and other clients look
                 // for it here too: <https://learn.microsoft.com/defender-endpoint/api/run-live-response>.
                 return Err(Problem::bad("ActiveRequestAlreadyExists", "Action is already in progress"));
             }
@@ -60,11 +60,11 @@ pub(crate) fn submit(
             Decision::Accept { tenths } => pace = paced(pace, tenths),
         }
     } else if behaviors.duplicates.joins_ended(number, world.repeats)
-        && let Some(ended) = world.actions.last(index, kind.word)
+        && let Some(ended) = world.actions.last(index, kind.type_name)
     {
         return Ok(joined(service, kind, (ended, elapsed)));
     }
-    if is_session && world.actions.count_active(kind.word, elapsed) >= SESSIONS {
+    if is_session && world.actions.count_active(kind.type_name, elapsed) >= SESSIONS {
         // The page has the number and the status; there is no time after which to come back.
         return Err(Problem::too_many("The maximum number of concurrent live response sessions was reached", None));
     }
@@ -74,10 +74,10 @@ pub(crate) fn submit(
     for command in &mut commands {
         command.is_missing = command.library_file().is_some_and(|file| !world.library.contains_key(file));
     }
-    let outcome = match service.outcomes.next(id, kind.word) {
+    let outcome = match service.outcomes.next(id, kind.type_name) {
         _ if !state.online || !state.onboarded => Outcome::TimedOut,
         Some(outcome) => outcome,
-        // Inferred. Others have seen `Succeeded` with a command that failed (microsoft-365-docs, PR 11695): whoever wants that
+        // Inferred. Others have seen `Succeeded` with a command that failed (microsoft-365-docs, PR 11695): a test that wants that
         // orders the outcome.
         None if commands.iter().any(|command| command.is_missing) => Outcome::Failed { error_hresult: FILE_NOT_FOUND },
         None => Outcome::Succeeded,
@@ -87,7 +87,7 @@ pub(crate) fn submit(
     let (time, digits) = world.actions.not_before_the_last(cut(service.clock.now(), digits), digits);
     let action = MachineAction {
         id: service.new_id(),
-        word: Word::Known(kind),
+        type_name: TypeName::Known(kind),
         requestor: Arc::from(caller.requestor(service, spelling.requestor.drawn(number))),
         comment: asked.comment.and_then(|comment| spelling.comments.written(number, comment)).map(Arc::from),
         external_id: spelling.external_ids.written(number, asked.external_id).map(Arc::from),
@@ -108,24 +108,24 @@ pub(crate) fn submit(
         life: Life::new(elapsed, pace, outcome).patient_for(patience),
         cancellation: None,
         is_old: false,
-        told: None,
+        given: None,
     };
     let body = action.entity(&service.base_url, service.moment(elapsed, View::JustCreated));
     let effect = Effect::Created(action.id.to_string());
-    let answer = Answer::entity(created(settings.created, kind), &body).with(effect);
+    let response = ApiResponse::entity(created(settings.created, kind), &body).with(effect);
     world.actions.insert(action);
-    Ok(answer)
+    Ok(response)
 }
 
 /// The response that has an action from before.
-fn joined(service: &Service, kind: &ActionKind, (action, elapsed): (&MachineAction, Duration)) -> Answer {
+fn joined(service: &Service, kind: &ActionKind, (action, elapsed): (&MachineAction, Duration)) -> ApiResponse {
     let body = action.entity(&service.base_url, service.moment(elapsed, View::Joined));
-    Answer::entity(created(service.settings.created, kind), &body).with(Effect::Joined(action.id.to_string()))
+    ApiResponse::entity(created(service.settings.created, kind), &body).with(Effect::Joined(action.id.to_string()))
 }
 
 fn created(switch: CreatedStatus, kind: &ActionKind) -> StatusCode {
     match switch {
-        CreatedStatus::Documented if kind.word == "Offboard" => StatusCode::OK,
+        CreatedStatus::Documented if kind.type_name == "Offboard" => StatusCode::OK,
         CreatedStatus::Documented | CreatedStatus::Created => StatusCode::CREATED,
         CreatedStatus::Ok => StatusCode::OK,
     }
@@ -145,7 +145,7 @@ pub(crate) fn cancel(
     (id, caller): (&str, &Claims),
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Answer, Problem> {
+) -> Result<ApiResponse, Problem> {
     let comment = Fields::read(headers, body, COMMON)?.nullable("Comment")?;
     let world = &mut *service.world();
     let elapsed = service.clock.elapsed();
@@ -162,7 +162,7 @@ pub(crate) fn cancel(
         Ok(None) => Err(Problem::no_such("MachineAction", id)),
         Ok(Some(action)) => {
             let body = action.entity(&service.base_url, service.moment(elapsed, View::Joined));
-            Ok(Answer::entity(StatusCode::OK, &body).with(Effect::Cancelled(action.id.to_string())))
+            Ok(ApiResponse::entity(StatusCode::OK, &body).with(Effect::Cancelled(action.id.to_string())))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Entra's error answers.
+//! Entra's error responses.
 
 use axum::response::{IntoResponse, Response};
 use http::{
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-/// On every answer of the token endpoint.
+/// The headers of every response of the token endpoint.
 pub(crate) const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8")),
     (CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache")),
@@ -79,13 +79,13 @@ impl EntraError {
         }
     }
 
-    /// Entra cannot, for now, and says so with this status.
+    /// A temporary failure of Entra, with this status.
     pub(crate) fn outage(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { status, ..Self::numbered(90_033) }
     }
 
-    /// The answer, as Entra shapes it: the text carries in lines of their own what the fields say again.
+    /// Returns the response in Entra's form: the description repeats the ids and the time of the fields.
     pub(crate) fn at(self, now: Timestamp, authority: &str) -> Response {
         let timestamp = now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         let (trace, correlation) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());

@@ -52,7 +52,7 @@ const KNOWN: usize = 1_000;
 /// The reason why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It is no token, or not one that was made here.
+    /// Not a token, or not one that was signed here.
     Invalid,
     /// Its time is over.
     Expired,
@@ -65,7 +65,7 @@ impl TokenKey {
         Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &bytes), known: Mutex::default() })
     }
 
-    /// The token that says `claims`.
+    /// Returns a signed token with these claims.
     pub(crate) fn sign(&self, claims: &Claims) -> serde_json::Result<String> {
         // No two tokens are alike, as with Entra, whose `uti` sees to it.
         let head = URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":"HS256","kid":"{}"}}"#, uuid::Uuid::new_v4()));
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_good_until_its_last_second_and_not_in_it() {
+    fn token_expires_at_its_last_second() {
         let key = TokenKey::generate().unwrap();
         let token = key.sign(&claims()).unwrap();
         assert_eq!(key.verify(&token, at(1_999)).unwrap().roles, ["Machine.Isolate"]);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_another_key_or_with_other_claims_is_invalid() {
+    fn foreign_key_or_forged_claims_are_invalid() {
         let key = TokenKey::generate().unwrap();
         let token = key.sign(&claims()).unwrap();
         assert_eq!(TokenKey::generate().unwrap().verify(&token, at(1_500)).unwrap_err(), Refusal::Invalid);

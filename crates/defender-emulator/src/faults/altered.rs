@@ -41,8 +41,8 @@ fn change(service: &Service, fault: Fault, record: &mut Map<String, Value>) {
             record.insert(name.to_owned(), other.into());
         }
         Fault::OtherType if is_action => {
-            let word = record.get("type").and_then(Value::as_str).unwrap_or_default();
-            let other = if word == "CollectInvestigationPackage" { "Offboard" } else { "CollectInvestigationPackage" };
+            let name = record.get("type").and_then(Value::as_str).unwrap_or_default();
+            let other = if name == "CollectInvestigationPackage" { "Offboard" } else { "CollectInvestigationPackage" };
             record.insert("type".to_owned(), other.into());
         }
         Fault::OtherRecord if is_action => {

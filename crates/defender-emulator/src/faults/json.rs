@@ -1,4 +1,4 @@
-//! A fault as it is told in JSON.
+//! The JSON form of a fault.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ impl FaultOrder {
         let operation = self.on.as_deref().map(|name| {
             let unknown = || {
                 let known: Vec<_> = Operation::ALL.iter().map(|operation| format!("{operation:?}")).collect();
-                format!("there is no operation {name}; there are {}", known.join(", "))
+                format!("unknown operation {name}; expected one of {}", known.join(", "))
             };
             Operation::named(name).ok_or_else(unknown)
         });
@@ -94,13 +94,13 @@ impl FaultOrder {
             "CircularLinks" => Fault::CircularLinks,
             "RepeatedPage" => Fault::RepeatedPage,
             "GoAway" => Fault::GoAway,
-            other => return Err(format!("there is no fault {other}; the README lists them")),
+            other => return Err(format!("unknown fault {other}; the README lists them")),
         })
     }
 }
 
 impl Fault {
-    /// The fault as it is told.
+    /// The JSON form of the fault.
     pub(crate) fn to_json(self) -> Map<String, Value> {
         let debug = format!("{self:?}");
         let name = debug.split('(').next().unwrap_or_default();

@@ -22,26 +22,26 @@ use crate::{
 
 /// Something that goes wrong on the way, or in the service.
 ///
-/// Of each the [ledger](crate::Emulator::ledger) tells the truth: that the request came, and what it did. *Before the
-/// effect* is: nothing was done. *After the effect* is: it was done, and the answer is lost or spoilt.
+/// The [ledger](crate::Emulator::ledger) is true under each: it has the request and its effect. *Before the
+/// effect* means: nothing was done. *After the effect* means: it was done, and the response is lost or altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
     /// The connection is closed before it is one. It is of a connection and not of an operation, so that
     /// [`on`](crate::FaultRule::on) narrows it in process alone; there is no entry in the ledger.
     RefuseConnection,
-    /// As [`RefuseConnection`](Self::RefuseConnection), with something that is no TLS in answer to the greeting.
+    /// As [`RefuseConnection`](Self::RefuseConnection), with bytes that are not TLS in response to the handshake.
     TlsFailure,
-    /// The request is refused before it is looked at: `REFUSED_STREAM` in HTTP/2, which says that it was never processed;
-    /// before HTTP/2, which cannot say so, the connection is cut. There is no entry in the ledger.
+    /// The request is refused before it is looked at: `REFUSED_STREAM` in HTTP/2, which means that it was never processed;
+    /// before HTTP/2, which has no such signal, the connection is cut. There is no entry in the ledger.
     RefusedStream,
     /// The connection is cut. Before the effect.
     ResetBeforeEffect,
     /// The connection is cut. After the effect.
     ResetAfterEffect,
-    /// No answer comes, ever. Before the effect.
+    /// No response ever. Before the effect.
     Hang,
-    /// No answer comes, ever. After the effect.
+    /// No response ever. After the effect.
     HangAfterEffect,
     /// The body comes byte by byte, each after this time of the clock. After the effect.
     SlowBytes(Duration),
@@ -49,17 +49,17 @@ pub enum Fault {
     TruncatedBody,
     /// The body ends well, but before the length that was announced. After the effect.
     WrongContentLength,
-    /// The body is no JSON. After the effect.
+    /// The body is not JSON. After the effect.
     GarbageJson,
     /// A page of a gateway, in HTML. Before the effect.
     Html502,
-    /// A page of a gateway, in HTML. After the effect: others have seen an action behind such an answer.
+    /// A page of a gateway, in HTML. After the effect: others have seen an action behind such a response.
     Html502AfterEffect,
     /// An error of this status, with an empty message, as documented of 500. Before the effect.
     Status(u16, RetryAfter),
     /// An error of this status. After the effect.
     StatusAfterEffect(u16, RetryAfter),
-    /// An answer of this status without a body, as gateways give it. Before the effect.
+    /// A response of this status without a body, as gateways send it. Before the effect.
     Empty(u16),
     /// The API's error with this code, and the status that belongs to it. Before the effect.
     Code(ErrorCode),
@@ -89,7 +89,7 @@ pub enum Fault {
     CircularLinks,
     /// The next link of a list is each time another, and leads to the same rows.
     RepeatedPage,
-    /// The connection takes no more requests: GOAWAY in HTTP/2, and `Connection: close` before it. The answer comes.
+    /// The connection takes no more requests: GOAWAY in HTTP/2, and `Connection: close` before it. The response arrives.
     GoAway,
 }
 
@@ -97,7 +97,7 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryAfter {
-    /// It does not say.
+    /// Absent.
     #[default]
     Absent,
     /// After so many seconds.
@@ -113,9 +113,9 @@ pub(crate) enum Wire {
     Refused,
     /// It is cut.
     Cut,
-    /// It stays, and says nothing.
+    /// The connection stays open without a response.
     Silent,
-    /// It carries this answer, and no other request.
+    /// The connection ends after this response.
     Last,
 }
 
@@ -187,7 +187,7 @@ impl Fault {
             Self::CircularLinks | Self::RepeatedPage => {
                 matches!(operation, Some(Operation::ListActions | Operation::ListMachines))
             }
-            // A file has no form by which a page could be told from it.
+            // A file has no form that sets it apart from a page.
             Self::BlockPage(200) | Self::BlockPageAfterEffect(200) => operation != Some(Operation::DownloadBlob),
             _ => true,
         }
@@ -206,7 +206,7 @@ impl Fault {
         matches!(self, Self::RefuseConnection | Self::TlsFailure)
     }
 
-    /// The answer that comes in the place of doing anything below `/api`.
+    /// Returns the response in place of any effect below `/api`.
     pub(crate) fn before(self, clock: &dyn Clock) -> Option<Response> {
         Some(match self {
             Self::RefusedStream => lost(Wire::Refused),
@@ -228,13 +228,13 @@ impl Fault {
                 StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
             }
             Self::Code(code) => {
-                Problem::new(code.status_code(), code.as_str(), "The emulator was told to refuse this").into_response()
+                Problem::new(code.status_code(), code.as_str(), "Refused by an armed fault").into_response()
             }
             _ => return None,
         })
     }
 
-    /// The answer that comes in the place of a token: Entra speaks otherwise than the API does.
+    /// Returns the response in place of a token: Entra's errors differ from the API's.
     pub(crate) fn at_sign_in(self, clock: &dyn Clock, authority: &str) -> Option<Response> {
         let retry_after = |mut response: Response, when: RetryAfter| {
             if let Some(value) = when.value(clock).and_then(|value| HeaderValue::try_from(value).ok()) {

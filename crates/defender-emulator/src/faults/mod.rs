@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-use crate::{faults::kind::Fault, http::operation::Operation, rng::Dice};
+use crate::{faults::kind::Fault, http::operation::Operation, rng::Rng};
 
 /// The armed faults, in the order in which they were ordered.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Faults {
     rules: Mutex<Vec<Arc<Mutex<Rule>>>>,
     /// A seed, and what happens to how many in 1.
     chaos: Option<(u64, f64)>,
-    dice: Option<Mutex<Dice>>,
+    rng: Option<Mutex<Rng>>,
 }
 
 #[derive(Debug)]
@@ -28,17 +28,17 @@ struct Rule {
     left: Option<u32>,
 }
 
-/// A fault that was told, to be narrowed: see [`Emulator::fault`](crate::Emulator::fault).
+/// An armed fault, to be narrowed: see [`Emulator::fault`](crate::Emulator::fault).
 ///
-/// It holds from the moment in which it was told, for every request, until it is narrowed.
+/// It holds at once, for every request, until it is narrowed.
 #[derive(Clone, Debug)]
 pub struct FaultRule(Arc<Mutex<Rule>>);
 
 impl Faults {
     /// With faults by chance, if a seed and a rate are given.
     pub(crate) fn new(chaos: Option<(u64, f64)>) -> Self {
-        let dice = chaos.map(|(seed, _)| Mutex::new(Dice::new(seed)));
-        Self { rules: Mutex::default(), chaos, dice }
+        let rng = chaos.map(|(seed, _)| Mutex::new(Rng::new(seed)));
+        Self { rules: Mutex::default(), chaos, rng }
     }
 
     pub(crate) fn add(&self, fault: Fault) -> FaultRule {
@@ -91,26 +91,26 @@ impl Faults {
         armed.collect()
     }
 
-    /// As at the start: nothing told, and chance from its seed again.
+    /// Disarms all faults, and restarts chance from its seed.
     pub(crate) fn reset(&self) {
         self.stop();
-        if let (Some(dice), Some((seed, _))) = (&self.dice, self.chaos) {
-            *locked(dice) = Dice::new(seed);
+        if let (Some(rng), Some((seed, _))) = (&self.rng, self.chaos) {
+            *locked(rng) = Rng::new(seed);
         }
     }
 
-    /// No more of what was told; chance stays.
+    /// Disarms the ordered faults; chance stays.
     pub(crate) fn stop(&self) {
         locked(&self.rules).clear();
     }
 
     fn by_chance(&self, faults: &[Fault], operation: Option<Operation>, share: f64) -> Option<Fault> {
-        let (mut dice, (_, rate)) = (locked(self.dice.as_ref()?), self.chaos?);
-        if !dice.happens(rate * share) {
+        let (mut rng, (_, rate)) = (locked(self.rng.as_ref()?), self.chaos?);
+        if !rng.chance(rate * share) {
             return None;
         }
         let drawn = || faults.iter().filter(|fault| fault.is_drawn_for(operation));
-        let choice = dice.below(u64::try_from(drawn().count()).ok()?);
+        let choice = rng.below(u64::try_from(drawn().count()).ok()?);
         drawn().nth(usize::try_from(choice).ok()?).copied()
     }
 
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_told_comes_in_its_order_as_often_as_told() {
+    fn faults_happen_in_order_and_as_often_as_ordered() {
         let faults = Faults::default();
         faults.add(Fault::Html502).on(Operation::Isolate).times(2);
         let last = faults.add(Fault::Hang);

@@ -65,13 +65,13 @@ impl Fields {
         text.ok_or_else(|| Problem::bad("MissingRequiredParameter", format!("{name} is required")))
     }
 
-    /// A required text that must be one of `words`.
+    /// A required text that must be one of `words`, the values of an enum.
     pub(crate) fn required_word(
         &mut self,
         name: &str,
         words: &'static [&'static str],
     ) -> Result<&'static str, Problem> {
-        word(name, &self.required(name)?, words)
+        choice_of(name, &self.required(name)?, words)
     }
 
     /// A list of texts.
@@ -91,13 +91,13 @@ impl Fields {
     }
 }
 
-/// The one of `words` that `text` is. An unknown word is `InvalidInput`, which is inferred.
-pub(crate) fn word(name: &str, text: &str, words: &'static [&'static str]) -> Result<&'static str, Problem> {
-    let found = words.iter().copied().find(|word| *word == text);
+/// Returns the one of `words` that equals `text`. An unknown value is `InvalidInput`, which is inferred.
+pub(crate) fn choice_of(name: &str, text: &str, words: &'static [&'static str]) -> Result<&'static str, Problem> {
+    let found = words.iter().copied().find(|choice_of| *choice_of == text);
     found.ok_or_else(|| Problem::bad("InvalidInput", format!("{name} must be one of {}", words.join(", "))))
 }
 
-/// The words of `RequestSource` in a request and of `requestSource` in a record.
+/// The values of `RequestSource` in a request and of `requestSource` in a record.
 pub(crate) const REQUEST_SOURCES: &[&str] = &[
     "Unspecified",
     "PublicApi",
@@ -144,7 +144,7 @@ impl Asked {
         let mut asked = Self { external_id: fields.nullable("ExternalId")?, ..Self::default() };
         asked.title = fields.nullable("Title")?;
         let source = fields.text("RequestSource")?;
-        asked.request_source = source.map(|source| word("RequestSource", &source, REQUEST_SOURCES)).transpose()?;
+        asked.request_source = source.map(|source| choice_of("RequestSource", &source, REQUEST_SOURCES)).transpose()?;
         asked.comment = match asks {
             Asks::Commands => fields.nullable("Comment")?,
             _ => Some(fields.required("Comment")?),
@@ -154,7 +154,7 @@ impl Asked {
             Asks::Isolation => {
                 const TYPES: &[&str] = &["Full", "Selective", "UnManagedDevice"];
                 let isolation = fields.text("IsolationType")?;
-                asked.scope = Some(isolation.map_or(Ok("Full"), |text| word("IsolationType", &text, TYPES))?);
+                asked.scope = Some(isolation.map_or(Ok("Full"), |text| choice_of("IsolationType", &text, TYPES))?);
             }
             Asks::Scan => asked.scope = Some(fields.required_word("ScanType", &["Quick", "Full"])?),
             Asks::File => asked.sha1 = Some(sha1(fields.required("Sha1")?)?),

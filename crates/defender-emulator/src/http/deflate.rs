@@ -32,7 +32,7 @@ fn packed(deflate: Deflate, plain: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Compresses an answer, if the emulator was told to.
+/// Compresses a response, if that is chosen.
 ///
 /// Its length is not announced, so that before HTTP/2 it comes in chunks, as the service has been seen to send it.
 pub(crate) async fn compress(deflate: Deflate, clock: &Arc<dyn Clock>, response: Response) -> Response {

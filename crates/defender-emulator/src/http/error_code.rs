@@ -5,7 +5,7 @@ use http::StatusCode;
 /// A code of <https://learn.microsoft.com/defender-endpoint/api/common-errors>, and one that only the live-response page has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the page says no more of them than their names do")]
+#[expect(missing_docs, reason = "the page has no more than their names")]
 pub enum ErrorCode {
     BadRequest,
     ODataError,

@@ -1,3 +1,5 @@
+//! The API as HTTP: paths, bodies, responses, errors and pages, without the state behind them.
+
 pub(crate) mod body;
 pub(crate) mod date;
 pub(crate) mod deflate;

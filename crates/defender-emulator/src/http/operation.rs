@@ -156,7 +156,7 @@ impl Operation {
             Self::CollectInvestigationPackage => &["Machine.CollectForensics"],
             Self::RunLiveResponse => &["Machine.LiveResponse"],
             Self::StartInvestigation => &["Alert.ReadWrite.All"],
-            // Inferred: whoever may call anything may read what there is to call.
+            // Inferred: any permission allows reading the metadata.
             Self::GetMetadata => &ROLES,
             Self::CancelAction => CANCEL,
             Self::GetAction

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use crate::{
-    http::response::Answer,
+    http::response::ApiResponse,
     odata::{LARGEST_PAGE, Query, Row},
 };
 
@@ -20,7 +20,7 @@ pub(crate) struct Page<R> {
 }
 
 impl<R: Row> Page<R> {
-    /// Takes a page of `rows`, which come in the order that is asked for, unless `sort` says that they do not.
+    /// Takes a page of `rows`, which come in the order that is asked for, unless `sort` is set.
     pub(crate) fn of(query: &Query, rows: impl Iterator<Item = R>, size: usize, sort: bool) -> Self {
         let size = size.min(LARGEST_PAGE);
         let rows = rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row)));
@@ -43,17 +43,17 @@ impl<R: Row> Page<R> {
         Self { rows: page, more: wants_more && rows.next().is_some(), count: None }
     }
 
-    /// The answer: `collection` is the last part of its address, `context` of its context.
+    /// Returns the response: `collection` is the last part of its address, `context` of its context.
     ///
     /// Whether the service ever gives a next link its pages do not show; clients follow it where there is one, and this
     /// gives one where a page is not the last.
-    pub(crate) fn answer<T: Serialize>(
+    pub(crate) fn respond<T: Serialize>(
         &self,
         query: &Query,
         base_url: &str,
         (collection, context): (&str, &str),
         written: impl Fn(&R) -> T,
-    ) -> Answer {
+    ) -> ApiResponse {
         let next = || format!("{base_url}/api/{collection}?{}", query.next(self.rows.len()));
         let body = Written {
             context: format!("{base_url}/api/$metadata#{context}"),
@@ -63,7 +63,7 @@ impl<R: Row> Page<R> {
             select: &query.select,
             row: written,
         };
-        Answer::sized(http::StatusCode::OK, &body, self.rows.len())
+        ApiResponse::sized(http::StatusCode::OK, &body, self.rows.len())
     }
 }
 
@@ -104,7 +104,7 @@ impl<R, T: Serialize, F: Fn(&R) -> T> Serialize for Rows<'_, '_, R, F> {
     }
 }
 
-/// The properties of a row that are wanted. A name that is none is left aside, in any letter case; what the service does with it
+/// The properties of a row that are wanted. Names fit in any letter case, and unknown names are ignored; what the service does with one
 /// is unknown.
 fn selected<T: Serialize>(row: &T, select: &[String]) -> Value {
     match serde_json::to_value(row) {

@@ -1,4 +1,4 @@
-//! The API's error answers.
+//! The API's error responses.
 
 use axum::response::{IntoResponse, Response};
 use http::{
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::wire_format::json_style::JsonStyle;
 
-/// An error as the API tells it: `{"error":{"code","message","target"}}`, where `target` is an id for the support.
+/// An error of the API: `{"error":{"code","message","target"}}`, where `target` is an id for the support.
 ///
 /// Source: <https://learn.microsoft.com/defender-endpoint/api/common-errors>. The messages are free text there, and so
 /// here.
@@ -39,7 +39,7 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// A 401, with what `WWW-Authenticate` says after `Bearer`.
+    /// A 401, with a `WWW-Authenticate: Bearer` challenge.
     pub(crate) fn unauthorized(message: &str, challenge: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", message)
             .header(WWW_AUTHENTICATE, format!("Bearer {challenge}"))
@@ -49,12 +49,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "Forbidden", message)
     }
 
-    /// A 404 of a machine or an action that is not there. The words are seen in the wild: microsoft-365-docs#13047.
+    /// A 404 of a machine or an action that is not there. The message is seen in the wild: microsoft-365-docs#13047.
     pub(crate) fn no_such(what: &str, id: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "ResourceNotFound", format!("{what} {id} was not found"))
     }
 
-    /// A 429, with what `Retry-After` says, if anything.
+    /// A 429, with this `Retry-After`.
     pub(crate) fn too_many(message: impl Into<String>, retry_after: Option<String>) -> Self {
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", message);
         Self { header: retry_after.map(|when| (RETRY_AFTER, when)), ..problem }

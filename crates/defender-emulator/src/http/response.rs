@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::store::ledger::Effect;
 
-/// An answer, and what the call did.
+/// A response, and the effect of the call.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     body: Vec<u8>,
     kind: &'static str,
@@ -18,16 +18,16 @@ pub(crate) struct Answer {
 /// The content type seen on the service's own resources.
 const RESOURCE: &str = "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8";
 
-impl Answer {
+impl ApiResponse {
     /// A resource.
     pub(crate) fn entity<T: Serialize + ?Sized>(status: StatusCode, body: &T) -> Self {
         Self::sized(status, body, 1)
     }
 
-    /// A list of about so many rows, which says how much room it takes.
+    /// A list of about this many rows, which sizes its buffer.
     pub(crate) fn sized<T: Serialize + ?Sized>(status: StatusCode, body: &T, rows: usize) -> Self {
         let mut written = Vec::with_capacity(rows.saturating_mul(1_000).saturating_add(200));
-        // Nothing that is answered here can fail to be written: the names of its fields are texts.
+        // No response can fail to be written: the names of its fields are texts.
         let _written = serde_json::to_writer(&mut written, body);
         Self { status, body: written, kind: RESOURCE, effect: Effect::None }
     }
@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
         let version = (HeaderName::from_static("odata-version"), HeaderValue::from_static("4.0"));
         if self.body.is_empty() {

@@ -18,11 +18,11 @@ pub(crate) enum Route {
     Nowhere,
 }
 
-/// An operation, and what the path says of its object.
+/// An operation, and the object in the path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) operation: Operation,
-    /// The machine, the action, the file or the tenant, decoded; empty where there is none.
+    /// The machine, the action, the file or the tenant, decoded; empty without one.
     pub(crate) id: String,
     /// The text in the parentheses of a function, or the part of a collection.
     pub(crate) argument: String,
@@ -35,7 +35,7 @@ pub(crate) fn is_api(path: &str) -> bool {
 
 /// Finds the operation.
 ///
-/// Fixed words are found in any letter case: the service's own pages print `/API/machines/..` and `/api/machines/..`
+/// Fixed segments match in any letter case: the service's own pages print `/API/machines/..` and `/api/machines/..`
 /// (<https://learn.microsoft.com/defender-endpoint/api/run-live-response>). `/api/v1.0/..` is the same as `/api/..`
 /// (<https://learn.microsoft.com/defender-endpoint/api/exposed-apis-list>). A function's parentheses and `=` must stand
 /// there as they are; whether the service would decode them is unknown.
@@ -52,13 +52,13 @@ pub(crate) fn route(method: &Method, path: &str) -> Route {
     }
 }
 
-/// The method whose answer a request gets: that of a GET for a HEAD, without its body.
+/// Returns the method whose response a request gets: GET for HEAD, whose response has no body.
 pub(crate) fn answering(method: &Method) -> &Method {
     if method == Method::HEAD { &Method::GET } else { method }
 }
 
-fn is(segment: &str, word: &str) -> bool {
-    segment.eq_ignore_ascii_case(word)
+fn is(segment: &str, expected: &str) -> bool {
+    segment.eq_ignore_ascii_case(expected)
 }
 
 fn candidates(path: &str) -> Vec<(Method, Call)> {
@@ -118,8 +118,8 @@ fn actions(segments: &[&str]) -> Vec<(Method, Call)> {
         [] | [""] => one(Method::GET, Operation::ListActions, None, ""),
         [count] if is(count, "$count") => one(Method::GET, Operation::ListActions, None, "$count"),
         [id] => one(Method::GET, Operation::GetAction, Some(id), ""),
-        [id, word] if is(word, "cancel") => one(Method::POST, Operation::CancelAction, Some(id), ""),
-        [id, word] if is(word, "getPackageUri") => one(Method::GET, Operation::GetPackageUri, Some(id), ""),
+        [id, segment] if is(segment, "cancel") => one(Method::POST, Operation::CancelAction, Some(id), ""),
+        [id, segment] if is(segment, "getPackageUri") => one(Method::GET, Operation::GetPackageUri, Some(id), ""),
         [id, function] => match arguments(function, "GetLiveResponseResultDownloadLink") {
             Some(argument) => {
                 one(Method::GET, Operation::GetLiveResponseResult, Some(id), &argument.to_ascii_lowercase())
@@ -134,8 +134,10 @@ fn machines(segments: &[&str]) -> Vec<(Method, Call)> {
     match *segments {
         [] | [""] => one(Method::GET, Operation::ListMachines, None, ""),
         [count] if is(count, "$count") => one(Method::GET, Operation::ListMachines, None, "$count"),
-        [word] if is(word, "findbytag") => one(Method::GET, Operation::FindMachinesByTag, None, ""),
-        [word] if is(word, "AddOrRemoveTagForMultipleMachines") => one(Method::POST, Operation::TagMachines, None, ""),
+        [segment] if is(segment, "findbytag") => one(Method::GET, Operation::FindMachinesByTag, None, ""),
+        [segment] if is(segment, "AddOrRemoveTagForMultipleMachines") => {
+            one(Method::POST, Operation::TagMachines, None, "")
+        }
         [id] => {
             if let Some(argument) = arguments(id, "findbyip") {
                 return one(Method::GET, Operation::FindMachinesByIp, None, &decoded(argument));
@@ -144,10 +146,14 @@ fn machines(segments: &[&str]) -> Vec<(Method, Call)> {
             found.extend(one(Method::PATCH, Operation::UpdateMachine, Some(id), ""));
             found
         }
-        [id, word] if is(word, "machineActions") => one(Method::GET, Operation::ListActionsOfMachine, Some(id), ""),
-        [id, word] if is(word, "tags") => one(Method::POST, Operation::TagMachine, Some(id), ""),
-        [id, word] if is(word, "setDeviceValue") => one(Method::POST, Operation::SetDeviceValue, Some(id), ""),
-        [id, word] if is(word, "startInvestigation") => one(Method::POST, Operation::StartInvestigation, Some(id), ""),
+        [id, segment] if is(segment, "machineActions") => {
+            one(Method::GET, Operation::ListActionsOfMachine, Some(id), "")
+        }
+        [id, segment] if is(segment, "tags") => one(Method::POST, Operation::TagMachine, Some(id), ""),
+        [id, segment] if is(segment, "setDeviceValue") => one(Method::POST, Operation::SetDeviceValue, Some(id), ""),
+        [id, segment] if is(segment, "startInvestigation") => {
+            one(Method::POST, Operation::StartInvestigation, Some(id), "")
+        }
         [id, segment] => {
             let kind = ActionKind::ALL.iter().find(|kind| is(kind.segment, segment));
             kind.map_or_else(Vec::new, |kind| one(Method::POST, kind.operation, Some(id), ""))
@@ -188,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_words_are_found_in_any_case_and_ids_are_kept() {
+    fn fixed_segments_match_in_any_case() {
         let expected = call(Operation::UnrestrictCodeExecution, "AbC", "");
         assert_eq!(found("POST", "/API/Machines/AbC/UnrestrictCodeExecution"), expected);
         assert_eq!(found("GET", "/api/machines/ws%20eng"), call(Operation::GetMachine, "ws eng", ""));

@@ -32,7 +32,7 @@ impl SlowBody {
         Self { breaks: true, ..Self::ending_after(part, clock) }
     }
 
-    /// All of it at once, without a word beforehand of how long it is.
+    /// The whole body at once, without an announced length.
     pub(crate) fn unannounced(whole: Bytes, clock: Arc<dyn Clock>) -> Self {
         Self::ending_after(whole, clock)
     }

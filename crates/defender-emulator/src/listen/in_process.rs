@@ -24,7 +24,7 @@ use crate::{
 
 /// A way to an [`Emulator`](crate::Emulator) that has no socket in it: see [`Emulator::transport`](crate::Emulator::transport).
 ///
-/// What goes wrong on a wire goes wrong here as the error that a wire would tell of it. Clones lead to the same
+/// A fault of the network is here the error that a transport would report. Clones lead to the same
 /// emulator, which stays for as long as one of them does.
 #[derive(Clone, Debug)]
 pub struct InProcess(Arc<Service>);
@@ -56,16 +56,16 @@ impl Transport for InProcess {
             _ => None,
         };
         if let Some(fault) = self.0.faults.of_way(operation) {
-            return Err(Error::new(ErrorKind::Connect).context(format!("the emulator was told to: {fault:?}")));
+            return Err(Error::new(ErrorKind::Connect).context(format!("an armed fault: {fault:?}")));
         }
-        let response = endpoints::answer(Arc::clone(&self.0), request.map(axum::body::Body::from)).await;
+        let response = endpoints::respond(Arc::clone(&self.0), request.map(axum::body::Body::from)).await;
         match response.extensions().get::<Wire>() {
             Some(Wire::Refused) => {
                 let refused = Error::new(ErrorKind::Interrupted).before_sending();
-                return Err(refused.context("the emulator was told to refuse the stream"));
+                return Err(refused.context("an armed fault refused the stream"));
             }
             Some(Wire::Cut) => {
-                return Err(Error::new(ErrorKind::Interrupted).context("the emulator was told to cut the connection"));
+                return Err(Error::new(ErrorKind::Interrupted).context("an armed fault cut the connection"));
             }
             Some(Wire::Silent) => return pending().await,
             Some(Wire::Last) | None => {}
@@ -76,12 +76,12 @@ impl Transport for InProcess {
         }
         let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         let body = Whole { body, left: announced }
-            .map_err(|error| Error::new(ErrorKind::Interrupted).context("inside the answer's body").caused_by(error));
+            .map_err(|error| Error::new(ErrorKind::Interrupted).context("inside the response body").caused_by(error));
         Ok(Response::from_parts(head, Body::new(body)))
     }
 }
 
-/// A body that must be as long as was announced, as a wire sees to it.
+/// A body with its announced length, which a transport would check.
 struct Whole {
     body: axum::body::Body,
     left: Option<u64>,

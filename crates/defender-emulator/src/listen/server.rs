@@ -33,7 +33,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens on `port` of the loopback, and on no other address; says on which port it does.
+    /// Listens on `port` of the loopback, and on no other address; returns the port.
     pub(crate) async fn bind(port: u16) -> Result<(Self, u16), Error> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| Error::bind(port, error))?;
@@ -41,12 +41,12 @@ impl Server {
         Ok((Self { listener: Some(Arc::new(listener)), tasks: Tasks::new() }, port))
     }
 
-    /// Begins to answer as `service`.
+    /// Begins to serve `service`.
     pub(crate) fn serve(&self, tls: Arc<ServerConfig>, service: Arc<Service>) {
         self.begin(Some(TlsAcceptor::from(tls)), service);
     }
 
-    /// Begins to answer as the host of managed identities, over plain http, and as nothing else.
+    /// Begins to serve managed identities alone, over plain http.
     pub(crate) fn serve_identities(&self, service: Arc<Service>) {
         self.begin(None, service);
     }
@@ -83,7 +83,7 @@ async fn accept(listener: Weak<TcpListener>, tls: Option<TlsAcceptor>, service: 
         };
         match service.faults.of_connection() {
             None => tasks.spawn(greeted(stream, tls.clone(), Arc::clone(&service), tasks.clone())),
-            Some(Fault::TlsFailure) => drop(stream.try_write(b"This is no TLS.\r\n")),
+            Some(Fault::TlsFailure) => drop(stream.try_write(b"This is not TLS.\r\n")),
             Some(_) => drop(stream),
         }
     }
@@ -99,7 +99,7 @@ fn without_body(response: &mut Response) {
 
 /// One connection, from its greeting to its end.
 async fn greeted(stream: TcpStream, tls: Option<TlsAcceptor>, service: Arc<Service>, tasks: Tasks) {
-    // With Nagle's algorithm on, an HTTP/2 answer waits 40 ms for itself.
+    // With Nagle's algorithm on, an HTTP/2 response is held back for 40 ms.
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -107,7 +107,7 @@ async fn greeted(stream: TcpStream, tls: Option<TlsAcceptor>, service: Arc<Servi
         None => connection(stream, service, tasks, endpoints::of_identities).await,
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                connection(stream, service, tasks, endpoints::answer).await;
+                connection(stream, service, tasks, endpoints::respond).await;
             }
         }
     }
@@ -118,7 +118,7 @@ async fn connection<S, F>(
     stream: S,
     service: Arc<Service>,
     tasks: Tasks,
-    answer: impl Fn(Arc<Service>, Request<Body>) -> F + Copy + Send + Sync + 'static,
+    respond: impl Fn(Arc<Service>, Request<Body>) -> F + Copy + Send + Sync + 'static,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
@@ -129,7 +129,7 @@ async fn connection<S, F>(
         let (service, (cut, leave)) = (Arc::clone(&service), told.clone());
         async move {
             let is_head = request.method() == Method::HEAD;
-            let mut response = answer(service, request.map(Body::new)).await;
+            let mut response = respond(service, request.map(Body::new)).await;
             if is_head {
                 without_body(&mut response);
             }

@@ -1,4 +1,4 @@
-//! A filter that was understood, and what it says of a row.
+//! A parsed filter, and its evaluation on a row.
 
 use std::{borrow::Cow, cmp::Ordering};
 

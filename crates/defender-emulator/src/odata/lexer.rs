@@ -1,11 +1,11 @@
-//! The words of a filter.
+//! The tokens of a filter.
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::http::problem::Problem;
 
-/// One word.
+/// One token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
     /// One of `( ) , : /`.

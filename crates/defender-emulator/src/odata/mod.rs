@@ -62,7 +62,7 @@ impl Query {
                     read.count = match value.as_str() {
                         "true" => true,
                         "false" => false,
-                        _ => return Err(Problem::query(format!("'{value}' is no value of $count."))),
+                        _ => return Err(Problem::query(format!("'{value}' is not a value of $count."))),
                     }
                 }
                 name if name.starts_with('$') => {
@@ -138,7 +138,7 @@ mod tests {
     const SCHEMA: &[Property] = &[Property { name: "id", kind: Kind::Text }];
 
     #[test]
-    fn options_are_read_and_the_next_page_has_them_too() {
+    fn next_page_keeps_the_options() {
         let query = Query::read(
             "$filter=id+eq+%27a%20b%27&$top=50&$skip=7&$orderby=ID desc&own=x",
             SCHEMA,

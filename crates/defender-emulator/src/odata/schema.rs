@@ -1,4 +1,4 @@
-//! The properties of a collection, and what a filter may say of them.
+//! The properties of a collection, for filters.
 
 /// A property that may be asked for, and what it holds.
 #[derive(Debug)]

@@ -20,12 +20,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct MachineAction {
     pub(crate) id: Uuid,
-    pub(crate) word: Word,
+    pub(crate) type_name: TypeName,
     pub(crate) requestor: Arc<str>,
     pub(crate) comment: Option<Arc<str>>,
     pub(crate) external_id: Option<Arc<str>>,
     pub(crate) title: Option<Arc<str>>,
-    /// The word of the request, if it had one.
+    /// The value of the request, if it had one.
     pub(crate) request_source: Option<&'static str>,
     pub(crate) scope: Option<Cow<'static, str>>,
     pub(crate) file: Option<Arc<RelatedFile>>,
@@ -46,12 +46,12 @@ pub(crate) struct MachineAction {
     /// Set for an action from before the start, which no read lag hides.
     pub(crate) is_old: bool,
     /// The fields that the initial state gave it.
-    pub(crate) told: Option<Box<Told>>,
+    pub(crate) given: Option<Box<Given>>,
 }
 
-/// The word of an action's `type`.
+/// The `type` of an action.
 #[derive(Clone, Debug)]
-pub(crate) enum Word {
+pub(crate) enum TypeName {
     /// One that can be asked for here.
     Known(&'static ActionKind),
     /// Another, which others have seen or may see one day.
@@ -76,8 +76,8 @@ pub(crate) struct Cancellation {
 
 /// Fields that the initial state gave an action, in place of those that follow from its life.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told {
-    /// A status that is none of those that an action passes through here; it stays.
+pub(crate) struct Given {
+    /// A status that no action reaches here; it stays.
     pub(crate) status: Option<Arc<str>>,
     /// The time of its last change, until it changes again.
     pub(crate) updated: Timestamp,
@@ -97,18 +97,18 @@ pub(crate) enum View {
     Later,
 }
 
-impl Word {
+impl TypeName {
     pub(crate) fn as_str(&self) -> &str {
         match self {
-            Self::Known(kind) => kind.word,
-            Self::Other(word) => word,
+            Self::Known(kind) => kind.type_name,
+            Self::Other(type_name) => type_name,
         }
     }
 
-    /// The word, where it is one that can be asked for here.
+    /// Returns the type, if it is known here.
     pub(crate) fn known(&self) -> Option<&'static str> {
         match self {
-            Self::Known(kind) => Some(kind.word),
+            Self::Known(kind) => Some(kind.type_name),
             Self::Other(_) => None,
         }
     }
@@ -126,19 +126,19 @@ impl MachineAction {
         self.is_old || elapsed.saturating_sub(self.life.born()) >= read_lag
     }
 
-    /// The word of `status` at `elapsed`.
+    /// Returns the `status` at `elapsed`.
     pub(crate) fn status(&self, elapsed: Duration) -> &str {
-        let told = self.told.as_deref().and_then(|told| told.status.as_deref());
-        told.unwrap_or_else(|| self.life.status(elapsed))
+        let given = self.given.as_deref().and_then(|given| given.status.as_deref());
+        given.unwrap_or_else(|| self.life.status(elapsed))
     }
 
     /// Returns the time of its last change.
     pub(crate) fn updated(&self, elapsed: Duration) -> Timestamp {
         let since = self.life.since(elapsed);
         if since.is_zero()
-            && let Some(told) = self.told.as_deref()
+            && let Some(given) = self.given.as_deref()
         {
-            return told.updated;
+            return given.updated;
         }
         let cancelled = self.cancellation.as_deref().and_then(|cancellation| cancellation.at);
         match cancelled {
@@ -149,8 +149,8 @@ impl MachineAction {
     }
 
     fn error_hresult(&self, elapsed: Duration) -> i32 {
-        let told = self.told.as_deref().and_then(|told| told.error_hresult);
-        told.filter(|_| self.life.since(elapsed).is_zero()).unwrap_or_else(|| self.life.error_hresult(elapsed))
+        let given = self.given.as_deref().and_then(|given| given.error_hresult);
+        given.filter(|_| self.life.since(elapsed).is_zero()).unwrap_or_else(|| self.life.error_hresult(elapsed))
     }
 }
 
@@ -205,7 +205,7 @@ impl ActionRow<'_> {
     /// Returns the defect of the row. A row of the initial state is written as it was given.
     fn shape(&self) -> Option<Shape> {
         let shape = self.moment.spelling.rows.shape(self.action.number)?;
-        (self.moment.view == View::Later && self.action.told.is_none()).then_some(shape)
+        (self.moment.view == View::Later && self.action.given.is_none()).then_some(shape)
     }
 
     /// The row as it would be, field by field.
@@ -225,17 +225,17 @@ impl ActionRow<'_> {
     fn write<M: serde::ser::SerializeMap>(&self, fields: &mut Fields<M>) -> Result<(), M::Error> {
         let Self { action, moment: Moment { elapsed, spelling, view } } = *self;
         let date = |time| Date(time, action.digits);
-        let told = action.told.as_deref();
+        let given = action.given.as_deref();
         let cancellation = action.cancellation.as_deref();
         let is_new = view == View::JustCreated;
         let name = (!is_new && !action.computer_dns_name.is_empty()).then_some(&*action.computer_dns_name);
         let updated = Some(action.updated(elapsed)).filter(|_| !(is_new && spelling.json.null_first_update));
         let age = elapsed.saturating_sub(action.life.born());
-        let states = told.is_some() || spelling.particulars.are_stated(action.number, action.status(elapsed), age);
+        let states = given.is_some() || spelling.particulars.are_stated(action.number, action.status(elapsed), age);
         let mut id = [0; uuid::fmt::Hyphenated::LENGTH];
         fields.put("id", &*action.id.hyphenated().encode_lower(&mut id))?;
-        fields.put("type", action.word.as_str())?;
-        fields.optional("title", told.map_or(action.title.as_deref(), |told| told.title.as_deref()))?;
+        fields.put("type", action.type_name.as_str())?;
+        fields.optional("title", given.map_or(action.title.as_deref(), |given| given.title.as_deref()))?;
         fields.put("requestor", &*action.requestor)?;
         fields.optional("requestorComment", action.comment.as_deref())?;
         fields.put("status", action.status(elapsed))?;
@@ -249,11 +249,11 @@ impl ActionRow<'_> {
         fields.unless("errorHResult", &action.error_hresult(elapsed), |code| *code == 0)?;
         fields.optional("scope", action.scope.as_deref().filter(|_| states))?;
         fields.optional("externalId", action.external_id.as_deref())?;
-        let source = told.and_then(|told| told.request_source.as_deref());
+        let source = given.and_then(|given| given.request_source.as_deref());
         fields.put("requestSource", source.or(action.request_source).unwrap_or("PublicApi"))?;
         fields.optional("relatedFileInfo", action.file.as_deref().filter(|_| states))?;
         fields.unless("commands", &Commands(action, elapsed), |commands| commands.0.commands.is_empty())?;
-        fields.unless("troubleshootInfo", told.map_or(&Value::Null, |told| &told.troubleshoot_info), Value::is_null)
+        fields.unless("troubleshootInfo", given.map_or(&Value::Null, |given| &given.troubleshoot_info), Value::is_null)
     }
 }
 

@@ -1,14 +1,14 @@
-//! The actions that a machine can be told to take.
+//! The actions of machines.
 
 use crate::http::operation::Operation;
 
-/// One action: where it is asked for, what the service calls it, and what it must be told.
+/// One kind of action: its path, its type, and the properties of its POST.
 #[derive(Debug)]
 pub(crate) struct ActionKind {
     /// The last segment of its path, as the documentation prints it.
     pub(crate) segment: &'static str,
-    /// Its word in a machine action's `type`.
-    pub(crate) word: &'static str,
+    /// The `type` of its machine actions.
+    pub(crate) type_name: &'static str,
     pub(crate) operation: Operation,
     pub(crate) asks: Asks,
 }
@@ -29,7 +29,7 @@ pub(crate) enum Asks {
 
 impl ActionKind {
     /// Segments and bodies from the page of each, such as
-    /// <https://learn.microsoft.com/defender-endpoint/api/isolate-machine>; the words of `type` from
+    /// <https://learn.microsoft.com/defender-endpoint/api/isolate-machine>; the values of `type` from
     /// <https://learn.microsoft.com/defender-endpoint/api/machineaction>.
     pub(crate) const ALL: &'static [Self] = &[
         Self::new("restrictCodeExecution", "RestrictCodeExecution", Operation::RestrictCodeExecution, Asks::Nothing),
@@ -53,8 +53,8 @@ impl ActionKind {
         Self::new("runliveresponse", "LiveResponse", Operation::RunLiveResponse, Asks::Commands),
     ];
 
-    const fn new(segment: &'static str, word: &'static str, operation: Operation, asks: Asks) -> Self {
-        Self { segment, word, operation, asks }
+    const fn new(segment: &'static str, type_name: &'static str, operation: Operation, asks: Asks) -> Self {
+        Self { segment, type_name, operation, asks }
     }
 
     /// The action that `operation` asks for.

@@ -51,10 +51,10 @@ impl Actions {
         let number = self.all.len();
         action.number = number;
         self.by_id.insert(action.id, number);
-        // A status that was told stays as it is, so that nothing is due.
-        if action.told.as_deref().is_none_or(|told| told.status.is_none()) {
+        // A status of the initial state stays as it is, so that nothing is due.
+        if action.given.as_deref().is_none_or(|given| given.status.is_none()) {
             self.due.insert((action.life.ends(), number));
-            self.busy.extend(action.word.known().map(|word| (action.machine, word, number)));
+            self.busy.extend(action.type_name.known().map(|type_name| (action.machine, type_name, number)));
         }
         self.all.push(action);
     }
@@ -77,10 +77,10 @@ impl Actions {
         {
             self.due.pop_first();
             let Some(action) = self.all.get(number) else { continue };
-            let Some(word) = action.word.known() else { continue };
-            self.busy.remove(&(action.machine, word, number));
+            let Some(type_name) = action.type_name.known() else { continue };
+            self.busy.remove(&(action.machine, type_name, number));
             if action.life.outcome() == Outcome::Succeeded {
-                let last = self.successes.entry((action.machine, word)).or_default();
+                let last = self.successes.entry((action.machine, type_name)).or_default();
                 *last = (*last).max((ends, number));
             }
         }
@@ -95,21 +95,27 @@ impl Actions {
     }
 
     /// The youngest action of that type on that machine which has not ended.
-    pub(crate) fn active(&mut self, machine: usize, word: &'static str, elapsed: Duration) -> Option<&MachineAction> {
+    pub(crate) fn active(
+        &mut self,
+        machine: usize,
+        type_name: &'static str,
+        elapsed: Duration,
+    ) -> Option<&MachineAction> {
         self.settle(elapsed);
-        let (_, _, number) = *self.busy.range((machine, word, 0)..=(machine, word, usize::MAX)).next_back()?;
+        let (_, _, number) =
+            *self.busy.range((machine, type_name, 0)..=(machine, type_name, usize::MAX)).next_back()?;
         self.all.get(number)
     }
 
     /// The youngest action of that type on that machine, ended or not.
-    pub(crate) fn last(&self, machine: usize, word: &str) -> Option<&MachineAction> {
-        self.all.iter().rev().find(|action| action.machine == machine && action.word.as_str() == word)
+    pub(crate) fn last(&self, machine: usize, type_name: &str) -> Option<&MachineAction> {
+        self.all.iter().rev().find(|action| action.machine == machine && action.type_name.as_str() == type_name)
     }
 
     /// Returns the number of active actions of that type.
-    pub(crate) fn count_active(&mut self, word: &'static str, elapsed: Duration) -> usize {
+    pub(crate) fn count_active(&mut self, type_name: &'static str, elapsed: Duration) -> usize {
         self.settle(elapsed);
-        self.busy.iter().filter(|(_, busy, _)| *busy == word).count()
+        self.busy.iter().filter(|(_, busy, _)| *busy == type_name).count()
     }
 
     /// Ends the action at `elapsed`, unless it has ended; gives it as it then is.
@@ -148,7 +154,7 @@ impl Actions {
     /// Of the actions of these types on that machine that have succeeded, the one that did so last, after
     /// [`settle`](Self::settle).
     pub(crate) fn last_success(&self, machine: usize, words: &[&'static str]) -> Option<&MachineAction> {
-        let (_, number) = words.iter().filter_map(|word| self.successes.get(&(machine, *word))).max()?;
+        let (_, number) = words.iter().filter_map(|type_name| self.successes.get(&(machine, *type_name))).max()?;
         self.all.get(*number)
     }
 

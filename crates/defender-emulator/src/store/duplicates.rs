@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use crate::rng::Dice;
+use crate::rng::Rng;
 
 /// The response to a POST while an action of its type is active on its machine.
 ///
-/// The documentation says of most: "returns 'pending machine action' or HTTP 400 with the message 'Action is already in
+/// The documentation of most has: "returns 'pending machine action' or HTTP 400 with the message 'Action is already in
 /// progress'" (<https://learn.microsoft.com/defender-endpoint/api/unrestrict-code-execution>). That both happen, and
 /// that at times a second action is made, users report: microsoft-365-docs#5903, #5905, #5906.
 ///
@@ -22,10 +22,10 @@ pub enum Duplicates {
     /// A second action.
     Accept,
     /// As [`Join`](Self::Join); and where none is active, but one of its type has ended on its machine, the one that was made
-    /// last, as it ended: nothing is made. Reported of a service that answers from a cache; inferred here.
+    /// last, as it ended: nothing is made. Reported of a service behind a cache; inferred here.
     Ended,
     /// Any of the first three, by this seed, and a second action may end before the first; where none is active, one POST in
-    /// eight is answered as by [`Ended`](Self::Ended).
+    /// eight gets the response of [`Ended`](Self::Ended).
     Seeded(u64),
 }
 
@@ -48,11 +48,11 @@ impl Duplicates {
             Self::Join | Self::Ended => Decision::Join,
             Self::Accept => Decision::Accept { tenths: 10 },
             Self::Seeded(seed) => {
-                let mut dice = Self::dice(seed, number, throw);
-                match dice.below(3) {
+                let mut rng = Self::rng(seed, number, throw);
+                match rng.below(3) {
                     0 => Decision::Refuse,
                     1 => Decision::Join,
-                    _ => Decision::Accept { tenths: u32::try_from(dice.below(20)).unwrap_or(10) },
+                    _ => Decision::Accept { tenths: u32::try_from(rng.below(20)).unwrap_or(10) },
                 }
             }
         };
@@ -62,18 +62,18 @@ impl Duplicates {
         }
     }
 
-    /// Returns `true` if a POST is answered with an action that has ended.
+    /// Returns `true` if the response to a POST is an action that has ended.
     pub(crate) fn joins_ended(self, number: usize, throw: u64) -> bool {
         match self {
             Self::Ended => true,
-            Self::Seeded(seed) => Self::dice(!seed, number, throw).below(8) == 0,
+            Self::Seeded(seed) => Self::rng(!seed, number, throw).below(8) == 0,
             Self::Refuse | Self::Join | Self::Accept => false,
         }
     }
 
-    fn dice(seed: u64, number: usize, throw: u64) -> Dice {
+    fn rng(seed: u64, number: usize, throw: u64) -> Rng {
         let number = u64::try_from(number).unwrap_or(0);
-        Dice::new(seed ^ number.rotate_left(17) ^ throw.rotate_left(41))
+        Rng::new(seed ^ number.rotate_left(17) ^ throw.rotate_left(41))
     }
 }
 
@@ -91,7 +91,7 @@ impl FromStr for Duplicates {
                 .unwrap_or(text)
                 .parse()
                 .map(Self::Seeded)
-                .map_err(|_| "it is refuse, join, accept, ended or a seed"),
+                .map_err(|_| "expected refuse, join, accept, ended or a seed"),
         }
     }
 }

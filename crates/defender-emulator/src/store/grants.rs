@@ -23,7 +23,7 @@ pub(crate) struct Grants {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) certificates: Vec<Certificate>,
-    /// Tokens of another issuer that are taken for the application, whatever they say.
+    /// Tokens of another issuer that are accepted for the application, whatever their claims.
     pub(crate) federated: BTreeSet<String>,
     /// Issuers whose tokens are.
     pub(crate) federations: Vec<Federation>,
@@ -121,7 +121,7 @@ impl Grants {
         self.state().refresh_tokens.values_mut().for_each(|sign_in| sign_in.is_revoked = true);
     }
 
-    /// Enters a device's code; says whether it was there.
+    /// Enters a device's code; returns `false` for an unknown code.
     pub(crate) fn enter(&self, user_code: &str, agrees: bool) -> bool {
         let mut state = self.state();
         let device = state.devices.values_mut().find(|device| device.user_code == user_code);

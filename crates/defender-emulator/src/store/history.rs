@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::store::{
-    action::{MachineAction, Word},
+    action::{MachineAction, TypeName},
     action_kind::ActionKind,
     lifecycle::{Life, Outcome},
     machines::Machines,
@@ -19,7 +19,7 @@ pub(crate) fn actions(count: u32, machines: &Machines, now: Timestamp, requestor
     // What has changed a machine would be found in its state, and so only what changes nothing is in its past.
     let kinds: Vec<_> = ["RunAntiVirusScan", "CollectInvestigationPackage", "StopAndQuarantineFile"]
         .into_iter()
-        .filter_map(|word| ActionKind::ALL.iter().find(|kind| kind.word == word))
+        .filter_map(|type_name| ActionKind::ALL.iter().find(|kind| kind.type_name == type_name))
         .collect();
     let places = machines.all().iter().enumerate().cycle();
     for (number, ((place, machine), kind)) in (0..count).zip(places.zip(kinds.into_iter().cycle().step_by(2))) {
@@ -28,7 +28,7 @@ pub(crate) fn actions(count: u32, machines: &Machines, now: Timestamp, requestor
         let created = now.checked_sub(ago).unwrap_or(Timestamp::MIN);
         actions.push(MachineAction {
             id: Uuid::new_v4(),
-            word: Word::Known(kind),
+            type_name: TypeName::Known(kind),
             requestor: Arc::clone(&requestor),
             comment: Some(Arc::clone(&comment)),
             external_id: None,
@@ -47,7 +47,7 @@ pub(crate) fn actions(count: u32, machines: &Machines, now: Timestamp, requestor
             life: Life::over(outcome),
             cancellation: None,
             is_old: true,
-            told: None,
+            given: None,
         });
     }
     actions

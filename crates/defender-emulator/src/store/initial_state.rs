@@ -23,7 +23,7 @@ use crate::{
 /// The initial state of an [`Emulator`](crate::Emulator): machines, actions in any state, and files of the library.
 ///
 /// Its rows are written as the API writes them, so that what was captured can be put in; every field may be left out but an
-/// action's `type` and `machineId`, a machine's `id` and a file's `fileName`. Where machines are told, they are all that there
+/// action's `type` and `machineId`, a machine's `id` and a file's `fileName`. Where machines are given, they are all that there
 /// are; otherwise there are the built-in ones.
 ///
 /// ```
@@ -76,8 +76,8 @@ impl State {
     ///
     /// # Errors
     ///
-    /// It is no JSON, has a field that is not known or of another type, says the same id twice, or speaks of a machine that
-    /// it does not tell; the message says where, such as `actions[1].machineId`.
+    /// It is not JSON, has a field that is unknown or of another type, has an id twice, or names a machine that
+    /// it does not have; the message has the place, such as `actions[1].machineId`.
     pub fn from_json(text: &str) -> Result<Self, Error> {
         Self::checked(text).map_err(|why| Error::state("the state", &why))
     }
@@ -106,7 +106,7 @@ impl State {
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         // A list would be taken for the fields in their order.
         if text.trim_start().starts_with('[') {
-            return Err("it is a list, and not an object".to_owned());
+            return Err("expected an object, not a list".to_owned());
         }
         let mut reader = serde_json::Deserializer::from_str(text);
         let file: File = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -143,14 +143,14 @@ impl State {
         self.check_at(now).map_err(|error| error.to_string())
     }
 
-    /// The machines that are told.
+    /// Returns the records of its machines.
     pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         self.0.machines.iter().flatten()
     }
 
-    /// The machines, if any are told.
+    /// Returns its machines, if it has any.
     pub(crate) fn machines(&self, now: Timestamp) -> Option<Machines> {
-        self.0.machines.clone().map(|records| Machines::told(records, now))
+        self.0.machines.clone().map(|records| Machines::given(records, now))
     }
 
     pub(crate) fn actions(&self, machines: &Machines, requestor: &str, started: Started) -> Vec<MachineAction> {
@@ -182,7 +182,7 @@ impl File {
         }
         for (place, action) in self.actions.iter().enumerate() {
             if !known.contains(action.machine_id.as_str()) {
-                return Err(format!("actions[{place}].machineId: there is no machine {}", action.machine_id));
+                return Err(format!("actions[{place}].machineId: unknown machine {}", action.machine_id));
             }
             if let Some(id) = action.id
                 && !ids.insert(id)

@@ -24,11 +24,11 @@ pub struct Entry {
     pub content_type: Option<String>,
     /// The header `User-Agent`.
     pub user_agent: Option<String>,
-    /// The header `client-request-id`, by which a driver tells its sendings apart.
+    /// The header `client-request-id`, by which a driver finds its attempts.
     pub client_request_id: Option<String>,
-    /// The body as it came; bytes that are no UTF-8 are replaced.
+    /// The body as it came; bytes that are not UTF-8 are replaced.
     pub body: String,
-    /// The status of the answer; 0 where there was none.
+    /// The status of the response; 0 without one.
     pub status: u16,
     /// The effect of the request.
     pub effect: Effect,
@@ -43,11 +43,11 @@ pub enum Effect {
     None,
     /// It made the machine action with this id.
     Created(String),
-    /// It was answered with this action, which was there before.
+    /// The response was this action, which was there before.
     Joined(String),
     /// It cancelled this action.
     Cancelled(String),
-    /// It changed something that is no action.
+    /// It changed something that is not an action.
     Changed,
 }
 
@@ -99,7 +99,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn answered(&self, place: usize, status: StatusCode) {
+    pub(crate) fn set_status(&self, place: usize, status: StatusCode) {
         if let Some(entry) = self.locked().get_mut(place) {
             entry.status = status.as_u16();
         }

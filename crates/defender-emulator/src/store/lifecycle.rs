@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub(crate) const TWO_HOURS: Duration = Duration::from_secs(2 * 3_600);
 
 /// The time that any other action waits:
-/// <https://learn.microsoft.com/defender-endpoint/respond-machine-alerts> says three days. Captures show a quarter of an hour more, which this leaves out.
+/// <https://learn.microsoft.com/defender-endpoint/respond-machine-alerts> has three days. Captures show a quarter of an hour more, which this leaves out.
 pub(crate) const THREE_DAYS: Duration = Duration::from_secs(3 * 24 * 3_600);
 
 /// `errorHResult` of an action that timed out, 0x80190198, as captures have it.
@@ -26,14 +26,14 @@ pub(crate) struct Pace {
 
 /// The end of an action that nobody cancels.
 ///
-/// The words are those of `status` in <https://learn.microsoft.com/defender-endpoint/api/machineaction>.
+/// The names are those of `status` in <https://learn.microsoft.com/defender-endpoint/api/machineaction>.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It ends as `Succeeded`. The default.
     #[default]
     Succeeded,
-    /// It ends as `Failed`, with this `errorHResult`, which is a signed number on the wire.
+    /// It ends as `Failed`, with this `errorHResult`, which is a signed number in JSON.
     Failed {
         /// Such as `-2147024891`, which is 0x80070005, access denied.
         error_hresult: i32,
@@ -82,7 +82,7 @@ impl Life {
         Self { born: zero, starts: zero, runs_until: zero, ends: zero, outcome }
     }
 
-    /// The word of `status` at `elapsed`.
+    /// Returns the `status` at `elapsed`.
     pub(crate) fn status(&self, elapsed: Duration) -> &'static str {
         if elapsed >= self.ends {
             self.last_status()
@@ -93,7 +93,7 @@ impl Life {
         }
     }
 
-    /// The word of `status` in which it ends.
+    /// Returns the `status` in which it ends.
     pub(crate) fn last_status(&self) -> &'static str {
         match self.outcome {
             Outcome::Succeeded => "Succeeded",
@@ -137,7 +137,7 @@ impl Life {
         self.outcome == Outcome::TimedOut
     }
 
-    /// The code at `elapsed`; 0 is none.
+    /// Returns the error code at `elapsed`, or 0.
     pub(crate) fn error_hresult(&self, elapsed: Duration) -> i32 {
         match self.outcome {
             _ if self.is_active(elapsed) => 0,
@@ -198,13 +198,13 @@ mod tests {
     }
 
     #[test]
-    fn the_code_is_there_when_it_has_ended_and_not_before() {
+    fn error_code_appears_at_the_end() {
         let life = Life::new(Duration::ZERO, PACE, Outcome::Failed { error_hresult: -7 });
         assert_eq!([2, 3].map(|second| life.error_hresult(Duration::from_secs(second))), [0, -7]);
     }
 
     #[test]
-    fn what_is_cancelled_ends_then_and_what_waited_goes_on() {
+    fn cancelled_ends_and_waiting_resumes() {
         let mut life = Life::new(Duration::ZERO, PACE, Outcome::TimedOut);
         life.resume(Duration::from_secs(100), PACE);
         assert_eq!(life.status(Duration::from_secs(101)), "InProgress");

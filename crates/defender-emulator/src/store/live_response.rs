@@ -23,14 +23,14 @@ pub(crate) struct Command {
     /// Keys and values, as they were sent.
     pub(crate) params: Vec<(String, String)>,
     /// The progress that the initial state gave it, in place of that by the clock.
-    pub(crate) told: Option<Box<ToldCommand>>,
+    pub(crate) given: Option<Box<GivenCommand>>,
     /// Set if the library lacks the file that it needs, so that it fails.
     pub(crate) is_missing: bool,
 }
 
 /// The progress of a command in the initial state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ToldCommand {
+pub(crate) struct GivenCommand {
     pub(crate) status: String,
     pub(crate) start: Option<Timestamp>,
     pub(crate) end: Option<Timestamp>,
@@ -50,7 +50,7 @@ pub(crate) enum CommandKind {
 impl CommandKind {
     const ALL: [Self; 4] = [Self::PutFile, Self::RunPowerShell, Self::RunScript, Self::GetFile];
 
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn type_name(self) -> &'static str {
         match self {
             Self::PutFile => "PutFile",
             Self::RunPowerShell => "RunPowerShell",
@@ -106,7 +106,7 @@ pub(crate) fn read(commands: Value) -> Result<Vec<Command>, Problem> {
 pub(crate) fn command(command: Value) -> Result<Command, Problem> {
     let mut command = object(command, &["type", "params"])?;
     let kind = text(&mut command, "type")?;
-    let kind = CommandKind::ALL.into_iter().find(|known| known.word() == kind);
+    let kind = CommandKind::ALL.into_iter().find(|known| known.type_name() == kind);
     let kind = kind.ok_or_else(|| Problem::bad("InvalidInput", "Command type is PutFile, RunScript or GetFile"))?;
     let params = match command.remove("params") {
         None => Vec::new(),
@@ -114,15 +114,15 @@ pub(crate) fn command(command: Value) -> Result<Command, Problem> {
         Some(_) => return Err(Problem::bad("InvalidRequestBody", "params must be an array")),
     };
     if let Some((key, _)) = params.iter().find(|(key, _)| !kind.keys().contains(&key.as_str())) {
-        return Err(Problem::bad("InvalidInput", format!("{} takes no parameter {key}", kind.word())));
+        return Err(Problem::bad("InvalidInput", format!("{} takes no parameter {key}", kind.type_name())));
     }
     if let Some(required) = kind.keys().first()
         && !params.iter().any(|(key, value)| key == required && !value.is_empty())
     {
-        let message = format!("{} takes the parameter {required}", kind.word());
+        let message = format!("{} takes the parameter {required}", kind.type_name());
         return Err(Problem::bad("MissingRequiredParameter", message));
     }
-    Ok(Command { kind, params, told: None, is_missing: false })
+    Ok(Command { kind, params, given: None, is_missing: false })
 }
 
 fn param(param: Value) -> Result<(String, String), Problem> {
@@ -171,8 +171,8 @@ impl Command {
 
     /// Returns `true` if the command of this place has a result at `elapsed`.
     pub(crate) fn has_completed(&self, life: &Life, (index, all): (usize, &[Self]), elapsed: Duration) -> bool {
-        match &self.told {
-            Some(told) => told.status == CommandStatus::Completed.word(),
+        match &self.given {
+            Some(given) => given.status == CommandStatus::Completed.type_name(),
             None => Self::status(life, (index, all), elapsed) == CommandStatus::Completed,
         }
     }
@@ -210,14 +210,14 @@ impl Command {
             (elapsed >= life.born()).then(|| written(moment))
         };
         let params: Vec<_> = self.params.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-        let command = json!({ "type": self.kind.word(), "params": params });
-        if let Some(told) = self.told.as_deref() {
+        let command = json!({ "type": self.kind.type_name(), "params": params });
+        if let Some(given) = self.given.as_deref() {
             return json!({
                 "index": index,
-                "startTime": told.start.map(written),
-                "endTime": told.end.map(written),
-                "commandStatus": told.status,
-                "errors": told.errors,
+                "startTime": given.start.map(written),
+                "endTime": given.end.map(written),
+                "commandStatus": given.status,
+                "errors": given.errors,
                 "command": command,
             });
         }
@@ -235,7 +235,7 @@ impl Command {
             "index": index,
             "startTime": start,
             "endTime": end,
-            "commandStatus": status.word(),
+            "commandStatus": status.type_name(),
             "errors": errors,
             "command": command,
         })
@@ -243,7 +243,7 @@ impl Command {
 }
 
 impl CommandStatus {
-    fn word(self) -> &'static str {
+    fn type_name(self) -> &'static str {
         match self {
             Self::Created => "Created",
             Self::Completed => "Completed",

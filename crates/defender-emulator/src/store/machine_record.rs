@@ -42,7 +42,7 @@ pub(crate) struct Record {
     pub(crate) device_value: Option<Text>,
     pub(crate) risk_score: Option<Text>,
     pub(crate) exposure_level: Option<Text>,
-    /// A number on the wire, and a string in the page's table.
+    /// A number in responses, and a string in the page's table.
     pub(crate) rbac_group_id: Group,
     pub(crate) rbac_group_name: Option<Text>,
     pub(crate) is_aad_joined: Option<bool>,
@@ -167,7 +167,7 @@ impl Record {
         }
     }
 
-    /// Writes all of it, with what the clock says of it.
+    /// Writes all fields, with those that follow from the clock.
     pub(crate) fn write<M: SerializeMap>(&self, map: &mut M, live: &Live<'_>) -> Result<(), M::Error> {
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("mergedIntoMachineId", &self.merged_into_machine_id)?;
@@ -230,10 +230,10 @@ impl Serialize for Addresses<'_> {
     }
 }
 
-/// A date as the service writes it; null is none.
+/// A date as the service writes it, or null.
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    let parsed = text.map(|text| text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no date"))));
+    let parsed = text.map(|text| text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is not a date"))));
     parsed.transpose()
 }
 

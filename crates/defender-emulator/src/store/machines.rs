@@ -74,7 +74,7 @@ impl Machines {
     }
 
     /// These and no others.
-    pub(crate) fn told(records: Vec<Record>, now: Timestamp) -> Self {
+    pub(crate) fn given(records: Vec<Record>, now: Timestamp) -> Self {
         let mut machines = Self::default();
         for record in records {
             machines.add(record, now);
@@ -95,7 +95,7 @@ impl Machines {
         self.all.push(machine);
     }
 
-    /// The machine of this id, and its place. A name is none: the actions' pages know ids alone.
+    /// The machine of this id, and its place. Names do not count: the actions' pages know ids alone.
     pub(crate) fn find(&self, id: &str) -> Option<(usize, &Machine)> {
         let place = *self.by_id.get(id)?;
         Some((place, self.all.get(place)?))
@@ -141,10 +141,10 @@ impl Machine {
         self.record.health_status.as_deref().unwrap_or(if gone { "Inactive" } else { "Active" })
     }
 
-    /// The value of `onboardingStatus`; of a machine that has left, the word is inferred.
+    /// The value of `onboardingStatus`; that of an offboarded machine is inferred.
     pub(crate) fn onboarding(&self, onboarded: bool) -> &str {
         match self.record.onboarding_status.as_deref() {
-            Some(told) if onboarded || !told.eq_ignore_ascii_case(ONBOARDED) => told,
+            Some(given) if onboarded || !given.eq_ignore_ascii_case(ONBOARDED) => given,
             _ if onboarded => ONBOARDED,
             _ => "CanBeOnboarded",
         }
@@ -184,12 +184,12 @@ impl MachineState {
     pub(crate) fn of(machine: &Machine, actions: &Actions) -> Self {
         let last = |words: &[&'static str]| actions.last_success(machine.place, words);
         let restriction = last(&["RestrictCodeExecution", "UnrestrictCodeExecution"]);
-        let isolation = last(&["Isolate", "Unisolate"]).filter(|action| action.word.as_str() == "Isolate");
-        let told = machine.record.onboarding_status.as_deref();
+        let isolation = last(&["Isolate", "Unisolate"]).filter(|action| action.type_name.as_str() == "Isolate");
+        let given = machine.record.onboarding_status.as_deref();
         Self {
-            restricted: restriction.is_some_and(|action| action.word.as_str() == "RestrictCodeExecution"),
+            restricted: restriction.is_some_and(|action| action.type_name.as_str() == "RestrictCodeExecution"),
             isolation: isolation.map(|action| action.scope.as_deref().unwrap_or("Full").to_owned()),
-            onboarded: told.is_none_or(|told| told.eq_ignore_ascii_case(ONBOARDED)) && last(&["Offboard"]).is_none(),
+            onboarded: given.is_none_or(|given| given.eq_ignore_ascii_case(ONBOARDED)) && last(&["Offboard"]).is_none(),
             online: machine.offline_since.is_none(),
         }
     }

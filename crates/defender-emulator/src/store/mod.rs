@@ -1,3 +1,5 @@
+//! The state of the service: machines, actions, library files, sign-ins, quotas, and the records of what was received.
+
 pub(crate) mod action;
 pub(crate) mod action_kind;
 pub(crate) mod actions;
@@ -13,6 +15,5 @@ pub(crate) mod machine_record;
 pub(crate) mod machines;
 pub(crate) mod outcomes;
 pub(crate) mod quota;
-pub(crate) mod recent_requests;
 pub(crate) mod request_log;
 pub(crate) mod seeded_action;

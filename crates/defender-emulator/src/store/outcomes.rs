@@ -12,34 +12,34 @@ pub(crate) struct Outcomes(Mutex<Vec<Arc<Mutex<Rule>>>>);
 struct Rule {
     outcome: Outcome,
     machine: Option<String>,
-    word: Option<String>,
+    type_name: Option<String>,
     left: Option<u32>,
 }
 
-/// An outcome that was told, to be narrowed: see [`Emulator::outcome`](crate::Emulator::outcome).
+/// An ordered outcome, to be narrowed: see [`Emulator::outcome`](crate::Emulator::outcome).
 ///
-/// It holds from the moment in which it was told, for every action that is made later, until it is narrowed.
+/// It holds for every action that is created later, until it is narrowed.
 #[derive(Clone, Debug)]
 pub struct OutcomeRule(Arc<Mutex<Rule>>);
 
 impl Outcomes {
     pub(crate) fn add(&self, outcome: Outcome) -> OutcomeRule {
-        let rule = Arc::new(Mutex::new(Rule { outcome, machine: None, word: None, left: None }));
+        let rule = Arc::new(Mutex::new(Rule { outcome, machine: None, type_name: None, left: None }));
         locked(&self.0).push(Arc::clone(&rule));
         OutcomeRule(rule)
     }
 
-    /// No more of what was told.
+    /// Forgets all ordered outcomes.
     pub(crate) fn clear(&self) {
         locked(&self.0).clear();
     }
 
-    /// The outcome of an action of this type on this machine: the first that was told and is not used up, if any.
-    pub(crate) fn next(&self, machine: &str, word: &str) -> Option<Outcome> {
+    /// Returns the first ordered outcome that fits an action of this type on this machine and is not used up.
+    pub(crate) fn next(&self, machine: &str, type_name: &str) -> Option<Outcome> {
         for rule in locked(&self.0).iter() {
             let mut rule = locked(rule);
             let is_for_it = rule.machine.as_deref().is_none_or(|id| id == machine)
-                && rule.word.as_deref().is_none_or(|name| name == word);
+                && rule.type_name.as_deref().is_none_or(|name| name == type_name);
             match &mut rule.left {
                 _ if !is_for_it => {}
                 Some(0) => {}
@@ -62,9 +62,9 @@ impl OutcomeRule {
         self
     }
 
-    /// Only for actions whose `type` is this word, such as `Isolate`.
-    pub fn of_type(self, word: impl Into<String>) -> Self {
-        locked(&self.0).word = Some(word.into());
+    /// Only for actions of this `type`, such as `Isolate`.
+    pub fn of_type(self, type_name: impl Into<String>) -> Self {
+        locked(&self.0).type_name = Some(type_name.into());
         self
     }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_that_fits_and_is_not_used_up_is_taken() {
+    fn first_fitting_outcome_is_taken() {
         let outcomes = Outcomes::default();
         outcomes.add(Outcome::TimedOut).on_machine("a").times(1);
         outcomes.add(Outcome::Cancelled).of_type("Isolate");

@@ -12,7 +12,7 @@ use crate::http::operation::Operation;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Quotas {
-    /// Of each operation, as many calls are let in as its page says: 100 in a minute and 1,500 in an hour, of live
+    /// Each operation has the quota of its page: 100 calls in a minute and 1,500 in an hour, of live
     /// response 10 in a minute, of package links 2 in a minute and 120 in an hour. The default.
     #[default]
     Enforced,
@@ -42,7 +42,7 @@ impl Meter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Lets a call in that came at `elapsed`, or says how long it would be of no use to come again. What is refused does
+    /// Accepts a call at `elapsed`, or returns the wait until the next can be accepted. A refused call does
     /// not count, which is inferred.
     pub(crate) fn admit(&self, operation: Operation, elapsed: Duration) -> Result<(), Duration> {
         let limits = operation.limits();

@@ -1,15 +1,17 @@
-//! The request log: a line of JSON for every request that was answered, or was not.
+//! The request log: a line of JSON for every request, with or without a response.
 
 use std::{
+    collections::VecDeque,
     fmt,
     io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::body::Body;
 use http::{Method, Request, StatusCode, Uri};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     faults::kind::Fault,
@@ -20,7 +22,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Log(Arc<Mutex<dyn Write + Send>>);
 
-/// The fields of a request, kept until it is answered.
+/// The fields of a request, kept until its response.
 pub(crate) struct Noted {
     method: Method,
     uri: Uri,
@@ -41,7 +43,7 @@ pub(crate) struct Line<'a> {
     operation: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_request_id: Option<&'a str>,
-    /// Absent where no answer was given.
+    /// Absent without a response.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     /// The fault.
@@ -96,5 +98,60 @@ impl Log {
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Log").finish_non_exhaustive()
+    }
+}
+
+/// The number of requests kept; the oldest go first.
+const KEPT: usize = 10_000;
+
+/// The last requests, GETs too, without tokens and bodies.
+#[derive(Debug, Default)]
+pub(crate) struct RecentRequests(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// The number of the oldest that is kept.
+    first: usize,
+    lines: VecDeque<Value>,
+}
+
+impl RecentRequests {
+    pub(crate) fn add(&self, line: Value) {
+        let mut kept = self.locked();
+        if kept.lines.len() == KEPT {
+            kept.lines.pop_front();
+            kept.first += 1;
+        }
+        kept.lines.push_back(line);
+    }
+
+    /// Those from the one of this number on, with the number of the first.
+    pub(crate) fn from(&self, number: usize) -> (usize, Vec<Value>) {
+        let kept = self.locked();
+        let skipped = number.saturating_sub(kept.first);
+        (kept.first.max(number), kept.lines.iter().skip(skipped).cloned().collect())
+    }
+
+    pub(crate) fn clear(&self) {
+        *self.locked() = Kept::default();
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oldest_requests_are_forgotten() {
+        let log = RecentRequests::default();
+        (0..KEPT + 5).for_each(|number| log.add(number.into()));
+        let (first, lines) = log.from(0);
+        assert_eq!((first, lines.len(), &lines[0]), (5, KEPT, &Value::from(5)));
+        assert_eq!(log.from(KEPT + 4), (KEPT + 4, vec![Value::from(KEPT + 4)]));
+        assert_eq!(log.from(KEPT + 99).1, Vec::<Value>::new());
     }
 }

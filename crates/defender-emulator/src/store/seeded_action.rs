@@ -1,4 +1,4 @@
-//! An action as it is told, and what it is at the start.
+//! An action of the initial state.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::store::{
-    action::{Cancellation, MachineAction, RelatedFile, Told, Word},
+    action::{Cancellation, Given, MachineAction, RelatedFile, TypeName},
     action_kind::ActionKind,
     lifecycle::{Life, Outcome, Pace, Started, THREE_DAYS, TWO_HOURS},
-    live_response::{self, Command, ToldCommand},
+    live_response::{self, Command, GivenCommand},
     machine_record::time,
     machines::Machines,
 };
@@ -89,7 +89,7 @@ pub(crate) struct Commanded {
 
 fn guid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uuid>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    let parsed = text.map(|text| text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no GUID"))));
+    let parsed = text.map(|text| text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is not a GUID"))));
     parsed.transpose()
 }
 
@@ -98,7 +98,7 @@ impl Action {
     pub(crate) fn made(&self, machines: &Machines, requestor: &str, started: Started) -> Option<MachineAction> {
         let (place, machine) = machines.find(&self.machine_id)?;
         let created = self.creation_date_time_utc.unwrap_or(started.now);
-        let kind = ActionKind::ALL.iter().find(|kind| kind.word == self.kind);
+        let kind = ActionKind::ALL.iter().find(|kind| kind.type_name == self.kind);
         let cancellation = Cancellation {
             requestor: self.cancellation_requestor.as_deref().map(Arc::from),
             comment: self.cancellation_comment.as_deref().map(Arc::from),
@@ -115,7 +115,7 @@ impl Action {
         });
         Some(MachineAction {
             id: self.id.unwrap_or_else(Uuid::new_v4),
-            word: kind.map_or_else(|| Word::Other(Arc::from(self.kind.as_str())), Word::Known),
+            type_name: kind.map_or_else(|| TypeName::Other(Arc::from(self.kind.as_str())), TypeName::Known),
             requestor: Arc::from(self.requestor.as_deref().unwrap_or(requestor)),
             comment: self.requestor_comment.as_deref().map(Arc::from),
             external_id: self.external_id.as_deref().map(Arc::from),
@@ -137,7 +137,7 @@ impl Action {
             life,
             cancellation: was_cancelled.then(|| Box::new(cancellation)),
             is_old: true,
-            told: Some(Box::new(Told {
+            given: Some(Box::new(Given {
                 status: other.map(Arc::from),
                 updated: self.last_update_date_time_utc.unwrap_or(created),
                 error_hresult: self.error_hresult,
@@ -177,12 +177,12 @@ impl Action {
 
 impl Commanded {
     fn made(&self) -> Option<Command> {
-        let told = self.command_status.as_ref().map(|status| ToldCommand {
+        let given = self.command_status.as_ref().map(|status| GivenCommand {
             status: status.clone(),
             start: self.start_time,
             end: self.end_time,
             errors: self.errors.clone(),
         });
-        Some(Command { told: told.map(Box::new), ..live_response::command(self.command.clone()).ok()? })
+        Some(Command { given: given.map(Box::new), ..live_response::command(self.command.clone()).ok()? })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::seeded::{dice, seed};
+use super::seeded::{rng, seed};
 
 /// The comment of a record, compared with that of its POST.
 ///
@@ -39,11 +39,11 @@ impl Comments {
             Self::Entities => Some(entities(&sent)),
             Self::Null => None,
             Self::Seeded(seed) => {
-                let mut dice = dice(seed, number, 3);
-                let drawn = match dice.below(6) {
+                let mut rng = rng(seed, number, 3);
+                let drawn = match rng.below(6) {
                     0 => Self::Blank,
                     1 => Self::AsSent,
-                    2 => Self::Cut(usize::try_from(16 + dice.below(113)).unwrap_or(64)),
+                    2 => Self::Cut(usize::try_from(16 + rng.below(113)).unwrap_or(64)),
                     3 => Self::Crlf,
                     4 => Self::Entities,
                     _ => Self::Null,
@@ -84,7 +84,7 @@ impl FromStr for Comments {
                 .and_then(|length| length.parse().ok())
                 .map(Self::Cut)
                 .or_else(|| seed(text).map(Self::Seeded))
-                .ok_or("it is blank, as-sent, cut:LENGTH, crlf, entities, null or seeded:NUMBER"),
+                .ok_or("expected blank, as-sent, cut:LENGTH, crlf, entities, null or seeded:NUMBER"),
         }
     }
 }

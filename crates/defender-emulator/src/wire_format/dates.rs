@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 
-use super::seeded::{dice, seconds, seed};
+use super::seeded::{rng, seconds, seed};
 
 /// The `Date` header of responses.
 ///
@@ -15,7 +15,7 @@ pub enum DateHeader {
     /// The emulator's clock. The default.
     #[default]
     Clock,
-    /// There is none.
+    /// Absent.
     Absent,
     /// The first second of 1970.
     Epoch,
@@ -28,7 +28,7 @@ pub enum DateHeader {
 }
 
 impl DateHeader {
-    /// The date of the response of this number; `None` where there is no header.
+    /// The date of the response of this number; `None` without a header.
     pub(crate) fn of(self, number: usize, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Clock => Some(now),
@@ -37,9 +37,9 @@ impl DateHeader {
             Self::Ahead(time) => Some(now.checked_add(time).unwrap_or(now)),
             Self::Behind(time) => Some(now.checked_sub(time).unwrap_or(now)),
             Self::Seeded(seed) => {
-                let mut dice = dice(seed, number, 6);
-                let choice = dice.below(5);
-                let time = Duration::from_secs(60 + dice.below(541));
+                let mut rng = rng(seed, number, 6);
+                let choice = rng.below(5);
+                let time = Duration::from_secs(60 + rng.below(541));
                 let drawn = match choice {
                     0 => Self::Clock,
                     1 => Self::Absent,
@@ -65,7 +65,7 @@ impl FromStr for DateHeader {
                 .map(Self::Ahead)
                 .or_else(|| seconds(text, "behind").map(Self::Behind))
                 .or_else(|| seed(text).map(Self::Seeded))
-                .ok_or("it is clock, absent, 1970, ahead:SECONDS, behind:SECONDS or seeded:NUMBER"),
+                .ok_or("expected clock, absent, 1970, ahead:SECONDS, behind:SECONDS or seeded:NUMBER"),
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::{
-    rng::Dice,
+    rng::Rng,
     wire_format::{Comments, ExternalIds, Particulars, Requestor, Rows},
 };
 
@@ -21,7 +21,7 @@ pub struct JsonStyle {
     /// Gives the dates of each action zero to seven digits of a second, drawn by this seed: captures have 0, 1, 2, 3, 5,
     /// 6 and 7. Without a seed they have seven, as most captures do.
     pub fraction_seed: Option<u64>,
-    /// Omits fields without a value, and `commands` and `errorHResult` where they say nothing, as the documentation's
+    /// Omits fields without a value, and `commands` and `errorHResult` where they are empty, as the documentation's
     /// samples do. Live captures have null fields.
     pub omit_nulls: bool,
     /// Sends a null update time in the response to an action's POST, as a capture of a removed restriction has it
@@ -49,8 +49,8 @@ impl Spelling {
         match self.json.fraction_seed {
             None => 7,
             Some(seed) => {
-                let mut dice = Dice::new(seed ^ u64::try_from(number).unwrap_or(0).rotate_left(32));
-                u8::try_from(dice.below(8)).unwrap_or(7)
+                let mut rng = Rng::new(seed ^ u64::try_from(number).unwrap_or(0).rotate_left(32));
+                u8::try_from(rng.below(8)).unwrap_or(7)
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The form of records and headers where the service's pages, its captures and its clients' reports differ.
 //!
-//! Each choice is an enum with one text form, which the command line and `/emulator/behaviors` share, and draws by seed
-//! where it is told to. What a POST stores (requestor, comment, external id) is chosen when the action is made; what is only
+//! Each choice is an enum with one text form, which the command line and `/emulator/behaviors` share; `seeded:7` draws
+//! from its list. What a POST stores (requestor, comment, external id) is chosen when the action is created; what is only
 //! written differently (particulars, rows) is chosen at each read.
 
 mod comments;

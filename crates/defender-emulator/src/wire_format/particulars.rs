@@ -2,7 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
-use super::seeded::{dice, seconds, seed};
+use super::seeded::{rng, seconds, seed};
 
 /// The time at which a record states its particulars: `scope` of an isolation or a scan, `relatedFileInfo` of a quarantine.
 ///
@@ -33,11 +33,11 @@ impl Particulars {
             Self::After(time) => age >= time,
             Self::Never => false,
             Self::Seeded(seed) => {
-                let mut dice = dice(seed, number, 2);
-                let drawn = match dice.below(4) {
+                let mut rng = rng(seed, number, 2);
+                let drawn = match rng.below(4) {
                     0 => Self::AfterPending,
                     1 => Self::AtOnce,
-                    2 => Self::After(Duration::from_secs(dice.below(120))),
+                    2 => Self::After(Duration::from_secs(rng.below(120))),
                     _ => Self::Never,
                 };
                 drawn.are_stated(number, status, age)
@@ -57,7 +57,7 @@ impl FromStr for Particulars {
             text => seconds(text, "after")
                 .map(Self::After)
                 .or_else(|| seed(text).map(Self::Seeded))
-                .ok_or("it is after-pending, at-once, after:SECONDS, never or seeded:NUMBER"),
+                .ok_or("expected after-pending, at-once, after:SECONDS, never or seeded:NUMBER"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::seeded::{dice, seed};
+use super::seeded::{rng, seed};
 
 /// The `requestor` of a record, for an application. For a user it is the mail address, whatever is chosen.
 ///
@@ -29,7 +29,7 @@ impl Requestor {
     /// The choice for the action of this number.
     pub(crate) fn drawn(self, number: usize) -> Self {
         match self {
-            Self::Seeded(seed) => match dice(seed, number, 1).below(4) {
+            Self::Seeded(seed) => match rng(seed, number, 1).below(4) {
                 0 => Self::DisplayName,
                 1 => Self::ApplicationId,
                 2 => Self::Mail,
@@ -49,7 +49,7 @@ impl FromStr for Requestor {
             "app-id" => Ok(Self::ApplicationId),
             "mail" => Ok(Self::Mail),
             "guest" => Ok(Self::Guest),
-            text => seed(text).map(Self::Seeded).ok_or("it is display-name, app-id, mail, guest or seeded:NUMBER"),
+            text => seed(text).map(Self::Seeded).ok_or("expected display-name, app-id, mail, guest or seeded:NUMBER"),
         }
     }
 }

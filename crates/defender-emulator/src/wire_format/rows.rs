@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::seeded::{dice, seed};
+use super::seeded::{rng, seed};
 
 /// The readability of rows in lists and of single actions. The response to a POST is always readable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ pub enum Rows {
     NullType,
     /// `creationDateTimeUtc` is null.
     NullCreation,
-    /// `type` is a word that nobody knows.
+    /// `type` is unknown.
     UnknownType,
     /// They do not decode: without an id, or with values of other types. Each action has one of five such forms.
     Unreadable,
@@ -56,7 +56,7 @@ impl Rows {
                 _ => Shape::Text,
             },
             Self::Seeded(seed) => {
-                let drawn = match dice(seed, number, 7).below(20) {
+                let drawn = match rng(seed, number, 7).below(20) {
                     0 => Self::NullMachine,
                     1 => Self::NullType,
                     2 => Self::NullCreation,
@@ -99,7 +99,7 @@ impl FromStr for Rows {
             "unknown-type" => Ok(Self::UnknownType),
             "unreadable" => Ok(Self::Unreadable),
             text => seed(text).map(Self::Seeded).ok_or(
-                "it is readable, null-machine, null-type, null-creation, unknown-type, unreadable or seeded:NUMBER",
+                "expected readable, null-machine, null-type, null-creation, unknown-type, unreadable or seeded:NUMBER",
             ),
         }
     }

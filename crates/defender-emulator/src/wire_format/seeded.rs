@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::rng::Dice;
+use crate::rng::Rng;
 
 /// Numbers of one seed for the record of one number; `salt` keeps the choices apart from one another.
-pub(super) fn dice(seed: u64, number: usize, salt: u64) -> Dice {
+pub(super) fn rng(seed: u64, number: usize, salt: u64) -> Rng {
     let number = u64::try_from(number).unwrap_or(u64::MAX);
-    Dice::new(seed ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ salt.rotate_left(48))
+    Rng::new(seed ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ salt.rotate_left(48))
 }
 
 /// The seed in `seeded:7`.
@@ -16,7 +16,7 @@ pub(super) fn seed(text: &str) -> Option<u64> {
 }
 
 /// The seconds behind `word:`, such as `after:30` or `after:0.5`.
-pub(super) fn seconds(text: &str, word: &str) -> Option<Duration> {
-    let seconds: f64 = text.strip_prefix(word)?.strip_prefix(':')?.parse().ok()?;
+pub(super) fn seconds(text: &str, prefix: &str) -> Option<Duration> {
+    let seconds: f64 = text.strip_prefix(prefix)?.strip_prefix(':')?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok()
 }

@@ -41,7 +41,7 @@ async fn an_action_is_created_with_all_its_twenty_fields() {
 }
 
 #[tokio::test]
-async fn an_answer_has_the_headers_of_the_service_and_the_date_of_the_clock() {
+async fn response_has_service_headers_and_clock_date() {
     let driver = Driver::start().await;
     driver.clock.advance(Duration::from_secs(61));
     let answer = driver.post(&unrestrict_path(), r#"{"Comment":"c"}"#).await;
@@ -62,7 +62,7 @@ async fn restricting_is_another_type() {
 }
 
 #[tokio::test]
-async fn the_state_moves_by_the_clock_and_the_update_with_it() {
+async fn clock_moves_state_and_update_time() {
     let driver = Driver::start().await;
     let action = driver.unrestrict().await;
     let path = format!("/api/machineactions/{}", action["id"].as_str().unwrap());
@@ -113,7 +113,7 @@ async fn a_repeat_is_refused_until_the_first_has_ended() {
 }
 
 #[tokio::test]
-async fn another_type_or_another_machine_does_not_stand_in_the_way() {
+async fn other_type_or_machine_is_no_duplicate() {
     let driver = Driver::start().await;
     driver.unrestrict().await;
     for path in [
@@ -125,7 +125,7 @@ async fn another_type_or_another_machine_does_not_stand_in_the_way() {
 }
 
 #[tokio::test]
-async fn a_path_is_found_in_any_case_and_with_its_version() {
+async fn path_matches_in_any_case_and_version() {
     let driver = Driver::start().await;
     for (machine, pattern) in driver.emulator.machine_ids().into_iter().zip([
         "/API/Machines/{}/UNRESTRICTcodeexecution",

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{driver::MACHINE, here::Here};
 
 fn here() -> Here {
-    Here::with(defender_emulator::EmulatorBuilder::told_over_http)
+    Here::with(defender_emulator::EmulatorBuilder::control_over_http)
 }
 
 fn isolate(here: &Here) -> Option<u16> {
@@ -15,7 +15,7 @@ fn isolate(here: &Here) -> Option<u16> {
 }
 
 #[test]
-fn a_fault_is_told_and_taken_back_and_the_ledger_tells_what_came_of_it() {
+fn fault_is_armed_and_disarmed_over_http() {
     let here = here();
     let order = r#"{"fault":"ResetAfterEffect","on":"Isolate","times":1}"#;
     assert_eq!(here.post("/emulator/faults", order).status, 201);
@@ -90,8 +90,8 @@ fn an_outcome_and_a_machine_s_absence_are_told() {
 }
 
 #[test]
-fn a_clock_is_turned_if_it_is_one_that_can_be() {
-    let emulator = Emulator::builder().clock_turned_over_http().in_process().unwrap();
+fn only_a_manual_clock_is_advanced() {
+    let emulator = Emulator::builder().clock_over_http().in_process().unwrap();
     let here = Here { emulator, clock: defender_transport::testing::ManualClock::new(), token: String::new() };
     let before: jiff::Timestamp = here.get("/emulator/clock").body["now"].as_str().unwrap().parse().unwrap();
     let turned = here.post("/emulator/clock", r#"{"advanceSeconds":259200.5}"#);
@@ -110,11 +110,18 @@ fn what_cannot_be_told_is_refused_with_a_reason() {
     for (method, path, kind, body, status, named) in [
         ("POST", "/emulator/faults", "text/plain", r#"{"fault":"Hang"}"#, 415, "Content-Type"),
         ("POST", "/emulator/faults", "application/json", "{", 400, "EOF"),
-        ("POST", "/emulator/faults", "application/json", r#"{"fault":"Fire"}"#, 400, "no fault Fire"),
+        ("POST", "/emulator/faults", "application/json", r#"{"fault":"Fire"}"#, 400, "unknown fault Fire"),
         ("POST", "/emulator/outcomes", "application/json", r#"{"outcome":"Odd"}"#, 400, "TimeOut"),
         ("POST", "/emulator/outcomes", "application/json", r#"{"outcome":"Failed","type":"Isolat"}"#, 400, "StopAndQ"),
         ("POST", "/emulator/outcomes", "application/json", r#"{"outcome":"Failed","machineId":"x"}"#, 400, "machine x"),
-        ("POST", "/emulator/faults", "application/json", r#"{"fault":"Hang","machineId":"x"}"#, 400, "no machine x"),
+        (
+            "POST",
+            "/emulator/faults",
+            "application/json",
+            r#"{"fault":"Hang","machineId":"x"}"#,
+            400,
+            "unknown machine x",
+        ),
         ("POST", "/emulator/deviceCodes", "application/json", r#"{"userCode":"ABC"}"#, 404, "ABC"),
         ("POST", "/emulator/certificates", "application/json", r#"{"certificate":"x"}"#, 400, "PEM"),
         ("POST", "/emulator/state", "application/json", r#"{"actions":[{}]}"#, 400, "actions[0]"),
@@ -131,7 +138,7 @@ fn what_cannot_be_told_is_refused_with_a_reason() {
 }
 
 #[test]
-fn a_library_s_emulator_is_not_told_over_http_unless_it_says_so() {
+fn control_over_http_is_off_by_default() {
     let here = Here::with(|builder| builder);
     assert_eq!(here.post("/emulator/faults", r#"{"fault":"Hang"}"#).status, 404);
     assert_eq!(here.get("/api/machines").status, 200);

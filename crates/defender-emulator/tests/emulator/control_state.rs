@@ -13,7 +13,7 @@ use crate::{
 };
 
 fn here() -> Here {
-    Here::with(EmulatorBuilder::told_over_http)
+    Here::with(EmulatorBuilder::control_over_http)
 }
 
 fn isolate(here: &Here, machine: &str) -> Option<Value> {
@@ -28,7 +28,7 @@ fn delete(here: &Here, path: &str) {
 
 /// One whose clock is turned over HTTP, with a token.
 fn turned() -> Here {
-    let emulator = Emulator::builder().clock_turned_over_http().in_process().unwrap();
+    let emulator = Emulator::builder().clock_over_http().in_process().unwrap();
     let here = Here { emulator, clock: defender_transport::testing::ManualClock::new(), token: String::new() };
     let token = here.token_for(here.emulator.audience()).body["access_token"].as_str().unwrap().to_owned();
     Here { token, ..here }
@@ -62,7 +62,7 @@ fn reset_is_as_at_the_start() {
 
 #[test]
 fn reset_lets_the_same_chance_happen_again() {
-    let here = Here::with(|builder| builder.told_over_http().chaotic(7, 0.4));
+    let here = Here::with(|builder| builder.control_over_http().chaotic(7, 0.4));
     let drawn = |here: &Here| -> Vec<String> {
         (0..30)
             .map(|_| {
@@ -77,7 +77,7 @@ fn reset_lets_the_same_chance_happen_again() {
 }
 
 #[test]
-fn machines_actions_and_files_are_put_in_while_it_runs() {
+fn state_is_added_while_it_runs() {
     let here = here();
     let first = isolate(&here, MACHINE).unwrap();
     let state = json!({
@@ -102,7 +102,7 @@ fn machines_actions_and_files_are_put_in_while_it_runs() {
     for (twice, named) in [
         (json!({ "machines": [{ "id": "m9" }] }), "m9 is there twice"),
         (json!({ "actions": [{ "type": "Isolate", "machineId": "m9", "id": first["id"] }] }), "is there twice"),
-        (json!({ "actions": [{ "type": "Isolate", "machineId": "m8" }] }), "there is no machine m8"),
+        (json!({ "actions": [{ "type": "Isolate", "machineId": "m8" }] }), "unknown machine m8"),
     ] {
         let refused = here.post("/emulator/state", &twice.to_string());
         assert!(refused.status == 400 && refused.body["error"].as_str().unwrap().contains(named), "{refused:?}");
@@ -136,7 +136,7 @@ fn ledger_log_and_outcomes_are_emptied() {
 }
 
 #[test]
-fn fault_is_of_one_machine_and_told_while_it_is_armed() {
+fn fault_of_one_machine_is_listed() {
     let here = here();
     let other = here.emulator.machine_ids()[1].to_owned();
     let order = json!({ "fault": "Status", "status": 503, "retryAfter": 7, "machineId": other, "times": 2 });

@@ -34,7 +34,7 @@ async fn a_repeat_may_be_accepted_as_a_second_action() {
 }
 
 #[tokio::test]
-async fn by_seed_all_three_happen_and_a_second_may_end_first() {
+async fn seeded_duplicates_draw_every_choice() {
     let driver = Driver::with(|builder| builder.duplicates(Duplicates::Seeded(1))).await;
     let (mut refused, mut joined, mut overtook) = (0, 0, 0);
     for _ in 0..30 {
@@ -63,7 +63,7 @@ async fn a_machine_has_one_session_whatever_is_accepted() {
 }
 
 #[tokio::test]
-async fn an_action_that_was_just_made_is_not_found_yet() {
+async fn new_action_is_not_found_yet() {
     let driver = Driver::with(|builder| builder.read_lag(Duration::from_secs(5))).await;
     let path = format!("/api/machineactions/{}", driver.unrestrict().await["id"].as_str().unwrap());
     driver.clock.advance(Duration::from_millis(4_999));

@@ -71,7 +71,7 @@ async fn the_record_says_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_machine_is_isolated_fully_where_nothing_else_is_said() {
+async fn isolation_is_full_by_default() {
     let driver = Driver::start().await;
     let isolated = driver.act("isolate", COMMENT).await;
     driver.clock.advance(std::time::Duration::from_secs(1));

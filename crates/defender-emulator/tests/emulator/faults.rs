@@ -29,7 +29,7 @@ async fn once(fault: Fault) -> (Result<Answer, Error>, u16, bool) {
 }
 
 #[tokio::test]
-async fn a_cut_connection_tells_nothing_and_the_ledger_tells_what_was_done() {
+async fn cut_connection_leaves_a_true_ledger() {
     for (fault, expected) in [(Fault::ResetBeforeEffect, false), (Fault::ResetAfterEffect, true)] {
         let (came, status, done) = once(fault).await;
         let error = came.unwrap_err();
@@ -39,7 +39,7 @@ async fn a_cut_connection_tells_nothing_and_the_ledger_tells_what_was_done() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_whole_is_an_error_after_the_effect() {
+async fn incomplete_body_fails_after_the_effect() {
     for fault in [Fault::TruncatedBody, Fault::WrongContentLength] {
         let (came, status, done) = once(fault).await;
         assert_eq!(came.unwrap_err().kind(), ErrorKind::Interrupted, "{fault:?}");
@@ -48,7 +48,7 @@ async fn a_body_that_is_not_whole_is_an_error_after_the_effect() {
 }
 
 #[tokio::test]
-async fn an_answer_in_the_place_of_the_effect_has_none() {
+async fn response_before_effect_has_no_effect() {
     for (fault, expected, retry_after) in [
         (Fault::Html502, 502, ""),
         (Fault::Status(503, RetryAfter::Absent), 503, ""),
@@ -81,7 +81,7 @@ async fn an_answer_may_be_spoilt_after_the_effect() {
 }
 
 #[tokio::test]
-async fn a_connection_that_takes_no_more_is_followed_by_another() {
+async fn goaway_is_followed_by_a_new_connection() {
     let driver = Driver::start().await;
     driver.emulator.fault(Fault::GoAway).on(Operation::GetMachine).times(3);
     for _ in 0..6 {
@@ -130,7 +130,7 @@ async fn no_answer_comes_from_what_hangs() {
 }
 
 #[tokio::test]
-async fn a_connection_that_does_not_come_about_leaves_no_trace() {
+async fn failed_connection_leaves_no_ledger_entry() {
     let driver = Driver::start().await;
     for fault in [Fault::RefuseConnection, Fault::TlsFailure] {
         driver.emulator.fault(fault).times(1);

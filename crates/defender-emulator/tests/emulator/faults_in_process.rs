@@ -13,7 +13,7 @@ fn isolate(here: &Here) -> Option<Result<crate::here::Came, defender_transport::
 }
 
 #[test]
-fn a_refused_stream_was_never_processed_and_is_not_in_the_ledger() {
+fn refused_stream_leaves_no_ledger_entry() {
     let here = Here::with(|builder| builder);
     here.emulator.fault(Fault::RefusedStream).on(Operation::Isolate).times(1);
     let error = isolate(&here).unwrap().unwrap_err();
@@ -23,7 +23,7 @@ fn a_refused_stream_was_never_processed_and_is_not_in_the_ledger() {
 }
 
 #[test]
-fn a_body_that_is_shorter_than_was_announced_is_broken_here_too() {
+fn short_body_fails_in_process_too() {
     let here = Here::with(|builder| builder);
     here.emulator.fault(Fault::WrongContentLength).on(Operation::Isolate).times(1);
     let error = isolate(&here).unwrap().unwrap_err();
@@ -31,7 +31,7 @@ fn a_body_that_is_shorter_than_was_announced_is_broken_here_too() {
 }
 
 #[test]
-fn a_code_of_the_service_s_table_comes_with_its_status() {
+fn error_code_has_its_documented_status() {
     for (code, status) in [
         (ErrorCode::OsPlatformNotSupported, 400),
         (ErrorCode::DisabledFeature, 403),

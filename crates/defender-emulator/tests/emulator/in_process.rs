@@ -92,7 +92,7 @@ fn another_address_is_not_here() {
 }
 
 #[test]
-fn what_goes_wrong_on_a_wire_is_an_error_here() {
+fn network_fault_is_an_error_in_process() {
     for (fault, kind, received, done) in [
         (Fault::RefuseConnection, ErrorKind::Connect, 0, false),
         (Fault::TlsFailure, ErrorKind::Connect, 0, false),
@@ -111,7 +111,7 @@ fn what_goes_wrong_on_a_wire_is_an_error_here() {
 }
 
 #[test]
-fn what_hangs_waits_and_what_is_slow_waits_for_the_clock() {
+fn slow_response_waits_for_the_clock() {
     let here = Here::with(|builder| builder);
     here.emulator.fault(Fault::HangAfterEffect).on(Operation::Isolate).times(1);
     assert!(here.isolate().is_none());

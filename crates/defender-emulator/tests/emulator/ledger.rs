@@ -7,7 +7,7 @@ use http::Request;
 use crate::driver::{Driver, MACHINE, unrestrict_path};
 
 #[tokio::test]
-async fn every_post_to_the_api_is_written_down_in_order_with_its_outcome() {
+async fn ledger_has_every_post_in_order() {
     let driver = Driver::start().await;
     let token = driver.token().await;
     let mut accepted = driver.request_to_post(&unrestrict_path(), &token, r#"{"Comment":"first"}"#);
@@ -42,7 +42,7 @@ async fn every_post_to_the_api_is_written_down_in_order_with_its_outcome() {
 }
 
 #[tokio::test]
-async fn what_is_no_post_or_not_for_the_api_is_not_written_down() {
+async fn ledger_has_no_reads_or_tokens() {
     let driver = Driver::start().await;
     driver.token().await;
     driver.get("/api/machineactions/some").await;

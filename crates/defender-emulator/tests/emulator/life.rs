@@ -15,7 +15,7 @@ async fn cancel(driver: &Driver, action: &serde_json::Value, body: &str) -> crat
 }
 
 #[tokio::test]
-async fn an_offline_machine_lets_its_actions_time_out_after_three_days() {
+async fn offline_action_times_out_after_three_days() {
     let driver = Driver::start().await;
     assert!(driver.emulator.machine_offline(MACHINE));
     let action = driver.act("isolate", COMMENT).await;
@@ -30,7 +30,7 @@ async fn an_offline_machine_lets_its_actions_time_out_after_three_days() {
 }
 
 #[tokio::test]
-async fn what_waited_for_a_machine_begins_when_it_is_there_again() {
+async fn waiting_action_begins_when_online_again() {
     let driver = Driver::start().await;
     driver.emulator.machine_offline(MACHINE);
     let action = driver.act("isolate", COMMENT).await;
@@ -45,7 +45,7 @@ async fn what_waited_for_a_machine_begins_when_it_is_there_again() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_was_told_comes_as_often_as_it_was() {
+async fn outcome_happens_as_often_as_ordered() {
     let driver = Driver::start().await;
     driver.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 }).of_type("Isolate").times(1);
     let (failed, other) = (driver.act("isolate", COMMENT).await, driver.act("unisolate", COMMENT).await);
@@ -80,7 +80,7 @@ async fn a_pending_action_is_cancelled_and_says_by_whom() {
 }
 
 #[tokio::test]
-async fn what_has_ended_cannot_be_cancelled_and_what_is_not_there_neither() {
+async fn ended_or_unknown_action_cannot_be_cancelled() {
     let driver = Driver::start().await;
     let action = driver.act("isolate", COMMENT).await;
     driver.clock.advance(Duration::from_secs(3));
@@ -91,7 +91,7 @@ async fn what_has_ended_cannot_be_cancelled_and_what_is_not_there_neither() {
 }
 
 #[tokio::test]
-async fn any_one_of_the_seven_action_roles_cancels_and_a_reader_does_not() {
+async fn any_action_role_may_cancel() {
     let seven =
         ["CollectForensics", "Isolate", "RestrictExecution", "Scan", "Offboard", "StopAndQuarantine", "LiveResponse"];
     for kept in [Some("Scan"), None] {
@@ -150,7 +150,7 @@ async fn commands_run_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn a_command_that_failed_stops_the_rest_and_a_cancelled_session_keeps_what_was_done() {
+async fn failed_command_stops_the_rest() {
     let driver = Driver::start().await;
     let get = r#"{"type":"GetFile","params":[{"key":"Path","value":"p"}]}"#;
     let body = format!(r#"{{"Commands":[{get},{get}]}}"#);

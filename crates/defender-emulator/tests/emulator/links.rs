@@ -37,7 +37,7 @@ async fn result(driver: &Driver, action: &Value, index: usize) -> Answer {
 }
 
 #[tokio::test]
-async fn a_package_has_a_link_in_quotes_when_it_is_there() {
+async fn package_link_has_quotes() {
     let driver = Driver::start().await;
     let answer = package(&driver).await;
     assert_eq!(answer.status, 200);
@@ -60,7 +60,7 @@ async fn another_actions_id_leads_to_no_package() {
 }
 
 #[tokio::test]
-async fn a_link_opens_for_its_time_and_for_nobody_with_a_token() {
+async fn link_expires_and_refuses_tokens() {
     let driver = Driver::start().await;
     let url = package_url(&driver).await;
     let mut bearer = plain(&url);
@@ -78,7 +78,7 @@ async fn a_link_opens_for_its_time_and_for_nobody_with_a_token() {
 }
 
 #[tokio::test]
-async fn a_part_of_a_blob_is_given_where_it_is_asked_for() {
+async fn range_returns_a_part_of_a_blob() {
     let driver = Driver::start().await;
     let url = package_url(&driver).await;
     let whole = driver.send(plain(&url)).await.body;
@@ -97,7 +97,7 @@ async fn a_part_of_a_blob_is_given_where_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_transcript_and_a_file_are_behind_links_without_quotes() {
+async fn result_links_have_no_quotes() {
     let driver = Driver::with(|builder| builder.library_file("tool.exe", "").library_file("a.ps1", "")).await;
     let action = driver.act("runliveresponse", SESSION).await;
     assert_eq!(result(&driver, &action, 1).await.status, 404, "it has not run yet");
@@ -131,7 +131,7 @@ fn upload(driver: &Driver, token: &str, file: &str, more: &[(&str, &str)]) -> Re
 }
 
 #[tokio::test]
-async fn a_library_file_comes_is_replaced_when_asked_and_goes() {
+async fn library_file_is_added_replaced_and_deleted() {
     let driver = Driver::start().await;
     let token = driver.token().await;
     let first = driver.send(upload(&driver, &token, "file", &[("Description", "The date")])).await;

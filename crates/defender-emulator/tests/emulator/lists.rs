@@ -36,7 +36,7 @@ async fn found(driver: &Driver, made: &[Value], options: &str) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn the_newest_is_first_and_a_page_leads_to_the_next() {
+async fn list_is_newest_first_with_next_links() {
     let (driver, made) = six().await;
     let page = driver.get("/api/machineactions").await.json();
     assert_eq!(page["@odata.context"], driver.url("/api/$metadata#MachineActions"));
@@ -120,7 +120,7 @@ async fn a_top_above_the_page_is_given_in_pages() {
 }
 
 #[tokio::test]
-async fn what_is_not_documented_is_refused_with_an_empty_code() {
+async fn undocumented_query_is_refused() {
     let driver = Driver::start().await;
     for options in [
         "$stop=1",
@@ -146,7 +146,7 @@ async fn what_is_not_documented_is_refused_with_an_empty_code() {
 }
 
 #[tokio::test]
-async fn an_action_that_was_just_made_is_not_in_the_list_yet() {
+async fn new_action_is_not_listed_yet() {
     let driver = Driver::with(|builder| builder.read_lag(Duration::from_secs(5))).await;
     driver.unrestrict().await;
     assert_eq!(driver.get("/api/machineactions").await.json()["value"], serde_json::json!([]));
@@ -163,7 +163,7 @@ async fn a_list_takes_the_role_of_a_reader() {
 }
 
 #[tokio::test]
-async fn a_history_is_there_at_the_start_and_newest_first() {
+async fn history_is_listed_newest_first() {
     let driver = Driver::with(|builder| builder.history(1_000).page_size(10_000)).await;
     let rows = driver.get("/api/machineactions").await.json()["value"].as_array().unwrap().clone();
     assert_eq!(rows.len(), 1_000);

@@ -24,7 +24,7 @@ impl Write for Paper {
 }
 
 #[test]
-fn every_request_is_a_line_and_no_line_has_a_secret() {
+fn log_has_every_request_without_secrets() {
     let paper = Paper::default();
     let to = paper.clone();
     let here = Here::with(|builder| builder.log(to));

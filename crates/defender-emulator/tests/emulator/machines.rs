@@ -14,14 +14,14 @@ fn names(answer: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_machine_is_read_by_its_id_and_by_its_name() {
+async fn machine_is_read_by_id_or_name() {
     let driver = Driver::start().await;
     let machine = driver.get(&format!("/api/machines/{MACHINE}")).await.json();
     assert_eq!(machine["@odata.context"], driver.url("/api/$metadata#Machines/$entity"));
     assert_eq!(machine["computerDnsName"], "ws-eng-04.contoso.example");
     assert_eq!(machine["rbacGroupId"], 140);
     assert_eq!(driver.get("/api/machines/WS-eng-04.contoso.example").await.json(), machine);
-    assert_eq!(driver.get("/api/machines/ws-eng-04").await.status, 404, "a part of a name is no name");
+    assert_eq!(driver.get("/api/machines/ws-eng-04").await.status, 404, "a part of a name is not a name");
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn machines_are_listed_and_filtered() {
 }
 
 #[tokio::test]
-async fn no_recent_machines_are_not_found_and_there_may_be_many() {
+async fn machine_list_is_404_when_empty() {
     let driver = Driver::with(|builder| builder.machines(0)).await;
     assert_eq!(driver.get("/api/machines").await.status, 404);
     assert!(driver.emulator.machine_ids().is_empty());

@@ -151,7 +151,7 @@ fn session(here: &Here, commands: &Value) -> Value {
 }
 
 #[test]
-fn file_that_is_not_in_the_library_fails_its_command() {
+fn missing_library_file_fails_its_command() {
     let here = Here::with(|builder| builder.library_file("there.ps1", ""));
     let script = |name: &str| json!({ "type": "RunScript", "params": [{ "key": "ScriptName", "value": name }] });
     let get = json!({ "type": "GetFile", "params": [{ "key": "Path", "value": "p" }] });

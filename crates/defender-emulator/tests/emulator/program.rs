@@ -38,7 +38,7 @@ async fn stop(child: &mut tokio::process::Child, signal: &str) -> Option<i32> {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_prints_one_line_serves_and_ends_well_when_told() {
+async fn program_prints_one_line_and_stops_on_signal() {
     use bytes::Bytes;
     use defender_transport::{HyperTransport, Roots, Transport};
     use http::Request;
@@ -91,7 +91,7 @@ async fn help_is_what_a_stranger_is_meant_to_read() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_begins_with_a_state_writes_a_log_and_has_its_clock_turned() {
+async fn program_takes_state_log_and_manual_clock() {
     use bytes::Bytes;
     use defender_transport::{HyperTransport, Roots, Transport};
     use http::Request;
@@ -127,13 +127,13 @@ async fn it_begins_with_a_state_writes_a_log_and_has_its_clock_turned() {
     assert_eq!(stop(&mut child, "-TERM").await, Some(0));
     let written = std::fs::read_to_string(&log.0).unwrap();
     let lines: Vec<serde_json::Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 1, "what is told is no request: {written}");
+    assert_eq!(lines.len(), 1, "orders are not requests: {written}");
     assert_eq!((&lines[0]["path"], &lines[0]["status"]), (&"/api/machines".into(), &401.into()));
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_speaks_what_it_is_told_by_a_clock_that_is_told_too_and_ends_with_its_standard_input() {
+async fn program_takes_http_version_and_clock_speed() {
     use bytes::Bytes;
     use defender_transport::{HyperTransport, Roots, Transport};
     use http::{Request, Version};
@@ -194,7 +194,7 @@ async fn bad_arguments_are_named_on_stderr() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_at_the_start_is_said_on_stderr() {
+async fn start_errors_are_printed_on_stderr() {
     let nowhere = CaFile::new().0.join("ca.pem");
     let output = program().arg("--ca-file").arg(&nowhere).output().await.unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -206,8 +206,8 @@ async fn what_goes_wrong_at_the_start_is_said_on_stderr() {
         ("--state", "no-such-folder/x cannot be used: No such file"),
         ("--log", "cannot write the log to"),
         ("--cert", "cannot read /no-such-folder/x"),
-        ("--offline", "there is no machine"),
-        ("--without-role", "there is no role"),
+        ("--offline", "unknown machine"),
+        ("--without-role", "unknown role"),
     ] {
         let file = CaFile::new();
         let more: &[&str] = if option == "--cert" { &["--key", "y"] } else { &[] };

@@ -20,7 +20,7 @@ async fn calls(driver: &Driver, path: &str, count: usize) -> Vec<(u16, String)> 
 }
 
 #[tokio::test]
-async fn a_hundred_calls_a_minute_are_let_in_and_the_next_is_told_when_to_come() {
+async fn call_over_quota_gets_retry_after() {
     let driver = Driver::start().await;
     let path = format!("/api/machines/{MACHINE}");
     let first = calls(&driver, &path, 60).await;

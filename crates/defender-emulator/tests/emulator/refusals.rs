@@ -26,7 +26,7 @@ async fn without_a_token_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_refused_and_named_in_the_challenge() {
+async fn expired_token_is_named_in_the_challenge() {
     let driver = Driver::start().await;
     let token = driver.token().await;
     driver.clock.advance(Duration::from_secs(3_599));
@@ -46,7 +46,7 @@ async fn a_token_of_another_emulator_is_refused() {
 }
 
 #[tokio::test]
-async fn without_the_role_an_action_is_forbidden_and_reading_is_not() {
+async fn missing_role_forbids_action_but_not_read() {
     let driver = Driver::with(|builder| builder.without_role("Machine.RestrictExecution")).await;
     for path in [unrestrict_path(), unrestrict_path().replace("unrestrict", "restrict")] {
         let answer = driver.post(&path, BODY).await;
@@ -68,7 +68,7 @@ async fn any_one_of_the_two_roles_allows_reading() {
 }
 
 #[tokio::test]
-async fn a_role_that_does_not_exist_cannot_be_left_out() {
+async fn unknown_role_is_refused_at_start() {
     let error = defender_emulator::Emulator::builder().without_role("Machine.Restrict").start().await.unwrap_err();
     assert!(error.to_string().contains("`Machine.Restrict`"), "{error}");
     assert!(error.to_string().contains("Machine.RestrictExecution"), "{error}");

@@ -7,7 +7,7 @@ use defender_emulator::{CreatedStatus, JsonStyle};
 use crate::driver::{Driver, MACHINE, unrestrict_path};
 
 #[tokio::test]
-async fn the_update_has_its_documented_name_where_it_is_told_to() {
+async fn documented_update_name_is_a_choice() {
     let driver =
         Driver::with(|builder| builder.json_style(JsonStyle { documented_update_name: true, ..JsonStyle::default() }))
             .await;
@@ -17,7 +17,7 @@ async fn the_update_has_its_documented_name_where_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn fields_that_say_nothing_are_left_out_where_it_is_told_to() {
+async fn omitted_nulls_are_a_choice() {
     let driver =
         Driver::with(|builder| builder.json_style(JsonStyle { omit_nulls: true, ..JsonStyle::default() })).await;
     let action = driver.unrestrict().await;
@@ -55,7 +55,7 @@ async fn dates_have_any_number_of_digits_by_seed() {
 }
 
 #[tokio::test]
-async fn an_action_is_created_with_the_status_that_was_chosen() {
+async fn created_status_is_a_choice() {
     let offboard = format!("/api/machines/{MACHINE}/offboard");
     for (created, one, other) in
         [(CreatedStatus::Documented, 201, 200), (CreatedStatus::Created, 201, 201), (CreatedStatus::Ok, 200, 200)]

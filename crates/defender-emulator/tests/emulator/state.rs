@@ -16,7 +16,7 @@ fn here() -> Here {
 }
 
 #[test]
-fn a_machine_is_as_it_was_told_and_what_was_left_out_is_usual() {
+fn seeded_machine_has_its_fields_and_defaults() {
     let here = here();
     assert_eq!(here.emulator.machine_ids().len(), 3, "the built-in ones are gone");
     let told: serde_json::Value = serde_json::from_str(STATE).unwrap();
@@ -55,7 +55,7 @@ fn what_was_told_of_machines_can_be_asked_for() {
 }
 
 #[test]
-fn an_action_is_in_the_state_that_was_told_and_goes_on_from_there() {
+fn seeded_action_continues_from_its_status() {
     let here = here();
     let page = here.get("/api/machineactions").body;
     let ids: Vec<_> = page["value"].as_array().unwrap().iter().map(|row| row["title"].as_str().unwrap()).collect();
@@ -90,7 +90,7 @@ fn an_action_is_in_the_state_that_was_told_and_goes_on_from_there() {
 }
 
 #[test]
-fn the_commands_of_a_session_are_as_told_and_lead_to_their_results() {
+fn seeded_commands_lead_to_their_results() {
     let here = here();
     let page = here.get("/api/machineactions?$filter=type%20eq%20'LiveResponse'").body;
     let session = &page["value"][0];
@@ -127,18 +127,22 @@ fn what_was_told_is_there_at_once_whatever_lags() {
 fn a_state_that_cannot_be_says_where_and_why() {
     for (text, place, why) in [
         ("", "", "EOF"),
-        ("[]", "", "is a list"),
+        ("[]", "", "not a list"),
         ("7", "", "invalid type"),
         ("{} {}", "", "trailing"),
         (r#"{"machine": []}"#, "", "unknown field `machine`"),
         (r#"{"machines": [{}]}"#, "machines[0].id", "must have one"),
         (r#"{"machines": [{"id": "a"}, {"id": "a"}]}"#, "machines[1].id", "twice"),
         (r#"{"machines": [{"id": "a", "osBuild": "19045"}]}"#, "machines[0].osBuild", "invalid type: string"),
-        (r#"{"machines": [{"id": "a", "lastSeen": "yesterday"}]}"#, "machines[0].lastSeen", "is no date"),
+        (r#"{"machines": [{"id": "a", "lastSeen": "yesterday"}]}"#, "machines[0].lastSeen", "is not a date"),
         (r#"{"machines": [{"id": "a", "tags": []}]}"#, "machines[0]", "unknown field `tags`"),
         (r#"{"actions": [{"type": "Isolate"}]}"#, "actions[0]", "missing field `machineId`"),
-        (r#"{"actions": [{"type": "Isolate", "machineId": "nobody"}]}"#, "actions[0].machineId", "no machine nobody"),
-        (r#"{"actions": [{"type": "Isolate", "machineId": "x", "id": "7"}]}"#, "actions[0].id", "7 is no GUID"),
+        (
+            r#"{"actions": [{"type": "Isolate", "machineId": "nobody"}]}"#,
+            "actions[0].machineId",
+            "unknown machine nobody",
+        ),
+        (r#"{"actions": [{"type": "Isolate", "machineId": "x", "id": "7"}]}"#, "actions[0].id", "7 is not a GUID"),
         (
             r#"{"actions": [{"type": "Isolate", "machineId": "x", "outcome": "Odd"}]}"#,
             "actions[0].outcome",

@@ -78,7 +78,7 @@ fn a_transcript_may_come_in_gzip() {
 }
 
 #[test]
-fn the_first_answer_may_not_say_when_it_was_updated() {
+fn first_update_time_may_be_null() {
     let here = Here::with(|builder| builder.json_style(JsonStyle { null_first_update: true, ..JsonStyle::default() }));
     let made = here.post(&path("isolate"), COMMENT).body;
     assert_eq!(made["lastUpdateDateTimeUtc"], json!(null));
@@ -87,7 +87,7 @@ fn the_first_answer_may_not_say_when_it_was_updated() {
 }
 
 #[test]
-fn what_was_cancelled_has_completed_the_commands_that_it_had() {
+fn cancelled_session_keeps_completed_commands() {
     let here = Here::with(|builder| with_files(builder).running_for(Duration::from_secs(10)));
     let session = here.post(&path("runliveresponse"), SCRIPT_AND_FILE).body;
     here.clock.advance(Duration::from_secs(7)); // The script took five after the first.
@@ -111,7 +111,7 @@ fn what_was_cancelled_has_completed_the_commands_that_it_had() {
 }
 
 #[test]
-fn a_token_for_another_resource_is_forbidden_and_one_by_the_older_name_is_not() {
+fn token_for_another_resource_is_forbidden() {
     for (resource, status) in [
         ("https://api.securitycenter.microsoft.com", 200),
         ("https://securitycenter.onmicrosoft.com/windowsatpservice", 200),
@@ -142,7 +142,7 @@ fn an_application_signs_in_to_its_own_tenant_alone() {
 }
 
 #[test]
-fn a_list_in_the_order_of_the_last_change_is_the_same_however_it_is_found() {
+fn order_by_last_change_is_stable() {
     let here = Here::with(|builder| builder.history(30_000).page_size(10_000));
     here.post(&path("isolate"), COMMENT);
     here.clock.advance(Duration::from_secs(1));
@@ -174,7 +174,7 @@ fn a_target_may_be_no_guid() {
 }
 
 #[test]
-fn a_compressed_answer_does_not_say_how_long_it_is() {
+fn compressed_response_has_no_content_length() {
     for (deflate, length) in [(Deflate::Off, true), (Deflate::Zlib, false), (Deflate::Raw, false)] {
         let here = Here::with(|builder| builder.deflate(deflate));
         let request = http::Request::get(format!("{}/api/machines", here.emulator.base_url()));

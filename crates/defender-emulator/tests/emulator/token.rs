@@ -29,7 +29,7 @@ fn assert_refused(answer: &Answer, status: u16, error: &str, number: u32) {
 }
 
 #[tokio::test]
-async fn a_secret_in_the_form_gets_a_token_with_every_role() {
+async fn secret_in_the_form_gets_every_role() {
     let driver = Driver::start().await;
     let answer = driver.ask_for_token(&driver.parameters()).await;
     let body = answer.json();
@@ -92,7 +92,7 @@ async fn a_life_that_was_set_is_the_tokens() {
 }
 
 #[tokio::test]
-async fn a_role_that_was_left_out_is_not_in_the_token() {
+async fn left_out_role_is_not_in_the_token() {
     let driver = Driver::with(|builder| builder.without_role("Machine.RestrictExecution")).await;
     let claims = claims(&driver.token().await);
     let roles = claims["roles"].as_array().unwrap();
@@ -188,7 +188,7 @@ async fn two_starts_share_their_ids_but_no_key() {
 }
 
 #[tokio::test]
-async fn the_older_endpoint_takes_a_resource_and_writes_numbers_as_strings() {
+async fn older_endpoint_writes_numbers_as_strings() {
     let driver = Driver::start().await;
     let mut parameters = driver.parameters();
     parameters[3] = ("resource", driver.emulator.audience().to_owned());

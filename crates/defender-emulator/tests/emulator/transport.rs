@@ -44,7 +44,7 @@ async fn http_2_is_negotiated() {
 }
 
 #[tokio::test]
-async fn http_1_is_spoken_to_a_client_that_has_nothing_else_and_localhost_is_in_the_certificate() {
+async fn http_1_only_client_is_served() {
     let driver = Driver::start().await;
     let mut stream = connect(&driver.emulator, &["http/1.1"]).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(b"http/1.1".as_slice()));
@@ -59,7 +59,7 @@ async fn http_1_is_spoken_to_a_client_that_has_nothing_else_and_localhost_is_in_
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_trust_the_ca_does_not_connect() {
+async fn client_without_the_ca_does_not_connect() {
     let (one, two) = (Emulator::start().await.unwrap(), Emulator::start().await.unwrap());
     let wire = HyperTransport::builder().roots(Roots::pem(two.ca_pem()).unwrap()).build().unwrap();
     let error = wire.send(Request::get(one.base_url()).body(Bytes::new()).unwrap()).await.unwrap_err();
@@ -79,7 +79,7 @@ async fn only_the_loopback_is_listened_on() {
 }
 
 #[tokio::test]
-async fn both_forms_of_deflate_come_unasked_and_are_undone_by_the_wires_adapter() {
+async fn both_forms_of_deflate_are_decompressed() {
     for (deflate, zlib) in [(Deflate::Zlib, true), (Deflate::Raw, false)] {
         let driver = Driver::with(|builder| builder.deflate(deflate)).await;
         let token = driver.token().await;
@@ -102,7 +102,7 @@ async fn uncompressed_is_the_default() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_an_error_that_says_what_to_do() {
+async fn taken_port_is_an_error_with_advice() {
     let one = Emulator::start().await.unwrap();
     let port = address(&one).port();
     let error = Emulator::builder().port(port).start().await.unwrap_err();
@@ -122,7 +122,7 @@ async fn a_dropped_emulator_refuses_connections_at_once() {
 }
 
 #[tokio::test]
-async fn a_dropped_emulator_cuts_its_connections_and_leaves_no_task() {
+async fn dropped_emulator_leaves_no_task() {
     let tasks = tokio::runtime::Handle::current().metrics();
     let before = tasks.num_alive_tasks();
     let emulator = Emulator::start().await.unwrap();

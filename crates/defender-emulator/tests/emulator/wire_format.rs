@@ -308,7 +308,7 @@ fn next_links_lead_in_a_circle() {
 
 #[test]
 fn behaviors_are_ordered_over_http() {
-    let here = Here::with(EmulatorBuilder::told_over_http);
+    let here = Here::with(EmulatorBuilder::control_over_http);
     let order = r#"{"requestor":"app-id","particulars":"at-once","comments":"as-sent","externalIds":"absent"}"#;
     assert_eq!(here.post("/emulator/behaviors", order).status, 200);
     let made = isolate(&here);

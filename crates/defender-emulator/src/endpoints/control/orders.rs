@@ -4,10 +4,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::refusal::{Told, bad};
+use super::refusal::{Reply, bad};
 use crate::{Outcome, faults::json::FaultOrder, service::Service, store::action_kind::ActionKind};
 
-pub(super) fn fault(service: &Service, order: &FaultOrder) -> Told {
+pub(super) fn fault(service: &Service, order: &FaultOrder) -> Reply {
     let (fault, operation) = order.read().map_err(bad)?;
     known(service, order.machine_id.as_deref())?;
     at_least_once(order.times)?;
@@ -32,11 +32,11 @@ pub(super) struct OutcomeOrder {
     error_hresult: Option<i32>,
     machine_id: Option<String>,
     #[serde(rename = "type")]
-    word: Option<String>,
+    type_name: Option<String>,
     times: Option<u32>,
 }
 
-pub(super) fn outcome(service: &Service, order: OutcomeOrder) -> Told {
+pub(super) fn outcome(service: &Service, order: OutcomeOrder) -> Reply {
     let outcome = match order.outcome.as_str() {
         "Succeeded" => Outcome::Succeeded,
         "Failed" => Outcome::Failed { error_hresult: order.error_hresult.unwrap_or(-1) },
@@ -46,18 +46,18 @@ pub(super) fn outcome(service: &Service, order: OutcomeOrder) -> Told {
     };
     known(service, order.machine_id.as_deref())?;
     at_least_once(order.times)?;
-    if let Some(word) = &order.word
-        && !ActionKind::ALL.iter().any(|kind| kind.word == word)
+    if let Some(type_name) = &order.type_name
+        && !ActionKind::ALL.iter().any(|kind| kind.type_name == type_name)
     {
-        let known: Vec<_> = ActionKind::ALL.iter().map(|kind| kind.word).collect();
-        return Err(bad(format!("there is no type {word}; there are {}", known.join(", "))));
+        let known: Vec<_> = ActionKind::ALL.iter().map(|kind| kind.type_name).collect();
+        return Err(bad(format!("unknown type {type_name}; expected one of {}", known.join(", "))));
     }
     let mut rule = service.outcomes.add(outcome);
     if let Some(id) = order.machine_id {
         rule = rule.on_machine(id);
     }
-    if let Some(word) = order.word {
-        rule = rule.of_type(word);
+    if let Some(type_name) = order.type_name {
+        rule = rule.of_type(type_name);
     }
     if let Some(times) = order.times {
         rule.times(times);
@@ -73,7 +73,7 @@ fn at_least_once(times: Option<u32>) -> Result<(), super::refusal::Refused> {
 /// A machine that is not there would never be met.
 fn known(service: &Service, machine: Option<&str>) -> Result<(), super::refusal::Refused> {
     match machine.filter(|id| service.world().machines.find(id).is_none()) {
-        Some(id) => Err(bad(format!("there is no machine {id}"))),
+        Some(id) => Err(bad(format!("unknown machine {id}"))),
         None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
 
 /// The response to an order.
-pub(super) type Told = Result<(StatusCode, Value), Refused>;
+pub(super) type Reply = Result<(StatusCode, Value), Refused>;
 
 pub(super) fn bad(why: impl Into<String>) -> Refused {
     Refused(StatusCode::BAD_REQUEST, why.into())

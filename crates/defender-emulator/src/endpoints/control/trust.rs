@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, pem::PemObject}
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::refusal::{Told, bad};
+use super::refusal::{Reply, bad};
 use crate::{
     entra::jwt::Claims,
     service::Service,
@@ -21,7 +21,7 @@ pub(super) struct CertificateOrder {
 }
 
 /// Uploads a certificate to the application.
-pub(super) fn certificate(service: &Service, order: &CertificateOrder) -> Told {
+pub(super) fn certificate(service: &Service, order: &CertificateOrder) -> Reply {
     let der = CertificateDer::from_pem_slice(order.certificate.as_bytes())
         .map_err(|_| bad("certificate is a certificate as PEM"))?;
     let public_key = public_key(&der).ok_or_else(|| bad("the certificate has no public key"))?.to_vec();
@@ -47,7 +47,7 @@ fn exchange() -> String {
 }
 
 /// Gives the application a federated credential.
-pub(super) fn federation(service: &Service, order: FederationOrder) -> Told {
+pub(super) fn federation(service: &Service, order: FederationOrder) -> Reply {
     let FederationOrder { issuer, subject, audience, public_key } = order;
     let key = SubjectPublicKeyInfoDer::from_pem_slice(public_key.as_bytes())
         .map_err(|_| bad("publicKey is a public key as PEM (BEGIN PUBLIC KEY)"))?;
@@ -68,15 +68,15 @@ fn yes() -> bool {
 }
 
 /// Enters a device's code, and signs in or declines.
-pub(super) fn device_code(service: &Service, order: &DeviceCodeOrder) -> Told {
+pub(super) fn device_code(service: &Service, order: &DeviceCodeOrder) -> Reply {
     if service.grants.enter(&order.user_code, order.agrees) {
         return Ok((StatusCode::OK, json!({})));
     }
-    Err(super::refusal::Refused(StatusCode::NOT_FOUND, format!("there is no device code {}", order.user_code)))
+    Err(super::refusal::Refused(StatusCode::NOT_FOUND, format!("unknown device code {}", order.user_code)))
 }
 
 /// A token with which a user would call an API that is this application, to be exchanged on the user's behalf.
-pub(super) fn user_token(service: &Service) -> Told {
+pub(super) fn user_token(service: &Service) -> Reply {
     let claims = Claims { aud: service.identity.client_id.clone(), ..Claims::of_user(service, service.audience()) };
     let token = service.key.sign(&claims).map_err(|error| bad(error.to_string()))?;
     Ok((StatusCode::OK, json!({ "token": Value::from(token) })))

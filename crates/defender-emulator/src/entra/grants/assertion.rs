@@ -20,7 +20,7 @@ pub(super) fn check(service: &Service, assertion: &str, tenant: &str) -> Result<
     if state.federated.contains(assertion) {
         return Ok(());
     }
-    let jwt = Jwt::read(assertion).ok_or_else(|| refused("It is no JWT."))?;
+    let jwt = Jwt::read(assertion).ok_or_else(|| refused("It is not a JWT."))?;
     let times = (service.clock.now(), service.settings.assertion_leeway);
     // Only the application itself signs in the application's own name.
     if !state.federations.is_empty() && jwt.text("iss") != service.identity.client_id {

@@ -24,7 +24,7 @@ use crate::{
 
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// Sends the browser back with a code. What does not belong together is told here and not to a redirect URI that may be
+/// Sends the browser back with a code. A defect is reported here and not to a redirect URI that may be
 /// somebody else's.
 pub(super) fn authorize(service: &Service, (tenant, version): (&str, Version), query: &Form) -> Response {
     code(service, (tenant, version), query).unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
@@ -80,7 +80,7 @@ fn code(service: &Service, (tenant, version): (&str, Version), query: &Form) -> 
     let sign = if redirect_uri.contains('?') { '&' } else { '?' };
     let state = utf8_percent_encode(state, NON_ALPHANUMERIC);
     let location = format!("{redirect_uri}{path}{sign}code={code}&state={state}&session_state={session}");
-    let location = HeaderValue::try_from(location).map_err(|_| wrong("The redirect URI is no header."))?;
+    let location = HeaderValue::try_from(location).map_err(|_| wrong("The redirect URI is not a header."))?;
     Ok((StatusCode::FOUND, [(LOCATION, location)]).into_response())
 }
 

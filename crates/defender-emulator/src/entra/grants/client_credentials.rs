@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Gives a token to an application that proves itself by a secret; no other grant gets this far.
-pub(super) fn answer(
+pub(super) fn respond(
     service: &Service,
     (tenant, version): (&str, Version),
     headers: &HeaderMap,

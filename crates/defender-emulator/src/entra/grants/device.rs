@@ -77,7 +77,7 @@ pub(super) fn look(service: &Service, version: Version, form: &Form) -> Result<W
     }
     if is_early {
         device.interval = device.interval.saturating_add(Duration::from_secs(5));
-        return Err(EntraError::bad("slow_down", 70_016, "The device looks more often than it was told to."));
+        return Err(EntraError::bad("slow_down", 70_016, "The device polls more often than the interval allows."));
     }
     match device.decision {
         None => Err(EntraError::bad("authorization_pending", 70_016, "The user has not entered the code yet.")),

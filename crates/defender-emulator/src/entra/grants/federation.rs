@@ -1,6 +1,6 @@
 //! Tokens of other issuers that are taken for the application: workload identity federation.
 //!
-//! Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>. The words of the
+//! Source: <https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations>. The texts of the
 //! errors are those that others have reported.
 
 use std::time::Duration;

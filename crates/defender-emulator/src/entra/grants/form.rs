@@ -27,7 +27,7 @@ impl Form {
         Self { parameters, twice }
     }
 
-    /// Reads a body; one of another type has no parameters, and that is what Entra says of it.
+    /// Reads a body; one of another type has no parameters, and Entra reports the first missing one.
     pub(super) fn posted(headers: &HeaderMap, body: &[u8]) -> Result<Self, EntraError> {
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();

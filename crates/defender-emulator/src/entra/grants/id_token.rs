@@ -19,7 +19,7 @@ const MODULUS: std::ops::Range<usize> = 9..265;
 /// The object of the person; the same at each start, as the person is.
 const OBJECT_ID: &str = "0b1ec7ed-0000-4000-8000-000000000003";
 
-/// The token that tells the client with this access token's claims who has signed in.
+/// Returns the id token of the user in these claims.
 pub(super) fn signed(service: &Service, user: &Claims, nonce: Option<&str>) -> Option<String> {
     let key = service.grants.id_key()?;
     let name = user.unique_name.as_deref().or(user.upn.as_deref()).unwrap_or_default();

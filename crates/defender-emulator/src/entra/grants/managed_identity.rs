@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{form::Form, token::access_token};
 use crate::service::Service;
 
-fn answer(status: StatusCode, body: &Value) -> Response {
+fn respond(status: StatusCode, body: &Value) -> Response {
     (status, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
 }
 
@@ -24,7 +24,7 @@ fn wrong(service: &Service, query: &Form, oldest: &str) -> Option<&'static str> 
 /// The metadata service of a virtual machine, which has an identity of its own and none besides.
 pub(super) fn imds(service: &Service, headers: &HeaderMap, query: &Form) -> Response {
     let refused = |error: &str, text: &str| {
-        answer(StatusCode::BAD_REQUEST, &json!({ "error": error, "error_description": text }))
+        respond(StatusCode::BAD_REQUEST, &json!({ "error": error, "error_description": text }))
     };
     if headers.get("metadata").is_none_or(|value| value != "true") {
         return refused("bad_request_102", "Required metadata header not specified");
@@ -52,13 +52,13 @@ pub(super) fn imds(service: &Service, headers: &HeaderMap, query: &Form) -> Resp
         "resource": resource,
         "token_type": "Bearer",
     });
-    answer(StatusCode::OK, &body)
+    respond(StatusCode::OK, &body)
 }
 
 /// App Service.
 pub(super) fn app_service(service: &Service, headers: &HeaderMap, query: &Form) -> Response {
     let refused = |status: StatusCode, text: &str| {
-        answer(status, &json!({ "statusCode": status.as_u16(), "message": text, "correlationId": "" }))
+        respond(status, &json!({ "statusCode": status.as_u16(), "message": text, "correlationId": "" }))
     };
     if headers.get("x-identity-header").is_none_or(|value| value != service.grants.identity_header.as_str()) {
         return refused(StatusCode::UNAUTHORIZED, "The X-IDENTITY-HEADER is missing or wrong");
@@ -80,5 +80,5 @@ pub(super) fn app_service(service: &Service, headers: &HeaderMap, query: &Form) 
         "token_type": "Bearer",
         "client_id": service.identity.client_id,
     });
-    answer(StatusCode::OK, &body)
+    respond(StatusCode::OK, &body)
 }

@@ -39,7 +39,7 @@ pub(crate) const IMDS: &str = "/metadata/identity/oauth2/token";
 pub(crate) const APP_SERVICE: &str = "/msi/token";
 
 /// Answers what is one of these grants; gives back what is not.
-pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Result<Response, Request<Body>> {
+pub(crate) async fn respond(service: &Service, request: Request<Body>) -> Result<Response, Request<Body>> {
     if is_of_identities(service, request.uri()) {
         return Ok(identity(service, &request));
     }
@@ -75,12 +75,12 @@ pub(crate) async fn answer(service: &Service, request: Request<Body>) -> Result<
 async fn posted(service: &Service, endpoint: (&str, Version), what: &str, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
-    let answer = Form::posted(&head.headers, &body).and_then(|form| match what {
+    let response = Form::posted(&head.headers, &body).and_then(|form| match what {
         "devicecode" => device::begin(service, endpoint, &form),
-        _ => token::answer(service, endpoint, &form)
-            .unwrap_or_else(|| client_credentials::answer(service, endpoint, &head.headers, &form)),
+        _ => token::respond(service, endpoint, &form)
+            .unwrap_or_else(|| client_credentials::respond(service, endpoint, &head.headers, &form)),
     });
-    answer.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
+    response.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
 }
 
 /// Returns `true` if a request came to the host of managed identities.

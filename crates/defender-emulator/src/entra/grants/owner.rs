@@ -36,7 +36,7 @@ impl Emulator {
         self.service.grants.revoke();
     }
 
-    /// Trusts this one token of another issuer for the application, whatever it says: shorter than
+    /// Trusts this one token of another issuer for the application, whatever its claims: shorter than
     /// [`trust_federation`](Self::trust_federation).
     pub fn trust_federated_token(&self, token: impl Into<String>) {
         self.service.grants.state().federated.insert(token.into());
@@ -50,7 +50,7 @@ impl Emulator {
         self.service.key.sign(&claims).ok()
     }
 
-    /// Enters a device's code and signs in, or declines; says whether the code was there.
+    /// Enters a device's code and signs in, or declines; returns `false` for an unknown code.
     #[expect(clippy::must_use_candidate, reason = "entering it is the point")]
     pub fn enter_device_code(&self, user_code: &str, agrees: bool) -> bool {
         self.service.grants.enter(user_code, agrees)

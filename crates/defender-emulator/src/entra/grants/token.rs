@@ -1,4 +1,4 @@
-//! The token endpoint, for the grants that are told from one another by their parameters.
+//! The grants of the token endpoint.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ use crate::{
 const INACTIVE_DAYS: i64 = 90;
 
 /// Answers one of the grants of this module; `None` for what is not.
-pub(super) fn answer(
+pub(super) fn respond(
     service: &Service,
     (tenant, version): (&str, Version),
     form: &Form,
 ) -> Option<Result<Response, EntraError>> {
     let grant = form.get("grant_type")?;
-    let answer = match grant {
+    let response = match grant {
         "client_credentials" if form.get("client_assertion").is_some() => {
             by_assertion(service, (tenant, version), form)
         }
@@ -45,19 +45,20 @@ pub(super) fn answer(
         "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
             let looked = application(service, tenant, form, Proof::Unwanted);
             let looked = looked.and_then(|()| device::look(service, version, form));
-            looked.and_then(|wanted| Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form))
+            looked
+                .and_then(|wanted| Issue { version, wanted, holder: Holder::User, nonce: None }.respond(service, form))
         }
         "authorization_code" => code(service, (tenant, version), form),
         "refresh_token" => refresh(service, (tenant, version), form),
         _ => return None,
     };
-    Some(answer)
+    Some(response)
 }
 
 fn by_assertion(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Needed)?;
     let wanted = Wanted::read(service, form, version, None)?;
-    Issue { version, wanted, holder: Holder::Application, nonce: None }.answer(service, form)
+    Issue { version, wanted, holder: Holder::Application, nonce: None }.respond(service, form)
 }
 
 fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -73,7 +74,7 @@ fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Fo
         return Err(EntraError::bad("invalid_grant", 500_131, "Assertion audience does not match the Client app."));
     }
     let wanted = Wanted::read(service, form, version, None)?;
-    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form)
+    Issue { version, wanted, holder: Holder::User, nonce: None }.respond(service, form)
 }
 
 fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -118,7 +119,7 @@ fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> R
             code.nonce.clone(),
         )
     };
-    Issue { version, wanted, holder: Holder::User, nonce }.answer(service, form)
+    Issue { version, wanted, holder: Holder::User, nonce }.respond(service, form)
 }
 
 fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -141,7 +142,7 @@ fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -
         let wanted = Wanted::read(service, form, version, Some(&sign_in.wanted))?;
         Wanted { keeps: true, names: wanted.names || sign_in.wanted.names, ..wanted }
     };
-    Issue { version, wanted, holder: Holder::User, nonce: None }.answer(service, form)
+    Issue { version, wanted, holder: Holder::User, nonce: None }.respond(service, form)
 }
 
 /// An application's access token for this audience, and how long it lives.
@@ -172,7 +173,7 @@ struct Issue {
 }
 
 impl Issue {
-    fn answer(self, service: &Service, form: &Form) -> Result<Response, EntraError> {
+    fn respond(self, service: &Service, form: &Form) -> Result<Response, EntraError> {
         let Self { version, wanted, holder, nonce } = self;
         let claims = match holder {
             Holder::Application => Claims::of_application(service, &wanted.audience),

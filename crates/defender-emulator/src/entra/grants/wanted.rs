@@ -12,7 +12,7 @@ pub(super) enum Version {
 
 impl Wanted {
     /// Reads it. `openid`, `profile`, `email` and `offline_access` are of no audience; the others are of one, which must be
-    /// known. Where there is none, as in a device's look or a refresh, `otherwise` is meant, or else the API.
+    /// known. Without one, as in a device's poll or a refresh, it is `otherwise`, or else the API.
     pub(super) fn read(
         service: &Service,
         form: &Form,
@@ -28,7 +28,7 @@ impl Wanted {
             return Ok(Self { audience, scopes: Vec::new(), keeps: true, names: true });
         }
         let scopes: Vec<_> = form.get("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
-        let has = |word: &str| scopes.iter().any(|scope| scope == word);
+        let has = |name: &str| scopes.iter().any(|scope| scope == name);
         let of_no_audience = ["openid", "profile", "email", "offline_access"];
         let mut audiences = scopes.iter().filter(|scope| !of_no_audience.contains(&scope.as_str())).map(|scope| {
             let (audience, _) = scope.rsplit_once('/').unwrap_or((scope, ""));

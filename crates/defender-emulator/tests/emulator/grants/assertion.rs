@@ -143,7 +143,7 @@ async fn one_is_good_once_where_it_is_chosen() {
 }
 
 #[tokio::test]
-async fn one_of_another_kind_or_beside_a_secret_is_refused() {
+async fn unknown_assertion_type_is_refused() {
     let application = Application::new().await;
     let assertion = application.signer.sign(&Application::head("PS256"), &application.claims());
     let parameters = |kind: &'static str, secret: &'static str| {

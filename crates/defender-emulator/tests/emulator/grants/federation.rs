@@ -30,7 +30,7 @@ async fn asks(driver: &Driver, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn one_that_matches_is_taken_again_and_again_until_its_end() {
+async fn federated_token_is_reusable_until_it_expires() {
     let (driver, signer) = world().await;
     let token = signer.sign(&json!({ "alg": "RS256", "kid": "1" }), &claims(&driver));
     for _ in 0..2 {
@@ -42,7 +42,7 @@ async fn one_that_matches_is_taken_again_and_again_until_its_end() {
 }
 
 #[tokio::test]
-async fn issuer_subject_and_audience_must_match_to_the_letter_case() {
+async fn federation_matches_to_the_letter_case() {
     let (driver, signer) = world().await;
     for (claim, value, number) in [
         ("iss", "https://oidc.example/other", 700_211),

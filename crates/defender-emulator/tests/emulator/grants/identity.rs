@@ -30,7 +30,7 @@ fn imds(version: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_virtual_machine_gets_a_token_whose_numbers_are_strings() {
+async fn imds_token_has_numbers_as_strings() {
     let emulator = Emulator::start().await.unwrap();
     // msal-node puts a slash behind the path.
     for target in [imds("2018-02-01"), imds("2021-12-13"), imds("2018-02-01").replace("token?", "token/?")] {
@@ -81,7 +81,7 @@ async fn what_app_service_refuses() {
 }
 
 #[tokio::test]
-async fn nothing_else_is_there_and_the_hosts_are_nowhere_else() {
+async fn identity_hosts_serve_nothing_else() {
     let emulator = Emulator::start().await.unwrap();
     for target in ["/", "/api/machines", "/api/machineactions", &format!("/{}/oauth2/v2.0/token", emulator.tenant_id())]
     {
@@ -93,7 +93,7 @@ async fn nothing_else_is_there_and_the_hosts_are_nowhere_else() {
 }
 
 #[tokio::test]
-async fn in_process_it_is_at_the_real_address_and_faults_happen_to_it_too() {
+async fn identity_endpoint_works_in_process() {
     let clock = ManualClock::new();
     let emulator = Emulator::builder().clock(std::sync::Arc::new(clock)).in_process().unwrap();
     assert_eq!(emulator.imds_endpoint(), "http://169.254.169.254");

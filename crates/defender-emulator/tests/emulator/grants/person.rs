@@ -33,7 +33,7 @@ async fn look(driver: &Driver, code: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_device_waits_is_told_to_slow_down_and_is_given_a_token_once() {
+async fn device_code_is_polled_and_redeemed_once() {
     let driver = Driver::start().await;
     let code = device(&driver, scope(&driver)).await;
     assert_eq!((&code["interval"], &code["expires_in"]), (&5.into(), &900.into()));
@@ -60,7 +60,7 @@ async fn a_device_waits_is_told_to_slow_down_and_is_given_a_token_once() {
 }
 
 #[tokio::test]
-async fn a_device_is_declined_or_too_late_and_keeps_nothing_that_was_not_asked_for() {
+async fn declined_or_expired_device_gets_no_token() {
     let driver = Driver::start().await;
     let declined = device(&driver, scope(&driver)).await;
     driver.emulator.enter_device_code(declined["user_code"].as_str().unwrap(), false);
@@ -126,7 +126,7 @@ async fn redeem(driver: &Driver, code: &str, change: &[(&'static str, &str)]) ->
 }
 
 #[tokio::test]
-async fn a_code_is_redeemed_once_by_whoever_asked_for_it() {
+async fn authorization_code_is_redeemed_once() {
     let driver = Driver::start().await;
     let first = code(&driver).await;
     let answer = redeem(&driver, &first, &[]).await;
@@ -181,7 +181,7 @@ async fn refresh(driver: &Driver, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_refresh_token_gives_another_and_ends_by_disuse_or_by_an_administrator() {
+async fn refresh_token_ends_by_disuse_or_revocation() {
     let driver = Driver::start().await;
     let granted = redeem(&driver, &code(&driver).await, &[]).await.json();
     let first = granted["refresh_token"].as_str().unwrap();
@@ -198,7 +198,7 @@ async fn a_refresh_token_gives_another_and_ends_by_disuse_or_by_an_administrator
 }
 
 #[tokio::test]
-async fn on_behalf_of_takes_a_users_token_for_this_application_and_no_other() {
+async fn on_behalf_of_checks_the_audience() {
     let driver = Driver::start().await;
     let user = driver.emulator.user_token().unwrap();
     let of_the_api = driver.token().await;

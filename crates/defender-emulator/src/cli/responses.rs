@@ -3,10 +3,10 @@
 use defender_emulator::{CreatedStatus, Deflate, EmulatorBuilder, JsonStyle, Transcripts};
 use lexopt::{Parser, ValueExt};
 
-use super::values::{choice, word};
+use super::values::{choice, one_of};
 
 /// Their names.
-pub(super) const WRITTEN: [&str; 14] = [
+pub(super) const RESPONSES: [&str; 14] = [
     "requestor",
     "particulars",
     "comments",
@@ -24,7 +24,7 @@ pub(super) const WRITTEN: [&str; 14] = [
 ];
 
 /// The builder with the one of this name.
-pub(super) fn written(
+pub(super) fn respond_with(
     (builder, style): (EmulatorBuilder, &mut JsonStyle),
     name: &str,
     arguments: &mut Parser,
@@ -36,16 +36,15 @@ pub(super) fn written(
         "external-ids" => builder.external_ids(choice(arguments)?),
         "rows" => builder.rows(choice(arguments)?),
         "date-header" => builder.date_header(choice(arguments)?),
-        "created-status" => builder.created_status(word(
+        "created-status" => builder.created_status(one_of(
             arguments,
             &[("documented", CreatedStatus::Documented), ("201", CreatedStatus::Created), ("200", CreatedStatus::Ok)],
         )?),
         "transcripts" => {
-            builder.transcripts(word(arguments, &[("plain", Transcripts::Plain), ("gzip", Transcripts::Gzip)])?)
+            builder.transcripts(one_of(arguments, &[("plain", Transcripts::Plain), ("gzip", Transcripts::Gzip)])?)
         }
-        "deflate" => {
-            builder.deflate(word(arguments, &[("off", Deflate::Off), ("zlib", Deflate::Zlib), ("raw", Deflate::Raw)])?)
-        }
+        "deflate" => builder
+            .deflate(one_of(arguments, &[("off", Deflate::Off), ("zlib", Deflate::Zlib), ("raw", Deflate::Raw)])?),
         _ => {
             styled(style, name, arguments)?;
             builder
@@ -57,16 +56,16 @@ pub(super) fn written(
 fn styled(style: &mut JsonStyle, name: &str, arguments: &mut Parser) -> Result<(), lexopt::Error> {
     match name {
         "fractions" => style.fraction_seed = arguments.value()?.parse_with(fractions)?,
-        "first-update" => style.null_first_update = word(arguments, &[("written", false), ("null", true)])?,
-        "nulls" => style.omit_nulls = word(arguments, &[("written", false), ("omitted", true)])?,
-        "targets" => style.opaque_targets = word(arguments, &[("guid", false), ("opaque", true)])?,
-        _ => style.documented_update_name = word(arguments, &[("live", false), ("documented", true)])?,
+        "first-update" => style.null_first_update = one_of(arguments, &[("written", false), ("null", true)])?,
+        "nulls" => style.omit_nulls = one_of(arguments, &[("written", false), ("omitted", true)])?,
+        "targets" => style.opaque_targets = one_of(arguments, &[("guid", false), ("opaque", true)])?,
+        _ => style.documented_update_name = one_of(arguments, &[("live", false), ("documented", true)])?,
     }
     Ok(())
 }
 
 fn fractions(text: &str) -> Result<Option<u64>, &'static str> {
-    let wrong = "it is 7 or seeded:NUMBER";
+    let wrong = "expected 7 or seeded:NUMBER";
     match text.strip_prefix("seeded:") {
         None if text == "7" => Ok(None),
         None => Err(wrong),

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::refusal::{Refused, Told, bad};
+use super::refusal::{Refused, Reply, bad};
 use crate::{
     odata::pairs,
     service::Service,
@@ -16,7 +16,7 @@ fn from(query: &str) -> Result<usize, Refused> {
     from.map_err(|from| bad(format!("from is the number of an entry, such as 0, and not {from}")))
 }
 
-pub(super) fn ledger(service: &Service, query: &str) -> Told {
+pub(super) fn ledger(service: &Service, query: &str) -> Reply {
     let from = from(query)?;
     let entries: Vec<_> = service.ledger.entries_from(from).iter().map(Entry::to_json).collect();
     let next = from.saturating_add(entries.len());
@@ -24,7 +24,7 @@ pub(super) fn ledger(service: &Service, query: &str) -> Told {
 }
 
 /// The requests, GETs too, from the Nth on, as far as they are kept.
-pub(super) fn log(service: &Service, query: &str) -> Told {
+pub(super) fn log(service: &Service, query: &str) -> Reply {
     let (first, entries) = service.requests.from(from(query)?);
     let next = first.saturating_add(entries.len());
     Ok((StatusCode::OK, json!({ "entries": entries, "next": next })))
