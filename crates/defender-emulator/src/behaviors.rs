@@ -17,7 +17,7 @@ pub(crate) struct Behaviors {
     pub(crate) spelling: Spelling,
 }
 
-/// Some of them, as `POST /emulator/behaviors` takes them: `{"comments": "cut:64", "requestor": "app-id"}`.
+/// The body of `POST /emulator/behaviors`: `{"comments": "cut:64", "requestor": "app-id"}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct BehaviorOrder {

@@ -34,7 +34,7 @@ pub struct EmulatorBuilder {
 }
 
 impl Emulator {
-    /// Starts one with every default. It must be called inside a tokio runtime.
+    /// Starts an emulator with every default, inside a tokio runtime.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Lets a [`Fault`](crate::Fault) happen to so many in 1 of all requests, of tokens too, by this seed. Some of them
+    /// Draws a [`Fault`](crate::Fault) for this share of all requests, token requests too, by this seed. Some requests
     /// never get a response, so that a client must have timeouts.
     pub fn chaotic(mut self, seed: u64, rate: f64) -> Self {
         self.settings.chaos = Some((seed, rate));
@@ -196,7 +196,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Puts a file into the live-response library at the start: a script or file that is not there fails its command. Default:
+    /// Adds a file to the live-response library at the start: a missing script or file fails its command. Default:
     /// none.
     pub fn library_file(mut self, name: impl Into<String>, content: impl AsRef<[u8]>) -> Self {
         self.settings.library.push((name.into(), content.as_ref().to_vec()));
@@ -218,7 +218,7 @@ impl EmulatorBuilder {
     }
 
     /// Serves `/emulator` over HTTP, as the program does, for faults, the ledger and the rest: for
-    /// what drives it from another process. Default: not.
+    /// tests in another process. Default: off.
     pub fn control_over_http(mut self) -> Self {
         self.settings.has_control = true;
         self

@@ -10,12 +10,12 @@ use crate::{
 
 /// A Defender for Endpoint service, and the Entra ID that signs in to it, on the loopback of this machine.
 ///
-/// It listens until it is dropped; then its listener is closed and its connections are cut.
+/// Dropping it closes its listener and cuts its connections.
 pub struct Emulator {
     pub(crate) service: Arc<Service>,
     machine_ids: Vec<Arc<str>>,
     ca_pem: String,
-    /// That of the API, and that of managed identities.
+    /// The servers of the API and of managed identities.
     _servers: Option<(Server, Server)>,
 }
 
@@ -38,7 +38,7 @@ impl Emulator {
     }
 
     /// A way in that has no socket in it, whether there is one beside it or not. It needs no runtime, so that a test can
-    /// drive it with nothing but a clock turned by hand.
+    /// drive it with nothing but a manual clock.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -48,8 +48,8 @@ impl Emulator {
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let emulator = Emulator::builder().in_process()?;
     /// let url = format!("{}/api/machines", emulator.base_url());
-    /// let answer = emulator.transport().send(http::Request::get(url).body(Bytes::new())?).await?;
-    /// assert_eq!(answer.status(), 401);
+    /// let response = emulator.transport().send(http::Request::get(url).body(Bytes::new())?).await?;
+    /// assert_eq!(response.status(), 401);
     /// # Ok(())
     /// # }
     /// ```
@@ -58,7 +58,7 @@ impl Emulator {
         InProcess::new(Arc::clone(&self.service))
     }
 
-    /// Lets something go wrong with every request from now on, until the rule is narrowed.
+    /// Arms a fault for every request from now on, until the rule is narrowed.
     ///
     /// Of several rules the first that fits is taken.
     ///
@@ -132,26 +132,26 @@ impl Emulator {
         &self.ca_pem
     }
 
-    /// Returns the state of the machine of this id; `None` where there is none.
+    /// Returns the state of the machine of this id; `None` for an unknown machine.
     #[must_use]
     pub fn machine(&self, id: &str) -> Option<MachineState> {
         self.service.machine_state(id)
     }
 
     /// The machine of this id is not there from now on: actions that are asked of it wait, and time out after three
-    /// days. Says whether there is such a machine.
+    /// days. Returns `false` for an unknown machine.
     #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
     pub fn machine_offline(&self, id: &str) -> bool {
         self.service.set_online(id, false)
     }
 
-    /// The machine of this id is there again, and what waited for it begins. Says whether there is such a machine.
+    /// The machine of this id is there again, and what waited for it begins. Returns `false` for an unknown machine.
     #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
     pub fn machine_online(&self, id: &str) -> bool {
         self.service.set_online(id, true)
     }
 
-    /// Tells how actions end that are asked for from now on: all of them, until the rule is narrowed.
+    /// Sets the end of all actions requested from now on, until the rule is narrowed.
     ///
     /// Of several rules the first that fits is taken; where none does, an action ends as `Succeeded`.
     ///

@@ -1,4 +1,4 @@
-//! Chance by seed: the same seed throws the same, in every version of every dependency.
+//! A seeded random number generator, with the same numbers in every version of every dependency.
 
 /// A generator of the kind called `SplitMix64`.
 #[derive(Clone, Copy, Debug)]

@@ -22,14 +22,14 @@ pub(crate) const BUILT_IN: u32 = 3;
 pub(crate) struct Settings {
     pub(crate) pace: Pace,
     pub(crate) token_lifetime: Duration,
-    /// Files that are in the library at the start, beside the state's.
+    /// Library files at the start, beside the state's.
     pub(crate) library: Vec<(String, Vec<u8>)>,
     /// The audience of tokens, where it is not the service's own name.
     pub(crate) audience: Option<String>,
     /// The allowed difference between the clock of an assertion's signer and the emulator's.
     pub(crate) assertion_leeway: Duration,
     pub(crate) assertion_use: AssertionUse,
-    /// Redirect URIs that are registered besides `http://localhost`.
+    /// Registered redirect URIs besides `http://localhost`.
     pub(crate) redirect_uris: Vec<String>,
     pub(crate) deflate: Deflate,
     /// The choices at the start; those of now are the service's.
@@ -94,7 +94,7 @@ impl Default for Settings {
     }
 }
 
-/// With which status an action is created.
+/// The status of a new action's response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CreatedStatus {
@@ -144,22 +144,22 @@ pub enum Deflate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Investigations {
-    /// It cannot. The default.
+    /// A 404. The default.
     #[default]
     Retired,
-    /// It can, as before: a 201 with an investigation, which is not a machine action.
+    /// A 201, as before, with an investigation, which is not a machine action.
     Available,
 }
 
 /// The number of times that one assertion is accepted.
 ///
-/// Microsoft's libraries keep one for minutes and send it with each request, and Entra takes it.
+/// Microsoft's libraries keep one for minutes and send it with each request, and Entra accepts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssertionUse {
     /// As often as it is sent. The default.
     #[default]
     Many,
-    /// Once, by its `jti`, which must be there: RFC 7523 allows a server to ask for it.
+    /// Once, by its `jti`, which is required: RFC 7523 allows that.
     Once,
 }

@@ -44,7 +44,7 @@ impl StateDir {
         Ok(Some((port, Identity { tenant_id, client_id, client_secret })))
     }
 
-    /// Keeps all of it for the next start. Files that hold a key or the secret can be read by their owner alone.
+    /// Writes all of it for the next start. Only their owner can read the files with a key or the secret.
     pub(crate) fn keep(&self, port: u16, identity: &Identity, pem: &Pem) -> Result<(), Error> {
         std::fs::create_dir_all(&self.0).map_err(|why| Error::state_dir(&self.0, why))?;
         let Identity { tenant_id, client_id, client_secret } = identity.clone();

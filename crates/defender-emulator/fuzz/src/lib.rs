@@ -90,7 +90,7 @@ impl World {
         let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
         let mut lines = head.split('\n');
         let (method, path) = lines.next()?.split_once(' ')?;
-        // What is told to go wrong may well wait, or have no answer.
+        // A faulty request may wait, or have no response.
         if !path.starts_with('/') || path.starts_with("/emulator/faults") {
             return None;
         }
@@ -106,7 +106,7 @@ impl World {
         request.body(Bytes::copy_from_slice(body.as_bytes())).ok()
     }
 
-    /// Checks a response: it comes at once, and is JSON if it says so.
+    /// Checks a response: it comes at once, and is JSON if its type is JSON.
     fn exchange(&self, request: Request<Bytes>) -> (StatusCode, Value) {
         let shown = format!("{} {}", request.method(), request.uri());
         let is_api = !request.uri().path().starts_with("/emulator/");

@@ -12,7 +12,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// With which status an action is created. Default: [`CreatedStatus::Documented`].
+    /// Sets the status of a new action's response. Default: [`CreatedStatus::Documented`].
     pub fn created_status(mut self, created: CreatedStatus) -> Self {
         self.settings.created = created;
         self

@@ -28,12 +28,12 @@ impl HandClock {
         Self(Arc::new(Mutex::new(Hands { start, elapsed: Duration::ZERO, sleepers: Vec::new() })))
     }
 
-    /// Turns it back to where it began. Who sleeps goes on sleeping.
+    /// Sets it back to its start. Sleepers keep sleeping.
     pub(crate) fn reset(&self) {
         self.hands().elapsed = Duration::ZERO;
     }
 
-    /// Moves it on.
+    /// Advances it.
     pub(crate) fn advance(&self, by: Duration) {
         let mut hands = self.hands();
         hands.elapsed = hands.elapsed.saturating_add(by);

@@ -56,7 +56,7 @@ impl Row for At<'_> {
     }
 }
 
-/// Answers a GET of one action.
+/// Handles a GET of one action.
 pub(crate) fn one(service: &Service, id: &str) -> Result<ApiResponse, Problem> {
     let world = service.world();
     let elapsed = service.clock.elapsed();
@@ -66,13 +66,13 @@ pub(crate) fn one(service: &Service, id: &str) -> Result<ApiResponse, Problem> {
     Ok(ApiResponse::entity(StatusCode::OK, &body))
 }
 
-/// Answers a GET of the list, newest first, or of how many there are.
+/// Handles a GET of the list, newest first, or of how many there are.
 pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<ApiResponse, Problem> {
     let query = Query::read(query, SCHEMA, service.settings.in_operator)?;
     Ok(listed(service, argument, query, "machineactions"))
 }
 
-/// Answers a GET of the actions of one machine, which takes what the list of all takes.
+/// Handles a GET of the actions of one machine, which takes what the list of all takes.
 pub(crate) fn of_machine(service: &Service, id: &str, query: &str) -> Result<ApiResponse, Problem> {
     let mut query = Query::read(query, SCHEMA, service.settings.in_operator)?;
     let known = service.world().machines.find(id).map(|(_, machine)| Arc::clone(&machine.id));

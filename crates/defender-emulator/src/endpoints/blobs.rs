@@ -18,7 +18,7 @@ use crate::{
     endpoints::links::Closed, http::route::Call, service::Service, settings::Transcripts, store::live_response::Command,
 };
 
-/// Answers a GET of a blob, whole or in part.
+/// Handles a GET of a blob, whole or in part.
 ///
 /// A token is refused, whatever it is: a link's host has no business with it. The shape of the errors is that of the
 /// store's own: <https://learn.microsoft.com/rest/api/storageservices/status-and-error-codes2>.

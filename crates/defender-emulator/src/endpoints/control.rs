@@ -35,7 +35,7 @@ pub(crate) fn is_control(service: &Service, path: &str) -> bool {
     service.settings.has_control && path.starts_with("/emulator/")
 }
 
-/// Answers it.
+/// Handles an order or a question.
 pub(crate) async fn respond(service: &Service, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();

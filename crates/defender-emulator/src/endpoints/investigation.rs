@@ -11,7 +11,7 @@ use crate::{
     wire_format::json_style::date,
 };
 
-/// Answers a POST that starts one.
+/// Handles a POST that starts one.
 pub(crate) fn start(
     service: &Service,
     call: &Call,

@@ -16,7 +16,7 @@ use crate::{
     wire_format::Requestor,
 };
 
-/// Answers a GET of the list.
+/// Handles a GET of the list.
 pub(crate) fn list(service: &Service) -> ApiResponse {
     let world = service.world();
     let rows: Vec<_> = world.library.iter().map(|(name, file)| file.row(name)).collect();
@@ -24,7 +24,7 @@ pub(crate) fn list(service: &Service) -> ApiResponse {
     ApiResponse::entity(StatusCode::OK, &json!({ "@odata.context": context, "value": rows }))
 }
 
-/// Answers a POST of a file. The page's table calls the part `File` and its sample `file`: both are taken. The codes are
+/// Handles a POST of a file. The page's table calls the part `File` and its sample `file`: both are taken. The codes are
 /// inferred.
 pub(crate) fn upload(
     service: &Service,
@@ -67,7 +67,7 @@ pub(crate) fn upload(
     Ok(ApiResponse::entity(StatusCode::OK, &row).with(Effect::Changed))
 }
 
-/// Answers a DELETE of one.
+/// Handles a DELETE of one.
 pub(crate) fn delete(service: &Service, name: &str) -> Result<ApiResponse, Problem> {
     match service.world().library.remove(name) {
         Some(_) => Ok(ApiResponse::empty(StatusCode::NO_CONTENT).with(Effect::Changed)),

@@ -21,7 +21,7 @@ pub(crate) enum Closed {
     Expired,
 }
 
-/// Answers `getPackageUri`: a link in quotes of its own, as the page's sample has it; a 404 until the action has
+/// Handles `getPackageUri`: a link inside quotes, as the page's sample has it; a 404 until the action has
 /// succeeded: <https://learn.microsoft.com/defender-endpoint/api/get-package-sas-uri>.
 pub(crate) fn package(service: &Service, id: &str) -> Result<ApiResponse, Problem> {
     let world = service.world();
@@ -38,7 +38,7 @@ pub(crate) fn package(service: &Service, id: &str) -> Result<ApiResponse, Proble
     Ok(text(service, &format!("\"{}\"", service.sign_link(&format!("{}.zip", action.id)))))
 }
 
-/// Answers `GetLiveResponseResultDownloadLink(index=n)`: a link without quotes of its own.
+/// Handles `GetLiveResponseResultDownloadLink(index=n)`: a link without quotes.
 ///
 /// Source: <https://learn.microsoft.com/defender-endpoint/api/get-live-response-result>. That a command without a result,
 /// or none yet, is a 404 is inferred.

@@ -40,13 +40,13 @@ impl Tag {
     }
 }
 
-/// Answers a POST of `/tags`: <https://learn.microsoft.com/defender-endpoint/api/add-or-remove-machine-tags>.
+/// Handles a POST of `/tags`: <https://learn.microsoft.com/defender-endpoint/api/add-or-remove-machine-tags>.
 pub(crate) fn tag(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<ApiResponse, Problem> {
     let tag = Tag::read(&mut Fields::read(headers, body, &["Value", "Action"])?)?;
     change(service, id, |machine| tag.apply(machine))
 }
 
-/// Answers a POST of one tag for many machines. That an unknown machine stops it, and before any change, is inferred.
+/// Handles a POST of one tag for many machines. That an unknown machine stops it, and before any change, is inferred.
 pub(crate) fn tag_many(service: &Service, headers: &HeaderMap, body: &[u8]) -> Result<ApiResponse, Problem> {
     let mut fields = Fields::read(headers, body, &["Value", "Action", "MachineIds"])?;
     let tag = Tag::read(&mut fields)?;
@@ -71,13 +71,13 @@ pub(crate) fn tag_many(service: &Service, headers: &HeaderMap, body: &[u8]) -> R
     Ok(machines::some(service, &world, machines).with(Effect::Changed))
 }
 
-/// Answers a POST of `/setDeviceValue`: <https://learn.microsoft.com/defender-endpoint/api/set-device-value>.
+/// Handles a POST of `/setDeviceValue`: <https://learn.microsoft.com/defender-endpoint/api/set-device-value>.
 pub(crate) fn value(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<ApiResponse, Problem> {
     let value = Fields::read(headers, body, &["DeviceValue"])?.required_word("DeviceValue", VALUES)?;
     change(service, id, |machine| machine.record.device_value = Some(value.into()))
 }
 
-/// Answers a PATCH, whose names begin in lower case:
+/// Handles a PATCH, whose names begin in lower case:
 /// <https://learn.microsoft.com/defender-endpoint/api/update-machine-method>.
 pub(crate) fn update(service: &Service, id: &str, headers: &HeaderMap, body: &[u8]) -> Result<ApiResponse, Problem> {
     let mut fields = Fields::read(headers, body, &["machineTags", "deviceValue"])?;

@@ -75,7 +75,7 @@ impl<'a> MachineRow<'a> {
     }
 }
 
-/// Answers a GET of the list, or of how many there are.
+/// Handles a GET of the list, or of how many there are.
 pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<ApiResponse, Problem> {
     let query = Query::read(query, SCHEMA, service.settings.in_operator)?;
     let world = service.world();
@@ -92,7 +92,7 @@ pub(crate) fn list(service: &Service, argument: &str, query: &str) -> Result<Api
     Ok(page.respond(&query, &service.base_url, ("machines", "Machines"), MachineRow::clone))
 }
 
-/// Answers a GET of one, by its id or its name.
+/// Handles a GET of one, by its id or its name.
 pub(crate) fn one(service: &Service, id: &str) -> Result<ApiResponse, Problem> {
     let world = service.world();
     let machine = world.machines.find_by_id_or_name(id).ok_or_else(|| Problem::no_such("Machine", id))?;
@@ -121,7 +121,7 @@ struct List<'a> {
     value: &'a [MachineRow<'a>],
 }
 
-/// Answers `findbyip(ip='..',timestamp=..)`: who had the address within a quarter of an hour of the time, which must be
+/// Handles `findbyip(ip='..',timestamp=..)`: the machines that had the address within a quarter of an hour of the time, which must be
 /// within the last 30 days.
 ///
 /// Source: <https://learn.microsoft.com/defender-endpoint/api/find-machines-by-ip>. The codes are inferred.
@@ -149,7 +149,7 @@ pub(crate) fn by_ip(service: &Service, arguments: &str) -> Result<ApiResponse, P
     Ok(some(service, &world, world.machines.all().iter().filter(had)))
 }
 
-/// Answers `findbytag?tag=..&useStartsWithFilter=..`:
+/// Handles `findbytag?tag=..&useStartsWithFilter=..`:
 /// <https://learn.microsoft.com/defender-endpoint/api/find-machines-by-tag>.
 pub(crate) fn by_tag(service: &Service, query: &str) -> Result<ApiResponse, Problem> {
     let (mut tag, mut starts_with) = (None, false);

@@ -124,7 +124,7 @@ const MACHINE: &[Field] = &[
     ("managedByStatus", "own:DeviceManagedByStatus", false),
 ];
 
-/// Answers a GET of it.
+/// Returns the metadata document.
 pub(crate) fn respond() -> ApiResponse {
     ApiResponse::xml(StatusCode::OK, document())
 }

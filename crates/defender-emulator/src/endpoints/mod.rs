@@ -54,7 +54,7 @@ const LARGEST_BODY: usize = 1 << 20;
 /// A file above its own limit must be read whole, so that the response can name the limit.
 const LARGEST_UPLOAD: usize = 2 * LARGEST_FILE;
 
-/// Answers a request, whatever it asks for. What the connection is to do instead, if anything, is in the extensions of
+/// Handles any request. The end of the connection in place of a response, if any, is in the extensions of
 /// the response, as [`Wire`].
 pub(crate) async fn respond(service: Arc<Service>, request: Request<Body>) -> Response {
     if control::is_control(&service, request.uri().path()) {
@@ -89,7 +89,7 @@ pub(crate) async fn respond(service: Arc<Service>, request: Request<Body>) -> Re
     response
 }
 
-/// Answers at the plain listener: as the host of managed identities, and as nothing else.
+/// Handles a request to the plain listener: to the host of managed identities alone.
 pub(crate) async fn of_identities(service: Arc<Service>, mut request: Request<Body>) -> Response {
     // msal-node puts a slash behind it.
     let path = request.uri().path();
@@ -131,7 +131,7 @@ async fn spoilt(service: &Service, response: Response, fault: Option<Fault>) -> 
     }
 }
 
-/// Answers where a token is asked for, and what a link leads to.
+/// Handles requests of sign-ins and of links.
 async fn beside_the_api(service: &Service, route: Route, request: Request<Body>) -> Response {
     let request = match grants::respond(service, request).await {
         Ok(response) => return response,
@@ -144,7 +144,7 @@ async fn beside_the_api(service: &Service, route: Route, request: Request<Body>)
     }
 }
 
-/// Answers what is asked below `/api`, and writes into the ledger whatever may change something.
+/// Handles a request below `/api`, and writes into the ledger what may change something.
 ///
 /// Between reading the body and writing down the outcome nothing waits that a client can keep waiting, so that an entry
 /// whose client has left has its outcome too.

@@ -28,7 +28,7 @@ use crate::{
 /// `errorHResult` of a session whose file is not in the library, 0x80070002; inferred.
 const FILE_NOT_FOUND: i32 = -2_147_024_894;
 
-/// Answers a POST that asks the machine `id` for an action.
+/// Handles a POST that asks the machine `id` for an action.
 pub(crate) fn submit(
     service: &Service,
     kind: &'static ActionKind,
@@ -136,7 +136,7 @@ fn paced(pace: Pace, tenths: u32) -> Pace {
     Pace { pending_for: share(pace.pending_for), running_for: share(pace.running_for) }
 }
 
-/// Answers a POST that cancels the action `id`.
+/// Handles a POST that cancels the action `id`.
 ///
 /// Source: <https://learn.microsoft.com/defender-endpoint/api/cancel-machine-action>. That an action which has ended
 /// gives a 400 is seen in other clients; its code is inferred.

@@ -1,4 +1,4 @@
-//! Responses that speak of another record than the one that was asked for, and lists that lead in a circle.
+//! Responses with another record than the requested one, and lists that lead in a circle.
 
 use axum::{
     body::{Body, to_bytes},
@@ -58,7 +58,7 @@ fn other_machine(service: &Service, id: &str) -> String {
     other.map_or_else(|| "f".repeat(40), |machine| machine.id.to_string())
 }
 
-/// Puts a next link into a page that leads back, or on for ever.
+/// Adds a next link to the page that leads back, or on for ever.
 fn lead(service: &Service, fault: Fault, uri: &Uri, page: &mut Map<String, Value>) {
     let Some(rows) = page.get("value").and_then(Value::as_array).map(Vec::len) else { return };
     let wanted = if fault == Fault::CircularLinks { "$skip" } else { "skiptoken" };

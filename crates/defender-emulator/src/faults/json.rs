@@ -25,7 +25,7 @@ pub(crate) struct FaultOrder {
     milliseconds: Option<u64>,
 }
 
-/// Seconds, or a date that is so many seconds from now.
+/// Seconds, or a date this many seconds from now.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(untagged)]
 enum When {

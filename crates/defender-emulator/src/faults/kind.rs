@@ -20,7 +20,7 @@ use crate::{
     store::action_kind::ActionKind,
 };
 
-/// Something that goes wrong on the way, or in the service.
+/// A fault of the network or of the service.
 ///
 /// The [ledger](crate::Emulator::ledger) is true under each: it has the request and its effect. *Before the
 /// effect* means: nothing was done. *After the effect* means: it was done, and the response is lost or altered.
@@ -63,7 +63,7 @@ pub enum Fault {
     Empty(u16),
     /// The API's error with this code, and the status that belongs to it. Before the effect.
     Code(ErrorCode),
-    /// Entra's error with this AADSTS number, such as 7000222, where a token is asked for; elsewhere nothing. Before the
+    /// Entra's error with this AADSTS number, such as 7000222, at the token endpoint; elsewhere nothing. Before the
     /// effect.
     SignIn(u32),
     /// A 429. Before the effect.
@@ -109,9 +109,9 @@ pub enum RetryAfter {
 /// The end of a connection in place of a response; an extension of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
-    /// It refuses the request, as if it had never come.
+    /// The request is refused as never processed.
     Refused,
-    /// It is cut.
+    /// The connection is cut.
     Cut,
     /// The connection stays open without a response.
     Silent,

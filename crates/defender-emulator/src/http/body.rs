@@ -26,7 +26,7 @@ impl Fields {
     /// is inferred.
     pub(crate) fn read(headers: &HeaderMap, body: &[u8], names: &[&str]) -> Result<Self, Problem> {
         if !is_json(headers) {
-            // That the type is required is documented; which error its absence gives is inferred.
+            // The type is documented as required; the error without it is inferred.
             return Err(Problem::bad("BadRequest", "Content-Type must be application/json"));
         }
         let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);

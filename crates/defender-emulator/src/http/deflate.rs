@@ -34,7 +34,7 @@ fn packed(deflate: Deflate, plain: &[u8]) -> Option<Vec<u8>> {
 
 /// Compresses a response, if that is chosen.
 ///
-/// Its length is not announced, so that before HTTP/2 it comes in chunks, as the service has been seen to send it.
+/// Its length is not announced, so that HTTP/1.1 sends chunks, as the service has been seen to do.
 pub(crate) async fn compress(deflate: Deflate, clock: &Arc<dyn Clock>, response: Response) -> Response {
     if deflate == Deflate::Off {
         return response;

@@ -20,7 +20,7 @@ pub(crate) struct Page<R> {
 }
 
 impl<R: Row> Page<R> {
-    /// Takes a page of `rows`, which come in the order that is asked for, unless `sort` is set.
+    /// Returns a page of `rows`, which have the requested order already, unless `sort` is set.
     pub(crate) fn of(query: &Query, rows: impl Iterator<Item = R>, size: usize, sort: bool) -> Self {
         let size = size.min(LARGEST_PAGE);
         let rows = rows.filter(|row| query.filter.as_ref().is_none_or(|filter| filter.holds(row)));
@@ -45,7 +45,7 @@ impl<R: Row> Page<R> {
 
     /// Returns the response: `collection` is the last part of its address, `context` of its context.
     ///
-    /// Whether the service ever gives a next link its pages do not show; clients follow it where there is one, and this
+    /// The documentation does not show next links; clients follow one where there is one, and this
     /// gives one where a page is not the last.
     pub(crate) fn respond<T: Serialize>(
         &self,

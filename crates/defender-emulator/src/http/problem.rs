@@ -60,12 +60,12 @@ impl Problem {
         Self { header: retry_after.map(|when| (RETRY_AFTER, when)), ..problem }
     }
 
-    /// With this target, in this form.
+    /// Sets the target, in this form.
     pub(crate) fn targeted(self, style: JsonStyle, id: Uuid) -> Self {
         Self { target: Some(style.target(id).into()), ..self }
     }
 
-    /// With a header of its own.
+    /// Adds a header.
     pub(crate) fn header(self, name: HeaderName, value: String) -> Self {
         Self { header: Some((name, value)), ..self }
     }

@@ -4,10 +4,10 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlpnProtocols {
-    /// HTTP/2 and HTTP/1.1, of which the client takes what it likes best. The default.
+    /// HTTP/2 and HTTP/1.1, at the client's choice. The default.
     #[default]
     Both,
-    /// HTTP/1.1 alone, as through many a company's proxy.
+    /// HTTP/1.1 alone, as through many companies' proxies.
     Http1,
     /// HTTP/2 alone.
     Http2,

@@ -89,7 +89,7 @@ async fn accept(listener: Weak<TcpListener>, tls: Option<TlsAcceptor>, service: 
     }
 }
 
-/// Takes the body off a response to a HEAD, and leaves its length: hyper does so before HTTP/2 and not in it.
+/// Removes the body of a response to a HEAD, and keeps its length: hyper does so in HTTP/1.1 and not in HTTP/2.
 fn without_body(response: &mut Response) {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));

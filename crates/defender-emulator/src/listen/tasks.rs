@@ -24,7 +24,7 @@ impl Tasks {
         }
     }
 
-    /// Stops them all, and lets no other begin.
+    /// Stops all tasks, and refuses new ones.
     pub(crate) fn stop(&self) {
         let tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(tasks); // Outside the lock: a task that is dropped may hold a clone of this.

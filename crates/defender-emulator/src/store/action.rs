@@ -39,7 +39,7 @@ pub(crate) struct MachineAction {
     /// The wall time at which its life began: that of its creation, unless it is from before the start.
     pub(crate) began: Timestamp,
     pub(crate) digits: u8,
-    /// Its place among all; what is drawn by seed is drawn by it.
+    /// Its place among all, by which seeded choices are drawn.
     pub(crate) number: usize,
     pub(crate) life: Life,
     pub(crate) cancellation: Option<Box<Cancellation>>,
@@ -91,9 +91,9 @@ pub(crate) struct Given {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     JustCreated,
-    /// Whoever repeats a POST, or cancels.
+    /// A repeated POST, or a cancellation.
     Joined,
-    /// Whoever reads it, by itself or in a list.
+    /// A read of the action or of a list.
     Later,
 }
 

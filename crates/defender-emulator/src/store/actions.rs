@@ -118,7 +118,7 @@ impl Actions {
         self.busy.iter().filter(|(_, busy, _)| *busy == type_name).count()
     }
 
-    /// Ends the action at `elapsed`, unless it has ended; gives it as it then is.
+    /// Cancels the action at `elapsed`, unless it has ended, and returns it.
     pub(crate) fn cancel(
         &mut self,
         id: &str,
@@ -138,7 +138,7 @@ impl Actions {
         Ok(self.all.get(number))
     }
 
-    /// Lets go on what waited for this machine.
+    /// Starts the actions that waited for this machine.
     pub(crate) fn resume(&mut self, machine: usize, elapsed: Duration, pace: Pace) {
         self.settle(elapsed);
         for (ends, number) in self.due.clone() {

@@ -7,8 +7,8 @@ use crate::rng::Rng;
 /// The response to a POST while an action of its type is active on its machine.
 ///
 /// The documentation of most has: "returns 'pending machine action' or HTTP 400 with the message 'Action is already in
-/// progress'" (<https://learn.microsoft.com/defender-endpoint/api/unrestrict-code-execution>). That both happen, and
-/// that at times a second action is made, users report: microsoft-365-docs#5903, #5905, #5906.
+/// progress'" (<https://learn.microsoft.com/defender-endpoint/api/unrestrict-code-execution>). Users report both, and
+/// at times a second action: microsoft-365-docs#5903, #5905, #5906.
 ///
 /// A machine has one live-response session, so that [`Accept`](Self::Accept) refuses a second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -34,14 +34,14 @@ pub enum Duplicates {
 pub(crate) enum Decision {
     Refuse,
     Join,
-    /// Made, and so many tenths of the usual time are what it takes.
+    /// A new action, which takes this many tenths of the usual time.
     Accept {
         tenths: u32,
     },
 }
 
 impl Duplicates {
-    /// Decides for the action that would be the one of this number.
+    /// Decides for the action that would have this number.
     pub(crate) fn decide(self, number: usize, is_session: bool, throw: u64) -> Decision {
         let decision = match self {
             Self::Refuse => Decision::Refuse,

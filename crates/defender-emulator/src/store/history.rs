@@ -12,7 +12,7 @@ use crate::store::{
     machines::Machines,
 };
 
-/// So many actions that have ended, the last of them a second before `now`.
+/// Returns this many ended actions, the last of them a second before `now`.
 pub(crate) fn actions(count: u32, machines: &Machines, now: Timestamp, requestor: &str) -> Vec<MachineAction> {
     let mut actions = Vec::new();
     let (requestor, comment) = (Arc::from(requestor), Arc::from("From before the start "));

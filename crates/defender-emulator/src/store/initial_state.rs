@@ -22,7 +22,7 @@ use crate::{
 
 /// The initial state of an [`Emulator`](crate::Emulator): machines, actions in any state, and files of the library.
 ///
-/// Its rows are written as the API writes them, so that what was captured can be put in; every field may be left out but an
+/// Its rows have the API's form, so that captures can be used; every field may be left out but an
 /// action's `type` and `machineId`, a machine's `id` and a file's `fileName`. Where machines are given, they are all that there
 /// are; otherwise there are the built-in ones.
 ///

@@ -10,7 +10,7 @@ use http::{
 
 /// One POST, PATCH or DELETE that the API received, in the order in which they came. See [`Emulator::ledger`](crate::Emulator::ledger).
 ///
-/// It holds no token: only whether there was an `Authorization` header.
+/// It has no token, only a flag for the `Authorization` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
@@ -41,13 +41,13 @@ pub enum Effect {
     /// Nothing.
     #[default]
     None,
-    /// It made the machine action with this id.
+    /// The machine action of this id was created.
     Created(String),
     /// The response was this action, which was there before.
     Joined(String),
-    /// It cancelled this action.
+    /// This action was cancelled.
     Cancelled(String),
-    /// It changed something that is not an action.
+    /// Something other than an action was changed.
     Changed,
 }
 
@@ -77,7 +77,7 @@ impl Ledger {
         self.locked().clone()
     }
 
-    /// Those from this place on.
+    /// Returns the entries from this place on.
     pub(crate) fn entries_from(&self, place: usize) -> Vec<Entry> {
         self.locked().get(place..).unwrap_or_default().to_vec()
     }

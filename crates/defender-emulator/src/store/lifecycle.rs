@@ -38,9 +38,9 @@ pub enum Outcome {
         /// Such as `-2147024891`, which is 0x80070005, access denied.
         error_hresult: i32,
     },
-    /// It stays `Pending` for three days, and ends as `TimeOut`: what happens where the machine is offline.
+    /// It stays `Pending` for three days, and ends as `TimeOut`: as on an offline machine.
     TimedOut,
-    /// It ends as `Cancelled` though nobody asked; a live-response command of it is `Completed` nevertheless.
+    /// It ends as `Cancelled` without a request; a live-response command of it is `Completed` nevertheless.
     Cancelled,
 }
 
@@ -154,17 +154,17 @@ impl Life {
         self.outcome = Outcome::Cancelled;
     }
 
-    /// Lets it go on from `elapsed`: the machine is there again.
+    /// Continues it from `elapsed`: the machine is online again.
     pub(crate) fn resume(&mut self, elapsed: Duration, pace: Pace) {
         *self = Self { born: self.born, ..Self::new(elapsed, pace, Outcome::Succeeded) };
     }
 
-    /// From when to when it runs, if nobody cancels it; `None` where it never begins.
+    /// Returns the time in which it runs, without a cancellation; `None` if it never begins.
     pub(crate) fn run(&self) -> Option<(Duration, Duration)> {
         (self.starts < Duration::MAX).then_some((self.starts, self.runs_until))
     }
 
-    /// Until when, as seen at `elapsed`, work was done: what is cancelled does no more.
+    /// Returns the end of its work so far at `elapsed`: a cancelled action does no more.
     pub(crate) fn worked(&self, elapsed: Duration) -> Duration {
         elapsed.min(self.ends)
     }

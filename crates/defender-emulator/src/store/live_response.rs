@@ -20,7 +20,7 @@ pub(crate) const SESSIONS: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
     pub(crate) kind: CommandKind,
-    /// Keys and values, as they were sent.
+    /// The keys and values of the request.
     pub(crate) params: Vec<(String, String)>,
     /// The progress that the initial state gave it, in place of that by the clock.
     pub(crate) given: Option<Box<GivenCommand>>,
@@ -37,7 +37,7 @@ pub(crate) struct GivenCommand {
     pub(crate) errors: Vec<String>,
 }
 
-/// In the order in which a session may have them.
+/// The order is that of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CommandKind {
     PutFile,

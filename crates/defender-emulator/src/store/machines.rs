@@ -28,7 +28,7 @@ pub(crate) struct Machine {
     pub(crate) record: Record,
     /// The time at which it was added.
     since: Timestamp,
-    /// Since when it has not been there.
+    /// The time since which it is offline.
     pub(crate) offline_since: Option<Duration>,
 }
 
@@ -102,7 +102,7 @@ impl Machines {
     }
 
     /// The machine of this id, or else the first of this name: <https://learn.microsoft.com/defender-endpoint/api/get-machine-by-id>
-    /// takes both. Whether the name's letter case matters is not written there; here it does not.
+    /// takes both. The page is silent on the name's letter case; here it does not matter.
     pub(crate) fn find_by_id_or_name(&self, text: &str) -> Option<&Machine> {
         let named = |machine: &&Machine| machine.computer_dns_name.eq_ignore_ascii_case(text);
         self.find(text).map(|(_, machine)| machine).or_else(|| self.all.iter().find(named))

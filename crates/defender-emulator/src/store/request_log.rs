@@ -38,7 +38,7 @@ pub(crate) struct Line<'a> {
     path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     query: Option<&'a str>,
-    /// The operation, by its name in [`Operation`](crate::Operation).
+    /// The operation, by its name in [`Operation`].
     #[serde(skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,7 +125,7 @@ impl RecentRequests {
         kept.lines.push_back(line);
     }
 
-    /// Those from the one of this number on, with the number of the first.
+    /// Returns the requests from this number on, with the number of the first.
     pub(crate) fn from(&self, number: usize) -> (usize, Vec<Value>) {
         let kept = self.locked();
         let skipped = number.saturating_sub(kept.first);

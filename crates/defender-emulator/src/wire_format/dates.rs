@@ -19,9 +19,9 @@ pub enum DateHeader {
     Absent,
     /// The first second of 1970.
     Epoch,
-    /// So long ahead of the clock.
+    /// Ahead of the clock by this time.
     Ahead(Duration),
-    /// So long behind the clock.
+    /// Behind the clock by this time.
     Behind(Duration),
     /// Any of these for each response, by this seed; ahead or behind by one to ten minutes.
     Seeded(u64),

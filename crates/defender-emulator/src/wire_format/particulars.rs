@@ -6,7 +6,7 @@ use super::seeded::{rng, seconds, seed};
 
 /// The time at which a record states its particulars: `scope` of an isolation or a scan, `relatedFileInfo` of a quarantine.
 ///
-/// In captured responses to a POST they are null, in records that have ended they are there. When they are filled in is not
+/// Captured responses to a POST have null, and records that have ended have values. The time of the change is not
 /// known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -16,7 +16,7 @@ pub enum Particulars {
     AfterPending,
     /// Stated in the response to the POST already.
     AtOnce,
-    /// Null until so long after the POST.
+    /// Null until this time after the POST.
     After(Duration),
     /// Always null.
     Never,

@@ -1,4 +1,4 @@
-//! Rows that a client cannot use as they are.
+//! Rows that a client cannot decode or attribute.
 
 use std::str::FromStr;
 

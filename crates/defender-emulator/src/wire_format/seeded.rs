@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::rng::Rng;
 
-/// Numbers of one seed for the record of one number; `salt` keeps the choices apart from one another.
+/// Returns the generator for the record of this number; `salt` keeps the choices independent of one another.
 pub(super) fn rng(seed: u64, number: usize, salt: u64) -> Rng {
     let number = u64::try_from(number).unwrap_or(u64::MAX);
     Rng::new(seed ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ salt.rotate_left(48))

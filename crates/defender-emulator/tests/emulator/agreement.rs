@@ -41,7 +41,7 @@ enum Step {
     /// A machine goes, or comes back.
     Offline(usize),
     Online(usize),
-    /// The next action ends otherwise, or its answer is lost.
+    /// The next action ends otherwise, or its response is lost.
     Fails,
     Lost(bool),
 }
@@ -85,7 +85,7 @@ impl World {
         world
     }
 
-    /// The answer, unless it is lost.
+    /// The response, unless it is lost.
     fn call(&self, method: &str, path: &str, body: &str, kind: &str) -> Option<(u16, Value)> {
         let request = Request::builder()
             .method(method)

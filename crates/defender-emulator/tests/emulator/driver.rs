@@ -1,4 +1,4 @@
-//! Drives an emulator over its socket, with the project's own wire and a clock that stands still.
+//! Drives an emulator over its socket, with the project's own transport and a manual clock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,14 +13,14 @@ use serde_json::Value;
 /// The machine of the documentation's samples.
 pub(crate) const MACHINE: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
 
-/// An emulator, the clock that it runs on, and a wire to it.
+/// An emulator, its clock, and a transport to it.
 pub(crate) struct Driver {
     pub(crate) emulator: Emulator,
     pub(crate) clock: ManualClock,
     wire: HyperTransport,
 }
 
-/// An answer, read whole.
+/// A response, read whole.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -88,7 +88,7 @@ impl Driver {
         self.send(request.body(Bytes::new()).unwrap()).await
     }
 
-    /// Asks [`MACHINE`] for an action, and gives it as it was answered.
+    /// Requests an action on [`MACHINE`], and returns the response's record.
     pub(crate) async fn act(&self, segment: &str, body: &str) -> Value {
         self.act_on(MACHINE, segment, body).await
     }
@@ -106,7 +106,7 @@ impl Driver {
         answer.json()
     }
 
-    /// Lifts the restriction of [`MACHINE`], and gives the action as it was answered.
+    /// Lifts the restriction of [`MACHINE`], and returns the response's record.
     pub(crate) async fn unrestrict(&self) -> Value {
         let answer = self.post(&unrestrict_path(), r#"{"Comment":"Machine was cleaned"}"#).await;
         assert_eq!(answer.status, 201, "{answer:?}");

@@ -11,7 +11,7 @@ const SESSION: &str = r#"{"Commands":[
     {"type":"RunScript","params":[{"key":"ScriptName","value":"a.ps1"},{"key":"Args","value":"-x"}]},
     {"type":"GetFile","params":[{"key":"Path","value":"C:\\out.txt"}]}],"Comment":"Triage"}"#;
 
-/// Every action with a good body, its role and what its record says of it.
+/// Every action with a good body, its role and its record.
 fn all() -> Vec<(&'static str, &'static str, &'static str, &'static str, u16)> {
     vec![
         ("restrictCodeExecution", COMMENT, "RestrictCodeExecution", "Machine.RestrictExecution", 201),

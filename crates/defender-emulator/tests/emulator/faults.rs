@@ -15,7 +15,7 @@ async fn isolate(driver: &Driver) -> Result<Answer, Error> {
     ends(driver.try_afresh(driver.request_to_post(&path, &token, r#"{"Comment":"c"}"#))).await
 }
 
-/// The one fault of an isolation, what came of it, and what the ledger says: the status, and whether it was done.
+/// The one fault of an isolation, its response, and its ledger entry: the status, and the effect.
 async fn once(fault: Fault) -> (Result<Answer, Error>, u16, bool) {
     let driver = Driver::start().await;
     driver.emulator.fault(fault).on(Operation::Isolate).times(1);
@@ -115,7 +115,7 @@ async fn no_answer_comes_from_what_hangs() {
         let path = format!("/api/machines/{MACHINE}/isolate");
         let hanging = driver.try_afresh(driver.request_to_post(&path, &token, r#"{"Comment":"c"}"#));
         let received = async {
-            // The entry is there before the answer would be.
+            // The entry is there before the response would be.
             while driver.emulator.ledger().first().is_none_or(|entry| expected && entry.effect == Effect::None) {
                 tokio::task::yield_now().await;
             }

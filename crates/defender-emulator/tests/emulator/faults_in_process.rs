@@ -1,4 +1,4 @@
-//! Faults that only say their whole truth without a socket, or say it there too.
+//! Faults without a socket.
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ pub(crate) fn ready<F: Future>(future: F) -> Option<F::Output> {
     }
 }
 
-/// An answer; its body is null where it is not JSON.
+/// A response; its body is null where it is not JSON.
 #[derive(Debug)]
 pub(crate) struct Came {
     pub(crate) status: u16,

@@ -141,6 +141,6 @@ fn chaos_by_seed_spoils_its_share() {
         .map(|_| send(&emulator, request()))
         .filter(|came| !matches!(came, Some(Ok((401, body))) if body["error"]["code"] == "Unauthorized"))
         .count();
-    // Some faults leave such an answer as it is: a revoked token, a slow one, a last one.
+    // Some faults leave such a response as it is: a revoked token, a slow one, a last one.
     assert!((50..110).contains(&spoilt), "{spoilt}");
 }

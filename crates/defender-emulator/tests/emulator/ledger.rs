@@ -30,7 +30,7 @@ async fn ledger_has_every_post_in_order() {
     assert_eq!(first.effect, Effect::Created(id));
 
     assert_eq!(second.body, r#"{"Comment":"second"}"#);
-    // The wire gives each try an id of its own where the request has none.
+    // The transport gives each attempt its own id, if the request has none.
     assert!(second.client_request_id.is_some_and(|id| id.len() == 36));
     assert_eq!(second.effect, Effect::None);
 

@@ -60,7 +60,7 @@ pub(super) fn begin(
     Ok((StatusCode::OK, HEADERS, body.to_string()).into_response())
 }
 
-/// Answers a poll: `Ok` once, with what was wanted, when the user has signed in.
+/// Handles a poll: `Ok` once, with what was wanted, when the user has signed in.
 pub(super) fn look(service: &Service, version: Version, form: &Form) -> Result<Wanted, EntraError> {
     let code = form.need(if version == Version::V1 { "code" } else { "device_code" })?;
     let now = service.clock.elapsed();

@@ -13,7 +13,7 @@ fn document(body: &Value) -> Response {
     (StatusCode::OK, [(CONTENT_TYPE, "application/json; charset=utf-8")], body.to_string()).into_response()
 }
 
-/// Answers `.well-known/openid-configuration`. The names that stand for any tenant have one too.
+/// Serves `.well-known/openid-configuration`. The names that stand for any tenant have one too.
 pub(super) fn configuration(service: &Service, tenant: &str, version: Version) -> Response {
     let own = &service.identity.tenant_id;
     let (base, is_any) = (&service.base_url, ["common", "organizations"].contains(&tenant));
@@ -44,7 +44,7 @@ pub(super) fn configuration(service: &Service, tenant: &str, version: Version) -
     }))
 }
 
-/// Answers `/common/discovery/instance`: the emulator is the only host of its cloud.
+/// Serves `/common/discovery/instance`: the emulator is the only host of its cloud.
 pub(super) fn instance(service: &Service, tenant: &str) -> Response {
     let host = service.base_url.split_once("://").map_or("", |(_, host)| host);
     document(&json!({
@@ -54,7 +54,7 @@ pub(super) fn instance(service: &Service, tenant: &str) -> Response {
     }))
 }
 
-/// Answers with the key that signs id tokens. Access tokens are for the API alone, and signed otherwise.
+/// Serves the key that signs id tokens. Access tokens are for the API alone, and have another key.
 pub(super) fn keys(service: &Service) -> Response {
     let Some(key) = service.grants.id_key() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     document(&json!({ "keys": [id_token::jwk(key)] }))

@@ -1,4 +1,4 @@
-//! Signed tokens that others made.
+//! Signed tokens of clients and of other issuers.
 
 use std::time::Duration;
 

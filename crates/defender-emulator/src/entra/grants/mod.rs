@@ -38,7 +38,7 @@ pub(crate) const IMDS: &str = "/metadata/identity/oauth2/token";
 /// The path of App Service's endpoint, which each of its hosts has to itself: `IDENTITY_ENDPOINT` has it.
 pub(crate) const APP_SERVICE: &str = "/msi/token";
 
-/// Answers what is one of these grants; gives back what is not.
+/// Handles a request of a sign-in; returns any other request.
 pub(crate) async fn respond(service: &Service, request: Request<Body>) -> Result<Response, Request<Body>> {
     if is_of_identities(service, request.uri()) {
         return Ok(identity(service, &request));
@@ -71,7 +71,7 @@ pub(crate) async fn respond(service: &Service, request: Request<Body>) -> Result
     }
 }
 
-/// Answers a form.
+/// Handles a form.
 async fn posted(service: &Service, endpoint: (&str, Version), what: &str, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();

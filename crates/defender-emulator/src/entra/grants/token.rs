@@ -29,7 +29,7 @@ use crate::{
 /// The lifetime of an unused refresh token: <https://learn.microsoft.com/entra/identity-platform/refresh-tokens>.
 const INACTIVE_DAYS: i64 = 90;
 
-/// Answers one of the grants of this module; `None` for what is not.
+/// Handles a grant of this module; `None` for any other.
 pub(super) fn respond(
     service: &Service,
     (tenant, version): (&str, Version),

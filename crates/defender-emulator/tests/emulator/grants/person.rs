@@ -78,7 +78,7 @@ async fn declined_or_expired_device_gets_no_token() {
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters-in-all";
 const REDIRECT: &str = "http://localhost:4711";
 
-/// Signs in with a browser, and gives the answer.
+/// Signs in with a browser, and returns the response.
 async fn authorize(driver: &Driver, change: &[(&'static str, &str)]) -> Answer {
     let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
     let (client, scope) = (driver.emulator.client_id().to_owned(), scope(driver));
