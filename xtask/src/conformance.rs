@@ -120,8 +120,10 @@ fn suite_verdicts(
             program = Some(start()?);
         }
         let signed = exchange.signs.as_ref().map_or(Ok(()), |token| keys.sign(token, &mut variables));
+        let base = variables.get("base").cloned().unwrap_or_default();
+        let checked = if exchange.strict_tls { signing::strict_tls(&base, &ca_file) } else { Ok(()) };
         // Of our own program all is known, unless what should have told it is broken.
-        let verdict = match signed {
+        let verdict = match signed.and(checked) {
             Ok(()) => sent(exchange, &mut variables, Some(&ca_file)),
             Err(why) => Ok(Verdict::Broken(why)),
         };

@@ -35,6 +35,9 @@ pub(super) struct Exchange {
     pub(super) signs: Option<Token>,
     /// The certificate to trust, in the place of the CA's that the emulator wrote.
     pub(super) ca_file: Option<String>,
+    /// The certificate is first checked as strict clients check it (`X509_V_FLAG_X509_STRICT`).
+    #[serde(default)]
+    pub(super) strict_tls: bool,
     /// How often it is sent; `${index}` counts from 0, and `${machine_at}` is the machine of this number.
     #[serde(default = "once")]
     pub(super) times: u32,

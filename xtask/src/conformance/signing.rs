@@ -127,6 +127,17 @@ impl Drop for Keys {
     }
 }
 
+/// Checks the certificate at `base` as strict clients do, by its address and by its name.
+pub(super) fn strict_tls(base: &str, ca_file: &str) -> Result<(), String> {
+    let authority = base.strip_prefix("https://").unwrap_or(base);
+    let client =
+        ["s_client", "-brief", "-verify_return_error", "-x509_strict", "-CAfile", ca_file, "-connect", authority];
+    for named in [["-verify_ip", "127.0.0.1"], ["-verify_hostname", "localhost"]] {
+        openssl(client.iter().chain(&named), b"")?;
+    }
+    Ok(())
+}
+
 /// The number of seconds for `$now`, `$now+300.5` or `$now-60`; anything else as it is.
 fn dated(value: &Value) -> Value {
     let Some(offset) = value.as_str().and_then(|text| text.strip_prefix("$now")) else { return value.clone() };
