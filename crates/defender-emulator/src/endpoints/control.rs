@@ -116,7 +116,11 @@ fn done() -> (StatusCode, Value) {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii_start();
+    // A list would be read as the fields in their order.
+    if body.starts_with(b"[") {
+        return Err(bad("expected an object, not a list"));
+    }
     serde_json::from_slice(body).map_err(|error| bad(error.to_string()))
 }
 

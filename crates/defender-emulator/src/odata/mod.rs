@@ -8,14 +8,15 @@ mod lexer;
 mod parser;
 mod schema;
 
+use std::collections::BTreeSet;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
 pub use self::schema::InOperator;
 pub(crate) use self::{
     filter::{Compare, Expr, Operand, Row, Val},
     schema::{Kind, Property},
 };
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-
 use crate::http::problem::Problem;
 
 /// The most rows of one page, and of one `$top`: <https://learn.microsoft.com/defender-endpoint/api/get-machineactions-collection>.
@@ -46,8 +47,12 @@ pub(crate) struct Query {
 impl Query {
     /// Reads the query of a URI; names are found in any letter case, as the two pages that list them differ in it.
     pub(crate) fn read(query: &str, schema: &'static [Property], in_operator: InOperator) -> Result<Self, Problem> {
-        let mut read = Self::default();
+        let (mut read, mut seen) = (Self::default(), BTreeSet::new());
         for (name, value) in pairs(query) {
+            if name.starts_with('$') && !seen.insert(name.clone()) {
+                // OData's rule; the text is that of its libraries, so that it is inferred of the service.
+                return Err(Problem::query(format!("Query option '{name}' was specified more than once.")));
+            }
             match name.as_str() {
                 "$filter" => read.filter = Some(parser::filter(&value, schema, in_operator)?),
                 "$top" => read.top = Some(number("$top", &value)?),
@@ -152,7 +157,16 @@ mod tests {
 
     #[test]
     fn what_is_not_named_is_refused() {
-        for query in ["$stop=1", "$top=-1", "$top=10001", "$skip=x", "$orderby=name", "$orderby=id up", "$count=1"] {
+        for query in [
+            "$stop=1",
+            "$top=-1",
+            "$top=10001",
+            "$skip=x",
+            "$orderby=name",
+            "$orderby=id up",
+            "$count=1",
+            "$top=1&$top=2",
+        ] {
             assert!(Query::read(query, SCHEMA, InOperator::Refused).is_err(), "{query}");
         }
     }

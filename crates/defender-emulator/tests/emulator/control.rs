@@ -45,6 +45,8 @@ fn orders_without_a_meaning_are_refused() {
     for (path, order, named) in [
         ("faults", r#"{"fault":"Hang","times":0}"#, "times is 1 or more"),
         ("outcomes", r#"{"outcome":"Failed","times":0}"#, "times is 1 or more"),
+        ("faults", r#"["Hang"]"#, "expected an object, not a list"),
+        ("clock", " [3]", "expected an object, not a list"),
     ] {
         let refused = here.post(&format!("/emulator/{path}"), order);
         assert_eq!((refused.status, refused.body["error"].as_str()), (400, Some(named)), "{order}");
