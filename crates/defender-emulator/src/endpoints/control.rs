@@ -38,7 +38,7 @@ pub(crate) fn is_control(service: &Service, path: &str) -> bool {
 /// Handles an order or a question.
 pub(crate) async fn respond(service: &Service, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
-    let body = to_bytes(body, LARGEST_BODY).await.unwrap_or_default();
+    let body = to_bytes(body, LARGEST_BODY).await;
     let segments: Vec<&str> = head.uri.path().split('/').skip(2).collect();
     let reply = match *answering(&head.method) {
         // A page in a browser cannot send this type unasked, and so cannot give the emulator an order.
@@ -46,7 +46,8 @@ pub(crate) async fn respond(service: &Service, request: Request<Body>) -> Respon
             Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json".to_owned()))
         }
         Method::GET => asked(service, &segments, head.uri.query().unwrap_or_default()),
-        Method::POST => ordered(service, &segments, &body),
+        // No order is guessed from a part of its body.
+        Method::POST => body.map_err(|_| too_large()).and_then(|body| ordered(service, &segments, &body)),
         Method::DELETE => forgotten(service, &segments),
         _ => Err(nowhere()),
     };
@@ -59,6 +60,10 @@ pub(crate) async fn respond(service: &Service, request: Request<Body>) -> Respon
     });
     let (status, body) = reply.unwrap_or_else(|Refused(status, why)| (status, json!({ "error": why })));
     (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+fn too_large() -> Refused {
+    Refused(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 16 MB, or was cut off".to_owned())
 }
 
 /// An unknown path; the caller fills in its name.

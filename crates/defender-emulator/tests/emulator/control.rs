@@ -59,6 +59,14 @@ fn orders_without_a_meaning_are_refused() {
 }
 
 #[test]
+fn oversized_order_has_no_effect() {
+    let here = here();
+    isolate(&here);
+    let refused = here.post("/emulator/reset", &" ".repeat(17 << 20));
+    assert_eq!((refused.status, here.emulator.ledger().len()), (413, 1), "{}", refused.body);
+}
+
+#[test]
 fn head_is_answered_as_get_everywhere() {
     let here = here();
     let tenant = here.emulator.tenant_id();
