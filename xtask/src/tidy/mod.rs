@@ -3,6 +3,7 @@
 mod api;
 mod circles;
 mod code;
+mod language;
 mod manifest;
 mod source;
 mod tree;
@@ -34,6 +35,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     found.extend(source::check(&workspace)?);
     found.extend(api::check(&workspace)?);
     found.extend(circles::check(&workspace)?);
+    found.extend(language::check(&workspace)?);
     if !actions::is_current()? {
         found.push(Violation {
             place: "crates/defender-model/README.md".to_owned(),
