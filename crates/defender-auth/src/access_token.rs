@@ -2,11 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use bytes::Bytes;
 use defender_transport::Secrets;
 use http::HeaderValue;
 use jiff::Timestamp;
-use zeroize::Zeroizing;
 
 use crate::{Claims, Error, ErrorKind, secret::Secret};
 
@@ -80,17 +78,10 @@ impl AccessToken {
 
     /// The value of the `Authorization` header.
     pub(crate) fn header(&self) -> Result<HeaderValue, Error> {
-        const SCHEME: &str = "Bearer ";
-        let mut text = Zeroizing::new(Vec::with_capacity(SCHEME.len().saturating_add(self.secret().len())));
-        text.extend_from_slice(SCHEME.as_bytes());
-        text.extend_from_slice(self.secret().as_bytes());
-        // The memory is wiped when the request is gone.
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(|_| {
-            // The cause is left out: nothing that was made from the token goes into an error.
+        // The cause is left out: nothing that was made from the token goes into an error.
+        self.secret.header("Bearer ").ok_or_else(|| {
             Error::new(ErrorKind::Response).context("the access token holds a byte that no header may have")
-        })?;
-        value.set_sensitive(true);
-        Ok(value)
+        })
     }
 }
 

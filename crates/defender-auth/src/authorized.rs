@@ -9,7 +9,7 @@ use defender_transport::{
     extensions::{Timeouts, Unauthorized},
 };
 use http::{
-    HeaderValue, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_LENGTH},
     uri::Authority,
 };
@@ -98,7 +98,7 @@ impl<T: Transport> Transport for Authorized<T> {
                 .context(format!("it goes to {to}, and the token may go to https://{} only", self.host)));
         }
         let token = self.token(&mut request).await.map_err(without_token)?;
-        request.headers_mut().insert(AUTHORIZATION, token.header().map_err(without_token)?);
+        authorize(request.headers_mut(), token.header().map_err(without_token)?);
         let mut answer = self.inner.send(request).await?;
         scrub(&mut answer, &token);
         if answer.status() == StatusCode::UNAUTHORIZED {
@@ -106,6 +106,11 @@ impl<T: Transport> Transport for Authorized<T> {
         }
         Ok(answer)
     }
+}
+
+/// Puts on the `Authorization` header, which nobody else does.
+pub(crate) fn authorize(headers: &mut HeaderMap, value: HeaderValue) {
+    headers.insert(AUTHORIZATION, value);
 }
 
 /// Takes an echo of the token out of a response: out of its headers, from which a request id goes into errors, and out of a body

@@ -5,6 +5,7 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use zeroize::Zeroizing;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -15,14 +16,13 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// What `text` encodes, if it is base64 at all.
 pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
-    let standard: String = text
-        .chars()
-        .map(|c| match c {
-            '-' => '+',
-            '_' => '/',
-            other => other,
-        })
-        .collect();
+    // It may be a key's, of which a text that grows would leave parts behind.
+    let mut standard = Zeroizing::new(String::with_capacity(text.len()));
+    standard.extend(text.chars().map(|c| match c {
+        '-' => '+',
+        '_' => '/',
+        other => other,
+    }));
     LENIENT.decode(standard.trim()).ok()
 }
 

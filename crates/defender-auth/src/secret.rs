@@ -1,8 +1,11 @@
 //! Text that is never printed, and wiped when it is dropped.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Deref};
 
+use bytes::Bytes;
 use defender_transport::Secrets;
+use http::HeaderValue;
+use serde::{Deserialize, Deserializer};
 use zeroize::{Zeroize, Zeroizing};
 
 /// What stands in the place of a secret.
@@ -29,6 +32,22 @@ impl Secret {
         &self.0
     }
 
+    /// Whether it can stand in a header, and is there at all.
+    pub(crate) fn is_in_a_header(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    }
+
+    /// The value of a header that is never shown, with `before` before the secret; the memory is wiped when the request is gone.
+    /// `None` where a byte of the secret may not stand there: no cause, since nothing that was made from it goes into an error.
+    pub(crate) fn header(&self, before: &str) -> Option<HeaderValue> {
+        let mut text = Zeroizing::new(Vec::with_capacity(before.len().saturating_add(self.0.len())));
+        text.extend_from_slice(before.as_bytes());
+        text.extend_from_slice(self.0.as_bytes());
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     /// `text` without any of `secrets`, which somebody may have echoed, as they are or encoded.
     pub(crate) fn without(mut text: String, secrets: &[Self]) -> String {
         match Secrets::new(secrets.iter().map(Self::reveal)).redact(&text) {
@@ -41,9 +60,41 @@ impl Secret {
     }
 }
 
+/// What was received and may hold a secret: wiped when it is dropped, if nobody else holds it. What the transport keeps of it
+/// in rooms of its own, such as a connection's, is not reached.
+pub(crate) struct Received(Bytes);
+
+impl From<Bytes> for Received {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Deref for Received {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if let Ok(mut bytes) = std::mem::take(&mut self.0).try_into_mut() {
+            bytes.as_mut().zeroize();
+        }
+    }
+}
+
 /// The text without what stands around it in a file.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|char: char| char.is_whitespace() || char.is_control() || char == '\u{feff}')
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
+    }
 }
 
 impl fmt::Debug for Secret {

@@ -104,7 +104,10 @@ impl TokenFile {
 }
 
 fn bytes(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+    let file = File::open(path)?;
+    // Room for all of it and for a look behind its end: what has to move while it grows leaves parts behind.
+    let room = usize::try_from(file.metadata()?.len().min(LARGEST)).unwrap_or_default().saturating_add(64);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    file.take(LARGEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

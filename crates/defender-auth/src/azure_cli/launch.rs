@@ -78,7 +78,8 @@ fn neutral() -> PathBuf {
 }
 
 async fn whole(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut read = Zeroizing::new(Vec::new());
+    // What has to move while it grows leaves parts behind.
+    let mut read = Zeroizing::new(Vec::with_capacity(usize::try_from(LARGEST).unwrap_or_default().saturating_add(64)));
     if let Some(pipe) = pipe {
         pipe.take(LARGEST).read_to_end(&mut read).await?;
     }

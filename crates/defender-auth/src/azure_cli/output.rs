@@ -12,7 +12,7 @@ use crate::{AccessToken, Error, ErrorKind, entra::shown, expiry, json, secret::S
 #[derive(Deserialize)]
 struct Printed {
     #[serde(rename = "accessToken")]
-    access_token: String,
+    access_token: Secret,
     #[serde(rename = "tokenType", default)]
     token_type: Option<String>,
     /// Seconds since 1970, from version 2.54 on. `expiresOn` beside it is local time and does not say of where.
@@ -28,7 +28,6 @@ pub(super) fn token(finished: &Finished, now: Timestamp) -> Result<AccessToken, 
     }
     let wrong = |what: &str| Error::new(ErrorKind::Response).context(format!("of the Azure CLI: {what}"));
     let printed: Printed = json::find(&finished.stdout).ok_or_else(|| wrong("it is not what is known"))?;
-    let secret = Secret::new(printed.access_token);
     let seconds = expiry::seconds(&printed.expires_on).and_then(|seconds| i64::try_from(seconds).ok());
     let ends = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or_else(|| {
         Error::new(ErrorKind::Configuration).context(
@@ -38,7 +37,7 @@ pub(super) fn token(finished: &Finished, now: Timestamp) -> Result<AccessToken, 
     if printed.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("Bearer")) {
         return Err(wrong("its token is not of the type Bearer"));
     }
-    AccessToken::issued(secret.reveal(), now, ends)
+    AccessToken::issued(printed.access_token.reveal(), now, ends)
 }
 
 /// The words that were printed where a token is printed, any of which may be one.

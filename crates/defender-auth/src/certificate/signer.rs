@@ -16,6 +16,7 @@ use rustls::{
 };
 use serde_json::json;
 use sha2::Digest;
+use zeroize::Zeroizing;
 
 use super::{AssertionAlgorithm, pem, provider::provider};
 use crate::{Error, ErrorKind, secret::Secret};
@@ -93,7 +94,8 @@ impl Signer {
         let signed = format!("{}.{}", self.head, URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature = self.key.choose_scheme(&[self.scheme]).and_then(|key| key.sign(signed.as_bytes()).ok());
         let signature = signature.ok_or_else(|| failed("the assertion could not be signed"))?;
-        Ok(Secret::new(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))))
+        let signature = Zeroizing::new(URL_SAFE_NO_PAD.encode(signature));
+        Ok(Secret::new([&signed, ".", &signature].concat()))
     }
 
     /// A random GUID, of version 4.

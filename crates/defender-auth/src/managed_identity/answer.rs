@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(2 * 3_600);
 /// Times are numbers in strings; App Service gives no `expires_in`. No `Debug`: it holds the token.
 #[derive(Deserialize)]
 struct Answer {
-    access_token: String,
+    access_token: Secret,
     #[serde(default)]
     token_type: Option<String>,
     #[serde(default)]
@@ -28,7 +28,6 @@ struct Answer {
 pub(super) fn token(body: &[u8], asked: Timestamp) -> Result<AccessToken, Error> {
     let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
     let answer: Answer = json::read(body).ok_or_else(|| unusable("it lacks what a token has"))?;
-    let secret = Secret::new(answer.access_token);
     if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("Bearer")) {
         return Err(unusable("its token is not of the type Bearer"));
     }
@@ -36,7 +35,7 @@ pub(super) fn token(body: &[u8], asked: Timestamp) -> Result<AccessToken, Error>
     // The host gives a token again for as long as it is good, and `expires_in` may count from its issue.
     let left = expiry::until(&answer.expires_on, asked).or_else(|| expiry::lifetime(&answer.expires_in));
     let left = left.ok_or_else(|| unusable("it does not say when its token ends"))?;
-    let token = AccessToken::issued(secret.reveal(), asked, after(left)?)?;
+    let token = AccessToken::issued(answer.access_token.reveal(), asked, after(left)?)?;
     Ok(if left > LONG { token.refresh_on(after(left / 2)?) } else { token })
 }
 

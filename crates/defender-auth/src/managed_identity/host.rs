@@ -1,10 +1,6 @@
 //! Where a managed identity's tokens come from.
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use bytes::Bytes;
 use defender_transport::{
@@ -14,7 +10,7 @@ use defender_transport::{
 use http::{HeaderValue, Request, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::ManagedIdentityId;
+use super::{ManagedIdentityId, arc::Agent};
 use crate::{Error, ErrorKind, environment::Environment, secret::Secret};
 
 /// The address is the same on every virtual machine, and leads nowhere else.
@@ -27,13 +23,6 @@ fn wrong(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration).context(what)
 }
 
-/// Where Azure Arc's agent is, if it is installed.
-fn arc_agents(environment: &Environment) -> Vec<PathBuf> {
-    const ON_WINDOWS: &str = r"AzureConnectedMachineAgent\himds.exe";
-    let folder = environment.get("ProgramFiles").unwrap_or_else(|| r"C:\Program Files".to_owned());
-    vec![PathBuf::from("/opt/azcmagent/bin/himds"), PathBuf::from(format!(r"{folder}\{ON_WINDOWS}"))]
-}
-
 /// Who gives the tokens.
 #[derive(Clone, Debug)]
 pub(super) enum Host {
@@ -41,6 +30,8 @@ pub(super) enum Host {
     Imds { base: String },
     /// App Service, Functions and Container Apps.
     AppService { endpoint: String, header: Secret },
+    /// The agent of a machine outside of Azure.
+    Arc(Agent),
 }
 
 impl Host {
@@ -51,7 +42,6 @@ impl Host {
     /// What the platform says of itself. What is known and cannot be used here is refused, so that no other identity is
     /// taken in its place.
     ///
-    /// A service on an Arc-enabled machine has none of the variables in its environment: the agent's file tells.
     pub(super) fn detect(environment: &Environment, is_file: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         let has = |name| environment.get(name);
         let refused =
@@ -59,11 +49,13 @@ impl Host {
         match (has("IDENTITY_ENDPOINT"), has("IDENTITY_HEADER")) {
             (Some(_), Some(_)) if has("IDENTITY_SERVER_THUMBPRINT").is_some() => refused("Service Fabric"),
             (Some(endpoint), Some(header)) => Ok(Self::AppService { endpoint, header: Secret::trimmed(header) }),
-            (Some(_), None) if has("IMDS_ENDPOINT").is_some() => refused("Azure Arc"),
+            (Some(endpoint), None) if has("IMDS_ENDPOINT").is_some() || Agent::is_installed(environment, &is_file) => {
+                Ok(Self::Arc(Agent::new(Some(endpoint), environment)))
+            }
             (None, None) if has("MSI_ENDPOINT").is_some() => {
                 refused("Cloud Shell, Azure Machine Learning or an old App Service (MSI_ENDPOINT)")
             }
-            (None, None) if arc_agents(environment).iter().any(|agent| is_file(agent)) => refused("Azure Arc"),
+            (None, None) if Agent::is_installed(environment, &is_file) => Ok(Self::Arc(Agent::new(None, environment))),
             (None, None) => Ok(Self::imds()),
             (Some(_), None) => Err(wrong("IDENTITY_ENDPOINT is set and IDENTITY_HEADER is not")),
             (None, Some(_)) => Err(wrong("IDENTITY_HEADER is set and IDENTITY_ENDPOINT is not")),
@@ -73,7 +65,7 @@ impl Host {
     /// What must not come back in an error.
     pub(super) fn secrets(&self) -> &[Secret] {
         match self {
-            Self::Imds { .. } => &[],
+            Self::Imds { .. } | Self::Arc(_) => &[],
             Self::AppService { header, .. } => std::slice::from_ref(header),
         }
     }
@@ -85,8 +77,10 @@ impl Host {
                 (format!("{}/metadata/identity/oauth2/token", base.trim_end_matches('/')), "2018-02-01")
             }
             Self::AppService { endpoint, .. } => (endpoint.clone(), "2019-08-01"),
+            Self::Arc(agent) => (agent.endpoint.clone(), "2020-06-01"),
         };
-        let selector = id.map(|id| self.selector(id)).map(|(name, value)| format!("&{name}={}", encoded(value)));
+        let selector = id.map(|id| self.selector(id)).transpose()?;
+        let selector = selector.map(|(name, value)| format!("&{name}={}", encoded(value)));
         let query = format!("api-version={version}&resource={}{}", encoded(audience), selector.unwrap_or_default());
         let uri: Uri =
             format!("{url}?{query}").parse().map_err(|_| wrong("the endpoint of the managed identity is not a URL"))?;
@@ -99,12 +93,13 @@ impl Host {
         }
         let mut request = Request::get(uri).body(Bytes::new()).map_err(|_| wrong("the endpoint is not usable"))?;
         let (name, value) = match self {
-            Self::Imds { .. } => ("metadata", HeaderValue::from_static("true")),
+            Self::Imds { .. } | Self::Arc(_) => ("metadata", HeaderValue::from_static("true")),
             Self::AppService { header, .. } => {
-                let mut value = HeaderValue::from_str(header.reveal())
-                    .map_err(|_| wrong("IDENTITY_HEADER holds a byte that no header may have"))?;
-                value.set_sensitive(true);
-                ("x-identity-header", value)
+                let value = header.header("");
+                (
+                    "x-identity-header",
+                    value.ok_or_else(|| wrong("IDENTITY_HEADER holds a byte that no header may have"))?,
+                )
             }
         };
         request.headers_mut().insert(name, value);
@@ -116,14 +111,30 @@ impl Host {
         Ok(request)
     }
 
-    /// The parameter that names a user-assigned identity. The two hosts spell it differently.
-    fn selector<'i>(&self, id: &'i ManagedIdentityId) -> (&'static str, &'i str) {
-        match (id, self) {
+    /// The parameter that names a user-assigned identity. The hosts spell it differently, and Azure Arc has none: old agents
+    /// answer with the machine's own identity instead.
+    fn selector<'i>(&self, id: &'i ManagedIdentityId) -> Result<(&'static str, &'i str), Error> {
+        Ok(match (id, self) {
+            (_, Self::Arc(_)) => {
+                return Err(wrong("Azure Arc gives the machine's own identity only; ask for the system-assigned one"));
+            }
             (ManagedIdentityId::ClientId(id), _) => ("client_id", id),
             (ManagedIdentityId::ObjectId(id), Self::Imds { .. }) => ("object_id", id),
             (ManagedIdentityId::ObjectId(id), Self::AppService { .. }) => ("principal_id", id),
             (ManagedIdentityId::ResourceId(id), Self::Imds { .. }) => ("msi_res_id", id),
             (ManagedIdentityId::ResourceId(id), Self::AppService { .. }) => ("mi_res_id", id),
+        })
+    }
+
+    /// What to do where nothing responds.
+    pub(super) fn advice_if_absent(&self) -> &'static str {
+        match self {
+            Self::Imds { .. } | Self::AppService { .. } => {
+                "nothing responds there; is this a machine with a managed identity? Elsewhere, choose another credential"
+            }
+            Self::Arc(_) => {
+                "the agent of Azure Arc does not respond; check that its service `himds` runs, or choose another credential"
+            }
         }
     }
 
@@ -132,7 +143,7 @@ impl Host {
         match self {
             // As documented, and 42 s more, since a 410 says that it will be there within 70 s.
             Self::Imds { .. } => &[2, 4, 8, 16, 42],
-            Self::AppService { .. } => &[1, 1],
+            Self::AppService { .. } | Self::Arc(_) => &[1, 1],
         }
     }
 
@@ -140,7 +151,7 @@ impl Host {
     pub(super) fn is_passing(&self, status: StatusCode) -> bool {
         match self {
             Self::Imds { .. } => matches!(status.as_u16(), 404 | 410 | 429 | 500..=599),
-            Self::AppService { .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502..=504),
+            Self::AppService { .. } | Self::Arc(_) => matches!(status.as_u16(), 408 | 429 | 500 | 502..=504),
         }
     }
 }
@@ -176,6 +187,7 @@ mod tests {
         match Host::detect(&Environment::of(variables), |path| path == Path::new(file)) {
             Ok(Host::Imds { base }) => base,
             Ok(Host::AppService { endpoint, header }) => format!("{endpoint} {}", header.reveal()),
+            Ok(Host::Arc(agent)) => format!("Azure Arc at {}", agent.endpoint),
             Err(error) => error.to_string(),
         }
     }
@@ -187,7 +199,7 @@ mod tests {
         assert_eq!(detected(&[endpoint, header]), "http://127.0.0.1:1/msi h");
         for (variables, words) in [
             (&[endpoint, header, ("IDENTITY_SERVER_THUMBPRINT", "x")][..], "Service Fabric"),
-            (&[endpoint, ("IMDS_ENDPOINT", "x")], "Arc"),
+            (&[endpoint, ("IMDS_ENDPOINT", "x")], "Azure Arc at http://127.0.0.1:1/msi"),
             (&[("MSI_ENDPOINT", "x")], "MSI_ENDPOINT"),
             (&[endpoint], "IDENTITY_HEADER is not"),
             (&[header], "IDENTITY_ENDPOINT is not"),
@@ -204,8 +216,12 @@ mod tests {
             (&[("ProgramFiles", r"D:\Programs")], r"D:\Programs\AzureConnectedMachineAgent\himds.exe"),
         ] {
             let told = detected_beside(variables, file);
-            assert!(told.contains("Azure Arc") && !told.contains("169.254"), "{told}");
+            assert_eq!(told, "Azure Arc at http://localhost:40342/metadata/identity/oauth2/token");
         }
+        let endpoint = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/x")];
+        assert_eq!(detected_beside(&endpoint, "/opt/azcmagent/bin/himds"), "Azure Arc at http://127.0.0.1:1/x");
+        let elsewhere = detected_beside(&[("MSI_ENDPOINT", "x")], "/opt/azcmagent/bin/himds");
+        assert!(elsewhere.contains("MSI_ENDPOINT"), "{elsewhere}");
         assert_eq!(detected_beside(&[], "/opt/azcmagent/bin/other"), IMDS);
         let site = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi"), ("IDENTITY_HEADER", "h\n")];
         assert_eq!(detected_beside(&site, "/opt/azcmagent/bin/himds"), "http://127.0.0.1:1/msi h");

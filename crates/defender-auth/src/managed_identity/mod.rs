@@ -1,10 +1,11 @@
 //! An identity that Azure gives to what runs on it.
 
 mod answer;
+mod arc;
 mod host;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,13 +14,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use defender_transport::{Clock, Transport, TransportExt, extensions::Timeouts};
-use http::StatusCode;
+use defender_transport::{Clock, Secrets, Transport, TransportExt, extensions::Timeouts};
+use http::{HeaderMap, StatusCode};
 
-use self::host::Host;
+use self::{arc::Agent, host::Host};
 use crate::{
-    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, environment::Environment,
-    registration::given, secret::Secret,
+    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest,
+    authorized::authorize,
+    environment::Environment,
+    registration::given,
+    secret::{Received, Secret},
 };
 
 /// Which one of the identities that were assigned to a machine.
@@ -34,13 +38,17 @@ pub enum ManagedIdentityId {
     ResourceId(String),
 }
 
-/// The identity that Azure gives to a virtual machine, a node of AKS, App Service, Functions or Container Apps: nothing
-/// secret to keep.
+/// The identity that Azure gives to a virtual machine, a node of AKS, App Service, Functions, Container Apps or an Arc-enabled
+/// server: nothing secret to keep.
 ///
-/// The host is known by the variables that it sets (`IDENTITY_ENDPOINT` and `IDENTITY_HEADER`: App Service; none: the
-/// metadata service of a virtual machine at `169.254.169.254`); Arc (known by its agent's file), Service Fabric and Cloud Shell
-/// are refused. Tokens
-/// travel over plain http on this machine's own link, so the wire must allow that and must use no proxy: see
+/// | host | known by |
+/// |---|---|
+/// | App Service | `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` |
+/// | Azure Arc | `IDENTITY_ENDPOINT` and `IMDS_ENDPOINT`, or the file of its agent; for its own identity only, and readers of its key files |
+/// | metadata service of a virtual machine, `169.254.169.254` | none of these |
+/// | Service Fabric, Cloud Shell | refused |
+///
+/// Tokens travel over plain http on this machine's own link, so the wire must allow that and must use no proxy: see
 /// [`Context::managed_identity_transport`].
 ///
 /// The identity needs the API's permissions like any application; roles that are granted later appear in its tokens only
@@ -84,6 +92,15 @@ impl ManagedIdentityCredential {
     #[must_use]
     pub fn at_app_service(mut self, endpoint: impl Into<String>, header: impl Into<String>) -> Self {
         self.host = Some(Host::AppService { endpoint: endpoint.into(), header: Secret::trimmed(header) });
+        self
+    }
+
+    /// The agent of Azure Arc, whatever the environment says: its endpoint, such as
+    /// `http://localhost:40342/metadata/identity/oauth2/token`, and the folder into which it puts its key files, such as
+    /// `/var/opt/azcmagent/tokens`. A key file anywhere else is not read.
+    #[must_use]
+    pub fn at_azure_arc(mut self, endpoint: impl Into<String>, keys: impl Into<PathBuf>) -> Self {
+        self.host = Some(Host::Arc(Agent { endpoint: endpoint.into(), keys: keys.into() }));
         self
     }
 }
@@ -139,48 +156,84 @@ enum Outcome {
 impl Live {
     async fn try_once(&self) -> Result<Outcome, Error> {
         let asked = self.clock.now();
+        let mut answer = match self.exchange(None).await? {
+            Ok(answer) => answer,
+            Err(outcome) => return Ok(outcome),
+        };
+        let mut key = None;
+        if let Host::Arc(agent) = &self.host {
+            if answer.status == StatusCode::OK {
+                let what =
+                    "it came without the challenge by which Azure Arc's agent is known; check what listens there";
+                return Err(Error::new(ErrorKind::Response).context(what));
+            }
+            if answer.status == StatusCode::UNAUTHORIZED {
+                let key = key.insert(agent.key(&answer.headers)?);
+                answer = match self.exchange(Some(key)).await? {
+                    Ok(answer) => answer,
+                    Err(outcome) => return Ok(outcome),
+                };
+            }
+        }
+        if answer.status == StatusCode::OK {
+            return answer::token(&answer.body, asked).map(Outcome::Token);
+        }
+        let secrets: Vec<_> = self.host.secrets().iter().cloned().chain(key).collect();
+        let error = answer::refusal(answer.status, &answer.body, &secrets).answered(answer.status, None);
+        Ok(if self.host.is_passing(answer.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
+    }
+
+    /// One request and its response, with the key of Azure Arc's agent if it is there; else what it means that there is none.
+    async fn exchange(&self, key: Option<&Secret>) -> Result<Result<Answer, Outcome>, Error> {
         let mut request = self.host.request(&self.audience, self.id.as_ref())?;
+        if let Some(key) = key {
+            let unusable =
+                || Error::new(ErrorKind::Response).context("the key of Azure Arc's agent fits into no header");
+            authorize(request.headers_mut(), key.header("Basic ").ok_or_else(unusable)?);
+            request.extensions_mut().insert(Secrets::new([key.reveal()]));
+        }
         let seen = self.seen.load(Ordering::Relaxed);
         if !seen {
             request.extensions_mut().insert(Timeouts::default().total(FIRST_CONTACT));
         }
         let (head, body) = match self.transport.send(request).await {
             Ok(answer) => answer.into_parts(),
-            Err(error) => return Ok(unreached(error, seen)),
+            Err(error) => return Ok(Err(self.unreached(error, seen))),
         };
         self.seen.store(true, Ordering::Relaxed);
-        let body = match body.collect(self.limit).await {
-            Ok(body) => body,
-            Err(error) => return Ok(unreached(error, true)),
-        };
-        if head.status == StatusCode::OK {
-            return answer::token(&body, asked).map(Outcome::Token);
+        Ok(match body.collect(self.limit).await {
+            Ok(body) => Ok(Answer { status: head.status, headers: head.headers, body: Received::from(body) }),
+            Err(error) => Err(self.unreached(error, true)),
+        })
+    }
+
+    /// What it means that the host gave no whole response.
+    fn unreached(&self, error: defender_transport::Error, seen: bool) -> Outcome {
+        use defender_transport::ErrorKind as Wire;
+        let absent = self.host.advice_if_absent();
+        match error.kind() {
+            Wire::TooLarge => Outcome::Final(Error::unreached(error)),
+            Wire::Request => {
+                let what = "the wire does not carry requests to a managed identity; give the context a transport of its own \
+                            for them, which speaks http and knows no proxy";
+                Outcome::Final(Error::new(ErrorKind::Configuration).context(what).caused_by(error))
+            }
+            // Refused, or no way leads there: a machine without a managed identity says so at once, and always.
+            Wire::Connect if !seen && !error.is_timeout() => {
+                Outcome::Final(Error::unreached(error).advising(absent).retryable(false))
+            }
+            _ if error.is_lasting() => Outcome::Final(Error::unreached(error).advising(absent)),
+            _ if !seen => Outcome::Unseen(Error::unreached(error).advising(absent)),
+            _ => Outcome::Passing(Error::unreached(error).advising("it has responded before; is it restarting?")),
         }
-        let error = answer::refusal(head.status, &body, self.host.secrets()).answered(head.status, None);
-        Ok(if self.host.is_passing(head.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
     }
 }
 
-/// What it means that the host gave no whole response.
-fn unreached(error: defender_transport::Error, seen: bool) -> Outcome {
-    use defender_transport::ErrorKind as Wire;
-    const ABSENT: &str =
-        "nothing responds there; is this a machine with a managed identity? Elsewhere, choose another credential";
-    match error.kind() {
-        Wire::TooLarge => Outcome::Final(Error::unreached(error)),
-        Wire::Request => {
-            let what = "the wire does not carry requests to a managed identity; give the context a transport of its own \
-                        for them, which speaks http and knows no proxy";
-            Outcome::Final(Error::new(ErrorKind::Configuration).context(what).caused_by(error))
-        }
-        // Refused, or no way leads there: a machine without a managed identity says so at once, and always.
-        Wire::Connect if !seen && !error.is_timeout() => {
-            Outcome::Final(Error::unreached(error).advising(ABSENT).retryable(false))
-        }
-        _ if error.is_lasting() => Outcome::Final(Error::unreached(error).advising(ABSENT)),
-        _ if !seen => Outcome::Unseen(Error::unreached(error).advising(ABSENT)),
-        _ => Outcome::Passing(Error::unreached(error).advising("it has responded before; is it restarting?")),
-    }
+/// A response that was read.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Received,
 }
 
 #[async_trait]

@@ -7,7 +7,8 @@ use oauth2::{ErrorResponse, TokenResponse, basic::BasicTokenType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AccessToken, EntraError, Error, ErrorKind, expiry};
+use super::wire::Exchange;
+use crate::{AccessToken, EntraError, Error, ErrorKind, RefreshToken, expiry};
 
 /// Used where an answer does not say how long its token lives, which RFC 6749 allows and Entra never does.
 const UNSAID_LIFETIME: Duration = Duration::from_secs(600);
@@ -25,7 +26,8 @@ impl fmt::Display for Refusal {
 
 impl ErrorResponse for Refusal {}
 
-/// A token as the endpoint answers it: version 2 with numbers, version 1 with numbers in strings.
+/// A token as the endpoint answers it, with marks in the place of its secrets: version 2 with numbers, version 1 with numbers in
+/// strings.
 #[derive(Deserialize, Serialize)]
 pub(super) struct TokenAnswer {
     access_token: oauth2::AccessToken,
@@ -47,8 +49,8 @@ impl fmt::Debug for TokenAnswer {
 }
 
 impl TokenAnswer {
-    /// The token, as one that was asked for at `asked`.
-    pub(super) fn token(&self, asked: Timestamp) -> Result<AccessToken, Error> {
+    /// The token that came `over` this exchange, as one that was asked for at `asked`.
+    pub(super) fn token(&self, asked: Timestamp, over: &Exchange<'_>) -> Result<AccessToken, Error> {
         let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
         if !self.token_type.as_ref().eq_ignore_ascii_case("Bearer") {
             // One that is bound to a key would be refused, and whoever sees it taken for a bearer could use it.
@@ -58,11 +60,18 @@ impl TokenAnswer {
         let lifetime = expiry::lifetime(&self.expires_in).or_else(|| expiry::until(&self.expires_on, asked));
         let after = |span: Duration| asked.checked_add(span).map_err(|_| unusable("its lifetime is beyond all dates"));
         let lifetime = lifetime.unwrap_or(UNSAID_LIFETIME);
-        let token = AccessToken::issued(self.access_token.secret(), asked, after(lifetime)?)?;
+        let secret = over.received(self.access_token.secret()).ok_or_else(|| unusable("it lacks what a token has"))?;
+        let token = AccessToken::issued(secret.reveal(), asked, after(lifetime)?)?;
         Ok(match expiry::lifetime(&self.refresh_in) {
             Some(refresh_in) => token.refresh_on(after(refresh_in)?),
             None => token,
         })
+    }
+
+    /// What the next token can be had for.
+    pub(super) fn refresh(&self, over: &Exchange<'_>) -> Option<RefreshToken> {
+        let secret = over.received(self.refresh_token.as_ref()?.secret())?;
+        Some(secret).filter(|secret| !secret.reveal().is_empty()).map(|secret| RefreshToken::new(secret.reveal()))
     }
 }
 
@@ -82,7 +91,7 @@ impl TokenResponse for TokenAnswer {
     }
 
     fn refresh_token(&self) -> Option<&oauth2::RefreshToken> {
-        self.refresh_token.as_ref().filter(|token| !token.secret().is_empty())
+        self.refresh_token.as_ref()
     }
 
     fn scopes(&self) -> Option<&Vec<oauth2::Scope>> {

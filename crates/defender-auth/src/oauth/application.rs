@@ -22,6 +22,6 @@ impl TokenEndpoint {
             grant = grant.add_extra_param(name, value);
         }
         let over = self.exchange(proof);
-        grant.request_async(&over).await.map_err(|error| over.told(error))?.token(asked)
+        grant.request_async(&over).await.map_err(|error| over.told(error))?.token(asked, &over)
     }
 }

@@ -95,6 +95,6 @@ impl TokenEndpoint {
             .set_pkce_verifier(PkceCodeVerifier::new(MARKS[2].to_owned()))
             .add_extra_param("scope", scope);
         let over = self.exchange(proof).hiding(code).hiding(&sign_in.verifier);
-        Granted::new(asked, &grant.request_async(&over).await.map_err(|error| over.told(error))?)
+        Granted::new(asked, &grant.request_async(&over).await.map_err(|error| over.told(error))?, &over)
     }
 }

@@ -59,8 +59,10 @@ impl TokenEndpoint {
         let over = Exchange::new(self, "/{tenant}/oauth2/v2.0/devicecode");
         let answer: DeviceAuthorizationResponse<WithMessage> =
             request.request_async(&over).await.map_err(|error| over.told(error))?;
+        let code = over.received(answer.device_code().secret());
+        let code = code.ok_or_else(|| Error::new(ErrorKind::Response).context("it lacks a device code"))?;
         Ok(DeviceCode {
-            code: Secret::new(answer.device_code().secret().as_str()),
+            code,
             user_code: answer.user_code().secret().clone(),
             verification_uri: answer.verification_uri().to_string(),
             message: answer.extra_fields().message.clone(),
@@ -79,7 +81,7 @@ impl TokenEndpoint {
         ];
         let over = self.exchange(&Proof::Nothing).hiding(&code.code);
         match over.post(&self.url, &form).await {
-            Ok(answer) => Granted::new(asked, &answer).map(Polled::Granted),
+            Ok(answer) => Granted::new(asked, &answer, &over).map(Polled::Granted),
             Err(error) => match error.entra().map(crate::EntraError::error) {
                 Some("authorization_pending" | "temporarily_unavailable" | "server_error") => Ok(Polled::Pending),
                 Some("slow_down") => Ok(Polled::SlowDown),

@@ -1,8 +1,8 @@
 //! The grants in which an application asks for a user.
 
-use oauth2::{RefreshToken as OAuthRefreshToken, Scope, TokenResponse};
+use oauth2::{RefreshToken as OAuthRefreshToken, Scope};
 
-use super::{MARKS, Proof, TokenEndpoint, answer::TokenAnswer};
+use super::{MARKS, Proof, TokenEndpoint, answer::TokenAnswer, wire::Exchange};
 use crate::{AccessToken, Error, RefreshToken, secret::Secret};
 
 /// What a user's sign-in gives.
@@ -14,9 +14,8 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
-    pub(super) fn new(asked: jiff::Timestamp, answer: &TokenAnswer) -> Result<Self, Error> {
-        let refresh = answer.refresh_token().map(|token| RefreshToken::new(token.secret().as_str()));
-        Ok(Self { token: answer.token(asked)?, refresh })
+    pub(super) fn new(asked: jiff::Timestamp, answer: &TokenAnswer, over: &Exchange<'_>) -> Result<Self, Error> {
+        Ok(Self { token: answer.token(asked, over)?, refresh: answer.refresh(over) })
     }
 }
 
@@ -51,7 +50,7 @@ impl TokenEndpoint {
             grant = grant.add_extra_param(name, value);
         }
         let over = self.exchange(proof).hiding(&Secret::new(refresh.secret()));
-        Granted::new(asked, &grant.request_async(&over).await.map_err(|error| over.told(error))?)
+        Granted::new(asked, &grant.request_async(&over).await.map_err(|error| over.told(error))?, &over)
     }
 
     /// The grant of an API that calls another for its user. `oauth2` does not know it:
@@ -76,6 +75,7 @@ impl TokenEndpoint {
             form.push(("client_secret", MARKS[0]));
         }
         form.extend(proof.parameters().into_iter().chain(claims.map(|claims| ("claims", claims))));
-        self.exchange(proof).hiding(user).post(&self.url, &form).await?.token(asked)
+        let over = self.exchange(proof).hiding(user);
+        over.post(&self.url, &form).await?.token(asked, &over)
     }
 }

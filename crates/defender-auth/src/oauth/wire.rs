@@ -1,6 +1,10 @@
 //! One exchange with an endpoint of Entra's, over our own transport.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use defender_transport::{
@@ -9,16 +13,32 @@ use defender_transport::{
 };
 use http::{Request, Response, StatusCode, header};
 use oauth2::{HttpRequest, HttpResponse, RequestTokenError, TokenUrl, url::form_urlencoded};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
     MARKS, TokenEndpoint,
     answer::{Refusal, TokenAnswer},
 };
-use crate::{Context, EntraError, Error, ErrorKind, json, secret::Secret};
+use crate::{
+    Context, EntraError, Error, ErrorKind, json,
+    secret::{Received, Secret},
+};
 
 /// From the sending to the last byte of the answer.
 const AT_MOST: Duration = Duration::from_secs(60);
+
+/// The fields of a response that are secret, and what `oauth2` is given in their place.
+const RECEIVED: [(&str, &str); 4] = [
+    ("access_token", "__received_0__"),
+    ("refresh_token", "__received_1__"),
+    ("device_code", "__received_2__"),
+    ("id_token", "__received_3__"),
+];
+
+const NO_JSON: &str =
+    "it is empty or not JSON; check the authority, and whether a proxy or portal responds in its place";
+const NO_TOKEN: &str = "check the authority, and whether a proxy or portal responds in its place";
 
 /// The context's transport, which ends an exchange that takes too long.
 pub(super) fn bounded(context: &Context) -> Arc<dyn Transport> {
@@ -37,18 +57,22 @@ pub(super) struct Exchange<'t> {
     secrets: Vec<Secret>,
     /// What must come back in no error: the secrets, and each as it stands in a form.
     hidden: Vec<Secret>,
+    /// What came back, in the order of [`RECEIVED`].
+    received: Mutex<[Option<Secret>; RECEIVED.len()]>,
 }
 
 impl<'t> Exchange<'t> {
     pub(super) fn new(endpoint: &'t TokenEndpoint, template: &'static str) -> Self {
         let (transport, clock, limit) = (&*endpoint.transport, &*endpoint.clock, endpoint.limit);
-        Self { transport, clock, limit, template, secrets: Vec::new(), hidden: Vec::new() }
+        let (secrets, hidden, received) = (Vec::new(), Vec::new(), Mutex::default());
+        Self { transport, clock, limit, template, secrets, hidden, received }
     }
 
     /// Names a secret that goes out with it, in the place of the next of the [`MARKS`].
     pub(super) fn hiding(mut self, secret: &Secret) -> Self {
         // An endpoint may echo the form as it came, in another encoding.
-        let encoded: String = form_urlencoded::byte_serialize(secret.reveal().as_bytes()).collect();
+        let mut encoded = String::with_capacity(secret.reveal().len().saturating_mul(3)); // It would leave parts behind where it grows.
+        encoded.extend(form_urlencoded::byte_serialize(secret.reveal().as_bytes()));
         self.hidden.extend([secret.clone(), Secret::new(encoded)]);
         self.secrets.push(secret.clone());
         self
@@ -63,15 +87,10 @@ impl<'t> Exchange<'t> {
             RequestTokenError::Parse(at, _answer) => {
                 let at = at.path().to_string();
                 let place = if at == "." { String::new() } else { format!(" at `{at}`") };
-                let what = format!(
-                    "it is no token{place}; check the authority, and whether a proxy or portal responds in its place"
-                );
-                response(&Secret::without(what, &self.hidden))
+                response(&Secret::without(format!("it is no token{place}; {NO_TOKEN}"), &self.hidden))
             }
             // Its words may hold a header of the answer.
-            RequestTokenError::Other(_) => response(
-                "it is empty or not JSON; check the authority, and whether a proxy or portal responds in its place",
-            ),
+            RequestTokenError::Other(_) => response(NO_JSON),
         }
     }
 
@@ -84,11 +103,31 @@ impl<'t> Exchange<'t> {
             .body(form.into_bytes())
             .map_err(|source| Error::new(ErrorKind::Configuration).context("of its URL").caused_by(source))?;
         let answer = self.send(request).await?;
-        json::read(answer.body()).ok_or_else(|| {
-            Error::new(ErrorKind::Response).context(
-                "it lacks what a token has; check the authority, and whether a proxy or portal responds in its place",
-            )
-        })
+        json::read(answer.body())
+            .ok_or_else(|| Error::new(ErrorKind::Response).context(format!("it lacks what a token has; {NO_TOKEN}")))
+    }
+
+    /// What came back in the place of this mark.
+    pub(super) fn received(&self, mark: &str) -> Option<Secret> {
+        let place = RECEIVED.iter().position(|(_, known)| *known == mark)?;
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).get(place)?.clone()
+    }
+
+    /// A response without its secrets, which are kept, and with a mark in the place of each: `oauth2` keeps what it is given in
+    /// memory that nobody wipes.
+    fn masked(&self, body: &[u8]) -> Result<Vec<u8>, Error> {
+        let unreadable = || {
+            let what = if body.is_empty() { NO_JSON.to_owned() } else { format!("it is no token; {NO_TOKEN}") };
+            Error::new(ErrorKind::Response).context(what)
+        };
+        let mut fields: Map<String, Value> = json::read(body).ok_or_else(unreadable)?;
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((name, mark), place) in RECEIVED.iter().zip(received.iter_mut()) {
+            if let Some(Value::String(text)) = fields.get_mut(*name) {
+                *place = Some(Secret::new(std::mem::replace(text, (*mark).to_owned())));
+            }
+        }
+        serde_json::to_vec(&fields).map_err(|_| unreadable())
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
@@ -99,11 +138,11 @@ impl<'t> Exchange<'t> {
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));
         let (mut head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();
-        let body = body.collect(self.limit).await.map_err(Error::unreached)?;
+        let body = Received::from(body.collect(self.limit).await.map_err(Error::unreached)?);
         if head.status == StatusCode::OK {
             // JSON is known by what it is: `oauth2` would go by what it is called, and knows no byte order mark.
             head.headers.remove(header::CONTENT_TYPE);
-            return Ok(Response::from_parts(head, json::text(&body).as_bytes().to_vec()));
+            return Ok(Response::from_parts(head, self.masked(&body)?));
         }
         let error = match json::read::<EntraError>(&body) {
             Some(entra) => Error::refused(entra.without(&self.hidden)),

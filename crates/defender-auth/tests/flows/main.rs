@@ -15,6 +15,8 @@ mod astray;
 mod at_once;
 #[cfg(feature = "browser")]
 mod authorization_code;
+#[cfg(all(unix, feature = "encrypted-keys", feature = "aws-lc-rs", feature = "azure-cli", feature = "browser"))]
+mod azure_arc;
 #[cfg(all(unix, feature = "azure-cli"))]
 mod azure_cli;
 #[cfg(all(unix, feature = "encrypted-keys", feature = "aws-lc-rs", feature = "azure-cli", feature = "browser"))]

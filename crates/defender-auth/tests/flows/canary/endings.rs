@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::{Request, Response};
 
+use super::net::{html_numbers, json_numbers};
 use crate::support::{endpoint::Reply, form};
 
 /// How an exchange ends.
@@ -23,6 +24,12 @@ impl Ending {
     pub(super) fn reply(&self, request: &Request<Bytes>) -> Reply {
         if request.uri().path().ends_with("/devicecode") {
             return json(200, "", DEVICE);
+        }
+        if let Some(file) =
+            request.uri().path().strip_prefix("/arc").filter(|_| !request.headers().contains_key("authorization"))
+        {
+            let challenge = Response::builder().status(401).header("www-authenticate", format!("Basic realm={file}"));
+            return Reply::Answer(challenge.body(Bytes::new()).unwrap());
         }
         (self.reply)(&brought(request))
     }
@@ -84,15 +91,30 @@ pub(super) const FAILURES: &[Ending] = &[
         Reply::Answer(Response::builder().header("content-type", kind).body(Bytes::from_static(b"{}")).unwrap())
     }),
     ending("headers that echo", |echo| in_headers(echo, str::to_owned)),
-    ending("headers that echo in base64", |echo| in_headers(echo, base64)),
     ending("headers that echo percent-encoded", |echo| in_headers(echo, percent)),
+    ending("headers that echo percent-encoded in lower case", |echo| in_headers(echo, percent_lower)),
+    ending("headers that echo HTML-escaped", |echo| in_headers(echo, html)),
+    ending("headers that echo HTML-escaped by numbers", |echo| in_headers(echo, html_numbers)),
+    ending("headers that echo JSON-escaped", |echo| in_headers(echo, json_escaped)),
+    ending("headers that echo JSON-escaped by numbers", |echo| in_headers(echo, json_numbers)),
+    ending("headers that echo in base64", |echo| in_headers(echo, base64)),
+    ending("headers that echo in base64 without padding", |echo| in_headers(echo, base64_unpadded)),
+    ending("headers that echo in base64 for URLs", |echo| in_headers(echo, base64_url)),
+    ending("headers that echo in base64 for URLs without padding", |echo| in_headers(echo, base64_url_unpadded)),
     ending("an echo, percent-encoded", |echo| described(&percent(echo))),
-    ending("an echo, percent-encoded in lower case", |echo| described(&percent(echo).to_ascii_lowercase())),
+    ending("an echo, percent-encoded in lower case", |echo| described(&percent_lower(echo))),
     ending("an echo, HTML-escaped", |echo| described(&html(echo))),
-    ending("an echo, JSON-escaped", |echo| described(&serde_json::to_string(echo).unwrap().replace('/', "\\/"))),
+    ending("an echo, HTML-escaped by numbers", |echo| described(&html_numbers(echo))),
+    ending("an echo, JSON-escaped", |echo| described(&json_escaped(echo))),
+    ending("an echo, JSON-escaped by numbers", |echo| described(&json_numbers(echo))),
     ending("an echo in base64", |echo| described(&base64(echo))),
-    ending("an echo in base64 for URLs", |echo| described(&base64(echo).replace('+', "-").replace('/', "_"))),
+    ending("an echo in base64 without padding", |echo| described(&base64_unpadded(echo))),
+    ending("an echo in base64 for URLs", |echo| described(&base64_url(echo))),
+    ending("an echo in base64 for URLs without padding", |echo| described(&base64_url_unpadded(echo))),
     ending("an echo in base64, percent-encoded", |echo| described(&percent(&base64(echo)))),
+    ending("each value by itself in base64", |echo| each_described(echo, base64)),
+    ending("each value by itself in base64 for URLs without padding", |echo| each_described(echo, base64_url_unpadded)),
+    ending("each value by itself, percent-encoded in lower case", |echo| each_described(echo, percent_lower)),
     ending("an echo with control characters", |echo| described(&format!("\u{1b}[2J{echo}\r\n\u{202e}{echo}"))),
     ending("a page that echoes, HTML-escaped", |echo| text(403, &format!("<html>{}</html>", html(echo)))),
     ending("a problem that echoes", |echo| {
@@ -102,8 +124,12 @@ pub(super) const FAILURES: &[Ending] = &[
 
 /// Each value that a request brought, which a gateway may put into a header of its own.
 fn in_headers(echo: &str, encode: impl Fn(&str) -> String) -> Reply {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 12] = [
         "content-type",
+        "content-encoding",
+        "location",
+        "server",
+        "set-cookie",
         "date",
         "retry-after",
         "request-id",
@@ -113,15 +139,23 @@ fn in_headers(echo: &str, encode: impl Fn(&str) -> String) -> Reply {
         "www-authenticate",
     ];
     let mut answer = Response::builder().status(400);
-    // Whole values, and not the form in which they came.
-    let words = echo.split(' ').filter(|word| word.contains("canary") && !word.contains("client_id="));
-    for word in words {
+    for word in values(echo) {
         for name in NAMES {
             let value: String = encode(word).chars().filter(char::is_ascii_graphic).take(500).collect();
             answer = answer.header(name, if name == "content-type" { format!("text/{value}") } else { value });
         }
     }
     Reply::Answer(answer.body(Bytes::from_static(br#"{"error":"invalid_request"}"#)).unwrap())
+}
+
+/// The values that are secret, and not the form in which they came.
+fn values(echo: &str) -> impl Iterator<Item = &str> {
+    echo.split(' ').filter(|word| word.contains("canary") && !word.contains("client_id="))
+}
+
+/// A refusal with each value in a text of its own, where base64 begins with it.
+fn each_described(echo: &str, encode: impl Fn(&str) -> String) -> Reply {
+    described(&values(echo).map(encode).collect::<Vec<_>>().join(" "))
 }
 
 /// A refusal with this description.
@@ -133,9 +167,36 @@ fn percent(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
+/// With the digits in lower case, and with the text as it is.
+fn percent_lower(text: &str) -> String {
+    let encoded = percent(text);
+    let mut parts = encoded.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| {
+        let (digits, rest) = part.split_at(2);
+        format!("{all}%{}{rest}", digits.to_ascii_lowercase())
+    })
+}
+
 fn base64(text: &str) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};
     STANDARD.encode(text)
+}
+
+fn base64_unpadded(text: &str) -> String {
+    base64(text).trim_end_matches('=').to_owned()
+}
+
+fn base64_url(text: &str) -> String {
+    base64(text).replace('+', "-").replace('/', "_")
+}
+
+fn base64_url_unpadded(text: &str) -> String {
+    base64_url(text).trim_end_matches('=').to_owned()
+}
+
+fn json_escaped(text: &str) -> String {
+    serde_json::to_string(text).unwrap().trim_matches('"').replace('/', "\\/")
 }
 
 fn html(text: &str) -> String {

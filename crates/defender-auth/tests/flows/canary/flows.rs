@@ -135,6 +135,17 @@ pub(crate) const FLOWS: &[Flow] = &[
             described(ManagedIdentityCredential::system_assigned().at_app_service(site, "canary-header"), seen)
         },
     },
+    Flow {
+        name: "managed identity, Azure Arc",
+        sends: true,
+        describe: |world, seen| {
+            let file = world.folder.path().join("a.key");
+            std::fs::write(&file, "canary-key").unwrap();
+            // The endpoint's challenge names what follows `/arc` in its path.
+            let agent = format!("http://127.0.0.1:{}/arc{}", world.plain_port, file.display());
+            described(ManagedIdentityCredential::system_assigned().at_azure_arc(agent, world.folder.path()), seen)
+        },
+    },
     Flow { name: "Azure CLI", sends: false, describe: |world, seen| described(cli(world), seen) },
     Flow { name: "static", sends: false, describe: |_, seen| described(StaticCredential::new("canary-static"), seen) },
 ];

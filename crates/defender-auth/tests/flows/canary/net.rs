@@ -51,6 +51,14 @@ impl Seen {
     }
 }
 
+pub(super) fn html_numbers(text: &str) -> String {
+    text.chars().fold(String::new(), |all, char| all + &format!("&#{};", u32::from(char)))
+}
+
+pub(super) fn json_numbers(text: &str) -> String {
+    text.encode_utf16().fold(String::new(), |all, unit| all + &format!("\\u{unit:04X}"))
+}
+
 /// A secret as it may stand in a text.
 fn forms(secret: &str) -> Vec<String> {
     use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -61,6 +69,9 @@ fn forms(secret: &str) -> Vec<String> {
         percent.to_ascii_lowercase(),
         percent,
         secret.escape_debug().to_string(),
+        html_numbers(secret),
+        json_numbers(secret),
+        json_numbers(secret).replace('\\', "\\\\"),
         secret.replace('&', "&amp;").replace('"', "&quot;"),
         serde_json::to_string(secret).unwrap().trim_matches('"').to_owned(),
         bytes.join(", "),
@@ -189,7 +200,14 @@ fn the_net_catches_a_leak_of_each_kind() {
     assert_eq!(caught(&caused), ["Debug", "{:#?}", "the source chain"]);
     assert_eq!(caught(&|_| tracing::trace!(token = "a-canary")), ["a trace event"]);
     assert_eq!(caught(&|_| log::trace!("a-canary")), ["a log record"]);
-    for form in ["a%2Dcanary", "YS1jYW5h", "[97, 45, 99, 97, 110, 97, 114, 121]"] {
+    for form in [
+        "a%2Dcanary",
+        "a%2dcanary",
+        "YS1jYW5h",
+        "[97, 45, 99, 97, 110, 97, 114, 121]",
+        "&#97;&#45;&#99;&#97;&#110;&#97;&#114;&#121;",
+        "\\u0061\\u002D\\u0063\\u0061\\u006E\\u0061\\u0072\\u0079",
+    ] {
         assert_eq!(caught(&|_| tracing::error!("it was {form}")), ["a trace event"], "{form}");
     }
 }
