@@ -6,24 +6,12 @@ mod collected;
 mod deadline;
 #[cfg(feature = "compression")]
 mod decompressed;
-#[cfg(feature = "hyper")]
-mod dial;
 mod error;
 pub mod extensions;
 #[cfg(feature = "hyper")]
 mod hyper;
-#[cfg(feature = "hyper")]
-mod hyper_builder;
-#[cfg(feature = "hyper")]
-mod liveness;
 mod location;
 mod paced;
-#[cfg(feature = "hyper")]
-mod pem;
-#[cfg(feature = "hyper")]
-mod plain_http;
-#[cfg(feature = "hyper")]
-mod proxy;
 mod redirected;
 mod retry_after;
 mod retrying;
@@ -39,28 +27,16 @@ pub mod testing;
     feature = "tracing"
 ))]
 mod tests;
-#[cfg(feature = "hyper")]
-mod tls;
 #[cfg(feature = "tracing")]
 mod traced;
 mod transport;
-#[cfg(feature = "hyper")]
-mod unconnected;
 
 #[cfg(feature = "tokio")]
 pub use clock::SystemClock;
 #[cfg(feature = "compression")]
 pub use decompressed::Decompressed;
 #[cfg(feature = "hyper")]
-pub use hyper::HyperTransport;
-#[cfg(feature = "hyper")]
-pub use hyper_builder::HyperTransportBuilder;
-#[cfg(feature = "hyper")]
-pub use plain_http::PlainHttp;
-#[cfg(feature = "hyper")]
-pub use proxy::Proxy;
-#[cfg(feature = "hyper")]
-pub use tls::{ClientIdentity, Crypto, Roots};
+pub use hyper::{ClientIdentity, Crypto, HyperTransport, HyperTransportBuilder, PlainHttp, Proxy, Roots};
 #[cfg(feature = "tracing")]
 pub use traced::Traced;
 pub use {

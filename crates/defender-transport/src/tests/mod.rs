@@ -35,7 +35,7 @@ use self::{network::Network, server::Server};
 use crate::{
     Clock, HyperTransport, PlainHttp, Roots,
     clock::Sleep,
-    dial::{Dialing, Stream},
+    hyper::dial::{Dialing, Stream},
 };
 
 /// Carries the number of a request, which stands for what it asks.

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use crate::{
     HyperTransport, PlainHttp, Transport,
-    dial::{Dialing, Stream},
+    hyper::dial::{Dialing, Stream},
     testing::ManualClock,
 };
 

@@ -4,12 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 
-use crate::hyper::{Parts, Tcp};
-use crate::{
-    ClientIdentity, Clock, Crypto, Error, ErrorKind, HyperTransport, PlainHttp, Proxy, Roots, SystemClock,
+use super::{
+    Parts,
     dial::Dial,
+    tcp::Tcp,
     tls::{client_config, over_http_1},
 };
+use crate::{ClientIdentity, Clock, Crypto, Error, ErrorKind, HyperTransport, PlainHttp, Proxy, Roots, SystemClock};
 
 /// Sets up a [`HyperTransport`].
 #[derive(Clone)]
@@ -203,11 +204,9 @@ mod tests {
         rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
     };
 
+    use super::super::dial::{Dialing, Stream};
     use super::*;
-    use crate::{
-        Transport,
-        dial::{Dialing, Stream},
-    };
+    use crate::Transport;
 
     async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         let answer = service_fn(|request: Request<Incoming>| async move {

@@ -5,8 +5,8 @@ use std::{fmt, io};
 use http::{HeaderValue, StatusCode, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::super::{connect_error::Unconnected, dial::Stream};
 use super::Endpoint;
-use crate::{dial::Stream, unconnected::Unconnected};
 
 /// A proxy's answer is a few lines.
 const LIMIT: usize = 16 << 10;

@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, ErrorKind, dial::BoxError, tls};
+use super::{dial::BoxError, handshake};
+use crate::{Error, ErrorKind};
 
 /// Why a connection did not come about. No secret is in it: only hosts, times and what the other side refused.
 ///
@@ -57,7 +58,7 @@ impl Unconnected {
 
     /// The bytes go there, and TLS does not come about.
     pub(crate) fn without_tls(cause: BoxError) -> Self {
-        let words = tls::words(&*cause).unwrap_or_else(|| match io_kind(&*cause) {
+        let words = handshake::words(&*cause).unwrap_or_else(|| match io_kind(&*cause) {
             Some(
                 io::ErrorKind::UnexpectedEof
                 | io::ErrorKind::ConnectionReset
@@ -66,7 +67,7 @@ impl Unconnected {
             ) => "the other side ended the connection during the TLS handshake",
             _ => "the TLS handshake failed",
         });
-        let is_lasting = tls::is_lasting(&*cause);
+        let is_lasting = handshake::is_lasting(&*cause);
         Self { is_lasting, ..Self::because(words) }.by(cause)
     }
 
