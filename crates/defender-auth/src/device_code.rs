@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    entra::shown,
     oauth::Polled,
     session::{Person, Session},
 };
@@ -13,7 +14,7 @@ use crate::{
 /// What [`slow_down`](https://www.rfc-editor.org/rfc/rfc8628#section-3.5) adds to the interval.
 const SLOWER: Duration = Duration::from_secs(5);
 
-/// What to show to the person who signs in. `Debug` shows no code.
+/// What to show to the person who signs in, without characters that a terminal takes for commands. `Debug` shows no code.
 #[non_exhaustive]
 pub struct DeviceCodePrompt {
     /// What to enter there.
@@ -122,15 +123,13 @@ impl Live {
             }
         };
         let ends = clock.elapsed().saturating_add(code.expires_in);
-        let message = code.message.clone().unwrap_or_else(|| {
-            format!("To sign in, open {} in a browser and enter the code {}.", code.verification_uri, code.user_code)
-        });
-        (self.prompt)(&DeviceCodePrompt {
-            user_code: code.user_code.clone(),
-            verification_uri: code.verification_uri.clone(),
-            message,
-            expires_in: code.expires_in,
-        });
+        // They go to a terminal as they are.
+        let (user_code, verification_uri) = (shown(&code.user_code), shown(&code.verification_uri));
+        let message = code.message.as_deref().map_or_else(
+            || format!("To sign in, open {verification_uri} in a browser and enter the code {user_code}."),
+            shown,
+        );
+        (self.prompt)(&DeviceCodePrompt { user_code, verification_uri, message, expires_in: code.expires_in });
         let mut interval = code.interval;
         loop {
             clock.sleep(interval).await;

@@ -248,3 +248,40 @@ impl StdError for Error {
         self.0.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_forms_say_what_there_is_and_nothing_else() {
+        assert_eq!(format!("{:?}", Error::new(ErrorKind::SignIn)), "Error { kind: SignIn, retryable: false }");
+        let inner = defender_transport::Error::new(defender_transport::ErrorKind::Interrupted).context("by b");
+        let cause = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset");
+        let error = Error::unreached(inner.caused_by(cause));
+        let line = "the token endpoint was not reached: the connection broke before the answer was complete: by b";
+        assert_eq!(error.to_string(), line);
+        assert_eq!(format!("{error:#}"), format!("{line}: reset"));
+        let error = error.answered(http::StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(7)));
+        let shown = format!("{error:?}");
+        assert!(
+            !shown.contains("None") && shown.contains("status: 503") && shown.contains("retry_after: 7s"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn what_would_be_the_same_again_is_not_retryable() {
+        use defender_transport::ErrorKind as Wire;
+        for (error, retryable) in [
+            (defender_transport::Error::new(Wire::Connect), true),
+            (defender_transport::Error::new(Wire::Connect).lasting(), false),
+            (defender_transport::Error::new(Wire::Interrupted), true),
+            (defender_transport::Error::new(Wire::Request), false),
+            (defender_transport::Error::new(Wire::TooLarge), false),
+        ] {
+            let told = format!("{error}");
+            assert_eq!(Error::unreached(error).is_retryable(), retryable, "{told}");
+        }
+    }
+}

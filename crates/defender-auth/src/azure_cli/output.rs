@@ -108,6 +108,10 @@ mod tests {
         for (stderr, words) in [
             ("Please run 'az login' to setup account.", "run `az login` first"),
             (
+                "ERROR: AADSTS70043: The refresh token has expired.\nPlease run 'az login' to setup account.",
+                "run `az login` first; the Azure CLI says: ERROR: AADSTS70043: The refresh token has expired.",
+            ),
+            (
                 "ERROR: AADSTS50076: Due to a configuration change, you must use multi-factor authentication.\n\
                  Interactive authentication is needed. Please run:\naz login --scope https://api.securitycenter.microsoft.com/.default",
                 "multi-factor authentication. Interactive authentication is needed. Please run: az login --scope \

@@ -144,3 +144,19 @@ async fn an_interval_and_a_lifetime_beyond_reason_are_brought_within_it() {
     let error = ask(&self::credential(&second, &clock).0, &clock).await.unwrap_err();
     assert_eq!((error.kind(), clock.elapsed().as_secs()), (ErrorKind::SignIn, 3_600));
 }
+
+#[tokio::test]
+async fn prompt_holds_nothing_that_a_terminal_obeys() {
+    const HOSTILE: &str = r#"{"device_code":"d","user_code":"AB\u001b[2JCD","verification_uri":"https://x.example/\u001b[31m",
+        "expires_in":900,"interval":5,"message":"Open it\u001b]0;x\u0007\r\n\u202eand enter ABCD."}"#;
+    let (wire, clock) = (wire(HOSTILE, [GRANTED.to_owned()]), ManualClock::new());
+    let prompts = Prompts::default();
+    let shown = Arc::clone(&prompts);
+    let credential = DeviceCodeCredential::new("contoso.com", "the-client", move |prompt| {
+        shown.lock().unwrap().extend([&prompt.message, &prompt.user_code, &prompt.verification_uri].map(String::clone));
+    });
+    ask(&credential.connect(&context(&wire, &clock)).unwrap(), &clock).await.unwrap();
+    let prompts = prompts.lock().unwrap();
+    assert!(prompts.len() == 3 && prompts[0].contains("and enter ABCD."), "{prompts:?}");
+    assert!(!prompts.concat().contains(['\u{1b}', '\u{7}', '\r', '\n', '\u{202e}']), "{prompts:?}");
+}
