@@ -44,8 +44,11 @@ pub(crate) fn told(mut request: Request<Bytes>) -> Request<Bytes> {
     request
 }
 
-/// Every adapter, each with its defaults; nobody listens to what the tracing one tells.
+/// Every adapter, each with its defaults; nobody listens to what the tracing one tells, which is left out without its feature.
 pub(crate) fn adapted(wire: impl Transport + 'static) -> impl Transport + 'static {
     let clock = SystemClock::new();
-    wire.redirected().decompressed().deadline(clock).traced(clock).collected().paced(clock).retrying(clock)
+    let wire = wire.redirected().decompressed().deadline(clock);
+    #[cfg(feature = "tracing")]
+    let wire = wire.traced(clock);
+    wire.collected().paced(clock).retrying(clock)
 }

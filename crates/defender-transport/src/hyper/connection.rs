@@ -81,7 +81,7 @@ async fn connection(parts: Arc<Parts>, liveness: Arc<Liveness>, to: Uri) -> Resu
     let connection = Box::pin(connected.map_err(Unconnected::without_tls)?);
     let host = host.filter(|_| connection.connected().is_negotiated_h2());
     if let Some(host) = &host {
-        host.is_shared();
+        host.becomes_shared(parts.clock.elapsed());
     }
     Ok(Boxed { connection, heard: host.map(|host| (host, Arc::clone(&parts.clock))) })
 }
@@ -107,7 +107,7 @@ impl Read for Boxed {
     ) -> Poll<io::Result<()>> {
         let polled = self.connection.as_mut().poll_read(context, buffer);
         if let (Poll::Ready(Ok(())), Some((host, clock))) = (&polled, &self.heard) {
-            host.was_heard(clock.elapsed());
+            host.was_heard(&**clock);
         }
         polled
     }

@@ -6,11 +6,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
+
+use crate::Clock;
 
 /// How often a server is pinged while a request waits for it.
 pub(crate) const PING: Duration = Duration::from_secs(3);
@@ -24,17 +26,27 @@ const SILENT: Duration = Duration::from_secs(6);
 
 /// The hosts that a client speaks to.
 #[derive(Debug, Default)]
-pub(crate) struct Liveness(Mutex<Vec<Arc<Host>>>);
+pub(crate) struct Liveness {
+    /// Nearly every client has no more, and each request looks here: without a lock.
+    first: [OnceLock<Arc<Host>>; 4],
+    more: Mutex<Vec<Arc<Host>>>,
+}
 
 impl Liveness {
     /// The host of this name and port.
     pub(crate) fn host(&self, authority: &str) -> Arc<Host> {
-        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(host) = hosts.iter().find(|host| host.authority == authority) {
+        for place in &self.first {
+            let host = place.get_or_init(|| Host::of(authority));
+            if host.authority == authority {
+                return Arc::clone(host);
+            }
+        }
+        let mut more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = more.iter().find(|host| host.authority == authority) {
             return Arc::clone(host);
         }
-        let host = Arc::new(Host { authority: authority.to_owned(), ..Host::default() });
-        hosts.push(Arc::clone(&host));
+        let host = Host::of(authority);
+        more.push(Arc::clone(&host));
         host
     }
 }
@@ -53,20 +65,33 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// A connection that requests share has come about.
-    pub(crate) fn is_shared(&self) {
-        self.shared.store(true, Ordering::Relaxed);
+    fn of(authority: &str) -> Arc<Self> {
+        Arc::new(Self { authority: authority.to_owned(), ..Self::default() })
     }
 
-    /// Bytes came from it.
-    pub(crate) fn was_heard(&self, now: Duration) {
+    /// A connection that requests share has come about, `now`.
+    pub(crate) fn becomes_shared(&self, now: Duration) {
+        // Requests may have waited for it for a while, whose times nobody has kept.
         self.heard.fetch_max(millis(now), Ordering::Relaxed);
+        self.shared.store(true, Ordering::Release);
+    }
+
+    /// Whether requests share a connection to it. Times count only then, and a look at the clock is dear.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Acquire)
+    }
+
+    /// Bytes came from it. While nobody waits, that is of no account: who begins to wait begins to count.
+    pub(crate) fn was_heard(&self, clock: &dyn Clock) {
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.heard.fetch_max(millis(clock.elapsed()), Ordering::Relaxed);
+        }
     }
 
     /// Whether requests have waited for it, in vain so far, for so long that its connection may be dead.
     pub(crate) fn is_silent(&self, now: Duration) -> bool {
         let last = self.heard.load(Ordering::Relaxed).max(self.since.load(Ordering::Relaxed));
-        self.shared.load(Ordering::Relaxed)
+        self.is_shared()
             && self.waiting.load(Ordering::Relaxed) > 0
             && millis(now).saturating_sub(last) > millis(SILENT)
     }
@@ -95,8 +120,10 @@ fn millis(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests {
     use super::*;
+    use crate::testing::ManualClock;
 
     const fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -109,16 +136,38 @@ mod tests {
         assert!(!host.is_silent(at(1_000)), "nobody waits");
         let first = Arc::clone(&host).wait(at(1_000));
         assert!(!host.is_silent(at(1_100)), "it is pinged over a shared connection only");
-        host.is_shared();
+        host.becomes_shared(at(1_000));
         assert!(!host.is_silent(at(1_006)) && host.is_silent(at(1_007)));
         let second = Arc::clone(&host).wait(at(1_007));
         assert!(host.is_silent(at(1_007)), "a further request changes nothing");
-        host.was_heard(at(1_008));
+        let clock = ManualClock::new();
+        clock.advance(at(1_008));
+        host.was_heard(&clock);
         assert!(!host.is_silent(at(1_014)) && host.is_silent(at(1_015)));
         drop((first, second));
+        clock.advance(at(992));
+        host.was_heard(&clock);
         assert!(!host.is_silent(at(2_000)));
         let _third = Arc::clone(&host).wait(at(3_000));
         assert!(!host.is_silent(at(3_001)));
         assert!(Arc::ptr_eq(&host, &liveness.host("api.example")) && !liveness.host("other").is_silent(at(9_000)));
+    }
+
+    #[test]
+    fn time_before_a_shared_connection_does_not_count() {
+        let host = Liveness::default().host("api.example");
+        let _waiting = Arc::clone(&host).wait(Duration::ZERO);
+        host.becomes_shared(at(1_000));
+        assert!(!host.is_silent(at(1_006)) && host.is_silent(at(1_007)));
+    }
+
+    #[test]
+    fn each_of_many_hosts_is_one() {
+        let liveness = Liveness::default();
+        let names: Vec<_> = (0..20).map(|number| format!("host-{number}.example")).collect();
+        let hosts: Vec<_> = names.iter().map(|name| liveness.host(name)).collect();
+        for (name, host) in names.iter().zip(&hosts) {
+            assert!(Arc::ptr_eq(&liveness.host(name), host) && host.authority == *name, "{name}");
+        }
     }
 }

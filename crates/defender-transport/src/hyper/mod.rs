@@ -186,11 +186,9 @@ impl HyperTransport {
         if let Some(state) = &state {
             state.wait();
         }
-        let now = self.parts.clock.elapsed();
-        let (pool, known) = self.clients.pool(runtime, &host, now);
-        let body = InPieces { bytes: body, state: state.clone() };
+        let (pool, waiting) = self.clients.pool(runtime, &host);
+        let body = InPieces::new(body, state.clone());
         let exchange = self.clients.client(&pool, &host).request(Request::from_parts(head, body));
-        let waiting = known.wait(now);
         let mut given_up = GivenUp(state);
         Box::pin(async move {
             let outcome = exchange.await;

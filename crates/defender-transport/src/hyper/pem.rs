@@ -1,10 +1,11 @@
-//! Certificates from PEM, as bundles have them.
+//! Certificates and keys from PEM, as files have them.
 
 use base64::{
     Engine,
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use zeroize::Zeroizing;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -51,6 +52,18 @@ impl Bundle {
     }
 }
 
+/// The label of the first private key, and the key as DER. It is read here, since pki-types' own reader wipes nothing of it.
+pub(crate) fn private_key(pem: &[u8]) -> Option<(String, Zeroizing<Vec<u8>>)> {
+    let text = Zeroizing::new(String::from_utf8_lossy(pem).into_owned());
+    let mut blocks = text.split(BEGIN).skip(1).filter_map(|block| block.split_once(DASHES));
+    let (label, rest) = blocks.find(|(label, _)| label.ends_with("PRIVATE KEY"))?;
+    let (body, _) = rest.split_once("-----END ")?;
+    let mut digits = Zeroizing::new(String::with_capacity(body.len()));
+    digits.extend(body.chars().filter(|char| !char.is_whitespace()));
+    let der = Zeroizing::new(LENIENT.decode(digits.as_bytes()).ok()?);
+    element(&der).is_some().then(|| (label.to_owned(), der))
+}
+
 fn decoded(body: &str, is_trusted: bool) -> Option<Vec<u8>> {
     let text: String = body.chars().filter(|char| !char.is_whitespace()).collect();
     let mut der = LENIENT.decode(text).ok()?;
@@ -79,6 +92,27 @@ mod tests {
 
     fn block(label: &str, body: &str) -> String {
         format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+    }
+
+    #[test]
+    fn first_private_key_is_found() {
+        let key = LENIENT.encode([0x30, 2, 5, 0]);
+        let read = |pem: &str| private_key(pem.as_bytes()).map(|(label, der)| (label, der.to_vec()));
+        for (pem, label) in [
+            (block("PRIVATE KEY", &key), Some("PRIVATE KEY")),
+            (format!("\u{feff}{}", block("RSA PRIVATE KEY", &key).replace('\n', "\r\n")), Some("RSA PRIVATE KEY")),
+            (
+                block("CERTIFICATE", &key) + &block("EC PRIVATE KEY", &key) + &block("PRIVATE KEY", &key),
+                Some("EC PRIVATE KEY"),
+            ),
+            (block("PUBLIC KEY", &key), None),
+            (block("PRIVATE KEY", "no base64!"), None),
+            (block("PRIVATE KEY", &LENIENT.encode([0x30, 9, 5, 0])), None),
+            (format!("-----BEGIN PRIVATE KEY-----\n{key}"), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(read(&pem), label.map(|label| (label.to_owned(), vec![0x30, 2, 5, 0])), "{pem}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{
     Parts,
     body::InPieces,
     connection::Connector,
-    liveness::{Host, Liveness, PING, PONG},
+    liveness::{Host, Liveness, PING, PONG, Waiting},
     tls,
 };
 
@@ -78,23 +78,38 @@ impl Clients {
         Self { parts, pools: RwLock::default(), plain: RwLock::default(), any_plain: AtomicBool::new(false) }
     }
 
-    /// The pool of this runtime, and `host` in it. Where the host is silent, it is a new pool.
-    pub(super) fn pool(&self, runtime: runtime::Id, host: &Authority, now: Duration) -> (Arc<Pool>, Arc<Host>) {
+    /// The pool of this runtime, and until when a request waits for `host`. Where the host is silent, it is a new pool.
+    pub(super) fn pool(&self, runtime: runtime::Id, host: &Authority) -> (Arc<Pool>, Waiting) {
+        // The clock is looked at only where it counts.
+        let time = |known: &Host| if known.is_shared() { self.parts.clock.elapsed() } else { Duration::ZERO };
         let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
         let found = pools.iter().find(|pool| pool.runtime == runtime).map(Arc::clone);
         drop(pools);
+        let mut silent = None;
         if let Some(pool) = found {
             let known = pool.liveness.host(host.as_str());
+            let now = time(&known);
             if !known.is_silent(now) {
-                return (pool, known);
+                return (pool, known.wait(now));
             }
+            silent = Some(pool);
+        }
+        let pool = self.fresh(runtime, silent);
+        let known = pool.liveness.host(host.as_str());
+        let now = time(&known);
+        (pool, known.wait(now))
+    }
+
+    /// A pool for this runtime in the place of one that has fallen silent.
+    fn fresh(&self, runtime: runtime::Id, silent: Option<Arc<Pool>>) -> Arc<Pool> {
+        if let Some(pool) = silent {
             let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
             pools.retain(|kept| !Arc::ptr_eq(kept, &pool));
         }
         let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have been here before.
         let found = pools.iter().find(|pool| pool.runtime == runtime).map(Arc::clone);
-        let pool = found.unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             let liveness = Arc::<Liveness>::default();
             let connector = Connector { parts: Arc::clone(&self.parts), liveness: Arc::clone(&liveness) };
             let client = client(&self.parts, connector);
@@ -104,9 +119,7 @@ impl Clients {
             }
             pools.push(Arc::clone(&pool));
             pool
-        });
-        let known = pool.liveness.host(host.as_str());
-        (pool, known)
+        })
     }
 
     /// What to speak to `host` with.

@@ -10,12 +10,12 @@ use rustls::{
     ClientConfig, RootCertStore,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer},
 };
 use rustls_platform_verifier::Verifier;
 use zeroize::Zeroize;
 
-use super::pem::{Bundle, element};
+use super::pem::{Bundle, element, private_key};
 use crate::{Error, ErrorKind};
 
 /// Whose certificates a server's certificate must come from.
@@ -133,11 +133,14 @@ impl ClientIdentity {
             return Err(Error::new(ErrorKind::Request).context("the client's certificates are not readable as PEM"));
         }
         let chain = bundle.certificates.into_iter().map(CertificateDer::from).collect();
-        // A byte order mark would hide the first block.
-        let key = key.as_ref();
-        let key = key.strip_prefix(b"\xef\xbb\xbf").unwrap_or(key);
+        let key = private_key(key.as_ref()).and_then(|(label, der)| match label.as_str() {
+            "PRIVATE KEY" => Some(PrivateKeyDer::Pkcs8(der.to_vec().into())),
+            "RSA PRIVATE KEY" => Some(PrivateKeyDer::Pkcs1(der.to_vec().into())),
+            "EC PRIVATE KEY" => Some(PrivateKeyDer::Sec1(der.to_vec().into())),
+            _ => None,
+        });
         // What was read is not told: it might be the key.
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
+        let key = key.ok_or_else(|| {
             Error::new(ErrorKind::Request)
                 .context("the client's key is not readable: it must be a PEM block of a private key without a password")
         })?;

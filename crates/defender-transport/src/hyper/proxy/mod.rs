@@ -7,8 +7,10 @@ mod tunnel;
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::{HeaderValue, Uri, uri::Authority};
 use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
 
 pub(crate) use self::tunnel::tunnel;
 use self::{environment::Environment, exceptions::Exceptions};
@@ -166,16 +168,21 @@ impl Endpoint {
     }
 }
 
-/// The value of `Proxy-Authorization` for `user:password`.
+/// The value of `Proxy-Authorization` for `user:password`, in memory that is wiped.
 fn basic(user: &str) -> Result<HeaderValue, &'static str> {
+    const SCHEME: &[u8] = b"Basic ";
     let (user, password) = user.split_once(':').unwrap_or((user, ""));
-    let mut pair: Vec<u8> = percent_decode_str(user).collect();
-    if pair.contains(&b':') {
+    if percent_decode_str(user).any(|byte| byte == b':') {
         return Err("has a user with a colon in its name, which cannot be told from the password");
     }
+    // What has to move while it grows leaves parts behind.
+    let mut pair = Zeroizing::new(Vec::with_capacity(user.len().saturating_add(password.len()).saturating_add(1)));
+    pair.extend(percent_decode_str(user));
     pair.push(b':');
     pair.extend(percent_decode_str(password));
-    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+    let encoded = Zeroizing::new(STANDARD.encode(&*pair));
+    let value = Zeroizing::new([SCHEME, encoded.as_bytes()].concat());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
         .map_err(|_| "has a user or a password that cannot be sent")?;
     value.set_sensitive(true);
     Ok(value)

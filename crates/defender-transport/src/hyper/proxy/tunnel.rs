@@ -4,6 +4,7 @@ use std::{fmt, io};
 
 use http::{HeaderValue, StatusCode, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use zeroize::Zeroizing;
 
 use super::super::{connect_error::Unconnected, dial::Stream};
 use super::Endpoint;
@@ -59,7 +60,12 @@ pub(crate) async fn tunnel(
 ) -> Result<Stream, Refused> {
     let host = to.host().unwrap_or_default();
     let port = to.port_u16().unwrap_or(443);
-    let mut asked = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: ").into_bytes();
+    let first = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: ");
+    let secret = proxy.authorization.as_ref().map_or(0, HeaderValue::len);
+    // What has to move while it grows leaves parts of the password behind.
+    let room = [first.len(), user_agent.len(), secret, 64].into_iter().fold(0, usize::saturating_add);
+    let mut asked = Zeroizing::new(Vec::with_capacity(room));
+    asked.extend_from_slice(first.as_bytes());
     asked.extend_from_slice(user_agent.as_bytes());
     asked.extend_from_slice(b"\r\n");
     if let Some(authorization) = &proxy.authorization {
