@@ -147,13 +147,14 @@ fn secrets_are_gone_from_memory_after_drop() {
     assert_eq!(key.count(), 2, "the look finds what is there");
     drop(held);
     assert_eq!((key.count(), base64.count()), (0, 0), "the look finds nothing that is not there");
+    let mut left = Vec::new();
     for label in ["PRIVATE KEY", "CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY"] {
         let text = base64.text();
         let mut pem = Zeroizing::new(String::with_capacity(text.len() + 200));
         pem.extend(["-----BEGIN ", label, "-----\n", &**text, "\n-----END PRIVATE KEY-----\n"]);
         used(Some(ClientIdentity::pem(&certificate, &*pem).unwrap()), "other");
         drop((text, pem));
-        assert_eq!((key.count(), base64.count()), (0, 0), "a client's key");
+        left.extend([("key", key.count()), ("key in base64", base64.count())]);
     }
 
     let mut random = Zeroizing::new(Vec::with_capacity(5 + 30));
@@ -165,5 +166,7 @@ fn secrets_are_gone_from_memory_after_drop() {
     assert_eq!((canary.count(), encoded.count()), (0, 0));
     used(None, &canary.text());
     drop(Zeroizing::new(Secrets::new([&**canary.text()]).redact(&canary.text()).into_owned()));
-    assert_eq!((canary.count(), encoded.count()), (0, 0), "a proxy's password");
+    left.extend([("password", canary.count()), ("password in base64", encoded.count())]);
+    left.retain(|(_, count)| *count > 0);
+    assert_eq!(left, [("", 0); 0]);
 }

@@ -72,23 +72,10 @@ fn unlocked(body: &str, password: Option<&Secret>) -> Result<PrivateKeyDer<'stat
         .map_err(|_| wrong("the locked key is not PKCS#8 in a way that is known here; use AES and PBKDF2 or scrypt"))?;
     // In its place: pkcs8's own `decrypt` moves the key on its way, and leaves a copy behind.
     let mut room = Zeroizing::new(locked.encrypted_data.to_vec());
-    let opened = locked.encryption_algorithm.decrypt_in_place(password.reveal(), &mut room);
-    wipe_stack();
-    let key = opened.map_err(|_| {
+    let key = locked.encryption_algorithm.decrypt_in_place(password.reveal(), &mut room).map_err(|_| {
         wrong("the password does not open the key, or the key is locked in a way that is not known here")
     })?;
     Ok(PrivatePkcs8KeyDer::from(key.to_vec()).into())
-}
-
-/// Writes over what a function that was called before left below the caller's own variables: AES keeps the last blocks of a key
-/// there.
-#[cfg(feature = "encrypted-keys")]
-#[inline(never)]
-fn wipe_stack() {
-    use zeroize::Zeroize;
-
-    let mut room = [0_u8; 16 << 10];
-    room.zeroize();
 }
 
 #[cfg(not(feature = "encrypted-keys"))]
