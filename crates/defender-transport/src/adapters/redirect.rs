@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::LOCATION, uri::Scheme};
 
-use crate::{Body, Error, Transport, location::resolved, transport::Sending};
+use super::location::resolved;
+use crate::{Body, Error, Transport, transport::Sending};
 
 /// Decides what is done with a redirect. By default nothing: the answer is handed on as it came, and nothing is ever sent
 /// to where it points.

@@ -1,7 +1,7 @@
 //! Sending again what may be sent again.
 
 mod kept;
-mod retry;
+mod policy;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::{Request, Response};
 
-pub use self::retry::Retry;
+pub use self::policy::Retry;
 use self::{kept::Kept, verdict::Verdict};
 use crate::{
     Body, Clock, Error, Transport,
