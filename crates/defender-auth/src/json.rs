@@ -23,6 +23,9 @@ pub(crate) fn text(bytes: &[u8]) -> Zeroizing<String> {
     let text: Cow<'_, str> = match bytes {
         [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes).into(),
         [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes).into(),
+        // The same without a mark: JSON begins with a sign of ASCII.
+        [b'{' | b'[' | b' ' | b'\r' | b'\n', 0, ..] => utf_16(bytes, u16::from_le_bytes).into(),
+        [0, b'{' | b'[' | b' ' | b'\r' | b'\n', ..] => utf_16(bytes, u16::from_be_bytes).into(),
         _ => String::from_utf8_lossy(bytes),
     };
     let around = |char: char| char.is_whitespace() || matches!(char, '\u{feff}' | '\0');
@@ -98,6 +101,8 @@ mod tests {
             format!("\n\u{feff}{plain}\0\0").into_bytes(),
             utf_16(u16::to_le_bytes, [0xff, 0xfe]),
             utf_16(u16::to_be_bytes, [0xfe, 0xff]),
+            utf_16(u16::to_le_bytes, [0xff, 0xfe]).split_off(2),
+            utf_16(u16::to_be_bytes, [0xfe, 0xff]).split_off(2),
         ] {
             assert_eq!(read::<Value>(&bytes), Some(json!({"a": "ä"})), "{bytes:?}");
         }

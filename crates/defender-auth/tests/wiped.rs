@@ -225,7 +225,7 @@ fn key() -> Canary {
     let locked = PEM.split_once("-----BEGIN ENCRYPTED PRIVATE KEY-----").unwrap().1.split("-----END").next().unwrap();
     let locked = STANDARD.decode(locked.split_whitespace().collect::<String>()).unwrap();
     let locked = pkcs8::EncryptedPrivateKeyInfo::try_from(&*locked).unwrap();
-    // In its place: what `decrypt` gives is moved on its way.
+    // In its place, in memory that is wiped.
     let mut room = Zeroizing::new(locked.encrypted_data.to_vec());
     let key = Canary::of(locked.encryption_algorithm.decrypt_in_place("correct horse", &mut room).unwrap());
     wipe_stack();

@@ -196,10 +196,15 @@ fn decode(text: &[u8]) -> Option<(Char, usize)> {
             let byte = hex(*high)?.checked_mul(16)?.checked_add(hex(*low)?)?;
             Some((Char::Byte(u8::try_from(byte).ok()?), 3))
         }
-        [b'\\', b'u', digits @ ..] => {
-            let digits = digits.get(..4)?;
-            let code = digits.iter().try_fold(0_u32, |code, digit| Some(code << 4 | hex(*digit)?))?;
-            Some((Char::Text(char::from_u32(code)?), 6))
+        [b'\\', b'u', ..] => {
+            let first = unit(text)?;
+            if let Some(char) = char::from_u32(u32::from(first)) {
+                return Some((Char::Text(char), 6));
+            }
+            // Beyond the first plane, a character is two units.
+            let second = unit(text.get(6..)?)?;
+            let char = char::decode_utf16([first, second]).next()?.ok()?;
+            Some((Char::Text(char), 12))
         }
         [b'\\', escaped @ (b'"' | b'\\' | b'/' | b'\''), ..] => Some((Char::Byte(*escaped), 2)),
         [b'&', rest @ ..] => {
@@ -227,6 +232,13 @@ fn decode(text: &[u8]) -> Option<(Char, usize)> {
         }
         _ => None,
     }
+}
+
+/// The unit of UTF-16 that `text` begins with, in JSON's escape.
+fn unit(text: &[u8]) -> Option<u16> {
+    let [b'\\', b'u', digits @ ..] = text else { return None };
+    let code = digits.get(..4)?.iter().try_fold(0_u32, |code, digit| Some(code << 4 | hex(*digit)?))?;
+    u16::try_from(code).ok()
 }
 
 fn hex(digit: u8) -> Option<u32> {
@@ -348,6 +360,17 @@ mod tests {
                 assert_eq!(secrets.redact(&text), format!("{before}<redacted>{after}"), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn secret_beyond_the_first_plane_is_found() {
+        let secret = "key-\u{1f511}-\u{10ffff}";
+        let secrets = Secrets::new([secret]);
+        let escaped: String = secret.encode_utf16().fold(String::new(), |all, unit| all + &format!("\\u{unit:04X}"));
+        for echo in [secret.to_owned(), escaped, percent(secret, false, true), base64(secret.as_bytes())] {
+            assert_eq!(secrets.redact(&format!("<{echo}>")), "<<redacted>>", "{echo}");
+        }
+        assert!(!secrets.are_in("\\ud83d \\ud83d\\u0041 \\ud83d\\u \\ud83d"));
     }
 
     #[test]

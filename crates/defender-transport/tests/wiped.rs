@@ -157,11 +157,11 @@ fn secrets_are_gone_from_memory_after_drop() {
         left.extend([("key", key.count()), ("key in base64", base64.count())]);
     }
 
-    let mut random = Zeroizing::new(Vec::with_capacity(5 + 30));
+    let mut random = Zeroizing::new(Vec::with_capacity(5 + 60));
     random.extend_from_slice(b"user:");
-    random.extend((0..30).map(|_| u8::try_from(fastrand::alphanumeric()).unwrap()));
-    let canary = Canary::of(&random[5..], [14, 0]);
-    let encoded = Canary::of(Zeroizing::new(STANDARD.encode(&*random)).as_bytes(), [30, 20]);
+    random.extend((0..60).map(|_| u8::try_from(fastrand::alphanumeric()).unwrap()));
+    let canary = Canary::of(&random[5..], [44, 24]);
+    let encoded = Canary::of(Zeroizing::new(STANDARD.encode(&*random)).as_bytes(), [70, 50]);
     drop(random);
     assert_eq!((canary.count(), encoded.count()), (0, 0));
     used(None, &canary.text());

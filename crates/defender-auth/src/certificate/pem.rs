@@ -70,7 +70,7 @@ fn unlocked(body: &str, password: Option<&Secret>) -> Result<PrivateKeyDer<'stat
     let der = decoded(body).ok_or_else(|| wrong("the locked key is not readable as PEM"))?;
     let locked = EncryptedPrivateKeyInfo::try_from(der.as_slice())
         .map_err(|_| wrong("the locked key is not PKCS#8 in a way that is known here; use AES and PBKDF2 or scrypt"))?;
-    // In its place: pkcs8's own `decrypt` moves the key on its way, and leaves a copy behind.
+    // In its place, in memory of ours that is wiped.
     let mut room = Zeroizing::new(locked.encrypted_data.to_vec());
     let key = locked.encryption_algorithm.decrypt_in_place(password.reveal(), &mut room).map_err(|_| {
         wrong("the password does not open the key, or the key is locked in a way that is not known here")
