@@ -6,6 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use defender_model::sanitize_line;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// What the service has said of an operation's end, with the header `Deprecation` (RFC 9745) or `Sunset` (RFC 8594), or with the
@@ -31,14 +32,18 @@ pub struct Announcement {
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 
+/// So much of a header is kept, in characters: it is for people, and a link may be long.
+const LONGEST: usize = 500;
+
 /// This many operations are remembered; the service has fewer.
 const MOST: usize = 256;
 
 impl Announcement {
     /// What an answer announces, if it announces something.
     fn of(operation: &str, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
-        let text =
-            |name: HeaderName| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let text = |name: HeaderName| {
+            headers.get(name).map(|value| sanitize_line(&String::from_utf8_lossy(value.as_bytes()), LONGEST))
+        };
         let (gone, deprecation, sunset) = (status == StatusCode::GONE, text(DEPRECATION), text(SUNSET));
         if !gone && deprecation.is_none() && sunset.is_none() {
             return None;

@@ -1,9 +1,9 @@
 //! One request and what its answer means.
 
-use std::time::Duration;
+use std::{error::Error as StdError, time::Duration};
 
 use bytes::Bytes;
-use defender_model::{Limit, Problem};
+use defender_model::{Limit, Problem, read_json, sanitize_line};
 use defender_transport::{
     ErrorKind as Broken,
     extensions::{Attempts, Lane, Read, Resend, Timeouts, UrlTemplate, Window},
@@ -17,9 +17,11 @@ use crate::{
     client::{
         Inner,
         authored::ForeignResponse,
-        authorship::{Author, Content, author, without_mark},
+        authorship::{Author, Content, author},
     },
     departure::Departure,
+    permissions::needs,
+    scrub::{Bearer, cleaned, secrets},
 };
 
 /// What there is to know of a call before it is made.
@@ -101,7 +103,7 @@ impl Call<'_> {
 impl Inner {
     /// Makes `call`, and reads a `T` from an answer that says yes.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
-        self.call_with(call, JSON, |body| serde_json::from_slice(body)).await
+        self.call_with(call, JSON, read_json).await
     }
 
     /// Makes `call` with a body of this type of content, and reads an answer that says yes in its own way.
@@ -111,8 +113,7 @@ impl Inner {
         content_type: HeaderValue,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
-        let (read, _attempts) = self.call_noted(call, content_type, &Departure::default(), read).await?;
-        Ok(read)
+        Ok(self.exchange(call, content_type, &Departure::default(), |_| {}, read).await?.read)
     }
 
     /// Makes `call` with what `mark` puts into the extensions of its request, such as a [`Content`].
@@ -122,8 +123,7 @@ impl Inner {
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
-        let (read, _attempts) = self.exchange(call, JSON, &Departure::default(), mark, read).await?;
-        Ok(read)
+        Ok(self.exchange(call, JSON, &Departure::default(), mark, read).await?.read)
     }
 
     /// The same, noting when it went off; and says how many sendings it took.
@@ -134,7 +134,14 @@ impl Inner {
         departure: &Departure,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<(T, u32), Error> {
-        self.exchange(call, content_type, departure, |_| {}, read).await
+        let exchanged = self.exchange(call, content_type, departure, |_| {}, read).await?;
+        Ok((exchanged.read, exchanged.attempts))
+    }
+
+    /// Makes `call`, and reads a page; gives what may be in no text about the page with it.
+    pub(crate) async fn call_page<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<(T, Option<Bearer>), Error> {
+        let exchanged = self.exchange(call, JSON, &Departure::default(), |_| {}, read_json).await?;
+        Ok((exchanged.read, exchanged.bearer))
     }
 
     async fn exchange<T>(
@@ -144,7 +151,7 @@ impl Inner {
         departure: &Departure,
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<(T, u32), Error> {
+    ) -> Result<Exchanged<T>, Error> {
         let what = call.what();
         let resend = call.resend;
         let operation = format!("{} {}", call.method, call.template);
@@ -152,6 +159,7 @@ impl Inner {
             Read::Whole(limit) => limit,
             _ => usize::MAX, // Whoever asks for a stream reads it under a limit of its own.
         };
+        let needs = needs(&call.template);
         let (quota, time) = (call.quota, call.timeout.unwrap_or(self.total_timeout));
         let mut request = call.into_request(self, content_type)?;
         request.extensions_mut().insert(departure.clone());
@@ -160,6 +168,7 @@ impl Inner {
         let answer = self.transport.send(request).await;
         let answer = answer.map_err(|error| no_answer(error, resend, quota, time).context(&*what))?;
         let attempts = Attempts::of(&answer);
+        let bearer = Bearer::behind(&answer);
         let (head, body) = answer.into_parts();
         let status = head.status.as_u16();
         let request_id = correlation_id(&head.headers);
@@ -173,27 +182,36 @@ impl Inner {
         if !head.status.is_success() {
             // A refusal is known by its status, even if its body broke off.
             let (body, broken) = body.map_or_else(|error| (Bytes::new(), Some(error)), |body| (body, None));
-            let problem = Problem::parse(status, without_mark(&body));
-            let mut error = Error::new(refusal(&problem, resend)).context(what);
+            let problem = Problem::parse(status, &body);
+            let mut error = Error::new(refusal(&problem, resend)).context(what).needing(needs);
             if let Some(broken) = broken {
                 error = error.caused_by(broken);
             }
             let again = retry_after(&head.headers, self.clock.now());
             return Err(error.problem_was(problem).request_id_was(request_id).dated(date).after(attempts, again));
         }
-        let unreadable = |body: &[u8]| {
+        let unreadable = |body: &[u8], source: Box<dyn StdError + Send + Sync>| {
+            let clean = secrets(bearer.as_ref()).redact_bytes(body);
             Error::new(ErrorKind::AnswerUnreadable)
                 .context(&*what)
                 .retryable(resend == Resend::Safe)
-                .problem_was(Problem::parse(status, body))
+                .problem_was(Problem::parse(status, clean.as_deref().unwrap_or(body)))
                 .request_id_was(request_id.clone())
+                .caused_by(source)
                 .after(attempts, None)
         };
-        let body = body.map_err(|source| unreadable(b"").caused_by(source))?;
-        let body = without_mark(&body);
-        let read = read(body).map_err(|source| unreadable(body).caused_by(source))?;
-        Ok((read, attempts))
+        let body = body.map_err(|source| unreadable(b"", source.into()))?;
+        let read = read(&body);
+        let read = read.map_err(|source| unreadable(&body, cleaned(&secrets(bearer.as_ref()), source)))?;
+        Ok(Exchanged { read, attempts, bearer })
     }
+}
+
+/// What came of a call.
+struct Exchanged<T> {
+    read: T,
+    attempts: u32,
+    bearer: Option<Bearer>,
 }
 
 /// What it means that there is no answer, or none whose body came whole.
@@ -237,11 +255,9 @@ fn out_of_turn(attempts: u32, quota: &[Limit], time: Duration, again: Duration) 
     let limits: Vec<_> = quota.iter().map(|limit| format!("{} calls {}", limit.calls, per(limit.per))).collect();
     let queue = format!("this client's own queue for the quota of this operation ({})", limits.join(", "));
     let seconds = again.as_secs().saturating_add(u64::from(again.subsec_nanos() > 0));
-    let message = format!(
-        "{outcome}: its turn in {queue} does not come within the call's time of {time:?}; raise `.timeout(..)`, or call again after \
-         {seconds} s"
-    );
-    Error::new(ErrorKind::Throttled).message(message).certainly_never_sent()
+    let message = format!("{outcome}: its turn in {queue} does not come within the call's time of {time:?}");
+    let advice = format!("raise `.timeout(..)`, or call again after {seconds} s");
+    Error::new(ErrorKind::Throttled).message(message).advice(advice).certainly_never_sent()
 }
 
 /// Error of a call that somebody else responded to. Nothing is known of what the service did.
@@ -250,10 +266,14 @@ fn foreign(error: &defender_transport::Error, resend: Resend) -> Error {
         Resend::Never => (ErrorKind::OutcomeUnknown, "it is not known whether this took effect"),
         Resend::Safe => (ErrorKind::Interrupted, "no response of the service came"),
     };
-    let response = std::error::Error::source(error).and_then(|source| source.downcast_ref::<ForeignResponse>());
+    let response = StdError::source(error).and_then(|source| source.downcast_ref::<ForeignResponse>());
     let which = response.map_or_else(|| error.to_string(), ToString::to_string);
     let why = "a proxy or portal seems to respond in the service's place";
-    let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which}); check the network between"));
+    let advice = match resend {
+        Resend::Never => "check the proxy or portal between before you send it again",
+        Resend::Safe => "check the proxy or portal between, then call again",
+    };
+    let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which})")).advice(advice);
     let foreign = foreign.retryable(resend == Resend::Safe && !error.is_lasting());
     match response {
         Some(response) => foreign.problem_was(Problem::parse(response.status.as_u16(), &response.body)),
@@ -292,5 +312,8 @@ pub(crate) fn refusal(problem: &Problem, resend: Resend) -> ErrorKind {
 }
 
 fn correlation_id(headers: &HeaderMap) -> Option<String> {
-    headers.get("mise-correlation-id")?.to_str().ok().map(str::to_owned)
+    /// No id is longer.
+    const LONGEST: usize = 200;
+    let text = headers.get("mise-correlation-id")?.to_str().ok()?;
+    Some(sanitize_line(text, LONGEST)).filter(|id| !id.is_empty())
 }

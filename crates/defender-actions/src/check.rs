@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use defender_model::{HealthStatus, Machine, OnboardingStatus};
+use defender_model::{HealthStatus, Machine, OnboardingStatus, sanitize_line};
 
 use crate::find::merged_into;
+
+/// So much of a word from outside is shown, in characters.
+const SHOWN: usize = 100;
 
 /// Something that speaks against an action on a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +35,10 @@ impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inactive => f.write_str("it has not reported for a week"),
-            Self::NotOnboarded(status) => write!(f, "it is not onboarded ({})", status.as_str().escape_debug()),
-            Self::Merged { into } => write!(f, "its record was merged into {}", into.escape_debug()),
+            Self::NotOnboarded(status) => write!(f, "it is not onboarded ({status})"),
+            Self::Merged { into } => write!(f, "its record was merged into {}", sanitize_line(into, SHOWN)),
             Self::System { platform, needs } => {
-                write!(f, "its system ({}) does not support this, which needs {needs}", platform.escape_debug())
+                write!(f, "its system ({}) does not support this, which needs {needs}", sanitize_line(platform, SHOWN))
             }
         }
     }

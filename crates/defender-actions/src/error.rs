@@ -1,32 +1,43 @@
 //! Why something was not done, or is not known to be.
 
+mod advice;
+mod build;
+mod display;
 mod kind;
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{error::Error as StdError, time::Duration};
 
 use defender_model::{ActionId, Code, CommandRecord, Machine, MachineAction, Problem};
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub(crate) use self::display::word;
 pub use self::kind::{ErrorKind, UnknownReason};
-use crate::{Intent, find::Choice};
+use crate::{Intent, permissions::Needs};
 
 /// Why something was not done, or is not known to be done.
 ///
 /// [`kind`](Self::kind) says what to do; what the service said is in [`problem`](Self::problem), and the action that it
-/// is about, where one is known, in [`action`](Self::action). The message says what was being done and never repeats the
-/// [source](StdError::source).
-#[derive(Debug)]
+/// is about, where one is known, in [`action`](Self::action).
+///
+/// `{}` is one line for whoever has to act on it: what failed, on what, why, and what to do. `{:#}` has the whole chain of causes
+/// in that line. The [cause](Self::cause) is told in the line, so [`source`](StdError::source) leads on to what is beneath it:
+/// what prints each source of a chain repeats nothing.
+///
+/// What comes from outside is in these texts without control characters, in a bounded length, and without the token.
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
     context: String,
     /// What is said in place of the kind's own words and the problem.
     message: Option<String>,
+    /// What is said in place of the advice that kind and code give.
+    advice: Option<String>,
+    /// The permissions that the operation takes.
+    needs: Option<&'static Needs>,
     never_sent: bool,
     retryable: bool,
     problem: Option<Problem>,
@@ -44,7 +55,6 @@ struct Inner {
 }
 
 /// What there is to know of an action of which it is not known whether it was taken.
-#[derive(Debug)]
 struct Unknown {
     /// `None` of an action that is known by its id only.
     intent: Option<Intent>,
@@ -54,180 +64,6 @@ struct Unknown {
     trouble: Option<String>,
 }
 impl Error {
-    pub(crate) fn new(kind: ErrorKind) -> Self {
-        let never_sent = matches!(
-            kind,
-            ErrorKind::Configuration
-                | ErrorKind::IntentExpired
-                | ErrorKind::Request
-                | ErrorKind::Credential
-                | ErrorKind::NotReached
-                | ErrorKind::Unsuitable
-                | ErrorKind::NoResult
-        );
-        let retryable = matches!(
-            kind,
-            ErrorKind::NotReached
-                | ErrorKind::Interrupted
-                | ErrorKind::NotReady
-                | ErrorKind::Throttled
-                | ErrorKind::Unavailable
-        );
-        Self(Box::new(Inner {
-            kind,
-            context: String::new(),
-            message: None,
-            never_sent,
-            retryable,
-            problem: None,
-            request_id: None,
-            action_id: None,
-            action: None,
-            machines: Vec::new(),
-            unknown: None,
-            row: None,
-            date: None,
-            attempts: 0,
-            retry_after: None,
-            source: None,
-        }))
-    }
-
-    /// What was being done, or with what.
-    pub(crate) fn context(mut self, context: impl Into<String>) -> Self {
-        self.0.context = context.into();
-        self
-    }
-
-    /// Says this in place of the kind's own words and the problem.
-    pub(crate) fn message(mut self, message: impl Into<String>) -> Self {
-        self.0.message = Some(message.into());
-        self
-    }
-
-    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
-        self
-    }
-
-    pub(crate) fn problem_was(mut self, problem: Problem) -> Self {
-        self.0.problem = Some(problem);
-        self
-    }
-
-    pub(crate) fn request_id_was(mut self, request_id: Option<String>) -> Self {
-        self.0.request_id = request_id;
-        self
-    }
-
-    /// The action that was asked about, where its record may not have been seen.
-    pub(crate) fn of(mut self, id: &ActionId) -> Self {
-        self.0.action_id = Some(id.clone());
-        self
-    }
-
-    /// Adds a row of a page that cannot be read, as it came.
-    pub(crate) fn row_was(mut self, row: Value) -> Self {
-        self.0.row = Some(row);
-        self
-    }
-
-    pub(crate) fn about(mut self, action: Option<MachineAction>) -> Self {
-        self.0.action = action;
-        self
-    }
-
-    /// Adds the machines that it is about.
-    pub(crate) fn of_machines(mut self, machines: Vec<Machine>) -> Self {
-        self.0.machines = machines;
-        self
-    }
-
-    /// Adds what was meant to a lost answer, and why it could not be found out.
-    pub(crate) fn unknown(self, intent: Intent, candidates: Vec<MachineAction>, reason: UnknownReason) -> Self {
-        self.unknown_of(Some(intent), candidates, reason)
-    }
-
-    pub(crate) fn unknown_of(
-        mut self,
-        intent: Option<Intent>,
-        candidates: Vec<MachineAction>,
-        reason: UnknownReason,
-    ) -> Self {
-        self.0.unknown = Some(Unknown { intent, candidates, reason, trouble: None });
-        self
-    }
-
-    /// Adds why the list of actions could not be read.
-    pub(crate) fn not_read(mut self, trouble: &Error) -> Self {
-        if let Some(unknown) = &mut self.0.unknown {
-            let cause = StdError::source(trouble).map_or_else(String::new, |source| format!(": {source}"));
-            unknown.trouble = Some(format!("{trouble}{cause}"));
-        }
-        self
-    }
-
-    /// Adds what kept it from being found out, where there is no cause yet.
-    pub(crate) fn because(mut self, trouble: Error) -> Self {
-        self.0.source.get_or_insert_with(|| trouble.into());
-        self
-    }
-
-    /// The same error for another that it concerns, without its source.
-    pub(crate) fn alike(&self) -> Self {
-        let inner = &*self.0;
-        Self(Box::new(Inner {
-            kind: inner.kind,
-            context: inner.context.clone(),
-            message: inner.message.clone(),
-            never_sent: inner.never_sent,
-            retryable: inner.retryable,
-            problem: inner.problem.clone(),
-            request_id: inner.request_id.clone(),
-            action_id: None,
-            action: None,
-            machines: Vec::new(),
-            unknown: None,
-            row: None,
-            date: inner.date,
-            attempts: inner.attempts,
-            retry_after: inner.retry_after,
-            source: None,
-        }))
-    }
-
-    pub(crate) fn certainly_never_sent(mut self) -> Self {
-        self.0.never_sent = true;
-        self
-    }
-
-    /// Says how many sendings it took, and when the service wants to be asked again.
-    pub(crate) fn after(mut self, attempts: u32, retry_after: Option<Duration>) -> Self {
-        self.0.attempts = attempts;
-        self.0.retry_after = retry_after;
-        self
-    }
-
-    /// Says how many attempts it took in all.
-    pub(crate) fn attempted(mut self, attempts: u32) -> Self {
-        self.0.attempts = attempts;
-        self
-    }
-
-    pub(crate) fn dated(mut self, date: Option<Timestamp>) -> Self {
-        self.0.date = date;
-        self
-    }
-
-    pub(crate) fn date(&self) -> Option<Timestamp> {
-        self.0.date
-    }
-
-    pub(crate) fn retryable(mut self, retryable: bool) -> Self {
-        self.0.retryable = retryable;
-        self
-    }
-
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -344,6 +180,20 @@ impl Error {
         self.action().and_then(|action| action.commands.as_deref()).unwrap_or_default()
     }
 
+    /// The cause that the error's line tells, to look at it as what it is: of a [`Credential`](ErrorKind::Credential) error it is
+    /// the credential's own, as a rule a [`defender_auth::Error`].
+    ///
+    /// ```
+    /// # fn example(error: &defender_actions::Error) -> Option<u32> {
+    /// let credential = error.cause()?.downcast_ref::<defender_actions::auth::Error>()?;
+    /// credential.entra()?.aadsts() // such as 7000215, a wrong secret
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|cause| cause as _)
+    }
+
     /// The row of a list that cannot be read, as it came.
     #[must_use]
     pub fn row(&self) -> Option<&Value> {
@@ -351,35 +201,10 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = self.0.message.as_deref().unwrap_or(self.0.kind.words());
-        match (self.0.kind, self.0.context.as_str()) {
-            (_, "") => f.write_str(words)?,
-            (ErrorKind::Configuration, what) => write!(f, "{words}: {what}")?,
-            (_, call) => write!(f, "{call}: {words}")?,
-        }
-        if let Some(problem) = self.0.problem.as_ref().filter(|_| self.0.message.is_none()) {
-            write!(f, " (status {}): {problem}", problem.status())?;
-        }
-        if !self.0.machines.is_empty() && matches!(self.0.kind, ErrorKind::Ambiguous | ErrorKind::NotFound) {
-            write!(f, "; there are {}", Choice(&self.0.machines))?;
-        }
-        if let (ErrorKind::Conflict, Some(action)) = (self.0.kind, &self.0.action) {
-            write!(f, "; it is action {} ({}), which is {}", action.id, action.action_type, action.status)?;
-        }
-        if let Some(unknown) = &self.0.unknown {
-            write!(f, "; {}", unknown.reason)?;
-            if let Some(trouble) = &unknown.trouble {
-                write!(f, " ({trouble})")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 impl StdError for Error {
+    /// What the error's line does not tell: what is beneath the [cause](Self::cause), as a rule.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        let cause = self.cause()?;
+        if self.tells_cause() { cause.source() } else { Some(cause) }
     }
 }

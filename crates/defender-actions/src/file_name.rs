@@ -22,7 +22,7 @@ pub(crate) fn decoded(name: &[u8]) -> String {
 /// something to a system. `None` where nothing is left.
 pub(crate) fn harmless(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let shown = crate::printable::printable(last);
+    let shown = defender_model::sanitize_terminal(last);
     let kept = shown.chars().map(|char| match char {
         ':' | '<' | '>' | '"' | '|' | '?' | '*' | '\n' | '\t' => '_',
         other => other,

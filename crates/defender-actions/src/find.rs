@@ -2,19 +2,21 @@
 
 use std::{fmt, ops::ControlFlow, time::Duration};
 
-use defender_model::{Filter, Machine, MachineName};
+use defender_model::{Filter, Machine, MachineName, sanitize_line};
 
 use crate::{DefenderClient, Error, ErrorKind, Listing, machines::read};
 
 /// How many machines with a name that only begins so are listed.
 const NEAR: usize = 25;
+/// So much of a name is shown, in characters.
+const SHOWN: usize = 100;
 /// How many an error's text names.
 const TOLD: usize = 10;
 
 /// Finds the machine of exactly this name.
 pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Option<Duration>) -> Result<Machine, Error> {
     let name = name.trim();
-    let what = format!("the machine named `{}`", name.escape_debug());
+    let what = format!("the machine named `{}`", sanitize_line(name, SHOWN));
     if name.is_empty() {
         return Err(Error::new(ErrorKind::Request).context(what).caused_by("a machine's name is not blank"));
     }
@@ -35,7 +37,9 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
         }
     }
     only(found.exact, found.near, what).map_err(|error| match (error.kind(), refused) {
-        (ErrorKind::NotFound, Some(refused)) => {
+        (ErrorKind::NotFound, refused) => {
+            let error = error.message("no machine has exactly this name");
+            let Some(refused) = refused else { return error };
             refused.problem().cloned().into_iter().fold(error, Error::problem_was).because(refused)
         }
         _ => error,
@@ -80,7 +84,7 @@ impl Found {
         });
         match hidden.await? {
             Some(why) => {
-                let what = format!("a machine that may be named `{}`", name.escape_debug());
+                let what = format!("a machine that may be named `{}`", sanitize_line(name, SHOWN));
                 Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why))
             }
             None => Ok(found),
@@ -144,19 +148,19 @@ impl fmt::Display for Choice<'_> {
         for (place, machine) in self.0.iter().take(TOLD).enumerate() {
             let name = machine.computer_dns_name.as_deref().unwrap_or("no name");
             let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}{} ({}", machine.id, name.escape_debug())?;
+            write!(f, "{comma}{} ({}", machine.id, sanitize_line(name, SHOWN))?;
             match machine.last_seen {
                 Some(seen) => write!(f, ", last seen {seen}")?,
                 None => f.write_str(", never seen")?,
             }
             if let Some(health) = &machine.health_status {
-                write!(f, ", {}", health.as_str().escape_debug())?;
+                write!(f, ", {health}")?;
             }
             if machine.is_potential_duplication == Some(true) {
                 f.write_str(", a potential duplicate")?;
             }
             if let Some(into) = merged_into(machine) {
-                write!(f, ", merged into {}", into.escape_debug())?;
+                write!(f, ", merged into {}", sanitize_line(into, SHOWN))?;
             }
             f.write_str(")")?;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use defender_model::{LibraryFile, Limit};
+use defender_model::{LibraryFile, Limit, read_json};
 use defender_transport::extensions::{Read, Resend};
 use http::{Extensions, HeaderValue, Method};
 use percent_encoding::utf8_percent_encode;
@@ -203,7 +203,7 @@ impl Upload {
                 timeout: self.timeout,
                 body: Some(body),
             };
-            self.client.inner().call_with(call, content_type, |body| serde_json::from_slice(body)).await
+            self.client.inner().call_with(call, content_type, read_json).await
         }
     }
 }

@@ -7,6 +7,8 @@ use defender_transport::Secrets;
 use http::Uri;
 use percent_encoding::percent_decode_str;
 
+use crate::scrub::cleaned;
+
 /// Longer than any link of the store, which has some 500 characters.
 const LONGEST: usize = 16 << 10;
 /// Shorter values are in any text.
@@ -65,19 +67,7 @@ impl LinkTarget {
     where
         E: StdError + Send + Sync + 'static,
     {
-        let mut shown = format!("{error:?}");
-        let mut told = error.to_string();
-        let mut cause = error.source();
-        while let Some(next) = cause {
-            told = format!("{told}: {next}");
-            shown = format!("{shown} {next:?}");
-            cause = next.source();
-        }
-        if self.secrets.are_in(&told) || self.secrets.are_in(&shown) {
-            self.scrubbed(&told).into()
-        } else {
-            error.into()
-        }
+        cleaned(&self.secrets, error)
     }
 }
 

@@ -96,7 +96,12 @@ impl Listing<Machine> {
             if let Some(Some(why)) = unreadable.await? {
                 return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why));
             }
-            only(machines, Vec::new(), what)
+            only(machines, Vec::new(), what).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => error
+                    .message("no machine is in this list")
+                    .advice("correct what is looked for, or look at another time"),
+                _ => error,
+            })
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, future::ready, sync::Arc};
 
 use bytes::BytesMut;
-use defender_model::{ActionId, Transcript};
+use defender_model::{ActionId, Transcript, sanitize_terminal};
 use futures_util::{
     TryStreamExt,
     future::{Either, select},
@@ -12,7 +12,6 @@ use futures_util::{
 use crate::{
     Ask, DefenderClient, Download, Error, ErrorKind,
     link::{Leaves, Source},
-    printable::printable,
 };
 
 /// The most that is read of a transcript.
@@ -119,7 +118,7 @@ impl ScriptResult {
 }
 
 fn shown(text: Option<&str>) -> String {
-    text.map(printable).unwrap_or_default()
+    text.map(sanitize_terminal).unwrap_or_default()
 }
 
 impl fmt::Display for ScriptResult {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use defender_model::{Action, Isolate, IsolationType, MachineId, WithExternalId};
+use defender_model::{Action, Isolate, IsolationType, MachineId, WithExternalId, read_json};
 use http::Request;
 use serde_json::Value;
 
@@ -185,7 +185,7 @@ impl<A: Action> Perform<A> {
     /// The intent of the request with this body, which may get a generated external id.
     fn new_intent(&self, body: &[u8]) -> Result<Intent, Error> {
         let wrong = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
-        let mut body: Value = serde_json::from_slice(body).map_err(wrong)?;
+        let mut body: Value = read_json(body).map_err(wrong)?;
         let inner = self.client.inner();
         let mut is_generated = false;
         if let (ExternalIds::Generated, Some(fields)) = (inner.external_ids, body.as_object_mut())

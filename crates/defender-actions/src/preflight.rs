@@ -13,9 +13,9 @@ use jiff::Timestamp;
 
 pub use self::obstacle::Obstacle;
 use self::obstacle::{cloud_of, is_by_application, is_guid};
-use crate::{BoxFuture, DefenderClient, Error, ErrorKind};
+use crate::{BoxFuture, DefenderClient, Error, ErrorKind, permissions::READING};
 
-/// What one operation takes: a name for it, and the permissions of which any one will do.
+/// What one operation takes, by a name for it.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
     what: &'static str,
@@ -23,12 +23,11 @@ struct Wanted {
     delegated: &'static [&'static str],
 }
 
-/// Waiting, joining and recovering read the actions:
-/// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
-const READING: Wanted = Wanted {
+/// Waiting, joining and recovering read the actions.
+const READ: Wanted = Wanted {
     what: "reading actions, which waiting, joining and recovering need",
-    application: &["Machine.Read.All", "Machine.ReadWrite.All"],
-    delegated: &["Machine.Read", "Machine.ReadWrite"],
+    application: READING.application,
+    delegated: READING.delegated,
 };
 
 /// A check of the token. Nothing happens before it is awaited, and then only a token is asked for.
@@ -133,7 +132,7 @@ impl Readiness {
         if let Some(claims) = &claims {
             obstacles.extend(misplaced(claims, place));
             let delegated = !claims.scopes.is_empty();
-            for Wanted { what, application, delegated: scopes } in [READING].iter().chain(wanted) {
+            for Wanted { what, application, delegated: scopes } in [READ].iter().chain(wanted) {
                 let any_of = if delegated { scopes } else { application };
                 if !any_of.iter().any(|permission| claims.permits(permission)) {
                     obstacles.push(Obstacle::Permission { what, any_of, delegated });

@@ -3,7 +3,7 @@
 use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
 
 use bytes::Bytes;
-use defender_model::Limit;
+use defender_model::{Limit, read_json};
 use defender_transport::extensions::Resend;
 use http::{Extensions, Method, Request, Uri};
 use serde::{Serialize, de::DeserializeOwned};
@@ -92,7 +92,7 @@ impl<T: DeserializeOwned> Raw<T> {
         let call = self.into_call();
         async move {
             let (client, call) = call?;
-            let nothing_is_null = |body: &[u8]| serde_json::from_slice(if body.is_empty() { b"null" } else { body });
+            let nothing_is_null = |body: &[u8]| read_json(if body.is_empty() { b"null" } else { body });
             let mark = |extensions: &mut Extensions| {
                 extensions.insert(Content::Unknown);
             };

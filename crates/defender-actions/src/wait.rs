@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use defender_model::{ActionId, ActionStatus, CommandRecord, MachineAction};
+use defender_model::{ActionId, ActionStatus, CommandRecord, MachineAction, sanitize_line};
 use futures_util::{
     Stream,
     future::{Either, select},
@@ -11,6 +11,7 @@ use futures_util::{
 
 use crate::{
     ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
+    error::word,
     patience::{Patience, Pauses},
     submit::identity::Identity,
     submitted::Expected,
@@ -177,6 +178,9 @@ pub(crate) fn passes(error: &Error, unseen: Duration, grace: Duration) -> bool {
     error.is_retryable() || error.is_not_found() && unseen < grace
 }
 
+/// So much of a name from outside is shown, in characters.
+const SHOWN: usize = 100;
+
 pub(crate) fn ended(action: MachineAction) -> Result<MachineAction, Error> {
     if action.status == ActionStatus::Succeeded {
         return Ok(action);
@@ -185,8 +189,11 @@ pub(crate) fn ended(action: MachineAction) -> Result<MachineAction, Error> {
         Some(result) if result != 0 => format!(" with 0x{:08X}", result.cast_unsigned()),
         _ => String::new(),
     };
+    let by = |who: &str| format!(", cancelled by {}", sanitize_line(who, SHOWN));
+    let cancelled = action.cancellation_requestor.as_deref().map(by).unwrap_or_default();
     let commands = commands(&action);
-    let what = format!("action {} ({}) ended as {}{why}{commands}", action.id, action.action_type, action.status);
+    let (action_type, status) = (word(action.action_type.as_str()), word(action.status.as_str()));
+    let what = format!("action {} ({action_type}) ended as {status}{why}{cancelled}{commands}", action.id);
     Err(Error::new(ErrorKind::NotSucceeded).context(what).about(Some(action)))
 }
 
@@ -194,7 +201,7 @@ pub(crate) fn ended(action: MachineAction) -> Result<MachineAction, Error> {
 fn commands(action: &MachineAction) -> String {
     let told = |command: &CommandRecord| {
         let what = command.command.as_ref().and_then(|command| command.command_type.as_deref()).unwrap_or("a command");
-        format!("{what} {}", command.command_status)
+        format!("{} {}", word(what), word(command.command_status.as_str()))
     };
     match action.commands.as_deref() {
         None | Some([]) => String::new(),
@@ -208,7 +215,7 @@ pub(crate) fn out_of_patience(
     last: Option<MachineAction>,
     trouble: Option<Error>,
 ) -> Error {
-    let how = last.as_ref().map_or("never seen", |action| action.status.as_str());
+    let how = last.as_ref().map_or_else(|| "never seen".to_owned(), |action| word(action.status.as_str()));
     let what = format!("action {id} is {how} after {patience:?}");
     let error = Error::new(ErrorKind::StillRunning).context(what).of(id).about(last);
     match trouble {

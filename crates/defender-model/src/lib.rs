@@ -15,6 +15,7 @@ mod field;
 mod filter;
 mod id;
 mod isolate;
+mod json;
 mod library_file;
 mod limit;
 mod link;
@@ -37,6 +38,7 @@ mod query;
 mod resource;
 mod restrict;
 mod run_live_response;
+mod sanitize;
 mod scan;
 mod sha1;
 mod transcript;
@@ -57,6 +59,7 @@ pub use {
     filter::Filter,
     id::{ActionId, MachineId},
     isolate::{Isolate, IsolationType},
+    json::{json_text, read_json},
     library_file::LibraryFile,
     limit::Limit,
     link::DownloadLink,
@@ -77,6 +80,7 @@ pub use {
     resource::Resource,
     restrict::RestrictCodeExecution,
     run_live_response::{LiveResponse, LiveResponseCommand},
+    sanitize::{sanitize_line, sanitize_terminal},
     scan::{RunAntiVirusScan, ScanType},
     sha1::Sha1,
     transcript::Transcript,

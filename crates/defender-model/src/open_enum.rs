@@ -80,8 +80,12 @@ macro_rules! open_enum {
         }
 
         impl std::fmt::Display for $name {
+            /// The word, fit to be shown: an unknown one may be anything.
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
+                match self {
+                    Self::Unknown(word) => f.pad(&crate::sanitize_line(word.as_str(), 200)),
+                    _ => f.pad(self.as_str()),
+                }
             }
         }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::{
     field::{Field, Read, reading},
     resource::Resource,
+    sanitize_line,
 };
 
 /// One page of a list, as the service answers it.
@@ -46,6 +47,13 @@ pub struct Page<T> {
     pub extra: Map<String, Value>,
 }
 
+impl<T> Default for Page<T> {
+    /// An empty page, and the last.
+    fn default() -> Self {
+        Self { value: Vec::new(), unreadable: Vec::new(), next_link: None, count: None, extra: Map::new() }
+    }
+}
+
 /// A row of a page that could not be read.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -54,7 +62,7 @@ pub struct UnreadableRow {
     pub index: usize,
     /// The row.
     pub raw: Value,
-    /// Why it could not be read.
+    /// Why it could not be read, in one line.
     pub error: String,
 }
 
@@ -78,8 +86,7 @@ impl<'de, T: Resource> Visitor<'de> for PageVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Page<T>, A::Error> {
-        let mut page =
-            Page { value: Vec::new(), unreadable: Vec::new(), next_link: None, count: None, extra: Map::new() };
+        let mut page = Page::default();
         let mut rows = None;
         while let Some(name) = object.next_key::<String>()? {
             match name.as_str() {
@@ -106,6 +113,9 @@ fn keep<T: Field>(field: &mut Option<T>, read: Read<T>, name: &str, extra: &mut 
         Read::Absent | Read::Null => {}
     }
 }
+
+/// An error of a row is no longer, in characters.
+const LONGEST: usize = 500;
 
 /// No page of the service has more rows.
 const FULL_PAGE: usize = 10_000;
@@ -134,7 +144,9 @@ impl<T: Resource> Rows<T> {
             odd => {
                 let raw = odd.to_raw().unwrap_or_default();
                 let index = self.read.len().saturating_add(self.unreadable.len());
-                self.unreadable.push(UnreadableRow { index, error: T::unreadable(&raw), raw });
+                // It quotes what cannot be read.
+                let error = sanitize_line(&T::unreadable(&raw), LONGEST);
+                self.unreadable.push(UnreadableRow { index, raw, error });
             }
         }
     }

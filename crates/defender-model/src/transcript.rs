@@ -1,6 +1,9 @@
 //! What a script of live response said.
 
-use crate::{Error, ErrorKind, resource::resource};
+use crate::{Error, ErrorKind, read_json, resource::resource, sanitize_line};
+
+/// What cannot be read may be long, and is quoted.
+const LONGEST: usize = 300;
 
 resource! {
     /// What a script of live response said.
@@ -38,10 +41,9 @@ impl Transcript {
     ///
     /// [`ErrorKind::InvalidTranscript`] where it is no JSON object; the message says where it goes wrong.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
-        serde_json::from_slice(bytes.get(..end).unwrap_or_default()).map_err(|error| {
-            Error::new(ErrorKind::InvalidTranscript, format!("the transcript of live response cannot be read: {error}"))
+        read_json(bytes).map_err(|error: serde_json::Error| {
+            let why = sanitize_line(&error.to_string(), LONGEST);
+            Error::new(ErrorKind::InvalidTranscript, format!("the transcript of live response cannot be read: {why}"))
         })
     }
 }

@@ -11,16 +11,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use defender_model::{json_text, sanitize_line};
 use defender_transport::{
     Body, Error, ErrorKind, Transport,
     extensions::{Read, Resend},
     retry_after,
 };
-use http::{HeaderValue, Request, Response, StatusCode, response::Parts};
+use http::{Request, Response, StatusCode, response::Parts};
 use jiff::Timestamp;
 
-use super::authorship::{Author, Content, author, is_head_foreign, without_mark};
-use crate::printable::printable;
+use super::authorship::{Author, Content, author, is_head_foreign};
+use crate::scrub::{Bearer, cleaned_of_transport, secrets};
 
 /// Whether an attempt of a call may have been processed by the service. In the extensions of a request that wants to know.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +47,7 @@ impl MaybeProcessed {
 }
 
 /// Reads the body of each response, as [`Collected`](defender_transport::Collected) does, and turns a response that the service
-/// did not write into [`ErrorKind::ForeignResponse`].
+/// did not write into [`ErrorKind::ForeignResponse`]. No error of an attempt has its token in it, whoever sent that back.
 ///
 /// It reads the body itself because of a body that breaks off: who wrote it is known by the head alone.
 #[derive(Debug)]
@@ -74,14 +75,14 @@ impl<T: Transport> Transport for Authored<T> {
         let Read::Whole(limit) = extensions.get().copied().unwrap_or_default() else { return self.inner.send(request) };
         let (resend, content) = (Resend::of(&request), extensions.get().copied().unwrap_or_default());
         let noted = extensions.get::<MaybeProcessed>().cloned();
-        // The token is the one value that no log may show.
-        let token = request.headers().values().find(|value| value.is_sensitive()).cloned();
+        let bearer = Bearer::of(&request);
         let exchange = self.inner.send(request);
         Box::pin(async move {
             let outcome = match exchange.await {
-                Ok(response) => judged(response, limit, resend, content, token.as_ref()).await,
+                Ok(response) => judged(response, limit, resend, content, bearer.as_ref()).await,
                 Err(error) => Err(error),
             };
+            let outcome = outcome.map_err(|error| cleaned_of_transport(&secrets(bearer.as_ref()), error));
             if let Some(noted) = noted {
                 noted.note(&outcome);
             }
@@ -95,10 +96,13 @@ async fn judged(
     limit: usize,
     resend: Resend,
     content: Content,
-    token: Option<&HeaderValue>,
+    bearer: Option<&Bearer>,
 ) -> Result<Response<Body>, Error> {
-    let (head, body) = response.into_parts();
-    let foreign = |head: &Parts, body| Err(ForeignResponse::new(head, body, token).into_error(head));
+    let (mut head, body) = response.into_parts();
+    if let Some(bearer) = bearer {
+        head.extensions.insert(bearer.clone());
+    }
+    let foreign = |head: &Parts, body| Err(ForeignResponse::new(head, body, bearer).into_error(head));
     match body.collect(limit).await {
         Ok(body) if author(head.status, &head.headers, &body, resend, content) == Author::Other => foreign(&head, body),
         Ok(body) => Ok(Response::from_parts(head, Body::from(body))),
@@ -127,16 +131,10 @@ pub(crate) struct ForeignResponse {
 const SHOWN: usize = 120;
 
 impl ForeignResponse {
-    fn new(head: &Parts, body: Bytes, token: Option<&HeaderValue>) -> Self {
+    fn new(head: &Parts, body: Bytes, bearer: Option<&Bearer>) -> Self {
         // Some pages repeat the request, with its token.
-        let token = token.and_then(|value| value.to_str().ok()?.split_once(' ')).map(|(_, token)| token);
-        let text = String::from_utf8_lossy(without_mark(&body));
-        let text = token.map_or_else(|| text.to_string(), |token| text.replace(token, "[token]"));
-        let words = printable(&text).split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut beginning: String = words.chars().take(SHOWN).collect();
-        if beginning.len() < words.len() {
-            beginning.push('\u{2026}');
-        }
+        let body = secrets(bearer).redact_bytes(&body).map_or(body, Bytes::from);
+        let beginning = sanitize_line(&String::from_utf8_lossy(&json_text(&body)), SHOWN);
         Self { status: head.status, body, beginning }
     }
 

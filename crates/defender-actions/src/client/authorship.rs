@@ -2,7 +2,7 @@
 //!
 //! A status means nothing before this is known. Block pages and captive portals respond with 200, 302, 400, 403 or 511 in HTML.
 
-use defender_model::Problem;
+use defender_model::{Problem, json_text, read_json};
 use defender_transport::extensions::Resend;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::de::IgnoredAny;
@@ -37,7 +37,7 @@ const OWN: [HeaderName; 2] = [HeaderName::from_static("odata-version"), HeaderNa
 /// Returns the author of a response to a request with this `resend` and `content`. Of the body of a success, only the first
 /// characters are looked at, unless the operation is not known.
 pub(crate) fn author(status: StatusCode, headers: &HeaderMap, body: &[u8], resend: Resend, content: Content) -> Author {
-    let body = without_mark(body).trim_ascii_start();
+    let body = &*json_text(body);
     match by_head(status, headers) {
         Some(author) => author,
         None if opens_object(body) && (status.is_success() || has_error(body)) => Author::Service,
@@ -73,20 +73,15 @@ fn has_error(body: &[u8]) -> bool {
         #[serde(default)]
         error: Option<IgnoredAny>,
     }
-    serde_json::from_slice::<Envelope>(body).is_ok_and(|envelope| envelope.error.is_some())
+    read_json::<Envelope>(body).is_ok_and(|envelope| envelope.error.is_some())
 }
 
 /// Returns whether the problem is the service's own *not found*, and not the 404 of a gateway or of a wrong prefix.
 pub(crate) fn is_own_not_found(problem: &Problem) -> bool {
-    let body = serde_json::from_slice::<serde_json::Value>(problem.raw()).unwrap_or_default();
+    let body = read_json::<serde_json::Value>(problem.raw()).unwrap_or_default();
     let code = body.get("error").and_then(|error| error.get("code")?.as_str());
     let is_known = |code: &str| ["NotFound", "ResourceNotFound"].iter().any(|known| known.eq_ignore_ascii_case(code));
     problem.status() == 404 && code.is_some_and(is_known)
-}
-
-/// Returns the body without the byte order mark before it, if it has one.
-pub(crate) fn without_mark(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// Returns the author where status and headers decide.
@@ -105,7 +100,7 @@ fn by_success(status: StatusCode, body: &[u8], resend: Resend, content: Content)
         Content::Object => body.is_empty() && status == StatusCode::NO_CONTENT && resend == Resend::Safe,
         Content::Nothing => body.is_empty(),
         Content::Unknown if body.is_empty() => resend == Resend::Safe || status == StatusCode::NO_CONTENT,
-        Content::Unknown => serde_json::from_slice::<IgnoredAny>(body).is_ok(),
+        Content::Unknown => read_json::<IgnoredAny>(body).is_ok(),
     };
     if is_expected { Author::Presumed } else { Author::Other }
 }

@@ -23,26 +23,31 @@ pub enum UnknownReason {
 }
 
 impl UnknownReason {
-    pub(super) const fn words(self) -> &'static str {
+    /// What is known.
+    pub(super) const fn facts(self) -> &'static str {
         match self {
-            Self::NothingFound => {
-                "no action that may be this one is in the service's list; look again before you send it again"
-            }
-            Self::MayBeOurs => {
-                "an action in the service's list may be this one and is not for certain; compare the candidates"
-            }
+            Self::NothingFound => "no action that may be this one is in the service's list",
+            Self::MayBeOurs => "an action in the service's list may be this one and is not for certain",
             Self::NotReadable => "the machine's actions could not be read",
-            Self::QuotaExhausted => "the quota for reading was used up, so nobody could look; recover the intent later",
-            Self::OtherRecord => {
-                "the service responded with the record of another action; look at the machine's actions"
-            }
+            Self::QuotaExhausted => "the quota for reading was used up, so nobody could look",
+            Self::OtherRecord => "the service responded with the record of another action",
+        }
+    }
+
+    pub(super) const fn to_do(self) -> &'static str {
+        match self {
+            Self::NothingFound => "look again before you send it again",
+            Self::MayBeOurs => "compare the candidates",
+            Self::NotReadable => "read them, once that is possible, before you send it again",
+            Self::QuotaExhausted => "recover the intent later",
+            Self::OtherRecord => "look at the machine's actions",
         }
     }
 }
 
 impl fmt::Display for UnknownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.words())
+        write!(f, "{}; {}", self.facts(), self.to_do())
     }
 }
 
@@ -51,16 +56,16 @@ impl fmt::Display for UnknownReason {
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The client is not set up rightly.
-    /// *Was it sent?* No. *What to do:* mend what the message names.
+    /// *Was it sent?* No. *What to do:* correct what the message names.
     Configuration,
     /// The intent was written down and awaited after its [`latest`](crate::Intent::latest) time.
     /// *Was it sent?* No. *What to do:* decide again whether the action is still wanted, and submit it anew.
     IntentExpired,
     /// What was asked for cannot be sent: an empty comment, a path that is none.
-    /// *Was it sent?* No. *What to do:* mend what the message names.
+    /// *Was it sent?* No. *What to do:* correct what the message names.
     Request,
     /// There is no token.
-    /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error.
+    /// *Was it sent?* No. *What to do:* the message has the credential's own error and what to do, [`Error::cause`](crate::Error::cause) that error itself.
     Credential,
     /// The service was not reached.
     /// *Was it sent?* No, for certain. *What to do:* call again.
@@ -92,8 +97,9 @@ pub enum ErrorKind {
     /// *Was it sent?* Yes, and refused. *What to do:* check tenant, audience and cloud.
     Unauthorized,
     /// 403: the token does not allow it, or is for another audience.
-    /// *Was it sent?* Yes, and refused. *What to do:* grant the application the permission, and consent to it; check the
-    /// audience.
+    /// *Was it sent?* Yes, and refused. *What to do:* by the code. `DisallowedOperation` wants a remediation level of the machine's
+    /// device group, and `DisabledFeature` a setting or a license; else grant the permission that the message names, consent to
+    /// it, and check the audience.
     Forbidden,
     /// 404: there is no such machine or action.
     /// *Was it sent?* Yes, and refused. *What to do:* check the id; a record may also take two minutes to appear.
@@ -122,7 +128,7 @@ pub enum ErrorKind {
     /// not trust it.
     Corrupt,
     /// The local file could not be written, or is there already.
-    /// *Was it sent?* Reads at most; they change nothing. *What to do:* see the source.
+    /// *Was it sent?* Reads at most; they change nothing. *What to do:* see the message.
     LocalFile,
     /// 410: the service does not do this any more.
     /// *Was it sent?* Yes, and refused. *What to do:* see the service's announcements.
@@ -143,22 +149,23 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// What happened; what to do is said at the end of the line.
     pub(super) const fn words(self) -> &'static str {
         match self {
-            Self::Configuration => "the client is not set up rightly",
-            Self::IntentExpired => "the intent has expired, so nothing was sent; submit it anew if it is still wanted",
+            Self::Configuration => "invalid configuration",
+            Self::IntentExpired => "the intent has expired, so nothing was sent",
             Self::Request => "this cannot be sent",
             Self::Credential => "there is no token, so nothing was sent",
-            Self::NotReached => "the service was not reached, so nothing was done",
+            Self::NotReached => "the service was not reached",
             Self::OutcomeUnknown => "it is not known whether this took effect",
-            Self::AnswerUnreadable => "the service accepted this, and its answer cannot be read",
-            Self::Interrupted => "no answer came",
+            Self::AnswerUnreadable => "the service accepted this, and its response cannot be read",
+            Self::Interrupted => "no response came",
             Self::Refused => "the service refuses this",
             Self::AlreadyInProgress => "an action of this type is pending on this machine already",
             Self::Conflict => "another action stands in the way",
-            Self::Unauthorized => "the service does not accept the token; check tenant, audience and cloud",
-            Self::Forbidden => "the token does not allow this; check the application's permissions and the audience",
-            Self::NotFound => "there is no such thing",
+            Self::Unauthorized => "the service does not accept the token",
+            Self::Forbidden => "the service does not allow this",
+            Self::NotFound => "not found",
             Self::Ambiguous => "several machines fit",
             Self::Unsuitable => "the machine is not fit for this, so nothing was done",
             Self::NotReady => "it is not there yet, since the action goes on",
@@ -167,10 +174,10 @@ impl ErrorKind {
             Self::Corrupt => "what came is not what it should be",
             Self::LocalFile => "the local file cannot be written",
             Self::Gone => "the service does not do this any more",
-            Self::Throttled => "too many requests; call again later",
+            Self::Throttled => "too many requests",
             Self::Unavailable => "the service is in trouble",
             Self::NotSucceeded => "the action did not succeed",
-            Self::StillRunning => "the action goes on, and the wait does not",
+            Self::StillRunning => "the wait is over, and the action goes on",
         }
     }
 }

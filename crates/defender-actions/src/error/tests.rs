@@ -101,11 +101,13 @@ fn the_words_are_those_of_the_file() {
 }
 
 #[test]
-fn it_says_what_and_where_and_does_not_repeat_its_source() {
+fn line_has_cause_and_advice_and_source_is_beneath() {
     let problem = Problem::parse(404, br#"{"error":{"code":"ResourceNotFound","message":"no machine","target":"t"}}"#);
     let error = Error::new(ErrorKind::NotFound).context("GET /x").problem_was(problem).caused_by("the cause");
     assert_eq!(
         error.to_string(),
-        "GET /x: there is no such thing (status 404): ResourceNotFound: no machine (target t)"
+        "GET /x: not found (status 404): ResourceNotFound: no machine (target t); the cause; check the spelling, the tenant and \
+         the cloud"
     );
+    assert!(error.source().is_none() && error.cause().is_some());
 }

@@ -1,6 +1,6 @@
 //! Reading a list page by page.
 
-use defender_model::{Limit, Page, Query, Resource};
+use defender_model::{Limit, Page, Query, Resource, sanitize_line};
 use defender_transport::extensions::Resend;
 use http::Method;
 
@@ -14,6 +14,7 @@ use crate::{
     call::{Call, PAGE},
     client::authorship::is_own_not_found,
     raw::OtherHost,
+    scrub::{Bearer, secrets},
 };
 
 /// What the next page is asked with.
@@ -29,18 +30,24 @@ impl<R: Resource + Send + 'static> Listing<R> {
         let Next { path, mut before } = next;
         let inner = self.client.inner();
         before.asks(&path);
-        let mut page: Page<R> = match inner.call(self.call(path.clone())?).await {
-            // No page has a constructor, and none needs one: it is read. A gateway's 404 says nothing about machines.
+        let (mut page, bearer): (Page<R>, _) = match inner.call_page(self.call(path.clone())?).await {
+            // A gateway's 404 says nothing about machines.
             Err(error) if self.empty_is_not_found && error.problem().is_some_and(is_own_not_found) => {
-                serde_json::from_str(r#"{"value":[]}"#).map_err(|_| error)?
+                (Page::default(), None)
             }
             page => page?,
         };
+        if !page.unreadable.is_empty() {
+            let secrets = secrets(bearer.as_ref());
+            page.unreadable.iter_mut().for_each(|row| row.error = secrets.redact(&row.error).into_owned());
+        }
         let rows = u64::try_from(page.value.len().saturating_add(page.unreadable.len())).unwrap_or(u64::MAX);
         let next_path = match page.next_link.as_deref().filter(|link| !link.is_empty()) {
             Some(link) => {
                 let link = rooted(link, inner.prefix(), &path).into_owned();
-                let next = self.followed(&link, &before);
+                let next = self
+                    .followed(&link, &before)
+                    .map_err(|(why, again)| self.endless(&link, why, bearer.as_ref()).retryable(again));
                 page.next_link = Some(link);
                 Some(next)
             }
@@ -59,7 +66,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
         let next_path = next_path.map(|next| match page.next_link.as_deref() {
             Some(link) if next.is_ok() && before.is_stuck() => {
                 let why = format!("{} pages in a row have brought nothing new", MOST_IDLE.saturating_add(1));
-                Err(self.endless(link, &why).retryable(true))
+                Err(self.endless(link, &why, bearer.as_ref()).retryable(true))
             }
             _ => next,
         });
@@ -74,8 +81,11 @@ impl<R: Resource + Send + 'static> Listing<R> {
             Some((whole, end)) => {
                 let left = end.saturating_sub(inner.clock.elapsed());
                 if left.is_zero() {
-                    let late = format!("the list was not read to its end within {whole:?}; raise `.timeout(..)`");
-                    return Err(Error::new(ErrorKind::Interrupted).context(format!("GET {}", self.path)).message(late));
+                    let late = format!("the list was not read to its end within {whole:?}");
+                    return Err(Error::new(ErrorKind::Interrupted)
+                        .context(format!("GET {}", self.path))
+                        .message(late)
+                        .advice("raise `.timeout(..)`, or narrow the list with a filter"));
                 }
                 Some(left.min(self.timeout.unwrap_or(inner.total_timeout)))
             }
@@ -92,19 +102,20 @@ impl<R: Resource + Send + 'static> Listing<R> {
         })
     }
 
-    /// The link's path and query, below the prefix. Its host is not followed: a bearer goes to the configured one.
-    fn followed(&self, link: &str, before: &Progress) -> Result<String, Error> {
-        let path = self.client.inner().below(link, OtherHost::Replaced).map_err(|why| self.endless(link, why))?;
-        if before.has_asked(&path) {
-            return Err(self.endless(link, "it was read already").retryable(true));
-        }
-        Ok(path)
+    /// The link's path and query, below the prefix; or why it is not followed, and whether it may be later. Its host is not
+    /// followed: a bearer goes to the configured one.
+    fn followed(&self, link: &str, before: &Progress) -> Result<String, (&'static str, bool)> {
+        let path = self.client.inner().below(link, OtherHost::Replaced).map_err(|why| (why, false))?;
+        if before.has_asked(&path) { Err(("it was read already", true)) } else { Ok(path) }
     }
 
     /// Error of a list that cannot be read to its end because of the link to its next page.
-    fn endless(&self, link: &str, why: &str) -> Error {
-        let link: String = link.chars().take(300).flat_map(char::escape_debug).collect();
+    fn endless(&self, link: &str, why: &str, bearer: Option<&Bearer>) -> Error {
+        let link = sanitize_line(&secrets(bearer).redact(link), 300);
         let told = format!("the list cannot be read to its end; its next page is `{link}`: {why}");
-        Error::new(ErrorKind::AnswerUnreadable).context(format!("GET {}", self.path)).message(told)
+        Error::new(ErrorKind::AnswerUnreadable)
+            .context(format!("GET {}", self.path))
+            .message(told)
+            .advice("narrow the list with a filter that needs one page, and tell Microsoft's support of the link")
     }
 }

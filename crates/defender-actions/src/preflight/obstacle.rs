@@ -4,6 +4,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::permissions::READING;
+
 /// Something that stands in the way, with what to do about it in its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,11 +64,20 @@ impl fmt::Display for Obstacle {
             Self::Expired { ended } => write!(f, "the token is over since {ended}; get another"),
             Self::Permission { what, any_of, delegated } => write!(
                 f,
-                "{what} takes the {} permission {}; add it to the application (API `WindowsDefenderATP`) and have an \
+                "{what} takes the {} permission {}{}; add it to the application (API `WindowsDefenderATP`) and have an \
                  administrator consent to it{}",
                 if *delegated { "delegated" } else { "application" },
                 any_of.join(" or "),
-                if *delegated { "; the user needs a role in Defender that allows it, too" } else { "" },
+                if [READING.application, READING.delegated].contains(any_of) {
+                    " (today's page names the first, an older one both)"
+                } else {
+                    ""
+                },
+                if *delegated {
+                    "; the user needs a role in Defender that allows it, too (in Unified RBAC or in Defender for Endpoint)"
+                } else {
+                    ""
+                },
             ),
         }
     }

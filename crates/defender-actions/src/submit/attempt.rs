@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use defender_model::{ActionType, Limit, MachineAction};
+use defender_model::{ActionType, Limit, MachineAction, read_json};
 use defender_transport::{Clock, extensions::Resend};
 use futures_util::{
     TryStreamExt,
@@ -95,8 +95,7 @@ impl Attempt {
             let mut call = self.request.clone();
             call.timeout = timeout;
             let departure = asking.departure();
-            let read = |body: &[u8]| serde_json::from_slice::<MachineAction>(body);
-            let response = inner.call_noted(call.into_call(), JSON, departure, read).await;
+            let response = inner.call_noted(call.into_call(), JSON, departure, read_json::<MachineAction>).await;
             let sending = Sending {
                 client: self.client.clone(),
                 expected: Arc::clone(&self.expected),

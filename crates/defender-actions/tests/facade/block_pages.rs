@@ -154,7 +154,7 @@ async fn read_that_only_a_portal_responds_to_says_so() {
     assert_eq!(
         error.to_string(),
         "GET /machineactions/a: no response of the service came: a proxy or portal seems to respond in the service's place \
-         (status 403, `<!DOCTYPE html> <title>Blocked</title>`); check the network between"
+         (status 403, `<!DOCTYPE html> <title>Blocked</title>`); check the proxy or portal between, then call again"
     );
 }
 
@@ -226,7 +226,7 @@ async fn token_in_a_block_page_is_not_printed() {
         text = format!("{text} {cause} {cause:?}");
         source = cause.source();
     }
-    assert!(text.contains("Authorization: Bearer [token]") && !text.contains(TOKEN), "{text}");
+    assert!(text.contains("Authorization: Bearer <redacted>") && !text.contains(TOKEN), "{text}");
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ async fn an_external_id_does_not_stand_in_for_the_particulars() {
     service.foreign(&theirs);
     let error = service.clock().run(isolate(&service)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains("it is action action-1 (Isolate), which is Pending"), "{error}");
+    assert!(error.to_string().contains("it is action action-1 (Isolate, Pending)"), "{error}");
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn whatever_becomes_of_a_second_sending_the_first_stays_in_doubt() {
     let error = service.clock().run(again(&service)).await.unwrap_err();
     assert_eq!((error.kind(), service.ledger()), (ErrorKind::OutcomeUnknown, (2, 1)));
     assert!(error.intent().is_some() && !error.never_sent() && error.attempts() == 2, "{error:?}");
-    let why = std::error::Error::source(&error).unwrap().to_string();
+    let why = error.cause().unwrap().to_string();
     assert!(why.contains("is pending on this machine already"), "{why}");
     // The first took effect and is not seen; the second certainly never arrives.
     let never = [Break::AfterTheEffect].into_iter().chain([Break::BeforeSending; 5]);
@@ -425,7 +425,7 @@ async fn what_was_joined_is_cancelled_only_when_that_is_said() {
     let joined = unrestrict(&service).await.unwrap();
     let error = joined.cancel("No").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Request);
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("even_if_not_ours"));
+    assert!(error.cause().unwrap().to_string().contains("even_if_not_ours"));
 }
 
 /// Seconds since the clock's beginning.

@@ -114,7 +114,7 @@ async fn a_wrong_secret_is_one_readable_error_without_the_secret() {
 async fn a_machine_that_is_not_there_and_one_that_is_no_id_are_told() {
     let there = There::start("machine").await;
     let ran = there.run_with("DEFENDER_MACHINE_ID", Some("nobody")).await;
-    assert!(ran.error.unwrap().contains("there is no such thing (status 404)"));
+    assert!(ran.error.unwrap().contains("not found (status 404)"));
     let ran = there.run_with("DEFENDER_MACHINE_ID", Some("../x")).await;
     assert!(ran.error.unwrap().contains("is no machine id"));
     assert_eq!(there.emulator.ledger().len(), 1);

@@ -1,6 +1,6 @@
 //! What each way of not succeeding is told as: whether it was sent, whether it may be sent again, and what was said.
 
-use std::{error::Error as _, ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use defender_actions::{
@@ -116,7 +116,7 @@ async fn a_lost_answer_to_an_action_is_an_unknown_outcome_unless_it_was_certainl
             assert_eq!(error.kind(), kind, "{broke:?}");
             assert_eq!(error.never_sent(), kind == K::NotReached);
             assert_eq!(error.is_retryable(), kind != K::OutcomeUnknown);
-            assert_eq!(error.source().unwrap().to_string(), TransportError::new(broke).to_string());
+            assert_eq!(error.cause().unwrap().to_string(), TransportError::new(broke).to_string());
         }
     }
     let cancelled = |_: Request<Bytes>| Err(TransportError::new(Broken::Interrupted).before_sending());
@@ -174,7 +174,7 @@ async fn a_refusal_keeps_its_status_when_its_body_breaks() {
     let own = |_| Ok(Response::builder().status(403).header("odata-version", "4.0").body(broken()).unwrap());
     let error = posting(own).await;
     assert_eq!(error.kind(), ErrorKind::Forbidden);
-    assert!(error.source().is_some());
+    assert!(error.cause().is_some());
     // A gateway may have refused what the service has taken.
     let error = posting(|_| Ok(Response::builder().status(403).body(broken()).unwrap())).await;
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
@@ -184,7 +184,7 @@ async fn a_refusal_keeps_its_status_when_its_body_breaks() {
 async fn another_action_s_record_is_not_taken_for_this_one_s() {
     let error = getting(|_| Ok(Response::new(Body::from(r#"{"id":"b","status":"Succeeded"}"#)))).await;
     assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
-    assert!(error.source().unwrap().to_string().contains("the action b"));
+    assert!(error.cause().unwrap().to_string().contains("the action b"));
 }
 
 #[tokio::test]
@@ -201,8 +201,8 @@ async fn all_that_the_service_said_is_there() {
     assert_eq!(error.problem().unwrap().raw(), body.as_bytes());
     assert_eq!(
         error.to_string(),
-        "POST /machines/m/unrestrictCodeExecution: there is no such thing (status 404): ResourceNotFound: Machine m was \
-         not found (target 43f4cb08)"
+        "POST /machines/m/unrestrictCodeExecution: not found (status 404): ResourceNotFound: Machine m was not found \
+         (target 43f4cb08); check the machine's id and the tenant; to find it by its name, use `machines().find(..)`"
     );
 }
 
@@ -233,7 +233,7 @@ async fn without_a_token_nothing_is_sent_and_the_credential_s_own_error_says_why
     let error = defender.machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credential);
     assert!(error.never_sent() && !error.is_retryable());
-    let source = error.source().unwrap().downcast_ref::<defender_actions::auth::Error>().unwrap();
+    let source = error.cause().unwrap().downcast_ref::<defender_actions::auth::Error>().unwrap();
     assert_eq!(source.entra().unwrap().aadsts(), Some(7_000_215));
     assert!(!format!("{error:?} {error} {source}").contains("canary"));
 }

@@ -185,5 +185,5 @@ async fn nothing_is_sent_without_an_await_or_without_a_comment() {
     let error = client.machine(machine()).unrestrict_code_execution(" \n").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Request);
     assert!(error.never_sent());
-    assert!(std::error::Error::source(&error).unwrap().to_string().contains("comment is empty"));
+    assert!(error.cause().unwrap().to_string().contains("comment is empty"));
 }

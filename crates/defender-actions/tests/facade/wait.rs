@@ -1,6 +1,6 @@
 //! Waiting, in virtual time.
 
-use std::{collections::VecDeque, error::Error as _, sync::Mutex, time::Duration};
+use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
 use defender_actions::{
     DefenderClient, Error, ErrorKind,
@@ -110,7 +110,7 @@ async fn running_out_of_patience_is_an_error_that_carries_the_action() {
     assert_eq!(error.kind(), ErrorKind::StillRunning);
     assert_eq!(error.action().unwrap().status, ActionStatus::InProgress);
     assert_eq!(took, Duration::from_secs(100));
-    assert!(error.source().is_none());
+    assert!(error.cause().is_none());
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn trouble_that_lasts_is_the_source_of_the_patience_s_end() {
     let (outcome, _) = world(vec![|| answer(503, "")]).wait(Duration::from_secs(60)).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StillRunning);
-    assert!(error.source().unwrap().to_string().contains("503"));
+    assert!(error.cause().unwrap().to_string().contains("503"));
 }
 
 /// A wire that takes the POST and answers nothing else, ever.

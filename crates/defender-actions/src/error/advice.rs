@@ -1,0 +1,221 @@
+//! What to do about an error: by the service's code first, since one status has many causes, and by its kind else.
+
+use std::{borrow::Cow, io};
+
+use defender_auth::ErrorKind as NoToken;
+use defender_model::{ActionStatus, Code, Problem};
+
+use super::{Error, ErrorKind, Inner};
+
+type Advice = Option<Cow<'static, str>>;
+
+impl Error {
+    /// What to do.
+    pub(super) fn to_do(&self) -> Advice {
+        let Inner { kind, advice, problem, .. } = &*self.0;
+        let own = advice.as_deref().map(|advice| Cow::Owned(advice.to_owned()));
+        own.or_else(|| self.by_code(problem.as_ref().filter(|_| self.is_refusal())?)).or_else(|| self.by_kind(*kind))
+    }
+
+    /// Whether the problem is what ended the call.
+    fn is_refusal(&self) -> bool {
+        use ErrorKind as K;
+        matches!(self.0.kind, K::Refused | K::Unauthorized | K::Forbidden | K::NotFound | K::Throttled | K::Unavailable)
+    }
+
+    /// Of two codes, the inner one is the more exact.
+    fn by_code(&self, problem: &Problem) -> Advice {
+        [problem.inner_code(), Some(problem.code())].into_iter().flatten().find_map(|code| self.of_code(code))
+    }
+
+    fn of_code(&self, code: &Code) -> Advice {
+        Some(match code {
+            Code::DisallowedOperation => "no permission is missing: the machine's device group needs a remediation level \
+                 (automation level); set one for the group in the portal, Settings / Endpoints / Device groups"
+                .into(),
+            Code::DisabledFeature => "no permission is missing: the feature is off or not licensed; turn it on in the portal, \
+                 Settings / Endpoints / Advanced features, or look whether the license has it (Plan 1 has fewer actions)"
+                .into(),
+            Code::OsPlatformNotSupported => {
+                "the machine's system cannot do this: look at its record, and choose another action".into()
+            }
+            Code::ClientVersionNotSupported => {
+                "the machine's sensor is too old for this: update it, then submit the action again".into()
+            }
+            Code::InvalidRequestBody | Code::MissingRequiredParameter => {
+                "correct the body as the message says; its names count letter case".into()
+            }
+            Code::InvalidHashValue => "give the file's SHA-1, 40 hexadecimal digits".into(),
+            Code::MaximumBatchSizeExceeded => "ask for fewer at a time".into(),
+            Code::ODataError => "correct the filter or the sorting as the message says".into(),
+            Code::InvalidInput | Code::InvalidDomainName | Code::InvalidIpAddress | Code::InvalidUrl => {
+                "correct the value that the message names".into()
+            }
+            Code::ActiveRequestAlreadyExists => self.by_kind(ErrorKind::AlreadyInProgress)?,
+            Code::Unauthorized => self.by_kind(ErrorKind::Unauthorized)?,
+            Code::Forbidden => self.by_kind(ErrorKind::Forbidden)?,
+            Code::TooManyRequests => self.by_kind(ErrorKind::Throttled)?,
+            _ => return None,
+        })
+    }
+
+    fn by_kind(&self, kind: ErrorKind) -> Advice {
+        let never_sent = self.0.never_sent;
+        Some(match kind {
+            ErrorKind::Configuration => return None,
+            ErrorKind::IntentExpired => "submit it anew if it is still wanted".into(),
+            ErrorKind::Request => "correct the call; nothing was sent".into(),
+            ErrorKind::Credential => return self.of_credential(),
+            ErrorKind::NotReached if self.0.retryable => "nothing was done, so it is safe to call again".into(),
+            ErrorKind::NotReached => "fix this first: calling again gives the same, and nothing was done".into(),
+            ErrorKind::OutcomeUnknown => return self.of_unknown(),
+            ErrorKind::AnswerUnreadable if self.0.unknown.is_some() => "do not send it again: the service has taken it".into(),
+            ErrorKind::AnswerUnreadable if self.0.retryable => {
+                "call again, which does no harm; if it stays so, look for a proxy that changes responses".into()
+            }
+            ErrorKind::AnswerUnreadable => {
+                "do not send it again: look at the machine's actions or at the library, where it should be".into()
+            }
+            ErrorKind::Interrupted => "call again: a read changes nothing".into(),
+            ErrorKind::Refused if self.0.problem.as_ref().is_some_and(Problem::is_silent) => {
+                "look at the raw response in `problem()`, and correct the call".into()
+            }
+            ErrorKind::Refused => "correct what the message names; calling again as it is gives the same".into(),
+            ErrorKind::AlreadyInProgress => {
+                "wait for the one that is pending, which may be somebody else's, or cancel it, then submit yours".into()
+            }
+            ErrorKind::Conflict => "wait for it or cancel it, then submit yours".into(),
+            ErrorKind::Unauthorized => {
+                "check tenant, audience, cloud and this machine's clock: `preflight()` compares them with the token".into()
+            }
+            ErrorKind::Forbidden => self.of_forbidden(),
+            ErrorKind::NotFound => self.of_missing(),
+            ErrorKind::Ambiguous => "choose one by its id: the one that is no duplicate and was seen last".into(),
+            ErrorKind::Unsuitable => "to act all the same, leave `machine_checked()` out".into(),
+            ErrorKind::NotReady => "wait for the action to end, then ask again".into(),
+            ErrorKind::NoResult => "look at the commands in the action's record for one with a result".into(),
+            ErrorKind::TooLarge if never_sent => "make it smaller".into(),
+            ErrorKind::TooLarge => "raise the limit, if the size is as it should be".into(),
+            ErrorKind::Corrupt => "download it again; if it stays so, do not trust it".into(),
+            ErrorKind::LocalFile => self.of_file(),
+            ErrorKind::Gone => "look in Microsoft's announcements for what replaces it; `announcements()` has what was said".into(),
+            ErrorKind::Throttled => self.of_quota(),
+            ErrorKind::Unavailable => self.later("it changes nothing, so call again", "later"),
+            ErrorKind::NotSucceeded => self.of_end(),
+            ErrorKind::StillRunning => {
+                "wait again by its id; while the machine is offline, an action waits for three days and live response for two hours"
+                    .into()
+            }
+        })
+    }
+
+    /// The credential's own error says what to do, unless it is somebody else's.
+    fn of_credential(&self) -> Advice {
+        let own = self.cause().and_then(|cause| cause.downcast_ref::<defender_auth::Error>());
+        match own {
+            Some(error)
+                if error.kind() == NoToken::Refused && error.entra().is_some_and(|said| said.advice().is_none()) =>
+            {
+                Some(
+                    "look it up in the application's sign-in logs in Entra, and check tenant, client id and secret"
+                        .into(),
+                )
+            }
+            Some(error) if error.kind() == NoToken::Transport => {
+                Some("nothing was done, so it is safe to call again".into())
+            }
+            Some(error) if error.kind() != NoToken::Other => None,
+            _ => Some("fix what the credential says, then call again".into()),
+        }
+    }
+
+    fn of_forbidden(&self) -> Cow<'static, str> {
+        let granted =
+            "if it is granted and consented to, the audience is wrong: `preflight()` compares the token with both";
+        match self.0.needs {
+            Some(needs) => format!("it takes {needs}; {granted}").into(),
+            None => format!(
+                "grant the application the permission for this call, with an administrator's consent; {granted}"
+            )
+            .into(),
+        }
+    }
+
+    fn of_missing(&self) -> Cow<'static, str> {
+        let is_of = |collection: &str| self.0.context.contains(collection);
+        match () {
+            () if !self.0.machines.is_empty() => "choose one of these by its id, or correct the name".into(),
+            () if is_of("/machines") => {
+                "check the machine's id and the tenant; to find it by its name, use `machines().find(..)`".into()
+            }
+            () if is_of("/machineactions") => {
+                "check the action's id and the tenant; the record of a new action may take two minutes to appear".into()
+            }
+            () if is_of("/libraryfiles") => "check the file's name against `library().files()`".into(),
+            () => "check the spelling, the tenant and the cloud".into(),
+        }
+    }
+
+    fn of_file(&self) -> Cow<'static, str> {
+        let cause = self.cause().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        match cause {
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                "free some space or choose another folder, then download it again"
+            }
+            Some(io::ErrorKind::AlreadyExists) => "choose another name, or say `overwrite()`",
+            Some(io::ErrorKind::NotFound) => "make the folder first, or choose another",
+            Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+                "choose a folder that this user may write to"
+            }
+            _ => "check the folder and the disk, then download it again",
+        }
+        .into()
+    }
+
+    fn of_quota(&self) -> Cow<'static, str> {
+        if self.0.never_sent {
+            return self.later("call again", "later");
+        }
+        let shared = "the quota is of application and tenant together, so look what else uses it";
+        let sessions = if self.0.context.contains("runliveresponse") {
+            "; live response allows 50 sessions at a time"
+        } else {
+            ""
+        };
+        format!("{}; {shared}{sessions}", self.later("call again", "in a minute")).into()
+    }
+
+    /// With the time that the service, or our queue, asks to be left alone.
+    fn later(&self, what: &str, else_when: &str) -> Cow<'static, str> {
+        match self.0.retry_after {
+            Some(wait) => {
+                let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+                format!("{what} after {seconds} s").into()
+            }
+            None => format!("{what} {else_when}").into(),
+        }
+    }
+
+    fn of_unknown(&self) -> Advice {
+        match &self.0.unknown {
+            // The reason says what to do, and an intent is a thing to keep.
+            Some(unknown) if unknown.intent.is_some() => {
+                Some("keep its `intent()`, and `recover(..)` it before you send it again".into())
+            }
+            Some(_) => None,
+            None => Some("look at the record of what it should have changed before you send it again".into()),
+        }
+    }
+
+    fn of_end(&self) -> Cow<'static, str> {
+        let status = self.0.action.as_ref().map(|action| &action.status);
+        match status {
+            Some(ActionStatus::TimeOut) => {
+                "the machine did not report in time: look whether it is on and connected, then submit the action again"
+            }
+            Some(ActionStatus::Cancelled) => "ask who cancelled it before you submit it again",
+            _ => "look at the machine and at the action in the portal's action center, then submit it again",
+        }
+        .into()
+    }
+}

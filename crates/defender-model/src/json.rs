@@ -1,0 +1,98 @@
+//! The one way from bytes to JSON.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeOwned;
+
+/// Reads JSON as it comes from services, gateways and files: with a byte order mark or without, in UTF-8 or UTF-16, and with
+/// blanks or NULs around it. Its `Content-Type` does not matter.
+///
+/// ```
+/// let read: u8 = defender_model::read_json("\u{feff}42\r\n".as_bytes())?;
+/// assert_eq!(read, 42);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The bytes are not JSON, or not that of a `T`.
+pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(&json_text(bytes))
+}
+
+/// Returns the text of [`read_json`], in UTF-8 and without what is around it.
+#[must_use]
+pub fn json_text(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let utf_16 = |bytes: &[u8], unit| Cow::Owned(trimmed(utf_8(bytes, unit).as_bytes()).to_vec());
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf_16(rest, u16::from_be_bytes),
+        [b'{' | b'[' | b'"', 0, _, _, ..] => utf_16(bytes, u16::from_le_bytes),
+        [0, b'{' | b'[' | b'"', _, _, ..] => utf_16(bytes, u16::from_be_bytes),
+        _ => Cow::Borrowed(trimmed(bytes)),
+    }
+}
+
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn trimmed(mut bytes: &[u8]) -> &[u8] {
+    loop {
+        match bytes {
+            [first, rest @ ..] if is_around(*first) => bytes = rest,
+            [rest @ .., last] if is_around(*last) => bytes = rest,
+            _ => match bytes.strip_prefix(MARK) {
+                Some(rest) => bytes = rest,
+                None => return bytes,
+            },
+        }
+    }
+}
+
+fn is_around(byte: u8) -> bool {
+    byte == 0 || byte.is_ascii_whitespace()
+}
+
+fn utf_8(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    let pair = |pair: &[u8]| <[u8; 2]>::try_from(pair).map_or(0xfffd, unit);
+    char::decode_utf16(bytes.chunks(2).map(pair)).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn marks_blanks_and_encodings_are_taken_off() {
+        let plain = r#"{"a":"ä"}"#;
+        let utf_16 = |unit: fn(u16) -> [u8; 2], mark: &[u8]| {
+            [mark.to_vec(), plain.encode_utf16().flat_map(unit).collect::<Vec<u8>>()].concat()
+        };
+        for bytes in [
+            plain.as_bytes().to_vec(),
+            format!("\u{feff}{plain}").into_bytes(),
+            format!("\u{feff}\u{feff}\r\n {plain}\r\n").into_bytes(),
+            format!("\n\u{feff}{plain}\0\0").into_bytes(),
+            utf_16(u16::to_le_bytes, &[0xff, 0xfe]),
+            utf_16(u16::to_be_bytes, &[0xfe, 0xff]),
+            utf_16(u16::to_le_bytes, &[]),
+            utf_16(u16::to_be_bytes, &[]),
+        ] {
+            assert_eq!(read_json::<Value>(&bytes).unwrap(), json!({"a": "ä"}), "{bytes:?}");
+        }
+        for bytes in
+            [&b""[..], MARK, b"<html>", b"\xff\xfe{", b"{\"a\":1}{", b"{\"a\":1} x", b"\0\0", b"{\"a\":\"\xe4\"}"]
+        {
+            assert!(read_json::<Value>(bytes).is_err(), "{bytes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(bytes: Vec<u8>) {
+            let _ = read_json::<Value>(&bytes);
+        }
+    }
+}
