@@ -3,6 +3,8 @@
 //! It looks at the `src` of what others use, and there not at tests. The emulator is a server: it may be made of hyper,
 //! read the bearer and run tasks, and is held to the rest.
 
+mod json;
+
 use std::path::{Path, PathBuf};
 
 use super::{
@@ -75,7 +77,8 @@ pub(super) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn check_file(krate: &str, path: &str, source: &str) -> Vec<Violation> {
     let file = File { krate, path, lines: lines(source) };
     let for_all: &[fn(&File<'_>) -> Vec<Violation>] = &[no_globals, no_provider];
-    let for_clients: &[fn(&File<'_>) -> Vec<Violation>] = &[wire, oauth, facade, no_defender, one_bearer, no_tasks];
+    let for_clients: &[fn(&File<'_>) -> Vec<Violation>] =
+        &[wire, oauth, facade, no_defender, one_bearer, no_tasks, json::one_json];
     let for_it = if krate == EMULATOR { &[] } else { for_clients };
     for_all.iter().chain(for_it).flat_map(|rule| rule(&file)).collect()
 }
@@ -199,7 +202,7 @@ mod tests {
 
     /// Checks that `source` breaks `invariant`, and no other.
     #[track_caller]
-    fn broken(krate: &str, path: &str, source: &str, invariant: &str) {
+    pub(super) fn broken(krate: &str, path: &str, source: &str, invariant: &str) {
         let found = check_file(krate, path, source);
         assert!(!found.is_empty(), "nothing was found in {krate}/{path}: {source}");
         for violation in found {
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn kept(krate: &str, path: &str, source: &str) {
+    pub(super) fn kept(krate: &str, path: &str, source: &str) {
         assert_eq!(check_file(krate, path, source), [], "{krate}/{path}: {source}");
     }
 
