@@ -7,7 +7,7 @@ action! {
     /// into a package that can be downloaded once the action has succeeded.
     ///
     /// - On the device: it is read and nothing is changed.
-    /// - Permission `Machine.CollectForensics`, and for a user the role *Alerts investigation* and access to the machine's
+    /// - Permission `Machine.CollectForensics`, and for a user the role *Alerts investigation* (Unified RBAC: *Alerts (manage)*) and access to the machine's
     ///   group.
     /// - 100 calls a minute and 1,500 an hour; the link to the package 2 a minute and 120 an hour.
     /// - Errors: 400 without a comment, or while one is running; 403 without the permission; 404 where there is no such

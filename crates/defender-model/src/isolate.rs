@@ -7,11 +7,15 @@ open_enum! {
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/isolate-machine>.
     IsolationType {
-        /// All of it but the service itself.
+        /// All of it but the service itself. A machine behind a web proxy (PAC, WPAD or static) may not recover from it: use
+        /// `Selective` there. Isolation exclusion rules do not count.
         Full = "Full",
-        /// For a limited set of applications.
+        /// All of it but the service and some applications: Teams, Outlook and Skype, or, with the tenant's *Isolation
+        /// Exclusion Rules* on, what these list, which is nothing at first. A rule that is added later does not reach a machine
+        /// that is isolated already: release it and isolate it again.
         Selective = "Selective",
-        /// For a machine that is not onboarded: the onboarded ones are told to block it.
+        /// For a machine that is not onboarded: the onboarded ones are told to block it, which takes up to five minutes.
+        /// Microsoft recommends at most 100 contained devices at a time, and to beware of reused IP addresses and of routers.
         UnManagedDevice = "UnManagedDevice",
     }
 }
@@ -21,16 +25,22 @@ action! {
     ///
     /// - On the device: connections end and none begin, as far as the [`IsolationType`] says. The machine still talks to
     ///   the service, and can be released.
-    /// - Permission `Machine.Isolate`, and for a user the role *Active remediation actions* and access to the machine's
+    /// - Permission `Machine.Isolate`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the machine's
     ///   group.
     /// - 100 calls a minute and 1,500 an hour.
-    /// - `Full` is for Windows 10 1703 or later, Windows 11 and the supported Linux systems, `Selective` for Windows 10 1709
-    ///   or later and Windows 11. A machine behind a full VPN tunnel does not reach the service once it is isolated.
+    /// - `Selective` is for Windows 10 1703 or later, Windows 11, Windows Server 2012 R2 or later, Azure Stack HCI 23H2 or later and
+    ///   macOS; `Full` also for macOS 101.98.84 or later and for Linux with iptables. The API's own page is narrower: Windows
+    ///   10 1709 or later. On Linux, editing iptables lifts it.
+    /// - On macOS and Linux it **ends by itself after seven days**.
+    /// - Isolating a Hyper-V host cuts off its virtual machines. A machine behind a full VPN tunnel, or for `Full` behind a web
+    ///   proxy, may not reach the service once it is isolated. The service tries for three days.
     /// - Errors: 400 without a comment; 403 without the permission; 404 where there is no such machine. What a repeat gets
     ///   while one is pending is not documented; both a 400 and the earlier action were seen.
     ///
-    /// Undone by [`Unisolate`](crate::Unisolate). Source:
-    /// <https://learn.microsoft.com/en-us/defender-endpoint/api/isolate-machine>.
+    /// Undone by [`Unisolate`](crate::Unisolate). Sources:
+    /// <https://learn.microsoft.com/en-us/defender-endpoint/api/isolate-machine>,
+    /// <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>,
+    /// <https://learn.microsoft.com/en-us/defender-endpoint/isolation-exclusions>.
     ///
     /// ```
     /// use defender_model::{Isolate, IsolationType};

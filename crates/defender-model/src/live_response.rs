@@ -7,10 +7,17 @@ use crate::{open_enum::open_enum, resource::resource};
 open_enum! {
     /// How far a command of a live response session is.
     ///
-    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response>.
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response>, and the service's OData metadata for
+    /// `Submitted`, `PendingResource` and `Executing`.
     CommandStatus {
         /// It waits for its turn.
         Created = "Created",
+        /// It was handed on to the machine.
+        Submitted = "Submitted",
+        /// It waits for something on the machine.
+        PendingResource = "PendingResource",
+        /// It runs.
+        Executing = "Executing",
         /// It is done.
         Completed = "Completed",
         /// It did not succeed, and those after it are not run.
@@ -41,7 +48,7 @@ resource! {
 resource! {
     /// What a live response command was asked to do.
     pub struct RecordedCommand ("the request of a live response command") {
-        /// `PutFile`, `RunScript` or `GetFile`.
+        /// `PutFile`, `RunScript` or `GetFile`; the metadata has `RunPowerShell`, too.
         command_type: Option<String> = "type",
         /// With what.
         params: Option<Vec<CommandParam>> = "params",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{ActionId, ActionStatus, ActionType, CommandRecord, MachineId, resource::resource};
+use crate::{ActionId, ActionStatus, ActionType, CommandRecord, CommandStatus, MachineId, resource::resource};
 
 resource! {
     /// The record of one action on one machine.
@@ -83,6 +83,27 @@ resource! {
         file_identifier: Option<String> = "fileIdentifier",
         /// Which hash that is: `Sha1`, `Sha256` or `Md5`.
         file_identifier_type: Option<String> = "fileIdentifierType",
+    }
+}
+
+impl MachineAction {
+    /// The commands of a live response session that failed. The status of the action and that of its commands are different
+    /// things: a session may end as `Succeeded` with a command that failed, after which none is run.
+    ///
+    /// ```
+    /// use defender_model::MachineAction;
+    ///
+    /// let session: MachineAction = serde_json::from_str(r#"{"id": "a", "type": "LiveResponse", "status": "Succeeded", "commands": [
+    ///     {"index": 0, "commandStatus": "Completed", "command": {"type": "PutFile"}},
+    ///     {"index": 1, "commandStatus": "Failed", "command": {"type": "RunScript"}, "errors": ["no such script"]}
+    /// ]}"#)?;
+    /// let failed: Vec<_> = session.failed_commands().filter_map(|command| command.index).collect();
+    /// assert_eq!(failed, [1]);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn failed_commands(&self) -> impl Iterator<Item = &CommandRecord> {
+        let commands = self.commands.as_deref().unwrap_or_default();
+        commands.iter().filter(|command| command.command_status == CommandStatus::Failed)
     }
 }
 

@@ -5,11 +5,11 @@ use crate::action::action;
 action! {
     /// *Offboard*: takes a machine out of the service, which cannot be undone from here.
     ///
-    /// - On the device: the sensor stops; on Windows, what was onboarded stays in the registry.
+    /// - On the device: the sensor's service stops; on Windows, the onboarding information stays in the registry.
     /// - Permission `Machine.Offboard`, and for a user an appropriate role and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
     /// - Windows 10 1703 or later, Windows 11, Windows Server 2019 or later, and Windows Server 2012 R2 and 2016 with the
-    ///   unified agent. Versions of its page differ about macOS and Linux.
+    ///   unified agent, macOS 14 or later, and Linux.
     /// - Errors: 400 without a comment; 403 without the permission; 404 where there is no such machine. Its page prints
     ///   the answer as *200 Created*, an older one as 201; either is taken.
     ///

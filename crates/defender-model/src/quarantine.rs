@@ -7,7 +7,7 @@ action! {
     ///
     /// - On the device: running processes of the file end, the file moves, its autoruns go.
     /// - Permission `Machine.StopAndQuarantine`; for an application the page lists `Machine.Read.All` and
-    ///   `Machine.ReadWrite.All` too. A user needs the role *Active remediation actions* and access to the machine's group.
+    ///   `Machine.ReadWrite.All` too. A user needs the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
     /// - Windows 10 1703 or later, and Windows 11, for a file that is no system file and is signed by neither Microsoft
     ///   nor a trusted publisher.

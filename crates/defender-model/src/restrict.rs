@@ -6,7 +6,7 @@ action! {
     /// *Restrict app execution*: lets only code that Microsoft signed run on a machine.
     ///
     /// - On the device: a code integrity policy is set; what runs already goes on until it ends.
-    /// - Permission `Machine.RestrictExecution`, and for a user the role *Active remediation actions* and access to the
+    /// - Permission `Machine.RestrictExecution`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the
     ///   machine's group.
     /// - 100 calls a minute and 1,500 an hour.
     /// - Windows 10 1709 or later, Windows 11, Windows Server 2019 or later, with Microsoft Defender Antivirus in use.

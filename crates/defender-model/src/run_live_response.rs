@@ -8,13 +8,17 @@ use crate::{Action, Comment, Error, ErrorKind, Limit, WithExternalId};
 
 /// *Run live response*: runs commands on a machine, in a session of its own.
 ///
-/// - On the device: whatever the commands do. A script ends after ten minutes at most, a command that fails ends the
-///   session, and a session waits for a machine that is offline for up to three days.
-/// - Permission `Machine.LiveResponse`, and for a user the role *Active remediation actions* and access to the machine's
-///   group.
-/// - 10 calls a minute; 25 sessions at a time, beyond which a call gets 429; one session a machine.
+/// - On the device: whatever the commands do, one at a time. A script ends after ten minutes at most, and a command that fails
+///   ends the session. A session waits for a machine that is not available for up to **two hours** (other actions for about
+///   three days). The action may end as `Succeeded` though a command failed: see
+///   [`MachineAction::failed_commands`](crate::MachineAction::failed_commands).
+/// - Permission `Machine.LiveResponse`, and for a user the role *Live response* (Unified RBAC: *Basic (or Advanced) live response
+///   (manage)*) and access to the machine's group.
+/// - 10 calls a minute; **50** sessions at a time, beyond which a call gets 429; one session a machine. Sessions that were
+///   started in the portal are not in the list of actions.
 /// - Plan 2. Windows 10 1909 or later (1709 or later with an update), Windows 11, Windows Server 2019 or later, macOS 11 or
-///   later, and the supported Linux servers. The machine's group must have a remediation level.
+///   later, and the supported Linux servers. The machine's group must have a remediation level: without one it is 403 `DisallowedOperation`, whatever the
+///   permissions.
 /// - Errors: 400 `ActiveRequestAlreadyExists` while the machine has a session; 403 without the permission; 404 where there
 ///   is no such machine.
 ///

@@ -18,7 +18,7 @@ action! {
     /// *Run antivirus scan*: has Microsoft Defender Antivirus scan a machine.
     ///
     /// - On the device: a scan is begun; where another antivirus is in use, Defender may still scan in passive mode.
-    /// - Permission `Machine.Scan`, and for a user the role *Active remediation actions* and access to the machine's group.
+    /// - Permission `Machine.Scan`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
     /// - Errors: 400 without a comment or scan type, or while one is pending; 403 without the permission; 404 where there
     ///   is no such machine. While one is pending the service may also answer with that one instead of a 400.

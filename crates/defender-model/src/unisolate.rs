@@ -6,7 +6,7 @@ action! {
     /// *Release from isolation*: lets an isolated machine back to the network.
     ///
     /// - On the device: connections may begin again.
-    /// - Permission `Machine.Isolate`, and for a user the role *Active remediation actions* and access to the machine's
+    /// - Permission `Machine.Isolate`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the machine's
     ///   group.
     /// - 100 calls a minute and 1,500 an hour.
     /// - Errors: 400 without a comment, or while one is pending; 403 without the permission; 404 where there is no such

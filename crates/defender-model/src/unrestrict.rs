@@ -7,7 +7,7 @@ action! {
     /// run on the machine again.
     ///
     /// - On the device: the code integrity policy is taken away.
-    /// - Permission `Machine.RestrictExecution`, and for a user the role *Active remediation actions* and access to the
+    /// - Permission `Machine.RestrictExecution`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the
     ///   machine's group.
     /// - 100 calls a minute and 1,500 an hour.
     /// - Errors: 400 without a comment, or while one is pending; 403 without the permission; 404 where there is no such
