@@ -246,7 +246,9 @@ impl<R: Resource + Send + 'static> Listing<R> {
             let wrong = |why| {
                 Error::new(ErrorKind::Request).context(format!("GET {} from a link on", self.path)).caused_by(why)
             };
-            return self.client.inner().below(link, OtherHost::Replaced).map_err(wrong);
+            let inner = self.client.inner();
+            let link = next_link::rooted(link, inner.prefix(), &self.path);
+            return inner.below(&link, OtherHost::Replaced).map_err(wrong);
         }
         let mut query = self.query.clone();
         if self.asks_for_size {

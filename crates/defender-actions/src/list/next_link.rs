@@ -2,18 +2,44 @@
 
 use std::borrow::Cow;
 
-/// Returns the link as a path of the API: relative ones are resolved, and blanks are encoded, as others have met both
-/// (azure-sdk-for-go#18809, simple-odata-client#932). A relative link leads to the list itself, or it is left as it is and refused.
+use percent_encoding::percent_encode_byte;
+
+/// Returns the link as a path of the API: relative ones are resolved, and what may not stand in a URL is encoded, as others have met
+/// both (azure-sdk-for-go#18809, simple-odata-client#932). A relative link leads to the list itself, or it is left as it is and
+/// refused.
 pub(super) fn rooted<'l>(link: &'l str, prefix: &str, from: &str) -> Cow<'l, str> {
-    let link = link.trim();
-    let link = if link.contains(' ') { Cow::Owned(link.replace(' ', "%20")) } else { Cow::Borrowed(link) };
-    if link.starts_with('/') || link.contains("://") {
+    let link = encoded(link.trim());
+    if link.starts_with("//") {
+        return Cow::Owned(format!("https:{link}"));
+    }
+    let (path, query) = link.split_once('?').unwrap_or((&link, ""));
+    if path.contains("://") || query.is_empty() {
         return link;
     }
     let list = from.split('?').next().unwrap_or_default();
-    let (name, query) = link.split_once('?').unwrap_or((&link, ""));
-    let is_list = name.is_empty() || list.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(name));
-    if is_list && !query.is_empty() { Cow::Owned(format!("{prefix}{list}?{query}")) } else { link }
+    let relative = path.strip_prefix("./").unwrap_or(path);
+    let whole = format!("{prefix}{list}");
+    let names = [list, list.trim_start_matches('/'), whole.trim_start_matches('/')].into_iter();
+    let mut names = names.chain(list.rsplit('/').next());
+    let is_list = relative.is_empty() || names.any(|name| name.eq_ignore_ascii_case(relative));
+    if is_list { Cow::Owned(format!("{whole}?{query}")) } else { link }
+}
+
+/// Returns the link with what may not stand in a URL percent-encoded, and without line ends and tabs inside.
+fn encoded(link: &str) -> Cow<'_, str> {
+    let may_stand = |byte: u8| byte.is_ascii_graphic() && !br#""<>^`{|}"#.contains(&byte);
+    if link.bytes().all(may_stand) {
+        return Cow::Borrowed(link);
+    }
+    let mut encoded = String::with_capacity(link.len());
+    for byte in link.bytes() {
+        match byte {
+            b'\t' | b'\r' | b'\n' => {}
+            byte if may_stand(byte) => encoded.push(char::from(byte)),
+            byte => encoded.push_str(percent_encode_byte(byte)),
+        }
+    }
+    Cow::Owned(encoded)
 }
 
 /// Returns the same path with another `$skip` in its query.
@@ -42,6 +68,15 @@ mod tests {
             ("MachineActions?$skip=2", "/api/machineactions?$skip=2"),
             (" /api/machineactions?$filter=a eq b ", "/api/machineactions?$filter=a%20eq%20b"),
             ("https://x/api/machineactions?$skip=2", "https://x/api/machineactions?$skip=2"),
+            ("./machineactions?$skip=2", "/api/machineactions?$skip=2"),
+            ("api/machineactions?$skip=2", "/api/machineactions?$skip=2"),
+            ("/machineactions?$skip=2", "/api/machineactions?$skip=2"),
+            ("/api/v1.0/machineactions?$skip=2", "/api/v1.0/machineactions?$skip=2"),
+            ("//x/api/machineactions?$skip=2", "https://x/api/machineactions?$skip=2"),
+            ("?$filter=a eq 'ä|\"b\"'\r\n", "/api/machineactions?$filter=a%20eq%20'%C3%A4%7C%22b%22'"),
+            ("?next=https://x/y&$sk\r\nip=2", "/api/machineactions?next=https://x/y&$skip=2"),
+            ("", ""),
+            ("?", "?"),
             ("machines?$skip=2", "machines?$skip=2"),
             ("../secrets?$skip=2", "../secrets?$skip=2"),
             ("machineactions", "machineactions"),

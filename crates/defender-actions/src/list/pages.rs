@@ -42,7 +42,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
             page.unreadable.iter_mut().for_each(|row| row.error = secrets.redact(&row.error).into_owned());
         }
         let rows = u64::try_from(page.value.len().saturating_add(page.unreadable.len())).unwrap_or(u64::MAX);
-        let next_path = match page.next_link.as_deref().filter(|link| !link.is_empty()) {
+        let next_path = match page.next_link.as_deref().filter(|link| !link.trim().is_empty()) {
             Some(link) => {
                 let link = rooted(link, inner.prefix(), &path).into_owned();
                 let next = self

@@ -204,6 +204,11 @@ async fn relative_link_and_link_with_blanks_are_followed() {
         "?$skip=1&$filter=a eq b",
         "machineactions?$skip=1&$filter=a eq b",
         "MachineActions?$skip=1&$filter=a eq b",
+        "./machineactions?$skip=1&$filter=a eq b",
+        "api/machineactions?$skip=1&$filter=a eq b",
+        "/machineactions?$skip=1&$filter=a eq b",
+        "//eu.api.security.microsoft.com/api/machineactions?$skip=1&$filter=a eq b",
+        "http://api.security.microsoft.com/api/machineactions?$skip=1&\r\n$filter=a\u{20}eq b",
         " https://api.security.microsoft.com/api/machineactions?$skip=1&$filter=a eq b ",
     ] {
         let lists = Lists::new(move |path, _| {
@@ -217,6 +222,29 @@ async fn relative_link_and_link_with_blanks_are_followed() {
         let page = lists.clock.run(Box::pin(lists.client.actions().pages()).next()).await.unwrap().unwrap();
         let rest = lists.client.actions().resume(page.next_link.unwrap());
         assert_eq!(lists.clock.run(rest.stream().count()).await, 1, "{link}");
+        // And so can the link as it came.
+        let rest = lists.client.actions().resume(link);
+        assert_eq!(lists.clock.run(rest.stream().count()).await, 1, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn blank_link_is_no_link() {
+    for link in ["", " ", "\r\n\t"] {
+        let lists = Lists::new(move |_, _| linked(json!([{"id": "a"}]), link));
+        let (ids, _, end) = lists.read(None).await;
+        assert_eq!((ids.len(), end.is_none(), lists.calls()), (1, true, 1), "{link:?}");
+    }
+}
+
+#[tokio::test]
+async fn relative_link_to_elsewhere_is_not_followed() {
+    for link in ["machines?$skip=1", "../secrets?$skip=1", "/elsewhere?$skip=1", "machineactions", "/api/../x?$skip=1"]
+    {
+        let lists = Lists::new(move |_, _| linked(json!([{"id": "a"}]), link));
+        let (ids, _, end) = lists.read(None).await;
+        assert_eq!((ids.len(), lists.calls()), (1, 1), "{link}");
+        assert!(end.unwrap().to_string().contains(link), "{link}");
     }
 }
 
