@@ -31,9 +31,12 @@ async fn run(defender: &DefenderClient, machine: MachineId) -> Result<(), Failur
 
     let commands = [LiveResponseCommand::run_script("logons.ps1").args("-Days 3")];
     let submitted = defender.machine(machine).run_live_response("Ticket 4711", commands).await?;
-    submitted.wait().await?;
+    let session = submitted.wait().await?;
 
-    // Succeeded says that the script ran; whether it went well is its exit code.
+    // Succeeded says that the session ended; each command has a status of its own, and a script an exit code.
+    for command in session.failed_commands() {
+        println!("command {:?} failed: {:?}", command.index, command.errors);
+    }
     let said = defender.action(submitted.id().clone()).result(0).transcript().await?;
     println!("{} ended with {:?} and said:", said.script_name(), said.exit_code());
     for line in said.output().lines() {

@@ -34,8 +34,8 @@ impl ActionHandle {
 
     /// Reads the action's record as it is now.
     ///
-    /// Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.Read` or
-    /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
+    /// Needs the permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`, as today's page says; an older page, and a 403 of
+    /// the service, name `Machine.Read.All` and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
     pub fn get(&self) -> GetAction {
         GetAction { client: self.client.clone(), id: self.id.clone(), timeout: None }
     }
@@ -136,8 +136,10 @@ impl Cancel {
         async move {
             let mut identity = self.identity.clone();
             if !self.allowed {
-                let ours = "it was not created here; say `.even_if_not_ours()` if it is meant";
-                return Err(Error::new(ErrorKind::Request).context(self.what()).caused_by(ours));
+                return Err(Error::new(ErrorKind::Request)
+                    .context(self.what())
+                    .caused_by("the action was not created here")
+                    .advice("say `.even_if_not_ours()` if it is meant"));
             }
             let inner = self.client.inner();
             let error = match inner.call::<MachineAction>(self.call()?).await {

@@ -316,10 +316,10 @@ impl DefenderClientBuilder {
         if let Some(limit) = self.token_limit {
             context = context.token_limit(limit);
         }
-        let credential = connecting(&context).map_err(|source| wrong("of its credential").caused_by(source))?;
+        let credential = connecting(&context).map_err(|source| wrong("").caused_by(source))?;
         let downloads = stack::downloads(Arc::clone(&wire), &settings);
         let transport = stack::api(wire, &settings, Arc::clone(&credential), &base)
-            .map_err(|source| wrong("of its base URL").caused_by(source))?;
+            .map_err(|source| wrong("the base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
             transport,
@@ -376,7 +376,8 @@ type Wires = (Arc<dyn Transport>, Option<Arc<dyn Transport>>);
 #[cfg(feature = "hyper")]
 fn default_wires(builder: defender_transport::HyperTransportBuilder) -> Result<Wires, Error> {
     let wire = builder.build();
-    let wire = wire.map_err(|source| Error::new(ErrorKind::Configuration).context("of its wire").caused_by(source))?;
+    let wire =
+        wire.map_err(|source| Error::new(ErrorKind::Configuration).context("the transport").caused_by(source))?;
     let link_local = wire.link_local();
     Ok((Arc::new(wire), Some(Arc::new(link_local))))
 }

@@ -270,8 +270,8 @@ fn foreign(error: &defender_transport::Error, resend: Resend) -> Error {
     let which = response.map_or_else(|| error.to_string(), ToString::to_string);
     let why = "a proxy or portal seems to respond in the service's place";
     let advice = match resend {
-        Resend::Never => "check the proxy or portal between before you send it again",
-        Resend::Safe => "check the proxy or portal between, then call again",
+        Resend::Never => "check the proxy or portal between, and do not send it again before that",
+        Resend::Safe => "check the base URL and the proxy or portal between, then call again",
     };
     let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which})")).advice(advice);
     let foreign = foreign.retryable(resend == Resend::Safe && !error.is_lasting());

@@ -22,6 +22,9 @@ pub enum Concern {
         /// The other machine's id.
         into: String,
     },
+    /// Something to know before, which does not stand in the way:
+    /// [`machine_checked`](crate::Perform::machine_checked) does not refuse for it.
+    Caution(&'static str),
     /// Its system does not support the action.
     System {
         /// The service's word for the system, such as `Ubuntu`.
@@ -31,10 +34,19 @@ pub enum Concern {
     },
 }
 
+impl Concern {
+    /// Whether it is only something to know before.
+    #[must_use]
+    pub fn is_caution(&self) -> bool {
+        matches!(self, Self::Caution(_))
+    }
+}
+
 impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inactive => f.write_str("it has not reported for a week"),
+            Self::Caution(what) => f.write_str(what),
             Self::NotOnboarded(status) => write!(f, "it is not onboarded ({status})"),
             Self::Merged { into } => write!(f, "its record was merged into {}", sanitize_line(into, SHOWN)),
             Self::System { platform, needs } => {
@@ -71,6 +83,15 @@ fn systems(action_type: &str) -> Systems {
     Systems { windows_10, older_windows, linux, mac, needs }
 }
 
+/// The systems of a selective isolation. Older ones of Windows begin with Server 2012 R2.
+const SELECTIVE: Systems = Systems {
+    windows_10: 1703,
+    older_windows: true,
+    linux: false,
+    mac: true,
+    needs: "Windows 10 1703 or later, Windows 11, Windows Server 2012 R2 or later, Azure Stack HCI 23H2 or later, or macOS",
+};
+
 /// Words that older systems of Windows begin with.
 const OLDER: [&str; 7] = [
     "windowsxp",
@@ -104,8 +125,25 @@ impl Systems {
     }
 }
 
-/// What speaks against an action of this type on the machine, by its record.
-pub(crate) fn concerns(action_type: &str, machine: &Machine) -> Vec<Concern> {
+/// What is known of isolation on such a system. Source:
+/// <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
+fn cautions(platform: &str) -> Option<&'static str> {
+    let platform = platform.to_ascii_lowercase().replace([' ', '_'], "");
+    match () {
+        () if platform.contains("macos") => Some("isolation of macOS ends by itself after seven days"),
+        () if LINUX.iter().any(|linux| platform.contains(linux)) => {
+            Some("isolation of Linux ends by itself after seven days, and editing iptables lifts it")
+        }
+        () if platform.starts_with("windowsserver") || platform.contains("azurestackhci") => {
+            Some("where it is a Hyper-V host, its virtual machines are cut off, too")
+        }
+        () => None,
+    }
+}
+
+/// What speaks against an action of this type on the machine, by its record, and what to know before. `scope` is that of an
+/// isolation, if it is known.
+pub(crate) fn concerns(action_type: &str, scope: Option<&str>, machine: &Machine) -> Vec<Concern> {
     let mut concerns = Vec::new();
     if machine.health_status == Some(HealthStatus::Inactive) {
         concerns.push(Concern::Inactive);
@@ -121,8 +159,12 @@ pub(crate) fn concerns(action_type: &str, machine: &Machine) -> Vec<Concern> {
     if let Some(into) = merged_into(machine) {
         concerns.push(Concern::Merged { into: into.to_owned() });
     }
+    let is_contained = scope == Some("UnManagedDevice");
+    if let Some(platform) = machine.os_platform.as_ref().filter(|_| action_type == "Isolate" && !is_contained) {
+        concerns.extend(cautions(platform).map(Concern::Caution));
+    }
     if let Some(platform) = &machine.os_platform {
-        let systems = systems(action_type);
+        let systems = if scope == Some("Selective") { SELECTIVE } else { systems(action_type) };
         if systems.leave_out(platform, machine.version.as_deref()) {
             concerns.push(Concern::System { platform: platform.clone(), needs: systems.needs });
         }
@@ -136,7 +178,7 @@ mod tests {
 
     fn told(action_type: &str, machine: &str) -> String {
         let machine = serde_json::from_str(machine).unwrap();
-        concerns(action_type, &machine).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        concerns(action_type, None, &machine).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
@@ -161,10 +203,30 @@ mod tests {
             ("LiveResponse", r#"{"id":"a","osPlatform":"Ubuntu"}"#, ""),
             ("Isolate", r#"{"id":"a","osPlatform":"iOS"}"#, "does not support"),
             ("TheirOwnAction", r#"{"id":"a","osPlatform":"Windows7"}"#, ""),
+            ("Isolate", r#"{"id":"a","osPlatform":"macOS"}"#, "after seven days"),
+            ("Isolate", r#"{"id":"a","osPlatform":"Ubuntu"}"#, "editing iptables"),
+            ("Isolate", r#"{"id":"a","osPlatform":"WindowsServer2022"}"#, "Hyper-V host"),
+            ("Unisolate", r#"{"id":"a","osPlatform":"Ubuntu"}"#, ""),
         ] {
             let told = told(action, machine);
             let holds = if words.is_empty() { told.is_empty() } else { told.contains(words) };
             assert!(holds, "{action} {machine}: {told}");
         }
+    }
+
+    #[test]
+    fn selective_isolation_has_systems_of_its_own() {
+        let of = |scope, platform: &str| {
+            let machine = serde_json::from_value(serde_json::json!({"id": "a", "osPlatform": platform})).unwrap();
+            let all = concerns("Isolate", scope, &machine);
+            (all.iter().any(|concern| !concern.is_caution()), all.iter().any(Concern::is_caution))
+        };
+        assert_eq!(of(Some("Selective"), "Ubuntu"), (true, true));
+        assert_eq!(of(Some("Full"), "Ubuntu"), (false, true));
+        assert_eq!(of(Some("Selective"), "macOS"), (false, true));
+        assert_eq!(of(Some("Selective"), "WindowsServer2012R2"), (false, true));
+        assert_eq!(of(Some("Selective"), "Windows11"), (false, false));
+        // What is contained is told to others, and need not have a sensor.
+        assert_eq!(of(Some("UnManagedDevice"), "Ubuntu"), (false, false));
     }
 }

@@ -3,7 +3,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use defender_model::{ActionId, Problem};
+use defender_model::{ActionId, Problem, sanitize_line};
 use defender_transport::{
     Body, Error as Broken, ErrorKind as BrokenKind,
     extensions::{Attempts, Read, Resend},
@@ -286,9 +286,11 @@ impl Fetch {
             .is_some_and(|kind| kind.trim_start().get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("text/html")));
         let is_stores = headers.keys().any(|name| name.as_str().starts_with("x-ms-"));
         if is_page && !is_stores {
-            return Err(self.changed("a web page came in its place; a proxy or portal seems to have responded"));
+            let error = self.changed("a web page came in its place; a proxy or portal seems to have responded");
+            return Err(error.advice("check the proxy or portal between, then download it again"));
         }
         let coding = Coding::of(headers).map_err(|coding| {
+            let coding = self.scrubbed(&coding);
             let what = format!(
                 "it came encoded as `{coding}`, which was not asked for and cannot be taken off; see what stands \
                                 between this machine and the store"
@@ -321,6 +323,11 @@ impl Fetch {
         Error::new(kind).context(self.source.words(&self.action))
     }
 
+    /// The text without what is secret of the link.
+    fn scrubbed(&self, text: &str) -> String {
+        self.target.as_ref().map_or_else(String::new, |target| target.scrubbed(text))
+    }
+
     fn changed(&self, why: &str) -> Error {
         self.error(ErrorKind::Corrupt).caused_by(why)
     }
@@ -349,16 +356,23 @@ impl Fetch {
         let body = body.collect(REFUSAL).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&body);
         // Where it leads on to may be a secret of its own.
-        let kept = self.target.as_ref().filter(|_| !head.status.is_redirection());
-        let text = kept.map_or_else(String::new, |target| target.scrubbed(&text));
+        let text = if head.status.is_redirection() { String::new() } else { self.scrubbed(&text) };
         let problem = Problem::parse(head.status.as_u16(), text.as_bytes());
         let mut error = self.error(refusal(&problem, Resend::Safe)).after(attempts, again);
+        error = match head.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.advice(
+                "download it again, which gets another link; if it stays so, check this machine's clock and the proxy between",
+            ),
+            StatusCode::NOT_FOUND | StatusCode::GONE => {
+                error.advice("the store does not have it any more: submit the action again to collect it anew")
+            }
+            _ => error,
+        };
         if head.status.is_redirection() {
             error = error.caused_by("the link leads on to elsewhere, and that is not followed");
+            error = error.advice("check what stands between this machine and the store");
         } else if let Some(code) = header_text(&head.headers, &header::HeaderName::from_static("x-ms-error-code")) {
-            let code = self.target.as_ref().map_or_else(String::new, |target| target.scrubbed(code));
-            let code: String = code.chars().take(CODE).collect();
-            error = error.caused_by(format!("the store says {}", code.escape_debug()));
+            error = error.caused_by(format!("the store says {}", sanitize_line(&self.scrubbed(code), CODE)));
         }
         error.problem_was(problem)
     }
@@ -398,12 +412,7 @@ impl Coding {
         match words.collect::<Vec<_>>().as_slice() {
             [] => Ok(Self::Identity),
             [one] if one.eq_ignore_ascii_case("gzip") || one.eq_ignore_ascii_case("x-gzip") => Ok(Self::Gzip),
-            others => Err(others
-                .join(", ")
-                .chars()
-                .take(CODE)
-                .filter(|char| char.is_ascii_graphic() || *char == ' ')
-                .collect()),
+            others => Err(sanitize_line(&others.join(", "), CODE)),
         }
     }
 }

@@ -135,9 +135,14 @@ pub(crate) async fn leaves(client: &DefenderClient, action: &ActionId, index: u3
         "getfile" => Leaves::File,
         _ => Leaves::Something,
     };
-    if command.command_status == CommandStatus::Created {
+    let is_open = match command.command_status {
+        CommandStatus::Created | CommandStatus::Submitted | CommandStatus::PendingResource => Some("was not run"),
+        CommandStatus::Executing => Some("did not come to its end"),
+        _ => None,
+    };
+    if let Some(how) = is_open {
         if record.status.is_terminal() {
-            return none(format!("it was not run, since the action ended as {}", record.status), record);
+            return none(format!("it {how}, since the action ended as {}", record.status), record);
         }
         return Err(Error::new(ErrorKind::NotReady).context(what).about(Some(record)));
     }

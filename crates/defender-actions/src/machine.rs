@@ -100,15 +100,15 @@ impl MachineHandle {
 
 /// Its record.
 impl MachineHandle {
-    /// Reads the machine's record. Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.Read`
-    /// or `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>.
+    /// Reads the machine's record. Needs the permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`; the page of the list
+    /// of machines names `Machine.Read.All` and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>.
     pub fn get(&self) -> Ask<Machine> {
         let handle = self.clone();
         Ask::new(move |timeout| handle.read_record(timeout))
     }
 
-    /// Reads the machine's record and says what speaks against an action of the type `A`; an empty list says that nothing is known
-    /// to.
+    /// Reads the machine's record and says what speaks against an action of the type `A`, and what to know before; an empty list says
+    /// that nothing is known to.
     ///
     /// ```no_run
     /// # use defender_actions::{DefenderClient, model::RestrictCodeExecution};
@@ -121,7 +121,7 @@ impl MachineHandle {
     /// ```
     pub fn check<A: Action>(&self) -> Ask<Vec<Concern>> {
         let handle = self.clone();
-        Ask::new(move |timeout| async move { Ok(concerns(A::TYPE, &handle.read_record(timeout).await?)) })
+        Ask::new(move |timeout| async move { Ok(concerns(A::TYPE, None, &handle.read_record(timeout).await?)) })
     }
 
     /// Adds a tag to the machine and returns its record; the record of another machine is

@@ -60,12 +60,15 @@ impl Wait {
 
     /// Waits: the same as awaiting this, as a plain future that can be spawned or joined.
     ///
+    /// `Ok` says that the action succeeded. Of a live response session it does not say that each command did: see
+    /// [`MachineAction::failed_commands`].
+    ///
     /// # Errors
     ///
     /// - [`NotSucceeded`](ErrorKind::NotSucceeded): the action ended as `Failed`, `TimeOut` or `Cancelled`; the error
     ///   carries its record.
     /// - [`StillRunning`](ErrorKind::StillRunning): the patience ran out first; the error carries the record as last seen,
-    ///   and the last trouble in reading it as its source. The action goes on.
+    ///   and the last trouble in reading it as its cause. The action goes on.
     /// - Any error of a read that another read would give again, such as [`Forbidden`](ErrorKind::Forbidden), with the
     ///   record as last seen; [`NotFound`](ErrorKind::NotFound) only once it has lasted for two minutes.
     /// - [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) with [`OtherRecord`](crate::UnknownReason::OtherRecord): the record came

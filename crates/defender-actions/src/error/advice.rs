@@ -62,13 +62,16 @@ impl Error {
     fn by_kind(&self, kind: ErrorKind) -> Advice {
         let never_sent = self.0.never_sent;
         Some(match kind {
+            // The message names the setting and what is wrong with it.
             ErrorKind::Configuration => return None,
             ErrorKind::IntentExpired => "submit it anew if it is still wanted".into(),
-            ErrorKind::Request => "correct the call; nothing was sent".into(),
+            // Errors of the model say what to do.
+            ErrorKind::Request if self.is_caused_by::<defender_model::Error>() => return None,
+            ErrorKind::Request => "correct the call".into(),
             ErrorKind::Credential => return self.of_credential(),
             ErrorKind::NotReached if self.0.retryable => "nothing was done, so it is safe to call again".into(),
             ErrorKind::NotReached => "fix this first: calling again gives the same, and nothing was done".into(),
-            ErrorKind::OutcomeUnknown => return self.of_unknown(),
+            ErrorKind::OutcomeUnknown => self.of_unknown(),
             ErrorKind::AnswerUnreadable if self.0.unknown.is_some() => "do not send it again: the service has taken it".into(),
             ErrorKind::AnswerUnreadable if self.0.retryable => {
                 "call again, which does no harm; if it stays so, look for a proxy that changes responses".into()
@@ -79,6 +82,12 @@ impl Error {
             ErrorKind::Interrupted => "call again: a read changes nothing".into(),
             ErrorKind::Refused if self.0.problem.as_ref().is_some_and(Problem::is_silent) => {
                 "look at the raw response in `problem()`, and correct the call".into()
+            }
+            ErrorKind::Refused if self.0.context.ends_with("/cancel") => {
+                "what has ended or begun cannot be taken back: undo it with the opposite action, if there is one".into()
+            }
+            ErrorKind::Refused if self.0.context == "POST /libraryfiles" => {
+                "correct what the message names; to replace a file that is there, say `override_if_exists()`".into()
             }
             ErrorKind::Refused => "correct what the message names; calling again as it is gives the same".into(),
             ErrorKind::AlreadyInProgress => {
@@ -100,13 +109,17 @@ impl Error {
             ErrorKind::LocalFile => self.of_file(),
             ErrorKind::Gone => "look in Microsoft's announcements for what replaces it; `announcements()` has what was said".into(),
             ErrorKind::Throttled => self.of_quota(),
-            ErrorKind::Unavailable => self.later("it changes nothing, so call again", "later"),
+            ErrorKind::Unavailable => self.later("it does no harm to call again", "later"),
             ErrorKind::NotSucceeded => self.of_end(),
             ErrorKind::StillRunning => {
                 "wait again by its id; while the machine is offline, an action waits for three days and live response for two hours"
                     .into()
             }
         })
+    }
+
+    fn is_caused_by<E: std::error::Error + 'static>(&self) -> bool {
+        self.cause().is_some_and(<dyn std::error::Error>::is::<E>)
     }
 
     /// The credential's own error says what to do, unless it is somebody else's.
@@ -117,7 +130,7 @@ impl Error {
                 if error.kind() == NoToken::Refused && error.entra().is_some_and(|said| said.advice().is_none()) =>
             {
                 Some(
-                    "look it up in the application's sign-in logs in Entra, and check tenant, client id and secret"
+                    "look up the correlation id in the sign-in logs in Entra, and check tenant, client id and secret"
                         .into(),
                 )
             }
@@ -196,15 +209,13 @@ impl Error {
         }
     }
 
-    fn of_unknown(&self) -> Advice {
+    fn of_unknown(&self) -> Cow<'static, str> {
         match &self.0.unknown {
-            // The reason says what to do, and an intent is a thing to keep.
-            Some(unknown) if unknown.intent.is_some() => {
-                Some("keep its `intent()`, and `recover(..)` it before you send it again".into())
-            }
-            Some(_) => None,
-            None => Some("look at the record of what it should have changed before you send it again".into()),
+            // The reason says what to do.
+            Some(_) => "do not send it again before that",
+            None => "look at the record of what it should have changed before you send it again",
         }
+        .into()
     }
 
     fn of_end(&self) -> Cow<'static, str> {

@@ -25,6 +25,12 @@ pub(super) enum Form {
 impl Error {
     /// The line: what failed, on what, why, and what to do.
     pub(super) fn line(&self, form: Form) -> String {
+        if self.0.kind == ErrorKind::Configuration && self.0.context.is_empty() && self.0.message.is_none() {
+            // What is below says that it is the configuration.
+            if let [cause] = self.causes(form).as_slice() {
+                return cause.clone();
+            }
+        }
         let Inner { kind, context, message, problem, .. } = &*self.0;
         let words = message.as_deref().unwrap_or(kind.words());
         let mut line = match (kind, sanitize_line(context, LONGEST).as_str()) {

@@ -36,10 +36,9 @@ impl UnknownReason {
 
     pub(super) const fn to_do(self) -> &'static str {
         match self {
-            Self::NothingFound => "look again before you send it again",
-            Self::MayBeOurs => "compare the candidates",
-            Self::NotReadable => "read them, once that is possible, before you send it again",
-            Self::QuotaExhausted => "recover the intent later",
+            Self::NothingFound | Self::QuotaExhausted => "`recover(..)` its `intent()` later",
+            Self::MayBeOurs => "compare the candidates with what was asked for",
+            Self::NotReadable => "`recover(..)` its `intent()` once they can be read",
             Self::OtherRecord => "look at the machine's actions",
         }
     }

@@ -210,7 +210,9 @@ impl Attempt {
     async fn refuse_unsuitable(&self, total: Duration) -> Result<(), Error> {
         let Intent { machine_id, action_type, .. } = &*self.expected.intent;
         let record = self.client.machine(machine_id.clone()).get().timeout(total).await?;
-        let concerns = concerns(action_type, &record);
+        let scope = self.expected.intent.body.get("IsolationType").and_then(serde_json::Value::as_str);
+        let mut concerns = concerns(action_type, scope, &record);
+        concerns.retain(|concern| !concern.is_caution());
         if concerns.is_empty() {
             return Ok(());
         }

@@ -154,7 +154,7 @@ async fn read_that_only_a_portal_responds_to_says_so() {
     assert_eq!(
         error.to_string(),
         "GET /machineactions/a: no response of the service came: a proxy or portal seems to respond in the service's place \
-         (status 403, `<!DOCTYPE html> <title>Blocked</title>`); check the proxy or portal between, then call again"
+         (status 403, `<!DOCTYPE html> <title>Blocked</title>`); check the base URL and the proxy or portal between, then call again"
     );
 }
 

@@ -9,11 +9,14 @@
 mod announcements;
 mod block_pages;
 mod call_sites;
+mod canary;
 mod certainty;
 mod endless_lists;
 mod every_action;
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 mod example;
+#[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
+mod gallery;
 mod lists;
 mod lost_answers;
 #[cfg(feature = "hyper")]

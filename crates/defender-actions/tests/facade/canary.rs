@@ -1,0 +1,300 @@
+//! No secret is shown: whatever an outside party can write has the token in it, as it is and encoded, and nothing that a person
+//! could come to see has.
+
+use std::{
+    error::Error as StdError,
+    fmt::{self, Write as _},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use defender_actions::{
+    DefenderClient, Error,
+    auth::StaticCredential,
+    model::Problem,
+    transport::{
+        Body, Error as Broken, ErrorKind,
+        testing::{Capture, ManualClock},
+    },
+};
+use futures_util::StreamExt;
+use http::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+/// With each kind of character that an encoding changes.
+const TOKEN: &str = "canary.t0ken/with+all=kinds&of'text";
+
+/// The token as servers, proxies and gateways echo it.
+fn echoes() -> Vec<String> {
+    let percent = utf8_percent_encode(TOKEN, NON_ALPHANUMERIC).to_string();
+    let each_unit = TOKEN.chars().fold(String::new(), |all, char| all + &format!("\\u{:04x}", u32::from(char)));
+    vec![
+        TOKEN.to_owned(),
+        percent.clone(),
+        percent.to_lowercase(),
+        STANDARD.encode(TOKEN),
+        URL_SAFE_NO_PAD.encode(format!("Bearer {TOKEN}")),
+        TOKEN.replace('&', "&amp;").replace('\'', "&#39;").replace('/', "&#x2F;"),
+        TOKEN.replace('/', "\\/"),
+        each_unit,
+    ]
+}
+
+/// Whether a text has the token in it, or the begin of one of its encodings.
+fn shows(text: &str) -> bool {
+    let text = text.to_lowercase();
+    // Of whole groups of three bytes, so that it is a prefix of any longer text's.
+    let base64 = ["canary", "Bearer cana"].map(|text| STANDARD.encode(text).trim_end_matches('=').to_lowercase());
+    ["canary", "%63%61%6e", "\\u0063\\u0061", "63616e617279"].iter().any(|form| text.contains(form))
+        || base64.iter().any(|form| text.contains(form))
+}
+
+/// A body with the echo in it.
+type Saying = fn(&str) -> String;
+
+/// What a response has the echo in.
+#[derive(Clone, Debug)]
+enum Place {
+    Header(&'static str),
+    /// A body of this type, and the echo in it.
+    Body(&'static str, Saying),
+    /// The context of an error of the wire.
+    Context,
+    /// The cause of an error of the wire.
+    Cause,
+}
+
+fn places() -> Vec<Place> {
+    fn text(text: &str) -> String {
+        text.to_owned()
+    }
+    let headers = [
+        "mise-correlation-id",
+        "date",
+        "content-type",
+        "retry-after",
+        "www-authenticate",
+        "deprecation",
+        "sunset",
+        "link",
+        "location",
+        "etag",
+        "server",
+        "odata-version",
+        "content-encoding",
+        "set-cookie",
+        "x-ms-error-code",
+    ];
+    let bodies: [(&'static str, Saying); 19] = [
+        ("text/plain", text),
+        ("application/json", text),
+        ("text/html", |echo| format!("<html><p>Authorization: Bearer {echo}</p></html>")),
+        ("application/xml", |echo| format!("<Error><Message>{echo}</Message></Error>")),
+        ("application/json", |echo| json!({"error": {"code": echo, "message": "m"}}).to_string()),
+        ("application/json", |echo| {
+            json!({"error": {"code": "BadRequest", "message": echo, "target": "t"}}).to_string()
+        }),
+        ("application/json", |echo| json!({"error": {"code": "NotFound", "message": "m", "target": echo}}).to_string()),
+        ("application/json", |echo| {
+            json!({"error": {"code": "x", "innererror": {"code": echo, "message": echo}}}).to_string()
+        }),
+        ("application/json", |echo| {
+            json!({"error": {"code": "x", "details": [{"code": "y", "message": echo}]}}).to_string()
+        }),
+        ("application/json", |echo| json!({"error": "x", "error_description": echo}).to_string()),
+        ("application/json", |echo| json!({ "message": echo }).to_string()),
+        ("application/problem+json", |echo| json!({"title": echo, "detail": echo, "traceId": echo}).to_string()),
+        ("application/problem+json", |echo| json!({"title": "t", "errors": {echo: [echo]}}).to_string()),
+        // Where a success is expected. What has the form of an id is one, of 128 letters and digits at most, and no JWT has.
+        ("application/json", |echo| json!({"id": format!("{echo}."), "status": "Pending"}).to_string()),
+        ("application/json", |echo| json!({"id": {"x": echo}}).to_string()),
+        ("application/json", |echo| json!({"value": [{"id": format!("{echo}.")}, {"id": [echo]}]}).to_string()),
+        ("application/json", |echo| json!({"value": [], "@odata.nextLink": format!("https://x/{echo}")}).to_string()),
+        ("application/json", |echo| json!({"value": echo}).to_string()),
+        // Longer than what is looked through whole.
+        ("application/json", |echo| {
+            let rows: Vec<Value> =
+                (0..40).map(|row| json!({"id": format!("a-{row}"), "title": "x".repeat(500)})).collect();
+            let rows = [rows, vec![json!({ "id": format!("{echo}.") })]].concat();
+            json!({"value": rows, "@odata.nextLink": format!("/elsewhere/{echo}")}).to_string()
+        }),
+    ];
+    let headers = headers.into_iter().map(Place::Header);
+    headers.chain(bodies.map(|(kind, body)| Place::Body(kind, body))).chain([Place::Context, Place::Cause]).collect()
+}
+
+/// A cause that shows the echo only to whoever looks closely.
+struct Cause(String);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it broke")
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Cause {}
+
+fn client(place: Place, echo: String, status: u16) -> (DefenderClient, ManualClock) {
+    let wire = Capture::with(move |_| {
+        let builder = Response::builder().status(status);
+        match &place {
+            Place::Header(name) => {
+                let body = if status < 300 { "" } else { r#"{"error":{"code":"x","message":"m"}}"# };
+                Ok(builder.header(*name, &echo).body(Body::from(body)).unwrap())
+            }
+            Place::Body(kind, body) => Ok(builder.header("content-type", *kind).body(Body::from(body(&echo))).unwrap()),
+            Place::Context => Err(Broken::new(ErrorKind::Interrupted).context(echo.as_str())),
+            Place::Cause => Err(Broken::new(ErrorKind::Interrupted).caused_by(Cause(echo.clone()))),
+        }
+    });
+    let clock = ManualClock::new();
+    let builder = DefenderClient::builder()
+        .credential(StaticCredential::new(TOKEN))
+        .transport(wire)
+        .attempts(1)
+        .grace(Duration::from_secs(1));
+    (builder.clock(clock.clone()).build().unwrap(), clock)
+}
+
+/// All that a person could come to see.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<Mutex<String>>);
+
+impl Seen {
+    fn add(&self, text: &str) {
+        let mut seen = self.0.lock().unwrap();
+        seen.push_str(text);
+        seen.push('\n');
+    }
+
+    fn error(&self, error: &Error) {
+        self.add(&format!("{error}\n{error:#}\n{error:?}\n{error:#?}"));
+        let mut next = error.cause();
+        while let Some(cause) = next {
+            self.add(&format!("{cause}\n{cause:#}\n{cause:?}"));
+            next = cause.source();
+        }
+        self.add(&format!("{:?} {:?} {:?}", error.request_id(), error.target(), error.code().map(ToString::to_string)));
+        let problem = error.problem();
+        self.add(&format!("{:?} {:?}", problem, problem.and_then(Problem::message)));
+        self.add(&format!(
+            "{:?} {:?}",
+            problem.and_then(Problem::inner_code),
+            problem.and_then(Problem::inner_message)
+        ));
+    }
+}
+
+#[cfg(feature = "tracing")]
+mod traces {
+    use tracing::{
+        Event, Metadata, Subscriber,
+        field::{Field, Visit},
+        span,
+    };
+
+    use super::{Seen, fmt};
+
+    impl Visit for Seen {
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            self.add(&format!("{field}={value:?}"));
+        }
+    }
+
+    impl Subscriber for Seen {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
+            attributes.record(&mut self.clone());
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+            values.record(&mut self.clone());
+        }
+
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+}
+
+/// Makes each kind of call, and looks at what became of it.
+async fn looked_at(client: &DefenderClient, clock: &ManualClock, seen: &Seen) -> usize {
+    let machine = client.machine("m1".parse().unwrap());
+    let action = client.action("a1".parse().unwrap());
+    let mut errors = 0;
+    let mut look = |error: Option<Error>| {
+        errors += usize::from(error.is_some());
+        if let Some(error) = error {
+            seen.error(&error);
+        }
+    };
+    look(clock.run(action.get().send()).await.err());
+    look(clock.run(machine.isolate("c").send()).await.err());
+    look(clock.run(action.cancel("c").send()).await.err());
+    look(clock.run(client.post::<Value>("/api/x", &json!({})).send()).await.err());
+    look(clock.run(client.get::<u8>("/api/x").send()).await.err());
+    look(clock.run(client.machines().find("x").send()).await.err());
+    look(clock.run(client.library().delete("x").send()).await.err());
+    look(clock.run(action.package().link().send()).await.err());
+    let rows = clock.run(client.actions().stream().take(2_000).collect::<Vec<_>>()).await;
+    for row in rows {
+        look(row.err());
+    }
+    seen.add(&format!("{client:?}"));
+    for announcement in client.announcements() {
+        seen.add(&format!("{announcement} {announcement:?}"));
+    }
+    errors
+}
+
+#[tokio::test]
+async fn no_echo_of_the_token_is_shown() {
+    let (mut leaks, mut errors) = (Vec::new(), 0);
+    for place in places() {
+        for echo in echoes() {
+            for status in [201, 400, 401, 500] {
+                let is_broken = matches!(place, Place::Context | Place::Cause);
+                if is_broken && status != 200 || http::HeaderValue::try_from(&echo).is_err() {
+                    continue;
+                }
+                let seen = Seen::default();
+                #[cfg(feature = "tracing")]
+                let _listens = (
+                    tracing::subscriber::set_default(seen.clone()),
+                    tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default()),
+                );
+                let (client, clock) = client(place.clone(), echo.clone(), status);
+                errors += looked_at(&client, &clock, &seen).await;
+                let seen = seen.0.lock().unwrap();
+                if let Some(line) = seen.lines().find(|line| shows(line)) {
+                    let mut line = line.to_owned();
+                    line.truncate(line.floor_char_boundary(300));
+                    leaks.push(format!("{place:?} {status} {echo}: {line}"));
+                }
+            }
+        }
+    }
+    let mut first = String::new();
+    leaks.iter().take(20).for_each(|leak| writeln!(first, "{leak}").unwrap());
+    assert!(leaks.is_empty(), "{} leaks:\n{first}", leaks.len());
+    assert!(errors > 5_000, "{errors}");
+}
