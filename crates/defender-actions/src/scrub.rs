@@ -1,8 +1,9 @@
 //! What of a call may be in no text, also where somebody sends it back.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, pin::Pin};
 
-use defender_transport::{Error as Broken, Secrets};
+use bytes::Bytes;
+use defender_transport::{Body, Error as Broken, Secrets, Transport};
 use http::{HeaderValue, Request, Response};
 
 /// The header with the token of an attempt, in the extensions of its response: errors about what came are made without it.
@@ -52,6 +53,26 @@ pub(crate) fn cleaned_of_transport(secrets: &Secrets, error: Broken) -> Broken {
             error.context(context).caused_by("a cause that showed a secret")
         }
         None => error,
+    }
+}
+
+/// Takes what is secret of a request, as its extensions have it, out of the error of its exchange.
+#[derive(Debug)]
+pub(crate) struct Scrubbed<T>(pub(crate) T);
+
+/// What [`Transport::send`] returns once `async_trait` has rewritten it.
+type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Broken>> + Send + 'f>>;
+
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Scrubbed<T> {
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        let secrets = request.extensions().get::<Secrets>().cloned().unwrap_or_default();
+        let exchange = self.0.send(request);
+        Box::pin(async move { exchange.await.map_err(|error| cleaned_of_transport(&secrets, error)) })
     }
 }
 

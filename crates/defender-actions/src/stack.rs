@@ -11,7 +11,7 @@ use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
-use crate::{client::authored::Authored, departure::Departing};
+use crate::{client::authored::Authored, departure::Departing, scrub::Scrubbed};
 
 /// What the layers are set to.
 pub(crate) struct Settings {
@@ -58,7 +58,8 @@ pub(crate) fn tokens(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn T
     let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
-    wire.collected().shared()
+    // A wire that is not ours may quote the request in its errors.
+    Scrubbed(wire.collected()).shared()
 }
 
 /// What downloads by a link travel through. The link is the permission: nobody puts a token on them, and they are of no lane.

@@ -1,6 +1,7 @@
 //! What errors say.
 
 use super::*;
+use crate::permissions::needs;
 
 #[test]
 fn an_error_is_one_word_wide() {
@@ -98,6 +99,51 @@ fn the_words_are_those_of_the_file() {
         std::fs::write(path, &words).unwrap();
     }
     assert_eq!(words, std::fs::read_to_string(path).unwrap(), "if it is meant, run this with WRITE_WORDS=1");
+}
+
+/// Each code of the service has something to do, also in an inner error; only what a permission can cure asks for one.
+#[test]
+fn advice_goes_by_the_code() {
+    for code in Code::KNOWN {
+        for (status, body) in [
+            (403, format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#)),
+            (403, format!(r#"{{"error":{{"code":"Forbidden","innererror":{{"code":"{code}"}}}}}}"#)),
+            (400, format!(r#"{{"error":{{"code":"{code}"}}}}"#)),
+        ] {
+            let problem = Problem::parse(status, body.as_bytes());
+            let kind = if status == 403 { ErrorKind::Forbidden } else { ErrorKind::Refused };
+            let error = Error::new(kind).context("POST /machines/m1/isolate").needing(needs("/machines/{id}/isolate"));
+            let line = error.problem_was(problem).to_string();
+            let (_, advice) = line.split_once("; ").unwrap_or_else(|| panic!("{line}"));
+            let wants_permission = advice.contains("Machine.Isolate");
+            match *code {
+                "DisallowedOperation" => assert!(advice.contains("remediation level") && !wants_permission, "{line}"),
+                "DisabledFeature" => assert!(advice.contains("Advanced features") && !wants_permission, "{line}"),
+                "Forbidden" => assert!(wants_permission && advice.contains("Response (manage)"), "{line}"),
+                _ => assert!(!advice.is_empty(), "{line}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn text_from_outside_is_one_bounded_line() {
+    let hostile = format!("a\u{1b}[2J\r\nb\u{202e}c\u{0}{}", "x".repeat(100_000));
+    let body = serde_json::json!({"error": {"code": hostile, "message": hostile, "target": hostile}}).to_string();
+    let inner = Error::new(ErrorKind::Unavailable).context(hostile.as_str()).caused_by(hostile.as_str());
+    let error = Error::new(ErrorKind::Forbidden)
+        .context(hostile.as_str())
+        .problem_was(Problem::parse(403, body.as_bytes()))
+        .caused_by(inner);
+    for text in [error.to_string(), format!("{error:#}"), format!("{error:?}")] {
+        assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}'), "{text}");
+        assert!(text.len() < 20_000, "{}", text.len());
+    }
+    assert!(
+        error.to_string().len() < 6_000 && error.to_string().contains("preflight()"),
+        "{}",
+        error.to_string().len()
+    );
 }
 
 #[test]

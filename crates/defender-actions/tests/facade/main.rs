@@ -8,6 +8,7 @@
 
 mod announcements;
 mod block_pages;
+mod bytes;
 mod call_sites;
 mod canary;
 mod certainty;

@@ -7,6 +7,7 @@
     reason = "a test that cannot set up its world has failed"
 )]
 
+mod canary;
 mod downloads;
 mod library;
 mod live_response;
