@@ -1,11 +1,18 @@
 //! How a client is set up.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod base_url;
+mod shown;
+#[cfg(feature = "hyper")]
+mod wires;
+
+use std::{sync::Arc, time::Duration};
 
 use defender_auth::{Cloud, Connect, Context, Region, TokenCredential};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
-use http::Uri;
 
+use self::base_url::base;
+#[cfg(feature = "hyper")]
+use self::wires::default_wires;
 use crate::{
     DefenderClient, Error, ErrorKind, ExternalIds,
     announcement::Announcements,
@@ -339,89 +346,5 @@ impl DefenderClientBuilder {
             patience: self.patience,
             limits: self.limits,
         }))
-    }
-}
-
-/// The base URL with the prefix, or why they are none.
-fn base(base_url: &str, prefix: &str) -> Result<Uri, Error> {
-    let wrong = |what: String| Error::new(ErrorKind::Configuration).context(what);
-    let host = base_url.trim_end_matches('/');
-    let uri: Uri =
-        host.parse().map_err(|source| wrong(format!("the base URL `{base_url}` is not a URL")).caused_by(source))?;
-    if uri.path() != "/" && !uri.path().is_empty() || uri.query().is_some() {
-        return Err(wrong(format!(
-            "the base URL `{base_url}` has a path; give the host alone, and the path with `.prefix(..)`"
-        )));
-    }
-    if uri.scheme_str() != Some("https") || uri.host().is_none_or(str::is_empty) {
-        return Err(wrong(format!("the base URL `{base_url}` must begin with https:// and have a host")));
-    }
-    let inside = prefix.trim_matches('/');
-    let is_path = |segment: &str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-        !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(allowed)
-    };
-    if !inside.is_empty() && !inside.split('/').all(is_path) {
-        return Err(wrong(format!("the prefix `{prefix}` must be a path such as `/api`")));
-    }
-    format!("{host}/{inside}")
-        .parse()
-        .map_err(|source| wrong(format!("the base URL `{base_url}` with the prefix `{prefix}`")).caused_by(source))
-}
-
-/// A wire, and perhaps another for managed identities.
-#[cfg(feature = "hyper")]
-type Wires = (Arc<dyn Transport>, Option<Arc<dyn Transport>>);
-
-#[cfg(feature = "hyper")]
-fn default_wires(builder: defender_transport::HyperTransportBuilder) -> Result<Wires, Error> {
-    let wire = builder.build();
-    let wire =
-        wire.map_err(|source| Error::new(ErrorKind::Configuration).context("the transport").caused_by(source))?;
-    let link_local = wire.link_local();
-    Ok((Arc::new(wire), Some(Arc::new(link_local))))
-}
-
-impl fmt::Debug for DefenderClientBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DefenderClientBuilder")
-            .field("transport", &self.transport)
-            .field("cloud", &self.cloud)
-            .field("base_url", &self.base_url)
-            .field("prefix", &self.prefix)
-            .field("authority", &self.authority)
-            .field("audience", &self.audience)
-            .field("timeouts", &self.timeouts)
-            .field("retry", &self.retry)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_base_url_is_a_host_and_the_prefix_a_path() {
-        for (url, prefix, whole) in [
-            ("https://api.example.com", "/api", "https://api.example.com/api"),
-            ("https://api.example.com/", "api/v1.0/", "https://api.example.com/api/v1.0"),
-            ("https://127.0.0.1:8443", "", "https://127.0.0.1:8443/"),
-        ] {
-            assert_eq!(base(url, prefix).unwrap(), whole);
-        }
-        for (url, prefix, words) in [
-            ("http://api.example.com", "/api", "must begin with https://"),
-            ("api.example.com", "/api", "must begin with https://"),
-            ("https://", "/api", "and have a host"),
-            ("https://a b", "/api", "is not a URL"),
-            ("https://api.example.com/api", "/api", "has a path"),
-            ("https://api.example.com?x", "/api", "has a path"),
-            ("https://api.example.com", "/../x", "must be a path"),
-            ("https://api.example.com", "/a?b", "must be a path"),
-        ] {
-            let error = base(url, prefix).unwrap_err();
-            assert!(error.to_string().contains(words), "{url} {prefix}: {error}");
-        }
     }
 }

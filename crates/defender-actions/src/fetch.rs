@@ -1,20 +1,25 @@
 //! The bytes behind a link, to their end.
 
+mod coding;
+mod refusal;
+mod validator;
+
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use defender_model::{ActionId, Problem, sanitize_line};
+use defender_model::ActionId;
 use defender_transport::{
-    Body, Error as Broken, ErrorKind as BrokenKind,
-    extensions::{Attempts, Read, Resend},
-    retry_after,
+    Error as Broken,
+    extensions::{Read, Resend},
 };
 use futures_util::{Stream, StreamExt};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 
+pub(crate) use self::coding::Coding;
+use self::validator::{header_text, validator};
 use crate::{
-    DefenderClient, Error, ErrorKind, call::refusal, content_range::ContentRange, link::Source,
-    link_target::LinkTarget, sha256::Hasher,
+    DefenderClient, Error, ErrorKind, content_range::ContentRange, link::Source, link_target::LinkTarget,
+    sha256::Hasher,
 };
 
 /// How often a download is taken up again before something has come of it.
@@ -342,81 +347,4 @@ impl Fetch {
             None => error.into(),
         }
     }
-
-    fn unanswered(&self, error: Broken) -> Error {
-        let (kind, attempts, again) = (no_answer_kind(&error), error.attempts(), error.retry_after());
-        self.error(kind).caused_by(self.cleaned(error)).after(attempts, again)
-    }
-
-    /// What the store says when it does not give it.
-    async fn refused(&mut self, answer: Response<Body>) -> Error {
-        let attempts = Attempts::of(&answer);
-        let (head, body) = answer.into_parts();
-        let again = retry_after(&head.headers, self.client.inner().clock.now());
-        let body = body.collect(REFUSAL).await.unwrap_or_default();
-        let text = String::from_utf8_lossy(&body);
-        // Where it leads on to may be a secret of its own.
-        let text = if head.status.is_redirection() { String::new() } else { self.scrubbed(&text) };
-        let problem = Problem::parse(head.status.as_u16(), text.as_bytes());
-        let mut error = self.error(refusal(&problem, Resend::Safe)).after(attempts, again);
-        error = match head.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.advice(
-                "download it again, which gets another link; if it stays so, check this machine's clock and the proxy between",
-            ),
-            StatusCode::NOT_FOUND | StatusCode::GONE => {
-                error.advice("the store does not have it any more: submit the action again to collect it anew")
-            }
-            _ => error,
-        };
-        if head.status.is_redirection() {
-            error = error.caused_by("the link leads on to elsewhere, and that is not followed");
-            error = error.advice("check what stands between this machine and the store");
-        } else if let Some(code) = header_text(&head.headers, &header::HeaderName::from_static("x-ms-error-code")) {
-            error = error.caused_by(format!("the store says {}", sanitize_line(&self.scrubbed(code), CODE)));
-        }
-        error.problem_was(problem)
-    }
-}
-
-/// What it means that the store gave no answer.
-fn no_answer_kind(error: &Broken) -> ErrorKind {
-    match error.kind() {
-        BrokenKind::Request => ErrorKind::Request,
-        _ if error.never_sent() => ErrorKind::NotReached,
-        _ => ErrorKind::Interrupted,
-    }
-}
-
-/// What tells one version of a file from another: its tag, or its date.
-fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
-    let tag = headers.get(header::ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"));
-    tag.or_else(|| headers.get(header::LAST_MODIFIED)).cloned()
-}
-
-/// How the bytes of a file are encoded on their way. None is asked for; who sends one all the same is a store that keeps it so,
-/// or a proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coding {
-    Identity,
-    Gzip,
-}
-
-impl Coding {
-    /// The one encoding that `headers` name, or the words of what is more than that.
-    fn of(headers: &HeaderMap) -> Result<Self, String> {
-        let lines = headers.get_all(header::CONTENT_ENCODING).iter();
-        let text =
-            lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect::<Vec<_>>().join(",");
-        let words =
-            text.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("identity"));
-        match words.collect::<Vec<_>>().as_slice() {
-            [] => Ok(Self::Identity),
-            [one] if one.eq_ignore_ascii_case("gzip") || one.eq_ignore_ascii_case("x-gzip") => Ok(Self::Gzip),
-            others => Err(sanitize_line(&others.join(", "), CODE)),
-        }
-    }
-}
-
-fn header_text<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
 }

@@ -13,8 +13,11 @@ use futures_util::TryStreamExt;
 use http::Response;
 use serde_json::{Value, json};
 
+/// One way in which bytes of JSON come.
+type Form = fn(&str) -> Vec<u8>;
+
 /// The ways in which bytes of JSON come.
-const FORMS: [(&str, fn(&str) -> Vec<u8>); 8] = [
+const FORMS: [(&str, Form); 8] = [
     ("as it is", |json| json.as_bytes().to_vec()),
     ("a mark", |json| format!("\u{feff}{json}").into_bytes()),
     ("two marks and blanks", |json| format!("\r\n \u{feff}\u{feff}\t{json}\r\n").into_bytes()),

@@ -287,8 +287,7 @@ async fn leaks(statuses: &[u16], each: impl AsyncFn(Place, String, u16, &Seen) -
                 errors += each(place.clone(), echo.clone(), *status, &seen).await;
                 let seen = seen.0.lock().unwrap();
                 if let Some(line) = seen.lines().find(|line| shows(line)) {
-                    let mut line = line.to_owned();
-                    line.truncate(line.floor_char_boundary(300));
+                    let line: String = line.chars().take(300).collect();
                     leaks.push(format!("{place:?} {status} {echo}: {line}"));
                 }
             }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use defender_actions::{
-    ErrorKind,
-    model::{DeviceValue, LiveResponseCommand, Machine, RestrictCodeExecution, UpdateMachine},
+    Concern, ErrorKind,
+    model::{DeviceValue, Isolate, LiveResponseCommand, Machine, RestrictCodeExecution, UpdateMachine},
 };
 use defender_emulator::{Fault, Operation, RetryAfter};
 use futures_util::{StreamExt, TryStreamExt};
@@ -282,6 +282,12 @@ async fn a_machine_that_is_not_fit_is_told_before_the_action_is_sent() {
     let script = [LiveResponseCommand::run_script("a.sh")];
     world.run(linux.run_live_response("c", script).machine_checked().into_future()).await.unwrap();
     world.run(gone.isolate("c").into_future()).await.unwrap();
+    // What is only worth knowing does not stand in the way, and what the scope forbids does.
+    let known = world.run(linux.check::<Isolate>().into_future()).await.unwrap();
+    assert!(known.iter().all(Concern::is_caution) && known[0].to_string().contains("after seven days"), "{known:?}");
+    let error = world.run(linux.isolate("c").selective().machine_checked().into_future()).await.unwrap_err();
+    assert!(error.to_string().contains("its system (RedHatEnterpriseLinux) does not support this"), "{error}");
+    world.run(linux.isolate("c").machine_checked().into_future()).await.unwrap();
     assert_eq!(world.run(gone.check::<RestrictCodeExecution>().into_future()).await.unwrap().len(), 1);
 }
 
