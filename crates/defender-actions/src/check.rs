@@ -125,21 +125,37 @@ impl Systems {
     }
 }
 
-/// What is known of isolation on such a system. Source:
-/// <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
-fn cautions(platform: &str) -> Option<&'static str> {
+/// What is known of isolation on such a system and of such a scope, or of each that it may have. Sources:
+/// <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>,
+/// <https://learn.microsoft.com/en-us/defender-endpoint/isolation-exclusions>.
+fn cautions(platform: &str, scope: Option<&str>) -> Vec<&'static str> {
     let platform = platform.to_ascii_lowercase().replace([' ', '_'], "");
-    match () {
-        () if platform.contains("macos") => Some("isolation of macOS ends by itself after seven days"),
-        () if LINUX.iter().any(|linux| platform.contains(linux)) => {
-            Some("isolation of Linux ends by itself after seven days, and editing iptables lifts it")
-        }
-        () if platform.starts_with("windowsserver") || platform.contains("azurestackhci") => {
-            Some("where it is a Hyper-V host, its virtual machines are cut off, too")
-        }
-        () => None,
-    }
+    let is_linux = LINUX.iter().any(|linux| platform.contains(linux));
+    let (is_mac, is_windows) = (platform.contains("macos"), platform.starts_with("windows"));
+    let is_server = platform.starts_with("windowsserver") || platform.contains("azurestackhci");
+    let may_be = |word: &str| scope.is_none_or(|scope| scope == word);
+    [
+        (is_mac, "isolation of macOS ends by itself after seven days"),
+        (is_linux, "isolation of Linux ends by itself after seven days, and editing iptables lifts it"),
+        (is_server, "where it is a Hyper-V host, its virtual machines are cut off, too"),
+        (
+            may_be("Full") && (is_windows || is_mac),
+            "behind a web proxy (PAC, WPAD or static) it may not recover from full isolation: use selective there",
+        ),
+        (
+            may_be("Selective") && (is_windows || is_mac),
+            "selective isolation follows the tenant's isolation exclusion rules where they are on, and rules that are added later \
+             do not reach it",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(holds, what)| holds.then_some(what))
+    .collect()
 }
+
+/// What is known of a contained device.
+const CONTAINED: &str =
+    "at most 100 devices should be contained at a time; beware of reused IP addresses and of routers";
 
 /// What speaks against an action of this type on the machine, by its record, and what to know before. `scope` is that of an
 /// isolation, if it is known.
@@ -159,9 +175,14 @@ pub(crate) fn concerns(action_type: &str, scope: Option<&str>, machine: &Machine
     if let Some(into) = merged_into(machine) {
         concerns.push(Concern::Merged { into: into.to_owned() });
     }
-    let is_contained = scope == Some("UnManagedDevice");
-    if let Some(platform) = machine.os_platform.as_ref().filter(|_| action_type == "Isolate" && !is_contained) {
-        concerns.extend(cautions(platform).map(Concern::Caution));
+    if action_type == "Isolate" {
+        let is_outside =
+            machine.onboarding_status.as_ref().is_some_and(|status| *status != OnboardingStatus::Onboarded);
+        if scope == Some("UnManagedDevice") || scope.is_none() && is_outside {
+            concerns.push(Concern::Caution(CONTAINED));
+        } else if let Some(platform) = &machine.os_platform {
+            concerns.extend(cautions(platform, scope).into_iter().map(Concern::Caution));
+        }
     }
     if let Some(platform) = &machine.os_platform {
         let systems = if scope == Some("Selective") { SELECTIVE } else { systems(action_type) };
@@ -188,7 +209,10 @@ mod tests {
             ("Isolate", r#"{"id":"a","healthStatus":"Active","onboardingStatus":"Onboarded"}"#, ""),
             ("Isolate", r#"{"id":"a","healthStatus":"Inactive"}"#, "not reported for a week"),
             ("Isolate", r#"{"id":"a","healthStatus":"ImpairedCommunication"}"#, ""),
-            ("Isolate", r#"{"id":"a","onboardingStatus":"CanBeOnboarded"}"#, ""),
+            ("Isolate", r#"{"id":"a","onboardingStatus":"CanBeOnboarded"}"#, "at most 100 devices"),
+            ("Unisolate", r#"{"id":"a","onboardingStatus":"CanBeOnboarded"}"#, ""),
+            ("Isolate", r#"{"id":"a","osPlatform":"Windows11"}"#, "behind a web proxy"),
+            ("Isolate", r#"{"id":"a","osPlatform":"Windows11"}"#, "exclusion rules"),
             ("LiveResponse", r#"{"id":"a","onboardingStatus":"CanBeOnboarded"}"#, "not onboarded"),
             ("Isolate", r#"{"id":"a","mergedIntoMachineId":"b"}"#, "merged into b"),
             ("Isolate", r#"{"id":"a","mergedIntoMachineId":""}"#, ""),
@@ -225,8 +249,9 @@ mod tests {
         assert_eq!(of(Some("Full"), "Ubuntu"), (false, true));
         assert_eq!(of(Some("Selective"), "macOS"), (false, true));
         assert_eq!(of(Some("Selective"), "WindowsServer2012R2"), (false, true));
-        assert_eq!(of(Some("Selective"), "Windows11"), (false, false));
+        assert_eq!(of(Some("Selective"), "Windows11"), (false, true));
+        assert_eq!(of(Some("Full"), "SomethingNew"), (false, false));
         // What is contained is told to others, and need not have a sensor.
-        assert_eq!(of(Some("UnManagedDevice"), "Ubuntu"), (false, false));
+        assert_eq!(of(Some("UnManagedDevice"), "Ubuntu"), (false, true));
     }
 }
