@@ -80,17 +80,19 @@ resource! {
         is_potential_duplication: Option<bool> = "isPotentialDuplication",
         /// Whether it is left out of the exposure scores. Not in the service's page.
         is_excluded: Option<bool> = "isExcluded",
-        /// Why it is left out. Not in the service's page.
+        /// Why it is left out: `InactiveDevice`, `DuplicateDevice`, `DeviceDoesNotExist`, `DeviceOutOfScope` or `Other`. Not in the
+        /// service's page; the words are from its OData metadata.
         exclusion_reason: Option<String> = "exclusionReason",
         /// The sensor's version. Not in the service's page.
         agent_version: Option<String> = "agentVersion",
-        /// How its antivirus is, such as `Updated`. Not in the service's page.
+        /// How its antivirus is, such as `Updated`. In neither the service's page nor its metadata.
         defender_av_status: Option<String> = "defenderAvStatus",
-        /// What manages it, such as `Intune`. Not in the service's page.
+        /// What manages it: `Intune`, `SystemCenterConfigurationManager`, `MicrosoftDefenderForEndpoint` or `Unknown`. Not in the
+        /// service's page; the words are from its OData metadata.
         managed_by: Option<String> = "managedBy",
-        /// How that goes. Not in the service's page.
+        /// How that goes: `Success`, `Error` or `Unknown`. Not in the service's page; the words are from its OData metadata.
         managed_by_status: Option<String> = "managedByStatus",
-        /// What its cloud says of it. Its shape is not documented.
+        /// What its cloud says of it: `vmId`, `cloudProvider`, `resourceId` and `subscriptionId`, by the service's OData metadata.
         vm_metadata: Option<Value> = "vmMetadata",
     }
 }
@@ -102,9 +104,9 @@ resource! {
         ip_address: Option<String> = "ipAddress",
         /// The hardware address.
         mac_address: Option<String> = "macAddress",
-        /// What it is an address of: `Ethernet`, `SoftwareLoopback`, `Other`.
+        /// What it is an address of, such as `Ethernet`, `IEEE80211`, `PPP`, `Tunnel`, `SoftwareLoopback` or `Other`.
         interface_type: Option<String> = "type",
-        /// `Up` or `Down`.
+        /// `Up`, `Down`, `Testing`, `Dormant`, `Present`, `LowerLayerDown` or `Unknown`.
         operational_status: Option<String> = "operationalStatus",
     }
 }

@@ -65,13 +65,16 @@ resource! {
         scope: Option<String> = "scope",
         /// The id under which whoever asked for it knows it.
         external_id: Option<String> = "externalId" | "externalID",
-        /// Where it was asked for: `PublicApi` or `Portal`, as far as seen.
+        /// Where it was asked for: `PublicApi` or `Portal`, as far as seen. The service's OData metadata has `CustomDetection`,
+        /// `BulkAction`, `MCAS`, `TVM`, `ISG`, `NDR`, `MDI`, `ActiveScan`, `IncidentTasks`, `EndpointConfigManagement` and
+        /// `Unspecified`, too.
         request_source: Option<String> = "requestSource",
         /// The file that it is about.
         related_file_info: Option<RelatedFileInfo> = "relatedFileInfo",
         /// The commands of a live response session; empty for other types.
         commands: Option<Vec<CommandRecord>> = "commands",
-        /// Null in every record seen so far, so its shape is not known. Not in the service's page.
+        /// Null in every record seen so far. Not in the service's page; its OData metadata has `expirationUtc`, `startTsModeUtc`,
+        /// `paramsJsonFormatVersion` and `state`.
         troubleshoot_info: Option<Value> = "troubleshootInfo",
     }
 }
