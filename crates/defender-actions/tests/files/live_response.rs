@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use bytes::Bytes;
 use defender_actions::{
     ErrorKind,
-    model::{ActionId, LiveResponseCommand as Command},
+    model::{ActionId, ActionStatus, LiveResponseCommand as Command},
 };
 use defender_emulator::{Fault, Operation, Outcome};
 use flate2::{Compression, GzBuilder};
@@ -196,4 +196,17 @@ async fn a_transcript_with_escape_sequences_is_harmless_and_kept_raw() {
     let error = store.run(store.result().transcript().into_future()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
     assert!(!whole(&error).contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn failed_command_of_a_session_that_succeeded_is_seen() {
+    let world = World::new();
+    world.emulator.outcome(Outcome::Succeeded);
+    let machine = world.defender.machine(world.emulator.machine_ids()[0].parse().unwrap());
+    let commands = [Command::run_script("not-there.ps1"), Command::get_file(r"C:\x")];
+    let session = world.run(machine.run_live_response("c", commands).into_future()).await.unwrap();
+    let ended = world.run(session.wait().into_future()).await.unwrap();
+    assert_eq!(ended.status, ActionStatus::Succeeded);
+    let failed: Vec<_> = ended.failed_commands().filter_map(|command| command.index).collect();
+    assert_eq!(failed, [0]);
 }
