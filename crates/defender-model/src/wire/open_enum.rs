@@ -121,9 +121,9 @@ macro_rules! open_enum {
             }
         }
 
-        impl crate::field::Field for $name {
-            fn text(word: &str) -> crate::field::Read<Self> {
-                crate::field::Read::Good(word.into())
+        impl crate::wire::field::Field for $name {
+            fn text(word: &str) -> crate::wire::field::Read<Self> {
+                crate::wire::field::Read::Good(word.into())
             }
 
             fn is_absent(&self) -> bool {

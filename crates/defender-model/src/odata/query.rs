@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Error, ErrorKind, Filter, Order, percent::encoded};
+use crate::{Error, ErrorKind, Filter, Order, odata::percent::encoded};
 
 /// Which of the resources `R` are listed, how many, from where on, and in what order.
 ///

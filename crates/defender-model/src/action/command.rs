@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{open_enum::open_enum, resource::resource};
+use crate::wire::{open_enum::open_enum, resource::resource};
 
 open_enum! {
     /// How far a command of a live response session is.

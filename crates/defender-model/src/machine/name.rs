@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, percent::encoded};
+use crate::{Error, ErrorKind, odata::percent::encoded};
 
 /// As long as a DNS name may be. Inferred: the service states no limit.
 const LONGEST: usize = 255;

@@ -1,5 +1,23 @@
 //! What every action is made of.
 
+pub(crate) mod cancel;
+pub(crate) mod collect;
+pub(crate) mod command;
+pub(crate) mod comment;
+pub(crate) mod isolate;
+pub(crate) mod kind;
+pub(crate) mod limit;
+pub(crate) mod live_response;
+pub(crate) mod offboard;
+pub(crate) mod properties;
+pub(crate) mod quarantine;
+pub(crate) mod record;
+pub(crate) mod restrict;
+pub(crate) mod scan;
+pub(crate) mod status;
+pub(crate) mod unisolate;
+pub(crate) mod unrestrict;
+
 use serde::Serialize;
 
 use crate::{Limit, MachineAction};

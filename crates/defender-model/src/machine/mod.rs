@@ -1,9 +1,19 @@
 //! The record of one machine.
 
+pub(crate) mod entra_device_id;
+pub(crate) mod name;
+pub(crate) mod properties;
+pub(crate) mod state;
+pub(crate) mod tags;
+pub(crate) mod update;
+pub(crate) mod value;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{DeviceValue, ExposureLevel, HealthStatus, MachineId, OnboardingStatus, RiskScore, resource::resource};
+use crate::{
+    DeviceValue, ExposureLevel, HealthStatus, MachineId, OnboardingStatus, RiskScore, wire::resource::resource,
+};
 
 resource! {
     /// The record of one machine.

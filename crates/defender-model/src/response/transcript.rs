@@ -1,6 +1,6 @@
 //! What a script of live response said.
 
-use crate::{Error, ErrorKind, read_json, resource::resource, sanitize_line};
+use crate::{Error, ErrorKind, read_json, sanitize_line, wire::resource::resource};
 
 /// What cannot be read may be long, and is quoted.
 const LONGEST: usize = 300;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::field::Field;
+use crate::wire::field::Field;
 
 /// What the service tells of: [`MachineAction`](crate::MachineAction), [`Machine`](crate::Machine) and the like.
 ///
@@ -36,10 +36,7 @@ macro_rules! resource {
         }
 
         const _: () = {
-            use crate::{
-                field::{Field, Found, Read, raw_entry, reading},
-                resource::Resource,
-            };
+            use crate::wire::{field::{Field, Found, Read, raw_entry, reading}, resource::Resource};
             use serde::{de, ser::SerializeMap};
             use serde_json::{Map, Value};
 

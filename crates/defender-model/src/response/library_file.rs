@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::resource::resource;
+use crate::wire::resource::resource;
 
 resource! {
     /// A file of the live response library.

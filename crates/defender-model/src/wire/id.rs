@@ -59,9 +59,9 @@ macro_rules! id {
             }
         }
 
-        impl crate::field::Field for $name {
-            fn text(text: &str) -> crate::field::Read<Self> {
-                text.parse().map_or_else(|_| crate::field::Read::Odd(text.into()), crate::field::Read::Good)
+        impl crate::wire::field::Field for $name {
+            fn text(text: &str) -> crate::wire::field::Read<Self> {
+                text.parse().map_or_else(|_| crate::wire::field::Read::Odd(text.into()), crate::wire::field::Read::Good)
             }
         }
 

@@ -9,9 +9,11 @@ use serde::{
 use serde_json::{Map, Value};
 
 use crate::{
-    field::{Field, Read, reading},
-    resource::Resource,
     sanitize_line,
+    wire::{
+        field::{Field, Read, reading},
+        resource::Resource,
+    },
 };
 
 /// One page of a list, as the service answers it.

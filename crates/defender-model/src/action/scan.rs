@@ -1,6 +1,6 @@
 //! Scan a machine for malware.
 
-use crate::{MachineAction, Match, action::action, open_enum::open_enum};
+use crate::{MachineAction, Match, action::action, wire::open_enum::open_enum};
 
 open_enum! {
     /// How thorough a scan is.

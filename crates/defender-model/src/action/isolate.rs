@@ -1,6 +1,6 @@
 //! Cut a machine off the network.
 
-use crate::{MachineAction, Match, action::action, open_enum::open_enum};
+use crate::{MachineAction, Match, action::action, wire::open_enum::open_enum};
 
 open_enum! {
     /// How much of the network a machine is cut off from.

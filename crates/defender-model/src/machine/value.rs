@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::open_enum::open_enum;
+use crate::wire::open_enum::open_enum;
 
 open_enum! {
     /// How much a machine matters to its organisation.

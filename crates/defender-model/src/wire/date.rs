@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
-use crate::field::{Field, Read};
+use crate::wire::field::{Field, Read};
 
 /// A date and time. The service writes UTC with a `Z` and up to 7 digits of a second; an offset is taken too, and where
 /// there is none it is taken as UTC. An empty text says that there is no date.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{ActionId, ActionStatus, ActionType, CommandRecord, CommandStatus, MachineId, resource::resource};
+use crate::{ActionId, ActionStatus, ActionType, CommandRecord, CommandStatus, MachineId, wire::resource::resource};
 
 resource! {
     /// The record of one action on one machine.

@@ -1,6 +1,6 @@
 //! The words for how a machine is.
 
-use crate::open_enum::open_enum;
+use crate::wire::open_enum::open_enum;
 
 open_enum! {
     /// How well a machine's sensor is.

@@ -1,6 +1,6 @@
 //! How far an action is.
 
-use crate::open_enum::open_enum;
+use crate::wire::open_enum::open_enum;
 
 open_enum! {
     /// How far a machine action is.

@@ -7,7 +7,7 @@ mod tests;
 use std::fmt;
 
 use self::read::Parts;
-use crate::{open_enum::open_enum, sanitize_line};
+use crate::{sanitize_line, wire::open_enum::open_enum};
 
 open_enum! {
     /// The service's word for what went wrong.

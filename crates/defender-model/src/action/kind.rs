@@ -1,6 +1,6 @@
 //! What kind of action it is.
 
-use crate::open_enum::open_enum;
+use crate::wire::open_enum::open_enum;
 
 open_enum! {
     /// What kind of machine action it is.

@@ -1,0 +1,7 @@
+//! What the service answers beside machines and actions.
+
+pub(crate) mod library_file;
+pub(crate) mod link;
+pub(crate) mod page;
+pub(crate) mod problem;
+pub(crate) mod transcript;
