@@ -25,22 +25,26 @@ pub(super) fn refresh(root: &Path, patches: &[&Patch]) -> Result<usize, Failure>
     Ok(count)
 }
 
-/// The text of the patch against today's source.
+/// The text of the patch against today's source: merged from the commit that wrote the patch, or from the last one, where the
+/// source has changed in between.
 fn refreshed(root: &Path, patch: &Patch) -> Result<String, String> {
-    let git =
-        |args: &[&str]| output(Command::new("git").args(args).current_dir(root)).map_err(|error| format!("{error:?}"));
-    let commit = git(&["log", "-1", "--format=%H", "--", &format!("xtask/breaks/{}.patch", patch.name)])?;
-    let commit = match commit.trim() {
-        "" => return Err("it was never committed, so what it was made for is not known".to_owned()),
-        commit => commit.to_owned(),
-    };
+    let file = format!("xtask/breaks/{}.patch", patch.name);
+    let commit = git(root, &["log", "-1", "--format=%H", "--", &file])?;
+    merged(root, patch, commit.trim()).or_else(|why| merged(root, patch, "HEAD").map_err(|_| why))
+}
+
+/// The text of the patch against today's source, merged from the source of `commit`.
+fn merged(root: &Path, patch: &Patch, commit: &str) -> Result<String, String> {
+    if commit.is_empty() {
+        return Err("it was never committed, so what it was made for is not known".to_owned());
+    }
     let folder = Folder::new(root, &patch.name)?;
     let mut moved = Vec::new();
     for path in paths(&patch.text) {
-        let base = git(&["show", &format!("{commit}:{path}")])?;
+        let base = git(root, &["show", &format!("{commit}:{path}")])?;
         folder.write("base", path, &base)?;
         folder.write("broken", path, &base)?;
-        moved.push((path, today(root, &commit, path)?));
+        moved.push((path, today(root, commit, path)?));
     }
     copy::apply(&folder.0.join("broken"), &patch.text)
         .map_err(|why| format!("it did not apply in {commit} either: {why}"))?;
@@ -49,16 +53,19 @@ fn refreshed(root: &Path, patch: &Patch) -> Result<String, String> {
         folder.write("a", today, &current)?;
         folder.write("b", today, &folder.merged(today, path)?)?;
     }
-    let difference = Command::new("git")
-        .args(["diff", "--no-index", "--no-color", "--no-prefix", "a", "b"])
-        .current_dir(&folder.0)
-        .output();
-    let difference = String::from_utf8(difference.map_err(|error| error.to_string())?.stdout);
-    let difference = difference.map_err(|error| error.to_string())?;
+    let mut diff = Command::new("git");
+    diff.args(["diff", "--no-index", "--no-color", "--no-prefix", "a", "b"]).current_dir(&folder.0);
+    // It ends with 1 where the two differ.
+    let difference = diff.output().map_err(|error| error.to_string())?.stdout;
+    let difference = String::from_utf8(difference).map_err(|error| error.to_string())?;
     let head: String = patch.text.split_inclusive('\n').take_while(|line| !line.starts_with("diff ")).collect();
     let lines = difference.split_inclusive('\n').filter(|line| !line.starts_with("index "));
     let text: String = std::iter::once(head.as_str()).chain(lines).collect();
     copy::applies(root, &text).map(|()| text)
+}
+
+fn git(root: &Path, args: &[&str]) -> Result<String, String> {
+    output(Command::new("git").args(args).current_dir(root)).map_err(|error| format!("{error:?}"))
 }
 
 /// Files that a patch changes.
@@ -72,7 +79,7 @@ fn today(root: &Path, commit: &str, path: &str) -> Result<String, String> {
         return Ok(path.to_owned());
     }
     let args = ["diff", "--find-renames=40%", "--diff-filter=R", "--name-status", commit];
-    let renames = output(Command::new("git").args(args).current_dir(root)).map_err(|error| format!("{error:?}"))?;
+    let renames = git(root, &args)?;
     let moved_to = renames.lines().find_map(|line| {
         let mut fields = line.split('\t').skip(1);
         (fields.next() == Some(path)).then(|| fields.next()).flatten()

@@ -21,7 +21,7 @@ use http::{Request, Response, StatusCode, response::Parts};
 use jiff::Timestamp;
 
 use super::authorship::{Author, Content, author, is_head_foreign};
-use crate::scrub::{Bearer, cleaned_of_transport, secrets};
+use crate::client::scrub::{Bearer, cleaned_of_transport, secrets};
 
 /// Whether an attempt of a call may have been processed by the service. In the extensions of a request that wants to know.
 #[derive(Clone, Debug, Default)]

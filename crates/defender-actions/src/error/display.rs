@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt};
 use defender_model::{MachineAction, sanitize_line};
 
 use super::{Error, ErrorKind, Inner, Unknown};
-use crate::find::Choice;
+use crate::machines::find::Choice;
 
 /// A part of a line is no longer, in characters.
 const LONGEST: usize = 700;

@@ -11,10 +11,12 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
-    call::{Call, PAGE},
-    client::authorship::is_own_not_found,
-    raw::OtherHost,
-    scrub::{Bearer, secrets},
+    client::{
+        authorship::is_own_not_found,
+        call::{Call, PAGE},
+        raw::OtherHost,
+        scrub::{Bearer, secrets},
+    },
 };
 
 /// What the next page is asked with.

@@ -2,7 +2,7 @@
 
 use defender_model::Page;
 
-use crate::seen::Seen;
+use crate::list::dedup::Seen;
 
 /// This many pages in a row may bring nothing new: empty ones, which a service may give that filters as it goes, and those whose
 /// rows have all come before, since new rows push others onto later pages. One more ends the list.

@@ -12,15 +12,19 @@ use http::Method;
 
 use crate::{
     DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
-    call::{Call, ENTITY, JSON},
-    check::concerns,
-    claimed::Asking,
-    client::Inner,
-    outcome::{Search, Sending},
-    service_time::Moment,
-    submit::reconcile::{Names, can_exclude},
-    submitted::Expected,
-    telling::Telling,
+    client::{
+        Inner,
+        call::{Call, ENTITY, JSON},
+        service_clock::Moment,
+    },
+    machines::suitability::concerns,
+    submit::{
+        reconcile::{Names, can_exclude},
+        reconciler::{Search, Sending},
+        registry::Asking,
+        span::Telling,
+        submitted::Expected,
+    },
 };
 
 /// A submission that is about to be sent.

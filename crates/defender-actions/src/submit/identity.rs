@@ -6,7 +6,7 @@ use defender_model::{ActionType, MachineAction, MachineId};
 use jiff::Timestamp;
 
 use super::reconcile::{Asked, Comparison, Names, Window, is_another};
-use crate::{Error, ErrorKind, UnknownReason, submitted::Expected};
+use crate::{Error, ErrorKind, UnknownReason, submit::submitted::Expected};
 
 /// What later records of an action must not contradict.
 #[derive(Clone, Debug, Default)]

@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Mutex as Turns;
 
-use crate::{DefenderClient, Error, ErrorKind, list::Listing, service_time::Moment};
+use crate::{DefenderClient, Error, ErrorKind, client::service_clock::Moment, list::Listing};
 
 /// At most so many candidates are kept for one submission.
 const MOST_CANDIDATES: usize = 64;

@@ -1,5 +1,13 @@
 //! An action from its request to its known outcome.
 
+pub(crate) mod intent;
+pub(crate) mod perform;
+pub(crate) mod reconciler;
+pub(crate) mod recover;
+pub(crate) mod registry;
+pub(crate) mod span;
+pub(crate) mod submitted;
+
 pub(crate) mod attempt;
 pub(crate) mod external_id;
 pub(crate) mod identity;

@@ -23,7 +23,7 @@ use super::{
     wire::{Wire, as_submission},
     world::{Ids, Network, Submission, World},
 };
-use crate::{DefenderClient, Error, ErrorKind, ExternalIds, Intent, Perform, UnknownReason, submitted::Origin};
+use crate::{DefenderClient, Error, ErrorKind, ExternalIds, Intent, Perform, UnknownReason, submit::submitted::Origin};
 
 /// Worlds of one run. Raise it by hand for a long run with `--release`.
 const WORLDS: u64 = 500;

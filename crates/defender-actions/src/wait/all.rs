@@ -18,9 +18,11 @@ use jiff::Timestamp;
 
 use crate::{
     ActionHandle, DefenderClient, Error,
-    patience::{Patience, Pauses},
     submit::identity::Identity,
-    wait::{ended, out_of_patience, passes},
+    wait::{
+        ended, out_of_patience, passes,
+        poll::{Patience, Pauses},
+    },
 };
 
 /// How many of those that no list shows are read one by one in a cycle.

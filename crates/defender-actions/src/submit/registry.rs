@@ -12,7 +12,11 @@ use std::{
 use defender_model::{ActionId, MachineAction, Match};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Intent, departure::Departure, service_time::Moment, submit::reconcile::compare_comments};
+use crate::{
+    Intent,
+    client::{send_times::Departure, service_clock::Moment},
+    submit::reconcile::compare_comments,
+};
 
 /// A claim is kept for so long. An intent can be recovered later than that, and finds fewer records claimed then.
 const CLAIM_KEPT: SignedDuration = SignedDuration::from_hours(24);

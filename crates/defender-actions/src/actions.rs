@@ -9,8 +9,8 @@ use http::{Method, Request};
 
 use crate::{
     BoxFuture, DefenderClient, Download, Error, ErrorKind, LiveResponseResult, Wait,
-    call::{Call, ENTITY, JSON},
-    link::Source,
+    client::call::{Call, ENTITY, JSON},
+    files::link::Source,
     submit::identity::Identity,
 };
 

@@ -11,7 +11,7 @@ use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
-use crate::{client::authored::Authored, departure::Departing, scrub::Scrubbed};
+use crate::client::{authored::Authored, scrub::Scrubbed, send_times::Departing};
 
 /// What the layers are set to.
 pub(crate) struct Settings {

@@ -6,10 +6,12 @@ use futures_util::{Stream, stream::FuturesUnordered};
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted,
-    outcome::{Search, Sending},
-    service_time::Moment,
-    submitted::Expected,
-    telling::Telling,
+    client::service_clock::Moment,
+    submit::{
+        reconciler::{Search, Sending},
+        span::Telling,
+        submitted::Expected,
+    },
 };
 
 /// A search for the action of an intent. Nothing is sent before it is awaited, and then only reads are.

@@ -10,13 +10,13 @@ use percent_encoding::utf8_percent_encode;
 
 use crate::{
     Ask, BoxFuture, DefenderClient, Error, ErrorKind, Listing,
-    call::{Call, ENTITY},
     client::{
         authored::MaybeProcessed,
         authorship::{Content, is_own_not_found},
+        call::{Call, ENTITY},
     },
+    live_response::multipart::Form,
     machines::RESERVED,
-    multipart::Form,
 };
 
 const PATH: &str = "/libraryfiles";

@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, ExternalIds, Intent, Submitted,
-    call::JSON,
+    client::call::JSON,
     submit::{
         attempt::{ActionCall, Attempt},
         external_id,
         reconcile::ParticularsRule,
+        span::Telling,
+        submitted::Expected,
     },
-    submitted::Expected,
-    telling::Telling,
 };
 
 /// An action that is about to be asked for. Nothing is sent before it is awaited, and it is sent once.

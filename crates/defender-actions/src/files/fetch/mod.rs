@@ -18,8 +18,8 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 pub(crate) use self::coding::Coding;
 use self::validator::{header_text, validator};
 use crate::{
-    DefenderClient, Error, ErrorKind, content_range::ContentRange, link::Source, link_target::LinkTarget,
-    sha256::Hasher,
+    DefenderClient, Error, ErrorKind,
+    files::{content_range::ContentRange, link::Source, link_target::LinkTarget, sha256::Hasher},
 };
 
 /// How often a download is taken up again before something has come of it.

@@ -10,8 +10,11 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind,
-    call::{Call, ENTITY, JSON},
-    client::{Inner, authorship::Content},
+    client::{
+        Inner,
+        authorship::Content,
+        call::{Call, ENTITY, JSON},
+    },
 };
 
 impl DefenderClient {

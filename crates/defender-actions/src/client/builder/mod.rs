@@ -15,14 +15,15 @@ use self::base_url::base;
 use self::wires::default_wires;
 use crate::{
     DefenderClient, Error, ErrorKind, ExternalIds,
-    announcement::Announcements,
-    call::Limits,
-    claimed::Claimed,
-    client::Inner,
-    patience::Patience,
-    service_time::ServiceTime,
-    stack::{self, Settings},
-    submit::{look::Looks, principal::Principal},
+    client::{
+        Inner,
+        call::Limits,
+        deprecation::Announcements,
+        service_clock::ServiceTime,
+        stack::{self, Settings},
+    },
+    submit::{look::Looks, principal::Principal, registry::Claimed},
+    wait::poll::Patience,
 };
 
 /// Time to the head of a response where none is set, as `defender-transport` has it.

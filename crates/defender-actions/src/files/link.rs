@@ -8,7 +8,7 @@ use http::Method;
 
 use crate::{
     ActionHandle, DefenderClient, Error, ErrorKind,
-    call::{Call, ENTITY},
+    client::call::{Call, ENTITY},
     wait::ended,
 };
 

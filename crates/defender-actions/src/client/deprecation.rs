@@ -79,7 +79,7 @@ impl Announcements {
             if known.len() >= MOST {
                 return;
             }
-            crate::telling::announced(&announcement);
+            crate::submit::span::announced(&announcement);
         }
         known.insert(operation.to_owned(), announcement);
     }

@@ -8,19 +8,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
-    claimed::Asking,
-    client::Inner,
+    client::{Inner, service_clock::Moment},
     list::Listing,
-    patience::Patience,
-    service_time::Moment,
     submit::{
         look::{self, Candidates, Looker, Row},
         reconcile::{
             Accepted, Asked, Comparison, Finding, Names, Refusal, Window, accepted, find, may_be_ours, refused,
             was_pending,
         },
+        registry::Asking,
+        submitted::{Expected, Origin},
     },
-    submitted::{Expected, Origin},
+    wait::poll::Patience,
 };
 
 /// A submission whose first attempt has left, or may have.

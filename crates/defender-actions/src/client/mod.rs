@@ -1,5 +1,15 @@
 //! The client.
 
+pub(crate) mod builder;
+pub(crate) mod call;
+pub(crate) mod deprecation;
+pub(crate) mod raw;
+pub(crate) mod request;
+pub(crate) mod scrub;
+pub(crate) mod send_times;
+pub(crate) mod service_clock;
+pub(crate) mod stack;
+
 pub(crate) mod authored;
 pub(crate) mod authorship;
 
@@ -12,12 +22,13 @@ use defender_transport::{Clock, Transport};
 use crate::{
     ActionHandle, Announcement, DefenderClientBuilder, ExternalIds, Intent, Library, Listing, MachineHandle, Machines,
     Preflight, Recover, RecoverAll, WaitAll,
-    announcement::Announcements,
-    call::Limits,
-    claimed::Claimed,
-    patience::Patience,
-    service_time::{Moment, ServiceTime},
-    submit::{look::Looks, principal::Principal, reconcile::Names},
+    client::{
+        call::Limits,
+        deprecation::Announcements,
+        service_clock::{Moment, ServiceTime},
+    },
+    submit::{look::Looks, principal::Principal, reconcile::Names, registry::Claimed},
+    wait::poll::Patience,
 };
 
 /// A client of the response actions of Microsoft Defender for Endpoint.

@@ -8,10 +8,13 @@ use futures_util::{Stream, stream};
 use tokio::io::AsyncWrite;
 
 use crate::{
-    Ask, DefenderClient, Error, ErrorKind, Sha256, file_name,
-    link::{Leaves, Source, leaves},
-    partial_file::{PartialFile, write_all},
-    pieces::Pieces,
+    Ask, DefenderClient, Error, ErrorKind, Sha256,
+    files::{
+        chunks::Pieces,
+        file_name,
+        link::{Leaves, Source, leaves},
+        partial_file::{PartialFile, write_all},
+    },
 };
 
 /// The most that is downloaded unless more is allowed.

@@ -1,5 +1,9 @@
 //! All machines: lists, searches and tags.
 
+pub(crate) mod find;
+pub(crate) mod handle;
+pub(crate) mod suitability;
+
 use std::{collections::BTreeMap, net::IpAddr};
 
 use defender_model::{Filter, Limit, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines};
@@ -11,8 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     Ask, DefenderClient, Error, ErrorKind, Listing,
-    call::{Call, ENTITY},
-    find,
+    client::call::{Call, ENTITY},
 };
 
 /// All but RFC 3986's unreserved characters, so that a value can neither end its place in a URL nor begin another.

@@ -4,10 +4,12 @@ use bytes::Bytes;
 
 use crate::{
     Download, Downloaded, Error, ErrorKind, Progress,
-    fetch::{Coding, Fetch},
-    file_name,
-    sha256::Hasher,
-    unpack::{Trouble, Unpack},
+    files::{
+        fetch::{Coding, Fetch},
+        file_name,
+        gunzip::{Trouble, Unpack},
+        sha256::Hasher,
+    },
 };
 
 /// The pieces of a download, unpacked where that is wanted, and looked at on the way.

@@ -18,10 +18,10 @@ use crate::{
         Inner,
         authored::ForeignResponse,
         authorship::{Author, Content, author},
+        scrub::{Bearer, cleaned, secrets},
+        send_times::Departure,
     },
-    departure::Departure,
     permissions::needs,
-    scrub::{Bearer, cleaned, secrets},
 };
 
 /// What there is to know of a call before it is made.

@@ -11,7 +11,7 @@ use futures_util::{
 
 use crate::{
     Ask, DefenderClient, Download, Error, ErrorKind,
-    link::{Leaves, Source},
+    files::link::{Leaves, Source},
 };
 
 /// The most that is read of a transcript.

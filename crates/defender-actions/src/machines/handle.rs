@@ -12,8 +12,7 @@ use serde::Serialize;
 
 use crate::{
     Ask, Concern, DefenderClient, Error, ErrorKind, Perform,
-    check::concerns,
-    machines::{another, change, read},
+    machines::{another, change, read, suitability::concerns},
 };
 
 /// One machine, and what can be done to it. It owns its client.

@@ -1,5 +1,7 @@
 //! Lists, page by page.
 
+pub(crate) mod dedup;
+
 mod next_link;
 mod pages;
 mod progress;
@@ -12,7 +14,11 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use http::Request;
 
 use self::{pages::Next, progress::Progress};
-use crate::{Ask, DefenderClient, Error, ErrorKind, call::JSON, client::Inner, find::only, raw::OtherHost};
+use crate::{
+    Ask, DefenderClient, Error, ErrorKind,
+    client::{Inner, call::JSON, raw::OtherHost},
+    machines::find::only,
+};
 
 /// A list that is about to be asked for. Nothing is sent before its stream is polled.
 ///

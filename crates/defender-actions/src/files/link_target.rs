@@ -7,7 +7,7 @@ use defender_transport::Secrets;
 use http::Uri;
 use percent_encoding::percent_decode_str;
 
-use crate::scrub::cleaned;
+use crate::client::scrub::cleaned;
 
 /// Longer than any link of the store, which has some 500 characters.
 const LONGEST: usize = 16 << 10;

@@ -1,5 +1,8 @@
 //! Waiting until an action has ended.
 
+pub(crate) mod all;
+pub(crate) mod poll;
+
 use std::{sync::Arc, time::Duration};
 
 use defender_model::{ActionId, ActionStatus, CommandRecord, MachineAction, sanitize_line};
@@ -12,9 +15,8 @@ use futures_util::{
 use crate::{
     ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
     error::word,
-    patience::{Patience, Pauses},
-    submit::identity::Identity,
-    submitted::Expected,
+    submit::{identity::Identity, submitted::Expected},
+    wait::poll::{Patience, Pauses},
 };
 
 /// A wait until an action has ended. Nothing is sent before it is awaited.

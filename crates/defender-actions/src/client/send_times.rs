@@ -9,7 +9,7 @@ use bytes::Bytes;
 use defender_transport::{Body, Clock, Error, Transport};
 use http::{Request, Response};
 
-use crate::service_time::Moment;
+use crate::client::service_clock::Moment;
 
 /// When the attempts of a call left, noted by [`Departing`]. It travels in the request's extensions.
 ///

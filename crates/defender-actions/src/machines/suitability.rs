@@ -4,7 +4,7 @@ use std::fmt;
 
 use defender_model::{HealthStatus, Machine, OnboardingStatus, sanitize_line};
 
-use crate::find::merged_into;
+use crate::machines::find::merged_into;
 
 /// So much of a word from outside is shown, in characters.
 const SHOWN: usize = 100;

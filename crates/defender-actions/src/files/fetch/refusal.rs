@@ -9,7 +9,7 @@ use defender_transport::{
 use http::{Response, StatusCode, header};
 
 use super::{CODE, Fetch, REFUSAL, validator::header_text};
-use crate::{Error, ErrorKind, call::refusal};
+use crate::{Error, ErrorKind, client::call::refusal};
 
 impl Fetch {
     pub(super) fn unanswered(&self, error: Broken) -> Error {
