@@ -16,7 +16,7 @@ mod pem;
 mod plain_http;
 mod pool;
 mod proxy;
-mod tcp;
+pub(crate) mod tcp;
 mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -31,8 +31,6 @@ use tokio::runtime;
 use uuid::{Builder, Uuid};
 
 pub(crate) use self::body::FromWire;
-#[cfg(test)]
-pub(crate) use self::tcp::Tcp;
 use self::{
     body::InPieces,
     dial::Dial,

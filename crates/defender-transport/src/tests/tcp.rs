@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Uri;
 use tokio::net::TcpListener;
 
-use crate::hyper::Tcp;
+use crate::hyper::tcp::Tcp;
 
 /// With Nagle's algorithm on, each POST over HTTP/2 waits 40 ms: its head and its body are two small writes.
 #[tokio::test]
