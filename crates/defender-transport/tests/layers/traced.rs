@@ -256,6 +256,39 @@ fn secret_that_comes_back_in_a_header_is_left_out() {
 }
 
 #[test]
+fn secret_in_no_encoding_is_traced() {
+    use base64::{
+        Engine,
+        engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
+    };
+
+    for secret in ["0f8fad5b-d9cb-469f-a165-70867728950e", "s3cr~t+/value", "letters"] {
+        let each = |form: fn(u8) -> String| secret.bytes().map(form).collect::<Vec<_>>().concat();
+        for echo in [
+            secret.to_owned(),
+            each(|byte| format!("%{byte:02X}")),
+            each(|byte| format!("%{byte:02x}")),
+            each(|byte| format!("&#{byte};")),
+            each(|byte| format!("\\u{byte:04x}")),
+            STANDARD.encode(secret),
+            STANDARD_NO_PAD.encode(secret),
+            URL_SAFE.encode(secret),
+            URL_SAFE_NO_PAD.encode(secret),
+        ] {
+            let names = ["content-type", "date", "retry-after", "request-id", "x-ms-request-id", "mise-correlation-id"];
+            let answer = names.iter().fold(Response::builder(), |answer, name| {
+                answer.header(*name, if *name == "content-type" { format!("text/{echo}") } else { echo.clone() })
+            });
+            let request = Request::post("https://example.com/").extension(Secrets::new([secret]));
+            let answer = Capture::answering(answer.header("x-other", &echo).body(echo.clone()).unwrap());
+            let told = exchange(answer, request.body(Bytes::new()).unwrap());
+            let shown = format!("{told:?}");
+            assert!(!shown.contains(&echo) && !shown.contains(&echo.escape_debug().to_string()), "{echo}: {shown}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_known_is_left_out() {
     let told = exchange(Capture::answering(Response::new("")), ask());
     let (span, ..) = one(&told);
