@@ -14,7 +14,7 @@ use http::{
     uri::Authority,
 };
 
-use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, within::within};
+use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, timeout::within};
 
 /// Puts `Authorization: Bearer …` on each request, for one host over https and for no other.
 ///

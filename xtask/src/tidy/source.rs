@@ -16,7 +16,7 @@ use crate::{Failure, workspace::Workspace};
 const EMULATOR: &str = "defender-emulator";
 
 const WIRE: &str = "hyper and rustls are named under src/hyper/ of defender-transport, rustls also in \
-                    defender-auth's src/certificate*.rs, and nowhere else";
+                    defender-auth's src/credential/certificate/, and nowhere else";
 const OAUTH: &str = "oauth2 is named in one private module of defender-auth, `oauth`";
 const FACADE: &str = "defender-actions never names hyper, rustls or oauth2";
 const NO_DEFENDER: &str = "defender-transport knows no Defender: no URL, no scope, no path of the service";
@@ -116,8 +116,7 @@ fn wire(file: &File<'_>) -> Vec<Violation> {
         return Vec::new();
     }
     let rustls = ["rustls", "rustls_platform_verifier", "tokio_rustls", "webpki_roots"];
-    let is_certificate = file.krate == "defender-auth"
-        && file.path.strip_prefix("src/").is_some_and(|name| name.starts_with("certificate"));
+    let is_certificate = file.krate == "defender-auth" && file.path.starts_with("src/credential/certificate/");
     let mut found = file.names(&["h2", "hyper", "hyper_util", "hyper_rustls"], WIRE);
     if !is_certificate {
         found.extend(file.names(&rustls, WIRE));
@@ -233,7 +232,7 @@ mod tests {
     fn rustls_has_those_and_the_certificate_credential() {
         let source = "let key = rustls::sign::CertifiedKey::new();";
         kept("defender-transport", "src/hyper/tls.rs", source);
-        kept("defender-auth", "src/certificate_key.rs", source);
+        kept("defender-auth", "src/credential/certificate/signer.rs", source);
         broken("defender-auth", "src/client_secret.rs", source, WIRE);
         broken("defender-transport", "src/clock.rs", "use webpki_roots::TLS_SERVER_ROOTS;", WIRE);
     }

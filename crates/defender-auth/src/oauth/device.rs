@@ -6,7 +6,7 @@ use std::time::Duration;
 use oauth2::{DeviceAuthorizationResponse, DeviceAuthorizationUrl, ExtraDeviceAuthorizationFields, Scope};
 use serde::{Deserialize, Serialize};
 
-use super::{Granted, MARKS, TokenEndpoint, wire::Exchange};
+use super::{Granted, MARKS, TokenEndpoint, exchange::Exchange};
 use crate::{Error, ErrorKind, oauth::Proof, secret::Secret};
 
 /// No code lives longer; what claims to is believed for an hour.

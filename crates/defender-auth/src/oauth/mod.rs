@@ -1,13 +1,15 @@
 //! OAuth 2.0 over our own transport: the one module that names the `oauth2` crate.
 
-mod again;
-mod answer;
-mod application;
+pub(crate) mod entra_error;
+
+mod client_credentials;
 #[cfg(feature = "browser")]
 mod code;
 mod device;
+mod exchange;
+mod response;
+mod retry;
 mod user;
-mod wire;
 
 use std::sync::Arc;
 
@@ -20,11 +22,11 @@ use oauth2::{
 
 #[cfg(feature = "browser")]
 pub(crate) use self::code::{Returned, SignIn};
-use self::{
-    answer::{Refusal, TokenAnswer},
-    wire::Exchange,
-};
 pub(crate) use self::{device::Polled, user::Granted};
+use self::{
+    exchange::Exchange,
+    response::{Refusal, TokenAnswer},
+};
 use crate::{Context, Error, ErrorKind, secret::Secret};
 
 /// What stands in the place of each secret in a form until it leaves. `oauth2` keeps what it is given in memory that nobody
@@ -107,7 +109,7 @@ impl TokenEndpoint {
         if audience.trim().is_empty() {
             return Err(wrong("the audience is empty".to_owned()));
         }
-        let (transport, clock) = (wire::bounded(context), Arc::clone(&context.clock));
+        let (transport, clock) = (exchange::bounded(context), Arc::clone(&context.clock));
         Ok(Self { transport, clock, retry: context.retry, limit: context.token_limit, url, audience })
     }
 

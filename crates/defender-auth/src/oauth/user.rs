@@ -2,7 +2,7 @@
 
 use oauth2::{RefreshToken as OAuthRefreshToken, Scope};
 
-use super::{MARKS, Proof, TokenEndpoint, answer::TokenAnswer, wire::Exchange};
+use super::{MARKS, Proof, TokenEndpoint, exchange::Exchange, response::TokenAnswer};
 use crate::{AccessToken, Error, RefreshToken, secret::Secret};
 
 /// What a user's sign-in gives.

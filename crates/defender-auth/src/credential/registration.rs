@@ -2,7 +2,7 @@
 
 use crate::{
     Error, ErrorKind,
-    environment::{AUTHORITY, CLIENT, Environment, TENANT},
+    env_vars::{AUTHORITY, CLIENT, Environment, TENANT},
     secret::trimmed,
 };
 

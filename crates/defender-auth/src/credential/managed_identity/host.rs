@@ -11,7 +11,7 @@ use http::{HeaderValue, Request, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{ManagedIdentityId, arc::Agent};
-use crate::{Error, ErrorKind, environment::Environment, secret::Secret};
+use crate::{Error, ErrorKind, env_vars::Environment, secret::Secret};
 
 /// The address is the same on every virtual machine, and leads nowhere else.
 const IMDS: &str = "http://169.254.169.254";

@@ -1,5 +1,7 @@
 //! The clouds that the service runs in.
 
+pub(crate) mod region;
+
 /// A cloud: where tokens come from, for whom they are, and where the API is.
 ///
 /// Commercial and government hosts are from <https://learn.microsoft.com/en-us/defender-endpoint/gov>. The audiences of

@@ -6,9 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
-    entra::shown,
-    oauth::Polled,
-    session::{Person, Session},
+    credential::user_sign_in::{Person, Session},
+    oauth::{Polled, entra_error::shown},
 };
 
 /// What [`slow_down`](https://www.rfc-editor.org/rfc/rfc8628#section-3.5) adds to the interval.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{base64_text::decoded, json};
+use crate::{json, token::base64_text::decoded};
 
 /// The claims that an API demands with its 401, as JSON: what [`TokenRequest::claims`](crate::TokenRequest::claims) takes.
 ///

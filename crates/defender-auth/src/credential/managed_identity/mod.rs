@@ -21,8 +21,8 @@ use self::{arc::Agent, host::Host};
 use crate::{
     AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest,
     authorized::authorize,
-    environment::Environment,
-    registration::given,
+    credential::registration::given,
+    env_vars::Environment,
     secret::{Received, Secret},
 };
 

@@ -7,8 +7,8 @@ use oauth2::{ErrorResponse, TokenResponse, basic::BasicTokenType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::wire::Exchange;
-use crate::{AccessToken, EntraError, Error, ErrorKind, RefreshToken, expiry};
+use super::exchange::Exchange;
+use crate::{AccessToken, EntraError, Error, ErrorKind, RefreshToken, token::expiry};
 
 /// Used where an answer does not say how long its token lives, which RFC 6749 allows and Entra never does.
 const UNSAID_LIFETIME: Duration = Duration::from_secs(600);

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{AccessToken, EntraError, Error, ErrorKind, entra::shown, expiry, json, secret::Secret};
+use crate::{
+    AccessToken, EntraError, Error, ErrorKind, json, oauth::entra_error::shown, secret::Secret, token::expiry,
+};
 
 /// From this on, a token is replaced at half its life, as MSAL does: the host keeps it for a day.
 const LONG: Duration = Duration::from_secs(2 * 3_600);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{base64_text::decoded, json};
+use crate::{json, token::base64_text::decoded};
 
 /// No token of Entra's is longer; what is, is not read.
 const LONGEST: usize = 1 << 20;

@@ -3,7 +3,7 @@
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind, base64_text, secret::Secret};
+use crate::{Error, ErrorKind, secret::Secret, token::base64_text};
 
 fn wrong(what: &str) -> Error {
     Error::new(ErrorKind::Configuration).context(what)

@@ -11,9 +11,11 @@ use zeroize::Zeroizing;
 
 use crate::{
     Connect, Context, Error, ErrorKind, TokenCredential,
-    application::{self, Proving},
-    environment::{Environment, TOKEN_FILE},
-    registration::Registration,
+    credential::{
+        confidential_client::{self, Proving},
+        registration::Registration,
+    },
+    env_vars::{Environment, TOKEN_FILE},
     secret::Secret,
 };
 
@@ -76,7 +78,7 @@ impl WorkloadIdentityCredential {
 impl Connect for WorkloadIdentityCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
         self.registration.of_one_tenant()?;
-        application::connect(context, (self.registration, Proving::File(TokenFile(self.file))))
+        confidential_client::connect(context, (self.registration, Proving::File(TokenFile(self.file))))
     }
 }
 

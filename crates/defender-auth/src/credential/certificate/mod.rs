@@ -9,9 +9,11 @@ use std::sync::Arc;
 pub(crate) use self::signer::Signer;
 use crate::{
     Connect, Context, Error, ErrorKind, TokenCredential,
-    application::{self, Proving},
-    environment::{CERTIFICATE, CERTIFICATE_CHAIN, CERTIFICATE_PASSWORD, Environment},
-    registration::Registration,
+    credential::{
+        confidential_client::{self, Proving},
+        registration::Registration,
+    },
+    env_vars::{CERTIFICATE, CERTIFICATE_CHAIN, CERTIFICATE_PASSWORD, Environment},
     secret::Secret,
 };
 
@@ -133,6 +135,6 @@ impl ClientCertificateCredential {
 
 impl Connect for ClientCertificateCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
-        application::connect(context, self.proving()?)
+        confidential_client::connect(context, self.proving()?)
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::launch::{Finished, missing};
-use crate::{AccessToken, Error, ErrorKind, entra::shown, expiry, json, secret::Secret};
+use crate::{AccessToken, Error, ErrorKind, json, oauth::entra_error::shown, secret::Secret, token::expiry};
 
 /// No `Debug`: it holds the token.
 #[derive(Deserialize)]

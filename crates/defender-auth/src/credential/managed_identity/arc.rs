@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind, entra::shown, environment::Environment, secret::Secret};
+use crate::{Error, ErrorKind, env_vars::Environment, oauth::entra_error::shown, secret::Secret};
 
 /// Where the agent listens unless the environment says otherwise.
 const ENDPOINT: &str = "http://localhost:40342/metadata/identity/oauth2/token";

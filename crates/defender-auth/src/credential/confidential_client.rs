@@ -12,10 +12,9 @@ use async_trait::async_trait;
 
 use crate::{
     AccessToken, Context, EntraError, Error, TokenCredential, TokenRequest,
+    credential::{registration::Registration, workload_identity::TokenFile},
     oauth::{Proof, TokenEndpoint},
-    registration::Registration,
     secret::Secret,
-    workload_identity::TokenFile,
 };
 
 /// How an application proves who it is.
@@ -25,7 +24,7 @@ pub(crate) enum Proving {
     Secret(Secret),
     /// By signing.
     #[cfg(feature = "certificate")]
-    Certificate(crate::certificate::Signer),
+    Certificate(crate::credential::certificate::Signer),
     /// By a token that somebody else signed, in a file.
     File(TokenFile),
 }

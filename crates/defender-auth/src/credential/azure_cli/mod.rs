@@ -8,7 +8,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use defender_transport::Clock;
 
-use crate::{AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, within::within};
+use crate::{AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, timeout::within};
 
 /// Whoever has signed in with `az login`: for a person at a terminal, and for a pipeline that runs `az` anyway (feature
 /// `azure-cli`).

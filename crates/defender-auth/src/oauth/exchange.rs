@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::{
     MARKS, TokenEndpoint,
-    answer::{Refusal, TokenAnswer},
+    response::{Refusal, TokenAnswer},
 };
 use crate::{
     Context, EntraError, Error, ErrorKind, json,

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, ClientSecretCredential, Connect, Context, Error, TokenCredential, TokenRequest, application::Proving,
-    oauth::TokenEndpoint, registration::given, secret::Secret,
+    AccessToken, ClientSecretCredential, Connect, Context, Error, TokenCredential, TokenRequest,
+    credential::{confidential_client::Proving, registration::given},
+    oauth::TokenEndpoint,
+    secret::Secret,
 };
 
 /// An API of one's own that calls this one as the user who called it (*on behalf of*).

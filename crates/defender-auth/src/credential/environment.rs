@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::ClientCertificateCredential;
 use crate::{
     ClientSecretCredential, Connect, Context, Error, ErrorKind, TokenCredential, WorkloadIdentityCredential,
-    environment::{CERTIFICATE, Environment, SECRET, TOKEN_FILE},
+    env_vars::{CERTIFICATE, Environment, SECRET, TOKEN_FILE},
 };
 
 /// The one credential that the environment describes, by the variables as the Azure SDKs name them.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    credential::user_sign_in::{Person, Session},
     secret::Secret,
-    session::{Person, Session},
 };
 
 /// A person who signed in elsewhere: the grant `refresh_token`, with a store from which the token comes and to which each

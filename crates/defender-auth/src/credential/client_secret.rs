@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     Connect, Context, Error, TokenCredential,
-    application::{self, Proving},
-    environment::{Environment, SECRET},
-    registration::{Registration, given},
+    credential::{
+        confidential_client::{self, Proving},
+        registration::{Registration, given},
+    },
+    env_vars::{Environment, SECRET},
     secret::Secret,
 };
 
@@ -64,7 +66,7 @@ impl ClientSecretCredential {
 
 impl Connect for ClientSecretCredential {
     fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
-        application::connect(context, self.proving()?)
+        confidential_client::connect(context, self.proving()?)
     }
 }
 

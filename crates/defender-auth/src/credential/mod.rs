@@ -1,5 +1,26 @@
 //! Whoever can give a token, and descriptions that become one.
 
+#[cfg(feature = "browser")]
+pub(crate) mod authorization_code;
+#[cfg(feature = "azure-cli")]
+pub(crate) mod azure_cli;
+#[cfg(feature = "certificate")]
+pub(crate) mod certificate;
+pub(crate) mod client_secret;
+pub(crate) mod confidential_client;
+pub(crate) mod context;
+pub(crate) mod device_code;
+pub(crate) mod environment;
+#[cfg(feature = "browser")]
+pub(crate) mod loopback;
+pub(crate) mod managed_identity;
+pub(crate) mod on_behalf_of;
+pub(crate) mod refresh_token;
+pub(crate) mod registration;
+pub(crate) mod static_credential;
+pub(crate) mod user_sign_in;
+pub(crate) mod workload_identity;
+
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;

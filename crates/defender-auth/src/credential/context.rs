@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use defender_transport::{Clock, Retry, Transport};
 
-use crate::{Cached, Cloud, Error, ErrorKind, TokenCredential, cached::MARGIN, environment::AUTHORITY};
+use crate::{Cached, Cloud, Error, ErrorKind, TokenCredential, env_vars::AUTHORITY, token::cache::MARGIN};
 
 /// Hosts from which tokens of one cloud come, and of no other. Those of China are here to be told from ours: the API is not
 /// there. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.

@@ -6,10 +6,12 @@ use async_trait::async_trait;
 
 use crate::{
     AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
-    loopback::Loopback,
+    credential::{
+        loopback::Loopback,
+        user_sign_in::{Person, Session},
+    },
     secret::Secret,
-    session::{Person, Session},
-    within::within,
+    timeout::within,
 };
 
 /// How long the person may take.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     AccessToken, Context, EntraError, Error, MemoryTokenStore, TokenStore,
+    credential::registration::given,
     oauth::{Granted, Proof, TokenEndpoint},
-    registration::given,
     secret::Secret,
 };
 
