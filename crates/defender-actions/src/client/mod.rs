@@ -3,6 +3,8 @@
 pub(crate) mod builder;
 pub(crate) mod call;
 pub(crate) mod deprecation;
+pub(crate) mod limits;
+pub(crate) mod operation;
 pub(crate) mod raw;
 pub(crate) mod request;
 pub(crate) mod scrub;
@@ -23,8 +25,8 @@ use crate::{
     ActionHandle, Announcement, DefenderClientBuilder, ExternalIds, Intent, Library, Listing, MachineHandle, Machines,
     Preflight, Recover, RecoverAll, WaitAll,
     client::{
-        call::Limits,
         deprecation::Announcements,
+        limits::Limits,
         service_clock::{Moment, ServiceTime},
     },
     submit::{look::Looks, principal::Principal, reconcile::Names, registry::Claimed},

@@ -16,7 +16,7 @@ use http::Request;
 use self::{pages::Next, progress::Progress};
 use crate::{
     Ask, DefenderClient, Error, ErrorKind,
-    client::{Inner, call::JSON, raw::OtherHost},
+    client::{Inner, call::JSON, operation::Operation, raw::OtherHost},
     machines::find::only,
 };
 
@@ -33,8 +33,7 @@ use crate::{
 pub struct Listing<R> {
     client: DefenderClient,
     path: Cow<'static, str>,
-    /// The path with placeholders; calls of one template share one quota.
-    template: &'static str,
+    operation: Operation,
     /// What is asked besides the query.
     asked: String,
     follows: Follows,
@@ -64,7 +63,7 @@ enum Follows {
 
 impl Listing<MachineAction> {
     pub(crate) fn actions(client: DefenderClient) -> Self {
-        let all = Self::new(client, "/machineactions", |action| action.id.as_str());
+        let all = Self::new(client, Operation::LIST_ACTIONS, |action| action.id.as_str());
         Self { saw: |inner, action| inner.saw(action), ..all }
     }
 }
@@ -73,14 +72,14 @@ impl Listing<Machine> {
     /// The service says 404 of it "if there are no recent machines":
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines>.
     pub(crate) fn machines(client: DefenderClient) -> Self {
-        let all = Self::new(client, "/machines", |machine| machine.id.as_str());
+        let all = Self::new(client, Operation::LIST_MACHINES, |machine| machine.id.as_str());
         Self { empty_is_not_found: true, ..all }
     }
 
     /// The machines of another path than that of all machines, with a query of its own.
-    pub(crate) fn of_machines(client: DefenderClient, path: String, template: &'static str, asked: String) -> Self {
+    pub(crate) fn of_machines(client: DefenderClient, path: String, operation: Operation, asked: String) -> Self {
         let all = Self::machines(client);
-        Self { path: path.into(), template, asked, follows: Follows::LinksOnly, ..all }
+        Self { path: path.into(), operation, asked, follows: Follows::LinksOnly, ..all }
     }
 }
 
@@ -114,17 +113,18 @@ impl Listing<Machine> {
 
 impl Listing<LibraryFile> {
     pub(crate) fn library(client: DefenderClient) -> Self {
-        let all = Self::new(client, "/libraryfiles", |file| file.file_name.as_str());
+        let all = Self::new(client, Operation::LIST_LIBRARY, |file| file.file_name.as_str());
         Self { follows: Follows::LinksOnly, ..all }
     }
 }
 
 impl<R: Resource + Send + 'static> Listing<R> {
-    fn new(client: DefenderClient, path: &'static str, id: fn(&R) -> &str) -> Self {
+    /// The list of an operation whose path has nothing of the caller's in it.
+    fn new(client: DefenderClient, operation: Operation, id: fn(&R) -> &str) -> Self {
         Self {
             client,
-            path: path.into(),
-            template: path,
+            path: operation.template.clone(),
+            operation,
             asked: String::new(),
             follows: Follows::Skips,
             empty_is_not_found: false,

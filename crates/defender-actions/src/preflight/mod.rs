@@ -5,15 +5,12 @@ mod obstacle;
 use std::fmt;
 
 use defender_auth::{Claims, TokenRequest};
-use defender_model::{
-    Action, CollectInvestigationPackage, Isolate, LiveResponse, Offboard, RestrictCodeExecution, RunAntiVirusScan,
-    StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
-};
+use defender_model::{ACTIONS, Action, ActionInfo};
 use jiff::Timestamp;
 
 pub use self::obstacle::Obstacle;
 use self::obstacle::{cloud_of, is_by_application, is_guid};
-use crate::{BoxFuture, DefenderClient, Error, ErrorKind, permissions::READING};
+use crate::{BoxFuture, DefenderClient, Error, ErrorKind, permissions::Needs};
 
 /// What one operation takes, by a name for it.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +23,8 @@ struct Wanted {
 /// Waiting, joining and recovering read the actions.
 const READ: Wanted = Wanted {
     what: "reading actions, which waiting, joining and recovering need",
-    application: READING.application,
-    delegated: READING.delegated,
+    application: Needs::READING.application,
+    delegated: Needs::READING.delegated,
 };
 
 /// A check of the token. Nothing happens before it is awaited, and then only a token is asked for.
@@ -94,17 +91,12 @@ fn wanted<A: Action>() -> Wanted {
 }
 
 fn all() -> Vec<Wanted> {
-    vec![
-        wanted::<UnrestrictCodeExecution>(),
-        wanted::<RestrictCodeExecution>(),
-        wanted::<Isolate>(),
-        wanted::<Unisolate>(),
-        wanted::<RunAntiVirusScan>(),
-        wanted::<StopAndQuarantineFile>(),
-        wanted::<CollectInvestigationPackage>(),
-        wanted::<LiveResponse>(),
-        wanted::<Offboard>(),
-    ]
+    let wanted = |action: &ActionInfo| Wanted {
+        what: action.action_type,
+        application: action.permissions,
+        delegated: action.delegated_permissions,
+    };
+    ACTIONS.iter().map(wanted).collect()
 }
 
 /// Where and when the token is to be used.

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use defender_model::{
-    Action, CollectInvestigationPackage, Isolate, MachineAction, MachineId, Match, Offboard, RestrictCodeExecution,
-    RunAntiVirusScan, StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
-};
+use defender_model::{ActionInfo, MachineAction, MachineId, Match};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::submit::reconcile::ParticularsRule;
@@ -101,25 +98,8 @@ impl Intent {
 /// The rule of the intent's type, from its body. A type that is not known here has none.
 impl ParticularsRule for Intent {
     fn particulars_of(&self, existing: &MachineAction) -> Option<Match> {
-        let rules = [
-            of::<UnrestrictCodeExecution>,
-            of::<RestrictCodeExecution>,
-            of::<Isolate>,
-            of::<Unisolate>,
-            of::<RunAntiVirusScan>,
-            of::<StopAndQuarantineFile>,
-            of::<CollectInvestigationPackage>,
-            of::<Offboard>,
-        ];
-        rules.iter().find_map(|rule| rule(self, existing))
+        ActionInfo::of_type(&self.action_type)?.particulars(&self.body, existing)
     }
-}
-
-fn of<A: Action + DeserializeOwned>(intent: &Intent, existing: &MachineAction) -> Option<Match> {
-    if intent.action_type != A::TYPE {
-        return None;
-    }
-    A::deserialize(&intent.body).ok()?.particulars(existing)
 }
 
 #[cfg(test)]

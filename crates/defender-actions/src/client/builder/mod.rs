@@ -17,8 +17,8 @@ use crate::{
     DefenderClient, Error, ErrorKind, ExternalIds,
     client::{
         Inner,
-        call::Limits,
         deprecation::Announcements,
+        limits::Limits,
         service_clock::ServiceTime,
         stack::{self, Settings},
     },
@@ -222,7 +222,7 @@ impl DefenderClientBuilder {
     /// The largest answers that are read, in bytes, compressed ones as they are unpacked: about one thing, as a page of a list, and
     /// of the token endpoint. Default: 4 MiB, 64 MiB and 1 MiB. A larger one is an error.
     pub fn body_limits(mut self, entity: usize, page: usize, token: usize) -> Self {
-        self.limits = Limits { entity: Some(entity), page: Some(page) };
+        self.limits = Limits { entity, page };
         self.token_limit = Some(token);
         self
     }
