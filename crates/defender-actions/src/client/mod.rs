@@ -18,7 +18,7 @@ pub(crate) mod authorship;
 use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::TokenCredential;
-use defender_model::{ActionId, MachineAction, MachineId};
+use defender_model::{ACTIONS, ActionId, ActionInfo, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
@@ -62,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) announcements: Announcements,
     pub(crate) patience: Patience,
     pub(crate) limits: Limits,
+    /// Actions that the caller made known.
+    pub(crate) own_actions: Vec<ActionInfo>,
 }
 
 impl Inner {
@@ -69,6 +71,11 @@ impl Inner {
     pub(crate) fn saw(&self, action: &MachineAction) {
         let now = Moment::now(&*self.clock);
         self.claimed.saw(action, now, self.service_time.at(now).unwrap_or(now.wall));
+    }
+
+    /// All actions that are known: those of the service, and the caller's own after them.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &ActionInfo> + Clone {
+        ACTIONS.iter().chain(&self.own_actions)
     }
 
     /// Names of the principal, as its token tells them.

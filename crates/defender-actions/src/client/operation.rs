@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use defender_model::{ACTIONS, Action, ActionInfo, CancelMachineAction, Limit};
+use defender_model::{Action, ActionInfo, CancelMachineAction, Limit};
 use defender_transport::extensions::Resend;
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -83,7 +83,7 @@ impl Operation {
         needs: Some(Needs::LIBRARY),
     };
 
-    /// All operations but the actions on a machine, which [`ACTIONS`] has.
+    /// All operations but the actions on a machine, which [`Inner::actions`](super::Inner::actions) has.
     const OTHERS: &'static [Self] = &[
         Self::LIST_ACTIONS,
         Self::GET_ACTION,
@@ -154,14 +154,14 @@ impl Operation {
     ///
     /// Of another method than the operation has, it is one with a queue of its own and the same quota. An operation that is not
     /// known has the general quota.
-    pub(crate) fn at(method: &Method, path: &str) -> Self {
+    pub(crate) fn at<'a>(method: &Method, path: &str, actions: impl Iterator<Item = &'a ActionInfo>) -> Self {
         let segments: Vec<_> = path
             .split('/')
             .filter(|segment| !segment.is_empty())
             .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
             .skip_while(|segment| segment.eq_ignore_ascii_case("v1.0"))
             .collect();
-        let known = Self::OTHERS.iter().cloned().chain(ACTIONS.iter().map(Self::of_info));
+        let known = Self::OTHERS.iter().cloned().chain(actions.map(Self::of_info));
         let fits = known.filter(|known| is_at(&known.template, &segments));
         // A word is meant before an id is.
         let found = fits.min_by_key(|known| (placeholders(&known.template), known.method != *method));
@@ -232,7 +232,13 @@ fn collection_needs(segments: &[Cow<'_, str>]) -> Option<Needs> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use defender_model::ACTIONS;
+
     use super::*;
+
+    fn at(method: &Method, path: &str) -> Operation {
+        Operation::at(method, path, ACTIONS.iter())
+    }
 
     fn all() -> Vec<Operation> {
         Operation::OTHERS.iter().cloned().chain(ACTIONS.iter().map(Operation::of_info)).collect()
@@ -263,7 +269,7 @@ mod tests {
                 format!("{path}/"),
                 encoded,
             ] {
-                let found = Operation::at(&operation.method, &spelling);
+                let found = at(&operation.method, &spelling);
                 assert_eq!(found, operation, "{spelling}");
             }
         }
@@ -279,7 +285,7 @@ mod tests {
     fn own_action_shares_the_queue_of_its_raw_calls() {
         let typed = Operation::on_machine("requestSample", Limit::GENERAL, Needs::READING);
         for spelling in ["/machines/m1/requestSample", "/v1.0/Machines/m1/REQUESTSAMPLE"] {
-            assert_eq!(Operation::at(&Method::POST, spelling).queue(), typed.queue());
+            assert_eq!(at(&Method::POST, spelling).queue(), typed.queue());
         }
     }
 
@@ -308,7 +314,7 @@ mod tests {
             (Method::POST, "/machines/findByTag", "/machines/findbytag"),
             (Method::GET, "", ""),
         ] {
-            let operation = Operation::at(&method, path);
+            let operation = at(&method, path);
             assert_eq!((&*operation.template, operation.quota), (template, Limit::GENERAL), "{path}");
             assert_eq!(operation.method, method);
             assert_eq!(operation.idempotency == Resend::Safe, method == Method::GET, "{path}");
@@ -364,10 +370,10 @@ mod tests {
             ),
             ("DELETE", "/libraryfiles/a", "Library.Manage", "Library.Manage", "live response"),
         ] {
-            let needs = Operation::at(&method.parse().unwrap(), path).needs.unwrap_or_else(|| panic!("{path}"));
+            let needs = at(&method.parse().unwrap(), path).needs.unwrap_or_else(|| panic!("{path}"));
             assert!(needs.application.contains(&application) && needs.delegated.contains(&delegated), "{path}");
             assert!(needs.to_string().contains(role), "{path}: {needs}");
         }
-        assert_eq!(Operation::at(&Method::GET, "/alerts/a").needs, None);
+        assert_eq!(at(&Method::GET, "/alerts/a").needs, None);
     }
 }

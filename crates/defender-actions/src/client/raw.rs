@@ -112,7 +112,7 @@ impl<T: DeserializeOwned> Raw<T> {
         let body = body.map_err(|source| refused().caused_by(source))?;
         // What a raw call asks twice for is not known, nor how large its response is.
         let idempotency = if method.is_safe() { Resend::Safe } else { Resend::Never };
-        let known = Operation::at(&method, path.split('?').next().unwrap_or_default());
+        let known = Operation::at(&method, path.split('?').next().unwrap_or_default(), client.inner().actions());
         let operation = Operation { idempotency, read: BodyLimit::Entity, ..known };
         let call = Call { operation, path, timeout, body };
         Ok((client, call))

@@ -5,7 +5,7 @@ mod obstacle;
 use std::fmt;
 
 use defender_auth::{Claims, TokenRequest};
-use defender_model::{ACTIONS, Action, ActionInfo};
+use defender_model::{Action, ActionInfo};
 use jiff::Timestamp;
 
 pub use self::obstacle::Obstacle;
@@ -41,7 +41,8 @@ impl Preflight {
         Self { client, wanted: Vec::new(), tenant: None }
     }
 
-    /// Checks for `A`. Without any, it checks for every action of the service.
+    /// Checks for `A`. Without any, it checks for every action of the service, and for those that the client was
+    /// [told of](crate::DefenderClientBuilder::action).
     pub fn action<A: Action>(mut self) -> Self {
         self.wanted.push(wanted::<A>());
         self
@@ -65,7 +66,7 @@ impl Preflight {
             let token = inner.credential.token(&TokenRequest::new()).await;
             let token =
                 token.map_err(|source| Error::new(ErrorKind::Credential).context("preflight").caused_by(source))?;
-            let wanted = if self.wanted.is_empty() { all() } else { self.wanted };
+            let wanted = if self.wanted.is_empty() { inner.actions().map(wanted_of).collect() } else { self.wanted };
             let place = Place {
                 audience: &inner.audience,
                 base: &inner.base,
@@ -90,13 +91,8 @@ fn wanted<A: Action>() -> Wanted {
     Wanted { what: A::TYPE, application: A::PERMISSIONS, delegated: A::DELEGATED_PERMISSIONS }
 }
 
-fn all() -> Vec<Wanted> {
-    let wanted = |action: &ActionInfo| Wanted {
-        what: action.action_type,
-        application: action.permissions,
-        delegated: action.delegated_permissions,
-    };
-    ACTIONS.iter().map(wanted).collect()
+fn wanted_of(action: &ActionInfo) -> Wanted {
+    Wanted { what: action.action_type, application: action.permissions, delegated: action.delegated_permissions }
 }
 
 /// Where and when the token is to be used.

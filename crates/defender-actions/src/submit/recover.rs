@@ -8,6 +8,7 @@ use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted,
     client::service_clock::Moment,
     submit::{
+        intent::RuleOfIntent,
         reconciler::{Search, Sending},
         span::Telling,
         submitted::Expected,
@@ -35,7 +36,8 @@ impl Recover {
     /// # Errors
     ///
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) where no action is certainly the intent's; [`Error::reason`] says why.
-    /// Live response, and an action of a type that this library does not know, are found by a generated external id only.
+    /// Live response, and an action of a type that the client does not [know](crate::DefenderClientBuilder::action), are found by a
+    /// generated external id only.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
@@ -88,7 +90,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     let first_attempt = now.at_wall(intent.earliest);
     asking.departure().left(first_attempt);
     asking.lost();
-    let rule = Arc::clone(&intent) as _;
+    let rule = Arc::new(RuleOfIntent::new(Arc::clone(&intent), inner.actions()));
     let expected = Arc::new(Expected { intent, rule });
     let sending = Sending { client: client.clone(), expected, asking: Arc::clone(&asking), first_attempt };
     let lost = Error::new(ErrorKind::OutcomeUnknown).context(what);

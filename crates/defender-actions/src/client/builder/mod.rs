@@ -8,7 +8,9 @@ mod wires;
 use std::{sync::Arc, time::Duration};
 
 use defender_auth::{Cloud, Connect, Context, Region, TokenCredential};
+use defender_model::{Action, ActionInfo};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
+use serde::de::DeserializeOwned;
 
 use self::base_url::base;
 #[cfg(feature = "hyper")]
@@ -47,6 +49,7 @@ pub struct DefenderClientBuilder {
     retry: Retry,
     patience: Patience,
     limits: Limits,
+    own_actions: Vec<ActionInfo>,
     external_ids: ExternalIds,
     refresh_margin: Option<Duration>,
     token_limit: Option<usize>,
@@ -70,6 +73,7 @@ impl DefenderClientBuilder {
             retry: Retry::default(),
             patience: Patience::default(),
             limits: Limits::default(),
+            own_actions: Vec::new(),
             external_ids: ExternalIds::default(),
             refresh_margin: None,
             token_limit: None,
@@ -227,6 +231,14 @@ impl DefenderClientBuilder {
         self
     }
 
+    /// Makes an action known that [`ACTIONS`](defender_model::ACTIONS) does not have: an intent of it is then recovered by its own
+    /// [`particulars`](Action::particulars), as those of the listed ones are, raw calls keep to its quota and name its
+    /// permissions, and a preflight of everything checks it. To perform it, this is not needed. A listed type stays as it is listed.
+    pub fn action<A: Action + DeserializeOwned>(mut self) -> Self {
+        self.own_actions.push(ActionInfo::of::<A>());
+        self
+    }
+
     /// How long things may take, where a call does not say. Defaults: 30 s for the head of an answer, 30 s of silence inside a
     /// body, 5 min for a whole call, queue and resendings included.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
@@ -346,6 +358,7 @@ impl DefenderClientBuilder {
             announcements: Announcements::default(),
             patience: self.patience,
             limits: self.limits,
+            own_actions: self.own_actions,
         }))
     }
 }
