@@ -116,8 +116,7 @@ impl DefenderClient {
     /// use futures_util::TryStreamExt;
     ///
     /// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
-    /// let pending = defender.actions().filter(MachineAction::STATUS.eq(ActionStatus::Pending)).stream();
-    /// let mut pending = std::pin::pin!(pending);
+    /// let mut pending = defender.actions().filter(MachineAction::STATUS.eq(ActionStatus::Pending)).stream();
     /// while let Some(action) = pending.try_next().await? {
     ///     println!("{} {}", action.id, action.action_type);
     /// }
@@ -153,7 +152,7 @@ impl DefenderClient {
     /// use futures_util::StreamExt;
     ///
     /// # async fn example(defender: DefenderClient, ids: Vec<ActionId>) {
-    /// let mut ends = std::pin::pin!(defender.wait_all(ids).stream());
+    /// let mut ends = defender.wait_all(ids).stream();
     /// while let Some((id, outcome)) = ends.next().await {
     ///     match outcome {
     ///         Ok(action) => println!("{id} {}", action.status),
@@ -183,7 +182,7 @@ impl DefenderClient {
     /// use futures_util::StreamExt;
     ///
     /// # async fn example(defender: DefenderClient, intents: Vec<Intent>) {
-    /// let mut outcomes = std::pin::pin!(defender.recover_all(intents).stream());
+    /// let mut outcomes = defender.recover_all(intents).stream();
     /// while let Some((intent, outcome)) = outcomes.next().await {
     ///     match outcome {
     ///         Ok(submitted) => println!("{} {}", intent.machine_id, submitted.id()),

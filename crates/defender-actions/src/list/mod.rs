@@ -6,7 +6,7 @@ mod next_link;
 mod pages;
 mod progress;
 
-use std::{borrow::Cow, ops::ControlFlow, pin::pin, time::Duration};
+use std::{borrow::Cow, ops::ControlFlow, time::Duration};
 
 use bytes::Bytes;
 use defender_model::{Filter, LibraryFile, Machine, MachineAction, Order, Page, Query, Resource, UnreadableRow};
@@ -15,7 +15,7 @@ use http::Request;
 
 use self::{pages::Next, progress::Progress};
 use crate::{
-    Ask, DefenderClient, Error, ErrorKind,
+    Ask, BoxStream, DefenderClient, Error, ErrorKind,
     client::{Inner, call::JSON, operation::Operation, raw::OtherHost},
     machines::find::only,
 };
@@ -175,7 +175,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
         self,
         mut look: impl FnMut(Page<R>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
-        let mut pages = pin!(self.pages());
+        let mut pages = self.pages();
         while let Some(page) = pages.try_next().await? {
             if let ControlFlow::Break(found) = look(page) {
                 return Ok(Some(found));
@@ -192,7 +192,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
     /// use futures_util::TryStreamExt;
     ///
     /// # async fn example(defender: defender_actions::DefenderClient) -> Result<(), defender_actions::Error> {
-    /// let mut pages = std::pin::pin!(defender.actions().pages());
+    /// let mut pages = defender.actions().pages();
     /// let link = pages.try_next().await?.and_then(|page| page.next_link); // write it down, and later:
     /// if let Some(link) = link {
     ///     let rest: Vec<_> = defender.actions().resume(link).stream().try_collect().await?;
@@ -207,9 +207,11 @@ impl<R: Resource + Send + 'static> Listing<R> {
 
     /// The rows, one by one. A row that cannot be read is an error of its own, which has it as it came
     /// ([`Error::row`]) and after which the stream goes on; a page that cannot be had ends it.
-    pub fn stream(self) -> impl Stream<Item = Result<R, Error>> + Send {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn stream(self) -> BoxStream<Result<R, Error>> {
         let path = self.path.clone();
-        self.pages()
+        let rows = self
+            .in_pages()
             .map_ok(move |page| {
                 let path = path.clone();
                 let unreadable = move |row: UnreadableRow| {
@@ -223,12 +225,18 @@ impl<R: Resource + Send + 'static> Listing<R> {
                 Ok(rows) => rows.left_stream(),
                 Err(error) => stream::iter([Err(error)]).right_stream(),
             })
-            .flatten()
+            .flatten();
+        Box::pin(rows)
     }
 
     /// The pages. Rows that came on one of the pages before are left out, as far back as a hundred thousand rows: new rows
     /// push others onto later pages.
-    pub fn pages(self) -> impl Stream<Item = Result<Page<R>, Error>> + Send {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn pages(self) -> BoxStream<Result<Page<R>, Error>> {
+        Box::pin(self.in_pages())
+    }
+
+    fn in_pages(self) -> impl Stream<Item = Result<Page<R>, Error>> + Send {
         let first = self.first();
         let state = first.map(|path| Next { path, before: Progress::default() });
         stream::try_unfold((self, Some(state)), |(listing, next)| async move {

@@ -7,12 +7,11 @@ pub(crate) mod suitability;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use defender_model::{Filter, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines};
-use futures_util::Stream;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    Ask, DefenderClient, Error, ErrorKind, Listing,
+    Ask, BoxStream, DefenderClient, Error, ErrorKind, Listing,
     client::{call::Call, operation::Operation},
 };
 
@@ -63,12 +62,14 @@ impl Machines {
     }
 
     /// All of them, one by one. None is an empty stream: the service answers 404 then.
-    pub fn stream(&self) -> impl Stream<Item = Result<Machine, Error>> + Send + use<> {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn stream(&self) -> BoxStream<Result<Machine, Error>> {
         self.all().stream()
     }
 
     /// All of them, page by page.
-    pub fn pages(&self) -> impl Stream<Item = Result<Page<Machine>, Error>> + Send + use<> {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn pages(&self) -> BoxStream<Result<Page<Machine>, Error>> {
         self.all().pages()
     }
 

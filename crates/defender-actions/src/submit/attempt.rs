@@ -175,7 +175,7 @@ impl Attempt {
         let of_machine = MachineAction::MACHINE_ID.eq(&self.expected.intent.machine_id);
         let of_type = MachineAction::ACTION_TYPE.eq(ActionType::from(action_type));
         let list = self.client.actions().filter(of_machine.and(of_type)).timeout(total);
-        let mut actions = pin!(list.stream());
+        let mut actions = list.stream();
         while let Some(action) = actions.try_next().await? {
             if !action.status.is_terminal() {
                 return Err(Error::new(ErrorKind::Conflict).context(self.what()).about(Some(action)));

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use futures_util::{Stream, stream::FuturesUnordered};
+use futures_util::stream::FuturesUnordered;
 
 use crate::{
-    BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted,
+    BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
     client::service_clock::Moment,
     submit::{
         intent::RuleOfIntent,
@@ -65,7 +65,8 @@ impl RecoverAll {
     }
 
     /// Each intent as its outcome is known, with what [`Recover`] would give. Each comes once.
-    pub fn stream(self) -> impl Stream<Item = (Intent, Result<Submitted, Error>)> + Send + 'static {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn stream(self) -> BoxStream<(Intent, Result<Submitted, Error>)> {
         let Self { client, intents } = self;
         let searches: FuturesUnordered<_> = intents
             .into_iter()
@@ -74,7 +75,7 @@ impl RecoverAll {
                 async move { (intent.clone(), Recover::new(client, intent).send().await) }
             })
             .collect();
-        searches
+        Box::pin(searches)
     }
 }
 
