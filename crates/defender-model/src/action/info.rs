@@ -184,6 +184,31 @@ mod tests {
         }
     }
 
+    /// As above: inverse, role, and systems (first Windows 10, older Windows, Linux, macOS).
+    #[test]
+    fn inverse_role_and_systems_are_those_of_the_pages() {
+        const ANY: (u32, bool, bool, bool) = (0, true, true, true);
+        let (remediation, alerts) = ("Active remediation actions", "Alerts investigation");
+        let rows = [
+            ("UnrestrictCodeExecution", Some("RestrictCodeExecution"), remediation, (1709, false, false, false)),
+            ("RestrictCodeExecution", Some("UnrestrictCodeExecution"), remediation, (1709, false, false, false)),
+            ("Isolate", Some("Unisolate"), remediation, ANY),
+            ("Unisolate", Some("Isolate"), remediation, ANY),
+            ("RunAntiVirusScan", None, remediation, ANY),
+            ("StopAndQuarantineFile", None, remediation, (1703, true, false, false)),
+            ("CollectInvestigationPackage", None, alerts, ANY),
+            ("LiveResponse", None, "Live response", (1709, false, true, true)),
+            ("Offboard", None, remediation, ANY),
+        ];
+        assert_eq!(ACTIONS.len(), rows.len());
+        for (action, (kind, inverse, role, systems)) in ACTIONS.iter().zip(rows) {
+            assert_eq!((action.action_type, action.inverse), (kind, inverse));
+            assert_eq!(action.role.map(|role| role.endpoint), Some(role), "{kind}");
+            let Platforms { windows_10, older_windows, linux, mac, .. } = action.platforms;
+            assert_eq!((windows_10, older_windows, linux, mac), systems, "{kind}");
+        }
+    }
+
     #[test]
     fn particulars_of_a_body_follow_the_rule_of_its_type() {
         use crate::Match::{Different, NotStated, Same};
