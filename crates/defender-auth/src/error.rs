@@ -1,4 +1,4 @@
-//! Why there is no token.
+//! Errors of requests for a token.
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ struct Inner {
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// Why there is no token.
+/// Reason for which there is no token.
 ///
 /// *Was it sent?* is about the request for the token and what is secret in it. The API's own request, for which the token was
 /// wanted, is never sent without one.
@@ -33,9 +33,9 @@ pub enum ErrorKind {
     ///
     /// *Was it sent?* No. *What to do:* the message names the setting; change it. Asking again gives the same.
     Configuration,
-    /// The token endpoint was not reached, or its answer broke off.
+    /// The token endpoint was not reached, or its response broke off.
     ///
-    /// *Was it sent?* Perhaps; asking for a token twice does nothing but give two. It was tried again a few times already.
+    /// *Was it sent?* Perhaps; a second request for a token only gives a second token. It was retried a few times already.
     /// *What to do:* look at the cause (a name that is not known, a proxy, a certificate), and ask again later.
     Transport,
     /// The token endpoint said no.
@@ -43,7 +43,7 @@ pub enum ErrorKind {
     /// *Was it sent?* Yes, and answered. *What to do:* [`Error::entra`] has the code, the AADSTS number and a sentence of
     /// advice; nothing changes until somebody changes it, unless [`Error::is_retryable`].
     Refused,
-    /// The token endpoint answered something that is no token: a page of a proxy or a portal, a redirect, a token that has
+    /// The token endpoint's response is not a token: a page of a proxy or a portal, a redirect, a token that has
     /// ended or that no header can carry.
     ///
     /// *Was it sent?* Yes. *What to do:* check the authority and what stands in between; where [`Error::is_retryable`], as
@@ -119,7 +119,7 @@ impl Error {
         self.with(|inner| inner.retryable = retryable)
     }
 
-    /// What the endpoint said.
+    /// An error that the endpoint reported.
     pub(crate) fn refused(entra: EntraError) -> Self {
         let passing = matches!(entra.error(), "temporarily_unavailable" | "server_error");
         let kind = if entra.is_declined() { ErrorKind::Declined } else { ErrorKind::Refused };
@@ -144,7 +144,7 @@ impl Error {
         }
     }
 
-    /// Adds the status of the answer, and how long it asked to be left alone.
+    /// Adds the status of the response, and the time for which it asked for no further request.
     pub(crate) fn answered(self, status: http::StatusCode, retry_after: Option<Duration>) -> Self {
         self.with(|inner| {
             inner.status = Some(status.as_u16());
@@ -159,37 +159,38 @@ impl Error {
         self
     }
 
-    /// Why there is no token.
+    /// Reason for which there is no token.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What the token endpoint said.
+    /// Error that the token endpoint reported.
     #[must_use]
     pub fn entra(&self) -> Option<&EntraError> {
         self.0.entra.as_ref()
     }
 
-    /// The status of the token endpoint's answer, if there was one.
+    /// Status of the token endpoint's response, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// Whether the same may go well later, with nothing changed: no connection, a 429, a 5xx, an endpoint that says so.
+    /// Returns true if the same request may succeed later, with nothing changed: no connection, a 429, a 5xx, or an endpoint
+    /// that says so.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// How long the token endpoint asked to be left alone.
+    /// Time for which the token endpoint asked for no further request.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Whether the endpoint certainly has not looked at what was sent.
+    /// Returns true if the endpoint certainly has not looked at the request.
     #[cfg(feature = "browser")]
     pub(crate) fn is_unseen(&self) -> bool {
         self.0.unseen
@@ -218,7 +219,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What there is to say, and nothing of what there is not.
+/// Shows only the fields that are set.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, context, entra, status, retryable, unseen: _, retry_after, source } = &*self.0;
@@ -254,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_forms_say_what_there_is_and_nothing_else() {
+    fn display_and_debug_show_set_fields_only() {
         assert_eq!(format!("{:?}", Error::new(ErrorKind::SignIn)), "Error { kind: SignIn, retryable: false }");
         let inner = defender_transport::Error::new(defender_transport::ErrorKind::Interrupted).context("by b");
         let cause = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset");
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_the_same_again_is_not_retryable() {
+    fn lasting_errors_are_not_retryable() {
         use defender_transport::ErrorKind as Wire;
         for (error, retryable) in [
             (defender_transport::Error::new(Wire::Connect), true),

@@ -142,7 +142,7 @@ mod tests {
 
     /// Another way from bytes to JSON would not take off what this one does.
     #[test]
-    fn no_other_way_leads_from_bytes_to_json() {
+    fn every_json_decoder_goes_through_this_module() {
         fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();

@@ -40,7 +40,7 @@ pub fn credential_from_env() -> Result<EnvironmentCredential, Error> {
     EnvironmentCredential::from_environment(&Environment::of_process())
 }
 
-/// What [`credential_from_env`] found.
+/// Credential that [`credential_from_env`] found.
 #[derive(Clone, Debug)]
 pub struct EnvironmentCredential(Found);
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_credentials_variables_make_one() {
+    fn variables_of_exactly_one_credential_suffice() {
         assert!(matches!(found(&[TENANT, CLIENT, SECRET]).unwrap().0, Found::Secret(_)));
         assert!(matches!(
             found(&[TENANT, CLIENT, SECRET, ("AZURE_FEDERATED_TOKEN_FILE", " ")]).unwrap().0,
@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    /// Where a credential that the environment describes goes for its token.
+    /// Token endpoint of a credential that the environment describes.
     fn asked_at(named: &str, context: impl FnOnce(Context) -> Context) -> Result<String, String> {
         let wire = Capture::answering(http::Response::new("{}"));
         let known = Context::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::Public);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_authority_is_taken_in_each_form_but_not_another_clouds() {
+    fn authority_from_environment_is_of_this_cloud() {
         for (named, host) in [
             ("https://login.microsoftonline.com/", "login.microsoftonline.com"),
             ("https://login.microsoftonline.com", "login.microsoftonline.com"),

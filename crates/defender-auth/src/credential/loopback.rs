@@ -1,4 +1,4 @@
-//! Where the browser comes back to: a listener on the loopback that answers a plain page.
+//! Redirect target of the browser: a listener on the loopback that answers a plain page.
 
 use std::{future::poll_fn, net::Ipv4Addr, pin::Pin, task::Poll};
 
@@ -45,7 +45,7 @@ impl Loopback {
         Ok(Self { listener, port })
     }
 
-    /// What Entra sends the browser back to. `localhost` can be registered for any port, `127.0.0.1` cannot in the
+    /// Redirect URI for Entra. `localhost` can be registered for any port, `127.0.0.1` cannot in the
     /// portal.
     pub(crate) fn redirect_uri(&self) -> String {
         format!("http://localhost:{}", self.port)

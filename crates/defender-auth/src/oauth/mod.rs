@@ -29,14 +29,14 @@ use self::{
 };
 use crate::{Context, Error, ErrorKind, secret::Secret};
 
-/// What stands in the place of each secret in a form until it leaves. `oauth2` keeps what it is given in memory that nobody
-/// wipes, so it is given none. The first is the proof's.
+/// Marks that replace each secret in a form until it is sent. `oauth2` keeps its values in memory that nobody
+/// wipes, so it gets no secret. The first is the proof's.
 const MARKS: [&str; 3] = ["__secret_0__", "__secret_1__", "__secret_2__"];
 
-/// How the token endpoint's path is called in traces.
+/// Name of the token endpoint's path in traces.
 const TOKEN: &str = "/{tenant}/oauth2/v2.0/token";
 
-/// What an application sends to prove who it is.
+/// Proof of an application's identity, as it is sent.
 #[derive(Debug)]
 pub(crate) enum Proof {
     /// Nothing: a public client.
@@ -73,7 +73,7 @@ pub(crate) struct TokenEndpoint {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     retry: Retry,
-    /// The largest answer that is read.
+    /// Size limit of a response, in bytes.
     limit: usize,
     url: TokenUrl,
     audience: String,
@@ -153,7 +153,7 @@ impl TokenEndpoint {
     }
 }
 
-/// `oauth2`'s client with a token endpoint, and with the answers that Entra gives.
+/// `oauth2`'s client with a token endpoint, and with the responses that Entra gives.
 type EntraClient = Client<
     Refusal,
     TokenAnswer,

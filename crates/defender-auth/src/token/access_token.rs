@@ -23,7 +23,7 @@ impl AccessToken {
         Self { secret: Arc::new(Secret::new(secret)), expires_on, refresh_on: None }
     }
 
-    /// A token as an issuer gave it at `now`: one that has ended already, or that no header can carry, is none.
+    /// A token as an issuer gave it at `now`. Refused if it has ended already, or if no header can carry it.
     pub(crate) fn issued(text: &str, now: Timestamp, expires_on: Timestamp) -> Result<Self, Error> {
         let unusable = |what: &str| Err(Error::new(ErrorKind::Response).context(what));
         if text.is_empty() {
@@ -47,7 +47,7 @@ impl AccessToken {
         self
     }
 
-    /// When it ends.
+    /// End of its lifetime.
     #[must_use]
     pub fn expires_on(&self) -> Timestamp {
         self.expires_on
@@ -70,7 +70,7 @@ impl AccessToken {
         Secrets::new([self.secret()])
     }
 
-    /// What the token says of itself, unverified; `None` where it is no JWT.
+    /// Claims of the token, unverified; `None` if it is not a JWT.
     #[must_use]
     pub fn claims(&self) -> Option<Claims> {
         Claims::of(self.secret())

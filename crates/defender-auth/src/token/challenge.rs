@@ -76,7 +76,7 @@ mod tests {
     const CLAIMS: &str = "eyJhY2Nlc3NfdG9rZW4iOnt9fQ==";
 
     #[test]
-    fn the_claims_are_found_in_any_order_and_quoting() {
+    fn claims_are_found_in_any_order() {
         for header in [
             format!(r#"Bearer claims="{CLAIMS}""#),
             format!(
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_demands_no_claims_gives_none() {
+    fn challenge_without_claims_gives_none() {
         for header in [
             "",
             "Bearer",

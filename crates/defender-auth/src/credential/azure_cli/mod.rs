@@ -10,7 +10,7 @@ use defender_transport::Clock;
 
 use crate::{AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, timeout::within};
 
-/// Whoever has signed in with `az login`: for a person at a terminal, and for a pipeline that runs `az` anyway (feature
+/// The user who has signed in with `az login`: for a person at a terminal, and for a pipeline that runs `az` anyway (feature
 /// `azure-cli`).
 ///
 /// It runs `az account get-access-token`, found by its absolute path on `PATH`, without a shell, and ends it after ten
@@ -61,7 +61,7 @@ impl AzureCliCredential {
         self
     }
 
-    /// How long it may take. Default: 10 s.
+    /// Time limit of the program. Default: 10 s.
     #[must_use]
     pub fn at_most(mut self, at_most: Duration) -> Self {
         self.at_most = at_most;

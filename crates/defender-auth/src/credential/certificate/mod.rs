@@ -17,7 +17,7 @@ use crate::{
     secret::Secret,
 };
 
-/// How an assertion is signed.
+/// Algorithm that signs an assertion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssertionAlgorithm {
@@ -30,7 +30,7 @@ pub enum AssertionAlgorithm {
 
 /// An application with a certificate: the grant `client_credentials` with a signed assertion.
 ///
-/// The private key never leaves the process; each request for a token carries a new assertion that is good for ten
+/// The private key never leaves the process; each request for a token has a new assertion that is good for ten
 /// minutes, for this tenant's token endpoint and nothing else. Upload the certificate to the application first:
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/certificate-credentials>.
 ///
@@ -80,7 +80,7 @@ impl ClientCertificateCredential {
         self
     }
 
-    /// How to sign. Default: [`AssertionAlgorithm::Ps256`].
+    /// Signature algorithm. Default: [`AssertionAlgorithm::Ps256`].
     #[must_use]
     pub fn algorithm(mut self, algorithm: AssertionAlgorithm) -> Self {
         self.algorithm = algorithm;

@@ -54,7 +54,7 @@ fn blocks(pem: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// What a block holds, which may be a key.
+/// Content of a block, which may be a key.
 fn decoded(body: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut text = Zeroizing::new(String::with_capacity(body.len()));
     text.extend(body.chars().filter(|char| !char.is_whitespace()));

@@ -1,4 +1,4 @@
-//! What the tests of the flows share: a mock of the wire, and a look at everything that an error shows.
+//! Shared parts of the tests of the flows: a mock of the transport, and a look at everything that an error shows.
 
 #[cfg(all(unix, feature = "encrypted-keys", feature = "aws-lc-rs", feature = "azure-cli", feature = "browser"))]
 pub(crate) mod endpoint;

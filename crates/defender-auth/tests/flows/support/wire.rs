@@ -25,7 +25,7 @@ impl Wire {
         Self { inner: inner.build().unwrap(), waiting: Arc::default() }
     }
 
-    /// How many exchanges wait for the network.
+    /// Number of exchanges that wait for the network.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
