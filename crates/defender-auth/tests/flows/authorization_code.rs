@@ -41,7 +41,7 @@ impl Opened {
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).unwrap()
     }
 
-    /// Sends `target` and gives the whole answer.
+    /// Sends `target` and gives the whole response.
     fn visit(&self, target: &str) -> String {
         let mut stream = self.connect();
         // In two pieces, as a network may cut it.

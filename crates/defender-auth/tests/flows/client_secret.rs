@@ -1,4 +1,4 @@
-//! A client secret and the token endpoint, over a mock of the wire and in virtual time.
+//! A client secret and the token endpoint, over a mock of the transport and in virtual time.
 
 use std::sync::Arc;
 

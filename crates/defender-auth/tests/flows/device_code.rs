@@ -71,7 +71,7 @@ async fn the_person_is_asked_and_waited_for() {
     let token = ask(&credential, &clock).await.unwrap();
     assert_eq!(token.secret(), "the-token");
     assert_eq!(*prompts.lock().unwrap(), ["Open https://microsoft.com/devicelogin and enter ABCD."]);
-    // 5 s, 5 s, 10 s after `slow_down`, and 20 s after the wire was down.
+    // 5 s, 5 s, 10 s after `slow_down`, and 20 s after the transport was down.
     assert_eq!(clock.elapsed(), Duration::from_secs(5 + 5 + 10 + 20));
     let requests = wire.requests();
     assert_eq!(requests[0].uri(), "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/devicecode");

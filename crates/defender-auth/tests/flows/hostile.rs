@@ -86,7 +86,7 @@ fn brought(request: &Request<Bytes>) -> String {
     format!("{} {} {}", headers.join(" "), decoded.join(" "), String::from_utf8_lossy(request.body()))
 }
 
-/// A wire that gives a code to a device, and to everything else `answer` of what was brought.
+/// A transport that gives a code to a device, and to everything else `answer` of what was brought.
 fn hostile(answer: Answer) -> Capture {
     Capture::with(move |request| {
         if request.uri().path().ends_with("/devicecode") {

@@ -14,7 +14,7 @@ use http::Response;
 
 use crate::support::{Folder, TOKEN, all_of, answering, ask, connected, form};
 
-/// A wire that refuses with this number so often, and then grants.
+/// A transport that refuses with this number so often, and then grants.
 fn refusing(number: u32, times: usize) -> Capture {
     let asked = AtomicUsize::new(0);
     Capture::with(move |_| {

@@ -1,4 +1,4 @@
-//! Which hosts have fallen silent while requests wait for them.
+//! Hosts that have fallen silent while requests wait for them.
 //!
 //! Over HTTP/2 all requests to a host share a connection. When its path dies, the connection takes requests until its ping
 //! times out, and each of them is lost. So a host that has said nothing for a while, though it was asked and pinged, gets no
@@ -14,11 +14,11 @@ use std::{
 
 use crate::Clock;
 
-/// How often a server is pinged while a request waits for it.
+/// Time between pings of a server while a request waits for it.
 pub(crate) const PING: Duration = Duration::from_secs(3);
 
-/// How long the response to a ping may take before the connection is closed: with [`PING`], less than the 30 s that the head of
-/// a response has. A shorter time would end what waits behind a large upload.
+/// Time limit for the response to a ping, after which the connection is closed: with [`PING`], less than the 30 s that the head
+/// of a response has. A shorter time would end what waits behind a large upload.
 pub(crate) const PONG: Duration = Duration::from_secs(17);
 
 /// For how long a server that is pinged may say nothing before new requests go over a new connection.
@@ -55,9 +55,9 @@ impl Liveness {
 #[derive(Debug, Default)]
 pub(crate) struct Host {
     authority: String,
-    /// Whether requests share a connection to it, which is pinged.
+    /// True if requests share a connection to it, which is pinged.
     shared: AtomicBool,
-    /// How many requests wait for the head of a response.
+    /// Number of requests that wait for the head of a response.
     waiting: AtomicUsize,
     /// Since when at least one has waited.
     since: AtomicU64,
@@ -76,7 +76,7 @@ impl Host {
         self.shared.store(true, Ordering::Release);
     }
 
-    /// Whether requests share a connection to it. Times count only then, and a look at the clock is dear.
+    /// Returns true if requests share a connection to it. Times count only then, and a look at the clock is dear.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared.load(Ordering::Acquire)
     }
@@ -88,7 +88,7 @@ impl Host {
         }
     }
 
-    /// Whether requests have waited for it, in vain so far, for so long that its connection may be dead.
+    /// Returns true if requests have waited for it, in vain so far, for so long that its connection may be dead.
     pub(crate) fn is_silent(&self, now: Duration) -> bool {
         let last = self.heard.load(Ordering::Relaxed).max(self.since.load(Ordering::Relaxed));
         self.is_shared()
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn host_is_silent_while_it_is_waited_for_and_not_heard() {
+    fn unheard_host_is_silent_while_awaited() {
         let liveness = Liveness::default();
         let host = liveness.host("api.example");
         assert!(!host.is_silent(at(1_000)), "nobody waits");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn time_before_a_shared_connection_does_not_count() {
+    fn silence_counts_from_the_shared_connection() {
         let host = Liveness::default().host("api.example");
         let _waiting = Arc::clone(&host).wait(Duration::ZERO);
         host.becomes_shared(at(1_000));

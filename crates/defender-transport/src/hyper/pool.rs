@@ -54,7 +54,7 @@ const RUNTIMES: usize = 8;
 /// Hosts that are known to demand HTTP/1.1.
 const HOSTS: usize = 64;
 
-/// The pools of a wire, one for each runtime.
+/// Pools of a transport, one for each runtime.
 pub(super) struct Clients {
     parts: Arc<Parts>,
     /// The latest last.
@@ -122,7 +122,7 @@ impl Clients {
         })
     }
 
-    /// What to speak to `host` with.
+    /// Client that speaks to `host`.
     pub(super) fn client<'p>(&self, pool: &'p Pool, host: &Authority) -> &'p HyperClient {
         let is_plain = self.any_plain.load(Ordering::Acquire)
             && self.plain.read().unwrap_or_else(PoisonError::into_inner).contains(host);

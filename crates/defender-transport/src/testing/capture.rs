@@ -1,4 +1,4 @@
-//! What was sent, kept.
+//! Record of the requests that were sent.
 
 use std::{
     fmt,
@@ -42,7 +42,7 @@ use crate::{Body, Error, Transport};
 #[derive(Clone)]
 pub struct Capture(Arc<Inner>);
 
-/// Answers a request, of which so many came before; `None` where there is nothing to answer.
+/// Responds to a request, with the number of requests before it; `None` if no response is left.
 type Answer = dyn Fn(&Request<Bytes>, usize) -> Option<Result<Response<Body>, Error>> + Send + Sync;
 
 struct Inner {
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn every_request_is_kept_in_order_and_answered_alike() {
+    fn capture_keeps_requests_in_order() {
         let wire = Capture::answering(Response::builder().status(202).body("fine").unwrap());
         for path in ["/a", "/b"] {
             let answer = send(&wire.clone(), path).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_be_made_of_its_request_and_may_be_an_error() {
+    fn response_may_depend_on_the_request() {
         let wire = Capture::with(|request| match request.uri().path() {
             "/down" => Err(Error::new(ErrorKind::Connect)),
             path => Ok(Response::new(Body::from(path.to_owned()))),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_given_in_turn_and_none_is_made_up() {
+    fn responses_in_turn_run_out() {
         let wire = Capture::in_turn([503, 200].map(|status| Response::builder().status(status).body("x").unwrap()));
         assert_eq!(["/a", "/b"].map(|path| send(&wire, path).unwrap().status().as_u16()), [503, 200]);
         let expected = "2 answers were given, and another request came:\n  GET /a\n  GET /b\n  GET /c";

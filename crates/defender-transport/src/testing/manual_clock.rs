@@ -35,7 +35,7 @@ pub struct ManualClock {
 struct Hands {
     start: Timestamp,
     elapsed: Duration,
-    /// Who sleeps until when. The number tells sleepers of the same moment apart, and wakes them in the order in which
+    /// Sleepers by their end. The number tells sleepers of the same moment apart, and wakes them in the order in which
     /// they came.
     sleepers: BTreeMap<(Duration, u64), Waker>,
     next: u64,
@@ -81,7 +81,7 @@ impl ManualClock {
         Some(step)
     }
 
-    /// How many sleeps wait for this clock to move.
+    /// Number of sleeps that wait for this clock to move.
     #[must_use]
     pub fn sleeping(&self) -> usize {
         self.hands().sleepers.len()
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_ends_when_the_clock_has_moved_that_far_and_not_before() {
+    fn sleep_ends_exactly_on_time() {
         let clock = ManualClock::new();
         let mut sleep = clock.sleep(Duration::from_secs(2));
         assert_eq!(poll(&mut sleep), Poll::Pending);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wall_and_the_clocks_own_time_move_together() {
+    fn wall_and_monotonic_time_move_together() {
         let clock = ManualClock::new();
         let before = clock.now();
         clock.advance(Duration::from_secs(90));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_that_only_sleeps_is_run_in_no_time() {
+    fn sleeping_future_runs_in_no_time() {
         let clock = ManualClock::new();
         let slept = clock.clone();
         let run = pin!(clock.run(async move {
