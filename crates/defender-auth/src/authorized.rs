@@ -154,8 +154,8 @@ fn has_echo(body: &[u8], token: &[u8]) -> bool {
     body.len() <= SHORT && body.iter().enumerate().any(is_end)
 }
 
-/// A credential of this crate has repeated what is of use to repeat. A credential from elsewhere, whose errors are
-/// [`Other`](crate::ErrorKind::Other), is asked again only where its error says that this may help.
+/// A credential of this crate has retried already, where that is of use. A credential from elsewhere, whose errors are
+/// [`Other`](crate::ErrorKind::Other), is asked again only if its error is marked as retryable.
 fn without_token(error: crate::Error) -> Error {
     let again = error.kind() == crate::ErrorKind::Other && error.is_retryable();
     let wait = error.retry_after();
@@ -354,7 +354,7 @@ mod tests {
                         head.headers,
                         String::from_utf8_lossy(&body.collect(1 << 20).await.unwrap())
                     );
-                    // What a 2xx says in JSON is data, and looked through for the token as it is.
+                    // The JSON of a 2xx is data, and searched for the token as it is.
                     let is_data = status < 300 && seen.contains("{\"error\"") && echo != TOKEN;
                     assert!(is_data || !seen.contains(&echo), "{status}: {seen}");
                     assert!(head.headers["mise-correlation-id"] == "<redacted>", "{status}: {seen}");

@@ -28,7 +28,7 @@ const TOLD: [&str; 10] = [
 /// Looks a variable up; the error is for one that is no text.
 type LookUp = dyn Fn(&str) -> Result<Option<String>, ()>;
 
-/// The environment, or what a test puts in its place.
+/// The environment, or its replacement in a test.
 pub(crate) struct Environment(Box<LookUp>);
 
 impl Environment {

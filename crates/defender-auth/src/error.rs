@@ -4,9 +4,9 @@ use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use crate::EntraError;
 
-/// There is no token, and why. Holds no secret. Cheap to clone: everyone who waited for one token gets the same error.
+/// Error of a request for a token. Holds no secret. Cheap to clone: all callers that waited for one token get the same error.
 ///
-/// `{}` is one line: what failed, on what, why, and where that is known what to do. `{:#}` adds the causes.
+/// `{}` is one line: what failed, on what, why, and the advice, if known. `{:#}` adds the causes.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -38,7 +38,7 @@ pub enum ErrorKind {
     /// *Was it sent?* Perhaps; a second request for a token only gives a second token. It was retried a few times already.
     /// *What to do:* look at the cause (a name that is not known, a proxy, a certificate), and ask again later.
     Transport,
-    /// The token endpoint said no.
+    /// The token endpoint refused the request.
     ///
     /// *Was it sent?* Yes, and answered. *What to do:* [`Error::entra`] has the code, the AADSTS number and a sentence of
     /// advice; nothing changes until somebody changes it, unless [`Error::is_retryable`].
@@ -60,7 +60,7 @@ pub enum ErrorKind {
     Declined,
     /// A credential, a store or a program of somebody else's failed in its own way.
     ///
-    /// *Was it sent?* That is theirs to say. *What to do:* look at the message and the cause.
+    /// *Was it sent?* Only that credential knows. *What to do:* look at the message and the cause.
     Other,
 }
 
@@ -95,13 +95,13 @@ impl Error {
         }))
     }
 
-    /// Says what was wrong and what to do. Never a secret.
+    /// Adds the reason and the advice. Never a secret.
     #[must_use]
     pub fn context(self, context: impl Into<String>) -> Self {
         self.with(|inner| inner.context = context.into())
     }
 
-    /// Adds what to do to what was wrong.
+    /// Adds the advice to the reason.
     pub(crate) fn advising(self, advice: &str) -> Self {
         let context = format!("{}; {advice}", self.0.context);
         self.context(context)
@@ -126,14 +126,14 @@ impl Error {
         Self::new(kind).with(|inner| inner.entra = Some(entra)).retryable(passing)
     }
 
-    /// The exchange ended so. What was wrong with the request itself would be wrong again.
+    /// An exchange that ended with `error`. A fault of the request itself would be the same again.
     pub(crate) fn unreached(error: defender_transport::Error) -> Self {
         use defender_transport::ErrorKind as Wire;
         let kind = if error.kind() == Wire::TooLarge { ErrorKind::Response } else { ErrorKind::Transport };
-        // What the transport calls lasting, such as an unknown CA or a refused proxy password, is never asked again.
+        // An error that the transport marks as lasting, such as an unknown CA or a refused proxy password, is never asked again.
         let passing = !error.is_lasting() && !matches!(error.kind(), Wire::TooLarge | Wire::Request | Wire::Credential);
         let (unseen, retry_after) = (error.never_sent(), error.retry_after());
-        // Why it was not reached stands in this error's own line, and only what caused that beneath it.
+        // This error's own line has the reason why it was not reached, and `source()` only the cause of that.
         let told = Self::new(kind).context(error.to_string()).retryable(passing).with(|inner| {
             inner.unseen = unseen;
             inner.retry_after = retry_after;

@@ -86,7 +86,7 @@ impl Drop for Received {
     }
 }
 
-/// The text without what stands around it in a file.
+/// The text without the blanks and marks around it in a file.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|char: char| char.is_whitespace() || char.is_control() || char == '\u{feff}')
 }

@@ -112,7 +112,7 @@ impl Body {
         Ok(if whole.is_empty() { first } else { whole.into() })
     }
 
-    /// The body as a stream of its pieces, each of whatever size the transport gave.
+    /// The body as a stream of its pieces, in the sizes in which the transport gave them.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Error>> + Send {
         Pieces(self)
     }

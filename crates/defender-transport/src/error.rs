@@ -6,10 +6,10 @@ use http::StatusCode;
 
 /// An exchange that gave no response, or a response whose body broke off.
 ///
-/// The question that matters for a request with an effect is [`never_sent`](Self::never_sent). Where it says no, the
+/// The question that matters for a request with an effect is [`never_sent`](Self::never_sent). If it is false, the
 /// request may have taken effect.
 ///
-/// `{}` is one line: what failed, on what, why, and where that is known what to do. `{:#}` adds the causes.
+/// `{}` is one line: what failed, on what, why, and the advice, if known. `{:#}` adds the causes.
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -3,7 +3,7 @@
 //! These types are a contract between the code that builds a request and the layers beneath. A transport that drops them
 //! degrades safely: the reading in the column *absent* is always the careful one.
 //!
-//! | extension | says | absent means |
+//! | extension | states | absent means |
 //! |---|---|---|
 //! | [`Resend`] | whether this may be sent twice | `method.is_safe()` |
 //! | [`Lane`] | which queue, and which windows it keeps to | not paced |
@@ -16,8 +16,8 @@
 //! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
 //! [`SendState`] is put on by [`Deadline`](crate::Deadline). [`Resends`] and [`Unauthorized`] are put on by
-//! [`Retrying`](crate::Retrying), which also says in a *response's* extensions how many attempts
-//! it took: [`Attempts`].
+//! [`Retrying`](crate::Retrying), which also adds to a *response's* extensions the number of
+//! attempts: [`Attempts`].
 
 use std::{
     borrow::Cow,
@@ -82,7 +82,7 @@ impl Default for Read {
     }
 }
 
-/// The path with placeholders for what stands in it, such as `/api/machines/{id}/isolate`.
+/// The path with placeholders for its ids, such as `/api/machines/{id}/isolate`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UrlTemplate(pub Cow<'static, str>);
 

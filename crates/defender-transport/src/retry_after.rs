@@ -15,7 +15,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 /// against `now`, and a wait of more than five minutes by that is taken for a difference of the clocks and is one minute. A date
 /// that is past asks for no wait. Of several, the longest counts. A value that cannot be read as either is `None`, as if it were
 /// absent.
-/// The wait is as long as the server says, a day if need be: bounding it is the reader's business.
+/// The wait is as long as the server asks, a day if need be: the caller bounds it.
 ///
 /// ```
 /// use std::time::Duration;

@@ -32,7 +32,7 @@ const LAYERS: usize = 3;
 pub struct Secrets(Arc<[Zeroizing<Vec<u8>>]>);
 
 impl Secrets {
-    /// These secrets. What has fewer than four bytes keeps no secret, and is left out.
+    /// A set of these secrets. A text of fewer than four bytes is no secret, and is left out.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
         let secrets = secrets.into_iter().map(|secret| Zeroizing::new(secret.as_ref().as_bytes().to_vec()));
         Self(secrets.filter(|secret| secret.len() >= SHORTEST).collect())
@@ -53,7 +53,7 @@ impl Secrets {
         }
         let (mut clean, mut from) = (String::with_capacity(text.len()), 0);
         for range in ranges {
-            // What is encoded begins and ends with a character of its own.
+            // An encoded text begins and ends with a character of its own.
             clean.push_str(text.get(from..range.start).unwrap_or_default());
             clean.push_str(REDACTED);
             from = range.end;

@@ -10,7 +10,7 @@ use crate::{Body, Error};
 
 /// Sends one HTTP request to its server and returns the response.
 ///
-/// # What an implementation owes
+/// # Contract of an implementation
 ///
 /// - One call is one exchange: it never retries and never follows a redirect. Both are decisions of the code that knows the
 ///   effect of the request.
@@ -95,7 +95,7 @@ impl<T: Transport + ?Sized> Transport for &T {
 
 /// The adapters as methods, so that a stack reads in the order in which it was wrapped, from the innermost outwards.
 pub trait TransportExt: Transport + Sized {
-    /// Decides what is done with redirects, by default nothing: see [`Redirected`](crate::Redirected).
+    /// Handles redirects, by default not at all: see [`Redirected`](crate::Redirected).
     fn redirected(self) -> crate::Redirected<Self> {
         crate::Redirected::new(self)
     }
@@ -127,7 +127,7 @@ pub trait TransportExt: Transport + Sized {
         crate::Paced::new(self, clock)
     }
 
-    /// Sends again what may be sent again: see [`Retrying`](crate::Retrying).
+    /// Retries requests that may be sent again: see [`Retrying`](crate::Retrying).
     fn retrying(self, clock: impl crate::Clock + 'static) -> crate::Retrying<Self> {
         crate::Retrying::new(self, clock)
     }

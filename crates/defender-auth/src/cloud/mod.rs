@@ -5,7 +5,7 @@ pub(crate) mod region;
 /// A cloud: where tokens come from, for whom they are, and where the API is.
 ///
 /// Commercial and government hosts are from <https://learn.microsoft.com/en-us/defender-endpoint/gov>. The audiences of
-/// the government clouds are not documented; those given here are what working clients use, the API's own host. All
+/// the government clouds are not documented; those given here are the ones that working clients use, the API's own host. All
 /// three settings can be overridden, each by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -115,7 +115,7 @@ impl Live {
         let mut tries = endpoint.tries();
         loop {
             match endpoint.code(client_id, proof, &sign_in, &code, scope).await {
-                // A code is good once, and one that is brought again may end what it was taken for.
+                // A code is good once, and a second use may revoke the tokens that it gave.
                 Err(error) => tries.after_if_unseen(error).await?,
                 Ok(granted) => return self.session.keep(granted).await,
             }

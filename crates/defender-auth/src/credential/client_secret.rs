@@ -56,7 +56,7 @@ impl ClientSecretCredential {
         Ok(Self { registration, secret: Secret::trimmed(secret) })
     }
 
-    /// The application, and what proves who it is.
+    /// The application, and its proof of identity.
     pub(crate) fn proving(self) -> Result<(Registration, Proving), Error> {
         self.registration.of_one_tenant()?;
         given("client secret", self.secret.reveal())?;

@@ -1,4 +1,4 @@
-//! An application that asks for itself, however it proves who it is.
+//! An application that asks for itself, with any proof of its identity.
 
 use std::{
     sync::{

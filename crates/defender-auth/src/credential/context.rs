@@ -6,7 +6,7 @@ use defender_transport::{Clock, Retry, Transport};
 
 use crate::{Cached, Cloud, Error, ErrorKind, TokenCredential, env_vars::AUTHORITY, token::cache::MARGIN};
 
-/// Hosts from which tokens of one cloud come, and of no other. Those of China are here to be told from ours: the API is not
+/// Hosts from which tokens of one cloud come, and of no other. Those of China are here to be recognized: the API is not
 /// there. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
 const KNOWN: [&str; 4] = [
     "login.microsoftonline.com",
@@ -89,7 +89,7 @@ impl Context {
         self
     }
 
-    /// A live credential that keeps its token, as this context says.
+    /// A live credential that keeps its token, with the settings of this context.
     pub(crate) fn cached(&self, live: impl TokenCredential + 'static) -> Arc<dyn TokenCredential> {
         Arc::new(Cached::new(live, Arc::clone(&self.clock)).margin(self.refresh_margin))
     }

@@ -37,7 +37,7 @@ impl fmt::Debug for DeviceCodePrompt {
 
 type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 
-/// A person who signs in with a browser on whatever device has one: for a terminal on a server.
+/// A person who signs in with a browser on any device: for a terminal on a server.
 ///
 /// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The call that needs this
 /// token waits for the person, 15 minutes at most; if it is dropped earlier, the next call begins a new sign-in. A call to the

@@ -1,4 +1,4 @@
-//! Whatever credential the environment describes.
+//! The credential that the environment describes.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
 /// | `AZURE_FEDERATED_TOKEN_FILE` | [`WorkloadIdentityCredential`] |
 ///
 /// each with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. Nothing is tried one after the other: the same environment gives the
-/// same credential or the same error, whatever is reachable. A managed identity needs no variables, and is asked for by its
+/// same credential or the same error, independent of the network. A managed identity needs no variables, and is asked for by its
 /// own type.
 ///
 /// `AZURE_AUTHORITY_HOST`, with or without `https://` before it and a slash behind it, is where tokens come from, unless the
@@ -35,7 +35,7 @@ use crate::{
 /// # Errors
 ///
 /// [`ErrorKind::Configuration`] where none of the three is set, or more than one, or something beside it is missing; the
-/// message names what it saw, and no values.
+/// message names the variables that are set, and no values.
 pub fn credential_from_env() -> Result<EnvironmentCredential, Error> {
     EnvironmentCredential::from_environment(&Environment::of_process())
 }

@@ -19,7 +19,7 @@ const LARGEST: usize = 32 << 10;
 /// Browsers open connections that they never use; of so many, the oldest is given up.
 const MANY: usize = 16;
 
-/// A connection, until it is known whether it brings what is waited for.
+/// A connection, until it is known whether it brings the redirect.
 type Visit<'v> = Pin<Box<dyn Future<Output = Option<Result<Secret, Error>>> + Send + 'v>>;
 
 /// A listener on `127.0.0.1`, on a port that was free.

@@ -31,7 +31,7 @@ impl Registration {
         ))
     }
 
-    /// Refuses what cannot ask for itself: an application's token is of one tenant.
+    /// Refuses a tenant in which an application cannot ask for itself: its token is of one tenant.
     pub(crate) fn of_one_tenant(&self) -> Result<(), Error> {
         given("client id", &self.client_id)?;
         let of_all = ["common", "organizations", "consumers"];

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Granted, MARKS, TokenEndpoint, exchange::Exchange};
 use crate::{Error, ErrorKind, oauth::Proof, secret::Secret};
 
-/// No code lives longer; what claims to is believed for an hour.
+/// No code lives longer; a longer lifetime is cut to an hour.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// A code that a person enters elsewhere. No `Debug`: anybody who sees the code could enter it for somebody else.

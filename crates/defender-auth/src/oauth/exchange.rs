@@ -28,7 +28,7 @@ use crate::{
 /// From sending the request to the last byte of the response.
 const AT_MOST: Duration = Duration::from_secs(60);
 
-/// The fields of a response that are secret, and what `oauth2` is given in their place.
+/// The fields of a response that are secret, and the mark that `oauth2` gets in the place of each.
 const RECEIVED: [(&str, &str); 4] = [
     ("access_token", "__received_0__"),
     ("refresh_token", "__received_1__"),
@@ -132,7 +132,7 @@ impl<'t> Exchange<'t> {
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let mut request = request.map(|form| self.filled(&form));
-        // Whether and with what to ask again is the grant's to decide: see `Tries`.
+        // The grant decides whether and how to retry: see `Tries`.
         request.extensions_mut().insert(Resend::Never);
         request.extensions_mut().insert(Secrets::new(self.hidden.iter().map(Secret::reveal)));
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
@@ -140,7 +140,7 @@ impl<'t> Exchange<'t> {
         let (mut head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();
         let body = Received::from(body.collect(self.limit).await.map_err(Error::unreached)?);
         if head.status == StatusCode::OK {
-            // JSON is known by what it is: `oauth2` would go by what it is called, and knows no byte order mark.
+            // JSON is detected by its content: `oauth2` would go by the `Content-Type`, and knows no byte order mark.
             head.headers.remove(header::CONTENT_TYPE);
             return Ok(Response::from_parts(head, self.masked(&body)?));
         }

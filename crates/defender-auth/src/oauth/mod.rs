@@ -93,7 +93,7 @@ impl TokenEndpoint {
         }
         let authority = context.authority_for(named)?;
         let authority = authority.trim_end_matches('/');
-        // What one reader takes for the host, another may not.
+        // Parsers differ in the part of such a URL that they take for the host.
         if authority.contains(['@', '?', '#', '\\']) {
             return Err(wrong("the authority is more than a scheme, a host and a path".to_owned()));
         }
@@ -118,7 +118,7 @@ impl TokenEndpoint {
         &self.clock
     }
 
-    /// The URL, which is what a client's assertion is for.
+    /// The URL, which is the audience of a client's assertion.
     #[cfg(feature = "certificate")]
     pub(crate) fn url(&self) -> &str {
         self.url.as_str()

@@ -30,12 +30,12 @@ impl Tries {
     /// Waits until the next attempt is due; returns `error` if no attempt is left.
     ///
     /// Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes> and MSAL: no connection, 429
-    /// and 5xx, a few times; a 429 says after how long.
+    /// and 5xx, a few times; a 429 states after how long.
     pub(crate) async fn after(&mut self, error: Error) -> Result<(), Error> {
         self.after_if(error.is_retryable(), error).await
     }
 
-    /// As [`after`](Self::after), for what is good once: only where the endpoint certainly has not seen it.
+    /// As [`after`](Self::after), for a single-use proof: only if the endpoint certainly has not seen it.
     #[cfg(feature = "browser")]
     pub(crate) async fn after_if_unseen(&mut self, error: Error) -> Result<(), Error> {
         self.after_if(error.is_retryable() && error.is_unseen(), error).await

@@ -29,7 +29,7 @@ impl AccessToken {
         if text.is_empty() {
             return unusable("its token is empty");
         }
-        // What RFC 6749 allows, less the blank. Kept, another would fail each call until its end.
+        // The characters that RFC 6749 allows, less the blank. A token with others would fail each call until its end.
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return unusable("its token holds a byte that no token has");
         }
@@ -53,7 +53,7 @@ impl AccessToken {
         self.expires_on
     }
 
-    /// From when on it should be replaced: what the issuer said, and at the latest `margin` before its end.
+    /// Time from which on it should be replaced: as the issuer said, and at the latest `margin` before its end.
     pub(crate) fn is_due(&self, now: Timestamp, margin: std::time::Duration) -> bool {
         self.refresh_on.is_some_and(|refresh_on| now >= refresh_on)
             || now.checked_add(margin).is_ok_and(|later| later >= self.expires_on)
@@ -65,7 +65,7 @@ impl AccessToken {
         self.secret.reveal()
     }
 
-    /// The token as what no error may show.
+    /// The token as a secret that no error may show.
     pub(crate) fn secrets(&self) -> Secrets {
         Secrets::new([self.secret()])
     }

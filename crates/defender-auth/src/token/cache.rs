@@ -23,12 +23,12 @@ const REST: Duration = Duration::from_secs(30);
 
 /// Keeps the token of the credential that it wraps.
 ///
-/// - However many ask at once, one of them fetches and the others wait for it; they get its error, too.
+/// - Of many concurrent callers, one fetches and the others wait for it; they get its error, too.
 /// - It is replaced five minutes before its end ([`margin`](Self::margin)), or when the issuer said. While that goes on, and when it fails, the old
 ///   token is served for as long as it is good.
 /// - A token that was refused ([`TokenRequest::stale`]) is replaced once: a caller with an older one gets the new one.
 ///   If the same token comes again, as from the host of a managed identity, it is given to all of them, and not asked for
-///   anew for half a minute: the API's own refusal says more than an error here could.
+///   anew for half a minute: the API's own refusal is more precise than an error here could be.
 /// - Claims that were demanded are asked for once: a caller with the same demand later gets the same token.
 /// - Nothing runs in the background. If the task that fetches is dropped, the next in line fetches.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl<C: TokenCredential> Cached<C> {
         good.then(|| (token.clone(), token.is_due(now, self.margin) && rested))
     }
 
-    /// Asks the credential, and keeps what it gives.
+    /// Asks the credential, and keeps its token.
     async fn fetch(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let fetched = self.inner.token(ask).await;
         let tried = self.clock.elapsed();

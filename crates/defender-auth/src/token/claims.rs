@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{json, token::base64_text::decoded};
 
-/// No token of Entra's is longer; what is, is not read.
+/// No token of Entra's is longer; a longer token is not read.
 const LONGEST: usize = 1 << 20;
 
 /// The claims that name the principal.
@@ -32,7 +32,7 @@ const NAMES: [&str; 7] = ["upn", "preferred_username", "unique_name", "email", "
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claims {
-    /// For whom it is (`aud`): an API refuses what is for another. Of several, the first.
+    /// Audience (`aud`): an API refuses a token for another. Of several, the first.
     pub audience: Option<String>,
     /// The tenant's id (`tid`).
     pub tenant: Option<String>,
@@ -40,7 +40,7 @@ pub struct Claims {
     pub roles: Vec<String>,
     /// The permissions that a user delegated (`scp`).
     pub scopes: Vec<String>,
-    /// The id of the user or of the application's service principal (`oid`): what the API takes for the requestor.
+    /// The id of the user or of the application's service principal (`oid`), which the API takes for the requestor.
     pub object_id: Option<String>,
     /// The application's client id (`appid`, in tokens of version 2 `azp`).
     pub application: Option<String>,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 
-/// More than any token lives: CAE makes it 28 hours, and what claims more is believed for a week.
+/// More than any token lives: with CAE it is 28 hours, and a longer lifetime is cut to a week.
 pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// Far beyond all dates, and far within what a float counts without gaps.
+/// Far beyond all dates, and far within the integers that a float represents exactly.
 const MOST: f64 = 1e15;
 
 /// A number of whole seconds, or one in a string, as version 1 of the token endpoint and the hosts of managed identities

@@ -37,7 +37,7 @@ impl fmt::Debug for RefreshToken {
 
 /// Store of the refresh token of one sign-in: a keychain, an encrypted file, a vault.
 ///
-/// A credential loads before each refresh and saves what it was given, since each refresh gives a new token that takes the
+/// A credential loads before each refresh and saves the new token, since each refresh gives a new token that takes the
 /// place of the old one. The old one is not revoked, so nothing is lost where a save fails: the credential gives the
 /// error, and the next call begins again with what is stored.
 ///
@@ -73,7 +73,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// The store is there but cannot be read. The error holds no secret.
     async fn load(&self) -> Result<Option<RefreshToken>, Error>;
 
-    /// Keeps `token` in the place of what was kept before.
+    /// Replaces the stored token by `token`.
     ///
     /// # Errors
     ///

@@ -8,13 +8,13 @@ use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::Se
 
 /// Reads the body of a response before handing the response on, so that a body that breaks is an attempt that broke.
 ///
-/// It goes by the request's [`Read`]: `Whole(limit)`, which is also what a request means that says nothing, is read here;
+/// It goes by the request's [`Read`]: `Whole(limit)`, which is also the default of a request without a mark, is read here;
 /// `Stream` is handed on as it comes. A response of any status is read alike. The body is one piece of memory, and
 /// reading it again cannot fail.
 ///
-/// Where the body breaks off, is too large or cannot be decoded, the error says that the head had come, and with which
-/// status: [`Error::answered`], and how long it asked to wait. After a 2xx, the request took effect, though what the server
-/// said of it is lost.
+/// If the body breaks off, is too large or cannot be decoded, the error has the status of the head,
+/// [`Error::answered`], and the time that it asked to wait. After a 2xx, the request took effect, though the server's
+/// response is lost.
 #[derive(Debug)]
 pub struct Collected<T> {
     inner: T,
@@ -55,7 +55,7 @@ async fn collect(mut answer: Response<Body>, limit: usize) -> Result<Response<Bo
     Ok(answer)
 }
 
-/// An error that says what the head had said.
+/// Adds the status and the wait of the head to an error.
 fn broke(error: Error, head: &Response<Body>) -> Error {
     let error = error.after_head(head.status());
     // No clock is at hand, so a date counts only beside the response's own.

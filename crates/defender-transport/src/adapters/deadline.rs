@@ -77,7 +77,7 @@ impl<T> Deadline<T> {
         Self { inner, clock: Arc::new(clock), times: Timeouts::default() }
     }
 
-    /// The layer's own limits, of whatever is set in `times`; the rest stays as it was. [`Duration::MAX`] is no limit.
+    /// The layer's own limits, of those that are set in `times`; the rest stays as it was. [`Duration::MAX`] is no limit.
     #[must_use]
     pub fn times(mut self, times: Timeouts) -> Self {
         self.times = either(times, self.times);
@@ -281,7 +281,7 @@ impl HttpBody for Watched {
             // Frames of no bytes are silence too, or they could keep a connection for ever.
             Poll::Ready(Some(Ok(frame))) if !frame.data_ref().is_some_and(Bytes::is_empty) => {
                 this.since = None;
-                // What is whole is in time.
+                // A whole body is in time.
                 let total = this.total.filter(|_| !body.is_end_stream());
                 total.filter(|total| total.end <= this.clock.elapsed()).map(|total| this.late(total))
             }

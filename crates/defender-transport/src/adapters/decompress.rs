@@ -129,7 +129,7 @@ impl Inflating {
         Self { body, coding, decoder: None, input: Bytes::new(), ended: false, over: None, done: false }
     }
 
-    /// Decodes one piece of what is here. `None` asks for more input.
+    /// Decodes one piece of the input. `None` asks for more input.
     fn step(&mut self) -> Result<Option<Bytes>, Error> {
         if let Some(padding) = self.over {
             match (self.coding, &*self.input) {

@@ -58,7 +58,7 @@ pub enum Redirects {
     /// 302, 303, 307 or 308; both URLs are https, with the same host and the same port, and without a user or a password.
     /// The request is sent again with its headers and extensions as they were.
     ///
-    /// What comes after the last of them is handed on, a redirect too.
+    /// The response after the last of them is handed on, a redirect too.
     SameHost(u8),
 }
 

@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// Reports every attempt to [`tracing`]: a span from sending the request to the end of the body, and an event at the end. The
-/// names are those of the [OpenTelemetry conventions for HTTP clients][otel]. Of what they require, `url.full` is left out on purpose.
+/// names are those of the [OpenTelemetry conventions for HTTP clients][otel]. Of the required fields, `url.full`
+/// is left out on purpose.
 ///
 /// [otel]: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span
 ///
@@ -282,7 +283,7 @@ impl HttpBody for Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        // A reader may stop at the last byte, and not ask for what follows it.
+        // A reader may stop at the last byte, and not ask for more.
         if self.body.is_end_stream() {
             self.trying.end(End::Answered);
         }
@@ -300,7 +301,7 @@ const HEADERS: [(&str, &str); 6] = [
 ];
 
 /// A header's value, if it is what such a header holds: a media type without its parameters; a date, a number, an id. A server
-/// may put anything into them, and what it was sent too.
+/// may put anything into them, and echo the request too.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     const LONGEST: usize = 64;
     let value = headers.get(name)?.to_str().ok()?;

@@ -142,7 +142,7 @@ impl HyperTransportBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Request`], and the message says which: there is no crypto provider, the platform's roots cannot be
+    /// [`ErrorKind::Request`], and the message names the cause: there is no crypto provider, the platform's roots cannot be
     /// read, the client's key is not the one of its certificate, the environment's proxy cannot be used, or the application's
     /// name has a byte that no header may have.
     pub fn build(self) -> Result<HyperTransport, Error> {

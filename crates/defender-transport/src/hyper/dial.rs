@@ -18,7 +18,7 @@ pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 pub(crate) type Dialing = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
 
 /// The network, seen from a client: gives a stream of bytes to the host and port of a URL. The transport speaks TLS over it where
-/// the URL says https, and HTTP over that; a proxy is dialled in the same way.
+/// the URL is https, and HTTP over that; a proxy is dialled in the same way.
 ///
 /// The real one is TCP. Any function is one too, so that a test puts a network of its own under the transport, with
 /// [`HyperTransportBuilder::over`](crate::HyperTransportBuilder::over):
@@ -53,7 +53,7 @@ trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
-/// A stream of bytes to a server or a proxy, whatever it is made of.
+/// A stream of bytes to a server or a proxy, of any kind.
 pub(crate) struct Stream {
     bytes: Box<dyn Bytes>,
     /// Peer address, if known.

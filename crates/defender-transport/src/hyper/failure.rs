@@ -19,7 +19,7 @@ pub(super) fn needs_http_1(error: &legacy::Error) -> bool {
     found.is_some_and(|error| error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) || is_unreadable(error))
 }
 
-/// Says of hyper's error what went wrong, and whether the request can have been processed.
+/// Classifies hyper's error: its kind, and whether the request can have been processed.
 pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
     let unconnected = error.source().and_then(|cause| cause.downcast_ref::<Unconnected>());
     if let Some(unconnected) = unconnected {
@@ -63,7 +63,7 @@ pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
             error if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => {
                 Some(interrupted(", which refused the request (REFUSED_STREAM)").before_sending())
             }
-            // Nothing had come back on the stream. That the request was not processed is inferred: it is what the code is for.
+            // Nothing had come on the stream. That the request was not processed is inferred from the purpose of the code.
             error if error.is_remote() && error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
                 Some(interrupted(", which demands HTTP/1.1 (HTTP_1_1_REQUIRED)").before_sending())
             }

@@ -1,7 +1,7 @@
 //! Hosts that have fallen silent while requests wait for them.
 //!
 //! Over HTTP/2 all requests to a host share a connection. When its path dies, the connection takes requests until its ping
-//! times out, and each of them is lost. So a host that has said nothing for a while, though it was asked and pinged, gets no
+//! times out, and each of them is lost. So a host that has sent nothing for a while, though it was asked and pinged, gets no
 //! further request over its old connection.
 
 use std::{
@@ -18,10 +18,10 @@ use crate::Clock;
 pub(crate) const PING: Duration = Duration::from_secs(3);
 
 /// Time limit for the response to a ping, after which the connection is closed: with [`PING`], less than the 30 s that the head
-/// of a response has. A shorter time would end what waits behind a large upload.
+/// of a response has. A shorter time would end requests that wait behind a large upload.
 pub(crate) const PONG: Duration = Duration::from_secs(17);
 
-/// For how long a server that is pinged may say nothing before new requests go over a new connection.
+/// Time for which a server that is pinged may send nothing before new requests go over a new connection.
 const SILENT: Duration = Duration::from_secs(6);
 
 /// The hosts that a client speaks to.
@@ -71,7 +71,7 @@ impl Host {
 
     /// A connection that requests share has come about, `now`.
     pub(crate) fn becomes_shared(&self, now: Duration) {
-        // Requests may have waited for it for a while, whose times nobody has kept.
+        // Requests may have waited for it for a while, and their times were not recorded.
         self.heard.fetch_max(millis(now), Ordering::Relaxed);
         self.shared.store(true, Ordering::Release);
     }
@@ -81,7 +81,7 @@ impl Host {
         self.shared.load(Ordering::Acquire)
     }
 
-    /// Bytes came from it. While nobody waits, that is of no account: who begins to wait begins to count.
+    /// Notes that bytes came from it. Without a waiting request, nothing is noted: the count begins with the wait.
     pub(crate) fn was_heard(&self, clock: &dyn Clock) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.heard.fetch_max(millis(clock.elapsed()), Ordering::Relaxed);
@@ -96,7 +96,7 @@ impl Host {
             && millis(now).saturating_sub(last) > millis(SILENT)
     }
 
-    /// A request begins to wait for it, until what this gives is dropped.
+    /// Notes that a request waits for it, until the returned guard is dropped.
     pub(crate) fn wait(self: Arc<Self>, now: Duration) -> Waiting {
         if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
             self.since.fetch_max(millis(now), Ordering::Relaxed);

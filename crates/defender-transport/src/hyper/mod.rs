@@ -58,7 +58,7 @@ const LINK_LOCAL: Duration = Duration::from_secs(3);
 /// a pool of its own, since a connection lives in the runtime that opened it, and makes no progress while that is idle. It
 /// speaks https only, unless [`plain_http`](HyperTransportBuilder::plain_http) allows more.
 ///
-/// A server that demands HTTP/1.1, or whose HTTP/2 cannot be read, gets HTTP/1.1 from then on. A server that says
+/// A server that demands HTTP/1.1, or whose HTTP/2 cannot be read, gets HTTP/1.1 from then on. A server that sends
 /// nothing for 6 s, though requests wait for it and it is pinged, gets further requests over a new connection.
 ///
 /// hyper-util retries a request by itself in one case: a pooled connection that turned out to be closed before any
@@ -199,7 +199,7 @@ impl HyperTransport {
                         self.clients.downgrade(&host);
                     }
                     // A connection that breaks may have taken the head with it, though the body has not left: a server counts
-                    // such a request, so nothing is certain but what the error says.
+                    // such a request, so nothing is certain but the error's own statement.
                     let _never_left = state.is_some_and(|state| state.give_up());
                     Err(classify(error, &host))
                 }
@@ -225,7 +225,7 @@ fn refuse<'f>(why: &str) -> Sending<'f> {
 fn fresh_id() -> Option<HeaderValue> {
     let id = Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
     let mut id = HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()?;
-    // HTTP/2 does not remember what is marked so, in the place of headers that come again.
+    // HTTP/2 does not index a header that is marked so among the headers that come again.
     id.set_sensitive(true);
     Some(id)
 }

@@ -28,7 +28,7 @@ pub(crate) struct Bundle {
 
 impl Bundle {
     /// Reads every block of a certificate: `CERTIFICATE`, the older `X509 CERTIFICATE`, and OpenSSL's `TRUSTED CERTIFICATE`,
-    /// without what that says of trust. Text between blocks, blocks of other kinds and a byte order mark are passed over.
+    /// without its statements about trust. Text between blocks, blocks of other kinds and a byte order mark are passed over.
     pub(crate) fn read(pem: &[u8]) -> Self {
         let text = String::from_utf8_lossy(pem);
         let mut bundle = Self::default();

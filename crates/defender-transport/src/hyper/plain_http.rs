@@ -15,8 +15,8 @@ pub enum PlainHttp {
     Refused,
     /// To this machine: `localhost`, 127.0.0.0/8 and `[::1]`. Meant for tests.
     Loopback,
-    /// To this machine and to 169.254.0.0/16, which is its own link: what gives out the identity of a machine in a cloud is
-    /// there, and speaks nothing else. Meant for that alone.
+    /// To this machine and to 169.254.0.0/16, which is its own link: the endpoint that gives out the identity of a machine in
+    /// a cloud is there, and speaks nothing else. Meant for that endpoint alone.
     LinkLocal,
 }
 

@@ -36,7 +36,7 @@ fn client(parts: &Parts, connector: Connector) -> HyperClient {
         .http2_keep_alive_timeout(PONG)
         // Less would be a panic.
         .http1_max_buf_size(usize::try_from(parts.max_head).unwrap_or(usize::MAX).max(8 << 10))
-        // TLS copies what it encrypts, and takes one piece more easily than two.
+        // TLS copies the bytes that it encrypts, and takes one piece more easily than two.
         .http1_writev(false)
         // A load balancer's cookie that breaks the rules takes no good response with it.
         .http1_ignore_invalid_headers_in_responses(true)

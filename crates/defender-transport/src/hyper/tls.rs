@@ -18,7 +18,7 @@ use zeroize::Zeroize;
 use super::pem::{Bundle, element, private_key};
 use crate::{Error, ErrorKind};
 
-/// Whose certificates a server's certificate must come from.
+/// Authorities that a server's certificate must come from.
 ///
 /// Where a proxy inspects some connections and leaves others alone, both its CA and the platform's are needed:
 ///
@@ -46,7 +46,7 @@ enum Base {
 }
 
 impl Roots {
-    /// The operating system's, and whatever its administrator added. The default.
+    /// The operating system's, and those that its administrator added. The default.
     #[must_use]
     pub fn platform() -> Self {
         Self::default()

@@ -21,11 +21,11 @@ use crate::{Body, Error, ErrorKind, Transport};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// An error of this kind, and nothing was sent. The error says so only where its kind does:
+    /// An error of this kind, and nothing was sent. The error states that only if its kind does:
     /// [`Connect`](ErrorKind::Connect) is never sent, [`Interrupted`](ErrorKind::Interrupted) may have been, as far as
     /// anybody can tell.
     ErrorBefore(ErrorKind),
-    /// The request took effect, and then an error of this kind came. A kind that says *never sent* would be a lie, and
+    /// The request took effect, and then an error of this kind came. A kind that means *never sent* would be false, and
     /// becomes [`Interrupted`](ErrorKind::Interrupted).
     ErrorAfter(ErrorKind),
     /// Nothing is sent, and nothing ever comes.

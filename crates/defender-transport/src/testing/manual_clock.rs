@@ -66,7 +66,7 @@ impl ManualClock {
         due.into_values().for_each(Waker::wake);
     }
 
-    /// Moves the clock to the moment at which the next sleeper wakes, and says how far that was; `None` where nobody
+    /// Moves the clock to the moment at which the next sleeper wakes, and returns the distance; `None` if nobody
     /// sleeps, and then the clock stands where it stood.
     ///
     /// This is how a simulation jumps from event to event.
@@ -116,7 +116,7 @@ impl ManualClock {
         poll_fn(|context| {
             let woken = Arc::new(Woken { by_itself: AtomicBool::new(false), task: context.waker().clone() });
             let output = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&woken))));
-            // What woke itself while it was polled can go on without time.
+            // A future that woke itself while it was polled can go on without time.
             if output.is_pending() && !woken.by_itself.load(Ordering::Acquire) {
                 assert!(
                     self.advance_to_next().is_some(),

@@ -20,7 +20,7 @@ use crate::{Body, Error, Transport};
 /// bytes is expected where none is given; [`AnyBody`] among the expected request's extensions takes any. Headers that are
 /// not stated, and other extensions, may be anything.
 ///
-/// A request that does not match panics there and then, with what was expected and what came side by side.
+/// A request that does not match panics there and then, with the expected and the actual request side by side.
 /// [`verify`](Self::verify) panics if not all was played, and so does dropping the last clone.
 ///
 /// ```
@@ -37,7 +37,7 @@ use crate::{Body, Error, Transport};
 ///     )
 ///     .exchange(Request::get("/things/1").body("")?, Response::new(r#"{"id":"1","state":"Done"}"#));
 ///
-/// // Here stands what is tested.
+/// // The code under test.
 /// let wire = tape.clone();
 /// let request = Request::post("https://example.com/things")
 ///     .header("content-type", "application/json")
@@ -50,7 +50,7 @@ use crate::{Body, Error, Transport};
 /// # }
 /// ```
 ///
-/// What a test says that did not send the right body:
+/// Message of a test that did not send the right body:
 ///
 /// ```text
 /// request 1 is not what the tape expects as exchange 1 of 2:
@@ -132,7 +132,7 @@ impl Tape {
     ///
     /// # Panics
     ///
-    /// When it was not so; the message lists what is left.
+    /// If exchanges are left; the message lists them.
     #[track_caller]
     #[expect(clippy::panic, reason = "this is how a test fails")]
     pub fn verify(&self) {
@@ -160,7 +160,7 @@ impl Drop for Inner {
 }
 
 impl Course {
-    /// The response to `actual`, or what is wrong with it.
+    /// The response to `actual`, or the description of a mismatch.
     fn play(&mut self, actual: &Request<Bytes>, in_order: bool) -> Result<Result<Response<Body>, Error>, String> {
         self.requests += 1;
         let candidates = if in_order { 1 } else { self.left.len() };
@@ -206,7 +206,7 @@ fn line(request: &Request<Bytes>) -> String {
     format!("{} {}", request.method(), request.uri())
 }
 
-/// Sets `actual` beside `expected`, in what `expected` states.
+/// Sets `actual` beside `expected`, in the parts that `expected` states.
 fn compare(expected: &Request<Bytes>, actual: &Request<Bytes>) -> SideBySide {
     let mut table = SideBySide::default();
     table.row("method", expected.method().as_str(), actual.method().as_str());

@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssertionAlgorithm {
-    /// RSA-PSS, and the certificate named by its SHA-256: what Microsoft documents.
+    /// RSA-PSS, and the certificate named by its SHA-256, as Microsoft documents.
     #[default]
     Ps256,
     /// RSA with PKCS#1 padding, and the certificate named by its SHA-1: for keys that cannot do the other.
@@ -124,7 +124,7 @@ impl ClientCertificateCredential {
         Ok(credential)
     }
 
-    /// The application, and what signs for it.
+    /// The application, and its signer.
     pub(crate) fn proving(self) -> Result<(Registration, Proving), Error> {
         self.registration.of_one_tenant()?;
         let client_id = self.registration.client_id.clone();

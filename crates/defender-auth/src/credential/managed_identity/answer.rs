@@ -26,7 +26,7 @@ struct Answer {
     expires_in: Value,
 }
 
-/// The token of a 200 to what was asked at `asked`.
+/// The token of a 200 to a request that was sent at `asked`.
 pub(super) fn token(body: &[u8], asked: Timestamp) -> Result<AccessToken, Error> {
     let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
     let answer: Answer = json::read(body).ok_or_else(|| unusable("it lacks what a token has"))?;

@@ -1,4 +1,4 @@
-//! An identity that Azure gives to what runs on it.
+//! An identity that Azure gives to programs that run on it.
 
 mod answer;
 mod arc;
@@ -80,7 +80,7 @@ impl ManagedIdentityCredential {
         Self { id: Some(id), host: None }
     }
 
-    /// The metadata service of a virtual machine, whatever the environment says; at `base`, such as
+    /// The metadata service of a virtual machine, independent of the environment; at `base`, such as
     /// `http://169.254.169.254`.
     #[must_use]
     pub fn at_imds(mut self, base: impl Into<String>) -> Self {
@@ -88,14 +88,14 @@ impl ManagedIdentityCredential {
         self
     }
 
-    /// App Service, whatever the environment says: what stands in `IDENTITY_ENDPOINT` and in `IDENTITY_HEADER`.
+    /// App Service, independent of the environment: the values of `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
     #[must_use]
     pub fn at_app_service(mut self, endpoint: impl Into<String>, header: impl Into<String>) -> Self {
         self.host = Some(Host::AppService { endpoint: endpoint.into(), header: Secret::trimmed(header) });
         self
     }
 
-    /// The agent of Azure Arc, whatever the environment says: its endpoint, such as
+    /// The agent of Azure Arc, independent of the environment: its endpoint, such as
     /// `http://localhost:40342/metadata/identity/oauth2/token`, and the folder into which it puts its key files, such as
     /// `/var/opt/azcmagent/tokens`. A key file anywhere else is not read.
     #[must_use]

@@ -41,10 +41,10 @@ impl Gate {
         }
     }
 
-    /// A call has ended. Says whether the gate is closed by it.
+    /// Notes the end of a call. Returns true if it closes the gate.
     ///
-    /// Only the probe opens the gate: a response to a call that went before the 429 says nothing of what
-    /// came after. If it gets no response, the next call is the probe.
+    /// Only the probe opens the gate: a response to a call that was sent before the 429 says nothing of the
+    /// state after it. If it gets no response, the next call is the probe.
     pub(super) fn end(&mut self, call: u64, ended: Ended) -> bool {
         let probed = *self == Self::Probing { call };
         match (ended, *self) {

@@ -33,8 +33,8 @@ use crate::{
 /// through in its first minute. This keeps the times of the last calls instead, and lets a call go once every window of
 /// its lane has room. A call takes its slot when it is sent and keeps it until the window has passed since the attempt
 /// *ended*, with the head of a response or an error: the server counts it when it arrives, which is somewhere in between.
-/// So no window ever holds more calls than it may, as the server counts them, whatever the latency. What other processes
-/// send is not known here, nor when a request arrives whose attempt was given up while the network still had it.
+/// So no window ever holds more calls than it may, as the server counts them, whatever the latency. Calls of other processes
+/// are not known here, nor the time at which a request arrives whose attempt was given up while the network still had it.
 ///
 /// # The queue
 ///

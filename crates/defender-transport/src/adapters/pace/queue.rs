@@ -1,4 +1,4 @@
-//! The queue of one lane: who waits, in which order, and whose turn it is.
+//! The queue of one lane: the waiting calls, their order, and the next turn.
 
 use std::{
     collections::VecDeque,
@@ -117,7 +117,7 @@ impl State {
         self.waiting.binary_search_by_key(&number, |&(number, _)| number).unwrap_or_else(|index| index)
     }
 
-    /// Gives a place up. Says who is first now, if that has changed.
+    /// Gives a place up. Returns the call that is first now, if that has changed.
     fn leave(&mut self, place: &mut Option<u64>) -> Option<Waker> {
         let index = self.index(place.take()?);
         self.waiting.remove(index);

@@ -53,7 +53,7 @@ impl Kept {
         }
     }
 
-    /// The request, as it was, with what is `left` of its time.
+    /// The request, as it was, with the time that is `left`.
     pub(super) fn request(&self, left: Duration) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
         request.method_mut().clone_from(&self.method);

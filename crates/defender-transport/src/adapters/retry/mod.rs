@@ -1,4 +1,4 @@
-//! Sending again what may be sent again.
+//! Retries of requests that may be sent again.
 
 mod kept;
 mod policy;
@@ -27,9 +27,9 @@ use crate::{
 
 /// Sends a request again where that is safe, and never otherwise.
 ///
-/// # What is sent again
+/// # Outcomes
 ///
-/// The request's [`Resend`] says whether doing it twice does more than doing it once.
+/// The request's [`Resend`] states whether sending it twice has more effect than sending it once.
 ///
 /// | outcome of an attempt | [`Safe`](Resend::Safe) | [`Never`](Resend::Never) |
 /// |---|---|---|
@@ -46,19 +46,19 @@ use crate::{
 ///
 /// # When
 ///
-/// After the longer of two waits: the backoff of the [`Retry`] policy, and what the server asks for with
+/// After the longer of two waits: the backoff of the [`Retry`] policy, and the time that the server asks for with
 /// [`Retry-After`](fn@retry_after), or an error with [`Error::retry_after`]. After a 401, at once.
 ///
 /// A call ends after the attempts of the policy, or if the next wait would leave no time: the time of
 /// the whole call is the request's [`Timeouts::total`], or else the policy's. The last outcome is handed back as it came, a
 /// response with its body. The bodies of the earlier responses are dropped.
 ///
-/// # What it reports
+/// # Reports
 ///
 /// [`Error::attempts`] and, in a response's extensions, [`Attempts`] report the number of attempts. An error
 /// [was never sent](Error::never_sent) only if that holds for each of them.
 ///
-/// The layers beneath see each attempt with what is left of the call's time ([`Timeouts::total`]), with [`Resends`] if it
+/// The layers beneath see each attempt with the rest of the call's time ([`Timeouts::total`]), with [`Resends`] if it
 /// is not the first, and with [`Unauthorized`] if the one before it was answered 401. This layer does not end an attempt
 /// that takes too long: [`Deadline`](crate::Deadline) does. A call that is dropped sends nothing more.
 ///
@@ -181,7 +181,7 @@ struct Call {
 }
 
 impl Call {
-    /// Says of the last outcome what it took.
+    /// Adds to the last outcome the number of attempts.
     fn ends(&self, outcome: Result<Response<Body>, Error>) -> Result<Response<Body>, Error> {
         match outcome {
             Ok(mut answer) if self.sendings > 1 => {

@@ -54,7 +54,7 @@ impl Retry {
         self
     }
 
-    /// The bound of the first wait, and what the doubled bound never passes. By default 0.5 s and 30 s.
+    /// The bound of the first wait, and the maximum of the doubled bound. By default 0.5 s and 30 s.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first = first;

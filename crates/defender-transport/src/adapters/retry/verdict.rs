@@ -9,7 +9,7 @@ use crate::{Body, Error, ErrorKind, extensions::Resend};
 pub(super) enum Verdict {
     /// It is the call's own outcome.
     Final,
-    /// The server certainly did not process the request: again, whatever it does.
+    /// The server certainly did not process the request: again, whatever its effect.
     NotProcessed,
     /// The server may have processed the request, and doing it twice is safe.
     PerhapsProcessed,

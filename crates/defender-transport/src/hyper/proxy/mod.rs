@@ -59,13 +59,13 @@ impl Proxy {
         Self::default()
     }
 
-    /// No proxy, whatever the environment says.
+    /// No proxy, independent of the environment.
     #[must_use]
     pub fn none() -> Self {
         Self { through: Through::None, except: Exceptions::default() }
     }
 
-    /// The proxy at `url`, whatever the environment says: `http://host:port`, or with a user and a password
+    /// The proxy at `url`, independent of the environment: `http://host:port`, or with a user and a password
     /// `http://user:password@host:port`, where a character that has a meaning in a URL is percent-encoded. Without a port,
     /// it is 80.
     ///
@@ -134,7 +134,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `http://user:password@host:port`, or says what is wrong without a word of it.
+    /// Reads `http://user:password@host:port`, or describes the mistake without quoting it.
     fn parse(url: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "is no URL such as http://proxy.example:3128";
         let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));

@@ -52,7 +52,7 @@ impl Refused {
 const CLOSED: &str = "closed the connection without an answer";
 
 /// Asks the proxy at the other end of `stream` for a way to the host and port of `to`, and gives the stream back when
-/// what is written goes there.
+/// bytes that are written go there.
 pub(crate) async fn tunnel(
     mut stream: Stream,
     proxy: &Endpoint,

@@ -85,7 +85,7 @@ fn gate_ends_waits_beyond_their_limit() {
     let (clock, server, paced) = stage();
     let lane = lane(&[(1, 5)]);
     let refused = request(&lane, Plan { back: SECOND, answer: Answer::TooMany(None), ..plan(0) });
-    // The short one is not the first in the queue, which is told of everything.
+    // The short one is not the first in the queue, which is woken for everything.
     let (long, short) = (request(&lane, plan(1)), request(&lane, plan(2)));
     let calls: FuturesUnordered<_> = [refused, within(SECOND * 61, long), within(SECOND * 60, short)]
         .into_iter()

@@ -1,4 +1,4 @@
-//! The queue: order, time, and those who leave.
+//! The queue: order, time, and dropped calls.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -1,4 +1,4 @@
-//! A transport that does as it is told, on a clock that takes no time.
+//! A scripted transport, on a clock that takes no time.
 
 mod outcomes;
 mod waits;
@@ -38,7 +38,7 @@ struct Sent {
 #[derive(Clone, Debug, PartialEq)]
 struct Token(usize);
 
-/// Ends each attempt as told, and any after those with a 200. The body is the number of the attempt.
+/// Ends each attempt by the script, and any after those with a 200. The body is the number of the attempt.
 fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<Vec<Sent>>>) {
     let (sent, clock, outcomes) = (Arc::default(), clock.clone(), outcomes.to_vec());
     let log: Arc<Mutex<Vec<Sent>>> = Arc::clone(&sent);

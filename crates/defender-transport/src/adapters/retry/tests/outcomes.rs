@@ -66,7 +66,7 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
     ("a gateway's own 429",                    Fails(|| broke(ErrorKind::ForeignResponse, 429)),                 Again, Back),
     ("a gateway's own 425",                    Fails(|| broke(ErrorKind::ForeignResponse, 425)),                 Again, Back),
     ("a portal's 401",                         Fails(|| broke(ErrorKind::ForeignResponse, 401)),                 Again, Back),
-    // It was processed, and what was said of it is lost.
+    // It was processed, and the response is lost.
     ("200, and then a reset",                  Fails(|| broke(ErrorKind::Interrupted, 200)),                     Again, Back),
     ("201, and then silence",                  Fails(|| broke(ErrorKind::Timeout, 201)),                         Again, Back),
     ("201, and then garbage",                  Fails(|| broke(ErrorKind::Decode, 201)),                          Again, Back),
