@@ -260,7 +260,7 @@ mod tests {
         let inner = defender_transport::Error::new(defender_transport::ErrorKind::Interrupted).context("by b");
         let cause = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset");
         let error = Error::unreached(inner.caused_by(cause));
-        let line = "the token endpoint was not reached: the connection broke before the answer was complete: by b";
+        let line = "the token endpoint was not reached: the connection broke before the response was complete: by b";
         assert_eq!(error.to_string(), line);
         assert_eq!(format!("{error:#}"), format!("{line}: reset"));
         let error = error.answered(http::StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(7)));

@@ -135,7 +135,7 @@ fn room(needed: usize, announced: usize, limit: usize) -> usize {
 }
 
 fn too_large(limit: usize) -> Error {
-    Error::new(ErrorKind::TooLarge).context(format!("the answer's body is larger than {limit} bytes"))
+    Error::new(ErrorKind::TooLarge).context(format!("the response's body is larger than {limit} bytes"))
 }
 
 impl fmt::Debug for Body {

@@ -83,11 +83,11 @@ impl ErrorKind {
             Self::Request => "the request cannot be sent",
             Self::Connect => "could not connect",
             Self::Credential => "there is no credential to send",
-            Self::Timeout => "the time ran out",
-            Self::Interrupted => "the connection broke before the answer was complete",
-            Self::Protocol => "the answer is not as HTTP has it",
-            Self::TooLarge => "the answer is too large",
-            Self::Decode => "the answer cannot be decoded",
+            Self::Timeout => "timed out",
+            Self::Interrupted => "the connection broke before the response was complete",
+            Self::Protocol => "the response is not valid HTTP",
+            Self::TooLarge => "the response is too large",
+            Self::Decode => "the response cannot be decoded",
             Self::ForeignResponse => "the response was not written by the intended server",
         }
     }
@@ -345,8 +345,8 @@ mod tests {
         let inner = Error::new(ErrorKind::Interrupted).context("by b").caused_by("reset");
         let error =
             Error::new(ErrorKind::Timeout).context("a").after_head(StatusCode::OK).after_attempts(3).caused_by(inner);
-        assert_eq!(error.to_string(), "the time ran out: a");
-        let chain = "the time ran out: a: the connection broke before the answer was complete: by b: reset";
+        assert_eq!(error.to_string(), "timed out: a");
+        let chain = "timed out: a: the connection broke before the response was complete: by b: reset";
         assert_eq!(format!("{error:#}"), chain);
         let shown = format!("{:?}", error.again_after(Duration::from_secs(1)));
         assert!(!shown.contains("None") && shown.contains("attempts: 3") && shown.contains("answered: 200"), "{shown}");

@@ -57,7 +57,7 @@ use crate::{
 ///
 /// let error = clock.run(wire.send(request)).await.unwrap_err();      // takes no time
 /// assert_eq!(error.kind(), ErrorKind::Timeout);
-/// assert_eq!(error.to_string(), "the time ran out: waiting 10s for the head of the answer from example.com");
+/// assert_eq!(error.to_string(), "timed out: waiting 10s for the head of the response from example.com");
 /// # }
 /// # main() }
 /// ```
@@ -135,7 +135,7 @@ impl<T: Transport> Transport for Deadline<T> {
                         format!("to {host}: no connection or stream was free within {limit:?}, so nothing was sent; try again later");
                     return Err(Error::new(ErrorKind::Connect).context(why).for_being_late());
                 }
-                let waiting = format!("waiting {limit:?} for the head of the answer from {host}");
+                let waiting = format!("waiting {limit:?} for the head of the response from {host}");
                 Err(Error::new(ErrorKind::Timeout).context(waiting))
             });
             let Ok(answer) = &mut outcome else { return outcome };
@@ -261,7 +261,7 @@ impl Watched {
     }
 
     fn late(&self, total: Limit) -> Error {
-        let said = format!("the whole answer from {} was not there after {:?}", self.host, total.limit);
+        let said = format!("the whole response from {} was not there after {:?}", self.host, total.limit);
         Error::new(ErrorKind::Timeout).context(said)
     }
 }

@@ -77,7 +77,7 @@ impl HttpBody for FromWire {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         Pin::new(&mut self.0).poll_frame(context).map_err(|source| {
-            Error::new(ErrorKind::Interrupted).context("inside the answer's body").caused_by(cause(source))
+            Error::new(ErrorKind::Interrupted).context("inside the response's body").caused_by(cause(source))
         })
     }
 

@@ -46,7 +46,7 @@ impl Unconnected {
         } else {
             match io {
                 Some(io::ErrorKind::ConnectionRefused) => "the connection was refused; check the port and the firewall",
-                Some(io::ErrorKind::TimedOut) => "it did not answer in time; check the firewall and the proxy",
+                Some(io::ErrorKind::TimedOut) => "it did not respond in time; check the firewall and the proxy",
                 Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
                     "no way leads there; check the network"
                 }
@@ -141,7 +141,7 @@ mod tests {
     fn connect_error_keeps_cause_without_repeating_it() {
         for (kind, words, late) in [
             (io::ErrorKind::ConnectionRefused, "the connection was refused; check the port and the firewall", false),
-            (io::ErrorKind::TimedOut, "it did not answer in time; check the firewall and the proxy", true),
+            (io::ErrorKind::TimedOut, "it did not respond in time; check the firewall and the proxy", true),
             (io::ErrorKind::NetworkUnreachable, "no way leads there; check the network", false),
             (io::ErrorKind::Other, "the connection failed", false),
         ] {

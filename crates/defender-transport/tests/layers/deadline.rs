@@ -109,7 +109,7 @@ async fn run(
 fn timed_out(read: Result<Bytes, Error>, message: &str) {
     let error = read.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert_eq!(error.to_string(), format!("the time ran out: {message}"));
+    assert_eq!(error.to_string(), format!("timed out: {message}"));
     assert!(!error.never_sent(), "it may have been processed");
 }
 
@@ -118,7 +118,7 @@ async fn missing_head_times_out_after_30s() {
     let clock = ManualClock::new();
     let (took, read) = run(&clock, &Never.deadline(clock.clone()), ask()).await;
     assert_eq!(took, seconds(30));
-    timed_out(read, "waiting 30s for the head of the answer from example.com:8443");
+    timed_out(read, "waiting 30s for the head of the response from example.com:8443");
 }
 
 #[tokio::test]
@@ -156,13 +156,13 @@ async fn exchange_ends_at_total_limit() {
 
     let (took, read) = run(&clock, &Never.deadline(clock.clone()), within(10)).await;
     assert_eq!(took, seconds(10));
-    timed_out(read, "waiting 10s for the head of the answer from example.com:8443");
+    timed_out(read, "waiting 10s for the head of the response from example.com:8443");
 
     for (pause, total) in [(10, 95), (10, 100), (40, 20)] {
         let wire = answering(Dripping::new(&clock, seconds(pause), usize::MAX, b"x")).deadline(clock.clone());
         let (took, read) = run(&clock, &wire, within(total)).await;
         assert_eq!(took, seconds(total));
-        timed_out(read, &format!("the whole answer from example.com:8443 was not there after {total}s"));
+        timed_out(read, &format!("the whole response from example.com:8443 was not there after {total}s"));
     }
 }
 
@@ -172,7 +172,7 @@ async fn steady_body_ends_at_total_limit() {
     let wire = answering(Busy(clock.clone(), b"x")).deadline(clock.clone());
     let (took, read) = run(&clock, &wire, ask_within(Timeouts::default().total(seconds(60)))).await;
     assert_eq!(took, seconds(60));
-    timed_out(read, "the whole answer from example.com:8443 was not there after 60s");
+    timed_out(read, "the whole response from example.com:8443 was not there after 60s");
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ impl Refused {
 }
 
 /// Text for a proxy that is in trouble or is shutting down.
-const CLOSED: &str = "closed the connection without an answer";
+const CLOSED: &str = "closed the connection without a response";
 
 /// Asks the proxy at the other end of `stream` for a way to the host and port of `to`, and gives the stream back when
 /// bytes that are written go there.
@@ -98,7 +98,7 @@ pub(crate) async fn tunnel(
             };
         }
         if head.len() > LIMIT {
-            return Err(Refused::Nonsense("gave an answer without an end"));
+            return Err(Refused::Nonsense("gave a response without an end"));
         }
     }
 }

@@ -70,7 +70,7 @@ fn hopeless_wait_fails_at_once() {
     let too_late = within(SECOND * 109, request(&lane, plan(4)));
     let error = paced.send(too_late).now_or_never().expect("it cannot come in time").unwrap_err();
     assert_eq!((error.kind(), error.never_sent(), error.retry_after()), (ErrorKind::Timeout, true, Some(SECOND * 110)));
-    assert_eq!(error.to_string(), "the time ran out: the turn in the queue `lane` comes in 110s at the earliest");
+    assert_eq!(error.to_string(), "timed out: the turn in the queue `lane` comes in 110s at the earliest");
     let in_time = paced.send(within(SECOND * 110, request(&lane, plan(5))));
     block_on(&clock, future::join3(third, fourth, in_time)).2.unwrap();
     assert_eq!((server.order(), clock.elapsed()), (vec![0, 1, 2, 3, 5], SECOND * 120));
