@@ -64,12 +64,12 @@ impl Judge {
         }
     }
 
-    /// Whether there is such a test in its package, as far as can be seen without building it.
+    /// Returns `true` if the file to which the path of the test leads has the test. Nothing is built.
     pub(super) fn is_there(&self, root: &Path) -> bool {
         let Kind::Test { target, test } = &self.kind else { return true };
-        let package = target.iter().skip_while(|word| *word != "-p").nth(1);
-        let name = test.rsplit("::").next().unwrap_or(test);
-        package.is_some_and(|package| mentions(&root.join("crates").join(package), &format!("fn {name}(")))
+        let after = |flag: &str| target.iter().skip_while(|word| *word != flag).nth(1);
+        let package = after("-p").map(|package| root.join("crates").join(package));
+        package.is_some_and(|package| has_test(&package, after("--test").map(String::as_str), test))
     }
 
     /// Looks whether it notices what is broken in the copy.
@@ -147,16 +147,28 @@ fn failed_after(said: &str, seeds: &str) -> Option<u64> {
     Some(failed.map(|(from, _)| from).min()?.saturating_sub(first).saturating_add(1))
 }
 
-/// Whether a Rust file beneath `folder` has `text` in it.
-fn mentions(folder: &Path, text: &str) -> bool {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| {
-        if path.is_dir() {
-            return mentions(&path, text);
+/// Returns `true` if the folder of a package has this test, in the library or in a target under `tests`.
+pub(crate) fn has_test(package: &Path, target: Option<&str>, test: &str) -> bool {
+    let (sources, tests) = (package.join("src"), package.join("tests"));
+    let (mut folder, file) = match target {
+        None if sources.join("lib.rs").is_file() => (sources, "lib.rs".to_owned()),
+        None => (sources, "main.rs".to_owned()),
+        Some(target) if tests.join(target).is_dir() => (tests.join(target), "main.rs".to_owned()),
+        Some(target) => (tests, format!("{target}.rs")),
+    };
+    let mut file = folder.join(file);
+    let has = |file: &Path, text: &str| std::fs::read_to_string(file).is_ok_and(|source| source.contains(text));
+    let (modules, name) = test.rsplit_once("::").unwrap_or(("", test));
+    for module in modules.split("::").filter(|module| !module.is_empty()) {
+        let inside = folder.join(module);
+        let files = [inside.with_extension("rs"), inside.join("mod.rs")];
+        match files.into_iter().find(|file| file.is_file()) {
+            Some(found) => (file, folder) = (found, inside),
+            None if has(&file, &format!("mod {module} {{")) => {}
+            None => return false,
         }
-        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
-        is_rust && std::fs::read_to_string(&path).is_ok_and(|source| source.contains(text))
-    })
+    }
+    has(&file, &format!("fn {name}("))
 }
 
 impl fmt::Display for Judged {
@@ -227,7 +239,10 @@ pub(super) mod tests {
             kind: Kind::test(&format!("cargo test -p defender-model --lib {name}")).unwrap(),
             ..test()
         };
-        assert!(judge("action_status::tests::four_words_are_an_end_and_time_out_is_one_of_them").is_there(&root));
-        assert!(!judge("action_status::tests::four_words_are_an_end").is_there(&root));
+        assert!(judge("action::status::tests::four_words_are_an_end_and_time_out_is_one_of_them").is_there(&root));
+        assert!(!judge("action::status::tests::four_words_are_an_end").is_there(&root));
+        // The path of a module that was moved: the function is elsewhere.
+        assert!(!judge("action_status::tests::four_words_are_an_end_and_time_out_is_one_of_them").is_there(&root));
+        assert!(!judge("status::tests::four_words_are_an_end_and_time_out_is_one_of_them").is_there(&root));
     }
 }

@@ -15,6 +15,7 @@ mod table;
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
+pub(crate) use self::judge::has_test;
 use self::{
     copy::Copy,
     judge::{Judge, Judged},
@@ -28,7 +29,7 @@ use crate::{Failure, workspace::Workspace};
 pub(crate) struct Options {
     /// These alone, by name or the beginning of one; all, if there are none.
     pub(crate) names: Vec<String>,
-    /// Only looks whether each still applies, names a test that is there, and stands in the page of promises.
+    /// Only looks whether each still applies, names a test that is there, and stands in the page of breaks.
     pub(crate) check: bool,
     /// Makes anew, against today's source, each that no longer applies.
     pub(crate) refresh: bool,
@@ -37,8 +38,8 @@ pub(crate) struct Options {
 /// How long one judge may take; a broken client may well never come to an end.
 const PATIENCE: Duration = Duration::from_secs(1_200);
 
-/// The page that tells of them.
-const PAGE: &str = "docs/promises.md";
+/// The page that lists the patches.
+const PAGE: &str = "docs/breaks.md";
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let root = Workspace::read()?.root;
@@ -73,7 +74,11 @@ fn check(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
             wrong.push(format!("{}: there is no test for `{}`", patch.name, judge.line()));
         }
         if !page.contains(&format!("`{}`", patch.name)) {
-            wrong.push(format!("{}: {PAGE} does not tell of it", patch.name));
+            wrong.push(format!("{}: {PAGE} does not name the patch", patch.name));
+        }
+        let tests = patch.judges.iter().flat_map(|judge| judge.kind.names());
+        for test in tests.filter(|test| !page.contains(&format!("`{test}`"))) {
+            wrong.push(format!("{}: {PAGE} does not name the test `{test}`", patch.name));
         }
     }
     for wrong in &wrong {

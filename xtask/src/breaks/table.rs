@@ -1,4 +1,4 @@
-//! What was broken and who noticed, as docs/promises.md has it.
+//! What was broken and who noticed, as docs/breaks.md has it.
 
 use std::fmt::Write;
 

@@ -121,7 +121,7 @@ fn top(paths: &[String]) -> Vec<Violation> {
     let allowed = ["Cargo.toml", "Cargo.lock", "crates", "xtask", "docs", "README.md", "CHANGELOG.md", "clippy.toml"];
     let allowed = |name: &str| {
         allowed.contains(&name)
-            || ["rustfmt.toml", "deny.toml"].contains(&name)
+            || ["rustfmt.toml", "rust-toolchain.toml", "deny.toml"].contains(&name)
             || name.starts_with("LICENSE-")
             || name.starts_with('.')
     };
@@ -222,6 +222,7 @@ workspace = true
     fn the_top_folder_holds_nothing_strange() {
         let paths = |paths: &[&str]| paths.iter().map(|&path| path.to_owned()).collect::<Vec<_>>();
         assert_eq!(top(&paths(&["Cargo.toml", ".ci/run", "crates/x/src/y.rs", "LICENSE-MIT", "docs/a.md"])), []);
+        assert_eq!(top(&paths(&["rust-toolchain.toml", ".editorconfig", ".github/dependabot.yml"])), []);
         assert_eq!(invariants(&top(&paths(&["notes.txt", "scripts/a.sh", "scripts/b.sh"]))), [TOP, TOP]);
     }
 }

@@ -3,6 +3,7 @@
 mod api;
 mod circles;
 mod code;
+mod docs;
 mod language;
 mod manifest;
 mod source;
@@ -36,6 +37,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     found.extend(api::check(&workspace)?);
     found.extend(circles::check(&workspace)?);
     found.extend(language::check(&workspace)?);
+    found.extend(docs::check(&workspace)?);
     if !actions::is_current()? {
         found.push(Violation {
             place: "crates/defender-model/README.md".to_owned(),

@@ -25,5 +25,6 @@ action! {
     CollectInvestigationPackage {
         segment: "collectInvestigationPackage",
         permissions: &["Machine.CollectForensics"],
+        role: ALERTS_INVESTIGATION,
     }
 }

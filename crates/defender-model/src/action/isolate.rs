@@ -1,6 +1,6 @@
 //! Cut a machine off the network.
 
-use crate::{MachineAction, Match, action::action, wire::open_enum::open_enum};
+use crate::{MachineAction, Match, Platforms, action::action, wire::open_enum::open_enum};
 
 open_enum! {
     /// How much of the network a machine is cut off from.
@@ -55,11 +55,32 @@ action! {
     Isolate {
         segment: "isolate",
         permissions: &["Machine.Isolate"],
+        role: ACTIVE_REMEDIATION,
         inverse: "Unisolate",
         particulars: |ours, existing: &MachineAction| scope(&ours.isolation_type, existing),
         field
         /// How much it is cut off from.
         isolation_type: IsolationType,
+    }
+}
+
+impl IsolationType {
+    /// The systems that it supports, where they are not those of any isolation. Older versions of Windows begin with Server
+    /// 2012 R2. Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
+    #[must_use]
+    pub const fn platforms(&self) -> Option<Platforms> {
+        match self {
+            Self::Selective => Some(
+                Platforms::windows(
+                    1703,
+                    "Windows 10 1703 or later, Windows 11, Windows Server 2012 R2 or later, Azure Stack HCI 23H2 or later, or \
+                     macOS",
+                )
+                .and_older_windows()
+                .and_mac(),
+            ),
+            _ => None,
+        }
     }
 }
 

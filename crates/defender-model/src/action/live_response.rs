@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeStruct};
 
-use crate::{Action, Comment, Error, ErrorKind, Limit, WithExternalId};
+use crate::{Action, Comment, Error, ErrorKind, Limit, Platforms, RecordedCommand, UserRole, WithExternalId};
 
 /// *Run live response*: runs commands on a machine, in a session of its own.
 ///
@@ -48,7 +48,7 @@ use crate::{Action, Comment, Error, ErrorKind, Limit, WithExternalId};
 /// );
 /// # Ok::<(), defender_model::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct LiveResponse {
@@ -57,7 +57,7 @@ pub struct LiveResponse {
     /// Why it is done. The page does not mark it as required; we do, for the audit trail.
     pub comment: Comment,
     /// The id under which the caller knows the action: see [`Isolate`](crate::Isolate).
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
 }
 
@@ -99,6 +99,11 @@ impl Action for LiveResponse {
     const SEGMENT: &'static str = "runliveresponse";
     const TYPE: &'static str = "LiveResponse";
     const PERMISSIONS: &'static [&'static str] = &["Machine.LiveResponse"];
+    const ROLE: Option<UserRole> = Some(UserRole::LIVE_RESPONSE);
+    const PLATFORMS: Platforms =
+        Platforms::windows(1709, "Windows 10 1709 or later, Windows Server 2019 or later, macOS or Linux")
+            .and_linux()
+            .and_mac();
     const QUOTA: &'static [Limit] = &[Limit::new(10, Duration::from_secs(60))];
 }
 
@@ -201,6 +206,22 @@ impl Serialize for LiveResponseCommand {
     }
 }
 
+/// Read back from what was written, such as the body of a request that was kept.
+impl<'de> Deserialize<'de> for LiveResponseCommand {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = RecordedCommand::deserialize(deserializer)?;
+        let params = written.params.unwrap_or_default();
+        let given = |key: &str| params.iter().find(|param| param.key.as_deref() == Some(key))?.value.clone();
+        let needed = |key: &str| given(key).ok_or_else(|| D::Error::custom(format!("a command has no `{key}`")));
+        match written.command_type.as_deref() {
+            Some("PutFile") => Ok(Self::PutFile { file_name: needed("FileName")? }),
+            Some("RunScript") => Ok(Self::RunScript { script_name: needed("ScriptName")?, args: given("Args") }),
+            Some("GetFile") => Ok(Self::GetFile { path: needed("Path")? }),
+            _ => Err(D::Error::custom("a command is none of PutFile, RunScript and GetFile")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,6 +242,22 @@ mod tests {
         let ours = LiveResponse::new("x", [LiveResponseCommand::run_script("a")]).unwrap();
         let same = serde_json::json!({"id": "a", "type": "LiveResponse", "requestorComment": "x"});
         assert_eq!(ours.particulars(&serde_json::from_value(same).unwrap()), None);
+    }
+
+    #[test]
+    fn request_is_read_back_as_it_was_written() {
+        let commands = [
+            LiveResponseCommand::put_file("a.ps1"),
+            LiveResponseCommand::run_script("a.ps1"),
+            LiveResponseCommand::run_script("a.ps1").args("-Force"),
+            LiveResponseCommand::get_file("C:\\b"),
+        ];
+        let written = LiveResponse::new("x", commands).unwrap().external_id("t");
+        let read: LiveResponse = serde_json::from_str(&serde_json::to_string(&written).unwrap()).unwrap();
+        assert_eq!(read, written);
+        for wrong in [r#"{"type":"PutFile"}"#, r#"{"type":"Delete","params":[]}"#, "{}"] {
+            serde_json::from_str::<LiveResponseCommand>(wrong).unwrap_err();
+        }
     }
 
     #[test]

@@ -4,15 +4,18 @@ pub(crate) mod cancel;
 pub(crate) mod collect;
 pub(crate) mod command;
 pub(crate) mod comment;
+pub(crate) mod info;
 pub(crate) mod isolate;
 pub(crate) mod kind;
 pub(crate) mod limit;
 pub(crate) mod live_response;
 pub(crate) mod offboard;
+pub(crate) mod platform;
 pub(crate) mod properties;
 pub(crate) mod quarantine;
 pub(crate) mod record;
 pub(crate) mod restrict;
+pub(crate) mod role;
 pub(crate) mod scan;
 pub(crate) mod status;
 pub(crate) mod unisolate;
@@ -20,7 +23,7 @@ pub(crate) mod unrestrict;
 
 use serde::Serialize;
 
-use crate::{Limit, MachineAction};
+use crate::{Limit, MachineAction, Platforms, UserRole};
 
 /// An action on a machine: its request body, and what the service wants to know about it.
 ///
@@ -60,11 +63,17 @@ pub trait Action: Serialize + Send + Sync + 'static {
     /// access to the machine's group as well.
     const DELEGATED_PERMISSIONS: &'static [&'static str] = Self::PERMISSIONS;
 
+    /// The role that a user needs beside the permission, where it is known.
+    const ROLE: Option<UserRole> = None;
+
     /// How often it may be asked for.
     const QUOTA: &'static [Limit] = Limit::GENERAL;
 
     /// The `type` of the action that undoes it.
     const INVERSE: Option<&'static str> = None;
+
+    /// The systems that it supports. What a page does not say is not held against a machine.
+    const PLATFORMS: Platforms = Platforms::ANY;
 
     /// Compares the particulars of a record of the same type with this action: its scope, its file, whatever the type has
     /// beside machine, comment and ids.
@@ -122,6 +131,8 @@ macro_rules! action {
             segment: $segment:literal,
             permissions: $permissions:expr,
             $(delegated: $delegated:expr,)?
+            role: $role:ident,
+            $(platforms: $platforms:expr,)?
             $(inverse: $inverse:literal,)?
             $(particulars: $particulars:expr,)?
             $(field $(#[$field_doc:meta])* $field:ident: $type:ty,)*
@@ -170,6 +181,8 @@ macro_rules! action {
             const TYPE: &'static str = stringify!($name);
             const PERMISSIONS: &'static [&'static str] = $permissions;
             $(const DELEGATED_PERMISSIONS: &'static [&'static str] = $delegated;)?
+            const ROLE: Option<crate::UserRole> = Some(crate::UserRole::$role);
+            $(const PLATFORMS: crate::Platforms = $platforms;)?
             $(const INVERSE: Option<&'static str> = Some($inverse);)?
 
             fn particulars(&self, existing: &crate::MachineAction) -> Option<crate::Match> {

@@ -25,5 +25,6 @@ action! {
     Offboard {
         segment: "offboard",
         permissions: &["Machine.Offboard"],
+        role: ACTIVE_REMEDIATION,
     }
 }

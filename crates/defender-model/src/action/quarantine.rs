@@ -1,6 +1,6 @@
 //! Stop a file and put it into quarantine.
 
-use crate::{MachineAction, Match, Sha1, action::action};
+use crate::{MachineAction, Match, Platforms, Sha1, action::action};
 
 action! {
     /// *Stop and quarantine file*: ends the processes that run a file, puts it into quarantine, and removes what starts it.
@@ -30,6 +30,9 @@ action! {
         segment: "StopAndQuarantineFile",
         permissions: &["Machine.StopAndQuarantine", "Machine.Read.All", "Machine.ReadWrite.All"],
         delegated: &["Machine.StopAndQuarantine"],
+        role: ACTIVE_REMEDIATION,
+        // Source: the page of the action.
+        platforms: Platforms::windows(1703, "Windows 10 1703 or later, or Windows 11").and_older_windows(),
         particulars: |ours, existing: &MachineAction| file(&ours.sha1, existing),
         field
         /// The file.

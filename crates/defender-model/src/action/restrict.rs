@@ -1,6 +1,6 @@
 //! Let only code signed by Microsoft run.
 
-use crate::action::action;
+use crate::{Platforms, action::action};
 
 action! {
     /// *Restrict app execution*: lets only code that Microsoft signed run on a machine.
@@ -26,6 +26,12 @@ action! {
     RestrictCodeExecution {
         segment: "restrictCodeExecution",
         permissions: &["Machine.RestrictExecution"],
+        role: ACTIVE_REMEDIATION,
+        // Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
+        platforms: Platforms::windows(
+            1709,
+            "Windows 10 1709 or later, Windows 11, or Windows Server 2019 or later",
+        ),
         inverse: "UnrestrictCodeExecution",
     }
 }

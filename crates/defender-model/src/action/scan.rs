@@ -38,6 +38,7 @@ action! {
     RunAntiVirusScan {
         segment: "runAntiVirusScan",
         permissions: &["Machine.Scan"],
+        role: ACTIVE_REMEDIATION,
         particulars: |ours, existing: &MachineAction| {
             Match::of_word(existing.scope.as_deref(), ours.scan_type.as_str(), ScanType::KNOWN)
         },

@@ -25,6 +25,7 @@ action! {
     Unisolate {
         segment: "unisolate",
         permissions: &["Machine.Isolate"],
+        role: ACTIVE_REMEDIATION,
         inverse: "Isolate",
     }
 }

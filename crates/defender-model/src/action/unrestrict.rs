@@ -1,6 +1,6 @@
 //! Let any code run again.
 
-use crate::action::action;
+use crate::{Platforms, action::action};
 
 action! {
     /// *Remove app restriction*: lifts what [`RestrictCodeExecution`](crate::RestrictCodeExecution) set, so that any code may
@@ -26,6 +26,12 @@ action! {
     UnrestrictCodeExecution {
         segment: "unrestrictCodeExecution",
         permissions: &["Machine.RestrictExecution"],
+        role: ACTIVE_REMEDIATION,
+        // Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
+        platforms: Platforms::windows(
+            1709,
+            "Windows 10 1709 or later, Windows 11, or Windows Server 2019 or later",
+        ),
         inverse: "RestrictCodeExecution",
     }
 }

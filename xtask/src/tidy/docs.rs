@@ -1,0 +1,182 @@
+//! The pages of the project: links lead somewhere, the tests that a page names exist, and the folders of each crate are listed.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{Violation, source::read};
+use crate::{Failure, breaks::has_test, workspace::Workspace};
+
+const LINKS: &str = "links in the pages lead to files and headings that exist";
+const ROOMS: &str = "docs/architecture.md lists the folders of each crate";
+const TESTS: &str = "each test that a page names exists";
+
+/// The broken links and the missing tests of the pages at the top, in `docs` and in `.github`.
+pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
+    let mut found = Vec::new();
+    for page in pages(&workspace.root) {
+        let text = read(&page)?;
+        let place = page.strip_prefix(&workspace.root).unwrap_or(&page).display().to_string();
+        for (number, line) in prose(&text) {
+            let mut add = |found_here: String, invariant| {
+                found.push(Violation { place: format!("{place}:{number}"), found: found_here, invariant });
+            };
+            for link in links(line).filter(|link| !leads_somewhere(&page, link)) {
+                add(format!("links to `{link}`"), LINKS);
+            }
+            for (krate, target, test) in tests(line) {
+                let package = match krate {
+                    "xtask" => workspace.root.join(krate),
+                    krate => workspace.root.join("crates").join(format!("defender-{krate}")),
+                };
+                let target = Some(target).filter(|target| !["lib", "bin"].contains(target));
+                if !has_test(&package, target, test) {
+                    add(format!("names the test `{test}` of {krate}"), TESTS);
+                }
+            }
+        }
+    }
+    let page = read(&workspace.root.join("docs/architecture.md"))?;
+    for package in workspace.crates() {
+        let (listed, there) = (rooms(&page, &package.name), folders(&package.folder.join("src"), ""));
+        for folder in listed.symmetric_difference(&there) {
+            let place = "docs/architecture.md".to_owned();
+            let what = if there.contains(folder) { "leaves out" } else { "lists" };
+            let found_here = format!("{what} the folder `{folder}` of {}", package.name);
+            found.push(Violation { place, found: found_here, invariant: ROOMS });
+        }
+    }
+    Ok(found)
+}
+
+/// The folders in the table below the heading of a crate.
+fn rooms(page: &str, krate: &str) -> BTreeSet<String> {
+    let heading = format!("### {krate}");
+    let section = page.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with('#'));
+    let folder = |line: &str| Some(line.strip_prefix("| `")?.split_once("/` |")?.0.to_owned());
+    section.filter_map(folder).collect()
+}
+
+/// The folders beneath one, without those of tests.
+fn folders(folder: &Path, prefix: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found = BTreeSet::new();
+    for entry in entries.filter(|entry| entry.path().is_dir() && entry.file_name() != "tests") {
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        found.extend(folders(&entry.path(), &format!("{name}/")));
+        found.insert(name);
+    }
+    found
+}
+
+fn pages(root: &Path) -> Vec<PathBuf> {
+    let folders = [root.to_owned(), root.join("docs"), root.join(".github"), root.join(".github/ISSUE_TEMPLATE")];
+    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let pages = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let mut pages: Vec<_> = pages.collect();
+    pages.sort();
+    pages
+}
+
+/// The lines outside of code blocks, counted from one.
+fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_code = false;
+    (1..).zip(text.lines()).filter(move |(_, line)| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
+}
+
+/// The targets of the links in a line.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    line.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0))
+}
+
+/// Returns `true` for a link to the web, and for a link to a file, and a heading of it, that exist.
+fn leads_somewhere(page: &Path, link: &str) -> bool {
+    if link.starts_with("https://") {
+        return true;
+    }
+    let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+    let file = match file {
+        "" => page.to_owned(),
+        file => page.parent().unwrap_or(page).join(file),
+    };
+    match heading {
+        None => file.exists(),
+        Some(heading) => std::fs::read_to_string(file).is_ok_and(|text| anchors(&text).any(|anchor| anchor == heading)),
+    }
+}
+
+/// The anchors that GitHub makes of the headings of a page.
+fn anchors(text: &str) -> impl Iterator<Item = String> {
+    let headings = prose(text).filter_map(|(_, line)| line.strip_prefix('#'));
+    headings.map(|heading| {
+        let kept = heading.trim_start_matches('#').trim().chars().filter_map(|letter| match letter {
+            ' ' => Some('-'),
+            letter => (letter.is_alphanumeric() || "-_".contains(letter)).then(|| letter.to_ascii_lowercase()),
+        });
+        kept.collect()
+    })
+}
+
+/// The tests that a line names: crate without `defender-`, target and path, as in ``auth, lib: `a::tests::b` ``.
+fn tests(line: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    line.split(['|', '>']).filter_map(|cell| {
+        let (place, rest) = cell.split_once(": `")?;
+        let (krate, target) = place.trim().split_once(", ")?;
+        let is_word =
+            |word: &str| !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
+        (is_word(krate) && is_word(target)).then_some((krate, target, rest.split_once('`')?.0))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_files_and_headings() {
+        let page = Workspace::read().unwrap().root.join("docs/promises.md");
+        for link in
+            ["architecture.md", "../README.md", "#what-is-promised", "decisions.md#decisions", "https://a.example/"]
+        {
+            assert!(leads_somewhere(&page, link), "{link}");
+        }
+        for link in ["nowhere.md", "#nowhere", "decisions.md#nowhere", "README.md"] {
+            assert!(!leads_somewhere(&page, link), "{link}");
+        }
+    }
+
+    #[test]
+    fn links_in_code_are_left_out() {
+        let text = "a [b](c.md) d [e](f.md#g)\n```text\n[h](i)\n```\n[j](k)";
+        let found: Vec<_> =
+            prose(text).flat_map(|(number, line)| links(line).map(move |link| (number, link))).collect();
+        assert_eq!(found, [(1, "c.md"), (1, "f.md#g"), (5, "k")]);
+    }
+
+    #[test]
+    fn anchors_are_those_of_github() {
+        let text = "# What is *not* promised, and why?\n## `.resend_if_lost()`\ntext\n";
+        assert_eq!(anchors(text).collect::<Vec<_>>(), ["what-is-not-promised-and-why", "resend_if_lost"]);
+    }
+
+    #[test]
+    fn rooms_are_read_below_their_crate() {
+        let page = "### a\n| folder | x |\n| `b/` | y |\n| `b/c/` | z |\n### d\n| `e/` | f |\n";
+        assert_eq!(rooms(page, "a").into_iter().collect::<Vec<_>>(), ["b", "b/c"]);
+        let source = Workspace::read().unwrap().root.join("crates/defender-transport/src");
+        let there = folders(&source, "");
+        assert!(there.contains("adapters/pace") && !there.contains("adapters/pace/tests"));
+    }
+
+    #[test]
+    fn tests_are_read_from_cells() {
+        let line = "| x: `y` | auth, lib: `a::tests::b`<br>actions, facade: `c::d` | see, for `e` |";
+        let expected = [("auth", "lib", "a::tests::b"), ("actions", "facade", "c::d")];
+        assert_eq!(tests(line).collect::<Vec<_>>(), expected);
+    }
+}
