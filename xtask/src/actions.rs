@@ -1,11 +1,8 @@
-//! The table of actions in defender-model's README, made from the constants of the actions.
+//! The table of actions in defender-model's README, made from the list of actions.
 
 use std::{fmt::Write, path::PathBuf};
 
-use defender_model::{
-    Action, CollectInvestigationPackage, Isolate, Limit, LiveResponse, Offboard, RestrictCodeExecution,
-    RunAntiVirusScan, StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
-};
+use defender_model::{ACTIONS, ActionInfo, Limit};
 
 use crate::{Failure, workspace::Workspace};
 
@@ -47,34 +44,23 @@ fn split(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 fn table() -> String {
-    let rows = [
-        row::<UnrestrictCodeExecution>(),
-        row::<RestrictCodeExecution>(),
-        row::<Isolate>(),
-        row::<Unisolate>(),
-        row::<RunAntiVirusScan>(),
-        row::<StopAndQuarantineFile>(),
-        row::<CollectInvestigationPackage>(),
-        row::<LiveResponse>(),
-        row::<Offboard>(),
-    ];
     let head = "| action | `POST /api/machines/{id}/…` | permission of an application | of a user | calls | undone by |\n\
                 |---|---|---|---|---|---|\n";
-    rows.into_iter().fold(head.to_owned(), |table, row| table + &row)
+    ACTIONS.iter().map(row).fold(head.to_owned(), |table, row| table + &row)
 }
 
-fn row<A: Action>() -> String {
+fn row(action: &ActionInfo) -> String {
     let any = |permissions: &[&str]| {
         permissions.iter().map(|permission| format!("`{permission}`")).collect::<Vec<_>>().join(" or ")
     };
-    let calls = A::QUOTA.iter().map(per).collect::<Vec<_>>().join(", ");
-    let inverse = A::INVERSE.map(|inverse| format!("`{inverse}`")).unwrap_or_default();
+    let calls = action.quota.iter().map(per).collect::<Vec<_>>().join(", ");
+    let inverse = action.inverse.map(|inverse| format!("`{inverse}`")).unwrap_or_default();
     format!(
         "| `{}` | `{}` | {} | {} | {calls} | {inverse} |\n",
-        A::TYPE,
-        A::SEGMENT,
-        any(A::PERMISSIONS),
-        any(A::DELEGATED_PERMISSIONS),
+        action.action_type,
+        action.segment,
+        any(action.permissions),
+        any(action.delegated_permissions),
     )
 }
 
@@ -96,7 +82,7 @@ mod tests {
     #[test]
     fn a_row_says_what_the_constants_say() {
         assert_eq!(
-            row::<UnrestrictCodeExecution>(),
+            row(ActionInfo::of_type("UnrestrictCodeExecution").unwrap()),
             "| `UnrestrictCodeExecution` | `unrestrictCodeExecution` | `Machine.RestrictExecution` | \
              `Machine.RestrictExecution` | 100 / min, 1500 / h | `RestrictCodeExecution` |\n"
         );

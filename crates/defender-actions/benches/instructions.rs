@@ -3,8 +3,6 @@
 //! Run it under callgrind with two values of N and take the difference, so that the start does not count:
 //! `valgrind --tool=callgrind target/release/deps/instructions-… post 1000`. The transport answers from memory.
 
-use std::pin::pin;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_actions::{
@@ -80,7 +78,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .perform(Restrict { comment: "c" })
                 .await?;
         } else {
-            let mut pages = pin!(client.actions().pages());
+            let mut pages = client.actions().pages();
             pages.try_next().await?;
         }
     }

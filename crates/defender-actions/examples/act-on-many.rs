@@ -47,7 +47,7 @@ async fn example() -> Result<(), Failure> {
 
     // One list call a cycle, however many they are.
     let (mut succeeded, mut failed) = (0, 0);
-    let mut ends = std::pin::pin!(defender.wait_all(scans.keys().cloned()).stream());
+    let mut ends = defender.wait_all(scans.keys().cloned()).stream();
     while let Some((id, end)) = ends.next().await {
         match end {
             Ok(_) => succeeded += 1,

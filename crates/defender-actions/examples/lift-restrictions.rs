@@ -43,7 +43,7 @@ async fn lift(defender: &DefenderClient, names: &[String]) -> Result<(), Failure
     }
     let asked = under_way.len();
     let mut lifted = 0;
-    let mut ends = std::pin::pin!(defender.wait_all(under_way).stream());
+    let mut ends = defender.wait_all(under_way).stream();
     while let Some((id, outcome)) = ends.next().await {
         match outcome {
             Ok(action) => {

@@ -32,7 +32,7 @@ async fn count(defender: &DefenderClient, now: Timestamp) -> Result<(), Failure>
     let of_yesterday = created.ge(yesterday.timestamp()).and(created.lt(today.timestamp()));
 
     let mut counts = BTreeMap::new();
-    let mut pages = std::pin::pin!(defender.actions().filter(of_yesterday).page_size(100).pages());
+    let mut pages = defender.actions().filter(of_yesterday).page_size(100).pages();
     while let Some(page) = pages.try_next().await? {
         println!("a page of {} actions", page.value.len());
         for action in page.value {

@@ -3,13 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use defender_model::{ActionId, ActionStatus, CancelMachineAction, Limit, MachineAction};
-use defender_transport::extensions::Resend;
-use http::{Method, Request};
+use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction};
+use http::Request;
 
 use crate::{
     BoxFuture, DefenderClient, Download, Error, ErrorKind, LiveResponseResult, Wait,
-    client::call::{Call, ENTITY, JSON},
+    client::{
+        call::{Call, JSON},
+        operation::Operation,
+    },
     files::link::Source,
     submit::identity::Identity,
 };
@@ -177,20 +179,11 @@ impl Cancel {
         format!("POST {}", self.path())
     }
 
-    fn call(&self) -> Result<Call<'static>, Error> {
+    fn call(&self) -> Result<Call, Error> {
         let unsendable = || Error::new(ErrorKind::Request).context(self.what());
         let request = self.request.as_ref().map_err(|source| unsendable().caused_by(source.clone()))?;
         let body = serde_json::to_vec(request).map_err(|source| unsendable().caused_by(source))?;
-        Ok(Call {
-            method: Method::POST,
-            path: self.path(),
-            template: "/machineactions/{id}/cancel".to_owned(),
-            quota: Limit::GENERAL,
-            resend: Resend::Never,
-            read: ENTITY,
-            timeout: self.timeout,
-            body: Some(body),
-        })
+        Ok(Call { operation: Operation::CANCEL, path: self.path(), timeout: self.timeout, body: Some(body) })
     }
 
     /// Reads the record until it tells that the action is cancelled, or that it has ended otherwise, or the grace has passed.
@@ -306,17 +299,9 @@ impl GetAction {
         self.call().into_request(self.client.inner(), JSON)
     }
 
-    fn call(&self) -> Call<'static> {
-        Call {
-            method: Method::GET,
-            path: format!("/machineactions/{}", self.id),
-            template: "/machineactions/{id}".to_owned(),
-            quota: Limit::GENERAL,
-            resend: Resend::Safe,
-            read: ENTITY,
-            timeout: self.timeout,
-            body: None,
-        }
+    fn call(&self) -> Call {
+        let path = format!("/machineactions/{}", self.id);
+        Call { operation: Operation::GET_ACTION, path, timeout: self.timeout, body: None }
     }
 }
 

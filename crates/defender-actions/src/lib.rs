@@ -43,3 +43,6 @@ pub use {
 
 /// What an `.await` of a request turns it into.
 pub type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A stream of this library. It is `Unpin`, so that a loop over it needs no `pin!`, and can be named in a field.
+pub type BoxStream<T> = std::pin::Pin<Box<dyn futures_util::Stream<Item = T> + Send>>;

@@ -66,7 +66,7 @@ fn measure(rows: u64, rounds: usize) -> Result<(Vec<Duration>, Vec<Duration>), A
         let client = client.base_url(&*address).build()?;
         runtime.block_on(async {
             timed(async {
-                let mut actions = std::pin::pin!(client.actions().stream());
+                let mut actions = client.actions().stream();
                 let mut count = 0;
                 while let Some(action) = actions.try_next().await? {
                     std::hint::black_box(action);

@@ -32,7 +32,7 @@ pub(crate) fn beside(world: &Arc<World>, step: &Step) {
             if let Some(by) = world.process(step.process) {
                 let world = Arc::clone(world);
                 let list = async move {
-                    let mut rows = std::pin::pin!(by.client.actions().stream());
+                    let mut rows = by.client.actions().stream();
                     while let Some(row) = rows.next().await {
                         match row {
                             Ok(row) => world.canary.look_at("a row", &row),

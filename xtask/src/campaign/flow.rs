@@ -1,6 +1,6 @@
 //! What a process of the application does with one step: it asks, is told, waits, cancels, and looks for what it lost.
 
-use std::{pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{sync::Arc, task::Poll, time::Duration};
 
 use defender_actions::{
     Error, ErrorKind, Intent, Submitted,
@@ -90,7 +90,7 @@ pub(crate) async fn resume_together(world: Arc<World>, process: usize, by: Numbe
             Err(error) => return world.state().broken.push(format!("{tag} cannot be read again: {error}")),
         }
     }
-    let mut outcomes = pin!(by.client.recover_all(looked_for.iter().map(|(_, intent)| intent.clone())).stream());
+    let mut outcomes = by.client.recover_all(looked_for.iter().map(|(_, intent)| intent.clone())).stream();
     while let Some((intent, outcome)) = outcomes.next().await {
         let Some(place) = looked_for.iter().position(|(_, other)| *other == intent) else {
             return world.state().broken.push("an intent came back that nobody looked for".to_owned());
@@ -163,7 +163,7 @@ async fn taken(world: &World, step: &Step, by: &Numbered, submitted: Submitted, 
             }
         }
         Then::Updates => {
-            let mut updates = pin!(submitted.wait().at_most(RESUMED).updates());
+            let mut updates = submitted.wait().at_most(RESUMED).updates();
             let mut last = None;
             while let Some(update) = updates.next().await {
                 last = Some(update);
@@ -235,7 +235,7 @@ async fn link(world: &World, step: &Step, by: &Numbered, submitted: &Submitted) 
         Ok(link) => world.canary.look_at("a link", &link),
         Err(error) => world.canary.look_at_error("an error", &error),
     }
-    let mut pieces = pin!(download.into_stream());
+    let mut pieces = download.into_stream();
     while let Some(piece) = pieces.next().await {
         if let Err(error) = piece {
             world.canary.look_at_error("an error", &error);
@@ -245,7 +245,7 @@ async fn link(world: &World, step: &Step, by: &Numbered, submitted: &Submitted) 
 
 /// Waits for all of these in one wait.
 pub(crate) async fn wait_together(world: Arc<World>, tag: String, by: Numbered, ids: Vec<ActionId>) {
-    let mut ends = pin!(by.client.wait_all(ids).at_most(RESUMED).stream());
+    let mut ends = by.client.wait_all(ids).at_most(RESUMED).stream();
     while let Some((_, ended)) = ends.next().await {
         told(&world, &tag, &by, false, ended);
     }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use defender_model::{Limit, Problem, read_json, sanitize_line};
 use defender_transport::{
     ErrorKind as Broken,
-    extensions::{Attempts, Lane, Read, Resend, Timeouts, UrlTemplate, Window},
+    extensions::{Attempts, Lane, Resend, Timeouts, UrlTemplate, Window},
     retry_after,
 };
-use http::{Extensions, HeaderMap, HeaderValue, Method, Request, header};
+use http::{Extensions, HeaderMap, HeaderValue, Request, header};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -18,65 +18,36 @@ use crate::{
         Inner,
         authored::ForeignResponse,
         authorship::{Author, Content, author},
+        operation::Operation,
         scrub::{Bearer, cleaned, secrets},
         send_times::Departure,
     },
-    permissions::needs,
 };
 
-/// What there is to know of a call before it is made.
-pub(crate) struct Call<'c> {
-    pub(crate) method: Method,
+/// A call of an operation.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) operation: Operation,
     /// Below the prefix, with ids in it.
     pub(crate) path: String,
-    /// The same with placeholders; calls of one template share one quota.
-    pub(crate) template: String,
-    pub(crate) quota: &'c [Limit],
-    pub(crate) resend: Resend,
-    pub(crate) read: Read,
     /// How long the call may take, if it says so itself.
     pub(crate) timeout: Option<Duration>,
     /// JSON, unless the call is made with another type of content.
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// How an answer about one thing is read: up to the client's limit for it, of which this is the default.
-pub(crate) const ENTITY: Read = Read::Whole(4 << 20);
-
-/// How a page of a list is read: up to the client's limit for it, of which this is the default.
-pub(crate) const PAGE: Read = Read::Whole(64 << 20);
-
-/// The largest answers that are read, in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
-    pub(crate) entity: Option<usize>,
-    pub(crate) page: Option<usize>,
-}
-
-impl Limits {
-    /// How what says `read` is read, where something else than the default was set.
-    fn heeded(self, read: Read) -> Read {
-        let set = match read {
-            ENTITY => self.entity,
-            PAGE => self.page,
-            _ => None,
-        };
-        set.map_or(read, Read::Whole)
-    }
-}
-
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-impl Call<'_> {
+impl Call {
     /// What errors call it. What is asked of a list stays out of them: it is long, and says nothing that its place does not.
     fn what(&self) -> String {
-        format!("{} {}", self.method, self.path.split('?').next().unwrap_or_default())
+        format!("{} {}", self.operation.method, self.path.split('?').next().unwrap_or_default())
     }
 
     /// The request, finished but for the token, which is put on at its departure.
     pub(crate) fn into_request(self, inner: &Inner, content_type: HeaderValue) -> Result<Request<Bytes>, Error> {
         let mut request = Request::builder()
-            .method(self.method.clone())
+            .method(self.operation.method.clone())
             .uri(format!("{}{}", inner.base, self.path))
             .header(header::ACCEPT, JSON)
             .body(Bytes::new())
@@ -85,31 +56,32 @@ impl Call<'_> {
             request.headers_mut().insert(header::CONTENT_TYPE, content_type);
             *request.body_mut() = body.into();
         }
+        let Operation { template, quota, idempotency, read, .. } = &self.operation;
         let extensions = request.extensions_mut();
-        extensions.insert(self.resend);
-        extensions.insert(inner.limits.heeded(self.read));
+        extensions.insert(*idempotency);
+        extensions.insert(inner.limits.read(*read));
         if let Some(timeout) = self.timeout {
             extensions.insert(Timeouts::default().total(timeout));
         }
         extensions.insert(Lane {
-            name: format!("{} {}", self.method, self.template).into(),
-            limits: self.quota.iter().map(|limit| Window { calls: limit.calls, per: limit.per }).collect(),
+            name: self.operation.queue().into(),
+            limits: quota.iter().map(|limit| Window { calls: limit.calls, per: limit.per }).collect(),
         });
-        extensions.insert(UrlTemplate(self.template.into()));
+        extensions.insert(UrlTemplate(template.clone()));
         Ok(request)
     }
 }
 
 impl Inner {
     /// Makes `call`, and reads a `T` from an answer that says yes.
-    pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, Error> {
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
         self.call_with(call, JSON, read_json).await
     }
 
     /// Makes `call` with a body of this type of content, and reads an answer that says yes in its own way.
     pub(crate) async fn call_with<T>(
         &self,
-        call: Call<'_>,
+        call: Call,
         content_type: HeaderValue,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
@@ -119,7 +91,7 @@ impl Inner {
     /// Makes `call` with what `mark` puts into the extensions of its request, such as a [`Content`].
     pub(crate) async fn call_marked<T>(
         &self,
-        call: Call<'_>,
+        call: Call,
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
@@ -129,7 +101,7 @@ impl Inner {
     /// The same, noting when it went off; and says how many sendings it took.
     pub(crate) async fn call_noted<T>(
         &self,
-        call: Call<'_>,
+        call: Call,
         content_type: HeaderValue,
         departure: &Departure,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
@@ -139,28 +111,23 @@ impl Inner {
     }
 
     /// Makes `call`, and reads a page; gives what may be in no text about the page with it.
-    pub(crate) async fn call_page<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<(T, Option<Bearer>), Error> {
+    pub(crate) async fn call_page<T: DeserializeOwned>(&self, call: Call) -> Result<(T, Option<Bearer>), Error> {
         let exchanged = self.exchange(call, JSON, &Departure::default(), |_| {}, read_json).await?;
         Ok((exchanged.read, exchanged.bearer))
     }
 
     async fn exchange<T>(
         &self,
-        call: Call<'_>,
+        call: Call,
         content_type: HeaderValue,
         departure: &Departure,
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<Exchanged<T>, Error> {
         let what = call.what();
-        let resend = call.resend;
-        let operation = format!("{} {}", call.method, call.template);
-        let limit = match self.limits.heeded(call.read) {
-            Read::Whole(limit) => limit,
-            _ => usize::MAX, // Whoever asks for a stream reads it under a limit of its own.
-        };
-        let needs = needs(&call.template);
-        let (quota, time) = (call.quota, call.timeout.unwrap_or(self.total_timeout));
+        let Operation { ref method, ref template, quota, idempotency: resend, read: limit, needs } = call.operation;
+        let operation = format!("{method} {template}");
+        let (limit, time) = (self.limits.of(limit), call.timeout.unwrap_or(self.total_timeout));
         let mut request = call.into_request(self, content_type)?;
         request.extensions_mut().insert(departure.clone());
         mark(request.extensions_mut());

@@ -3,6 +3,8 @@
 pub(crate) mod builder;
 pub(crate) mod call;
 pub(crate) mod deprecation;
+pub(crate) mod limits;
+pub(crate) mod operation;
 pub(crate) mod raw;
 pub(crate) mod request;
 pub(crate) mod scrub;
@@ -16,15 +18,15 @@ pub(crate) mod authorship;
 use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::TokenCredential;
-use defender_model::{ActionId, MachineAction, MachineId};
+use defender_model::{ACTIONS, ActionId, ActionInfo, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
     ActionHandle, Announcement, DefenderClientBuilder, ExternalIds, Intent, Library, Listing, MachineHandle, Machines,
     Preflight, Recover, RecoverAll, WaitAll,
     client::{
-        call::Limits,
         deprecation::Announcements,
+        limits::Limits,
         service_clock::{Moment, ServiceTime},
     },
     submit::{look::Looks, principal::Principal, reconcile::Names, registry::Claimed},
@@ -60,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) announcements: Announcements,
     pub(crate) patience: Patience,
     pub(crate) limits: Limits,
+    /// Actions that the caller made known.
+    pub(crate) own_actions: Vec<ActionInfo>,
 }
 
 impl Inner {
@@ -67,6 +71,11 @@ impl Inner {
     pub(crate) fn saw(&self, action: &MachineAction) {
         let now = Moment::now(&*self.clock);
         self.claimed.saw(action, now, self.service_time.at(now).unwrap_or(now.wall));
+    }
+
+    /// All actions that are known: those of the service, and the caller's own after them.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &ActionInfo> + Clone {
+        ACTIONS.iter().chain(&self.own_actions)
     }
 
     /// Names of the principal, as its token tells them.
@@ -107,8 +116,7 @@ impl DefenderClient {
     /// use futures_util::TryStreamExt;
     ///
     /// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
-    /// let pending = defender.actions().filter(MachineAction::STATUS.eq(ActionStatus::Pending)).stream();
-    /// let mut pending = std::pin::pin!(pending);
+    /// let mut pending = defender.actions().filter(MachineAction::STATUS.eq(ActionStatus::Pending)).stream();
     /// while let Some(action) = pending.try_next().await? {
     ///     println!("{} {}", action.id, action.action_type);
     /// }
@@ -144,7 +152,7 @@ impl DefenderClient {
     /// use futures_util::StreamExt;
     ///
     /// # async fn example(defender: DefenderClient, ids: Vec<ActionId>) {
-    /// let mut ends = std::pin::pin!(defender.wait_all(ids).stream());
+    /// let mut ends = defender.wait_all(ids).stream();
     /// while let Some((id, outcome)) = ends.next().await {
     ///     match outcome {
     ///         Ok(action) => println!("{id} {}", action.status),
@@ -174,7 +182,7 @@ impl DefenderClient {
     /// use futures_util::StreamExt;
     ///
     /// # async fn example(defender: DefenderClient, intents: Vec<Intent>) {
-    /// let mut outcomes = std::pin::pin!(defender.recover_all(intents).stream());
+    /// let mut outcomes = defender.recover_all(intents).stream();
     /// while let Some((intent, outcome)) = outcomes.next().await {
     ///     match outcome {
     ///         Ok(submitted) => println!("{} {}", intent.machine_id, submitted.id()),

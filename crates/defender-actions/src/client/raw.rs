@@ -3,7 +3,7 @@
 use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
 
 use bytes::Bytes;
-use defender_model::{Limit, read_json};
+use defender_model::read_json;
 use defender_transport::extensions::Resend;
 use http::{Extensions, Method, Request, Uri};
 use serde::{Serialize, de::DeserializeOwned};
@@ -13,7 +13,9 @@ use crate::{
     client::{
         Inner,
         authorship::Content,
-        call::{Call, ENTITY, JSON},
+        call::{Call, JSON},
+        limits::BodyLimit,
+        operation::Operation,
     },
 };
 
@@ -103,14 +105,16 @@ impl<T: DeserializeOwned> Raw<T> {
         }
     }
 
-    fn into_call(self) -> Result<(DefenderClient, Call<'static>), Error> {
+    fn into_call(self) -> Result<(DefenderClient, Call), Error> {
         let Self { client, method, path, body, timeout, answer: _ } = self;
         let refused = || Error::new(ErrorKind::Request).context(format!("a {method} of the API"));
         let path = client.inner().below(&path, OtherHost::Refused).map_err(|why| refused().caused_by(why))?;
         let body = body.map_err(|source| refused().caused_by(source))?;
-        let (template, quota) = operation(path.split('?').next().unwrap_or_default());
-        let resend = if method.is_safe() { Resend::Safe } else { Resend::Never };
-        let call = Call { method, path, template, quota, resend, read: ENTITY, timeout, body };
+        // What a raw call asks twice for is not known, nor how large its response is.
+        let idempotency = if method.is_safe() { Resend::Safe } else { Resend::Never };
+        let known = Operation::at(&method, path.split('?').next().unwrap_or_default(), client.inner().actions());
+        let operation = Operation { idempotency, read: BodyLimit::Entity, ..known };
+        let call = Call { operation, path, timeout, body };
         Ok((client, call))
     }
 }
@@ -167,85 +171,5 @@ impl Inner {
         let host = |uri: &Uri| (uri.host().map(str::to_ascii_lowercase), uri.port_u16().unwrap_or(443));
         let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         uri.scheme_str() == Some("https") && plain && ours.is_some_and(|ours| host(&ours) == host(uri))
-    }
-}
-
-/// The operations that typed calls know, by what they are called behind a machine's or an action's id, and those with a quota of
-/// their own. The service finds its paths in any letter case, so that each spelling must lead to the same queue.
-const KNOWN: &[(&str, &[Limit])] = &[
-    ("unrestrictCodeExecution", Limit::GENERAL),
-    ("restrictCodeExecution", Limit::GENERAL),
-    ("isolate", Limit::GENERAL),
-    ("unisolate", Limit::GENERAL),
-    ("runAntiVirusScan", Limit::GENERAL),
-    ("offboard", Limit::GENERAL),
-    ("StopAndQuarantineFile", Limit::GENERAL),
-    ("collectInvestigationPackage", Limit::GENERAL),
-    ("runliveresponse", <defender_model::LiveResponse as defender_model::Action>::QUOTA),
-    ("cancel", Limit::GENERAL),
-    ("getPackageUri", PACKAGE),
-    ("GetLiveResponseResultDownloadLink", Limit::GENERAL),
-    ("tags", Limit::GENERAL),
-    ("setDeviceValue", Limit::GENERAL),
-];
-
-/// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>.
-const PACKAGE: &[Limit] = &[Limit::new(2, Duration::from_secs(60)), Limit::new(120, Duration::from_secs(3_600))];
-
-/// Words that stand behind the name of a collection and are no id.
-const OF_COLLECTIONS: [&str; 4] = ["AddOrRemoveTagForMultipleMachines", "findbyip", "findbytag", "$count"];
-
-const COLLECTIONS: [&str; 3] = ["machineactions", "machines", "libraryfiles"];
-
-/// The template of a path below the prefix, and the quota of its operation.
-fn operation(path: &str) -> (String, &'static [Limit]) {
-    let mut quota = Limit::GENERAL;
-    let mut template = String::new();
-    let segments = path.split('/').filter(|segment| !segment.is_empty());
-    // The version may stand before everything else.
-    for (place, segment) in segments.skip_while(|segment| segment.eq_ignore_ascii_case("v1.0")).enumerate() {
-        let name = segment.split('(').next().unwrap_or_default();
-        let spelled = |known: &[&'static str]| known.iter().find(|known| known.eq_ignore_ascii_case(name)).copied();
-        template.push('/');
-        match place {
-            0 => template.push_str(spelled(&COLLECTIONS).unwrap_or(name)),
-            1 => template.push_str(spelled(&OF_COLLECTIONS).unwrap_or("{id}")),
-            _ => match KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
-                Some((known, limits)) => {
-                    template.push_str(known);
-                    quota = limits;
-                }
-                None => template.push_str(name),
-            },
-        }
-    }
-    (template, quota)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_spelling_of_a_path_is_of_one_operation() {
-        for (path, template, calls) in [
-            ("/machines", "/machines", 100),
-            ("/v1.0/Machines/m1", "/machines/{id}", 100),
-            ("/machines/m1/ISOLATE", "/machines/{id}/isolate", 100),
-            ("/machines/m1/RunLiveResponse", "/machines/{id}/runliveresponse", 10),
-            ("/machines/findbyip(ip='10.0.0.1',timestamp=x)", "/machines/findbyip", 100),
-            ("/machines/addOrRemoveTagForMultipleMachines", "/machines/AddOrRemoveTagForMultipleMachines", 100),
-            ("/machineactions/a1/GetPackageUri", "/machineactions/{id}/getPackageUri", 2),
-            (
-                "/machineactions/a1/getLiveResponseResultDownloadLink(index=0)",
-                "/machineactions/{id}/GetLiveResponseResultDownloadLink",
-                100,
-            ),
-            ("/machineactions/$count", "/machineactions/$count", 100),
-            ("/alerts/a1/new", "/alerts/{id}/new", 100),
-        ] {
-            let (is, quota) = operation(path);
-            assert_eq!((is.as_str(), quota[0].calls), (template, calls), "{path}");
-        }
     }
 }

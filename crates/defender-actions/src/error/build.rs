@@ -70,7 +70,7 @@ impl Error {
     }
 
     /// Says which permissions the operation takes.
-    pub(crate) fn needing(mut self, needs: Option<&'static Needs>) -> Self {
+    pub(crate) fn needing(mut self, needs: Option<Needs>) -> Self {
         self.0.needs = needs;
         self
     }

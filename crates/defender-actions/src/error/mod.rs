@@ -37,7 +37,7 @@ struct Inner {
     /// What is said in place of the advice that kind and code give.
     advice: Option<String>,
     /// The permissions that the operation takes.
-    needs: Option<&'static Needs>,
+    needs: Option<Needs>,
     never_sent: bool,
     retryable: bool,
     problem: Option<Problem>,

@@ -1,7 +1,7 @@
 //! What errors say.
 
 use super::*;
-use crate::permissions::needs;
+use crate::client::operation::Operation;
 
 #[test]
 fn an_error_is_one_word_wide() {
@@ -111,8 +111,9 @@ fn advice_goes_by_the_code() {
             (400, format!(r#"{{"error":{{"code":"{code}"}}}}"#)),
         ] {
             let problem = Problem::parse(status, body.as_bytes());
+            let needs = Operation::of_action::<defender_model::Isolate>().needs;
             let kind = if status == 403 { ErrorKind::Forbidden } else { ErrorKind::Refused };
-            let error = Error::new(kind).context("POST /machines/m1/isolate").needing(needs("/machines/{id}/isolate"));
+            let error = Error::new(kind).context("POST /machines/m1/isolate").needing(needs);
             let line = error.problem_was(problem).to_string();
             let (_, advice) = line.split_once("; ").unwrap_or_else(|| panic!("{line}"));
             let wants_permission = advice.contains("Machine.Isolate");

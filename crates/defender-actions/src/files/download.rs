@@ -4,11 +4,11 @@ use std::{fmt, future::poll_fn, io, path::PathBuf, pin::Pin};
 
 use bytes::Bytes;
 use defender_model::{ActionId, DownloadLink};
-use futures_util::{Stream, stream};
+use futures_util::stream;
 use tokio::io::AsyncWrite;
 
 use crate::{
-    Ask, DefenderClient, Error, ErrorKind, Sha256,
+    Ask, BoxStream, DefenderClient, Error, ErrorKind, Sha256,
     files::{
         chunks::Pieces,
         file_name,
@@ -116,10 +116,12 @@ impl Download {
     ///
     /// The hash is known at the end only: with [`expect_sha256`](Self::expect_sha256), trust none of it before the stream has ended
     /// without an error.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Error>> + Send + 'static {
-        stream::try_unfold(Pieces::of(self), |mut pieces| async move {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn into_stream(self) -> BoxStream<Result<Bytes, Error>> {
+        let pieces = stream::try_unfold(Pieces::of(self), |mut pieces| async move {
             Ok(pieces.next().await?.map(|piece| (piece, pieces)))
-        })
+        });
+        Box::pin(pieces)
     }
 
     /// Writes the bytes to `writer` as they come, and flushes it at the end. What was written before an error stays written.

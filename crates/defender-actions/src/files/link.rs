@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use defender_model::{ActionId, ActionStatus, ActionType, CommandStatus, DownloadLink, Limit, MachineAction};
-use defender_transport::extensions::Resend;
-use http::Method;
+use defender_model::{ActionId, ActionStatus, ActionType, CommandStatus, DownloadLink, MachineAction};
 
 use crate::{
     ActionHandle, DefenderClient, Error, ErrorKind,
-    client::call::{Call, ENTITY},
+    client::{call::Call, operation::Operation},
     wait::ended,
 };
 
@@ -20,9 +18,6 @@ pub(crate) enum Source {
     /// The result of the live response command with this index.
     Result(u32),
 }
-
-/// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>
-const PACKAGE_LINKS: &[Limit] = &[Limit::new(2, Duration::from_secs(60)), Limit::new(120, Duration::from_secs(3_600))];
 
 impl Source {
     pub(crate) fn words(self, action: &ActionId) -> String {
@@ -41,26 +36,15 @@ impl Source {
         action.action_type == own || action.action_type.as_str().is_empty()
     }
 
-    fn call(self, action: &ActionId, timeout: Option<Duration>) -> Call<'static> {
-        let (below, template, quota) = match self {
-            Self::Package => ("getPackageUri".to_owned(), "/machineactions/{id}/getPackageUri", PACKAGE_LINKS),
+    fn call(self, action: &ActionId, timeout: Option<Duration>) -> Call {
+        let (below, operation) = match self {
+            Self::Package => ("getPackageUri".to_owned(), Operation::PACKAGE_LINK),
             // The parentheses and what is in them stand as the page prints them.
-            Self::Result(index) => (
-                format!("GetLiveResponseResultDownloadLink(index={index})"),
-                "/machineactions/{id}/GetLiveResponseResultDownloadLink(index={index})",
-                Limit::GENERAL,
-            ),
+            Self::Result(index) => {
+                (format!("GetLiveResponseResultDownloadLink(index={index})"), Operation::RESULT_LINK)
+            }
         };
-        Call {
-            method: Method::GET,
-            path: format!("/machineactions/{action}/{below}"),
-            template: template.to_owned(),
-            quota,
-            resend: Resend::Safe,
-            read: ENTITY,
-            timeout,
-            body: None,
-        }
+        Call { operation, path: format!("/machineactions/{action}/{below}"), timeout, body: None }
     }
 
     /// Asks for a link, which is good for a short while.

@@ -6,7 +6,7 @@ mod next_link;
 mod pages;
 mod progress;
 
-use std::{borrow::Cow, ops::ControlFlow, pin::pin, time::Duration};
+use std::{borrow::Cow, ops::ControlFlow, time::Duration};
 
 use bytes::Bytes;
 use defender_model::{Filter, LibraryFile, Machine, MachineAction, Order, Page, Query, Resource, UnreadableRow};
@@ -15,8 +15,8 @@ use http::Request;
 
 use self::{pages::Next, progress::Progress};
 use crate::{
-    Ask, DefenderClient, Error, ErrorKind,
-    client::{Inner, call::JSON, raw::OtherHost},
+    Ask, BoxStream, DefenderClient, Error, ErrorKind,
+    client::{Inner, call::JSON, operation::Operation, raw::OtherHost},
     machines::find::only,
 };
 
@@ -33,8 +33,7 @@ use crate::{
 pub struct Listing<R> {
     client: DefenderClient,
     path: Cow<'static, str>,
-    /// The path with placeholders; calls of one template share one quota.
-    template: &'static str,
+    operation: Operation,
     /// What is asked besides the query.
     asked: String,
     follows: Follows,
@@ -64,7 +63,7 @@ enum Follows {
 
 impl Listing<MachineAction> {
     pub(crate) fn actions(client: DefenderClient) -> Self {
-        let all = Self::new(client, "/machineactions", |action| action.id.as_str());
+        let all = Self::new(client, Operation::LIST_ACTIONS, |action| action.id.as_str());
         Self { saw: |inner, action| inner.saw(action), ..all }
     }
 }
@@ -73,14 +72,14 @@ impl Listing<Machine> {
     /// The service says 404 of it "if there are no recent machines":
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines>.
     pub(crate) fn machines(client: DefenderClient) -> Self {
-        let all = Self::new(client, "/machines", |machine| machine.id.as_str());
+        let all = Self::new(client, Operation::LIST_MACHINES, |machine| machine.id.as_str());
         Self { empty_is_not_found: true, ..all }
     }
 
     /// The machines of another path than that of all machines, with a query of its own.
-    pub(crate) fn of_machines(client: DefenderClient, path: String, template: &'static str, asked: String) -> Self {
+    pub(crate) fn of_machines(client: DefenderClient, path: String, operation: Operation, asked: String) -> Self {
         let all = Self::machines(client);
-        Self { path: path.into(), template, asked, follows: Follows::LinksOnly, ..all }
+        Self { path: path.into(), operation, asked, follows: Follows::LinksOnly, ..all }
     }
 }
 
@@ -114,17 +113,18 @@ impl Listing<Machine> {
 
 impl Listing<LibraryFile> {
     pub(crate) fn library(client: DefenderClient) -> Self {
-        let all = Self::new(client, "/libraryfiles", |file| file.file_name.as_str());
+        let all = Self::new(client, Operation::LIST_LIBRARY, |file| file.file_name.as_str());
         Self { follows: Follows::LinksOnly, ..all }
     }
 }
 
 impl<R: Resource + Send + 'static> Listing<R> {
-    fn new(client: DefenderClient, path: &'static str, id: fn(&R) -> &str) -> Self {
+    /// The list of an operation whose path has nothing of the caller's in it.
+    fn new(client: DefenderClient, operation: Operation, id: fn(&R) -> &str) -> Self {
         Self {
             client,
-            path: path.into(),
-            template: path,
+            path: operation.template.clone(),
+            operation,
             asked: String::new(),
             follows: Follows::Skips,
             empty_is_not_found: false,
@@ -175,7 +175,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
         self,
         mut look: impl FnMut(Page<R>) -> ControlFlow<B>,
     ) -> Result<Option<B>, Error> {
-        let mut pages = pin!(self.pages());
+        let mut pages = self.pages();
         while let Some(page) = pages.try_next().await? {
             if let ControlFlow::Break(found) = look(page) {
                 return Ok(Some(found));
@@ -192,7 +192,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
     /// use futures_util::TryStreamExt;
     ///
     /// # async fn example(defender: defender_actions::DefenderClient) -> Result<(), defender_actions::Error> {
-    /// let mut pages = std::pin::pin!(defender.actions().pages());
+    /// let mut pages = defender.actions().pages();
     /// let link = pages.try_next().await?.and_then(|page| page.next_link); // write it down, and later:
     /// if let Some(link) = link {
     ///     let rest: Vec<_> = defender.actions().resume(link).stream().try_collect().await?;
@@ -207,9 +207,11 @@ impl<R: Resource + Send + 'static> Listing<R> {
 
     /// The rows, one by one. A row that cannot be read is an error of its own, which has it as it came
     /// ([`Error::row`]) and after which the stream goes on; a page that cannot be had ends it.
-    pub fn stream(self) -> impl Stream<Item = Result<R, Error>> + Send {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn stream(self) -> BoxStream<Result<R, Error>> {
         let path = self.path.clone();
-        self.pages()
+        let rows = self
+            .in_pages()
             .map_ok(move |page| {
                 let path = path.clone();
                 let unreadable = move |row: UnreadableRow| {
@@ -223,12 +225,18 @@ impl<R: Resource + Send + 'static> Listing<R> {
                 Ok(rows) => rows.left_stream(),
                 Err(error) => stream::iter([Err(error)]).right_stream(),
             })
-            .flatten()
+            .flatten();
+        Box::pin(rows)
     }
 
     /// The pages. Rows that came on one of the pages before are left out, as far back as a hundred thousand rows: new rows
     /// push others onto later pages.
-    pub fn pages(self) -> impl Stream<Item = Result<Page<R>, Error>> + Send {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn pages(self) -> BoxStream<Result<Page<R>, Error>> {
+        Box::pin(self.in_pages())
+    }
+
+    fn in_pages(self) -> impl Stream<Item = Result<Page<R>, Error>> + Send {
         let first = self.first();
         let state = first.map(|path| Next { path, before: Progress::default() });
         stream::try_unfold((self, Some(state)), |(listing, next)| async move {

@@ -1,8 +1,6 @@
 //! Reading a list page by page.
 
-use defender_model::{Limit, Page, Query, Resource, sanitize_line};
-use defender_transport::extensions::Resend;
-use http::Method;
+use defender_model::{Page, Query, Resource, sanitize_line};
 
 use super::{
     Follows, Listing,
@@ -13,7 +11,7 @@ use crate::{
     Error, ErrorKind,
     client::{
         authorship::is_own_not_found,
-        call::{Call, PAGE},
+        call::Call,
         raw::OtherHost,
         scrub::{Bearer, secrets},
     },
@@ -76,7 +74,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
     }
 
     /// The call for a page, in what is left of its time.
-    pub(super) fn call(&self, path: String) -> Result<Call<'static>, Error> {
+    pub(super) fn call(&self, path: String) -> Result<Call, Error> {
         let inner = self.client.inner();
         let left = match self.whole {
             None => self.timeout,
@@ -92,16 +90,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
                 Some(left.min(self.timeout.unwrap_or(inner.total_timeout)))
             }
         };
-        Ok(Call {
-            method: Method::GET,
-            path,
-            template: self.template.to_owned(),
-            quota: Limit::GENERAL,
-            resend: Resend::Safe,
-            read: PAGE,
-            timeout: left,
-            body: None,
-        })
+        Ok(Call { operation: self.operation.clone(), path, timeout: left, body: None })
     }
 
     /// The link's path and query, below the prefix; or why it is not followed, and whether it may be later. Its host is not

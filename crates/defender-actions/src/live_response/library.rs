@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use defender_model::{LibraryFile, Limit, read_json};
-use defender_transport::extensions::{Read, Resend};
-use http::{Extensions, HeaderValue, Method};
+use defender_model::{LibraryFile, read_json};
+use defender_transport::extensions::Resend;
+use http::{Extensions, HeaderValue};
 use percent_encoding::utf8_percent_encode;
 
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     client::{
         authored::MaybeProcessed,
         authorship::{Content, is_own_not_found},
-        call::{Call, ENTITY},
+        call::Call,
+        operation::Operation,
     },
     live_response::multipart::Form,
     machines::RESERVED,
@@ -75,20 +76,11 @@ impl Library {
     pub fn delete(&self, file_name: impl Into<String>) -> Ask<()> {
         let (client, file_name) = (self.client.clone(), file_name.into());
         Ask::new(move |timeout| async move {
-            let template = format!("{PATH}/{{fileName}}");
-            checked(&file_name)
-                .map_err(|why| Error::new(ErrorKind::Request).context(format!("DELETE {template}")).caused_by(why))?;
-            let call = Call {
-                method: Method::DELETE,
-                path: format!("{PATH}/{}", utf8_percent_encode(&file_name, RESERVED)),
-                template,
-                quota: Limit::GENERAL,
-                // Gone twice is gone.
-                resend: Resend::Safe,
-                read: ENTITY,
-                timeout,
-                body: None,
-            };
+            let operation = Operation::DELETE_FILE;
+            let what = format!("{} {}", operation.method, operation.template);
+            checked(&file_name).map_err(|why| Error::new(ErrorKind::Request).context(what).caused_by(why))?;
+            let path = format!("{PATH}/{}", utf8_percent_encode(&file_name, RESERVED));
+            let call = Call { operation, path, timeout, body: None };
             let attempted = MaybeProcessed::default();
             let mark = |extensions: &mut Extensions| {
                 extensions.insert(Content::Nothing);
@@ -192,17 +184,10 @@ impl Upload {
             let (content_type, body) = form.encode();
             let content_type = HeaderValue::try_from(content_type)
                 .map_err(|source| Error::new(ErrorKind::Request).context(what()).caused_by(source))?;
-            let call = Call {
-                method: Method::POST,
-                path: PATH.to_owned(),
-                template: PATH.to_owned(),
-                quota: Limit::GENERAL,
-                // Without leave to replace, a second sending would find the first one's file, and call that a failure.
-                resend: if self.override_if_exists { Resend::Safe } else { Resend::Never },
-                read: Read::Whole(1 << 20),
-                timeout: self.timeout,
-                body: Some(body),
-            };
+            // Without leave to replace, a second sending would find the first one's file, and call that a failure.
+            let idempotency = if self.override_if_exists { Resend::Safe } else { Resend::Never };
+            let operation = Operation { idempotency, ..Operation::UPLOAD };
+            let call = Call { operation, path: PATH.to_owned(), timeout: self.timeout, body: Some(body) };
             self.client.inner().call_with(call, content_type, read_json).await
         }
     }

@@ -7,12 +7,12 @@ use defender_model::{
     Machine, MachineId, Offboard, RestrictCodeExecution, RunAntiVirusScan, ScanType, SetDeviceValue, Sha1,
     StopAndQuarantineFile, TagAction, TagMachine, Unisolate, UnrestrictCodeExecution, UpdateMachine,
 };
-use http::Method;
 use serde::Serialize;
 
 use crate::{
     Ask, Concern, DefenderClient, Error, ErrorKind, Perform,
-    machines::{another, change, read, suitability::concerns},
+    client::{call::Call, operation::Operation},
+    machines::{another, read, suitability::concerns},
 };
 
 /// One machine, and what can be done to it. It owns its client.
@@ -120,7 +120,9 @@ impl MachineHandle {
     /// ```
     pub fn check<A: Action>(&self) -> Ask<Vec<Concern>> {
         let handle = self.clone();
-        Ask::new(move |timeout| async move { Ok(concerns(A::TYPE, None, &handle.read_record(timeout).await?)) })
+        Ask::new(move |timeout| async move {
+            Ok(concerns((A::TYPE, A::PLATFORMS), None, &handle.read_record(timeout).await?))
+        })
     }
 
     /// Adds a tag to the machine and returns its record; the record of another machine is
@@ -129,45 +131,45 @@ impl MachineHandle {
     ///
     /// For many machines at once: [`Machines::add_tag`](crate::Machines::add_tag).
     pub fn add_tag(&self, tag: impl Into<String>) -> Ask<Machine> {
-        self.change(Method::POST, "/tags", TagMachine::new(tag, TagAction::Add))
+        self.change(Operation::TAG_MACHINE, "/tags", TagMachine::new(tag, TagAction::Add))
     }
 
     /// Takes a tag off the machine: as [`add_tag`](Self::add_tag).
     pub fn remove_tag(&self, tag: impl Into<String>) -> Ask<Machine> {
-        self.change(Method::POST, "/tags", TagMachine::new(tag, TagAction::Remove))
+        self.change(Operation::TAG_MACHINE, "/tags", TagMachine::new(tag, TagAction::Remove))
     }
 
     /// Says how much the machine matters. The answer is its record. Needs the permission `Machine.ReadWrite.All`, of a user
     /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/set-device-value>.
     pub fn set_device_value(&self, value: DeviceValue) -> Ask<Machine> {
-        self.change(Method::POST, "/setDeviceValue", Ok(SetDeviceValue::new(value)))
+        self.change(Operation::SET_DEVICE_VALUE, "/setDeviceValue", Ok(SetDeviceValue::new(value)))
     }
 
     /// Changes what is kept about the machine: all its tags at once, or its value. The answer is its record. Needs the
     /// permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`. Source:
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/update-machine-method>.
     pub fn update(&self, update: UpdateMachine) -> Ask<Machine> {
-        self.change(Method::PATCH, "", Ok(update))
+        self.change(Operation::UPDATE_MACHINE, "", Ok(update))
     }
 
     fn change<B: Serialize + Send + 'static>(
         &self,
-        method: Method,
+        operation: Operation,
         below: &'static str,
         body: Result<B, defender_model::Error>,
     ) -> Ask<Machine> {
         let Self { client, id } = self.clone();
         Ask::new(move |timeout| async move {
             let path = format!("/machines/{id}{below}");
-            let unsendable = || Error::new(ErrorKind::Request).context(format!("{method} {path}"));
+            let what = format!("{} {path}", operation.method);
+            let unsendable = || Error::new(ErrorKind::Request).context(&*what);
             let body = body.map_err(|source| unsendable().caused_by(source))?;
             let body = serde_json::to_vec(&body).map_err(|source| unsendable().caused_by(source))?;
             if body == b"{}" {
                 return Err(unsendable().caused_by("it changes nothing; set what is to be changed"));
             }
-            let template = format!("/machines/{{id}}{below}");
-            let what = format!("{method} {path}");
-            let machine: Machine = client.inner().call(change(method, path, template, body, timeout)).await?;
+            let call = Call { operation, path, timeout, body: Some(body) };
+            let machine: Machine = client.inner().call(call).await?;
             if is_of(&machine, &id) { Ok(machine) } else { Err(another(what, &machine)) }
         })
     }

@@ -6,23 +6,17 @@ pub(crate) mod suitability;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use defender_model::{Filter, Limit, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines};
-use defender_transport::extensions::{Read, Resend};
-use futures_util::Stream;
-use http::Method;
+use defender_model::{Filter, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines};
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    Ask, DefenderClient, Error, ErrorKind, Listing,
-    client::call::{Call, ENTITY},
+    Ask, BoxStream, DefenderClient, Error, ErrorKind, Listing,
+    client::{call::Call, operation::Operation},
 };
 
 /// All but RFC 3986's unreserved characters, so that a value can neither end its place in a URL nor begin another.
 pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// How an answer about the machines of one request is read, of which there may be 500.
-const SOME: Read = Read::Whole(16 << 20);
 
 /// All machines. Nothing is sent until something is awaited or its stream is polled.
 ///
@@ -68,12 +62,14 @@ impl Machines {
     }
 
     /// All of them, one by one. None is an empty stream: the service answers 404 then.
-    pub fn stream(&self) -> impl Stream<Item = Result<Machine, Error>> + Send + use<> {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn stream(&self) -> BoxStream<Result<Machine, Error>> {
         self.all().stream()
     }
 
     /// All of them, page by page.
-    pub fn pages(&self) -> impl Stream<Item = Result<Page<Machine>, Error>> + Send + use<> {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn pages(&self) -> BoxStream<Result<Page<Machine>, Error>> {
         self.all().pages()
     }
 
@@ -104,12 +100,7 @@ impl Machines {
         // The page's own form: whole seconds, and neither the parentheses nor the quotes percent-encoded.
         let seconds = Timestamp::from_second(time.as_second()).unwrap_or(time);
         let path = format!("/machines/findbyip(ip='{ip}',timestamp={seconds})");
-        Listing::of_machines(
-            self.client.clone(),
-            path,
-            "/machines/findbyip(ip={ip},timestamp={timestamp})",
-            String::new(),
-        )
+        Listing::of_machines(self.client.clone(), path, Operation::FIND_BY_IP, String::new())
     }
 
     /// Those that have this tag.
@@ -125,9 +116,8 @@ impl Machines {
     }
 
     fn tagged(&self, tag: &str, starts_with: bool) -> Listing<Machine> {
-        const PATH: &str = "/machines/findbytag";
         let asked = format!("tag={}&useStartsWithFilter={starts_with}", utf8_percent_encode(tag, RESERVED));
-        Listing::of_machines(self.client.clone(), PATH.to_owned(), PATH, asked)
+        Listing::of_machines(self.client.clone(), "/machines/findbytag".to_owned(), Operation::FIND_BY_TAG, asked)
     }
 
     /// Reads the record of a machine by its name. Where several have the name, the service chooses;
@@ -174,8 +164,8 @@ impl Machines {
             let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {PATH}"));
             let request = request.map_err(|source| unsendable().caused_by(source))?;
             let body = serde_json::to_vec(&request).map_err(|source| unsendable().caused_by(source))?;
-            let call = change(Method::POST, PATH.to_owned(), PATH.to_owned(), body, timeout);
-            let page = client.inner().call(Call { read: SOME, ..call }).await?;
+            let call = Call { operation: Operation::TAG_MACHINES, path: PATH.to_owned(), timeout, body: Some(body) };
+            let page = client.inner().call(call).await?;
             of_all(page, &request.machine_ids).map_err(|error| error.context(format!("POST {PATH}")))
         })
     }
@@ -186,29 +176,8 @@ impl Machines {
 }
 
 /// A read of one machine.
-pub(crate) fn read(path: String, timeout: Option<std::time::Duration>) -> Call<'static> {
-    Call {
-        method: Method::GET,
-        path,
-        template: "/machines/{id}".to_owned(),
-        quota: Limit::GENERAL,
-        resend: Resend::Safe,
-        read: ENTITY,
-        timeout,
-        body: None,
-    }
-}
-
-/// A change of a machine's record. Doing it twice does no more than doing it once: a tag is there or is not.
-pub(crate) fn change(
-    method: Method,
-    path: String,
-    template: String,
-    body: Vec<u8>,
-    timeout: Option<std::time::Duration>,
-) -> Call<'static> {
-    let resend = Resend::Safe;
-    Call { method, path, template, quota: Limit::GENERAL, resend, read: ENTITY, timeout, body: Some(body) }
+pub(crate) fn read(path: String, timeout: Option<std::time::Duration>) -> Call {
+    Call { operation: Operation::GET_MACHINE, path, timeout, body: None }
 }
 
 /// Error of a response with the record of another machine.

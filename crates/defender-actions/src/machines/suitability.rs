@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use defender_model::{HealthStatus, Machine, OnboardingStatus, sanitize_line};
+use defender_model::{HealthStatus, IsolationType, Machine, OnboardingStatus, Platforms, sanitize_line};
 
 use crate::machines::find::merged_into;
 
@@ -56,42 +56,6 @@ impl fmt::Display for Concern {
     }
 }
 
-/// Which systems an action is for, by its page. What the page does not say is not held against a machine.
-struct Systems {
-    /// The first version of Windows 10, such as 1709.
-    windows_10: u32,
-    /// Versions of Windows before 10 and before Server 2019.
-    older_windows: bool,
-    linux: bool,
-    mac: bool,
-    needs: &'static str,
-}
-
-/// The systems of an action of this type. Sources: the pages of the actions, and
-/// <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
-fn systems(action_type: &str) -> Systems {
-    let (windows_10, older_windows, linux, mac, needs) = match action_type {
-        "RestrictCodeExecution" | "UnrestrictCodeExecution" => {
-            (1709, false, false, false, "Windows 10 1709 or later, Windows 11, or Windows Server 2019 or later")
-        }
-        "StopAndQuarantineFile" => (1703, true, false, false, "Windows 10 1703 or later, or Windows 11"),
-        "LiveResponse" => {
-            (1709, false, true, true, "Windows 10 1709 or later, Windows Server 2019 or later, macOS or Linux")
-        }
-        _ => (0, true, true, true, "Windows, macOS or Linux"),
-    };
-    Systems { windows_10, older_windows, linux, mac, needs }
-}
-
-/// The systems of a selective isolation. Older ones of Windows begin with Server 2012 R2.
-const SELECTIVE: Systems = Systems {
-    windows_10: 1703,
-    older_windows: true,
-    linux: false,
-    mac: true,
-    needs: "Windows 10 1703 or later, Windows 11, Windows Server 2012 R2 or later, Azure Stack HCI 23H2 or later, or macOS",
-};
-
 /// Words that older systems of Windows begin with.
 const OLDER: [&str; 7] = [
     "windowsxp",
@@ -107,21 +71,19 @@ const LINUX: [&str; 13] = [
     "alma",
 ];
 
-impl Systems {
-    /// Whether it is certain that the action is not for this system.
-    fn leave_out(&self, platform: &str, version: Option<&str>) -> bool {
-        let platform = platform.to_ascii_lowercase().replace([' ', '_'], "");
-        if platform.starts_with("windows") {
-            // Later versions than 2004 have a letter in them, such as 20H2.
-            let version = version.and_then(|version| version.trim().parse::<u32>().ok());
-            let early = platform == "windows10" && version.is_some_and(|version| version < self.windows_10);
-            return early || !self.older_windows && OLDER.iter().any(|older| platform.starts_with(older));
-        }
-        match () {
-            () if platform.contains("macos") => !self.mac,
-            () if platform == "ios" || platform.contains("android") => true,
-            () => !self.linux && LINUX.iter().any(|linux| platform.contains(linux)),
-        }
+/// Whether it is certain that an action of these platforms does not support this system.
+fn leave_out(supported: &Platforms, platform: &str, version: Option<&str>) -> bool {
+    let platform = platform.to_ascii_lowercase().replace([' ', '_'], "");
+    if platform.starts_with("windows") {
+        // Later versions than 2004 have a letter in them, such as 20H2.
+        let version = version.and_then(|version| version.trim().parse::<u32>().ok());
+        let early = platform == "windows10" && version.is_some_and(|version| version < supported.windows_10);
+        return early || !supported.older_windows && OLDER.iter().any(|older| platform.starts_with(older));
+    }
+    match () {
+        () if platform.contains("macos") => !supported.mac,
+        () if platform == "ios" || platform.contains("android") => true,
+        () => !supported.linux && LINUX.iter().any(|linux| platform.contains(linux)),
     }
 }
 
@@ -159,7 +121,11 @@ const CONTAINED: &str =
 
 /// What speaks against an action of this type on the machine, by its record, and what to know before. `scope` is that of an
 /// isolation, if it is known.
-pub(crate) fn concerns(action_type: &str, scope: Option<&str>, machine: &Machine) -> Vec<Concern> {
+pub(crate) fn concerns(
+    (action_type, platforms): (&str, Platforms),
+    scope: Option<&str>,
+    machine: &Machine,
+) -> Vec<Concern> {
     let mut concerns = Vec::new();
     if machine.health_status == Some(HealthStatus::Inactive) {
         concerns.push(Concern::Inactive);
@@ -185,9 +151,10 @@ pub(crate) fn concerns(action_type: &str, scope: Option<&str>, machine: &Machine
         }
     }
     if let Some(platform) = &machine.os_platform {
-        let systems = if scope == Some("Selective") { SELECTIVE } else { systems(action_type) };
-        if systems.leave_out(platform, machine.version.as_deref()) {
-            concerns.push(Concern::System { platform: platform.clone(), needs: systems.needs });
+        let of_scope = scope.and_then(|scope| IsolationType::from(scope).platforms());
+        let supported = of_scope.unwrap_or(platforms);
+        if leave_out(&supported, platform, machine.version.as_deref()) {
+            concerns.push(Concern::System { platform: platform.clone(), needs: supported.needs });
         }
     }
     concerns
@@ -195,11 +162,18 @@ pub(crate) fn concerns(action_type: &str, scope: Option<&str>, machine: &Machine
 
 #[cfg(test)]
 mod tests {
+    use defender_model::ActionInfo;
+
     use super::*;
 
     fn told(action_type: &str, machine: &str) -> String {
         let machine = serde_json::from_str(machine).unwrap();
-        concerns(action_type, None, &machine).iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        let platforms = ActionInfo::of_type(action_type).map_or(Platforms::ANY, |action| action.platforms);
+        concerns((action_type, platforms), None, &machine)
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     #[test]
@@ -242,7 +216,7 @@ mod tests {
     fn selective_isolation_has_systems_of_its_own() {
         let of = |scope, platform: &str| {
             let machine = serde_json::from_value(serde_json::json!({"id": "a", "osPlatform": platform})).unwrap();
-            let all = concerns("Isolate", scope, &machine);
+            let all = concerns(("Isolate", Platforms::ANY), scope, &machine);
             (all.iter().any(|concern| !concern.is_caution()), all.iter().any(Concern::is_caution))
         };
         assert_eq!(of(Some("Selective"), "Ubuntu"), (true, true));

@@ -5,15 +5,12 @@ mod obstacle;
 use std::fmt;
 
 use defender_auth::{Claims, TokenRequest};
-use defender_model::{
-    Action, CollectInvestigationPackage, Isolate, LiveResponse, Offboard, RestrictCodeExecution, RunAntiVirusScan,
-    StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
-};
+use defender_model::{Action, ActionInfo};
 use jiff::Timestamp;
 
 pub use self::obstacle::Obstacle;
 use self::obstacle::{cloud_of, is_by_application, is_guid};
-use crate::{BoxFuture, DefenderClient, Error, ErrorKind, permissions::READING};
+use crate::{BoxFuture, DefenderClient, Error, ErrorKind, permissions::Needs};
 
 /// What one operation takes, by a name for it.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +23,8 @@ struct Wanted {
 /// Waiting, joining and recovering read the actions.
 const READ: Wanted = Wanted {
     what: "reading actions, which waiting, joining and recovering need",
-    application: READING.application,
-    delegated: READING.delegated,
+    application: Needs::READING.application,
+    delegated: Needs::READING.delegated,
 };
 
 /// A check of the token. Nothing happens before it is awaited, and then only a token is asked for.
@@ -44,7 +41,8 @@ impl Preflight {
         Self { client, wanted: Vec::new(), tenant: None }
     }
 
-    /// Checks for `A`. Without any, it checks for every action of the service.
+    /// Checks for `A`. Without any, it checks for every action of the service, and for those that the client was
+    /// [told of](crate::DefenderClientBuilder::action).
     pub fn action<A: Action>(mut self) -> Self {
         self.wanted.push(wanted::<A>());
         self
@@ -68,7 +66,7 @@ impl Preflight {
             let token = inner.credential.token(&TokenRequest::new()).await;
             let token =
                 token.map_err(|source| Error::new(ErrorKind::Credential).context("preflight").caused_by(source))?;
-            let wanted = if self.wanted.is_empty() { all() } else { self.wanted };
+            let wanted = if self.wanted.is_empty() { inner.actions().map(wanted_of).collect() } else { self.wanted };
             let place = Place {
                 audience: &inner.audience,
                 base: &inner.base,
@@ -93,18 +91,8 @@ fn wanted<A: Action>() -> Wanted {
     Wanted { what: A::TYPE, application: A::PERMISSIONS, delegated: A::DELEGATED_PERMISSIONS }
 }
 
-fn all() -> Vec<Wanted> {
-    vec![
-        wanted::<UnrestrictCodeExecution>(),
-        wanted::<RestrictCodeExecution>(),
-        wanted::<Isolate>(),
-        wanted::<Unisolate>(),
-        wanted::<RunAntiVirusScan>(),
-        wanted::<StopAndQuarantineFile>(),
-        wanted::<CollectInvestigationPackage>(),
-        wanted::<LiveResponse>(),
-        wanted::<Offboard>(),
-    ]
+fn wanted_of(action: &ActionInfo) -> Wanted {
+    Wanted { what: action.action_type, application: action.permissions, delegated: action.delegated_permissions }
 }
 
 /// Where and when the token is to be used.

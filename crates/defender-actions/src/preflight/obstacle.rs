@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::permissions::READING;
+use crate::permissions::Needs;
 
 /// Something that stands in the way, with what to do about it in its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl fmt::Display for Obstacle {
                  administrator consent to it{}",
                 if *delegated { "delegated" } else { "application" },
                 any_of.join(" or "),
-                if [READING.application, READING.delegated].contains(any_of) {
+                if [Needs::READING.application, Needs::READING.delegated].contains(any_of) {
                     " (today's page names the first, an older one both)"
                 } else {
                     ""

@@ -2,19 +2,18 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use defender_model::{ActionType, Limit, MachineAction, read_json};
-use defender_transport::{Clock, extensions::Resend};
+use defender_model::{ActionType, MachineAction, Platforms, read_json};
+use defender_transport::Clock;
 use futures_util::{
     TryStreamExt,
     future::{Either, select},
 };
-use http::Method;
 
 use crate::{
     DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
     client::{
         Inner,
-        call::{Call, ENTITY, JSON},
+        call::{Call, JSON},
         service_clock::Moment,
     },
     machines::suitability::concerns,
@@ -31,37 +30,12 @@ use crate::{
 pub(crate) struct Attempt {
     pub(crate) client: DefenderClient,
     pub(crate) expected: Arc<Expected>,
-    pub(crate) request: ActionCall,
+    pub(crate) request: Call,
     pub(crate) resend_if_lost: bool,
     /// Type of the action that must not be pending, if the caller asks for that.
     pub(crate) refuse_pending: Option<&'static str>,
-    /// The machine's record is read first.
-    pub(crate) check_machine: bool,
-}
-
-/// The request for an action.
-#[derive(Clone)]
-pub(crate) struct ActionCall {
-    pub(crate) path: String,
-    pub(crate) segment: &'static str,
-    pub(crate) quota: &'static [Limit],
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl ActionCall {
-    pub(crate) fn into_call(self) -> Call<'static> {
-        Call {
-            method: Method::POST,
-            path: self.path,
-            template: format!("/machines/{{id}}/{}", self.segment),
-            quota: self.quota,
-            resend: Resend::Never,
-            read: ENTITY,
-            timeout: self.timeout,
-            body: Some(self.body),
-        }
-    }
+    /// Platforms of the action, where the caller asks that the machine's record is read first and compared.
+    pub(crate) check_machine: Option<Platforms>,
 }
 
 impl Attempt {
@@ -70,7 +44,7 @@ impl Attempt {
         let inner = self.client.inner();
         let total = self.request.timeout.unwrap_or(inner.total_timeout);
         let mut left = total;
-        if self.refuse_pending.is_some() || self.check_machine {
+        if self.refuse_pending.is_some() || self.check_machine.is_some() {
             let began = inner.clock.elapsed();
             if let Err(error) = Box::pin(self.check_first(total)).await {
                 // Nothing of the action itself was sent.
@@ -99,7 +73,7 @@ impl Attempt {
             let mut call = self.request.clone();
             call.timeout = timeout;
             let departure = asking.departure();
-            let response = inner.call_noted(call.into_call(), JSON, departure, read_json::<MachineAction>).await;
+            let response = inner.call_noted(call, JSON, departure, read_json::<MachineAction>).await;
             let sending = Sending {
                 client: self.client.clone(),
                 expected: Arc::clone(&self.expected),
@@ -182,8 +156,8 @@ impl Attempt {
             if let Some(pending) = self.refuse_pending {
                 self.refuse_pending(pending, total).await?;
             }
-            if self.check_machine {
-                self.refuse_unsuitable(total).await?;
+            if let Some(platforms) = self.check_machine {
+                self.refuse_unsuitable(platforms, total).await?;
             }
             Ok(())
         });
@@ -201,7 +175,7 @@ impl Attempt {
         let of_machine = MachineAction::MACHINE_ID.eq(&self.expected.intent.machine_id);
         let of_type = MachineAction::ACTION_TYPE.eq(ActionType::from(action_type));
         let list = self.client.actions().filter(of_machine.and(of_type)).timeout(total);
-        let mut actions = pin!(list.stream());
+        let mut actions = list.stream();
         while let Some(action) = actions.try_next().await? {
             if !action.status.is_terminal() {
                 return Err(Error::new(ErrorKind::Conflict).context(self.what()).about(Some(action)));
@@ -211,11 +185,11 @@ impl Attempt {
     }
 
     /// Fails where the machine's record speaks against the action.
-    async fn refuse_unsuitable(&self, total: Duration) -> Result<(), Error> {
+    async fn refuse_unsuitable(&self, platforms: Platforms, total: Duration) -> Result<(), Error> {
         let Intent { machine_id, action_type, .. } = &*self.expected.intent;
         let record = self.client.machine(machine_id.clone()).get().timeout(total).await?;
         let scope = self.expected.intent.body.get("IsolationType").and_then(serde_json::Value::as_str);
-        let mut concerns = concerns(action_type, scope, &record);
+        let mut concerns = concerns((action_type, platforms), scope, &record);
         concerns.retain(|concern| !concern.is_caution());
         if concerns.is_empty() {
             return Ok(());

@@ -1,13 +1,10 @@
 //! A submission, written down.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use defender_model::{
-    Action, CollectInvestigationPackage, Isolate, MachineAction, MachineId, Match, Offboard, RestrictCodeExecution,
-    RunAntiVirusScan, StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
-};
+use defender_model::{ActionInfo, MachineAction, MachineId, Match};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::submit::reconcile::ParticularsRule;
@@ -98,32 +95,28 @@ impl Intent {
     }
 }
 
-/// The rule of the intent's type, from its body. A type that is not known here has none.
-impl ParticularsRule for Intent {
-    fn particulars_of(&self, existing: &MachineAction) -> Option<Match> {
-        let rules = [
-            of::<UnrestrictCodeExecution>,
-            of::<RestrictCodeExecution>,
-            of::<Isolate>,
-            of::<Unisolate>,
-            of::<RunAntiVirusScan>,
-            of::<StopAndQuarantineFile>,
-            of::<CollectInvestigationPackage>,
-            of::<Offboard>,
-        ];
-        rules.iter().find_map(|rule| rule(self, existing))
+/// The rule of an intent's type, which is applied to its body. A type that is not known has none.
+pub(crate) struct RuleOfIntent {
+    intent: Arc<Intent>,
+    action: Option<ActionInfo>,
+}
+
+impl RuleOfIntent {
+    pub(crate) fn new<'a>(intent: Arc<Intent>, mut actions: impl Iterator<Item = &'a ActionInfo>) -> Self {
+        let action = actions.find(|action| action.action_type.eq_ignore_ascii_case(&intent.action_type)).copied();
+        Self { intent, action }
     }
 }
 
-fn of<A: Action + DeserializeOwned>(intent: &Intent, existing: &MachineAction) -> Option<Match> {
-    if intent.action_type != A::TYPE {
-        return None;
+impl ParticularsRule for RuleOfIntent {
+    fn particulars_of(&self, existing: &MachineAction) -> Option<Match> {
+        self.action?.particulars(&self.intent.body, existing)
     }
-    A::deserialize(&intent.body).ok()?.particulars(existing)
 }
 
 #[cfg(test)]
 mod tests {
+    use defender_model::ACTIONS;
     use serde_json::json;
 
     use super::*;
@@ -158,14 +151,15 @@ mod tests {
 
     #[test]
     fn particulars_follow_the_rule_of_the_type() {
-        let full = intent("Isolate", json!({"Comment": "c", "IsolationType": "Full"}));
+        let rule = |intent| RuleOfIntent::new(Arc::new(intent), ACTIONS.iter());
+        let full = rule(intent("Isolate", json!({"Comment": "c", "IsolationType": "Full"})));
         let compare = |scope| full.particulars_of(&existing(json!({"id": "a", "type": "Isolate", "scope": scope})));
         assert_eq!(compare(Some("Full")), Some(Match::Same));
         assert_eq!(compare(Some("Selective")), Some(Match::Different));
         assert_eq!(compare(None), Some(Match::NotStated));
         for without_rule in ["EvictIdentity", "LiveResponse"] {
-            let intent = intent(without_rule, json!({"Comment": "c", "Commands": []}));
-            assert_eq!(intent.particulars_of(&existing(json!({"id": "a", "type": without_rule}))), None);
+            let rule = rule(intent(without_rule, json!({"Comment": "c", "Commands": []})));
+            assert_eq!(rule.particulars_of(&existing(json!({"id": "a", "type": without_rule}))), None);
         }
     }
 

@@ -283,7 +283,7 @@ pub(crate) async fn own(
 
 /// Reads a list to its end, page by page, and keeps none of it.
 async fn read(list: Listing<MachineAction>, clock: &dyn Clock, hand_out: impl Fn(Row) + Sync) -> Result<(), Error> {
-    let mut pages = pin!(list.pages());
+    let mut pages = list.pages();
     let all = pin!(async {
         while let Some(page) = pages.try_next().await? {
             for record in page.value {

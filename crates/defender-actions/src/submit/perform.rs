@@ -12,14 +12,11 @@ use serde_json::Value;
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, ExternalIds, Intent, Submitted,
-    client::call::JSON,
-    submit::{
-        attempt::{ActionCall, Attempt},
-        external_id,
-        reconcile::ParticularsRule,
-        span::Telling,
-        submitted::Expected,
+    client::{
+        call::{Call, JSON},
+        operation::Operation,
     },
+    submit::{attempt::Attempt, external_id, reconcile::ParticularsRule, span::Telling, submitted::Expected},
 };
 
 /// An action that is about to be asked for. Nothing is sent before it is awaited, and it is sent once.
@@ -147,7 +144,7 @@ impl<A: Action> Perform<A> {
                 request,
                 resend_if_lost,
                 refuse_pending: A::INVERSE.filter(|_| ordered),
-                check_machine: machine_checked,
+                check_machine: machine_checked.then_some(A::PLATFORMS),
             };
             let (outcome, attempts) = telling.around(attempt.run(&telling)).await;
             telling.ended(&outcome, attempts);
@@ -167,7 +164,7 @@ impl<A: Action> Perform<A> {
         if self.client.inner().external_ids == ExternalIds::Generated {
             body = with_generated_id(body, &self.intent()?);
         }
-        self.call(path, body).into_call().into_request(self.client.inner(), JSON)
+        self.call(path, body).into_request(self.client.inner(), JSON)
     }
 
     /// The path and the body, or why there are none.
@@ -198,8 +195,8 @@ impl<A: Action> Perform<A> {
         Ok(Intent::new(&self.machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for)))
     }
 
-    fn call(&self, path: String, body: Vec<u8>) -> ActionCall {
-        ActionCall { path, segment: A::SEGMENT, quota: A::QUOTA, timeout: self.timeout, body }
+    fn call(&self, path: String, body: Vec<u8>) -> Call {
+        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: Some(body) }
     }
 }
 

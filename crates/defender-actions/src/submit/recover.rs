@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use futures_util::{Stream, stream::FuturesUnordered};
+use futures_util::stream::FuturesUnordered;
 
 use crate::{
-    BoxFuture, DefenderClient, Error, ErrorKind, Intent, Submitted,
+    BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
     client::service_clock::Moment,
     submit::{
+        intent::RuleOfIntent,
         reconciler::{Search, Sending},
         span::Telling,
         submitted::Expected,
@@ -35,7 +36,8 @@ impl Recover {
     /// # Errors
     ///
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) where no action is certainly the intent's; [`Error::reason`] says why.
-    /// Live response, and an action of a type that this library does not know, are found by a generated external id only.
+    /// Live response, and an action of a type that the client does not [know](crate::DefenderClientBuilder::action), are found by a
+    /// generated external id only.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
@@ -63,7 +65,8 @@ impl RecoverAll {
     }
 
     /// Each intent as its outcome is known, with what [`Recover`] would give. Each comes once.
-    pub fn stream(self) -> impl Stream<Item = (Intent, Result<Submitted, Error>)> + Send + 'static {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn stream(self) -> BoxStream<(Intent, Result<Submitted, Error>)> {
         let Self { client, intents } = self;
         let searches: FuturesUnordered<_> = intents
             .into_iter()
@@ -72,7 +75,7 @@ impl RecoverAll {
                 async move { (intent.clone(), Recover::new(client, intent).send().await) }
             })
             .collect();
-        searches
+        Box::pin(searches)
     }
 }
 
@@ -88,7 +91,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     let first_attempt = now.at_wall(intent.earliest);
     asking.departure().left(first_attempt);
     asking.lost();
-    let rule = Arc::clone(&intent) as _;
+    let rule = Arc::new(RuleOfIntent::new(Arc::clone(&intent), inner.actions()));
     let expected = Arc::new(Expected { intent, rule });
     let sending = Sending { client: client.clone(), expected, asking: Arc::clone(&asking), first_attempt };
     let lost = Error::new(ErrorKind::OutcomeUnknown).context(what);

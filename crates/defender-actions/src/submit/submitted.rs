@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use defender_model::{ActionId, MachineAction};
 
-use crate::{Cancel, DefenderClient, Intent, Wait, submit::reconcile::ParticularsRule};
+use crate::{ActionHandle, Cancel, DefenderClient, Intent, Wait, submit::reconcile::ParticularsRule};
 
 /// How it is known that the service has taken an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +69,12 @@ impl Submitted {
     #[must_use]
     pub fn id(&self) -> &ActionId {
         &self.action.id
+    }
+
+    /// The action by its id: to read its record, and what it brought home. Nothing is sent.
+    #[must_use]
+    pub fn handle(&self) -> ActionHandle {
+        self.client.action(self.action.id.clone())
     }
 
     /// *Cancel*: takes the action back, if it has not been done yet. An action that is not [`Created`](Origin::Created) may be

@@ -10,14 +10,14 @@ use std::{
 
 use defender_model::{ActionId, MachineAction};
 use futures_util::{
-    Stream, StreamExt, TryStreamExt,
+    StreamExt, TryStreamExt,
     future::{Either, select},
     stream,
 };
 use jiff::Timestamp;
 
 use crate::{
-    ActionHandle, DefenderClient, Error,
+    ActionHandle, BoxStream, DefenderClient, Error,
     submit::identity::Identity,
     wait::{
         ended, out_of_patience, passes,
@@ -65,8 +65,9 @@ impl WaitAll {
     }
 
     /// Each action as it ends, with what a [`Wait`](crate::Wait) for it would give. Each id comes once.
-    pub fn stream(self) -> impl Stream<Item = (ActionId, Result<MachineAction, Error>)> + Send + 'static {
-        stream::unfold(Cycle::new(self), |mut cycle| async move {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn stream(self) -> BoxStream<(ActionId, Result<MachineAction, Error>)> {
+        let ends = stream::unfold(Cycle::new(self), |mut cycle| async move {
             loop {
                 if let Some(ended) = cycle.ready.pop_front() {
                     return Some((ended, cycle));
@@ -76,7 +77,8 @@ impl WaitAll {
                 }
                 cycle.turn().await;
             }
-        })
+        });
+        Box::pin(ends)
     }
 }
 
@@ -195,7 +197,7 @@ impl Cycle {
         }
         // From a date on, all that there is is read; of all that there ever was, the newest.
         let most = if oldest.is_some() { usize::MAX } else { FIRST_PAGES };
-        let mut pages = pin!(list.pages().take(most));
+        let mut pages = list.pages().take(most);
         while let Some(page) = pages.try_next().await? {
             for action in page.value {
                 if self.waiting.get(&*key(&action.id)).is_some_and(|waiting| waiting.turn < self.turns) {

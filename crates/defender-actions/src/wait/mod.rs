@@ -7,13 +7,12 @@ use std::{sync::Arc, time::Duration};
 
 use defender_model::{ActionId, ActionStatus, CommandRecord, MachineAction, sanitize_line};
 use futures_util::{
-    Stream,
     future::{Either, select},
     stream,
 };
 
 use crate::{
-    ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
+    ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
     submit::{identity::Identity, submitted::Expected},
     wait::poll::{Patience, Pauses},
@@ -92,8 +91,9 @@ impl Wait {
 
     /// The record each time it changes, from what is known now to the end. The last is `Ok` only when the action succeeded;
     /// every error is the last.
-    pub fn updates(self) -> impl Stream<Item = Result<MachineAction, Error>> + Send + 'static {
-        stream::unfold(Some((Polling::new(self), None::<MachineAction>)), |state| async move {
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn updates(self) -> BoxStream<Result<MachineAction, Error>> {
+        let updates = stream::unfold(Some((Polling::new(self), None::<MachineAction>)), |state| async move {
             let (mut polling, shown) = state?;
             loop {
                 let news = polling.last.as_ref().filter(|last| shown.as_ref() != Some(last)).cloned();
@@ -109,7 +109,8 @@ impl Wait {
                     return Some((Err(error), None));
                 }
             }
-        })
+        });
+        Box::pin(updates)
     }
 }
 

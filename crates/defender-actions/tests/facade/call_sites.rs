@@ -6,8 +6,8 @@ use std::{
 };
 
 use defender_actions::{
-    Cancel, DefenderClient, Error, GetAction, Intent, Listing, Perform, Preflight, Raw, Recover, Submitted, Wait,
-    WaitAll,
+    BoxStream, Cancel, DefenderClient, Error, GetAction, Intent, Listing, Perform, Preflight, Raw, Recover, Submitted,
+    Wait, WaitAll,
     auth::ClientSecretCredential,
     model::{Action, ActionId, ActionStatus, Isolate, MachineAction, MachineId, Sha1},
 };
@@ -109,6 +109,42 @@ async fn every_future_is_send_and_every_await_has_its_send() {
     is_send_and_sync::<Listing<MachineAction>>();
     is_send(&client.get::<Value>("/api/machineactions"));
     is_send_and_sync::<BoxedRaw>();
+}
+
+/// A stream can be kept in a field by its name.
+struct Kept {
+    rows: BoxStream<Result<MachineAction, Error>>,
+}
+
+#[tokio::test]
+async fn loop_over_a_stream_needs_no_pin() {
+    fn is_stream<T>(_: &(impl futures_util::Stream<Item = T> + Unpin + Send + 'static)) {}
+    let world = World::with(|emulator| emulator.history(3));
+    let client = world.client();
+    let action = client.action("a".parse().unwrap());
+    let intent = client.machine(world.machine()).isolate("c").intent().unwrap();
+    is_stream(&client.actions().pages());
+    is_stream(&client.machines().stream());
+    is_stream(&client.machines().pages());
+    is_stream(&client.library().files().stream());
+    is_stream(&client.wait_all([]).stream());
+    is_stream(&client.recover_all([intent]).stream());
+    is_stream(&action.wait().updates());
+    is_stream(&action.package().into_stream());
+    let mut kept = Kept { rows: client.actions().stream() };
+    let mut read = 0;
+    while world.run(kept.rows.next()).await.transpose().unwrap().is_some() {
+        read += 1;
+    }
+    assert_eq!(read, 3);
+}
+
+#[tokio::test]
+async fn submitted_action_leads_to_its_handle() {
+    let world = World::new();
+    let submitted = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap();
+    let record = world.run(submitted.handle().get().send()).await.unwrap();
+    assert_eq!((&record.id, submitted.handle().id()), (submitted.id(), submitted.id()));
 }
 
 #[tokio::test]

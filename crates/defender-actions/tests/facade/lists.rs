@@ -144,7 +144,7 @@ async fn a_list_goes_on_from_the_link_of_a_page() {
     let pages =
         [json!({"value": rows(&["a", "b"])}), json!({"value": rows(&["c", "d"])}), json!({"value": rows(&["e"])})];
     let (client, wire) = over(pages);
-    let first = std::pin::pin!(client.actions().page_size(2).pages()).next().await.unwrap().unwrap();
+    let first = client.actions().page_size(2).pages().next().await.unwrap().unwrap();
     let link = first.next_link.unwrap();
     let rest = client.actions().resume(link).stream().collect::<Vec<_>>().await;
     assert_eq!(told(rest), [Ok("c".to_owned()), Ok("d".to_owned()), Ok("e".to_owned())]);
@@ -176,7 +176,7 @@ async fn on_the_emulator_a_list_is_resumed_where_it_was_left_and_each_row_comes_
             Some(link) => client.actions().resume(link),
             None => client.actions(),
         };
-        let page = world.run(async { std::pin::pin!(list.pages()).next().await }).await.unwrap().unwrap();
+        let page = world.run(async { list.pages().next().await }).await.unwrap().unwrap();
         seen.extend(page.value);
         link = page.next_link;
         if link.is_none() {

@@ -23,9 +23,11 @@ mod lost_answers;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+mod own_action;
 mod own_queue;
 mod preflight;
 mod raw;
+mod recovered;
 mod refusals;
 mod requests;
 mod seed_case;

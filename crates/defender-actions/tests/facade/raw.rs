@@ -1,16 +1,25 @@
 //! Calls without words of their own: they stay on the API's host and below its prefix, and in the quota.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use defender_actions::{
     DefenderClient, ErrorKind,
     auth::StaticCredential,
+    model::LiveResponseCommand,
     transport::{Clock, testing::MockTransport},
 };
 use defender_emulator::{Fault, Operation};
+use futures_util::{
+    TryStreamExt,
+    future::{join, join_all},
+};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{MINUTE, World};
 
 #[tokio::test]
 async fn a_get_and_a_post_are_made_and_their_answers_read() {
@@ -97,4 +106,86 @@ async fn raw_and_typed_calls_of_one_operation_share_its_quota_in_any_spelling() 
     }
     assert!(world.ledger().entries().iter().all(|entry| entry.status != 429));
     assert!(world.clock.elapsed() >= Duration::from_secs(60));
+}
+
+/// Lines of the emulator's log.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Times of the requests whose path ends so, letter case aside.
+    fn times(&self, of: &str) -> Vec<jiff::Timestamp> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let is_it = |line: &Value| line["path"].as_str().unwrap().to_ascii_lowercase().contains(of);
+        let found: Vec<_> = lines.filter(is_it).collect();
+        assert!(found.iter().all(|line| line["status"] != 429));
+        found.iter().map(|line| line["time"].as_str().unwrap().parse().unwrap()).collect()
+    }
+}
+
+/// Makes 80 typed calls and 80 raw ones at once, and looks into the first minute.
+async fn share_one_quota(
+    (world, log): (&World, &Log),
+    of: &str,
+    paths: [String; 4],
+    typed: impl AsyncFn(&DefenderClient),
+) {
+    let client = world.client();
+    let typed = join_all((0..80).map(|_| typed(&client)));
+    let raw = join_all((0..80).zip(paths.iter().cycle()).map(|(_, path)| client.get::<Value>(path).send()));
+    world.run(join(typed, raw)).await;
+    let times = log.times(of);
+    let begin = *times.iter().min().unwrap();
+    let first_minute = times.iter().filter(|time| time.duration_since(begin).unsigned_abs() < MINUTE).count();
+    assert_eq!((times.len(), first_minute), (160, 100), "{of}");
+}
+
+fn logged() -> (World, Log) {
+    let log = Log::default();
+    (World::with(|emulator| emulator.log(log.clone())), log)
+}
+
+#[tokio::test]
+async fn typed_and_raw_searches_by_ip_share_one_quota() {
+    let (world, log) = logged();
+    let paths = [
+        "/api/machines/findbyip(ip='10.0.0.1',timestamp=2026-01-01T00:00:00Z)",
+        "/api/v1.0/machines/findbyip(ip='10.0.0.2',timestamp=2026-01-01T00:00:00Z)",
+        "/api/Machines/FindByIp(ip='10.0.0.1',timestamp=2026-01-01T00:00:00Z)",
+        "/api/machines/%66indbyip(ip=%2710.0.0.1',timestamp=2026-01-01T00:00:00Z)",
+    ];
+    share_one_quota((&world, &log), "indbyip(", paths.map(ToOwned::to_owned), async |client| {
+        let found = client.machines().find_by_ip_at("10.0.0.1".parse().unwrap(), jiff::Timestamp::UNIX_EPOCH);
+        let _empty_or_refused = found.stream().try_collect::<Vec<_>>().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn typed_and_raw_links_to_a_result_share_one_quota() {
+    let (world, log) = logged();
+    let command = LiveResponseCommand::get_file("C:\\a.txt");
+    let run = world.client().machine(world.machine()).run_live_response("c", [command]);
+    let done = world.run(async { run.await.unwrap().wait().await }).await.unwrap();
+    let paths = [
+        format!("/api/machineactions/{}/GetLiveResponseResultDownloadLink(index=0)", done.id),
+        "/api/machineactions/another/GetLiveResponseResultDownloadLink(index=1)".to_owned(),
+        format!("/api/v1.0/machineactions/{}/getliveresponseresultdownloadlink(index=0)", done.id),
+        format!("/api/MACHINEACTIONS/{}/%47etLiveResponseResultDownloadLink(index=0)", done.id),
+    ];
+    share_one_quota((&world, &log), "etliveresponseresultdownloadlink(", paths, async |client| {
+        client.action(done.id.clone()).result(0).stored().link().await.unwrap();
+    })
+    .await;
 }

@@ -166,7 +166,7 @@ async fn the_layers_are_told_what_the_call_is() {
             let lane = told.get::<Lane>().unwrap();
             told.get() == Some(&Resend::Never)
                 && told.get() == Some(&UrlTemplate("/machines/{id}/unrestrictCodeExecution".into()))
-                && lane.name == "POST /machines/{id}/unrestrictCodeExecution"
+                && lane.name == "POST /machines/{id}/unrestrictcodeexecution"
                 && lane.limits.iter().map(|Window { calls, per }| (*calls, per.as_secs())).collect::<Vec<_>>()
                     == [(100, 60), (1_500, 3_600)]
         })

@@ -110,7 +110,7 @@ async fn trap_18_no_token_goes_to_the_store() {
 #[tokio::test]
 async fn trap_29_a_download_is_handed_on_as_it_comes() {
     let (store, total) = (Store::new([good(content(1_000_000), None)]), 1_000_000);
-    let mut pieces = std::pin::pin!(store.action().package().into_stream());
+    let mut pieces = store.action().package().into_stream();
     let mut received = 0;
     while let Some(piece) = store.run(pieces.try_next()).await.unwrap() {
         received += piece.len();

@@ -1,7 +1,7 @@
 //! Peak memory of lists. In a process of its own, since the whole process is measured.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
-use std::{fmt::Write, pin::pin};
+use std::fmt::Write;
 
 use defender_actions::{
     DefenderClient,
@@ -50,7 +50,7 @@ async fn list_holds_one_page_and_a_bounded_memory_of_rows() {
     let one = page(0).len();
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
-    let mut files = pin!(client.library().files().stream());
+    let mut files = client.library().files().stream();
     let mut rows = 0;
     while let Some(file) = clock.run(files.next()).await {
         file.unwrap();

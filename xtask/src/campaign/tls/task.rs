@@ -63,7 +63,7 @@ impl Tasks {
             unsettled.filter_map(|(tag, known)| Some((tag.clone(), known.intent.clone()?))).collect();
         let mut found = BTreeMap::new();
         let search = self.defender.recover_all(intents.iter().map(|(_, intent)| intent.clone()));
-        let mut outcomes = pin!(search.stream());
+        let mut outcomes = search.stream();
         while let Some((intent, outcome)) = outcomes.next().await {
             if let Some(place) = intents.iter().position(|(_, other)| *other == intent) {
                 let (tag, _) = intents.swap_remove(place);
@@ -236,7 +236,7 @@ impl Tasks {
 
     /// Fetches what was collected. It is looked through for secrets and for nothing else.
     async fn fetch(&self, id: &ActionId) {
-        let mut pieces = pin!(self.defender.action(id.clone()).package().into_stream());
+        let mut pieces = self.defender.action(id.clone()).package().into_stream();
         while let Some(piece) = pieces.next().await {
             if let Err(error) = piece {
                 self.canary.look_at_error("the error of a download", &error);

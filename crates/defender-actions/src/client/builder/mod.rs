@@ -8,7 +8,9 @@ mod wires;
 use std::{sync::Arc, time::Duration};
 
 use defender_auth::{Cloud, Connect, Context, Region, TokenCredential};
+use defender_model::{Action, ActionInfo};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
+use serde::de::DeserializeOwned;
 
 use self::base_url::base;
 #[cfg(feature = "hyper")]
@@ -17,8 +19,8 @@ use crate::{
     DefenderClient, Error, ErrorKind, ExternalIds,
     client::{
         Inner,
-        call::Limits,
         deprecation::Announcements,
+        limits::Limits,
         service_clock::ServiceTime,
         stack::{self, Settings},
     },
@@ -47,6 +49,7 @@ pub struct DefenderClientBuilder {
     retry: Retry,
     patience: Patience,
     limits: Limits,
+    own_actions: Vec<ActionInfo>,
     external_ids: ExternalIds,
     refresh_margin: Option<Duration>,
     token_limit: Option<usize>,
@@ -70,6 +73,7 @@ impl DefenderClientBuilder {
             retry: Retry::default(),
             patience: Patience::default(),
             limits: Limits::default(),
+            own_actions: Vec::new(),
             external_ids: ExternalIds::default(),
             refresh_margin: None,
             token_limit: None,
@@ -222,8 +226,16 @@ impl DefenderClientBuilder {
     /// The largest answers that are read, in bytes, compressed ones as they are unpacked: about one thing, as a page of a list, and
     /// of the token endpoint. Default: 4 MiB, 64 MiB and 1 MiB. A larger one is an error.
     pub fn body_limits(mut self, entity: usize, page: usize, token: usize) -> Self {
-        self.limits = Limits { entity: Some(entity), page: Some(page) };
+        self.limits = Limits { entity, page };
         self.token_limit = Some(token);
+        self
+    }
+
+    /// Makes an action known that [`ACTIONS`](defender_model::ACTIONS) does not have: an intent of it is then recovered by its own
+    /// [`particulars`](Action::particulars), as those of the listed ones are, raw calls keep to its quota and name its
+    /// permissions, and a preflight of everything checks it. To perform it, this is not needed. A listed type stays as it is listed.
+    pub fn action<A: Action + DeserializeOwned>(mut self) -> Self {
+        self.own_actions.push(ActionInfo::of::<A>());
         self
     }
 
@@ -346,6 +358,7 @@ impl DefenderClientBuilder {
             announcements: Announcements::default(),
             patience: self.patience,
             limits: self.limits,
+            own_actions: self.own_actions,
         }))
     }
 }

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use defender_actions::{
     DefenderClient, DefenderClientBuilder, ExternalIds,
     auth::StaticCredential,
+    model::ACTIONS,
     transport::{Body, Clock, Error, ErrorKind, Transport, testing::ManualClock},
 };
 use http::{Method, Request, Response};
@@ -251,20 +252,16 @@ impl Service {
         if segment == "cancel" {
             return self.read(machine);
         }
-        let kind = match segment {
-            "isolate" => "Isolate",
-            "unisolate" => "Unisolate",
-            "unrestrictCodeExecution" => "UnrestrictCodeExecution",
-            "runAntiVirusScan" => "RunAntiVirusScan",
-            "StopAndQuarantineFile" => "StopAndQuarantineFile",
-            "runliveresponse" => "LiveResponse",
-            other => panic!("{other}"),
-        };
+        // A segment that is on no page is of a type that is spelt alike.
+        let listed = ACTIONS.iter().find(|action| action.segment == segment);
+        let own = || segment.chars().take(1).flat_map(char::to_uppercase).chain(segment.chars().skip(1)).collect();
+        let kind = listed.map_or_else(own, |action| action.action_type.to_owned());
+        let scope = ["IsolationType", "ScanType", "Scope"].iter().find_map(|name| body.get(name));
         let fields = json!({
             "machineId": machine,
             "type": kind,
             "requestorComment": body["Comment"],
-            "scope": body.get("IsolationType").or(body.get("ScanType")),
+            "scope": scope,
             "relatedFileInfo": body.get("Sha1").map(|sha1| json!({"fileIdentifier": sha1, "fileIdentifierType": "Sha1"})),
             "requestor": "Contoso Response",
             "externalId": body.get("ExternalId"),

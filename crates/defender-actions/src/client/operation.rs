@@ -1,0 +1,379 @@
+//! The operations of the API: all of a call but its ids and its body.
+
+use std::{borrow::Cow, time::Duration};
+
+use defender_model::{Action, ActionInfo, CancelMachineAction, Limit};
+use defender_transport::extensions::Resend;
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::{client::limits::BodyLimit, permissions::Needs};
+
+/// One operation of the API, which typed and raw calls share with its quota.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Operation {
+    pub(crate) method: Method,
+    /// Path below the prefix, with placeholders for what stands in it.
+    pub(crate) template: Cow<'static, str>,
+    pub(crate) quota: &'static [Limit],
+    pub(crate) idempotency: Resend,
+    /// How its response is read.
+    pub(crate) read: BodyLimit,
+    /// Permissions that it takes, as far as its page says.
+    pub(crate) needs: Option<Needs>,
+}
+
+/// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>.
+const PACKAGE_LINKS: &[Limit] = &[Limit::new(2, Duration::from_secs(60)), Limit::new(120, Duration::from_secs(3_600))];
+
+impl Operation {
+    pub(crate) const LIST_ACTIONS: Self = Self::read("/machineactions", BodyLimit::Page, Needs::READING);
+    pub(crate) const GET_ACTION: Self = Self::read("/machineactions/{id}", BodyLimit::Entity, Needs::READING);
+    pub(crate) const CANCEL: Self = Self {
+        method: Method::POST,
+        template: Cow::Borrowed("/machineactions/{id}/cancel"),
+        quota: Limit::GENERAL,
+        idempotency: Resend::Never,
+        read: BodyLimit::Entity,
+        needs: Some(Needs::any_of(CancelMachineAction::PERMISSIONS)),
+    };
+    pub(crate) const PACKAGE_LINK: Self = Self {
+        method: Method::GET,
+        template: Cow::Borrowed("/machineactions/{id}/getPackageUri"),
+        quota: PACKAGE_LINKS,
+        idempotency: Resend::Safe,
+        read: BodyLimit::Entity,
+        needs: Some(Needs::PACKAGE_LINK),
+    };
+    pub(crate) const RESULT_LINK: Self = Self::read(
+        "/machineactions/{id}/GetLiveResponseResultDownloadLink(index={index})",
+        BodyLimit::Entity,
+        Needs::RESULT_LINK,
+    );
+
+    pub(crate) const LIST_MACHINES: Self = Self::read("/machines", BodyLimit::Page, Needs::READING);
+    pub(crate) const FIND_BY_IP: Self =
+        Self::read("/machines/findbyip(ip={ip},timestamp={timestamp})", BodyLimit::Page, Needs::READING);
+    pub(crate) const FIND_BY_TAG: Self = Self::read("/machines/findbytag", BodyLimit::Page, Needs::READING);
+    pub(crate) const GET_MACHINE: Self = Self::read("/machines/{id}", BodyLimit::Entity, Needs::READING);
+    pub(crate) const UPDATE_MACHINE: Self = Self::change(Method::PATCH, "/machines/{id}", BodyLimit::Entity);
+    pub(crate) const TAG_MACHINE: Self = Self::change(Method::POST, "/machines/{id}/tags", BodyLimit::Entity);
+    pub(crate) const SET_DEVICE_VALUE: Self =
+        Self::change(Method::POST, "/machines/{id}/setDeviceValue", BodyLimit::Entity);
+    /// Its response has the records of up to 500 machines.
+    pub(crate) const TAG_MACHINES: Self =
+        Self::change(Method::POST, "/machines/AddOrRemoveTagForMultipleMachines", BodyLimit::Fixed(16 << 20));
+
+    pub(crate) const LIST_LIBRARY: Self = Self::read("/libraryfiles", BodyLimit::Page, Needs::LIBRARY);
+    pub(crate) const UPLOAD: Self = Self {
+        method: Method::POST,
+        template: Cow::Borrowed("/libraryfiles"),
+        quota: Limit::GENERAL,
+        idempotency: Resend::Never,
+        read: BodyLimit::Fixed(1 << 20),
+        needs: Some(Needs::LIBRARY),
+    };
+    /// What is deleted twice is deleted.
+    pub(crate) const DELETE_FILE: Self = Self {
+        method: Method::DELETE,
+        template: Cow::Borrowed("/libraryfiles/{fileName}"),
+        quota: Limit::GENERAL,
+        idempotency: Resend::Safe,
+        read: BodyLimit::Entity,
+        needs: Some(Needs::LIBRARY),
+    };
+
+    /// All operations but the actions on a machine, which [`Inner::actions`](super::Inner::actions) has.
+    const OTHERS: &'static [Self] = &[
+        Self::LIST_ACTIONS,
+        Self::GET_ACTION,
+        Self::CANCEL,
+        Self::PACKAGE_LINK,
+        Self::RESULT_LINK,
+        Self::LIST_MACHINES,
+        Self::FIND_BY_IP,
+        Self::FIND_BY_TAG,
+        Self::GET_MACHINE,
+        Self::UPDATE_MACHINE,
+        Self::TAG_MACHINE,
+        Self::SET_DEVICE_VALUE,
+        Self::TAG_MACHINES,
+        Self::LIST_LIBRARY,
+        Self::UPLOAD,
+        Self::DELETE_FILE,
+    ];
+
+    const fn read(template: &'static str, read: BodyLimit, needs: Needs) -> Self {
+        Self {
+            method: Method::GET,
+            template: Cow::Borrowed(template),
+            quota: Limit::GENERAL,
+            idempotency: Resend::Safe,
+            read,
+            needs: Some(needs),
+        }
+    }
+
+    /// A change of what is kept about machines. Made twice it does no more than made once: a tag is there or is not.
+    const fn change(method: Method, template: &'static str, read: BodyLimit) -> Self {
+        Self {
+            method,
+            template: Cow::Borrowed(template),
+            quota: Limit::GENERAL,
+            idempotency: Resend::Safe,
+            read,
+            needs: Some(Needs::CHANGING),
+        }
+    }
+
+    /// The action `A` on a machine.
+    pub(crate) fn of_action<A: Action>() -> Self {
+        let needs = Needs { application: A::PERMISSIONS, delegated: A::DELEGATED_PERMISSIONS, role: A::ROLE };
+        Self::on_machine(A::SEGMENT, A::QUOTA, needs)
+    }
+
+    fn of_info(action: &ActionInfo) -> Self {
+        let needs =
+            Needs { application: action.permissions, delegated: action.delegated_permissions, role: action.role };
+        Self::on_machine(action.segment, action.quota, needs)
+    }
+
+    fn on_machine(segment: &str, quota: &'static [Limit], needs: Needs) -> Self {
+        Self {
+            method: Method::POST,
+            template: Cow::Owned(format!("/machines/{{id}}/{segment}")),
+            quota,
+            idempotency: Resend::Never,
+            read: BodyLimit::Entity,
+            needs: Some(needs),
+        }
+    }
+
+    /// The operation of a path below the prefix, in any spelling that the service takes: any letter case, with the version
+    /// before it, and percent-encoded.
+    ///
+    /// Of another method than the operation has, it is one with a queue of its own and the same quota. An operation that is not
+    /// known has the general quota.
+    pub(crate) fn at<'a>(method: &Method, path: &str, actions: impl Iterator<Item = &'a ActionInfo>) -> Self {
+        let segments: Vec<_> = path
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
+            .skip_while(|segment| segment.eq_ignore_ascii_case("v1.0"))
+            .collect();
+        let known = Self::OTHERS.iter().cloned().chain(actions.map(Self::of_info));
+        let fits = known.filter(|known| is_at(&known.template, &segments));
+        // A word is meant before an id is.
+        let found = fits.min_by_key(|known| (placeholders(&known.template), known.method != *method));
+        let idempotency = if method.is_safe() { Resend::Safe } else { Resend::Never };
+        match found {
+            Some(found) if found.method == *method => found,
+            Some(found) => Self { method: method.clone(), idempotency, ..found },
+            None => Self {
+                method: method.clone(),
+                template: Cow::Owned(unknown(&segments)),
+                quota: Limit::GENERAL,
+                idempotency,
+                read: BodyLimit::Entity,
+                needs: collection_needs(&segments),
+            },
+        }
+    }
+
+    /// Name of its queue. The service finds its paths in any letter case, so that each must lead to the same queue.
+    pub(crate) fn queue(&self) -> String {
+        format!("{} {}", self.method, self.template.to_ascii_lowercase())
+    }
+}
+
+/// A segment without the arguments of a function.
+fn name(segment: &str) -> &str {
+    segment.split('(').next().unwrap_or_default()
+}
+
+fn is_at(template: &str, segments: &[Cow<'_, str>]) -> bool {
+    let own = template.split('/').skip(1);
+    // A word of OData, such as `$count`, is no id.
+    let fits = |(own, segment): (&str, &Cow<'_, str>)| {
+        if own.starts_with('{') { !segment.starts_with('$') } else { name(own).eq_ignore_ascii_case(name(segment)) }
+    };
+    own.clone().count() == segments.len() && own.zip(segments).all(fits)
+}
+
+fn placeholders(template: &str) -> usize {
+    template.matches("/{").count()
+}
+
+/// The template of an operation that is not known: what stands behind a collection is an id, unless it is a word of OData.
+fn unknown(segments: &[Cow<'_, str>]) -> String {
+    let collection = |first: &str| {
+        let own = Operation::OTHERS.iter().filter_map(|known| known.template.split('/').nth(1));
+        own.clone().find(|own| own.eq_ignore_ascii_case(first)).map_or_else(|| first.to_owned(), ToOwned::to_owned)
+    };
+    segments.iter().enumerate().fold(String::new(), |template, (place, segment)| {
+        let shown = match (place, name(segment)) {
+            (0, first) => collection(first),
+            (1, second) if second.eq_ignore_ascii_case("$count") => "$count".to_owned(),
+            (1, _) => "{id}".to_owned(),
+            (_, further) => further.to_owned(),
+        };
+        template + "/" + &shown
+    })
+}
+
+/// What has no page of its own takes what its collection takes.
+fn collection_needs(segments: &[Cow<'_, str>]) -> Option<Needs> {
+    let first = segments.first()?;
+    let lists = [Operation::LIST_ACTIONS, Operation::LIST_MACHINES, Operation::LIST_LIBRARY];
+    lists.into_iter().find(|list| is_at(&list.template, &[Cow::Borrowed(name(first))]))?.needs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use defender_model::ACTIONS;
+
+    use super::*;
+
+    fn at(method: &Method, path: &str) -> Operation {
+        Operation::at(method, path, ACTIONS.iter())
+    }
+
+    fn all() -> Vec<Operation> {
+        Operation::OTHERS.iter().cloned().chain(ACTIONS.iter().map(Operation::of_info)).collect()
+    }
+
+    /// The path of an operation, with something for each placeholder.
+    fn path(operation: &Operation) -> String {
+        let mut path = operation.template.to_string();
+        while let (Some(begin), Some(end)) = (path.find('{'), path.find('}')) {
+            path.replace_range(begin..=end, "a1");
+        }
+        path
+    }
+
+    #[test]
+    fn each_operation_is_found_in_each_spelling() {
+        for operation in all() {
+            let path = path(&operation);
+            let encoded: String = path
+                .bytes()
+                .map(|byte| if byte.is_ascii_alphabetic() { format!("%{byte:02X}") } else { char::from(byte).into() })
+                .collect();
+            for spelling in [
+                path.clone(),
+                path.to_ascii_uppercase(),
+                path.to_ascii_lowercase(),
+                format!("/v1.0{path}"),
+                format!("{path}/"),
+                encoded,
+            ] {
+                let found = at(&operation.method, &spelling);
+                assert_eq!(found, operation, "{spelling}");
+            }
+        }
+    }
+
+    #[test]
+    fn queues_of_operations_differ() {
+        let queues: BTreeSet<_> = all().iter().map(Operation::queue).collect();
+        assert_eq!(queues.len(), all().len());
+    }
+
+    #[test]
+    fn own_action_shares_the_queue_of_its_raw_calls() {
+        let typed = Operation::on_machine("requestSample", Limit::GENERAL, Needs::READING);
+        for spelling in ["/machines/m1/requestSample", "/v1.0/Machines/m1/REQUESTSAMPLE"] {
+            assert_eq!(at(&Method::POST, spelling).queue(), typed.queue());
+        }
+    }
+
+    #[test]
+    fn quotas_are_those_of_the_pages() {
+        for operation in all() {
+            let minute = match operation.template.rsplit('/').next() {
+                Some("getPackageUri") => 2,
+                Some("runliveresponse") => 10,
+                _ => 100,
+            };
+            assert_eq!(operation.quota[0].calls, minute, "{}", operation.template);
+            assert_eq!(operation.quota[0].per, Duration::from_secs(60), "{}", operation.template);
+        }
+        let hour: Vec<_> = PACKAGE_LINKS.iter().map(|limit| (limit.calls, limit.per.as_secs())).collect();
+        assert_eq!(hour, [(2, 60), (120, 3_600)]);
+    }
+
+    #[test]
+    fn unknown_operations_have_a_template_and_the_general_quota() {
+        for (method, path, template) in [
+            (Method::GET, "/machineactions/$count", "/machineactions/$count"),
+            (Method::POST, "/v1.0/alerts/a1/new", "/alerts/{id}/new"),
+            (Method::POST, "/Machines/m1/evict(x=1)", "/machines/{id}/evict"),
+            (Method::GET, "/machines/m1/Isolate", "/machines/{id}/isolate"),
+            (Method::POST, "/machines/findByTag", "/machines/findbytag"),
+            (Method::GET, "", ""),
+        ] {
+            let operation = at(&method, path);
+            assert_eq!((&*operation.template, operation.quota), (template, Limit::GENERAL), "{path}");
+            assert_eq!(operation.method, method);
+            assert_eq!(operation.idempotency == Resend::Safe, method == Method::GET, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_operation_names_its_own_permission() {
+        for (method, path, application, delegated, role) in [
+            ("POST", "/machines/a/isolate", "Machine.Isolate", "Machine.Isolate", "Response (manage)"),
+            (
+                "POST",
+                "/machines/a/StopAndQuarantineFile",
+                "Machine.StopAndQuarantine",
+                "Machine.StopAndQuarantine",
+                "Response",
+            ),
+            (
+                "POST",
+                "/machines/a/runliveresponse",
+                "Machine.LiveResponse",
+                "Machine.LiveResponse",
+                "live response (manage)",
+            ),
+            (
+                "POST",
+                "/machines/a/collectInvestigationPackage",
+                "Machine.CollectForensics",
+                "Machine.CollectForensics",
+                "Alerts",
+            ),
+            ("POST", "/machines/a/tags", "Machine.ReadWrite.All", "Machine.ReadWrite", "Core security settings"),
+            ("PATCH", "/machines/a", "Machine.ReadWrite.All", "Machine.ReadWrite", "Core security settings"),
+            ("GET", "/machines/a", "Machine.Read.All", "Machine.Read", "Security data basics (read)"),
+            ("GET", "/machines/findbytag", "Machine.Read.All", "Machine.Read", "View data"),
+            ("GET", "/machines/findbyip(ip='::1',timestamp=x)", "Machine.Read.All", "Machine.Read", "View data"),
+            ("GET", "/machineactions", "Machine.ReadWrite.All", "Machine.ReadWrite", "View data"),
+            ("GET", "/machineactions/$count", "Machine.ReadWrite.All", "Machine.ReadWrite", "View data"),
+            ("POST", "/machineactions/a/cancel", "Machine.Isolate", "Machine.Scan", "Active remediation actions"),
+            (
+                "GET",
+                "/machineactions/a/getPackageUri",
+                "Machine.Read.All",
+                "Machine.CollectForensics",
+                "Alerts (manage)",
+            ),
+            (
+                "GET",
+                "/machineactions/a/GetLiveResponseResultDownloadLink(index=0)",
+                "Machine.ReadWrite.All",
+                "Machine.LiveResponse",
+                "live response",
+            ),
+            ("DELETE", "/libraryfiles/a", "Library.Manage", "Library.Manage", "live response"),
+        ] {
+            let needs = at(&method.parse().unwrap(), path).needs.unwrap_or_else(|| panic!("{path}"));
+            assert!(needs.application.contains(&application) && needs.delegated.contains(&delegated), "{path}");
+            assert!(needs.to_string().contains(role), "{path}: {needs}");
+        }
+        assert_eq!(at(&Method::GET, "/alerts/a").needs, None);
+    }
+}
