@@ -1,4 +1,4 @@
-//! What a token from a warm cache costs, beside a bare `Arc` clone behind a tokio mutex.
+//! Cost of a token from a warm cache, beside a bare `Arc` clone behind a tokio mutex.
 //!
 //! Under `cargo bench` it prints both times; under `cargo test` it only runs once. It fails where a token takes more than
 //! one allocation.

@@ -24,7 +24,7 @@ use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, timeou
 /// A token that comes back, as it is or encoded, is taken out of the response's headers, and out of its body where that was read
 /// beneath, as by `Collected`.
 ///
-/// It does not send again by itself. To the answer 401 it adds, in the answer's extensions, which token was refused; a
+/// It does not retry. To a 401 it adds, in the response's extensions, which token was refused; a
 /// layer above that sends again hands this back as [`Unauthorized`], as `Retrying` does, and then the credential is asked
 /// for another token, with the claims that the 401 demanded.
 ///
@@ -136,7 +136,7 @@ fn scrub(response: &mut Response<Body>, token: &AccessToken) {
     }
 }
 
-/// Whether a short body has the end of the token in it. A long one is a list, which no error quotes.
+/// Returns true if a short body has the end of the token in it. A long body is a list, which no error quotes.
 fn has_echo(body: &[u8], token: &[u8]) -> bool {
     const SHORT: usize = 16 << 10;
     const END: usize = 16;
@@ -154,8 +154,8 @@ fn has_echo(body: &[u8], token: &[u8]) -> bool {
     body.len() <= SHORT && body.iter().enumerate().any(is_end)
 }
 
-/// A credential of this crate has repeated what is of use to repeat. A credential from elsewhere, whose errors are
-/// [`Other`](crate::ErrorKind::Other), is asked again only where its error says that this may help.
+/// A credential of this crate has retried already, where that is of use. A credential from elsewhere, whose errors are
+/// [`Other`](crate::ErrorKind::Other), is asked again only if its error is marked as retryable.
 fn without_token(error: crate::Error) -> Error {
     let again = error.kind() == crate::ErrorKind::Other && error.is_retryable();
     let wait = error.retry_after();
@@ -168,7 +168,7 @@ fn without_token(error: crate::Error) -> Error {
 #[derive(Clone, Debug)]
 struct Refused(AccessToken);
 
-/// What to ask of the credential: another token, where the one before was refused. No layer beneath gets to see that one.
+/// Request for the credential: another token if the last one was refused. No layer beneath sees the mark of that refusal.
 fn asking(request: &mut Request<Bytes>) -> TokenRequest {
     let Some(Unauthorized { challenge, left, .. }) = request.extensions_mut().remove() else {
         return TokenRequest::new();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_401_another_token_is_asked_for_with_the_claims_that_it_demands() {
+    async fn unauthorized_response_brings_token_with_demanded_claims() {
         for (challenge, claims) in
             [(r#"Bearer claims="eyJhIjp7fX0=""#, r#"{"a":{}}"#), (r#"Bearer error="invalid_token""#, "no claims")]
         {
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_waits_no_longer_for_its_token_than_it_may_take() {
+    async fn token_wait_ends_with_call_timeout() {
         for (takes, may_take, left) in [(7, 10, Some(3)), (10, 10, Some(0)), (11, 10, None), (u64::MAX, 10, None)] {
             let clock = ManualClock::new();
             let wire = Capture::answering(Response::new(""));
@@ -354,7 +354,7 @@ mod tests {
                         head.headers,
                         String::from_utf8_lossy(&body.collect(1 << 20).await.unwrap())
                     );
-                    // What a 2xx says in JSON is data, and looked through for the token as it is.
+                    // The JSON of a 2xx is data, and searched for the token as it is.
                     let is_data = status < 300 && seen.contains("{\"error\"") && echo != TOKEN;
                     assert!(is_data || !seen.contains(&echo), "{status}: {seen}");
                     assert!(head.headers["mise-correlation-id"] == "<redacted>", "{status}: {seen}");
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_that_is_not_https_is_refused() {
+    fn base_url_without_https_is_refused() {
         let base = Uri::from_static("http://api.example.com");
         assert!(Authorized::new(MockTransport::new(), Arc::new(Fixed), &base).is_err());
     }

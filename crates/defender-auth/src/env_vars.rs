@@ -11,7 +11,7 @@ pub(crate) const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 pub(crate) const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 pub(crate) const CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
 
-/// Whatever of these is set is told where no credential can be made of it. The last two are of a grant that is not offered.
+/// Variables that an error lists as set if no credential can be made of them. The last two are of a grant that is not offered.
 const TOLD: [&str; 10] = [
     TENANT,
     CLIENT,
@@ -28,7 +28,7 @@ const TOLD: [&str; 10] = [
 /// Looks a variable up; the error is for one that is no text.
 type LookUp = dyn Fn(&str) -> Result<Option<String>, ()>;
 
-/// The environment, or what a test puts in its place.
+/// The environment, or its replacement in a test.
 pub(crate) struct Environment(Box<LookUp>);
 
 impl Environment {
@@ -57,7 +57,7 @@ impl Environment {
         (self.0)(name).ok().flatten().filter(|value| !trimmed(value).is_empty())
     }
 
-    /// Whether it is set to something, if only to what is no text.
+    /// Returns true if the variable is set, even to something that is not text.
     pub(crate) fn has(&self, name: &str) -> bool {
         (self.0)(name).is_err() || self.get(name).is_some()
     }
@@ -77,7 +77,7 @@ impl Environment {
         )))
     }
 
-    /// What there is, by names and never by values.
+    /// Lists the variables that are set, by names and never by values.
     pub(crate) fn seen(&self) -> String {
         let told = TOLD.iter().filter_map(|name| match (self.0)(name) {
             Ok(None) => None,

@@ -1,12 +1,12 @@
-//! Why there is no token.
+//! Errors of requests for a token.
 
 use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use crate::EntraError;
 
-/// There is no token, and why. Holds no secret. Cheap to clone: everyone who waited for one token gets the same error.
+/// Error of a request for a token. Holds no secret. Cheap to clone: all callers that waited for one token get the same error.
 ///
-/// `{}` is one line: what failed, on what, why, and where that is known what to do. `{:#}` adds the causes.
+/// `{}` is one line: what failed, on what, why, and the advice, if known. `{:#}` adds the causes.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -22,7 +22,7 @@ struct Inner {
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// Why there is no token.
+/// Reason for which there is no token.
 ///
 /// *Was it sent?* is about the request for the token and what is secret in it. The API's own request, for which the token was
 /// wanted, is never sent without one.
@@ -33,17 +33,17 @@ pub enum ErrorKind {
     ///
     /// *Was it sent?* No. *What to do:* the message names the setting; change it. Asking again gives the same.
     Configuration,
-    /// The token endpoint was not reached, or its answer broke off.
+    /// The token endpoint was not reached, or its response broke off.
     ///
-    /// *Was it sent?* Perhaps; asking for a token twice does nothing but give two. It was tried again a few times already.
+    /// *Was it sent?* Perhaps; a second request for a token only gives a second token. It was retried a few times already.
     /// *What to do:* look at the cause (a name that is not known, a proxy, a certificate), and ask again later.
     Transport,
-    /// The token endpoint said no.
+    /// The token endpoint refused the request.
     ///
     /// *Was it sent?* Yes, and answered. *What to do:* [`Error::entra`] has the code, the AADSTS number and a sentence of
     /// advice; nothing changes until somebody changes it, unless [`Error::is_retryable`].
     Refused,
-    /// The token endpoint answered something that is no token: a page of a proxy or a portal, a redirect, a token that has
+    /// The token endpoint's response is not a token: a page of a proxy or a portal, a redirect, a token that has
     /// ended or that no header can carry.
     ///
     /// *Was it sent?* Yes. *What to do:* check the authority and what stands in between; where [`Error::is_retryable`], as
@@ -60,7 +60,7 @@ pub enum ErrorKind {
     Declined,
     /// A credential, a store or a program of somebody else's failed in its own way.
     ///
-    /// *Was it sent?* That is theirs to say. *What to do:* look at the message and the cause.
+    /// *Was it sent?* Only that credential knows. *What to do:* look at the message and the cause.
     Other,
 }
 
@@ -95,13 +95,13 @@ impl Error {
         }))
     }
 
-    /// Says what was wrong and what to do. Never a secret.
+    /// Adds the reason and the advice. Never a secret.
     #[must_use]
     pub fn context(self, context: impl Into<String>) -> Self {
         self.with(|inner| inner.context = context.into())
     }
 
-    /// Adds what to do to what was wrong.
+    /// Adds the advice to the reason.
     pub(crate) fn advising(self, advice: &str) -> Self {
         let context = format!("{}; {advice}", self.0.context);
         self.context(context)
@@ -119,21 +119,21 @@ impl Error {
         self.with(|inner| inner.retryable = retryable)
     }
 
-    /// What the endpoint said.
+    /// An error that the endpoint reported.
     pub(crate) fn refused(entra: EntraError) -> Self {
         let passing = matches!(entra.error(), "temporarily_unavailable" | "server_error");
         let kind = if entra.is_declined() { ErrorKind::Declined } else { ErrorKind::Refused };
         Self::new(kind).with(|inner| inner.entra = Some(entra)).retryable(passing)
     }
 
-    /// The exchange ended so. What was wrong with the request itself would be wrong again.
+    /// An exchange that ended with `error`. A fault of the request itself would be the same again.
     pub(crate) fn unreached(error: defender_transport::Error) -> Self {
         use defender_transport::ErrorKind as Wire;
         let kind = if error.kind() == Wire::TooLarge { ErrorKind::Response } else { ErrorKind::Transport };
-        // What the transport calls lasting, such as an unknown CA or a refused proxy password, is never asked again.
+        // An error that the transport marks as lasting, such as an unknown CA or a refused proxy password, is never asked again.
         let passing = !error.is_lasting() && !matches!(error.kind(), Wire::TooLarge | Wire::Request | Wire::Credential);
         let (unseen, retry_after) = (error.never_sent(), error.retry_after());
-        // Why it was not reached stands in this error's own line, and only what caused that beneath it.
+        // This error's own line has the reason why it was not reached, and `source()` only the cause of that.
         let told = Self::new(kind).context(error.to_string()).retryable(passing).with(|inner| {
             inner.unseen = unseen;
             inner.retry_after = retry_after;
@@ -144,7 +144,7 @@ impl Error {
         }
     }
 
-    /// Adds the status of the answer, and how long it asked to be left alone.
+    /// Adds the status of the response, and the time for which it asked for no further request.
     pub(crate) fn answered(self, status: http::StatusCode, retry_after: Option<Duration>) -> Self {
         self.with(|inner| {
             inner.status = Some(status.as_u16());
@@ -159,37 +159,38 @@ impl Error {
         self
     }
 
-    /// Why there is no token.
+    /// Reason for which there is no token.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What the token endpoint said.
+    /// Error that the token endpoint reported.
     #[must_use]
     pub fn entra(&self) -> Option<&EntraError> {
         self.0.entra.as_ref()
     }
 
-    /// The status of the token endpoint's answer, if there was one.
+    /// Status of the token endpoint's response, if there was one.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// Whether the same may go well later, with nothing changed: no connection, a 429, a 5xx, an endpoint that says so.
+    /// Returns true if the same request may succeed later, with nothing changed: no connection, a 429, a 5xx, or an endpoint
+    /// that says so.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// How long the token endpoint asked to be left alone.
+    /// Time for which the token endpoint asked for no further request.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Whether the endpoint certainly has not looked at what was sent.
+    /// Returns true if the endpoint certainly has not looked at the request.
     #[cfg(feature = "browser")]
     pub(crate) fn is_unseen(&self) -> bool {
         self.0.unseen
@@ -218,7 +219,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What there is to say, and nothing of what there is not.
+/// Shows only the fields that are set.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, context, entra, status, retryable, unseen: _, retry_after, source } = &*self.0;
@@ -254,12 +255,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_forms_say_what_there_is_and_nothing_else() {
+    fn display_and_debug_show_set_fields_only() {
         assert_eq!(format!("{:?}", Error::new(ErrorKind::SignIn)), "Error { kind: SignIn, retryable: false }");
         let inner = defender_transport::Error::new(defender_transport::ErrorKind::Interrupted).context("by b");
         let cause = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset");
         let error = Error::unreached(inner.caused_by(cause));
-        let line = "the token endpoint was not reached: the connection broke before the answer was complete: by b";
+        let line = "the token endpoint was not reached: the connection broke before the response was complete: by b";
         assert_eq!(error.to_string(), line);
         assert_eq!(format!("{error:#}"), format!("{line}: reset"));
         let error = error.answered(http::StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(7)));
@@ -271,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_the_same_again_is_not_retryable() {
+    fn lasting_errors_are_not_retryable() {
         use defender_transport::ErrorKind as Wire;
         for (error, retryable) in [
             (defender_transport::Error::new(Wire::Connect), true),

@@ -10,15 +10,15 @@ use zeroize::Zeroizing;
 const MANY: usize = 100;
 
 /// JSON as it comes from endpoints and gateways: with a byte order mark or without, in UTF-8 or UTF-16, with blanks or NULs
-/// around it, and with text that is broken in places. What it is called by a `Content-Type` does not matter.
+/// around it, and with text that is broken in places. The `Content-Type` does not matter.
 ///
-/// The cause of a failure is left out on purpose: it may quote what came.
+/// The cause of a failure is left out on purpose: it may quote the input.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let text = text(bytes);
     serde_json::from_str(&text).ok()
 }
 
-/// The text of `bytes`, without what is not text.
+/// The text of `bytes`, without the bytes that are not text.
 pub(crate) fn text(bytes: &[u8]) -> Zeroizing<String> {
     let text: Cow<'_, str> = match bytes {
         [0xff, 0xfe, rest @ ..] => utf_16(rest, u16::from_le_bytes).into(),
@@ -41,7 +41,7 @@ fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(bytes.chunks(2).map(pair)).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// The first object in `bytes` that is a `T`, whatever a program printed around it: notices, warnings and colours.
+/// The first object in `bytes` that is a `T`. A program may print more around it: notices, warnings and colors.
 #[cfg(feature = "azure-cli")]
 pub(crate) fn find<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let text = Zeroizing::new(without_escapes(&text(bytes)));
@@ -49,7 +49,7 @@ pub(crate) fn find<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     begins.find_map(|(at, _)| serde_json::Deserializer::from_str(text.get(at..)?).into_iter().next()?.ok())
 }
 
-/// The text without what a terminal takes for a command, such as a change of color.
+/// The text without terminal commands, such as a change of color.
 #[cfg(feature = "azure-cli")]
 pub(crate) fn without_escapes(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -140,9 +140,9 @@ mod tests {
         }
     }
 
-    /// Another way from bytes to JSON would not take off what this one does.
+    /// Another way from bytes to JSON would not strip marks and encodings as this one does.
     #[test]
-    fn no_other_way_leads_from_bytes_to_json() {
+    fn every_json_decoder_goes_through_this_module() {
         fn sources(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Deserializer};
 use zeroize::{Zeroize, Zeroizing};
 
-/// What stands in the place of a secret.
+/// Replacement of a secret.
 const REDACTED: &str = "<redacted>";
 
 /// A secret: no `Display`, a `Debug` that shows nothing, memory that is wiped.
@@ -32,7 +32,7 @@ impl Secret {
         &self.0
     }
 
-    /// Whether it can stand in a header, and is there at all.
+    /// Returns true if it is not empty and can stand in a header.
     pub(crate) fn is_in_a_header(&self) -> bool {
         !self.0.is_empty() && self.0.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
     }
@@ -60,8 +60,8 @@ impl Secret {
     }
 }
 
-/// What was received and may hold a secret: wiped when it is dropped, if nobody else holds it. What the transport keeps of it
-/// in rooms of its own, such as a connection's, is not reached.
+/// Received bytes that may hold a secret: wiped on drop, if nobody else holds them. Copies that the transport keeps
+/// in buffers of its own, such as a connection's, are not reached.
 pub(crate) struct Received(Bytes);
 
 impl From<Bytes> for Received {
@@ -86,7 +86,7 @@ impl Drop for Received {
     }
 }
 
-/// The text without what stands around it in a file.
+/// The text without the blanks and marks around it in a file.
 pub(crate) fn trimmed(text: &str) -> &str {
     text.trim_matches(|char: char| char.is_whitespace() || char.is_control() || char == '\u{feff}')
 }
@@ -108,12 +108,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_nothing_of_it() {
+    fn debug_shows_no_part_of_secret() {
         assert_eq!(format!("{:?} {:#?}", Secret::new("canary"), Secret::new("canary")), "<redacted> <redacted>");
     }
 
     #[test]
-    fn what_stands_around_a_secret_in_a_file_is_no_part_of_it() {
+    fn whitespace_around_secret_is_trimmed() {
         for text in ["s e", "s e\n", "s e\r\n", "\u{feff}s e\n\n", " s e\t", "\0s e\0"] {
             assert_eq!(Secret::trimmed(text).reveal(), "s e", "{text:?}");
         }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echo_is_taken_out_wherever_it_stands() {
+    fn echoed_secret_is_redacted() {
         let secrets = [Secret::new("canary"), Secret::new("")];
         assert_eq!(Secret::without("canary is canary".to_owned(), &secrets), "<redacted> is <redacted>");
         assert_eq!(Secret::without("nothing".to_owned(), &secrets), "nothing");

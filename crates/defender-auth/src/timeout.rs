@@ -4,10 +4,10 @@ use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use defender_transport::Clock;
 
-/// What `future` gives, if it does so within `limit` on `clock`.
+/// Returns the output of `future`, or `None` if it takes longer than `limit` on `clock`.
 pub(crate) async fn within<F: Future>(clock: &dyn Clock, limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    // What is there at once needs no timer.
+    // An output that is there at once needs no timer.
     let mut sleep = None;
     poll_fn(|context| match future.as_mut().poll(context) {
         Poll::Ready(output) => Poll::Ready(Some(output)),

@@ -35,11 +35,11 @@ struct Canary {
 
 const MASK: u8 = 0x5a;
 
-/// How long a part is. What is freed is written over at its beginning by whoever manages the memory, and what had to move while
-/// it grew has only its beginning there, so several parts are looked for.
+/// Length of a part. The allocator overwrites the beginning of freed memory, and a value that was moved while
+/// it grew has only its beginning there, so several parts are searched for.
 const PART: usize = 20;
 
-/// How many letters there are between one sign of the canary and the next.
+/// Number of letters between one sign of the canary and the next.
 const GROUP: usize = 32;
 
 impl Canary {
@@ -91,7 +91,7 @@ impl Canary {
         text
     }
 
-    /// How often one of its parts stands in the writable memory of this process.
+    /// Number of its parts in the writable memory of this process.
     fn count(&self) -> usize {
         let parts: Vec<_> = self.parts.iter().map(|part| &self.masked[part.clone()]).collect();
         let mut begins = [false; 256];
@@ -129,14 +129,14 @@ impl Canary {
     }
 }
 
-/// How much is looked at in one go.
+/// Number of bytes that are searched at once.
 const SEEN: usize = 1 << 16;
 
 /// Responds to everything with a token or a code, keeps nothing of it, and writes the canary where it is told to.
 #[derive(Debug)]
 struct Grants(Option<Arc<Canary>>, Place);
 
-/// Where a response has the canary.
+/// Place of the canary in a response.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
     AccessToken,

@@ -1,4 +1,4 @@
-//! How often the adapters ask for memory in a call by themselves: over a transport that answers at once, beside that
+//! Allocations of the adapters in a call by themselves: over a transport that responds at once, beside that
 //! transport used bare. Something that grows asks once more each time.
 //!
 //! Under `cargo bench` it fails where they ask more often than they may; under `cargo test` it only runs once. It stands

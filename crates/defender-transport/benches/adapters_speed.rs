@@ -1,4 +1,4 @@
-//! How long the adapters take for a call by themselves: over a transport that answers at once, beside that transport used
+//! Time that the adapters take for a call by themselves: over a transport that responds at once, beside that transport used
 //! bare.
 //!
 //! Under `cargo bench` it fails where they take longer than they may; under `cargo test` it only runs once.

@@ -1,4 +1,4 @@
-//! What a call costs the client's processor: every adapter over our wire, beside hyper-util's client used bare. Both send
+//! Cost of a call for the client's processor: every adapter over our transport, beside hyper-util's client used bare. Both send
 //! the same requests to the same server in turns, so that the machine's own speed and its other work fall on both alike.
 //!
 //! Under `cargo bench` it fails where ours costs more than it may; under `cargo test` it only runs once.
@@ -19,7 +19,7 @@ use wire::{Client, Protocol, Server, serve_if_asked};
 const MOST: f64 = 1.15;
 const ROUNDS: usize = 60;
 
-/// How many calls are under way, and how many are made in a round by each client.
+/// Number of calls that are under way, and number of calls in a round by each client.
 const LOADS: [(usize, usize); 2] = [(1, 500), (32, 1_600)];
 
 fn main() -> Result<ExitCode, Anything> {
@@ -73,7 +73,7 @@ impl Race {
         Ok(Self { server: Arc::new(server), ours, bare, runtime, meter })
     }
 
-    /// What a call cost, round by round: ours, and the bare client's.
+    /// Cost of a call, round by round: ours, and the bare client's.
     fn run(&self, at_a_time: usize, calls: usize, rounds: usize) -> Result<Vec<(f64, f64)>, Anything> {
         for client in [&self.ours, &self.bare] {
             self.turn(client, at_a_time, calls)?; // Opens the connections, and warms the caches.
@@ -81,7 +81,7 @@ impl Race {
         let mut costs = Vec::new();
         for round in 0..rounds {
             let cost = |client| self.turn(client, at_a_time, calls);
-            // Whoever comes second finds the server warm, so they take turns in that too.
+            // The second client finds the server warm, so they take turns in that too.
             costs.push(if round % 2 == 0 {
                 let ours = cost(&self.ours)?;
                 (ours, cost(&self.bare)?)

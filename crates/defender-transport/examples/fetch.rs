@@ -16,7 +16,7 @@ use http::Request;
 async fn main() -> Result<(), Box<dyn StdError>> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "https://example.com/".to_owned());
 
-    // From the wire outwards: the last of them is the first to see a request.
+    // From the innermost outwards: the last of them is the first to see a request.
     let clock = SystemClock::new();
     let wire = HyperTransport::builder().application("fetch/1.0").build()?;
     let wire = wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock);

@@ -1,4 +1,4 @@
-//! The body of an answer: a stream of bytes that ends well or with our own error.
+//! The body of a response: a stream of bytes that ends well or with our own error.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use crate::hyper::FromWire;
 use crate::{Error, ErrorKind};
 
-/// The body of an answer, whatever wire or mock it comes from.
+/// The body of a response, from any transport or mock.
 ///
 /// It is an [`http_body::Body`], so that adapters can wrap it. Most callers want [`collect`](Self::collect), which reads
 /// it whole under a limit; a download wants [`into_stream`](Self::into_stream).
@@ -29,16 +29,16 @@ use crate::{Error, ErrorKind};
 pub struct Body(Kind);
 
 enum Kind {
-    /// There already, in one piece, which is the most frequent kind and needs no place of its own.
+    /// There already, in one piece, which is the most frequent kind and is not boxed.
     Whole(Whole),
-    /// From our own wire, which is the next most frequent.
+    /// From our own transport, which is the next most frequent.
     #[cfg(feature = "hyper")]
     Wire(FromWire),
     Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
 }
 
 impl Body {
-    /// Wraps any body whose error can be told as ours.
+    /// Wraps any body whose error can be converted to ours.
     pub fn new<B>(body: B) -> Self
     where
         B: HttpBody<Data = Bytes, Error = Error> + Send + 'static,
@@ -52,7 +52,7 @@ impl Body {
         Self::from(Bytes::new())
     }
 
-    /// Whether it is there already, in one piece of at most `limit` bytes.
+    /// Returns true if the body is there already, in one piece of at most `limit` bytes.
     pub(crate) fn is_whole_within(&self, limit: usize) -> bool {
         matches!(&self.0, Kind::Whole(Whole(whole)) if whole.as_ref().map_or(0, Bytes::len) <= limit)
     }
@@ -86,7 +86,7 @@ impl Body {
         }
         let mut first = Bytes::new();
         let mut whole = Vec::new(); // With the first in it, once there is a second.
-        // Many bodies know their last piece, and asking once more might have to wait to be told that this was it.
+        // Many bodies know their last piece, and asking once more might have to wait to learn that this was the last.
         while !body.is_end_stream() {
             let polled = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
             let Some(frame) = polled else { break };
@@ -112,18 +112,18 @@ impl Body {
         Ok(if whole.is_empty() { first } else { whole.into() })
     }
 
-    /// The body as a stream of its pieces, each of whatever size the wire gave.
+    /// The body as a stream of its pieces, in the sizes in which the transport gave them.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Error>> + Send {
         Pieces(self)
     }
 }
 
-/// How much room is made at most for what is only announced.
+/// Most room that is made for bytes that are only announced.
 const AHEAD: usize = 16 << 20;
 
-/// How much room to make where so many bytes are `needed`.
+/// Room to make if so many bytes are `needed`.
 ///
-/// What is announced is made room for at once, so that a large body is copied once; up to a bound, since it may never come.
+/// Announced bytes get their room at once, so that a large body is copied once; up to a bound, since they may never come.
 /// Otherwise the room is a half of the limit, or a half of that, and so on: while the bytes move from one to the next, both
 /// together are at most one and a half times the limit. Doubling from anywhere would take up to three times.
 fn room(needed: usize, announced: usize, limit: usize) -> usize {
@@ -135,7 +135,7 @@ fn room(needed: usize, announced: usize, limit: usize) -> usize {
 }
 
 fn too_large(limit: usize) -> Error {
-    Error::new(ErrorKind::TooLarge).context(format!("the answer's body is larger than {limit} bytes"))
+    Error::new(ErrorKind::TooLarge).context(format!("the response's body is larger than {limit} bytes"))
 }
 
 impl fmt::Debug for Body {
@@ -260,19 +260,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_up_to_the_limit_is_read_whole() {
+    fn body_at_limit_is_read_whole() {
         let read = Body::from("hello").collect(5).now_or_never().unwrap().unwrap();
         assert_eq!(read, "hello");
     }
 
     #[test]
-    fn a_body_over_the_limit_is_refused() {
+    fn body_over_limit_is_refused() {
         let refused = Body::from("hello").collect(4).now_or_never().unwrap().unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::TooLarge);
     }
 
     #[test]
-    fn room_grows_by_steps_that_fit_beside_each_other_under_twice_the_limit() {
+    fn buffer_growth_stays_under_twice_the_limit() {
         for limit in [1, 1_000, 4 << 20, usize::MAX] {
             let mut before = 0_usize;
             for bits in 0..usize::BITS {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_many_pieces_is_read_in_their_order_up_to_the_limit() {
+    fn pieces_are_read_in_order_to_limit() {
         struct Counting(u8);
         impl HttpBody for Counting {
             type Data = Bytes;

@@ -9,7 +9,7 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A source of time: of the wall, and of its own.
 ///
-/// What expires at a date (a token, a `Retry-After` with a date) asks the wall with [`now`](Self::now). Pacing, polling
+/// Anything that expires at a date (a token, a `Retry-After` with a date) uses the wall clock, [`now`](Self::now). Pacing, polling
 /// and deadlines ask [`elapsed`](Self::elapsed): a wall clock that is set back would pass a quota, and one that is set
 /// forward would stall a queue.
 ///
@@ -25,7 +25,7 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Completes once `duration` has passed on this clock.
     fn sleep(&self, duration: Duration) -> Sleep;
 
-    /// Completes once [`elapsed`](Self::elapsed) is `moment`, for who has looked at the clock already.
+    /// Completes once [`elapsed`](Self::elapsed) is `moment`, for a caller that has read the clock already.
     fn sleep_until(&self, moment: Duration) -> Sleep {
         self.sleep(moment.saturating_sub(self.elapsed()))
     }

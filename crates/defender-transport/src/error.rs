@@ -1,15 +1,15 @@
-//! Why an exchange gave no answer, and whether the request can have been processed.
+//! Errors of an exchange without a response, and whether the request can have been processed.
 
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
 
-/// An exchange that gave no answer, or an answer whose body broke off.
+/// An exchange that gave no response, or a response whose body broke off.
 ///
-/// The question that matters for a request with an effect is [`never_sent`](Self::never_sent). Where it says no, the
+/// The question that matters for a request with an effect is [`never_sent`](Self::never_sent). If it is false, the
 /// request may have taken effect.
 ///
-/// `{}` is one line: what failed, on what, why, and where that is known what to do. `{:#}` adds the causes.
+/// `{}` is one line: what failed, on what, why, and the advice, if known. `{:#}` adds the causes.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -24,20 +24,20 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What went wrong with an exchange.
+/// Kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The transport or the request is not set up rightly: a URL without a host, a scheme that is not allowed.
-    /// *Was it sent?* No. *What to do:* mend what the message names.
+    /// The transport or the request has an invalid configuration: a URL without a host, a scheme that is not allowed.
+    /// *Was it sent?* No. *What to do:* fix what the message names.
     Request,
-    /// No connection came about: name resolution, refusal, TLS, proxy.
+    /// No connection was opened: name resolution, refusal, TLS, proxy.
     /// *Was it sent?* No. *What to do:* send again later; where [`Error::is_lasting`], as with an unknown CA or a proxy that
     /// refuses, fix what the message names first.
     Connect,
-    /// There was no credential to send: a layer that authorises could not get a token.
-    /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error. A credential that has tried
-    /// again by itself, or was refused for good, says so with [`Error::lasting`], and is not asked again.
+    /// There was no credential to send: a layer that authorizes could not get a token.
+    /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error. A credential that has retried
+    /// by itself, or was refused for good, reports that with [`Error::lasting`], and is not asked again.
     Credential,
     /// A limit of time ran out.
     /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise, as of a call whose turn in a queue did not come.
@@ -47,16 +47,16 @@ pub enum ErrorKind {
     /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise, as of a stream that the server refused.
     /// *What to do:* where it was never sent, send again; else see whether it took effect first.
     Interrupted,
-    /// What came back is not HTTP, or breaks its rules.
+    /// The response is not HTTP, or breaks its rules.
     /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise. *What to do:* see whether it is a web server that
     /// the URL leads to.
     Protocol,
-    /// The answer's body, or its head, is larger than the reader allows.
+    /// The response's body, or its head, is larger than the reader allows.
     /// *Was it sent?* Yes, and answered. *What to do:* raise the limit, if the size is as it should be.
     TooLarge,
-    /// The answer's body cannot be decoded: its compression is broken.
-    /// *Was it sent?* Yes, and answered: see [`Error::answered`]. *What to do:* send again, if twice does no harm; if it stays
-    /// so, tell whoever runs the server, or what stands before it.
+    /// The response's body cannot be decoded: its compression is broken.
+    /// *Was it sent?* Yes, and answered: see [`Error::answered`]. *What to do:* send again, if twice does no harm; if it still
+    /// fails, report it to the operator of the server, or of the gateway before it.
     Decode,
     /// A response that the intended server did not write: the block page of a proxy, a captive portal, a gateway's own error.
     /// Its status says nothing about the request: see [`Error::answered`].
@@ -67,12 +67,13 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// Whether an error of this kind is always from before the sending.
+    /// Returns true if an error of this kind always comes from before the request was sent.
     const fn is_before_sending(self) -> bool {
         matches!(self, Self::Request | Self::Connect | Self::Credential)
     }
 
-    /// Whether an error of this kind would be the same the next time: the request stays as it is, and the answer its size.
+    /// Returns true if an error of this kind would be the same the next time: the request stays as it is, and the response has
+    /// the same size.
     const fn is_lasting(self) -> bool {
         matches!(self, Self::Request | Self::TooLarge)
     }
@@ -82,11 +83,11 @@ impl ErrorKind {
             Self::Request => "the request cannot be sent",
             Self::Connect => "could not connect",
             Self::Credential => "there is no credential to send",
-            Self::Timeout => "the time ran out",
-            Self::Interrupted => "the connection broke before the answer was complete",
-            Self::Protocol => "the answer is not as HTTP has it",
-            Self::TooLarge => "the answer is too large",
-            Self::Decode => "the answer cannot be decoded",
+            Self::Timeout => "timed out",
+            Self::Interrupted => "the connection broke before the response was complete",
+            Self::Protocol => "the response is not valid HTTP",
+            Self::TooLarge => "the response is too large",
+            Self::Decode => "the response cannot be decoded",
             Self::ForeignResponse => "the response was not written by the intended server",
         }
     }
@@ -110,7 +111,7 @@ impl Error {
         }))
     }
 
-    /// Adds what was being done, or with what, in words that follow the kind's. Never a secret.
+    /// Adds the operation, or its target, in a text that follows the kind's. Never a secret.
     #[must_use]
     pub fn context(mut self, context: impl Into<String>) -> Self {
         self.0.context = Some(context.into());
@@ -124,14 +125,14 @@ impl Error {
         self
     }
 
-    /// Says that the server certainly has not processed the request, which a kind alone cannot tell.
+    /// Marks an error after which the server certainly has not processed the request, which a kind alone cannot state.
     #[must_use]
     pub fn before_sending(mut self) -> Self {
         self.0.never_sent = true;
         self
     }
 
-    /// Says that the head of an answer had come, with this status, before the answer broke off. The request was sent, then.
+    /// Adds the status of a response whose head had come before the response broke off. The request was sent, then.
     #[must_use]
     pub fn after_head(mut self, status: StatusCode) -> Self {
         self.0.never_sent = false;
@@ -139,7 +140,7 @@ impl Error {
         self
     }
 
-    /// Says that sending again would bring the same, or that whoever failed has tried again already.
+    /// Marks an error that another attempt would bring again, or whose source has retried already.
     /// [`Request`](ErrorKind::Request) and [`TooLarge`](ErrorKind::TooLarge) are so by themselves.
     #[must_use]
     pub fn lasting(mut self) -> Self {
@@ -147,82 +148,82 @@ impl Error {
         self
     }
 
-    /// Says how long it would be of no use to send again.
+    /// Adds the time during which another attempt would be of no use.
     #[must_use]
     pub fn again_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
     }
 
-    /// Says that it was a limit of time that ended it, where the kind says what it was that came too late.
+    /// Marks an error of a time limit, if its kind names the step that came too late.
     #[must_use]
     pub(crate) fn for_being_late(mut self) -> Self {
         self.0.late = true;
         self
     }
 
-    /// Says which try of its call ended in this error.
+    /// Adds the number of the attempt that ended in this error.
     #[must_use]
     pub(crate) fn after_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self
     }
 
-    /// Takes [`never_sent`](Self::never_sent) back: an earlier try of the same call may have been processed.
+    /// Takes [`never_sent`](Self::never_sent) back: an earlier attempt of the same call may have been processed.
     #[must_use]
     pub(crate) fn perhaps_sent(mut self) -> Self {
         self.0.never_sent = false;
         self
     }
 
-    /// What went wrong.
+    /// Kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether it is certain that the server has not processed the request, so that even a request with an effect may be
+    /// Returns true if it is certain that the server has not processed the request, so that even a request with an effect may be
     /// sent again.
     #[must_use]
     pub fn never_sent(&self) -> bool {
         self.0.never_sent
     }
 
-    /// Whether sending again would bring the same, so that [`Retrying`](crate::Retrying) does not.
+    /// Returns true if another attempt would bring the same error, so that [`Retrying`](crate::Retrying) makes none.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         self.0.lasting
     }
 
-    /// Whether a limit of time ended it: each [`Timeout`](ErrorKind::Timeout), and a [`Connect`](ErrorKind::Connect) whose
-    /// connection did not come about in time.
+    /// Returns true if a time limit ended the exchange: each [`Timeout`](ErrorKind::Timeout), and a
+    /// [`Connect`](ErrorKind::Connect) whose connection was not opened in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.0.late
     }
 
-    /// The status of the answer whose body broke off; `None` where no head of an answer came.
+    /// The status of the response whose body broke off; `None` if no head of a response came.
     ///
-    /// A status of 2xx says that the request took effect, though what the server said of it is lost.
+    /// A status of 2xx says that the request took effect, though the server's response is lost.
     #[must_use]
     pub fn answered(&self) -> Option<StatusCode> {
         self.0.answered
     }
 
-    /// How long it would be of no use to send again, where that is known.
+    /// Time during which another attempt would be of no use, if known.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// How many times the call was tried, the last one included: more than one only where
+    /// Number of attempts of the call, the last one included: more than one only if
     /// [`Retrying`](crate::Retrying) sent it again.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// The cause, to be kept in an error of another kind.
+    /// Takes the cause, to be kept in an error of another kind.
     #[must_use]
     pub fn into_source(self) -> Option<Box<dyn StdError + Send + Sync>> {
         self.0.source
@@ -246,7 +247,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What there is to say, and nothing of what there is not.
+/// Shows only the fields that are set.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, never_sent, lasting, late, answered, retry_after, attempts, context, source } = &*self.0;
@@ -287,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_failed_before_the_sending_was_certainly_never_sent() {
+    fn only_early_errors_are_never_sent() {
         for (kind, never_sent) in [
             (ErrorKind::Request, true),
             (ErrorKind::Connect, true),
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_the_same_again_says_so() {
+    fn lasting_errors_are_marked() {
         for (kind, lasting) in [
             (ErrorKind::Request, true),
             (ErrorKind::Connect, false),
@@ -338,21 +339,21 @@ mod tests {
     }
 
     #[test]
-    fn all_forms_say_what_there_is_and_nothing_else() {
+    fn display_and_debug_show_set_fields_only() {
         let plain = Error::new(ErrorKind::Connect);
         assert_eq!(format!("{plain:?}"), "Error { kind: Connect, never_sent: true }");
         let inner = Error::new(ErrorKind::Interrupted).context("by b").caused_by("reset");
         let error =
             Error::new(ErrorKind::Timeout).context("a").after_head(StatusCode::OK).after_attempts(3).caused_by(inner);
-        assert_eq!(error.to_string(), "the time ran out: a");
-        let chain = "the time ran out: a: the connection broke before the answer was complete: by b: reset";
+        assert_eq!(error.to_string(), "timed out: a");
+        let chain = "timed out: a: the connection broke before the response was complete: by b: reset";
         assert_eq!(format!("{error:#}"), chain);
         let shown = format!("{:?}", error.again_after(Duration::from_secs(1)));
         assert!(!shown.contains("None") && shown.contains("attempts: 3") && shown.contains("answered: 200"), "{shown}");
     }
 
     #[test]
-    fn an_error_is_one_word_wide_and_goes_anywhere() {
+    fn error_is_pointer_sized_send_and_sync() {
         fn goes_anywhere<T: StdError + Send + Sync + 'static>() {}
         goes_anywhere::<Error>();
         assert_eq!(size_of::<Error>(), size_of::<usize>());

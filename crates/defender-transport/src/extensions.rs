@@ -1,23 +1,23 @@
-//! What a layer may know of a call, carried in the request's extensions.
+//! Facts about a call for the layers, in the request's extensions.
 //!
-//! These types are a contract between whoever builds a request and the layers beneath. A transport that drops them
-//! degrades safely: the column *absent* is always the careful reading.
+//! These types are a contract between the code that builds a request and the layers beneath. A transport that drops them
+//! degrades safely: the reading in the column *absent* is always the careful one.
 //!
-//! | extension | says | absent means |
+//! | extension | states | absent means |
 //! |---|---|---|
-//! | [`Resend`] | may this be sent twice? | `method.is_safe()` |
+//! | [`Resend`] | whether this may be sent twice | `method.is_safe()` |
 //! | [`Lane`] | which queue, and which windows it keeps to | not paced |
-//! | [`Read`] | collect the body inside the try, or hand it on | `Whole` of the default limit |
+//! | [`Read`] | collect the body inside the attempt, or hand it on | `Whole` of the default limit |
 //! | [`UrlTemplate`] | the path with its ids left out, for traces | the path is not traced |
-//! | [`Timeouts`] | this call's own times | the layer's |
-//! | [`Resends`] | how often it has been sent before, for traces | 0 |
-//! | [`Unauthorized`] | the sending before this one was answered 401: take another token | the token at hand will do |
-//! | [`SendState`] | whether the request has left | nobody needs to know |
-//! | [`Secrets`](crate::Secrets) | what of the request no trace may show, should it come back | what its sensitive headers hold |
+//! | [`Timeouts`] | this call's own time limits | the layer's |
+//! | [`Resends`] | number of earlier attempts, for traces | 0 |
+//! | [`Unauthorized`] | the attempt before this one was answered 401: take another token | the token at hand will do |
+//! | [`SendState`] | whether the request has been sent | nobody needs to know |
+//! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
 //! [`SendState`] is put on by [`Deadline`](crate::Deadline). [`Resends`] and [`Unauthorized`] are put on by
-//! [`Retrying`](crate::Retrying), which also says in an *answer's* extensions how many sendings
-//! it took: [`Attempts`].
+//! [`Retrying`](crate::Retrying), which also adds to a *response's* extensions the number of
+//! attempts: [`Attempts`].
 
 use std::{
     borrow::Cow,
@@ -30,7 +30,7 @@ use std::{
 
 /// May this request be sent again when it is not known whether the server processed it?
 ///
-/// The operation's answer, and not a layer's: only who wrote the request knows what it does.
+/// The operation decides this, and not a layer: only the author of the request knows its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resend {
     /// Twice does no more than once.
@@ -40,7 +40,7 @@ pub enum Resend {
 }
 
 impl Resend {
-    /// What `request` says, or else what its method says.
+    /// Mark of `request`; without one, its method decides.
     #[must_use]
     pub fn of<B>(request: &http::Request<B>) -> Self {
         request.extensions().get().copied().unwrap_or(if request.method().is_safe() { Self::Safe } else { Self::Never })
@@ -50,7 +50,7 @@ impl Resend {
 /// At most [`calls`](Self::calls) in any span of [`per`](Self::per).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
-    /// How many calls the span holds. Zero is read as one, since a window that holds none never opens.
+    /// Number of calls in the span. Zero is read as one, since a window that holds none never opens.
     pub calls: u32,
     /// The span.
     pub per: Duration,
@@ -65,11 +65,11 @@ pub struct Lane {
     pub limits: Cow<'static, [Window]>,
 }
 
-/// What is to be done with the answer's body.
+/// Handling of the response's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Read {
-    /// Read it whole inside the try, up to this many bytes, so that a body that breaks is a try that broke.
+    /// Read it whole inside the attempt, up to this many bytes, so that a body that breaks is an attempt that broke.
     Whole(usize),
     /// Hand it on as it comes.
     Stream,
@@ -82,15 +82,15 @@ impl Default for Read {
     }
 }
 
-/// The path with placeholders for what stands in it, such as `/api/machines/{id}/isolate`.
+/// The path with placeholders for its ids, such as `/api/machines/{id}/isolate`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UrlTemplate(pub Cow<'static, str>);
 
-/// The times of one call. What is `None` is the layer's own.
+/// Time limits of one call. A limit that is `None` is the layer's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// From the sending to the head of the answer.
+    /// From sending the request to the head of the response.
     pub head: Option<Duration>,
     /// The longest silence inside a body.
     pub idle: Option<Duration>,
@@ -106,7 +106,7 @@ impl Timeouts {
         self
     }
 
-    /// Bounds the wait for the head of the answer.
+    /// Bounds the wait for the head of the response.
     #[must_use]
     pub fn head(mut self, head: Duration) -> Self {
         self.head = Some(head);
@@ -121,26 +121,26 @@ impl Timeouts {
     }
 }
 
-/// How often this request has been sent before: 0 at the first sending. Set by whoever sends it again.
+/// Number of earlier attempts of this request: 0 at the first. Set by the layer that retries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Resends(pub u32);
 
-/// How many sendings an answer took, itself included. In the extensions of an answer, unless it is one.
+/// Number of attempts that a response took, itself included. In the extensions of a response, unless it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempts(pub u32);
 
 impl Attempts {
-    /// How many sendings `answer` took.
+    /// Number of attempts that `answer` took.
     #[must_use]
     pub fn of<B>(answer: &http::Response<B>) -> u32 {
         answer.extensions().get().map_or(1, |Self(attempts)| *attempts)
     }
 }
 
-/// Whether a request has left, shared by the layer that may give it up and the transport that carries it.
+/// State of sending a request, shared by the layer that may give it up and the transport that sends it.
 ///
-/// A request may wait for a name, for a connection, or over HTTP/2 for a free stream. One that is given up before its body has
-/// left was certainly not processed, and will not be: [`give_up`](Self::give_up) and [`leave`](Self::leave) exclude each other.
+/// A request may wait for a name, for a connection, or over HTTP/2 for a free stream. A request that is given up before its
+/// body is sent was certainly not processed, and will not be: [`give_up`](Self::give_up) and [`leave`](Self::leave) exclude each other.
 /// A transport that does not know this extension never calls [`wait`](Self::wait), and then nothing is certain.
 #[derive(Clone, Debug, Default)]
 pub struct SendState(Arc<AtomicU8>);
@@ -151,18 +151,18 @@ impl SendState {
     const LEFT: u8 = 2;
     const GIVEN_UP: u8 = 3;
 
-    /// For a transport: the request waits, and [`leave`](Self::leave) will be called before the first byte of its body leaves.
+    /// For a transport: the request waits, and [`leave`](Self::leave) will be called before the first byte of its body is sent.
     pub fn wait(&self) {
         let _known = self.turn(Self::UNKNOWN, Self::WAITING);
     }
 
-    /// For a transport: the body is about to leave. False where the request was given up, and the body must not leave.
+    /// For a transport: the body is about to be sent. False if the request was given up, and the body must not be sent.
     #[must_use]
     pub fn leave(&self) -> bool {
         self.turn(Self::WAITING, Self::LEFT) || self.0.load(Ordering::SeqCst) != Self::GIVEN_UP
     }
 
-    /// For who waits no longer. True where the body has certainly not left, and will not leave.
+    /// For a layer that waits no longer. True if the body has certainly not been sent, and will not be.
     #[must_use]
     pub fn give_up(&self) -> bool {
         self.turn(Self::WAITING, Self::GIVEN_UP) || self.0.load(Ordering::SeqCst) == Self::GIVEN_UP
@@ -173,21 +173,21 @@ impl SendState {
     }
 }
 
-/// The sending before this one was answered 401, so the token that it carried will not do.
+/// The attempt before this one was answered 401, so its token must be replaced.
 ///
-/// A layer that puts tokens on leaves in the *answer's* extensions what it wants to know of the refused sending, such as
-/// the token that it used, and finds it here. Without such a layer, this does nothing.
+/// A layer that puts tokens on leaves in the *response's* extensions its notes on the refused attempt, such as
+/// the token that it used, and finds them here. Without such a layer, this does nothing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Unauthorized {
-    /// The answer's `WWW-Authenticate`; several are joined by a comma, which means the same.
+    /// The response's `WWW-Authenticate`; several are joined by a comma, which means the same.
     pub challenge: Option<String>,
-    /// The answer's extensions.
+    /// The response's extensions.
     pub left: http::Extensions,
 }
 
 impl Unauthorized {
-    /// What there is to know of `answer` for the next try.
+    /// Collects the facts of `answer` that the next attempt needs.
     #[must_use]
     pub fn of<B>(answer: &http::Response<B>) -> Self {
         let values = answer.headers().get_all(http::header::WWW_AUTHENTICATE).iter();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_says_nothing_is_resent_only_if_its_method_is_safe() {
+    fn unmarked_request_is_resent_if_safe() {
         let get = http::Request::get("/").body(()).unwrap();
         let post = http::Request::post("/").body(()).unwrap();
         let marked = http::Request::post("/").extension(Resend::Safe).body(()).unwrap();

@@ -8,14 +8,14 @@ use http::{
 };
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-/// How long the server asks to wait before the next try, by the answer's `Retry-After` ([RFC 9110, 10.2.3]).
+/// Time that the server asks to wait before the next attempt, by the response's `Retry-After` ([RFC 9110, 10.2.3]).
 ///
-/// It comes as seconds or as a date. A date is measured against the answer's own `Date`, so that it does not matter
-/// whether the two clocks agree. Where there is none, or one by which the wait is more than a day, it is measured against
-/// `now`, and a wait of more than five minutes by that is taken for a difference of the clocks and is one minute. A date that
-/// is past asks for no wait. Of several, the longest counts. What is not to be read as either is `None`, as if it were absent.
-///
-/// The wait is as long as the server says, a day if need be: bounding it is the reader's business.
+/// It comes as seconds or as a date. A date is measured against the response's own `Date`, so that it does not matter
+/// whether the two clocks agree. If the response has no `Date`, or one by which the wait is more than a day, the date is measured
+/// against `now`, and a wait of more than five minutes by that is taken for a difference of the clocks and is one minute. A date
+/// that is past asks for no wait. Of several, the longest counts. A value that cannot be read as either is `None`, as if it were
+/// absent.
+/// The wait is as long as the server asks, a day if need be: the caller bounds it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_in_any_of_its_three_forms_is_the_time_until_it() {
+    fn all_three_date_forms_are_read() {
         let before = THEN - Duration::from_secs(90);
         for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(read(text, before), Some(90), "{text}");
@@ -112,25 +112,25 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_measured_by_the_servers_own_clock() {
+    fn date_is_measured_by_server_clock() {
         let headers = headers("Sun, 06 Nov 1994 08:50:07 GMT", Some("Sun, 06 Nov 1994 08:49:37 GMT"));
         let an_hour_ahead = THEN + Duration::from_secs(3_600);
         assert_eq!(retry_after(&headers, an_hour_ahead), Some(Duration::from_secs(30)));
     }
 
     #[test]
-    fn a_date_of_the_answer_that_is_none_leaves_the_clock_at_hand() {
+    fn invalid_date_falls_back_to_local_clock() {
         let headers = headers("Sun, 06 Nov 1994 08:50:07 GMT", Some("today"));
         assert_eq!(retry_after(&headers, THEN), Some(Duration::from_secs(30)));
     }
 
     #[test]
-    fn a_date_that_is_past_asks_for_no_wait() {
+    fn past_date_asks_for_no_wait() {
         assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT", THEN + Duration::from_secs(1)), Some(0));
     }
 
     #[test]
-    fn garbage_is_as_good_as_nothing() {
+    fn garbage_is_ignored() {
         assert_eq!(retry_after(&HeaderMap::new(), THEN), None);
         for text in ["", "soon", "-5", "+5", "1.5", "5 s", "0x10", "2026-01-01T00:00:00Z", "Sun, 06 Nov 1994", "ü", "٣"]
         {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn date_that_is_no_clock_is_passed_over() {
+    fn implausible_date_is_ignored() {
         let after = "Sun, 06 Nov 1994 08:49:47 GMT";
         for (date, now, wait) in [
             ("Thu, 01 Jan 1970 00:00:00 GMT", THEN, 10),

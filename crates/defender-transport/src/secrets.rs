@@ -4,16 +4,16 @@ use std::{borrow::Cow, fmt, ops::Range, sync::Arc};
 
 use zeroize::Zeroizing;
 
-/// What stands in the place of a secret.
+/// Replacement of a secret.
 const REDACTED: &str = "<redacted>";
 /// A shorter text is in every text, and keeps no secret.
 const SHORTEST: usize = 4;
 /// A shorter text has no base64 that could not be that of something else.
 const SHORTEST_ENCODED: usize = 6;
-/// How many encodings may lie around each other.
+/// Number of encodings that may lie around each other.
 const LAYERS: usize = 3;
 
-/// What a request carries that no error and no trace may show, though a server, a proxy or a gateway sends it back.
+/// Secrets of a request, which no error and no trace may show if a server, a proxy or a gateway echoes them.
 ///
 /// They are found by their value, in any letter case, and in the encodings in which servers echo: percent-encoding, HTML and
 /// JSON escapes, these around each other, and base64. Put into a request's extensions, they are kept out of traces by
@@ -32,13 +32,13 @@ const LAYERS: usize = 3;
 pub struct Secrets(Arc<[Zeroizing<Vec<u8>>]>);
 
 impl Secrets {
-    /// These secrets. What has fewer than four bytes keeps no secret, and is left out.
+    /// A set of these secrets. A text of fewer than four bytes is no secret, and is left out.
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
         let secrets = secrets.into_iter().map(|secret| Zeroizing::new(secret.as_ref().as_bytes().to_vec()));
         Self(secrets.filter(|secret| secret.len() >= SHORTEST).collect())
     }
 
-    /// Whether one of them is in `text`, as it is or encoded.
+    /// Returns true if one of them is in `text`, as it is or encoded.
     #[must_use]
     pub fn are_in(&self, text: &str) -> bool {
         !self.ranges(text.as_bytes()).is_empty()
@@ -53,7 +53,7 @@ impl Secrets {
         }
         let (mut clean, mut from) = (String::with_capacity(text.len()), 0);
         for range in ranges {
-            // What is encoded begins and ends with a character of its own.
+            // An encoded text begins and ends with a character of its own.
             clean.push_str(text.get(from..range.start).unwrap_or_default());
             clean.push_str(REDACTED);
             from = range.end;
@@ -62,7 +62,7 @@ impl Secrets {
         Cow::Owned(clean)
     }
 
-    /// The bytes without them; `None` where there are none in it. What is not text is replaced, as it is shown.
+    /// The bytes without the secrets; `None` if no secret is in them. Bytes that are not text are replaced, as they are shown.
     #[must_use]
     pub fn redact_bytes(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let text = String::from_utf8_lossy(bytes);
@@ -72,7 +72,7 @@ impl Secrets {
         }
     }
 
-    /// Where they are, in order and apart from each other.
+    /// Ranges of the secrets, in order and apart from each other.
     fn ranges(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         if self.0.is_empty() {
@@ -155,7 +155,7 @@ impl View {
         }
     }
 
-    /// The same with one more encoding taken off; `None` where there is none.
+    /// The same with one more encoding taken off; `None` if no encoding is left.
     fn decoded(&self) -> Option<Self> {
         let bytes = Zeroizing::new(Vec::with_capacity(self.bytes.len()));
         let mut view = Self { bytes, from: Vec::with_capacity(self.from.len()) };
@@ -174,7 +174,7 @@ impl View {
     }
 }
 
-/// What an encoding stands for.
+/// Character that an encoding stands for.
 enum Char {
     Byte(u8),
     Text(char),
@@ -189,7 +189,7 @@ impl Char {
     }
 }
 
-/// What `text` begins with, if that is encoded, and how long that is.
+/// Decodes the beginning of `text`, if it is encoded, and returns the length that was read.
 fn decode(text: &[u8]) -> Option<(Char, usize)> {
     match text {
         [b'%', high, low, ..] => {
@@ -245,7 +245,7 @@ fn hex(digit: u8) -> Option<u32> {
     char::from(digit).to_digit(16)
 }
 
-/// What base64 a text has in it wherever it stands in what was encoded: at each of the three places, without the characters
+/// Base64 texts that a secret has wherever it stands in the encoded text: at each of the three places, without the characters
 /// that hold bits of something else.
 fn in_base64(secret: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     if secret.len() < SHORTEST_ENCODED {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_is_found_in_base64_wherever_it_stands() {
+    fn secret_is_found_anywhere_in_base64() {
         let secrets = Secrets::new([SECRET]);
         for before in ["", "u", "us", "use", "user:"] {
             for after in ["", "a", "ab", "abc"] {

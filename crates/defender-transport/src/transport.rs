@@ -8,19 +8,19 @@ use http::{Request, Response};
 
 use crate::{Body, Error};
 
-/// Something that carries one HTTP request to its server and brings back the answer.
+/// Sends one HTTP request to its server and returns the response.
 ///
-/// # What an implementation owes
+/// # Contract of an implementation
 ///
-/// - One call is one exchange: it never retries and never follows a redirect. Both are decisions of whoever knows what
-///   the request does.
-/// - An answer is an answer, whatever its status: a 404 or a 503 is `Ok`.
-/// - An error says whether the request can have been processed: see [`Error::never_sent`]. Where that is not known, it
+/// - One call is one exchange: it never retries and never follows a redirect. Both are decisions of the code that knows the
+///   effect of the request.
+/// - A response is `Ok`, whatever its status: a 404 or a 503 is `Ok`.
+/// - An error states whether the request can have been processed: see [`Error::never_sent`]. If that is not known, it
 ///   says so, and the caller must assume that the request took effect.
 /// - A future that is dropped before it is done stops the exchange. Whether the request was sent by then is unknown.
 /// - Nothing of the request's headers or body appears in an error or in `Debug`.
 ///
-/// What a layer may want to know of a call travels in the request's extensions: [`extensions`](crate::extensions).
+/// The facts that a layer needs about a call travel in the request's extensions: [`extensions`](crate::extensions).
 ///
 /// # Examples
 ///
@@ -44,16 +44,16 @@ use crate::{Body, Error};
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {
-    /// One exchange: `request` goes out, the head of its answer comes back, and the body follows as it is read.
+    /// Makes one exchange: sends `request` and returns the head of its response; the body follows as it is read.
     ///
     /// # Errors
     ///
-    /// No answer came back. [`Error::never_sent`] tells whether it is certain that the server did not process the
+    /// No response came. [`Error::never_sent`] reports whether it is certain that the server did not process the
     /// request.
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error>;
 }
 
-/// What [`Transport::send`] returns once `async_trait` has rewritten it.
+/// Return type of [`Transport::send`] once `async_trait` has rewritten it.
 ///
 /// The layers of this crate write it out. A request is large, and an `async fn` keeps it for as long as it runs, twice
 /// over; handed on before the future is made, it is kept by the innermost layer alone, and a layer that adds nothing after
@@ -93,9 +93,9 @@ impl<T: Transport + ?Sized> Transport for &T {
     }
 }
 
-/// The adapters as methods, so that a stack reads in the order in which it was wrapped, from the wire outwards.
+/// The adapters as methods, so that a stack reads in the order in which it was wrapped, from the innermost outwards.
 pub trait TransportExt: Transport + Sized {
-    /// Decides what is done with redirects, by default nothing: see [`Redirected`](crate::Redirected).
+    /// Handles redirects, by default not at all: see [`Redirected`](crate::Redirected).
     fn redirected(self) -> crate::Redirected<Self> {
         crate::Redirected::new(self)
     }
@@ -105,12 +105,12 @@ pub trait TransportExt: Transport + Sized {
         crate::Deadline::new(self, clock)
     }
 
-    /// Reads bodies inside the try: see [`Collected`](crate::Collected).
+    /// Reads bodies inside the attempt: see [`Collected`](crate::Collected).
     fn collected(self) -> crate::Collected<Self> {
         crate::Collected::new(self)
     }
 
-    /// Traces every try: see [`Traced`](crate::Traced).
+    /// Traces every attempt: see [`Traced`](crate::Traced).
     #[cfg(feature = "tracing")]
     fn traced(self, clock: impl crate::Clock + 'static) -> crate::Traced<Self> {
         crate::Traced::new(self, clock)
@@ -127,7 +127,7 @@ pub trait TransportExt: Transport + Sized {
         crate::Paced::new(self, clock)
     }
 
-    /// Sends again what may be sent again: see [`Retrying`](crate::Retrying).
+    /// Retries requests that may be sent again: see [`Retrying`](crate::Retrying).
     fn retrying(self, clock: impl crate::Clock + 'static) -> crate::Retrying<Self> {
         crate::Retrying::new(self, clock)
     }

@@ -1,4 +1,4 @@
-//! How much memory hostile bodies take, over real TLS: less than twice the limit, however long they are.
+//! Memory that hostile bodies take, over real TLS: less than twice the limit, however long they are.
 //!
 //! A binary of its own, so that nothing else is counted; the server is, since it is in the same process.
 #![cfg(all(feature = "hyper", feature = "aws-lc-rs", feature = "compression"))]
@@ -28,10 +28,10 @@ use tokio_rustls::{
 static HEAP: PeakAlloc = PeakAlloc;
 
 const MIB: usize = 1 << 20;
-/// How many MiB the bomb has inside.
+/// Size of the bomb's content in MiB.
 const INSIDE: u64 = 10 << 10;
 
-/// What the server sends, without an end or almost.
+/// Body that the server sends, without an end or almost.
 #[derive(Clone, Copy, Debug)]
 enum Body {
     /// Zeros, as they are.
@@ -41,7 +41,7 @@ enum Body {
 }
 
 impl Body {
-    /// How it begins, and what then comes again and again.
+    /// Beginning of the body, and the piece that then comes again and again.
     fn pieces(self) -> (Vec<u8>, Bytes) {
         match self {
             Self::Endless => (Vec::new(), vec![0; 16 << 10].into()),
@@ -65,7 +65,7 @@ impl Body {
     }
 }
 
-/// A wire, the URL of a server that answers so, and how many pieces it has sent.
+/// A transport, the URL of a server that answers so, and how many pieces it has sent.
 async fn serving(body: Body, alpn: &'static str) -> (HyperTransport, String, Arc<AtomicU64>) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let mut tls = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -132,7 +132,7 @@ async fn serving(body: Body, alpn: &'static str) -> (HyperTransport, String, Arc
     (HyperTransport::builder().roots(roots).proxy(Proxy::none()).build().unwrap(), url, sent)
 }
 
-/// What the whole stack says of such a body, and how much the heap grew at most.
+/// Error of the whole stack for such a body, and the most by which the heap grew.
 async fn read(body: Body, alpn: &'static str, limit: usize) -> (Error, usize, u64) {
     let (wire, url, sent) = serving(body, alpn).await;
     let clock = SystemClock::new();
@@ -145,7 +145,7 @@ async fn read(body: Body, alpn: &'static str, limit: usize) -> (Error, usize, u6
 }
 
 #[tokio::test]
-async fn a_body_without_an_end_stops_at_the_limit_and_takes_less_than_twice_of_it() {
+async fn endless_body_stops_within_twice_the_limit() {
     for limit in [4 * MIB, 16 * MIB] {
         for alpn in ["http/1.1", "h2"] {
             for body in [Body::Endless, Body::Bomb] {

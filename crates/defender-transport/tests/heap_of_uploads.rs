@@ -1,4 +1,4 @@
-//! How much memory a large upload takes: its own bytes, which the caller has already, and little more.
+//! Memory that a large upload takes: its own bytes, which the caller has already, and little more.
 //!
 //! A binary of its own, so that nothing else is counted.
 #![cfg(feature = "hyper")]
@@ -38,7 +38,7 @@ async fn count(listener: TcpListener) {
 }
 
 #[tokio::test]
-async fn an_upload_is_not_gathered_before_it_is_written_and_the_connection_keeps_no_room_for_it() {
+async fn upload_is_written_without_a_copy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = tokio::spawn(count(listener));

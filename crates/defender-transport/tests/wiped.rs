@@ -25,15 +25,15 @@ use tokio::{
 use zeroize::Zeroizing;
 
 const MASK: u8 = 0x5a;
-/// How much is looked for at once: the beginning of what is freed is written over by whoever manages the memory.
+/// Length of a part that is searched for: the allocator overwrites the beginning of freed memory.
 const PART: usize = 16;
-/// How much is looked at in one go.
+/// Number of bytes that are searched at once.
 const SEEN: usize = 1 << 16;
 
 /// Something that nobody else has, kept in a form in which it is not found.
 struct Canary {
     masked: Vec<u8>,
-    /// Where the parts begin that are looked for.
+    /// Offsets of the parts that are searched for.
     parts: [usize; 2],
 }
 
@@ -54,7 +54,7 @@ impl Canary {
         text
     }
 
-    /// How often one of its parts stands in the writable memory of this process.
+    /// Number of places in the writable memory of this process that have one of its parts.
     fn count(&self) -> usize {
         let parts = self.parts.map(|begin| &self.masked[begin..begin + PART]);
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
@@ -114,7 +114,7 @@ fn make_an_identity() {
     println!("masked key: {}", STANDARD.encode(Canary::of(&key.serialize_der(), SCALAR).masked));
 }
 
-/// Builds a wire and asks a proxy for a way, which it refuses.
+/// Builds a transport and asks a proxy for a way, which it refuses.
 fn used(identity: Option<ClientIdentity>, password: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

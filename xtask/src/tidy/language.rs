@@ -11,7 +11,7 @@ const SUBJECT_FIRST: &str =
 const PLAIN: &str = "comments use the plain terms of the field";
 
 /// Crates whose comments are plain; a crate is added here when its last phrase is gone.
-const CLEAN: &[&str] = &["defender-emulator"];
+const CLEAN: &[&str] = &["defender-auth", "defender-emulator", "defender-transport"];
 const OPENERS: [&str; 8] = ["What", "How", "Whether", "Where", "When", "Why", "Which", "Who"];
 const PHRASES: [&str; 12] = [
     "whoever",

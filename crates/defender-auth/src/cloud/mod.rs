@@ -5,7 +5,7 @@ pub(crate) mod region;
 /// A cloud: where tokens come from, for whom they are, and where the API is.
 ///
 /// Commercial and government hosts are from <https://learn.microsoft.com/en-us/defender-endpoint/gov>. The audiences of
-/// the government clouds are not documented; those given here are what working clients use, the API's own host. All
+/// the government clouds are not documented; those given here are the ones that working clients use, the API's own host. All
 /// three settings can be overridden, each by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub enum Cloud {
 }
 
 impl Cloud {
-    /// Where tokens come from.
+    /// Host that issues tokens.
     #[must_use]
     pub fn authority(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Cloud {
         }
     }
 
-    /// Where the API is, without the prefix `/api`.
+    /// Base URL of the API, without the prefix `/api`.
     #[must_use]
     pub fn base_url(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_setting_is_a_host_over_https_and_nothing_behind_it() {
+    fn cloud_settings_are_bare_https_hosts() {
         for cloud in [Cloud::Public, Cloud::Gcc, Cloud::GccHigh, Cloud::DoD] {
             for url in [cloud.authority(), cloud.audience(), cloud.base_url()] {
                 let host = url.strip_prefix("https://").unwrap();

@@ -1,8 +1,8 @@
-//! Where in the world the API is called.
+//! Regional hosts of the API.
 
 /// A region of the commercial cloud, for an API host that is nearer.
 ///
-/// It is an address and nothing else: authority and audience stay the cloud's. There are none for the government clouds.
+/// A region changes the address only: authority and audience stay the cloud's. The government clouds have no regions.
 /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-list>.
 ///
 /// ```
@@ -31,7 +31,7 @@ impl Region {
     /// Every region.
     pub const ALL: [Self; 7] = [Self::Us, Self::Eu, Self::Uk, Self::Au, Self::Swa, Self::Ina, Self::Aea];
 
-    /// Where the API is, without the prefix `/api`.
+    /// Base URL of the API, without the prefix `/api`.
     #[must_use]
     pub fn base_url(self) -> &'static str {
         match self {

@@ -14,7 +14,7 @@ use crate::{
     timeout::within,
 };
 
-/// How long the person may take.
+/// Time that the person has to sign in.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 type Open = dyn Fn(&str) -> io::Result<()> + Send + Sync;
@@ -23,8 +23,8 @@ type Open = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 ///
 /// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The browser comes back to
 /// a listener on `127.0.0.1` that takes the one request that belongs to the sign-in, answers a plain page, and closes.
-/// Whoever asks for that token waits for the person, five minutes at most; a call to the API for no longer than it may take
-/// itself, so that it is better to ask for a token first, and let the person sign in then.
+/// The call that needs this token waits for the person, five minutes at most; a call to the API waits no longer than its own
+/// time limit, so it is better to ask for a token first, and let the person sign in then.
 ///
 /// Register `http://localhost` as a redirect URI of a *mobile and desktop application*.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow>
@@ -70,7 +70,7 @@ impl AuthorizationCodeCredential {
         self
     }
 
-    /// Where the sign-in is kept. Default: in memory, so that the person is asked once a process.
+    /// Store of the refresh token. Default: in memory, so that the person is asked once per process.
     #[must_use]
     pub fn store(mut self, store: impl TokenStore + 'static) -> Self {
         self.person.store = Arc::new(store);
@@ -115,7 +115,7 @@ impl Live {
         let mut tries = endpoint.tries();
         loop {
             match endpoint.code(client_id, proof, &sign_in, &code, scope).await {
-                // A code is good once, and one that is brought again may end what it was taken for.
+                // A code is good once, and a second use may revoke the tokens that it gave.
                 Err(error) => tries.after_if_unseen(error).await?,
                 Ok(granted) => return self.session.keep(granted).await,
             }

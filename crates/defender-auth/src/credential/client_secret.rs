@@ -14,8 +14,8 @@ use crate::{
 
 /// An application with a client secret: the OAuth grant `client_credentials`.
 ///
-/// This is a description, plain data with no wire; [`connect`](Connect::connect) makes the credential of it, which keeps
-/// its token. A client's builder does that with its own wire.
+/// This is a description, plain data without a transport; [`connect`](Connect::connect) makes the credential of it, which keeps
+/// its token. A client's builder does that with its own transport.
 ///
 /// How to register the application and give it permissions:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-create-app-webapp>.
@@ -33,7 +33,7 @@ impl ClientSecretCredential {
     }
 
     /// The same application in another tenant: that of a customer, who has consented to it. One description serves for many;
-    /// connect each over the same wire.
+    /// connect each over the same transport.
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.registration.tenant = tenant.into();
@@ -56,7 +56,7 @@ impl ClientSecretCredential {
         Ok(Self { registration, secret: Secret::trimmed(secret) })
     }
 
-    /// The application, and what proves who it is.
+    /// The application, and its proof of identity.
     pub(crate) fn proving(self) -> Result<(Registration, Proving), Error> {
         self.registration.of_one_tenant()?;
         given("client secret", self.secret.reveal())?;
@@ -76,7 +76,7 @@ mod tests {
     use crate::ErrorKind;
 
     #[test]
-    fn what_is_missing_in_the_environment_is_named() {
+    fn missing_variable_is_named() {
         let environment = Environment::of(&[("AZURE_CLIENT_ID", "id"), ("AZURE_CLIENT_SECRET", "  ")]);
         let error = ClientSecretCredential::from_environment(&environment).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);

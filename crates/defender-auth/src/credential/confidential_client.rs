@@ -1,4 +1,4 @@
-//! An application that asks for itself, however it proves who it is.
+//! An application that asks for itself, with any proof of its identity.
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use crate::{
     secret::Secret,
 };
 
-/// How an application proves who it is.
+/// Proof of an application's identity.
 #[derive(Debug)]
 pub(crate) enum Proving {
     /// By a secret that it shares with Entra.
@@ -30,7 +30,7 @@ pub(crate) enum Proving {
 }
 
 impl Proving {
-    /// What to send to `endpoint` now.
+    /// The proof to send to `endpoint` now.
     #[cfg_attr(not(feature = "certificate"), expect(unused_variables, reason = "only an assertion of ours names it"))]
     pub(crate) fn proof(&self, endpoint: &TokenEndpoint) -> Result<Proof, Error> {
         match self {
@@ -57,12 +57,12 @@ struct Application {
     client_id: String,
     proving: Proving,
     endpoint: TokenEndpoint,
-    /// Whether it has had a token, so that the trust in it has spread.
+    /// True once it has had a token, so that the trust in it has spread.
     granted: AtomicBool,
 }
 
 impl Application {
-    /// How long to wait before another attempt after `error`, where that may be of a trust that is still spreading: a federated
+    /// Wait before another attempt after `error`, if the error may come from a trust that is still spreading: a federated
     /// credential takes a while to be known everywhere. `waited` so far, a minute at most.
     fn while_trust_spreads(&self, error: &Error, waited: Duration) -> Option<Duration> {
         let is_new = matches!(self.proving, Proving::File(_)) && !self.granted.load(Ordering::Relaxed);
@@ -72,7 +72,7 @@ impl Application {
     }
 }
 
-/// How long the first token of a federated credential is asked for. Its own limit, since the API's call may have less time.
+/// Time limit for the first token of a federated credential. It is separate, since the API's call may have less time.
 const SPREADING: Duration = Duration::from_secs(60);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! What a description of a credential needs to become one.
+//! Context that turns a description of a credential into a live credential.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use defender_transport::{Clock, Retry, Transport};
 
 use crate::{Cached, Cloud, Error, ErrorKind, TokenCredential, env_vars::AUTHORITY, token::cache::MARGIN};
 
-/// Hosts from which tokens of one cloud come, and of no other. Those of China are here to be told from ours: the API is not
+/// Hosts from which tokens of one cloud come, and of no other. Those of China are here to be recognized: the API is not
 /// there. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
 const KNOWN: [&str; 4] = [
     "login.microsoftonline.com",
@@ -15,12 +15,12 @@ const KNOWN: [&str; 4] = [
     "login.chinacloudapi.cn",
 ];
 
-/// The wire, the clock and the cloud of a credential.
+/// Transport, clock and cloud of a credential.
 ///
 /// Authority and audience are settings of their own and never derived from the API's address: a token for the audience
 /// `https://api.securitycenter.microsoft.com` is the right one for `https://api.security.microsoft.com`.
 ///
-/// The wire is one that sends once: credentials ask again by themselves, since each knows what may be sent twice. Its
+/// The transport must not retry: credentials retry by themselves, since each knows what may be sent twice. Its
 /// redirects must be refused, which every [`Transport`] owes.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -67,7 +67,7 @@ impl Context {
         self
     }
 
-    /// How often to ask the token endpoint where it is not reached, is in trouble (5xx) or says that there are too many
+    /// Retries of the token endpoint if it is not reached, fails (5xx) or reports too many
     /// requests (429). Default: [`Retry::default`]. The hosts of managed identities have rules of their own.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
@@ -75,29 +75,29 @@ impl Context {
         self
     }
 
-    /// How long before its end a token is replaced. Default: 5 minutes.
+    /// Time before its end at which a token is replaced. Default: 5 minutes.
     #[must_use]
     pub fn refresh_margin(mut self, margin: Duration) -> Self {
         self.refresh_margin = margin;
         self
     }
 
-    /// The largest answer of a token endpoint that is read, in bytes. Default: 1 MiB.
+    /// Size limit of a token endpoint's response, in bytes. Default: 1 MiB.
     #[must_use]
     pub fn token_limit(mut self, bytes: usize) -> Self {
         self.token_limit = bytes;
         self
     }
 
-    /// A live credential that keeps its token, as this context says.
+    /// A live credential that keeps its token, with the settings of this context.
     pub(crate) fn cached(&self, live: impl TokenCredential + 'static) -> Arc<dyn TokenCredential> {
         Arc::new(Cached::new(live, Arc::clone(&self.clock)).margin(self.refresh_margin))
     }
 
-    /// Another wire for the endpoints of managed identities alone.
+    /// Separate transport for the endpoints of managed identities alone.
     ///
     /// They are on this machine or on its own link, speak plain http, and must not be reached through a proxy, which none
-    /// of the rest should be allowed. `HyperTransport::link_local` gives such a one. Without it, they are asked over the context's own wire,
+    /// of the rest should be allowed. `HyperTransport::link_local` is such a transport. Without it, they are asked over the context's own transport,
     /// which may refuse http.
     #[must_use]
     pub fn managed_identity_transport(mut self, transport: Arc<dyn Transport>) -> Self {
@@ -105,7 +105,7 @@ impl Context {
         self
     }
 
-    /// Where tokens come from: what this context was told, else what the environment `named`, else the cloud's own.
+    /// Authority that issues the tokens: from this context, else from the environment (`named`), else the cloud's own.
     ///
     /// The environment's may be any host but another cloud's: the audience would not be known there.
     pub(crate) fn authority_for(&self, named: Option<&str>) -> Result<String, Error> {

@@ -10,19 +10,19 @@ use crate::{
     oauth::{Polled, entra_error::shown},
 };
 
-/// What [`slow_down`](https://www.rfc-editor.org/rfc/rfc8628#section-3.5) adds to the interval.
+/// Time that [`slow_down`](https://www.rfc-editor.org/rfc/rfc8628#section-3.5) adds to the interval.
 const SLOWER: Duration = Duration::from_secs(5);
 
-/// What to show to the person who signs in, without characters that a terminal takes for commands. `Debug` shows no code.
+/// Prompt for the person who signs in, without characters that a terminal takes for commands. `Debug` shows no code.
 #[non_exhaustive]
 pub struct DeviceCodePrompt {
-    /// What to enter there.
+    /// Code to enter there.
     pub user_code: String,
-    /// Where to enter it, on any device.
+    /// Page on which to enter the code, on any device.
     pub verification_uri: String,
     /// Both in a sentence, as Entra words it.
     pub message: String,
-    /// How long the code can be used.
+    /// Lifetime of the code.
     pub expires_in: Duration,
 }
 
@@ -37,12 +37,12 @@ impl fmt::Debug for DeviceCodePrompt {
 
 type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 
-/// A person who signs in with a browser on whatever device has one: for a terminal on a server.
+/// A person who signs in with a browser on any device: for a terminal on a server.
 ///
-/// The person is asked at the first token, and again only when the sign-in cannot be refreshed. Whoever asks for that
-/// token waits for the person, 15 minutes at most; a call that is dropped before begins anew. A call to the API has a time of
-/// its own, which is shorter, and ends with it: ask for a token first, and let the person sign in then. The application must
-/// allow public client flows.
+/// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The call that needs this
+/// token waits for the person, 15 minutes at most; if it is dropped earlier, the next call begins a new sign-in. A call to the
+/// API has its own time limit, which is shorter, and the wait ends with it: ask for a token first, and let the person sign in
+/// then. The application must allow public client flows.
 ///
 /// Anybody can be talked into entering a code: ask only those who began the sign-in themselves.
 ///
@@ -78,7 +78,7 @@ impl DeviceCodeCredential {
         self
     }
 
-    /// Where the sign-in is kept. Default: in memory, so that the person is asked once a process.
+    /// Store of the refresh token. Default: in memory, so that the person is asked once per process.
     #[must_use]
     pub fn store(mut self, store: impl TokenStore + 'static) -> Self {
         self.person.store = Arc::new(store);

@@ -1,4 +1,4 @@
-//! Whatever credential the environment describes.
+//! The credential that the environment describes.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::{
 /// | `AZURE_FEDERATED_TOKEN_FILE` | [`WorkloadIdentityCredential`] |
 ///
 /// each with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. Nothing is tried one after the other: the same environment gives the
-/// same credential or the same error, whatever is reachable. A managed identity needs no variables, and is asked for by its
+/// same credential or the same error, independent of the network. A managed identity needs no variables, and is asked for by its
 /// own type.
 ///
 /// `AZURE_AUTHORITY_HOST`, with or without `https://` before it and a slash behind it, is where tokens come from, unless the
@@ -35,12 +35,12 @@ use crate::{
 /// # Errors
 ///
 /// [`ErrorKind::Configuration`] where none of the three is set, or more than one, or something beside it is missing; the
-/// message names what it saw, and no values.
+/// message names the variables that are set, and no values.
 pub fn credential_from_env() -> Result<EnvironmentCredential, Error> {
     EnvironmentCredential::from_environment(&Environment::of_process())
 }
 
-/// What [`credential_from_env`] found.
+/// Credential that [`credential_from_env`] found.
 #[derive(Clone, Debug)]
 pub struct EnvironmentCredential(Found);
 
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_credentials_variables_make_one() {
+    fn variables_of_exactly_one_credential_suffice() {
         assert!(matches!(found(&[TENANT, CLIENT, SECRET]).unwrap().0, Found::Secret(_)));
         assert!(matches!(
             found(&[TENANT, CLIENT, SECRET, ("AZURE_FEDERATED_TOKEN_FILE", " ")]).unwrap().0,
@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    /// Where a credential that the environment describes goes for its token.
+    /// Token endpoint of a credential that the environment describes.
     fn asked_at(named: &str, context: impl FnOnce(Context) -> Context) -> Result<String, String> {
         let wire = Capture::answering(http::Response::new("{}"));
         let known = Context::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::Public);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_authority_is_taken_in_each_form_but_not_another_clouds() {
+    fn authority_from_environment_is_of_this_cloud() {
         for (named, host) in [
             ("https://login.microsoftonline.com/", "login.microsoftonline.com"),
             ("https://login.microsoftonline.com", "login.microsoftonline.com"),

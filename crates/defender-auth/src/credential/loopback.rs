@@ -1,4 +1,4 @@
-//! Where the browser comes back to: a listener on the loopback that answers a plain page.
+//! Redirect target of the browser: a listener on the loopback that answers a plain page.
 
 use std::{future::poll_fn, net::Ipv4Addr, pin::Pin, task::Poll};
 
@@ -19,7 +19,7 @@ const LARGEST: usize = 32 << 10;
 /// Browsers open connections that they never use; of so many, the oldest is given up.
 const MANY: usize = 16;
 
-/// A connection, until it is known whether it brings what is waited for.
+/// A connection, until it is known whether it brings the redirect.
 type Visit<'v> = Pin<Box<dyn Future<Output = Option<Result<Secret, Error>>> + Send + 'v>>;
 
 /// A listener on `127.0.0.1`, on a port that was free.
@@ -45,7 +45,7 @@ impl Loopback {
         Ok(Self { listener, port })
     }
 
-    /// What Entra sends the browser back to. `localhost` can be registered for any port, `127.0.0.1` cannot in the
+    /// Redirect URI for Entra. `localhost` can be registered for any port, `127.0.0.1` cannot in the
     /// portal.
     pub(crate) fn redirect_uri(&self) -> String {
         format!("http://localhost:{}", self.port)

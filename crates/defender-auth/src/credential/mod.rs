@@ -1,4 +1,4 @@
-//! Whoever can give a token, and descriptions that become one.
+//! Token credentials, and descriptions that become one.
 
 #[cfg(feature = "browser")]
 pub(crate) mod authorization_code;
@@ -29,7 +29,7 @@ use crate::{AccessToken, Context, Error};
 
 /// Something that gives access tokens.
 ///
-/// Implement it to bring a credential of your own; whoever is given one asks it before each call, so it should keep its
+/// Implement it for a credential of your own. It is asked before each call, so it should keep its
 /// token, or be wrapped in [`Cached`](crate::Cached).
 #[async_trait]
 pub trait TokenCredential: fmt::Debug + Send + Sync {
@@ -37,7 +37,7 @@ pub trait TokenCredential: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// There is none to be had; the error says why and what to do, and holds no secret.
+    /// No token can be had; the error says why and what to do, and holds no secret.
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error>;
 }
 
@@ -48,7 +48,7 @@ impl<T: TokenCredential + ?Sized> TokenCredential for Arc<T> {
     }
 }
 
-/// What is asked of a credential, beyond *a token*.
+/// Options of a request for a token.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TokenRequest {
@@ -80,11 +80,11 @@ impl TokenRequest {
     }
 }
 
-/// What can be made into a live credential: a description such as
+/// Becomes a live credential: a description such as
 /// [`ClientSecretCredential`](crate::ClientSecretCredential), or anything that is a [`TokenCredential`] already, which
 /// stays as it is.
 pub trait Connect {
-    /// Gives the description its wire, clock and cloud.
+    /// Gives the description its transport, clock and cloud.
     ///
     /// # Errors
     ///

@@ -14,8 +14,8 @@ use crate::{
 /// An API of one's own that calls this one as the user who called it (*on behalf of*).
 ///
 /// The user's token must be for this application (its `aud` is this client), and not an application's. Make one such
-/// credential for each user's token; it keeps what it was given for it. Where the user has to sign in again, the error's
-/// [`EntraError::claims`](crate::EntraError::claims) are what to hand to the caller with a 401.
+/// credential for each user's token; it caches the token that it got for it. If the user has to sign in again, the error's
+/// [`EntraError::claims`](crate::EntraError::claims) go to the caller with a 401.
 ///
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-on-behalf-of-flow>
 ///

@@ -1,4 +1,4 @@
-//! Which application it is, and in which tenant.
+//! Application and tenant of a credential.
 
 use crate::{
     Error, ErrorKind,
@@ -11,7 +11,7 @@ use crate::{
 pub(crate) struct Registration {
     pub(crate) tenant: String,
     pub(crate) client_id: String,
-    /// Where tokens come from, if the environment said so.
+    /// Authority from the environment, if it names one.
     pub(crate) authority: Option<String>,
 }
 
@@ -20,7 +20,7 @@ impl Registration {
         Self { tenant: tenant.into(), client_id: client_id.into(), authority: None }
     }
 
-    /// What the environment names, and the value of `besides`, which it must name too.
+    /// Reads the registration from the environment, and the value of `besides`, which must be set too.
     pub(crate) fn from_environment(environment: &Environment, besides: &'static str) -> Result<(Self, String), Error> {
         let [tenant, client_id, besides] = environment.all([TENANT, CLIENT, besides])?;
         // A variable that was filled from a file may end with a newline.
@@ -31,7 +31,7 @@ impl Registration {
         ))
     }
 
-    /// Refuses what cannot ask for itself: an application's token is of one tenant.
+    /// Refuses a tenant in which an application cannot ask for itself: its token is of one tenant.
     pub(crate) fn of_one_tenant(&self) -> Result<(), Error> {
         given("client id", &self.client_id)?;
         let of_all = ["common", "organizations", "consumers"];

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{AccessToken, Error, TokenCredential, TokenRequest, secret::Secret};
 
-/// A token that was got elsewhere and is handed in: for tests, and for a first try with a token from a portal.
+/// A token from elsewhere: for tests, and for a first experiment with a token from a portal.
 ///
 /// It is never replaced: where it is refused it is given again, so that a call ends with the API's own 401.
 ///
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_token_is_given_as_it_is_and_not_shown() {
+    async fn static_token_is_unchanged_and_not_shown() {
         let credential = StaticCredential::new("canary");
         let token = credential.token(&TokenRequest::new()).await.unwrap();
         let again = credential.token(&TokenRequest::new().stale(token.clone())).await.unwrap();

@@ -9,7 +9,7 @@ use crate::{
     secret::Secret,
 };
 
-/// What every description of a credential for a person holds.
+/// Common settings of the credentials for a person.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     pub(crate) tenant: String,
@@ -55,7 +55,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A token for the refresh token that is kept; `None` where there is none, since nobody has signed in.
+    /// Refreshes the access token with the stored refresh token; `None` if nobody has signed in, so that none is stored.
     pub(crate) async fn refreshed(&self, claims: Option<&str>) -> Result<Option<AccessToken>, Error> {
         let Some(refresh) = self.store.load().await? else { return Ok(None) };
         let mut tries = self.endpoint.tries();

@@ -23,7 +23,7 @@ use crate::{
 const LARGEST: u64 = 1 << 20;
 
 /// An application without a secret of its own: a pod of Kubernetes or a job of a pipeline, whose platform writes a token
-/// for it that Entra has been told to trust.
+/// for it that Entra is configured to trust.
 ///
 /// The file is read anew for each request, since the platform replaces it (kubelet at about 80 % of its life). How to set
 /// up the trust: <https://learn.microsoft.com/en-us/entra/workload-id/workload-identity-federation>. Issuer, subject and
@@ -58,8 +58,8 @@ impl WorkloadIdentityCredential {
         self
     }
 
-    /// What `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE` say, which Azure's own webhook sets in
-    /// a pod; and where `AZURE_AUTHORITY_HOST` is set, with or without `https://`, its tokens come from there, unless the
+    /// Reads `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_FEDERATED_TOKEN_FILE`, which Azure's own webhook sets in
+    /// a pod. If `AZURE_AUTHORITY_HOST` is set, with or without `https://`, the tokens come from there, unless the
     /// context names an authority of its own.
     ///
     /// # Errors
@@ -82,7 +82,7 @@ impl Connect for WorkloadIdentityCredential {
     }
 }
 
-/// Where the platform's token is.
+/// Location of the platform's token.
 #[derive(Debug)]
 pub(crate) struct TokenFile(PathBuf);
 
@@ -107,7 +107,7 @@ impl TokenFile {
 
 fn bytes(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let file = File::open(path)?;
-    // Room for all of it and for a look behind its end: what has to move while it grows leaves parts behind.
+    // Room for all of it and for a look behind its end: a buffer that moves while it grows leaves parts of its content behind.
     let room = usize::try_from(file.metadata()?.len().min(LARGEST)).unwrap_or_default().saturating_add(64);
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     file.take(LARGEST).read_to_end(&mut bytes)?;

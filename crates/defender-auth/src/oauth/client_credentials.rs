@@ -14,7 +14,7 @@ impl TokenEndpoint {
         proof: &Proof,
         claims: Option<&str>,
     ) -> Result<AccessToken, Error> {
-        // Before the sending, so that the token ends no later than the issuer thinks.
+        // Taken before the request is sent, so that the token ends no later than the issuer thinks.
         let asked = self.clock.now();
         let client = self.client(client_id, proof);
         let mut grant = client.exchange_client_credentials().add_scope(Scope::new(self.default_scope()));

@@ -10,14 +10,14 @@ use crate::{EntraError, Error, ErrorKind, secret::Secret};
 
 /// A sign-in that was begun. No `Debug`: its URL holds the state.
 pub(crate) struct SignIn {
-    /// What the browser is to open.
+    /// URL that the browser is to open.
     pub(crate) url: String,
     state: Secret,
     verifier: Secret,
     redirect_uri: RedirectUrl,
 }
 
-/// What the browser brings back.
+/// Parameters of the redirect that the browser follows.
 #[derive(Debug)]
 pub(crate) enum Returned {
     Code(Secret),

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::{Granted, MARKS, TokenEndpoint, exchange::Exchange};
 use crate::{Error, ErrorKind, oauth::Proof, secret::Secret};
 
-/// No code lives longer; what claims to is believed for an hour.
+/// No code lives longer; a longer lifetime is cut to an hour.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// A code that a person enters elsewhere. No `Debug`: whoever sees it could enter it for somebody else.
+/// A code that a person enters elsewhere. No `Debug`: anybody who sees the code could enter it for somebody else.
 pub(crate) struct DeviceCode {
     code: Secret,
     pub(crate) user_code: String,
@@ -22,7 +22,7 @@ pub(crate) struct DeviceCode {
     pub(crate) interval: Duration,
 }
 
-/// What one look gives.
+/// Result of one poll.
 #[derive(Debug)]
 pub(crate) enum Polled {
     Granted(Granted),
@@ -32,7 +32,7 @@ pub(crate) enum Polled {
     SlowDown,
 }
 
-/// What Entra adds to the answer of RFC 8628.
+/// Entra's additions to the response of RFC 8628.
 #[derive(Debug, Deserialize, Serialize)]
 struct WithMessage {
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! What the token endpoint says: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes>.
+//! Errors of the token endpoint: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes>.
 
 use std::fmt;
 
@@ -76,13 +76,13 @@ impl EntraError {
         })
     }
 
-    /// What Microsoft's support asks for.
+    /// Trace ID, which Microsoft's support asks for.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
         self.correlation_id.as_deref()
     }
 
-    /// What Microsoft's support asks for beside it.
+    /// Correlation ID, which Microsoft's support asks for beside it.
     #[must_use]
     pub fn trace_id(&self) -> Option<&str> {
         self.trace_id.as_deref()
@@ -102,13 +102,13 @@ impl EntraError {
         self.claims.as_deref()
     }
 
-    /// Whether only a person can help, by signing in: consent, a second factor, a password to be changed.
+    /// Returns true if only a person can help, by signing in: consent, a second factor, a password to be changed.
     #[must_use]
     pub fn needs_sign_in(&self) -> bool {
         matches!(self.error.as_str(), "invalid_grant" | "interaction_required" | "login_required" | "consent_required")
     }
 
-    /// Whether a person was asked and said no. Conditional Access forbids with the same word, and another number.
+    /// Returns true if a person was asked and declined. Conditional Access forbids with the same `error`, and another number.
     pub(crate) fn is_declined(&self) -> bool {
         match self.error.as_str() {
             "authorization_declined" => true,
@@ -117,12 +117,12 @@ impl EntraError {
         }
     }
 
-    /// Whether a federated credential is not known, as one that was made a moment ago is not everywhere.
+    /// Returns true if a federated credential is not known, as a new one is not known everywhere at once.
     pub(crate) fn is_new_trust(&self) -> bool {
         matches!(self.aadsts(), Some(70_021 | 700_211 | 700_213))
     }
 
-    /// What to do about it, for the commonest. The number is a hint for people.
+    /// Advice for the most common errors. The number is a hint for people.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         Some(match self.aadsts()? {
@@ -199,7 +199,7 @@ impl fmt::Display for EntraError {
     }
 }
 
-/// What somebody else wrote, fit for one line of a log: without control characters, and without those that hide in a text or
+/// Foreign text, made fit for one line of a log: without control characters, and without those that hide in a text or
 /// turn its direction.
 pub(crate) fn shown(text: &str) -> String {
     let hides = |c: char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
@@ -238,14 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_another_shape_does_not_take_the_error_with_it() {
+    fn malformed_field_keeps_the_error() {
         let json = r#"{"error":"e","error_description":5,"error_codes":["70016",-1,{}],"trace_id":[],"suberror":null}"#;
         let error: EntraError = serde_json::from_str(json).unwrap();
         assert_eq!((error.error(), error.aadsts(), error.suberror()), ("e", Some(70_016), None));
     }
 
     #[test]
-    fn what_is_shown_is_one_short_line() {
+    fn foreign_text_is_one_short_line() {
         let long = format!("a\u{1b}[31m\n{}", "x".repeat(10_000));
         let mut error = EntraError { error: long.clone(), ..serde_json::from_str(r#"{"error":""}"#).unwrap() };
         assert!(error.to_string().len() <= SHOWN && !error.to_string().contains(['\n', '\u{1b}']));

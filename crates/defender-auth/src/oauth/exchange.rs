@@ -25,10 +25,10 @@ use crate::{
     secret::{Received, Secret},
 };
 
-/// From the sending to the last byte of the answer.
+/// From sending the request to the last byte of the response.
 const AT_MOST: Duration = Duration::from_secs(60);
 
-/// The fields of a response that are secret, and what `oauth2` is given in their place.
+/// The fields of a response that are secret, and the mark that `oauth2` gets in the place of each.
 const RECEIVED: [(&str, &str); 4] = [
     ("access_token", "__received_0__"),
     ("refresh_token", "__received_1__"),
@@ -55,9 +55,9 @@ pub(super) struct Exchange<'t> {
     template: &'static str,
     /// In the order of their marks.
     secrets: Vec<Secret>,
-    /// What must come back in no error: the secrets, and each as it stands in a form.
+    /// Texts that no error may show: the secrets, and each as it stands in a form.
     hidden: Vec<Secret>,
-    /// What came back, in the order of [`RECEIVED`].
+    /// Secrets of the response, in the order of [`RECEIVED`].
     received: Mutex<[Option<Secret>; RECEIVED.len()]>,
 }
 
@@ -78,7 +78,7 @@ impl<'t> Exchange<'t> {
         self
     }
 
-    /// `oauth2`'s error as ours. Its own goes no further: a parse error of its carries the whole answer.
+    /// Converts `oauth2`'s error. The original is dropped: its parse errors hold the whole response.
     pub(super) fn told(&self, error: RequestTokenError<Error, Refusal>) -> Error {
         let response = |what: &str| Error::new(ErrorKind::Response).context(what);
         match error {
@@ -89,7 +89,7 @@ impl<'t> Exchange<'t> {
                 let place = if at == "." { String::new() } else { format!(" at `{at}`") };
                 response(&Secret::without(format!("it is no token{place}; {NO_TOKEN}"), &self.hidden))
             }
-            // Its words may hold a header of the answer.
+            // Its text may hold a header of the response.
             RequestTokenError::Other(_) => response(NO_JSON),
         }
     }
@@ -107,7 +107,7 @@ impl<'t> Exchange<'t> {
             .ok_or_else(|| Error::new(ErrorKind::Response).context(format!("it lacks what a token has; {NO_TOKEN}")))
     }
 
-    /// What came back in the place of this mark.
+    /// Secret of the response that this mark stands for.
     pub(super) fn received(&self, mark: &str) -> Option<Secret> {
         let place = RECEIVED.iter().position(|(_, known)| *known == mark)?;
         self.received.lock().unwrap_or_else(PoisonError::into_inner).get(place)?.clone()
@@ -132,7 +132,7 @@ impl<'t> Exchange<'t> {
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let mut request = request.map(|form| self.filled(&form));
-        // Whether and with what to ask again is the grant's to decide: see `Tries`.
+        // The grant decides whether and how to retry: see `Tries`.
         request.extensions_mut().insert(Resend::Never);
         request.extensions_mut().insert(Secrets::new(self.hidden.iter().map(Secret::reveal)));
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
@@ -140,7 +140,7 @@ impl<'t> Exchange<'t> {
         let (mut head, body) = self.transport.send(request).await.map_err(Error::unreached)?.into_parts();
         let body = Received::from(body.collect(self.limit).await.map_err(Error::unreached)?);
         if head.status == StatusCode::OK {
-            // JSON is known by what it is: `oauth2` would go by what it is called, and knows no byte order mark.
+            // JSON is detected by its content: `oauth2` would go by the `Content-Type`, and knows no byte order mark.
             head.headers.remove(header::CONTENT_TYPE);
             return Ok(Response::from_parts(head, self.masked(&body)?));
         }
@@ -192,7 +192,7 @@ impl<'c> oauth2::AsyncHttpClient<'c> for Exchange<'_> {
     }
 }
 
-/// An answer that is neither a token nor an OAuth error. The body stays out: it may echo what was sent.
+/// A response that is neither a token nor an OAuth error. The body stays out: it may echo what was sent.
 fn explained(status: StatusCode) -> Error {
     let what = match status.as_u16() {
         200..=299 => "no token comes with this status; check the authority",

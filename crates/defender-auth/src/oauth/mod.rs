@@ -29,14 +29,14 @@ use self::{
 };
 use crate::{Context, Error, ErrorKind, secret::Secret};
 
-/// What stands in the place of each secret in a form until it leaves. `oauth2` keeps what it is given in memory that nobody
-/// wipes, so it is given none. The first is the proof's.
+/// Marks that replace each secret in a form until it is sent. `oauth2` keeps its values in memory that nobody
+/// wipes, so it gets no secret. The first is the proof's.
 const MARKS: [&str; 3] = ["__secret_0__", "__secret_1__", "__secret_2__"];
 
-/// How the token endpoint's path is called in traces.
+/// Name of the token endpoint's path in traces.
 const TOKEN: &str = "/{tenant}/oauth2/v2.0/token";
 
-/// What an application sends to prove who it is.
+/// Proof of an application's identity, as it is sent.
 #[derive(Debug)]
 pub(crate) enum Proof {
     /// Nothing: a public client.
@@ -73,7 +73,7 @@ pub(crate) struct TokenEndpoint {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     retry: Retry,
-    /// The largest answer that is read.
+    /// Size limit of a response, in bytes.
     limit: usize,
     url: TokenUrl,
     audience: String,
@@ -93,7 +93,7 @@ impl TokenEndpoint {
         }
         let authority = context.authority_for(named)?;
         let authority = authority.trim_end_matches('/');
-        // What one reader takes for the host, another may not.
+        // Parsers differ in the part of such a URL that they take for the host.
         if authority.contains(['@', '?', '#', '\\']) {
             return Err(wrong("the authority is more than a scheme, a host and a path".to_owned()));
         }
@@ -118,7 +118,7 @@ impl TokenEndpoint {
         &self.clock
     }
 
-    /// The URL, which is what a client's assertion is for.
+    /// The URL, which is the audience of a client's assertion.
     #[cfg(feature = "certificate")]
     pub(crate) fn url(&self) -> &str {
         self.url.as_str()
@@ -153,7 +153,7 @@ impl TokenEndpoint {
     }
 }
 
-/// `oauth2`'s client with a token endpoint, and with the answers that Entra gives.
+/// `oauth2`'s client with a token endpoint, and with the responses that Entra gives.
 type EntraClient = Client<
     Refusal,
     TokenAnswer,

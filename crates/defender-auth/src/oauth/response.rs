@@ -1,4 +1,4 @@
-//! The token endpoint's answers, as `oauth2` wants them.
+//! The token endpoint's responses, in the form that `oauth2` needs.
 
 use std::{fmt, time::Duration};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::exchange::Exchange;
 use crate::{AccessToken, EntraError, Error, ErrorKind, RefreshToken, token::expiry};
 
-/// Used where an answer does not say how long its token lives, which RFC 6749 allows and Entra never does.
+/// Lifetime of a token whose response does not state one, which RFC 6749 allows and Entra never does.
 const UNSAID_LIFETIME: Duration = Duration::from_secs(600);
 
 /// A refusal. It is not [`EntraError`] itself that has `oauth2`'s trait, since everybody can name that.
@@ -26,7 +26,7 @@ impl fmt::Display for Refusal {
 
 impl ErrorResponse for Refusal {}
 
-/// A token as the endpoint answers it, with marks in the place of its secrets: version 2 with numbers, version 1 with numbers in
+/// A token as the endpoint returns it, with marks in the place of its secrets: version 2 with numbers, version 1 with numbers in
 /// strings.
 #[derive(Deserialize, Serialize)]
 pub(super) struct TokenAnswer {
@@ -53,7 +53,7 @@ impl TokenAnswer {
     pub(super) fn token(&self, asked: Timestamp, over: &Exchange<'_>) -> Result<AccessToken, Error> {
         let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
         if !self.token_type.as_ref().eq_ignore_ascii_case("Bearer") {
-            // One that is bound to a key would be refused, and whoever sees it taken for a bearer could use it.
+            // A token that is bound to a key would be refused, and anybody who mistakes it for a bearer could use it.
             return Err(unusable("its token is not of the type Bearer"));
         }
         // How long it lives does not depend on this machine's clock, so it is taken before when it ends.
@@ -68,7 +68,7 @@ impl TokenAnswer {
         })
     }
 
-    /// What the next token can be had for.
+    /// Refresh token for the next access token.
     pub(super) fn refresh(&self, over: &Exchange<'_>) -> Option<RefreshToken> {
         let secret = over.received(self.refresh_token.as_ref()?.secret())?;
         Some(secret).filter(|secret| !secret.reveal().is_empty()).map(|secret| RefreshToken::new(secret.reveal()))

@@ -1,4 +1,4 @@
-//! Asking for a token again, where the endpoint may answer otherwise in a while.
+//! Retries of a request for a token, if the endpoint may respond otherwise in a while.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +7,9 @@ use defender_transport::{Clock, Retry};
 use super::TokenEndpoint;
 use crate::Error;
 
-/// The tries of one request for a token.
+/// Attempts of one request for a token.
 ///
-/// It is a loop of the grants' own and not a layer of the transport's, since a try may need another assertion than the one
+/// It is a loop of the grants' own and not a layer of the transport's, since an attempt may need another assertion than the one
 /// before: an assertion is good once.
 pub(crate) struct Tries {
     clock: Arc<dyn Clock>,
@@ -19,7 +19,7 @@ pub(crate) struct Tries {
 }
 
 impl TokenEndpoint {
-    /// The tries of a request that begins now.
+    /// Starts the attempts of a request that begins now.
     pub(crate) fn tries(&self) -> Tries {
         let ends = self.clock.elapsed().saturating_add(self.retry.longest_call());
         Tries { clock: Arc::clone(&self.clock), retry: self.retry, made: 0, ends }
@@ -27,15 +27,15 @@ impl TokenEndpoint {
 }
 
 impl Tries {
-    /// Waits until it is time for another try; gives `error` back where there is to be none.
+    /// Waits until the next attempt is due; returns `error` if no attempt is left.
     ///
     /// Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes> and MSAL: no connection, 429
-    /// and 5xx, a few times; a 429 says after how long.
+    /// and 5xx, a few times; a 429 states after how long.
     pub(crate) async fn after(&mut self, error: Error) -> Result<(), Error> {
         self.after_if(error.is_retryable(), error).await
     }
 
-    /// As [`after`](Self::after), for what is good once: only where the endpoint certainly has not seen it.
+    /// As [`after`](Self::after), for a single-use proof: only if the endpoint certainly has not seen it.
     #[cfg(feature = "browser")]
     pub(crate) async fn after_if_unseen(&mut self, error: Error) -> Result<(), Error> {
         self.after_if(error.is_retryable() && error.is_unseen(), error).await

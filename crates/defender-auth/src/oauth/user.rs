@@ -5,11 +5,11 @@ use oauth2::{RefreshToken as OAuthRefreshToken, Scope};
 use super::{MARKS, Proof, TokenEndpoint, exchange::Exchange, response::TokenAnswer};
 use crate::{AccessToken, Error, RefreshToken, secret::Secret};
 
-/// What a user's sign-in gives.
+/// Tokens of a user's sign-in.
 #[derive(Debug)]
 pub(crate) struct Granted {
     pub(crate) token: AccessToken,
-    /// What the next token can be had for. It takes the place of the one before.
+    /// Refresh token for the next access token. It replaces the one before.
     pub(crate) refresh: Option<RefreshToken>,
 }
 

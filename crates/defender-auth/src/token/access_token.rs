@@ -23,13 +23,13 @@ impl AccessToken {
         Self { secret: Arc::new(Secret::new(secret)), expires_on, refresh_on: None }
     }
 
-    /// A token as an issuer gave it at `now`: one that has ended already, or that no header can carry, is none.
+    /// A token as an issuer gave it at `now`. Refused if it has ended already, or if no header can carry it.
     pub(crate) fn issued(text: &str, now: Timestamp, expires_on: Timestamp) -> Result<Self, Error> {
         let unusable = |what: &str| Err(Error::new(ErrorKind::Response).context(what));
         if text.is_empty() {
             return unusable("its token is empty");
         }
-        // What RFC 6749 allows, less the blank. Kept, another would fail each call until its end.
+        // The characters that RFC 6749 allows, less the blank. A token with others would fail each call until its end.
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return unusable("its token holds a byte that no token has");
         }
@@ -47,13 +47,13 @@ impl AccessToken {
         self
     }
 
-    /// When it ends.
+    /// End of its lifetime.
     #[must_use]
     pub fn expires_on(&self) -> Timestamp {
         self.expires_on
     }
 
-    /// From when on it should be replaced: what the issuer said, and at the latest `margin` before its end.
+    /// Time from which on it should be replaced: as the issuer said, and at the latest `margin` before its end.
     pub(crate) fn is_due(&self, now: Timestamp, margin: std::time::Duration) -> bool {
         self.refresh_on.is_some_and(|refresh_on| now >= refresh_on)
             || now.checked_add(margin).is_ok_and(|later| later >= self.expires_on)
@@ -65,12 +65,12 @@ impl AccessToken {
         self.secret.reveal()
     }
 
-    /// The token as what no error may show.
+    /// The token as a secret that no error may show.
     pub(crate) fn secrets(&self) -> Secrets {
         Secrets::new([self.secret()])
     }
 
-    /// What the token says of itself, unverified; `None` where it is no JWT.
+    /// Claims of the token, unverified; `None` if it is not a JWT.
     #[must_use]
     pub fn claims(&self) -> Option<Claims> {
         Claims::of(self.secret())

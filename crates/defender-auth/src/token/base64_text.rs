@@ -14,7 +14,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// What `text` encodes, if it is base64 at all.
+/// Decodes `text`; `None` if it is not base64.
 pub(crate) fn decoded(text: &str) -> Option<Vec<u8>> {
     // It may be a key's, of which a text that grows would leave parts behind.
     let mut standard = Zeroizing::new(String::with_capacity(text.len()));

@@ -14,32 +14,32 @@ use tokio::sync::Mutex;
 
 use crate::{AccessToken, Error, TokenCredential, TokenRequest};
 
-/// How long before its end a token is replaced, as the Azure SDKs do.
+/// Time before its end at which a token is replaced, as in the Azure SDKs.
 pub(crate) const MARGIN: Duration = Duration::from_secs(300);
 
-/// How long a token that is still good is left alone after the last try to replace it: an issuer that is down, or that
+/// Time between attempts to replace a token that is still good: an issuer that is down, or that
 /// gives the same token again, is not asked at each call.
 const REST: Duration = Duration::from_secs(30);
 
 /// Keeps the token of the credential that it wraps.
 ///
-/// - However many ask at once, one of them fetches and the others wait for it; they get its error, too.
+/// - Of many concurrent callers, one fetches and the others wait for it; they get its error, too.
 /// - It is replaced five minutes before its end ([`margin`](Self::margin)), or when the issuer said. While that goes on, and when it fails, the old
 ///   token is served for as long as it is good.
-/// - A token that was refused ([`TokenRequest::stale`]) is replaced once: whoever brings an older one gets the new one.
+/// - A token that was refused ([`TokenRequest::stale`]) is replaced once: a caller with an older one gets the new one.
 ///   If the same token comes again, as from the host of a managed identity, it is given to all of them, and not asked for
-///   anew for half a minute: the API's own refusal says more than an error here could.
-/// - Claims that were demanded are asked for once: whoever brings the same demand later gets what it got.
-/// - Nothing runs in the background, and dropping whoever fetches strands nobody: the next in line fetches.
+///   anew for half a minute: the API's own refusal is more precise than an error here could be.
+/// - Claims that were demanded are asked for once: a caller with the same demand later gets the same token.
+/// - Nothing runs in the background. If the task that fetches is dropped, the next in line fetches.
 #[derive(Debug)]
 pub struct Cached<C> {
     inner: C,
     clock: Arc<dyn Clock>,
     margin: Duration,
     kept: RwLock<Option<Kept>>,
-    /// Held by whoever fetches. It keeps the last failure, for those who waited for it.
+    /// Held by the task that fetches. It keeps the last failure, for the tasks that waited for it.
     fetching: Mutex<Option<Error>>,
-    /// How many fetches have failed.
+    /// Number of failed fetches.
     failures: AtomicU64,
 }
 
@@ -48,9 +48,9 @@ struct Kept {
     token: AccessToken,
     /// The claims that were demanded of it.
     claims: Option<String>,
-    /// Whether it came again after it had been refused.
+    /// True if it came again after it had been refused.
     again: bool,
-    /// When it was last tried to get one, by the clock's own time.
+    /// Time of the last attempt to replace it, by the clock's own time.
     tried: Duration,
 }
 
@@ -61,14 +61,14 @@ impl<C: TokenCredential> Cached<C> {
         Self { inner, clock, margin: MARGIN, kept, fetching, failures: AtomicU64::new(0) }
     }
 
-    /// How long before its end a token is replaced. Default: 5 minutes.
+    /// Time before its end at which a token is replaced. Default: 5 minutes.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
         self
     }
 
-    /// The token that is kept, if it is good and answers what was asked, and whether it is due to be replaced.
+    /// The cached token, if it is good and meets the request, and whether it is due to be replaced.
     fn kept(&self, ask: &TokenRequest) -> Option<(AccessToken, bool)> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let Kept { token, claims, again, tried } = kept.as_ref()?;
@@ -81,7 +81,7 @@ impl<C: TokenCredential> Cached<C> {
         good.then(|| (token.clone(), token.is_due(now, self.margin) && rested))
     }
 
-    /// Asks the credential, and keeps what it gives.
+    /// Asks the credential, and keeps its token.
     async fn fetch(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let fetched = self.inner.token(ask).await;
         let tried = self.clock.elapsed();
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
 
-    /// Gives what it was told to give, one after the other, each after a second.
+    /// Gives the scripted tokens one after the other, each after a second.
     #[derive(Debug)]
     struct Scripted {
         clock: ManualClock,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thousand_that_ask_at_once_make_one_request() {
+    async fn thousand_concurrent_callers_make_one_request() {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a"))]);
         let ask = TokenRequest::new();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thousand_that_ask_at_once_share_one_failure() {
+    async fn thousand_concurrent_callers_share_one_failure() {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Err(failure())]);
         let ask = TokenRequest::new();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stale_token_is_replaced_once_however_many_bring_it() {
+    async fn stale_token_is_replaced_once() {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "b"))]);
         let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_token_is_served_while_it_is_good_and_its_replacement_fails() {
+    async fn valid_token_survives_failed_refresh() {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a")), Err(failure()), Err(failure())]);
         let ask = TokenRequest::new();
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thousand_that_bring_the_same_demand_make_one_request() {
+    async fn thousand_equal_claims_demands_make_one_request() {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "b")), Ok(token(&clock, "c"))]);
         let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_token_that_comes_again_is_asked_for_once_in_half_a_minute() {
+    async fn reissued_refused_token_is_fetched_every_30s() {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "a")), Ok(token(&clock, "b"))]);
         let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_is_always_due_is_not_asked_for_at_each_call() {
+    async fn always_due_token_is_fetched_sparingly() {
         let clock = ManualClock::new();
         let short = || Ok(AccessToken::new("short", clock.now() + Duration::from_secs(120)));
         let cached = cached(&clock, [short(), Err(failure()), short()]);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_fetches_may_be_dropped_and_strands_nobody() {
+    async fn dropped_fetch_strands_no_waiter() {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a"))]);
         let ask = TokenRequest::new();

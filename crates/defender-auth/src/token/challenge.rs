@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{json, token::base64_text::decoded};
 
-/// The claims that an API demands with its 401, as JSON: what [`TokenRequest::claims`](crate::TokenRequest::claims) takes.
+/// The claims that an API demands with its 401, as JSON, for [`TokenRequest::claims`](crate::TokenRequest::claims).
 ///
 /// `www_authenticate` is the header's value, or several joined by commas. `None` where it demands no claims, or not in
 /// base64 of a JSON object. [`Authorized`](crate::Authorized) does this by itself; for a transport of one's own.
@@ -32,7 +32,7 @@ pub fn claims_challenge(www_authenticate: &str) -> Option<String> {
             continue;
         }
         let Some(value) = value else {
-            // A word without a value is the name of a scheme, and what follows belongs to it.
+            // A word without a value is the name of a scheme, and the parameters after it are its own.
             is_bearer = word.eq_ignore_ascii_case("Bearer");
             rest = after;
             continue;
@@ -46,7 +46,7 @@ pub fn claims_challenge(www_authenticate: &str) -> Option<String> {
     }
 }
 
-/// The value that `text` begins with, without its quotes, and what comes after it.
+/// The value that `text` begins with, without its quotes, and the rest of `text`.
 fn value_of(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let token = prefix(text, |c| !matches!(c, ' ' | '\t' | ','));
@@ -76,7 +76,7 @@ mod tests {
     const CLAIMS: &str = "eyJhY2Nlc3NfdG9rZW4iOnt9fQ==";
 
     #[test]
-    fn the_claims_are_found_in_any_order_and_quoting() {
+    fn claims_are_found_in_any_order() {
         for header in [
             format!(r#"Bearer claims="{CLAIMS}""#),
             format!(
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_demands_no_claims_gives_none() {
+    fn challenge_without_claims_gives_none() {
         for header in [
             "",
             "Bearer",

@@ -1,17 +1,17 @@
-//! What a token says of itself.
+//! Claims of a token.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::{json, token::base64_text::decoded};
 
-/// No token of Entra's is longer; what is, is not read.
+/// No token of Entra's is longer; a longer token is not read.
 const LONGEST: usize = 1 << 20;
 
 /// The claims that name the principal.
 const NAMES: [&str; 7] = ["upn", "preferred_username", "unique_name", "email", "appid", "azp", "oid"];
 
-/// What a token says of itself, **unverified**: for diagnosis, and for nothing that must be true.
+/// Claims of a token, **unverified**: for diagnosis, and for nothing that must be true.
 ///
 /// Tokens are opaque to clients: whose they are and what they hold is the API's affair, and may change. So nothing here
 /// fails: a token that is no JWT has no claims, and a claim that is missing or of another shape is left out. What each
@@ -32,7 +32,7 @@ const NAMES: [&str; 7] = ["upn", "preferred_username", "unique_name", "email", "
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Claims {
-    /// For whom it is (`aud`): an API refuses what is for another. Of several, the first.
+    /// Audience (`aud`): an API refuses a token for another. Of several, the first.
     pub audience: Option<String>,
     /// The tenant's id (`tid`).
     pub tenant: Option<String>,
@@ -40,7 +40,7 @@ pub struct Claims {
     pub roles: Vec<String>,
     /// The permissions that a user delegated (`scp`).
     pub scopes: Vec<String>,
-    /// The id of the user or of the application's service principal (`oid`): what the API takes for the requestor.
+    /// The id of the user or of the application's service principal (`oid`), which the API takes for the requestor.
     pub object_id: Option<String>,
     /// The application's client id (`appid`, in tokens of version 2 `azp`).
     pub application: Option<String>,
@@ -49,7 +49,7 @@ pub struct Claims {
     pub names: Vec<String>,
     /// The user's name (`upn`, else `preferred_username`), in a delegated token.
     pub user: Option<String>,
-    /// When it ends (`exp`).
+    /// End of its lifetime (`exp`).
     pub expires_on: Option<Timestamp>,
 }
 
@@ -75,7 +75,7 @@ impl Claims {
         })
     }
 
-    /// Whether `permission`, such as `Machine.Isolate`, is among the roles or the delegated scopes.
+    /// Returns true if `permission`, such as `Machine.Isolate`, is among the roles or the delegated scopes.
     #[must_use]
     pub fn permits(&self, permission: &str) -> bool {
         self.roles.iter().chain(&self.scopes).any(|has| has.eq_ignore_ascii_case(permission))
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_token_of_version_2_is_read() {
+    fn user_token_of_version_2_is_read() {
         let claims = claims(
             r#"{"aud":["one","two"],"scp":"Machine.Read Machine.Isolate","azp":"a","preferred_username":"u@x","exp":"7"}"#,
         )

@@ -1,14 +1,14 @@
-//! When a token ends, in each form in which an issuer may say so.
+//! End of a token's lifetime, in each form in which an issuer may state it.
 
 use std::time::Duration;
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 
-/// More than any token lives: CAE makes it 28 hours, and what claims more is believed for a week.
+/// More than any token lives: with CAE it is 28 hours, and a longer lifetime is cut to a week.
 pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// Far beyond all dates, and far within what a float counts without gaps.
+/// Far beyond all dates, and far within the integers that a float represents exactly.
 const MOST: f64 = 1e15;
 
 /// A number of whole seconds, or one in a string, as version 1 of the token endpoint and the hosts of managed identities
@@ -28,7 +28,7 @@ pub(crate) fn lifetime(value: &Value) -> Option<Duration> {
     seconds(value).map(|seconds| Duration::from_secs(seconds).min(LONGEST))
 }
 
-/// How long it is from `now` to a moment that is given in seconds since 1970 or as a date, which is UTC where it does not
+/// Time from `now` to a moment that is given in seconds since 1970 or as a date, which is UTC if it does not
 /// say; zero where it has passed.
 pub(crate) fn until(value: &Value, now: Timestamp) -> Option<Duration> {
     let now = u64::try_from(now.as_second()).unwrap_or_default();
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_may_be_a_number_or_text_and_are_never_beyond_reason() {
+    fn lifetime_is_number_or_text_within_bounds() {
         for (json, expected) in [
             ("3599", Some(3_599)),
             ("\"3599\"", Some(3_599)),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_may_be_a_number_or_text_or_a_date() {
+    fn expiry_time_is_number_text_or_date() {
         let now = Timestamp::from_second(1_000).unwrap();
         for (json, expected) in [
             ("4600", Some(3_600)),

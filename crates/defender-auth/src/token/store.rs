@@ -1,4 +1,4 @@
-//! Where a person's sign-in is kept.
+//! Stores of a person's refresh token.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::{Error, secret::Secret};
 
-/// What a new access token can be had for, for as long as the person's sign-in lasts. Never printed.
+/// Refresh token: gives new access tokens for as long as the person's sign-in lasts. Never printed.
 ///
 /// Guard it as one guards a password: it is good for months.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,9 +35,9 @@ impl fmt::Debug for RefreshToken {
     }
 }
 
-/// Where the refresh token of one sign-in is kept: a keychain, an encrypted file, a vault.
+/// Store of the refresh token of one sign-in: a keychain, an encrypted file, a vault.
 ///
-/// A credential loads before each refresh and saves what it was given, since each refresh gives a new token that takes the
+/// A credential loads before each refresh and saves the new token, since each refresh gives a new token that takes the
 /// place of the old one. The old one is not revoked, so nothing is lost where a save fails: the credential gives the
 /// error, and the next call begins again with what is stored.
 ///
@@ -73,7 +73,7 @@ pub trait TokenStore: fmt::Debug + Send + Sync {
     /// The store is there but cannot be read. The error holds no secret.
     async fn load(&self) -> Result<Option<RefreshToken>, Error>;
 
-    /// Keeps `token` in the place of what was kept before.
+    /// Replaces the stored token by `token`.
     ///
     /// # Errors
     ///

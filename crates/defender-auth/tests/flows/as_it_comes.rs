@@ -48,7 +48,7 @@ fn wire(status: u16, kind: Option<&str>, body: Vec<u8>) -> Capture {
 type Connecting = fn(&defender_auth::Context) -> Result<Arc<dyn TokenCredential>, Error>;
 
 #[tokio::test]
-async fn json_is_read_whatever_it_is_called_and_marked_with() {
+async fn json_is_read_under_any_content_type() {
     let credentials: [(&str, &str, Connecting); 4] = [
         ("secret", TOKEN, |context| {
             ClientSecretCredential::new("contoso.com", "the-client", "secret").connect(context)
@@ -93,7 +93,7 @@ async fn json_is_read_whatever_it_is_called_and_marked_with() {
 }
 
 #[tokio::test]
-async fn page_is_no_token_whatever_it_is_called() {
+async fn html_page_is_never_a_token() {
     for kind in CONTENT_TYPES {
         let clock = ManualClock::new();
         let wire = wire(200, kind, b"<html>Sign in</html>".to_vec());

@@ -1,4 +1,4 @@
-//! Secrets travel to the authority alone: whoever else stands there is not sent any, and looks.
+//! Secrets travel to the authority alone: any other host is sent none, and records what comes.
 
 use std::{net::Ipv4Addr, sync::Arc};
 
@@ -45,7 +45,7 @@ fn device_code(request: &Request<Bytes>) -> Option<Reply> {
     is_first.then(|| Reply::Answer(Response::new(Bytes::from_static(body.as_bytes()))))
 }
 
-/// A token for whoever asks: it would be taken, if anybody came.
+/// Gives a token to every request: it would be accepted, if a request came.
 fn welcoming(_: &Request<Bytes>) -> Reply {
     let body = r#"{"token_type":"Bearer","expires_in":3599,"expires_on":"1767272400","access_token":"evil"}"#;
     Reply::Answer(Response::new(Bytes::from_static(body.as_bytes())))
@@ -89,7 +89,7 @@ async fn no_redirect_is_followed() {
 }
 
 #[tokio::test]
-async fn an_authority_over_plain_http_is_sent_nothing() {
+async fn plain_http_authority_is_sent_nothing() {
     let ca = Ca::new();
     let plain = Endpoint::plain(welcoming).await;
     for flow in flows(false) {
@@ -102,7 +102,7 @@ async fn an_authority_over_plain_http_is_sent_nothing() {
 }
 
 #[tokio::test]
-async fn a_host_whose_certificate_is_anothers_is_sent_nothing() {
+async fn host_with_wrong_certificate_is_sent_nothing() {
     let (ca, other) = (Ca::new(), Ca::new());
     let for_another_name = Endpoint::tls(&ca, "login.example", "h2", welcoming).await;
     let by_another_issuer = Endpoint::tls(&other, "127.0.0.1", "h2", welcoming).await;
@@ -122,7 +122,7 @@ async fn a_host_whose_certificate_is_anothers_is_sent_nothing() {
 }
 
 #[tokio::test]
-async fn the_host_of_a_managed_identity_is_near_or_is_sent_nothing() {
+async fn distant_identity_host_is_sent_nothing() {
     let ca = Ca::new();
     let plain = Endpoint::plain(welcoming).await;
     // All of these lead to the loopback, or could be made to; none of them says so.

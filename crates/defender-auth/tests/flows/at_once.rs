@@ -1,4 +1,4 @@
-//! Many at once: one request for a token, one refresh, and nobody is stranded by whoever is dropped.
+//! Concurrent callers: one request for a token, one refresh, and a dropped caller strands nobody.
 
 use std::{
     future::poll_fn,
@@ -90,7 +90,7 @@ const EACH: [(&str, Make); 5] = [
     }),
 ];
 
-/// What a thousand tasks get that ask at once.
+/// Tokens of a thousand tasks that ask at once.
 async fn thousand(wire: &Slow, credential: &Arc<dyn TokenCredential>, ask: &TokenRequest) -> Vec<AccessToken> {
     let (clock, is_alone) = (&wire.clock, wire.turns == 0);
     let tasks: Vec<_> = (0..1_000)
@@ -127,12 +127,12 @@ async fn a_thousand_tasks_make_one_request_and_one_refresh(turns: usize) {
 }
 
 #[tokio::test]
-async fn a_thousand_tasks_of_one_thread_make_one_request_and_one_refresh() {
+async fn tasks_of_one_thread_share_one_request() {
     a_thousand_tasks_make_one_request_and_one_refresh(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_thousand_tasks_of_four_threads_make_one_request_and_one_refresh() {
+async fn tasks_of_four_threads_share_one_request() {
     a_thousand_tasks_make_one_request_and_one_refresh(1_000).await;
 }
 
@@ -142,7 +142,7 @@ async fn polled<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 }
 
 #[tokio::test]
-async fn whoever_fetches_is_dropped_at_every_poll_and_strands_nobody() {
+async fn dropped_task_strands_nobody_at_any_poll() {
     for (name, make) in EACH {
         for is_stale in [false, true] {
             let mut polls = 0;
@@ -192,7 +192,7 @@ async fn whoever_fetches_is_dropped_at_every_poll_and_strands_nobody() {
 }
 
 #[tokio::test]
-async fn one_application_in_many_tenants_over_one_wire() {
+async fn many_tenants_share_one_transport() {
     let clock = ManualClock::new();
     let wire = defender_transport::testing::Capture::with(|request| {
         let tenant = request.uri().path().split('/').nth(1).unwrap();

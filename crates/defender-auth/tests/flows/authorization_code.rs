@@ -21,7 +21,7 @@ use crate::support::{all_of, answering, context, form, parameters};
 const GRANTED: &str =
     r#"{"token_type":"Bearer","expires_in":3599,"access_token":"the-token","refresh_token":"the-refresh"}"#;
 
-/// What the browser was given, taken apart.
+/// Parameters of the URL that the browser was given.
 struct Opened {
     url: String,
     query: BTreeMap<String, String>,
@@ -41,7 +41,7 @@ impl Opened {
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).unwrap()
     }
 
-    /// Sends `target` and gives the whole answer.
+    /// Sends `target` and gives the whole response.
     fn visit(&self, target: &str) -> String {
         let mut stream = self.connect();
         // In two pieces, as a network may cut it.
@@ -79,7 +79,7 @@ async fn signed_in(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sign_in_is_what_entra_documents() {
+async fn sign_in_follows_entra_documentation() {
     let wire = answering(200, GRANTED);
     let (token, opened) = signed_in(&wire, |browser| {
         let page = browser.visit(&format!("/?code=the-code&state={}", browser.query["state"]));
@@ -109,7 +109,7 @@ async fn the_sign_in_is_what_entra_documents() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_else_comes_is_sent_away_and_the_sign_in_goes_on() {
+async fn unrelated_browser_request_leaves_sign_in_running() {
     let wire = answering(200, GRANTED);
     let (token, _) = signed_in(&wire, |browser| {
         let _idle: Vec<_> = (0..20).map(|_| browser.connect()).collect();
@@ -136,7 +136,7 @@ async fn whoever_else_comes_is_sent_away_and_the_sign_in_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_told_and_not_shown_in_the_page() {
+async fn refusal_is_reported_but_not_in_page() {
     let wire = answering(200, GRANTED);
     let (outcome, opened) = signed_in(&wire, |browser| {
         let state = &browser.query["state"];
@@ -153,7 +153,7 @@ async fn a_refusal_is_told_and_not_shown_in_the_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_the_code_nor_its_verifier_comes_back_in_an_error() {
+async fn no_error_shows_code_or_verifier() {
     let wire = Capture::with(|request| {
         let form = form(request);
         let body =
@@ -169,7 +169,7 @@ async fn neither_the_code_nor_its_verifier_comes_back_in_an_error() {
 }
 
 #[tokio::test]
-async fn a_browser_that_does_not_open_and_a_person_who_never_comes_are_errors() {
+async fn closed_browser_or_absent_person_is_error() {
     let clock = ManualClock::new();
     let wire = answering(200, GRANTED);
     let connect = |opens: bool| {

@@ -1,4 +1,4 @@
-//! An identity that the agent of Azure Arc gives, once a file has shown that who asks runs on its machine.
+//! An identity that the agent of Azure Arc gives, once a file has shown that the caller runs on its machine.
 
 use std::{
     path::Path,
@@ -24,7 +24,7 @@ use crate::support::{
 const GRANTED: &str = r#"{"access_token":"the-token","expires_in":"86399","expires_on":"1767355199","not_before":"1",
     "resource":"https://api.securitycenter.microsoft.com","token_type":"Bearer"}"#;
 
-/// What the agent says to a request, with the files that it writes: each key is good once.
+/// Mock of the agent, with the files that it writes: each key is good once.
 #[derive(Debug, Default)]
 struct Agent {
     keys: Mutex<Vec<(String, String)>>,
@@ -62,7 +62,7 @@ impl Agent {
 }
 
 #[tokio::test]
-async fn agent_gives_a_token_for_its_key() {
+async fn agent_exchanges_key_for_token() {
     let (folder, agent, clock) = (Folder::new(), Arc::new(Agent::default()), ManualClock::new());
     let (shared, keys) = (Arc::clone(&agent), folder.path().to_owned());
     let endpoint = Endpoint::plain(move |request| Reply::Answer(shared.responds(request, &keys))).await;
@@ -78,7 +78,7 @@ async fn agent_gives_a_token_for_its_key() {
     assert!(!first.headers().contains_key("authorization") && second.headers().contains_key("authorization"));
 }
 
-/// What comes of a challenge that names `path`, and how many requests there were.
+/// Result of a challenge that names `path`, and the number of requests.
 async fn challenged(folder: &Folder, header: &str) -> (Result<String, Error>, usize) {
     let header = header.to_owned();
     let wire = Capture::with(move |request| {
@@ -96,7 +96,7 @@ async fn challenged(folder: &Folder, header: &str) -> (Result<String, Error>, us
 }
 
 #[tokio::test]
-async fn only_a_key_file_in_the_agents_folder_is_read() {
+async fn only_agent_folder_key_is_read() {
     let (folder, other) = (Folder::new(), Folder::new());
     let write = |path: &Path, text: &[u8]| std::fs::write(path, text).unwrap();
     let inside = |name: &str| folder.path().join(name);
@@ -158,7 +158,7 @@ async fn only_a_key_file_in_the_agents_folder_is_read() {
 }
 
 #[tokio::test]
-async fn what_the_agent_says_is_told_and_the_key_is_not() {
+async fn agent_error_is_reported_without_key() {
     let folder = Folder::new();
     std::fs::write(folder.path().join("a.key"), "canary-key").unwrap();
     let file = folder.path().join("a.key").to_str().unwrap().to_owned();
@@ -197,7 +197,7 @@ async fn what_the_agent_says_is_told_and_the_key_is_not() {
 }
 
 #[tokio::test]
-async fn absent_agent_is_told_at_once() {
+async fn absent_agent_is_reported_at_once() {
     let clock = ManualClock::new();
     let wire = Capture::with(|_| Err(WireError::new(WireKind::Connect).context("the connection was refused")));
     let credential = ManagedIdentityCredential::system_assigned()
@@ -208,7 +208,7 @@ async fn absent_agent_is_told_at_once() {
 }
 
 #[test]
-fn agent_is_asked_nearby_and_for_its_own_identity_only() {
+fn agent_is_local_with_its_own_identity() {
     let wire = Capture::with(|_| Ok(Response::new(Body::from(GRANTED))));
     let context = context(&wire, &ManualClock::new());
     let user = ManagedIdentityCredential::user_assigned(ManagedIdentityId::ClientId("c".to_owned()));

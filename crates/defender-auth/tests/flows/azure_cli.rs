@@ -24,7 +24,7 @@ async fn got(credential: AzureCliCredential) -> Result<AccessToken, Error> {
 }
 
 #[tokio::test]
-async fn the_token_ends_when_the_epoch_says_and_not_when_the_local_time_does() {
+async fn cli_token_expiry_uses_epoch_field() {
     for tenant in ["fine", "much", "both", "noticed", "marked"] {
         let token = got(script().tenant(tenant)).await.unwrap();
         assert_eq!((token.secret(), token.expires_on().as_second()), ("the-token", 1_767_272_400));
@@ -32,7 +32,7 @@ async fn the_token_ends_when_the_epoch_says_and_not_when_the_local_time_does() {
 }
 
 #[tokio::test]
-async fn it_is_given_a_list_of_arguments_in_a_neutral_folder() {
+async fn cli_runs_in_neutral_folder() {
     let error = got(script().tenant("contoso.com").subscription("arguments")).await.unwrap_err();
     let expected = "exit code 3: /bin true account get-access-token --output json --scope \
                     https://api.securitycenter.microsoft.com/.default --tenant contoso.com --subscription arguments";
@@ -41,13 +41,13 @@ async fn it_is_given_a_list_of_arguments_in_a_neutral_folder() {
 }
 
 #[tokio::test]
-async fn it_is_given_nothing_to_read() {
+async fn cli_has_empty_stdin() {
     let error = got(script().tenant("stdin")).await.unwrap_err();
     assert!(error.to_string().ends_with("it was given nothing"), "{error}");
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_told_and_no_token_is_shown() {
+async fn cli_failure_is_reported_without_token() {
     for (tenant, kind, words) in [
         ("old", ErrorKind::Configuration, "2.54"),
         ("ended", ErrorKind::Response, "ended already"),
@@ -70,7 +70,7 @@ async fn what_goes_wrong_is_told_and_no_token_is_shown() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_end_is_ended() {
+async fn hanging_cli_is_killed() {
     for tenant in ["slow", "endless"] {
         let clock = ManualClock::new();
         let credential: Arc<dyn TokenCredential> = script().tenant(tenant).connect(&context(&wire(), &clock)).unwrap();
@@ -96,14 +96,14 @@ async fn claims_cannot_be_handed_on() {
 }
 
 #[test]
-fn outside_a_runtime_is_an_error_with_words() {
+fn call_outside_runtime_is_clear_error() {
     use futures_util::FutureExt;
     let error = got(script().tenant("fine")).now_or_never().unwrap().unwrap_err();
     assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains("tokio runtime"), "{error}");
 }
 
 #[test]
-fn what_a_shell_could_take_for_something_else_is_refused() {
+fn shell_metacharacters_are_refused() {
     let context = context(&wire(), &ManualClock::new());
     for credential in [
         script().tenant("a b"),

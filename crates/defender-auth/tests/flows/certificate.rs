@@ -67,7 +67,7 @@ fn refused(credential: ClientCertificateCredential) -> Error {
 }
 
 #[tokio::test]
-async fn the_assertion_is_what_entra_documents() {
+async fn assertion_follows_entra_documentation() {
     let application = Application::new();
     let (head, claims, signature, signed) = assertion(credential(application.pem())).await;
     let thumbprint = URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(application.certificate.der()));
@@ -85,7 +85,7 @@ async fn the_assertion_is_what_entra_documents() {
 }
 
 #[tokio::test]
-async fn rs256_names_the_certificate_by_its_sha1_and_the_chain_goes_along_by_choice() {
+async fn rs256_has_sha1_thumbprint_and_optional_chain() {
     let (application, issuer) = (Application::new(), Application::new());
     let pem = issuer.certificate.pem() + &application.pem();
     let credential = credential(pem).algorithm(AssertionAlgorithm::Rs256).send_chain();
@@ -99,7 +99,7 @@ async fn rs256_names_the_certificate_by_its_sha1_and_the_chain_goes_along_by_cho
 }
 
 #[tokio::test]
-async fn every_request_carries_another_assertion() {
+async fn every_request_has_new_assertion() {
     let pem = Application::new().pem();
     let (_, first, ..) = assertion(credential(pem.clone())).await;
     let (_, second, ..) = assertion(credential(pem)).await;
@@ -134,7 +134,7 @@ fn a_key_that_openssl_locked_is_opened() {
 }
 
 #[test]
-fn what_cannot_sign_for_the_application_is_refused_with_words() {
+fn unusable_signing_key_is_refused() {
     let (application, other) = (Application::new(), Application::new());
     let curve = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let curved = CertificateParams::new(vec![]).unwrap().self_signed(&curve).unwrap();

@@ -51,7 +51,7 @@ async fn call(api: &Capture) -> (u16, Vec<String>, Vec<Option<String>>) {
 }
 
 #[tokio::test]
-async fn it_is_asked_again_once_with_the_claims_in_each_form_in_which_they_come() {
+async fn claims_challenge_is_answered_once() {
     use base64::{
         Engine,
         engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
@@ -85,7 +85,7 @@ async fn it_is_asked_again_once_with_the_claims_in_each_form_in_which_they_come(
 }
 
 #[tokio::test]
-async fn a_second_demand_is_the_callers_and_a_401_without_one_asks_for_another_token() {
+async fn second_claims_challenge_reaches_caller() {
     let challenge = r#"Bearer error="insufficient_claims", claims="e30=""#.to_owned();
     let (status, tokens, asked) = call(&api("none is good", vec![challenge])).await;
     assert_eq!((status, tokens.len(), asked), (401, 2, vec![None, Some("{}".to_owned())]));

@@ -1,4 +1,4 @@
-//! A client secret and the token endpoint, over a mock of the wire and in virtual time.
+//! A client secret and the token endpoint, over a mock of the transport and in virtual time.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 #[tokio::test]
-async fn the_grant_is_asked_for_as_entra_documents_it() {
+async fn grant_request_follows_entra_documentation() {
     let as_documented = |request: &Request<Bytes>| {
         let mut form: Vec<_> = std::str::from_utf8(request.body()).unwrap().split('&').collect();
         form.sort_unstable();
@@ -80,7 +80,7 @@ async fn a_refusal_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_token_is_told_by_its_status_and_not_by_its_text() {
+async fn malformed_token_response_is_reported_by_status() {
     for (status, body, words) in [
         (302, "", "redirect"),
         (404, "<html>not here s&cr=t+</html>", "really a token endpoint"),
@@ -97,7 +97,7 @@ async fn an_answer_that_is_no_token_is_told_by_its_status_and_not_by_its_text() 
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_not_reached_is_told_with_its_cause() {
+async fn unreachable_endpoint_is_reported_with_cause() {
     let mut wire = MockTransport::new();
     wire.expect_send().returning(|_| Err(defender_transport::Error::new(defender_transport::ErrorKind::Connect)));
     let clock = ManualClock::new();
@@ -122,7 +122,7 @@ async fn lasting_failure_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_token_is_kept_until_five_minutes_before_its_end() {
+async fn token_is_replaced_five_minutes_before_expiry() {
     let mut wire = MockTransport::new();
     wire.expect_send().times(2).returning(|_| Ok(Response::new(Body::from(TOKEN))));
     let clock = ManualClock::new();
@@ -134,7 +134,7 @@ async fn a_token_is_kept_until_five_minutes_before_its_end() {
 }
 
 #[test]
-fn what_would_send_the_secret_elsewhere_is_refused_before_anything_is_sent() {
+fn misdirected_secret_is_refused_before_sending() {
     let context = |authority: &str| {
         Context::new(Arc::new(MockTransport::new()), Arc::new(ManualClock::new()), Cloud::Public).authority(authority)
     };
@@ -160,7 +160,7 @@ fn what_would_send_the_secret_elsewhere_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn the_audience_is_taken_as_it_is_and_one_default_is_put_behind_it() {
+async fn scope_is_audience_plus_default() {
     for (audience, scope) in [
         ("https://x.example", "https://x.example/.default"),
         ("https://x.example/", "https://x.example//.default"),

@@ -13,7 +13,7 @@ const CODE: &str = r#"{"device_code":"d","user_code":"ABCD","verification_uri":"
     "expires_in":900,"interval":5}"#;
 
 #[tokio::test]
-async fn person_who_declines_is_a_kind_of_its_own() {
+async fn declined_sign_in_has_own_error_kind() {
     for (refusal, kind, words) in [
         (r#"{"error":"authorization_declined"}"#, ErrorKind::Declined, "the person declined the sign-in"),
         (r#"{"error":"access_denied"}"#, ErrorKind::Declined, "the person declined the sign-in"),

@@ -27,7 +27,7 @@ fn error(word: &str) -> String {
     format!(r#"{{"error":"{word}","error_description":"AADSTS70016: the-device-code {word}."}}"#)
 }
 
-/// Gives `code` to who asks for one, and then each of `looks` in turn; every look that is left over finds it pending.
+/// Gives `code` to the first request, and then each of `looks` in turn; every look that is left over finds it pending.
 fn wire(code: &'static str, looks: impl IntoIterator<Item = String>) -> Capture {
     let looks = Mutex::new(VecDeque::from_iter(looks));
     Capture::with(move |request| {
@@ -71,7 +71,7 @@ async fn the_person_is_asked_and_waited_for() {
     let token = ask(&credential, &clock).await.unwrap();
     assert_eq!(token.secret(), "the-token");
     assert_eq!(*prompts.lock().unwrap(), ["Open https://microsoft.com/devicelogin and enter ABCD."]);
-    // 5 s, 5 s, 10 s after `slow_down`, and 20 s after the wire was down.
+    // 5 s, 5 s, 10 s after `slow_down`, and 20 s after the transport was down.
     assert_eq!(clock.elapsed(), Duration::from_secs(5 + 5 + 10 + 20));
     let requests = wire.requests();
     assert_eq!(requests[0].uri(), "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/devicecode");
@@ -84,7 +84,7 @@ async fn the_person_is_asked_and_waited_for() {
 }
 
 #[tokio::test]
-async fn the_sign_in_is_kept_up_without_the_person() {
+async fn sign_in_is_refreshed_without_person() {
     let (wire, clock) = (wire(CODE, [GRANTED.to_owned(), GRANTED.to_owned()]), ManualClock::new());
     let (credential, prompts) = credential(&wire, &clock);
     ask(&credential, &clock).await.unwrap();
@@ -95,7 +95,7 @@ async fn the_sign_in_is_kept_up_without_the_person() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_was_kept_is_used_and_one_that_has_ended_is_begun_anew() {
+async fn stored_sign_in_is_used_until_expired() {
     let store = || MemoryTokenStore::with(RefreshToken::new("kept"));
     let (live, clock) = (wire(CODE, [GRANTED.to_owned()]), ManualClock::new());
     let (credential, prompts) = stored(&live, &clock, store());
@@ -114,7 +114,7 @@ async fn a_sign_in_that_was_kept_is_used_and_one_that_has_ended_is_begun_anew() 
 }
 
 #[tokio::test]
-async fn a_person_who_declines_or_never_comes_is_an_error() {
+async fn declined_or_expired_code_is_error() {
     for (word, kind) in [
         ("authorization_declined", ErrorKind::Declined),
         ("access_denied", ErrorKind::Declined),
@@ -132,7 +132,7 @@ async fn a_person_who_declines_or_never_comes_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_interval_and_a_lifetime_beyond_reason_are_brought_within_it() {
+async fn extreme_interval_and_lifetime_are_clamped() {
     let odd = r#"{"device_code":"d","user_code":"u","verification_url":"https://x/","expires_in":1000000000000000000,"interval":0}"#;
     let (first, clock) = (wire(odd, [GRANTED.to_owned()]), ManualClock::new());
     let (credential, prompts) = credential(&first, &clock);
@@ -146,7 +146,7 @@ async fn an_interval_and_a_lifetime_beyond_reason_are_brought_within_it() {
 }
 
 #[tokio::test]
-async fn prompt_holds_nothing_that_a_terminal_obeys() {
+async fn prompt_has_no_terminal_control_characters() {
     const HOSTILE: &str = r#"{"device_code":"d","user_code":"AB\u001b[2JCD","verification_uri":"https://x.example/\u001b[31m",
         "expires_in":900,"interval":5,"message":"Open it\u001b]0;x\u0007\r\n\u202eand enter ABCD."}"#;
     let (wire, clock) = (wire(HOSTILE, [GRANTED.to_owned()]), ManualClock::new());

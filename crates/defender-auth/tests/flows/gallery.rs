@@ -1,4 +1,4 @@
-//! What an on-call analyst reads where there is no token: each fault in one line, which says what to do.
+//! Error texts that an on-call analyst reads if there is no token: each fault in one line, which says what to do.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -45,7 +45,7 @@ fn failing(what: &'static str) -> Capture {
     Capture::with(move |_| Err(WireError::new(WireKind::Connect).context(what)))
 }
 
-/// What comes of a real wire through a proxy that responds so.
+/// Error of a real transport through a proxy that responds so.
 async fn through(response: &'static str) -> Error {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

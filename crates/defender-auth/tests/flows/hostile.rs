@@ -1,4 +1,4 @@
-//! What holds for every flow: hostile endpoints give typed errors or sane values, and one that is in trouble is asked again.
+//! Rules for every flow: hostile endpoints give typed errors or sane values, and an endpoint in trouble is asked again.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ fn flow(
 
 type Connected = Result<Arc<dyn TokenCredential>, Error>;
 
-/// What a description shows of itself, and how it is connected.
+/// `Debug` text of a description, and the call that connects it.
 type Described = (String, Box<dyn FnOnce(&Context) -> Connected>);
 
 fn described(credential: impl Connect + fmt::Debug + 'static) -> Described {
@@ -86,7 +86,7 @@ fn brought(request: &Request<Bytes>) -> String {
     format!("{} {} {}", headers.join(" "), decoded.join(" "), String::from_utf8_lossy(request.body()))
 }
 
-/// A wire that gives a code to a device, and to everything else `answer` of what was brought.
+/// A transport that gives a code to a device, and to everything else `answer` of what was brought.
 fn hostile(answer: Answer) -> Capture {
     Capture::with(move |request| {
         if request.uri().path().ends_with("/devicecode") {
@@ -101,7 +101,7 @@ fn hostile(answer: Answer) -> Capture {
 }
 
 #[tokio::test]
-async fn an_authority_that_is_not_https_or_not_what_it_looks_like_gets_nothing() {
+async fn suspicious_authority_is_sent_nothing() {
     let folder = Folder::new();
     for authority in [
         "http://login.microsoftonline.com",
@@ -125,7 +125,7 @@ async fn an_authority_that_is_not_https_or_not_what_it_looks_like_gets_nothing()
 }
 
 #[tokio::test]
-async fn a_silent_endpoint_is_given_up() {
+async fn silent_endpoint_times_out() {
     let folder = Folder::new();
     for (name, make) in flows(&folder) {
         let clock = ManualClock::new();
@@ -135,7 +135,7 @@ async fn a_silent_endpoint_is_given_up() {
 }
 
 #[tokio::test]
-async fn lifetimes_beyond_reason_are_errors_or_brought_within_it() {
+async fn extreme_lifetime_is_error_or_clamped() {
     const WEEK: i64 = 7 * 24 * 3_600;
     for (times, expected) in [
         (r#""expires_in":3599"#, Some(3_599)),
@@ -173,7 +173,7 @@ async fn lifetimes_beyond_reason_are_errors_or_brought_within_it() {
 }
 
 #[tokio::test]
-async fn a_token_that_no_header_can_carry_or_that_is_no_bearer_is_refused_when_it_comes() {
+async fn unusable_token_is_refused_on_arrival() {
     for (kind, token, is_fine) in [
         ("\"Bearer\"", "\"t\"", true),
         ("\"BEARER\"", "\"eyJ0.e30._-~+/=\"", true),
@@ -210,7 +210,7 @@ async fn a_token_that_no_header_can_carry_or_that_is_no_bearer_is_refused_when_i
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_byte_by_byte_is_given_up_after_a_minute() {
+async fn dripping_response_times_out_after_a_minute() {
     let clock = ManualClock::new();
     let emulator = Emulator::builder().clock(Arc::new(clock.clone())).in_process().unwrap();
     emulator.fault(Fault::SlowBytes(Duration::from_secs(1))).on(Operation::Token);
@@ -225,7 +225,7 @@ async fn an_answer_that_comes_byte_by_byte_is_given_up_after_a_minute() {
 
 /// A token endpoint that is in trouble, and one that is not any more.
 #[tokio::test]
-async fn trouble_that_passes_is_waited_for_and_other_errors_are_final() {
+async fn transient_errors_are_retried_others_final() {
     let after = |first: fn() -> Result<Response<Body>, WireError>| {
         let wire = Capture::with(move |_| first());
         async move {
@@ -260,7 +260,7 @@ async fn trouble_that_passes_is_waited_for_and_other_errors_are_final() {
 }
 
 #[tokio::test]
-async fn it_comes_back_when_it_was_told_to() {
+async fn retry_follows_retry_after() {
     let told = std::sync::atomic::AtomicBool::new(false);
     let wire = Capture::with(move |_| {
         let again = told.swap(true, std::sync::atomic::Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Each way to a token, over mocks of the wire and in virtual time.
+//! Each way to a token, over mocks of the transport and in virtual time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

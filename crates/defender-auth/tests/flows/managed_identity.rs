@@ -67,7 +67,7 @@ async fn app_service_is_asked_as_documented() {
     }
 }
 
-/// How often it is asked, how long that takes, and how it ends.
+/// Number of requests, their duration, and the kind of the error.
 async fn course(status: u16, at_app_service: bool) -> (usize, u64, ErrorKind) {
     let (wire, clock) = (answering(status, "{}"), ManualClock::new());
     let credential = ManagedIdentityCredential::system_assigned();
@@ -77,7 +77,7 @@ async fn course(status: u16, at_app_service: bool) -> (usize, u64, ErrorKind) {
 }
 
 #[tokio::test]
-async fn what_passes_is_waited_for_and_what_does_not_is_final() {
+async fn transient_identity_errors_are_retried_others_final() {
     for status in [404, 410, 429, 500, 503, 504] {
         assert_eq!(course(status, false).await, (6, 72, ErrorKind::Response), "{status}");
     }
@@ -143,7 +143,7 @@ async fn known_metadata_service_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_wire_that_refuses_http_is_told_with_what_to_do() {
+async fn transport_without_plain_http_gets_advice() {
     let wire = Capture::with(|_| Err(WireError::new(WireKind::Request)));
     let clock = ManualClock::new();
     let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &wire, &clock);
@@ -153,7 +153,7 @@ async fn a_wire_that_refuses_http_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn it_travels_over_the_transport_that_is_meant_for_it() {
+async fn identity_requests_use_their_own_transport() {
     let (proxied, direct, clock) = (answering(200, TOKEN), answering(200, OF_IMDS), ManualClock::new());
     let context = context(&proxied, &clock).managed_identity_transport(std::sync::Arc::new(direct.clone()));
     let credential = ManagedIdentityCredential::system_assigned().at_imds(IMDS).connect(&context).unwrap();
@@ -162,7 +162,7 @@ async fn it_travels_over_the_transport_that_is_meant_for_it() {
 }
 
 #[tokio::test]
-async fn a_long_token_is_replaced_at_half_its_life() {
+async fn long_token_is_replaced_at_half_life() {
     let (wire, clock) = (answering(200, OF_IMDS), ManualClock::new());
     let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &wire, &clock);
     for asked in [1, 1, 2] {
@@ -173,7 +173,7 @@ async fn a_long_token_is_replaced_at_half_its_life() {
 }
 
 #[tokio::test]
-async fn errors_are_told_and_the_header_is_not() {
+async fn identity_error_does_not_show_header() {
     for (body, words) in [
         (r#"{"error":"invalid_request","error_description":"Identity not found, the-header"}"#, "Identity not found"),
         (r#"{"statusCode":400,"message":"No identity the-header","correlationId":"x"}"#, "No identity"),
@@ -189,7 +189,7 @@ async fn errors_are_told_and_the_header_is_not() {
 }
 
 #[test]
-fn an_endpoint_elsewhere_gets_nothing_over_plain_http() {
+fn remote_endpoint_gets_nothing_over_http() {
     let wire = Capture::with(|_| Ok(Response::new(Body::from(OF_IMDS))));
     let context = context(&wire, &ManualClock::new());
     let here = ManagedIdentityCredential::system_assigned;

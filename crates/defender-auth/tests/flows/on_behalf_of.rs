@@ -10,7 +10,7 @@ fn application() -> ClientSecretCredential {
 }
 
 #[tokio::test]
-async fn the_grant_is_asked_for_as_entra_documents_it() {
+async fn grant_request_follows_entra_documentation() {
     let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
     let credential = OnBehalfOfCredential::with_secret(application(), "the-user");
     let token = ask(&connected(credential, &wire, &clock), &clock).await.unwrap();
@@ -44,7 +44,7 @@ async fn an_application_with_a_certificate_signs() {
 }
 
 #[tokio::test]
-async fn what_the_user_must_satisfy_is_there_to_be_handed_on() {
+async fn claims_challenge_is_available_to_caller() {
     let body = r#"{"error":"interaction_required","error_description":"AADSTS50076: the-user must use MFA",
         "claims":"{\"access_token\":{\"polids\":{}}}"}"#;
     let clock = ManualClock::new();
@@ -56,7 +56,7 @@ async fn what_the_user_must_satisfy_is_there_to_be_handed_on() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_token_is_refused_without_its_text() {
+async fn malformed_response_is_refused_without_text() {
     for (status, body) in
         [(200, "{}"), (200, "the-user"), (200, r#"{"access_token":"","token_type":"Bearer"}"#), (400, "the-user")]
     {

@@ -31,7 +31,7 @@ fn rotating() -> Capture {
 }
 
 #[tokio::test]
-async fn each_refresh_token_takes_the_place_of_the_one_before() {
+async fn new_refresh_token_replaces_old() {
     let (wire, clock, store) = (rotating(), ManualClock::new(), store());
     let credential = RefreshTokenCredential::new("contoso.com", "the-client", Arc::clone(&store));
     let credential = connected(credential, &wire, &clock);
@@ -48,7 +48,7 @@ async fn each_refresh_token_takes_the_place_of_the_one_before() {
 }
 
 #[tokio::test]
-async fn a_confidential_client_says_its_secret_and_single_permissions_are_the_apis() {
+async fn confidential_client_sends_secret_and_permissions() {
     let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
     let credential = RefreshTokenCredential::new("contoso.com", "the-client", store())
         .client_secret("the-secret")
@@ -63,7 +63,7 @@ async fn a_confidential_client_says_its_secret_and_single_permissions_are_the_ap
 }
 
 #[tokio::test]
-async fn a_sign_in_that_has_ended_is_an_error_and_stays_in_the_store() {
+async fn expired_sign_in_stays_in_store() {
     let body = r#"{"error":"invalid_grant","error_description":"AADSTS700082: refresh-0 has expired."}"#;
     let (clock, store) = (ManualClock::new(), store());
     let credential = RefreshTokenCredential::new("contoso.com", "the-client", Arc::clone(&store));
@@ -96,7 +96,7 @@ impl TokenStore for Full {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_kept_is_an_error_and_the_next_call_begins_again() {
+async fn failed_store_is_error_next_call_retries() {
     let (wire, clock) = (rotating(), ManualClock::new());
     let credential = connected(RefreshTokenCredential::new("contoso.com", "the-client", Full), &wire, &clock);
     for _ in 0..2 {

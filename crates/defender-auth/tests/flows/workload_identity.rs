@@ -14,7 +14,7 @@ use http::Response;
 
 use crate::support::{Folder, TOKEN, all_of, answering, ask, connected, form};
 
-/// A wire that refuses with this number so often, and then grants.
+/// A transport that refuses with this number so often, and then grants.
 fn refusing(number: u32, times: usize) -> Capture {
     let asked = AtomicUsize::new(0);
     Capture::with(move |_| {
@@ -33,7 +33,7 @@ fn refusing(number: u32, times: usize) -> Capture {
 }
 
 #[tokio::test]
-async fn new_trust_is_given_a_minute_to_spread() {
+async fn new_trust_has_a_minute_to_spread() {
     let folder = Folder::new();
     let file = folder.path().join("token");
     std::fs::write(&file, "first").unwrap();
@@ -104,7 +104,7 @@ async fn the_file_is_read_for_each_request() {
 }
 
 #[tokio::test]
-async fn a_file_that_holds_no_token_is_told_by_its_name_and_not_by_its_text() {
+async fn bad_token_file_is_reported_by_name() {
     let folder = Folder::new();
     let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
     for (text, words) in

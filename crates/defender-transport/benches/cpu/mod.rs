@@ -1,11 +1,11 @@
-//! How much of the processor this thread has used.
+//! Processor time of this thread.
 
 use std::{
     fs, io,
     time::{Duration, Instant},
 };
 
-/// Where Linux says it, in nanoseconds, in the first field.
+/// File in which Linux states it, in nanoseconds, in the first field.
 const SCHEDSTAT: &str = "/proc/thread-self/schedstat";
 
 /// Reads the CPU time of the thread that asks; where the system does not tell it, the time on the wall.
@@ -52,7 +52,7 @@ pub(crate) fn median(mut of: Vec<f64>) -> f64 {
     f64::midpoint(at(of.len().saturating_sub(1) / 2), at(of.len() / 2))
 }
 
-/// What each of so many calls took, in nanoseconds.
+/// Time of each of so many calls, in nanoseconds.
 #[expect(clippy::cast_precision_loss, reason = "the number of calls is small")]
 pub(crate) fn nanos_each(took: Duration, calls: usize) -> f64 {
     took.as_secs_f64() * 1e9 / calls as f64

@@ -1,4 +1,4 @@
-//! The call that is measured: a small POST and the answer of the size that the service gives it, and our adapters.
+//! The call that is measured: a small POST and the response of the size that the service gives it, and our adapters.
 
 use std::{borrow::Cow, error::Error, time::Duration};
 
@@ -12,7 +12,7 @@ use http::{Request, header::CONTENT_TYPE};
 /// A bench does not tell one failure from another; it says what it was, and ends.
 pub(crate) type Anything = Box<dyn Error + Send + Sync>;
 
-/// What the service answers to a POST.
+/// Response of the service to a POST.
 pub(crate) const ANSWER: &str = concat!(
     r#"{"@odata.context":"https://api.security.microsoft.com/api/$metadata#MachineActions/$entity","#,
     r#""id":"44cffc15-0e3d-4cbf-96aa-bf76f9b27f5e","type":"UnrestrictCodeExecution","title":null,"#,

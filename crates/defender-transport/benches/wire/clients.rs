@@ -23,7 +23,7 @@ use crate::exchange::{ANSWER, Anything, adapted, request, told};
 /// A client with its pool. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) enum Client {
-    /// Every adapter over our wire.
+    /// Every adapter over our transport.
     Ours(Arc<dyn Transport>),
     /// hyper-util's client over hyper-rustls, as its documentation puts it together, with `TCP_NODELAY` and the times of our
     /// wire: that unused connections are closed and silent ones found out costs both the same.
@@ -57,7 +57,7 @@ impl Client {
         Ok(Self::Bare(Box::new(client)))
     }
 
-    /// Asks for the machine with this number, and reads the answer whole.
+    /// Asks for the machine with this number, and reads the response whole.
     pub(crate) async fn call(&self, server: &Server, machine: usize) -> Result<(), Anything> {
         let request = request(&server.authority, machine)?;
         let (head, body) = match self {

@@ -29,7 +29,7 @@ use crate::exchange::{ANSWER, Anything};
 const ASKED: &str = "DEFENDER_TRANSPORT_BENCH_SERVER";
 const PEM_ENDS: &str = "-----END CERTIFICATE-----";
 
-/// What a server offers, and so what both clients speak with it.
+/// Protocol that a server offers, and that both clients speak with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,

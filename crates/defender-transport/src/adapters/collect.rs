@@ -1,4 +1,4 @@
-//! Bodies that are read inside the try.
+//! Bodies that are read inside the attempt.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -6,15 +6,15 @@ use jiff::Timestamp;
 
 use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::Sending};
 
-/// Reads the body of an answer before handing the answer on, so that a body that breaks is a try that broke.
+/// Reads the body of a response before handing the response on, so that a body that breaks is an attempt that broke.
 ///
-/// It goes by the request's [`Read`]: `Whole(limit)`, which is also what a request means that says nothing, is read here;
-/// `Stream` is handed on as it comes. An answer of any status is read alike. What was read is one piece of memory, and
+/// It goes by the request's [`Read`]: `Whole(limit)`, which is also the default of a request without a mark, is read here;
+/// `Stream` is handed on as it comes. A response of any status is read alike. The body is one piece of memory, and
 /// reading it again cannot fail.
 ///
-/// Where the body breaks off, is too large or cannot be decoded, the error says that the head had come, and with which
-/// status: [`Error::answered`], and how long it asked to wait. After a 2xx, the request took effect, though what the server
-/// said of it is lost.
+/// If the body breaks off, is too large or cannot be decoded, the error has the status of the head,
+/// [`Error::answered`], and the time that it asked to wait. After a 2xx, the request took effect, though the server's
+/// response is lost.
 #[derive(Debug)]
 pub struct Collected<T> {
     inner: T,
@@ -40,7 +40,7 @@ impl<T: Transport> Transport for Collected<T> {
         Box::pin(async move {
             let outcome = exchange.await;
             match outcome {
-                // In a place of its own: most bodies are there with their heads, and its room would be moved for them too.
+                // Boxed: most bodies are there with their heads, and the room of this future would be moved for them too.
                 Ok(answer) if !answer.body().is_whole_within(limit) => Box::pin(collect(answer, limit)).await,
                 outcome => outcome,
             }
@@ -55,10 +55,10 @@ async fn collect(mut answer: Response<Body>, limit: usize) -> Result<Response<Bo
     Ok(answer)
 }
 
-/// An error that says what the head had said.
+/// Adds the status and the wait of the head to an error.
 fn broke(error: Error, head: &Response<Body>) -> Error {
     let error = error.after_head(head.status());
-    // No clock is at hand, so a date counts only beside the answer's own.
+    // No clock is at hand, so a date counts only beside the response's own.
     match retry_after(head.headers(), Timestamp::MAX).filter(|wait| !wait.is_zero()) {
         Some(wait) => error.again_after(wait),
         None => error,
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_breaks_is_a_try_that_broke_and_says_what_had_been_answered() {
+    fn broken_body_error_has_the_status() {
         for read in [None, Some(Read::Whole(1 << 10))] {
             let wire = Collected::new(Faulty::scripted(created(), [Fault::TruncateBody(3)]));
             let error = wire.send(ask(read)).now_or_never().unwrap().unwrap_err();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_over_its_limit_is_an_error_that_says_what_had_been_answered() {
+    fn oversized_body_error_has_the_status() {
         let error = Collected::new(created()).send(ask(Some(Read::Whole(11)))).now_or_never().unwrap().unwrap_err();
         assert_eq!((error.kind(), error.answered()), (ErrorKind::TooLarge, Some(StatusCode::CREATED)));
         let limit = 4 << 20;
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_was_read_is_there_whole_under_its_head() {
+    fn collected_body_is_whole_under_its_head() {
         let answer = Collected::new(created()).send(ask(None)).now_or_never().unwrap().unwrap();
         assert_eq!(answer.status(), StatusCode::CREATED);
         assert_eq!(answer.body().size_hint().exact(), Some(12));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_breaks_takes_nothing_of_what_its_head_asked_for() {
+    fn broken_body_keeps_retry_after() {
         let date = ("date", "Wed, 01 Jan 2025 12:00:00 GMT");
         for (headers, wait) in [
             (&[("retry-after", "7")][..], Some(7)),
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_handed_on_as_it_comes() {
+    fn stream_is_handed_on_unread() {
         let wire = Collected::new(Faulty::scripted(created(), [Fault::StallBody(3)]));
         let answer = wire.send(ask(Some(Read::Stream))).now_or_never().unwrap().unwrap();
         assert!(answer.into_body().collect(100).now_or_never().is_none(), "it is read by who wants it");
     }
 
     #[test]
-    fn what_was_not_answered_says_so() {
+    fn error_without_response_has_no_status() {
         let error = Collected::new(Faulty::scripted(Never, [Fault::ErrorBefore(ErrorKind::Interrupted)]))
             .send(ask(None))
             .now_or_never()

@@ -1,4 +1,4 @@
-//! How long an answer may take to come, and to be silent.
+//! Time limits for a response: until it comes, and while it is silent.
 
 use std::{
     fmt,
@@ -20,28 +20,28 @@ use crate::{
     transport::Sending,
 };
 
-/// Ends an exchange that takes too long: to begin its answer, to go on with it, or on the whole.
+/// Ends an exchange that takes too long: to begin its response, to go on with it, or on the whole.
 ///
-/// | limit | from | to | unless the request or [`times`](Self::times) says otherwise |
+/// | limit | from | to | default |
 /// |---|---|---|---|
-/// | `head` | the sending | the head of the answer | 30 s |
+/// | `head` | the request is sent | the head of the response | 30 s |
 /// | `idle` | a reader who waits for more of the body | at least one byte of it, or its end | 30 s |
-/// | `total` | the sending | the end of the body | none |
+/// | `total` | the request is sent | the end of the body | none |
 ///
-/// A request's own [`Timeouts`] come before the layer's, each for itself. A body under [`Read::Stream`] is not bounded by
-/// `total`, since who reads it decides how long that takes; a download of hours ends when it falls silent. Time in which
+/// A request's own [`Timeouts`] override those of the layer ([`times`](Self::times)), each for itself. A body under [`Read::Stream`] is not bounded by
+/// `total`, since its reader decides how long that takes; a download of hours ends when it falls silent. Time in which
 /// nobody asks for more of a body does not count as its silence, so a slow reader breaks nothing. A body that comes a byte
 /// at a time, each just before `idle` runs out, is ended by `total`, and by the reader's limit of size.
 ///
-/// `total` here is of one exchange. A layer that sends more than once and owns the time of the whole call hands down, in
-/// the request's `Timeouts`, what is left of it.
+/// `total` here is of one exchange. A layer that retries and owns the time of the whole call hands down the
+/// time that is left, in the request's `Timeouts`.
 ///
-/// What runs out is [`ErrorKind::Timeout`], and the message says which limit it was; the exchange is dropped with it. The
+/// A limit that runs out is [`ErrorKind::Timeout`], and the message names the limit; the exchange is dropped with it. The
 /// request may have taken effect, so [`Error::never_sent`] is false, unless `total` was zero to begin with: then nothing
-/// is sent. A request with a body that still waited for a connection or for a free stream, as a transport says by
+/// is sent. A request with a body that still waited for a connection or for a free stream, as a transport reports by
 /// [`SendState`], was never sent either: that is [`ErrorKind::Connect`].
 ///
-/// Time is a [`Clock`]'s. While nothing waits, no timer runs: an answer that is there at once costs none.
+/// Time is a [`Clock`]'s. While nothing waits, no timer runs: a response that is there at once costs none.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,7 +57,7 @@ use crate::{
 ///
 /// let error = clock.run(wire.send(request)).await.unwrap_err();      // takes no time
 /// assert_eq!(error.kind(), ErrorKind::Timeout);
-/// assert_eq!(error.to_string(), "the time ran out: waiting 10s for the head of the answer from example.com");
+/// assert_eq!(error.to_string(), "timed out: waiting 10s for the head of the response from example.com");
 /// # }
 /// # main() }
 /// ```
@@ -68,7 +68,7 @@ pub struct Deadline<T> {
     times: Timeouts,
 }
 
-/// What head and idle are unless somebody says otherwise.
+/// Default of the limits `head` and `idle`.
 const DEFAULT: Duration = Duration::from_secs(30);
 
 impl<T> Deadline<T> {
@@ -77,7 +77,7 @@ impl<T> Deadline<T> {
         Self { inner, clock: Arc::new(clock), times: Timeouts::default() }
     }
 
-    /// The layer's own limits, of whatever is set in `times`; the rest stays as it was. [`Duration::MAX`] is no limit.
+    /// The layer's own limits, of those that are set in `times`; the rest stays as it was. [`Duration::MAX`] is no limit.
     #[must_use]
     pub fn times(mut self, times: Timeouts) -> Self {
         self.times = either(times, self.times);
@@ -85,7 +85,7 @@ impl<T> Deadline<T> {
     }
 }
 
-/// What `first` says, else what `second` says.
+/// Limits of `first`; those that it leaves open are of `second`.
 fn either(first: Timeouts, second: Timeouts) -> Timeouts {
     Timeouts { head: first.head.or(second.head), idle: first.idle.or(second.idle), total: first.total.or(second.total) }
 }
@@ -135,7 +135,7 @@ impl<T: Transport> Transport for Deadline<T> {
                         format!("to {host}: no connection or stream was free within {limit:?}, so nothing was sent; try again later");
                     return Err(Error::new(ErrorKind::Connect).context(why).for_being_late());
                 }
-                let waiting = format!("waiting {limit:?} for the head of the answer from {host}");
+                let waiting = format!("waiting {limit:?} for the head of the response from {host}");
                 Err(Error::new(ErrorKind::Timeout).context(waiting))
             });
             let Ok(answer) = &mut outcome else { return outcome };
@@ -173,11 +173,11 @@ impl<T: Transport> Transport for Deadline<T> {
     }
 }
 
-/// The answer to one look at a body.
+/// The response to one look at a body.
 type Piece = Poll<Option<Result<Frame<Bytes>, Error>>>;
 
-/// What there is of `body` without waiting. A short body has mostly come with its head, and is whole with its first piece; who
-/// has it all needs no watch over the rest.
+/// Takes the part of `body` that is there without waiting. A short body has mostly come with its head, and is whole with its
+/// first piece; a whole body needs no watch over the rest.
 async fn first_piece(body: &mut Body) -> Piece {
     poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context))).await
 }
@@ -205,7 +205,7 @@ impl fmt::Display for Host {
 struct Timer(Option<(Duration, Sleep)>);
 
 impl Timer {
-    /// Whether `end` is reached `now`; if not, `context` is woken when it is.
+    /// Returns true if `end` is reached `now`; if not, `context` is woken when it is.
     ///
     /// The end is put off with each piece that comes. A sleep costs more than a piece does, so one for an earlier end goes
     /// on, and is followed by another when it is over.
@@ -230,7 +230,7 @@ impl Timer {
 struct Watched {
     /// `None` once it ended or was given up.
     body: Option<Body>,
-    /// What was read of it before anybody asked, if it was there.
+    /// First piece, read before the reader asked, if it was there.
     ahead: Piece,
     clock: Arc<dyn Clock>,
     idle: Duration,
@@ -261,7 +261,7 @@ impl Watched {
     }
 
     fn late(&self, total: Limit) -> Error {
-        let said = format!("the whole answer from {} was not there after {:?}", self.host, total.limit);
+        let said = format!("the whole response from {} was not there after {:?}", self.host, total.limit);
         Error::new(ErrorKind::Timeout).context(said)
     }
 }
@@ -281,7 +281,7 @@ impl HttpBody for Watched {
             // Frames of no bytes are silence too, or they could keep a connection for ever.
             Poll::Ready(Some(Ok(frame))) if !frame.data_ref().is_some_and(Bytes::is_empty) => {
                 this.since = None;
-                // What is whole is in time.
+                // A whole body is in time.
                 let total = this.total.filter(|_| !body.is_end_stream());
                 total.filter(|total| total.end <= this.clock.elapsed()).map(|total| this.late(total))
             }

@@ -19,7 +19,7 @@ use crate::{Body, Error, ErrorKind, Transport, transport::Sending};
 /// Decodes a body that comes as gzip or as deflate, in both forms that go by that name.
 ///
 /// `deflate` means a zlib stream by the standard, and a bare deflate stream by some servers; the first two bytes tell
-/// which. A server may compress without being asked to, so this looks at every answer.
+/// which. A server may compress without being asked to, so this looks at every response.
 ///
 /// It is decoded as it is read, never more than 16 KiB ahead, so a body that grows without end is stopped by the
 /// reader's own limit. A body that ends before its compression does is an error, not a short body, and so is one that breaks
@@ -37,11 +37,11 @@ impl<T> Decompressed<T> {
     }
 }
 
-/// How many bytes are decoded at a time.
+/// Number of bytes that are decoded at a time.
 const PIECE: usize = 16 << 10;
-/// How many encodings may lie on top of each other.
+/// Number of encodings that may lie on top of each other.
 const MOST: usize = 3;
-/// How much may follow the end of the compression, which is read and dropped.
+/// Number of bytes that may follow the end of the compression; they are read and dropped.
 const PADDING: usize = 64 << 10;
 
 #[deny(clippy::missing_trait_methods)]
@@ -78,7 +78,7 @@ enum Coding {
 }
 
 impl Coding {
-    /// The encodings of a body; `None` where there are none, or one among them that is not known here.
+    /// The encodings of a body; `None` if the body has no encoding, or one that is not known here.
     fn all_of(headers: &HeaderMap) -> Option<Vec<Self>> {
         let mut codings = Vec::new();
         for value in headers.get_all(CONTENT_ENCODING) {
@@ -115,7 +115,7 @@ struct Inflating {
     body: Body,
     coding: Coding,
     decoder: Option<Decompress>,
-    /// What came and is not decoded yet.
+    /// Bytes that came and are not decoded yet.
     input: Bytes,
     /// The compressed body has no more bytes.
     ended: bool,
@@ -129,7 +129,7 @@ impl Inflating {
         Self { body, coding, decoder: None, input: Bytes::new(), ended: false, over: None, done: false }
     }
 
-    /// Decodes one piece of what is here. `None` asks for more input.
+    /// Decodes one piece of the input. `None` asks for more input.
     fn step(&mut self) -> Result<Option<Bytes>, Error> {
         if let Some(padding) = self.over {
             match (self.coding, &*self.input) {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_and_both_forms_of_deflate_are_decoded_whole_and_a_byte_at_a_time() {
+    fn gzip_and_deflate_are_decoded_bytewise_too() {
         let plain = "An answer that nobody asked to be compressed. ".repeat(2_000);
         for (coding, packed) in forms(plain.as_bytes()) {
             assert_eq!(read(coding, packed.clone().into(), 1 << 20).unwrap(), plain, "{coding}");
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_ends_too_early_is_an_error_wherever_it_ends() {
+    fn truncated_compressed_body_is_an_error() {
         for (coding, packed) in forms(b"hello, hello, hello") {
             for cut in 1..packed.len() {
                 assert!(read(coding, packed[..cut].to_vec().into(), 1 << 20).is_err(), "{coding} cut at {cut}");
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn several_members_are_one_body_wherever_a_piece_of_it_ends() {
+    fn gzip_members_are_one_body() {
         let [(_, hello), ..] = forms(b"hello, ");
         let [(_, world), ..] = forms(b"world");
         let both = Bytes::from([hello, world].concat());
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_read_to_its_own_end_and_what_is_no_compression_there_is_dropped() {
+    fn trailing_garbage_after_compression_is_dropped() {
         for (coding, packed) in forms(b"hello") {
             for padding in [vec![], vec![0], vec![0x1f], vec![0x1f, 0], vec![0; 1 << 10]] {
                 let pieces = || vec![Bytes::from(packed.clone()), padding.clone().into()];
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn stacked_encodings_are_taken_off_in_their_order() {
+    fn stacked_encodings_are_decoded_in_order() {
         let plain = "{\"id\":1}".repeat(500);
         let [(_, gzip), (_, zlib), _] = forms(plain.as_bytes());
         let [(_, twice), ..] = forms(&gzip);
@@ -363,14 +363,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_stopped_by_the_readers_limit() {
+    fn compression_bomb_stops_at_reader_limit() {
         for (coding, packed) in forms(&vec![0; 4 << 20]) {
             assert_eq!(read(coding, packed.into(), 1 << 20).unwrap_err().kind(), ErrorKind::TooLarge);
         }
     }
 
     #[test]
-    fn garbage_is_an_error_and_nothing_is_nothing() {
+    fn garbage_fails_and_empty_stays_empty() {
         assert_eq!(read("gzip", Body::from("<html>"), 1 << 20).unwrap_err().kind(), ErrorKind::Decode);
         assert_eq!(read("deflate", Body::empty(), 1 << 20).unwrap(), "");
     }

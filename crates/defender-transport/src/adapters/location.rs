@@ -1,4 +1,4 @@
-//! What a `Location` means.
+//! Resolution of a `Location`.
 
 use http::{Uri, uri::Authority};
 
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_location_is_read_as_rfc_3986_says() {
+    fn location_resolves_as_in_rfc_3986() {
         let from: Uri = "https://example.com/b/c/d?q".parse().unwrap();
         for (reference, path) in [
             ("g", "/b/c/g"),

@@ -1,5 +1,5 @@
-//! What wraps a transport, each in a file: from the wire outwards, `redirect`, `decompress`, `deadline`, `trace`, `collect`, `pace`
-//! and `retry`.
+//! Adapters that wrap a transport, each in a file: from the innermost outwards, `redirect`, `decompress`, `deadline`, `trace`,
+//! `collect`, `pace` and `retry`.
 
 mod collect;
 mod deadline;

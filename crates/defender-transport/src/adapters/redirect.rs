@@ -1,4 +1,4 @@
-//! What is done with an answer that points elsewhere.
+//! Handling of responses that point elsewhere.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::LOCATION, uri::Scheme};
@@ -6,14 +6,15 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::LOCATI
 use super::location::resolved;
 use crate::{Body, Error, Transport, transport::Sending};
 
-/// Decides what is done with a redirect. By default nothing: the answer is handed on as it came, and nothing is ever sent
+/// Handles redirects by a policy. By default the response is handed on as it came, and nothing is ever sent
 /// to where it points.
 ///
-/// A request carries what is meant for one server, such as a token. So a redirect is not followed unless the policy is
-/// [`Redirects::SameHost`], and then only by a request that reads, and only to where the request had been sent in the
-/// first place. What is not followed is an answer with a status of 3xx, and whoever asked sees it, with its `Location`.
+/// A request has content that is meant for one server, such as a token. So a redirect is not followed unless the policy is
+/// [`Redirects::SameHost`], and then only by a request that reads, and only to the host to which the request had been sent in
+/// the first place. A redirect that is not followed is a response with a status of 3xx, which the caller sees, with its
+/// `Location`.
 ///
-/// Layers around this one see one exchange, however many hops it took. The wire must not follow redirects by itself: see
+/// Layers around this one see one exchange, however many hops it took. The transport inside must not follow redirects by itself: see
 /// [`Transport`].
 ///
 /// ```
@@ -46,7 +47,7 @@ pub struct Redirected<T> {
     policy: Redirects,
 }
 
-/// Which redirects are followed.
+/// Policy for redirects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Redirects {
@@ -57,7 +58,7 @@ pub enum Redirects {
     /// 302, 303, 307 or 308; both URLs are https, with the same host and the same port, and without a user or a password.
     /// The request is sent again with its headers and extensions as they were.
     ///
-    /// What comes after the last of them is handed on, a redirect too.
+    /// The response after the last of them is handed on, a redirect too.
     SameHost(u8),
 }
 
@@ -67,7 +68,7 @@ impl<T> Redirected<T> {
         Self { inner, policy: Redirects::Refuse }
     }
 
-    /// Which redirects are followed. Default: [`Redirects::Refuse`].
+    /// Policy for redirects. Default: [`Redirects::Refuse`].
     #[must_use]
     pub fn policy(mut self, policy: Redirects) -> Self {
         self.policy = policy;
@@ -102,7 +103,7 @@ impl<T: Transport> Redirected<T> {
     }
 }
 
-/// Where an answer to a request for `from` points, if that is on the same host.
+/// Target of a redirect for `from`, if it is on the same host.
 fn target(from: &Uri, status: StatusCode, headers: &HeaderMap) -> Option<Uri> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -143,7 +144,7 @@ mod tests {
         })
     }
 
-    /// The status that comes, and all that the wire was sent.
+    /// The status that comes, and all that the transport was sent.
     fn go(policy: Redirects, method: Method, url: &str, server: &Capture) -> (u16, Vec<Request<Bytes>>) {
         let request = Request::builder().method(method).uri(url).header("authorization", TOKEN);
         let request = request.body(Bytes::from_static(b"sent")).unwrap();
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_followed_unless_it_is_asked_for() {
+    fn redirects_are_refused_by_default() {
         for status in [300, 301, 302, 303, 304, 307, 308] {
             let server = server(status, "/new");
             let request = Request::get("https://example.com/old").body(Bytes::new()).unwrap();
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_is_led_on_within_the_host_with_what_it_carried() {
+    fn safe_request_is_redirected_within_host() {
         for status in [301, 302, 303, 307, 308] {
             for method in [Method::GET, Method::HEAD] {
                 let server = server(status, "https://EXAMPLE.com:443/new?x=1#part");
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_ever_sent_to_another_host_or_in_the_clear() {
+    fn redirect_never_leaves_host_or_tls() {
         for location in [
             "https://example.org/new",
             "https://sub.example.com/new",
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_an_effect_is_never_sent_again() {
+    fn unsafe_request_is_never_redirected() {
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
             for status in [301, 302, 303, 307, 308] {
                 let server = server(status, "/new");
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_ends_after_as_many_hops_as_are_allowed() {
+    fn redirect_loop_ends_at_hop_limit() {
         for hops in [0, 1, 5] {
             let server = server(307, "/old");
             let (came, sent) = go(Redirects::SameHost(hops), Method::GET, "https://example.com/old", &server);

@@ -1,4 +1,4 @@
-//! A span and an event for every try.
+//! A span and an event for every attempt.
 
 use std::{
     pin::Pin,
@@ -18,8 +18,9 @@ use crate::{
     transport::Sending,
 };
 
-/// Tells [`tracing`] of every try: a span from the sending to the end of the body, and an event at the end. The names are
-/// those of the [OpenTelemetry conventions for HTTP clients][otel]. Of what they require, `url.full` is left out on purpose.
+/// Reports every attempt to [`tracing`]: a span from sending the request to the end of the body, and an event at the end. The
+/// names are those of the [OpenTelemetry conventions for HTTP clients][otel]. Of the required fields, `url.full`
+/// is left out on purpose.
 ///
 /// [otel]: https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-client-span
 ///
@@ -28,7 +29,7 @@ use crate::{
 /// | target | what | level |
 /// |---|---|---|
 /// | `defender_transport::try` | the span `try` | `WARN`, so that no event stands without it |
-/// | `defender_transport::try` | the event at its end | `WARN` where no answer came, the body broke off, or the status is 5xx; else `DEBUG` |
+/// | `defender_transport::try` | the event at its end | `WARN` if no response came, the body broke off, or the status is 5xx; else `DEBUG` |
 ///
 /// Other adapters have targets of their own, under `defender_transport`.
 ///
@@ -38,8 +39,8 @@ use crate::{
 /// |---|---|---|
 /// | `otel.name` | the method, and the template if there is one | always |
 /// | `otel.kind` | `client` | always |
-/// | `otel.status_code` | `ERROR` | the status is 4xx or 5xx, or no whole answer came |
-/// | `http.request.method` | the method; `_OTHER` where HTTP knows it not | always |
+/// | `otel.status_code` | `ERROR` | the status is 4xx or 5xx, or no whole response came |
+/// | `http.request.method` | the method; `_OTHER` if HTTP does not define it | always |
 /// | `url.scheme`, `server.address`, `server.port` | of the URL | the URL has them |
 /// | `url.template` | the request's [`UrlTemplate`] | it has one |
 /// | `http.request.resend_count` | the request's [`Resends`] | it was sent before |
@@ -50,19 +51,19 @@ use crate::{
 ///
 /// # Fields of the event
 ///
-/// `http.client.request.duration`, in seconds, from the sending to the end of the body; `http.response.status_code` and
-/// `error.type` as in the span; `never_sent` (a boolean) where no answer came. The message is one of `answered`,
+/// `http.client.request.duration`, in seconds, from sending the request to the end of the body; `http.response.status_code` and
+/// `error.type` as in the span; `never_sent` (a boolean) where no response came. The message is one of `answered`,
 /// `not answered`, `the body broke off`, `dropped before the head` and `dropped inside the body`.
 ///
 /// # What is never traced
 ///
-/// A secret that comes back: a listed header that holds, in any encoding, one of the request's [`Secrets`], or the value of one
+/// An echoed secret: a listed header that holds, in any encoding, one of the request's [`Secrets`], or the value of one
 /// of the request's sensitive headers;
 /// a body; a query; the path, unless it is a template; a header that is not listed above, and no header of the request; the
-/// message of an error, which a transport of somebody else's may have filled with any of these. Who has the error has the
-/// message.
+/// message of an error, which a transport of somebody else's may have filled with any of these. The caller has the
+/// error, and with it the message.
 ///
-/// A body that nobody reads to its end is told of when it is dropped. Where nobody listens, a try costs one look at a
+/// A body that is not read to its end is reported when it is dropped. Without a subscriber, an attempt costs one look at a
 /// number.
 #[derive(Debug)]
 pub struct Traced<T> {
@@ -153,7 +154,7 @@ fn span(request: &Request<Bytes>) -> Span {
     )
 }
 
-/// What of `request` may not be traced, should it come back.
+/// Secrets of `request`, which must not be traced if a response echoes them.
 fn secrets(request: &Request<Bytes>) -> [Secrets; 2] {
     let sensitive = request.headers().values().filter(|value| value.is_sensitive());
     // `Bearer` and `Basic` are no part of what follows them.
@@ -161,7 +162,7 @@ fn secrets(request: &Request<Bytes>) -> [Secrets; 2] {
     [Secrets::new(values), request.extensions().get().cloned().unwrap_or_default()]
 }
 
-/// A try that goes on. However it ends, the end is told once.
+/// An attempt in progress. However it ends, the end is reported once.
 #[derive(Debug)]
 struct Try {
     span: Span,
@@ -172,7 +173,7 @@ struct Try {
     over: bool,
 }
 
-/// How a try ended.
+/// Ending of an attempt.
 #[derive(Clone, Copy)]
 enum End<'a> {
     Answered,
@@ -250,7 +251,7 @@ impl Drop for Try {
     }
 }
 
-/// A body that is being read inside its try.
+/// A body that is being read inside its attempt.
 struct Reading {
     body: Body,
     trying: Try,
@@ -282,7 +283,7 @@ impl HttpBody for Reading {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        // A reader may stop at the last byte, and not ask for what follows it.
+        // A reader may stop at the last byte, and not ask for more.
         if self.body.is_end_stream() {
             self.trying.end(End::Answered);
         }
@@ -300,7 +301,7 @@ const HEADERS: [(&str, &str); 6] = [
 ];
 
 /// A header's value, if it is what such a header holds: a media type without its parameters; a date, a number, an id. A server
-/// may put anything into them, and what it was sent too.
+/// may put anything into them, and echo the request too.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     const LONGEST: usize = 64;
     let value = headers.get(name)?.to_str().ok()?;

@@ -12,13 +12,13 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use super::failure::cause;
 use crate::{Error, ErrorKind, extensions::SendState};
 
-/// The body of a request, which is handed to hyper a piece at a time: for one write it gathers what it is handed, and the
+/// The body of a request, which is handed to hyper a piece at a time: for one write it gathers these pieces, and the
 /// connection keeps the room that this takes.
 ///
 /// No larger than its bytes: hyper moves a request two dozen times, and beyond 256 bytes each move costs nearly twice as much. Of
 /// the 52,600 instructions of a call over HTTP/1.1 this saves 390, and the box costs 130.
 pub(super) enum InPieces {
-    /// No piece has left, and who may give the request up is to know when one does.
+    /// No piece has been sent, and the layer that may give the request up must learn when one is.
     Waiting(Box<(Bytes, SendState)>),
     Leaving(Bytes),
 }
@@ -77,7 +77,7 @@ impl HttpBody for FromWire {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         Pin::new(&mut self.0).poll_frame(context).map_err(|source| {
-            Error::new(ErrorKind::Interrupted).context("inside the answer's body").caused_by(cause(source))
+            Error::new(ErrorKind::Interrupted).context("inside the response's body").caused_by(cause(source))
         })
     }
 

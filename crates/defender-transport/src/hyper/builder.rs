@@ -1,4 +1,4 @@
-//! How a wire is set up.
+//! Configuration of the transport.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -58,7 +58,7 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Which cryptography to use. Default: [`Crypto::Auto`].
+    /// Cryptography provider. Default: [`Crypto::Auto`].
     pub fn crypto(mut self, crypto: Crypto) -> Self {
         self.crypto = crypto;
         self
@@ -76,7 +76,7 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Where http without TLS may go. Default: [`PlainHttp::Refused`].
+    /// Hosts that may be reached over http without TLS. Default: [`PlainHttp::Refused`].
     pub fn plain_http(mut self, plain_http: PlainHttp) -> Self {
         self.plain_http = plain_http;
         self
@@ -88,31 +88,31 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// How long a connection may take to come about: the name's resolution, TCP, the proxy and TLS together. Default:
+    /// Time limit of a connection: the name's resolution, TCP, the proxy and TLS together. Default:
     /// 10 s. Several addresses of one name share it.
     pub fn connect_timeout(mut self, connect_timeout: Duration) -> Self {
         self.connect_timeout = connect_timeout;
         self
     }
 
-    /// How long an unused connection is kept. Default: 60 s.
+    /// Time for which an unused connection is kept. Default: 60 s.
     pub fn pool_idle(mut self, pool_idle: Duration) -> Self {
         self.pool_idle = pool_idle;
         self
     }
 
-    /// How many bytes the head of an answer may have: the names and values of its headers. Default: 64 KiB. In
+    /// Size limit of a response's head in bytes: the names and values of its headers. Default: 64 KiB. In
     /// HTTP/1.1 it counts for no less than 8 KiB, and a head that came in one piece may have up to twice as much.
     ///
-    /// A larger one is [`ErrorKind::TooLarge`], in HTTP/2 [`ErrorKind::Protocol`], since there it is not told from a malformed
+    /// A larger one is [`ErrorKind::TooLarge`], in HTTP/2 [`ErrorKind::Protocol`], since there it cannot be told apart from a malformed
     /// one.
     pub fn max_head(mut self, bytes: u32) -> Self {
         self.max_head = bytes;
         self
     }
 
-    /// How many headers an answer in HTTP/1.1 may have. Default: 100, which costs less than any number that is set. In HTTP/2
-    /// it is [`max_head`](Self::max_head) that bounds them, where each header counts for 32 bytes more than it has.
+    /// Number of headers that a response in HTTP/1.1 may have. Default: 100, which costs less than any number that is set.
+    /// In HTTP/2, [`max_head`](Self::max_head) bounds them, where each header counts for 32 bytes more than it has.
     pub fn max_headers(mut self, count: usize) -> Self {
         self.max_headers = Some(count);
         self
@@ -131,18 +131,18 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Puts another network under the wire than TCP: see [`Dial`].
+    /// Puts another network under the transport than TCP: see [`Dial`].
     #[cfg(test)]
     pub(crate) fn over(mut self, network: impl Dial + 'static) -> Self {
         self.dial = Some(Arc::new(network));
         self
     }
 
-    /// Makes the wire. No connection is opened yet.
+    /// Makes the transport. No connection is opened yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Request`], and the message says which: there is no crypto provider, the platform's roots cannot be
+    /// [`ErrorKind::Request`], and the message names the cause: there is no crypto provider, the platform's roots cannot be
     /// read, the client's key is not the one of its certificate, the environment's proxy cannot be used, or the application's
     /// name has a byte that no header may have.
     pub fn build(self) -> Result<HyperTransport, Error> {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_network_of_ones_own_carries_http_without_tls() {
+    async fn custom_network_works_without_tls() {
         for (speaks_http_2, version) in [(false, Version::HTTP_11), (true, Version::HTTP_2)] {
             let dialled = Arc::new(Mutex::new(Vec::new()));
             let seen = Arc::clone(&dialled);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_elsewhere_gets_no_plain_http() {
+    async fn name_of_remote_address_gets_no_http() {
         for (allowed, peer, goes) in [
             (PlainHttp::Loopback, "127.0.0.1", true),
             (PlainHttp::Loopback, "169.254.169.254", false),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_network_of_ones_own_carries_tls() {
+    async fn custom_network_works_with_tls() {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["api.example".to_owned()]).unwrap();
         let signing_key: KeyPair = signing_key;
         let mut tls = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

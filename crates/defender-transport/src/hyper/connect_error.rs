@@ -1,4 +1,4 @@
-//! Why there is no connection, in words.
+//! Errors of a connection that was not opened, as text.
 
 use std::{
     error::Error as StdError,
@@ -10,7 +10,7 @@ use std::{
 use super::{dial::BoxError, handshake};
 use crate::{Error, ErrorKind};
 
-/// Why a connection did not come about. No secret is in it: only hosts, times and what the other side refused.
+/// Reason for which a connection was not opened. No secret is in it: only hosts, times and what the other side refused.
 ///
 /// On its way through a pool of connections it is handed on as a reference, so its cause is taken out of it at the end.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Unconnected {
 }
 
 impl Unconnected {
-    /// Because of what `words` say, and nothing else.
+    /// Makes an error of `words` alone, without a cause.
     pub(crate) fn because(words: impl Into<String>) -> Self {
         Self { words: words.into(), is_late: false, is_lasting: false, cause: Mutex::default() }
     }
@@ -46,7 +46,7 @@ impl Unconnected {
         } else {
             match io {
                 Some(io::ErrorKind::ConnectionRefused) => "the connection was refused; check the port and the firewall",
-                Some(io::ErrorKind::TimedOut) => "it did not answer in time; check the firewall and the proxy",
+                Some(io::ErrorKind::TimedOut) => "it did not respond in time; check the firewall and the proxy",
                 Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
                     "no way leads there; check the network"
                 }
@@ -81,7 +81,7 @@ impl Unconnected {
         Self { words: format!("{whom}: {}", self.words), ..self }
     }
 
-    /// As what the wire tells of the connection to `host`.
+    /// Converts it to the transport's error for the connection to `host`.
     pub(crate) fn told(&self, host: &str) -> Error {
         let error = Error::new(ErrorKind::Connect).context(format!("to {host}: {self}"));
         let error = if self.is_late { error.for_being_late() } else { error };
@@ -138,10 +138,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_network_says_is_told_in_words_once_and_its_cause_is_kept() {
+    fn connect_error_keeps_cause_without_repeating_it() {
         for (kind, words, late) in [
             (io::ErrorKind::ConnectionRefused, "the connection was refused; check the port and the firewall", false),
-            (io::ErrorKind::TimedOut, "it did not answer in time; check the firewall and the proxy", true),
+            (io::ErrorKind::TimedOut, "it did not respond in time; check the firewall and the proxy", true),
             (io::ErrorKind::NetworkUnreachable, "no way leads there; check the network", false),
             (io::ErrorKind::Other, "the connection failed", false),
         ] {

@@ -1,4 +1,4 @@
-//! How a connection comes about: bytes, a way through a proxy, and TLS over that.
+//! Steps of a connection: bytes, a way through a proxy, and TLS over that.
 
 use std::{
     future::{Ready, poll_fn, ready},
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{Clock, clock::Sleep};
 
-/// Makes the connections of a wire: bytes, a way through a proxy, and TLS over that, all within the time for a connection.
+/// Opens the connections of a transport: bytes, a way through a proxy, and TLS over that, all within the time for a connection.
 #[derive(Clone)]
 pub(super) struct Connector {
     pub(super) parts: Arc<Parts>,
@@ -86,10 +86,10 @@ async fn connection(parts: Arc<Parts>, liveness: Arc<Liveness>, to: Uri) -> Resu
     Ok(Boxed { connection, heard: host.map(|host| (host, Arc::clone(&parts.clock))) })
 }
 
-/// A connection in a place of its own. The state of TLS is large, and hyper-util would move room for it with each request.
+/// A boxed connection. The state of TLS is large, and hyper-util would move room for it with each request.
 pub(super) struct Boxed {
     connection: Pin<Box<MaybeHttpsStream<TokioIo<Stream>>>>,
-    /// Who is noted to have been heard, and the clock for it, where requests share the connection.
+    /// Host that is noted as heard, and the clock for it, if requests share the connection.
     heard: Option<(Arc<Host>, Arc<dyn Clock>)>,
 }
 
@@ -139,7 +139,7 @@ impl Write for Boxed {
     }
 }
 
-/// What `future` gives, or nothing once the patience is at its end.
+/// Returns the output of `future`, or `None` once the time limit is reached.
 async fn within<F: Future>(patience: &mut Sleep, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! How a stream of bytes to a server comes about: the seam beneath the wire.
+//! Streams of bytes to a server: the seam beneath the transport.
 
 use std::{
     error::Error as StdError,
@@ -11,20 +11,20 @@ use std::{
 use http::Uri;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Why there is no stream, whatever the network calls it.
+/// Error of a stream that was not opened, in the type of any network.
 pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// A stream that is on its way.
 pub(crate) type Dialing = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
 
-/// The network, seen from a client: gives a stream of bytes to the host and port of a URL. The wire speaks TLS over it where
-/// the URL says https, and HTTP over that; a proxy is dialled in the same way.
+/// The network, seen from a client: gives a stream of bytes to the host and port of a URL. The transport speaks TLS over it where
+/// the URL is https, and HTTP over that; a proxy is dialled in the same way.
 ///
-/// The real one is TCP. Any function is one too, so that a test puts a network of its own under the wire, with
+/// The real one is TCP. Any function is one too, so that a test puts a network of its own under the transport, with
 /// [`HyperTransportBuilder::over`](crate::HyperTransportBuilder::over):
 ///
 /// ```text
-/// // Plain HTTP/1.1 over a pipe in memory: `http://127.0.0.1/…`, which the wire must be told to allow.
+/// // Plain HTTP/1.1 over a pipe in memory: `http://127.0.0.1/…`, which the transport must allow.
 /// let wire = HyperTransport::builder()
 ///     .plain_http(PlainHttp::Loopback)
 ///     .over(|_: &Uri| -> Dialing {
@@ -53,12 +53,12 @@ trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
-/// A stream of bytes to a server or a proxy, whatever it is made of.
+/// A stream of bytes to a server or a proxy, of any kind.
 pub(crate) struct Stream {
     bytes: Box<dyn Bytes>,
-    /// Who is at its other end, where that is an address.
+    /// Peer address, if known.
     pub(crate) peer: Option<IpAddr>,
-    /// Whether the server speaks HTTP/2 on it without saying so first.
+    /// True if the server speaks HTTP/2 on it without negotiation.
     pub(crate) speaks_http_2: bool,
 }
 

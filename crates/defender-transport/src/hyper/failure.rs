@@ -1,4 +1,4 @@
-//! What an error of hyper's says: what went wrong, and whether the request can have been processed.
+//! Meaning of hyper's errors: what failed, and whether the request can have been processed.
 
 use std::error::Error as StdError;
 
@@ -12,14 +12,14 @@ use super::{
 };
 use crate::{Error, ErrorKind};
 
-/// Whether the server demands HTTP/1.1, or its HTTP/2 cannot be read, as with a header that breaks the rules.
+/// Returns true if the server demands HTTP/1.1, or its HTTP/2 cannot be read, as with a header that breaks the rules.
 pub(super) fn needs_http_1(error: &legacy::Error) -> bool {
     let is_unreadable = |error: &h2::Error| error.is_library() && (error.is_reset() || error.is_go_away());
     let found = chain(error).find_map(|cause| cause.downcast_ref::<h2::Error>());
     found.is_some_and(|error| error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) || is_unreadable(error))
 }
 
-/// Says of hyper's error what went wrong, and whether the request can have been processed.
+/// Classifies hyper's error: its kind, and whether the request can have been processed.
 pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
     let unconnected = error.source().and_then(|cause| cause.downcast_ref::<Unconnected>());
     if let Some(unconnected) = unconnected {
@@ -29,7 +29,7 @@ pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
     if error.is_connect() || error.connect_info().is_none() {
         return Error::new(ErrorKind::Connect).context(format!("to {host}")).caused_by(error);
     }
-    // Nothing but what is told as `before_sending` is certain, and what is not certain may have been processed.
+    // Only errors that are classified as `before_sending` are certain; after any other, the request may have been processed.
     let interrupted = |how| Error::new(ErrorKind::Interrupted).context(format!("by {host}{how}"));
     let told = chain(&error).find_map(|cause| {
         match handshake::alert_about_client(cause) {
@@ -63,7 +63,7 @@ pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
             error if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => {
                 Some(interrupted(", which refused the request (REFUSED_STREAM)").before_sending())
             }
-            // Nothing had come back on the stream. That the request was not processed is inferred: it is what the code is for.
+            // Nothing had come on the stream. That the request was not processed is inferred from the purpose of the code.
             error if error.is_remote() && error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
                 Some(interrupted(", which demands HTTP/1.1 (HTTP_1_1_REQUIRED)").before_sending())
             }
@@ -78,7 +78,7 @@ pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
     told.unwrap_or_else(|| interrupted("")).caused_by(cause(error))
 }
 
-/// An error as a cause. A GOAWAY carries data of the server's, which may be an echo of what it was sent, so that its reason
+/// An error as a cause. A GOAWAY has data of the server's, which may be an echo of what it was sent, so that its reason
 /// stands in for it.
 pub(super) fn cause<E: StdError + Send + Sync + 'static>(error: E) -> BoxError {
     let found = chain(&error).find_map(|cause| cause.downcast_ref::<h2::Error>());

@@ -1,4 +1,4 @@
-//! Why a handshake failed, and whether another would.
+//! Reasons of a failed handshake, and whether another one would fail too.
 
 use std::error::Error as StdError;
 
@@ -6,7 +6,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::connect_error::chain;
 
-/// Why a handshake failed, where TLS itself says so.
+/// Reason of a failed handshake, if TLS itself states it.
 pub(crate) fn words(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     use CertificateError as Bad;
     let error = chain(error).find_map(|error| error.downcast_ref::<rustls::Error>())?;
@@ -37,7 +37,7 @@ pub(crate) fn words(error: &(dyn StdError + 'static)) -> Option<&'static str> {
     })
 }
 
-/// Whether another handshake would fail in the same way: with this server, these roots and this identity.
+/// Returns true if another handshake would fail in the same way: with this server, these roots and this identity.
 pub(crate) fn is_lasting(error: &(dyn StdError + 'static)) -> bool {
     let Some(error) = chain(error).find_map(|error| error.downcast_ref::<rustls::Error>()) else { return false };
     match error {
@@ -84,7 +84,7 @@ pub(crate) fn alert_about_client(error: &(dyn StdError + 'static)) -> Option<Cli
     }
 }
 
-/// What a server says of the client's certificate.
+/// Alert of a server about the client's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientAlert {
     /// It demands one and was given none.

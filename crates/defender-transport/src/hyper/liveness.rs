@@ -1,7 +1,7 @@
-//! Which hosts have fallen silent while requests wait for them.
+//! Hosts that have fallen silent while requests wait for them.
 //!
 //! Over HTTP/2 all requests to a host share a connection. When its path dies, the connection takes requests until its ping
-//! times out, and each of them is lost. So a host that has said nothing for a while, though it was asked and pinged, gets no
+//! times out, and each of them is lost. So a host that has sent nothing for a while, though it was asked and pinged, gets no
 //! further request over its old connection.
 
 use std::{
@@ -14,14 +14,14 @@ use std::{
 
 use crate::Clock;
 
-/// How often a server is pinged while a request waits for it.
+/// Time between pings of a server while a request waits for it.
 pub(crate) const PING: Duration = Duration::from_secs(3);
 
-/// How long the response to a ping may take before the connection is closed: with [`PING`], less than the 30 s that the head of
-/// a response has. A shorter time would end what waits behind a large upload.
+/// Time limit for the response to a ping, after which the connection is closed: with [`PING`], less than the 30 s that the head
+/// of a response has. A shorter time would end requests that wait behind a large upload.
 pub(crate) const PONG: Duration = Duration::from_secs(17);
 
-/// For how long a server that is pinged may say nothing before new requests go over a new connection.
+/// Time for which a server that is pinged may send nothing before new requests go over a new connection.
 const SILENT: Duration = Duration::from_secs(6);
 
 /// The hosts that a client speaks to.
@@ -55,9 +55,9 @@ impl Liveness {
 #[derive(Debug, Default)]
 pub(crate) struct Host {
     authority: String,
-    /// Whether requests share a connection to it, which is pinged.
+    /// True if requests share a connection to it, which is pinged.
     shared: AtomicBool,
-    /// How many requests wait for the head of a response.
+    /// Number of requests that wait for the head of a response.
     waiting: AtomicUsize,
     /// Since when at least one has waited.
     since: AtomicU64,
@@ -71,24 +71,24 @@ impl Host {
 
     /// A connection that requests share has come about, `now`.
     pub(crate) fn becomes_shared(&self, now: Duration) {
-        // Requests may have waited for it for a while, whose times nobody has kept.
+        // Requests may have waited for it for a while, and their times were not recorded.
         self.heard.fetch_max(millis(now), Ordering::Relaxed);
         self.shared.store(true, Ordering::Release);
     }
 
-    /// Whether requests share a connection to it. Times count only then, and a look at the clock is dear.
+    /// Returns true if requests share a connection to it. Times count only then, and a look at the clock is dear.
     pub(crate) fn is_shared(&self) -> bool {
         self.shared.load(Ordering::Acquire)
     }
 
-    /// Bytes came from it. While nobody waits, that is of no account: who begins to wait begins to count.
+    /// Notes that bytes came from it. Without a waiting request, nothing is noted: the count begins with the wait.
     pub(crate) fn was_heard(&self, clock: &dyn Clock) {
         if self.waiting.load(Ordering::Relaxed) > 0 {
             self.heard.fetch_max(millis(clock.elapsed()), Ordering::Relaxed);
         }
     }
 
-    /// Whether requests have waited for it, in vain so far, for so long that its connection may be dead.
+    /// Returns true if requests have waited for it, in vain so far, for so long that its connection may be dead.
     pub(crate) fn is_silent(&self, now: Duration) -> bool {
         let last = self.heard.load(Ordering::Relaxed).max(self.since.load(Ordering::Relaxed));
         self.is_shared()
@@ -96,7 +96,7 @@ impl Host {
             && millis(now).saturating_sub(last) > millis(SILENT)
     }
 
-    /// A request begins to wait for it, until what this gives is dropped.
+    /// Notes that a request waits for it, until the returned guard is dropped.
     pub(crate) fn wait(self: Arc<Self>, now: Duration) -> Waiting {
         if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
             self.since.fetch_max(millis(now), Ordering::Relaxed);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn host_is_silent_while_it_is_waited_for_and_not_heard() {
+    fn unheard_host_is_silent_while_awaited() {
         let liveness = Liveness::default();
         let host = liveness.host("api.example");
         assert!(!host.is_silent(at(1_000)), "nobody waits");
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn time_before_a_shared_connection_does_not_count() {
+    fn silence_counts_from_the_shared_connection() {
         let host = Liveness::default().host("api.example");
         let _waiting = Arc::clone(&host).wait(Duration::ZERO);
         host.becomes_shared(at(1_000));

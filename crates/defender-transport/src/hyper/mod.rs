@@ -1,8 +1,8 @@
-//! The wire: hyper's pooled client over rustls, HTTP/1.1 and HTTP/2.
+//! The transport: hyper's pooled client over rustls, HTTP/1.1 and HTTP/2.
 //!
 //! A request gets a pool (`pool`), whose connections come about over TCP (`tcp`, behind the seam `dial`), perhaps through a proxy
 //! (`proxy`), with TLS (`tls`, `pem`, `handshake`), all within the time for a connection (`connection`, `connect_error`). Hosts that
-//! fall silent get another connection (`liveness`). What went wrong is told by `failure`.
+//! fall silent get another connection (`liveness`). `failure` classifies the errors.
 
 mod body;
 mod builder;
@@ -46,25 +46,25 @@ pub use self::{
 };
 use crate::{Body, Clock, Error, ErrorKind, Transport, extensions::SendState, transport::Sending};
 
-/// What Microsoft's services call the id of one try.
+/// Header in which Microsoft's services expect the ID of one attempt.
 const REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 
-/// How long a connection on this machine's own link may take to come about.
+/// Time limit of a connection on this machine's own link.
 const LINK_LOCAL: Duration = Duration::from_secs(3);
 
-/// The wire on hyper and rustls: a pool of connections, HTTP/2 where the server offers it.
+/// The transport on hyper and rustls: a pool of connections, HTTP/2 where the server offers it.
 ///
-/// Clones share the pool. It must be used inside a tokio runtime, and elsewhere gives an error that says so. Each runtime has
+/// Clones share the pool. It must be used inside a tokio runtime; elsewhere it returns an error that says so. Each runtime has
 /// a pool of its own, since a connection lives in the runtime that opened it, and makes no progress while that is idle. It
 /// speaks https only, unless [`plain_http`](HyperTransportBuilder::plain_http) allows more.
 ///
-/// A server that demands HTTP/1.1, or whose HTTP/2 cannot be read, is spoken to over HTTP/1.1 from then on. A server that says
+/// A server that demands HTTP/1.1, or whose HTTP/2 cannot be read, gets HTTP/1.1 from then on. A server that sends
 /// nothing for 6 s, though requests wait for it and it is pinged, gets further requests over a new connection.
 ///
-/// hyper-util sends a request again by itself in one case: a pooled connection that turned out to be closed before any
+/// hyper-util retries a request by itself in one case: a pooled connection that turned out to be closed before any
 /// byte of the request was written. That is safe for a request with an effect.
 ///
-/// Each try carries an id of its own in the header `client-request-id`, unless the request has one.
+/// Each attempt has an ID of its own in the header `client-request-id`, unless the request has one.
 ///
 /// ```no_run
 /// use defender_transport::{HyperTransport, Roots};
@@ -83,7 +83,7 @@ pub struct HyperTransport {
     parts: Arc<Parts>,
 }
 
-/// What a wire is made of.
+/// Parts of a transport.
 #[derive(Clone)]
 struct Parts {
     dial: Arc<dyn Dial>,
@@ -94,14 +94,14 @@ struct Parts {
     plain_http: PlainHttp,
     connect_timeout: Duration,
     pool_idle: Duration,
-    /// Of an answer, in bytes.
+    /// Of a response, in bytes.
     max_head: u32,
-    /// Of an answer in HTTP/1.1; hyper's own limit, if none.
+    /// Of a response in HTTP/1.1; hyper's own limit, if none.
     max_headers: Option<usize>,
 }
 
 impl HyperTransport {
-    /// A wire with every default.
+    /// A transport with every default.
     ///
     /// # Errors
     ///
@@ -110,14 +110,14 @@ impl HyperTransport {
         Self::builder().build()
     }
 
-    /// A wire to be set up.
+    /// Builder of a transport.
     pub fn builder() -> HyperTransportBuilder {
         HyperTransportBuilder::default()
     }
 
-    /// Another wire like this one, for what gives out the identity of the machine that it runs on: plain http to this machine
+    /// Another transport like this one, for the endpoints that give out the identity of this machine: plain http to this machine
     /// and to its own link is allowed, as by [`PlainHttp::LinkLocal`], and no proxy is used for anything. It shares no
-    /// connection with this one, and a connection comes about within 3 s or not at all, since nothing on a machine's own link is
+    /// connection with this one, and a connection is opened within 3 s or not at all, since nothing on a machine's own link is
     /// further away.
     #[must_use]
     pub fn link_local(&self) -> Self {
@@ -179,7 +179,7 @@ impl HyperTransport {
             // A password in a URL would go into logs and errors, and a server never sees it.
             return refuse("its URL must not hold a user or a password");
         }
-        // A request without a body may be processed by its head alone, whose departure nobody tells.
+        // A request without a body may be processed by its head alone, whose sending nobody reports.
         let state = (!body.is_empty()).then(|| head.extensions.remove::<SendState>().unwrap_or_default());
         if let Some(state) = &state {
             state.wait();
@@ -199,7 +199,7 @@ impl HyperTransport {
                         self.clients.downgrade(&host);
                     }
                     // A connection that breaks may have taken the head with it, though the body has not left: a server counts
-                    // such a request, so nothing is certain but what the error says.
+                    // such a request, so nothing is certain but the error's own statement.
                     let _never_left = state.is_some_and(|state| state.give_up());
                     Err(classify(error, &host))
                 }
@@ -208,7 +208,7 @@ impl HyperTransport {
     }
 }
 
-/// A request whose exchange may be dropped. One that has not left by then will not leave.
+/// A request whose exchange may be dropped. If it has not been sent by then, it never will be.
 struct GivenUp(Option<SendState>);
 
 impl Drop for GivenUp {
@@ -221,11 +221,11 @@ fn refuse<'f>(why: &str) -> Sending<'f> {
     Box::pin(std::future::ready(Err(Error::new(ErrorKind::Request).context(why))))
 }
 
-/// An id of this one try, by which a server's log and ours can be brought together: a random UUID.
+/// ID of one attempt, which relates a server's log to ours: a random UUID.
 fn fresh_id() -> Option<HeaderValue> {
     let id = Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid();
     let mut id = HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).ok()?;
-    // HTTP/2 does not remember what is marked so, in the place of headers that come again.
+    // HTTP/2 does not index a header that is marked so among the headers that come again.
     id.set_sensitive(true);
     Some(id)
 }

@@ -17,18 +17,18 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
 
-/// What a bundle holds.
+/// Content of a bundle.
 #[derive(Debug, Default)]
 pub(crate) struct Bundle {
     /// The certificates as DER, in their order.
     pub(crate) certificates: Vec<Vec<u8>>,
-    /// How many blocks are of a certificate that cannot be read.
+    /// Number of certificate blocks that cannot be read.
     pub(crate) broken: usize,
 }
 
 impl Bundle {
     /// Reads every block of a certificate: `CERTIFICATE`, the older `X509 CERTIFICATE`, and OpenSSL's `TRUSTED CERTIFICATE`,
-    /// without what that says of trust. Text between blocks, blocks of other kinds and a byte order mark are passed over.
+    /// without its statements about trust. Text between blocks, blocks of other kinds and a byte order mark are passed over.
     pub(crate) fn read(pem: &[u8]) -> Self {
         let text = String::from_utf8_lossy(pem);
         let mut bundle = Self::default();
@@ -74,7 +74,7 @@ fn decoded(body: &str, is_trusted: bool) -> Option<Vec<u8>> {
     (der.len() == length).then_some(der)
 }
 
-/// How many bytes the sequence at the beginning has, with its head; `None` where it is none, or not whole.
+/// Length of the sequence at the beginning in bytes, with its head; `None` if it is not a sequence, or not whole.
 pub(crate) fn element(der: &[u8]) -> Option<usize> {
     let length = match *der {
         [0x30, short, ..] if short < 0x80 => usize::from(short).checked_add(2)?,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_readable_certificate_of_a_bundle_is_found() {
+    fn every_readable_bundle_certificate_is_found() {
         let one = LENIENT.encode([0x30, 2, 5, 0]);
         let trusted = LENIENT.encode([0x30, 2, 5, 0, 0x30, 2, 6, 0]);
         let good = block("CERTIFICATE", &one);

@@ -1,12 +1,12 @@
-//! Where http without TLS may go.
+//! Hosts that may be reached over http without TLS.
 
 use std::net::IpAddr;
 
 use http::uri::Authority;
 
-/// Where a wire may speak http without TLS. Everywhere else a URL must begin with https.
+/// Hosts to which a transport may speak http without TLS. Everywhere else a URL must begin with https.
 ///
-/// What goes over plain http never goes through a proxy.
+/// Plain http never goes through a proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PlainHttp {
@@ -15,13 +15,13 @@ pub enum PlainHttp {
     Refused,
     /// To this machine: `localhost`, 127.0.0.0/8 and `[::1]`. Meant for tests.
     Loopback,
-    /// To this machine and to 169.254.0.0/16, which is its own link: what gives out the identity of a machine in a cloud is
-    /// there, and speaks nothing else. Meant for that alone.
+    /// To this machine and to 169.254.0.0/16, which is its own link: the endpoint that gives out the identity of a machine in
+    /// a cloud is there, and speaks nothing else. Meant for that endpoint alone.
     LinkLocal,
 }
 
 impl PlainHttp {
-    /// Whether a URL may name this host.
+    /// Returns true if a URL may name this host.
     pub(crate) fn allows(self, host: &Authority) -> bool {
         let host = host.host();
         match host.trim_start_matches('[').trim_end_matches(']').parse() {
@@ -30,7 +30,7 @@ impl PlainHttp {
         }
     }
 
-    /// Whether a connection may be to this address: a name may resolve to any.
+    /// Returns true if a connection may be to this address: a name may resolve to any.
     pub(crate) fn allows_address(self, address: IpAddr) -> bool {
         let is_link_local = matches!(address, IpAddr::V4(address) if address.is_link_local());
         match self {
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_http_goes_no_further_than_it_was_allowed_to() {
+    fn plain_http_goes_to_allowed_addresses_only() {
         for (host, loopback, link_local) in [
             ("localhost", true, true),
             ("LOCALHOST:8080", true, true),

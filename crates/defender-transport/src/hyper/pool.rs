@@ -36,7 +36,7 @@ fn client(parts: &Parts, connector: Connector) -> HyperClient {
         .http2_keep_alive_timeout(PONG)
         // Less would be a panic.
         .http1_max_buf_size(usize::try_from(parts.max_head).unwrap_or(usize::MAX).max(8 << 10))
-        // TLS copies what it encrypts, and takes one piece more easily than two.
+        // TLS copies the bytes that it encrypts, and takes one piece more easily than two.
         .http1_writev(false)
         // A load balancer's cookie that breaks the rules takes no good response with it.
         .http1_ignore_invalid_headers_in_responses(true)
@@ -54,7 +54,7 @@ const RUNTIMES: usize = 8;
 /// Hosts that are known to demand HTTP/1.1.
 const HOSTS: usize = 64;
 
-/// The pools of a wire, one for each runtime.
+/// Pools of a transport, one for each runtime.
 pub(super) struct Clients {
     parts: Arc<Parts>,
     /// The latest last.
@@ -122,7 +122,7 @@ impl Clients {
         })
     }
 
-    /// What to speak to `host` with.
+    /// Client that speaks to `host`.
     pub(super) fn client<'p>(&self, pool: &'p Pool, host: &Authority) -> &'p HyperClient {
         let is_plain = self.any_plain.load(Ordering::Acquire)
             && self.plain.read().unwrap_or_else(PoisonError::into_inner).contains(host);

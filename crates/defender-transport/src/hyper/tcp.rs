@@ -57,7 +57,7 @@ impl Dial for Tcp {
     }
 }
 
-/// The system's names, whose failures can be told from those of a connection.
+/// Resolver of the system, whose failures can be told apart from those of a connection.
 #[derive(Clone)]
 struct Resolver(GaiResolver);
 

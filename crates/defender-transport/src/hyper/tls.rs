@@ -18,7 +18,7 @@ use zeroize::Zeroize;
 use super::pem::{Bundle, element, private_key};
 use crate::{Error, ErrorKind};
 
-/// Whose certificates a server's certificate must come from.
+/// Authorities that a server's certificate must come from.
 ///
 /// Where a proxy inspects some connections and leaves others alone, both its CA and the platform's are needed:
 ///
@@ -46,7 +46,7 @@ enum Base {
 }
 
 impl Roots {
-    /// The operating system's, and whatever its administrator added. The default.
+    /// The operating system's, and those that its administrator added. The default.
     #[must_use]
     pub fn platform() -> Self {
         Self::default()
@@ -122,7 +122,7 @@ impl ClientIdentity {
     /// The certificates in `chain`, the client's own first, and the first private key in `key` (PKCS #8, PKCS #1 or SEC 1,
     /// without a password). Both may be the same text.
     ///
-    /// That the key belongs to the certificate is seen when the wire is built.
+    /// That the key belongs to the certificate is seen when the transport is built.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl ClientIdentity {
             "EC PRIVATE KEY" => Some(PrivateKeyDer::Sec1(der.to_vec().into())),
             _ => None,
         });
-        // What was read is not told: it might be the key.
+        // The text that was read is not reported: it might be the key.
         let key = key.ok_or_else(|| {
             Error::new(ErrorKind::Request)
                 .context("the client's key is not readable: it must be a PEM block of a private key without a password")
@@ -154,7 +154,7 @@ impl fmt::Debug for ClientIdentity {
     }
 }
 
-/// Which cryptography TLS uses.
+/// Cryptography provider of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Crypto {
@@ -293,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_certificate_is_refused_with_words() {
+    fn invalid_certificate_is_refused() {
         let error = Roots::pem("not a certificate").unwrap_err();
         assert!(error.to_string().contains("BEGIN CERTIFICATE"), "{error}");
     }
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn each_choice_is_its_own_provider_and_one_that_is_not_compiled_in_is_an_error() {
+    fn missing_crypto_provider_is_an_error() {
         let aws_lc_rs = cfg!(feature = "aws-lc-rs").then(|| "AwsLcRs".to_owned());
         let ring = cfg!(feature = "ring").then(|| "Ring".to_owned());
         assert_eq!(provider(Crypto::AwsLcRs), aws_lc_rs);

@@ -1,4 +1,4 @@
-//! What was sent, kept.
+//! Record of the requests that were sent.
 
 use std::{
     fmt,
@@ -11,8 +11,8 @@ use http::{Request, Response};
 
 use crate::{Body, Error, Transport};
 
-/// Keeps every request, and answers all alike, in turn, or as a function says. Clones share what was kept, so a test hands one to
-/// what it tests and asks the other.
+/// Keeps every request, and answers all alike, in turn, or as a function says. Clones share the record, so a test hands one to
+/// the code under test and asks the other.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -24,7 +24,7 @@ use crate::{Body, Error, Transport};
 /// let wire = Capture::answering(Response::builder().status(201).body(r#"{"id":"1"}"#)?);
 ///
 /// let request = Request::post("https://example.com/things").body(Bytes::from_static(b"{}"))?;
-/// let answer = wire.clone().send(request).await?;          // here stands what is tested
+/// let answer = wire.clone().send(request).await?;          // the code under test
 ///
 /// assert_eq!(answer.status(), 201);
 /// assert_eq!(wire.only_request().uri().path(), "/things");
@@ -32,7 +32,7 @@ use crate::{Body, Error, Transport};
 /// # }
 /// ```
 ///
-/// What a test says for which one request was one too few:
+/// Message of a test that expected more requests:
 ///
 /// ```text
 /// one request was expected, and 2 came:
@@ -42,7 +42,7 @@ use crate::{Body, Error, Transport};
 #[derive(Clone)]
 pub struct Capture(Arc<Inner>);
 
-/// Answers a request, of which so many came before; `None` where there is nothing to answer.
+/// Responds to a request, with the number of requests before it; `None` if no response is left.
 type Answer = dyn Fn(&Request<Bytes>, usize) -> Option<Result<Response<Body>, Error>> + Send + Sync;
 
 struct Inner {
@@ -60,7 +60,7 @@ impl Capture {
 
     /// Answers the first request with the first of `answers`, and so on.
     ///
-    /// A request after the last of them panics, and the message lists what came.
+    /// A request after the last of them panics, and the message lists the requests.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -85,7 +85,7 @@ impl Capture {
         Self::new(move |_, before| answers.get(before).map(|answer| Ok(answer.clone().map(Body::from))))
     }
 
-    /// Answers every request with what `answer` makes of it, an error if it likes.
+    /// Responds to every request with the result of `answer`, which may be an error.
     #[must_use]
     pub fn with<F>(answer: F) -> Self
     where
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn every_request_is_kept_in_order_and_answered_alike() {
+    fn capture_keeps_requests_in_order() {
         let wire = Capture::answering(Response::builder().status(202).body("fine").unwrap());
         for path in ["/a", "/b"] {
             let answer = send(&wire.clone(), path).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_be_made_of_its_request_and_may_be_an_error() {
+    fn response_may_depend_on_the_request() {
         let wire = Capture::with(|request| match request.uri().path() {
             "/down" => Err(Error::new(ErrorKind::Connect)),
             path => Ok(Response::new(Body::from(path.to_owned()))),
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(wire.requests().len(), 2);
     }
 
-    /// With what `run` panics.
+    /// Panic message of `run`.
     fn said<T: fmt::Debug>(run: impl FnOnce() -> T) -> String {
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
         *panic
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_given_in_turn_and_none_is_made_up() {
+    fn responses_in_turn_run_out() {
         let wire = Capture::in_turn([503, 200].map(|status| Response::builder().status(status).body("x").unwrap()));
         assert_eq!(["/a", "/b"].map(|path| send(&wire, path).unwrap().status().as_u16()), [503, 200]);
         let expected = "2 answers were given, and another request came:\n  GET /a\n  GET /b\n  GET /c";

@@ -16,30 +16,30 @@ use http_body::{Body as HttpBody, Frame};
 
 use crate::{Body, Error, ErrorKind, Transport};
 
-/// What goes wrong with one exchange. *Before*: the transport inside never sees the request. *After*: it has answered, so
+/// Fault of one exchange. *Before*: the transport inside never sees the request. *After*: it has responded, so
 /// the request took effect, and the caller does not learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// An error of this kind, and nothing was sent. The error says so only where its kind does:
+    /// An error of this kind, and nothing was sent. The error states that only if its kind does:
     /// [`Connect`](ErrorKind::Connect) is never sent, [`Interrupted`](ErrorKind::Interrupted) may have been, as far as
     /// anybody can tell.
     ErrorBefore(ErrorKind),
-    /// The request took effect, and then an error of this kind came. A kind that says *never sent* would be a lie, and
+    /// The request took effect, and then an error of this kind came. A kind that means *never sent* would be false, and
     /// becomes [`Interrupted`](ErrorKind::Interrupted).
     ErrorAfter(ErrorKind),
     /// Nothing is sent, and nothing ever comes.
     HangBefore,
     /// The request took effect, and nothing ever comes.
     HangAfter,
-    /// Somebody on the way answers in the server's place, with this status and an empty body; the server never saw the
+    /// An intermediary responds in the server's place, with this status and an empty body; the server never saw the
     /// request.
     StatusBefore(StatusCode),
-    /// The request took effect, and somebody on the way answers with this status and an empty body: a gateway's 504.
+    /// The request took effect, and an intermediary responds with this status and an empty body: a gateway's 504.
     StatusAfter(StatusCode),
-    /// The body of the answer breaks off after at most this many bytes, even if it has no more.
+    /// The body of the response breaks off after at most this many bytes, even if it has no more.
     TruncateBody(usize),
-    /// The body of the answer falls silent after at most this many bytes, even if it has no more.
+    /// The body of the response falls silent after at most this many bytes, even if it has no more.
     StallBody(usize),
 }
 
@@ -74,7 +74,7 @@ pub struct Faulty<T> {
     course: Mutex<Course>,
 }
 
-/// What is still to come, and what has been.
+/// Faults that are still to come, and those that have been.
 #[derive(Debug)]
 struct Course {
     plan: Plan,
@@ -105,7 +105,7 @@ impl<T> Faulty<T> {
         Self { inner, course: Mutex::new(Course { plan, history: Vec::new() }) }
     }
 
-    /// What befell each exchange so far, in the order in which they began.
+    /// Fault of each exchange so far, in the order in which they began.
     #[must_use]
     pub fn history(&self) -> Vec<Option<Fault>> {
         self.course.lock().unwrap_or_else(PoisonError::into_inner).history.clone()

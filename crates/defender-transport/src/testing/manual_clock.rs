@@ -35,7 +35,7 @@ pub struct ManualClock {
 struct Hands {
     start: Timestamp,
     elapsed: Duration,
-    /// Who sleeps until when. The number tells sleepers of the same moment apart, and wakes them in the order in which
+    /// Sleepers by their end. The number tells sleepers of the same moment apart, and wakes them in the order in which
     /// they came.
     sleepers: BTreeMap<(Duration, u64), Waker>,
     next: u64,
@@ -66,7 +66,7 @@ impl ManualClock {
         due.into_values().for_each(Waker::wake);
     }
 
-    /// Moves the clock to the moment at which the next sleeper wakes, and says how far that was; `None` where nobody
+    /// Moves the clock to the moment at which the next sleeper wakes, and returns the distance; `None` if nobody
     /// sleeps, and then the clock stands where it stood.
     ///
     /// This is how a simulation jumps from event to event.
@@ -81,7 +81,7 @@ impl ManualClock {
         Some(step)
     }
 
-    /// How many sleeps wait for this clock to move.
+    /// Number of sleeps that wait for this clock to move.
     #[must_use]
     pub fn sleeping(&self) -> usize {
         self.hands().sleepers.len()
@@ -116,7 +116,7 @@ impl ManualClock {
         poll_fn(|context| {
             let woken = Arc::new(Woken { by_itself: AtomicBool::new(false), task: context.waker().clone() });
             let output = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&woken))));
-            // What woke itself while it was polled can go on without time.
+            // A future that woke itself while it was polled can go on without time.
             if output.is_pending() && !woken.by_itself.load(Ordering::Acquire) {
                 assert!(
                     self.advance_to_next().is_some(),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_ends_when_the_clock_has_moved_that_far_and_not_before() {
+    fn sleep_ends_exactly_on_time() {
         let clock = ManualClock::new();
         let mut sleep = clock.sleep(Duration::from_secs(2));
         assert_eq!(poll(&mut sleep), Poll::Pending);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wall_and_the_clocks_own_time_move_together() {
+    fn wall_and_monotonic_time_move_together() {
         let clock = ManualClock::new();
         let before = clock.now();
         clock.advance(Duration::from_secs(90));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_future_that_only_sleeps_is_run_in_no_time() {
+    fn sleeping_future_runs_in_no_time() {
         let clock = ManualClock::new();
         let slept = clock.clone();
         let run = pin!(clock.run(async move {

@@ -1,17 +1,17 @@
-//! The test kit: what a test puts in the place of the wire and of time. Exempt from semver.
+//! The test kit: replacements of the transport and of time for a test. Exempt from semver.
 //!
 //! It prints what a test feeds it, secrets too; shipped code has no business with it.
 //!
 //! | | for a test that asks |
 //! |---|---|
-//! | [`Tape`] | are exactly these requests sent, and what becomes of these answers? |
-//! | [`Capture`] | what was sent, where the answers are all alike, or given in turn? |
-//! | [`Never`] | what if no answer ever comes? |
+//! | [`Tape`] | are exactly these requests sent, and what does the code make of these responses? |
+//! | [`Capture`] | what was sent, where the responses are all alike, or given in turn? |
+//! | [`Never`] | what if no response ever comes? |
 //! | [`Faulty`] | what if exchanges go wrong, by script or by seed? |
 //! | [`MockTransport`] | anything else: mockall's expectations |
 //! | [`ManualClock`] | what happens in three days? |
 //!
-//! All but the clock are [`Transport`](crate::Transport)s; they stand where the wire would, under any adapters.
+//! All but the clock are [`Transport`](crate::Transport)s; they replace the real one, under any adapters.
 //!
 //! ```
 //! use bytes::Bytes;

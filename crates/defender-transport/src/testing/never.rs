@@ -1,4 +1,4 @@
-//! A server that does not answer.
+//! A server that does not respond.
 
 use std::future::pending;
 
@@ -8,9 +8,9 @@ use http::{Request, Response};
 
 use crate::{Body, Error, Transport};
 
-/// Takes every request and never answers: for what a client does when its patience ends.
+/// Takes every request and never responds: for the client's behavior at its time limit.
 ///
-/// For a server that begins an answer and falls silent inside it, see [`Fault::StallBody`](super::Fault::StallBody).
+/// For a server that begins a response and falls silent inside it, see [`Fault::StallBody`](super::Fault::StallBody).
 ///
 /// ```
 /// use bytes::Bytes;

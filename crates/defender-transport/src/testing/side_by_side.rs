@@ -1,4 +1,4 @@
-//! What was expected and what came, in two columns.
+//! Expected and actual text in two columns.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl SideBySide {
         }
     }
 
-    /// How many rows differ.
+    /// Number of rows that differ.
     pub(super) fn differences(&self) -> usize {
         self.rows.iter().filter(|row| row.differs()).count()
     }
@@ -88,7 +88,7 @@ fn aligned<'a>(expected: &[&'a str], actual: &[&'a str]) -> Vec<(&'a str, &'a st
     }
 }
 
-/// How many lines `expected` from `x` on and `actual` from `y` on have in common, at `[x][y]`.
+/// Number of lines that `expected` from `x` on and `actual` from `y` on have in common, at `[x][y]`.
 fn common_lengths(expected: &[&str], actual: &[&str]) -> Vec<Vec<usize>> {
     let mut rows = vec![vec![0; actual.len() + 1]];
     for left in expected.iter().rev() {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_that_are_the_same_stand_beside_each_other() {
+    fn equal_lines_are_aligned() {
         let mut table = SideBySide::default();
         table.row("method", "POST", "POST");
         table.text("body", "{\n  \"a\": 1,\n  \"b\": 2\n}", "{\n  \"b\": 3\n}");

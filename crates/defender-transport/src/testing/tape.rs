@@ -1,4 +1,4 @@
-//! Requests that are expected, and what is answered to each.
+//! Expected requests, and the response to each.
 
 use std::{
     fmt,
@@ -13,14 +13,14 @@ use serde_json::Value;
 use super::side_by_side::SideBySide;
 use crate::{Body, Error, Transport};
 
-/// Expected requests, each with its answer, played once. Clones play the same tape.
+/// Expected requests, each with its response, played once. Clones play the same tape.
 ///
 /// A request matches when its method is the expected one, and its URL (where the expected one has no host, its path and
 /// query), and each header that is stated, and its body: by value where both are JSON, else byte by byte. A body of no
 /// bytes is expected where none is given; [`AnyBody`] among the expected request's extensions takes any. Headers that are
 /// not stated, and other extensions, may be anything.
 ///
-/// A request that does not match panics there and then, with what was expected and what came side by side.
+/// A request that does not match panics there and then, with the expected and the actual request side by side.
 /// [`verify`](Self::verify) panics if not all was played, and so does dropping the last clone.
 ///
 /// ```
@@ -37,7 +37,7 @@ use crate::{Body, Error, Transport};
 ///     )
 ///     .exchange(Request::get("/things/1").body("")?, Response::new(r#"{"id":"1","state":"Done"}"#));
 ///
-/// // Here stands what is tested.
+/// // The code under test.
 /// let wire = tape.clone();
 /// let request = Request::post("https://example.com/things")
 ///     .header("content-type", "application/json")
@@ -50,7 +50,7 @@ use crate::{Body, Error, Transport};
 /// # }
 /// ```
 ///
-/// What a test says that did not send the right body:
+/// Message of a test that did not send the right body:
 ///
 /// ```text
 /// request 1 is not what the tape expects as exchange 1 of 2:
@@ -77,13 +77,13 @@ struct Inner {
 
 #[derive(Default)]
 struct Course {
-    /// What was not played yet.
+    /// Exchanges that were not played yet.
     left: Vec<Exchange>,
-    /// How many exchanges were put on.
+    /// Number of exchanges that were put on.
     all: usize,
-    /// How many requests came.
+    /// Number of requests that came.
     requests: usize,
-    /// What did not match: told again at the end, since the panic of a task may be swallowed.
+    /// Mismatch, reported again at the end, since the panic of a task may be swallowed.
     failure: Option<String>,
 }
 
@@ -107,7 +107,7 @@ impl Tape {
         Self(Arc::new(Inner { in_order: false, course: Mutex::default() }))
     }
 
-    /// Puts on: `expected` comes, and `answer` goes back.
+    /// Adds an exchange: `expected` comes, and `answer` is returned.
     #[must_use]
     pub fn exchange(self, expected: Request<impl Into<Bytes>>, answer: Response<impl Into<Body>>) -> Self {
         self.put(expected.map(Into::into), Ok(answer.map(Into::into)))
@@ -132,7 +132,7 @@ impl Tape {
     ///
     /// # Panics
     ///
-    /// When it was not so; the message lists what is left.
+    /// If exchanges are left; the message lists them.
     #[track_caller]
     #[expect(clippy::panic, reason = "this is how a test fails")]
     pub fn verify(&self) {
@@ -160,7 +160,7 @@ impl Drop for Inner {
 }
 
 impl Course {
-    /// The answer to `actual`, or what is wrong with it.
+    /// The response to `actual`, or the description of a mismatch.
     fn play(&mut self, actual: &Request<Bytes>, in_order: bool) -> Result<Result<Response<Body>, Error>, String> {
         self.requests += 1;
         let candidates = if in_order { 1 } else { self.left.len() };
@@ -196,7 +196,7 @@ impl Course {
         self.failure.clone().or_else(|| (!self.left.is_empty()).then(unplayed))
     }
 
-    /// What was not played, a line each.
+    /// Lists the exchanges that were not played, a line each.
     fn list(&self) -> String {
         self.left.iter().fold(String::new(), |list, one| format!("{list}\n  {}: {}", one.number, line(&one.expected)))
     }
@@ -206,7 +206,7 @@ fn line(request: &Request<Bytes>) -> String {
     format!("{} {}", request.method(), request.uri())
 }
 
-/// Sets `actual` beside `expected`, in what `expected` states.
+/// Sets `actual` beside `expected`, in the parts that `expected` states.
 fn compare(expected: &Request<Bytes>, actual: &Request<Bytes>) -> SideBySide {
     let mut table = SideBySide::default();
     table.row("method", expected.method().as_str(), actual.method().as_str());

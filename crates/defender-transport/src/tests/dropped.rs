@@ -46,7 +46,7 @@ fn request(lane: &Lane) -> Request<Bytes> {
     request.body(Bytes::from(vec![b'x'; 1 << 10])).unwrap()
 }
 
-/// Takes a second for each answer: 429, no connection, 401, and at last one that comes compressed and in pieces.
+/// Takes a second for each response: 429, no connection, 401, and at last one that comes compressed and in pieces.
 #[derive(Clone, Debug)]
 struct Script {
     clock: ManualClock,
@@ -123,7 +123,7 @@ fn polled<F: Future + Unpin>(mut future: F, clock: &ManualClock, polls: usize) -
 }
 
 #[test]
-fn a_call_over_a_transport_in_memory_leaves_nothing_behind_wherever_it_is_dropped() {
+fn call_dropped_in_memory_leaves_nothing() {
     for window in [SECOND / 10, SECOND * 10] {
         let mut polls = 0;
         loop {
@@ -196,7 +196,7 @@ async fn dropped_after(polls: usize, protocol: Protocol, warm: bool) -> bool {
 }
 
 #[test]
-fn a_call_over_the_wire_leaves_nothing_behind_wherever_it_is_dropped() {
+fn call_dropped_on_network_leaves_nothing() {
     for (protocol, warm) in [Protocol::Http1, Protocol::Http2].into_iter().flat_map(|one| [(one, false), (one, true)]) {
         let mut polls = 0;
         while !run(dropped_after(polls, protocol, warm)) {

@@ -26,20 +26,20 @@ struct Weather {
     random: Rng,
     /// Nothing befalls anybody.
     calm: bool,
-    /// When no byte gets through: what is sent meanwhile comes after.
+    /// Times at which no byte gets through: bytes that are sent meanwhile arrive after.
     partitions: Vec<(Instant, Instant)>,
     dialled: usize,
-    /// How many connections the client holds.
+    /// Number of connections that the client holds.
     open: usize,
 }
 
-/// What befalls a connection.
+/// Fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Fine,
     /// The server does not listen.
     Refused,
-    /// What asks for the connection is lost.
+    /// The request for the connection is lost.
     Unreachable,
     /// It is reset once so many bytes came to the server, or to the client.
     Cut {
@@ -76,12 +76,12 @@ impl Network {
         self.weather().calm = true;
     }
 
-    /// How many connections were asked for.
+    /// Number of connections that were asked for.
     pub(super) fn dialled(&self) -> usize {
         self.weather().dialled
     }
 
-    /// How many connections the client holds now.
+    /// Number of connections that the client holds now.
     pub(super) fn open(&self) -> usize {
         self.weather().open
     }
@@ -133,7 +133,7 @@ impl Weather {
         }
     }
 
-    /// When what is sent now is there.
+    /// Arrival of bytes that are sent now.
     fn arrival(&mut self) -> Instant {
         let now = Instant::now();
         let slow = !self.calm && self.random.u32(0..20) == 0;
@@ -273,7 +273,7 @@ impl Drop for End {
             pipe.push(Bytes::new(), at);
         }
         if told {
-            // Whoever writes to an end that is gone is told so.
+            // A writer to an end that is gone gets an error.
             let pipe = link.incoming(self.is_client);
             pipe.broken = Some(pipe.broken.map_or(at, |before| before.min(at)));
             pipe.writer.take().into_iter().for_each(Waker::wake);

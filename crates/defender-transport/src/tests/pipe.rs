@@ -5,19 +5,19 @@ use std::{collections::VecDeque, task::Waker};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-/// How many bytes are under way before a writer must wait.
+/// Number of bytes that are under way before a writer must wait.
 pub(super) const WINDOW: usize = 64 << 10;
 
 /// The bytes of one direction.
 pub(super) struct Pipe {
-    /// What is under way, and when it is there; no bytes are the end.
+    /// Bytes that are under way, and their arrival; no bytes are the end.
     pub(super) segments: VecDeque<(Instant, Bytes)>,
     pub(super) queued: usize,
     pub(super) sent: usize,
     pub(super) cut_after: Option<usize>,
     pub(super) silent_after: Option<usize>,
     pub(super) ended: bool,
-    /// When whoever reads or writes here is told that the connection was reset.
+    /// Time at which a reader or a writer here learns that the connection was reset.
     pub(super) broken: Option<Instant>,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,

@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{ID, Protocol, network::End};
 
-/// What befell a request at the server, in the order in which it did.
+/// Events of a request at the server, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     /// Its head came.
@@ -49,7 +49,7 @@ struct State {
     record: Vec<(Instant, usize, Event)>,
 }
 
-/// What becomes of a request.
+/// Treatment of a request.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     /// Over HTTP/2, the stream is refused.
@@ -65,10 +65,10 @@ struct Plan {
 #[derive(Clone, Copy, Debug)]
 enum Then {
     Answer(u16),
-    /// The connection, or the stream, is broken off without an answer.
+    /// The connection, or the stream, is broken off without a response.
     Break,
     Hang,
-    /// The answer's body breaks off or falls silent after so many bytes.
+    /// The response's body breaks off or falls silent after so many bytes.
     BreakBody(usize),
     StallBody(usize),
 }
@@ -97,7 +97,7 @@ impl Server {
         self.state().calm = true;
     }
 
-    /// What befell the request of this id.
+    /// Events of the request with this ID.
     pub(super) fn record(&self, id: usize) -> Vec<Event> {
         self.state().record.iter().filter(|(_, of, _)| *of == id).map(|(.., event)| *event).collect()
     }
@@ -118,7 +118,7 @@ impl Server {
         tokio::spawn(async move {
             match tls {
                 None => server.serve(end, leaves).await,
-                // A client that leaves in the handshake is none of ours.
+                // A handshake that the client drops is not a request.
                 Some(tls) => {
                     if let Ok(end) = tls.accept(end).await {
                         server.serve(end, leaves).await;
@@ -257,7 +257,7 @@ impl State {
     }
 }
 
-/// The body of an answer, in pieces, which may stop in the middle.
+/// The body of a response, in pieces, which may stop in the middle.
 struct Answer {
     left: Bytes,
     /// After so many bytes, and whether it breaks off then or falls silent.

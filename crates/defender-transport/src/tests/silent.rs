@@ -72,7 +72,7 @@ async fn serve(stream: DuplexStream) {
 /// The paths of connections, in their order: true for one that is dead.
 type Paths = Arc<Mutex<Vec<Arc<AtomicBool>>>>;
 
-/// A wire over such streams, the paths of its connections in their order, and how many there were.
+/// A transport over such streams, the paths of its connections in their order, and how many there were.
 fn wire(clock: &ManualClock) -> (HyperTransport, Paths, Arc<AtomicUsize>) {
     let (paths, dialled) = (Paths::default(), Arc::<AtomicUsize>::default());
     let (made, count) = (Arc::clone(&paths), Arc::clone(&dialled));

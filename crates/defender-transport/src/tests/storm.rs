@@ -30,11 +30,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Tokio's timers have milliseconds, and each layer may have one that is up to a whole one late.
 const LATE: Duration = Duration::from_millis(10);
 
-/// How long a body may be silent, and of how many pieces the longest is.
+/// Longest silence of a body, and the number of pieces of the longest body.
 const IDLE: Duration = Duration::from_secs(30);
 const PIECES: u32 = 11;
 
-/// What a caller does, as drawn from the seed.
+/// Behavior of a caller, as drawn from the seed.
 #[derive(Clone, Debug)]
 struct Call {
     id: usize,
@@ -45,11 +45,11 @@ struct Call {
     paced: bool,
     /// The body is read by the caller, as it comes.
     streams: bool,
-    /// When the caller leaves.
+    /// Time at which the caller drops the call.
     leaves: Option<Duration>,
 }
 
-/// What a caller is left with.
+/// Result of a call for its caller.
 #[derive(Debug)]
 enum Ended {
     Answer {
@@ -104,12 +104,12 @@ async fn make(call: &Call, url: &str, stack: &impl Transport) -> (Ended, Duratio
     (ended, began.elapsed())
 }
 
-/// What a storm came to.
+/// Result of a storm.
 struct Storm {
     calls: Vec<(Call, Ended, Duration)>,
     server: Server,
     after: Vec<(Call, Ended, Duration)>,
-    /// How many connections are left when nobody is.
+    /// Number of connections that are left at the end.
     open: usize,
 }
 
@@ -157,7 +157,7 @@ async fn storm(protocol: Protocol, seed: u64, tls: Option<&(TlsAcceptor, Roots)>
 }
 
 impl Storm {
-    /// What is wrong with the end of a call, by the server's record.
+    /// Error in the end of a call, by the server's record.
     fn wrong(&self, call: &Call, ended: &Ended, took: Duration) -> Option<String> {
         let record = self.server.record(call.id);
         let count = |event| record.iter().filter(|one| **one == event).count();
@@ -165,7 +165,7 @@ impl Storm {
         let taken = count(Event::Heard) - count(Event::Refused);
         let effects = count(Event::Effect);
         let unless = |kept: bool, rule: &str| (!kept).then(|| rule.to_owned());
-        // Whoever reads a stream takes the time that it takes, as long as it does not fall silent.
+        // The reader of a stream takes the time that it takes, as long as it does not fall silent.
         let reading = if call.streams { IDLE * PIECES } else { Duration::ZERO };
         let always = || {
             unless(took <= call.total + reading + LATE, "it took longer than it may")
@@ -219,14 +219,14 @@ impl fmt::Display for Storm {
     }
 }
 
-/// How many storms; more by the variable `STORMS`, and another first one by `STORM`. The even ones are over HTTP/1.1.
+/// Seeds of the storms; more by the variable `STORMS`, and another first one by `STORM`. The even ones are over HTTP/1.1.
 fn seeds() -> std::ops::Range<u64> {
     let number = |name, otherwise| std::env::var(name).map_or(otherwise, |text| text.parse().unwrap());
     let first = number("STORM", 0);
     first..first + number("STORMS", 1_000)
 }
 
-/// Weathers one storm, and says what became of its calls.
+/// Runs one storm, and returns the outcomes of its calls.
 fn weathered(protocol: Protocol, seed: u64, tls: Option<&(TlsAcceptor, Roots)>) -> Vec<String> {
     let repeat = format!("STORM={seed} STORMS=1");
     // An hour in which nobody moves is a hang; no call may take five minutes.
@@ -247,7 +247,7 @@ fn weather(protocol: Protocol) {
             *seen.entry(word).or_insert(0_u64) += 1;
         }
     }
-    // A judge that sees nothing is none.
+    // A judge that sees nothing is of no use.
     for word in [
         "Never: answered 2",
         "Never: answered 2, after a refusal",
@@ -269,7 +269,7 @@ fn weather(protocol: Protocol) {
     }
 }
 
-/// What became of a call, in few words.
+/// Outcome of a call, in few words.
 fn word(call: &Call, ended: &Ended, again: bool) -> String {
     let ended = match ended {
         Ended::Answer { status, .. } => format!("answered {}", status.as_u16() / 100),
@@ -304,7 +304,7 @@ fn storms_under_tls() {
 }
 
 #[test]
-fn a_seed_brings_the_same_storm_each_time() {
+fn seeded_storm_is_reproducible() {
     for (protocol, seed) in (0..10).flat_map(|seed| [(Protocol::Http1, seed), (Protocol::Http2, seed)]) {
         let told = || run(storm(protocol, seed, None)).to_string();
         assert_eq!(told(), told(), "{protocol:?}, {seed}");

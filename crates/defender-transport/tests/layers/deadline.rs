@@ -1,4 +1,4 @@
-//! What becomes of answers that do not come, or not to an end, on a clock that is turned by hand.
+//! Time limits of responses that do not come, or not to an end, on a manual clock.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
@@ -87,7 +87,7 @@ impl HttpBody for Busy {
     }
 }
 
-/// A wire whose answer has this body.
+/// A transport whose answer has this body.
 fn answering(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> MockTransport {
     let mut wire = MockTransport::new();
     wire.expect_send().return_once(move |_| Ok(Response::new(Body::new(body))));
@@ -109,20 +109,20 @@ async fn run(
 fn timed_out(read: Result<Bytes, Error>, message: &str) {
     let error = read.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert_eq!(error.to_string(), format!("the time ran out: {message}"));
+    assert_eq!(error.to_string(), format!("timed out: {message}"));
     assert!(!error.never_sent(), "it may have been processed");
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_ends_the_try_after_half_a_minute() {
+async fn missing_head_times_out_after_30s() {
     let clock = ManualClock::new();
     let (took, read) = run(&clock, &Never.deadline(clock.clone()), ask()).await;
     assert_eq!(took, seconds(30));
-    timed_out(read, "waiting 30s for the head of the answer from example.com:8443");
+    timed_out(read, "waiting 30s for the head of the response from example.com:8443");
 }
 
 #[tokio::test]
-async fn a_body_that_falls_silent_ends_at_the_idle_limit() {
+async fn silent_body_ends_at_idle_limit() {
     let clock = ManualClock::new();
     let stalling = Faulty::scripted(Capture::answering(Response::new("hello")), [Fault::StallBody(2)]);
     let (took, read) = run(&clock, &stalling.deadline(clock.clone()), ask()).await;
@@ -131,7 +131,7 @@ async fn a_body_that_falls_silent_ends_at_the_idle_limit() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_slow_and_not_silent_is_read_to_its_end() {
+async fn slow_body_is_read_to_its_end() {
     let clock = ManualClock::new();
     let wire = answering(Dripping::new(&clock, seconds(29), 100, b"x")).deadline(clock.clone());
     let (took, read) = run(&clock, &wire, ask()).await;
@@ -139,7 +139,7 @@ async fn a_body_that_is_slow_and_not_silent_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn frames_without_bytes_do_not_break_the_silence() {
+async fn empty_frames_do_not_break_silence() {
     let clock = ManualClock::new();
     for pause in [seconds(7), seconds(30)] {
         let wire = answering(Dripping::new(&clock, pause, usize::MAX, b"")).deadline(clock.clone());
@@ -150,33 +150,33 @@ async fn frames_without_bytes_do_not_break_the_silence() {
 }
 
 #[tokio::test]
-async fn the_whole_exchange_ends_at_its_total_wherever_it_is() {
+async fn exchange_ends_at_total_limit() {
     let clock = ManualClock::new();
     let within = |total| ask_within(Timeouts::default().total(seconds(total)));
 
     let (took, read) = run(&clock, &Never.deadline(clock.clone()), within(10)).await;
     assert_eq!(took, seconds(10));
-    timed_out(read, "waiting 10s for the head of the answer from example.com:8443");
+    timed_out(read, "waiting 10s for the head of the response from example.com:8443");
 
     for (pause, total) in [(10, 95), (10, 100), (40, 20)] {
         let wire = answering(Dripping::new(&clock, seconds(pause), usize::MAX, b"x")).deadline(clock.clone());
         let (took, read) = run(&clock, &wire, within(total)).await;
         assert_eq!(took, seconds(total));
-        timed_out(read, &format!("the whole answer from example.com:8443 was not there after {total}s"));
+        timed_out(read, &format!("the whole response from example.com:8443 was not there after {total}s"));
     }
 }
 
 #[tokio::test]
-async fn a_body_that_never_pauses_ends_at_the_total_too() {
+async fn steady_body_ends_at_total_limit() {
     let clock = ManualClock::new();
     let wire = answering(Busy(clock.clone(), b"x")).deadline(clock.clone());
     let (took, read) = run(&clock, &wire, ask_within(Timeouts::default().total(seconds(60)))).await;
     assert_eq!(took, seconds(60));
-    timed_out(read, "the whole answer from example.com:8443 was not there after 60s");
+    timed_out(read, "the whole response from example.com:8443 was not there after 60s");
 }
 
 #[tokio::test]
-async fn frames_without_bytes_that_never_pause_do_not_break_the_silence_either() {
+async fn steady_empty_frames_do_not_break_silence() {
     let clock = ManualClock::new();
     let wire = answering(Busy(clock.clone(), b"")).deadline(clock.clone());
     let (took, read) = run(&clock, &wire, ask()).await;
@@ -186,7 +186,7 @@ async fn frames_without_bytes_that_never_pause_do_not_break_the_silence_either()
 }
 
 #[tokio::test]
-async fn what_has_come_with_the_head_is_looked_at_once_and_nothing_of_it_is_lost() {
+async fn early_body_bytes_are_not_lost() {
     for pieces in [0, 1, 2, 3] {
         let clock = ManualClock::new();
         // None of them waits, and the body does not say which is the last.
@@ -204,7 +204,7 @@ async fn what_has_come_with_the_head_is_looked_at_once_and_nothing_of_it_is_lost
 }
 
 #[tokio::test]
-async fn a_stream_has_no_total_since_its_reader_takes_the_time_that_it_takes() {
+async fn stream_has_no_total_limit() {
     let clock = ManualClock::new();
     let wire = answering(Dripping::new(&clock, seconds(20), 500, b"x")).deadline(clock.clone());
     let mut request = ask_within(Timeouts::default().total(seconds(60)));
@@ -214,7 +214,7 @@ async fn a_stream_has_no_total_since_its_reader_takes_the_time_that_it_takes() {
 }
 
 #[tokio::test]
-async fn no_time_at_all_sends_nothing() {
+async fn zero_time_limit_sends_nothing() {
     let clock = ManualClock::new();
     let server = Capture::answering(Response::new(""));
     let request = ask_within(Timeouts::default().total(Duration::ZERO));
@@ -223,7 +223,7 @@ async fn no_time_at_all_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_call_s_own_times_come_before_the_layer_s_each_for_itself() {
+async fn call_limits_override_layer_limits() {
     let clock = ManualClock::new();
     let layer = Timeouts::default().head(seconds(5)).idle(seconds(6));
     let own = Timeouts::default().head(seconds(50));
@@ -247,7 +247,7 @@ async fn a_call_s_own_times_come_before_the_layer_s_each_for_itself() {
 }
 
 #[tokio::test]
-async fn no_limit_is_as_long_as_it_takes() {
+async fn absent_limit_never_ends_a_call() {
     let clock = ManualClock::new();
     let wire = answering(Dripping::new(&clock, seconds(1 << 40), 2, b"x")).deadline(clock.clone());
     let (took, read) = run(&clock, &wire, ask_within(Timeouts::default().idle(Duration::MAX))).await;
@@ -267,7 +267,7 @@ async fn a_slow_reader_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn a_byte_that_has_come_is_read_though_nobody_looked_in_time() {
+async fn late_reader_still_gets_arrived_bytes() {
     let clock = ManualClock::new();
     let wire = answering(Dripping::new(&clock, seconds(20), 1, b"x")).deadline(clock.clone());
     let mut body = wire.send(ask()).await.unwrap().into_body();
@@ -277,7 +277,7 @@ async fn a_byte_that_has_come_is_read_though_nobody_looked_in_time() {
 }
 
 #[tokio::test]
-async fn a_body_that_was_given_up_is_gone() {
+async fn timed_out_body_is_dropped() {
     /// Tells when it is dropped.
     struct Held(std::sync::Arc<()>);
     impl HttpBody for Held {
@@ -301,7 +301,7 @@ async fn a_body_that_was_given_up_is_gone() {
 }
 
 #[test]
-fn what_is_there_at_once_needs_no_timer() {
+fn immediate_response_needs_no_timer() {
     let clock = ManualClock::new();
     let wire = Capture::answering(Response::new("hello")).deadline(clock.clone());
     let mut sent = wire.send(ask());

@@ -1,4 +1,4 @@
-//! What each fault does, and that a seed gives the same faults each time.
+//! Effect of each fault; a seed gives the same faults each time.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
@@ -22,7 +22,7 @@ fn ask() -> Request<Bytes> {
     Request::post("https://example.com/").body(Bytes::new()).unwrap()
 }
 
-/// What came of one exchange, `None` if nothing did, and how many requests arrived.
+/// Outcome of one exchange, `None` if it has none, and the number of requests that arrived.
 fn befalls(fault: Fault) -> (Option<Result<Response<Body>, Error>>, usize) {
     let server = Capture::answering(Response::new("hello"));
     let answer = Faulty::scripted(server.clone(), [fault]).send(ask()).now_or_never();
@@ -30,7 +30,7 @@ fn befalls(fault: Fault) -> (Option<Result<Response<Body>, Error>>, usize) {
 }
 
 #[test]
-fn before_means_that_nothing_arrived_and_after_that_it_did() {
+fn before_and_after_faults_differ_in_arrival() {
     let (answer, arrived) = befalls(Fault::ErrorBefore(ErrorKind::Timeout));
     assert_eq!((answer.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 0));
     let (answer, arrived) = befalls(Fault::ErrorAfter(ErrorKind::Timeout));
@@ -46,7 +46,7 @@ fn before_means_that_nothing_arrived_and_after_that_it_did() {
 }
 
 #[test]
-fn an_error_after_the_exchange_never_says_that_nothing_was_sent() {
+fn error_after_is_not_never_sent() {
     for kind in [ErrorKind::Connect, ErrorKind::Request, ErrorKind::Credential, ErrorKind::Interrupted] {
         let error = befalls(Fault::ErrorAfter(kind)).0.unwrap().unwrap_err();
         assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Interrupted, false));
@@ -54,7 +54,7 @@ fn an_error_after_the_exchange_never_says_that_nothing_was_sent() {
 }
 
 #[test]
-fn a_body_breaks_or_falls_silent_after_so_many_bytes() {
+fn body_faults_come_after_given_bytes() {
     for (bytes, text) in [(0, ""), (2, "he"), (5, "hello"), (9, "hello")] {
         for fault in [Fault::TruncateBody(bytes), Fault::StallBody(bytes)] {
             let mut body = befalls(fault).0.unwrap().unwrap().into_body();
@@ -76,7 +76,7 @@ fn a_body_breaks_or_falls_silent_after_so_many_bytes() {
 }
 
 #[test]
-fn a_script_is_played_in_order_and_then_all_goes_well() {
+fn scripted_faults_play_in_order() {
     let script = [None, Some(Fault::StatusBefore(GATEWAY_TIMEOUT)), None, None];
     let wire = Faulty::scripted(Capture::answering(Response::new("")), script);
     let statuses: Vec<_> =
@@ -86,7 +86,7 @@ fn a_script_is_played_in_order_and_then_all_goes_well() {
 }
 
 #[test]
-fn one_seed_gives_the_same_faults_each_time_and_about_as_many_as_asked_for() {
+fn seeded_faults_are_reproducible_and_as_frequent() {
     let faults = [Fault::HangAfter, Fault::StatusBefore(GATEWAY_TIMEOUT)];
     let history = |seed| {
         let wire = Faulty::seeded(Capture::answering(Response::new("")), seed, 5, faults);

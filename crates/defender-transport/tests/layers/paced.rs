@@ -1,4 +1,4 @@
-//! What is told of a wait.
+//! Trace of a wait.
 #![cfg(all(feature = "testing", feature = "tracing"))]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 
@@ -55,7 +55,7 @@ impl Subscriber for Ear {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_wait_of_more_than_a_second_is_told_of() {
+async fn long_queue_wait_is_traced() {
     for (per, told) in [
         (1_000, vec![]),
         (

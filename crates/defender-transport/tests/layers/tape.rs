@@ -1,4 +1,4 @@
-//! What a tape takes, and what it says of the rest.
+//! Requests that a tape takes, and its complaint about the rest.
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails as the test does")]
 
@@ -28,12 +28,12 @@ fn status(status: u16) -> Response<&'static str> {
     Response::builder().status(status).body("").unwrap()
 }
 
-/// What the tape says of a run that goes wrong.
+/// Complaint of the tape about a run that goes wrong.
 fn complaint(run: impl FnOnce()) -> String {
     *catch_unwind(AssertUnwindSafe(run)).expect_err("a complaint").downcast::<String>().unwrap()
 }
 
-/// Whether the tape takes `actual` for `expected`.
+/// Returns true if the tape takes `actual` for `expected`.
 fn takes(expected: Request<&'static str>, actual: Request<&'static str>) -> bool {
     catch_unwind(AssertUnwindSafe(|| {
         let tape = Tape::in_order().exchange(expected, status(200));
@@ -43,7 +43,7 @@ fn takes(expected: Request<&'static str>, actual: Request<&'static str>) -> bool
 }
 
 #[test]
-fn what_was_put_on_is_played_in_order() {
+fn exchanges_are_played_in_order() {
     let tape = Tape::in_order()
         .exchange(get("/a"), status(201))
         .failure(get("/a"), Error::new(ErrorKind::Connect))
@@ -55,7 +55,7 @@ fn what_was_put_on_is_played_in_order() {
 }
 
 #[test]
-fn another_order_is_a_complaint_unless_any_will_do() {
+fn wrong_order_fails_unless_any_order() {
     let on = |tape: Tape| tape.exchange(get("/a"), status(201)).exchange(get("/b"), status(202));
     let said = complaint(|| drop(send(&on(Tape::in_order()), get("/b"))));
     assert!(said.starts_with("request 1 is not what the tape expects as exchange 1 of 2:\n"), "{said}");
@@ -66,7 +66,7 @@ fn another_order_is_a_complaint_unless_any_will_do() {
 }
 
 #[test]
-fn what_is_stated_must_be_so_and_the_rest_may_be_anything() {
+fn only_stated_parts_must_match() {
     let json = r#"{"a":1,"b":[true,null]}"#;
     assert!(takes(post(json), post("{ \"b\": [true, null],\r\n \"a\": 1 }")));
     assert!(!takes(post(json), post(r#"{"a":1,"b":[null,true]}"#)));
@@ -93,7 +93,7 @@ fn what_is_stated_must_be_so_and_the_rest_may_be_anything() {
 }
 
 #[test]
-fn a_request_that_does_not_match_is_shown_beside_what_was_expected() {
+fn mismatch_is_shown_beside_expectation() {
     let tape =
         Tape::in_order().exchange(get("/a"), status(200)).exchange(post(r#"{"Name":"x","Size":1}"#), status(201));
     send(&tape, get("/a")).unwrap();
@@ -134,7 +134,7 @@ fn of_several_the_nearest_is_shown() {
 }
 
 #[test]
-fn what_is_not_there_and_what_cannot_be_read_is_shown_too() {
+fn missing_and_binary_parts_are_shown() {
     let expected = Request::post("/a").header("x-two", "2").body("a\n").unwrap();
     let tape = Tape::in_order().exchange(expected, status(200));
     let came = Request::get("https://example.com/a?x").body(Bytes::from_static(b"a")).unwrap();
@@ -163,7 +163,7 @@ fn a_tape_that_ended_plays_no_more() {
 }
 
 #[test]
-fn what_was_not_played_is_told_by_verify_and_by_the_last_drop() {
+fn unplayed_exchanges_fail_verify_and_drop() {
     let tape = || Tape::in_order().exchange(get("/a"), status(200)).exchange(get("/b"), status(200));
     let expected = "not all of the tape was played; of 2 exchanges these are left:\n  2: GET /b";
     let verified = complaint(|| {

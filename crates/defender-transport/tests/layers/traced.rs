@@ -1,4 +1,4 @@
-//! What a trace tells, and what it must never tell.
+//! Content of a trace, and the content that it must never have.
 #![cfg(all(feature = "testing", feature = "tracing"))]
 #![allow(
     clippy::unwrap_used,
@@ -68,7 +68,7 @@ impl Fields {
 struct Told {
     spans: Vec<(&'static Metadata<'static>, Fields)>,
     events: Vec<(&'static Metadata<'static>, u64, Fields)>,
-    /// How many handles each span has.
+    /// Number of handles of each span.
     handles: BTreeMap<u64, usize>,
     entered: Vec<u64>,
 }
@@ -133,7 +133,7 @@ impl Subscriber for Ear {
     }
 }
 
-/// What is told while `run` runs. Every span must be left and closed by then.
+/// Events and spans of `run`. Every span must be left and closed by then.
 fn listen<T>(level: Level, run: impl FnOnce() -> T) -> (T, Told) {
     let ear = Ear(Arc::default(), level);
     // With one subscriber alone, tracing asks only the thread that first comes past a place whether anybody listens there, and
@@ -149,7 +149,7 @@ fn listen<T>(level: Level, run: impl FnOnce() -> T) -> (T, Told) {
     (result, told)
 }
 
-/// The only span and the only event of one try, and the level of the event.
+/// The only span and the only event of one attempt, and the level of the event.
 fn one(told: &Told) -> (&Fields, &Fields, Level) {
     let ([(_, span)], [(event, parent, fields)]) = (&*told.spans, &*told.events) else { panic!("{told:#?}") };
     assert_eq!(*parent, 1, "the event stands in the span");
@@ -171,7 +171,7 @@ fn exchange(wire: impl Transport, request: Request<Bytes>) -> Told {
 }
 
 #[test]
-fn an_answer_is_told_with_all_that_the_conventions_ask_for() {
+fn response_trace_follows_opentelemetry() {
     let answer = Response::builder()
         .status(201)
         .version(http::Version::HTTP_2)
@@ -210,7 +210,7 @@ fn an_answer_is_told_with_all_that_the_conventions_ask_for() {
 }
 
 #[test]
-fn a_header_that_is_not_what_it_should_be_is_left_out() {
+fn malformed_header_is_not_traced() {
     for (content_type, told) in [
         ("application/problem+json; charset=utf-8; x=canary", Some("application/problem+json")),
         ("grant_type=x&client_secret=canary", None),
@@ -228,7 +228,7 @@ fn a_header_that_is_not_what_it_should_be_is_left_out() {
 }
 
 #[test]
-fn secret_that_comes_back_in_a_header_is_left_out() {
+fn echoed_secret_header_is_not_traced() {
     const GUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
     // Its base64 has nothing but letters and digits, too.
     const ENCODED: &str = "MGY4ZmFkNWItZDljYi00NjlmLWExNjUtNzA4Njc3Mjg5NTBl";
@@ -307,7 +307,7 @@ fn what_is_not_known_is_left_out() {
 }
 
 #[test]
-fn each_sending_of_a_call_is_told_of_with_how_many_went_before() {
+fn every_attempt_is_traced_with_its_number() {
     let clock = ManualClock::new();
     let status = |status: u16| Response::builder().status(status).body("").unwrap();
     let server = Capture::in_turn([status(503), status(429), status(200)]);
@@ -330,7 +330,7 @@ fn each_sending_of_a_call_is_told_of_with_how_many_went_before() {
 }
 
 #[test]
-fn a_status_that_refuses_is_an_error_and_the_server_s_own_is_a_warning() {
+fn error_status_sets_span_and_level() {
     for (status, level) in [("404", Level::DEBUG), ("429", Level::DEBUG), ("500", Level::WARN), ("503", Level::WARN)] {
         let told = exchange(Capture::answering(Response::builder().status(status).body("no").unwrap()), ask());
         let (span, event, told_at) = one(&told);
@@ -341,7 +341,7 @@ fn a_status_that_refuses_is_an_error_and_the_server_s_own_is_a_warning() {
 }
 
 #[test]
-fn a_try_without_an_answer_is_told_by_the_kind_of_its_error() {
+fn failed_attempt_is_traced_by_error_kind() {
     for (kind, name, never_sent) in [(ErrorKind::Connect, "Connect", "true"), (ErrorKind::Timeout, "Timeout", "false")]
     {
         let told = exchange(Faulty::scripted(Never, [Fault::ErrorBefore(kind)]), ask());
@@ -359,7 +359,7 @@ fn a_try_without_an_answer_is_told_by_the_kind_of_its_error() {
 }
 
 #[test]
-fn a_body_that_breaks_off_is_told_with_the_status_that_came_before() {
+fn broken_body_is_traced_with_status() {
     let server = Capture::answering(Response::new("hello"));
     let told = exchange(Faulty::scripted(server, [Fault::TruncateBody(2)]), ask());
     let (span, event, level) = one(&told);
@@ -391,7 +391,7 @@ fn waits_and_stalls(clock: &ManualClock) -> impl Transport + use<> {
 }
 
 #[test]
-fn the_time_is_from_the_sending_to_the_end_of_the_body() {
+fn duration_runs_to_end_of_body() {
     let clock = ManualClock::new();
     clock.advance(Duration::from_secs(1_000));
     let ((), told) = listen(Level::TRACE, || {
@@ -405,7 +405,7 @@ fn the_time_is_from_the_sending_to_the_end_of_the_body() {
 }
 
 #[test]
-fn a_caller_who_leaves_at_any_poll_is_told_of_once() {
+fn dropped_call_is_traced_once() {
     for (polls, message) in [(1, "dropped before the head"), (2, "dropped inside the body"), (3, "the body broke off")]
     {
         let clock = ManualClock::new();
@@ -429,7 +429,7 @@ fn a_caller_who_leaves_at_any_poll_is_told_of_once() {
 }
 
 #[test]
-fn a_reader_who_stops_at_the_last_byte_has_read_it_all() {
+fn reading_the_last_byte_completes_body() {
     let ((), told) = listen(Level::TRACE, || {
         let wire = Capture::answering(Response::new("hello")).traced(ManualClock::new());
         let mut body = wire.send(ask()).now_or_never().unwrap().unwrap().into_body();
@@ -465,14 +465,14 @@ impl http_body::Body for Chatting {
 }
 
 #[test]
-fn what_is_told_beneath_stands_in_the_span() {
+fn inner_events_are_in_the_span() {
     let told = exchange(Chatty, ask());
     let stands_in: Vec<_> = told.events.iter().map(|(_, parent, fields)| (*parent, &*fields.0["message"])).collect();
     assert_eq!(stands_in, [(1, "sending"), (1, "reading"), (1, "answered")]);
 }
 
 #[test]
-fn whoever_wants_warnings_alone_gets_them_with_their_span() {
+fn warnings_have_their_span() {
     let send = |level, status: u16| {
         let wire = Capture::answering(Response::builder().status(status).body("").unwrap()).traced(ManualClock::new());
         let (answer, told) = listen(level, || wire.send(ask()).now_or_never().unwrap().unwrap());
@@ -514,7 +514,7 @@ fn no_secret_is_ever_traced() {
 }
 
 #[test]
-fn a_header_of_any_length_leaves_a_trace_of_a_bearable_one() {
+fn long_header_is_shortened_in_trace() {
     let long = "é".repeat(9_000);
     let values = ["x".repeat(64).into_bytes(), "x".repeat(65).into_bytes(), long.into_bytes()];
     for (value, traced) in values.into_iter().zip([Some(64), None, None]) {

@@ -55,7 +55,7 @@ async fn bundle_is_taken_as_it_is_found() {
 }
 
 #[test]
-fn bundle_without_a_usable_certificate_is_an_error() {
+fn bundle_without_usable_certificate_fails() {
     let broken = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
     let der = Ca::new().der();
     for (bundle, words) in [
@@ -73,7 +73,7 @@ fn bundle_without_a_usable_certificate_is_an_error() {
 }
 
 #[test]
-fn client_identity_may_begin_with_a_byte_order_mark() {
+fn client_identity_may_have_a_bom() {
     let own = Ca::new().sign(&CertificateParams::new(["soar.example".to_owned()]).unwrap());
     let marked = |pem: &str| format!("\u{feff}{pem}");
     ClientIdentity::pem(marked(&own.chain_pem), marked(&own.key_pem)).unwrap();

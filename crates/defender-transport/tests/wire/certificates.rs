@@ -10,7 +10,7 @@ use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
 
 use crate::server::{Ca, HTTP_1, HTTP_2, assert_error, post, serve, tls, url};
 
-/// What a wire that trusts `trusted` says of a server with such a certificate, which must see nothing.
+/// Error of a transport that trusts `trusted` with a server that has such a certificate; the server must see nothing.
 async fn refusal(signed: crate::server::Signed, trusted: &Ca, words: &str) {
     let seen = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&seen);
@@ -38,7 +38,7 @@ async fn an_expired_certificate_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_future_is_refused_and_named() {
+async fn future_certificate_is_refused_by_name() {
     let ca = Ca::new();
     let mut future = for_loopback();
     future.not_before = date_time_ymd(3000, 1, 1);
@@ -46,14 +46,14 @@ async fn a_certificate_of_the_future_is_refused_and_named() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_host_is_refused_and_named() {
+async fn wrong_host_certificate_is_refused_by_name() {
     let ca = Ca::new();
     let other = CertificateParams::new(["elsewhere.example".to_owned()]).unwrap();
     refusal(ca.sign(&other), &ca, "the server's certificate is for another host").await;
 }
 
 #[tokio::test]
-async fn a_certificate_of_an_unknown_ca_is_refused_and_named() {
+async fn unknown_ca_certificate_is_refused_by_name() {
     let words = "the server's certificate comes from a CA that is not trusted";
     refusal(Ca::new().sign(&for_loopback()), &Ca::new(), words).await;
 }
@@ -67,7 +67,7 @@ async fn a_certificate_for_another_purpose_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unknown_ca_is_refused_whichever_roots_are_trusted() {
+async fn unknown_ca_is_refused_by_any_roots() {
     let address = serve(Ca::new().server("127.0.0.1", HTTP_1), |_| std::future::ready(())).await;
     for roots in [Roots::platform(), Roots::bundled()] {
         let wire = Ca::new().wire().roots(roots).build().unwrap();

@@ -49,7 +49,7 @@ async fn a_server_is_shown_the_clients_certificate() {
 }
 
 #[tokio::test]
-async fn a_server_that_demands_a_certificate_and_is_given_none_has_processed_nothing() {
+async fn missing_client_certificate_means_never_processed() {
     let (ca, clients) = (Ca::new(), Ca::new());
     for alpn in [HTTP_1, HTTP_2] {
         let address = serve(demanding(&ca, &clients, alpn), |_| async { panic!("no handshake is completed") }).await;
@@ -59,7 +59,7 @@ async fn a_server_that_demands_a_certificate_and_is_given_none_has_processed_not
 }
 
 #[tokio::test]
-async fn a_certificate_that_the_server_does_not_know_is_an_error() {
+async fn unknown_client_certificate_is_an_error() {
     let (ca, clients) = (Ca::new(), Ca::new());
     let address =
         serve(demanding(&ca, &clients, HTTP_1), |mut stream| async move { while stream.read_u8().await.is_ok() {} })
@@ -73,7 +73,7 @@ async fn a_certificate_that_the_server_does_not_know_is_an_error() {
 }
 
 #[test]
-fn what_is_no_identity_is_refused_in_words_and_no_key_is_shown() {
+fn invalid_identity_error_shows_no_key() {
     let clients = Ca::new();
     let (own, other) = (clients.sign(&client()), clients.sign(&client()));
     let both = format!("{}{}", own.key_pem, own.chain_pem);

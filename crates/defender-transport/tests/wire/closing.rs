@@ -23,19 +23,19 @@ use tokio_rustls::server::TlsStream;
 
 use crate::server::{Ca, HTTP_1, HTTP_2, read_request, serve, url};
 
-/// How often each request came, by the number that it has in its head.
+/// Number of times that each request came, by the number that it has in its head.
 type Seen = Arc<Mutex<HashMap<String, usize>>>;
 
 fn see(seen: &Seen, number: &str) {
     *seen.lock().unwrap().entry(number.to_owned()).or_default() += 1;
 }
 
-/// How a server closes a connection that has answered its share.
+/// Moment at which a server closes a connection that has answered its share.
 #[derive(Clone, Copy, Debug)]
 enum Close {
-    /// At once after the last answer, while the client may be sending the next request.
+    /// At once after the last response, while the client may be sending the next request.
     AfterAnAnswer,
-    /// When the next request has begun to come, unread.
+    /// After the next request has begun to come, unread.
     UnderARequest,
     /// HTTP/2: a GOAWAY that lets what is under way finish.
     Gracefully,
@@ -73,7 +73,7 @@ async fn answer_in_http_2(stream: TlsStream<TcpStream>, share: usize, close: Clo
         match close {
             Close::Gracefully if answered == share => connection.graceful_shutdown(),
             Close::AfterAnAnswer if answered == share => {
-                // The answer goes out, and who has come meanwhile is read and gets none.
+                // The response goes out, and who has come meanwhile is read and gets none.
                 let next = poll_fn(|context| Poll::Ready(connection.poll_accept(context))).await;
                 if let Poll::Ready(Some(Ok((request, _)))) = next {
                     see(&seen, &number(request.headers()));
@@ -85,10 +85,10 @@ async fn answer_in_http_2(stream: TlsStream<TcpStream>, share: usize, close: Clo
     }
 }
 
-/// What became of so many calls.
+/// Outcomes of so many calls.
 #[derive(Debug, Default)]
 struct Outcome {
-    /// Safe calls that took more than one sending.
+    /// Safe calls that took more than one attempt.
     resent: usize,
     /// Never calls whose outcome is unknown.
     unknown: usize,
@@ -115,7 +115,7 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
     })
     .await;
     let clock = SystemClock::new();
-    // Nobody waits between two sendings.
+    // Nobody waits between two attempts.
     let retry = Retry::default().backoff(Duration::ZERO, Duration::ZERO);
     let wire: HyperTransport = ca.wire().build().unwrap();
     let wire = wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock).policy(retry);
@@ -150,33 +150,33 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_of_http_1_that_closes_after_an_answer_costs_no_safe_call() {
+async fn http_1_close_after_response_is_harmless() {
     let told = calls(HTTP_1, Close::AfterAnAnswer, 10_000, 16).await;
     println!("{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_of_http_1_that_closes_under_a_request_costs_no_safe_call() {
+async fn http_1_close_under_request_is_harmless() {
     let told = calls(HTTP_1, Close::UnderARequest, 4_000, 4).await;
     println!("{told:?}");
     assert!(told.resent > 0 && told.unknown > 0, "it was not put to the test: {told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_of_http_2_that_closes_after_an_answer_costs_no_safe_call() {
+async fn http_2_close_after_response_is_harmless() {
     let told = calls(HTTP_2, Close::AfterAnAnswer, 10_000, 2).await;
     println!("{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_of_http_2_that_closes_under_a_request_costs_no_safe_call() {
+async fn http_2_close_under_request_is_harmless() {
     let told = calls(HTTP_2, Close::UnderARequest, 4_000, 2).await;
     println!("{told:?}");
     assert!(told.resent > 0 && told.unknown > 0, "it was not put to the test: {told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_of_http_2_that_goes_away_gracefully_costs_no_safe_call() {
+async fn http_2_graceful_close_is_harmless() {
     // Which of its streams hyper still sent when the GOAWAY came is not certain, and taking it so sent calls twice here.
     let told = calls(HTTP_2, Close::Gracefully, 4_000, 16).await;
     println!("{told:?}");

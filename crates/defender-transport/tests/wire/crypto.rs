@@ -6,7 +6,7 @@ use http::StatusCode;
 use crate::server::{Ca, HTTP_1, answer_raw, get, serve, url};
 
 #[tokio::test]
-async fn each_provider_that_is_compiled_in_can_be_chosen() {
+async fn every_compiled_crypto_provider_works() {
     let ca = Ca::new();
     let address = serve(ca.server("127.0.0.1", HTTP_1), |stream| answer_raw(stream, b"HTTP/1.1 204 No\r\n\r\n")).await;
     let compiled = [Crypto::Auto, Crypto::AwsLcRs].into_iter();
@@ -17,7 +17,7 @@ async fn each_provider_that_is_compiled_in_can_be_chosen() {
 }
 
 #[tokio::test]
-async fn a_server_that_offers_a_protocol_that_is_not_spoken_is_no_connection() {
+async fn unknown_alpn_protocol_fails_to_connect() {
     let ca = Ca::new();
     let address = serve(ca.server("127.0.0.1", &["spdy/3"]), |_| std::future::ready(())).await;
     let error = ca.wire().build().unwrap().send(get(&url(address))).await.unwrap_err();

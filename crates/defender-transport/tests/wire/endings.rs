@@ -1,4 +1,4 @@
-//! What an HTTP/2 server says of a stream that it ends: whether the request can have been processed.
+//! Endings of an HTTP/2 stream by its server, and whether the request can have been processed.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -18,14 +18,14 @@ use tokio_rustls::server::TlsStream;
 
 use crate::server::{CANARY, Ca, HTTP_2, assert_error, post as request, serve, told, url};
 
-/// How the server ends a stream.
+/// Ending of a stream by the server.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     Reset(Reason),
     GoAway(Reason),
 }
 
-/// A wire to a server that ends each stream so, and the ids of the tries that came there.
+/// A transport to a server that ends each stream so, and the ids of the tries that came there.
 async fn ending(ending: Ending) -> (HyperTransport, String, UnboundedReceiver<String>) {
     let ca = Ca::new();
     let (seen, ids) = unbounded_channel();
@@ -53,7 +53,7 @@ async fn post(wire: &HyperTransport, url: &str) -> Error {
 }
 
 #[tokio::test]
-async fn a_stream_that_the_server_refused_was_certainly_not_processed() {
+async fn refused_stream_was_never_processed() {
     let (wire, url, _ids) = ending(Ending::Reset(Reason::REFUSED_STREAM)).await;
     let error = post(&wire, &url).await;
     assert_eq!(error.kind(), ErrorKind::Interrupted);
@@ -61,7 +61,7 @@ async fn a_stream_that_the_server_refused_was_certainly_not_processed() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_in_any_other_way_may_have_been_processed() {
+async fn other_reset_may_have_been_processed() {
     for end in [
         Ending::Reset(Reason::INTERNAL_ERROR),
         Ending::Reset(Reason::CANCEL),
@@ -78,7 +78,7 @@ async fn a_stream_that_ends_in_any_other_way_may_have_been_processed() {
 }
 
 #[tokio::test]
-async fn each_try_has_an_id_of_its_own_in_the_form_of_a_uuid() {
+async fn every_attempt_has_its_own_uuid() {
     let (wire, url, mut ids) = ending(Ending::Reset(Reason::CANCEL)).await;
     let mut seen = HashSet::new();
     for _ in 0..20 {
@@ -144,7 +144,7 @@ impl Frames {
 }
 
 #[tokio::test]
-async fn a_goaway_is_named_and_not_taken_for_certain() {
+async fn goaway_is_named_but_not_certain() {
     for reason in [Reason::NO_ERROR, Reason::ENHANCE_YOUR_CALM, Reason::INTERNAL_ERROR] {
         let ca = Ca::new();
         let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| async move {
@@ -180,7 +180,7 @@ async fn data_of_a_goaway_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_stream_up_to_the_last_of_a_goaway_may_have_been_processed_however_the_connection_ends() {
+async fn stream_below_goaway_may_be_processed() {
     for (reason, last) in [
         (Reason::NO_ERROR, 1),
         (Reason::ENHANCE_YOUR_CALM, 1),
@@ -200,7 +200,7 @@ async fn a_stream_up_to_the_last_of_a_goaway_may_have_been_processed_however_the
 }
 
 #[tokio::test]
-async fn a_graceful_goaway_ends_the_streams_above_its_last_and_lets_those_below_finish() {
+async fn graceful_goaway_finishes_lower_streams() {
     let ca = Ca::new();
     let first_is_there = Arc::new(Notify::new());
     let told = Arc::clone(&first_is_there);
@@ -228,7 +228,7 @@ async fn a_graceful_goaway_ends_the_streams_above_its_last_and_lets_those_below_
 }
 
 #[tokio::test]
-async fn a_malformed_head_is_an_error_of_the_protocol() {
+async fn malformed_head_is_a_protocol_error() {
     let ca = Ca::new();
     let address = serve(ca.server("127.0.0.1", HTTP_2), move |stream| async move {
         let mut frames = Frames::greet(stream).await;

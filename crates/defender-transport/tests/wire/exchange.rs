@@ -1,4 +1,4 @@
-//! One exchange over the wire, with hyper's own server at the other end.
+//! One exchange over the transport, with hyper's own server at the other end.
 
 use std::{
     convert::Infallible,
@@ -44,7 +44,7 @@ const HTTP_2: &[&str] = &["h2", "http/1.1"];
 /// Stands where a secret would, and must be seen in no error.
 const CANARY: &str = "canary-7f3a";
 
-/// What the server does with a request once it has read it whole.
+/// Reaction of the server to a request once it has read it whole.
 #[derive(Clone, Copy, Debug)]
 enum Then {
     /// 201, and the body that came.
@@ -53,7 +53,7 @@ enum Then {
     Redirect,
     /// Closes the connection without a word.
     HangUp,
-    /// 200 and a piece of the body; then, once told to go on, the answer breaks off.
+    /// 200 and a piece of the body; then, once told to go on, the response breaks off.
     BreakOff,
 }
 
@@ -143,7 +143,7 @@ impl Server {
         format!("https://{}{path}", self.address)
     }
 
-    /// A wire that trusts this server's CA.
+    /// A transport that trusts this server's CA.
     fn wire(&self) -> HyperTransport {
         trusting(&self.ca).build().unwrap()
     }
@@ -188,7 +188,7 @@ fn told(error: &defender_transport::Error) -> String {
     chain.fold(format!("{error:?}"), |told, error| told + "\n" + &error.to_string())
 }
 
-/// Checks that the wire could not connect, and says so without a word of the request.
+/// Checks that the transport could not connect, and says so without a word of the request.
 #[track_caller]
 fn assert_no_connection(error: &defender_transport::Error) {
     let told = told(error);
@@ -207,7 +207,7 @@ fn assert_outcome_unknown(error: &defender_transport::Error) {
 }
 
 #[tokio::test]
-async fn http_2_is_negotiated_and_a_post_arrives_whole() {
+async fn http_2_post_arrives_whole() {
     let server = Server::start(HTTP_2, Then::Echo).await;
     // Larger than a window of HTTP/2 as it begins, so that it goes in many frames.
     let body = Bytes::from(vec![b'x'; 200_000]);
@@ -225,7 +225,7 @@ async fn http_2_is_negotiated_and_a_post_arrives_whole() {
 }
 
 #[tokio::test]
-async fn a_server_of_http_1_alone_is_spoken_to_in_http_1() {
+async fn http_1_server_gets_http_1() {
     for alpn in [HTTP_1, &[]] {
         let server = Server::start(alpn, Then::Echo).await;
         let response = server.wire().send(post(&server.url("/"))).await.unwrap();
@@ -237,7 +237,7 @@ async fn a_server_of_http_1_alone_is_spoken_to_in_http_1() {
 }
 
 #[tokio::test]
-async fn the_user_agent_names_the_application_and_us() {
+async fn user_agent_names_application_and_crate() {
     let server = Server::start(HTTP_2, Then::Echo).await;
     let wire = trusting(&server.ca).application("contoso-soar/2.1").build().unwrap();
     wire.send(post(&server.url("/"))).await.unwrap();
@@ -270,7 +270,7 @@ async fn an_unknown_ca_is_no_connection() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_host_is_no_connection() {
+async fn wrong_host_certificate_fails_to_connect() {
     let server = Server::start_as("elsewhere.example", HTTP_2, Then::Echo).await;
     let error = server.wire().send(post(&server.url("/"))).await.unwrap_err();
     assert_no_connection(&error);
@@ -278,7 +278,7 @@ async fn a_certificate_for_another_host_is_no_connection() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_breaks_off_is_no_connection() {
+async fn broken_handshake_fails_to_connect() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let (ca, _) = certified("127.0.0.1");
@@ -289,7 +289,7 @@ async fn a_handshake_that_breaks_off_is_no_connection() {
 }
 
 #[tokio::test]
-async fn plain_http_and_a_password_in_the_url_are_refused_before_any_connection() {
+async fn http_and_url_password_are_refused() {
     let server = Server::start(HTTP_2, Then::Echo).await;
     let with_password = format!("https://user:{CANARY}@{}/", server.address);
     for url in [format!("http://{}/", server.address), "/api/machines".to_owned(), with_password] {
@@ -302,7 +302,7 @@ async fn plain_http_and_a_password_in_the_url_are_refused_before_any_connection(
 }
 
 #[tokio::test]
-async fn a_server_that_reads_and_hangs_up_leaves_the_outcome_unknown() {
+async fn hangup_after_reading_leaves_outcome_unknown() {
     for alpn in [HTTP_1, HTTP_2] {
         let server = Server::start(alpn, Then::HangUp).await;
         let error = server.wire().send(post(&server.url("/"))).await.unwrap_err();
@@ -312,7 +312,7 @@ async fn a_server_that_reads_and_hangs_up_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_says_so_when_it_is_read() {
+async fn broken_body_fails_the_read() {
     for alpn in [HTTP_1, HTTP_2] {
         let server = Server::start(alpn, Then::BreakOff).await;
         let response = server.wire().send(post(&server.url("/"))).await.unwrap();
@@ -323,7 +323,7 @@ async fn a_body_that_breaks_off_says_so_when_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_handed_back_and_not_followed() {
+async fn redirect_is_returned_not_followed() {
     let server = Server::start(HTTP_2, Then::Redirect).await;
     let response = server.wire().send(post(&server.url("/"))).await.unwrap();
     assert_eq!(response.status(), StatusCode::FOUND);
@@ -332,7 +332,7 @@ async fn a_redirect_is_handed_back_and_not_followed() {
 }
 
 #[tokio::test]
-async fn two_requests_share_one_connection_and_so_do_clones() {
+async fn clones_share_one_connection() {
     let server = Server::start(HTTP_2, Then::Echo).await;
     let wire = server.wire();
     for wire in [wire.clone(), wire] {

@@ -1,11 +1,11 @@
-//! The head of an answer is bounded, in bytes and in number.
+//! The head of a response is bounded, in bytes and in number.
 
 use defender_transport::{ErrorKind, HyperTransport, Transport};
 use http::Response;
 
 use crate::server::{Ca, HTTP_1, HTTP_2, assert_error, post, read_request, serve, url};
 
-/// A wire with its own limits, and the URL of a server whose answers have `count` headers of `size` bytes each.
+/// A transport with its own limits, and the URL of a server whose answers have `count` headers of `size` bytes each.
 async fn answering(alpn: &'static [&'static str], count: usize, size: usize) -> (Ca, String) {
     let ca = Ca::new();
     let address = serve(ca.server("127.0.0.1", alpn), move |mut stream| async move {
@@ -47,7 +47,7 @@ async fn a_head_within_the_limits_is_taken() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_or_has_too_many_headers_is_an_error_of_its_own_in_http_1() {
+async fn oversized_http_1_head_is_too_large() {
     for (count, size) in [(20, 7_000), (101, 10), (1, 1_000_000)] {
         let (ca, url) = answering(HTTP_1, count, size).await;
         let error = outcome(&ca.wire().build().unwrap(), &url).await.unwrap_err();
@@ -62,7 +62,7 @@ async fn a_head_that_is_too_large_or_has_too_many_headers_is_an_error_of_its_own
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_an_error_of_the_protocol_in_http_2() {
+async fn oversized_http_2_head_is_protocol_error() {
     for (count, size) in [(10, 7_000), (2_000, 10), (100, 10_000)] {
         let (ca, url) = answering(HTTP_2, count, size).await;
         let error = outcome(&ca.wire().build().unwrap(), &url).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! The wire over real TLS on loopback, against small servers of the tests' own.
+//! The transport over real TLS on loopback, against small servers of the tests' own.
 #![cfg(all(feature = "hyper", feature = "aws-lc-rs", feature = "compression", feature = "testing"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails as the test does")]
 

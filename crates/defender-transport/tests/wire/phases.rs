@@ -11,7 +11,7 @@ use tokio::{
 use crate::server::{Ca, HTTP_1, HTTP_2, assert_error, post, read_request, serve, url};
 
 #[tokio::test]
-async fn a_name_that_does_not_resolve_is_named_as_such() {
+async fn unresolved_name_is_reported_as_such() {
     // No name may have a part of more than 63 letters, so nobody is asked for it.
     let url = format!("https://{}.example/", "a".repeat(70));
     let error = Ca::new().wire().build().unwrap().send(post(&url)).await.unwrap_err();
@@ -19,13 +19,13 @@ async fn a_name_that_does_not_resolve_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_none_leads_nowhere() {
+async fn invalid_port_fails_to_connect() {
     let error = Ca::new().wire().build().unwrap().send(post("https://127.0.0.1:65536/")).await.unwrap_err();
     assert_error(&error, ErrorKind::Connect, true, "its port is none");
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_named_as_such() {
+async fn refused_connection_is_reported_as_such() {
     // Bound but not listening: the port is ours, and refuses.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -36,7 +36,7 @@ async fn a_refused_connection_is_named_as_such() {
 }
 
 #[tokio::test]
-async fn what_speaks_no_tls_is_named_as_such() {
+async fn server_without_tls_is_reported_as_such() {
     for (said, words) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the server speaks no TLS"),
         (b"", "ended the connection during the TLS handshake"),
@@ -53,7 +53,7 @@ async fn what_speaks_no_tls_is_named_as_such() {
     }
 }
 
-/// What a wire says of a server, or of a proxy, that accepts connections and never says a word.
+/// Error of a transport for a server, or a proxy, that accepts connections and never sends a byte.
 async fn silence(through_a_proxy: bool) -> defender_transport::Error {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -82,21 +82,21 @@ async fn silence(through_a_proxy: bool) -> defender_transport::Error {
 }
 
 #[tokio::test]
-async fn a_server_that_never_speaks_tls_ends_when_the_time_for_a_connection_does() {
+async fn silent_tls_server_hits_connect_timeout() {
     let error = silence(false).await;
     assert_error(&error, ErrorKind::Connect, true, "the TLS handshake was not done within 600s");
     assert!(error.is_timeout());
 }
 
 #[tokio::test]
-async fn a_proxy_that_never_answers_ends_when_the_time_for_a_connection_does() {
+async fn silent_proxy_hits_connect_timeout() {
     let error = silence(true).await;
     assert_error(&error, ErrorKind::Connect, true, "opened no way within 600s");
     assert!(error.is_timeout());
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_an_error_of_the_protocol_and_may_have_been_processed() {
+async fn non_http_response_is_a_protocol_error() {
     for (alpn, said) in [
         (HTTP_1, &b"\x00\x01\x02 what is this\r\n\r\n"[..]),
         (HTTP_1, b"HTTP/1.1 9999 What\r\n\r\n"),
@@ -121,7 +121,7 @@ async fn what_is_no_http_is_an_error_of_the_protocol_and_may_have_been_processed
 }
 
 #[tokio::test]
-async fn a_reset_after_the_sending_leaves_the_outcome_unknown() {
+async fn reset_after_sending_leaves_outcome_unknown() {
     let ca = Ca::new();
     let address = serve(ca.server("127.0.0.1", HTTP_1), |mut stream| async move {
         read_request(&mut stream).await.unwrap();

@@ -11,7 +11,7 @@ use tokio::{
 use crate::server::{Ca, assert_error, get, post};
 
 #[tokio::test]
-async fn plain_http_is_refused_unless_it_is_allowed_there() {
+async fn plain_http_is_refused_unless_allowed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let near = format!("http://{}/", listener.local_addr().unwrap());
     for (allowed, url) in [
@@ -27,7 +27,7 @@ async fn plain_http_is_refused_unless_it_is_allowed_there() {
 }
 
 #[tokio::test]
-async fn plain_http_that_is_allowed_goes_to_this_machine_and_not_to_the_proxy() {
+async fn allowed_plain_http_bypasses_the_proxy() {
     let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
     let port = listener.local_addr().unwrap().port();
     // Nobody listens there once it has been dropped.

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::server::{CANARY, Ca, HTTP_1, HTTP_2, assert_error, post, read_request, serve, url};
 
-/// What `Proxy-Authorization` says for `user` and the canary.
+/// `Proxy-Authorization` for `user` and the canary.
 const BASIC: &str = "Proxy-Authorization: Basic dXNlcjpjYW5hcnktN2YzYQ==";
 
 /// A proxy that takes every name for one and the same server.
@@ -97,7 +97,7 @@ async fn refusal(answer: &'static str) -> Error {
 }
 
 #[tokio::test]
-async fn a_connection_goes_through_the_proxy_and_its_password_to_the_proxy_alone() {
+async fn proxy_alone_gets_the_proxy_password() {
     for (alpn, version) in [(HTTP_1, Version::HTTP_11), (HTTP_2, Version::HTTP_2)] {
         let ca = Ca::new();
         let (address, heads) = server(&ca, alpn).await;
@@ -122,7 +122,7 @@ async fn a_connection_goes_through_the_proxy_and_its_password_to_the_proxy_alone
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_no_connection_and_says_so() {
+async fn refusing_proxy_is_a_clear_connect_error() {
     for (answer, words) in [
         ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "refused: 407"),
         ("HTTP/1.1 403 Forbidden\r\n\r\n", "refused: 403 Forbidden"),
@@ -136,7 +136,7 @@ async fn a_proxy_that_refuses_is_no_connection_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_not_there_is_no_connection_and_says_so() {
+async fn missing_proxy_is_a_clear_connect_error() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let through = Proxy::http(format!("http://user:{CANARY}@{}", socket.local_addr().unwrap())).unwrap();
@@ -147,7 +147,7 @@ async fn a_proxy_that_is_not_there_is_no_connection_and_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_excepted_does_not_go_through_the_proxy() {
+async fn exceptions_do_not_use_the_proxy() {
     let ca = Ca::new();
     let address = serve(ca.server("127.0.0.1", HTTP_1), |mut stream| async move {
         read_request(&mut stream).await.unwrap();

@@ -15,8 +15,8 @@ use tokio::{
 use crate::server::{CANARY, Ca, HTTP_1, post, read_request, serve};
 
 #[tokio::test]
-async fn a_redirect_to_another_host_is_handed_on_and_no_secret_arrives_there() {
-    // It answers whoever comes, in whatever way they come, and keeps every byte.
+async fn redirect_target_gets_no_secret() {
+    // It answers every connection and every request, and keeps every byte.
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = elsewhere.local_addr().unwrap();
     let (connections, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));

@@ -1,4 +1,4 @@
-//! What would fail in the same way again is attempted once, however safe it is to repeat.
+//! Failures that would be the same again are attempted once, however safe a repetition is.
 
 use std::{
     net::SocketAddr,
@@ -93,7 +93,7 @@ async fn refusing_proxy_is_asked_once() {
 }
 
 #[tokio::test]
-async fn proxy_without_password_says_where_it_goes() {
+async fn proxy_without_password_gives_advice() {
     let (address, _) = proxy("HTTP/1.1 407 Denied\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n").await;
     let error =
         failure(Ca::new().wire().proxy(Proxy::http(format!("http://{address}")).unwrap()), "https://a.example/").await;
@@ -179,7 +179,7 @@ async fn missing_or_wrong_client_certificate_is_final() {
 }
 
 #[tokio::test]
-async fn server_without_tls_is_final_and_dropped_handshake_is_not() {
+async fn plaintext_server_is_final_dropped_handshake_not() {
     for (bytes, again) in [(&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], false), (b"", true)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, counted) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));

@@ -1,4 +1,4 @@
-//! The wire and the clock in one runtime, in several, in none, and in one whose time is paused.
+//! The transport and the clock in one runtime, in several, in none, and in one whose time is paused.
 
 use std::{
     pin::pin,
@@ -48,7 +48,7 @@ fn server(ca: &Ca, alpn: &'static [&'static str]) -> String {
 }
 
 #[test]
-fn second_runtime_is_served_while_the_first_idles() {
+fn second_runtime_works_beside_idle_first() {
     let ca = Ca::new();
     for alpn in [HTTP_1, HTTP_2] {
         let (url, wire) = (server(&ca, alpn), ca.wire().build().unwrap().deadline(SystemClock::new()));
@@ -75,7 +75,7 @@ fn second_runtime_is_served_while_the_first_idles() {
 }
 
 #[test]
-fn outside_a_runtime_is_an_error_with_words() {
+fn call_outside_runtime_is_clear_error() {
     let wire = Ca::new().wire().build().unwrap();
     for request in [get("https://127.0.0.1:1/"), post("https://127.0.0.1:1/")] {
         let outcome = pin!(wire.send(request)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -91,7 +91,7 @@ fn outside_a_runtime_is_an_error_with_words() {
 }
 
 #[test]
-fn clock_sleeps_outside_a_runtime_and_across_its_edge() {
+fn clock_works_outside_a_runtime() {
     let clock = SystemClock::new();
     let began = clock.elapsed();
     let wire = Capture::answering(Response::builder().status(503).body("").unwrap());
@@ -128,7 +128,7 @@ impl std::task::Wake for Unpark {
 
 #[tokio::test(start_paused = true)]
 #[allow(clippy::disallowed_methods, reason = "the time on the wall shows that none passed")]
-async fn paused_time_ends_what_takes_too_long() {
+async fn paused_time_triggers_the_deadline() {
     let (wall, clock) = (std::time::Instant::now(), SystemClock::new());
     let wire = Never.deadline(clock);
     let mut request = get("https://api.example/");

@@ -74,7 +74,7 @@ impl Ca {
         tls(self.sign(&CertificateParams::new([name.to_owned()]).unwrap()), alpn)
     }
 
-    /// A wire that trusts it.
+    /// A transport that trusts it.
     pub(crate) fn wire(&self) -> HyperTransportBuilder {
         HyperTransport::builder().roots(Roots::pem(self.pem()).unwrap()).proxy(Proxy::none())
     }
@@ -135,7 +135,7 @@ pub(crate) async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<(S
     Some((head, body))
 }
 
-/// Writes an answer of HTTP/1.1 and waits until the client has gone.
+/// Writes a response of HTTP/1.1 and waits until the client has gone.
 pub(crate) async fn answer_raw(mut stream: TlsStream<TcpStream>, answer: &[u8]) {
     if read_request(&mut stream).await.is_some() && stream.write_all(answer).await.is_ok() {
         stream.flush().await.unwrap_or_default();

@@ -66,7 +66,7 @@ async fn advance(clock: &ManualClock, by: Duration) {
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn a_body_that_falls_silent_ends_when_its_idle_time_does() {
+async fn silent_body_hits_idle_timeout() {
     for alpn in [HTTP_1, HTTP_2] {
         let (ca, clock) = (Ca::new(), ManualClock::new());
         let (url, drip) = dripping(&ca, alpn).await;
@@ -91,7 +91,7 @@ async fn a_body_that_falls_silent_ends_when_its_idle_time_does() {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_a_byte_at_a_time_ends_when_the_time_of_the_call_does() {
+async fn dripping_body_hits_total_timeout() {
     for alpn in [HTTP_1, HTTP_2] {
         let (ca, clock) = (Ca::new(), ManualClock::new());
         let (url, drip) = dripping(&ca, alpn).await;
@@ -112,7 +112,7 @@ async fn a_body_that_comes_a_byte_at_a_time_ends_when_the_time_of_the_call_does(
 }
 
 #[tokio::test]
-async fn an_answer_that_never_begins_ends_when_the_time_for_its_head_does() {
+async fn missing_head_hits_head_timeout() {
     let (ca, clock) = (Ca::new(), ManualClock::new());
     let address = serve(ca.server("127.0.0.1", HTTP_1), |mut stream| async move {
         read_request(&mut stream).await.unwrap();

@@ -26,7 +26,7 @@ use crate::server::{Ca, HTTP_1, HTTP_2, answer_raw, get, post, read_request, ser
 const BOTH: &[&str] = &["h2", "http/1.1"];
 
 #[tokio::test]
-async fn request_that_waits_for_a_stream_was_never_sent() {
+async fn request_awaiting_stream_was_never_sent() {
     let ca = Ca::new();
     let (bodies, freed) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let (counted, free) = (Arc::clone(&bodies), Arc::clone(&freed));
@@ -82,7 +82,7 @@ async fn request_that_waits_for_a_stream_was_never_sent() {
 }
 
 #[tokio::test]
-async fn request_that_left_may_have_been_processed() {
+async fn sent_request_may_have_been_processed() {
     let ca = Ca::new();
     for alpn in [HTTP_1, HTTP_2] {
         let address = serve(ca.server("127.0.0.1", alpn), move |mut stream| async move {
@@ -165,7 +165,7 @@ async fn http_1_can_be_chosen() {
 }
 
 #[tokio::test]
-async fn broken_header_line_takes_no_response_with_it() {
+async fn broken_header_line_keeps_the_response() {
     let ca = Ca::new();
     for line in [
         &b"Set-Cookie: a=\x01\x02; path=/\r\n"[..],
@@ -193,7 +193,7 @@ async fn broken_header_line_takes_no_response_with_it() {
 }
 
 #[tokio::test]
-async fn unreadable_http_2_is_followed_by_http_1() {
+async fn unreadable_http_2_falls_back_to_http_1() {
     let ca = Ca::new();
     let address = serve(ca.server("127.0.0.1", BOTH), move |mut stream| async move {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
@@ -219,7 +219,7 @@ async fn unreadable_http_2_is_followed_by_http_1() {
 }
 
 #[tokio::test]
-async fn request_that_waits_for_a_connection_was_never_sent() {
+async fn request_awaiting_connection_was_never_sent() {
     // A server that takes connections and says nothing: TLS does not come about.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -21,7 +21,7 @@ use crate::{Error, ErrorKind};
 /// More than this is no token.
 const LARGEST: u64 = 1 << 20;
 
-/// What a program that has ended left behind. No `Debug`: it holds the token.
+/// Output of a program that has ended. No `Debug`: it holds the token.
 pub(super) struct Finished {
     /// Its exit code, where it had one.
     pub(super) code: Option<i32>,
@@ -78,7 +78,7 @@ fn neutral() -> PathBuf {
 }
 
 async fn whole(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Zeroizing<Vec<u8>>> {
-    // What has to move while it grows leaves parts behind.
+    // A buffer that moves while it grows leaves parts of its content behind.
     let mut read = Zeroizing::new(Vec::with_capacity(usize::try_from(LARGEST).unwrap_or_default().saturating_add(64)));
     if let Some(pipe) = pipe {
         pipe.take(LARGEST).read_to_end(&mut read).await?;
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn the_program_is_found_by_its_absolute_path_and_nowhere_else() {
+    fn program_is_found_by_absolute_path_only() {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows/az");
         let path = |folders: &[&Path]| std::env::join_paths(folders).unwrap();
         let empty = Path::new("/nonexistent");

@@ -10,11 +10,11 @@ use defender_transport::Clock;
 
 use crate::{AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, timeout::within};
 
-/// Whoever has signed in with `az login`: for a person at a terminal, and for a pipeline that runs `az` anyway (feature
+/// The user who has signed in with `az login`: for a person at a terminal, and for a pipeline that runs `az` anyway (feature
 /// `azure-cli`).
 ///
 /// It runs `az account get-access-token`, found by its absolute path on `PATH`, without a shell, and ends it after ten
-/// seconds. What it prints is read and never shown. The CLI's own application must be allowed to ask for the API's
+/// seconds. Its output is read and never shown. The CLI's own application must be allowed to ask for the API's
 /// permissions in the person's name; version 2.54 or later is needed, since older ones tell the end of a token in local
 /// time without saying which.
 ///
@@ -54,14 +54,14 @@ impl AzureCliCredential {
         self
     }
 
-    /// The CLI's program by its absolute path, in the place of what `PATH` has.
+    /// The CLI's program by its absolute path, instead of the one on `PATH`.
     #[must_use]
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// How long it may take. Default: 10 s.
+    /// Time limit of the program. Default: 10 s.
     #[must_use]
     pub fn at_most(mut self, at_most: Duration) -> Self {
         self.at_most = at_most;
@@ -90,7 +90,7 @@ impl Default for AzureCliCredential {
     }
 }
 
-/// Refuses what a script around the program could take for something else.
+/// Refuses characters that a script around the program could misread.
 fn allowed(what: &str, value: &str, besides: &str) -> Result<String, Error> {
     let fine = |c: char| c.is_ascii_alphanumeric() || besides.contains(c);
     if value.trim().is_empty() || value.starts_with('-') || !value.chars().all(fine) {

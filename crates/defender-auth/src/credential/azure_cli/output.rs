@@ -1,4 +1,4 @@
-//! What the program printed.
+//! Output of the Azure CLI.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ struct Printed {
     expires_on: Value,
 }
 
-/// The token that was printed, or why there is none.
+/// Reads the token from the output. Without one, the error says why.
 pub(super) fn token(finished: &Finished, now: Timestamp) -> Result<AccessToken, Error> {
     if finished.code != Some(0) {
         let printed = printed(&finished.stdout);
@@ -40,7 +40,7 @@ pub(super) fn token(finished: &Finished, now: Timestamp) -> Result<AccessToken, 
     AccessToken::issued(printed.access_token.reveal(), now, ends)
 }
 
-/// The words that were printed where a token is printed, any of which may be one.
+/// The words that were printed in the place of a token, any of which may be a token.
 fn printed(stdout: &[u8]) -> Vec<Secret> {
     let text = Zeroizing::new(String::from_utf8_lossy(stdout).into_owned());
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-._~+/".contains(c));
@@ -65,8 +65,8 @@ fn exit_code(code: i32, on_windows: bool) -> String {
     if on_windows { format!("exit code {}", code.cast_unsigned()) } else { format!("exit code {code}") }
 }
 
-/// What the program advises where a person has to sign in: its own command, since that has the scope, the tenant or the claims
-/// that a plain `az login` lacks; and why, such as a second factor that is wanted.
+/// The command that the CLI advises for a sign-in: its own, since it has the scope, the tenant or the claims
+/// that a plain `az login` lacks; and the reason, such as a second factor that is required.
 fn sign_in_advice(told: &str) -> Option<String> {
     let at = ["az login", "az account set"].iter().filter_map(|command| told.find(command)).min()?;
     // The program names the command last. Of a long text, the end matters.
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exit_code_is_shown_as_the_system_shows_it() {
+    fn exit_code_has_the_system_format() {
         for (code, on_windows, shown) in [
             (1, false, "exit code 1"),
             (1, true, "exit code 1"),

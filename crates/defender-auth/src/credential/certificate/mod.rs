@@ -17,11 +17,11 @@ use crate::{
     secret::Secret,
 };
 
-/// How an assertion is signed.
+/// Algorithm that signs an assertion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AssertionAlgorithm {
-    /// RSA-PSS, and the certificate named by its SHA-256: what Microsoft documents.
+    /// RSA-PSS, and the certificate named by its SHA-256, as Microsoft documents.
     #[default]
     Ps256,
     /// RSA with PKCS#1 padding, and the certificate named by its SHA-1: for keys that cannot do the other.
@@ -30,7 +30,7 @@ pub enum AssertionAlgorithm {
 
 /// An application with a certificate: the grant `client_credentials` with a signed assertion.
 ///
-/// The private key never leaves the process; each request for a token carries a new assertion that is good for ten
+/// The private key never leaves the process; each request for a token has a new assertion that is good for ten
 /// minutes, for this tenant's token endpoint and nothing else. Upload the certificate to the application first:
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/certificate-credentials>.
 ///
@@ -80,7 +80,7 @@ impl ClientCertificateCredential {
         self
     }
 
-    /// How to sign. Default: [`AssertionAlgorithm::Ps256`].
+    /// Signature algorithm. Default: [`AssertionAlgorithm::Ps256`].
     #[must_use]
     pub fn algorithm(mut self, algorithm: AssertionAlgorithm) -> Self {
         self.algorithm = algorithm;
@@ -124,7 +124,7 @@ impl ClientCertificateCredential {
         Ok(credential)
     }
 
-    /// The application, and what signs for it.
+    /// The application, and its signer.
     pub(crate) fn proving(self) -> Result<(Registration, Proving), Error> {
         self.registration.of_one_tenant()?;
         let client_id = self.registration.client_id.clone();

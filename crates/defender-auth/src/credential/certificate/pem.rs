@@ -43,9 +43,9 @@ pub(super) fn private_key(pem: &Secret, password: Option<&Secret>) -> Result<Pri
     }
 }
 
-/// The label of each block, and what stands between its first line and its last.
+/// The label of each block, and the text between its first line and its last.
 ///
-/// They are read here, since pki-types' own reader decodes each block whatever is asked for, and wipes nothing.
+/// They are read here, since pki-types' own reader decodes every block, and wipes nothing.
 fn blocks(pem: &str) -> impl Iterator<Item = (&str, &str)> {
     let blocks = pem.split("-----BEGIN ").skip(1);
     blocks.filter_map(|block| {
@@ -54,7 +54,7 @@ fn blocks(pem: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// What a block holds, which may be a key.
+/// Content of a block, which may be a key.
 fn decoded(body: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut text = Zeroizing::new(String::with_capacity(body.len()));
     text.extend(body.chars().filter(|char| !char.is_whitespace()));

@@ -1,4 +1,4 @@
-//! Which cryptography signs.
+//! Cryptography provider that signs.
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::{AssertionAlgorithm, pem, provider::provider};
 use crate::{Error, ErrorKind, secret::Secret};
 
-/// How long an assertion is good, as MSAL has it. It is used at once; the rest is for clocks that differ.
+/// Lifetime of an assertion, as in MSAL. An assertion is used at once; the rest allows for clocks that differ.
 const LIFETIME: Duration = Duration::from_secs(600);
 
 /// Signs assertions of one client.

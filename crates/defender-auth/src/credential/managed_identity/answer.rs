@@ -1,4 +1,4 @@
-//! What a managed identity's host answers.
+//! Response of a managed identity's host.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ struct Answer {
     expires_in: Value,
 }
 
-/// The token of a 200 to what was asked at `asked`.
+/// The token of a 200 to a request that was sent at `asked`.
 pub(super) fn token(body: &[u8], asked: Timestamp) -> Result<AccessToken, Error> {
     let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
     let answer: Answer = json::read(body).ok_or_else(|| unusable("it lacks what a token has"))?;
@@ -47,7 +47,7 @@ struct OfAppService {
     message: String,
 }
 
-/// Why there is no token, from an answer with another status. What was sent is not in it.
+/// Error for a response with another status. Nothing that was sent is in it.
 pub(super) fn refusal(status: StatusCode, body: &[u8], secrets: &[Secret]) -> Error {
     if let Some(error) = json::read::<EntraError>(body) {
         return Error::refused(error.without(secrets));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn times_may_be_text_or_numbers_or_a_date() {
+    fn expiry_is_text_number_or_date() {
         let week = i64::try_from(expiry::LONGEST.as_secs()).unwrap();
         for (times, seconds) in [
             (r#""expires_on":"4600","expires_in":"9""#, Some(3_600)),

@@ -1,4 +1,4 @@
-//! The agent of Azure Arc, which proves by a file that who asks runs on its machine:
+//! The agent of Azure Arc, which uses a file to prove that the caller runs on its machine:
 //! <https://learn.microsoft.com/en-us/azure/azure-arc/servers/managed-identity-authentication>.
 
 use std::{
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{Error, ErrorKind, env_vars::Environment, oauth::entra_error::shown, secret::Secret};
 
-/// Where the agent listens unless the environment says otherwise.
+/// Default endpoint of the agent, unless the environment names another.
 const ENDPOINT: &str = "http://localhost:40342/metadata/identity/oauth2/token";
 
 /// A larger file is no key.
@@ -22,7 +22,7 @@ const LARGEST: u64 = 4096;
 #[derive(Clone, Debug)]
 pub(super) struct Agent {
     pub(super) endpoint: String,
-    /// The folder of the files by which it is proven that who asks runs on this machine.
+    /// Folder of the key files, which prove that the caller runs on this machine.
     pub(super) keys: PathBuf,
 }
 
@@ -32,7 +32,7 @@ impl Agent {
         Self { endpoint: endpoint.unwrap_or_else(|| ENDPOINT.to_owned()), keys: keys(environment, cfg!(windows)) }
     }
 
-    /// Whether the agent is installed: a service on an Arc-enabled machine has none of the variables in its environment.
+    /// Returns true if the agent is installed: a service on an Arc-enabled machine has none of the variables in its environment.
     pub(super) fn is_installed(environment: &Environment, is_file: impl Fn(&Path) -> bool) -> bool {
         let programs = environment.get("ProgramFiles").unwrap_or_else(|| r"C:\Program Files".to_owned());
         let on_windows = format!(r"{programs}\AzureConnectedMachineAgent\himds.exe");
@@ -86,7 +86,7 @@ impl Agent {
         key.ok_or_else(|| refused("holds no key"))
     }
 
-    /// Whether `path` says that it is directly in the folder of keys. On Windows, letter case does not count.
+    /// Returns true if `path`, as written, is directly in the folder of keys. On Windows, letter case does not count.
     fn holds(&self, path: &Path) -> bool {
         let is_plain = |part: Component<'_>| !matches!(part, Component::ParentDir | Component::CurDir);
         let is_same = |parent: &Path| {
@@ -106,7 +106,7 @@ fn keys(environment: &Environment, on_windows: bool) -> PathBuf {
     PathBuf::from(format!(r"{data}\AzureConnectedMachineAgent\Tokens"))
 }
 
-/// What `WWW-Authenticate: Basic realm=…` says.
+/// Value of `WWW-Authenticate: Basic realm=…`.
 fn realm(headers: &HeaderMap) -> Option<String> {
     let challenges =
         headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());

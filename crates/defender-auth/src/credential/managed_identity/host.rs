@@ -1,4 +1,4 @@
-//! Where a managed identity's tokens come from.
+//! Hosts that give tokens to a managed identity.
 
 use std::{net::IpAddr, path::Path, time::Duration};
 
@@ -16,14 +16,14 @@ use crate::{Error, ErrorKind, env_vars::Environment, secret::Secret};
 /// The address is the same on every virtual machine, and leads nowhere else.
 const IMDS: &str = "http://169.254.169.254";
 
-/// One try, from the sending to the last byte.
+/// Time limit of one attempt, from sending the request to the last byte.
 const AT_MOST: Duration = Duration::from_secs(30);
 
 fn wrong(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Configuration).context(what)
 }
 
-/// Who gives the tokens.
+/// Host that gives the tokens.
 #[derive(Clone, Debug)]
 pub(super) enum Host {
     /// The metadata service of a virtual machine, at this base.
@@ -39,8 +39,8 @@ impl Host {
         Self::Imds { base: IMDS.to_owned() }
     }
 
-    /// What the platform says of itself. What is known and cannot be used here is refused, so that no other identity is
-    /// taken in its place.
+    /// Detects the host from the platform's variables. A host that is known but cannot be used here is refused, so that no other
+    /// identity is taken in its place.
     ///
     pub(super) fn detect(environment: &Environment, is_file: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         let has = |name| environment.get(name);
@@ -62,7 +62,7 @@ impl Host {
         }
     }
 
-    /// What must not come back in an error.
+    /// Secrets that no error may show.
     pub(super) fn secrets(&self) -> &[Secret] {
         match self {
             Self::Imds { .. } | Self::Arc(_) => &[],
@@ -112,7 +112,7 @@ impl Host {
     }
 
     /// The parameter that names a user-assigned identity. The hosts spell it differently, and Azure Arc has none: old agents
-    /// answer with the machine's own identity instead.
+    /// respond with the machine's own identity instead.
     fn selector<'i>(&self, id: &'i ManagedIdentityId) -> Result<(&'static str, &'i str), Error> {
         Ok(match (id, self) {
             (_, Self::Arc(_)) => {
@@ -126,7 +126,7 @@ impl Host {
         })
     }
 
-    /// What to do where nothing responds.
+    /// Advice for the case that nothing responds.
     pub(super) fn advice_if_absent(&self) -> &'static str {
         match self {
             Self::Imds { .. } | Self::AppService { .. } => {
@@ -138,7 +138,7 @@ impl Host {
         }
     }
 
-    /// How long to wait before the try after the first, the second and so on.
+    /// Seconds to wait before the second attempt, the third and so on.
     pub(super) fn waits(&self) -> &'static [u64] {
         match self {
             // As documented, and 42 s more, since a 410 says that it will be there within 70 s.
@@ -147,7 +147,7 @@ impl Host {
         }
     }
 
-    /// Whether it may answer otherwise in a while.
+    /// Returns true if the host may respond otherwise in a while.
     pub(super) fn is_passing(&self, status: StatusCode) -> bool {
         match self {
             Self::Imds { .. } => matches!(status.as_u16(), 404 | 410 | 429 | 500..=599),
@@ -160,7 +160,7 @@ fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Whether what is sent there can be read by nobody else: https, or this machine's own and link-local addresses.
+/// Returns true if nobody else can read a request to `uri`: https, or this machine's own and link-local addresses.
 fn is_near(uri: &Uri) -> bool {
     let Some(host) = uri.authority().filter(|authority| !authority.as_str().contains('@')) else { return false };
     match uri.scheme_str() {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn arc_enabled_machine_is_known_by_the_agents_file() {
+    fn arc_machine_is_detected_by_agent_file() {
         for (variables, file) in [
             (&[][..], "/opt/azcmagent/bin/himds"),
             (&[], r"C:\Program Files\AzureConnectedMachineAgent\himds.exe"),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_goes_to_this_machine_and_its_link_alone() {
+    fn plain_http_is_link_local_only() {
         for (uri, near) in [
             ("http://169.254.169.254/x", true),
             ("http://169.254.130.4:8081/x", true),

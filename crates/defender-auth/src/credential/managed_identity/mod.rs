@@ -1,4 +1,4 @@
-//! An identity that Azure gives to what runs on it.
+//! An identity that Azure gives to programs that run on it.
 
 mod answer;
 mod arc;
@@ -26,7 +26,7 @@ use crate::{
     secret::{Received, Secret},
 };
 
-/// Which one of the identities that were assigned to a machine.
+/// Selects one of the identities that were assigned to a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ManagedIdentityId {
@@ -48,7 +48,7 @@ pub enum ManagedIdentityId {
 /// | metadata service of a virtual machine, `169.254.169.254` | none of these |
 /// | Service Fabric, Cloud Shell | refused |
 ///
-/// Tokens travel over plain http on this machine's own link, so the wire must allow that and must use no proxy: see
+/// Tokens travel over plain http on this machine's own link, so the transport must allow that and must use no proxy: see
 /// [`Context::managed_identity_transport`].
 ///
 /// The identity needs the API's permissions like any application; roles that are granted later appear in its tokens only
@@ -80,7 +80,7 @@ impl ManagedIdentityCredential {
         Self { id: Some(id), host: None }
     }
 
-    /// The metadata service of a virtual machine, whatever the environment says; at `base`, such as
+    /// The metadata service of a virtual machine, independent of the environment; at `base`, such as
     /// `http://169.254.169.254`.
     #[must_use]
     pub fn at_imds(mut self, base: impl Into<String>) -> Self {
@@ -88,14 +88,14 @@ impl ManagedIdentityCredential {
         self
     }
 
-    /// App Service, whatever the environment says: what stands in `IDENTITY_ENDPOINT` and in `IDENTITY_HEADER`.
+    /// App Service, independent of the environment: the values of `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
     #[must_use]
     pub fn at_app_service(mut self, endpoint: impl Into<String>, header: impl Into<String>) -> Self {
         self.host = Some(Host::AppService { endpoint: endpoint.into(), header: Secret::trimmed(header) });
         self
     }
 
-    /// The agent of Azure Arc, whatever the environment says: its endpoint, such as
+    /// The agent of Azure Arc, independent of the environment: its endpoint, such as
     /// `http://localhost:40342/metadata/identity/oauth2/token`, and the folder into which it puts its key files, such as
     /// `/var/opt/azcmagent/tokens`. A key file anywhere else is not read.
     #[must_use]
@@ -132,19 +132,19 @@ struct Live {
     audience: String,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
-    /// The largest answer that is read.
+    /// Size limit of a response, in bytes.
     limit: usize,
-    /// Whether the host has ever responded, so that it is known to be there.
+    /// True once the host has responded, so that it is known to be there.
     seen: AtomicBool,
 }
 
-/// From the sending to the last byte, while nothing shows that the host is there.
+/// Time limit from sending the request to the last byte, while nothing shows that the host is there.
 const FIRST_CONTACT: Duration = Duration::from_secs(10);
 
 /// Attempts at a host that has never responded and that is silent, rather than known to be absent.
 const UNSEEN_ATTEMPTS: u32 = 2;
 
-/// What came of one try.
+/// Outcome of one attempt.
 enum Outcome {
     Token(AccessToken),
     Passing(Error),
@@ -183,7 +183,8 @@ impl Live {
         Ok(if self.host.is_passing(answer.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
     }
 
-    /// One request and its response, with the key of Azure Arc's agent if it is there; else what it means that there is none.
+    /// Makes one request, with the key of Azure Arc's agent if there is one. The outer error is final; the inner one is the
+    /// outcome of an attempt without a response.
     async fn exchange(&self, key: Option<&Secret>) -> Result<Result<Answer, Outcome>, Error> {
         let mut request = self.host.request(&self.audience, self.id.as_ref())?;
         if let Some(key) = key {
@@ -207,7 +208,7 @@ impl Live {
         })
     }
 
-    /// What it means that the host gave no whole response.
+    /// Classifies an attempt without a whole response of the host.
     fn unreached(&self, error: defender_transport::Error, seen: bool) -> Outcome {
         use defender_transport::ErrorKind as Wire;
         let absent = self.host.advice_if_absent();

@@ -1,4 +1,4 @@
-//! How a request for a token ends: well, or in one of the ways in which an endpoint fails, echoing what it was sent wherever it
+//! Endings of a request for a token: success, or a failure of the endpoint, which echoes what it was sent wherever it
 //! can.
 
 use bytes::Bytes;
@@ -7,10 +7,10 @@ use http::{Request, Response};
 use super::net::{html_numbers, json_numbers};
 use crate::support::{endpoint::Reply, form};
 
-/// How an exchange ends.
+/// Ending of an exchange.
 pub(super) struct Ending {
     pub(super) name: &'static str,
-    /// Whether a request gets as far as the endpoint.
+    /// True if a request gets as far as the endpoint.
     pub(super) arrives: bool,
     reply: fn(&str) -> Reply,
 }
@@ -20,7 +20,7 @@ impl Ending {
         Self { name: "a token", arrives: true, reply: |_| json(200, "", GRANTED) }
     }
 
-    /// What the endpoint does with `request`.
+    /// Reply of the endpoint to `request`.
     pub(super) fn reply(&self, request: &Request<Bytes>) -> Reply {
         if request.uri().path().ends_with("/devicecode") {
             return json(200, "", DEVICE);

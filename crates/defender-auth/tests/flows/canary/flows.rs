@@ -23,16 +23,16 @@ use super::{
 };
 use crate::support::{Folder, parameters};
 
-/// What a flow has around it.
+/// Surroundings of a flow.
 pub(crate) struct World {
     pub(crate) folder: Folder,
-    /// How the exchange is to end.
+    /// Name of the ending of the exchange.
     pub(crate) ending: &'static str,
     /// The port of the plain endpoint, where managed identities are.
     pub(crate) plain_port: u16,
-    /// Who is busy beside the wire: a browser, a program.
+    /// Number of helpers that are busy beside the transport: a browser, a program.
     pub(crate) busy: Arc<AtomicUsize>,
-    /// What the flow made up on its way.
+    /// Secrets that the flow made up on its way.
     pub(crate) made: Arc<Mutex<Vec<String>>>,
 }
 
@@ -42,7 +42,7 @@ type Connecting = Box<dyn FnOnce(&Context) -> Connected>;
 /// A way to a token.
 pub(crate) struct Flow {
     pub(crate) name: &'static str,
-    /// Whether the endpoint is sent something secret.
+    /// True if the endpoint is sent a secret.
     pub(super) sends: bool,
     describe: fn(&World, &mut Seen) -> Connecting,
 }

@@ -32,12 +32,12 @@ use crate::support::{
     wire::{Wire, asked},
 };
 
-/// What one cell of the matrix found.
+/// Findings in one cell of the matrix.
 struct Found {
     leaks: Vec<&'static str>,
-    /// How much was looked through.
+    /// Number of bytes that were searched.
     bytes: usize,
-    /// Whether the secrets were in play at all.
+    /// True if the secrets reached the endpoint.
     arrived: bool,
     outcome: Result<(), ErrorKind>,
     speaks_of_the_wire: bool,

@@ -1,4 +1,4 @@
-//! What is caught: everything that a person could come to see, and every trace event of every level.
+//! Everything that a person could come to see, and every trace event of every level.
 
 use std::{
     cell::RefCell,
@@ -13,7 +13,7 @@ use tracing::{
     span,
 };
 
-/// What can be seen, each with a name of where.
+/// Visible texts, each with the name of its place.
 #[derive(Default)]
 pub(crate) struct Seen(Vec<(&'static str, String)>);
 
@@ -43,7 +43,7 @@ impl Seen {
         self.0.iter().map(|(_, text)| text.len()).sum()
     }
 
-    /// Where one of `secrets` can be seen, raw, encoded, or byte by byte.
+    /// Places in which one of `secrets` can be seen, raw, encoded, or byte by byte.
     pub(super) fn leaks(&self, secrets: &[String]) -> Vec<&'static str> {
         let forms: Vec<_> = secrets.iter().flat_map(|secret| forms(secret)).collect();
         let is_in = |text: &str| forms.iter().any(|form| text.contains(form));
@@ -177,7 +177,7 @@ impl fmt::Display for Leaky {
 impl StdError for Leaky {}
 
 #[test]
-fn the_net_catches_a_leak_of_each_kind() {
+fn net_catches_every_kind_of_leak() {
     use defender_auth::{Error, ErrorKind};
 
     let secrets = ["a-canary".to_owned()];

@@ -35,7 +35,7 @@ async fn a_certificate() {
 }
 
 #[tokio::test]
-async fn an_assertion_is_good_once_and_for_its_time_and_place() {
+async fn assertion_is_single_use_and_bound() {
     let world = World::new().await;
     world.gets_a_token(world.certificate(true)).await;
     let (_, sent) = world.wire.sent.lock().unwrap().first().cloned().unwrap();
@@ -102,7 +102,7 @@ async fn a_workload() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_is_asked_for_again_with_another_assertion() {
+async fn lost_response_is_retried_with_new_assertion() {
     let world = World::new().await;
     world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Token).times(1);
     world.emulator.fault(Fault::StatusAfterEffect(503, RetryAfter::Absent)).on(Operation::Token).times(1);
@@ -113,7 +113,7 @@ async fn an_answer_that_is_lost_is_asked_for_again_with_another_assertion() {
 }
 
 #[tokio::test]
-async fn an_endpoint_in_trouble_is_asked_again_when_it_says_and_not_forever() {
+async fn failing_endpoint_is_retried_within_limit() {
     let world = World::new().await;
     world.emulator.fault(Fault::TooManyRequests(RetryAfter::Seconds(60))).on(Operation::Token).times(1);
     world.emulator.fault(Fault::TooManyRequests(RetryAfter::Date(30))).on(Operation::Token).times(1);

@@ -25,7 +25,7 @@ async fn a_managed_identity() {
 }
 
 #[tokio::test]
-async fn the_metadata_service_is_asked_again_at_the_documented_times() {
+async fn metadata_service_retries_follow_documentation() {
     let statuses = [410, 404, 429, 500, 503];
     for failures in 0..=6 {
         let world = World::new().await;
@@ -43,7 +43,7 @@ async fn the_metadata_service_is_asked_again_at_the_documented_times() {
 }
 
 #[tokio::test]
-async fn other_refusals_are_final_and_app_service_is_asked_three_times() {
+async fn app_service_is_asked_three_times() {
     for (status, at_app_service, times) in [
         (400, false, &[0][..]),
         (401, false, &[0]),

@@ -30,24 +30,24 @@ use crate::support::form;
 
 type Sent = Vec<(Duration, Request<Bytes>)>;
 
-/// The wire, which keeps what was sent and when, and knows whether it waits for an answer.
+/// Transport that records each request with its time, and knows whether it waits for a response.
 #[derive(Clone, Debug)]
 struct Wire {
     inner: HyperTransport,
     clock: ManualClock,
     waiting: Arc<AtomicUsize>,
     sent: Arc<Mutex<Sent>>,
-    /// Whether somebody else looks, too, each time that a device does.
+    /// True if another device polls too, each time that the first one does.
     is_nosy: Arc<AtomicBool>,
 }
 
 impl Wire {
-    /// When each token was asked for, in seconds.
+    /// Times at which each token was asked for, in seconds.
     fn times(&self) -> Vec<u64> {
         self.sent.lock().unwrap().iter().map(|(when, _)| when.as_secs()).collect()
     }
 
-    /// What was sent to the token endpoint.
+    /// Forms that were sent to the token endpoint.
     fn forms(&self) -> Vec<std::collections::BTreeMap<String, String>> {
         let sent = self.sent.lock().unwrap();
         sent.iter().filter(|(_, one)| one.uri().path().ends_with("/token")).map(|(_, one)| form(one)).collect()

@@ -39,7 +39,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_device_code_and_the_refresh_tokens_after_it() {
+async fn device_code_brings_refresh_tokens() {
     let world = World::new().await;
     let store = Arc::new(MemoryTokenStore::new());
     let (credential, first) = world.gets_a_token(world.device(true).store(Arc::clone(&store))).await;
@@ -106,7 +106,7 @@ async fn a_browser() {
     let token = credential.token(&TokenRequest::new()).await.unwrap();
     world.is_taken(&token).await;
 
-    // A code that was asked for with another challenge is of no use, whoever has it.
+    // A code that was asked for with another challenge is of no use to anybody.
     let spoil = |url: String| {
         let at = url.find("code_challenge=").unwrap() + "code_challenge=".len();
         let flipped = if url[at..].starts_with('A') { 'B' } else { 'A' };
@@ -128,7 +128,7 @@ async fn a_code_is_good_once() {
 }
 
 #[tokio::test]
-async fn a_code_whose_answer_is_lost_is_not_sent_again() {
+async fn code_with_lost_response_is_not_resent() {
     let world = World::new().await;
     let credential = world.connect(browser(&world, |url| url));
     world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Token).times(1);
@@ -151,7 +151,7 @@ async fn a_code_whose_answer_is_lost_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_told_to_slow_down_does_so_and_waits_for_its_person() {
+async fn slow_down_delays_device_polling() {
     let world = World::new().await;
     world.wire.is_nosy.store(true, std::sync::atomic::Ordering::Relaxed);
     let (tenant, client) = world.ids();
@@ -179,7 +179,7 @@ async fn a_device_that_is_told_to_slow_down_does_so_and_waits_for_its_person() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_an_administrator_ended_is_begun_anew_or_told() {
+async fn revoked_sign_in_restarts_or_fails() {
     let world = World::new().await;
     let store = Arc::new(MemoryTokenStore::new());
     let (credential, first) = world.gets_a_token(world.device(true).store(Arc::clone(&store))).await;

@@ -33,7 +33,7 @@ use tokio_rustls::{
     },
 };
 
-/// Whoever signs the certificates of a test's servers.
+/// Authority that signs the certificates of a test's servers.
 pub(crate) struct Ca {
     pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -63,7 +63,7 @@ impl Ca {
     }
 }
 
-/// What the server does with a request.
+/// Reply of the server to a request.
 pub(crate) enum Reply {
     Answer(Response<Bytes>),
     /// The head and a part of the body, and then the end of the connection.
@@ -143,17 +143,17 @@ impl Endpoint {
         self.state.requests.lock().unwrap().clone()
     }
 
-    /// How many connections there were, whatever became of them.
+    /// Number of connections, failed ones included.
     pub(crate) fn connections(&self) -> usize {
         self.state.connections.load(Ordering::Relaxed)
     }
 
-    /// What came over a connection that never became one of TLS, after its greeting.
+    /// Bytes that came over a connection that never became one of TLS, after its greeting.
     pub(crate) fn raw(&self) -> Vec<u8> {
         self.state.raw.lock().unwrap().clone()
     }
 
-    /// How many requests wait for an answer that never comes.
+    /// Number of requests that wait for a response that never comes.
     pub(crate) fn silent(&self) -> usize {
         self.state.silent.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What the tests of the flows share: a mock of the wire, and a look at everything that an error shows.
+//! Shared parts of the tests of the flows: a mock of the transport, and a look at everything that an error shows.
 
 #[cfg(all(unix, feature = "encrypted-keys", feature = "aws-lc-rs", feature = "azure-cli", feature = "browser"))]
 pub(crate) mod endpoint;
@@ -15,7 +15,7 @@ use defender_transport::{
 };
 use http::{Request, Response};
 
-/// The answer that the documentation shows.
+/// The response that the documentation shows.
 pub(crate) const TOKEN: &str =
     r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"the-token"}"#;
 
@@ -24,7 +24,7 @@ pub(crate) fn context(wire: &(impl Transport + Clone + 'static), clock: &ManualC
     Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public)
 }
 
-/// A wire that gives this answer to whatever comes.
+/// A transport that gives this response to whatever comes.
 pub(crate) fn answering(status: u16, body: &'static str) -> Capture {
     Capture::answering(Response::builder().status(status).body(body).unwrap())
 }

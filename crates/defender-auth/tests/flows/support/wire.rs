@@ -1,4 +1,4 @@
-//! The real wire, on a clock that stands still until nobody waits for the network.
+//! The real transport, on a clock that stands still until nobody waits for the network.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use defender_auth::{AccessToken, Error, TokenCredential, TokenRequest};
 use defender_transport::{Body, Error as WireError, HyperTransport, PlainHttp, Roots, Transport, testing::ManualClock};
 use http::{Request, Response};
 
-/// The wire, which knows whether it waits for an answer. Shows nothing of what it carries.
+/// The transport, which knows whether it waits for a response. Shows nothing of what it carries.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     inner: HyperTransport,
@@ -25,7 +25,7 @@ impl Wire {
         Self { inner: inner.build().unwrap(), waiting: Arc::default() }
     }
 
-    /// How many exchanges wait for the network.
+    /// Number of exchanges that wait for the network.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }

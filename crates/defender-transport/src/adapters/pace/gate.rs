@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-/// Whether the server takes calls.
+/// State of a lane: open, or closed by a 429.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Gate {
     #[default]
     Open,
-    /// Nobody goes before then, and after that one call goes alone, to see.
+    /// No call goes before then, and after that one call goes alone, as a probe.
     Closed { until: Duration },
-    /// The call of this number has gone to see.
+    /// The call of this number is the probe.
     Probing { call: u64 },
 }
 
-/// What became of a try, as far as it concerns the gate.
+/// Outcome of an attempt, as far as it concerns the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
     /// Answered 429: nobody goes before then.
     Refused { until: Duration },
     /// Answered with any other status.
     Answered,
-    /// Without an answer, so that nothing is known.
+    /// Without a response, so that nothing is known.
     Unanswered,
 }
 
@@ -41,10 +41,10 @@ impl Gate {
         }
     }
 
-    /// A call has ended. Says whether the gate is closed by it.
+    /// Notes the end of a call. Returns true if it closes the gate.
     ///
-    /// Only the call that went to see opens the gate: an answer to one that went before the 429 says nothing of what
-    /// came after. If it gets no answer, the next one goes to see.
+    /// Only the probe opens the gate: a response to a call that was sent before the 429 says nothing of the
+    /// state after it. If it gets no response, the next call is the probe.
     pub(super) fn end(&mut self, call: u64, ended: Ended) -> bool {
         let probed = *self == Self::Probing { call };
         match (ended, *self) {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_pause_does_not_shorten_a_longer_one() {
+    fn shorter_pause_keeps_the_longer() {
         let mut gate = Gate::default();
         for until in [LATE, SOON] {
             gate.end(1, Ended::Refused { until });
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_call_that_went_to_see_opens_the_gate() {
+    fn only_the_probe_opens_the_gate() {
         let mut gate = probing();
         gate.end(1, Ended::Answered);
         assert_eq!(gate.opens(), None);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_429_from_before_keeps_the_gate_closed_whatever_the_probe_is_told() {
+    fn earlier_429_keeps_gate_closed() {
         let mut gate = probing();
         gate.end(1, Ended::Refused { until: LATE });
         gate.end(2, Ended::Answered);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_without_an_answer_lets_the_next_one_go_to_see() {
+    fn unanswered_probe_is_followed_by_another() {
         let mut gate = probing();
         gate.end(2, Ended::Unanswered);
         assert_eq!(gate.opens(), Some(Duration::ZERO));

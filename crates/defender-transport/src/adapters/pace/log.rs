@@ -1,4 +1,4 @@
-//! When the last calls of a lane went, and when the next may.
+//! Times of the last calls of a lane, and the time of the next.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,21 +6,21 @@ use crate::extensions::Window;
 
 /// The last calls of a lane, as many as its widest window holds.
 ///
-/// A call takes its slot when it departs. The server counts it when it arrives, which is at some time between the
-/// departure and the end of the try, and so the slot is taken until `per` after the end. With more than `calls` arrivals
-/// in one window, the last of them would have departed while all the others held their slots.
+/// A call takes its slot when it is sent. The server counts it when it arrives, which is at some time between
+/// sending and the end of the attempt, and so the slot is taken until `per` after the end. With more than `calls` arrivals
+/// in one window, the last of them would have been sent while all the others held their slots.
 #[derive(Debug)]
 pub(super) struct Log {
     windows: Vec<Window>,
-    /// How many calls the widest of them holds.
+    /// Number of calls that the widest window holds.
     widest: usize,
-    /// How many calls have departed and not ended.
+    /// Number of calls that were sent and have not ended.
     under_way: usize,
-    /// When the calls before them ended, oldest first.
+    /// Ends of the calls before them, oldest first.
     ended: VecDeque<Duration>,
 }
 
-/// When there is room for one more call.
+/// Time at which there is room for one more call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     At(Duration),
@@ -82,13 +82,13 @@ impl Log {
         self.forget();
     }
 
-    /// Whether the past means nothing to the calls to come.
+    /// Returns true if the past means nothing to the calls to come.
     pub(super) fn is_over(&self, now: Duration) -> bool {
         let longest = self.windows.iter().map(|window| window.per).max().unwrap_or_default();
         self.under_way == 0 && self.ended.back().is_none_or(|ended| ended.saturating_add(longest) <= now)
     }
 
-    /// Whether a window is full does not depend on calls before as many as it holds.
+    /// Drops the calls that no window depends on: those before as many as the widest window holds.
     fn forget(&mut self) {
         while !self.ended.is_empty() && self.ended.len() + self.under_way > self.widest {
             self.ended.pop_front();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_taken_until_its_window_has_passed_since_the_end() {
+    fn slot_is_held_until_window_passes() {
         let mut log = log(&[(2, 60)]);
         log.depart();
         assert_eq!(log.room(), Room::At(Duration::ZERO));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn without_windows_there_is_always_room_and_nothing_is_kept() {
+    fn lane_without_windows_is_always_open() {
         let mut log = log(&[]);
         for _ in 0..100 {
             log.depart();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_told_from_the_place_in_the_queue() {
+    fn wait_follows_place_in_queue() {
         let mut log = log(&[(2, 60)]);
         log.depart();
         log.end(SECOND);
@@ -158,7 +158,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_more_is_kept_than_the_widest_window_holds(
+        fn log_is_bounded_by_widest_window(
             windows in proptest::collection::vec((1_u32..20, 1_u32..100), 1..4),
             steps in proptest::collection::vec((any::<bool>(), 0_u32..10), 1..300),
         ) {
@@ -176,7 +176,7 @@ mod tests {
         }
 
         #[test]
-        fn the_head_of_the_queue_is_told_its_moment_to_the_letter(
+        fn queue_head_gets_its_exact_time(
             windows in proptest::collection::vec((1_u32..20, 1_u32..100), 1..4),
             ends in proptest::collection::vec(0_u32..10, 0..100),
         ) {

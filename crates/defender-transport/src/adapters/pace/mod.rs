@@ -25,42 +25,42 @@ use crate::{
     transport::Sending,
 };
 
-/// Lets requests go no faster than their [`Lane`] allows. One that names no lane goes at once.
+/// Sends requests no faster than their [`Lane`] allows. A request without a lane is sent at once.
 ///
 /// # The windows
 ///
 /// A server counts every window back from *now*, so a bucket that refills is not enough: one of 100 tokens lets 200 calls
 /// through in its first minute. This keeps the times of the last calls instead, and lets a call go once every window of
-/// its lane has room. A call takes its slot when it departs and keeps it until the window has passed since the try
-/// *ended*, with the head of an answer or an error: the server counts it when it arrives, which is somewhere in between.
-/// So no window ever holds more calls than it may, as the server counts them, whatever the latency. What other processes
-/// send is not known here, nor when a request arrives whose try was given up while the network still had it.
+/// its lane has room. A call takes its slot when it is sent and keeps it until the window has passed since the attempt
+/// *ended*, with the head of a response or an error: the server counts it when it arrives, which is somewhere in between.
+/// So no window ever holds more calls than it may, as the server counts them, whatever the latency. Calls of other processes
+/// are not known here, nor the time at which a request arrives whose attempt was given up while the network still had it.
 ///
 /// # The queue
 ///
-/// Those of one lane go in the order in which they came. One that is dropped while it waits leaves nothing behind; one
-/// that is dropped later keeps its slot, since the server may have counted it. One that waits and is never polled holds
-/// up those behind it until their own time is over.
+/// Calls of one lane are sent in the order in which they came. A call that is dropped while it waits leaves nothing behind; a
+/// call that is dropped later keeps its slot, since the server may have counted it. A call that waits and is never polled
+/// holds up those behind it until their own time is over.
 ///
-/// Clones share their queues. A lane costs a few words for each call of its widest window, and nothing once it is idle
+/// Clones share their queues. A lane costs a few machine words for each call of its widest window, and nothing once it is idle
 /// and room is needed for others.
 ///
 /// # The time
 ///
 /// Waiting counts against [`Timeouts::total`], or else [`total`](Self::total), 5 minutes by default. A wait that is seen not
 /// to end in time ends at once, and any wait when its time is over, with [`ErrorKind::Timeout`]: the request
-/// [was never sent](Error::never_sent), and [`Error::retry_after`] says how long its turn would be off at the least. What
-/// is left of `Timeouts::total` is handed on.
+/// [was never sent](Error::never_sent), and [`Error::retry_after`] is the least time until its turn. The
+/// rest of `Timeouts::total` is handed on.
 ///
-/// With the feature `tracing`, a call that has waited for more than a second is told of when it goes: an event `INFO` of
+/// With the feature `tracing`, a call that has waited for more than a second is reported when it is sent: an event `INFO` of
 /// the target `defender_transport::queue`, with the fields `lane` and `waited`, in seconds.
 ///
 /// # The gate
 ///
-/// An answer of 429 closes the lane until its `Retry-After`, read as [`retry_after`](fn@crate::retry_after) does; for 60
-/// seconds if it names none, and for 15 minutes at most. Then one call goes alone to see, while the others wait. Answered
-/// 429 again, the gate stays closed as that answer says; without an answer, the next one goes to see; with any other
-/// answer, the gate is open. The 429 itself is handed on: sending again is [`Retrying`](crate::Retrying)'s business.
+/// A response of 429 closes the lane until its `Retry-After`, read as [`retry_after`](fn@crate::retry_after) does; for 60
+/// seconds if it names none, and for 15 minutes at most. Then one call goes alone as a probe, while the others wait. After
+/// another 429, the gate stays closed as that response says; without a response, the next call is the probe; with any other
+/// response, the gate is open. The 429 itself is handed on: [`Retrying`](crate::Retrying) decides on another attempt.
 ///
 /// ```
 /// use std::{borrow::Cow, time::Duration};
@@ -93,11 +93,11 @@ struct Lanes {
     sweep_at: usize,
 }
 
-/// How long a wait may be where nobody says.
+/// Default limit of a wait.
 const TOTAL: Duration = Duration::from_secs(300);
-/// How long a 429 closes the gate that does not say.
+/// Time for which a 429 without `Retry-After` closes the gate.
 const PAUSE: Duration = Duration::from_secs(60);
-/// How long a 429 closes the gate at most.
+/// Longest time for which a 429 closes the gate.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 #[cfg(feature = "tracing")]
 const TARGET: &str = "defender_transport::queue";
@@ -111,14 +111,15 @@ impl<T> Paced<T> {
         Self { inner, shared: Arc::new(shared), total: TOTAL }
     }
 
-    /// How long a request may wait that does not say so in its [`Timeouts`]. [`Duration::MAX`] is for as long as it takes.
+    /// Longest wait of a request whose [`Timeouts`] have no limit. With [`Duration::MAX`], a request waits for as long as it
+    /// takes.
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = total;
         self
     }
 
-    /// How many wait in the queue of `lane`.
+    /// Number of calls that wait in the queue of `lane`.
     #[cfg(all(test, feature = "testing"))]
     pub(crate) fn waiting(&self, lane: &Lane) -> usize {
         self.shared.queue(lane).waiting()
@@ -152,7 +153,7 @@ impl Shared {
         }
         if lanes.queues.len() >= lanes.sweep_at.max(FEW) {
             let now = self.clock.elapsed();
-            // Whoever holds a queue got it under this lock, so one that nobody holds is not about to be asked.
+            // Every holder of a queue got it under this lock, so a queue without holders is not about to be asked.
             lanes.queues.retain(|_, queue| Arc::strong_count(queue) > 1 || !queue.is_idle(now));
             lanes.sweep_at = lanes.queues.len().saturating_mul(2);
         }

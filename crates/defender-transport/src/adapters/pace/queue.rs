@@ -1,4 +1,4 @@
-//! The queue of one lane: who waits, in which order, and whose turn it is.
+//! The queue of one lane: the waiting calls, their order, and the next turn.
 
 use std::{
     collections::VecDeque,
@@ -23,7 +23,7 @@ pub(super) struct Queue(Mutex<State>);
 struct State {
     log: Log,
     gate: Gate,
-    /// Who waits, by number, which is the order in which they came.
+    /// Waiting calls by number, which is the order in which they came.
     waiting: VecDeque<(u64, Waker)>,
     /// The number of the next to come.
     next: u64,
@@ -42,7 +42,7 @@ impl Queue {
         Turn { queue: self, clock, patience, begin: None, place: None, timer: None }
     }
 
-    /// Whether a new queue would do as well.
+    /// Returns true if a new queue would do as well.
     pub(super) fn is_idle(&self, now: Duration) -> bool {
         let state = self.lock();
         state.waiting.is_empty() && state.gate == Gate::Open && state.log.is_over(now)
@@ -58,7 +58,7 @@ impl Queue {
     }
 }
 
-/// What one who asks is told.
+/// Verdict on a call that asks to go.
 enum Told {
     /// Go, as the call of this number.
     Go(u64),
@@ -69,7 +69,7 @@ enum Told {
 }
 
 impl State {
-    /// What the one at `place`, or a newcomer, is told; and who is to be woken for it.
+    /// Verdict on the call at `place`, or on a newcomer; and the call that is to be woken for it.
     fn ask(
         &mut self,
         place: &mut Option<u64>,
@@ -100,7 +100,7 @@ impl State {
         (Told::Wait(opens.unwrap_or(Duration::MAX).min(deadline)), None)
     }
 
-    /// When the first in the queue may go; `None` while that depends on a call that is under way.
+    /// Time at which the first in the queue may go; `None` while that depends on a call that is under way.
     fn opens(&self) -> Option<Duration> {
         match (self.gate.opens(), self.log.room()) {
             (Some(gate), Room::At(room)) => Some(gate.max(room)),
@@ -117,7 +117,7 @@ impl State {
         self.waiting.binary_search_by_key(&number, |&(number, _)| number).unwrap_or_else(|index| index)
     }
 
-    /// Gives a place up. Says who is first now, if that has changed.
+    /// Gives a place up. Returns the call that is first now, if that has changed.
     fn leave(&mut self, place: &mut Option<u64>) -> Option<Waker> {
         let index = self.index(place.take()?);
         self.waiting.remove(index);
@@ -133,7 +133,7 @@ impl State {
 pub(super) struct Turn<'a> {
     queue: &'a Queue,
     clock: &'a dyn Clock,
-    /// How long it may take.
+    /// Longest wait of the call.
     patience: Duration,
     /// Since when it waits, on the clock's own time.
     begin: Option<Duration>,
@@ -196,13 +196,13 @@ impl fmt::Debug for Turn<'_> {
     }
 }
 
-/// A call that has departed. Its try ends when this is dropped, with whatever was said to [`end`](Self::end).
+/// A call that was sent. Its attempt ends when this is dropped, with the outcome that [`end`](Self::end) was given.
 #[derive(Debug)]
 pub(super) struct Slot<'a> {
     queue: &'a Queue,
     clock: &'a dyn Clock,
     call: u64,
-    /// For how long, before it departed.
+    /// Time for which it waited before it was sent.
     pub(super) waited: Duration,
     ended: Ended,
 }

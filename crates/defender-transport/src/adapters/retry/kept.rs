@@ -1,4 +1,4 @@
-//! What is kept of a request while a copy of it is on its way.
+//! Copy of a request that is kept while another copy of it is on its way.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::extensions::{Lane, Read, Resend, Timeouts, UrlTemplate};
 
 /// A request that may have to be sent again.
 ///
-/// Nearly every call ends with its first sending, so what this costs is nearly always for nothing. A copy of the extensions
-/// would be the dearest part, since each of them stands in a place of its own; those that this crate knows are kept in one.
+/// Nearly every call ends with its first attempt, so the cost of this copy is nearly always for nothing. A copy of the
+/// extensions would be the dearest part, since each of them is boxed; those that this crate knows are kept in one.
 #[derive(Debug)]
 pub(super) struct Kept {
     method: Method,
     uri: Uri,
     version: Version,
-    /// In a map they would take two places of their own.
+    /// In a map they would take two allocations.
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     told: Told,
@@ -29,7 +29,7 @@ enum Told {
     All(Extensions),
 }
 
-/// What a caller tells the layers.
+/// Extensions that the caller sets for the layers.
 #[derive(Clone, Debug)]
 struct Known {
     resend: Option<Resend>,
@@ -53,7 +53,7 @@ impl Kept {
         }
     }
 
-    /// The request, as it was, with what is `left` of its time.
+    /// The request, as it was, with the time that is `left`.
     pub(super) fn request(&self, left: Duration) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
         request.method_mut().clone_from(&self.method);

@@ -1,4 +1,4 @@
-//! Sending again what may be sent again.
+//! Retries of requests that may be sent again.
 
 mod kept;
 mod policy;
@@ -27,39 +27,39 @@ use crate::{
 
 /// Sends a request again where that is safe, and never otherwise.
 ///
-/// # What is sent again
+/// # Outcomes
 ///
-/// The request's [`Resend`] says whether doing it twice does more than doing it once.
+/// The request's [`Resend`] states whether sending it twice has more effect than sending it once.
 ///
-/// | outcome of a sending | [`Safe`](Resend::Safe) | [`Never`](Resend::Never) |
+/// | outcome of an attempt | [`Safe`](Resend::Safe) | [`Never`](Resend::Never) |
 /// |---|---|---|
-/// | an error that [would be the same again](Error::is_lasting): a request that cannot be sent, an unknown CA, a proxy that refuses, an answer that is too large, a credential that has tried | handed back | handed back |
+/// | an error that [would be the same again](Error::is_lasting): a request that cannot be sent, an unknown CA, a proxy that refuses, a response that is too large, a credential that has retried by itself | handed back | handed back |
 /// | an error that [was never sent](Error::never_sent): no connection, no free stream, a stream refused, HTTP/1.1 demanded, no turn in a queue | again | again |
 /// | 425, 429: the server refused it | again | again |
 /// | 401 | once, with another token | once, with another token |
 /// | 408, any 5xx | again | handed back: it may have taken effect |
 /// | a response [that the intended server did not write](crate::ErrorKind::ForeignResponse), of any status | again | handed back: it may have taken effect |
-/// | any other error, before the head of the answer or in its body | again | handed back: it may have taken effect |
-/// | any other answer | handed back | handed back |
+/// | any other error, before the head of the response or in its body | again | handed back: it may have taken effect |
+/// | any other response | handed back | handed back |
 ///
-/// For a broken body to be an error of the sending, wrap [`Collected`](crate::Collected).
+/// For a broken body to be an error of the attempt, wrap [`Collected`](crate::Collected).
 ///
 /// # When
 ///
-/// After the longer of two waits: the backoff of the [`Retry`] policy, and what the server asks for with
+/// After the longer of two waits: the backoff of the [`Retry`] policy, and the time that the server asks for with
 /// [`Retry-After`](fn@retry_after), or an error with [`Error::retry_after`]. After a 401, at once.
 ///
-/// A call ends after as many sendings as the policy has attempts, or where the next wait would leave no time: the time of
-/// the whole call is the request's [`Timeouts::total`], or else the policy's. What ends it is handed back as it came, an
-/// answer with its body. The bodies of the answers before are dropped.
+/// A call ends after the attempts of the policy, or if the next wait would leave no time: the time of
+/// the whole call is the request's [`Timeouts::total`], or else the policy's. The last outcome is handed back as it came, a
+/// response with its body. The bodies of the earlier responses are dropped.
 ///
-/// # What it tells
+/// # Reports
 ///
-/// [`Error::attempts`] and, in an answer's extensions, [`Attempts`] say how many sendings it took. An error
+/// [`Error::attempts`] and, in a response's extensions, [`Attempts`] report the number of attempts. An error
 /// [was never sent](Error::never_sent) only if that holds for each of them.
 ///
-/// The layers beneath see each sending with what is left of the call's time ([`Timeouts::total`]), with [`Resends`] if it
-/// is not the first, and with [`Unauthorized`] if the one before it was answered 401. This layer does not end a sending
+/// The layers beneath see each attempt with the rest of the call's time ([`Timeouts::total`]), with [`Resends`] if it
+/// is not the first, and with [`Unauthorized`] if the one before it was answered 401. This layer does not end an attempt
 /// that takes too long: [`Deadline`](crate::Deadline) does. A call that is dropped sends nothing more.
 ///
 /// ```
@@ -98,7 +98,7 @@ impl<T> Retrying<T> {
         Self { inner, clock: Arc::new(clock), retry, random: Arc::new(Mutex::new(retry.random())) }
     }
 
-    /// How often to send, and how long to wait in between.
+    /// Number of attempts, and the waits in between.
     #[must_use]
     pub fn policy(mut self, retry: Retry) -> Self {
         self.retry = retry;
@@ -106,7 +106,7 @@ impl<T> Retrying<T> {
         self
     }
 
-    /// How long to wait after `outcome`, the last of so many sendings.
+    /// Wait after `outcome`, the last of so many attempts.
     fn wait(&self, outcome: &Result<Response<Body>, Error>, sendings: u32) -> Duration {
         let asked = match outcome {
             Ok(answer) => retry_after(answer.headers(), self.clock.now()),
@@ -172,16 +172,16 @@ impl<T: Transport> Transport for Retrying<T> {
     }
 }
 
-/// What has been done for a call so far.
+/// Progress of a call so far.
 #[derive(Debug)]
 struct Call {
     sendings: u32,
-    /// One of the sendings before the last.
+    /// One of the attempts before the last.
     perhaps_processed: bool,
 }
 
 impl Call {
-    /// Says of the last outcome what it took.
+    /// Adds to the last outcome the number of attempts.
     fn ends(&self, outcome: Result<Response<Body>, Error>) -> Result<Response<Body>, Error> {
         match outcome {
             Ok(mut answer) if self.sendings > 1 => {

@@ -1,13 +1,13 @@
-//! How often to send again, and after which waits.
+//! Number of attempts, and the waits between them.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// How often [`Retrying`](super::Retrying) sends, and how long it waits in between.
+/// Limits of [`Retrying`](super::Retrying): the number of attempts, and the waits in between.
 ///
-/// The wait before each further sending is random, between nothing and a bound that doubles each time ("full jitter"):
-/// many clients that failed together do not come back together.
+/// The wait before each further attempt is random, between nothing and a bound that doubles each time ("full jitter"):
+/// many clients that failed together do not retry together.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Retry {
 }
 
 impl Default for Retry {
-    /// Five sendings within five minutes, with waits of up to 0.5 s, 1 s, 2 s and 4 s in between.
+    /// Five attempts within five minutes, with waits of up to 0.5 s, 1 s, 2 s and 4 s in between.
     fn default() -> Self {
         Self {
             attempts: 5,
@@ -41,20 +41,20 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// One sending and no other, not even after a 401.
+    /// One attempt and no other, not even after a 401.
     #[must_use]
     pub fn once() -> Self {
         Self::default().attempts(1)
     }
 
-    /// How often a request is sent at most, the first time included. Zero is read as one.
+    /// Most attempts of a request, the first one included. Zero is read as one.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// The bound of the first wait, and what the doubled bound never passes. By default 0.5 s and 30 s.
+    /// The bound of the first wait, and the maximum of the doubled bound. By default 0.5 s and 30 s.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first = first;
@@ -62,8 +62,8 @@ impl Retry {
         self
     }
 
-    /// How long a call may take from its first sending to its last, where its
-    /// [`Timeouts`](crate::extensions::Timeouts) do not say. By default 5 minutes; [`Duration::MAX`] is no bound.
+    /// Longest time of a call from its first attempt to its last, if its
+    /// [`Timeouts`](crate::extensions::Timeouts) have no limit. By default 5 minutes; [`Duration::MAX`] is no bound.
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = total;
@@ -85,14 +85,14 @@ impl Retry {
         self
     }
 
-    /// How long to wait after as many sendings, for whoever sends again by itself; `None` where there is to be no other. The
-    /// first sending is 1.
+    /// Wait after so many attempts, for a caller that retries by itself; `None` if there is to be no further attempt. The first
+    /// attempt is 1.
     #[must_use]
     pub fn pause_after(&self, sendings: u32) -> Option<Duration> {
         (sendings < self.attempts).then(|| self.wait(sendings, &mut self.random()))
     }
 
-    /// How long a call may take from its first sending to its last: see [`total`](Self::total).
+    /// Longest time of a call from its first attempt to its last: see [`total`](Self::total).
     #[must_use]
     pub fn longest_call(&self) -> Duration {
         self.total
@@ -102,7 +102,7 @@ impl Retry {
         self.seed.map_or_else(Rng::new, Rng::with_seed)
     }
 
-    /// The wait after as many sendings.
+    /// Wait after so many attempts.
     pub(super) fn wait(&self, sendings: u32, random: &mut Rng) -> Duration {
         let doubled = 1_u32.checked_shl(sendings.saturating_sub(1)).unwrap_or(u32::MAX);
         let bound = self.first.saturating_mul(doubled).min(self.longest);
@@ -118,7 +118,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_wait_is_longer_than_its_bound_whatever_the_policy(
+        fn no_wait_exceeds_its_bound(
             (first, longest) in (0_u64..100_000, 0_u64..1_000_000),
             sendings in prop_oneof![1_u32..50, any::<u32>()],
             seed: u64,
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_spread_over_all_of_a_bound_that_doubles() {
+    fn waits_spread_over_a_doubling_bound() {
         let (retry, mut random) = (Retry::default(), Rng::with_seed(1));
         for (sendings, bound) in
             [(1, 500), (2, 1_000), (3, 2_000), (6, 16_000), (7, 30_000), (40, 30_000), (u32::MAX, 30_000)]
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_gives_the_same_waits_and_no_seed_gives_others() {
+    fn seeded_waits_are_reproducible() {
         let waits = |retry: Retry| {
             let mut random = retry.random();
             [1, 2, 3, 4].map(|sendings| retry.wait(sendings, &mut random))
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_sends_by_itself_is_told_when_and_when_no_more() {
+    fn wait_after_ends_with_the_attempts() {
         let retry = Retry::default().attempts(3);
         assert!(retry.pause_after(1).is_some_and(|pause| pause <= Duration::from_millis(500)));
         assert!(retry.pause_after(2).is_some_and(|pause| pause <= Duration::from_secs(1)));

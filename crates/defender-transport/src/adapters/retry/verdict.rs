@@ -1,15 +1,15 @@
-//! What an outcome says about sending again.
+//! Verdict on another attempt, by the outcome of the last.
 
 use http::{Response, StatusCode};
 
 use crate::{Body, Error, ErrorKind, extensions::Resend};
 
-/// What is to be done after a try.
+/// Next step after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It is the call's own outcome.
     Final,
-    /// The server certainly did not process the request: again, whatever it does.
+    /// The server certainly did not process the request: again, whatever its effect.
     NotProcessed,
     /// The server may have processed the request, and doing it twice is safe.
     PerhapsProcessed,
@@ -35,7 +35,7 @@ impl Verdict {
     }
 
     fn on_error(error: &Error, resend: Resend) -> Self {
-        // The status says that the server refused it, though the rest of the answer was lost. A status that an intermediary
+        // The status says that the server refused it, though the rest of the response was lost. A status that an intermediary
         // wrote says nothing about the server.
         let status = error.answered().filter(|_| error.kind() != ErrorKind::ForeignResponse);
         let refused = status.is_some_and(|status| Self::on_status(status, resend) == Self::NotProcessed);

@@ -5,7 +5,7 @@ use std::{env, ffi::OsString};
 use super::{Endpoint, Exceptions, Rules, unusable};
 use crate::Error;
 
-/// Where a variable's value is looked up.
+/// Source of a variable's value.
 pub(super) struct Environment(fn(&str) -> Option<OsString>);
 
 impl Environment {
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_variable_that_is_set_names_the_proxy() {
+    fn first_set_variable_names_the_proxy() {
         let to = "https://api.example/";
         let all =
             |name: &str| Some(format!("http://{}:1", name.replace('_', "-")).into()).filter(|_| name != "no_proxy");
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_and_this_machine_are_reached_without_it() {
+    fn exceptions_and_loopback_bypass_the_proxy() {
         let environment = |name: &str| match name {
             "HTTPS_PROXY" => Some("http://p:1".into()),
             "NO_PROXY" => Some("direct.example".into()),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_cannot_be_used_is_an_error_that_names_the_variable() {
+    fn unusable_proxy_error_names_the_variable() {
         let environment = |name: &str| (name == "ALL_PROXY").then(|| "socks5://canary:canary@proxy:1080".into());
         let told = Environment(environment).rules().unwrap_err().to_string();
         assert!(told.contains("`ALL_PROXY`") && told.contains("SOCKS") && !told.contains("canary"), "{told}");

@@ -26,7 +26,7 @@ enum Host {
 }
 
 impl Exceptions {
-    /// Adds what stands between commas or blanks. What is none of the forms is a name that no host has.
+    /// Adds the entries of `list`, which commas or blanks separate. An entry in none of the forms is a name that no host has.
     pub(super) fn add(&mut self, list: &str) {
         let entries = list.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
         self.0.extend(entries.map(Exception::parse));
@@ -36,7 +36,7 @@ impl Exceptions {
         self.0.extend_from_slice(&others.0);
     }
 
-    /// Whether the host of a URL, as it stands there, is one of them.
+    /// Returns true if the host of a URL, as it stands there, is an exception.
     pub(super) fn contain(&self, host: &str, port: u16) -> bool {
         let address = address(host);
         let name = host.trim_end_matches('.').to_ascii_lowercase();
@@ -100,7 +100,7 @@ fn begins_with(host: IpAddr, network: IpAddr, prefix: u8) -> bool {
     differ.leading_zeros() >= u32::from(prefix)
 }
 
-/// Whether the host of a URL is this machine, by its name or its address.
+/// Returns true if the host of a URL is this machine, by its name or its address.
 pub(super) fn is_loopback(host: &str) -> bool {
     address(host).map_or_else(|| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
 }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_form_of_an_exception_stands_for_its_hosts_and_no_others() {
+    fn exceptions_match_their_hosts_only() {
         for (list, host, port, excepted) in [
             ("", "a.example", 443, false),
             (",, ,", "a.example", 443, false),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_known_by_its_name_and_by_its_addresses() {
+    fn loopback_is_known_by_name_and_address() {
         for (host, is) in [
             ("localhost", true),
             ("LocalHost", true),

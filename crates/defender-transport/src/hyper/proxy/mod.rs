@@ -1,4 +1,4 @@
-//! Which proxy a connection goes through, if any.
+//! Choice of the proxy of a connection, if any.
 
 mod environment;
 mod exceptions;
@@ -16,7 +16,7 @@ pub(crate) use self::tunnel::tunnel;
 use self::{environment::Environment, exceptions::Exceptions};
 use crate::{Error, ErrorKind};
 
-/// Which proxy the connections of a wire go through, if any.
+/// Proxy of a transport's connections, if any.
 ///
 /// The proxy is asked with `CONNECT` to open a way to the server, and TLS is spoken with the server through it: the proxy
 /// sees the server's name, and no more. It is spoken to over http. User and password in its URL go to the proxy alone,
@@ -48,24 +48,24 @@ enum Through {
 }
 
 impl Proxy {
-    /// What the environment says when the wire is built. The default.
+    /// Proxy of the environment, read when the transport is built. The default.
     ///
     /// The proxy is that of `https_proxy`, else `HTTPS_PROXY`, else `all_proxy`, else `ALL_PROXY`; the exceptions are those of
-    /// `no_proxy`, else `NO_PROXY`, in the form of [`except`](Self::except). A variable that is empty counts, and says that
-    /// there is none. A proxy that cannot be used is an error of the wire's, and never a connection without one. This
+    /// `no_proxy`, else `NO_PROXY`, in the form of [`except`](Self::except). A variable that is empty counts, and means that
+    /// there is no proxy. A proxy that cannot be used is an error of the transport, and never a connection without one. This
     /// machine itself (`localhost`, 127.0.0.0/8, `[::1]`) is never reached through the environment's proxy.
     #[must_use]
     pub fn environment() -> Self {
         Self::default()
     }
 
-    /// No proxy, whatever the environment says.
+    /// No proxy, independent of the environment.
     #[must_use]
     pub fn none() -> Self {
         Self { through: Through::None, except: Exceptions::default() }
     }
 
-    /// The proxy at `url`, whatever the environment says: `http://host:port`, or with a user and a password
+    /// The proxy at `url`, independent of the environment: `http://host:port`, or with a user and a password
     /// `http://user:password@host:port`, where a character that has a meaning in a URL is percent-encoded. Without a port,
     /// it is 80.
     ///
@@ -90,7 +90,7 @@ impl Proxy {
         self
     }
 
-    /// What to do for each host, with the environment read.
+    /// Rules for each host, with the environment read.
     pub(crate) fn rules(&self) -> Result<Rules, Error> {
         let mut rules = match &self.through {
             Through::Environment => Environment::of_process().rules()?,
@@ -102,12 +102,12 @@ impl Proxy {
     }
 }
 
-/// Which hosts are reached through which proxy.
+/// Hosts, and the proxy through which each is reached.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rules {
     through: Option<Endpoint>,
     except: Exceptions,
-    /// Whether this machine is reached without the proxy.
+    /// True if this machine is reached without the proxy.
     spares_loopback: bool,
 }
 
@@ -124,7 +124,7 @@ impl Rules {
     }
 }
 
-/// Where a proxy is, and what it is told of who asks.
+/// Address of a proxy, and the credentials that it is sent.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     host: Authority,
@@ -134,7 +134,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `http://user:password@host:port`, or says what is wrong without a word of it.
+    /// Reads `http://user:password@host:port`, or describes the mistake without quoting it.
     fn parse(url: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str = "is no URL such as http://proxy.example:3128";
         let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
@@ -162,7 +162,7 @@ impl Endpoint {
         Ok(Self { host, uri: uri.map_err(|_| EXPECTED)?, authorization: user.map(basic).transpose()? })
     }
 
-    /// The proxy in words, without user and password.
+    /// Description of the proxy, without user and password.
     pub(crate) fn host(&self) -> &str {
         self.host.as_str()
     }
@@ -175,7 +175,7 @@ fn basic(user: &str) -> Result<HeaderValue, &'static str> {
     if percent_decode_str(user).any(|byte| byte == b':') {
         return Err("has a user with a colon in its name, which cannot be told from the password");
     }
-    // What has to move while it grows leaves parts behind.
+    // A buffer that moves while it grows leaves parts of its content behind.
     let mut pair = Zeroizing::new(Vec::with_capacity(user.len().saturating_add(password.len()).saturating_add(1)));
     pair.extend(percent_decode_str(user));
     pair.push(b':');
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proxy_is_a_host_and_perhaps_a_user() {
+    fn proxy_is_host_and_optional_user() {
         for (url, host, authorization) in [
             ("http://proxy:3128", "proxy:3128", None),
             ("proxy:3128", "proxy:3128", None),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proxy_is_refused_in_words_that_hold_none_of_it() {
+    fn invalid_proxy_error_does_not_quote_it() {
         for (url, words) in [
             ("", "is no URL"),
             ("http://", "is no URL"),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn only_https_goes_through_a_proxy_and_what_is_excepted_does_not() {
+    fn only_unexcepted_https_uses_the_proxy() {
         let proxy = Proxy::http("http://proxy:3128").unwrap().except("direct.example").except("10.0.0.0/8");
         let rules = proxy.rules().unwrap();
         for (to, through) in [

@@ -9,24 +9,24 @@ use zeroize::Zeroizing;
 use super::super::{connect_error::Unconnected, dial::Stream};
 use super::Endpoint;
 
-/// A proxy's answer is a few lines.
+/// A proxy's response is a few lines.
 const LIMIT: usize = 16 << 10;
 
-/// Why a proxy that was reached opened no way.
+/// Reason for which a proxy that was reached opened no way.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// It wants to know who asks, by one of these schemes, in lower case.
+    /// The proxy demands authentication, by one of these schemes, in lower case.
     Unauthenticated { schemes: Vec<String>, with_password: bool },
     /// Another status than 2xx.
     Status(StatusCode),
-    /// It did not answer as a proxy does.
+    /// Its response is not a proxy's.
     Nonsense(&'static str),
     /// The connection to it broke.
     Broken(io::Error),
 }
 
 impl Refused {
-    /// As what became of a connection through the proxy of that name.
+    /// Converts it to the error of a connection through the proxy of that name.
     pub(crate) fn of(self, proxy: &str) -> Unconnected {
         let unconnected = Unconnected::because(format!("{proxy} {self}"));
         let unconnected = if self.is_lasting() { unconnected.lasting() } else { unconnected };
@@ -36,7 +36,8 @@ impl Refused {
         }
     }
 
-    /// Whether it would refuse the next attempt too. A directory locks an account whose wrong password is sent again.
+    /// Returns true if the proxy would refuse the next attempt too. A directory locks an account if a wrong password is sent
+    /// again.
     fn is_lasting(&self) -> bool {
         match self {
             Self::Unauthenticated { .. } => true,
@@ -47,11 +48,11 @@ impl Refused {
     }
 }
 
-/// What a proxy does that is in trouble or that is shutting down.
-const CLOSED: &str = "closed the connection without an answer";
+/// Text for a proxy that is in trouble or is shutting down.
+const CLOSED: &str = "closed the connection without a response";
 
 /// Asks the proxy at the other end of `stream` for a way to the host and port of `to`, and gives the stream back when
-/// what is written goes there.
+/// bytes that are written go there.
 pub(crate) async fn tunnel(
     mut stream: Stream,
     proxy: &Endpoint,
@@ -62,7 +63,7 @@ pub(crate) async fn tunnel(
     let port = to.port_u16().unwrap_or(443);
     let first = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: ");
     let secret = proxy.authorization.as_ref().map_or(0, HeaderValue::len);
-    // What has to move while it grows leaves parts of the password behind.
+    // A buffer that moves while it grows leaves parts of the password behind.
     let room = [first.len(), user_agent.len(), secret, 64].into_iter().fold(0, usize::saturating_add);
     let mut asked = Zeroizing::new(Vec::with_capacity(room));
     asked.extend_from_slice(first.as_bytes());
@@ -97,12 +98,12 @@ pub(crate) async fn tunnel(
             };
         }
         if head.len() > LIMIT {
-            return Err(Refused::Nonsense("gave an answer without an end"));
+            return Err(Refused::Nonsense("gave a response without an end"));
         }
     }
 }
 
-/// Where the head of an answer is over: after its first empty line.
+/// End of a response's head: after its first empty line.
 fn end_of_head(head: &[u8]) -> Option<usize> {
     let at = head.windows(4).position(|four| four == b"\r\n\r\n")?;
     at.checked_add(4)
@@ -162,7 +163,7 @@ impl fmt::Display for Refused {
 mod tests {
     use super::*;
 
-    /// What the proxy was asked, and what came of its answer.
+    /// Request that the proxy received, and the result of its response.
     async fn asked(to: &'static str, answer: &[u8]) -> (String, Result<Stream, Refused>) {
         let (ours, mut theirs) = tokio::io::duplex(64 << 10);
         theirs.write_all(answer).await.unwrap();
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_proxy_is_asked_for_the_host_and_the_port() {
+    async fn connect_request_names_host_and_port() {
         for (to, host) in [("https://api.example/x?y", "api.example:443"), ("https://[::1]:8443/", "[::1]:8443")] {
             let (request, outcome) = asked(to, b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n").await;
             let expected = format!(
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_opens_no_way_is_told_in_words() {
+    async fn refusing_proxy_response_is_described() {
         let endless = [&b"HTTP/1.1 200 OK\r\n"[..], &b"x: y\r\n".repeat(4 << 10)].concat();
         for (answer, words) in [
             (&b"HTTP/1.1 407 Proxy Authentication Required\r\nx: y\r\n\r\n"[..], "refused: 407"),

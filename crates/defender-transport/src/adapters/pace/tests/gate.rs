@@ -5,7 +5,7 @@ use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use super::*;
 
 #[test]
-fn a_429_closes_the_lane_for_as_long_as_it_says() {
+fn lane_closes_for_retry_after() {
     // The clock begins at noon of 1 January 2026.
     for (wait, seconds) in [
         (Answer::TooMany(Some("7")), 7),
@@ -34,7 +34,7 @@ fn a_429_closes_the_lane_for_as_long_as_it_says() {
 }
 
 #[test]
-fn a_429_whose_body_breaks_closes_the_lane_too() {
+fn broken_429_body_closes_the_lane() {
     let (clock, server, paced) = stage();
     let lane = lane(&[(100, 1)]);
     let broken = paced.send(request(&lane, Plan { answer: Answer::TooManyAndBroken, ..plan(0) }));
@@ -43,7 +43,7 @@ fn a_429_whose_body_breaks_closes_the_lane_too() {
     assert_eq!(server.arrivals(), [Duration::ZERO, SECOND * 60]);
 }
 
-/// What becomes of twelve calls, of which the first is told to wait for 10 s and the others are answered after one.
+/// Times of twelve calls, of which the first gets a 429 with 10 s and the others get a response after one second.
 fn after_a_429(probes: &[Answer]) -> Vec<Duration> {
     let (clock, server, paced) = stage();
     let lane = lane(&[(100, 1)]);
@@ -65,27 +65,27 @@ fn at(seconds: &[(u32, usize)]) -> Vec<Duration> {
 }
 
 #[test]
-fn one_call_goes_to_see_while_the_others_wait() {
+fn one_probe_goes_while_others_wait() {
     assert_eq!(after_a_429(&[]), at(&[(0, 1), (10, 1), (11, 10)]));
 }
 
 #[test]
-fn a_probe_that_is_told_429_keeps_the_lane_closed() {
+fn refused_probe_keeps_the_lane_closed() {
     let again = [Answer::TooMany(Some("20")), Answer::TooMany(None)];
     assert_eq!(after_a_429(&again), at(&[(0, 1), (10, 1), (31, 1), (92, 1), (93, 8)]));
 }
 
 #[test]
-fn a_probe_without_an_answer_is_followed_by_another() {
+fn lost_probe_is_followed_by_another() {
     assert_eq!(after_a_429(&[Answer::Broken]), at(&[(0, 1), (10, 1), (11, 1), (12, 9)]));
 }
 
 #[test]
-fn a_429_ends_the_waits_that_it_makes_too_long() {
+fn gate_ends_waits_beyond_their_limit() {
     let (clock, server, paced) = stage();
     let lane = lane(&[(1, 5)]);
     let refused = request(&lane, Plan { back: SECOND, answer: Answer::TooMany(None), ..plan(0) });
-    // The short one is not the first in the queue, which is told of everything.
+    // The short one is not the first in the queue, which is woken for everything.
     let (long, short) = (request(&lane, plan(1)), request(&lane, plan(2)));
     let calls: FuturesUnordered<_> = [refused, within(SECOND * 61, long), within(SECOND * 60, short)]
         .into_iter()

@@ -26,7 +26,7 @@ struct Server {
     arrivals: Arc<Mutex<Vec<(usize, Duration)>>>,
 }
 
-/// What becomes of one request.
+/// Response to one request.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     number: usize,
@@ -42,7 +42,7 @@ enum Answer {
     TooMany(Option<&'static str>),
     /// By a server whose clock is a year behind.
     TooManyAYearAgo(&'static str),
-    /// 429, and then the body breaks inside the try.
+    /// 429, and then the body breaks inside the attempt.
     TooManyAndBroken,
     Broken,
 }
@@ -127,7 +127,7 @@ fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// How many calls the fullest window holds, counted back from each arrival.
+/// Number of calls that the fullest window holds, counted back from each arrival.
 fn held(arrivals: &[Duration], per: Duration) -> usize {
     let mut window = VecDeque::new();
     let held = arrivals.iter().map(|&at| {

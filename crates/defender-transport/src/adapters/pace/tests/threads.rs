@@ -6,7 +6,7 @@ use super::*;
 
 /// Each thread has a clone and an executor of its own; this one moves the clock.
 #[test]
-fn clones_on_several_threads_keep_to_the_windows_together_and_nobody_is_forgotten() {
+fn clones_on_threads_share_the_windows() {
     const THREADS: usize = 4;
     const CALLS: usize = 200;
     let (clock, server, paced) = stage();

@@ -1,4 +1,4 @@
-//! The queue: order, time, and those who leave.
+//! The queue: order, time, and dropped calls.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -13,7 +13,7 @@ use futures_util::{
 use super::*;
 
 #[test]
-fn those_of_a_lane_go_in_the_order_in_which_they_came_and_clones_share_it() {
+fn clones_share_one_queue_in_order() {
     let (clock, server, paced) = stage();
     let (lane, other) = (lane(&[(2, 10)]), paced.clone());
     let calls: FuturesOrdered<_> = (0..50)
@@ -40,7 +40,7 @@ fn nobody_overtakes_by_being_polled_first() {
 }
 
 #[test]
-fn lanes_do_not_wait_for_each_other_and_what_is_in_none_does_not_wait() {
+fn lanes_are_independent() {
     let (_, server, paced) = stage();
     let (one, two) = (lane(&[(1, 60)]), Lane { name: "other".into(), ..lane(&[(1, 60)]) });
     for lane in [&one, &two] {
@@ -56,7 +56,7 @@ fn lanes_do_not_wait_for_each_other_and_what_is_in_none_does_not_wait() {
 }
 
 #[test]
-fn a_wait_that_cannot_end_in_time_fails_at_once_and_says_how_long_it_would_be() {
+fn hopeless_wait_fails_at_once() {
     let (clock, server, paced) = stage();
     let lane = lane(&[(2, 60)]);
     for number in 0..2 {
@@ -70,14 +70,14 @@ fn a_wait_that_cannot_end_in_time_fails_at_once_and_says_how_long_it_would_be() 
     let too_late = within(SECOND * 109, request(&lane, plan(4)));
     let error = paced.send(too_late).now_or_never().expect("it cannot come in time").unwrap_err();
     assert_eq!((error.kind(), error.never_sent(), error.retry_after()), (ErrorKind::Timeout, true, Some(SECOND * 110)));
-    assert_eq!(error.to_string(), "the time ran out: the turn in the queue `lane` comes in 110s at the earliest");
+    assert_eq!(error.to_string(), "timed out: the turn in the queue `lane` comes in 110s at the earliest");
     let in_time = paced.send(within(SECOND * 110, request(&lane, plan(5))));
     block_on(&clock, future::join3(third, fourth, in_time)).2.unwrap();
     assert_eq!((server.order(), clock.elapsed()), (vec![0, 1, 2, 3, 5], SECOND * 120));
 }
 
 #[test]
-fn a_wait_that_turns_out_too_long_ends_then() {
+fn wait_ends_once_it_is_hopeless() {
     let (clock, server, paced) = stage();
     let lane = lane(&[(1, 60)]);
     // Nobody can know how long the first one takes.
@@ -95,7 +95,7 @@ fn a_wait_that_turns_out_too_long_ends_then() {
 }
 
 #[test]
-fn a_wait_ends_when_its_time_is_over() {
+fn wait_ends_at_its_time_limit() {
     let (clock, _, paced) = stage();
     let lane = lane(&[(1, 60)]);
     let mut endless = pin!(paced.send(request(&lane, Plan { back: Duration::MAX, ..plan(0) })));
@@ -106,7 +106,7 @@ fn a_wait_ends_when_its_time_is_over() {
 }
 
 #[test]
-fn what_is_left_of_the_time_is_handed_on() {
+fn remaining_time_is_handed_on() {
     #[derive(Debug)]
     struct Left(Mutex<Vec<Option<Duration>>>);
 
@@ -136,7 +136,7 @@ impl Wake for Woken {
 }
 
 #[test]
-fn dropping_a_call_at_any_poll_leaves_no_place_in_the_queue_behind() {
+fn dropped_call_leaves_the_queue() {
     let mut polls_of_a_whole_call = 0;
     for (before, polls) in (0..4).flat_map(|before| (0..20).map(move |polls| (before, polls))) {
         let (clock, server, paced) = stage();
@@ -160,7 +160,7 @@ fn dropping_a_call_at_any_poll_leaves_no_place_in_the_queue_behind() {
             }
         }
         drop(dropped);
-        // Whoever is left comes to an end, or `run` would see that nobody sleeps.
+        // The remaining calls come to an end, or `run` would see that nobody sleeps.
         block_on(&clock, others.collect::<Vec<_>>());
         let queue = paced.shared.queue(&lane);
         assert_eq!(queue.waiting(), 0, "{before} before, dropped after {polls} polls");
@@ -171,7 +171,7 @@ fn dropping_a_call_at_any_poll_leaves_no_place_in_the_queue_behind() {
 }
 
 #[test]
-fn a_call_that_is_dropped_before_its_turn_takes_no_slot_and_after_it_keeps_one() {
+fn dropped_call_keeps_slot_once_sent() {
     let (clock, server, paced) = stage();
     let lane = lane(&[(1, 60)]);
     {
@@ -186,7 +186,7 @@ fn a_call_that_is_dropped_before_its_turn_takes_no_slot_and_after_it_keeps_one()
 }
 
 #[test]
-fn idle_lanes_are_forgotten_and_busy_ones_are_not() {
+fn only_idle_lanes_are_forgotten() {
     let (clock, server, paced) = stage();
     let named = |name: String| Lane { name: name.into(), ..lane(&[(1, 60)]) };
     let busy = named("busy".into());

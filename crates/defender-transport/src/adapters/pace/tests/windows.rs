@@ -28,7 +28,7 @@ fn order_of(windows: &[(u32, u32)], calls: Vec<Call>) -> Vec<usize> {
     after(windows, calls).1.order()
 }
 
-/// What the clock and the server say once all calls have ended, each made through a clone of its own.
+/// Clock and server once all calls have ended, each made through a clone of its own.
 fn after(windows: &[(u32, u32)], calls: Vec<Call>) -> (ManualClock, Server) {
     let (clock, server, paced) = stage();
     let lane = lane(windows);
@@ -75,7 +75,7 @@ proptest! {
 
     /// 10,000 calls at the most, and half of that as a rule.
     #[test]
-    fn no_window_ever_holds_more_than_its_calls_as_the_server_counts_them(
+    fn server_counts_no_window_overrun(
         windows in any_windows(),
         calls in proptest::collection::vec(any_call(), 1..=200),
     ) {
@@ -86,7 +86,7 @@ proptest! {
     }
 
     #[test]
-    fn at_no_latency_nobody_waits_longer_than_the_windows_ask(
+    fn waits_without_latency_are_minimal(
         windows in any_windows(),
         made in proptest::collection::vec(milliseconds(0..200_000), 1..=200),
     ) {
@@ -99,9 +99,9 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(50))]
 
-    /// Whoever is made earlier goes earlier, whoever else is dropped, breaks, or takes long; through whichever clone.
+    /// Calls go in the order in which they were made, if others are dropped, break, or take long; through any clone.
     #[test]
-    fn those_who_stay_go_in_the_order_in_which_they_came(
+    fn remaining_calls_keep_their_order(
         windows in any_windows(),
         mut calls in proptest::collection::vec(any_call(), 1..=200),
     ) {
@@ -114,7 +114,7 @@ proptest! {
     }
 }
 
-/// When calls go that are made at these times and go as soon as they may.
+/// Ideal schedule of calls that are made at these times and go as soon as they may.
 fn ideal(windows: &[(u32, u32)], mut made: Vec<Duration>) -> Vec<Duration> {
     made.sort_unstable();
     let mut went: Vec<Duration> = Vec::new();
@@ -150,7 +150,7 @@ fn ten_thousand_at_random(seed: u64) -> (Vec<(u32, u32)>, Vec<Call>) {
 }
 
 #[test]
-fn ten_thousand_calls_on_any_schedule_keep_to_every_window() {
+fn many_calls_on_any_schedule_keep_windows() {
     for seed in 0..4 {
         let (windows, calls) = ten_thousand_at_random(seed);
         let (arrivals, _) = arrivals_of(&windows, calls);
@@ -161,7 +161,7 @@ fn ten_thousand_calls_on_any_schedule_keep_to_every_window() {
 }
 
 #[test]
-fn ten_thousand_calls_at_random_latencies_keep_to_both_windows_and_use_them() {
+fn many_calls_at_random_latency_keep_windows() {
     let mut random = fastrand::Rng::with_seed(1);
     let mut milliseconds = move |below| Duration::from_millis(random.u64(0..below));
     let calls = (0..10_000).map(|number| Call {
@@ -179,7 +179,7 @@ fn ten_thousand_calls_at_random_latencies_keep_to_both_windows_and_use_them() {
 
 /// At no latency, the ideal schedule is the one that sends each call the moment every window has room.
 #[test]
-fn ten_thousand_calls_at_no_latency_end_within_a_thousandth_of_the_ideal_schedule() {
+fn many_calls_without_latency_run_on_schedule() {
     for seed in 0..4 {
         let (windows, calls) = ten_thousand_at_random(seed);
         let made = calls.iter().map(|call| call.made).collect();
@@ -192,7 +192,7 @@ fn ten_thousand_calls_at_no_latency_end_within_a_thousandth_of_the_ideal_schedul
 }
 
 #[test]
-fn ten_thousand_calls_at_once_end_when_the_ideal_schedule_does() {
+fn many_simultaneous_calls_end_on_schedule() {
     let call = Call { made: SECOND, there: Duration::ZERO, back: Duration::ZERO, broken: false, patience: None };
     let (_, took) = arrivals_of(&[(100, 60), (1_500, 3_600)], vec![call; 10_000]);
     // Six hours of 1,500, and then 1,000 in ten batches of 100.
@@ -201,7 +201,7 @@ fn ten_thousand_calls_at_once_end_when_the_ideal_schedule_does() {
 }
 
 #[test]
-fn a_slot_is_held_until_its_window_has_passed_since_the_answer() {
+fn slot_is_held_after_the_response() {
     let (clock, server, paced) = stage();
     let lane = lane(&[(1, 60)]);
     let slow = Plan { there: SECOND * 2, back: SECOND * 20, ..plan(0) };

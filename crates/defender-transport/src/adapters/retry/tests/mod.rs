@@ -1,4 +1,4 @@
-//! A wire that does as it is told, on a clock that takes no time.
+//! A scripted transport, on a clock that takes no time.
 
 mod outcomes;
 mod waits;
@@ -16,7 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A server whose clock is a year behind: ours begins at noon of 1 January 2026.
 const DATE: &str = "Wed, 01 Jan 2025 12:00:00 GMT";
 
-/// What becomes of one sending.
+/// Outcome of one attempt.
 #[derive(Clone, Copy)]
 enum Outcome {
     Status(u16),
@@ -26,7 +26,7 @@ enum Outcome {
 }
 use Outcome::{Fails, Status, With};
 
-/// A sending, as the wire sees it.
+/// An attempt, as the transport sees it.
 struct Sent {
     at: Duration,
     resends: Option<Resends>,
@@ -34,11 +34,11 @@ struct Sent {
     unauthorized: Option<Unauthorized>,
 }
 
-/// What a layer beneath leaves in an answer.
+/// Extension that a layer beneath leaves in a response.
 #[derive(Clone, Debug, PartialEq)]
 struct Token(usize);
 
-/// Ends each sending as told, and any after those with a 200. The body is the number of the sending.
+/// Ends each attempt by the script, and any after those with a 200. The body is the number of the attempt.
 fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<Vec<Sent>>>) {
     let (sent, clock, outcomes) = (Arc::default(), clock.clone(), outcomes.to_vec());
     let log: Arc<Mutex<Vec<Sent>>> = Arc::clone(&sent);
@@ -70,7 +70,7 @@ fn request(resend: Resend) -> Request<Bytes> {
     Request::put("https://example.com/").extension(resend).body(Bytes::from("body")).unwrap()
 }
 
-/// What comes of a call, as its end and the times of its sendings.
+/// Outcome of a call, and the times of its attempts.
 fn call(retry: Retry, request: Request<Bytes>, outcomes: &[Outcome]) -> (Result<Response<Body>, Error>, Vec<Sent>) {
     let clock = ManualClock::new();
     let (wire, sent) = wire(&clock, outcomes);

@@ -5,12 +5,12 @@ use http::StatusCode;
 use super::*;
 use crate::testing::{Capture, Fault, Faulty};
 
-/// What is done after a sending that ended so, where the next one would go well.
+/// Reaction to an attempt that ended so, if the next one would succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
     /// It is sent again.
     Again,
-    /// The answer or the error is handed back as it came.
+    /// The response or the error is handed back as it came.
     Back,
 }
 use Then::{Again, Back};
@@ -19,7 +19,7 @@ fn broke(kind: ErrorKind, status: u16) -> Error {
     Error::new(kind).after_head(StatusCode::from_u16(status).unwrap())
 }
 
-/// Every row of the table: what a sending came to, and what is then done with a request that may be sent twice, and with
+/// Every row of the table: the outcome of an attempt, and the next step for a request that may be sent twice, and for
 /// one that may not.
 #[rustfmt::skip]
 const TABLE: &[(&str, Outcome, Then, Then)] = &[
@@ -66,14 +66,14 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
     ("a gateway's own 429",                    Fails(|| broke(ErrorKind::ForeignResponse, 429)),                 Again, Back),
     ("a gateway's own 425",                    Fails(|| broke(ErrorKind::ForeignResponse, 425)),                 Again, Back),
     ("a portal's 401",                         Fails(|| broke(ErrorKind::ForeignResponse, 401)),                 Again, Back),
-    // It was processed, and what was said of it is lost.
+    // It was processed, and the response is lost.
     ("200, and then a reset",                  Fails(|| broke(ErrorKind::Interrupted, 200)),                     Again, Back),
     ("201, and then silence",                  Fails(|| broke(ErrorKind::Timeout, 201)),                         Again, Back),
     ("201, and then garbage",                  Fails(|| broke(ErrorKind::Decode, 201)),                          Again, Back),
     ("201, and then too much",                 Fails(|| broke(ErrorKind::TooLarge, 201)),                        Back,  Back),
     // The token was refused; a second time is another test.
     ("401",                                    Status(401),                                                      Again, Again),
-    // The answer stands.
+    // The response stands.
     ("200",                                    Status(200),                                                      Back,  Back),
     ("201",                                    Status(201),                                                      Back,  Back),
     ("202",                                    Status(202),                                                      Back,  Back),
@@ -100,7 +100,7 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
 ];
 
 #[test]
-fn each_outcome_is_sent_again_where_the_table_says_so() {
+fn retry_follows_outcome_table() {
     for &(row, outcome, safe, never) in TABLE {
         for (resend, then) in [(Resend::Safe, safe), (Resend::Never, never)] {
             let (ended, sent) = call(Retry::default(), request(resend), &[outcome]);
@@ -140,7 +140,7 @@ fn no_status_is_left_out() {
 }
 
 #[test]
-fn what_had_been_answered_says_whether_it_took_effect() {
+fn broken_response_status_tells_the_effect() {
     for (status, took_effect) in [(200, true), (201, true), (408, false), (502, false)] {
         for fault in [Fault::TruncateBody(3), Fault::StallBody(3)] {
             let answer = Response::builder().status(status).body("hello, hello").unwrap();
@@ -159,7 +159,7 @@ fn what_had_been_answered_says_whether_it_took_effect() {
 }
 
 #[test]
-fn a_request_that_says_nothing_goes_by_its_method() {
+fn unmarked_request_is_judged_by_method() {
     for (method, sendings) in [("GET", 2), ("HEAD", 2), ("POST", 1), ("PUT", 1), ("DELETE", 1)] {
         let request = Request::builder().method(method).uri("https://example.com/").body(Bytes::new()).unwrap();
         assert_eq!(call(Retry::default(), request, &[Status(503)]).1.len(), sendings, "{method}");
@@ -167,7 +167,7 @@ fn a_request_that_says_nothing_goes_by_its_method() {
 }
 
 #[test]
-fn a_body_that_breaks_is_a_sending_that_broke() {
+fn broken_body_is_a_broken_attempt() {
     for (resend, sendings) in [(Resend::Safe, 2), (Resend::Never, 1)] {
         let (clock, server) = (ManualClock::new(), Capture::answering(Response::new("hello, hello")));
         let wire = Faulty::scripted(server.clone(), [Fault::TruncateBody(3)]).collected().retrying(clock.clone());
@@ -178,7 +178,7 @@ fn a_body_that_breaks_is_a_sending_that_broke() {
 }
 
 #[test]
-fn after_a_401_the_layers_beneath_are_told_once_and_at_once() {
+fn first_401_is_retried_at_once() {
     let challenged = With(401, &[("www-authenticate", "Bearer claims=\"e30=\""), ("www-authenticate", "Basic")]);
     let (ended, sent) = call(Retry::default(), request(Resend::Never), &[Status(429), challenged, Status(429)]);
     assert_eq!((ended.unwrap().status(), sent.len()), (StatusCode::OK, 4));
@@ -201,7 +201,7 @@ fn the_second_401_is_the_answer() {
 }
 
 #[test]
-fn an_error_was_never_sent_only_if_no_sending_was() {
+fn never_sent_covers_every_attempt() {
     let connect = Fails(|| Error::new(ErrorKind::Connect));
     let lost = Fails(|| Error::new(ErrorKind::Interrupted));
     for (first, resend, never_sent) in [

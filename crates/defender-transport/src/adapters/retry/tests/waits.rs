@@ -1,4 +1,4 @@
-//! How long, how often, and who is told.
+//! Waits, bounds, and the layers that are informed.
 
 use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode};
@@ -7,7 +7,7 @@ use super::*;
 use crate::extensions::{Lane, Window};
 
 #[test]
-fn the_wait_is_the_longer_of_the_backoff_and_what_the_server_asks_for() {
+fn wait_is_max_of_backoff_and_retry_after() {
     let retry = Retry::default().seed(1);
     let backoff = retry.wait(1, &mut retry.random());
     assert!(backoff > Duration::ZERO && backoff < SECOND);
@@ -44,7 +44,7 @@ fn the_wait_is_the_longer_of_the_backoff_and_what_the_server_asks_for() {
 }
 
 #[test]
-fn a_wait_that_leaves_no_time_hands_the_answer_back_as_it_is() {
+fn hopeless_wait_returns_the_response() {
     for wait in ["86400", " 86400 ", "300", "99999999999999999999999"] {
         let header: &'static [_] = vec![("retry-after", wait)].leak();
         let (ended, sent) = call(Retry::default(), request(Resend::Safe), &[With(429, header)]);
@@ -59,7 +59,7 @@ fn a_wait_that_leaves_no_time_hands_the_answer_back_as_it_is() {
 }
 
 #[test]
-fn the_attempts_are_bounded_and_the_last_answer_is_handed_back_with_its_body() {
+fn last_attempt_returns_its_whole_response() {
     for (retry, sendings) in [(Retry::default(), 5), (Retry::default().attempts(2), 2), (Retry::once(), 1)] {
         let (ended, sent) = call(retry, request(Resend::Safe), &[Status(503); 9]);
         let answer = ended.unwrap();
@@ -79,7 +79,7 @@ fn the_attempts_are_bounded_and_the_last_answer_is_handed_back_with_its_body() {
 }
 
 #[test]
-fn the_time_of_the_whole_call_bounds_it_and_what_is_left_is_handed_down() {
+fn total_time_bounds_every_attempt() {
     let outcomes = [With(503, &[("retry-after", "4")]); 9];
     let seconds =
         |sent: &[Sent]| sent.iter().map(|sent| (sent.at.as_secs(), sent.total.unwrap().as_secs())).collect::<Vec<_>>();
@@ -91,7 +91,7 @@ fn the_time_of_the_whole_call_bounds_it_and_what_is_left_is_handed_down() {
 }
 
 #[test]
-fn a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
+fn dropped_call_sends_nothing_more() {
     let clock = ManualClock::new();
     let (wire, sent) = wire(&clock, &[Status(503); 9]);
     let wire = wire.retrying(clock.clone());
@@ -109,7 +109,7 @@ fn a_call_that_is_dropped_while_it_waits_sends_nothing_more() {
 }
 
 #[test]
-fn every_sending_waits_its_turn() {
+fn every_attempt_waits_its_turn() {
     let window = |per| Lane { name: "lane".into(), limits: vec![Window { calls: 1, per }].into() };
     let paced = |outcomes: &[Outcome], per| {
         let clock = ManualClock::new();
