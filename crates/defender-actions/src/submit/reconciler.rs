@@ -172,7 +172,10 @@ impl Sending {
             let now = self.now().elapsed;
             let is_last = now >= search.until;
             match self.look(&place, &looker, now, is_last, search).await {
-                Ok(Found { rows, finding: Finding::Ours(index), .. }) => {
+                // The record with our generated id may be shown later than a like one of another process, which has none.
+                Ok(Found { rows, finding: Finding::Ours(index), by_generated_id })
+                    if is_last || by_generated_id || !self.intent().has_generated_id() =>
+                {
                     let mut rows = rows.rows;
                     let record = rows.swap_remove(index).record;
                     if self.asking.claim(&record.id, self.now()) {

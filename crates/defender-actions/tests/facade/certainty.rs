@@ -358,6 +358,29 @@ async fn window_opens_at_the_first_attempt_though_it_was_throttled() {
 }
 
 #[tokio::test]
+async fn generated_id_is_waited_for_beside_a_like_record() {
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]).with_lag(Duration::from_secs(40));
+    let client = service.client_that_generates();
+    let asked = client.machine(machine()).unrestrict_code_execution("Cleaned").send();
+    let meanwhile = async {
+        defender_actions::transport::Clock::sleep(service.clock(), Duration::from_secs(1)).await;
+        let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"});
+        service.clone().with_lag(Duration::ZERO).foreign(&theirs)
+    };
+    let (submitted, theirs) = service.clock().run(futures_util::future::join(asked, meanwhile)).await;
+    let submitted = submitted.unwrap();
+    assert_eq!(submitted.origin(), Origin::Recovered);
+    assert_ne!(submitted.id().as_str(), theirs, "the record of another process was recovered");
+    // Where the service does not echo the id, the end of the grace decides.
+    let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+    let service = service.spelling(|record| record["externalId"] = json!(null));
+    let client = service.client_that_generates();
+    let asked = client.machine(machine()).unrestrict_code_execution("Cleaned").send();
+    assert_eq!(service.clock().run(asked).await.unwrap().origin(), Origin::Recovered);
+    assert_eq!(service.clock().elapsed_secs(), 120);
+}
+
+#[tokio::test]
 async fn refusal_is_not_joined_to_a_record_without_a_status() {
     let theirs = json!({"machineId": "m1", "type": "UnrestrictCodeExecution", "requestorComment": "Cleaned"});
     for status in [json!(null), json!(""), json!(7)] {
