@@ -172,10 +172,7 @@ impl Sending {
             let now = self.now().elapsed;
             let is_last = now >= search.until;
             match self.look(&place, &looker, now, is_last, search).await {
-                // The record with our generated id may be shown later than a like one of another process, which has none.
-                Ok(Found { rows, finding: Finding::Ours(index), by_generated_id })
-                    if is_last || by_generated_id || !self.intent().has_generated_id() =>
-                {
+                Ok(Found { rows, finding: Finding::Ours(index), .. }) => {
                     let mut rows = rows.rows;
                     let record = rows.swap_remove(index).record;
                     if self.asking.claim(&record.id, self.now()) {
@@ -237,7 +234,7 @@ impl Sending {
         if !is_last || is_conclusive {
             let not_before = if is_last { now } else { SignedDuration::MIN };
             let rows = place.shared(&self.client, not_before).await?;
-            let found = looker.judge(rows, false);
+            let found = looker.judge(rows, false, is_last);
             // A row that states no machine or type can be anybody's; a list that is filtered by them tells.
             let is_clear = !found.rows.has_vague || found.by_generated_id;
             let is_open = !is_last && !matches!(found.finding, Finding::Ours(_));
@@ -246,7 +243,7 @@ impl Sending {
             }
         }
         let rows = look::own(&self.client, self.list(), |row| looker.may_be_ours_in(row, true)).await?;
-        Ok(looker.judge(rows, true))
+        Ok(looker.judge(rows, true, is_last))
     }
 
     /// The list of the machine's actions of this type.
@@ -322,7 +319,7 @@ impl Lost {
         self.sending.inner().service_time.window(self.sending.first_attempt, self.window_end)
     }
 
-    fn judge(&self, rows: Candidates, filtered: bool) -> Found {
+    fn judge(&self, rows: Candidates, filtered: bool, is_last: bool) -> Found {
         let window = self.window();
         let compare = |row: &Row| self.sending.compare(&self.names, &window, filtered, row);
         let compared: Vec<_> = rows.rows.iter().map(compare).collect();
@@ -332,7 +329,10 @@ impl Lost {
             Finding::MayBeOurs | Finding::Nothing => false,
         };
         let intent = self.sending.intent();
-        let is_uncertain = rows.overflowed || self.sending.asking.has_twin(intent, self.sending.now());
+        // The record with our generated id may be shown later than a like one of another process, which has none.
+        let is_uncertain = rows.overflowed
+            || !is_last && intent.has_generated_id()
+            || self.sending.asking.has_twin(intent, self.sending.now());
         if is_uncertain && !by_generated_id && finding != Finding::Nothing {
             finding = Finding::MayBeOurs;
         }
