@@ -71,9 +71,18 @@ const LINUX: [&str; 13] = [
     "alma",
 ];
 
+/// The service's word for a system in the one form that is compared.
+fn folded(platform: &str) -> String {
+    platform.to_ascii_lowercase().replace([' ', '_'], "")
+}
+
+fn is_linux(folded: &str) -> bool {
+    LINUX.iter().any(|linux| folded.contains(linux))
+}
+
 /// Whether it is certain that an action of these platforms does not support this system.
 fn leave_out(supported: &Platforms, platform: &str, version: Option<&str>) -> bool {
-    let platform = platform.to_ascii_lowercase().replace([' ', '_'], "");
+    let platform = folded(platform);
     if platform.starts_with("windows") {
         // Later versions than 2004 have a letter in them, such as 20H2.
         let version = version.and_then(|version| version.trim().parse::<u32>().ok());
@@ -83,7 +92,7 @@ fn leave_out(supported: &Platforms, platform: &str, version: Option<&str>) -> bo
     match () {
         () if platform.contains("macos") => !supported.mac,
         () if platform == "ios" || platform.contains("android") => true,
-        () => !supported.linux && LINUX.iter().any(|linux| platform.contains(linux)),
+        () => !supported.linux && is_linux(&platform),
     }
 }
 
@@ -91,14 +100,13 @@ fn leave_out(supported: &Platforms, platform: &str, version: Option<&str>) -> bo
 /// <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>,
 /// <https://learn.microsoft.com/en-us/defender-endpoint/isolation-exclusions>.
 fn cautions(platform: &str, scope: Option<&str>) -> Vec<&'static str> {
-    let platform = platform.to_ascii_lowercase().replace([' ', '_'], "");
-    let is_linux = LINUX.iter().any(|linux| platform.contains(linux));
+    let platform = folded(platform);
     let (is_mac, is_windows) = (platform.contains("macos"), platform.starts_with("windows"));
     let is_server = platform.starts_with("windowsserver") || platform.contains("azurestackhci");
     let may_be = |word: &str| scope.is_none_or(|scope| scope == word);
     [
         (is_mac, "isolation of macOS ends by itself after seven days"),
-        (is_linux, "isolation of Linux ends by itself after seven days, and editing iptables lifts it"),
+        (is_linux(&platform), "isolation of Linux ends by itself after seven days, and editing iptables lifts it"),
         (is_server, "where it is a Hyper-V host, its virtual machines are cut off, too"),
         (
             may_be("Full") && (is_windows || is_mac),
