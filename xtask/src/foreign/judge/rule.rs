@@ -105,8 +105,7 @@ impl Met<'_> {
     /// unsettled. A 2xx with such a record is *Created* by the design's rule, and nothing tells whose it is.
     pub(super) fn made_by_a_twin(&self, record: &Record) -> bool {
         let Maker::Submission(maker) = record.maker else { return false };
-        self.alike().any(|other| other.submission == maker && other.asked.particulars == self.report.asked.particulars)
-            && self.passes_as_ours(record)
+        self.twins().any(|other| other.submission == maker) && self.passes_as_ours(record)
     }
 
     fn passes_as_ours(&self, record: &Record) -> bool {
@@ -142,9 +141,9 @@ impl Met<'_> {
         self.alike().find(|other| other.asked.particulars != self.report.asked.particulars)
     }
 
-    /// A submission that asked for the same in all, while this one was unsettled.
-    fn twin(&self) -> Option<&Report> {
-        self.alike().find(|other| other.asked.particulars == self.report.asked.particulars)
+    /// Submissions that asked for the same in all, while this one was unsettled.
+    fn twins(&self) -> impl Iterator<Item = &Report> {
+        self.alike().filter(|other| other.asked.particulars == self.report.asked.particulars)
     }
 
     /// Submissions of the same machine, type and comment that were unsettled at one time with this one.
@@ -207,7 +206,7 @@ impl Met<'_> {
         if !self.in_window(own) {
             return Some("window: created outside");
         }
-        if self.twin().is_some() {
+        if self.twins().next().is_some() {
             return Some("claim: a like submission of the client was unsettled");
         }
         if self.rival().is_some() && self.particulars(own) != Match::Same {
