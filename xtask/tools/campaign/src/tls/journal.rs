@@ -1,0 +1,153 @@
+//! What a worker writes down: a line of JSON for each thing that happens, the intent before anything is sent, the outcome after.
+//!
+//! A line is written with one call, so that whoever is killed leaves whole lines. What the system has taken outlives the process.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use defender_actions::Intent;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Said;
+
+/// A thing that happened, at a time of the worker's wall clock.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    pub(super) at: String,
+    #[serde(flatten)]
+    pub(super) event: Event,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+pub(super) enum Event {
+    /// A process begins, the first as number 0.
+    Began { incarnation: u32 },
+    /// How the clock of this process compares with the emulator's, in nanoseconds: so much ahead at least, and at most.
+    Compared { least: i64, most: i64 },
+    /// An action is about to be asked for.
+    Intended { tag: String, intent: Intent, resend_if_lost: bool },
+    /// An action is about to be cancelled.
+    Cancelling { tag: String, id: String },
+    /// A POST goes off.
+    Departed { id: String },
+    /// The head of its answer has come.
+    Answered { id: String, status: u16 },
+    /// A try ended without an answer, or was dropped.
+    GaveUp { id: String },
+    /// What the client says.
+    Said { tag: String, by_intent: bool, said: Said },
+    /// An answer took longer than any before it.
+    Late { seconds: f64 },
+    /// A secret was seen.
+    Secret { place: String },
+    /// All steps are done, and so many events were looked through.
+    Done { events: u64 },
+}
+
+/// Where a worker writes.
+#[derive(Debug)]
+pub(super) struct Journal(Mutex<File>);
+
+impl Journal {
+    /// Opens the file to add to it; what is in it stays.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        // Should the last line have been cut off after all, the next is not to be lost with it.
+        file.write_all(b"\n")?;
+        Ok(Self(Mutex::new(file)))
+    }
+
+    pub(super) fn write(&self, line: &Line) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text)
+    }
+}
+
+/// The lines of the file, in the order in which they were written. A line that was cut off is left out.
+pub(super) fn read(path: &Path) -> io::Result<Vec<Line>> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// What is known of a step from what was written down.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Known {
+    pub(super) intent: Option<Intent>,
+    /// What the client said last of it.
+    pub(super) said: Option<Said>,
+    /// Its cancelling was begun.
+    pub(super) cancelling: bool,
+}
+
+/// What is known of each step, by the tag of its submission.
+pub(super) fn known(lines: &[Line]) -> BTreeMap<String, Known> {
+    let mut known: BTreeMap<String, Known> = BTreeMap::new();
+    for line in lines {
+        match &line.event {
+            Event::Intended { tag, intent, .. } => {
+                known.entry(tag.clone()).or_default().intent = Some(intent.clone());
+            }
+            Event::Cancelling { tag, .. } => {
+                let tag = tag.replacen('c', "s", 1);
+                known.entry(tag).or_default().cancelling = true;
+            }
+            Event::Said { tag, said, .. } if tag.starts_with('s') => {
+                known.entry(tag.clone()).or_default().said = Some(said.clone());
+            }
+            _ => {}
+        }
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::evidence::Origin;
+
+    fn line(event: Event) -> Line {
+        Line { at: "2026-01-01T12:00:00Z".to_owned(), event }
+    }
+
+    #[test]
+    fn what_was_written_down_before_the_end_is_read_by_whoever_comes_after() {
+        let path = std::env::temp_dir().join(format!("campaign-journal-{}.jsonl", std::process::id()));
+        let intent: Intent = serde_json::from_value(json!({
+            "machine_id": "m1", "action_type": "Isolate", "body": {"Comment": "c"}, "earliest": "2026-01-01T12:00:00Z",
+        }))
+        .unwrap();
+        let said = Said::Submitted { origin: Origin::Created, id: "a".to_owned() };
+        let intended =
+            |tag: &str| Event::Intended { tag: tag.to_owned(), intent: intent.clone(), resend_if_lost: false };
+        let first = Journal::open(&path).unwrap();
+        first.write(&line(Event::Began { incarnation: 0 })).unwrap();
+        first.write(&line(intended("s1"))).unwrap();
+        first.write(&line(intended("s2"))).unwrap();
+        first.write(&line(Event::Said { tag: "s1".to_owned(), by_intent: false, said: said.clone() })).unwrap();
+        first.write(&line(Event::Cancelling { tag: "c1".to_owned(), id: "a".to_owned() })).unwrap();
+        first.0.lock().unwrap().write_all(b"{\"at\": \"cut o").unwrap();
+        let second = Journal::open(&path).unwrap();
+        second.write(&line(Event::Began { incarnation: 1 })).unwrap();
+
+        let lines = read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(lines.len(), 6);
+        let known = known(&lines);
+        let whole = Known { intent: Some(intent.clone()), said: Some(said), cancelling: true };
+        assert_eq!(known["s1"], whole);
+        assert_eq!(known["s2"], Known { said: None, cancelling: false, ..whole });
+        assert_eq!(read(&path).unwrap(), []);
+    }
+}
