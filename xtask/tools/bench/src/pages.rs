@@ -1,7 +1,10 @@
 //! A full page of actions, from the server to the last object: through the client, beside bare hyper and a struct that keeps twelve
 //! of the twenty fields and checks none.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use defender_actions::{
@@ -12,15 +15,24 @@ use defender_actions::{
 use futures_util::TryStreamExt;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use super::{
-    clients::Client,
-    server::{Answers, Anything, Server},
+    page,
+    server::{Protocol, Server},
 };
 use crate::Failure;
 
-#[path = "../../../../crates/defender-model/benches/page/mod.rs"]
-mod page;
+type Anything = Box<dyn std::error::Error + Send + Sync>;
 
 /// The share of the bare one's objects per second that ours must reach.
 const FLOOR: f64 = 0.75;
@@ -29,7 +41,7 @@ const ROUNDS: usize = 41;
 
 /// Measures, prints, and fails where ours does not keep up.
 pub(crate) fn run() -> Result<(), Failure> {
-    let (ours, bare) = measure(page::ROWS, ROUNDS).map_err(|error| Failure::broken("bench pages", error))?;
+    let (ours, bare) = measure().map_err(|error| Failure::broken("bench pages", error))?;
     // Within a round, so that what else the machine does weighs on both.
     let ratio = median(ours.iter().zip(&bare).map(|(ours, bare)| bare.as_secs_f64() / ours.as_secs_f64()));
     let rows = f64::from(u32::try_from(page::ROWS).unwrap_or(u32::MAX));
@@ -47,13 +59,11 @@ pub(crate) fn run() -> Result<(), Failure> {
 }
 
 /// What each took, round by round.
-fn measure(rows: u64, rounds: usize) -> Result<(Vec<Duration>, Vec<Duration>), Anything> {
-    let page = Bytes::from(page::page(rows));
+fn measure() -> Result<(Vec<Duration>, Vec<Duration>), Anything> {
     // The page is full, so that the client asks for another.
-    let server = Server::answering(Answers::Page(page))?;
-    let wire = HyperTransport::builder().roots(Roots::pem(&server.ca_pem)?).build()?;
-    let Client::Bare(hyper) = Client::bare(&server)? else { return Err("the bare client is not hyper's".into()) };
-    let address = format!("https://{}", server.address);
+    let server = Server::start(Protocol::Http2)?;
+    let (wire, hyper) = (HyperTransport::builder().roots(Roots::pem(&server.ca_pem)?).build()?, bare(&server.ca_pem)?);
+    let address = format!("https://{}", server.authority);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 
     let ours = || {
@@ -82,7 +92,7 @@ fn measure(rows: u64, rounds: usize) -> Result<(Vec<Duration>, Vec<Duration>), A
         }))
     };
     let (mut our_times, mut bare_times) = (Vec::new(), Vec::new());
-    for round in 0..=rounds {
+    for round in 0..=ROUNDS {
         let (our, bare) = if round % 2 == 0 {
             let our = ours()?;
             (our, bare()?)
@@ -90,8 +100,8 @@ fn measure(rows: u64, rounds: usize) -> Result<(Vec<Duration>, Vec<Duration>), A
             let bare = bare()?;
             (ours()?, bare)
         };
-        if (our.1, bare.1) != (rows, rows) {
-            return Err(format!("{} and {} objects of {rows}", our.1, bare.1).into());
+        if (our.1, bare.1) != (page::ROWS, page::ROWS) {
+            return Err(format!("{} and {} objects of {}", our.1, bare.1, page::ROWS).into());
         }
         // The first round opens the connections.
         if round > 0 {
@@ -115,13 +125,17 @@ fn median(of: impl Iterator<Item = f64>) -> f64 {
     of.get(of.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_read_every_object() {
-        let (ours, bare) = measure(10, 2).unwrap();
-        assert_eq!((ours.len(), bare.len()), (2, 2));
-    }
+/// hyper-util's client over hyper-rustls, as its documentation puts it together, with `TCP_NODELAY`.
+fn bare(ca_pem: &str) -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, Anything> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes())?)?;
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http2().wrap_connector(tcp);
+    Ok(Client::builder(TokioExecutor::new()).build(https))
 }

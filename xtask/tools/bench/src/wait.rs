@@ -55,7 +55,7 @@ impl<T: Transport> Transport for Counting<T> {
     }
 }
 
-/// What a way of waiting cost.
+/// Cost of a way of waiting.
 #[derive(Debug, Default)]
 struct Cost {
     lists: usize,
@@ -71,99 +71,63 @@ pub(crate) fn run() -> Result<(), Failure> {
     let broken = |error: Anything| Failure::broken("bench wait", error);
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| broken(error.into()))?;
     println!(
-        "{:<44} {:>6} {:>6} {:>6} {:>9} {:>7} {:>7}",
+        "{:<36} {:>6} {:>6} {:>6} {:>7} {:>6} {:>7}",
         "way", "calls", "lists", "reads", "took", "/60 s", "/3600 s"
     );
     let mut missed = Vec::new();
-    for (between, name) in [(0, "wait_all"), (BETWEEN, "wait_all, 5,000 of others between")] {
-        eprintln!("bench wait: {name}: {OURS} actions that take {TAKES:?}");
-        let cost = runtime.block_on(together(between)).map_err(broken)?;
+    for (name, between, together) in [
+        ("wait_all", 0, true),
+        ("wait_all, 5,000 of others between", BETWEEN, true),
+        ("a wait for each, in the quota's queue", 0, false),
+    ] {
+        let cost = runtime.block_on(cost(between, together)).map_err(broken)?;
         println!("{}", cost.row(name));
-        missed.extend(cost.missed(name, MOST_CALLS));
+        missed.extend(cost.missed(name, if together { MOST_CALLS } else { usize::MAX }));
     }
-    eprintln!("bench wait: one wait for each");
-    let cost = runtime.block_on(one_by_one()).map_err(broken)?;
-    println!("{}", cost.row("a wait for each, in the quota's queue"));
-    missed.extend(cost.missed("a wait for each", usize::MAX));
-    let polls = OURS.saturating_mul(usize::try_from(TAKES.as_secs() / 5).unwrap_or(usize::MAX));
-    println!(
-        "{:<44} {polls:>6} {:>6} {polls:>6} {:>9} {:>7} {:>7}",
-        "one GET each every 5 s (worked out)", 0, "60s", 12_000, "-"
-    );
     if missed.is_empty() { Ok(()) } else { Err(Failure::Check(format!("bench wait: {}", missed.join("; ")))) }
 }
 
-struct World {
-    emulator: Emulator,
-    clock: ManualClock,
-    ids: Vec<ActionId>,
-}
-
-impl World {
-    /// Asks for all of ours, and for so many of others between each two, all at the same time: each hundred by a client of its
-    /// own, since each keeps to the quota.
-    async fn new(between: usize) -> Result<Self, Anything> {
-        let clock = ManualClock::new();
-        let step = between.saturating_add(1);
-        let machines = u32::try_from(OURS.saturating_mul(step))?;
-        let emulator = Emulator::builder()
-            .clock(Arc::new(clock.clone()))
-            .machines(machines)
-            .pending_for(TAKES / 2)
-            .running_for(TAKES / 2)
-            .quotas(Quotas::Off)
-            .in_process()?;
-        let mut world = Self { emulator, clock, ids: Vec::new() };
-        let machines: Vec<String> = world.emulator.machine_ids().into_iter().map(str::to_owned).collect();
-        for (hundred, machines) in machines.chunks(100).enumerate() {
-            let client = world.client(world.emulator.transport())?;
-            for (number, machine) in machines.iter().enumerate() {
-                let submitted = client.machine(machine.parse()?).isolate("bench").await?;
-                if hundred.saturating_mul(100).saturating_add(number) % step == 0 {
-                    world.ids.push(submitted.id().clone());
-                }
+/// Requests all of ours, and so many of others between each two, all at the same time, and waits for ours.
+async fn cost(between: usize, together: bool) -> Result<Cost, Anything> {
+    let (clock, step) = (ManualClock::new(), between.saturating_add(1));
+    let emulator = Emulator::builder()
+        .clock(Arc::new(clock.clone()))
+        .machines(u32::try_from(OURS.saturating_mul(step))?)
+        .pending_for(TAKES / 2)
+        .running_for(TAKES / 2)
+        .quotas(Quotas::Off)
+        .in_process()?;
+    let wire = Counting { wire: emulator.transport(), clock: clock.clone(), reads: Arc::default() };
+    let client = || {
+        let secret = ClientSecretCredential::new(emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
+        let client = DefenderClient::builder().credential(secret).transport(wire.clone()).clock(clock.clone());
+        client.base_url(emulator.base_url()).authority(emulator.authority()).audience(emulator.audience()).build()
+    };
+    let mut ids = Vec::new();
+    let machines = emulator.machine_ids();
+    // Each hundred by a client of its own, since each keeps to the quota.
+    for (hundred, machines) in machines.chunks(100).enumerate() {
+        let client = client()?;
+        for (number, machine) in machines.iter().enumerate() {
+            let submitted = client.machine(machine.parse()?).isolate("bench").await?;
+            if hundred.saturating_mul(100).saturating_add(number) % step == 0 {
+                ids.push(submitted.id().clone());
             }
         }
-        Ok(world)
     }
-
-    fn client(&self, wire: impl Transport + 'static) -> Result<DefenderClient, Anything> {
-        let emulator = &self.emulator;
-        let secret = ClientSecretCredential::new(emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
-        let client = DefenderClient::builder().credential(secret).transport(wire).clock(self.clock.clone());
-        let client = client.base_url(emulator.base_url()).authority(emulator.authority());
-        Ok(client.audience(emulator.audience()).build()?)
-    }
-
-    fn counting(&self) -> Counting<impl Transport + Clone + 'static> {
-        Counting { wire: self.emulator.transport(), clock: self.clock.clone(), reads: Arc::default() }
-    }
-
-    fn cost(&self, reads: &BTreeMap<&'static str, Vec<Duration>>, began: Duration, succeeded: usize) -> Cost {
-        let count = |name| reads.get(name).map_or(0, Vec::len);
-        let busiest = QUOTA.map(|(_, per)| reads.values().map(|times| busiest(times, per)).max().unwrap_or(0));
-        let took = self.clock.elapsed().saturating_sub(began);
-        Cost { lists: count("list"), singles: count("one"), took, succeeded, busiest }
-    }
-}
-
-async fn together(between: usize) -> Result<Cost, Anything> {
-    let world = World::new(between).await?;
-    let (wire, began) = (world.counting(), world.clock.elapsed());
-    let client = world.client(wire.clone())?;
-    let ended: Vec<_> = world.clock.run(client.wait_all(world.ids.clone()).stream().collect()).await;
-    let reads = wire.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(world.cost(&reads, began, ended.iter().filter(|(_, end)| end.is_ok()).count()))
-}
-
-async fn one_by_one() -> Result<Cost, Anything> {
-    let world = World::new(0).await?;
-    let (wire, began) = (world.counting(), world.clock.elapsed());
-    let client = world.client(wire.clone())?;
-    let waits = world.ids.iter().map(|id| client.action(id.clone()).wait().at_most(TAKES * 600).send());
-    let ended = world.clock.run(join_all(waits)).await;
-    let reads = wire.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(world.cost(&reads, began, ended.iter().filter(|end| end.is_ok()).count()))
+    let (client, began) = (client()?, clock.elapsed());
+    let succeeded = if together {
+        let ends: Vec<_> = clock.run(client.wait_all(ids).stream().collect()).await;
+        ends.iter().filter(|(_, end)| end.is_ok()).count()
+    } else {
+        let waits = ids.into_iter().map(|id| client.action(id).wait().at_most(TAKES * 600).send());
+        clock.run(join_all(waits)).await.iter().filter(|end| end.is_ok()).count()
+    };
+    let reads = wire.reads.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = |name| reads.get(name).map_or(0, Vec::len);
+    let busiest = QUOTA.map(|(_, per)| reads.values().map(|times| busiest(times, per)).max().unwrap_or(0));
+    let took = clock.elapsed().saturating_sub(began);
+    Ok(Cost { lists: count("list"), singles: count("one"), took, succeeded, busiest })
 }
 
 /// The most of these times in any stretch of `per`.
@@ -181,7 +145,7 @@ impl Cost {
     fn row(&self, name: &str) -> String {
         let Self { lists, singles, took, busiest: [minute, hour], .. } = self;
         let took = format!("{}s", took.as_secs());
-        format!("{name:<44} {:>6} {lists:>6} {singles:>6} {took:>9} {minute:>7} {hour:>7}", self.calls())
+        format!("{name:<36} {:>6} {lists:>6} {singles:>6} {took:>7} {minute:>6} {hour:>7}", self.calls())
     }
 
     /// What is not as it should be.

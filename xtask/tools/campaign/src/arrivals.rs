@@ -1,4 +1,4 @@
-//! What arrived, by the emulator's own log.
+//! The emulator's log: what arrived, when, and what went wrong with it.
 
 use std::{
     collections::BTreeMap,
@@ -10,27 +10,70 @@ use std::{
 use defender_transport::{Clock, testing::ManualClock};
 use serde::Deserialize;
 
-use super::{evidence::Arrival, wire::Passage};
+use super::{
+    evidence::{Arrival, LedgerEntry},
+    wire::Passage,
+};
+
+/// What is read of a line.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Line {
+    /// When the request came, by the emulator's clock since its start.
+    #[serde(skip)]
+    pub(crate) at: Duration,
+    pub(crate) time: String,
+    #[serde(default)]
+    operation: Option<String>,
+    #[serde(default)]
+    pub(crate) client_request_id: Option<String>,
+    #[serde(default)]
+    status: Option<u16>,
+    #[serde(default)]
+    fault: Option<String>,
+}
+
+/// What arrived of the clients. Somebody else's request is nobody's arrival.
+pub(crate) fn arrivals(log: &[Line], passages: &BTreeMap<String, Passage>) -> Vec<Arrival> {
+    let arrival = |line: &Line| {
+        let passage = passages.get(line.client_request_id.as_deref()?)?;
+        let operation = line.operation.clone().unwrap_or_default();
+        // Too many sessions at once are refused so, too, and are no matter of the quota.
+        let over_quota = line.status == Some(429) && line.fault.is_none() && operation != "RunLiveResponse";
+        let (incarnation, given_up) = (passage.client, passage.given_up);
+        Some(Arrival { incarnation, operation, at: line.at, over_quota, given_up })
+    };
+    log.iter().filter_map(arrival).collect()
+}
+
+/// The ledger, with what the log and the network tell of each entry.
+pub(crate) fn dated(
+    mut ledger: Vec<LedgerEntry>,
+    log: &[Line],
+    passages: &BTreeMap<String, Passage>,
+) -> Vec<LedgerEntry> {
+    let lines: BTreeMap<&str, &Line> =
+        log.iter().filter_map(|line| Some((line.client_request_id.as_deref()?, line))).collect();
+    for entry in &mut ledger {
+        let id = entry.client_request_id.as_deref().unwrap_or_default();
+        let (line, passage) = (lines.get(id), passages.get(id));
+        entry.at = line.map(|line| line.at).unwrap_or_default();
+        entry.fault = line.and_then(|line| line.fault.clone());
+        entry.departed = passage.map(|passage| passage.departed);
+        entry.ended = passage.and_then(|passage| passage.ended);
+        // What did not reach the client said nothing to it.
+        if passage.is_some_and(|passage| !passage.delivered) {
+            entry.status = 0;
+        }
+    }
+    ledger
+}
 
 /// Takes the emulator's log, and dates each line by the clock as it comes. Clones are one.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     clock: ManualClock,
-    lines: Arc<Mutex<Vec<(Duration, Line)>>>,
+    lines: Arc<Mutex<Vec<Line>>>,
     text: Arc<Mutex<String>>,
-}
-
-/// What is read of a line.
-#[derive(Clone, Debug, Deserialize)]
-struct Line {
-    #[serde(default)]
-    operation: Option<String>,
-    #[serde(default)]
-    client_request_id: Option<String>,
-    #[serde(default)]
-    status: Option<u16>,
-    #[serde(default)]
-    fault: Option<String>,
 }
 
 impl Log {
@@ -43,33 +86,9 @@ impl Log {
         self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// When each request came, by its id.
-    pub(crate) fn times(&self) -> BTreeMap<String, Duration> {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().filter_map(|(at, line)| Some((line.client_request_id.clone()?, *at))).collect()
-    }
-
-    /// What went wrong with each request, by its id.
-    pub(crate) fn faults(&self) -> BTreeMap<String, String> {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().filter_map(|(_, line)| line.client_request_id.clone().zip(line.fault.clone())).collect()
-    }
-
-    /// What arrived of the clients.
-    pub(crate) fn arrivals(&self, passages: &BTreeMap<String, Passage>) -> Vec<Arrival> {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().filter_map(|(at, line)| line.arrival(*at, passages)).collect()
-    }
-}
-
-impl Line {
-    /// What it tells of the quota. Somebody else's request is nobody's arrival.
-    fn arrival(&self, at: Duration, passages: &BTreeMap<String, Passage>) -> Option<Arrival> {
-        let passage = passages.get(self.client_request_id.as_deref()?)?;
-        let operation = self.operation.clone().unwrap_or_default();
-        // Too many sessions at once are refused so, too, and are no matter of the quota.
-        let over_quota = self.status == Some(429) && self.fault.is_none() && operation != "RunLiveResponse";
-        Some(Arrival { incarnation: passage.client, operation, at, over_quota, given_up: passage.given_up })
+    /// Its lines.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -77,8 +96,9 @@ impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // The emulator writes line by line.
         self.text.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(bytes));
-        let line = serde_json::from_slice(bytes).map_err(io::Error::other)?;
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push((self.clock.elapsed(), line));
+        let line: Line = serde_json::from_slice(bytes).map_err(io::Error::other)?;
+        let line = Line { at: self.clock.elapsed(), ..line };
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         Ok(bytes.len())
     }
 
@@ -106,10 +126,10 @@ mod tests {
         }
         let passage = |client| Passage { client, ..Passage::default() };
         let passages = [("s1.1", 1), ("s1.2", 1), ("s2.1", 2)].map(|(id, client)| (id.to_owned(), passage(client)));
-        let arrivals = log.arrivals(&passages.into());
+        let arrivals = arrivals(&log.lines(), &passages.into());
         assert_eq!(arrivals.iter().map(|arrival| arrival.over_quota).collect::<Vec<_>>(), [true, false, false]);
         assert!(arrivals.iter().all(|arrival| arrival.at == Duration::from_secs(5)));
-        assert_eq!(log.times().len(), 4);
+        assert_eq!(log.lines().len(), 4);
         assert_eq!(log.text().lines().count(), 4);
     }
 }

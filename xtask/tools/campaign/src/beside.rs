@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::{
     evidence::{Said, particulars},
     executor::Owner,
-    flow,
+    flow::{self, Stage, Written},
     plan::{Beside, Step},
-    world::{World, Written},
+    world::World,
 };
 
 /// What else happens in the step.
@@ -57,7 +57,7 @@ async fn kill(world: Arc<World>, process: usize, after: Duration) {
     let (by, journal) = match world.restart(process) {
         Ok(Some(restarted)) => restarted,
         Ok(None) => return,
-        Err(error) => return world.state().broken.push(format!("no new client: {error}")),
+        Err(error) => return world.broken(format!("no new client: {error}")),
     };
     let mut intents = Vec::new();
     for (tag, written) in journal {

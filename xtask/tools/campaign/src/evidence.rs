@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use defender_actions::{Error, ErrorKind, Submitted};
+use defender_emulator::{DateHeader, Particulars, Rows};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -180,6 +181,28 @@ pub(crate) struct Writing {
     pub(crate) states_after: Duration,
     /// No row states its creation and a type that is known, so that only a generated id says whose it is.
     pub(crate) hides_rows: bool,
+}
+
+impl Writing {
+    /// How a service writes that is told to do so, for clients whose clock is so many seconds ahead.
+    pub(crate) fn of(read_lag: Duration, particulars: Particulars, rows: Rows, date: DateHeader, ahead: i64) -> Self {
+        Self {
+            read_lag,
+            clock_error: match date {
+                DateHeader::Clock => Duration::ZERO,
+                DateHeader::Ahead(time) | DateHeader::Behind(time) => time,
+                // Where no `Date` tells the service's clock, the rules allow a quarter of an hour of the client's own.
+                _ => Duration::from_secs(15 * 60 + ahead.unsigned_abs()),
+            },
+            states_at_once: particulars == Particulars::AtOnce,
+            states_after: match particulars {
+                Particulars::After(time) => time,
+                Particulars::Seeded(_) => Duration::from_secs(120),
+                _ => Duration::ZERO,
+            },
+            hides_rows: matches!(rows, Rows::NullCreation | Rows::UnknownType | Rows::Unreadable),
+        }
+    }
 }
 
 /// A call that reached the emulator.

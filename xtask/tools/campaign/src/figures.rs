@@ -1,10 +1,6 @@
 //! What is counted of a run, and against it.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    ops::{Add, AddAssign},
-};
+use std::{collections::BTreeMap, fmt, ops::AddAssign};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,43 +31,67 @@ pub(crate) struct Figures {
     pub(crate) against: Against,
 }
 
-/// How often each of the hard ways was taken. A campaign that never takes one says nothing of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Ways {
-    pub(crate) created: u64,
-    pub(crate) joined: u64,
-    pub(crate) recovered: u64,
-    /// Of those, by another client or process than the one that had asked, with nothing but what that had written down.
-    #[serde(default)]
-    pub(crate) found_by_another: u64,
-    /// Told that the outcome is unknown.
-    pub(crate) unknown: u64,
-    /// Futures that were dropped.
-    pub(crate) dropped: u64,
-    /// Clients that began again with what was written down, or processes that were killed.
-    pub(crate) restarts: u64,
+/// Declares a struct of counts, with the words for each and their sum.
+macro_rules! counts {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $field:ident: $words:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $name {
+            $($(#[$of])* pub(crate) $field: u64,)*
+        }
+
+        impl $name {
+            /// Each count, by its words.
+            pub(crate) fn rows(&self) -> Vec<(&'static str, u64)> {
+                vec![$(($words, self.$field)),*]
+            }
+        }
+
+        impl AddAssign<&Self> for $name {
+            fn add_assign(&mut self, other: &Self) {
+                $(self.$field = self.$field.saturating_add(other.$field);)*
+            }
+        }
+    };
 }
 
-/// What must stay at zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Against {
-    /// A POST was received after another of its submission whose outcome the client could not know.
-    pub(crate) sent_twice: u64,
-    /// `Ok`, and it did not happen.
-    pub(crate) wrong_ok: u64,
-    /// It happened, and the caller was told neither that nor that it may have.
-    pub(crate) lost_silently: u64,
-    /// An action was taken for another's, or something was said that is not so.
-    pub(crate) false_claim: u64,
-    /// More calls arrived in a window than it may hold.
-    pub(crate) quota_passed: u64,
-    /// A secret stood in an event, an error, a value or a log.
-    pub(crate) secrets: u64,
-    pub(crate) panics: u64,
-    /// Something waited for what would never come.
-    pub(crate) hangs: u64,
+counts! {
+    /// How often each of the hard ways was taken. A campaign that never takes one says nothing of it.
+    Ways {
+        created: "created",
+        joined: "joined",
+        recovered: "recovered",
+        /// Of those, by another client or process than the one that had asked, with nothing but what that had written down.
+        found_by_another: "recovered by another",
+        /// Told that the outcome is unknown.
+        unknown: "outcome unknown",
+        /// Futures that were dropped.
+        dropped: "dropped",
+        /// Clients that began again with what was written down, or processes that were killed.
+        restarts: "restarts",
+    }
+}
+
+counts! {
+    /// What must stay at zero.
+    Against {
+        /// A POST was received after another of its submission whose outcome the client could not know.
+        sent_twice: "sent twice",
+        /// `Ok`, and it did not happen.
+        wrong_ok: "wrong Ok",
+        /// It happened, and the caller was told neither that nor that it may have.
+        lost_silently: "lost silently",
+        /// An action was taken for another's, or something was said that is not so.
+        false_claim: "false claim",
+        /// More calls arrived in a window than it may hold.
+        quota_passed: "quota passed",
+        /// A secret stood in an event, an error, a value or a log.
+        secrets: "secrets",
+        panics: "panics",
+        /// Something waited for what would never come.
+        hangs: "hangs",
+    }
 }
 
 /// One of the counts that must stay at zero.
@@ -88,20 +108,6 @@ pub(crate) enum Count {
 }
 
 impl Against {
-    /// Each by its words.
-    pub(crate) fn rows(&self) -> [(&'static str, u64); 8] {
-        [
-            ("sent twice", self.sent_twice),
-            ("wrong Ok", self.wrong_ok),
-            ("lost silently", self.lost_silently),
-            ("false claim", self.false_claim),
-            ("quota passed", self.quota_passed),
-            ("secrets", self.secrets),
-            ("panics", self.panics),
-            ("hangs", self.hangs),
-        ]
-    }
-
     pub(crate) fn is_clean(&self) -> bool {
         self.rows().iter().all(|(_, count)| *count == 0)
     }
@@ -122,18 +128,6 @@ impl Against {
 }
 
 impl Ways {
-    pub(crate) fn rows(&self) -> [(&'static str, u64); 7] {
-        [
-            ("created", self.created),
-            ("joined", self.joined),
-            ("recovered", self.recovered),
-            ("recovered by another", self.found_by_another),
-            ("outcome unknown", self.unknown),
-            ("dropped", self.dropped),
-            ("restarts", self.restarts),
-        ]
-    }
-
     /// Which were never taken.
     pub(crate) fn untaken(&self) -> Vec<&'static str> {
         self.rows().into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect()
@@ -142,48 +136,29 @@ impl Ways {
 
 impl AddAssign<&Self> for Figures {
     fn add_assign(&mut self, other: &Self) {
-        let Self { seeds, actions, posts, effects, calls, full_hours, resent, unpromised, ways, against } = self;
-        let sum = |into: &mut u64, more: u64| *into = into.saturating_add(more);
-        sum(seeds, other.seeds);
-        sum(actions, other.actions);
-        sum(posts, other.posts);
-        sum(effects, other.effects);
-        sum(full_hours, other.full_hours);
-        sum(resent, other.resent);
-        sum(unpromised, other.unpromised);
-        for (operation, count) in &other.calls {
-            sum(calls.entry(operation.clone()).or_default(), *count);
+        for (into, more) in [
+            (&mut self.seeds, other.seeds),
+            (&mut self.actions, other.actions),
+            (&mut self.posts, other.posts),
+            (&mut self.effects, other.effects),
+            (&mut self.full_hours, other.full_hours),
+            (&mut self.resent, other.resent),
+            (&mut self.unpromised, other.unpromised),
+        ] {
+            *into = into.saturating_add(more);
         }
-        sum(&mut ways.created, other.ways.created);
-        sum(&mut ways.joined, other.ways.joined);
-        sum(&mut ways.recovered, other.ways.recovered);
-        sum(&mut ways.found_by_another, other.ways.found_by_another);
-        sum(&mut ways.unknown, other.ways.unknown);
-        sum(&mut ways.dropped, other.ways.dropped);
-        sum(&mut ways.restarts, other.ways.restarts);
-        sum(&mut against.sent_twice, other.against.sent_twice);
-        sum(&mut against.wrong_ok, other.against.wrong_ok);
-        sum(&mut against.lost_silently, other.against.lost_silently);
-        sum(&mut against.false_claim, other.against.false_claim);
-        sum(&mut against.quota_passed, other.against.quota_passed);
-        sum(&mut against.secrets, other.against.secrets);
-        sum(&mut against.panics, other.against.panics);
-        sum(&mut against.hangs, other.against.hangs);
-    }
-}
-
-impl Add<&Self> for Figures {
-    type Output = Self;
-
-    fn add(mut self, other: &Self) -> Self {
-        self += other;
-        self
+        for (operation, count) in &other.calls {
+            let into = self.calls.entry(operation.clone()).or_default();
+            *into = into.saturating_add(*count);
+        }
+        self.ways += &other.ways;
+        self.against += &other.against;
     }
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, count) in [
+        let counts = [
             ("seeds", self.seeds),
             ("actions", self.actions),
             ("POSTs received", self.posts),
@@ -191,10 +166,8 @@ impl fmt::Display for Figures {
             ("tenants with a full hour", self.full_hours),
             ("sent again when lost", self.resent),
             ("not promised", self.unpromised),
-        ] {
-            writeln!(f, "{name:<28} {count:>12}")?;
-        }
-        for (name, count) in self.ways.rows() {
+        ];
+        for (name, count) in counts.into_iter().chain(self.ways.rows()) {
             writeln!(f, "{name:<28} {count:>12}")?;
         }
         for (operation, count) in &self.calls {
@@ -226,34 +199,24 @@ mod tests {
 
     #[test]
     fn every_figure_is_added() {
-        let twice = serde_json::to_string(&(ones() + &ones())).unwrap();
-        assert_eq!(twice, serde_json::to_string(&ones()).unwrap().replace('1', "2"));
-        assert_eq!(Figures::default() + &ones(), ones());
+        let mut twice = ones();
+        twice += &ones();
+        let written = |figures: &Figures| serde_json::to_string(figures).unwrap();
+        assert_eq!(written(&twice), written(&ones()).replace('1', "2"));
     }
 
     #[test]
     fn every_count_against_a_run_is_noted_and_spoils_it() {
-        let all = [
-            Count::SentTwice,
-            Count::WrongOk,
-            Count::LostSilently,
-            Count::FalseClaim,
-            Count::QuotaPassed,
-            Count::Secret,
-            Count::Panic,
-            Count::Hang,
-        ];
-        for count in all {
+        use Count::{FalseClaim, Hang, LostSilently, Panic, QuotaPassed, Secret, SentTwice, WrongOk};
+        let mut all = Against::default();
+        for count in [SentTwice, WrongOk, LostSilently, FalseClaim, QuotaPassed, Secret, Panic, Hang] {
             let mut against = Against::default();
             assert!(against.is_clean());
             against.note(count);
             assert!(!against.is_clean(), "{count:?}");
+            all += &against;
         }
-        let mut against = Against::default();
-        for count in all {
-            against.note(count);
-        }
-        assert_eq!(against, ones().against);
+        assert_eq!(all, ones().against);
     }
 
     #[test]

@@ -7,9 +7,11 @@ use std::{
 };
 
 use defender_transport::Clock;
+use http::Method;
 use serde_json::json;
 
 use super::{
+    arrivals::{arrivals, dated},
     beside,
     evidence::{Effect, Evidence, LedgerEntry, Record},
     executor::{self, Ended, Owner},
@@ -108,7 +110,7 @@ fn records(world: &Arc<World>) -> Vec<Record> {
     let start = world.clock.now().checked_sub(world.clock.elapsed()).unwrap_or_default();
     world.spawner.spawn(Owner::Driver, "the reader", async move {
         // However rows were written before, the judge reads what is in them.
-        reader.rival.tell_behaviors(&json!({"rows": "readable"})).await;
+        reader.rival.control(Method::POST, "behaviors", &json!({"rows": "readable"})).await;
         let records = reader.rival.records(start).await;
         *place.lock().unwrap_or_else(PoisonError::into_inner) = records;
     });
@@ -121,10 +123,8 @@ fn records(world: &Arc<World>) -> Vec<Record> {
 }
 
 fn evidence(world: &World, records: Vec<Record>) -> Evidence {
-    let (passages, times, faults) = (world.network.passages(), world.log.times(), world.log.faults());
+    let passages = world.network.passages();
     let ledger = world.emulator.ledger().into_iter().map(|entry| {
-        let passage = entry.client_request_id.as_ref().and_then(|id| passages.get(id));
-        let at = entry.client_request_id.as_ref().and_then(|id| times.get(id)).copied().unwrap_or_default();
         let (effect, action_id) = match entry.effect {
             defender_emulator::Effect::Created(id) => (Effect::Created, Some(id)),
             defender_emulator::Effect::Joined(id) => (Effect::Joined, Some(id)),
@@ -132,23 +132,10 @@ fn evidence(world: &World, records: Vec<Record>) -> Evidence {
             defender_emulator::Effect::Changed => (Effect::Changed, None),
             _ => (Effect::None, None),
         };
-        let fault = entry.client_request_id.as_ref().and_then(|id| faults.get(id)).cloned();
-        // What did not reach the client said nothing to it.
-        let status = if passage.is_none_or(|passage| passage.delivered) { entry.status } else { 0 };
-        LedgerEntry {
-            path: entry.path,
-            client_request_id: entry.client_request_id,
-            body: entry.body,
-            status,
-            effect,
-            action_id,
-            at,
-            departed: passage.map(|passage| passage.departed),
-            ended: passage.and_then(|passage| passage.ended),
-            fault,
-        }
+        let defender_emulator::Entry { path, client_request_id, body, status, .. } = entry;
+        LedgerEntry { path, client_request_id, body, status, effect, action_id, ..LedgerEntry::default() }
     });
-    let ledger = ledger.collect();
+    let (log, ledger) = (world.log.lines(), ledger.collect());
     let state = world.state();
     let mut submissions = state.submissions.clone();
     for submission in &mut submissions {
@@ -157,9 +144,9 @@ fn evidence(world: &World, records: Vec<Record>) -> Evidence {
     Evidence {
         submissions,
         claims: state.claims.clone(),
-        ledger,
+        ledger: dated(ledger, &log, &passages),
         records,
-        arrivals: world.log.arrivals(&passages),
+        arrivals: arrivals(&log, &passages),
         lateness: world.tenant.latency.most(),
         writing: world.tenant.writing(),
         alone: world.tenant.is_long,

@@ -5,6 +5,7 @@
 mod arrivals;
 mod asked;
 mod beside;
+mod by_hand;
 mod canary;
 mod dice;
 mod evidence;
@@ -14,7 +15,7 @@ mod flow;
 mod in_process;
 mod judge;
 mod plan;
-mod rival;
+mod service;
 mod sweep;
 mod tally;
 mod tenant;

@@ -145,23 +145,7 @@ impl Tenant {
     /// How the service writes, for the judge.
     pub(crate) fn writing(&self) -> Writing {
         let Records { particulars, rows, date, .. } = self.records;
-        // Where no `Date` tells the service's clock, the rules allow a quarter of an hour of the client's own.
-        let own_clock = MINUTE * 15 + SECOND * u32::try_from(self.ahead.unsigned_abs()).unwrap_or(u32::MAX);
-        Writing {
-            read_lag: self.read_lag,
-            clock_error: match date {
-                DateHeader::Clock => Duration::ZERO,
-                DateHeader::Ahead(time) | DateHeader::Behind(time) => time,
-                _ => own_clock,
-            },
-            states_at_once: particulars == Particulars::AtOnce,
-            states_after: match particulars {
-                Particulars::After(time) => time,
-                Particulars::Seeded(_) => MINUTE * 2,
-                _ => Duration::ZERO,
-            },
-            hides_rows: matches!(rows, Rows::NullCreation | Rows::UnknownType | Rows::Unreadable),
-        }
+        Writing::of(self.read_lag, particulars, rows, date, self.ahead)
     }
 
     /// The service, by this clock, with its log going there.

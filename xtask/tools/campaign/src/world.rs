@@ -9,25 +9,29 @@ use std::{
 };
 
 use defender_actions::{
-    DefenderClient, Error, ExternalIds, Intent,
-    auth::ClientSecretCredential,
+    DefenderClient, Intent,
     model::{ActionId, MachineId, Sha1},
 };
 use defender_emulator::Emulator;
-use defender_transport::{Clock, Retry, testing::ManualClock};
+use defender_transport::{Clock, Retry, clock::Sleep, testing::ManualClock};
 
 use super::{
     arrivals::Log,
+    by_hand::ByHand,
     canary::Canary,
     dice::Dice,
     evidence::{Claim, Said, Submission},
     executor::Spawner,
+    flow::{Numbered, Stage, Written},
     plan::PROCESSES,
-    rival::Rival,
+    service::{FILE, Service},
     tenant::Tenant,
     wall::Wall,
     wire::{Network, Wire},
 };
+
+/// How long an answer to a request by hand is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) type Anything = Box<dyn StdError + Send + Sync>;
 
@@ -41,10 +45,10 @@ pub(crate) struct World {
     pub(crate) network: Arc<Network>,
     pub(crate) log: Log,
     pub(crate) canary: Canary,
-    pub(crate) rival: Rival,
+    pub(crate) rival: ByHand,
+    service: Service,
     pub(crate) machines: Vec<MachineId>,
-    /// The file that is put away.
-    pub(crate) file: Sha1,
+    file: Sha1,
     state: Mutex<State>,
 }
 
@@ -73,22 +77,6 @@ struct Process {
 /// What is written down, by the submission's tag.
 pub(crate) type Journal = BTreeMap<String, Written>;
 
-/// What is written down of a submission.
-#[derive(Clone, Debug)]
-pub(crate) enum Written {
-    /// Its intent, as JSON, before anything is sent.
-    Intent(String),
-    /// Its action.
-    Action(ActionId),
-}
-
-/// A client, and its number among all that there were.
-#[derive(Clone, Debug)]
-pub(crate) struct Numbered {
-    pub(crate) client: DefenderClient,
-    pub(crate) number: u32,
-}
-
 impl World {
     pub(crate) fn new(seed: u64) -> Result<Arc<Self>, Anything> {
         let (tenant, clock, spawner) = (Tenant::of(seed), ManualClock::new(), Spawner::default());
@@ -97,12 +85,14 @@ impl World {
         let emulator = tenant.service(&clock, log.clone()).in_process()?;
         tenant.tell(&emulator);
         let (wire, dice) = (emulator.transport(), Dice::of(seed, u64::MAX));
+        let service = Service::of(&emulator);
         let network = Network::new(wire, clock.clone(), spawner.clone(), tenant.latency, dice);
         let world = Self {
             canary: Canary::new(emulator.client_secret()),
-            rival: Rival::new(&emulator, clock.clone()),
+            rival: ByHand::new(&service, emulator.transport(), clock.clone(), PATIENCE),
             machines: emulator.machine_ids().into_iter().map(str::parse).collect::<Result<_, _>>()?,
-            file: "87662bc3d60e4200ceaf7aae249d1c343f4b83c9".parse()?,
+            file: FILE.parse()?,
+            service,
             network: Arc::new(network),
             state: Mutex::default(),
             tenant,
@@ -125,17 +115,12 @@ impl World {
             state.clients += 1;
             state.clients
         };
-        let emulator = &self.emulator;
-        let secret = ClientSecretCredential::new(emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
-        let client = DefenderClient::builder()
-            .credential(secret)
+        let client = self
+            .service
+            .client(self.tenant.generates_ids)
             .transport(Wire { network: Arc::clone(&self.network), client: number })
             .clock(Wall { clock: self.clock.clone(), ahead: self.tenant.ahead })
             .retry(Retry::default().seed(self.tenant.seed ^ u64::from(number)))
-            .base_url(emulator.base_url())
-            .authority(emulator.authority())
-            .audience(emulator.audience())
-            .external_ids(if self.tenant.generates_ids { ExternalIds::Generated } else { ExternalIds::AsGiven })
             .build()?;
         self.canary.look_at("a client", &client);
         Ok(Numbered { client, number })
@@ -159,33 +144,66 @@ impl World {
         Ok(Some((new, process.journal.clone())))
     }
 
-    /// Writes down what is known of a submission.
-    pub(crate) fn write(&self, place: usize, tag: &str, written: Written) {
-        if let Some(process) = self.state().processes.get_mut(place) {
-            process.journal.insert(tag.to_owned(), written);
-        }
-    }
-
-    /// There is nothing more to be done about it.
-    pub(crate) fn forget(&self, place: usize, tag: &str) {
-        if let Some(process) = self.state().processes.get_mut(place) {
-            process.journal.remove(tag);
-        }
-    }
-
-    /// Leaves an action to be waited for with others.
-    pub(crate) fn leave(&self, place: usize, id: ActionId) {
-        if let Some(process) = self.state().processes.get_mut(place) {
-            process.together.push(id);
-        }
-    }
-
     /// What was left to be waited for.
     pub(crate) fn left(&self, place: usize) -> Vec<ActionId> {
         self.state().processes.get_mut(place).map(|process| std::mem::take(&mut process.together)).unwrap_or_default()
     }
 
-    pub(crate) fn asks(&self, tag: &str, client: u32, intent: &Intent, resend_if_lost: bool) {
+    /// A line of the story.
+    pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
+        let at: Duration = self.clock.elapsed();
+        self.state().story.push(format!("{:>10.3} s  {}", at.as_secs_f64(), line()));
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stage for World {
+    fn canary(&self) -> &Canary {
+        &self.canary
+    }
+
+    fn machine(&self, place: usize) -> Option<&MachineId> {
+        self.machines.get(place)
+    }
+
+    fn file(&self) -> &Sha1 {
+        &self.file
+    }
+
+    fn sleep(&self, time: Duration) -> Sleep {
+        self.clock.sleep(time)
+    }
+
+    fn tagged<F: Future + Send>(&self, tag: &str, future: F) -> impl Future<Output = F::Output> + Send {
+        self.network.tagged(tag.into(), future)
+    }
+
+    fn broken(&self, why: String) {
+        self.state().broken.push(why);
+    }
+
+    fn write(&self, place: usize, tag: &str, written: Written) {
+        if let Some(process) = self.state().processes.get_mut(place) {
+            process.journal.insert(tag.to_owned(), written);
+        }
+    }
+
+    fn forget(&self, place: usize, tag: &str) {
+        if let Some(process) = self.state().processes.get_mut(place) {
+            process.journal.remove(tag);
+        }
+    }
+
+    fn leave(&self, place: usize, id: ActionId) {
+        if let Some(process) = self.state().processes.get_mut(place) {
+            process.together.push(id);
+        }
+    }
+
+    fn asks(&self, tag: &str, client: u32, intent: &Intent, resend_if_lost: bool) {
         self.tell(|| format!("{tag}: client {client} asks for {} of {}", intent.action_type, intent.machine_id));
         self.canary.look_at("an intent", intent);
         let submission = Submission {
@@ -202,26 +220,9 @@ impl World {
         self.state().submissions.push(submission);
     }
 
-    /// Notes what the client said.
-    pub(crate) fn said(&self, tag: &str, client: u32, by_intent: bool, said: Said) {
+    fn said(&self, tag: &str, client: u32, by_intent: bool, said: Said) {
         self.tell(|| format!("{tag}: client {client} says {said:?}"));
         let claim = Claim { tag: tag.to_owned(), incarnation: client, at: self.clock.elapsed(), by_intent, said };
         self.state().claims.push(claim);
-    }
-
-    /// Notes an error, and looks at all that it shows.
-    pub(crate) fn failed(&self, tag: &str, client: u32, by_intent: bool, error: &Error) {
-        self.canary.look_at_error("an error", error);
-        self.said(tag, client, by_intent, Said::from(error));
-    }
-
-    /// A line of the story.
-    pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
-        let at: Duration = self.clock.elapsed();
-        self.state().story.push(format!("{:>10.3} s  {}", at.as_secs_f64(), line()));
-    }
-
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,23 +7,16 @@ use std::{
 
 use defender_actions::Intent;
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 
 use super::{
     journal::{Event, Line},
-    service::{Known, NAME},
+    service::Known,
 };
-use crate::evidence::{Arrival, Claim, Evidence, LedgerEntry, Said, Submission, Writing, since};
-
-/// A line of the emulator's log.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Logged {
-    time: Timestamp,
-    operation: Option<String>,
-    client_request_id: Option<String>,
-    status: Option<u16>,
-    fault: Option<String>,
-}
+use crate::{
+    arrivals::{Line as Logged, arrivals, dated},
+    evidence::{Claim, Evidence, Said, Submission, Writing, since},
+    wire::Passage,
+};
 
 /// How the clock of a process compares with the emulator's. Both go at one speed; each was set by the machine's wall when it began, and
 /// the machine corrects that by a little now and then, which counts as many times as they are fast. So each process compares by itself.
@@ -58,21 +51,11 @@ impl Clocks {
     }
 }
 
-/// What a client did by its own driver's notes.
-#[derive(Default)]
-struct Notes {
-    /// Of which process each request was that had no answer, and when that was given up.
-    gave_up: BTreeMap<String, Duration>,
-    departed: BTreeMap<String, (u32, Duration)>,
-    /// The heads that arrived, and when.
-    answered: BTreeMap<String, Duration>,
-}
-
 /// The evidence of a seed.
-pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged], writing: Writing) -> Evidence {
+pub(super) fn evidence(lines: &[Line], known: Known, mut log: Vec<Logged>, writing: Writing) -> Evidence {
     let mut clocks = known.clocks;
     let mut evidence = Evidence { records: known.records, writing, ..Evidence::default() };
-    let mut notes = Notes::default();
+    let mut passages: BTreeMap<String, Passage> = BTreeMap::new();
     let mut incarnation = 0;
     for line in lines {
         let time = line.at.parse().unwrap_or(clocks.start);
@@ -91,18 +74,40 @@ pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged], writing: Wr
                 let (tag, by_intent, said) = (tag.clone(), *by_intent, said.clone());
                 evidence.claims.push(Claim { tag, incarnation, at: told, by_intent, said });
             }
-            Event::Departed { id } => drop(notes.departed.insert(id.clone(), (incarnation, at))),
-            Event::Answered { id, .. } => drop(notes.answered.insert(id.clone(), at)),
-            Event::GaveUp { id } => drop(notes.gave_up.insert(id.clone(), at)),
+            Event::Departed { id } => {
+                let passage = Passage { client: incarnation, departed: at, ..Passage::default() };
+                passages.insert(id.clone(), passage);
+            }
+            Event::Answered { id, .. } => {
+                let passage = passages.entry(id.clone()).or_default();
+                (passage.delivered, passage.ended) = (true, Some(at));
+            }
+            Event::GaveUp { id } => {
+                let passage =
+                    passages.entry(id.clone()).or_insert(Passage { client: incarnation, ..Passage::default() });
+                passage.ended = Some(at);
+            }
             Event::Late { seconds } => {
                 let late = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
                 evidence.lateness = evidence.lateness.max(late);
             }
-            Event::Cancelling { .. } | Event::Secret { .. } | Event::Done { .. } => {}
+            Event::Broken { .. } | Event::Secret { .. } | Event::Done { .. } => {}
+        }
+    }
+    for line in &mut log {
+        line.at = line.time.parse().map(|time| since(clocks.start, time)).unwrap_or_default();
+        let Some(id) = &line.client_request_id else { continue };
+        // A read is named after its process, and only its giving up is written down.
+        if let Some(client) = id.strip_prefix('w').and_then(|id| id.split_once('.')?.0.parse().ok()) {
+            let passage = Passage { client, departed: line.at, ..Passage::default() };
+            passages.entry(id.clone()).or_insert(passage).client = client;
+        }
+        if let Some(passage) = passages.get_mut(id) {
+            passage.given_up = !passage.delivered && passage.ended.is_some_and(|ended| ended < line.at);
         }
     }
     for submission in &mut evidence.submissions {
-        submission.departed = notes.departed.get(&format!("{}.1", submission.tag)).map(|(_, at)| *at);
+        submission.departed = passages.get(&format!("{}.1", submission.tag)).map(|passage| passage.departed);
     }
     // What was begun and never spoken of again.
     let spoken: BTreeSet<String> = evidence.claims.iter().map(|claim| claim.tag.clone()).collect();
@@ -110,10 +115,8 @@ pub(super) fn evidence(lines: &[Line], known: Known, log: &[Logged], writing: Wr
         let (tag, incarnation) = (submission.tag.clone(), submission.incarnation);
         evidence.claims.push(Claim { tag, incarnation, at: Duration::MAX, by_intent: false, said: Said::Nothing });
     }
-    let came = came(log, clocks.start);
-    let faults = faults(log);
-    evidence.ledger = known.ledger.into_iter().map(|entry| received(entry, &notes, &came, &faults)).collect();
-    evidence.arrivals = log.iter().filter_map(|logged| arrival(logged, &notes, clocks.start)).collect();
+    evidence.ledger = dated(known.ledger, &log, &passages);
+    evidence.arrivals = arrivals(&log, &passages);
     evidence.arrivals.sort_by_key(|arrival| arrival.at);
     evidence
 }
@@ -130,51 +133,6 @@ fn submission(tag: &str, incarnation: u32, intent: &Intent, resend_if_lost: bool
         latest: clocks.latest(intent.latest()),
         departed: None,
     }
-}
-
-/// When each request came.
-fn came(log: &[Logged], start: Timestamp) -> BTreeMap<String, Duration> {
-    let named = log.iter().filter_map(|logged| Some((logged.client_request_id.clone()?, since(start, logged.time))));
-    named.collect()
-}
-
-/// What went wrong with each request.
-fn faults(log: &[Logged]) -> BTreeMap<String, String> {
-    log.iter().filter_map(|logged| logged.client_request_id.clone().zip(logged.fault.clone())).collect()
-}
-
-/// An entry of the ledger with its times. An answer whose head did not reach the client is none.
-fn received(
-    mut entry: LedgerEntry,
-    notes: &Notes,
-    came: &BTreeMap<String, Duration>,
-    faults: &BTreeMap<String, String>,
-) -> LedgerEntry {
-    let id = entry.client_request_id.clone().unwrap_or_default();
-    entry.departed = notes.departed.get(&id).map(|(_, at)| *at);
-    entry.at = came.get(&id).copied().or(entry.departed).unwrap_or_default();
-    entry.ended = notes.answered.get(&id).or_else(|| notes.gave_up.get(&id)).copied();
-    entry.fault = faults.get(&id).cloned();
-    if !notes.answered.contains_key(&id) {
-        entry.status = 0;
-    }
-    entry
-}
-
-fn arrival(logged: &Logged, notes: &Notes, start: Timestamp) -> Option<Arrival> {
-    let id = logged.client_request_id.clone().filter(|id| id != NAME)?;
-    let incarnation = match id.strip_prefix('w').and_then(|rest| rest.split_once('.')) {
-        Some((incarnation, _)) => incarnation.parse().ok()?,
-        None => notes.departed.get(&id).map(|(incarnation, _)| *incarnation)?,
-    };
-    let at = since(start, logged.time);
-    Some(Arrival {
-        incarnation,
-        operation: logged.operation.clone()?,
-        at,
-        over_quota: logged.status == Some(429) && logged.fault.is_none(),
-        given_up: notes.gave_up.get(&id).is_some_and(|gave_up| *gave_up < at),
-    })
 }
 
 #[cfg(test)]
@@ -234,9 +192,9 @@ mod tests {
             logged("12:00:05", "w0.1", "ListActions", Some(200)),
             logged("12:00:04", "s1.1", "Isolate", Some(201)),
             logged("12:00:06", "w1.1", "GetAction", Some(429)),
-            logged("12:00:06", NAME, "ListActions", Some(200)),
+            logged("12:00:06", "rival0.1", "ListActions", Some(200)),
         ];
-        let evidence = evidence(&lines, known, &log, Writing::default());
+        let evidence = evidence(&lines, known, log.into(), Writing::default());
 
         let written: Vec<_> = evidence.submissions.iter().map(|submission| submission.written.as_secs()).collect();
         assert_eq!(written, [2, 3], "at the earliest");

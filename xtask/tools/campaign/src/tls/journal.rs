@@ -13,7 +13,7 @@ use std::{
 use defender_actions::Intent;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Said;
+use crate::{evidence::Said, flow::Written};
 
 /// A thing that happened, at a time of the worker's wall clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,8 +32,8 @@ pub(super) enum Event {
     Compared { least: i64, most: i64 },
     /// An action is about to be asked for.
     Intended { tag: String, intent: Intent, resend_if_lost: bool },
-    /// An action is about to be cancelled.
-    Cancelling { tag: String, id: String },
+    /// The worker itself failed.
+    Broken { why: String },
     /// A POST goes off.
     Departed { id: String },
     /// The head of its answer has come.
@@ -79,33 +79,29 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<Line>> {
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// What is known of a step from what was written down.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Known {
-    pub(super) intent: Option<Intent>,
-    /// What the client said last of it.
-    pub(super) said: Option<Said>,
-    /// Its cancelling was begun.
-    pub(super) cancelling: bool,
+/// What is known of a submission that was begun.
+#[derive(Clone, Debug)]
+pub(super) enum Known {
+    /// This is all, and it goes on from there.
+    Open(Written),
+    /// Its outcome.
+    Settled,
 }
 
-/// What is known of each step, by the tag of its submission.
+/// What is known of each submission that was begun, by its tag.
 pub(super) fn known(lines: &[Line]) -> BTreeMap<String, Known> {
-    let mut known: BTreeMap<String, Known> = BTreeMap::new();
+    let mut known = BTreeMap::new();
     for line in lines {
-        match &line.event {
-            Event::Intended { tag, intent, .. } => {
-                known.entry(tag.clone()).or_default().intent = Some(intent.clone());
-            }
-            Event::Cancelling { tag, .. } => {
-                let tag = tag.replacen('c', "s", 1);
-                known.entry(tag).or_default().cancelling = true;
-            }
-            Event::Said { tag, said, .. } if tag.starts_with('s') => {
-                known.entry(tag.clone()).or_default().said = Some(said.clone());
-            }
-            _ => {}
-        }
+        let (tag, written) = match &line.event {
+            Event::Intended { tag, intent, .. } => (tag, serde_json::to_string(intent).ok().map(Written::Intent)),
+            // An id is enough to wait on.
+            Event::Said { tag, said: Said::Submitted { id, .. }, .. } => (tag, id.parse().ok().map(Written::Action)),
+            // It was dropped, and its intent is all that there is.
+            Event::Said { said: Said::Nothing, .. } => continue,
+            Event::Said { tag, .. } => (tag, None),
+            _ => continue,
+        };
+        known.insert(tag.clone(), written.map_or(Known::Settled, Known::Open));
     }
     known
 }
@@ -136,18 +132,18 @@ mod tests {
         first.write(&line(intended("s1"))).unwrap();
         first.write(&line(intended("s2"))).unwrap();
         first.write(&line(Event::Said { tag: "s1".to_owned(), by_intent: false, said: said.clone() })).unwrap();
-        first.write(&line(Event::Cancelling { tag: "c1".to_owned(), id: "a".to_owned() })).unwrap();
         first.0.lock().unwrap().write_all(b"{\"at\": \"cut o").unwrap();
         let second = Journal::open(&path).unwrap();
         second.write(&line(Event::Began { incarnation: 1 })).unwrap();
 
         let lines = read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(lines.len(), 6);
+        assert_eq!(lines.len(), 5);
         let known = known(&lines);
-        let whole = Known { intent: Some(intent.clone()), said: Some(said), cancelling: true };
-        assert_eq!(known["s1"], whole);
-        assert_eq!(known["s2"], Known { said: None, cancelling: false, ..whole });
+        assert!(matches!(&known["s1"], Known::Open(Written::Action(id)) if id.as_str() == "a"));
+        assert!(
+            matches!(&known["s2"], Known::Open(Written::Intent(text)) if serde_json::from_str::<Intent>(text).unwrap() == intent)
+        );
         assert_eq!(read(&path).unwrap(), []);
     }
 }

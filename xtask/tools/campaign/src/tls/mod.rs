@@ -11,12 +11,12 @@
 
 mod gather;
 mod journal;
-mod order;
+mod notes;
 mod plan;
 mod process;
 mod service;
+mod stage;
 mod supervisor;
-mod task;
 mod teller;
 mod wire;
 mod worker;
@@ -27,6 +27,7 @@ pub(super) use worker::run as work;
 
 use super::{
     figures::{Count, Figures},
+    plan::STEPS,
     sweep::{Campaign, Ran},
 };
 use crate::{Failure, workspace::Workspace};
@@ -68,7 +69,7 @@ impl Campaign for Tls {
     }
 
     fn steps(&self) -> u32 {
-        plan::STEPS
+        STEPS
     }
 
     fn workers(&self) -> usize {

@@ -10,10 +10,10 @@ use std::{
 
 use super::{
     LOG, WORDS, WORKER,
-    order::{Note, Order, Service},
+    notes::{Note, Order},
     plan,
 };
-use crate::Failure;
+use crate::{Failure, service::Service};
 
 fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::broken("a process of the campaign", error)
@@ -30,7 +30,12 @@ impl Emulator {
     /// Starts it, to behave as `seed` draws.
     pub(super) fn start(executable: &Path, folder: &Path, seed: u64) -> Result<Self, Failure> {
         let mut command = Command::new(executable);
-        command.args(plan::service(seed).0).args(["--port", "0", "--stop-with-stdin", "--ca-file"]);
+        command.args(plan::service(seed).into_iter().flat_map(|(option, word)| [option.to_owned(), word])).args([
+            "--port",
+            "0",
+            "--stop-with-stdin",
+            "--ca-file",
+        ]);
         command.arg(folder.join("ca.pem")).arg("--log").arg(folder.join(LOG));
         let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(broken)?;
         // Held from here on, so that it is stopped whatever comes.

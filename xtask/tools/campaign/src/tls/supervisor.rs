@@ -13,8 +13,8 @@ use fastrand::Rng;
 use super::{
     JOURNAL, LOG, WORDS, gather,
     journal::{self, Event, Line},
-    order::{Note, Order},
-    plan::{self, Plan, SPEED, Stand},
+    notes::{Note, Order},
+    plan::{self, SPEED, Stand},
     process::{Emulator, Worker},
     service::Asking,
     worker::PANICKED,
@@ -48,8 +48,7 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
     let runtime = runtime.map_err(|error| Failure::broken("the supervisor's runtime", error))?;
     let asking = Asking::of(&emulator.service, FastClock::since(origin, SPEED))?;
     runtime.block_on(asking.tell_outcomes())?;
-    let plan = Plan::of(seed, steps);
-    let mut kills = plan.kills.iter().copied();
+    let mut kills = plan::kills(seed).into_iter();
     // When it is killed once it has announced that it may be.
     let mut dice = Rng::with_seed(seed);
     let mut findings = Vec::new();
@@ -87,8 +86,8 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
     findings.extend(leaks(folder, &secret)?);
     let lines = journal::read(&folder.join(JOURNAL)).map_err(|error| Failure::broken(JOURNAL, error))?;
     let log = read(folder, LOG)?;
-    let log: Vec<_> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let evidence = gather::evidence(&lines, known, &log, plan::service(seed).1);
+    let log = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let evidence = gather::evidence(&lines, known, log, plan::writing(seed)?);
     let mut verdict = judge(&evidence);
     verdict.figures.ways.restarts = u64::from(restarts);
     // The first process was alone with the quota, so that it was never to be told that it is used up.
@@ -154,14 +153,15 @@ fn story(folder: &Path) -> Result<Vec<String>, Failure> {
     Ok(read(folder, JOURNAL)?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
-/// The secrets that the worker saw where they may not be. Where it saw no event at all it was not looking.
+/// The secrets that the worker saw where they may not be, and its own failures. Where it saw no event at all it was not looking.
 fn secrets(lines: &[Line]) -> Vec<Finding> {
-    let places = lines.iter().filter_map(|line| match &line.event {
-        Event::Secret { place } => Some(place.clone()),
-        Event::Done { events: 0 } => Some("no trace event was looked through".to_owned()),
+    let found = lines.iter().filter_map(|line| match &line.event {
+        Event::Secret { place } => Some((Count::Secret, place.clone())),
+        Event::Done { events: 0 } => Some((Count::Secret, "no trace event was looked through".to_owned())),
+        Event::Broken { why } => Some((Count::Panic, why.clone())),
         _ => None,
     });
-    places.map(|words| Finding { count: Count::Secret, tag: None, words }).collect()
+    found.map(|(count, words)| Finding { count, tag: None, words }).collect()
 }
 
 /// The secrets in what was written by either process.
@@ -179,7 +179,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::tls::order::Service;
+    use crate::service::Service;
 
     const LONG: Duration = Duration::from_secs(600);
 

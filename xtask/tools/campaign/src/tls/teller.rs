@@ -11,7 +11,7 @@ use defender_transport::Clock;
 
 use super::{
     journal::{Event, Journal, Line},
-    order::Note,
+    notes::Note,
 };
 
 /// The exit code of a worker that cannot write, or whom nobody listens to.

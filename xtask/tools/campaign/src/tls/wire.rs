@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, Request, Response};
 
 use super::{
     journal::Event,
-    order::Note,
+    notes::Note,
     plan::Stand,
     teller::{Teller, tell},
 };

@@ -1,28 +1,31 @@
 //! The process that is killed: the real client over the real wire, and a journal.
 
 use std::{
-    collections::BTreeMap,
     io::BufRead,
-    path::Path,
-    sync::{Arc, atomic::AtomicUsize, mpsc},
+    pin::Pin,
+    sync::{Arc, Mutex, atomic::AtomicUsize, mpsc},
 };
 
-use defender_actions::{DefenderClient, ExternalIds, auth::ClientSecretCredential};
 use defender_emulator::FastClock;
-use defender_transport::{HyperTransport, Roots};
 use futures_util::{StreamExt, stream};
 
 use super::{
     JOURNAL,
-    journal::{self, Event},
-    order::{Note, Order},
-    plan::{self, Plan, SPEED},
-    service::Asking,
-    task::Tasks,
+    journal::{self, Event, Known},
+    notes::{Note, Order},
+    plan::{self, SPEED},
+    service::{Asking, wire},
+    stage::Worker,
     teller::{Teller, tell},
     wire::Watched,
 };
-use crate::{Failure, canary::Canary};
+use crate::{
+    Failure,
+    canary::Canary,
+    flow::{self, Numbered, Written},
+    plan::Step,
+    service::FILE,
+};
 
 /// How many steps go on at once.
 const AT_ONCE: usize = 12;
@@ -64,54 +67,52 @@ fn ordered() -> Result<Order, Failure> {
 
 async fn work(order: Order) -> Result<(), Failure> {
     let broken = |error: &dyn std::fmt::Display| Failure::broken("a worker", error);
-    let origin = order.origin.parse().map_err(|error| broken(&error))?;
-    let clock = FastClock::since(origin, SPEED);
+    let Order { seed, incarnation, service, .. } = order;
+    let clock = FastClock::since(order.origin.parse().map_err(|error| broken(&error))?, SPEED);
     let path = order.folder.join(JOURNAL);
     let lines = journal::read(&path).map_err(|error| broken(&error))?;
     let teller = Arc::new(Teller::open(&path, clock.clone()).map_err(|error| broken(&error))?);
-    let clocks = Asking::of(&order.service, clock.clone())?.clocks().await?;
-    let canary = Canary::new(&order.service.client_secret);
+    let clocks = Asking::of(&service, clock.clone())?.clocks().await?;
+    let canary = Canary::new(&service.client_secret);
     // From here on whatever is traced is looked through, at every level.
     tracing::subscriber::set_global_default(canary.clone()).map_err(|error| broken(&error))?;
-    let wire = Watched::new(wire(&order.service.ca_file)?, Arc::clone(&teller), order.incarnation);
-    let defender = client(&order, wire, clock.clone()).map_err(|error| broken(&error))?;
-    teller.write(Event::Began { incarnation: order.incarnation });
+    let tenant = plan::tenant(seed);
+    let wire = Watched::new(wire(&service.ca_file)?, Arc::clone(&teller), incarnation);
+    let client = service.client(tenant.generates_ids).transport(wire).clock(clock.clone());
+    let by = Numbered { client: client.build().map_err(|error| broken(&error))?, number: incarnation };
+    teller.write(Event::Began { incarnation });
     teller.write(clocks.told());
-    let plan = Plan::of(order.seed, order.steps);
-    let (told, machines) = (AtomicUsize::new(0), order.service.machine_ids);
-    let tasks = Tasks { defender, clock, teller: Arc::clone(&teller), canary: canary.clone(), told, machines };
-    let known = journal::known(&lines);
-    let mut found = if plan::recovers_together(order.seed) { tasks.recover_all(&known).await } else { BTreeMap::new() };
-    let steps: Vec<_> = plan
-        .steps
-        .into_iter()
-        .map(|step| {
-            let known = known.get(&step.tag()).cloned().unwrap_or_default();
-            let found = found.remove(&step.tag());
-            tasks.step(step, known, found)
-        })
-        .collect();
-    stream::iter(steps).buffer_unordered(AT_ONCE).for_each(|()| async {}).await;
-    tasks.look();
+    let machines = service.machine_ids.iter().map(|id| id.parse()).collect::<Result<_, _>>();
+    let worker = Arc::new(Worker {
+        seed,
+        clock,
+        teller: Arc::clone(&teller),
+        canary: canary.clone(),
+        machines: machines.map_err(|error: defender_actions::model::Error| broken(&error))?,
+        file: FILE.parse().map_err(|error: defender_actions::model::Error| broken(&error))?,
+        told: AtomicUsize::new(0),
+        together: Mutex::default(),
+    });
+    let mut known = journal::known(&lines);
+    let mut flows: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> = Vec::new();
+    if tenant.recovers_together {
+        let intents = known.iter_mut().filter_map(|(tag, known)| {
+            let Known::Open(Written::Intent(intent)) = known else { return None };
+            let intent = std::mem::take(intent);
+            *known = Known::Settled;
+            Some((tag.clone(), intent))
+        });
+        flows.push(Box::pin(flow::resume_together(Arc::clone(&worker), 0, by.clone(), intents.collect())));
+    }
+    for number in 0..order.steps {
+        let step = Step::of(&tenant, number);
+        let known = known.remove(&step.tag());
+        flows.push(Box::pin(Arc::clone(&worker).step(step, by.clone(), known)));
+    }
+    stream::iter(flows).buffer_unordered(AT_ONCE).for_each(|()| async {}).await;
+    Arc::clone(&worker).wait_together(order.steps, by).await;
+    worker.look();
     teller.write(Event::Done { events: canary.events() });
     tell(&Note::Done);
     Ok(())
-}
-
-/// The shipped wire as it ships, but for whom it trusts. The times of hyper itself, which are those of unused connections and of signs
-/// of life, go by the machine's clock, and so does that of connecting.
-fn wire(ca_file: &Path) -> Result<HyperTransport, Failure> {
-    let pem = std::fs::read(ca_file).map_err(|error| Failure::broken(ca_file.display(), error))?;
-    let roots = Roots::pem(pem).map_err(|error| Failure::broken(ca_file.display(), error))?;
-    HyperTransport::builder().roots(roots).build().map_err(|error| Failure::broken("the wire", error))
-}
-
-/// The shipped client with all its defaults, but for where the service is and how fast time goes.
-fn client(order: &Order, wire: Watched, clock: FastClock) -> Result<DefenderClient, defender_actions::Error> {
-    let service = &order.service;
-    let secret = ClientSecretCredential::new(&service.tenant_id, &service.client_id, &service.client_secret);
-    let client = DefenderClient::builder().credential(secret).transport(wire).clock(clock);
-    let client = client.base_url(&service.base_url).authority(&service.authority);
-    let ids = if plan::generates_ids(order.seed) { ExternalIds::Generated } else { ExternalIds::AsGiven };
-    client.audience(&service.audience).external_ids(ids).build()
 }

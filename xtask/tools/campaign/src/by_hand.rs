@@ -3,24 +3,30 @@
 use std::{
     collections::HashSet,
     pin::pin,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use defender_emulator::InProcess;
-use defender_transport::{Clock, Transport, testing::ManualClock};
+use defender_transport::{Clock, Transport, TransportExt};
 use futures_util::future::{Either, select};
 use http::{Method, Request, header};
+use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::evidence::Record;
+use super::{evidence::Record, service::Service};
 
 /// Speaks to the emulator by hand, with nothing of the client in between.
 #[derive(Debug)]
-pub(crate) struct Rival {
-    wire: InProcess,
-    clock: ManualClock,
+pub(crate) struct ByHand {
+    wire: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    /// How long an answer is waited for.
+    patience: Duration,
     base_url: String,
     /// Where and with which words a token is asked for.
     token_url: String,
@@ -28,25 +34,28 @@ pub(crate) struct Rival {
     sent: AtomicU64,
 }
 
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// How often a read is tried: whoever looks at the end meets the same faults as everybody.
 const TRIES: u32 = 200;
 
-impl Rival {
-    pub(crate) fn new(emulator: &defender_emulator::Emulator, clock: ManualClock) -> Self {
-        let encoded = |text: &str| text.replace('%', "%25").replace('+', "%2B").replace('~', "%7E");
+impl ByHand {
+    pub(crate) fn new(
+        service: &Service,
+        wire: impl Transport + 'static,
+        clock: impl Clock + 'static,
+        patience: Duration,
+    ) -> Self {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let Service { base_url, authority, audience, tenant_id, client_id, client_secret, .. } = service;
         Self {
-            wire: emulator.transport(),
-            clock,
-            base_url: emulator.base_url().to_owned(),
-            token_url: format!("{}/{}/oauth2/v2.0/token", emulator.authority(), emulator.tenant_id()),
+            wire: wire.decompressed().shared(),
+            clock: Arc::new(clock),
+            patience,
+            base_url: base_url.clone(),
+            token_url: format!("{authority}/{tenant_id}/oauth2/v2.0/token"),
             token_body: format!(
-                "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
-                emulator.client_id(),
-                encoded(emulator.client_secret()),
-                emulator.audience(),
+                "grant_type=client_credentials&client_id={client_id}&client_secret={}&scope={}",
+                encoded(client_secret),
+                encoded(&format!("{audience}/.default")),
             ),
             sent: AtomicU64::new(0),
         }
@@ -63,33 +72,35 @@ impl Rival {
         }
     }
 
-    /// Tells the emulator how to behave from now on, until it has heard.
-    pub(crate) async fn tell_behaviors(&self, behaviors: &Value) {
+    /// What a control endpoint of the emulator answers, or what it is told, until it has heard.
+    pub(crate) async fn control(&self, method: Method, what: &str, body: &Value) -> Option<Value> {
         for _ in 0..TRIES {
-            let request = self.request(Method::POST, &format!("{}/emulator/behaviors", self.base_url), None);
-            let json =
-                request.header(header::CONTENT_TYPE, "application/json").body(Bytes::from(behaviors.to_string()));
-            let Ok(request) = json else { return };
-            if let Some((200, _)) = self.answer(request).await {
-                return;
+            let request = self.request(method.clone(), &format!("{}/emulator/{what}", self.base_url), None);
+            let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+            let request = request.header(header::CONTENT_TYPE, "application/json").body(body).ok()?;
+            if let Some((200..300, body)) = self.answer(request).await
+                && let Ok(answer) = serde_json::from_slice(if body.is_empty() { b"null" } else { &body })
+            {
+                return Some(answer);
             }
-            self.clock.sleep(PATIENCE).await;
-        }
-    }
-
-    /// Every action that the emulator has, with its state; `None` where it cannot be read, which the driver takes for a failure of
-    /// its own. A list with a page that says nothing, or that leads back, is read anew.
-    pub(crate) async fn records(&self, start: jiff::Timestamp) -> Option<Vec<Record>> {
-        for _ in 0..TRIES {
-            if let Some(records) = self.list(start).await {
-                return Some(records);
-            }
-            self.clock.sleep(PATIENCE).await;
+            self.clock.sleep(self.patience).await;
         }
         None
     }
 
-    async fn list(&self, start: jiff::Timestamp) -> Option<Vec<Record>> {
+    /// Every action that the emulator has, with its state; `None` where it cannot be read, which the driver takes for a failure of
+    /// its own. A list with a page that says nothing, or that leads back, is read anew.
+    pub(crate) async fn records(&self, start: Timestamp) -> Option<Vec<Record>> {
+        for _ in 0..TRIES {
+            if let Some(records) = self.list(start).await {
+                return Some(records);
+            }
+            self.clock.sleep(self.patience).await;
+        }
+        None
+    }
+
+    async fn list(&self, start: Timestamp) -> Option<Vec<Record>> {
         let mut records = Vec::new();
         let mut read = HashSet::new();
         let mut next = Some(format!("{}/api/machineactions", self.base_url));
@@ -140,16 +151,14 @@ impl Rival {
         }
     }
 
-    /// Status and body, if both come in time; what is compressed is unpacked.
+    /// Status and body, if both come in time.
     async fn answer(&self, request: Request<Bytes>) -> Option<(u16, Bytes)> {
-        use defender_transport::TransportExt;
-        let wire = self.wire.clone().decompressed();
         let exchange = pin!(async {
-            let answer = wire.send(request).await.ok()?;
+            let answer = self.wire.send(request).await.ok()?;
             let status = answer.status().as_u16();
             Some((status, answer.into_body().collect(64 << 20).await.ok()?))
         });
-        match select(exchange, self.clock.sleep(PATIENCE)).await {
+        match select(exchange, self.clock.sleep(self.patience)).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => None,
         }

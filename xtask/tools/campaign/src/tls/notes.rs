@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::plan::Stand;
+use crate::service::Service;
 
 /// What a worker is told, as the first line of its standard input. The second never comes: where it ends, the worker does too.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,19 +19,6 @@ pub(super) struct Order {
     /// Where the journal is.
     pub(super) folder: PathBuf,
     pub(super) service: Service,
-}
-
-/// The line that the emulator's program prints.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Service {
-    pub(super) base_url: String,
-    pub(super) authority: String,
-    pub(super) audience: String,
-    pub(super) tenant_id: String,
-    pub(super) client_id: String,
-    pub(super) client_secret: String,
-    pub(super) machine_ids: Vec<String>,
-    pub(super) ca_file: PathBuf,
 }
 
 /// What a worker tells, each as a line of its standard output.
