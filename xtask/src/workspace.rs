@@ -1,8 +1,10 @@
 //! The workspace as cargo sees it.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -120,6 +122,38 @@ pub fn output(command: &mut Command) -> Result<String, Failure> {
         return Err(Failure::broken(format!("`{line}`"), output.status));
     }
     String::from_utf8(output.stdout).map_err(|error| Failure::broken(format!("`{line}`"), error))
+}
+
+/// How `command` ended, if it did within this time, and what it said on stdout and stderr. The text stays in the file `said`.
+///
+/// # Errors
+///
+/// Fails if the command cannot be run, or the file cannot be written.
+#[expect(clippy::disallowed_methods, reason = "a program of its own runs in real time")]
+pub fn within(command: &mut Command, said: &Path, at_most: Duration) -> Result<(Option<ExitStatus>, String), Failure> {
+    let broken = |error: std::io::Error| Failure::broken(format!("`{}`", line(command)), error);
+    let file = File::create(said).map_err(broken)?;
+    let copy = file.try_clone().map_err(broken)?;
+    let mut program = command
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(copy)
+        .spawn()
+        .map_err(|error| Failure::broken(format!("`{}`", line(command)), error))?;
+    let broken = |error: std::io::Error| Failure::broken(said.display(), error);
+    let began = Instant::now();
+    let status = loop {
+        match program.try_wait().map_err(broken)? {
+            Some(status) => break Some(status),
+            None if began.elapsed() > at_most => {
+                program.kill().and_then(|()| program.wait()).map_err(broken)?;
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let said = std::fs::read(said).map_err(broken)?;
+    Ok((status, String::from_utf8_lossy(&said).into_owned()))
 }
 
 /// The command as one would type it.

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use defender_actions::{DefenderClient, auth::ClientSecretCredential, model::ActionId};
+use defender_actions::{DefenderClient, auth::ClientSecretCredential};
 use defender_emulator::{Emulator, Quotas};
 use defender_transport::{Body, Clock, Error as TransportError, Transport, testing::ManualClock};
 use futures_util::{StreamExt, future::join_all};

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     copy::Copy,
-    judge::{Judge, Kind, says},
-    process::Ended,
+    judge::{Ended, Judge, Kind, says},
 };
 use crate::Failure;
 

@@ -1,8 +1,8 @@
 //! Who must notice that a promise is broken.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, process::ExitStatus};
 
-use super::{copy::Copy, process::Ended};
+use super::copy::Copy;
 use crate::{Failure, workspace};
 
 /// A test or a campaign, and the words that show that it failed for the right reason.
@@ -18,6 +18,14 @@ pub(super) enum Kind {
     Test { target: Vec<String>, test: String },
     /// A campaign over these seeds: `0..200`.
     Campaign { seeds: String },
+}
+
+/// How a judge's program ended, and what it said on stdout and stderr.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// `None` where its time was over.
+    pub(super) status: Option<ExitStatus>,
+    pub(super) said: String,
 }
 
 /// What a judge made of it.

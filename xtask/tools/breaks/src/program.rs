@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::{
     PATIENCE,
     copy::Copy,
-    judge::Kind,
-    process::{self, Ended},
+    judge::{Ended, Kind},
 };
 use crate::{Failure, workspace};
 
@@ -65,6 +64,7 @@ impl Program {
                 command.current_dir(copy.folder()).arg("--figures").arg(figures).arg("--seeds").args(which)
             }
         };
-        process::run(&mut command, &copy.said(file), PATIENCE)
+        let (status, said) = workspace::within(&mut command, &copy.said(file), PATIENCE)?;
+        Ok(Ended { status, said })
     }
 }

@@ -2,7 +2,6 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -60,10 +59,10 @@ fn run(folder: &Path) -> Result<(), Failure> {
         let (kind, outcome) = check(&bytes, named);
         let name = file.strip_prefix(folder).unwrap_or(file).display();
         match outcome {
-            Ok(what) => println!("ok    {kind:<10} {name}: {what}"),
+            Ok(what) => println!("ok    {:<10} {name}: {what}", kind.word()),
             Err(why) => {
                 failed = failed.saturating_add(1);
-                println!("FAIL  {kind:<10} {name}: {why}");
+                println!("FAIL  {:<10} {name}: {why}", kind.word());
             }
         }
     }
@@ -123,18 +122,23 @@ fn as_kind(kind: Kind, json: &Value) -> Outcome {
 }
 
 impl Kind {
+    const NAMED: [Self; 8] = [
+        Self::Action,
+        Self::Page,
+        Self::Machine,
+        Self::Library,
+        Self::Transcript,
+        Self::Problem,
+        Self::Link,
+        Self::Request,
+    ];
+
+    fn word(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
     fn named(folder: &str) -> Option<Self> {
-        Some(match folder {
-            "action" => Self::Action,
-            "page" => Self::Page,
-            "machine" => Self::Machine,
-            "library" => Self::Library,
-            "transcript" => Self::Transcript,
-            "problem" => Self::Problem,
-            "link" => Self::Link,
-            "request" => Self::Request,
-            _ => return None,
-        })
+        Self::NAMED.into_iter().find(|kind| kind.word() == folder)
     }
 
     fn guessed(json: &Value) -> Self {
@@ -167,22 +171,6 @@ impl Kind {
             return Self::Request;
         }
         Self::Other
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Action => "action",
-            Self::Page => "page",
-            Self::Machine => "machine",
-            Self::Library => "library",
-            Self::Transcript => "transcript",
-            Self::Problem => "problem",
-            Self::Link => "link",
-            Self::Request => "request",
-            Self::Other => "other",
-        })
     }
 }
 
@@ -418,7 +406,7 @@ mod tests {
             ("[", Some(Kind::Action)),
         ] {
             let (kind, outcome) = check(body.as_bytes(), kind);
-            assert!(outcome.is_err(), "{kind} {body}: {outcome:?}");
+            assert!(outcome.is_err(), "{kind:?} {body}: {outcome:?}");
         }
     }
 

@@ -11,8 +11,11 @@ use std::{
 };
 
 use defender_actions::Intent;
+use defender_emulator::FastClock;
+use defender_transport::Clock;
 use serde::{Deserialize, Serialize};
 
+use super::notes::Note;
 use crate::{evidence::Said, flow::Written};
 
 /// A thing that happened, at a time of the worker's wall clock.
@@ -50,23 +53,46 @@ pub(super) enum Event {
     Done { events: u64 },
 }
 
-/// Where a worker writes.
+/// The exit code of a worker that cannot write, or whom nobody listens to.
+const DEAF: i32 = 3;
+
+/// Where a worker writes. Where that cannot be done the process ends: a worker that goes on unheard would only spoil the evidence.
 #[derive(Debug)]
-pub(super) struct Journal(Mutex<File>);
+pub(super) struct Journal {
+    file: Mutex<File>,
+    pub(super) clock: FastClock,
+}
 
 impl Journal {
     /// Opens the file to add to it; what is in it stays.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, clock: FastClock) -> io::Result<Self> {
         let mut file = OpenOptions::new().create(true).append(true).open(path)?;
         // Should the last line have been cut off after all, the next is not to be lost with it.
         file.write_all(b"\n")?;
-        Ok(Self(Mutex::new(file)))
+        Ok(Self { file: Mutex::new(file), clock })
     }
 
-    pub(super) fn write(&self, line: &Line) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
+    /// Writes it down, as of now, and tells the supervisor that something was.
+    pub(super) fn write(&self, event: Event) {
+        let line = Line { at: self.clock.now().to_string(), event };
+        let mut text = serde_json::to_vec(&line).unwrap_or_default();
         text.push(b'\n');
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text)
+        if self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text).is_err() {
+            std::process::exit(DEAF);
+        }
+        tell(&Note::Progress);
+    }
+}
+
+/// Tells the supervisor.
+pub(super) fn tell(note: &Note) {
+    let told = serde_json::to_string(note).map_err(io::Error::other).and_then(|line| {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}")?;
+        out.flush()
+    });
+    if told.is_err() {
+        std::process::exit(DEAF);
     }
 }
 
@@ -108,14 +134,11 @@ pub(super) fn known(lines: &[Line]) -> BTreeMap<String, Known> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
     use crate::evidence::Origin;
-
-    fn line(event: Event) -> Line {
-        Line { at: "2026-01-01T12:00:00Z".to_owned(), event }
-    }
 
     #[test]
     fn what_was_written_down_before_the_end_is_read_by_whoever_comes_after() {
@@ -127,14 +150,14 @@ mod tests {
         let said = Said::Submitted { origin: Origin::Created, id: "a".to_owned() };
         let intended =
             |tag: &str| Event::Intended { tag: tag.to_owned(), intent: intent.clone(), resend_if_lost: false };
-        let first = Journal::open(&path).unwrap();
-        first.write(&line(Event::Began { incarnation: 0 })).unwrap();
-        first.write(&line(intended("s1"))).unwrap();
-        first.write(&line(intended("s2"))).unwrap();
-        first.write(&line(Event::Said { tag: "s1".to_owned(), by_intent: false, said: said.clone() })).unwrap();
-        first.0.lock().unwrap().write_all(b"{\"at\": \"cut o").unwrap();
-        let second = Journal::open(&path).unwrap();
-        second.write(&line(Event::Began { incarnation: 1 })).unwrap();
+        let first = Journal::open(&path, FastClock::since(Timestamp::UNIX_EPOCH, 1)).unwrap();
+        first.write(Event::Began { incarnation: 0 });
+        first.write(intended("s1"));
+        first.write(intended("s2"));
+        first.write(Event::Said { tag: "s1".to_owned(), by_intent: false, said: said.clone() });
+        first.file.lock().unwrap().write_all(b"{\"at\": \"cut o").unwrap();
+        let second = Journal::open(&path, FastClock::since(Timestamp::UNIX_EPOCH, 1)).unwrap();
+        second.write(Event::Began { incarnation: 1 });
 
         let lines = read(&path).unwrap();
         std::fs::remove_file(&path).unwrap();

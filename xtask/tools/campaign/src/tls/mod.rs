@@ -17,7 +17,6 @@ mod process;
 mod service;
 mod stage;
 mod supervisor;
-mod teller;
 mod wire;
 mod worker;
 

@@ -18,10 +18,9 @@ use defender_transport::{Clock, clock::Sleep};
 use futures_util::TryStreamExt;
 
 use super::{
-    journal::{Event, Known},
+    journal::{Event, Journal, Known, tell},
     notes::Note,
     plan::{self, Stand},
-    teller::{Teller, tell},
     wire::{POSTING, Posting, stand_still},
 };
 use crate::{
@@ -39,7 +38,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 pub(super) struct Worker {
     pub(super) seed: u64,
     pub(super) clock: FastClock,
-    pub(super) teller: Arc<Teller>,
+    pub(super) journal: Arc<Journal>,
     pub(super) canary: Canary,
     pub(super) machines: Vec<MachineId>,
     pub(super) file: Sha1,
@@ -72,7 +71,7 @@ impl Stage for Worker {
 
     fn asks(&self, tag: &str, _: u32, intent: &Intent, resend_if_lost: bool) {
         self.canary.look_at("an intent", intent);
-        self.teller.write(Event::Intended { tag: tag.to_owned(), intent: intent.clone(), resend_if_lost });
+        self.journal.write(Event::Intended { tag: tag.to_owned(), intent: intent.clone(), resend_if_lost });
         if plan::stand(self.seed, tag) == Some(Stand::Written) {
             tell(&Note::Stands(Stand::Written));
             stand_still();
@@ -81,7 +80,7 @@ impl Stage for Worker {
 
     fn said(&self, tag: &str, _: u32, by_intent: bool, said: Said) {
         self.look();
-        self.teller.write(Event::Said { tag: tag.to_owned(), by_intent, said });
+        self.journal.write(Event::Said { tag: tag.to_owned(), by_intent, said });
     }
 
     // What was asked for and what was said is in the journal already.
@@ -94,7 +93,7 @@ impl Stage for Worker {
     }
 
     fn broken(&self, why: String) {
-        self.teller.write(Event::Broken { why });
+        self.journal.write(Event::Broken { why });
     }
 }
 
@@ -131,7 +130,7 @@ impl Worker {
         let found = self.canary.found();
         let told = self.told.swap(found.len(), Ordering::Relaxed);
         for place in found.into_iter().skip(told) {
-            self.teller.write(Event::Secret { place });
+            self.journal.write(Event::Secret { place });
         }
     }
 

@@ -10,14 +10,13 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use defender_transport::{Body, Error, HyperTransport, Transport};
+use defender_transport::{Body, Clock, Error, HyperTransport, Transport};
 use http::{HeaderValue, Method, Request, Response};
 
 use super::{
-    journal::Event,
+    journal::{Event, Journal, tell},
     notes::Note,
     plan::Stand,
-    teller::{Teller, tell},
 };
 
 tokio::task_local! {
@@ -43,7 +42,7 @@ impl Posting {
 #[derive(Debug)]
 pub(super) struct Watched {
     wire: HyperTransport,
-    teller: Arc<Teller>,
+    journal: Arc<Journal>,
     incarnation: u32,
     others: AtomicU32,
     /// The longest that an answer was on its way, in milliseconds.
@@ -51,8 +50,8 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn new(wire: HyperTransport, teller: Arc<Teller>, incarnation: u32) -> Self {
-        Self { wire, teller, incarnation, others: AtomicU32::new(0), slowest: AtomicU64::new(0) }
+    pub(super) fn new(wire: HyperTransport, journal: Arc<Journal>, incarnation: u32) -> Self {
+        Self { wire, journal, incarnation, others: AtomicU32::new(0), slowest: AtomicU64::new(0) }
     }
 
     /// The name of a request: its submission's, and the how many-eth of it; of what is no POST of an action, this process's.
@@ -68,7 +67,7 @@ impl Watched {
     fn note_time(&self, took: Duration) {
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if self.slowest.fetch_max(millis, Ordering::Relaxed) < millis {
-            self.teller.write(Event::Late { seconds: took.as_secs_f64() });
+            self.journal.write(Event::Late { seconds: took.as_secs_f64() });
         }
     }
 }
@@ -83,17 +82,17 @@ impl Transport for Watched {
         if let Ok(value) = HeaderValue::try_from(id.as_str()) {
             request.headers_mut().insert("client-request-id", value);
         }
-        let mut unanswered = Unanswered { teller: &self.teller, id: Some(id.clone()) };
+        let mut unanswered = Unanswered { journal: &self.journal, id: Some(id.clone()) };
         let stand = posting.as_ref().and_then(|posting| posting.stand);
         if posting.is_some() {
-            self.teller.write(Event::Departed { id: id.clone() });
+            self.journal.write(Event::Departed { id: id.clone() });
             if stand == Some(Stand::Departed) {
                 tell(&Note::Stands(Stand::Departed));
             }
         }
-        let began = self.teller.elapsed();
+        let began = self.journal.clock.elapsed();
         let answer = self.wire.send(request).await?;
-        self.note_time(self.teller.elapsed().saturating_sub(began));
+        self.note_time(self.journal.clock.elapsed().saturating_sub(began));
         unanswered.id = None;
         if posting.is_some() {
             if stand == Some(Stand::Answered) {
@@ -102,7 +101,7 @@ impl Transport for Watched {
             if matches!(stand, Some(Stand::Answered | Stand::Departed)) {
                 stand_still();
             }
-            self.teller.write(Event::Answered { id, status: answer.status().as_u16() });
+            self.journal.write(Event::Answered { id, status: answer.status().as_u16() });
         }
         Ok(answer)
     }
@@ -110,14 +109,14 @@ impl Transport for Watched {
 
 /// A try that has no answer yet. Dropped before it has one, it is written down.
 struct Unanswered<'t> {
-    teller: &'t Teller,
+    journal: &'t Journal,
     id: Option<String>,
 }
 
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id.take() {
-            self.teller.write(Event::GaveUp { id });
+            self.journal.write(Event::GaveUp { id });
         }
     }
 }

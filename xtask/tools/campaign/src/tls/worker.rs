@@ -11,12 +11,11 @@ use futures_util::{StreamExt, stream};
 
 use super::{
     JOURNAL,
-    journal::{self, Event, Known},
+    journal::{self, Event, Journal, Known, tell},
     notes::{Note, Order},
     plan::{self, SPEED},
     service::{Asking, wire},
     stage::Worker,
-    teller::{Teller, tell},
     wire::Watched,
 };
 use crate::{
@@ -71,22 +70,22 @@ async fn work(order: Order) -> Result<(), Failure> {
     let clock = FastClock::since(order.origin.parse().map_err(|error| broken(&error))?, SPEED);
     let path = order.folder.join(JOURNAL);
     let lines = journal::read(&path).map_err(|error| broken(&error))?;
-    let teller = Arc::new(Teller::open(&path, clock.clone()).map_err(|error| broken(&error))?);
+    let journal = Arc::new(Journal::open(&path, clock.clone()).map_err(|error| broken(&error))?);
     let clocks = Asking::of(&service, clock.clone())?.clocks().await?;
     let canary = Canary::new(&service.client_secret);
     // From here on whatever is traced is looked through, at every level.
     tracing::subscriber::set_global_default(canary.clone()).map_err(|error| broken(&error))?;
     let tenant = plan::tenant(seed);
-    let wire = Watched::new(wire(&service.ca_file)?, Arc::clone(&teller), incarnation);
+    let wire = Watched::new(wire(&service.ca_file)?, Arc::clone(&journal), incarnation);
     let client = service.client(tenant.generates_ids).transport(wire).clock(clock.clone());
     let by = Numbered { client: client.build().map_err(|error| broken(&error))?, number: incarnation };
-    teller.write(Event::Began { incarnation });
-    teller.write(clocks.told());
+    journal.write(Event::Began { incarnation });
+    journal.write(clocks.told());
     let machines = service.machine_ids.iter().map(|id| id.parse()).collect::<Result<_, _>>();
     let worker = Arc::new(Worker {
         seed,
         clock,
-        teller: Arc::clone(&teller),
+        journal: Arc::clone(&journal),
         canary: canary.clone(),
         machines: machines.map_err(|error: defender_actions::model::Error| broken(&error))?,
         file: FILE.parse().map_err(|error: defender_actions::model::Error| broken(&error))?,
@@ -112,7 +111,7 @@ async fn work(order: Order) -> Result<(), Failure> {
     stream::iter(flows).buffer_unordered(AT_ONCE).for_each(|()| async {}).await;
     Arc::clone(&worker).wait_together(order.steps, by).await;
     worker.look();
-    teller.write(Event::Done { events: canary.events() });
+    journal.write(Event::Done { events: canary.events() });
     tell(&Note::Done);
     Ok(())
 }

@@ -6,16 +6,15 @@ mod install;
 mod readme;
 
 use std::{
-    ffi::OsString,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
+    time::Duration,
 };
 
 use xtask::{
     Failure,
     emulator::{self, Program},
-    workspace::Workspace,
+    workspace::{Workspace, within},
 };
 
 /// How much is run.
@@ -92,7 +91,7 @@ impl Court {
         } else {
             command(&self.python, self.scripts.join(judge))
         };
-        let (said, well) = within(&mut command, &self.folder, LONGEST)?;
+        let (said, well) = heard(&mut command, &self.folder)?;
         Ok(told(judge, place, &said, well))
     }
 }
@@ -119,31 +118,8 @@ fn only_trusting(command: &mut Command, ca_file: &Path) {
     command.env("NO_PROXY", "127.0.0.1,localhost").env("PYTHONDONTWRITEBYTECODE", "1");
 }
 
-/// What a command printed, and whether it ended well within this time.
-#[expect(clippy::disallowed_methods, reason = "a process is waited for in real time")]
-fn within(command: &mut Command, folder: &Path, longest: Duration) -> Result<(String, bool), Failure> {
-    let file = folder.join("said.txt");
-    let said = std::fs::File::create(&file).map_err(|error| Failure::broken(file.display(), error))?;
-    let both = said.try_clone().map_err(|error| Failure::broken(file.display(), error))?;
-    let mut program: OsString = command.get_program().to_owned();
-    program.push(" ");
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(said)
-        .stderr(both)
-        .spawn()
-        .map_err(|error| Failure::broken(program.to_string_lossy(), error))?;
-    let began = Instant::now();
-    let status = loop {
-        match child.try_wait().map_err(|error| Failure::broken(program.to_string_lossy(), error))? {
-            Some(status) => break status.success(),
-            None if began.elapsed() > longest => {
-                let _killed = child.kill().and_then(|()| child.wait());
-                break false;
-            }
-            None => std::thread::sleep(Duration::from_millis(50)),
-        }
-    };
-    let said = std::fs::read_to_string(&file).map_err(|error| Failure::broken(file.display(), error))?;
-    Ok((said, status))
+/// What a command printed, and whether it ended well in its time.
+fn heard(command: &mut Command, folder: &Path) -> Result<(String, bool), Failure> {
+    let (status, said) = within(command, &folder.join("said.txt"), LONGEST)?;
+    Ok((said, status.is_some_and(|status| status.success())))
 }

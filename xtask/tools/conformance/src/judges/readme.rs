@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use xtask::{Failure, emulator::Program};
 
-use super::{Court, Form, LONGEST, only_trusting, told, within};
+use super::{Court, Form, heard, only_trusting, told};
 use crate::walkthrough::block;
 
 const README: &str = "crates/defender-emulator/README.md";
@@ -47,7 +47,7 @@ pub(super) fn run(court: &Court, root: &Path, form: Form) -> Result<usize, Failu
 }
 
 fn judged(name: &str, command: &mut Command, expected: &str, court: &Court) -> Result<usize, Failure> {
-    let (said, well) = within(command, &court.folder, LONGEST)?;
+    let (said, well) = heard(command, &court.folder)?;
     let kept = well && said == expected;
     let said = if kept { "ok prints what the README says" } else { said.as_str() };
     Ok(usize::from(!told(name, "any place", said, kept)))
