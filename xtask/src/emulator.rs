@@ -41,7 +41,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts the program with these arguments. `name` makes its CA file unique.
+    /// Starts the program with these arguments. `name` makes its CA file unique. Its standard input is open until this is dropped.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl Program {
     ) -> Result<Self, Failure> {
         let ca_file = std::env::temp_dir().join(format!("defender-xtask-{}-{name}.pem", std::process::id()));
         let mut command = Command::new(executable);
-        command.arg("--ca-file").arg(&ca_file).args(arguments).stdout(Stdio::piped());
+        command.arg("--ca-file").arg(&ca_file).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let process = command.spawn().map_err(|error| broken(&error))?;
         let mut program = Self { process, ca_file, line: Value::Null };
         let mut line = String::new();

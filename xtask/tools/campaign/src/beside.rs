@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
+use defender_actions::model::ActionInfo;
 use defender_emulator::Effect;
 use defender_transport::Clock;
 use futures_util::StreamExt;
@@ -90,7 +91,7 @@ async fn rival(world: Arc<World>, step: Step, after: Duration, in_the_same_words
         let comment = if in_the_same_words { asked.comment().to_owned() } else { "Somebody else's reason".to_owned() };
         body.insert("Comment".to_owned(), Value::from(comment));
     }
-    let segment = segment(&asked.action_type);
+    let Some(segment) = ActionInfo::of_type(&asked.action_type).map(|action| action.segment) else { return };
     world.rival.post(&format!("/api/machines/{}/{segment}", asked.machine), &body).await;
 }
 
@@ -113,19 +114,4 @@ pub(crate) fn wait_for_all(world: &Arc<World>, process: usize, number: u32) {
     let tag = format!("w{number}-{process}");
     let flow = flow::wait_together(Arc::clone(world), tag.clone(), by.clone(), ids);
     world.spawner.spawn(Owner::Client(by.number), tag, flow);
-}
-
-/// Where an action of this type is asked for.
-fn segment(action_type: &str) -> &'static str {
-    match action_type {
-        "RestrictCodeExecution" => "restrictCodeExecution",
-        "UnrestrictCodeExecution" => "unrestrictCodeExecution",
-        "Isolate" => "isolate",
-        "Unisolate" => "unisolate",
-        "RunAntiVirusScan" => "runAntiVirusScan",
-        "StopAndQuarantineFile" => "StopAndQuarantineFile",
-        "CollectInvestigationPackage" => "collectInvestigationPackage",
-        "LiveResponse" => "runliveresponse",
-        _ => "offboard",
-    }
 }

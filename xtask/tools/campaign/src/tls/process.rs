@@ -1,58 +1,20 @@
-//! The two processes of a seed, each of which is killed when its handle is dropped, and ends by itself where its supervisor does.
+//! The process of a worker, which is killed when its handle is dropped, and ends by itself where its supervisor does.
 
 use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
-    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver},
 };
 
 use super::{
-    LOG, WORDS, WORKER,
+    WORDS, WORKER,
     notes::{Note, Order},
-    plan,
 };
-use crate::{Failure, service::Service};
+use crate::Failure;
 
 fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::broken("a process of the campaign", error)
-}
-
-/// The emulator's program.
-#[derive(Debug)]
-pub(super) struct Emulator {
-    process: Child,
-    pub(super) service: Service,
-}
-
-impl Emulator {
-    /// Starts it, to behave as `seed` draws.
-    pub(super) fn start(executable: &Path, folder: &Path, seed: u64) -> Result<Self, Failure> {
-        let mut command = Command::new(executable);
-        command.args(plan::service(seed).into_iter().flat_map(|(option, word)| [option.to_owned(), word])).args([
-            "--port",
-            "0",
-            "--stop-with-stdin",
-            "--ca-file",
-        ]);
-        command.arg(folder.join("ca.pem")).arg("--log").arg(folder.join(LOG));
-        let process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(broken)?;
-        // Held from here on, so that it is stopped whatever comes.
-        let mut emulator = Self { process, service: Service::default() };
-        let mut line = String::new();
-        if let Some(stdout) = emulator.process.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line).map_err(broken)?;
-        }
-        emulator.service = serde_json::from_str(&line).map_err(broken)?;
-        Ok(emulator)
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        let _ended = self.process.kill().and_then(|()| self.process.wait());
-    }
 }
 
 /// A worker, and what it tells.

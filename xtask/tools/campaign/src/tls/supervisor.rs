@@ -9,13 +9,14 @@ use std::{
 use defender_emulator::FastClock;
 use defender_transport::{Clock, SystemClock};
 use fastrand::Rng;
+use xtask::emulator::Program;
 
 use super::{
     JOURNAL, LOG, WORDS, gather,
     journal::{self, Event, Line},
     notes::{Note, Order},
     plan::{self, SPEED, Stand},
-    process::{Emulator, Worker},
+    process::Worker,
     service::Asking,
     worker::PANICKED,
 };
@@ -24,6 +25,7 @@ use crate::{
     canary::Canary,
     figures::Count,
     judge::{Finding, judge, quota::over_though_alone},
+    service::Service,
     sweep::Ran,
 };
 
@@ -42,11 +44,17 @@ enum End {
 
 /// Runs the first `steps` of `seed`. All that is left of it is in `folder`.
 pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Result<Ran, Failure> {
-    let emulator = Emulator::start(emulator, folder, seed)?;
+    // As the seed draws its behavior.
+    let options = plan::service(seed).into_iter().flat_map(|(option, word)| [option.to_owned(), word]);
+    let log = folder.join(LOG).display().to_string();
+    let options = options.chain(["--port", "0", "--stop-with-stdin", "--log", &log].map(str::to_owned));
+    let emulator = Program::start(emulator, &format!("campaign-{seed}"), options)?;
+    let service: Service = serde_json::from_value(emulator.line().clone())
+        .map_err(|error| Failure::broken("the emulator's line", error))?;
     let origin = SystemClock::new().now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::broken("the supervisor's runtime", error))?;
-    let asking = Asking::of(&emulator.service, FastClock::since(origin, SPEED))?;
+    let asking = Asking::of(&service, FastClock::since(origin, SPEED))?;
     runtime.block_on(asking.tell_outcomes())?;
     let mut kills = plan::kills(seed).into_iter();
     // When it is killed once it has announced that it may be.
@@ -60,7 +68,7 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
             incarnation: restarts,
             origin: origin.to_string(),
             folder: folder.to_owned(),
-            service: emulator.service.clone(),
+            service: service.clone(),
         };
         let lag = Duration::from_micros(dice.u64(0..12_000));
         match watch(Worker::start(&order)?, kills.next(), lag, HANGS)? {
@@ -80,10 +88,9 @@ pub(super) fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Resu
         }
     }
     let known = runtime.block_on(asking.everything())?;
-    let secret = emulator.service.client_secret.clone();
     // Its log is whole once it has ended.
     drop(emulator);
-    findings.extend(leaks(folder, &secret)?);
+    findings.extend(leaks(folder, &service.client_secret)?);
     let lines = journal::read(&folder.join(JOURNAL)).map_err(|error| Failure::broken(JOURNAL, error))?;
     let log = read(folder, LOG)?;
     let log = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -179,7 +186,6 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::service::Service;
 
     const LONG: Duration = Duration::from_secs(600);
 
