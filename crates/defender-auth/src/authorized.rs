@@ -14,7 +14,7 @@ use http::{
     uri::Authority,
 };
 
-use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, timeout::within};
+use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, timeout::timeout};
 
 /// Puts `Authorization: Bearer …` on each request, for one host over https and for no other.
 ///
@@ -22,7 +22,7 @@ use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, timeou
 /// a bearer given away.
 ///
 /// A token that comes back, as it is or encoded, is taken out of the response's headers, and out of its body where that was read
-/// beneath, as by `Collected`.
+/// beneath, as by `Buffered`.
 ///
 /// It does not retry. To a 401 it adds, in the response's extensions, which token was refused; a
 /// layer above that sends again hands this back as [`Unauthorized`], as `Retrying` does, and then the credential is asked
@@ -79,7 +79,7 @@ impl<T: Transport> Authorized<T> {
         let total = request.extensions_mut().get_mut::<Timeouts>().and_then(|times| times.total.as_mut());
         let (Some(clock), Some(total)) = (&self.clock, total) else { return token.await };
         let begin = clock.elapsed();
-        let token = within(clock, *total, token).await.unwrap_or_else(|| {
+        let token = timeout(clock, *total, token).await.unwrap_or_else(|| {
             let said = format!("it was not there within {total:?}, which is all the time that the call had left");
             Err(crate::Error::new(crate::ErrorKind::Transport).context(said))
         });
@@ -160,8 +160,8 @@ fn without_token(error: crate::Error) -> Error {
     let again = error.kind() == crate::ErrorKind::Other && error.is_retryable();
     let wait = error.retry_after();
     let told = Error::new(ErrorKind::Credential).caused_by(error);
-    let told = wait.into_iter().fold(told, Error::again_after);
-    if again { told } else { told.lasting() }
+    let told = wait.into_iter().fold(told, Error::with_retry_after);
+    if again { told } else { told.permanent() }
 }
 
 /// In the extensions of a 401: the token that it refused.
@@ -174,7 +174,7 @@ fn asking(request: &mut Request<Bytes>) -> TokenRequest {
         return TokenRequest::new();
     };
     let mut ask = TokenRequest::new();
-    ask.stale = left.get::<Refused>().map(|Refused(token)| token.clone());
+    ask.rejected_token = left.get::<Refused>().map(|Refused(token)| token.clone());
     ask.claims = challenge.as_deref().and_then(claims_challenge);
     ask
 }
@@ -234,7 +234,7 @@ mod tests {
     #[async_trait]
     impl TokenCredential for Named {
         async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, crate::Error> {
-            let stale = ask.stale.as_ref().map_or("nothing", AccessToken::secret);
+            let stale = ask.rejected_token.as_ref().map_or("nothing", AccessToken::secret);
             let name = format!("after {stale} with {}", ask.claims.as_deref().unwrap_or("no claims"));
             Ok(AccessToken::new(name, Timestamp::MAX))
         }

@@ -31,11 +31,11 @@ pub use clock::SystemClock;
 #[cfg(feature = "hyper")]
 pub use hyper::{ClientIdentity, Crypto, HyperTransport, HyperTransportBuilder, PlainHttp, Proxy, Roots};
 pub use {
-    adapters::{Collected, Deadline, Paced, Redirected, Redirects, Retry, Retrying},
+    adapters::{Buffered, Deadline, Paced, Redirected, Redirects, Retry, Retrying},
     body::Body,
     clock::Clock,
     error::{Error, ErrorKind},
     retry_after::retry_after,
     secrets::Secrets,
-    transport::{Transport, TransportExt},
+    transport::{SendFuture, Transport, TransportExt},
 };

@@ -12,7 +12,7 @@ use std::sync::{
 use bytes::Bytes;
 use defender_transport::{
     Error, ErrorKind, HyperTransport, Proxy, Roots, SystemClock, Transport, TransportExt,
-    extensions::{Read, Resend},
+    extensions::{Idempotency, Read},
 };
 use flate2::{Compress, Compression, FlushCompress};
 use http::{Request, Response, header::CONTENT_ENCODING};
@@ -136,8 +136,9 @@ async fn serving(body: Body, alpn: &'static str) -> (HyperTransport, String, Arc
 async fn read(body: Body, alpn: &'static str, limit: usize) -> (Error, usize, u64) {
     let (wire, url, sent) = serving(body, alpn).await;
     let clock = SystemClock::new();
-    let wire = wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock);
-    let request = Request::get(url).extension(Resend::Safe).extension(Read::Whole(limit)).body(Bytes::new()).unwrap();
+    let wire = wire.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock);
+    let request =
+        Request::get(url).extension(Idempotency::Idempotent).extension(Read::Whole(limit)).body(Bytes::new()).unwrap();
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
     let error = wire.send(request).await.unwrap_err();

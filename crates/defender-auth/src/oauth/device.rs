@@ -7,7 +7,7 @@ use oauth2::{DeviceAuthorizationResponse, DeviceAuthorizationUrl, ExtraDeviceAut
 use serde::{Deserialize, Serialize};
 
 use super::{Granted, MARKS, TokenEndpoint, exchange::Exchange};
-use crate::{Error, ErrorKind, oauth::Proof, secret::Secret};
+use crate::{Error, ErrorKind, oauth::ClientAuthParams, secret::Secret};
 
 /// No code lives longer; a longer lifetime is cut to an hour.
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -51,7 +51,7 @@ impl TokenEndpoint {
     ) -> Result<DeviceCode, Error> {
         let url = DeviceAuthorizationUrl::new(self.sibling("devicecode"))
             .map_err(|source| Error::new(ErrorKind::Configuration).context("of its authority").caused_by(source))?;
-        let client = self.client(client_id, &Proof::Nothing).set_device_authorization_url(url);
+        let client = self.client(client_id, &ClientAuthParams::Nothing).set_device_authorization_url(url);
         let mut request = client.exchange_device_code().add_scope(Scope::new(scope.to_owned()));
         if let Some(claims) = claims {
             request = request.add_extra_param("claims", claims);
@@ -79,7 +79,7 @@ impl TokenEndpoint {
             ("client_id", client_id),
             ("device_code", MARKS[1]),
         ];
-        let over = self.exchange(&Proof::Nothing).hiding(&code.code);
+        let over = self.exchange(&ClientAuthParams::Nothing).hiding(&code.code);
         match over.post(&self.url, &form).await {
             Ok(answer) => Granted::new(asked, &answer, &over).map(Polled::Granted),
             Err(error) => match error.entra().map(crate::EntraError::error) {

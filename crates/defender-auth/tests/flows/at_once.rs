@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_auth::{
-    AccessToken, ClientSecretCredential, Connect, DeviceCodeCredential, ManagedIdentityCredential, MemoryTokenStore,
-    OnBehalfOfCredential, RefreshToken, RefreshTokenCredential, TokenCredential, TokenRequest,
+    AccessToken, ClientSecretCredential, DeviceCodeCredential, IntoCredential, ManagedIdentityCredential,
+    MemoryTokenStore, OnBehalfOfCredential, RefreshToken, RefreshTokenCredential, TokenCredential, TokenRequest,
 };
 use defender_transport::{Body, Clock, Error as WireError, Transport, testing::ManualClock};
 use futures_util::future::join_all;
@@ -67,8 +67,8 @@ impl Transport for Slow {
 
 type Make = fn(&Slow) -> Arc<dyn TokenCredential>;
 
-fn live(wire: &Slow, description: impl Connect) -> Arc<dyn TokenCredential> {
-    description.connect(&context(wire, &wire.clock)).unwrap()
+fn live(wire: &Slow, description: impl IntoCredential) -> Arc<dyn TokenCredential> {
+    description.into_credential(&context(wire, &wire.clock)).unwrap()
 }
 
 fn application() -> ClientSecretCredential {
@@ -117,7 +117,7 @@ async fn a_thousand_tasks_make_one_request_and_one_refresh(turns: usize) {
         let credential = make(&wire);
         let cold = thousand(&wire, &credential, &TokenRequest::new()).await;
         assert!(cold.iter().all(|token| token.secret() == "t1") && wire.asked() == 1, "{name}: {}", wire.asked());
-        let stale = TokenRequest::new().stale(cold[0].clone());
+        let stale = TokenRequest::new().rejected_token(cold[0].clone());
         let fresh = thousand(&wire, &credential, &stale).await;
         assert!(fresh.iter().all(|token| token.secret() == "t2") && wire.asked() == 2, "{name}: {}", wire.asked());
         // Who comes late with the old one gets the new one, and nobody asks again.
@@ -153,7 +153,7 @@ async fn dropped_task_strands_nobody_at_any_poll() {
                 let mut ask = TokenRequest::new();
                 if is_stale {
                     let first = clock.run(credential.token(&ask)).await.unwrap();
-                    ask = ask.stale(first);
+                    ask = ask.rejected_token(first);
                 }
                 let before = wire.asked();
                 let mut fetching = credential.token(&ask);
@@ -178,7 +178,7 @@ async fn dropped_task_strands_nobody_at_any_poll() {
                 all.extend(clock.run(join_all(in_line)).await);
                 assert!(all.len() >= 19);
                 for got in all {
-                    assert_ne!(ask.stale.as_ref(), Some(&got.unwrap()), "{name}, after {polls} polls");
+                    assert_ne!(ask.rejected_token.as_ref(), Some(&got.unwrap()), "{name}, after {polls} polls");
                 }
                 assert!(wire.asked() - before <= 2, "{name}, after {polls} polls: {}", wire.asked() - before);
                 if is_done {
@@ -201,7 +201,7 @@ async fn many_tenants_share_one_transport() {
     });
     let context = context(&wire, &clock);
     let tenants = ["fabrikam.com", "contoso.com", "11111111-2222-3333-4444-555555555555"];
-    let credentials = tenants.map(|tenant| application().tenant(tenant).connect(&context).unwrap());
+    let credentials = tenants.map(|tenant| application().tenant(tenant).into_credential(&context).unwrap());
     for _ in 0..2 {
         for (tenant, credential) in tenants.iter().zip(&credentials) {
             let token = clock.run(credential.token(&TokenRequest::new())).await.unwrap();
@@ -210,7 +210,7 @@ async fn many_tenants_share_one_transport() {
     }
     assert_eq!(wire.requests().len(), tenants.len());
     for of_all in ["common", "Organizations", "consumers"] {
-        let error = application().tenant(of_all).connect(&context).unwrap_err();
+        let error = application().tenant(of_all).into_credential(&context).unwrap_err();
         assert!(error.to_string().contains("needs the id or a domain of one tenant"), "{error}");
     }
 }

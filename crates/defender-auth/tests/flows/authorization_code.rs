@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use defender_auth::{AuthorizationCodeCredential, Connect, Error, ErrorKind, TokenCredential, TokenRequest};
+use defender_auth::{AuthorizationCodeCredential, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest};
 use defender_transport::{
     Clock,
     testing::{Capture, ManualClock},
@@ -72,7 +72,7 @@ async fn signed_in(
         *given.lock().unwrap() = Some(thread);
         Ok(())
     });
-    let credential = credential.connect(&context(wire, &ManualClock::new())).unwrap();
+    let credential = credential.into_credential(&context(wire, &ManualClock::new())).unwrap();
     let outcome = credential.token(&TokenRequest::new()).await;
     let opened = opened.lock().unwrap().take().unwrap().join().unwrap();
     (outcome, opened)
@@ -176,7 +176,7 @@ async fn closed_browser_or_absent_person_is_error() {
         AuthorizationCodeCredential::new("contoso.com", "the-client", move |_| {
             if opens { Ok(()) } else { Err(std::io::ErrorKind::NotFound.into()) }
         })
-        .connect(&context(&wire, &clock))
+        .into_credential(&context(&wire, &clock))
         .unwrap()
     };
     let error = connect(false).token(&TokenRequest::new()).await.unwrap_err();

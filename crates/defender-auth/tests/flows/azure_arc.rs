@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use defender_auth::{Cloud, Connect, Context, Error, ErrorKind, ManagedIdentityCredential, ManagedIdentityId};
+use defender_auth::{
+    Cloud, CredentialContext, Error, ErrorKind, IntoCredential, ManagedIdentityCredential, ManagedIdentityId,
+};
 use defender_transport::{
     Body, Clock, Error as WireError, ErrorKind as WireKind,
     testing::{Capture, ManualClock},
@@ -69,8 +71,8 @@ async fn agent_exchanges_key_for_token() {
     let wire = Wire::trusting(&crate::support::endpoint::Ca::new().pem);
     let url = format!("http://localhost:{}/metadata/identity/oauth2/token", endpoint.port);
     let credential = ManagedIdentityCredential::system_assigned().at_azure_arc(url, folder.path());
-    let context = Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
-    let credential = credential.connect(&context).unwrap();
+    let context = CredentialContext::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
+    let credential = credential.into_credential(&context).unwrap();
     let token = asked(&credential, &clock, || wire.waiting() == 0).await.unwrap();
     assert_eq!(token.secret(), "the-token");
     assert_eq!(agent.keys.lock().unwrap().len(), 0, "the key is used");
@@ -217,7 +219,7 @@ fn agent_is_local_with_its_own_identity() {
         (ManagedIdentityCredential::system_assigned().at_azure_arc("http://evil.example/x", "/t"), "link-local"),
         (ManagedIdentityCredential::system_assigned().at_azure_arc("no url", "/t"), "not a URL"),
     ] {
-        let error = credential.connect(&context).unwrap_err();
+        let error = credential.into_credential(&context).unwrap_err();
         assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains(words), "{error}");
     }
     assert!(wire.requests().is_empty());

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use defender_auth::{ClientSecretCredential, Cloud, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest};
+use defender_auth::{
+    ClientSecretCredential, Cloud, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest,
+};
 use defender_transport::{
     Body, Clock,
-    extensions::Resend,
+    extensions::Idempotency,
     testing::{Capture, ManualClock, MockTransport},
 };
 use http::{Request, Response};
@@ -16,8 +18,8 @@ use crate::support::form;
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"the-token"}"#;
 
 fn connected(wire: MockTransport, clock: &ManualClock) -> Arc<dyn TokenCredential> {
-    let context = Context::new(Arc::new(wire), Arc::new(clock.clone()), Cloud::Public);
-    ClientSecretCredential::new("contoso.com", "the-client", "s&cr=t+").connect(&context).unwrap()
+    let context = CredentialContext::new(Arc::new(wire), Arc::new(clock.clone()), Cloud::Public);
+    ClientSecretCredential::new("contoso.com", "the-client", "s&cr=t+").into_credential(&context).unwrap()
 }
 
 fn answering(status: u16, body: &'static str) -> MockTransport {
@@ -48,7 +50,7 @@ async fn grant_request_follows_entra_documentation() {
             && request.uri() == "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
             && request.headers()["content-type"] == "application/x-www-form-urlencoded"
             && !request.headers().contains_key("authorization")
-            && request.extensions().get() == Some(&Resend::Never)
+            && request.extensions().get() == Some(&Idempotency::NonIdempotent)
             && form
                 == [
                     "client_id=the-client",
@@ -108,16 +110,17 @@ async fn unreachable_endpoint_is_reported_with_cause() {
 
 #[tokio::test]
 async fn lasting_failure_is_not_repeated() {
-    for (lasting, asked) in [(true, 1), (false, 5)] {
+    for (permanent, asked) in [(true, 1), (false, 5)] {
         let wire = Capture::with(move |_| {
             let error = defender_transport::Error::new(defender_transport::ErrorKind::Connect);
-            Err(if lasting { error.lasting() } else { error })
+            Err(if permanent { error.permanent() } else { error })
         });
         let clock = ManualClock::new();
-        let context = Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
-        let credential = ClientSecretCredential::new("contoso.com", "the-client", "secret").connect(&context).unwrap();
+        let context = CredentialContext::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
+        let credential =
+            ClientSecretCredential::new("contoso.com", "the-client", "secret").into_credential(&context).unwrap();
         let error = clock.run(credential.token(&TokenRequest::new())).await.unwrap_err();
-        assert_eq!((wire.requests().len(), error.is_retryable()), (asked, !lasting), "{error}");
+        assert_eq!((wire.requests().len(), error.is_retryable()), (asked, !permanent), "{error}");
     }
 }
 
@@ -136,7 +139,8 @@ async fn token_is_replaced_five_minutes_before_expiry() {
 #[test]
 fn misdirected_secret_is_refused_before_sending() {
     let context = |authority: &str| {
-        Context::new(Arc::new(MockTransport::new()), Arc::new(ManualClock::new()), Cloud::Public).authority(authority)
+        CredentialContext::new(Arc::new(MockTransport::new()), Arc::new(ManualClock::new()), Cloud::Public)
+            .authority(authority)
     };
     for (tenant, authority, words) in [
         ("contoso.com", "http://login.microsoftonline.com", "must be a URL that begins with https://"),
@@ -153,7 +157,7 @@ fn misdirected_secret_is_refused_before_sending() {
         ("common", "https://login.microsoftonline.com", "needs the id or a domain of one tenant"),
     ] {
         let credential = ClientSecretCredential::new(tenant, "the-client", "secret");
-        let error = credential.connect(&context(authority)).unwrap_err();
+        let error = credential.into_credential(&context(authority)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().contains(words), "{error}");
     }
@@ -169,9 +173,9 @@ async fn scope_is_audience_plus_default() {
         ("api://0000", "api://0000/.default"),
     ] {
         let wire = Capture::answering(Response::new(TOKEN));
-        let context = Context::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::GccHigh);
+        let context = CredentialContext::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::GccHigh);
         let credential = ClientSecretCredential::new("contoso.com", "the-client", "secret");
-        let credential = credential.connect(&context.audience(audience)).unwrap();
+        let credential = credential.into_credential(&context.audience(audience)).unwrap();
         credential.token(&TokenRequest::new()).await.unwrap();
         let request = wire.only_request();
         assert_eq!(form(&request)["scope"], scope);

@@ -1,6 +1,6 @@
 //! A person who is asked to sign in, and declines.
 
-use defender_auth::{Connect, DeviceCodeCredential, ErrorKind};
+use defender_auth::{DeviceCodeCredential, ErrorKind, IntoCredential};
 use defender_transport::{
     Body,
     testing::{Capture, ManualClock},
@@ -28,7 +28,7 @@ async fn declined_sign_in_has_own_error_kind() {
         });
         let clock = ManualClock::new();
         let credential =
-            DeviceCodeCredential::new("contoso.com", "the-client", |_| ()).connect(&context(&wire, &clock));
+            DeviceCodeCredential::new("contoso.com", "the-client", |_| ()).into_credential(&context(&wire, &clock));
         let error = ask(&credential.unwrap(), &clock).await.unwrap_err();
         assert_eq!((error.kind(), error.is_retryable(), wire.requests().len()), (kind, false, 2), "{error}");
         assert!(error.to_string().contains(words), "{error}");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use defender_auth::{
-    Connect, DeviceCodeCredential, ErrorKind, MemoryTokenStore, RefreshToken, TokenCredential, TokenStore,
+    DeviceCodeCredential, ErrorKind, IntoCredential, MemoryTokenStore, RefreshToken, TokenCredential, TokenStore,
 };
 use defender_transport::{
     Body, Clock, Error as WireError, ErrorKind as WireKind,
@@ -60,7 +60,7 @@ fn stored(
         assert!(!format!("{prompt:?}").contains("ABCD"));
         shown.lock().unwrap().push(prompt.message.clone());
     });
-    (credential.store(store).connect(&context(wire, clock)).unwrap(), prompts)
+    (credential.store(store).into_credential(&context(wire, clock)).unwrap(), prompts)
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn prompt_has_no_terminal_control_characters() {
     let credential = DeviceCodeCredential::new("contoso.com", "the-client", move |prompt| {
         shown.lock().unwrap().extend([&prompt.message, &prompt.user_code, &prompt.verification_uri].map(String::clone));
     });
-    ask(&credential.connect(&context(&wire, &clock)).unwrap(), &clock).await.unwrap();
+    ask(&credential.into_credential(&context(&wire, &clock)).unwrap(), &clock).await.unwrap();
     let prompts = prompts.lock().unwrap();
     assert!(prompts.len() == 3 && prompts[0].contains("and enter ABCD."), "{prompts:?}");
     assert!(!prompts.concat().contains(['\u{1b}', '\u{7}', '\r', '\n', '\u{202e}']), "{prompts:?}");

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use defender_auth::{Connect, ErrorKind, ManagedIdentityCredential, ManagedIdentityId};
+use defender_auth::{ErrorKind, IntoCredential, ManagedIdentityCredential, ManagedIdentityId};
 use defender_transport::{
     Body, Clock, Error as WireError, ErrorKind as WireKind,
     testing::{Capture, ManualClock, Never},
@@ -95,7 +95,7 @@ async fn absent_metadata_service_is_told_at_once() {
     let errors: [fn() -> WireError; 3] = [
         || WireError::new(WireKind::Connect),
         || WireError::new(WireKind::Connect).context("no way leads there"),
-        || WireError::new(WireKind::Connect).lasting(),
+        || WireError::new(WireKind::Connect).permanent(),
     ];
     for error in errors {
         let clock = ManualClock::new();
@@ -156,7 +156,7 @@ async fn transport_without_plain_http_gets_advice() {
 async fn identity_requests_use_their_own_transport() {
     let (proxied, direct, clock) = (answering(200, TOKEN), answering(200, OF_IMDS), ManualClock::new());
     let context = context(&proxied, &clock).managed_identity_transport(std::sync::Arc::new(direct.clone()));
-    let credential = ManagedIdentityCredential::system_assigned().at_imds(IMDS).connect(&context).unwrap();
+    let credential = ManagedIdentityCredential::system_assigned().at_imds(IMDS).into_credential(&context).unwrap();
     ask(&credential, &clock).await.unwrap();
     assert_eq!((proxied.requests().len(), direct.requests().len()), (0, 1));
 }
@@ -200,7 +200,7 @@ fn remote_endpoint_gets_nothing_over_http() {
         here().at_app_service(SITE, "the\nheader"),
         ManagedIdentityCredential::user_assigned(ManagedIdentityId::ObjectId(" ".to_owned())).at_imds(IMDS),
     ] {
-        let error = credential.connect(&context).unwrap_err();
+        let error = credential.into_credential(&context).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
         assert!(!all_of(&error).contains("header\n"));
     }

@@ -1,6 +1,6 @@
 //! An API that calls for its user.
 
-use defender_auth::{ClientSecretCredential, Connect, OnBehalfOfCredential};
+use defender_auth::{ClientSecretCredential, IntoCredential, OnBehalfOfCredential};
 use defender_transport::testing::ManualClock;
 
 use crate::support::{TOKEN, all_of, answering, ask, connected, context, form};
@@ -71,6 +71,6 @@ async fn malformed_response_is_refused_without_text() {
 #[test]
 fn a_user_without_a_token_is_refused() {
     let credential = OnBehalfOfCredential::with_secret(application(), " ");
-    let error = credential.connect(&context(&answering(200, TOKEN), &ManualClock::new())).unwrap_err();
+    let error = credential.into_credential(&context(&answering(200, TOKEN), &ManualClock::new())).unwrap_err();
     assert!(error.to_string().contains("the user's token is empty"), "{error}");
 }

@@ -36,7 +36,8 @@ async fn new_refresh_token_replaces_old() {
     let credential = RefreshTokenCredential::new("contoso.com", "the-client", Arc::clone(&store));
     let credential = connected(credential, &wire, &clock);
     let first = ask(&credential, &clock).await.unwrap();
-    let second = clock.run(credential.token(&TokenRequest::new().stale(first.clone()).claims("{}"))).await.unwrap();
+    let second =
+        clock.run(credential.token(&TokenRequest::new().rejected_token(first.clone()).claims("{}"))).await.unwrap();
     assert_eq!((first.secret(), second.secret()), ("t1", "t2"));
     let forms: Vec<_> = wire.requests().iter().map(form).collect();
     assert_eq!((&*forms[0]["refresh_token"], &*forms[1]["refresh_token"]), ("refresh-0", "refresh-1"));

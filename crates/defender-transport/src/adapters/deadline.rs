@@ -17,7 +17,7 @@ use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     clock::Sleep,
     extensions::{Read, SendState, Timeouts},
-    transport::Sending,
+    transport::SendFuture,
 };
 
 /// Ends an exchange that takes too long: to begin its response, to go on with it, or on the whole.
@@ -92,7 +92,7 @@ fn either(first: Timeouts, second: Timeouts) -> Timeouts {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Deadline<T> {
-    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -103,7 +103,7 @@ impl<T: Transport> Transport for Deadline<T> {
         let host = Host(request.uri().authority().cloned());
         if times.total.is_some_and(|total| total.is_zero()) {
             let error = Error::new(ErrorKind::Timeout).context(format!("before anything was sent to {host}"));
-            return Box::pin(std::future::ready(Err(error.before_sending())));
+            return Box::pin(std::future::ready(Err(error.not_sent())));
         }
         let state = (!request.body().is_empty()).then(SendState::default);
         if let Some(state) = &state {

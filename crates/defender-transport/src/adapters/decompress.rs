@@ -14,7 +14,7 @@ use http::{
 };
 use http_body::{Body as HttpBody, Frame};
 
-use crate::{Body, Error, ErrorKind, Transport, transport::Sending};
+use crate::{Body, Error, ErrorKind, Transport, transport::SendFuture};
 
 /// Decodes a body that comes as gzip or as deflate, in both forms that go by that name.
 ///
@@ -46,7 +46,7 @@ const PADDING: usize = 64 << 10;
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Decompressed<T> {
-    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -287,9 +287,9 @@ mod tests {
     }
 
     /// Comes in these pieces, and then breaks or ends.
-    struct InPieces(Vec<Bytes>, bool);
+    struct ChunkedBody(Vec<Bytes>, bool);
 
-    impl HttpBody for InPieces {
+    impl HttpBody for ChunkedBody {
         type Data = Bytes;
         type Error = Error;
 
@@ -309,7 +309,7 @@ mod tests {
         let both = Bytes::from([hello, world].concat());
         for cut in 0..=both.len() {
             let pieces = vec![both.slice(..cut), both.slice(cut..)];
-            assert_eq!(read("gzip", Body::new(InPieces(pieces, false)), 1 << 20).unwrap(), "hello, world", "{cut}");
+            assert_eq!(read("gzip", Body::new(ChunkedBody(pieces, false)), 1 << 20).unwrap(), "hello, world", "{cut}");
         }
         assert_eq!(read("gzip", Body::new(Dribble(both)), 1 << 20).unwrap(), "hello, world");
     }
@@ -321,12 +321,12 @@ mod tests {
                 let pieces = || vec![Bytes::from(packed.clone()), padding.clone().into()];
                 let whole = [packed.clone(), padding.clone()].concat();
                 assert_eq!(read(coding, whole.into(), 1 << 20).unwrap(), "hello", "{coding}, {padding:?}");
-                assert_eq!(read(coding, Body::new(InPieces(pieces(), false)), 1 << 20).unwrap(), "hello");
-                let broken = read(coding, Body::new(InPieces(pieces(), true)), 1 << 20).unwrap_err();
+                assert_eq!(read(coding, Body::new(ChunkedBody(pieces(), false)), 1 << 20).unwrap(), "hello");
+                let broken = read(coding, Body::new(ChunkedBody(pieces(), true)), 1 << 20).unwrap_err();
                 assert_eq!(broken.kind(), ErrorKind::Interrupted, "{coding}, {padding:?}");
             }
             let pieces = std::iter::once(Bytes::from(packed)).chain(vec![Bytes::from(vec![0; 1 << 10]); 1 << 10]);
-            let endless = read(coding, Body::new(InPieces(pieces.collect(), false)), 1 << 20).unwrap_err();
+            let endless = read(coding, Body::new(ChunkedBody(pieces.collect(), false)), 1 << 20).unwrap_err();
             assert_eq!(endless.kind(), ErrorKind::Decode, "{coding}");
         }
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::LOCATION, uri::Scheme};
 
 use super::location::resolved;
-use crate::{Body, Error, Transport, transport::Sending};
+use crate::{Body, Error, Transport, transport::SendFuture};
 
 /// Handles redirects by a policy. By default the response is handed on as it came, and nothing is ever sent
 /// to where it points.
@@ -78,7 +78,7 @@ impl<T> Redirected<T> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Redirected<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,

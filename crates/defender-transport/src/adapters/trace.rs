@@ -15,7 +15,7 @@ use tracing::{Instrument, Level, Span, field, level_filters::LevelFilter};
 use crate::{
     Body, Clock, Error, Secrets, Transport,
     extensions::{Resends, UrlTemplate},
-    transport::Sending,
+    transport::SendFuture,
 };
 
 /// Reports every attempt to [`tracing`]: a span from sending the request to the end of the body, and an event at the end. The
@@ -82,7 +82,7 @@ const TARGET: &str = "defender_transport::try";
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Traced<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,

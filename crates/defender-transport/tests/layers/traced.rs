@@ -311,7 +311,7 @@ fn every_attempt_is_traced_with_its_number() {
     let clock = ManualClock::new();
     let status = |status: u16| Response::builder().status(status).body("").unwrap();
     let server = Capture::in_turn([status(503), status(429), status(200)]);
-    let wire = server.deadline(clock.clone()).traced(clock.clone()).collected().retrying(clock.clone());
+    let wire = server.deadline(clock.clone()).traced(clock.clone()).buffered().retrying(clock.clone());
     let request =
         Request::get("https://example.com/things/17?sig=canary").extension(UrlTemplate("/things/{id}".into()));
     let mut call = Box::pin(wire.send(request.body(Bytes::new()).unwrap()));

@@ -51,7 +51,7 @@ async fn bundle_is_taken_as_it_is_found() {
     // What is added takes nothing away, and adds nothing else.
     let roots = Roots::platform().and_pem(other.pem()).unwrap();
     let error = ca.wire().roots(roots).build().unwrap().send(post(&url(address))).await.unwrap_err();
-    assert!(error.is_lasting() && error.to_string().contains("not trusted"), "{error}");
+    assert!(error.is_permanent() && error.to_string().contains("not trusted"), "{error}");
 }
 
 #[test]

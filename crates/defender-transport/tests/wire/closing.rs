@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Clock, ErrorKind, HyperTransport, Retry, SystemClock, Transport, TransportExt,
-    extensions::{Attempts, Resend},
+    extensions::{Attempts, Idempotency},
 };
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Request, Response};
@@ -118,12 +118,16 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
     // Nobody waits between two attempts.
     let retry = Retry::default().backoff(Duration::ZERO, Duration::ZERO);
     let wire: HyperTransport = ca.wire().build().unwrap();
-    let wire = wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock).policy(retry);
+    let wire = wire.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock).policy(retry);
     let (wire, url) = (&wire, url(address));
     let outcomes = stream::iter(0..number_of_calls).map(|number| {
         let safe = number % 2 == 0;
         let request = if safe { Request::get(&url) } else { Request::post(&url) };
-        let request = request.header("x-number", number).extension(if safe { Resend::Safe } else { Resend::Never });
+        let request = request.header("x-number", number).extension(if safe {
+            Idempotency::Idempotent
+        } else {
+            Idempotency::NonIdempotent
+        });
         let request = request.body(if safe { Bytes::new() } else { Bytes::from_static(b"{}") }).unwrap();
         async move { (number, safe, wire.send(request).await) }
     });

@@ -57,7 +57,7 @@ async fn redirect_target_gets_no_secret() {
             (Redirects::SameHost(3), Method::GET),
         ] {
             let wire = ca.wire().build().unwrap().redirected().policy(redirects);
-            let wire = wire.decompressed().deadline(SystemClock::new()).collected().paced(SystemClock::new());
+            let wire = wire.decompressed().deadline(SystemClock::new()).buffered().paced(SystemClock::new());
             let wire = wire.retrying(SystemClock::new()).policy(Retry::default());
             let mut request = post(&format!("https://{address}/?sig={CANARY}"));
             *request.method_mut() = method;

@@ -35,7 +35,7 @@ async fn failure(wire: HyperTransportBuilder, url: &str) -> Error {
 #[track_caller]
 fn assert_attempts(error: &Error, counted: &AtomicUsize, again: bool, case: &str) {
     let attempts = if again { 3 } else { 1 };
-    let seen = (counted.load(Ordering::SeqCst), usize::try_from(error.attempts()).unwrap(), error.is_lasting());
+    let seen = (counted.load(Ordering::SeqCst), usize::try_from(error.attempts()).unwrap(), error.is_permanent());
     assert_eq!(seen, (attempts, attempts, !again), "{case}: {}", told(error));
     assert!(error.never_sent(), "{case}: {}", told(error));
 }
@@ -169,7 +169,7 @@ async fn missing_or_wrong_client_certificate_is_final() {
         let error = failure(ca.wire().client_identity(identity), &url(address)).await;
         // That the request was not processed is not certain here; that another attempt is of no use is.
         assert_eq!(
-            (counted.load(Ordering::SeqCst), error.attempts(), error.is_lasting()),
+            (counted.load(Ordering::SeqCst), error.attempts(), error.is_permanent()),
             (1, 1, true),
             "{}",
             told(&error)

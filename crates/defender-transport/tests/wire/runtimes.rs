@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Clock, ErrorKind, Retry, SystemClock, Transport, TransportExt,
-    extensions::{Resend, Timeouts},
+    extensions::{Idempotency, Timeouts},
     testing::{Capture, Never},
 };
 use http::{Request, Response};
@@ -80,7 +80,7 @@ fn call_outside_runtime_is_clear_error() {
     for request in [get("https://127.0.0.1:1/"), post("https://127.0.0.1:1/")] {
         let outcome = pin!(wire.send(request)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Err(error)) = outcome else { panic!("it waits") };
-        assert_eq!((error.kind(), error.never_sent(), error.is_lasting()), (ErrorKind::Request, true, true));
+        assert_eq!((error.kind(), error.never_sent(), error.is_permanent()), (ErrorKind::Request, true, true));
         assert!(error.to_string().contains("tokio runtime"), "{error}");
     }
     // Made outside, and polled inside.
@@ -106,7 +106,7 @@ fn clock_works_outside_a_runtime() {
             }
         }
     };
-    let request = Request::post("https://api.example/").extension(Resend::Safe).body(Bytes::new()).unwrap();
+    let request = Request::post("https://api.example/").extension(Idempotency::Idempotent).body(Bytes::new()).unwrap();
     let status = block(Box::pin(async { outside.send(request).await.unwrap().status().as_u16() }));
     assert_eq!(status, 503);
     block(Box::pin(async {

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Clock, ErrorKind, Retry, SystemClock, Transport, TransportExt,
-    extensions::{Attempts, Resend, Timeouts},
+    extensions::{Attempts, Idempotency, Timeouts},
 };
 use futures_util::future::join_all;
 use h2::Reason;
@@ -72,7 +72,7 @@ async fn request_awaiting_stream_was_never_sent() {
     assert_eq!(hung.unwrap().status(), 204);
     for outcome in outcomes {
         let error = outcome.unwrap_err();
-        assert!(error.never_sent() && error.is_timeout() && !error.is_lasting(), "{}", told(&error));
+        assert!(error.never_sent() && error.is_timeout() && !error.is_permanent(), "{}", told(&error));
         assert_eq!(error.kind(), ErrorKind::Connect);
         assert!(error.to_string().contains("so nothing was sent"), "{error}");
     }
@@ -145,7 +145,7 @@ async fn server_that_requires_http_1_gets_it() {
     let retrying = ca.wire().build().unwrap().retrying(SystemClock::new()).policy(quick());
     for attempts in [2, 1, 1] {
         let mut request = post(&url);
-        request.extensions_mut().insert(Resend::Never);
+        request.extensions_mut().insert(Idempotency::NonIdempotent);
         let response = retrying.send(request).await.unwrap();
         assert_eq!((response.version(), Attempts::of(&response)), (Version::HTTP_11, attempts));
     }

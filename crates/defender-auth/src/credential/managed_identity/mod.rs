@@ -19,7 +19,7 @@ use http::{HeaderMap, StatusCode};
 
 use self::{arc::Agent, host::Host};
 use crate::{
-    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest,
+    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest,
     authorized::authorize,
     credential::registration::given,
     env_vars::Environment,
@@ -49,7 +49,7 @@ pub enum ManagedIdentityId {
 /// | Service Fabric, Cloud Shell | refused |
 ///
 /// Tokens travel over plain http on this machine's own link, so the transport must allow that and must use no proxy: see
-/// [`Context::managed_identity_transport`].
+/// [`CredentialContext::managed_identity_transport`].
 ///
 /// The identity needs the API's permissions like any application; roles that are granted later appear in its tokens only
 /// when the host's own token of up to 24 hours has ended.
@@ -105,8 +105,8 @@ impl ManagedIdentityCredential {
     }
 }
 
-impl Connect for ManagedIdentityCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for ManagedIdentityCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         if let Some(
             ManagedIdentityId::ClientId(id) | ManagedIdentityId::ObjectId(id) | ManagedIdentityId::ResourceId(id),
         ) = &self.id
@@ -120,13 +120,13 @@ impl Connect for ManagedIdentityCredential {
         let wire = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
         let transport = Arc::clone(wire).deadline(Arc::clone(&clock)).shared();
         let (limit, seen) = (context.token_limit, AtomicBool::new(false));
-        let live = Live { id: self.id, host, audience, transport, clock, limit, seen };
+        let live = ManagedIdentityFlow { id: self.id, host, audience, transport, clock, limit, seen };
         Ok(context.cached(live))
     }
 }
 
 #[derive(Debug)]
-struct Live {
+struct ManagedIdentityFlow {
     id: Option<ManagedIdentityId>,
     host: Host,
     audience: String,
@@ -153,7 +153,7 @@ enum Outcome {
     Final(Error),
 }
 
-impl Live {
+impl ManagedIdentityFlow {
     async fn try_once(&self) -> Result<Outcome, Error> {
         let asked = self.clock.now();
         let mut answer = match self.exchange(None).await? {
@@ -223,7 +223,7 @@ impl Live {
             Wire::Connect if !seen && !error.is_timeout() => {
                 Outcome::Final(Error::unreached(error).advising(absent).retryable(false))
             }
-            _ if error.is_lasting() => Outcome::Final(Error::unreached(error).advising(absent)),
+            _ if error.is_permanent() => Outcome::Final(Error::unreached(error).advising(absent)),
             _ if !seen => Outcome::Unseen(Error::unreached(error).advising(absent)),
             _ => Outcome::Passing(Error::unreached(error).advising("it has responded before; is it restarting?")),
         }
@@ -238,7 +238,7 @@ struct Answer {
 }
 
 #[async_trait]
-impl TokenCredential for Live {
+impl TokenCredential for ManagedIdentityFlow {
     /// Claims that are demanded cannot be handed on: the host takes none.
     async fn token(&self, _: &TokenRequest) -> Result<AccessToken, Error> {
         let mut waits = self.host.waits().iter();

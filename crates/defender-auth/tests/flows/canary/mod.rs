@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use defender_auth::{Cloud, Context, ErrorKind};
+use defender_auth::{Cloud, CredentialContext, ErrorKind};
 use defender_transport::{Retry, TransportExt, testing::ManualClock};
 
 pub(crate) use self::{
@@ -59,9 +59,10 @@ async fn cell(ca: &Ca, flow: &Flow, ending: &'static Ending, protocol: &str) -> 
     };
     let wire = Wire::trusting(&ca.pem);
     let port = if ending.arrives { tls.port } else { closed };
-    let context = Context::new(wire.clone().traced(clock.clone()).shared(), Arc::new(clock.clone()), Cloud::Public)
-        .authority(format!("https://127.0.0.1:{port}"))
-        .retry(Retry::default().attempts(2));
+    let context =
+        CredentialContext::new(wire.clone().traced(clock.clone()).shared(), Arc::new(clock.clone()), Cloud::Public)
+            .authority(format!("https://127.0.0.1:{port}"))
+            .retry(Retry::default().attempts(2));
 
     let mut seen = Seen::default();
     let credential = flow.connect(&world, &mut seen, &context);

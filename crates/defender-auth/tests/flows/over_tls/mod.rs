@@ -16,8 +16,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_auth::{
-    AccessToken, ClientCertificateCredential, ClientSecretCredential, Cloud, Connect, Context, Error, TokenCredential,
-    TokenRequest,
+    AccessToken, ClientCertificateCredential, ClientSecretCredential, Cloud, CredentialContext, Error, IntoCredential,
+    TokenCredential, TokenRequest,
 };
 use defender_emulator::{AssertionUse, Emulator};
 use defender_transport::{
@@ -93,9 +93,9 @@ impl World {
         Self { emulator: Arc::new(emulator), clock, wire }
     }
 
-    fn connect(&self, description: impl Connect) -> Arc<dyn TokenCredential> {
-        let context = Context::new(Arc::new(self.wire.clone()), Arc::new(self.clock.clone()), Cloud::Public);
-        description.connect(&context.authority(self.emulator.authority())).unwrap()
+    fn connect(&self, description: impl IntoCredential) -> Arc<dyn TokenCredential> {
+        let context = CredentialContext::new(Arc::new(self.wire.clone()), Arc::new(self.clock.clone()), Cloud::Public);
+        description.into_credential(&context.authority(self.emulator.authority())).unwrap()
     }
 
     /// Asks, and moves the clock whenever nobody waits for the network.
@@ -115,7 +115,7 @@ impl World {
     }
 
     /// A token that the API takes, for the emulator's own application.
-    async fn gets_a_token(&self, description: impl Connect) -> (Arc<dyn TokenCredential>, AccessToken) {
+    async fn gets_a_token(&self, description: impl IntoCredential) -> (Arc<dyn TokenCredential>, AccessToken) {
         let credential = self.connect(description);
         let token = self.ask(&credential, &TokenRequest::new()).await.unwrap();
         self.is_taken(&token).await;
@@ -137,7 +137,7 @@ impl World {
     }
 
     /// The AADSTS number with which a credential is refused.
-    async fn refused(&self, description: impl Connect) -> u32 {
+    async fn refused(&self, description: impl IntoCredential) -> u32 {
         let credential = self.connect(description);
         let error = self.ask(&credential, &TokenRequest::new()).await.unwrap_err();
         error.entra().and_then(defender_auth::EntraError::aadsts).unwrap_or_else(|| panic!("{error:?}"))

@@ -45,7 +45,7 @@ async fn device_code_brings_refresh_tokens() {
     let (credential, first) = world.gets_a_token(world.device(true).store(Arc::clone(&store))).await;
     let kept = store.load().await.unwrap().unwrap();
     // A refused token is replaced without the person, and the refresh token with it.
-    let second = world.ask(&credential, &TokenRequest::new().stale(first.clone())).await.unwrap();
+    let second = world.ask(&credential, &TokenRequest::new().rejected_token(first.clone())).await.unwrap();
     assert_ne!(second, first);
     assert_ne!(store.load().await.unwrap().unwrap().secret(), kept.secret());
     world.clock.advance(Duration::from_secs(3_600));
@@ -188,7 +188,7 @@ async fn revoked_sign_in_restarts_or_fails() {
     assert_eq!(world.refused(RefreshTokenCredential::new(tenant, client, Arc::clone(&store))).await, 50_173);
     let kept = store.load().await.unwrap().unwrap();
     // The person is asked again, and the new sign-in is kept.
-    let second = world.ask(&credential, &TokenRequest::new().stale(first)).await.unwrap();
+    let second = world.ask(&credential, &TokenRequest::new().rejected_token(first)).await.unwrap();
     world.is_taken(&second).await;
     assert_ne!(store.load().await.unwrap().unwrap(), kept);
     world.clock.advance(Duration::from_secs(90 * 24 * 3_600));

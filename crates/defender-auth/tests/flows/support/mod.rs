@@ -8,7 +8,7 @@ pub(crate) mod wire;
 use std::{collections::BTreeMap, error::Error as StdError, sync::Arc};
 
 use bytes::Bytes;
-use defender_auth::{AccessToken, Cloud, Connect, Context, Error, TokenCredential, TokenRequest};
+use defender_auth::{AccessToken, Cloud, CredentialContext, Error, IntoCredential, TokenCredential, TokenRequest};
 use defender_transport::{
     Transport,
     testing::{Capture, ManualClock},
@@ -20,8 +20,8 @@ pub(crate) const TOKEN: &str =
     r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"the-token"}"#;
 
 /// A context over `wire`, with a clock that stands still.
-pub(crate) fn context(wire: &(impl Transport + Clone + 'static), clock: &ManualClock) -> Context {
-    Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public)
+pub(crate) fn context(wire: &(impl Transport + Clone + 'static), clock: &ManualClock) -> CredentialContext {
+    CredentialContext::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public)
 }
 
 /// A transport that gives this response to whatever comes.
@@ -31,11 +31,11 @@ pub(crate) fn answering(status: u16, body: &'static str) -> Capture {
 
 /// The credential of `description` over `wire`.
 pub(crate) fn connected(
-    description: impl Connect,
+    description: impl IntoCredential,
     wire: &(impl Transport + Clone + 'static),
     clock: &ManualClock,
 ) -> Arc<dyn TokenCredential> {
-    description.connect(&context(wire, clock)).unwrap()
+    description.into_credential(&context(wire, clock)).unwrap()
 }
 
 /// Asks `credential` for a token, and lets time pass while it waits.

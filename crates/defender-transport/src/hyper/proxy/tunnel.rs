@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use super::super::{connect_error::Unconnected, dial::Stream};
+use super::super::{connect_error::ConnectError, dial::Stream};
 use super::Endpoint;
 
 /// A proxy's response is a few lines.
@@ -27,9 +27,9 @@ pub(crate) enum Refused {
 
 impl Refused {
     /// Converts it to the error of a connection through the proxy of that name.
-    pub(crate) fn of(self, proxy: &str) -> Unconnected {
-        let unconnected = Unconnected::because(format!("{proxy} {self}"));
-        let unconnected = if self.is_lasting() { unconnected.lasting() } else { unconnected };
+    pub(crate) fn of(self, proxy: &str) -> ConnectError {
+        let unconnected = ConnectError::because(format!("{proxy} {self}"));
+        let unconnected = if self.is_permanent() { unconnected.permanent() } else { unconnected };
         match self {
             Self::Broken(cause) => unconnected.by(cause.into()),
             Self::Unauthenticated { .. } | Self::Status(_) | Self::Nonsense(_) => unconnected,
@@ -38,7 +38,7 @@ impl Refused {
 
     /// Returns true if the proxy would refuse the next attempt too. A directory locks an account if a wrong password is sent
     /// again.
-    fn is_lasting(&self) -> bool {
+    fn is_permanent(&self) -> bool {
         match self {
             Self::Unauthenticated { .. } => true,
             Self::Status(status) => !matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504),
@@ -151,7 +151,7 @@ impl fmt::Display for Refused {
             Self::Status(status) if matches!(status.as_u16(), 403 | 405) => {
                 write!(f, "refused: {status}; ask its administrator to let this host through")
             }
-            Self::Status(status) if self.is_lasting() => write!(f, "refused: {status}; check the proxy's URL"),
+            Self::Status(status) if self.is_permanent() => write!(f, "refused: {status}; check the proxy's URL"),
             Self::Status(status) => write!(f, "refused: {status}; try again later"),
             Self::Nonsense(what) => f.write_str(what),
             Self::Broken(_) => f.write_str("broke the connection off"),

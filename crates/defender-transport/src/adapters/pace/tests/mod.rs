@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 
 use super::*;
-use crate::{extensions::Window, testing::ManualClock};
+use crate::{extensions::RateLimit, testing::ManualClock};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -82,7 +82,7 @@ impl Transport for Server {
                 Ok(answer.status(429).header("retry-after", wait).header("date", date).body(Body::empty()).unwrap())
             }
             Answer::TooManyAndBroken => {
-                Err(Error::new(ErrorKind::Interrupted).after_head(StatusCode::TOO_MANY_REQUESTS))
+                Err(Error::new(ErrorKind::Interrupted).with_status(StatusCode::TOO_MANY_REQUESTS))
             }
             Answer::Broken => Err(Error::new(ErrorKind::Interrupted)),
         }
@@ -99,13 +99,13 @@ fn plan(number: usize) -> Plan {
     Plan { number, there: Duration::ZERO, back: Duration::ZERO, answer: Answer::Fine }
 }
 
-fn lane(windows: &[(u32, u32)]) -> Lane {
-    let limits = windows.iter().map(|&(calls, per)| Window { calls, per: SECOND * per }).collect();
-    Lane { name: "lane".into(), limits: Cow::Owned(limits) }
+fn scope(windows: &[(u32, u32)]) -> RateLimitScope {
+    let limits = windows.iter().map(|&(calls, per)| RateLimit { calls, per: SECOND * per }).collect::<Vec<_>>().into();
+    RateLimitScope { key: "scope".into(), limits }
 }
 
-fn request(lane: &Lane, plan: Plan) -> Request<Bytes> {
-    let request = Request::post("https://example.com/").extension(lane.clone()).extension(plan);
+fn request(scope: &RateLimitScope, plan: Plan) -> Request<Bytes> {
+    let request = Request::post("https://example.com/").extension(scope.clone()).extension(plan);
     request.body(Bytes::new()).unwrap()
 }
 

@@ -66,8 +66,8 @@ fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<
     (wire, sent)
 }
 
-fn request(resend: Resend) -> Request<Bytes> {
-    Request::put("https://example.com/").extension(resend).body(Bytes::from("body")).unwrap()
+fn request(idempotency: Idempotency) -> Request<Bytes> {
+    Request::put("https://example.com/").extension(idempotency).body(Bytes::from("body")).unwrap()
 }
 
 /// Outcome of a call, and the times of its attempts.
