@@ -28,9 +28,9 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         .body(Bytes::new())?;
 
     match wire.send(request).await {
-        Ok(answer) => {
-            let (status, sendings) = (answer.status(), Attempts::of(&answer));
-            let body = answer.into_body().collect(4 << 20).await?;
+        Ok(response) => {
+            let (status, sendings) = (response.status(), Attempts::of(&response));
+            let body = response.into_body().collect(4 << 20).await?;
             println!("{status}, {} bytes, {sendings} sendings", body.len());
         }
         Err(error) => {

@@ -180,10 +180,10 @@ pub struct Resends(pub u32);
 pub struct Attempts(pub u32);
 
 impl Attempts {
-    /// Number of attempts that `answer` took.
+    /// Number of attempts that `response` took.
     #[must_use]
-    pub fn of<B>(answer: &http::Response<B>) -> u32 {
-        answer.extensions().get().map_or(1, |Self(attempts)| *attempts)
+    pub fn of<B>(response: &http::Response<B>) -> u32 {
+        response.extensions().get().map_or(1, |Self(attempts)| *attempts)
     }
 }
 
@@ -237,13 +237,13 @@ pub struct Unauthorized {
 }
 
 impl Unauthorized {
-    /// Collects the facts of `answer` that the next attempt needs.
+    /// Collects the facts of `response` that the next attempt needs.
     #[must_use]
-    pub fn of<B>(answer: &http::Response<B>) -> Self {
-        let values = answer.headers().get_all(http::header::WWW_AUTHENTICATE).iter();
+    pub fn of<B>(response: &http::Response<B>) -> Self {
+        let values = response.headers().get_all(http::header::WWW_AUTHENTICATE).iter();
         let challenges: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
         let challenge = Some(challenges.join(", ")).filter(|challenge| !challenge.is_empty());
-        Self { challenge, left: answer.extensions().clone() }
+        Self { challenge, left: response.extensions().clone() }
     }
 }
 

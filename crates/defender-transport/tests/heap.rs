@@ -93,19 +93,19 @@ async fn serving(body: Body, alpn: &'static str) -> (HyperTransport, String, Arc
                 if matches!(body, Body::Bomb) {
                     head.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
                 }
-                let mut answer = respond.send_response(head, false).unwrap();
-                answer.send_data(begin.into(), false).unwrap();
+                let mut response = respond.send_response(head, false).unwrap();
+                response.send_data(begin.into(), false).unwrap();
                 let counted = Arc::clone(&counted);
                 let sending = async move {
                     for _ in 0..body.times() {
-                        answer.reserve_capacity(piece.len());
-                        while answer.capacity() < piece.len() {
-                            let grown = std::future::poll_fn(|context| answer.poll_capacity(context)).await;
+                        response.reserve_capacity(piece.len());
+                        while response.capacity() < piece.len() {
+                            let grown = std::future::poll_fn(|context| response.poll_capacity(context)).await;
                             if !matches!(grown, Some(Ok(_))) {
                                 return;
                             }
                         }
-                        if answer.send_data(piece.clone(), false).is_err() {
+                        if response.send_data(piece.clone(), false).is_err() {
                             return;
                         }
                         counted.fetch_add(1, Ordering::SeqCst);

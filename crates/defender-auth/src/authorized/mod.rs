@@ -99,12 +99,12 @@ impl<T: Transport> Transport for Authorized<T> {
         }
         let token = self.token(&mut request).await.map_err(without_token)?;
         authorize(request.headers_mut(), token.header().map_err(without_token)?);
-        let mut answer = self.inner.send(request).await?;
-        scrub(&mut answer, &token);
-        if answer.status() == StatusCode::UNAUTHORIZED {
-            answer.extensions_mut().insert(Refused(token));
+        let mut response = self.inner.send(request).await?;
+        scrub(&mut response, &token);
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response.extensions_mut().insert(Refused(token));
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 

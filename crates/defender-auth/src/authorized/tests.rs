@@ -67,8 +67,8 @@ async fn unauthorized_response_brings_token_with_demanded_claims() {
         let wire = Capture::answering(refused.body("").unwrap());
         let base = Uri::from_static("https://api.example.com");
         let stack = Authorized::new(&wire, Arc::new(Named), &base).unwrap().retrying(clock.clone());
-        let answer = clock.run(stack.send(get("https://api.example.com/x"))).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        let response = clock.run(stack.send(get("https://api.example.com/x"))).await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         let sent: Vec<_> = wire.requests().iter().map(|sent| sent.headers()[AUTHORIZATION].clone()).collect();
         let second = format!("Bearer after after nothing with no claims with {claims}");
         assert_eq!(sent, ["Bearer after nothing with no claims", second.as_str()]);

@@ -57,17 +57,17 @@ impl TokenEndpoint {
             request = request.add_extra_param("claims", claims);
         }
         let over = Exchange::new(self, "/{tenant}/oauth2/v2.0/devicecode");
-        let answer: DeviceAuthorizationResponse<WithMessage> =
+        let response: DeviceAuthorizationResponse<WithMessage> =
             request.request_async(&over).await.map_err(|error| over.told(error))?;
-        let code = over.received(answer.device_code().secret());
+        let code = over.received(response.device_code().secret());
         let code = code.ok_or_else(|| Error::new(ErrorKind::Response).context("it lacks a device code"))?;
         Ok(DeviceCode {
             code,
-            user_code: answer.user_code().secret().clone(),
-            verification_uri: answer.verification_uri().to_string(),
-            message: answer.extra_fields().message.clone(),
-            expires_in: answer.expires_in().min(LONGEST),
-            interval: answer.interval().clamp(Duration::from_secs(1), LONGEST),
+            user_code: response.user_code().secret().clone(),
+            verification_uri: response.verification_uri().to_string(),
+            message: response.extra_fields().message.clone(),
+            expires_in: response.expires_in().min(LONGEST),
+            interval: response.interval().clamp(Duration::from_secs(1), LONGEST),
         })
     }
 
@@ -81,7 +81,7 @@ impl TokenEndpoint {
         ];
         let over = self.exchange(&ClientAuthParams::Nothing).hiding(&code.code);
         match over.post(&self.url, &form).await {
-            Ok(answer) => Granted::new(asked, &answer, &over).map(Polled::Granted),
+            Ok(response) => Granted::new(asked, &response, &over).map(Polled::Granted),
             Err(error) => match error.entra().map(crate::EntraError::error) {
                 Some("authorization_pending" | "temporarily_unavailable" | "server_error") => Ok(Polled::Pending),
                 Some("slow_down") => Ok(Polled::SlowDown),

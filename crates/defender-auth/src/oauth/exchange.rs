@@ -102,8 +102,8 @@ impl<'t> Exchange<'t> {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form.into_bytes())
             .map_err(|source| Error::new(ErrorKind::Configuration).context("of its URL").caused_by(source))?;
-        let answer = self.send(request).await?;
-        json::read(answer.body())
+        let response = self.send(request).await?;
+        json::read(response.body())
             .ok_or_else(|| Error::new(ErrorKind::Response).context(format!("it lacks what a token has; {NO_TOKEN}")))
     }
 

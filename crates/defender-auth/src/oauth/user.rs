@@ -14,8 +14,8 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
-    pub(super) fn new(asked: jiff::Timestamp, answer: &TokenAnswer, over: &Exchange<'_>) -> Result<Self, Error> {
-        Ok(Self { token: answer.token(asked, over)?, refresh: answer.refresh(over) })
+    pub(super) fn new(asked: jiff::Timestamp, response: &TokenAnswer, over: &Exchange<'_>) -> Result<Self, Error> {
+        Ok(Self { token: response.token(asked, over)?, refresh: response.refresh(over) })
     }
 }
 

@@ -66,8 +66,8 @@ async fn no_redirect_is_followed() {
             for place in places {
                 let redirecting = move |request: &Request<Bytes>| {
                     device_code(request).unwrap_or_else(|| {
-                        let answer = Response::builder().status(status).header("location", &place);
-                        Reply::Answer(answer.body(Bytes::new()).unwrap())
+                        let response = Response::builder().status(status).header("location", &place);
+                        Reply::Answer(response.body(Bytes::new()).unwrap())
                     })
                 };
                 let (tls, plain) = if of_the_host {

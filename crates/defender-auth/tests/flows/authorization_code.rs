@@ -50,9 +50,9 @@ impl Opened {
         stream.write_all(one.as_bytes()).unwrap();
         stream.flush().unwrap();
         stream.write_all(two.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
     }
 }
 

@@ -86,8 +86,8 @@ fn brought(request: &Request<Bytes>) -> String {
     format!("{} {} {}", headers.join(" "), decoded.join(" "), String::from_utf8_lossy(request.body()))
 }
 
-/// A transport that gives a code to a device, and to everything else `answer` of what was brought.
-fn hostile(answer: Answer) -> Capture {
+/// A transport that gives a code to a device, and to everything else what `respond` makes of the request.
+fn hostile(respond: Answer) -> Capture {
     Capture::with(move |request| {
         if request.uri().path().ends_with("/devicecode") {
             return Ok(text(
@@ -96,7 +96,7 @@ fn hostile(answer: Answer) -> Capture {
                     "expires_in":900,"interval":300,"message":"canary-code"}"#,
             ));
         }
-        answer(&brought(request))
+        respond(&brought(request))
     })
 }
 

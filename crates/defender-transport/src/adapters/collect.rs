@@ -41,18 +41,18 @@ impl<T: Transport> Transport for Buffered<T> {
             let outcome = exchange.await;
             match outcome {
                 // Boxed: most bodies are there with their heads, and the room of this future would be moved for them too.
-                Ok(answer) if !answer.body().is_whole_within(limit) => Box::pin(collect(answer, limit)).await,
+                Ok(response) if !response.body().is_whole_within(limit) => Box::pin(collect(response, limit)).await,
                 outcome => outcome,
             }
         })
     }
 }
 
-async fn collect(mut answer: Response<Body>, limit: usize) -> Result<Response<Body>, Error> {
-    let body = std::mem::take(answer.body_mut());
-    let whole = body.collect(limit).await.map_err(|error| broke(error, &answer))?;
-    *answer.body_mut() = Body::from(whole);
-    Ok(answer)
+async fn collect(mut response: Response<Body>, limit: usize) -> Result<Response<Body>, Error> {
+    let body = std::mem::take(response.body_mut());
+    let whole = body.collect(limit).await.map_err(|error| broke(error, &response))?;
+    *response.body_mut() = Body::from(whole);
+    Ok(response)
 }
 
 /// Adds the status and the wait of the head to an error.
@@ -114,10 +114,10 @@ mod tests {
 
     #[test]
     fn collected_body_is_whole_under_its_head() {
-        let answer = Buffered::new(created()).send(ask(None)).now_or_never().unwrap().unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED);
-        assert_eq!(answer.body().size_hint().exact(), Some(12));
-        assert_eq!(answer.into_body().collect(12).now_or_never().unwrap().unwrap(), "hello, hello");
+        let response = Buffered::new(created()).send(ask(None)).now_or_never().unwrap().unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        assert_eq!(response.body().size_hint().exact(), Some(12));
+        assert_eq!(response.into_body().collect(12).now_or_never().unwrap().unwrap(), "hello, hello");
     }
 
     #[test]
@@ -130,10 +130,10 @@ mod tests {
             (&[("retry-after", "soon")], None),
             (&[], None),
         ] {
-            let answer = headers
+            let response = headers
                 .iter()
-                .fold(Response::builder().status(429), |answer, &(name, value)| answer.header(name, value));
-            let server = Capture::answering(answer.body("hello").unwrap());
+                .fold(Response::builder().status(429), |response, &(name, value)| response.header(name, value));
+            let server = Capture::answering(response.body("hello").unwrap());
             let wire = Buffered::new(Faulty::scripted(server, [Fault::TruncateBody(3)]));
             let error = wire.send(ask(None)).now_or_never().unwrap().unwrap_err();
             assert_eq!(error.retry_after().map(|wait| wait.as_secs()), wait, "{headers:?}");
@@ -143,8 +143,8 @@ mod tests {
     #[test]
     fn stream_is_handed_on_unread() {
         let wire = Buffered::new(Faulty::scripted(created(), [Fault::StallBody(3)]));
-        let answer = wire.send(ask(Some(Read::Stream))).now_or_never().unwrap().unwrap();
-        assert!(answer.into_body().collect(100).now_or_never().is_none(), "it is read by who wants it");
+        let response = wire.send(ask(Some(Read::Stream))).now_or_never().unwrap().unwrap();
+        assert!(response.into_body().collect(100).now_or_never().is_none(), "it is read by who wants it");
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl<T: Transport> Transport for Deadline<T> {
 
             let mut patience = Timer::default();
             let mut now = Some(begin);
-            let answer = poll_fn(|context| match exchange.as_mut().poll(context) {
+            let response = poll_fn(|context| match exchange.as_mut().poll(context) {
                 Poll::Pending => {
                     let now = now.take().unwrap_or_else(|| self.clock.elapsed());
                     if patience.is_over(&*self.clock, first.end, now, context) {
@@ -127,9 +127,9 @@ impl<T: Transport> Transport for Deadline<T> {
                     }
                     Poll::Pending
                 }
-                Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+                Poll::Ready(response) => Poll::Ready(Ok(response)),
             });
-            let mut outcome = answer.await.unwrap_or_else(|limit| {
+            let mut outcome = response.await.unwrap_or_else(|limit| {
                 if state.is_some_and(|state| state.give_up()) {
                     let why =
                         format!("to {host}: no connection or stream was free within {limit:?}, so nothing was sent; try again later");
@@ -138,8 +138,8 @@ impl<T: Transport> Transport for Deadline<T> {
                 let waiting = format!("waiting {limit:?} for the head of the response from {host}");
                 Err(Error::new(ErrorKind::Timeout).context(waiting))
             });
-            let Ok(answer) = &mut outcome else { return outcome };
-            let body = answer.body_mut();
+            let Ok(response) = &mut outcome else { return outcome };
+            let body = response.body_mut();
             let ahead = if streamed || body.is_end_stream() { Poll::Pending } else { first_piece(body).await };
             let ahead = match ahead {
                 Poll::Ready(None) => {

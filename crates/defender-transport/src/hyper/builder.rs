@@ -209,17 +209,17 @@ mod tests {
     use crate::Transport;
 
     async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
-        let answer = service_fn(|request: Request<Incoming>| async move {
+        let response = service_fn(|request: Request<Incoming>| async move {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(request.uri().path().to_owned()))))
         });
         let server = auto::Builder::new(TokioExecutor::new());
         // The client may go at once, without a word.
-        let _ended = server.serve_connection(TokioIo::new(stream), answer).await;
+        let _ended = server.serve_connection(TokioIo::new(stream), response).await;
     }
 
     async fn get(wire: &HyperTransport, url: &str) -> (Version, Bytes) {
-        let answer = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
-        (answer.version(), answer.into_body().collect(100).await.unwrap())
+        let response = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
+        (response.version(), response.into_body().collect(100).await.unwrap())
     }
 
     #[tokio::test]
@@ -255,9 +255,9 @@ mod tests {
                 Box::pin(async move { Ok(Stream::new(ours).to(peer.parse().ok())) })
             };
             let wire = HyperTransport::builder().plain_http(allowed).over(network).build().unwrap();
-            let answer = wire.send(Request::get("http://localhost/").body(Bytes::new()).unwrap()).await;
-            assert_eq!(answer.is_ok(), goes, "{peer}");
-            if let Err(error) = answer {
+            let response = wire.send(Request::get("http://localhost/").body(Bytes::new()).unwrap()).await;
+            assert_eq!(response.is_ok(), goes, "{peer}");
+            if let Err(error) = response {
                 assert!(error.never_sent() && error.to_string().contains("plain http may not go"), "{error:?}");
             }
         }

@@ -24,9 +24,9 @@ use crate::{Body, Error, Transport};
 /// let wire = Capture::answering(Response::builder().status(201).body(r#"{"id":"1"}"#)?);
 ///
 /// let request = Request::post("https://example.com/things").body(Bytes::from_static(b"{}"))?;
-/// let answer = wire.clone().send(request).await?;          // the code under test
+/// let response = wire.clone().send(request).await?;          // the code under test
 ///
-/// assert_eq!(answer.status(), 201);
+/// assert_eq!(response.status(), 201);
 /// assert_eq!(wire.only_request().uri().path(), "/things");
 /// # Ok(())
 /// # }
@@ -46,16 +46,16 @@ pub struct Capture(Arc<Inner>);
 type Answer = dyn Fn(&Request<Bytes>, usize) -> Option<Result<Response<Body>, Error>> + Send + Sync;
 
 struct Inner {
-    answer: Box<Answer>,
+    response: Box<Answer>,
     requests: Mutex<Vec<Request<Bytes>>>,
 }
 
 impl Capture {
-    /// Answers every request with a copy of `answer`.
+    /// Answers every request with a copy of `response`.
     #[must_use]
-    pub fn answering(answer: Response<impl Into<Bytes>>) -> Self {
-        let answer: Response<Bytes> = answer.map(Into::into);
-        Self::with(move |_| Ok(answer.clone().map(Body::from)))
+    pub fn answering(response: Response<impl Into<Bytes>>) -> Self {
+        let response: Response<Bytes> = response.map(Into::into);
+        Self::with(move |_| Ok(response.clone().map(Body::from)))
     }
 
     /// Answers the first request with the first of `answers`, and so on.
@@ -81,24 +81,24 @@ impl Capture {
     /// ```
     #[must_use]
     pub fn in_turn(answers: impl IntoIterator<Item = Response<impl Into<Bytes>>>) -> Self {
-        let answers: Vec<Response<Bytes>> = answers.into_iter().map(|answer| answer.map(Into::into)).collect();
-        Self::new(move |_, before| answers.get(before).map(|answer| Ok(answer.clone().map(Body::from))))
+        let answers: Vec<Response<Bytes>> = answers.into_iter().map(|response| response.map(Into::into)).collect();
+        Self::new(move |_, before| answers.get(before).map(|response| Ok(response.clone().map(Body::from))))
     }
 
-    /// Responds to every request with the result of `answer`, which may be an error.
+    /// Responds to every request with the result of `respond`, which may be an error.
     #[must_use]
-    pub fn with<F>(answer: F) -> Self
+    pub fn with<F>(respond: F) -> Self
     where
         F: Fn(&Request<Bytes>) -> Result<Response<Body>, Error> + Send + Sync + 'static,
     {
-        Self::new(move |request, _| Some(answer(request)))
+        Self::new(move |request, _| Some(respond(request)))
     }
 
-    fn new<F>(answer: F) -> Self
+    fn new<F>(response: F) -> Self
     where
         F: Fn(&Request<Bytes>, usize) -> Option<Result<Response<Body>, Error>> + Send + Sync + 'static,
     {
-        Self(Arc::new(Inner { answer: Box::new(answer), requests: Mutex::default() }))
+        Self(Arc::new(Inner { response: Box::new(response), requests: Mutex::default() }))
     }
 
     /// Every request so far, in the order in which they came.
@@ -149,7 +149,7 @@ impl Transport for Capture {
             requests.push(request.clone());
             requests.len() - 1
         };
-        (self.0.answer)(&request, before).unwrap_or_else(|| {
+        (self.0.response)(&request, before).unwrap_or_else(|| {
             panic!("{before} answers were given, and another request came:{}", list(&self.requests()))
         })
     }
@@ -170,9 +170,9 @@ mod tests {
     fn capture_keeps_requests_in_order() {
         let wire = Capture::answering(Response::builder().status(202).body("fine").unwrap());
         for path in ["/a", "/b"] {
-            let answer = send(&wire.clone(), path).unwrap();
-            assert_eq!(answer.status(), 202);
-            assert_eq!(answer.into_body().collect(4).now_or_never().unwrap().unwrap(), "fine");
+            let response = send(&wire.clone(), path).unwrap();
+            assert_eq!(response.status(), 202);
+            assert_eq!(response.into_body().collect(4).now_or_never().unwrap().unwrap(), "fine");
         }
         assert_eq!(wire.requests().iter().map(|one| one.uri().path()).collect::<Vec<_>>(), ["/a", "/b"]);
     }

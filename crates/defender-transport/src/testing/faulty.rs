@@ -55,7 +55,7 @@ pub enum Fault {
 /// let server = Capture::answering(Response::new("done"));
 /// let wire = Faulty::scripted(server.clone(), [
 ///     None,                                                    // the first goes well
-///     Some(Fault::ErrorAfter(ErrorKind::Interrupted)),         // the answer of the second is lost; the rest goes well
+///     Some(Fault::ErrorAfter(ErrorKind::Interrupted)),         // the response of the second is lost; the rest goes well
 /// ]);
 ///
 /// let request = Request::post("https://example.com/").body(Bytes::new())?;
@@ -188,9 +188,9 @@ fn made(kind: ErrorKind) -> Error {
 }
 
 fn empty(status: StatusCode) -> Response<Body> {
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = status;
-    answer
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
 
 /// A body that gives `left` bytes more, and then breaks or falls silent.

@@ -25,8 +25,8 @@
 //!     .times(1)
 //!     .returning(|_| Ok(Response::new(Body::from("pong"))));
 //!
-//! let answer = wire.send(Request::get("https://example.com/ping").body(Bytes::new()).unwrap()).await?;
-//! assert_eq!(answer.into_body().collect(1024).await?, "pong");
+//! let response = wire.send(Request::get("https://example.com/ping").body(Bytes::new()).unwrap()).await?;
+//! assert_eq!(response.into_body().collect(1024).await?, "pong");
 //! # Ok::<(), defender_transport::Error>(())
 //! # };
 //! # let mut check = std::pin::pin!(check);

@@ -63,16 +63,16 @@ impl Transport for Script {
             arrivals.len()
         };
         self.clock.sleep(SECOND).await;
-        let answer = Response::builder();
+        let response = Response::builder();
         Ok(match number {
-            1 => answer.status(429).header("retry-after", 2).body(Body::empty()),
+            1 => response.status(429).header("retry-after", 2).body(Body::empty()),
             2 => return Err(Error::new(ErrorKind::Connect)),
-            3 => answer.status(401).body(Body::empty()),
+            3 => response.status(401).body(Body::empty()),
             _ => {
                 let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
                 gzip.write_all(b"hello, hello").unwrap();
                 let pieces = Pieces { left: gzip.finish().unwrap().into(), clock: self.clock.clone(), sleep: None };
-                answer.header("content-encoding", "gzip").body(Body::new(pieces))
+                response.header("content-encoding", "gzip").body(Body::new(pieces))
             }
         }
         .unwrap())

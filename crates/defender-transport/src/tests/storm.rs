@@ -92,9 +92,9 @@ async fn make(call: &Call, url: &str, stack: &impl Transport) -> (Ended, Duratio
         request = request.extension(RateLimitScope { key: "scope".into(), limits: limits.into() });
     }
     let sent = Box::pin(async {
-        let answer = stack.send(request.body(vec![b'x'; call.size].into()).unwrap()).await?;
-        let (status, attempts) = (answer.status(), Attempts::of(&answer));
-        Ok(Ended::Answer { status, attempts, body: answer.into_body().collect(1 << 20).await? })
+        let response = stack.send(request.body(vec![b'x'; call.size].into()).unwrap()).await?;
+        let (status, attempts) = (response.status(), Attempts::of(&response));
+        Ok(Ended::Answer { status, attempts, body: response.into_body().collect(1 << 20).await? })
     });
     let leaves = Box::pin(sleep(call.leaves.unwrap_or(Duration::MAX)));
     let ended = match select(sent, leaves).await {
@@ -180,7 +180,7 @@ impl Storm {
         let of_it = match ended {
             Ended::Answer { status, attempts, body } => {
                 let own = std::str::from_utf8(body).ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
-                unless(own == Some(call.id), "an answer to another request")
+                unless(own == Some(call.id), "a response to another request")
                     .or_else(|| unless(!status.is_success() || effects > 0, "well answered, and not done"))
                     .or_else(|| unless((1..=5).contains(attempts), "too many attempts"))
             }

@@ -87,7 +87,7 @@ impl HttpBody for Busy {
     }
 }
 
-/// A transport whose answer has this body.
+/// A transport whose response has this body.
 fn answering(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> MockTransport {
     let mut wire = MockTransport::new();
     wire.expect_send().return_once(move |_| Ok(Response::new(Body::new(body))));
@@ -191,15 +191,15 @@ async fn early_body_bytes_are_not_lost() {
         let clock = ManualClock::new();
         // None of them waits, and the body does not say which is the last.
         let wire = answering(Dripping::new(&clock, Duration::ZERO, pieces, b"piece")).deadline(clock.clone());
-        let answer = clock.run(wire.send(ask())).await.unwrap();
-        assert_eq!(answer.body().is_end_stream(), pieces == 0);
-        assert_eq!(answer.body().size_hint().lower(), if pieces == 0 { 0 } else { 5 }, "what has been read counts");
-        assert_eq!(clock.run(answer.into_body().collect(100)).await.unwrap(), "piece".repeat(pieces));
+        let response = clock.run(wire.send(ask())).await.unwrap();
+        assert_eq!(response.body().is_end_stream(), pieces == 0);
+        assert_eq!(response.body().size_hint().lower(), if pieces == 0 { 0 } else { 5 }, "what has been read counts");
+        assert_eq!(clock.run(response.into_body().collect(100)).await.unwrap(), "piece".repeat(pieces));
     }
     let clock = ManualClock::new();
     let broken = Faulty::scripted(Capture::answering(Response::new("hello")), [Fault::TruncateBody(0)]);
-    let answer = clock.run(broken.deadline(clock.clone()).send(ask())).await.unwrap();
-    let error = clock.run(answer.into_body().collect(100)).await.unwrap_err();
+    let response = clock.run(broken.deadline(clock.clone()).send(ask())).await.unwrap();
+    let error = clock.run(response.into_body().collect(100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted, "it is told to who reads");
 }
 
@@ -305,9 +305,9 @@ fn immediate_response_needs_no_timer() {
     let clock = ManualClock::new();
     let wire = Capture::answering(Response::new("hello")).deadline(clock.clone());
     let mut sent = wire.send(ask());
-    let answer = (&mut sent).now_or_never().unwrap().unwrap();
-    assert_eq!(answer.body().size_hint().exact(), Some(5));
-    let mut body = answer.into_body();
+    let response = (&mut sent).now_or_never().unwrap().unwrap();
+    assert_eq!(response.body().size_hint().exact(), Some(5));
+    let mut body = response.into_body();
     assert!(poll(&mut body).is_ready() && body.is_end_stream());
     assert_eq!(clock.sleeping(), 0);
 }
@@ -335,7 +335,7 @@ fn dropping_at_any_poll_leaves_no_timer() {
     }
 }
 
-/// Takes three seconds to answer.
+/// Takes three seconds to response.
 #[derive(Debug)]
 struct Slow(ManualClock, MockTransport);
 

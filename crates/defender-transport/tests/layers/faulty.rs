@@ -25,24 +25,24 @@ fn ask() -> Request<Bytes> {
 /// Outcome of one exchange, `None` if it has none, and the number of requests that arrived.
 fn befalls(fault: Fault) -> (Option<Result<Response<Body>, Error>>, usize) {
     let server = Capture::answering(Response::new("hello"));
-    let answer = Faulty::scripted(server.clone(), [fault]).send(ask()).now_or_never();
-    (answer, server.requests().len())
+    let response = Faulty::scripted(server.clone(), [fault]).send(ask()).now_or_never();
+    (response, server.requests().len())
 }
 
 #[test]
 fn before_and_after_faults_differ_in_arrival() {
-    let (answer, arrived) = befalls(Fault::ErrorBefore(ErrorKind::Timeout));
-    assert_eq!((answer.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 0));
-    let (answer, arrived) = befalls(Fault::ErrorAfter(ErrorKind::Timeout));
-    assert_eq!((answer.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 1));
-    let (answer, arrived) = befalls(Fault::StatusBefore(GATEWAY_TIMEOUT));
-    assert_eq!((answer.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 0));
-    let (answer, arrived) = befalls(Fault::StatusAfter(GATEWAY_TIMEOUT));
-    assert_eq!((answer.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 1));
-    let (answer, arrived) = befalls(Fault::HangBefore);
-    assert_eq!((answer.is_none(), arrived), (true, 0));
-    let (answer, arrived) = befalls(Fault::HangAfter);
-    assert_eq!((answer.is_none(), arrived), (true, 1));
+    let (response, arrived) = befalls(Fault::ErrorBefore(ErrorKind::Timeout));
+    assert_eq!((response.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 0));
+    let (response, arrived) = befalls(Fault::ErrorAfter(ErrorKind::Timeout));
+    assert_eq!((response.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 1));
+    let (response, arrived) = befalls(Fault::StatusBefore(GATEWAY_TIMEOUT));
+    assert_eq!((response.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 0));
+    let (response, arrived) = befalls(Fault::StatusAfter(GATEWAY_TIMEOUT));
+    assert_eq!((response.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 1));
+    let (response, arrived) = befalls(Fault::HangBefore);
+    assert_eq!((response.is_none(), arrived), (true, 0));
+    let (response, arrived) = befalls(Fault::HangAfter);
+    assert_eq!((response.is_none(), arrived), (true, 1));
 }
 
 #[test]

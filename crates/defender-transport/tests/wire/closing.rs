@@ -46,8 +46,8 @@ async fn answer_in_http_1(mut stream: TlsStream<TcpStream>, share: usize, close:
         let Some((head, _)) = read_request(&mut stream).await else { return };
         let number = head.lines().find_map(|line| line.strip_prefix("x-number: ")).unwrap();
         see(&seen, number);
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-        if stream.write_all(answer).await.is_err() || stream.flush().await.is_err() {
+        let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        if stream.write_all(response).await.is_err() || stream.flush().await.is_err() {
             return;
         }
     }
@@ -138,8 +138,8 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
     for (number, safe, outcome) in outcomes {
         let times = seen.get(&number.to_string()).copied().unwrap_or_default();
         match outcome {
-            Ok(answer) => {
-                told.resent += usize::from(Attempts::of(&answer) > 1);
+            Ok(response) => {
+                told.resent += usize::from(Attempts::of(&response) > 1);
                 assert!(times >= 1);
             }
             Err(error) => {

@@ -284,8 +284,8 @@ async fn broken_handshake_fails_to_connect() {
     let (ca, _) = certified("127.0.0.1");
     let wire = trusting(&ca).build().unwrap();
     let request = post(&url);
-    let (answer, ()) = tokio::join!(wire.send(request), async { drop(listener.accept().await.unwrap()) });
-    assert_no_connection(&answer.unwrap_err());
+    let (response, ()) = tokio::join!(wire.send(request), async { drop(listener.accept().await.unwrap()) });
+    assert_no_connection(&response.unwrap_err());
 }
 
 #[tokio::test]

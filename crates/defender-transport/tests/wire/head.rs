@@ -12,20 +12,20 @@ async fn answering(alpn: &'static [&'static str], count: usize, size: usize) -> 
         if alpn == HTTP_2 {
             let mut connection = h2::server::handshake(stream).await.unwrap();
             while let Some(Ok((_, mut respond))) = connection.accept().await {
-                let mut answer = Response::builder().status(204);
+                let mut response = Response::builder().status(204);
                 for number in 0..count {
-                    answer = answer.header(format!("x-{number}"), "v".repeat(size));
+                    response = response.header(format!("x-{number}"), "v".repeat(size));
                 }
                 // The client may have had enough of it.
-                let _sent = respond.send_response(answer.body(()).unwrap(), true);
+                let _sent = respond.send_response(response.body(()).unwrap(), true);
             }
             return;
         }
         let headers: Vec<_> = (0..count).map(|number| format!("x-{number}: {}\r\n", "v".repeat(size))).collect();
         let headers = headers.concat();
         read_request(&mut stream).await.unwrap();
-        let answer = format!("HTTP/1.1 204 No Content\r\n{headers}\r\n");
-        let _sent = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+        let response = format!("HTTP/1.1 204 No Content\r\n{headers}\r\n");
+        let _sent = tokio::io::AsyncWriteExt::write_all(&mut stream, response.as_bytes()).await;
         while tokio::io::AsyncReadExt::read_u8(&mut stream).await.is_ok() {}
     })
     .await;
@@ -33,7 +33,7 @@ async fn answering(alpn: &'static [&'static str], count: usize, size: usize) -> 
 }
 
 async fn outcome(wire: &HyperTransport, url: &str) -> Result<usize, defender_transport::Error> {
-    wire.send(post(url)).await.map(|answer| answer.headers().len())
+    wire.send(post(url)).await.map(|response| response.headers().len())
 }
 
 #[tokio::test]

@@ -44,12 +44,12 @@ async fn server_without_tls_is_reported_as_such() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let wire = Ca::new().wire().build().unwrap();
         let request = post(&url(listener.local_addr().unwrap()));
-        let (answer, ()) = tokio::join!(wire.send(request), async {
+        let (response, ()) = tokio::join!(wire.send(request), async {
             let mut stream = listener.accept().await.unwrap().0;
             stream.read_buf(&mut Vec::with_capacity(1 << 14)).await.unwrap();
             stream.write_all(said).await.unwrap();
         });
-        assert_error(&answer.unwrap_err(), ErrorKind::Connect, true, words);
+        assert_error(&response.unwrap_err(), ErrorKind::Connect, true, words);
     }
 }
 
@@ -76,7 +76,7 @@ async fn silence(through_a_proxy: bool) -> defender_transport::Error {
     };
     tokio::select! {
         biased;
-        answer = wire.send(post(&url(address))) => answer.unwrap_err(),
+        response = wire.send(post(&url(address))) => response.unwrap_err(),
         () = silent => panic!("it still waits, though its time is over"),
     }
 }

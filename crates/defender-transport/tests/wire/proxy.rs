@@ -26,7 +26,7 @@ struct Tunnels {
 }
 
 impl Tunnels {
-    async fn to(server: SocketAddr, answer: &'static str) -> Self {
+    async fn to(server: SocketAddr, response: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -41,8 +41,8 @@ impl Tunnels {
                         client.read_buf(&mut asked).await.unwrap();
                     }
                     kept.lock().unwrap().extend(asked);
-                    client.write_all(answer.as_bytes()).await.unwrap();
-                    if answer.contains(" 200 ") {
+                    client.write_all(response.as_bytes()).await.unwrap();
+                    if response.contains(" 200 ") {
                         let mut server = TcpStream::connect(server).await.unwrap();
                         // The first bytes of the client's, to look at; then all of it.
                         let mut first = Vec::with_capacity(1 << 14);
@@ -89,9 +89,9 @@ async fn server(ca: &Ca, alpn: &'static [&'static str]) -> (SocketAddr, Arc<Mute
 
 const OPENED: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
 
-async fn refusal(answer: &'static str) -> Error {
+async fn refusal(response: &'static str) -> Error {
     let ca = Ca::new();
-    let proxy = Tunnels::to(SocketAddr::from(([127, 0, 0, 1], 1)), answer).await;
+    let proxy = Tunnels::to(SocketAddr::from(([127, 0, 0, 1], 1)), response).await;
     let through = Proxy::http(format!("http://user:{CANARY}@{}", proxy.address)).unwrap();
     ca.wire().proxy(through).build().unwrap().send(post("https://api.example/")).await.unwrap_err()
 }
@@ -107,8 +107,8 @@ async fn proxy_alone_gets_the_proxy_password() {
         assert!(!format!("{wire:?}").contains(CANARY));
         let mut request = post("https://api.example/path?query");
         request.headers_mut().clear();
-        let answer = wire.send(request).await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.version()), (204, version));
+        let response = wire.send(request).await.unwrap();
+        assert_eq!((response.status().as_u16(), response.version()), (204, version));
         let heard = proxy.heard();
         assert!(
             heard.starts_with("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\nUser-Agent: defender-rs/"),
@@ -123,13 +123,13 @@ async fn proxy_alone_gets_the_proxy_password() {
 
 #[tokio::test]
 async fn refusing_proxy_is_a_clear_connect_error() {
-    for (answer, words) in [
+    for (response, words) in [
         ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "refused: 407"),
         ("HTTP/1.1 403 Forbidden\r\n\r\n", "refused: 403 Forbidden"),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "refused: 502 Bad Gateway"),
         ("I am no proxy\r\n\r\n", "does not speak HTTP/1"),
     ] {
-        let error = refusal(answer).await;
+        let error = refusal(response).await;
         assert_error(&error, ErrorKind::Connect, true, words);
         assert_error(&error, ErrorKind::Connect, true, "to api.example: the proxy 127.0.0.1:");
     }
@@ -173,7 +173,7 @@ async fn the_environments_proxy_is_the_default() {
         // This is the process with a proxy in its environment; what it says is looked at outside.
         let wire = HyperTransport::builder().roots(Roots::pem(ca.to_str().unwrap()).unwrap()).build();
         let outcome = match wire {
-            Ok(wire) => wire.send(post("https://api.example/")).await.map(|answer| answer.status()),
+            Ok(wire) => wire.send(post("https://api.example/")).await.map(|response| response.status()),
             Err(error) => Err(error),
         };
         println!("told: {outcome:?}");

@@ -120,6 +120,6 @@ async fn missing_head_hits_head_timeout() {
     })
     .await;
     let wire = ca.wire().build().unwrap().deadline(clock.clone());
-    let (answer, ()) = tokio::join!(wire.send(get(&url(address))), advance(&clock, 30 * SECOND));
-    assert_error(&answer.unwrap_err(), ErrorKind::Timeout, false, "the head");
+    let (response, ()) = tokio::join!(wire.send(get(&url(address))), advance(&clock, 30 * SECOND));
+    assert_error(&response.unwrap_err(), ErrorKind::Timeout, false, "the head");
 }

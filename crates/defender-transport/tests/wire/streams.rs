@@ -177,11 +177,11 @@ async fn broken_header_line_keeps_the_response() {
         b"X-Del: a\x7fb\r\n",
         b"no colon at all\r\n",
     ] {
-        let answer =
+        let response =
             [b"HTTP/1.1 201 Created\r\nx-good: 1\r\n", line, b"Content-Length: 2\r\nx-last: 2\r\n\r\n{}"].concat();
         let address = serve(ca.server("127.0.0.1", HTTP_1), move |stream| {
-            let answer = answer.clone();
-            async move { answer_raw(stream, &answer).await }
+            let response = response.clone();
+            async move { answer_raw(stream, &response).await }
         })
         .await;
         let response = ca.wire().build().unwrap().send(post(&url(address))).await;

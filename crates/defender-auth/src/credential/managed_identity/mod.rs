@@ -1,8 +1,8 @@
 //! An identity that Azure gives to programs that run on it.
 
-mod answer;
 mod arc;
 mod host;
+mod response;
 
 use std::{
     path::{Path, PathBuf},
@@ -156,31 +156,31 @@ enum Outcome {
 impl ManagedIdentityFlow {
     async fn try_once(&self) -> Result<Outcome, Error> {
         let asked = self.clock.now();
-        let mut answer = match self.exchange(None).await? {
-            Ok(answer) => answer,
+        let mut response = match self.exchange(None).await? {
+            Ok(response) => response,
             Err(outcome) => return Ok(outcome),
         };
         let mut key = None;
         if let Host::Arc(agent) = &self.host {
-            if answer.status == StatusCode::OK {
+            if response.status == StatusCode::OK {
                 let what =
                     "it came without the challenge by which Azure Arc's agent is known; check what listens there";
                 return Err(Error::new(ErrorKind::Response).context(what));
             }
-            if answer.status == StatusCode::UNAUTHORIZED {
-                let key = key.insert(agent.key(&answer.headers)?);
-                answer = match self.exchange(Some(key)).await? {
-                    Ok(answer) => answer,
+            if response.status == StatusCode::UNAUTHORIZED {
+                let key = key.insert(agent.key(&response.headers)?);
+                response = match self.exchange(Some(key)).await? {
+                    Ok(response) => response,
                     Err(outcome) => return Ok(outcome),
                 };
             }
         }
-        if answer.status == StatusCode::OK {
-            return answer::token(&answer.body, asked).map(Outcome::Token);
+        if response.status == StatusCode::OK {
+            return response::token(&response.body, asked).map(Outcome::Token);
         }
         let secrets: Vec<_> = self.host.secrets().iter().cloned().chain(key).collect();
-        let error = answer::refusal(answer.status, &answer.body, &secrets).answered(answer.status, None);
-        Ok(if self.host.is_passing(answer.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
+        let error = response::refusal(response.status, &response.body, &secrets).answered(response.status, None);
+        Ok(if self.host.is_passing(response.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
     }
 
     /// Makes one request, with the key of Azure Arc's agent if there is one. The outer error is final; the inner one is the
@@ -198,7 +198,7 @@ impl ManagedIdentityFlow {
             request.extensions_mut().insert(Timeouts::default().total(FIRST_CONTACT));
         }
         let (head, body) = match self.transport.send(request).await {
-            Ok(answer) => answer.into_parts(),
+            Ok(response) => response.into_parts(),
             Err(error) => return Ok(Err(self.unreached(error, seen))),
         };
         self.seen.store(true, Ordering::Relaxed);

@@ -126,7 +126,7 @@ async fn no_secret_is_shown_whatever_happens() {
                 wrong("the wire traced nothing".to_owned());
             }
             if ending.name == SILENT && !is_well && found.outcome == Err(ErrorKind::Response) {
-                wrong("a timeout is no answer".to_owned());
+                wrong("a timeout is no response".to_owned());
             }
             (cells, bytes) = (cells + 1, bytes + found.bytes);
         }

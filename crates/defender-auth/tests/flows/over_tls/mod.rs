@@ -67,9 +67,9 @@ impl Transport for Wire {
         if self.is_nosy.load(Ordering::Relaxed) && form(&request).contains_key("device_code") {
             let _of_the_other = self.exchange(request.clone()).await;
         }
-        let answer = self.exchange(request).await;
+        let response = self.exchange(request).await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        answer
+        response
     }
 }
 

@@ -90,9 +90,9 @@ fn browser(world: &World, change: fn(String) -> String) -> AuthorizationCodeCred
             let address = (std::net::Ipv4Addr::LOCALHOST, port.parse().unwrap());
             let mut back = tokio::net::TcpStream::connect(address).await.unwrap();
             back.write_all(format!("GET /{query} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            back.read_to_string(&mut answer).await.unwrap();
-            assert!(answer.contains("You are signed in"), "{answer}");
+            let mut response = String::new();
+            back.read_to_string(&mut response).await.unwrap();
+            assert!(response.contains("You are signed in"), "{response}");
         });
         Ok(())
     })

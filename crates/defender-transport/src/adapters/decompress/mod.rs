@@ -56,15 +56,15 @@ impl<T: Transport> Transport for Decompressed<T> {
         let exchange = self.inner.send(request);
         Box::pin(async move {
             let mut outcome = exchange.await;
-            let Ok(answer) = &mut outcome else { return outcome };
-            let Some(codings) = Coding::all_of(answer.headers()) else { return outcome };
+            let Ok(response) = &mut outcome else { return outcome };
+            let Some(codings) = Coding::all_of(response.headers()) else { return outcome };
             // Both speak of the compressed form.
-            answer.headers_mut().remove(CONTENT_ENCODING);
-            answer.headers_mut().remove(CONTENT_LENGTH);
+            response.headers_mut().remove(CONTENT_ENCODING);
+            response.headers_mut().remove(CONTENT_LENGTH);
             // They are named in the order in which they were put on.
             for coding in codings.into_iter().rev() {
-                let body = std::mem::take(answer.body_mut());
-                *answer.body_mut() = Body::new(Inflating::new(body, coding));
+                let body = std::mem::take(response.body_mut());
+                *response.body_mut() = Body::new(Inflating::new(body, coding));
             }
             outcome
         })

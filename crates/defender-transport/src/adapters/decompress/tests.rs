@@ -41,14 +41,14 @@ fn read(coding: &'static str, body: Body, limit: usize) -> Result<Bytes, Error> 
         Ok(Response::builder().header(CONTENT_ENCODING, coding).header(CONTENT_LENGTH, 1).body(body).unwrap())
     });
     let request = Request::get("https://example.com/").body(Bytes::new()).unwrap();
-    let answer = Decompressed::new(wire).send(request).now_or_never().unwrap().unwrap();
-    assert!(!answer.headers().contains_key(CONTENT_LENGTH), "it is the length of the compressed form");
-    answer.into_body().collect(limit).now_or_never().unwrap()
+    let response = Decompressed::new(wire).send(request).now_or_never().unwrap().unwrap();
+    assert!(!response.headers().contains_key(CONTENT_LENGTH), "it is the length of the compressed form");
+    response.into_body().collect(limit).now_or_never().unwrap()
 }
 
 #[test]
 fn gzip_and_deflate_are_decoded_bytewise_too() {
-    let plain = "An answer that nobody asked to be compressed. ".repeat(2_000);
+    let plain = "A response that nobody asked to be compressed. ".repeat(2_000);
     for (coding, packed) in forms(plain.as_bytes()) {
         assert_eq!(read(coding, packed.clone().into(), 1 << 20).unwrap(), plain, "{coding}");
         assert_eq!(read(coding, Body::new(Dribble(packed.into())), 1 << 20).unwrap(), plain, "{coding}");

@@ -124,15 +124,15 @@ impl<T> Paced<T> {
         self.shared.queue(scope).waiting()
     }
 
-    fn outcome(&self, answer: &Result<Response<Body>, Error>) -> Ended {
-        let status = match answer {
-            Ok(answer) => Some(answer.status()),
+    fn outcome(&self, response: &Result<Response<Body>, Error>) -> Ended {
+        let status = match response {
+            Ok(response) => Some(response.status()),
             Err(error) => error.response_status(),
         };
         match status {
             Some(StatusCode::TOO_MANY_REQUESTS) => {
-                let asked = match answer {
-                    Ok(answer) => retry_after(answer.headers(), self.shared.clock.now()),
+                let asked = match response {
+                    Ok(response) => retry_after(response.headers(), self.shared.clock.now()),
                     Err(error) => error.retry_after(),
                 };
                 let pause = asked.unwrap_or(PAUSE).min(LONGEST_PAUSE);
@@ -188,9 +188,9 @@ impl<T: Transport> Transport for Paced<T> {
             if let (Some(total), Some(times)) = (said, request.extensions_mut().get_mut::<Timeouts>()) {
                 times.total = Some(total.saturating_sub(waited));
             }
-            let answer = self.inner.send(request).await;
-            slot.end(self.outcome(&answer));
-            answer
+            let response = self.inner.send(request).await;
+            slot.end(self.outcome(&response));
+            response
         })
     }
 }

@@ -20,7 +20,7 @@ pub(super) enum Decision {
 impl Decision {
     pub(super) fn on(outcome: &Result<Response<Body>, Error>, idempotency: Idempotency) -> Self {
         match outcome {
-            Ok(answer) => Self::on_status(answer.status(), idempotency),
+            Ok(response) => Self::on_status(response.status(), idempotency),
             Err(error) => Self::on_error(error, idempotency),
         }
     }

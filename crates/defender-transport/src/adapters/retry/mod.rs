@@ -77,8 +77,8 @@ use crate::{
 ///
 /// let wire = wire.retrying(clock.clone());
 /// let request = Request::get("https://example.com/").body(Bytes::new()).unwrap();
-/// let answer = clock.run(wire.send(request)).await?;
-/// assert_eq!((answer.status().as_u16(), Attempts::of(&answer)), (200, 2));
+/// let response = clock.run(wire.send(request)).await?;
+/// assert_eq!((response.status().as_u16(), Attempts::of(&response)), (200, 2));
 /// # Ok(())
 /// # }
 /// # main().unwrap() }
@@ -109,7 +109,7 @@ impl<T> Retrying<T> {
     /// Wait after `outcome`, the last of so many attempts.
     fn wait(&self, outcome: &Result<Response<Body>, Error>, sendings: u32) -> Duration {
         let asked = match outcome {
-            Ok(answer) => retry_after(answer.headers(), self.clock.now()),
+            Ok(response) => retry_after(response.headers(), self.clock.now()),
             Err(error) => error.retry_after(),
         };
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,16 +135,16 @@ impl<T: Transport> Transport for Retrying<T> {
             let mut renewed = false;
             loop {
                 let outcome = exchange.await;
-                if call.sendings == 1 && outcome.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+                if call.sendings == 1 && outcome.as_ref().is_ok_and(|response| response.status().is_success()) {
                     return outcome; // As nearly every call ends.
                 }
                 let verdict = Decision::on(&outcome, idempotency);
                 let is_last = call.sendings >= self.retry.attempts;
                 let Some(kept) = kept.as_ref().filter(|_| !is_last) else { return call.ends(outcome) };
                 let (wait, unauthorized) = match (verdict, &outcome) {
-                    (Decision::Reauthenticate, Ok(answer)) if !renewed && self.retry.renews => {
+                    (Decision::Reauthenticate, Ok(response)) if !renewed && self.retry.renews => {
                         renewed = true;
-                        (Duration::ZERO, Some(Unauthorized::of(answer)))
+                        (Duration::ZERO, Some(Unauthorized::of(response)))
                     }
                     (Decision::Stop | Decision::Reauthenticate, _) => return call.ends(outcome),
                     _ => (self.wait(&outcome, call.sendings), None),
@@ -184,15 +184,15 @@ impl Call {
     /// Adds to the last outcome the number of attempts.
     fn ends(&self, outcome: Result<Response<Body>, Error>) -> Result<Response<Body>, Error> {
         match outcome {
-            Ok(mut answer) if self.sendings > 1 => {
-                answer.extensions_mut().insert(Attempts(self.sendings));
-                Ok(answer)
+            Ok(mut response) if self.sendings > 1 => {
+                response.extensions_mut().insert(Attempts(self.sendings));
+                Ok(response)
             }
             Err(error) => {
                 let error = error.after_attempts(self.sendings);
                 Err(if self.perhaps_processed { error.perhaps_sent() } else { error })
             }
-            answer => answer,
+            response => response,
         }
     }
 }

@@ -164,10 +164,10 @@ mod tests {
     use super::*;
 
     /// Request that the proxy received, and the result of its response.
-    async fn asked(to: &'static str, answer: &[u8]) -> (String, Result<Stream, Refused>) {
+    async fn asked(to: &'static str, response: &[u8]) -> (String, Result<Stream, Refused>) {
         let (ours, mut theirs) = tokio::io::duplex(64 << 10);
-        theirs.write_all(answer).await.unwrap();
-        if answer.is_empty() {
+        theirs.write_all(response).await.unwrap();
+        if response.is_empty() {
             theirs.shutdown().await.unwrap();
         }
         let proxy = Endpoint::parse("http://user:password@proxy:3128").unwrap();
@@ -192,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn refusing_proxy_response_is_described() {
         let endless = [&b"HTTP/1.1 200 OK\r\n"[..], &b"x: y\r\n".repeat(4 << 10)].concat();
-        for (answer, words) in [
+        for (response, words) in [
             (&b"HTTP/1.1 407 Proxy Authentication Required\r\nx: y\r\n\r\n"[..], "refused: 407"),
             (b"HTTP/1.0 403 No\r\n\r\n<html>", "refused: 403 Forbidden"),
             (b"HTTP/1.1 502\r\n\r\n", "refused: 502 Bad Gateway"),
@@ -202,7 +202,7 @@ mod tests {
             (b"", "closed the connection"),
             (&endless, "without an end"),
         ] {
-            let told = asked("https://api.example/", answer).await.1.err().unwrap().to_string();
+            let told = asked("https://api.example/", response).await.1.err().unwrap().to_string();
             assert!(told.contains(words), "{told}");
         }
     }

@@ -32,7 +32,7 @@ struct Plan {
     number: usize,
     there: Duration,
     back: Duration,
-    answer: Answer,
+    response: Answer,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,16 +70,16 @@ impl Transport for Server {
         if !plan.back.is_zero() {
             self.clock.sleep(plan.back).await;
         }
-        let answer = Response::builder();
-        match plan.answer {
-            Answer::Fine => Ok(answer.body(Body::empty()).unwrap()),
-            Answer::TooMany(None) => Ok(answer.status(429).body(Body::empty()).unwrap()),
+        let response = Response::builder();
+        match plan.response {
+            Answer::Fine => Ok(response.body(Body::empty()).unwrap()),
+            Answer::TooMany(None) => Ok(response.status(429).body(Body::empty()).unwrap()),
             Answer::TooMany(Some(wait)) => {
-                Ok(answer.status(429).header("retry-after", wait).body(Body::empty()).unwrap())
+                Ok(response.status(429).header("retry-after", wait).body(Body::empty()).unwrap())
             }
             Answer::TooManyAYearAgo(wait) => {
                 let date = "Wed, 01 Jan 2025 12:00:00 GMT";
-                Ok(answer.status(429).header("retry-after", wait).header("date", date).body(Body::empty()).unwrap())
+                Ok(response.status(429).header("retry-after", wait).header("date", date).body(Body::empty()).unwrap())
             }
             Answer::TooManyAndBroken => {
                 Err(Error::new(ErrorKind::Interrupted).with_status(StatusCode::TOO_MANY_REQUESTS))
@@ -96,7 +96,7 @@ fn stage() -> (ManualClock, Server, Paced<Server>) {
 }
 
 fn plan(number: usize) -> Plan {
-    Plan { number, there: Duration::ZERO, back: Duration::ZERO, answer: Answer::Fine }
+    Plan { number, there: Duration::ZERO, back: Duration::ZERO, response: Answer::Fine }
 }
 
 fn scope(windows: &[(u32, u32)]) -> RateLimitScope {

@@ -36,8 +36,8 @@ fn after(windows: &[(u32, u32)], calls: Vec<Call>) -> (ManualClock, Server) {
         .into_iter()
         .enumerate()
         .map(|(number, call)| {
-            let answer = if call.broken { Answer::Broken } else { Answer::Fine };
-            let plan = Plan { number, there: call.there, back: call.back, answer };
+            let response = if call.broken { Answer::Broken } else { Answer::Fine };
+            let plan = Plan { number, there: call.there, back: call.back, response };
             let (request, paced, clock) = (request(&scope, plan), paced.clone(), clock.clone());
             async move {
                 clock.sleep(call.made).await;

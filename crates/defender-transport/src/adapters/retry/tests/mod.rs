@@ -57,11 +57,11 @@ fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<
             With(status, headers) => (status, headers),
             Fails(error) => return Err(error()),
         };
-        let mut answer = Response::builder().status(status).extension(Token(log.len()));
+        let mut response = Response::builder().status(status).extension(Token(log.len()));
         for (name, value) in headers {
-            answer = answer.header(*name, *value);
+            response = response.header(*name, *value);
         }
-        Ok(answer.body(Body::from(log.len().to_string())).unwrap())
+        Ok(response.body(Body::from(log.len().to_string())).unwrap())
     });
     (wire, sent)
 }
@@ -88,8 +88,8 @@ fn block_on<F: Future>(clock: &ManualClock, future: F) -> F::Output {
     }
 }
 
-fn body(answer: Response<Body>) -> Bytes {
-    answer.into_body().collect(1 << 20).now_or_never().unwrap().unwrap()
+fn body(response: Response<Body>) -> Bytes {
+    response.into_body().collect(1 << 20).now_or_never().unwrap().unwrap()
 }
 
 fn times(sent: &[Sent]) -> Vec<Duration> {

@@ -58,7 +58,7 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
     ("timeout after sending",                  Fails(|| Error::new(ErrorKind::Timeout)),                         Again, Back),
     ("reset after sending",                    Fails(|| Error::new(ErrorKind::Interrupted)),                     Again, Back),
     ("what comes back is no HTTP",             Fails(|| Error::new(ErrorKind::Protocol)),                        Again, Back),
-    ("an answer that cannot be read",          Fails(|| Error::new(ErrorKind::Decode)),                          Again, Back),
+    ("a response that cannot be read",          Fails(|| Error::new(ErrorKind::Decode)),                          Again, Back),
     // An intermediary responded in the server's place.
     ("a response of another server",           Fails(|| Error::new(ErrorKind::ForeignResponse)),                 Again, Back),
     ("a block page with 201",                  Fails(|| broke(ErrorKind::ForeignResponse, 201)),                 Again, Back),
@@ -107,14 +107,18 @@ fn retry_follows_outcome_table() {
             let done = if sent.len() == 1 { Back } else { Again };
             assert_eq!((done, sent.len()), (then, 1 + usize::from(then == Again)), "{row}, {idempotency:?}");
             match ended {
-                Ok(answer) => {
+                Ok(response) => {
                     let expected = match (then, outcome) {
                         (Back, Status(status) | With(status, _)) => (status, 1),
                         _ => (200, 2),
                     };
-                    assert_eq!((answer.status().as_u16(), Attempts::of(&answer)), expected, "{row}, {idempotency:?}");
                     assert_eq!(
-                        body(answer),
+                        (response.status().as_u16(), Attempts::of(&response)),
+                        expected,
+                        "{row}, {idempotency:?}"
+                    );
+                    assert_eq!(
+                        body(response),
                         expected.1.to_string(),
                         "{row}, {idempotency:?}: the body of that sending"
                     );
@@ -147,8 +151,8 @@ fn no_status_is_left_out() {
 fn broken_response_status_tells_the_effect() {
     for (status, took_effect) in [(200, true), (201, true), (408, false), (502, false)] {
         for fault in [Fault::TruncateBody(3), Fault::StallBody(3)] {
-            let answer = Response::builder().status(status).body("hello, hello").unwrap();
-            let (clock, server) = (ManualClock::new(), Capture::answering(answer));
+            let response = Response::builder().status(status).body("hello, hello").unwrap();
+            let (clock, server) = (ManualClock::new(), Capture::answering(response));
             let wire = Faulty::scripted(server.clone(), [fault]);
             let wire = wire.deadline(clock.clone()).buffered().retrying(clock.clone());
             let error = block_on(&clock, wire.send(request(Idempotency::NonIdempotent))).unwrap_err();
@@ -202,9 +206,9 @@ fn first_401_is_retried_at_once() {
 fn the_second_401_is_the_answer() {
     for outcomes in [&[Status(401), Status(401)][..], &[Status(401), Status(503), Status(401)]] {
         let (ended, sent) = call(Retry::default(), request(Idempotency::Idempotent), outcomes);
-        let answer = ended.unwrap();
-        assert_eq!((answer.status(), sent.len()), (StatusCode::UNAUTHORIZED, outcomes.len()));
-        assert_eq!(Attempts::of(&answer) as usize, outcomes.len());
+        let response = ended.unwrap();
+        assert_eq!((response.status(), sent.len()), (StatusCode::UNAUTHORIZED, outcomes.len()));
+        assert_eq!(Attempts::of(&response) as usize, outcomes.len());
     }
 }
 

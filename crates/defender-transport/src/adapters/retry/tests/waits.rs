@@ -50,10 +50,10 @@ fn hopeless_wait_returns_the_response() {
     for wait in ["86400", " 86400 ", "300", "99999999999999999999999"] {
         let header: &'static [_] = vec![("retry-after", wait)].leak();
         let (ended, sent) = call(Retry::default(), request(Idempotency::Idempotent), &[With(429, header)]);
-        let answer = ended.unwrap();
-        assert_eq!((answer.status(), times(&sent)), (StatusCode::TOO_MANY_REQUESTS, vec![Duration::ZERO]), "{wait}");
-        assert_eq!(answer.headers().get("retry-after"), Some(&HeaderValue::from_static(wait)));
-        assert_eq!(body(answer), "1");
+        let response = ended.unwrap();
+        assert_eq!((response.status(), times(&sent)), (StatusCode::TOO_MANY_REQUESTS, vec![Duration::ZERO]), "{wait}");
+        assert_eq!(response.headers().get("retry-after"), Some(&HeaderValue::from_static(wait)));
+        assert_eq!(body(response), "1");
     }
     let late = Fails(|| Error::new(ErrorKind::Timeout).not_sent().with_retry_after(SECOND * 300));
     let error = call(Retry::default(), request(Idempotency::Idempotent), &[late]).0.unwrap_err();
@@ -64,12 +64,12 @@ fn hopeless_wait_returns_the_response() {
 fn last_attempt_returns_its_whole_response() {
     for (retry, sendings) in [(Retry::default(), 5), (Retry::default().attempts(2), 2), (Retry::once(), 1)] {
         let (ended, sent) = call(retry, request(Idempotency::Idempotent), &[Status(503); 9]);
-        let answer = ended.unwrap();
+        let response = ended.unwrap();
         assert_eq!(
-            (answer.status(), Attempts::of(&answer), sent.len()),
+            (response.status(), Attempts::of(&response), sent.len()),
             (StatusCode::SERVICE_UNAVAILABLE, sendings, sendings as usize)
         );
-        assert_eq!(body(answer), sendings.to_string());
+        assert_eq!(body(response), sendings.to_string());
         let resends: Vec<_> = sent.iter().map(|sent| sent.resends.map_or(0, |resends| resends.0)).collect();
         assert_eq!(resends, (0..sendings).collect::<Vec<_>>());
         let error = call(retry, request(Idempotency::Idempotent), &[Fails(|| Error::new(ErrorKind::Connect)); 9])
