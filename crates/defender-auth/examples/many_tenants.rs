@@ -1,4 +1,4 @@
-//! One application in many customers' tenants: a credential for each, over one wire.
+//! One application in many customers' tenants: a credential for each, over one transport.
 //!
 //! ```console
 //! $ AZURE_TENANT_ID=home.example AZURE_CLIENT_ID=.. AZURE_CLIENT_SECRET=.. \

@@ -18,8 +18,8 @@ async fn main() -> Result<(), Box<dyn StdError>> {
 
     // From the innermost outwards: the last of them is the first to see a request.
     let clock = SystemClock::new();
-    let wire = HyperTransport::builder().application("fetch/1.0").build()?;
-    let wire = wire.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock);
+    let transport = HyperTransport::builder().application("fetch/1.0").build()?;
+    let transport = transport.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock);
 
     let limits = vec![RateLimit { calls: 10, per: Duration::from_secs(1) }];
     let request = Request::get(url)
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
         .extension(Timeouts::default().total(Duration::from_secs(20)))
         .body(Bytes::new())?;
 
-    match wire.send(request).await {
+    match transport.send(request).await {
         Ok(response) => {
             let (status, sendings) = (response.status(), Attempts::of(&response));
             let body = response.into_body().collect(4 << 20).await?;

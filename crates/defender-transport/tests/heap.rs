@@ -134,14 +134,14 @@ async fn serving(body: Body, alpn: &'static str) -> (HyperTransport, String, Arc
 
 /// Error of the whole stack for such a body, and the most by which the heap grew.
 async fn read(body: Body, alpn: &'static str, limit: usize) -> (Error, usize, u64) {
-    let (wire, url, sent) = serving(body, alpn).await;
+    let (transport, url, sent) = serving(body, alpn).await;
     let clock = SystemClock::new();
-    let wire = wire.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock);
+    let transport = transport.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock);
     let request =
         Request::get(url).extension(Idempotency::Idempotent).extension(Read::Whole(limit)).body(Bytes::new()).unwrap();
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
-    let error = wire.send(request).await.unwrap_err();
+    let error = transport.send(request).await.unwrap_err();
     (error, HEAP.peak_usage().saturating_sub(before), sent.load(Ordering::SeqCst))
 }
 

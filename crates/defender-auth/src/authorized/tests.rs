@@ -22,8 +22,8 @@ impl TokenCredential for Fixed {
     }
 }
 
-fn authorized(wire: MockTransport) -> Authorized<MockTransport> {
-    Authorized::new(wire, Arc::new(Fixed), &Uri::from_static("https://api.example.com")).unwrap()
+fn authorized(transport: MockTransport) -> Authorized<MockTransport> {
+    Authorized::new(transport, Arc::new(Fixed), &Uri::from_static("https://api.example.com")).unwrap()
 }
 
 fn get(uri: &str) -> Request<Bytes> {
@@ -32,14 +32,15 @@ fn get(uri: &str) -> Request<Bytes> {
 
 #[tokio::test]
 async fn the_bearer_goes_to_its_host() {
-    let mut wire = MockTransport::new();
-    wire.expect_send()
+    let mut transport = MockTransport::new();
+    transport
+        .expect_send()
         .withf(|request| {
             request.headers()[AUTHORIZATION] == "Bearer canary" && request.headers()[AUTHORIZATION].is_sensitive()
         })
         .times(2)
         .returning(|_| Ok(Response::new(Body::empty())));
-    let authorized = authorized(wire);
+    let authorized = authorized(transport);
     authorized.send(get("https://api.example.com/x")).await.unwrap();
     authorized.send(get("https://API.example.com:443/x")).await.unwrap();
 }
@@ -64,12 +65,12 @@ async fn unauthorized_response_brings_token_with_demanded_claims() {
     {
         let clock = ManualClock::new();
         let refused = Response::builder().status(401).header("www-authenticate", challenge);
-        let wire = Capture::answering(refused.body("").unwrap());
+        let transport = Capture::answering(refused.body("").unwrap());
         let base = Uri::from_static("https://api.example.com");
-        let stack = Authorized::new(&wire, Arc::new(Named), &base).unwrap().retrying(clock.clone());
+        let stack = Authorized::new(&transport, Arc::new(Named), &base).unwrap().retrying(clock.clone());
         let response = clock.run(stack.send(get("https://api.example.com/x"))).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        let sent: Vec<_> = wire.requests().iter().map(|sent| sent.headers()[AUTHORIZATION].clone()).collect();
+        let sent: Vec<_> = transport.requests().iter().map(|sent| sent.headers()[AUTHORIZATION].clone()).collect();
         let second = format!("Bearer after after nothing with no claims with {claims}");
         assert_eq!(sent, ["Bearer after nothing with no claims", second.as_str()]);
     }
@@ -102,12 +103,13 @@ async fn foreign_credential_is_asked_again_where_useful() {
     ] {
         let (clock, credential) = (ManualClock::new(), Arc::new(Late(error, AtomicU32::new(0))));
         let base = Uri::from_static("https://api.example.com");
-        let wire = Capture::answering(Response::new(""));
-        let stack = Authorized::new(&wire, Arc::<Late>::clone(&credential), &base).unwrap().retrying(clock.clone());
+        let transport = Capture::answering(Response::new(""));
+        let stack =
+            Authorized::new(&transport, Arc::<Late>::clone(&credential), &base).unwrap().retrying(clock.clone());
         let post = Request::post("https://api.example.com/x").body(Bytes::new()).unwrap();
         let ended = clock.run(stack.send(post)).await;
         assert_eq!(credential.1.load(Ordering::Relaxed), asked, "{:?}", credential.0);
-        assert_eq!((ended.is_ok(), wire.requests().len()), (asked == 2, usize::from(asked == 2)));
+        assert_eq!((ended.is_ok(), transport.requests().len()), (asked == 2, usize::from(asked == 2)));
     }
 }
 
@@ -127,14 +129,15 @@ impl TokenCredential for Slow {
 async fn token_wait_ends_with_call_timeout() {
     for (takes, may_take, left) in [(7, 10, Some(3)), (10, 10, Some(0)), (11, 10, None), (u64::MAX, 10, None)] {
         let clock = ManualClock::new();
-        let wire = Capture::answering(Response::new(""));
+        let transport = Capture::answering(Response::new(""));
         let base = Uri::from_static("https://api.example.com");
-        let stack = Authorized::new(&wire, Arc::new(Slow(clock.clone(), takes)), &base).unwrap().clock(clock.clone());
+        let stack =
+            Authorized::new(&transport, Arc::new(Slow(clock.clone(), takes)), &base).unwrap().clock(clock.clone());
         let mut request = get("https://api.example.com/x");
         request.extensions_mut().insert(Timeouts::default().total(Duration::from_secs(may_take)));
         let outcome = clock.run(stack.send(request)).await;
         assert!(clock.elapsed() <= Duration::from_secs(may_take), "{takes}");
-        let sent = wire.requests();
+        let sent = transport.requests();
         let told: Vec<_> = sent.iter().map(|sent| sent.extensions().get::<Timeouts>().unwrap().total).collect();
         if let Some(left) = left {
             assert_eq!(told, [Some(Duration::from_secs(left))]);
@@ -159,10 +162,10 @@ async fn echo_of_the_token_is_taken_out() {
             for body in [format!("{{\"error\":\"{echo}\"}}"), format!("<html>{echo}</html>"), echo.clone()] {
                 let response =
                     Response::builder().status(status).header("mise-correlation-id", &echo).body(Bytes::from(body));
-                let wire = Capture::answering(response.unwrap());
+                let transport = Capture::answering(response.unwrap());
                 let credential = Arc::new(crate::StaticCredential::new(TOKEN));
                 let base = Uri::from_static("https://api.example.com");
-                let stack = Authorized::new(&wire, credential, &base).unwrap();
+                let stack = Authorized::new(&transport, credential, &base).unwrap();
                 let response = stack.send(get("https://api.example.com/x")).await.unwrap();
                 let (head, body) = response.into_parts();
                 let seen =

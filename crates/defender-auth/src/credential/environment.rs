@@ -145,12 +145,12 @@ mod tests {
 
     /// Token endpoint of a credential that the environment describes.
     fn asked_at(named: &str, context: impl FnOnce(CredentialContext) -> CredentialContext) -> Result<String, String> {
-        let wire = Capture::answering(http::Response::new("{}"));
-        let known = CredentialContext::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::Public);
+        let transport = Capture::answering(http::Response::new("{}"));
+        let known = CredentialContext::new(Arc::new(transport.clone()), Arc::new(ManualClock::new()), Cloud::Public);
         let credential = found(&[TENANT, CLIENT, SECRET, ("AZURE_AUTHORITY_HOST", named)])?;
         let credential = credential.into_credential(&context(known)).map_err(|error| error.to_string())?;
         let _no_token = credential.token(&TokenRequest::new()).now_or_never();
-        Ok(wire.only_request().uri().to_string())
+        Ok(transport.only_request().uri().to_string())
     }
 
     #[test]

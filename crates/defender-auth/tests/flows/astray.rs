@@ -18,10 +18,10 @@ use crate::{
 
 /// Asks through `flow` at `authority`; gives the kind of the error, be it told at the connecting or at the asking.
 async fn outcome(ca: &Ca, flow: &Flow, authority: String, plain_port: u16) -> ErrorKind {
-    let (clock, wire) = (ManualClock::new(), Wire::trusting(&ca.pem));
+    let (clock, transport) = (ManualClock::new(), Wire::trusting(&ca.pem));
     let world =
         World { folder: Folder::new(), ending: "a token", plain_port, busy: Arc::default(), made: Arc::default() };
-    let context = CredentialContext::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public)
+    let context = CredentialContext::new(Arc::new(transport.clone()), Arc::new(clock.clone()), Cloud::Public)
         .authority(authority)
         .retry(Retry::default().attempts(2));
     let credential = match flow.try_connect(&world, &mut Seen::default(), &context) {
@@ -29,7 +29,7 @@ async fn outcome(ca: &Ca, flow: &Flow, authority: String, plain_port: u16) -> Er
         Err(error) => return error.kind(),
     };
     let busy = Arc::clone(&world.busy);
-    let is_idle = || busy.load(std::sync::atomic::Ordering::Relaxed) == 0 && wire.waiting() == 0;
+    let is_idle = || busy.load(std::sync::atomic::Ordering::Relaxed) == 0 && transport.waiting() == 0;
     asked(&credential, &clock, is_idle).await.unwrap_err().kind()
 }
 
@@ -136,8 +136,8 @@ async fn distant_identity_host_is_sent_nothing() {
         "169.253.1.1",
     ] {
         for of_imds in [true, false] {
-            let (clock, wire) = (ManualClock::new(), Wire::trusting(&ca.pem));
-            let context = CredentialContext::new(Arc::new(wire), Arc::new(clock), Cloud::Public);
+            let (clock, transport) = (ManualClock::new(), Wire::trusting(&ca.pem));
+            let context = CredentialContext::new(Arc::new(transport), Arc::new(clock), Cloud::Public);
             let url = format!("http://{host}:{}", plain.port);
             let credential = ManagedIdentityCredential::system_assigned();
             let credential =
@@ -152,11 +152,11 @@ async fn distant_identity_host_is_sent_nothing() {
     assert_eq!(plain.connections(), 0);
     // And over https, a server that is not the one that was named is sent no header.
     let stranger = Endpoint::tls(&Ca::new(), "127.0.0.1", "h2", welcoming).await;
-    let (clock, wire) = (ManualClock::new(), Wire::trusting(&ca.pem));
-    let context = CredentialContext::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
+    let (clock, transport) = (ManualClock::new(), Wire::trusting(&ca.pem));
+    let context = CredentialContext::new(Arc::new(transport.clone()), Arc::new(clock.clone()), Cloud::Public);
     let site = format!("https://{}:{}/msi", Ipv4Addr::LOCALHOST, stranger.port);
     let credential = ManagedIdentityCredential::system_assigned().at_app_service(site, "canary-header");
     let credential = credential.into_credential(&context).unwrap();
-    let error = asked(&credential, &clock, || wire.waiting() == 0).await.unwrap_err();
+    let error = asked(&credential, &clock, || transport.waiting() == 0).await.unwrap_err();
     assert_eq!((error.kind(), stranger.requests().len()), (ErrorKind::Transport, 0));
 }

@@ -14,12 +14,12 @@ fn script() -> AzureCliCredential {
     AzureCliCredential::new().program(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows/az/az"))
 }
 
-fn wire() -> Capture {
+fn transport() -> Capture {
     answering(500, "nothing is sent")
 }
 
 async fn got(credential: AzureCliCredential) -> Result<AccessToken, Error> {
-    let credential = credential.into_credential(&context(&wire(), &ManualClock::new())).unwrap();
+    let credential = credential.into_credential(&context(&transport(), &ManualClock::new())).unwrap();
     credential.token(&TokenRequest::new()).await
 }
 
@@ -74,7 +74,7 @@ async fn hanging_cli_is_killed() {
     for tenant in ["slow", "endless"] {
         let clock = ManualClock::new();
         let credential: Arc<dyn TokenCredential> =
-            script().tenant(tenant).into_credential(&context(&wire(), &clock)).unwrap();
+            script().tenant(tenant).into_credential(&context(&transport(), &clock)).unwrap();
         let time_passes = async {
             while clock.sleeping() == 0 {
                 tokio::task::yield_now().await;
@@ -91,7 +91,7 @@ async fn hanging_cli_is_killed() {
 
 #[tokio::test]
 async fn claims_cannot_be_handed_on() {
-    let credential = script().tenant("fine").into_credential(&context(&wire(), &ManualClock::new())).unwrap();
+    let credential = script().tenant("fine").into_credential(&context(&transport(), &ManualClock::new())).unwrap();
     let error = credential.token(&TokenRequest::new().claims("{}")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignIn);
 }
@@ -105,7 +105,7 @@ fn call_outside_runtime_is_clear_error() {
 
 #[test]
 fn shell_metacharacters_are_refused() {
-    let context = context(&wire(), &ManualClock::new());
+    let context = context(&transport(), &ManualClock::new());
     for credential in [
         script().tenant("a b"),
         script().tenant("a&calc"),

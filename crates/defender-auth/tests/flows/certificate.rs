@@ -42,10 +42,10 @@ fn json(part: &str) -> Value {
 
 /// The parts of the assertion that `credential` sends, the last one still encoded, and the text that is signed.
 async fn assertion(credential: ClientCertificateCredential) -> (Value, Value, Vec<u8>, String) {
-    let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
-    let token = ask(&connected(credential, &wire, &clock), &clock).await.unwrap();
+    let (transport, clock) = (answering(200, TOKEN), ManualClock::new());
+    let token = ask(&connected(credential, &transport, &clock), &clock).await.unwrap();
     assert_eq!(token.secret(), "the-token");
-    let form = form(&wire.only_request());
+    let form = form(&transport.only_request());
     assert_eq!(form["grant_type"], "client_credentials");
     assert_eq!(form["client_id"], "the-client");
     assert_eq!(form["scope"], "https://api.securitycenter.microsoft.com/.default");

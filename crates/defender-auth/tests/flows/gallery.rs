@@ -22,9 +22,9 @@ fn secret() -> ClientSecretCredential {
     ClientSecretCredential::new("contoso.com", "the-client", "the-secret")
 }
 
-async fn of(description: impl IntoCredential, wire: &(impl Transport + Clone + 'static)) -> Error {
+async fn of(description: impl IntoCredential, transport: &(impl Transport + Clone + 'static)) -> Error {
     let clock = ManualClock::new();
-    match description.into_credential(&context(wire, &clock)) {
+    match description.into_credential(&context(transport, &clock)) {
         Ok(credential) => ask(&credential, &clock).await.unwrap_err(),
         Err(error) => error,
     }
@@ -60,8 +60,8 @@ async fn through(response: &'static str) -> Error {
         }
     });
     let proxy = Proxy::http(format!("http://user:password@{address}")).unwrap();
-    let wire = HyperTransport::builder().proxy(proxy).build().unwrap();
-    let context = CredentialContext::new(Arc::new(wire), Arc::new(SystemClock::new()), Cloud::Public);
+    let transport = HyperTransport::builder().proxy(proxy).build().unwrap();
+    let context = CredentialContext::new(Arc::new(transport), Arc::new(SystemClock::new()), Cloud::Public);
     secret().into_credential(&context).unwrap().token(&TokenRequest::new()).await.unwrap_err()
 }
 

@@ -116,10 +116,10 @@ async fn suspicious_authority_is_sent_nothing() {
         "",
     ] {
         for (name, make) in flows(&folder).into_iter().filter(|(name, _)| *name != "app service") {
-            let (wire, clock) = (hostile(|_| Ok(text(200, ""))), ManualClock::new());
-            let error = make(&context(&wire, &clock).authority(authority)).1.unwrap_err();
+            let (transport, clock) = (hostile(|_| Ok(text(200, ""))), ManualClock::new());
+            let error = make(&context(&transport, &clock).authority(authority)).1.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{name}, {authority}");
-            assert!(wire.requests().is_empty() && !all_of(&error).contains("canary"), "{name}, {authority}");
+            assert!(transport.requests().is_empty() && !all_of(&error).contains("canary"), "{name}, {authority}");
         }
     }
 }
@@ -162,8 +162,8 @@ async fn extreme_lifetime_is_error_or_clamped() {
         (r#""expires_on":1"#, None),
     ] {
         let body = format!(r#"{{"token_type":"bearer",{times},"access_token":"t"}}"#);
-        let (wire, clock) = (Capture::answering(Response::new(body)), ManualClock::new());
-        let credential = APPLICATION().into_credential(&context(&wire, &clock)).unwrap();
+        let (transport, clock) = (Capture::answering(Response::new(body)), ManualClock::new());
+        let credential = APPLICATION().into_credential(&context(&transport, &clock)).unwrap();
         let left = ask(&credential, &clock)
             .await
             .map(|token| token.expires_on().duration_since(defender_transport::Clock::now(&clock)).as_secs());
@@ -227,12 +227,12 @@ async fn dripping_response_times_out_after_a_minute() {
 #[tokio::test]
 async fn transient_errors_are_retried_others_final() {
     let after = |first: fn() -> Result<Response<Body>, WireError>| {
-        let wire = Capture::with(move |_| first());
+        let transport = Capture::with(move |_| first());
         async move {
             let clock = ManualClock::new();
-            let credential = APPLICATION().into_credential(&context(&wire, &clock)).unwrap();
+            let credential = APPLICATION().into_credential(&context(&transport, &clock)).unwrap();
             let error = ask(&credential, &clock).await.unwrap_err();
-            (wire.requests().len(), error)
+            (transport.requests().len(), error)
         }
     };
     for first in [
@@ -262,7 +262,7 @@ async fn transient_errors_are_retried_others_final() {
 #[tokio::test]
 async fn retry_follows_retry_after() {
     let told = std::sync::atomic::AtomicBool::new(false);
-    let wire = Capture::with(move |_| {
+    let transport = Capture::with(move |_| {
         let again = told.swap(true, std::sync::atomic::Ordering::Relaxed);
         if again {
             return Ok(text(200, crate::support::TOKEN));
@@ -270,7 +270,7 @@ async fn retry_follows_retry_after() {
         Ok(Response::builder().status(429).header("retry-after", "60").body(Body::from("busy")).unwrap())
     });
     let clock = ManualClock::new();
-    let credential = APPLICATION().into_credential(&context(&wire, &clock)).unwrap();
+    let credential = APPLICATION().into_credential(&context(&transport, &clock)).unwrap();
     ask(&credential, &clock).await.unwrap();
     assert_eq!(defender_transport::Clock::elapsed(&clock).as_secs(), 60);
 

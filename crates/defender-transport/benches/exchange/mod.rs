@@ -47,10 +47,10 @@ pub(crate) fn told(mut request: Request<Bytes>) -> Request<Bytes> {
 }
 
 /// Every adapter, each with its defaults; nobody listens to what the tracing one tells, which is left out without its feature.
-pub(crate) fn adapted(wire: impl Transport + 'static) -> impl Transport + 'static {
+pub(crate) fn adapted(transport: impl Transport + 'static) -> impl Transport + 'static {
     let clock = SystemClock::new();
-    let wire = wire.redirected().decompressed().deadline(clock);
+    let transport = transport.redirected().decompressed().deadline(clock);
     #[cfg(feature = "tracing")]
-    let wire = wire.traced(clock);
-    wire.buffered().paced(clock).retrying(clock)
+    let transport = transport.traced(clock);
+    transport.buffered().paced(clock).retrying(clock)
 }

@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn broken_body_error_has_the_status() {
         for read in [None, Some(Read::Whole(1 << 10))] {
-            let wire = Buffered::new(Faulty::scripted(created(), [Fault::TruncateBody(3)]));
-            let error = wire.send(ask(read)).now_or_never().unwrap().unwrap_err();
+            let transport = Buffered::new(Faulty::scripted(created(), [Fault::TruncateBody(3)]));
+            let error = transport.send(ask(read)).now_or_never().unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Interrupted);
             assert_eq!(error.response_status(), Some(StatusCode::CREATED));
             assert!(!error.never_sent());
@@ -134,16 +134,16 @@ mod tests {
                 .iter()
                 .fold(Response::builder().status(429), |response, &(name, value)| response.header(name, value));
             let server = Capture::answering(response.body("hello").unwrap());
-            let wire = Buffered::new(Faulty::scripted(server, [Fault::TruncateBody(3)]));
-            let error = wire.send(ask(None)).now_or_never().unwrap().unwrap_err();
+            let transport = Buffered::new(Faulty::scripted(server, [Fault::TruncateBody(3)]));
+            let error = transport.send(ask(None)).now_or_never().unwrap().unwrap_err();
             assert_eq!(error.retry_after().map(|wait| wait.as_secs()), wait, "{headers:?}");
         }
     }
 
     #[test]
     fn stream_is_handed_on_unread() {
-        let wire = Buffered::new(Faulty::scripted(created(), [Fault::StallBody(3)]));
-        let response = wire.send(ask(Some(Read::Stream))).now_or_never().unwrap().unwrap();
+        let transport = Buffered::new(Faulty::scripted(created(), [Fault::StallBody(3)]));
+        let response = transport.send(ask(Some(Read::Stream))).now_or_never().unwrap().unwrap();
         assert!(response.into_body().collect(100).now_or_never().is_none(), "it is read by who wants it");
     }
 

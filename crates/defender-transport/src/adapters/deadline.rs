@@ -52,10 +52,10 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let clock = ManualClock::new();
-/// let wire = Never.deadline(clock.clone()).times(Timeouts::default().head(Duration::from_secs(10)));
+/// let transport = Never.deadline(clock.clone()).times(Timeouts::default().head(Duration::from_secs(10)));
 /// let request = http::Request::get("https://example.com/").body(Bytes::new()).unwrap();
 ///
-/// let error = clock.run(wire.send(request)).await.unwrap_err();      // takes no time
+/// let error = clock.run(transport.send(request)).await.unwrap_err();      // takes no time
 /// assert_eq!(error.kind(), ErrorKind::Timeout);
 /// assert_eq!(error.to_string(), "timed out: waiting 10s for the head of the response from example.com");
 /// # }

@@ -150,8 +150,8 @@ mod tests {
     fn go(policy: Redirects, method: Method, url: &str, server: &Capture) -> (u16, Vec<Request<Bytes>>) {
         let request = Request::builder().method(method).uri(url).header("authorization", TOKEN);
         let request = request.body(Bytes::from_static(b"sent")).unwrap();
-        let wire = Redirected::new(server.clone()).policy(policy);
-        (wire.send(request).now_or_never().unwrap().unwrap().status().as_u16(), server.requests())
+        let transport = Redirected::new(server.clone()).policy(policy);
+        (transport.send(request).now_or_never().unwrap().unwrap().status().as_u16(), server.requests())
     }
 
     #[test]

@@ -217,8 +217,8 @@ mod tests {
         let _ended = server.serve_connection(TokioIo::new(stream), response).await;
     }
 
-    async fn get(wire: &HyperTransport, url: &str) -> (Version, Bytes) {
-        let response = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
+    async fn get(transport: &HyperTransport, url: &str) -> (Version, Bytes) {
+        let response = transport.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
         (response.version(), response.into_body().collect(100).await.unwrap())
     }
 
@@ -235,9 +235,9 @@ mod tests {
                 let stream = if speaks_http_2 { stream.speaking_http_2() } else { stream };
                 Box::pin(async { Ok(stream) })
             };
-            let wire = HyperTransport::builder().plain_http(PlainHttp::Loopback).over(network).build().unwrap();
-            assert_eq!(get(&wire, "http://localhost:1/a").await, (version, "/a".into()));
-            assert_eq!(get(&wire, "http://localhost:1/b").await, (version, "/b".into()));
+            let transport = HyperTransport::builder().plain_http(PlainHttp::Loopback).over(network).build().unwrap();
+            assert_eq!(get(&transport, "http://localhost:1/a").await, (version, "/a".into()));
+            assert_eq!(get(&transport, "http://localhost:1/b").await, (version, "/b".into()));
             assert_eq!(*dialled.lock().unwrap(), ["http://localhost:1/"]);
         }
     }
@@ -254,8 +254,8 @@ mod tests {
                 tokio::spawn(serve(theirs));
                 Box::pin(async move { Ok(Stream::new(ours).to(peer.parse().ok())) })
             };
-            let wire = HyperTransport::builder().plain_http(allowed).over(network).build().unwrap();
-            let response = wire.send(Request::get("http://localhost/").body(Bytes::new()).unwrap()).await;
+            let transport = HyperTransport::builder().plain_http(allowed).over(network).build().unwrap();
+            let response = transport.send(Request::get("http://localhost/").body(Bytes::new()).unwrap()).await;
             assert_eq!(response.is_ok(), goes, "{peer}");
             if let Err(error) = response {
                 assert!(error.never_sent() && error.to_string().contains("plain http may not go"), "{error:?}");
@@ -282,7 +282,7 @@ mod tests {
             Box::pin(async { Ok(Stream::new(ours)) })
         };
         let roots = Roots::pem(cert.pem()).unwrap();
-        let wire = HyperTransport::builder().roots(roots).over(network).build().unwrap();
-        assert_eq!(get(&wire, "https://api.example/a").await, (Version::HTTP_2, "/a".into()));
+        let transport = HyperTransport::builder().roots(roots).over(network).build().unwrap();
+        assert_eq!(get(&transport, "https://api.example/a").await, (Version::HTTP_2, "/a".into()));
     }
 }

@@ -70,7 +70,7 @@ const LINK_LOCAL: Duration = Duration::from_secs(3);
 /// use defender_transport::{HyperTransport, Roots};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let wire = HyperTransport::builder()
+/// let transport = HyperTransport::builder()
 ///     .roots(Roots::pem(std::fs::read("company-ca.pem")?)?)
 ///     .application("contoso-soar/2.1")
 ///     .build()?;

@@ -19,13 +19,13 @@
 //! use http::{Request, Response};
 //!
 //! # let check = async {
-//! let mut wire = MockTransport::new();
-//! wire.expect_send()
+//! let mut transport = MockTransport::new();
+//! transport.expect_send()
 //!     .withf(|request| request.uri().path() == "/ping")
 //!     .times(1)
 //!     .returning(|_| Ok(Response::new(Body::from("pong"))));
 //!
-//! let response = wire.send(Request::get("https://example.com/ping").body(Bytes::new()).unwrap()).await?;
+//! let response = transport.send(Request::get("https://example.com/ping").body(Bytes::new()).unwrap()).await?;
 //! assert_eq!(response.into_body().collect(1024).await?, "pong");
 //! # Ok::<(), defender_transport::Error>(())
 //! # };

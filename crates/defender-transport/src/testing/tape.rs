@@ -38,12 +38,12 @@ use crate::{Body, Error, Transport};
 ///     .exchange(Request::get("/things/1").body("")?, Response::new(r#"{"id":"1","state":"Done"}"#));
 ///
 /// // The code under test.
-/// let wire = tape.clone();
+/// let transport = tape.clone();
 /// let request = Request::post("https://example.com/things")
 ///     .header("content-type", "application/json")
 ///     .body(Bytes::from_static(br#"{ "Size": 1, "Name": "x" }"#))?;
-/// assert_eq!(wire.send(request).await?.status(), 201);
-/// wire.send(Request::get("https://example.com/things/1").body(Bytes::new())?).await?;
+/// assert_eq!(transport.send(request).await?.status(), 201);
+/// transport.send(Request::get("https://example.com/things/1").body(Bytes::new())?).await?;
 ///
 /// tape.verify();
 /// # Ok(())

@@ -18,7 +18,7 @@ use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame};
 use tokio::{runtime::Handle, time::sleep};
 
-use super::{ID, Paused, Protocol, network::Network, run, server::Server, wire};
+use super::{ID, Paused, Protocol, network::Network, run, server::Server, transport};
 use crate::{
     Body, Clock, Error, ErrorKind, Paced, Retrying, Transport, TransportExt,
     clock::Sleep,
@@ -31,9 +31,9 @@ const SECOND: Duration = Duration::from_secs(1);
 type Queues = Paced<Arc<dyn Transport>>;
 
 /// The whole stack, and its queues.
-fn stack<C: Clock + Clone + 'static>(wire: impl Transport + 'static, clock: &C) -> (Retrying<Queues>, Queues) {
-    let wire = wire.redirected().decompressed().deadline(clock.clone()).traced(clock.clone()).buffered();
-    let paced = wire.shared().paced(clock.clone());
+fn stack<C: Clock + Clone + 'static>(transport: impl Transport + 'static, clock: &C) -> (Retrying<Queues>, Queues) {
+    let transport = transport.redirected().decompressed().deadline(clock.clone()).traced(clock.clone()).buffered();
+    let paced = transport.shared().paced(clock.clone());
     (paced.clone().retrying(clock.clone()), paced)
 }
 
@@ -168,7 +168,7 @@ async fn polled_so_often<F: Future + Unpin>(mut future: F, mut polls: usize) -> 
 /// Drops a call after so many polls, over a connection that is there already if it is `warm`. Says whether it was done.
 async fn dropped_after(polls: usize, protocol: Protocol, warm: bool) -> bool {
     let (network, server, clock) = (Network::calm(), Server::calm(protocol), Paused::new());
-    let ((stack, paced), scope) = (stack(wire(&network, &server, protocol, None), &clock), scope(1, SECOND));
+    let ((stack, paced), scope) = (stack(transport(&network, &server, protocol, None), &clock), scope(1, SECOND));
     if warm {
         stack.send(request(&scope)).await.unwrap();
         sleep(SECOND / 10).await;

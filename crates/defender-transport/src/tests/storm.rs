@@ -19,7 +19,7 @@ use super::{
     network::Network,
     run,
     server::{Event, Server},
-    tls, wire,
+    tls, transport,
 };
 use crate::{
     Error, Retry, Roots, Transport, TransportExt,
@@ -120,7 +120,7 @@ async fn storm(protocol: Protocol, seed: u64, tls: Option<&(TlsAcceptor, Roots)>
     let server = tls.iter().fold(server, |server, (acceptor, _)| server.under(acceptor.clone()));
     let trusted = tls.map(|(_, roots)| roots.clone());
     let url = if tls.is_some() { "https://127.0.0.1/" } else { "http://127.0.0.1/" };
-    let stack = wire(&network, &server, protocol, trusted).redirected().decompressed().deadline(clock.clone());
+    let stack = transport(&network, &server, protocol, trusted).redirected().decompressed().deadline(clock.clone());
     let stack = stack.traced(clock.clone()).buffered().paced(clock.clone()).retrying(clock.clone());
     let stack = stack.policy(Retry::default().seed(seed));
 

@@ -78,22 +78,22 @@ fn body_faults_come_after_given_bytes() {
 #[test]
 fn scripted_faults_play_in_order() {
     let script = [None, Some(Fault::StatusBefore(GATEWAY_TIMEOUT)), None, None];
-    let wire = Faulty::scripted(Capture::answering(Response::new("")), script);
+    let transport = Faulty::scripted(Capture::answering(Response::new("")), script);
     let statuses: Vec<_> =
-        (0..5).map(|_| wire.send(ask()).now_or_never().unwrap().unwrap().status().as_u16()).collect();
+        (0..5).map(|_| transport.send(ask()).now_or_never().unwrap().unwrap().status().as_u16()).collect();
     assert_eq!(statuses, [200, 504, 200, 200, 200]);
-    assert_eq!(wire.history(), [None, script[1], None, None, None]);
+    assert_eq!(transport.history(), [None, script[1], None, None, None]);
 }
 
 #[test]
 fn seeded_faults_are_reproducible_and_as_frequent() {
     let faults = [Fault::HangAfter, Fault::StatusBefore(GATEWAY_TIMEOUT)];
     let history = |seed| {
-        let wire = Faulty::seeded(Capture::answering(Response::new("")), seed, 5, faults);
+        let transport = Faulty::seeded(Capture::answering(Response::new("")), seed, 5, faults);
         for _ in 0..10_000 {
-            drop(wire.send(ask()).now_or_never());
+            drop(transport.send(ask()).now_or_never());
         }
-        wire.history()
+        transport.history()
     };
     let (one, other) = (history(1), history(2));
     assert_eq!(one, history(1));

@@ -64,7 +64,7 @@ async fn long_queue_wait_is_traced() {
         ),
     ] {
         let (clock, ear) = (ManualClock::new(), Ear::default());
-        let wire = Capture::answering(Response::new("")).paced(clock.clone());
+        let transport = Capture::answering(Response::new("")).paced(clock.clone());
         let limits = vec![RateLimit { calls: 1, per: Duration::from_millis(per) }];
         let scope = RateLimitScope { key: "things".into(), limits: limits.into() };
         let request = Request::get("https://example.com/").extension(scope).body(Bytes::new()).unwrap();
@@ -72,7 +72,7 @@ async fn long_queue_wait_is_traced() {
         let _beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         let listening = tracing::subscriber::set_default(ear.clone());
         for _ in 0..2 {
-            clock.run(wire.send(request.clone())).await.unwrap();
+            clock.run(transport.send(request.clone())).await.unwrap();
         }
         drop(listening);
         assert_eq!(*ear.0.lock().unwrap(), told);

@@ -160,11 +160,11 @@ fn ask() -> Request<Bytes> {
     Request::get("https://example.com/things/17").body(Bytes::new()).unwrap()
 }
 
-/// Sends over `wire`, reads the body, and tells.
-fn exchange(wire: impl Transport, request: Request<Bytes>) -> Told {
-    let wire = wire.traced(ManualClock::new());
+/// Sends over `transport`, reads the body, and tells.
+fn exchange(transport: impl Transport, request: Request<Bytes>) -> Told {
+    let transport = transport.traced(ManualClock::new());
     listen(Level::TRACE, || {
-        let read = async { wire.send(request).await?.into_body().collect(1 << 10).await };
+        let read = async { transport.send(request).await?.into_body().collect(1 << 10).await };
         drop(read.now_or_never().unwrap());
     })
     .1
@@ -311,10 +311,10 @@ fn every_attempt_is_traced_with_its_number() {
     let clock = ManualClock::new();
     let status = |status: u16| Response::builder().status(status).body("").unwrap();
     let server = Capture::in_turn([status(503), status(429), status(200)]);
-    let wire = server.deadline(clock.clone()).traced(clock.clone()).buffered().retrying(clock.clone());
+    let transport = server.deadline(clock.clone()).traced(clock.clone()).buffered().retrying(clock.clone());
     let request =
         Request::get("https://example.com/things/17?sig=canary").extension(UrlTemplate("/things/{id}".into()));
-    let mut call = Box::pin(wire.send(request.body(Bytes::new()).unwrap()));
+    let mut call = Box::pin(transport.send(request.body(Bytes::new()).unwrap()));
     let ((), told) = listen(Level::TRACE, || {
         while call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             clock.advance_to_next().unwrap();
@@ -395,8 +395,8 @@ fn duration_runs_to_end_of_body() {
     let clock = ManualClock::new();
     clock.advance(Duration::from_secs(1_000));
     let ((), told) = listen(Level::TRACE, || {
-        let wire = waits_and_stalls(&clock);
-        let mut call = Box::pin(async { wire.send(ask()).await?.into_body().collect(9).await });
+        let transport = waits_and_stalls(&clock);
+        let mut call = Box::pin(async { transport.send(ask()).await?.into_body().collect(9).await });
         while call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             clock.advance_to_next().unwrap();
         }
@@ -410,8 +410,8 @@ fn dropped_call_is_traced_once() {
     {
         let clock = ManualClock::new();
         let ((), told) = listen(Level::TRACE, || {
-            let wire = waits_and_stalls(&clock);
-            let mut call = Box::pin(async { wire.send(ask()).await?.into_body().collect(9).await });
+            let transport = waits_and_stalls(&clock);
+            let mut call = Box::pin(async { transport.send(ask()).await?.into_body().collect(9).await });
             for _ in 0..polls {
                 let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
                 assert_eq!(polled.is_ready(), polls == 3 && clock.elapsed() == Duration::from_millis(31_500));
@@ -431,8 +431,8 @@ fn dropped_call_is_traced_once() {
 #[test]
 fn reading_the_last_byte_completes_body() {
     let ((), told) = listen(Level::TRACE, || {
-        let wire = Capture::answering(Response::new("hello")).traced(ManualClock::new());
-        let mut body = wire.send(ask()).now_or_never().unwrap().unwrap().into_body();
+        let transport = Capture::answering(Response::new("hello")).traced(ManualClock::new());
+        let mut body = transport.send(ask()).now_or_never().unwrap().unwrap().into_body();
         assert_eq!(body.size_hint().exact(), Some(5));
         assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())).is_ready());
         assert!(body.is_end_stream());
@@ -474,8 +474,9 @@ fn inner_events_are_in_the_span() {
 #[test]
 fn warnings_have_their_span() {
     let send = |level, status: u16| {
-        let wire = Capture::answering(Response::builder().status(status).body("").unwrap()).traced(ManualClock::new());
-        let (response, told) = listen(level, || wire.send(ask()).now_or_never().unwrap().unwrap());
+        let transport =
+            Capture::answering(Response::builder().status(status).body("").unwrap()).traced(ManualClock::new());
+        let (response, told) = listen(level, || transport.send(ask()).now_or_never().unwrap().unwrap());
         assert_eq!(response.status(), status);
         (told.spans.len(), told.events.len())
     };

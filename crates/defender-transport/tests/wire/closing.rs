@@ -117,9 +117,10 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
     let clock = SystemClock::new();
     // Nobody waits between two attempts.
     let retry = Retry::default().backoff(Duration::ZERO, Duration::ZERO);
-    let wire: HyperTransport = ca.wire().build().unwrap();
-    let wire = wire.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock).policy(retry);
-    let (wire, url) = (&wire, url(address));
+    let transport: HyperTransport = ca.transport().build().unwrap();
+    let transport =
+        transport.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock).policy(retry);
+    let (transport, url) = (&transport, url(address));
     let outcomes = stream::iter(0..number_of_calls).map(|number| {
         let safe = number % 2 == 0;
         let request = if safe { Request::get(&url) } else { Request::post(&url) };
@@ -129,7 +130,7 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
             Idempotency::NonIdempotent
         });
         let request = request.body(if safe { Bytes::new() } else { Bytes::from_static(b"{}") }).unwrap();
-        async move { (number, safe, wire.send(request).await) }
+        async move { (number, safe, transport.send(request).await) }
     });
     let outcomes: Vec<_> = outcomes.buffer_unordered(at_once).collect().await;
     assert!(clock.elapsed() < Duration::from_secs(300));

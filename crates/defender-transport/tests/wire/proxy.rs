@@ -93,7 +93,7 @@ async fn refusal(response: &'static str) -> Error {
     let ca = Ca::new();
     let proxy = Tunnels::to(SocketAddr::from(([127, 0, 0, 1], 1)), response).await;
     let through = Proxy::http(format!("http://user:{CANARY}@{}", proxy.address)).unwrap();
-    ca.wire().proxy(through).build().unwrap().send(post("https://api.example/")).await.unwrap_err()
+    ca.transport().proxy(through).build().unwrap().send(post("https://api.example/")).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -103,11 +103,11 @@ async fn proxy_alone_gets_the_proxy_password() {
         let (address, heads) = server(&ca, alpn).await;
         let proxy = Tunnels::to(address, OPENED).await;
         let through = Proxy::http(format!("http://user:{CANARY}@{}", proxy.address)).unwrap();
-        let wire = ca.wire().proxy(through).build().unwrap();
-        assert!(!format!("{wire:?}").contains(CANARY));
+        let transport = ca.transport().proxy(through).build().unwrap();
+        assert!(!format!("{transport:?}").contains(CANARY));
         let mut request = post("https://api.example/path?query");
         request.headers_mut().clear();
-        let response = wire.send(request).await.unwrap();
+        let response = transport.send(request).await.unwrap();
         assert_eq!((response.status().as_u16(), response.version()), (204, version));
         let heard = proxy.heard();
         assert!(
@@ -140,8 +140,8 @@ async fn missing_proxy_is_a_clear_connect_error() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let through = Proxy::http(format!("http://user:{CANARY}@{}", socket.local_addr().unwrap())).unwrap();
-    let wire = Ca::new().wire().proxy(through).build().unwrap();
-    let error = wire.send(post("https://api.example/")).await.unwrap_err();
+    let transport = Ca::new().transport().proxy(through).build().unwrap();
+    let error = transport.send(post("https://api.example/")).await.unwrap_err();
     assert_error(&error, ErrorKind::Connect, true, "the connection was refused");
     assert_error(&error, ErrorKind::Connect, true, "the proxy 127.0.0.1:");
 }
@@ -158,8 +158,8 @@ async fn exceptions_do_not_use_the_proxy() {
     let through = Proxy::http(format!("http://{}", proxy.address)).unwrap();
     for (except, heard) in [("", true), ("localhost, .example", true), ("127.0.0.0/8", false), ("*", false)] {
         proxy.heard.lock().unwrap().clear();
-        let wire = ca.wire().proxy(through.clone().except(except)).build().unwrap();
-        assert_eq!(wire.send(post(&url(address))).await.unwrap().status(), 204);
+        let transport = ca.transport().proxy(through.clone().except(except)).build().unwrap();
+        assert_eq!(transport.send(post(&url(address))).await.unwrap().status(), 204);
         assert_eq!(!proxy.heard().is_empty(), heard, "{except}");
     }
 }
@@ -171,9 +171,9 @@ const INSIDE: &str = "DEFENDER_TRANSPORT_TEST_CA";
 async fn the_environments_proxy_is_the_default() {
     if let Some(ca) = std::env::var_os(INSIDE) {
         // This is the process with a proxy in its environment; what it says is looked at outside.
-        let wire = HyperTransport::builder().roots(Roots::pem(ca.to_str().unwrap()).unwrap()).build();
-        let outcome = match wire {
-            Ok(wire) => wire.send(post("https://api.example/")).await.map(|response| response.status()),
+        let transport = HyperTransport::builder().roots(Roots::pem(ca.to_str().unwrap()).unwrap()).build();
+        let outcome = match transport {
+            Ok(transport) => transport.send(post("https://api.example/")).await.map(|response| response.status()),
             Err(error) => Err(error),
         };
         println!("told: {outcome:?}");

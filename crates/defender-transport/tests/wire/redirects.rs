@@ -56,13 +56,13 @@ async fn redirect_target_gets_no_secret() {
             (Redirects::SameHost(3), Method::POST),
             (Redirects::SameHost(3), Method::GET),
         ] {
-            let wire = ca.wire().build().unwrap().redirected().policy(redirects);
-            let wire = wire.decompressed().deadline(SystemClock::new()).buffered().paced(SystemClock::new());
-            let wire = wire.retrying(SystemClock::new()).policy(Retry::default());
+            let transport = ca.transport().build().unwrap().redirected().policy(redirects);
+            let transport = transport.decompressed().deadline(SystemClock::new()).buffered().paced(SystemClock::new());
+            let transport = transport.retrying(SystemClock::new()).policy(Retry::default());
             let mut request = post(&format!("https://{address}/?sig={CANARY}"));
             *request.method_mut() = method;
             let before = asked.load(Ordering::SeqCst);
-            let response = wire.send(request).await.unwrap();
+            let response = transport.send(request).await.unwrap();
             assert_eq!(response.status(), status);
             assert_eq!(response.headers()[LOCATION], location);
             assert_eq!(asked.load(Ordering::SeqCst), before + 1, "it was sent once");

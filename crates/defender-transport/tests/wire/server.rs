@@ -75,7 +75,7 @@ impl Ca {
     }
 
     /// A transport that trusts it.
-    pub(crate) fn wire(&self) -> HyperTransportBuilder {
+    pub(crate) fn transport(&self) -> HyperTransportBuilder {
         HyperTransport::builder().roots(Roots::pem(self.pem()).unwrap()).proxy(Proxy::none())
     }
 }

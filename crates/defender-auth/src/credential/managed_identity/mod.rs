@@ -117,8 +117,8 @@ impl IntoCredential for ManagedIdentityCredential {
         let audience = context.audience.strip_suffix("/.default").unwrap_or(&context.audience).to_owned();
         host.request(&audience, self.id.as_ref())?; // What cannot be asked is told now.
         let clock = Arc::clone(&context.clock);
-        let wire = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
-        let transport = Arc::clone(wire).deadline(Arc::clone(&clock)).shared();
+        let transport = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
+        let transport = Arc::clone(transport).deadline(Arc::clone(&clock)).shared();
         let (limit, seen) = (context.token_limit, AtomicBool::new(false));
         let live = ManagedIdentityFlow { id: self.id, host, audience, transport, clock, limit, seen };
         Ok(context.cached(live))
@@ -215,7 +215,7 @@ impl ManagedIdentityFlow {
         match error.kind() {
             Wire::TooLarge => Outcome::Final(Error::unreached(error)),
             Wire::Request => {
-                let what = "the wire does not carry requests to a managed identity; give the context a transport of its own \
+                let what = "the transport does not carry requests to a managed identity; give the context a transport of its own \
                             for them, which speaks http and knows no proxy";
                 Outcome::Final(Error::new(ErrorKind::Configuration).context(what).caused_by(error))
             }

@@ -76,7 +76,7 @@ impl Transport for Wire {
 struct World {
     emulator: Arc<Emulator>,
     clock: ManualClock,
-    wire: Wire,
+    transport: Wire,
 }
 
 impl World {
@@ -89,12 +89,13 @@ impl World {
         let inner = HyperTransport::builder().roots(Roots::pem(emulator.ca_pem()).unwrap());
         let inner = inner.plain_http(PlainHttp::Loopback).build().unwrap();
         let (waiting, sent, is_nosy) = Default::default();
-        let wire = Wire { inner, clock: clock.clone(), waiting, sent, is_nosy };
-        Self { emulator: Arc::new(emulator), clock, wire }
+        let transport = Wire { inner, clock: clock.clone(), waiting, sent, is_nosy };
+        Self { emulator: Arc::new(emulator), clock, transport }
     }
 
     fn connect(&self, description: impl IntoCredential) -> Arc<dyn TokenCredential> {
-        let context = CredentialContext::new(Arc::new(self.wire.clone()), Arc::new(self.clock.clone()), Cloud::Public);
+        let context =
+            CredentialContext::new(Arc::new(self.transport.clone()), Arc::new(self.clock.clone()), Cloud::Public);
         description.into_credential(&context.authority(self.emulator.authority())).unwrap()
     }
 
@@ -102,7 +103,7 @@ impl World {
     async fn ask(&self, credential: &Arc<dyn TokenCredential>, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let time_passes = async {
             loop {
-                if self.wire.waiting.load(Ordering::Relaxed) == 0 {
+                if self.transport.waiting.load(Ordering::Relaxed) == 0 {
                     self.clock.advance_to_next();
                 }
                 tokio::task::yield_now().await;
@@ -133,7 +134,7 @@ impl World {
         );
         let request = Request::get(format!("{}/api/machines", self.emulator.base_url()));
         let request = request.header("authorization", format!("Bearer {}", token.secret())).body(Bytes::new()).unwrap();
-        assert_eq!(self.wire.send(request).await.unwrap().status(), 200);
+        assert_eq!(self.transport.send(request).await.unwrap().status(), 200);
     }
 
     /// The AADSTS number with which a credential is refused.

@@ -36,12 +36,12 @@ impl HttpBody for Dribble {
 }
 
 fn read(coding: &'static str, body: Body, limit: usize) -> Result<Bytes, Error> {
-    let mut wire = MockTransport::new();
-    wire.expect_send().return_once(move |_| {
+    let mut transport = MockTransport::new();
+    transport.expect_send().return_once(move |_| {
         Ok(Response::builder().header(CONTENT_ENCODING, coding).header(CONTENT_LENGTH, 1).body(body).unwrap())
     });
     let request = Request::get("https://example.com/").body(Bytes::new()).unwrap();
-    let response = Decompressed::new(wire).send(request).now_or_never().unwrap().unwrap();
+    let response = Decompressed::new(transport).send(request).now_or_never().unwrap().unwrap();
     assert!(!response.headers().contains_key(CONTENT_LENGTH), "it is the length of the compressed form");
     response.into_body().collect(limit).now_or_never().unwrap()
 }

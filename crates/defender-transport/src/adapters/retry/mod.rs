@@ -70,14 +70,14 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), defender_transport::Error> {
-/// let mut wire = MockTransport::new();
-/// wire.expect_send().times(1).returning(|_| Ok(Response::builder().status(503).body(Body::empty()).unwrap()));
-/// wire.expect_send().times(1).returning(|_| Ok(Response::new(Body::from("fine"))));
+/// let mut transport = MockTransport::new();
+/// transport.expect_send().times(1).returning(|_| Ok(Response::builder().status(503).body(Body::empty()).unwrap()));
+/// transport.expect_send().times(1).returning(|_| Ok(Response::new(Body::from("fine"))));
 /// let clock = ManualClock::new();
 ///
-/// let wire = wire.retrying(clock.clone());
+/// let transport = transport.retrying(clock.clone());
 /// let request = Request::get("https://example.com/").body(Bytes::new()).unwrap();
-/// let response = clock.run(wire.send(request)).await?;
+/// let response = clock.run(transport.send(request)).await?;
 /// assert_eq!((response.status().as_u16(), Attempts::of(&response)), (200, 2));
 /// # Ok(())
 /// # }

@@ -39,11 +39,11 @@ struct Sent {
 struct Token(usize);
 
 /// Ends each attempt by the script, and any after those with a 200. The body is the number of the attempt.
-fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<Vec<Sent>>>) {
+fn transport(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<Vec<Sent>>>) {
     let (sent, clock, outcomes) = (Arc::default(), clock.clone(), outcomes.to_vec());
     let log: Arc<Mutex<Vec<Sent>>> = Arc::clone(&sent);
-    let mut wire = MockTransport::new();
-    wire.expect_send().returning(move |request| {
+    let mut transport = MockTransport::new();
+    transport.expect_send().returning(move |request| {
         let mut log = log.lock().unwrap();
         let extensions = request.extensions();
         log.push(Sent {
@@ -63,7 +63,7 @@ fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<
         }
         Ok(response.body(Body::from(log.len().to_string())).unwrap())
     });
-    (wire, sent)
+    (transport, sent)
 }
 
 fn request(idempotency: Idempotency) -> Request<Bytes> {
@@ -73,8 +73,8 @@ fn request(idempotency: Idempotency) -> Request<Bytes> {
 /// Outcome of a call, and the times of its attempts.
 fn call(retry: Retry, request: Request<Bytes>, outcomes: &[Outcome]) -> (Result<Response<Body>, Error>, Vec<Sent>) {
     let clock = ManualClock::new();
-    let (wire, sent) = wire(&clock, outcomes);
-    let ended = block_on(&clock, wire.retrying(clock.clone()).policy(retry).send(request));
+    let (transport, sent) = transport(&clock, outcomes);
+    let ended = block_on(&clock, transport.retrying(clock.clone()).policy(retry).send(request));
     assert_eq!(clock.sleeping(), 0);
     (ended, std::mem::take(&mut *sent.lock().unwrap()))
 }

@@ -153,9 +153,9 @@ fn broken_response_status_tells_the_effect() {
         for fault in [Fault::TruncateBody(3), Fault::StallBody(3)] {
             let response = Response::builder().status(status).body("hello, hello").unwrap();
             let (clock, server) = (ManualClock::new(), Capture::answering(response));
-            let wire = Faulty::scripted(server.clone(), [fault]);
-            let wire = wire.deadline(clock.clone()).buffered().retrying(clock.clone());
-            let error = block_on(&clock, wire.send(request(Idempotency::NonIdempotent))).unwrap_err();
+            let transport = Faulty::scripted(server.clone(), [fault]);
+            let transport = transport.deadline(clock.clone()).buffered().retrying(clock.clone());
+            let error = block_on(&clock, transport.send(request(Idempotency::NonIdempotent))).unwrap_err();
             assert_eq!(
                 error.response_status().map(|answered| answered.is_success()),
                 Some(took_effect),
@@ -178,8 +178,8 @@ fn unmarked_request_is_judged_by_method() {
 fn broken_body_is_a_broken_attempt() {
     for (idempotency, sendings) in [(Idempotency::Idempotent, 2), (Idempotency::NonIdempotent, 1)] {
         let (clock, server) = (ManualClock::new(), Capture::answering(Response::new("hello, hello")));
-        let wire = Faulty::scripted(server.clone(), [Fault::TruncateBody(3)]).buffered().retrying(clock.clone());
-        let ended = block_on(&clock, wire.send(request(idempotency)));
+        let transport = Faulty::scripted(server.clone(), [Fault::TruncateBody(3)]).buffered().retrying(clock.clone());
+        let ended = block_on(&clock, transport.send(request(idempotency)));
         assert_eq!(server.requests().len(), sendings);
         assert_eq!(
             ended.map_err(|error| error.response_status()).err(),

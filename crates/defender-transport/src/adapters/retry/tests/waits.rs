@@ -97,11 +97,11 @@ fn total_time_bounds_every_attempt() {
 #[test]
 fn dropped_call_sends_nothing_more() {
     let clock = ManualClock::new();
-    let (wire, sent) = wire(&clock, &[Status(503); 9]);
-    let wire = wire.retrying(clock.clone());
+    let (transport, sent) = transport(&clock, &[Status(503); 9]);
+    let transport = transport.retrying(clock.clone());
     for polls in 1..=4 {
         {
-            let mut sending = wire.send(request(Idempotency::Idempotent));
+            let mut sending = transport.send(request(Idempotency::Idempotent));
             for _ in 0..polls {
                 assert!(sending.as_mut().now_or_never().is_none());
                 clock.advance_to_next();
@@ -117,11 +117,11 @@ fn every_attempt_waits_its_turn() {
     let window = |per| RateLimitScope { key: "scope".into(), limits: vec![RateLimit { calls: 1, per }].into() };
     let paced = |outcomes: &[Outcome], per| {
         let clock = ManualClock::new();
-        let (wire, sent) = wire(&clock, outcomes);
-        let wire = wire.paced(clock.clone()).retrying(clock.clone());
+        let (transport, sent) = transport(&clock, outcomes);
+        let transport = transport.paced(clock.clone()).retrying(clock.clone());
         let mut request = request(Idempotency::Idempotent);
         request.extensions_mut().insert(window(per));
-        let ended = block_on(&clock, wire.send(request));
+        let ended = block_on(&clock, transport.send(request));
         (ended, times(&sent.lock().unwrap()))
     };
     let (ended, times) = paced(&[Status(401), Status(503)], SECOND * 10);
