@@ -20,7 +20,7 @@ const WIRE: &str = "hyper and rustls are named under src/hyper/ of defender-tran
 const OAUTH: &str = "oauth2 is named in one private module of defender-auth, `oauth`";
 const FACADE: &str = "defender-actions never names hyper, rustls or oauth2";
 const NO_DEFENDER: &str = "defender-transport knows no Defender: no URL, no scope, no path of the service";
-const ONE_BEARER: &str = "one function puts on the `Authorization` header, in defender-auth's src/authorized.rs";
+const ONE_BEARER: &str = "one function puts on the `Authorization` header, in defender-auth's src/authorized/mod.rs";
 const NO_GLOBALS: &str = "no global state in a library crate";
 const NO_TASKS: &str = "no background task in a library crate";
 const NO_PROVIDER: &str = "no process-wide crypto provider is installed by us";
@@ -153,7 +153,7 @@ fn no_defender(file: &File<'_>) -> Vec<Violation> {
 
 fn one_bearer(file: &File<'_>) -> Vec<Violation> {
     let names = |line: &Line| line.has("AUTHORIZATION") || line.text.to_ascii_lowercase().contains("\"authorization\"");
-    if !file.is("defender-auth", &["src/authorized.rs"]) {
+    if !file.is("defender-auth", &["src/authorized/mod.rs"]) {
         return file.each(ONE_BEARER, |line| names(line).then(|| "names the `Authorization` header".to_owned()));
     }
     let puts = |line: &Line| {
@@ -268,10 +268,10 @@ mod tests {
     #[test]
     fn the_bearer_is_put_on_in_one_place() {
         let once = "use http::header::AUTHORIZATION;\nheaders.insert(AUTHORIZATION, token);";
-        kept("defender-auth", "src/authorized.rs", once);
+        kept("defender-auth", "src/authorized/mod.rs", once);
         broken(
             "defender-auth",
-            "src/authorized.rs",
+            "src/authorized/mod.rs",
             &format!("{once}\nheaders.append(AUTHORIZATION, token);"),
             ONE_BEARER,
         );

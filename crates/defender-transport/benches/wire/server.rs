@@ -145,13 +145,13 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, body: Bytes) -> io:
             let Ok(stream) = acceptor.accept(tcp).await else { return };
             // How a connection ends is for its client to tell.
             let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service_fn(move |request| answer(request, body.clone())))
+                .serve_connection(TokioIo::new(stream), service_fn(move |request| respond(request, body.clone())))
                 .await;
         });
     }
 }
 
-async fn answer(request: Request<Incoming>, body: Bytes) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn respond(request: Request<Incoming>, body: Bytes) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_list = request.method() == Method::GET;
     let is_rest = request.uri().query().is_some_and(|query| query.contains("$skip"));
     let is_action = request.method() == Method::POST && request.uri().path().ends_with("/unrestrictCodeExecution");
