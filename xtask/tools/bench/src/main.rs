@@ -15,7 +15,7 @@ use bytes::Bytes;
 use lexopt::{Arg, Parser};
 use xtask::{
     Failure,
-    workspace::{Workspace, cargo, output},
+    workspace::{Workspace, cargo},
 };
 
 const HELP: &str = "\
@@ -54,7 +54,8 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         Some("smoke") => {
             let mut bench = cargo(&Workspace::read()?.root);
             bench.args(["bench", "--quiet", "--package", "defender-transport", "--all-features", "--bench", "stack"]);
-            output(&mut bench).map(|printed| print!("{printed}"))
+            let status = bench.status().map_err(|error| Failure::broken("bench smoke", error))?;
+            if status.success() { Ok(()) } else { Err(Failure::broken("bench smoke", status)) }
         }
         Some("pages") => pages::run(),
         Some("wait") => wait::run(),

@@ -17,12 +17,7 @@ pub(crate) fn hits(rng: &mut fastrand::Rng, percent: f64) -> bool {
 /// One of several, each as likely as the others.
 pub(crate) fn pick<T: Copy, const N: usize>(rng: &mut fastrand::Rng, of: [T; N]) -> T {
     const { assert!(N > 0, "something to pick from") };
-    let mut picked = of.into_iter().cycle().skip(rng.usize(..N));
-    loop {
-        if let Some(one) = picked.next() {
-            return one;
-        }
-    }
+    of.get(rng.usize(..N)).copied().unwrap_or_else(|| of[0])
 }
 
 /// A GUID as the service writes them.
