@@ -15,17 +15,13 @@ use super::{
     beside,
     evidence::{Effect, Evidence, LedgerEntry, Record},
     executor::{self, Ended, Owner},
-    figures::{Count, Figures},
+    figures::Count,
     flow,
     judge::{Finding, judge, quota},
     plan::{PROCESSES, STEPS, Step},
     sweep::{Campaign, Ran},
     world::World,
 };
-
-/// The campaign in process.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct InProcess;
 
 /// When all must have ended: the longest wait, and the time in which actions are asked for.
 const OVER: Duration = Duration::from_secs(24 * 3_600);
@@ -36,35 +32,11 @@ const AFTERWARDS: Duration = Duration::from_secs(2 * 3_600);
 /// So many calls of an operation in an hour fill its window, but for those that never came through.
 const FULL: usize = 1_400;
 
-impl Campaign for InProcess {
-    fn name(&self) -> &'static str {
-        "a"
-    }
-
-    fn flags(&self) -> &'static str {
-        ""
-    }
-
-    fn steps(&self) -> u32 {
-        STEPS
-    }
-
-    fn workers(&self) -> usize {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    }
-
-    fn repeats(&self) -> bool {
-        true
-    }
-
-    fn run(&self, seed: u64, steps: u32) -> Ran {
-        run(seed, steps)
-    }
-
-    fn untaken(&self, sum: &Figures) -> Vec<String> {
-        let full = (sum.full_hours == 0).then(|| "a full window of an hour".to_owned());
-        full.into_iter().collect()
-    }
+/// The campaign in process.
+pub(crate) fn campaign() -> Campaign {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let (name, flags, run) = ("a", "", Box::new(run));
+    Campaign { name, flags, steps: STEPS, workers, repeats: true, fills_hours: true, run }
 }
 
 fn run(seed: u64, steps: u32) -> Ran {

@@ -56,10 +56,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Failure> {
-    if options.tls {
-        return sweep::run(options, &tls::Tls::new()?);
-    }
-    sweep::run(options, &in_process::InProcess)
+    let campaign = if options.tls { tls::campaign()? } else { in_process::campaign() };
+    sweep::run(options, &campaign)
 }
 
 /// What is run.

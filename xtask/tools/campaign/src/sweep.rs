@@ -21,27 +21,21 @@ use super::{
 use crate::{Failure, workspace::Workspace};
 
 /// One of the two campaigns.
-pub(crate) trait Campaign: Sync {
+pub(crate) struct Campaign {
     /// What its figures are called.
-    fn name(&self) -> &'static str;
-
+    pub(crate) name: &'static str,
     /// What it is called with, besides seeds and steps.
-    fn flags(&self) -> &'static str;
-
+    pub(crate) flags: &'static str,
     /// How many actions a seed draws.
-    fn steps(&self) -> u32;
-
+    pub(crate) steps: u32,
     /// How many seeds run at once.
-    fn workers(&self) -> usize;
-
+    pub(crate) workers: usize,
     /// Whether a seed goes the same way each time, so that its shortest failing prefix can be searched for.
-    fn repeats(&self) -> bool;
-
-    /// Runs one seed, or the first `steps` of it.
-    fn run(&self, seed: u64, steps: u32) -> Ran;
-
-    /// What else must hold of the sum of so many seeds, beside that each of the hard ways was taken.
-    fn untaken(&self, sum: &Figures) -> Vec<String>;
+    pub(crate) repeats: bool,
+    /// Whether one of many seeds must fill the window of an hour.
+    pub(crate) fills_hours: bool,
+    /// Runs one seed, or the first steps of it.
+    pub(crate) run: Box<dyn Fn(u64, u32) -> Ran + Sync>,
 }
 
 /// What came of one seed.
@@ -69,7 +63,7 @@ const ENOUGH: u64 = 10;
 /// Of so many failing seeds the shortest prefix is searched for.
 const SHRUNK: usize = 3;
 
-pub(crate) fn run(options: &Options, campaign: &dyn Campaign) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options, campaign: &Campaign) -> Result<(), Failure> {
     if let Some(steps) = options.steps {
         return replay(options, campaign, steps);
     }
@@ -81,7 +75,7 @@ pub(crate) fn run(options: &Options, campaign: &dyn Campaign) -> Result<(), Fail
     let commit = commit(&root);
     let mut tally = Tally::open(&path, &commit)?;
     let left = tally.left(options.seeds.clone());
-    let name = campaign.name();
+    let name = campaign.name;
     eprintln!(
         "campaign {name}: commit {commit}: {} of {} seeds are to be run",
         left.len(),
@@ -90,9 +84,9 @@ pub(crate) fn run(options: &Options, campaign: &dyn Campaign) -> Result<(), Fail
     let mut shrunk = 0;
     each(&left, campaign, |seed, ran, count| {
         if !ran.findings.is_empty() {
-            let shrinks = campaign.repeats() && shrunk < SHRUNK;
+            let shrinks = campaign.repeats && shrunk < SHRUNK;
             shrunk += 1;
-            let (steps, ran) = if shrinks { shortest(campaign, seed, ran) } else { (campaign.steps(), ran.clone()) };
+            let (steps, ran) = if shrinks { shortest(campaign, seed, ran) } else { (campaign.steps, ran.clone()) };
             print!("{}", report(campaign, seed, steps, &ran));
         }
         let failed = ran.findings.iter().map(|finding| finding.words.clone()).collect();
@@ -108,30 +102,30 @@ pub(crate) fn run(options: &Options, campaign: &dyn Campaign) -> Result<(), Fail
 }
 
 /// Where the figures are kept that nobody said otherwise of.
-fn file(campaign: &dyn Campaign) -> PathBuf {
-    PathBuf::from(format!("target/campaign/{}.json", campaign.name()))
+fn file(campaign: &Campaign) -> PathBuf {
+    PathBuf::from(format!("target/campaign/{}.json", campaign.name))
 }
 
 /// Whether the sum is as it should be.
-fn verdict(campaign: &dyn Campaign, sum: &Figures, failed: &[u64]) -> Result<(), Failure> {
+fn verdict(campaign: &Campaign, sum: &Figures, failed: &[u64]) -> Result<(), Failure> {
     if !sum.against.is_clean() || !failed.is_empty() {
         let seeds = failed.iter().take(20).map(u64::to_string).collect::<Vec<_>>().join(", ");
-        return Err(Failure::Check(format!("campaign {}: {} seeds failed: {seeds}", campaign.name(), failed.len())));
+        return Err(Failure::Check(format!("campaign {}: {} seeds failed: {seeds}", campaign.name, failed.len())));
     }
     let mut untaken: Vec<String> = sum.ways.untaken().into_iter().map(str::to_owned).collect();
-    untaken.extend(campaign.untaken(sum));
+    untaken.extend((campaign.fills_hours && sum.full_hours == 0).then(|| "a full window of an hour".to_owned()));
     if sum.seeds >= ENOUGH && !untaken.is_empty() {
         let untaken = untaken.join(", ");
         return Err(Failure::Check(format!(
             "campaign {}: never came to: {untaken}, and proves nothing",
-            campaign.name()
+            campaign.name
         )));
     }
     Ok(())
 }
 
 /// Runs the first `steps` of each seed and tells all of it. No figures are kept.
-fn replay(options: &Options, campaign: &dyn Campaign, steps: u32) -> Result<(), Failure> {
+fn replay(options: &Options, campaign: &Campaign, steps: u32) -> Result<(), Failure> {
     let mut tally = Tally::unkept();
     for seed in options.seeds.clone() {
         let ran = attempt(campaign, seed, steps);
@@ -141,24 +135,24 @@ fn replay(options: &Options, campaign: &dyn Campaign, steps: u32) -> Result<(), 
     }
     println!("{}", tally.sum());
     let failed = tally.failed();
-    if failed.is_empty() { Ok(()) } else { Err(Failure::Check(format!("campaign {}: it fails", campaign.name()))) }
+    if failed.is_empty() { Ok(()) } else { Err(Failure::Check(format!("campaign {}: it fails", campaign.name))) }
 }
 
 /// Runs `seeds` on as many threads as the campaign wants, and hands over each as it ends, with how many there were.
 fn each(
     seeds: &[u64],
-    campaign: &dyn Campaign,
+    campaign: &Campaign,
     mut told: impl FnMut(u64, &Ran, usize) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
-        for _ in 0..campaign.workers().max(1) {
+        for _ in 0..campaign.workers.max(1) {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
                 while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // Nobody listens any more where the figures could not be written.
-                    if sender.send((*seed, attempt(campaign, *seed, campaign.steps()))).is_err() {
+                    if sender.send((*seed, attempt(campaign, *seed, campaign.steps))).is_err() {
                         break;
                     }
                 }
@@ -173,8 +167,8 @@ fn each(
 }
 
 /// One run, of which a panic is told as what it is.
-fn attempt(campaign: &dyn Campaign, seed: u64, steps: u32) -> Ran {
-    catch_unwind(AssertUnwindSafe(|| campaign.run(seed, steps)))
+fn attempt(campaign: &Campaign, seed: u64, steps: u32) -> Ran {
+    catch_unwind(AssertUnwindSafe(|| (campaign.run)(seed, steps)))
         .unwrap_or_else(|panic| Ran::broken(Count::Panic, panicked(&*panic)))
 }
 
@@ -188,17 +182,17 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
 const COARSELY: usize = 10;
 
 /// The shortest prefix of the seed that fails, where no shorter one fails and the next coarse one does not.
-fn shortest(campaign: &dyn Campaign, seed: u64, whole: &Ran) -> (u32, Ran) {
-    eprintln!("campaign {}: seed {seed} fails; searching for its shortest prefix that does", campaign.name());
+fn shortest(campaign: &Campaign, seed: u64, whole: &Ran) -> (u32, Ran) {
+    eprintln!("campaign {}: seed {seed} fails; searching for its shortest prefix that does", campaign.name);
     let fails = |steps: u32| Some((steps, attempt(campaign, seed, steps))).filter(|(_, ran)| !ran.findings.is_empty());
-    let coarse = (1..campaign.steps()).skip(COARSELY - 1).step_by(COARSELY).find_map(fails);
-    let (end, ran) = coarse.unwrap_or_else(|| (campaign.steps(), whole.clone()));
+    let coarse = (1..campaign.steps).skip(COARSELY - 1).step_by(COARSELY).find_map(fails);
+    let (end, ran) = coarse.unwrap_or_else(|| (campaign.steps, whole.clone()));
     let begin = end.saturating_sub(u32::try_from(COARSELY).unwrap_or(end)).saturating_add(1);
     (begin..end).find_map(fails).unwrap_or((end, ran))
 }
 
 /// What was found in one seed, with the lines of the ledger that it is about, and how to see it again.
-fn report(campaign: &dyn Campaign, seed: u64, steps: u32, ran: &Ran) -> String {
+fn report(campaign: &Campaign, seed: u64, steps: u32, ran: &Ran) -> String {
     let mut report = String::new();
     let mut line = |text: String| {
         report.push_str(&text);
@@ -219,7 +213,7 @@ fn report(campaign: &dyn Campaign, seed: u64, steps: u32, ran: &Ran) -> String {
         }
     }
     if !ran.findings.is_empty() {
-        let flags = campaign.flags();
+        let flags = campaign.flags;
         line(format!(
             "  again: cargo xtask campaign{flags} --seeds {seed}..{} --steps {steps}",
             seed.saturating_add(1)
@@ -233,30 +227,8 @@ mod tests {
     use super::*;
 
     /// A campaign whose seed 5 fails from its seventh step on, and whose seed 6 panics.
-    struct Toy;
-
-    impl Campaign for Toy {
-        fn name(&self) -> &'static str {
-            "toy"
-        }
-
-        fn flags(&self) -> &'static str {
-            " --toy"
-        }
-
-        fn steps(&self) -> u32 {
-            20
-        }
-
-        fn workers(&self) -> usize {
-            2
-        }
-
-        fn repeats(&self) -> bool {
-            true
-        }
-
-        fn run(&self, seed: u64, steps: u32) -> Ran {
+    fn toy() -> Campaign {
+        let run = |seed, steps| {
             assert_ne!(seed, 6, "six");
             let mut ran = Ran::default();
             ran.figures.seeds = 1;
@@ -268,28 +240,26 @@ mod tests {
                 ran.figures.against.note(count);
             }
             ran
-        }
-
-        fn untaken(&self, _sum: &Figures) -> Vec<String> {
-            Vec::new()
-        }
+        };
+        let (name, flags, run) = ("toy", " --toy", Box::new(run));
+        Campaign { name, flags, steps: 20, workers: 2, repeats: true, fills_hours: false, run }
     }
 
     #[test]
     fn a_failing_seed_is_told_with_its_shortest_prefix_its_ledger_and_its_replay() {
-        let whole = attempt(&Toy, 5, 20);
-        let (steps, ran) = shortest(&Toy, 5, &whole);
-        let told = report(&Toy, 5, steps, &ran);
+        let whole = attempt(&toy(), 5, 20);
+        let (steps, ran) = shortest(&toy(), 5, &whole);
+        let told = report(&toy(), 5, steps, &ran);
         let lines: Vec<_> = told.lines().collect();
         assert_eq!(lines.first(), Some(&"seed 5: WrongOk: s6: it is not so"));
         assert!(lines[1].contains("s6.1  p "), "{told}");
         assert_eq!(lines.last(), Some(&"  again: cargo xtask campaign --toy --seeds 5..6 --steps 7"));
-        assert_eq!(report(&Toy, 4, 20, &attempt(&Toy, 4, 20)), "");
+        assert_eq!(report(&toy(), 4, 20, &attempt(&toy(), 4, 20)), "");
     }
 
     #[test]
     fn a_panic_is_counted_and_its_words_are_kept() {
-        let ran = attempt(&Toy, 6, 20);
+        let ran = attempt(&toy(), 6, 20);
         assert_eq!(ran.figures.against.panics, 1);
         assert!(ran.findings[0].words.contains("six"), "{:?}", ran.findings);
     }
@@ -297,7 +267,7 @@ mod tests {
     #[test]
     fn every_seed_is_run_once() {
         let mut seen = Vec::new();
-        each(&[1, 2, 3, 4, 5], &Toy, |seed, _, _| {
+        each(&[1, 2, 3, 4, 5], &toy(), |seed, _, _| {
             seen.push(seed);
             Ok(())
         })
@@ -309,10 +279,10 @@ mod tests {
     #[test]
     fn a_campaign_that_never_came_to_the_hard_ways_fails() {
         let mut sum = Figures { seeds: 10, ..Figures::default() };
-        assert!(matches!(verdict(&Toy, &sum, &[]), Err(Failure::Check(what)) if what.contains("recovered")));
+        assert!(matches!(verdict(&toy(), &sum, &[]), Err(Failure::Check(what)) if what.contains("recovered")));
         sum.seeds = 9;
-        assert_eq!(verdict(&Toy, &sum, &[]), Ok(()));
+        assert_eq!(verdict(&toy(), &sum, &[]), Ok(()));
         sum.against.note(Count::Hang);
-        assert!(verdict(&Toy, &sum, &[]).is_err());
+        assert!(verdict(&toy(), &sum, &[]).is_err());
     }
 }

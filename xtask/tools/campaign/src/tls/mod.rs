@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub(super) use worker::run as work;
 
 use super::{
-    figures::{Count, Figures},
+    figures::Count,
     plan::STEPS,
     sweep::{Campaign, Ran},
 };
@@ -39,71 +39,31 @@ const JOURNAL: &str = "journal.jsonl";
 const LOG: &str = "emulator.jsonl";
 const WORDS: &str = "worker.txt";
 
-/// The campaign over TLS.
-#[derive(Debug)]
-pub(super) struct Tls {
-    emulator: PathBuf,
-    root: PathBuf,
+/// The campaign over TLS. Builds the emulator's program.
+pub(super) fn campaign() -> Result<Campaign, Failure> {
+    let root = Workspace::read()?.root;
+    let emulator = xtask::emulator::build(&root)?;
+    let run =
+        Box::new(move |seed, steps| run(&emulator, &root.join(format!("target/campaign/tls-{seed}")), seed, steps));
+    // Two workers, since most of a seed's time it waits.
+    Ok(Campaign { name: "b", flags: " --tls", steps: STEPS, workers: 2, repeats: false, fills_hours: false, run })
 }
 
-impl Tls {
-    /// Builds the emulator's program.
-    pub(super) fn new() -> Result<Self, Failure> {
-        let root = Workspace::read()?.root;
-        Ok(Self { emulator: xtask::emulator::build(&root)?, root })
+fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Ran {
+    let ran = anew(folder).and_then(|()| supervisor::run(emulator, folder, seed, steps));
+    let mut ran = ran.unwrap_or_else(|failure| broken(&failure));
+    if ran.findings.is_empty() {
+        // Nothing is left of what went well, and where it cannot be removed that is no finding.
+        let _gone = std::fs::remove_dir_all(folder);
+        return ran;
     }
-
-    fn folder(&self, seed: u64) -> PathBuf {
-        self.root.join(format!("target/campaign/tls-{seed}"))
+    for finding in &mut ran.findings {
+        finding.words.push_str(&evidence(&ran.story, finding.tag.as_deref()));
     }
-}
-
-impl Campaign for Tls {
-    fn name(&self) -> &'static str {
-        "b"
-    }
-
-    fn flags(&self) -> &'static str {
-        " --tls"
-    }
-
-    fn steps(&self) -> u32 {
-        STEPS
-    }
-
-    fn workers(&self) -> usize {
-        // Most of a seed's time it waits.
-        2
-    }
-
-    fn repeats(&self) -> bool {
-        false
-    }
-
-    fn run(&self, seed: u64, steps: u32) -> Ran {
-        let folder = self.folder(seed);
-        let ran = anew(&folder).and_then(|()| supervisor::run(&self.emulator, &folder, seed, steps));
-        let mut ran = ran.unwrap_or_else(|failure| broken(&failure));
-        if ran.findings.is_empty() {
-            // Nothing is left of what went well, and where it cannot be removed that is no finding.
-            let _gone = std::fs::remove_dir_all(&folder);
-        } else {
-            ran.findings
-                .iter_mut()
-                .for_each(|finding| finding.words.push_str(&evidence(&ran.story, finding.tag.as_deref())));
-            let kept = kept(&folder, &ran);
-            ran.findings.iter_mut().for_each(|finding| {
-                finding.words.push_str("\n  all files: ");
-                finding.words.push_str(&kept.display().to_string());
-            });
-            eprintln!("campaign b: seed {seed} fails; its journal and logs are kept in {}", kept.display());
-        }
-        ran
-    }
-
-    fn untaken(&self, _sum: &Figures) -> Vec<String> {
-        Vec::new()
-    }
+    let kept = kept(folder, &ran).display().to_string();
+    ran.findings.iter_mut().for_each(|finding| finding.words.extend(["\n  all files: ", &kept]));
+    eprintln!("campaign b: seed {seed} fails; its journal and logs are kept in {kept}");
+    ran
 }
 
 /// Moves the files of a seed that failed to where no later run touches them, with what was found and what the emulator received.
