@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{Violation, source::read};
-use crate::{Failure, breaks::has_test, workspace::Workspace};
+use crate::{
+    Failure,
+    workspace::{Workspace, has_test},
+};
 
 const LINKS: &str = "links in the pages lead to files and headings that exist";
 const ROOMS: &str = "docs/architecture.md lists the folders of each crate";
