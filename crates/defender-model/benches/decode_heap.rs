@@ -1,8 +1,8 @@
-//! How much memory the decoding of a full page of actions takes at its peak, beside a bare struct that decodes the same
-//! bytes. What is counted are the bytes asked for; where something grows, the old and the new place of it together.
+//! Peak memory of decoding a full page of actions, compared with a bare struct that decodes the same bytes. Allocated bytes are
+//! counted; while an allocation grows, its old and its new block both count.
 //!
-//! Under `cargo bench` it fails where ours takes more than it may; under `cargo test` it only runs once. It stands alone
-//! because the counting costs time.
+//! Under `cargo bench` it fails if the page exceeds its limit; under `cargo test` it runs once. It is a separate bench, since
+//! counting costs time.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints what it measured")]
 
 mod page;
@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// Ours takes at most this many times the bare struct's peak.
+/// Largest allowed ratio to the peak of the bare struct.
 const MOST: f64 = 1.5;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -32,13 +32,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     println!("bare struct:         {bare:>6.2} MiB peak heap, {} bytes a row", size_of::<page::BareAction>());
     println!("ratio:               {ratio:>6.3} (at most {MOST})");
     if measured && ratio > MOST {
-        eprintln!("missed: the peak heap is {ratio:.3} times the bare struct's, and must be at most {MOST}");
+        eprintln!("missed: the peak heap is {ratio:.3} times that of the bare struct; at most {MOST} is allowed");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// In MiB, without what was there before.
+/// Returns the additional peak memory in MiB.
 fn peak<T: DeserializeOwned>(json: &str) -> Result<f64, serde_json::Error> {
     HEAP.reset_peak_usage();
     let before = HEAP.peak_usage();

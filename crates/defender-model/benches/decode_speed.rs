@@ -1,6 +1,6 @@
-//! How fast a full page of actions is decoded, beside a bare struct that decodes the same bytes.
+//! Speed of decoding a full page of actions, compared with a bare struct that decodes the same bytes.
 //!
-//! Under `cargo bench` it fails where ours is slower than it may be; under `cargo test` it only runs once.
+//! Under `cargo bench` it fails if the page is too slow; under `cargo test` it runs once.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints what it measured")]
 
 mod page;
@@ -11,9 +11,9 @@ use defender_model::{MachineAction, Page};
 use page::{BarePage, ROWS, page};
 use serde::de::DeserializeOwned;
 
-/// Ours decodes at no less than this part of the bare struct's objects per second.
+/// Smallest allowed ratio to the objects per second of the bare struct.
 const LEAST: f64 = 0.8;
-/// Odd, so that there is a middle one.
+/// Number of rounds: odd, so that a median exists.
 const ROUNDS: usize = 101;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -27,7 +27,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         let (our_time, bare_time) = (time::<Page<MachineAction>>(&json)?, time::<BarePage>(&json)?);
         ours.push(per_second(rows, our_time));
         bare.push(per_second(rows, bare_time));
-        // Within a round, so that what else the machine does weighs on both.
+        // Within a round, so that other load on the computer affects both.
         ratios.push(bare_time.as_secs_f64() / our_time.as_secs_f64());
     }
     let (ours, bare, ratio) = (median(ours), median(bare), median(ratios));
@@ -35,13 +35,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     println!("bare struct:         {bare:>9.0} objects/s");
     println!("ratio:               {ratio:>9.3} (at least {LEAST})");
     if measured && ratio < LEAST {
-        eprintln!("missed: the speed of decoding is {ratio:.3} of the bare struct's, and must be at least {LEAST}");
+        eprintln!("missed: the decoding speed is {ratio:.3} of that of the bare struct; at least {LEAST} is required");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long the decoding takes, without the freeing of what was decoded.
+/// Returns the time of decoding, without the time of freeing the result.
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 fn time<T: DeserializeOwned>(json: &str) -> Result<Duration, serde_json::Error> {
     let start = std::time::Instant::now();

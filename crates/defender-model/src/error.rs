@@ -1,33 +1,33 @@
-//! Why a value was refused.
+//! The error of a value that was refused.
 
 use std::fmt;
 
-/// A value that was refused, as a rule before anything was sent. Its message says what was wrong and what to do.
+/// Error of a value that was refused, as a rule before a request was sent. The text states the fault and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
 }
 
-/// What was refused.
+/// Kind of value that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// An id that could change the path that it stands in, or is not of its kind.
+    /// An id that could change the path of a request, or that has the wrong form.
     InvalidId,
-    /// A comment that says nothing.
+    /// An empty or blank comment.
     InvalidComment,
-    /// A hash of another kind than the service takes, or no hash.
+    /// A text that is not a hash, or a hash of a kind that the service does not accept.
     InvalidHash,
-    /// A machine's name that could change the path that it stands in, or says nothing.
+    /// A machine name that is blank, or that could change the path of a request.
     InvalidName,
     /// A query that the service would refuse.
     InvalidQuery,
     /// Live response commands that the service would refuse.
     InvalidCommands,
-    /// A tag that says nothing, or that is for too many machines at once.
+    /// A blank tag, or a tag for no machine or for too many machines.
     InvalidTag,
-    /// A transcript of live response that is none.
+    /// A live response transcript that cannot be read.
     InvalidTranscript,
 }
 
@@ -36,7 +36,7 @@ impl Error {
         Self { kind, message: message.into() }
     }
 
-    /// What was refused.
+    /// Returns the kind of value that was refused.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind

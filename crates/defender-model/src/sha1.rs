@@ -8,8 +8,8 @@ use crate::{Error, ErrorKind};
 
 const DIGITS: usize = 40;
 
-/// The SHA-1 of a file: 40 hex digits, taken in either case and written in lower case. It is the only hash that the
-/// service takes to stop and quarantine a file
+/// The SHA-1 of a file: 40 hex digits, read in either case and written in lower case. The service accepts no other hash
+/// to stop and quarantine a file
 /// (<https://learn.microsoft.com/en-us/defender-endpoint/api/stop-and-quarantine-file>).
 ///
 /// ```
@@ -20,7 +20,7 @@ const DIGITS: usize = 40;
 ///
 /// let sha256 = "a4752c71d81afd3d5865d24ddb11a6b0c615062fcc448d24050c2172d2cbccd6";
 /// let error = sha256.parse::<Sha1>().unwrap_err();
-/// assert_eq!(error.to_string(), format!("`{sha256}` looks like a SHA-256; the service takes only a SHA-1, 40 hex digits"));
+/// assert_eq!(error.to_string(), format!("`{sha256}` looks like a SHA-256; the service accepts only a SHA-1, 40 hex digits"));
 /// # Ok::<(), defender_model::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ const DIGITS: usize = 40;
 pub struct Sha1(String);
 
 impl Sha1 {
-    /// The 40 digits, in lower case.
+    /// Returns the 40 digits in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -40,7 +40,7 @@ impl FromStr for Sha1 {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(refused(text, "is no hash"));
+            return Err(refused(text, "is not a hash"));
         }
         match text.len() {
             DIGITS => Ok(Self(text.to_ascii_lowercase())),
@@ -80,7 +80,10 @@ impl fmt::Display for Sha1 {
 fn refused(text: &str, why: &str) -> Error {
     let shown: String = text.chars().take(2 * DIGITS).collect();
     let shown = shown.escape_debug();
-    Error::new(ErrorKind::InvalidHash, format!("`{shown}` {why}; the service takes only a SHA-1, {DIGITS} hex digits"))
+    Error::new(
+        ErrorKind::InvalidHash,
+        format!("`{shown}` {why}; the service accepts only a SHA-1, {DIGITS} hex digits"),
+    )
 }
 
 #[cfg(test)]
@@ -90,17 +93,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_sha1_is_refused_and_the_error_says_why() {
+    fn invalid_sha1_error_states_the_reason() {
         for (text, why) in [
             ("", "wrong length"),
             (&"a".repeat(39), "wrong length"),
             (&"a".repeat(41), "wrong length"),
             (&"a".repeat(32), "MD5"),
             (&"A".repeat(64), "SHA-256"),
-            (&"g".repeat(40), "no hash"),
-            (&"é".repeat(20), "no hash"),
-            (&"٣".repeat(40), "no hash"),
-            (&format!(" {}", "a".repeat(40)), "no hash"),
+            (&"g".repeat(40), "not a hash"),
+            (&"é".repeat(20), "not a hash"),
+            (&"٣".repeat(40), "not a hash"),
+            (&format!(" {}", "a".repeat(40)), "not a hash"),
         ] {
             let error = text.parse::<Sha1>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidHash);
@@ -109,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_checked_when_it_is_decoded_too() {
+    fn decoded_sha1_is_checked() {
         assert!(serde_json::from_str::<Sha1>(r#""87662bc3""#).is_err());
     }
 
     proptest! {
         #[test]
-        fn every_sha1_is_read_in_either_case_and_written_in_lower_case(text in "[0-9a-fA-F]{40}") {
+        fn sha1_is_written_in_lower_case(text in "[0-9a-fA-F]{40}") {
             let sha1: Sha1 = text.parse().unwrap();
             prop_assert_eq!(sha1.to_string(), text.to_ascii_lowercase());
             let json = serde_json::to_string(&sha1).unwrap();

@@ -1,5 +1,5 @@
-//! Any JSON object decodes or is an error, and what decodes is written back as the same JSON, but for the normalisations
-//! that `docs/decisions.md` lists; they are written once more here, the plain way.
+//! Any JSON object decodes or is refused, and a decoded object is written back as the same JSON, except for the normalizations
+//! that `docs/decisions.md` lists. This file has a second, plain implementation of these normalizations.
 
 use defender_model::{
     ActionId, ActionStatus, ActionType, CommandStatus, DeviceValue, ExposureLevel, HealthStatus, Machine,
@@ -9,15 +9,15 @@ use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// What a field may hold.
+/// Type of a field.
 enum Kind {
     Text,
     Flag,
     Whole(i64, i64),
     Date,
-    /// A word of an open enum, and how that writes it.
+    /// A value of an open enum, and the function that writes it.
     Word(fn(&str) -> String),
-    /// The same where absent is the unknown word `""`.
+    /// The same, with the unknown value `""` for a missing field.
     Always(fn(&str) -> String),
     Id(fn(&str) -> bool),
     Any,
@@ -25,7 +25,7 @@ enum Kind {
     Array(&'static Kind),
 }
 
-/// The names of the fields, an older spelling, and what they hold.
+/// For each field: name, older spelling, type.
 type Record = [(&'static str, Option<&'static str>, Kind)];
 
 use Kind::{Always, Any, Array, Date, Flag, Id, Object, Text, Whole, Word};
@@ -97,7 +97,7 @@ const TRANSCRIPT: &Record = &[
     ("script_errors", Some("script_error"), Text),
 ];
 
-/// `Err` where it is of another shape, `Ok(None)` where nothing is said.
+/// Returns the normal form: `Err` for another shape, `Ok(None)` for a missing value.
 fn normal(kind: &Kind, value: &Value) -> Result<Option<Value>, ()> {
     let text = || value.as_str().ok_or(());
     match kind {
@@ -149,7 +149,7 @@ fn record_of(record: &Record, object: &Map<String, Value>) -> Map<String, Value>
     out
 }
 
-/// An array with an element of another shape is kept, and the elements before that one are in their normal form.
+/// An array with an element of another shape is kept; the elements before that element are in their normal form.
 fn half_read(kind: &Kind, value: Option<&mut Value>) {
     let (Array(kind), Some(Value::Array(elements))) = (kind, value) else { return };
     for element in elements {
@@ -161,7 +161,7 @@ fn half_read(kind: &Kind, value: Option<&mut Value>) {
     }
 }
 
-/// `None` where it must not decode.
+/// Returns the expected JSON; `None` for an object that must not decode.
 fn expected(record: &Record, json: &Value) -> Option<Value> {
     let object = json.as_object()?;
     let decodes = record.iter().all(|(name, _, kind)| {
@@ -170,7 +170,7 @@ fn expected(record: &Record, json: &Value) -> Option<Value> {
     decodes.then(|| record_of(record, object).into())
 }
 
-/// The name of a field of any resource, or another.
+/// Names of fields of all resources, and other names.
 fn name() -> impl Strategy<Value = String> {
     let mut names = vec!["lastUpdateTimeUtc", "externalID", "onboardingstatus", "name", "script_error", "new", ""];
     for record in [ACTION, COMMAND, PARAM, MACHINE, ADDRESS, TRANSCRIPT] {
@@ -226,7 +226,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An object as text, in which a key may come twice; mostly with an id.
+/// Objects as text, mostly with an id. A key may occur twice.
 fn object() -> impl Strategy<Value = String> {
     let id = prop_oneof![6 => Just(Some(json!("a"))), 1 => Just(None), 1 => value().prop_map(Some)];
     (id, prop::collection::vec((name(), value()), 0..12)).prop_map(|(id, entries)| {
@@ -244,8 +244,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn an_object_decodes_and_is_written_back_or_is_an_error(text in object()) {
-        // Of a key that comes twice it takes the last, too.
+    fn object_survives_or_is_refused(text in object()) {
+        // `Value` also takes the last of two equal keys.
         let json: Value = serde_json::from_str(&text)?;
         let action = serde_json::from_str::<MachineAction>(&text).ok();
         if let Some(action) = &action {
@@ -259,7 +259,7 @@ proptest! {
     }
 
     #[test]
-    fn a_row_fails_no_page_and_is_in_its_place(rows in prop::collection::vec(prop_oneof![object(), value().prop_map(|value| value.to_string())], 0..6)) {
+    fn each_row_keeps_its_position(rows in prop::collection::vec(prop_oneof![object(), value().prop_map(|value| value.to_string())], 0..6)) {
         let page: Page<MachineAction> = serde_json::from_str(&format!("{{\"value\":[{}]}}", rows.join(",")))?;
         prop_assert_eq!(page.value.len() + page.unreadable.len(), rows.len());
         let back = serde_json::to_value(&page)?;
@@ -268,7 +268,7 @@ proptest! {
             let back = &back["value"][index];
             match (expected(ACTION, &row), &row) {
                 (Some(expected), _) => prop_assert_eq!(back, &expected),
-                // Of what could not be read, nulls are kept too.
+                // An unreadable row keeps its nulls, too.
                 (None, Value::Object(object)) => {
                     let back = back.as_object().cloned().unwrap_or_default();
                     prop_assert_eq!(record_of(ACTION, &back), record_of(ACTION, object));

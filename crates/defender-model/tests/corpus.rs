@@ -1,4 +1,4 @@
-//! What fuzzing has kept is tried again, without a fuzzer: see `fuzz/`.
+//! Replay of the fuzzing corpus without a fuzzer: see `fuzz/`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot set up its world has failed")]
 
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 #[expect(
     unreachable_pub,
     clippy::expect_used,
-    reason = "it is the library of the fuzz targets, whose failing is the finding"
+    reason = "the library of the fuzz targets, in which a failure is the finding"
 )]
 #[path = "../fuzz/src/lib.rs"]
 mod claims;
@@ -16,7 +16,7 @@ fn replay(target: &str, claim: fn(&[u8])) {
     let mut bodies = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // Seen where the claim fails.
+        // Visible if the claim fails.
         println!("{}", path.display());
         claim(&std::fs::read(path).unwrap());
         bodies += 1;
@@ -25,26 +25,26 @@ fn replay(target: &str, claim: fn(&[u8])) {
 }
 
 #[test]
-fn the_corpus_of_actions_holds() {
+fn action_corpus_passes() {
     replay("action", claims::action);
 }
 
 #[test]
-fn the_corpus_of_machines_holds() {
+fn machine_corpus_passes() {
     replay("machine", claims::machine);
 }
 
 #[test]
-fn the_corpus_of_pages_holds() {
+fn page_corpus_passes() {
     replay("page", claims::page);
 }
 
 #[test]
-fn the_corpus_of_problems_holds() {
+fn problem_corpus_passes() {
     replay("problem", claims::problem);
 }
 
 #[test]
-fn the_corpus_of_transcripts_holds() {
+fn transcript_corpus_passes() {
     replay("transcript", claims::transcript);
 }

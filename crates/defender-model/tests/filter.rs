@@ -1,5 +1,5 @@
-//! What a filter says is what was meant, whatever it is built from.
-#![allow(clippy::unwrap_used, reason = "what a test cannot build fails it")]
+//! The text of a filter has the intended meaning, for all values.
+#![allow(clippy::unwrap_used, reason = "a test fails if it cannot build its input")]
 
 mod odata;
 
@@ -22,7 +22,7 @@ const STATUS: Property<Row, ActionStatus> = Property::named("status");
 const GROUP: Property<Row, i64> = Property::named("group");
 const DEVICE: Property<Row, EntraDeviceId> = Property::named("device");
 
-/// A filter, and what it shall mean.
+/// A filter, and its intended meaning.
 #[derive(Clone, Debug)]
 struct Case {
     filter: Filter<Row>,
@@ -37,14 +37,14 @@ fn compare(name: &str, operator: &str, value: Value) -> Tree {
     Tree::Compare(name.to_owned(), operator.to_owned(), value)
 }
 
-/// Any text, and often such that would break out of its quotes.
+/// Any text, often one that could break out of its quotes.
 fn text() -> impl Strategy<Value = String> {
     let hostile =
         prop::sample::select(vec!["'", "''", " or ", "text eq ", ")", "(", " and ", "not ", "%27", "&$top=1", "a"]);
     prop_oneof![any::<String>(), prop::collection::vec(hostile, 0..6).prop_map(|parts| parts.concat())]
 }
 
-/// Dates as the service keeps them, to 100 ns, from the year 1 to 9999.
+/// Dates in the precision of the service, 100 ns, from the year 1 to 9999.
 fn date() -> impl Strategy<Value = Timestamp> {
     let ticks = -621_355_968_000_000_000_i128..=2_534_022_000_000_000_000;
     ticks.prop_map(|ticks| Timestamp::from_nanosecond(ticks * 100).unwrap())
@@ -78,7 +78,7 @@ fn raw() -> impl Strategy<Value = Case> {
     Just(Case { filter: Filter::raw(text), meant: read(text).unwrap() })
 }
 
-/// Trees of such leaves.
+/// Trees with these leaves.
 fn tree_of(leaf: impl Strategy<Value = Case> + 'static) -> impl Strategy<Value = Case> {
     leaf.prop_recursive(6, 40, 2, |inner| {
         let two = (inner.clone(), inner.clone());
@@ -90,7 +90,7 @@ fn tree_of(leaf: impl Strategy<Value = Case> + 'static) -> impl Strategy<Value =
     })
 }
 
-/// The text without one pair of its grouping parentheses, once for each pair.
+/// For each pair of grouping parentheses, the text without that pair.
 fn without_a_pair(text: &str) -> Vec<String> {
     let (mut in_quotes, mut open, mut pairs) = (false, Vec::new(), Vec::new());
     let mut before = ' ';
@@ -117,19 +117,19 @@ fn without_a_pair(text: &str) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn any_filter_reads_back_as_what_was_meant(case in tree_of(prop_oneof![9 => leaf(), 1 => raw()])) {
+    fn any_filter_keeps_its_meaning(case in tree_of(prop_oneof![9 => leaf(), 1 => raw()])) {
         prop_assert_eq!(read(&case.filter.to_string()), Some(case.meant), "{}", case.filter);
     }
 
     #[test]
-    fn no_parentheses_are_needless(case in tree_of(leaf())) {
+    fn every_pair_of_parentheses_is_required(case in tree_of(leaf())) {
         for shorter in without_a_pair(&case.filter.to_string()) {
             prop_assert_ne!(read(&shorter), Some(case.meant.clone()), "{}", case.filter);
         }
     }
 
     #[test]
-    fn a_date_finer_than_the_service_keeps_is_cut_off(date in any::<(i32, u32)>()) {
+    fn date_is_cut_to_100_nanoseconds(date in any::<(i32, u32)>()) {
         let date = Timestamp::new(i64::from(date.0), (date.1 % 1_000_000_000).cast_signed()).unwrap();
         let Some(Tree::Compare(_, _, Value::Date(written))) = read(&SEEN.ge(date).to_string()) else {
             return Err(TestCaseError::fail("no date"));
@@ -141,7 +141,7 @@ proptest! {
 }
 
 #[test]
-fn each_operator_binds_as_odata_says() {
+fn operators_have_odata_precedence() {
     let (a, b, c) = (|| GROUP.eq(1), || GROUP.eq(2), || TEXT.starts_with("x"));
     for (filter, text) in [
         (a().and(b()).or(c()), "group eq 1 and group eq 2 or startswith(text,'x')"),
@@ -161,7 +161,7 @@ fn each_operator_binds_as_odata_says() {
 }
 
 #[test]
-fn the_samples_of_the_service_s_pages_are_written_as_they_stand_there() {
+fn documented_samples_are_reproduced() {
     let machine: MachineId = "f46b9bb259ed4a7fb9981b73510e3cc7aa81ec1f".parse().unwrap();
     let since: Timestamp = "2018-08-01T00:00:00Z".parse().unwrap();
     assert_eq!(
@@ -185,9 +185,9 @@ fn the_samples_of_the_service_s_pages_are_written_as_they_stand_there() {
     }
 }
 
-/// A null in a field that the record has is absent; in one that it has not, it is kept beside.
+/// A null in a known field is dropped; a null in an unknown field is kept in `extra`.
 #[test]
-fn every_property_is_a_field_of_the_record() {
+fn every_property_is_a_known_field() {
     let action = MachineAction::ID.name();
     for name in [
         MachineAction::STATUS.name(),

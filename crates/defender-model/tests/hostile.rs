@@ -1,4 +1,4 @@
-//! Whatever comes, it is an error or a value, in bounded memory, and never a panic.
+//! Any body is decoded or refused, in bounded memory and without a panic.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// What all resources together call their fields, one of each kind and some of each shape.
+/// Names of fields of all resources: at least one of each type.
 const FIELDS: [&str; 20] = [
     "id",
     "type",
@@ -40,7 +40,7 @@ const FIELDS: [&str; 20] = [
     "notYetKnown",
 ];
 
-/// What each decoder made of a body, and wrote of it.
+/// Result of each decoder for one body, written back as JSON.
 #[derive(Debug, Default, PartialEq)]
 struct Read {
     action: Option<Value>,
@@ -51,13 +51,13 @@ struct Read {
     link: Option<String>,
 }
 
-/// Memory is counted for the whole process, so each test waits for its turn.
+/// Waits until no other test runs, since memory is counted for the whole process.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has every decoder read `body`, each within a few times its room.
+/// Reads `body` with every decoder. Each may use a few times the size of the body.
 fn read(body: &[u8]) -> Read {
     read_within(8 * body.len() + 16 * 1024, body)
 }
@@ -65,7 +65,7 @@ fn read(body: &[u8]) -> Read {
 fn read_within(most: usize, body: &[u8]) -> Read {
     let problem = within(most, || Problem::parse(400, body));
     assert_eq!(problem.raw(), body);
-    assert!(problem.to_string().len() < 10_000, "a problem is shown as a line, however long it is");
+    assert!(problem.to_string().len() < 10_000, "the text of a problem is one bounded line");
     Read {
         action: written(most, || serde_json::from_slice::<MachineAction>(body).ok()),
         machine: written(most, || serde_json::from_slice::<Machine>(body).ok()),
@@ -77,7 +77,7 @@ fn read_within(most: usize, body: &[u8]) -> Read {
 }
 
 fn written<T: Serialize>(most: usize, read: impl FnOnce() -> Option<T>) -> Option<Value> {
-    within(most, read).map(|read| serde_json::to_value(read).expect("what was decoded can be encoded"))
+    within(most, read).map(|read| serde_json::to_value(read).expect("a decoded value can be encoded"))
 }
 
 fn within<T>(most: usize, read: impl FnOnce() -> T) -> T {
@@ -85,12 +85,12 @@ fn within<T>(most: usize, read: impl FnOnce() -> T) -> T {
     HEAP.reset_peak_usage();
     let read = read();
     let took = HEAP.peak_usage().saturating_sub(before);
-    assert!(took <= most, "{took} bytes were taken, and {most} are allowed");
+    assert!(took <= most, "{took} bytes were used, and {most} are allowed");
     read
 }
 
 #[test]
-fn nesting_without_end_is_an_error() {
+fn endless_nesting_is_refused() {
     let _alone = alone();
     let arrays = ("[".repeat(100_000), "]".repeat(100_000));
     let objects = (r#"{"a":"#.repeat(100_000), "}".repeat(100_000));
@@ -109,7 +109,7 @@ fn nesting_without_end_is_an_error() {
 }
 
 #[test]
-fn a_long_text_is_kept_in_every_field_but_an_id() {
+fn long_text_is_kept_except_in_ids() {
     let _alone = alone();
     let letters = "é".repeat(1 << 19);
     let (long, text) = (format!("{letters}\\u0000"), format!("{letters}\0"));
@@ -133,7 +133,7 @@ fn a_long_text_is_kept_in_every_field_but_an_id() {
 }
 
 #[test]
-fn an_error_about_a_long_id_is_short() {
+fn long_id_error_is_short() {
     let _alone = alone();
     let body = format!(r#"{{"id":"{}"}}"#, "a/".repeat(1 << 19));
     let error = serde_json::from_str::<MachineAction>(&body).unwrap_err().to_string();
@@ -142,11 +142,12 @@ fn an_error_about_a_long_id_is_short() {
     assert!(page.unreadable[0].error.len() < 1_000);
 }
 
-/// The worst is an array of empty commands, in which three bytes are a command of about 200, and which doubles as it grows.
+/// Allowed memory for each byte. The worst case is an array of empty commands: a command has 3 bytes of JSON and about 200 bytes
+/// in memory, and the array doubles as it grows.
 const MOST: usize = 256;
 
 #[test]
-fn many_small_things_take_room_in_proportion() {
+fn small_elements_use_proportional_memory() {
     let _alone = alone();
     for element in ["0", "{}", "[]", "\"\"", "null", r#"{"id":"a"}"#] {
         let array = format!("[{element}{}]", format!(",{element}").repeat(10_000));
@@ -163,7 +164,7 @@ fn many_small_things_take_room_in_proportion() {
 }
 
 #[test]
-fn of_a_key_that_comes_twice_the_last_counts() {
+fn last_of_two_equal_keys_counts() {
     let _alone = alone();
     for (body, action) in [
         (r#"{"id":"a","id":"b"}"#, Some(json!({"id": "b"}))),
@@ -192,7 +193,7 @@ fn of_a_key_that_comes_twice_the_last_counts() {
 }
 
 #[test]
-fn half_a_surrogate_pair_is_an_error() {
+fn half_a_surrogate_pair_is_refused() {
     let _alone = alone();
     for half in [r"\ud800", r"\udfff", r"\ud800\ud800", r"\ud800x", r"\ud8", r"\udc00\ud800"] {
         for field in FIELDS {
@@ -204,7 +205,7 @@ fn half_a_surrogate_pair_is_an_error() {
 }
 
 #[test]
-fn bytes_that_are_no_utf_8_are_an_error() {
+fn invalid_utf_8_is_refused() {
     let _alone = alone();
     for bytes in [&b"\xff"[..], b"\xc3", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"\xc0\x80"] {
         for field in FIELDS {
@@ -215,7 +216,7 @@ fn bytes_that_are_no_utf_8_are_an_error() {
         assert_eq!(read(&[b"{\"id\":\"a\",\"", bytes, b"\":1}"].concat()), Read::default());
         assert_eq!(read(bytes), Read::default());
     }
-    // UTF-16 is an encoding of its own, which serde_json does not read and `read_json` does.
+    // UTF-16 is read by `read_json` and not by serde_json.
     let utf_16: Vec<u8> = r#"{"id":"a"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let read = read(&utf_16);
     assert!(read.transcript.is_some());
@@ -223,7 +224,7 @@ fn bytes_that_are_no_utf_8_are_an_error() {
 }
 
 #[test]
-fn a_number_out_of_range_is_kept_as_far_as_json_goes() {
+fn number_out_of_range_is_kept() {
     let _alone = alone();
     for field in FIELDS.into_iter().filter(|field| *field != "id") {
         for (number, kept) in [
@@ -254,7 +255,7 @@ fn a_number_out_of_range_is_kept_as_far_as_json_goes() {
 }
 
 #[test]
-fn a_body_that_ends_early_is_an_error_wherever_it_ends() {
+fn truncated_body_is_refused() {
     let _alone = alone();
     assert_eq!(read(b""), Read::default());
     assert_eq!(read(b" \r\n\t"), Read::default());

@@ -1,4 +1,4 @@
-//! The words of the service's own OData metadata, as of 2026-05: each is known here, in this spelling.
+//! The values in the service's OData metadata, as of 2026-05. The crate knows each of them in this spelling.
 
 use defender_model::{
     ActionStatus, ActionType, CommandStatus, DeviceValue, ExposureLevel, HealthStatus, IsolationType, OnboardingStatus,
@@ -6,7 +6,7 @@ use defender_model::{
 };
 
 #[test]
-fn words_of_the_metadata_are_known() {
+fn metadata_values_are_known() {
     let lists: [(&[&str], &[&str]); 10] = [
         (
             ActionType::KNOWN,
@@ -58,6 +58,6 @@ fn words_of_the_metadata_are_known() {
             assert!(known.contains(word), "{word} is not among {known:?}");
         }
     }
-    // It states nothing, so that it must clear no record of another type.
+    // `Unknown` identifies no type, so it must not count as a known type that differs from another.
     assert!(matches!(ActionType::from("Unknown"), ActionType::Unknown(_)));
 }

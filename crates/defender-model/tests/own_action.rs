@@ -1,4 +1,4 @@
-//! An action that this crate does not know, made outside of it.
+//! An action that is implemented outside this crate.
 
 use defender_model::{Action, Limit, MachineAction};
 use serde::Serialize;
@@ -17,7 +17,7 @@ impl Action for EvictIdentity {
 }
 
 #[test]
-fn an_action_of_one_s_own_takes_three_constants() {
+fn own_action_needs_three_constants() {
     let action = EvictIdentity { comment: "Stolen session".to_owned(), account: "eve" };
     let json = serde_json::to_string(&action).ok();
     assert_eq!(json.as_deref(), Some(r#"{"Comment":"Stolen session","Account":"eve"}"#));

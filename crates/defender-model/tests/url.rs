@@ -1,9 +1,9 @@
-//! Nothing that was taken can change the path or the query that it is put into.
+//! No accepted value can change the path or the query of a request.
 
 use defender_model::{ActionId, Filter, MachineAction, MachineId, MachineName, Query, Sha1};
 use proptest::prelude::*;
 
-/// Any text, and often such that means something in a URL, or is a name.
+/// Any text, often with characters that have a meaning in a URL, or a name.
 fn text() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
         ".",
@@ -36,12 +36,12 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![any::<String>(), prop::collection::vec(part, 0..6).prop_map(|parts| parts.concat())]
 }
 
-/// The bytes that stand for themselves anywhere in a URL.
+/// Returns `true` for the bytes that need no encoding anywhere in a URL.
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
-/// The text that was encoded, if it was encoded and can be nothing but one part of a URL.
+/// Decodes one part of a URL; `None` if the text is not one encoded part.
 fn decoded(part: &str) -> Option<String> {
     let mut bytes = part.bytes();
     let mut text = Vec::new();
@@ -58,7 +58,7 @@ fn decoded(part: &str) -> Option<String> {
     String::from_utf8(text).ok()
 }
 
-/// Whether the text is one segment of a path, and stays it where a gateway decodes it once before it looks.
+/// Returns `true` if the text is one segment of a path, even for a gateway that decodes it first.
 fn is_one_segment(segment: &str) -> bool {
     let Some(early) = decoded(segment) else { return false };
     !matches!(segment, "" | "." | "..")
@@ -69,7 +69,7 @@ fn is_one_segment(segment: &str) -> bool {
 
 proptest! {
     #[test]
-    fn a_name_that_is_taken_is_one_segment_and_decodes_to_itself(text in text()) {
+    fn accepted_name_is_one_segment(text in text()) {
         if let Ok(name) = text.parse::<MachineName>() {
             let segment = name.path_segment();
             prop_assert!(is_one_segment(&segment), "{}", segment);
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn an_id_that_is_taken_is_one_segment_as_it_is(text in prop_oneof![text(), "[A-Za-z0-9_-]{1,129}"]) {
+    fn accepted_id_is_one_segment(text in prop_oneof![text(), "[A-Za-z0-9_-]{1,129}"]) {
         let ids = [
             text.parse::<MachineId>().ok().map(String::from),
             text.parse::<ActionId>().ok().map(String::from),
@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn a_filter_is_one_value_of_a_query_and_decodes_to_itself(text in text(), top in 0_u32..=10_000, skip: u64) {
+    fn filter_is_one_query_value(text in text(), top in 0_u32..=10_000, skip: u64) {
         for filter in [MachineAction::REQUESTOR.eq(&text), Filter::raw(&text)] {
             let query = Query::new().filter(filter.clone()).top(top).unwrap().skip(skip).to_query();
             let options: Vec<_> = query.split('&').map(|option| option.split_once('=').unwrap()).collect();
@@ -103,13 +103,13 @@ proptest! {
     }
 
     #[test]
-    fn a_page_is_at_most_ten_thousand(top: u32) {
+    fn page_has_at_most_10000_rows(top: u32) {
         prop_assert_eq!(Query::<MachineAction>::new().top(top).is_ok(), top <= 10_000);
     }
 }
 
 #[test]
-fn names_of_every_kind_of_machine_are_taken() {
+fn usual_machine_names_are_accepted() {
     for name in ["ws-eng-04", "C-Lab-31.contoso.com", "Max Mustermann iPadAir 17zoll (2ndgeneration)", "Büro", "端末"]
     {
         assert!(name.parse::<MachineName>().is_ok(), "{name}");

@@ -116,6 +116,6 @@ async fn a_machine_that_is_not_there_and_one_that_is_no_id_are_told() {
     let ran = there.run_with("DEFENDER_MACHINE_ID", Some("nobody")).await;
     assert!(ran.error.unwrap().contains("not found (status 404)"));
     let ran = there.run_with("DEFENDER_MACHINE_ID", Some("../x")).await;
-    assert!(ran.error.unwrap().contains("is no machine id"));
+    assert!(ran.error.unwrap().contains("is not a machine id"));
     assert_eq!(there.emulator.ledger().len(), 1);
 }

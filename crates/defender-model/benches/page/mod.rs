@@ -1,16 +1,16 @@
-//! What both benches decode: a full page as the service sends it, as ours and as a bare struct.
+//! Input of both benches: a full page as the service sends it, and the bare struct.
 
 use std::fmt::Write as _;
 
 use serde::Deserialize;
 
-/// The largest page of the service.
+/// Rows on the largest page of the service.
 pub(crate) const ROWS: u64 = 10_000;
 
-/// What the model is measured against: twelve of the twenty fields, derived, and nothing kept of the others.
+/// The bare struct: twelve of the twenty fields, derived, without the other fields.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "what counts is what it takes to make it")]
+#[expect(dead_code, reason = "only the cost of decoding is measured")]
 pub(crate) struct BareAction {
     id: String,
     r#type: String,
@@ -27,21 +27,21 @@ pub(crate) struct BareAction {
     error_h_result: Option<i64>,
 }
 
-/// A page of them.
+/// A page of bare structs.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BarePage {
     value: Vec<BareAction>,
 }
 
 impl BarePage {
-    /// How many there are.
-    #[allow(dead_code, reason = "not every bench asks")]
+    /// Returns the number of rows.
+    #[allow(dead_code, reason = "not every bench uses it")]
     pub(crate) fn len(&self) -> usize {
         self.value.len()
     }
 }
 
-/// A page of `rows` actions of all 20 keys, ten of them null. The same bytes each time.
+/// Returns a page of `rows` actions with all 20 keys, ten of them null. The bytes are the same each time.
 pub(crate) fn page(rows: u64) -> String {
     let mut json =
         r#"{"@odata.context":"https://api.security.microsoft.com/api/$metadata#MachineActions","value":["#.to_owned();
@@ -59,10 +59,10 @@ fn write_row(json: &mut String, row: u64) {
     let types = ["UnrestrictCodeExecution", "RestrictCodeExecution", "Isolate", "Unisolate", "RunAntiVirusScan"];
     let statuses = ["Succeeded", "Pending", "InProgress", "Failed", "TimeOut", "Cancelled"];
     let comments = ["Machine was cleaned and validated", "Ransomware on the share, ticket 4711", "Scan after update"];
-    // Spread over the bits, so that no two rows look alike.
+    // Spread over the bits, so that no two rows are equal.
     let mixed = row.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // Eight keys are null in every row, and two more: in one half those of an action that was asked for a moment ago, in the
-    // other half those of one that a person did not comment on.
+    // Eight keys are null in every row. Two more are null in one half, as in a new action, and two others in the other half, as in
+    // an action without a comment.
     let null = || "null".to_owned();
     let (comment, name, error, source) = if row & 1 == 0 {
         let comment = format!("\"{}\"", pick(&comments, mixed >> 9));
@@ -93,7 +93,7 @@ fn write_row(json: &mut String, row: u64) {
         error = error,
         source = source,
     );
-    debug_assert!(written.is_ok(), "text takes whatever is written");
+    debug_assert!(written.is_ok(), "writing to a string does not fail");
 }
 
 fn guid(seed: u64) -> String {
@@ -107,7 +107,7 @@ fn guid(seed: u64) -> String {
     )
 }
 
-/// With the seven digits of a second that the service writes.
+/// Returns a date with the seven digits of a second that the service writes.
 fn date(seed: u64) -> String {
     let (month, day, hour) = (1 + seed % 12, 1 + (seed >> 8) % 28, (seed >> 16) % 24);
     let (minute, second, tick) = ((seed >> 24) % 60, (seed >> 32) % 60, (seed >> 5) % 10_000_000);

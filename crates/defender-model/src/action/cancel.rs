@@ -1,4 +1,4 @@
-//! Take back an action that has not been done yet.
+//! The request that cancels an action.
 
 use serde::Serialize;
 
@@ -6,9 +6,9 @@ use crate::{Comment, Error};
 
 /// The body of *cancel machine action*: `POST /api/machineactions/{id}/cancel`.
 ///
-/// Its page does not mark the comment as required; we do, for the audit trail. Any one of the actions' own permissions
-/// allows it, [`PERMISSIONS`](Self::PERMISSIONS). The service answers 200 with the action, 404 where there is no such
-/// action, and 400 where it can no longer be cancelled. Source:
+/// The service's page does not mark the comment as required; this crate requires one, for the audit trail. Each of
+/// [`PERMISSIONS`](Self::PERMISSIONS) is sufficient. The service responds with 200 and the action, with 404 if the action
+/// does not exist, and with 400 if the action can no longer be cancelled. Source:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action>.
 ///
 /// ```
@@ -22,12 +22,12 @@ use crate::{Comment, Error};
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct CancelMachineAction {
-    /// Why it is taken back.
+    /// Reason for the cancellation.
     pub comment: Comment,
 }
 
 impl CancelMachineAction {
-    /// The permissions of which any one allows it.
+    /// Permissions to cancel an action; one of them is sufficient.
     pub const PERMISSIONS: &'static [&'static str] = &[
         "Machine.CollectForensics",
         "Machine.Isolate",
@@ -38,11 +38,11 @@ impl CancelMachineAction {
         "Machine.LiveResponse",
     ];
 
-    /// The request with its comment.
+    /// Creates the request.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidComment`](crate::ErrorKind::InvalidComment) where the comment is empty or blank.
+    /// [`ErrorKind::InvalidComment`](crate::ErrorKind::InvalidComment) if the comment is empty or blank.
     pub fn new(comment: impl Into<String>) -> Result<Self, Error> {
         Ok(Self { comment: comment.into().try_into()? })
     }

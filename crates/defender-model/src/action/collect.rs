@@ -1,17 +1,17 @@
-//! Collect evidence from a machine.
+//! Collection of evidence from a machine.
 
 use crate::action::action;
 
 action! {
-    /// *Collect investigation package*: has a machine gather its state (processes, connections, autoruns, logs and so on)
-    /// into a package that can be downloaded once the action has succeeded.
+    /// *Collect investigation package*: makes the machine gather its state (processes, connections, autoruns, logs and so on)
+    /// into a package. The package can be downloaded after the action has succeeded.
     ///
-    /// - On the device: it is read and nothing is changed.
-    /// - Permission `Machine.CollectForensics`, and for a user the role *Alerts investigation* (Unified RBAC: *Alerts (manage)*) and access to the machine's
-    ///   group.
-    /// - 100 calls a minute and 1,500 an hour; the link to the package 2 a minute and 120 an hour.
-    /// - Errors: 400 without a comment, or while one is running; 403 without the permission; 404 where there is no such
-    ///   machine.
+    /// - On the device: state is read, and nothing is changed.
+    /// - Permission `Machine.CollectForensics`. A user also needs the role *Alerts investigation* (Unified RBAC:
+    ///   *Alerts (manage)*) and access to the machine's group.
+    /// - 100 calls a minute and 1,500 an hour. The link to the package: 2 calls a minute and 120 an hour.
+    /// - Errors: 400 without a comment, or while a collection is running; 403 without the permission; 404 if the machine does
+    ///   not exist.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/collect-investigation-package>.
     ///

@@ -1,56 +1,56 @@
-//! The commands of a live response session, as an action carries them.
+//! Live response commands in the record of an action.
 
 use jiff::Timestamp;
 
 use crate::wire::{open_enum::open_enum, resource::resource};
 
 open_enum! {
-    /// How far a command of a live response session is.
+    /// Status of a live response command.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response>, and the service's OData metadata for
     /// `Submitted`, `PendingResource` and `Executing`.
     CommandStatus {
-        /// It waits for its turn.
+        /// The command waits for its turn.
         Created = "Created",
-        /// It was handed on to the machine.
+        /// The command was passed to the machine.
         Submitted = "Submitted",
-        /// It waits for something on the machine.
+        /// The command waits for a resource on the machine.
         PendingResource = "PendingResource",
-        /// It runs.
+        /// The command is running.
         Executing = "Executing",
-        /// It is done.
+        /// The command has succeeded.
         Completed = "Completed",
-        /// It did not succeed, and those after it are not run.
+        /// The command has failed; later commands of the session are not run.
         Failed = "Failed",
     }
 }
 
 resource! {
-    /// One command of a live response session and what became of it.
+    /// One command of a live response session, with its outcome.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>.
     pub struct CommandRecord ("a live response command") {
-        /// Its place in the session, from 0.
+        /// Position in the session, from 0.
         index: Option<i32> = "index",
-        /// When it began.
+        /// Start of the command.
         start_time: Option<Timestamp> = "startTime",
-        /// When it ended.
+        /// End of the command.
         end_time: Option<Timestamp> = "endTime",
-        /// How far it is; `""` where nothing was said.
+        /// Status of the command; `""` if the record has none.
         command_status: CommandStatus = "commandStatus",
-        /// What went wrong, in the service's words.
+        /// Errors of the command, in the service's text.
         errors: Option<Vec<String>> = "errors",
-        /// What was asked for.
+        /// The command as it was requested.
         command: Option<RecordedCommand> = "command",
     }
 }
 
 resource! {
-    /// What a live response command was asked to do.
+    /// The request of a live response command.
     pub struct RecordedCommand ("the request of a live response command") {
-        /// `PutFile`, `RunScript` or `GetFile`; the metadata has `RunPowerShell`, too.
+        /// `PutFile`, `RunScript` or `GetFile`. The service's OData metadata also has `RunPowerShell`.
         command_type: Option<String> = "type",
-        /// With what.
+        /// Parameters of the command.
         params: Option<Vec<CommandParam>> = "params",
     }
 }
@@ -58,9 +58,9 @@ resource! {
 resource! {
     /// One parameter of a live response command.
     pub struct CommandParam ("a parameter of a live response command") {
-        /// Its name, such as `ScriptName`.
+        /// Name of the parameter, such as `ScriptName`.
         key: Option<String> = "key",
-        /// Its value.
+        /// Value of the parameter.
         value: Option<String> = "value",
     }
 }

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind};
 
-/// Why an action is done, for the audit trail. Sent as it was given; never empty or blank, since the service requires it
-/// (<https://learn.microsoft.com/en-us/defender-endpoint/api/unrestrict-code-execution>).
+/// The reason for an action, for the audit trail. It is sent unchanged. It is never empty or blank, since the service
+/// requires a comment (<https://learn.microsoft.com/en-us/defender-endpoint/api/unrestrict-code-execution>).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Comment(String);
 
 impl Comment {
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -31,7 +31,7 @@ impl TryFrom<String> for Comment {
 
     fn try_from(text: String) -> Result<Self, Error> {
         if text.trim().is_empty() {
-            return Err(Error::new(ErrorKind::InvalidComment, "the comment is empty; say why the action is done"));
+            return Err(Error::new(ErrorKind::InvalidComment, "the comment is empty; give the reason for the action"));
         }
         Ok(Self(text))
     }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comment_that_says_nothing_is_refused_and_any_other_is_kept_as_it_is() {
+    fn blank_comment_is_refused() {
         for blank in ["", " ", "\t\r\n", "\u{a0}"] {
             assert_eq!(blank.parse::<Comment>().unwrap_err().kind(), ErrorKind::InvalidComment);
         }

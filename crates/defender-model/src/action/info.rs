@@ -1,4 +1,4 @@
-//! The facts of an action as data, and the list of all actions.
+//! The registry: the facts of each action as data, and the list of all actions.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -8,31 +8,31 @@ use crate::{
     RestrictCodeExecution, RunAntiVirusScan, StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution, UserRole,
 };
 
-/// The facts of one action, each from the constant of its [`Action`] implementation, beside which its source stands.
+/// The facts of one action. Each is a constant of the action's [`Action`] implementation, which documents the source.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ActionInfo {
-    /// The word in the records' `type`: [`Action::TYPE`].
+    /// Value of `type` in records: [`Action::TYPE`].
     pub action_type: &'static str,
-    /// The last segment of its path, in the letter case of the service's page: [`Action::SEGMENT`].
+    /// Last segment of the path, in the letter case of the service's page: [`Action::SEGMENT`].
     pub segment: &'static str,
-    /// The permissions of which any one allows an application to do it: [`Action::PERMISSIONS`].
+    /// Permissions of an application; one of them is sufficient: [`Action::PERMISSIONS`].
     pub permissions: &'static [&'static str],
-    /// The permissions of which any one allows it on behalf of a user: [`Action::DELEGATED_PERMISSIONS`].
+    /// Permissions on behalf of a user; one of them is sufficient: [`Action::DELEGATED_PERMISSIONS`].
     pub delegated_permissions: &'static [&'static str],
-    /// The role that such a user needs, where it is known: [`Action::ROLE`].
+    /// Role that such a user needs, if it is known: [`Action::ROLE`].
     pub role: Option<UserRole>,
-    /// How often it may be asked for: [`Action::QUOTA`].
+    /// Rate limits of the call: [`Action::QUOTA`].
     pub quota: &'static [Limit],
-    /// The `type` of the action that undoes it: [`Action::INVERSE`].
+    /// `type` of the action that undoes this one: [`Action::INVERSE`].
     pub inverse: Option<&'static str>,
-    /// The systems that it supports: [`Action::PLATFORMS`].
+    /// Systems that support the action: [`Action::PLATFORMS`].
     pub platforms: Platforms,
     particulars: fn(&Value, &MachineAction) -> Option<Match>,
 }
 
 impl ActionInfo {
-    /// The facts of `A`.
+    /// Returns the facts of `A`.
     #[must_use]
     pub const fn of<A: Action + DeserializeOwned>() -> Self {
         Self {
@@ -48,25 +48,24 @@ impl ActionInfo {
         }
     }
 
-    /// The action of this type, in any letter case, if [`ACTIONS`] has it.
+    /// Returns the action with this type, in any letter case, if [`ACTIONS`] has it.
     #[must_use]
     pub fn of_type(action_type: &str) -> Option<&'static Self> {
         ACTIONS.iter().find(|action| action.action_type.eq_ignore_ascii_case(action_type))
     }
 
-    /// Compares the particulars of a record of this type with those of a request's body: [`Action::particulars`] of the action
-    /// that the body is read as. A body that cannot be read has no rule.
+    /// Compares the particulars of a record of this type with those of a request's body, by [`Action::particulars`]. Returns
+    /// `None` if the type has no rule, or if the body cannot be read as the action.
     #[must_use]
     pub fn particulars(&self, body: &Value, existing: &MachineAction) -> Option<Match> {
         (self.particulars)(body, existing)
     }
 }
 
-/// Makes [`ACTIONS`] of the names of the actions.
+/// Declares [`ACTIONS`] from the names of the actions.
 macro_rules! actions {
     ($($action:ident),+ $(,)?) => {
-        /// All actions of the service that can be asked for, with their facts. Everything that goes over all actions goes
-        /// over this.
+        /// The facts of all actions of the service. Everything that depends on the list of actions iterates over this constant.
         ///
         /// ```
         /// use defender_model::ACTIONS;
@@ -97,8 +96,8 @@ mod tests {
     use super::*;
     use crate::ActionType;
 
-    /// Types of records for which no page has a call: they begin in the portal, or are only in the OData metadata.
-    const NOT_ASKED_FOR: [&str; 11] = [
+    /// Types of records for which no page documents a call: actions of the portal, and types of the OData metadata.
+    const WITHOUT_CALL: [&str; 11] = [
         "RequestSample",
         "Block",
         "RegenerateId",
@@ -113,11 +112,11 @@ mod tests {
     ];
 
     #[test]
-    fn each_known_type_is_listed_or_has_no_call() {
+    fn each_type_is_listed_or_has_no_call() {
         let listed: Vec<_> = ACTIONS.iter().map(|action| action.action_type).collect();
-        let all: BTreeSet<_> = listed.iter().chain(&NOT_ASKED_FOR).copied().collect();
+        let all: BTreeSet<_> = listed.iter().chain(&WITHOUT_CALL).copied().collect();
         assert_eq!(all, ActionType::KNOWN.iter().copied().collect());
-        assert_eq!(all.len(), listed.len() + NOT_ASKED_FOR.len(), "a type stands in both, or twice in one");
+        assert_eq!(all.len(), listed.len() + WITHOUT_CALL.len(), "a type is in both lists, or twice in one list");
     }
 
     #[test]
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inverse_is_listed_and_leads_back() {
+    fn inverse_is_listed_and_mutual() {
         for action in ACTIONS {
             let Some(inverse) = action.inverse else { continue };
             let inverse = ActionInfo::of_type(inverse).unwrap();

@@ -1,41 +1,41 @@
-//! Cut a machine off the network.
+//! Isolation of a machine from the network.
 
 use crate::{MachineAction, Match, Platforms, action::action, wire::open_enum::open_enum};
 
 open_enum! {
-    /// How much of the network a machine is cut off from.
+    /// Extent of an isolation.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/isolate-machine>.
     IsolationType {
-        /// All of it but the service itself. A machine behind a web proxy (PAC, WPAD or static) may not recover from it: use
-        /// `Selective` there. Isolation exclusion rules do not count.
+        /// Isolates from the whole network except the service itself. A machine behind a web proxy (PAC, WPAD or static) may
+        /// not recover from a full isolation: use `Selective` there. Isolation exclusion rules have no effect.
         Full = "Full",
-        /// All of it but the service and some applications: Teams, Outlook and Skype, or, with the tenant's *Isolation
-        /// Exclusion Rules* on, what these list, which is nothing at first. A rule that is added later does not reach a machine
-        /// that is isolated already: release it and isolate it again.
+        /// Isolates from the network except the service and some applications: Teams, Outlook and Skype. If the tenant's
+        /// *Isolation Exclusion Rules* are on, the applications in those rules apply instead; the list is empty at first. A rule
+        /// that is added later does not reach a machine that is already isolated: release the machine and isolate it again.
         Selective = "Selective",
-        /// For a machine that is not onboarded: the onboarded ones are told to block it, which takes up to five minutes.
-        /// Microsoft recommends at most 100 contained devices at a time, and to beware of reused IP addresses and of routers.
+        /// Contains a machine that is not onboarded: the onboarded machines block it, which takes up to five minutes. Microsoft
+        /// recommends at most 100 contained devices at a time, and care with reused IP addresses and with routers.
         UnManagedDevice = "UnManagedDevice",
     }
 }
 
 action! {
-    /// *Isolate*: cuts a machine off the network, but for the service itself.
+    /// *Isolate*: cuts a machine off from the network, except from the service itself.
     ///
-    /// - On the device: connections end and none begin, as far as the [`IsolationType`] says. The machine still talks to
-    ///   the service, and can be released.
-    /// - Permission `Machine.Isolate`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the machine's
-    ///   group.
+    /// - On the device: existing connections end and new ones are blocked, to the extent of the [`IsolationType`]. The machine
+    ///   stays connected to the service, and can be released.
+    /// - Permission `Machine.Isolate`. A user also needs the role *Active remediation actions* (Unified RBAC:
+    ///   *Response (manage)*) and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
     /// - `Selective` is for Windows 10 1703 or later, Windows 11, Windows Server 2012 R2 or later, Azure Stack HCI 23H2 or later and
     ///   macOS; `Full` also for macOS 101.98.84 or later and for Linux with iptables. The API's own page is narrower: Windows
-    ///   10 1709 or later. On Linux, editing iptables lifts it.
-    /// - On macOS and Linux it **ends by itself after seven days**.
-    /// - Isolating a Hyper-V host cuts off its virtual machines. A machine behind a full VPN tunnel, or for `Full` behind a web
-    ///   proxy, may not reach the service once it is isolated. The service tries for three days.
-    /// - Errors: 400 without a comment; 403 without the permission; 404 where there is no such machine. What a repeat gets
-    ///   while one is pending is not documented; both a 400 and the earlier action were seen.
+    ///   10 1709 or later. On Linux, a change of iptables lifts the isolation.
+    /// - On macOS and Linux, an isolation **ends by itself after seven days**.
+    /// - Isolating a Hyper-V host cuts off its virtual machines. An isolated machine may not reach the service if it is behind a
+    ///   full VPN tunnel, or, for `Full`, behind a web proxy. The service retries for three days.
+    /// - Errors: 400 without a comment; 403 without the permission; 404 if the machine does not exist. The response to a repeat
+    ///   while an isolation is pending is not documented; both a 400 and the earlier action were seen.
     ///
     /// Undone by [`Unisolate`](crate::Unisolate). Sources:
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/isolate-machine>,
@@ -59,14 +59,14 @@ action! {
         inverse: "Unisolate",
         particulars: |ours, existing: &MachineAction| scope(&ours.isolation_type, existing),
         field
-        /// How much it is cut off from.
+        /// Extent of the isolation.
         isolation_type: IsolationType,
     }
 }
 
 impl IsolationType {
-    /// The systems that it supports, where they are not those of any isolation. Older versions of Windows begin with Server
-    /// 2012 R2. Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
+    /// Returns the systems that support this type, if they differ from those of [`Isolate`]. Older versions of Windows begin
+    /// with Server 2012 R2. Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
     #[must_use]
     pub const fn platforms(&self) -> Option<Platforms> {
         match self {
@@ -84,11 +84,11 @@ impl IsolationType {
     }
 }
 
-/// Compares the scope of a record. The scope of a contained device is on no page of the service, so an asked-for
-/// `UnManagedDevice` is only ever confirmed.
+/// Compares the scope of a record. No page of the service states the scope of a contained device, so a record can confirm a
+/// request for `UnManagedDevice`, and never contradict it.
 fn scope(ours: &IsolationType, existing: &MachineAction) -> Match {
     let known = if *ours == IsolationType::UnManagedDevice { &[] } else { IsolationType::KNOWN };
-    Match::of_word(existing.scope.as_deref(), ours.as_str(), known)
+    Match::of_value(existing.scope.as_deref(), ours.as_str(), known)
 }
 
 #[cfg(test)]
@@ -109,8 +109,8 @@ mod tests {
         assert_eq!(full(json!(" full")), Match::Same);
         assert_eq!(full(json!("Selective")), Match::Different);
         assert_eq!(full(json!("UnManagedDevice")), Match::Different);
-        for silent in [json!(null), json!(""), json!("Quick"), json!(7)] {
-            assert_eq!(full(silent.clone()), Match::NotStated, "{silent}");
+        for not_comparable in [json!(null), json!(""), json!("Quick"), json!(7)] {
+            assert_eq!(full(not_comparable.clone()), Match::NotStated, "{not_comparable}");
         }
         let contain = |scope| compare(IsolationType::UnManagedDevice, scope);
         assert_eq!(contain(json!("UnmanagedDevice")), Match::Same);

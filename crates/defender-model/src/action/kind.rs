@@ -1,52 +1,53 @@
-//! What kind of action it is.
+//! The types of machine actions.
 
 use crate::wire::open_enum::open_enum;
 
 open_enum! {
-    /// What kind of machine action it is.
+    /// Type of a machine action.
     ///
-    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>; those from `RequestSample` on are in no
-    /// page of the service and in its OData metadata. Its word `Unknown` says nothing, so it is none of these.
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>. The types from `RequestSample` on are on
+    /// no page of the service; they are in its OData metadata. The metadata's value `Unknown` identifies no type, so it has no
+    /// variant here.
     ActionType {
         /// A scan by Microsoft Defender Antivirus.
         RunAntiVirusScan = "RunAntiVirusScan",
-        /// The machine leaves the service. Older samples spell it `OffboardMachine`.
+        /// Removal of the machine from the service. Older samples spell this type `OffboardMachine`.
         Offboard = "Offboard" | "OffboardMachine",
-        /// A live response session. Older pages spell it `Live Response`.
+        /// A live response session. Older pages spell this type `Live Response`.
         LiveResponse = "LiveResponse" | "Live Response",
-        /// Evidence is collected into a package.
+        /// Collection of evidence into a package.
         CollectInvestigationPackage = "CollectInvestigationPackage",
-        /// The machine is cut off from the network.
+        /// Isolation of the machine from the network.
         Isolate = "Isolate",
-        /// The machine is let back to the network.
+        /// Release of the machine from isolation.
         Unisolate = "Unisolate",
-        /// A file is stopped and quarantined.
+        /// Stop and quarantine of a file.
         StopAndQuarantineFile = "StopAndQuarantineFile",
-        /// Only code signed by Microsoft may run.
+        /// Restriction to code signed by Microsoft.
         RestrictCodeExecution = "RestrictCodeExecution",
-        /// The restriction is lifted.
+        /// Removal of the restriction.
         UnrestrictCodeExecution = "UnrestrictCodeExecution",
-        /// A sample of a file is fetched.
+        /// Collection of a file sample.
         RequestSample = "RequestSample",
-        /// A file is blocked.
+        /// Block of a file.
         Block = "Block",
-        /// The machine gets a new id.
+        /// Generation of a new id for the machine.
         RegenerateId = "RegenerateId",
-        /// A troubleshooting mode.
+        /// Troubleshooting mode.
         Troubleshoot = "Troubleshoot",
-        /// Logs are collected into a package.
+        /// Collection of logs into a package.
         LogsCollection = "LogsCollection",
-        /// A token of the machine is renewed.
+        /// Renewal of a token of the machine.
         TokenRefresh = "TokenRefresh",
-        /// The machine asks for its policies.
+        /// Request of the machine for its policies.
         EndpointConfigManagementCheckin = "EndpointConfigManagementCheckin",
-        /// A user of Active Directory is enabled.
+        /// Enablement of an Active Directory user.
         EnableActiveDirectoryUser = "EnableActiveDirectoryUser",
-        /// A user of Active Directory is disabled.
+        /// Disablement of an Active Directory user.
         DisableActiveDirectoryUser = "DisableActiveDirectoryUser",
-        /// The password of a user of Active Directory is reset.
+        /// Password reset of an Active Directory user.
         ResetPasswordActiveDirectoryUser = "ResetPasswordActiveDirectoryUser",
-        /// A playbook about Active Directory.
+        /// An Active Directory playbook.
         ImmuneActiveDirectoryCustomPlaybook = "ImmuneActiveDirectoryCustomPlaybook",
     }
 }

@@ -1,24 +1,24 @@
-//! How often the service lets itself be asked.
+//! The rate limits of the service.
 
 use std::time::Duration;
 
-/// At most `calls` calls in any stretch of time as long as `per`: a number, with no clock in it.
+/// Rate limit: at most `calls` calls in any period of length `per`. A plain value, without a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Limit {
-    /// How many calls.
+    /// Number of calls.
     pub calls: u32,
-    /// In what stretch of time.
+    /// Length of the period.
     pub per: Duration,
 }
 
 impl Limit {
-    /// What the pages of nearly all operations state: 100 calls a minute and 1,500 an hour, such as
+    /// Limit of nearly all operations: 100 calls a minute and 1,500 an hour. Source: the page of each operation, such as
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/unrestrict-code-execution>.
     pub const GENERAL: &'static [Self] =
         &[Self::new(100, Duration::from_secs(60)), Self::new(1_500, Duration::from_secs(3_600))];
 
-    /// At most `calls` in any stretch of `per`.
+    /// Creates a limit of `calls` calls in any period of length `per`.
     #[must_use]
     pub const fn new(calls: u32, per: Duration) -> Self {
         Self { calls, per }

@@ -1,4 +1,4 @@
-//! Run commands on a machine.
+//! Live response: commands that run on a machine.
 
 use std::time::Duration;
 
@@ -6,24 +6,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, se
 
 use crate::{Action, Comment, Error, ErrorKind, Limit, Platforms, RecordedCommand, UserRole, WithExternalId};
 
-/// *Run live response*: runs commands on a machine, in a session of its own.
+/// *Run live response*: runs commands on a machine, in a separate session.
 ///
-/// - On the device: whatever the commands do, one at a time. A script ends after ten minutes at most, and a command that fails
-///   ends the session. A session waits for a machine that is not available for up to **two hours** (other actions for about
-///   three days). The action may end as `Succeeded` though a command failed: see
+/// - On the device: the commands run one at a time. A script ends after ten minutes at most, and a command that fails ends the
+///   session. A session waits up to **two hours** for a machine that is not available (other actions: about three days). The
+///   action may end as `Succeeded` although a command failed: see
 ///   [`MachineAction::failed_commands`](crate::MachineAction::failed_commands).
-/// - Permission `Machine.LiveResponse`, and for a user the role *Live response* (Unified RBAC: *Basic (or Advanced) live response
-///   (manage)*) and access to the machine's group.
-/// - 10 calls a minute; **50** sessions at a time, beyond which a call gets 429; one session a machine. Sessions that were
-///   started in the portal are not in the list of actions.
+/// - Permission `Machine.LiveResponse`. A user also needs the role *Live response* (Unified RBAC: *Basic (or Advanced) live
+///   response (manage)*) and access to the machine's group.
+/// - 10 calls a minute; **50** sessions at a time, and 429 for more; one session a machine. Sessions that were started in the
+///   portal are not in the list of actions.
 /// - Plan 2. Windows 10 1909 or later (1709 or later with an update), Windows 11, Windows Server 2019 or later, macOS 11 or
-///   later, and the supported Linux servers. The machine's group must have a remediation level: without one it is 403 `DisallowedOperation`, whatever the
-///   permissions.
-/// - Errors: 400 `ActiveRequestAlreadyExists` while the machine has a session; 403 without the permission; 404 where there
-///   is no such machine.
+///   later, and the supported Linux servers. The machine's group must have a remediation level; without one, the response is
+///   403 `DisallowedOperation`, even with the permission.
+/// - Errors: 400 `ActiveRequestAlreadyExists` while the machine has a session; 403 without the permission; 404 if the machine
+///   does not exist.
 ///
-/// Two runs of one script are two runs, so [`particulars`](Action::particulars) has no rule: a lost run is found again by a
-/// generated external id only. Source:
+/// Two runs of one script are two different actions, so [`particulars`](Action::particulars) has no rule: after a lost response,
+/// a run is found only by a generated external id. Source:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/run-live-response>.
 ///
 /// ```
@@ -52,23 +52,24 @@ use crate::{Action, Comment, Error, ErrorKind, Limit, Platforms, RecordedCommand
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct LiveResponse {
-    /// What is run, in order.
+    /// Commands, in the order in which they run.
     pub commands: Vec<LiveResponseCommand>,
-    /// Why it is done. The page does not mark it as required; we do, for the audit trail.
+    /// Reason for the action. The service's page does not mark the comment as required; this crate requires one, for the
+    /// audit trail.
     pub comment: Comment,
-    /// The id under which the caller knows the action: see [`Isolate`](crate::Isolate).
+    /// The caller's id of the action: see [`Isolate`](crate::Isolate).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
 }
 
 impl LiveResponse {
-    /// The commands with their comment.
+    /// Creates the action with its commands.
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::InvalidComment`] where the comment is empty or blank.
-    /// - [`ErrorKind::InvalidCommands`] where there is no command, where they are not in the order that the service asks
-    ///   for (all `PutFile`, then all `RunScript`, then all `GetFile`), or where one names nothing.
+    /// - [`ErrorKind::InvalidComment`] if the comment is empty or blank.
+    /// - [`ErrorKind::InvalidCommands`] if there is no command, if the commands are not in the order that the service requires
+    ///   (all `PutFile`, then all `RunScript`, then all `GetFile`), or if a name or path is blank.
     pub fn new(
         comment: impl Into<String>,
         commands: impl IntoIterator<Item = LiveResponseCommand>,
@@ -76,18 +77,18 @@ impl LiveResponse {
         let commands: Vec<_> = commands.into_iter().collect();
         let wrong = |what: &str| Err(Error::new(ErrorKind::InvalidCommands, what));
         if commands.is_empty() {
-            return wrong("live response has no command; give it at least one");
+            return wrong("live response has no command; give at least one command");
         }
-        if !commands.is_sorted_by_key(LiveResponseCommand::place) {
-            return wrong("live response takes its commands in one order: PutFile, then RunScript, then GetFile");
+        if !commands.is_sorted_by_key(LiveResponseCommand::rank) {
+            return wrong("live response commands are out of order; give PutFile first, then RunScript, then GetFile");
         }
-        if commands.iter().any(|command| command.names().trim().is_empty()) {
-            return wrong("a live response command names no file or script");
+        if commands.iter().any(|command| command.target().trim().is_empty()) {
+            return wrong("a live response command has a blank name or path; give the name of the file or script");
         }
         Ok(Self { commands, comment: comment.into().try_into()?, external_id: None })
     }
 
-    /// Sets the id under which the caller knows the action.
+    /// Sets the caller's id of the action.
     #[must_use]
     pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
         self.external_id = Some(external_id.into());
@@ -113,49 +114,49 @@ impl WithExternalId for LiveResponse {
     }
 }
 
-/// One command that live response is asked to run.
+/// One command of a live response request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LiveResponseCommand {
-    /// Puts a file of the library onto the machine. It has no result that could be fetched.
+    /// Puts a file of the library onto the machine. The command has no result to download.
     PutFile {
-        /// Its name in the library.
+        /// Name of the file in the library.
         file_name: String,
     },
     /// Runs a script of the library.
     RunScript {
-        /// Its name in the library.
+        /// Name of the script in the library.
         script_name: String,
-        /// What is given to it.
+        /// Arguments of the script.
         args: Option<String>,
     },
     /// Fetches a file from the machine.
     GetFile {
-        /// Where it is there.
+        /// Path of the file on the machine.
         path: String,
     },
 }
 
 impl LiveResponseCommand {
-    /// Puts the library's `file_name` onto the machine.
+    /// Creates a command that puts the library's `file_name` onto the machine.
     #[must_use]
     pub fn put_file(file_name: impl Into<String>) -> Self {
         Self::PutFile { file_name: file_name.into() }
     }
 
-    /// Runs the library's `script_name`; [`args`](Self::args) gives it arguments.
+    /// Creates a command that runs the library's `script_name`; [`args`](Self::args) sets the arguments.
     #[must_use]
     pub fn run_script(script_name: impl Into<String>) -> Self {
         Self::RunScript { script_name: script_name.into(), args: None }
     }
 
-    /// Fetches the machine's file at `path`.
+    /// Creates a command that fetches the machine's file at `path`.
     #[must_use]
     pub fn get_file(path: impl Into<String>) -> Self {
         Self::GetFile { path: path.into() }
     }
 
-    /// Gives arguments to a script; the other commands take none, and stay as they are.
+    /// Sets the arguments of a script. The other commands take no arguments and stay unchanged.
     #[must_use]
     pub fn args(mut self, given: impl Into<String>) -> Self {
         if let Self::RunScript { args, .. } = &mut self {
@@ -164,8 +165,8 @@ impl LiveResponseCommand {
         self
     }
 
-    /// Its place in the order that the service asks for.
-    fn place(&self) -> u8 {
+    /// Returns the position of the command in the order that the service requires.
+    fn rank(&self) -> u8 {
         match self {
             Self::PutFile { .. } => 0,
             Self::RunScript { .. } => 1,
@@ -173,7 +174,7 @@ impl LiveResponseCommand {
         }
     }
 
-    fn names(&self) -> &str {
+    fn target(&self) -> &str {
         match self {
             Self::PutFile { file_name: name }
             | Self::RunScript { script_name: name, .. }
@@ -182,7 +183,7 @@ impl LiveResponseCommand {
     }
 }
 
-/// The service takes the names inside a command in lower case, unlike those around it.
+/// The names inside a command are in lower case, unlike the names around it.
 impl Serialize for LiveResponseCommand {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -206,7 +207,7 @@ impl Serialize for LiveResponseCommand {
     }
 }
 
-/// Read back from what was written, such as the body of a request that was kept.
+/// Reads a command that was serialized, such as in the body of a saved request.
 impl<'de> Deserialize<'de> for LiveResponseCommand {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = RecordedCommand::deserialize(deserializer)?;
@@ -217,7 +218,7 @@ impl<'de> Deserialize<'de> for LiveResponseCommand {
             Some("PutFile") => Ok(Self::PutFile { file_name: needed("FileName")? }),
             Some("RunScript") => Ok(Self::RunScript { script_name: needed("ScriptName")?, args: given("Args") }),
             Some("GetFile") => Ok(Self::GetFile { path: needed("Path")? }),
-            _ => Err(D::Error::custom("a command is none of PutFile, RunScript and GetFile")),
+            _ => Err(D::Error::custom("unknown command type; expected PutFile, RunScript or GetFile")),
         }
     }
 }
@@ -227,12 +228,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_that_the_service_would_refuse_are_refused_here() {
+    fn invalid_commands_are_refused() {
         use LiveResponseCommand as Command;
         let refused = |commands: Vec<Command>| LiveResponse::new("x", commands).unwrap_err();
         assert!(refused(vec![]).to_string().contains("at least one"));
-        assert!(refused(vec![Command::get_file("a"), Command::run_script("b")]).to_string().contains("one order"));
-        assert!(refused(vec![Command::put_file(" ")]).to_string().contains("names no file"));
+        assert!(refused(vec![Command::get_file("a"), Command::run_script("b")]).to_string().contains("out of order"));
+        assert!(refused(vec![Command::put_file(" ")]).to_string().contains("blank name"));
         let put = || Command::put_file("a");
         LiveResponse::new("x", [put(), put(), Command::run_script("b"), Command::get_file("c")]).unwrap();
     }
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn request_is_read_back_as_it_was_written() {
+    fn request_survives_a_round_trip() {
         let commands = [
             LiveResponseCommand::put_file("a.ps1"),
             LiveResponseCommand::run_script("a.ps1"),
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_put_file_is_named_by_file_name() {
+    fn put_file_has_a_file_name() {
         let json = serde_json::to_string(&LiveResponseCommand::put_file("a.ps1")).unwrap();
         assert_eq!(json, r#"{"type":"PutFile","params":[{"key":"FileName","value":"a.ps1"}]}"#);
     }

@@ -1,4 +1,4 @@
-//! What every action is made of.
+//! Actions on machines, and the trait that each of them implements.
 
 pub(crate) mod cancel;
 pub(crate) mod collect;
@@ -25,10 +25,10 @@ use serde::Serialize;
 
 use crate::{Limit, MachineAction, Platforms, UserRole};
 
-/// An action on a machine: its request body, and what the service wants to know about it.
+/// An action on a machine: the request body, and the facts of the service about the action.
 ///
-/// It is asked for with `POST /api/machines/{id}/SEGMENT`, and the service answers with a [`MachineAction`]. The trait is
-/// open: an action that this crate does not know yet is a type of your own with three constants.
+/// The request is `POST /api/machines/{id}/SEGMENT`, and the response is a [`MachineAction`]. The trait is open: for an action
+/// that this crate does not know, implement it for a type of your own. Three constants are required.
 ///
 /// ```
 /// use defender_model::{Action, Limit};
@@ -50,62 +50,62 @@ use crate::{Limit, MachineAction, Platforms, UserRole};
 /// assert_eq!(RequestSample::QUOTA, Limit::GENERAL);
 /// ```
 pub trait Action: Serialize + Send + Sync + 'static {
-    /// The last segment of its path, in the letter case of the service's page.
+    /// Last segment of the path, in the letter case of the service's page.
     const SEGMENT: &'static str;
 
-    /// The word in the records' `type`.
+    /// Value of `type` in records.
     const TYPE: &'static str;
 
-    /// The permissions of which any one allows an application to do it (the token's `roles`).
+    /// Permissions of an application (the token's `roles`); one of them is sufficient.
     const PERMISSIONS: &'static [&'static str];
 
-    /// The permissions of which any one allows it on behalf of a user (the token's `scp`), who needs a role in Defender and
-    /// access to the machine's group as well.
+    /// Permissions on behalf of a user (the token's `scp`); one of them is sufficient. The user also needs a role in Defender
+    /// and access to the machine's group.
     const DELEGATED_PERMISSIONS: &'static [&'static str] = Self::PERMISSIONS;
 
-    /// The role that a user needs beside the permission, where it is known.
+    /// Role that a user needs in addition to the permission, if it is known.
     const ROLE: Option<UserRole> = None;
 
-    /// How often it may be asked for.
+    /// Rate limits of the call.
     const QUOTA: &'static [Limit] = Limit::GENERAL;
 
-    /// The `type` of the action that undoes it.
+    /// `type` of the action that undoes this one.
     const INVERSE: Option<&'static str> = None;
 
-    /// The systems that it supports. What a page does not say is not held against a machine.
+    /// Systems that support the action. A machine is not refused for a system on which the page is silent.
     const PLATFORMS: Platforms = Platforms::ANY;
 
-    /// Compares the particulars of a record of the same type with this action: its scope, its file, whatever the type has
-    /// beside machine, comment and ids.
+    /// Compares the particulars of this action with those of a record of the same type. Particulars are the attributes beside
+    /// machine, comment and ids, such as the scope or the file.
     ///
-    /// `None`, the default, says that the type has no rule. Such an action is found again by a generated external id only.
-    /// A type without particulars answers [`Match::Same`]. A record that leaves a particular out says
-    /// [`Match::NotStated`]: the service leaves the scope of an isolation out of its first records.
+    /// `None`, the default, means that the type has no rule. After a lost response, such an action is found only by a generated
+    /// external id. A type without particulars returns [`Match::Same`]. If the record lacks a particular, the result is
+    /// [`Match::NotStated`]: the service omits the scope of an isolation from its first records.
     fn particulars(&self, existing: &MachineAction) -> Option<Match> {
         let _ = existing;
         None
     }
 }
 
-/// Outcome of comparing an attribute of a record with what was asked for.
+/// Result of comparing an attribute of a record with the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Match {
-    /// The record states the same.
+    /// The record has the same value.
     Same,
-    /// The record states something else.
+    /// The record has a different value.
     Different,
-    /// The record states nothing that can be compared.
+    /// The record has no value that can be compared.
     NotStated,
 }
 
 impl Match {
-    /// Compares a word that a record states, letter case aside. `known` are the words that can be told apart: a record
-    /// with any other word states nothing that can be compared.
-    pub(crate) fn of_word(stated: Option<&str>, ours: &str, known: &[&str]) -> Self {
-        let is = |word: &str| stated.is_some_and(|stated| stated.trim().eq_ignore_ascii_case(word));
+    /// Compares a value of a record, in any letter case. Only the values in `known` can be told apart: any other value of the
+    /// record counts as not stated.
+    pub(crate) fn of_value(stated: Option<&str>, ours: &str, known: &[&str]) -> Self {
+        let is = |value: &str| stated.is_some_and(|stated| stated.trim().eq_ignore_ascii_case(value));
         if is(ours) {
             Self::Same
-        } else if known.iter().any(|word| is(word)) {
+        } else if known.iter().any(|value| is(value)) {
             Self::Different
         } else {
             Self::NotStated
@@ -113,16 +113,16 @@ impl Match {
     }
 }
 
-/// An action that can carry the id under which its caller knows it, so that it is told apart from any other of its kind.
+/// An action that can have an id of the caller. The id distinguishes the action from others of the same type.
 pub trait WithExternalId: Action {
-    /// Sets the id.
+    /// Sets the caller's id of the action.
     #[must_use]
     fn with_external_id(self, external_id: String) -> Self;
 }
 
-/// Makes an action whose body is a comment, the fields that are listed, and an external id where one is set.
+/// Declares an action. Its body has a comment, the listed fields, and an external id if one is set.
 ///
-/// Its name is the service's word for it. After `particulars` stands the comparison with a record of the same type; a type
+/// The name of the struct is the service's `type`. `particulars` is the comparison with a record of the same type; an action
 /// without it has no particulars.
 macro_rules! action {
     (
@@ -143,26 +143,26 @@ macro_rules! action {
         #[serde(rename_all = "PascalCase")]
         #[non_exhaustive]
         pub struct $name {
-            /// Why it is done.
+            /// Reason for the action.
             pub comment: crate::Comment,
             $($(#[$field_doc])* pub $field: $type,)*
-            /// The caller's id of the action, left out unless it is set. Its name in requests is from the service's OData
-            /// metadata.
+            /// The caller's id of the action; omitted from the request unless it is set. The name of the parameter is from the
+            /// service's OData metadata.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub external_id: Option<String>,
         }
 
         impl $name {
-            /// The action with what is required.
+            /// Creates the action with the required fields.
             ///
             /// # Errors
             ///
-            /// [`ErrorKind::InvalidComment`](crate::ErrorKind::InvalidComment) where the comment is empty or blank.
+            /// [`ErrorKind::InvalidComment`](crate::ErrorKind::InvalidComment) if the comment is empty or blank.
             pub fn new(comment: impl Into<String>, $($field: $type),*) -> Result<Self, crate::Error> {
                 Ok(Self { comment: comment.into().try_into()?, $($field,)* external_id: None })
             }
 
-            /// Sets the id under which the caller knows the action.
+            /// Sets the caller's id of the action.
             #[must_use]
             pub fn external_id(mut self, external_id: impl Into<String>) -> Self {
                 self.external_id = Some(external_id.into());

@@ -1,4 +1,4 @@
-//! The properties of machine actions that the service filters by.
+//! The properties of machine actions in a `$filter`.
 
 use jiff::Timestamp;
 
@@ -13,16 +13,16 @@ use crate::{ActionId, ActionStatus, ActionType, MachineAction, MachineId, Proper
 /// assert_eq!(scans.to_string(), "requestor eq 'Analyst@contoso.com' and type eq 'RunAntiVirusScan'");
 /// ```
 impl MachineAction {
-    /// Its id. No page shows how it is compared; it is written in quotes, as the machine's id is.
+    /// Id of the action. No page shows a comparison of it; it is written in quotes, as the machine's id is.
     pub const ID: Property<Self, ActionId> = Property::named("id");
-    /// How far it is.
+    /// Status of the action.
     pub const STATUS: Property<Self, ActionStatus> = Property::named("status");
-    /// The machine that it is done on.
+    /// Id of the machine.
     pub const MACHINE_ID: Property<Self, MachineId> = Property::named("machineId");
-    /// What kind of action it is.
+    /// Type of the action.
     pub const ACTION_TYPE: Property<Self, ActionType> = Property::named("type");
-    /// Who asked for it: a user's name, or the id of an application.
+    /// Requestor of the action: a user's name, or the id of an application.
     pub const REQUESTOR: Property<Self, String> = Property::named("requestor");
-    /// When it was asked for.
+    /// Time of the request.
     pub const CREATION_DATE_TIME_UTC: Property<Self, Timestamp> = Property::named("creationDateTimeUtc");
 }

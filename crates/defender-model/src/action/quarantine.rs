@@ -1,17 +1,18 @@
-//! Stop a file and put it into quarantine.
+//! Stop and quarantine of a file.
 
 use crate::{MachineAction, Match, Platforms, Sha1, action::action};
 
 action! {
-    /// *Stop and quarantine file*: ends the processes that run a file, puts it into quarantine, and removes what starts it.
+    /// *Stop and quarantine file*: ends the processes of a file, quarantines the file, and removes its autoruns.
     ///
-    /// - On the device: running processes of the file end, the file moves, its autoruns go.
-    /// - Permission `Machine.StopAndQuarantine`; for an application the page lists `Machine.Read.All` and
-    ///   `Machine.ReadWrite.All` too. A user needs the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the machine's group.
+    /// - On the device: running processes of the file end, the file is moved, its autoruns are deleted.
+    /// - Permission `Machine.StopAndQuarantine`; for an application, the page also lists `Machine.Read.All` and
+    ///   `Machine.ReadWrite.All`. A user also needs the role *Active remediation actions* (Unified RBAC: *Response (manage)*)
+    ///   and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
-    /// - Windows 10 1703 or later, and Windows 11, for a file that is no system file and is signed by neither Microsoft
-    ///   nor a trusted publisher.
-    /// - Errors: 400 without a comment or hash; 403 without the permission; 404 where there is no such machine.
+    /// - Windows 10 1703 or later, and Windows 11. The file must not be a system file, nor signed by Microsoft or by a trusted
+    ///   publisher.
+    /// - Errors: 400 without a comment or hash; 403 without the permission; 404 if the machine does not exist.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/stop-and-quarantine-file>.
     ///
@@ -35,13 +36,13 @@ action! {
         platforms: Platforms::windows(1703, "Windows 10 1703 or later, or Windows 11").and_older_windows(),
         particulars: |ours, existing: &MachineAction| file(&ours.sha1, existing),
         field
-        /// The file.
+        /// Hash of the file.
         sha1: Sha1,
     }
 }
 
-/// Compares the file of a record by its SHA-1. An identifier of another kind can be of the same file. Where the kind is
-/// left out, 40 hex digits are a SHA-1.
+/// Compares the file of a record by its SHA-1. An identifier of another kind can belong to the same file. If the record has no
+/// kind, 40 hex digits count as a SHA-1.
 fn file(ours: &Sha1, existing: &MachineAction) -> Match {
     let Some(file) = &existing.related_file_info else { return Match::NotStated };
     let kind = file.file_identifier_type.as_deref().map(str::trim).filter(|kind| !kind.is_empty());

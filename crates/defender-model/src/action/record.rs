@@ -8,10 +8,10 @@ use crate::{ActionId, ActionStatus, ActionType, CommandRecord, CommandStatus, Ma
 resource! {
     /// The record of one action on one machine.
     ///
-    /// Its fields are those that the service sends today, which are more than its page lists
-    /// (<https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>), under its own names in snake case. All
-    /// but the id may be missing. What is not known here, or not of the shape that is known, is in
-    /// [`extra`](Self::extra); encoding gives it back.
+    /// The fields are those that the service sends today, which are more than its page lists
+    /// (<https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>), under the service's names in snake case.
+    /// Every field except the id may be missing. Unknown fields, and fields of an unexpected shape, are in
+    /// [`extra`](Self::extra) and are written back by serialization.
     ///
     /// ```
     /// use defender_model::{ActionStatus, ActionType, MachineAction};
@@ -31,50 +31,50 @@ resource! {
     /// ```
     pub struct MachineAction ("a machine action") {
         [required]
-        /// Its id.
+        /// Id of the action.
         id: ActionId = "id",
-        /// What kind of action it is; `""` where nothing was said.
+        /// Type of the action; `""` if the record has none.
         action_type: ActionType = "type",
         /// Null in every record seen so far.
         title: Option<String> = "title",
-        /// Mail address of the user, or display name of the application, that asked for it; until 2022 the id of the
+        /// Mail address of the requesting user, or display name of the requesting application; until 2022, the id of the
         /// application. May end in blanks.
         requestor: Option<String> = "requestor",
-        /// The comment with which it was asked for. Some records echo it with blanks around it.
+        /// Comment of the request. Some records have blanks around the text.
         requestor_comment: Option<String> = "requestorComment",
-        /// How far it is; `""` where nothing was said.
+        /// Status of the action; `""` if the record has none.
         status: ActionStatus = "status",
-        /// The machine.
+        /// Id of the machine.
         machine_id: Option<MachineId> = "machineId",
-        /// The machine's name: not always a DNS name, and null right after the request.
+        /// Name of the machine: not always a DNS name, and null right after the request.
         computer_dns_name: Option<String> = "computerDnsName",
-        /// When it was asked for.
+        /// Time of the request.
         creation_date_time_utc: Option<Timestamp> = "creationDateTimeUtc",
-        /// When its record last changed. Older records spell it `lastUpdateTimeUtc`; where both are there, this is the
-        /// newer spelling's and the other is in [`extra`](Self::extra).
+        /// Time of the last change of the record. Older records spell this field `lastUpdateTimeUtc`; if a record has both
+        /// spellings, the older one is in [`extra`](Self::extra).
         last_update_date_time_utc: Option<Timestamp> = "lastUpdateDateTimeUtc" | "lastUpdateTimeUtc",
-        /// Who cancelled it.
+        /// Requestor of the cancellation.
         cancellation_requestor: Option<String> = "cancellationRequestor",
-        /// The comment with which it was cancelled.
+        /// Comment of the cancellation.
         cancellation_comment: Option<String> = "cancellationComment",
-        /// When it was cancelled.
+        /// Time of the cancellation.
         cancellation_date_time_utc: Option<Timestamp> = "cancellationDateTimeUtc",
-        /// The device's error as a signed HRESULT; 0 is none. Not in the service's page.
+        /// Error of the device as a signed HRESULT; 0 means no error. Not on the service's page.
         error_h_result: Option<i32> = "errorHResult",
         /// `Full` or `Selective` of an isolation, `Quick` or `Full` of a scan.
         scope: Option<String> = "scope",
-        /// The id under which whoever asked for it knows it.
+        /// The caller's id of the action.
         external_id: Option<String> = "externalId" | "externalID",
-        /// Where it was asked for: `PublicApi` or `Portal`, as far as seen. The service's OData metadata has `CustomDetection`,
-        /// `BulkAction`, `MCAS`, `TVM`, `ISG`, `NDR`, `MDI`, `ActiveScan`, `IncidentTasks`, `EndpointConfigManagement` and
-        /// `Unspecified`, too.
+        /// Source of the request: `PublicApi` or `Portal`, as far as seen. The service's OData metadata also has
+        /// `CustomDetection`, `BulkAction`, `MCAS`, `TVM`, `ISG`, `NDR`, `MDI`, `ActiveScan`, `IncidentTasks`,
+        /// `EndpointConfigManagement` and `Unspecified`.
         request_source: Option<String> = "requestSource",
-        /// The file that it is about.
+        /// File that the action is about.
         related_file_info: Option<RelatedFileInfo> = "relatedFileInfo",
-        /// The commands of a live response session; empty for other types.
+        /// Commands of a live response session; empty for other types.
         commands: Option<Vec<CommandRecord>> = "commands",
-        /// Null in every record seen so far. Not in the service's page; its OData metadata has `expirationUtc`, `startTsModeUtc`,
-        /// `paramsJsonFormatVersion` and `state`.
+        /// Null in every record seen so far. Not on the service's page; the OData metadata has the fields `expirationUtc`,
+        /// `startTsModeUtc`, `paramsJsonFormatVersion` and `state`.
         troubleshoot_info: Option<Value> = "troubleshootInfo",
     }
 }
@@ -82,16 +82,16 @@ resource! {
 resource! {
     /// The file that an action is about.
     pub struct RelatedFileInfo ("a related file") {
-        /// Its hash.
+        /// Hash of the file.
         file_identifier: Option<String> = "fileIdentifier",
-        /// Which hash that is: `Sha1`, `Sha256` or `Md5`.
+        /// Kind of the hash: `Sha1`, `Sha256` or `Md5`.
         file_identifier_type: Option<String> = "fileIdentifierType",
     }
 }
 
 impl MachineAction {
-    /// The commands of a live response session that failed. The status of the action and that of its commands are different
-    /// things: a session may end as `Succeeded` with a command that failed, after which none is run.
+    /// Returns the commands of a live response session that failed. The status of an action and the status of its commands are
+    /// independent: a session may end as `Succeeded` with a failed command. Commands after a failed one are not run.
     ///
     /// ```
     /// use defender_model::MachineAction;
@@ -120,7 +120,7 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    /// As the service sends it: all 20 fields, most of them null.
+    /// A record as the service sends it: all 20 fields, most of them null.
     fn live() -> Value {
         json!({
             "@odata.context": "https://api.security.microsoft.com/api/$metadata#MachineActions/$entity",
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_record_is_read_whole() {
+    fn live_record_is_read_whole() {
         let action = read(live());
         assert_eq!(action.id.as_str(), "5382f7ea-7557-4ab7-9782-d50480024a4e");
         assert_eq!(action.status, ActionStatus::TimeOut);
@@ -177,33 +177,33 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_on_the_way_there_and_back() {
+    fn round_trip_keeps_every_value() {
         assert_eq!(serde_json::to_value(read(live())).unwrap(), without_nulls(&live()));
     }
 
     #[test]
-    fn an_id_is_enough() {
+    fn id_alone_is_a_record() {
         let action = read(json!({"id": "a"}));
         assert_eq!((action.status.as_str(), action.action_type.as_str()), ("", ""));
         assert_eq!(serde_json::to_value(action).unwrap(), json!({"id": "a"}));
     }
 
     #[test]
-    fn without_an_id_that_can_stand_in_a_path_it_is_an_error() {
-        for (body, words) in [
+    fn record_without_valid_id_is_refused() {
+        for (body, text) in [
             (json!({}), "missing field `id`"),
             (json!({"id": null}), "missing field `id`"),
-            (json!({"id": "../a"}), "is no action id"),
+            (json!({"id": "../a"}), "is not an action id"),
             (json!({"id": 5}), "expected a string"),
             (json!([]), "a machine action"),
         ] {
             let error = serde_json::from_value::<MachineAction>(body.clone()).unwrap_err().to_string();
-            assert!(error.contains(words), "{body}: {error}");
+            assert!(error.contains(text), "{body}: {error}");
         }
     }
 
     #[test]
-    fn the_older_spelling_of_the_update_time_is_taken_and_loses_to_the_newer() {
+    fn newer_update_time_spelling_wins() {
         let older = "2018-12-04T12:15:40.6052029Z";
         let newer = "2018-12-05T00:00:00Z";
         let action = read(json!({"id": "a", "lastUpdateTimeUtc": older}));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_another_shape_is_kept_and_fails_nothing() {
+    fn field_of_unexpected_shape_is_kept() {
         let odd = json!({
             "id": "a", "status": 7, "type": ["Isolate"], "machineId": "a/b", "creationDateTimeUtc": "yesterday",
             "lastUpdateTimeUtc": "later", "errorHResult": 2_149_122_456_u32, "commands": [1], "requestor": {"id": 1},

@@ -1,17 +1,17 @@
-//! Let only code signed by Microsoft run.
+//! Restriction of a machine to code signed by Microsoft.
 
 use crate::{Platforms, action::action};
 
 action! {
-    /// *Restrict app execution*: lets only code that Microsoft signed run on a machine.
+    /// *Restrict app execution*: lets a machine run only code that Microsoft has signed.
     ///
-    /// - On the device: a code integrity policy is set; what runs already goes on until it ends.
-    /// - Permission `Machine.RestrictExecution`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the
-    ///   machine's group.
+    /// - On the device: a code integrity policy is set. Programs that are already running continue until they end.
+    /// - Permission `Machine.RestrictExecution`. A user also needs the role *Active remediation actions* (Unified RBAC:
+    ///   *Response (manage)*) and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
     /// - Windows 10 1709 or later, Windows 11, Windows Server 2019 or later, with Microsoft Defender Antivirus in use.
-    /// - Errors: 400 without a comment, or while one is pending; 403 without the permission; 404 where there is no such
-    ///   machine. While one is pending the service may also answer with that one instead of a 400.
+    /// - Errors: 400 without a comment, or while a restriction is pending; 403 without the permission; 404 if the machine does
+    ///   not exist. While a restriction is pending, the service may respond with that action instead of a 400.
     ///
     /// Undone by [`UnrestrictCodeExecution`](crate::UnrestrictCodeExecution). Source:
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/restrict-code-execution>.

@@ -1,27 +1,28 @@
-//! Scan a machine for malware.
+//! Antivirus scan of a machine.
 
 use crate::{MachineAction, Match, action::action, wire::open_enum::open_enum};
 
 open_enum! {
-    /// How thorough a scan is.
+    /// Depth of a scan.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/run-av-scan>.
     ScanType {
-        /// Where malware usually is.
+        /// Scans the locations where malware usually is.
         Quick = "Quick",
-        /// Everywhere.
+        /// Scans all files.
         Full = "Full",
     }
 }
 
 action! {
-    /// *Run antivirus scan*: has Microsoft Defender Antivirus scan a machine.
+    /// *Run antivirus scan*: makes Microsoft Defender Antivirus scan a machine.
     ///
-    /// - On the device: a scan is begun; where another antivirus is in use, Defender may still scan in passive mode.
-    /// - Permission `Machine.Scan`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the machine's group.
+    /// - On the device: a scan starts. If another antivirus is in use, Defender may still scan in passive mode.
+    /// - Permission `Machine.Scan`. A user also needs the role *Active remediation actions* (Unified RBAC:
+    ///   *Response (manage)*) and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
-    /// - Errors: 400 without a comment or scan type, or while one is pending; 403 without the permission; 404 where there
-    ///   is no such machine. While one is pending the service may also answer with that one instead of a 400.
+    /// - Errors: 400 without a comment or scan type, or while a scan is pending; 403 without the permission; 404 if the machine
+    ///   does not exist. While a scan is pending, the service may respond with that action instead of a 400.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/run-av-scan>.
     ///
@@ -40,10 +41,10 @@ action! {
         permissions: &["Machine.Scan"],
         role: ACTIVE_REMEDIATION,
         particulars: |ours, existing: &MachineAction| {
-            Match::of_word(existing.scope.as_deref(), ours.scan_type.as_str(), ScanType::KNOWN)
+            Match::of_value(existing.scope.as_deref(), ours.scan_type.as_str(), ScanType::KNOWN)
         },
         field
-        /// How thorough it is.
+        /// Depth of the scan.
         scan_type: ScanType,
     }
 }

@@ -1,29 +1,29 @@
-//! How far an action is.
+//! The status of an action.
 
 use crate::wire::open_enum::open_enum;
 
 open_enum! {
-    /// How far a machine action is.
+    /// Status of a machine action.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>.
     ActionStatus {
-        /// It is accepted and the device has not begun.
+        /// The service has accepted the action; the device has not started.
         Pending = "Pending",
-        /// The device has begun.
+        /// The device has started.
         InProgress = "InProgress",
-        /// It is done. The only end that is a success.
+        /// The action is done. The only successful end.
         Succeeded = "Succeeded",
-        /// It was tried and did not succeed.
+        /// The action was attempted and did not succeed.
         Failed = "Failed",
-        /// The device did not answer in time, which takes about three days.
+        /// The device did not respond in time, which is after about three days.
         TimeOut = "TimeOut",
-        /// Somebody cancelled it. Older pages spell it `Canceled`.
+        /// The action was cancelled. Older pages spell this status `Canceled`.
         Cancelled = "Cancelled" | "Canceled",
     }
 }
 
 impl ActionStatus {
-    /// Whether nothing more will happen. Of a status that this version does not know it is taken that more will.
+    /// Returns `true` if the action has ended. An unknown status counts as not ended.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::TimeOut | Self::Cancelled)
@@ -35,9 +35,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn four_words_are_an_end_and_time_out_is_one_of_them() {
+    fn time_out_is_one_of_four_ends() {
         let ends: Vec<_> =
-            ActionStatus::KNOWN.iter().filter(|word| ActionStatus::from(**word).is_terminal()).copied().collect();
+            ActionStatus::KNOWN.iter().filter(|value| ActionStatus::from(**value).is_terminal()).copied().collect();
         assert_eq!(ends, ["Succeeded", "Failed", "TimeOut", "Cancelled"]);
         assert!(!ActionStatus::from("Paused").is_terminal());
         assert!(!ActionStatus::default().is_terminal());

@@ -1,16 +1,16 @@
-//! Let a machine back to the network.
+//! Release of a machine from isolation.
 
 use crate::action::action;
 
 action! {
-    /// *Release from isolation*: lets an isolated machine back to the network.
+    /// *Release from isolation*: reconnects an isolated machine to the network.
     ///
-    /// - On the device: connections may begin again.
-    /// - Permission `Machine.Isolate`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the machine's
-    ///   group.
+    /// - On the device: new connections are allowed.
+    /// - Permission `Machine.Isolate`. A user also needs the role *Active remediation actions* (Unified RBAC:
+    ///   *Response (manage)*) and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
-    /// - Errors: 400 without a comment, or while one is pending; 403 without the permission; 404 where there is no such
-    ///   machine. While one is pending the service may also answer with that one instead of a 400.
+    /// - Errors: 400 without a comment, or while a release is pending; 403 without the permission; 404 if the machine does not
+    ///   exist. While a release is pending, the service may respond with that action instead of a 400.
     ///
     /// Undone by [`Isolate`](crate::Isolate). Source:
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/unisolate-machine>.

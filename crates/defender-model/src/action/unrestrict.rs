@@ -1,20 +1,20 @@
-//! Let any code run again.
+//! Removal of the restriction to code signed by Microsoft.
 
 use crate::{Platforms, action::action};
 
 action! {
-    /// *Remove app restriction*: lifts what [`RestrictCodeExecution`](crate::RestrictCodeExecution) set, so that any code may
-    /// run on the machine again.
+    /// *Remove app restriction*: removes the restriction of [`RestrictCodeExecution`](crate::RestrictCodeExecution), so that any
+    /// code may run on the machine again.
     ///
-    /// - On the device: the code integrity policy is taken away.
-    /// - Permission `Machine.RestrictExecution`, and for a user the role *Active remediation actions* (Unified RBAC: *Response (manage)*) and access to the
-    ///   machine's group.
+    /// - On the device: the code integrity policy is removed.
+    /// - Permission `Machine.RestrictExecution`. A user also needs the role *Active remediation actions* (Unified RBAC:
+    ///   *Response (manage)*) and access to the machine's group.
     /// - 100 calls a minute and 1,500 an hour.
-    /// - Errors: 400 without a comment, or while one is pending; 403 without the permission; 404 where there is no such
-    ///   machine. While one is pending the service may also answer with that one instead of a 400.
+    /// - Errors: 400 without a comment, or while a removal is pending; 403 without the permission; 404 if the machine does not
+    ///   exist. While a removal is pending, the service may respond with that action instead of a 400.
     ///
-    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/unrestrict-code-execution>, which says nothing of
-    /// licences and systems that would be this action's own.
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/unrestrict-code-execution>, which states neither
+    /// licenses nor systems for this action.
     ///
     /// ```
     /// use defender_model::UnrestrictCodeExecution;
@@ -44,14 +44,14 @@ mod tests {
     use crate::Action;
 
     #[test]
-    fn lifting_has_no_particulars() {
+    fn removal_has_no_particulars() {
         let ours = UnrestrictCodeExecution::new("cleaned").unwrap();
         let existing = serde_json::from_value(json!({"id": "a", "scope": "Full"})).unwrap();
         assert_eq!(ours.particulars(&existing), Some(crate::Match::Same));
     }
 
     #[test]
-    fn a_comment_that_says_nothing_makes_no_action() {
+    fn blank_comment_makes_no_action() {
         assert!(UnrestrictCodeExecution::new(" ").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The id of a device in Entra.
+//! The Entra device id.
 
 use std::{fmt, str::FromStr};
 
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind};
 
-/// Where a GUID has its hyphens.
+/// Positions of the hyphens in a GUID.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 const LENGTH: usize = 36;
 
-/// The id of a device in Entra, a GUID: the service's `aadDeviceId`. No action takes it; an action takes the
-/// [`MachineId`](crate::MachineId).
+/// The id of a device in Entra, a GUID: the service's `aadDeviceId`. Actions require the [`MachineId`](crate::MachineId)
+/// instead.
 ///
-/// Kept in lower case. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machine>.
+/// The value is kept in lower case. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machine>.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntraDeviceId(String);
 
 impl EntraDeviceId {
-    /// The text, in lower case.
+    /// Returns the text in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -39,7 +39,7 @@ impl FromStr for EntraDeviceId {
         Err(Error::new(
             ErrorKind::InvalidId,
             format!(
-                "`{}` is no Entra device id, which is a GUID like `80fe8ff8-2624-418e-9591-41f0491218f9`",
+                "`{}` is not an Entra device id; give a GUID such as `80fe8ff8-2624-418e-9591-41f0491218f9`",
                 shown.escape_debug()
             ),
         ))
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_guid_is_taken_and_its_case_does_not_count() {
+    fn only_a_guid_is_a_device_id() {
         let id: EntraDeviceId = "80FE8FF8-2624-418e-9591-41f0491218f9".parse().unwrap();
         assert_eq!(id.as_str(), "80fe8ff8-2624-418e-9591-41f0491218f9");
         for wrong in [

@@ -18,9 +18,9 @@ use crate::{
 resource! {
     /// The record of one machine.
     ///
-    /// Its fields are those of its page (<https://learn.microsoft.com/en-us/defender-endpoint/api/machine>) and those that
-    /// the service sends beside them. All but the id may be missing. What is not known here, or not of the shape that is
-    /// known, is in [`extra`](Self::extra); encoding gives it back.
+    /// The fields are those of the service's page (<https://learn.microsoft.com/en-us/defender-endpoint/api/machine>), and
+    /// further ones that the service sends. Every field except the id may be missing. Unknown fields, and fields of an
+    /// unexpected shape, are in [`extra`](Self::extra) and are written back by serialization.
     ///
     /// ```
     /// use defender_model::{HealthStatus, Machine};
@@ -38,85 +38,88 @@ resource! {
     /// ```
     pub struct Machine ("a machine") {
         [required]
-        /// Its id: neither its name nor [`aad_device_id`](Self::aad_device_id).
+        /// Id of the machine: neither the name nor [`aad_device_id`](Self::aad_device_id).
         id: MachineId = "id" ,
-        /// Its name, in whatever letter case; not always a DNS name, and not always its alone.
+        /// Name of the machine, in any letter case. Not always a DNS name, and not always unique.
         computer_dns_name: Option<String> = "computerDnsName",
-        /// When the service first saw it.
+        /// Time at which the service first saw the machine.
         first_seen: Option<Timestamp> = "firstSeen",
-        /// When it last sent a full report, which it does about once a day; not the portal's *last seen*.
+        /// Time of the last full report, which a machine sends about once a day. Not the portal's *last seen*.
         last_seen: Option<Timestamp> = "lastSeen",
-        /// Its system, such as `Windows11`.
+        /// Operating system, such as `Windows11`.
         os_platform: Option<String> = "osPlatform",
-        /// Null in every record seen so far. Not in the service's page.
+        /// Null in every record seen so far. Not on the service's page.
         os_version: Option<String> = "osVersion",
-        /// `x64` and the like. Deprecated by the service for [`os_architecture`](Self::os_architecture).
+        /// Processor, such as `x64`. The service has deprecated it in favor of [`os_architecture`](Self::os_architecture).
         os_processor: Option<String> = "osProcessor",
         /// `32-bit` or `64-bit`.
         os_architecture: Option<String> = "osArchitecture",
-        /// The system's version, such as `22H2`.
+        /// Version of the operating system, such as `22H2`.
         version: Option<String> = "version",
-        /// The system's build. Some systems have none, or a small one.
+        /// Build of the operating system. Some systems have no build, or a small number.
         os_build: Option<i64> = "osBuild",
-        /// Whether it is in the service.
+        /// Onboarding status of the machine.
         onboarding_status: Option<OnboardingStatus> = "onboardingStatus" | "onboardingstatus",
-        /// How well its sensor is.
+        /// Health of the sensor.
         health_status: Option<HealthStatus> = "healthStatus",
-        /// Its address in its own network.
+        /// Last address in the local network.
         last_ip_address: Option<String> = "lastIpAddress",
-        /// Its address as the internet sees it.
+        /// Last address on the internet.
         last_external_ip_address: Option<String> = "lastExternalIpAddress",
-        /// Its addresses.
+        /// Addresses of the machine.
         ip_addresses: Option<Vec<IpAddress>> = "ipAddresses",
-        /// The group that decides who may act on it. A number in every record seen, text in the page; either is taken.
+        /// Machine group, which controls access to the machine. A number in every record seen, text on the service's page; both
+        /// are accepted.
         rbac_group_id: Option<i64> = "rbacGroupId",
-        /// The group's name.
+        /// Name of the machine group.
         rbac_group_name: Option<String> = "rbacGroupName",
-        /// How likely it is in danger.
+        /// Risk score of the machine.
         risk_score: Option<RiskScore> = "riskScore",
-        /// How exposed it is.
+        /// Exposure level of the machine.
         exposure_level: Option<ExposureLevel> = "exposureLevel",
-        /// How much it matters.
+        /// Value of the machine to the organization.
         device_value: Option<DeviceValue> = "deviceValue",
-        /// Its tags.
+        /// Tags of the machine.
         machine_tags: Option<Vec<String>> = "machineTags",
-        /// Its id in Entra, which is another than [`id`](Self::id). May be missing from a machine that is joined.
+        /// Entra device id, which differs from [`id`](Self::id). May be missing although the machine is joined.
         aad_device_id: Option<String> = "aadDeviceId",
-        /// Whether it is joined to Entra. Not in the service's page.
+        /// `true` if the machine is joined to Entra. Not on the service's page.
         is_aad_joined: Option<bool> = "isAadJoined",
-        /// The machine that this record was merged into. Not in the service's page.
+        /// Id of the machine into which this record was merged. Not on the service's page.
         merged_into_machine_id: Option<String> = "mergedIntoMachineId",
-        /// Whether it may be another record of the same machine. Not in the service's page.
+        /// `true` if this may be a second record of the same machine. Not on the service's page.
         is_potential_duplication: Option<bool> = "isPotentialDuplication",
-        /// Whether it is left out of the exposure scores. Not in the service's page.
+        /// `true` if the machine is excluded from the exposure scores. Not on the service's page.
         is_excluded: Option<bool> = "isExcluded",
-        /// Why it is left out: `InactiveDevice`, `DuplicateDevice`, `DeviceDoesNotExist`, `DeviceOutOfScope` or `Other`. Not in the
-        /// service's page; the words are from its OData metadata.
+        /// Reason for the exclusion: `InactiveDevice`, `DuplicateDevice`, `DeviceDoesNotExist`, `DeviceOutOfScope` or `Other`. Not
+        /// on the service's page; the values are from the OData metadata.
         exclusion_reason: Option<String> = "exclusionReason",
-        /// The sensor's version. Not in the service's page.
+        /// Version of the sensor. Not on the service's page.
         agent_version: Option<String> = "agentVersion",
-        /// How its antivirus is, such as `Updated`. In neither the service's page nor its metadata.
+        /// Status of the antivirus, such as `Updated`. Neither on the service's page nor in the OData metadata.
         defender_av_status: Option<String> = "defenderAvStatus",
-        /// What manages it: `Intune`, `SystemCenterConfigurationManager`, `MicrosoftDefenderForEndpoint` or `Unknown`. Not in the
-        /// service's page; the words are from its OData metadata.
+        /// Management tool: `Intune`, `SystemCenterConfigurationManager`, `MicrosoftDefenderForEndpoint` or `Unknown`. Not on the
+        /// service's page; the values are from the OData metadata.
         managed_by: Option<String> = "managedBy",
-        /// How that goes: `Success`, `Error` or `Unknown`. Not in the service's page; the words are from its OData metadata.
+        /// Status of the management: `Success`, `Error` or `Unknown`. Not on the service's page; the values are from the OData
+        /// metadata.
         managed_by_status: Option<String> = "managedByStatus",
-        /// What its cloud says of it: `vmId`, `cloudProvider`, `resourceId` and `subscriptionId`, by the service's OData metadata.
+        /// Cloud metadata of the machine: `vmId`, `cloudProvider`, `resourceId` and `subscriptionId`, by the service's OData
+        /// metadata.
         vm_metadata: Option<Value> = "vmMetadata",
     }
 }
 
 resource! {
-    /// One address of a machine. Any of its fields may be missing or empty.
+    /// One address of a machine. Each field may be missing or empty.
     pub struct IpAddress ("an address of a machine") {
-        /// The address, of either version; may be empty.
+        /// IPv4 or IPv6 address; may be empty.
         ip_address: Option<String> = "ipAddress",
-        /// The hardware address.
+        /// Hardware address.
         mac_address: Option<String> = "macAddress",
-        /// What it is an address of, such as `Ethernet`, `IEEE80211`, `PPP`, `Tunnel`, `SoftwareLoopback` or `Other`.
+        /// Type of the interface, such as `Ethernet`, `IEEE80211`, `PPP`, `Tunnel`, `SoftwareLoopback` or `Other`.
         interface_type: Option<String> = "type",
-        /// `Up`, `Down`, `Testing`, `Dormant`, `Present`, `LowerLayerDown` or `Unknown`.
+        /// Status: `Up`, `Down`, `Testing`, `Dormant`, `Present`, `LowerLayerDown` or `Unknown`.
         operational_status: Option<String> = "operationalStatus",
     }
 }
@@ -128,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_live_record_is_read_whole_and_given_back() {
+    fn live_record_survives_a_round_trip() {
         let live = json!({
             "id": "1e5bc9d7e413ddd7902c2932e418702b84d0cc07",
             "mergedIntoMachineId": "a", "isPotentialDuplication": false, "isExcluded": true, "exclusionReason": "r",
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spelling_of_the_page_is_taken_too() {
+    fn documented_spelling_is_accepted() {
         let json = json!({"id": "a", "onboardingstatus": "onboarded"});
         let machine: Machine = serde_json::from_value(json).unwrap();
         assert_eq!(machine.onboarding_status, Some(OnboardingStatus::Onboarded));

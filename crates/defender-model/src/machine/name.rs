@@ -1,4 +1,4 @@
-//! The name of a machine, to look it up by.
+//! The name of a machine.
 
 use std::{fmt, str::FromStr};
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, odata::percent::encoded};
 
-/// As long as a DNS name may be. Inferred: the service states no limit.
+/// Longest name in characters: the limit of a DNS name. Inferred: the service states no limit.
 const LONGEST: usize = 255;
 
-/// The name of a machine: the service's `computerDnsName`, which is not always a DNS name. A machine may be read by it
-/// (<https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>); an action takes the
-/// [`MachineId`](crate::MachineId) only, since a name may belong to several machines.
+/// The name of a machine: the service's `computerDnsName`, which is not always a DNS name. The service can look up a machine by
+/// name (<https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>). An action requires the
+/// [`MachineId`](crate::MachineId), since several machines may have the same name.
 ///
-/// Kept as it was given, in its letter case. Refused is what is blank, longer than 255 characters (inferred), has a control
-/// character, a `/` or a `\`, or is `.` or `..`: a gateway that decodes too early would see another path. A machine with
-/// such a name is found by a filter.
+/// The text is kept unchanged, in its letter case. A name is refused if it is blank, is longer than 255 characters (inferred),
+/// has a control character, a `/` or a `\`, or is `.` or `..`: a gateway that decodes a path too early would see another path.
+/// Find a machine with such a name by a filter.
 ///
 /// ```
 /// use defender_model::MachineName;
@@ -30,13 +30,13 @@ const LONGEST: usize = 255;
 pub struct MachineName(String);
 
 impl MachineName {
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name as one segment of a path, percent-encoded.
+    /// Returns the name as one percent-encoded segment of a path.
     #[must_use]
     pub fn path_segment(&self) -> String {
         encoded(&self.0)
@@ -48,18 +48,18 @@ impl TryFrom<String> for MachineName {
 
     fn try_from(text: String) -> Result<Self, Error> {
         let why = if text.trim().is_empty() {
-            "is blank"
+            "is blank; give the machine's `computerDnsName`"
         } else if text.chars().count() > LONGEST {
-            "is longer than 255 characters"
+            "is longer than 255 characters; find the machine by a filter"
         } else if text.chars().any(char::is_control) {
-            "has a control character"
+            "has a control character; find the machine by a filter"
         } else if text.contains(['/', '\\']) || matches!(text.as_str(), "." | "..") {
-            "could be taken for a path"
+            "could change the path of the request; find the machine by a filter"
         } else {
             return Ok(Self(text));
         };
         let shown: String = text.chars().take(LONGEST).collect();
-        Err(Error::new(ErrorKind::InvalidName, format!("`{}` is no machine name: it {why}", shown.escape_debug())))
+        Err(Error::new(ErrorKind::InvalidName, format!("`{}` is not a machine name: it {why}", shown.escape_debug())))
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_name_is_refused_and_the_error_says_why() {
+    fn invalid_name_error_states_the_reason() {
         for (text, why) in [
             ("", "blank"),
             (" \u{a0}", "blank"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_kept_as_it_was_given_and_checked_when_it_is_decoded_too() {
+    fn name_is_kept_and_checked_when_decoded() {
         assert_eq!(" WS-Eng.04 ".parse::<MachineName>().unwrap().as_str(), " WS-Eng.04 ");
         assert!(serde_json::from_str::<MachineName>(r#""a/b""#).is_err());
     }

@@ -1,4 +1,4 @@
-//! The properties of machines that the service filters by.
+//! The properties of machines in a `$filter`.
 
 use jiff::Timestamp;
 
@@ -15,40 +15,40 @@ use crate::{
 /// assert_eq!(silent.to_string(), "healthStatus ne 'Active' and startswith(computerDnsName,'ws-')");
 /// ```
 ///
-/// A filter of machines is not taken where one of actions belongs:
+/// A filter for machines does not compile in a query for actions:
 ///
 /// ```compile_fail,E0308
 /// # use defender_model::{Machine, MachineAction, Query};
 /// Query::<MachineAction>::new().filter(Machine::VERSION.eq("22H2"));
 /// ```
 impl Machine {
-    /// Its name. Whether letter case counts is not documented.
+    /// Name of the machine. The service does not document if letter case matters.
     pub const COMPUTER_DNS_NAME: Property<Self, String> = Property::named("computerDnsName");
-    /// Its id.
+    /// Id of the machine.
     pub const ID: Property<Self, MachineId> = Property::named("id");
-    /// The system's version, such as `22H2`.
+    /// Version of the operating system, such as `22H2`.
     pub const VERSION: Property<Self, String> = Property::named("version");
-    /// How much it matters.
+    /// Value of the machine to the organization.
     pub const DEVICE_VALUE: Property<Self, DeviceValue> = Property::named("deviceValue");
-    /// Its id in Entra. No page shows how it is compared; it is written bare, as OData writes a GUID. Other clients are
-    /// seen to send it bare and in quotes.
+    /// Entra device id. No page shows a comparison of it; it is written without quotes, as OData writes a GUID. Other clients
+    /// send it with and without quotes.
     pub const AAD_DEVICE_ID: Property<Self, EntraDeviceId> = Property::named("aadDeviceId");
-    /// Its tags: see [`contains`](Property::contains).
+    /// Tags of the machine: see [`contains`](Property::contains).
     pub const MACHINE_TAGS: Property<Self, Vec<String>> = Property::named("machineTags");
-    /// When it last sent a full report.
+    /// Time of the last full report.
     pub const LAST_SEEN: Property<Self, Timestamp> = Property::named("lastSeen");
-    /// How exposed it is.
+    /// Exposure level of the machine.
     pub const EXPOSURE_LEVEL: Property<Self, ExposureLevel> = Property::named("exposureLevel");
-    /// Whether it is in the service.
+    /// Onboarding status of the machine.
     pub const ONBOARDING_STATUS: Property<Self, OnboardingStatus> = Property::named("onboardingStatus");
-    /// Its address in its own network.
+    /// Last address in the local network.
     pub const LAST_IP_ADDRESS: Property<Self, String> = Property::named("lastIpAddress");
-    /// How well its sensor is.
+    /// Health of the sensor.
     pub const HEALTH_STATUS: Property<Self, HealthStatus> = Property::named("healthStatus");
-    /// Its system, such as `Windows11`.
+    /// Operating system, such as `Windows11`.
     pub const OS_PLATFORM: Property<Self, String> = Property::named("osPlatform");
-    /// How likely it is in danger.
+    /// Risk score of the machine.
     pub const RISK_SCORE: Property<Self, RiskScore> = Property::named("riskScore");
-    /// The group that decides who may act on it: a number, written bare, as other clients are seen to send it.
+    /// Machine group, which controls access to the machine: a number, written without quotes, as other clients send it.
     pub const RBAC_GROUP_ID: Property<Self, i64> = Property::named("rbacGroupId");
 }

@@ -1,35 +1,35 @@
-//! The words for how a machine is.
+//! The states of a machine.
 
 use crate::wire::open_enum::open_enum;
 
 open_enum! {
-    /// How well a machine's sensor is.
+    /// Health of a machine's sensor.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machine>.
     HealthStatus {
-        /// It reports.
+        /// The sensor reports.
         Active = "Active",
-        /// It has not reported for a week.
+        /// The sensor has not reported for a week.
         Inactive = "Inactive",
-        /// It reports, and is hard to reach.
+        /// The sensor reports, and the connection to it is impaired.
         ImpairedCommunication = "ImpairedCommunication",
-        /// It is reached, and sends no sensor data.
+        /// The machine is reachable, and the sensor sends no data.
         NoSensorData = "NoSensorData",
-        /// Both.
+        /// The connection is impaired, and the sensor sends no data.
         NoSensorDataImpairedCommunication = "NoSensorDataImpairedCommunication",
-        /// The service itself says that it is unknown.
+        /// The service reports the health as unknown.
         Undetermined = "Unknown",
     }
 }
 
 open_enum! {
-    /// How likely a machine is in danger, by its alerts.
+    /// Risk of a machine, by its alerts.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machine>.
     RiskScore {
         /// No alert.
         None = "None",
-        /// Alerts that inform.
+        /// Informational alerts.
         Informational = "Informational",
         /// Alerts of low severity.
         Low = "Low",
@@ -41,34 +41,34 @@ open_enum! {
 }
 
 open_enum! {
-    /// How exposed a machine is, by its weaknesses.
+    /// Exposure of a machine, by its weaknesses.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machine>.
     ExposureLevel {
-        /// Not at all.
+        /// No exposure.
         None = "None",
-        /// A little.
+        /// Low exposure.
         Low = "Low",
-        /// Somewhat.
+        /// Medium exposure.
         Medium = "Medium",
-        /// Very.
+        /// High exposure.
         High = "High",
     }
 }
 
 open_enum! {
-    /// Whether a machine is in the service.
+    /// Onboarding status of a machine.
     ///
-    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machine>, which prints `onboarded` where the service
-    /// writes `Onboarded`.
+    /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/machine>, which prints `onboarded`; the service sends
+    /// `Onboarded`.
     OnboardingStatus {
-        /// It is.
+        /// The machine is onboarded.
         Onboarded = "Onboarded",
-        /// It could be.
+        /// The machine can be onboarded.
         CanBeOnboarded = "CanBeOnboarded",
-        /// It cannot be.
+        /// The service does not support the machine.
         Unsupported = "Unsupported",
-        /// Too little is known of it.
+        /// The service has too little information about the machine.
         InsufficientInfo = "InsufficientInfo",
     }
 }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_is_a_word_of_the_service_s_own() {
+    fn unknown_health_is_a_known_value() {
         assert_eq!(HealthStatus::from("unknown"), HealthStatus::Undetermined);
         assert_eq!(HealthStatus::Undetermined.as_str(), "Unknown");
     }

@@ -4,18 +4,18 @@ use serde::Serialize;
 
 use crate::{Error, ErrorKind, MachineId};
 
-/// What is done with a tag.
+/// Change of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum TagAction {
-    /// The machine is given it.
+    /// Adds the tag to the machine.
     Add,
-    /// It is taken off the machine.
+    /// Removes the tag from the machine.
     Remove,
 }
 
-/// The body of *add or remove machine tags*: `POST /api/machines/{id}/tags`, answered by the machine.
+/// The body of *add or remove machine tags*: `POST /api/machines/{id}/tags`. The response is the machine.
 ///
-/// Permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`. Source:
+/// Permission `Machine.ReadWrite.All`, on behalf of a user `Machine.ReadWrite`. Source:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-machine-tags>.
 ///
 /// ```
@@ -29,27 +29,27 @@ pub enum TagAction {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct TagMachine {
-    /// The tag.
+    /// Text of the tag.
     pub value: String,
-    /// What is done with it.
+    /// Change of the tag.
     pub action: TagAction,
 }
 
 impl TagMachine {
-    /// The request with its tag.
+    /// Creates the request.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidTag`] where the tag is empty or blank.
+    /// [`ErrorKind::InvalidTag`] if the tag is empty or blank.
     pub fn new(value: impl Into<String>, action: TagAction) -> Result<Self, Error> {
         Ok(Self { value: checked(value.into())?, action })
     }
 }
 
-/// The body of *add or remove a tag for multiple machines*: `POST /api/machines/AddOrRemoveTagForMultipleMachines`,
-/// answered by the machines.
+/// The body of *add or remove a tag for multiple machines*: `POST /api/machines/AddOrRemoveTagForMultipleMachines`. The
+/// response is the list of the machines.
 ///
-/// Permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`. Source:
+/// Permission `Machine.ReadWrite.All`, on behalf of a user `Machine.ReadWrite`. Source:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-multiple-machine-tags>.
 ///
 /// ```
@@ -66,23 +66,23 @@ impl TagMachine {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct TagMachines {
-    /// The tag.
+    /// Text of the tag.
     pub value: String,
-    /// What is done with it.
+    /// Change of the tag.
     pub action: TagAction,
-    /// The machines.
+    /// Ids of the machines.
     pub machine_ids: Vec<MachineId>,
 }
 
 impl TagMachines {
-    /// How many machines one request may name.
+    /// Largest number of machines in one request.
     pub const LIMIT: usize = 500;
 
-    /// The request with its tag and machines.
+    /// Creates the request.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidTag`] where the tag is empty or blank, and where there is no machine or there are more than
+    /// [`ErrorKind::InvalidTag`] if the tag is empty or blank, if there is no machine, or if there are more than
     /// [`LIMIT`](Self::LIMIT).
     pub fn new(
         value: impl Into<String>,
@@ -91,8 +91,7 @@ impl TagMachines {
     ) -> Result<Self, Error> {
         let machine_ids: Vec<_> = machine_ids.into_iter().collect();
         if machine_ids.is_empty() || machine_ids.len() > Self::LIMIT {
-            let what =
-                format!("{} machines cannot be tagged in one request; give it 1 to {}", machine_ids.len(), Self::LIMIT);
+            let what = format!("cannot tag {} machines in one request; give 1 to {}", machine_ids.len(), Self::LIMIT);
             return Err(Error::new(ErrorKind::InvalidTag, what));
         }
         Ok(Self { value: checked(value.into())?, action, machine_ids })
@@ -101,7 +100,7 @@ impl TagMachines {
 
 fn checked(tag: String) -> Result<String, Error> {
     if tag.trim().is_empty() {
-        return Err(Error::new(ErrorKind::InvalidTag, "the tag is empty; a tag has words"));
+        return Err(Error::new(ErrorKind::InvalidTag, "the tag is empty; give the text of the tag"));
     }
     Ok(tag)
 }
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_that_the_service_would_refuse_is_refused_here() {
+    fn invalid_tag_requests_are_refused() {
         let machines = |count: usize| (0..count).map(|n| n.to_string().parse().unwrap()).collect::<Vec<MachineId>>();
         assert!(TagMachine::new(" ", TagAction::Add).is_err());
         assert!(TagMachines::new("", TagAction::Add, machines(1)).is_err());

@@ -1,13 +1,13 @@
-//! Change what is kept about a machine.
+//! The request that updates a machine.
 
 use serde::Serialize;
 
 use crate::DeviceValue;
 
-/// The body of *update machine*: `PATCH /api/machines/{id}`, answered by the machine. What is not set is not sent, and stays
-/// as it is.
+/// The body of *update machine*: `PATCH /api/machines/{id}`. The response is the machine. A field that is not set is not sent,
+/// and does not change.
 ///
-/// Its names are in camel case, unlike those of the actions. Permission `Machine.ReadWrite.All`, of a user
+/// The names are in camel case, unlike those of the actions. Permission `Machine.ReadWrite.All`, on behalf of a user
 /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/update-machine-method>.
 ///
 /// ```
@@ -23,29 +23,29 @@ use crate::DeviceValue;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct UpdateMachine {
-    /// All the tags that it is to have; an empty list takes all off.
+    /// New list of all tags; an empty list removes all tags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub machine_tags: Option<Vec<String>>,
-    /// How much it matters.
+    /// New value of the machine to the organization.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_value: Option<DeviceValue>,
 }
 
 impl UpdateMachine {
-    /// A request that changes nothing yet.
+    /// Creates a request that changes nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Replaces all the tags.
+    /// Replaces all tags.
     #[must_use]
     pub fn machine_tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.machine_tags = Some(tags.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets how much it matters.
+    /// Sets the value of the machine to the organization.
     #[must_use]
     pub fn device_value(mut self, device_value: DeviceValue) -> Self {
         self.device_value = Some(device_value);

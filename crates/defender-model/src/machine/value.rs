@@ -1,26 +1,26 @@
-//! How much a machine matters.
+//! The value of a machine to the organization.
 
 use serde::Serialize;
 
 use crate::wire::open_enum::open_enum;
 
 open_enum! {
-    /// How much a machine matters to its organisation.
+    /// Value of a machine to the organization.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/set-device-value>.
     DeviceValue {
-        /// As others.
+        /// The value of most machines.
         Normal = "Normal",
-        /// Less than others.
+        /// A lower value.
         Low = "Low",
-        /// More than others.
+        /// A higher value.
         High = "High",
     }
 }
 
-/// The body of *set device value*: `POST /api/machines/{id}/setDeviceValue`, answered by the machine.
+/// The body of *set device value*: `POST /api/machines/{id}/setDeviceValue`. The response is the machine.
 ///
-/// Permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`.
+/// Permission `Machine.ReadWrite.All`, on behalf of a user `Machine.ReadWrite`.
 ///
 /// ```
 /// use defender_model::{DeviceValue, SetDeviceValue};
@@ -32,12 +32,12 @@ open_enum! {
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct SetDeviceValue {
-    /// The new value.
+    /// New value of the machine.
     pub device_value: DeviceValue,
 }
 
 impl SetDeviceValue {
-    /// The request with the new value.
+    /// Creates the request.
     #[must_use]
     pub fn new(device_value: DeviceValue) -> Self {
         Self { device_value }

@@ -1,9 +1,9 @@
-//! What is asked for of a list.
+//! The `$filter` of a list.
 
 use std::{fmt, marker::PhantomData, ops::Not};
 
-/// A `$filter` over the resource `R`: which of a list are wanted. Built from the properties of the resource, with
-/// every value quoted as it must be, so that no name or comment can change what is asked.
+/// A `$filter` over the resource `R`. It is built from the properties of the resource. Every value is quoted, so that no name
+/// and no comment can change the meaning of the filter.
 ///
 /// ```
 /// use defender_model::{ActionStatus::Pending, Filter, MachineAction};
@@ -17,7 +17,7 @@ use std::{fmt, marker::PhantomData, ops::Not};
 /// # Ok::<(), jiff::Error>(())
 /// ```
 ///
-/// What was built first stays together: parentheses are put where they are needed, and nowhere else.
+/// A filter keeps its meaning inside another one: parentheses are added where they are required, and only there.
 ///
 /// ```
 /// # use defender_model::{ActionType, MachineAction};
@@ -28,19 +28,19 @@ use std::{fmt, marker::PhantomData, ops::Not};
 /// assert_eq!(filter.to_string(), "(type eq 'Isolate' or type eq 'Unisolate') and requestor eq 'o''hara@contoso.com'");
 /// ```
 ///
-/// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-odata-samples>, and for how tightly
-/// each operator binds <https://docs.oasis-open.org/odata/odata/v4.01/odata-v4.01-part2-url-conventions.html>.
-#[must_use = "a filter is a description, and changes nothing until a list is asked for with it"]
+/// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-odata-samples>, and for the precedence of the
+/// operators <https://docs.oasis-open.org/odata/odata/v4.01/odata-v4.01-part2-url-conventions.html>.
+#[must_use = "a filter has no effect until it is part of the query of a list"]
 pub struct Filter<R> {
     text: String,
     binds: Binds,
     of: PhantomData<fn() -> R>,
 }
 
-/// How tightly the outermost operator binds, from the loosest on.
+/// Precedence of the outermost operator, from low to high.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Binds {
-    /// What is in it is not known.
+    /// Unknown text.
     Raw,
     Or,
     And,
@@ -50,9 +50,9 @@ enum Binds {
 }
 
 impl<R> Filter<R> {
-    /// A filter of your own, for what has no method here. It is written as it is, in parentheses where it is combined,
-    /// and nothing of it is checked: quote values yourself (a quote inside a text is doubled), and let no text of others
-    /// into it.
+    /// Creates a filter from OData text, for a condition that has no method here. The text is written unchanged, in parentheses
+    /// if the filter is combined. It is not checked: quote values (double a quote inside a text), and do not insert text from
+    /// others.
     ///
     /// ```
     /// use defender_model::{ActionStatus, Filter, MachineAction};
@@ -73,18 +73,18 @@ impl<R> Filter<R> {
         Self::new(text, Binds::Call)
     }
 
-    /// Those that are in both.
+    /// Matches rows that match both filters.
     pub fn and(self, other: Self) -> Self {
         self.combined(" and ", other, Binds::And)
     }
 
-    /// Those that are in either.
+    /// Matches rows that match at least one of the filters.
     pub fn or(self, other: Self) -> Self {
         self.combined(" or ", other, Binds::Or)
     }
 
-    /// Those that are not in it. The same as `!filter`.
-    #[expect(clippy::should_implement_trait, reason = "it is implemented; a method goes on with the sentence")]
+    /// Matches rows that do not match this filter. The same as `!filter`.
+    #[expect(clippy::should_implement_trait, reason = "it is implemented; the method can be chained")]
     pub fn not(self) -> Self {
         Self::new(format!("not {}", self.that_binds(Binds::Not)), Binds::Not)
     }
@@ -93,7 +93,7 @@ impl<R> Filter<R> {
         Self { text, binds, of: PhantomData }
     }
 
-    /// Two of the same operator need no parentheses on either side, since it does not matter which is done first.
+    /// Joins two filters. Two equal operators need no parentheses, since both are associative.
     fn combined(self, operator: &str, other: Self, binds: Binds) -> Self {
         let mut text = self.that_binds(binds);
         text.push_str(operator);
@@ -114,14 +114,14 @@ impl<R> Not for Filter<R> {
     }
 }
 
-/// The filter as it is before it is encoded for a URL.
+/// Writes the filter without percent-encoding.
 impl<R> fmt::Display for Filter<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-// By hand, since a derive would ask it of `R` too.
+// By hand, since a derive would require it of `R` too.
 impl<R> Clone for Filter<R> {
     fn clone(&self) -> Self {
         Self::new(self.text.clone(), self.binds)

@@ -1,4 +1,4 @@
-//! A value as `$filter` writes it.
+//! Values in a `$filter`.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use crate::{ActionId, EntraDeviceId, MachineId, MachineName};
 
-/// A value that a [`Property`](crate::Property) can be compared with.
+/// A value to compare a [`Property`](crate::Property) with.
 ///
-/// Text compares with a property of text; the words of an open enum only with a property of that enum; references count
-/// as what they refer to. How a value is written is not left to an implementation: it says what it is, and the writer
-/// quotes it.
+/// Text compares with a property of text; an open enum compares only with a property of that enum; a reference compares like
+/// the value behind it. An implementation returns an [`Operand`] and does not write text itself, so that every value is quoted
+/// in one place.
 ///
 /// ```
 /// use defender_model::{Literal, MachineAction, Operand};
 ///
-/// /// A requestor of ours.
+/// /// A requestor.
 /// struct User(String);
 ///
 /// impl Literal for User {
@@ -30,26 +30,26 @@ use crate::{ActionId, EntraDeviceId, MachineId, MachineName};
 /// assert_eq!(filter.to_string(), "requestor eq 'o''hara@contoso.com'");
 /// ```
 pub trait Literal {
-    /// The type of the properties that it can be compared with.
+    /// Type of the properties that this value compares with.
     type Of;
 
-    /// What is written.
+    /// Returns the operand to write.
     fn operand(&self) -> Operand<'_>;
 }
 
-/// What stands on the right of a comparison. It displays as `$filter` writes it.
+/// Right operand of a comparison. `Display` writes it in the syntax of `$filter`.
 ///
 /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-odata-samples>.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Operand<'a> {
-    /// Text or the word of an enum: in quotes, with a quote inside it doubled.
+    /// Text or the value of an enum: in quotes, with inner quotes doubled.
     Text(&'a str),
-    /// A date and time: bare, in UTC. The service keeps 100 ns; what is finer is cut off.
+    /// A date and time: without quotes, in UTC. The precision of the service is 100 ns; finer digits are cut off.
     Date(Timestamp),
-    /// A number: bare.
+    /// A number: without quotes.
     Number(i64),
-    /// A GUID: bare.
+    /// A GUID: without quotes.
     Guid(&'a EntraDeviceId),
 }
 
@@ -57,15 +57,15 @@ impl fmt::Display for Operand<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
-            Self::Date(date) => write!(f, "{}", to_the_tick(*date)),
+            Self::Date(date) => write!(f, "{}", truncated_to_tick(*date)),
             Self::Number(number) => write!(f, "{number}"),
             Self::Guid(guid) => write!(f, "{guid}"),
         }
     }
 }
 
-/// The last full 100 ns. Where there is none, at the beginning of time, the date itself.
-fn to_the_tick(date: Timestamp) -> Timestamp {
+/// Rounds down to 100 ns. A date at the lower end of the range of `Timestamp`, where that fails, stays unchanged.
+fn truncated_to_tick(date: Timestamp) -> Timestamp {
     let tick = TimestampRound::new().smallest(Unit::Nanosecond).increment(100).mode(RoundMode::Floor);
     date.round(tick).unwrap_or(date)
 }
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_is_bare_in_utc_and_no_finer_than_the_service_keeps() {
+    fn date_is_utc_with_100_nanoseconds() {
         for (date, written) in [
             ("2019-11-22T00:00:00Z", "2019-11-22T00:00:00Z"),
             ("2019-11-22T02:00:00+02:00", "2019-11-22T00:00:00Z"),

@@ -1,4 +1,4 @@
-//! Queries of lists: filters, orders and paging, as OData writes them.
+//! OData queries of lists: filters, orders and paging.
 
 pub(crate) mod filter;
 pub(crate) mod literal;

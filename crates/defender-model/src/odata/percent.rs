@@ -1,9 +1,9 @@
-//! Text as a part of a URL.
+//! Percent-encoding of text for one part of a URL.
 
 use std::fmt::Write;
 
-/// The text with every byte but RFC 3986's unreserved ones (letters, digits, `-`, `.`, `_`, `~`) as `%XX`, so that it
-/// can neither end the part of a URL that it stands in nor begin another.
+/// Percent-encodes every byte except the unreserved ones of RFC 3986 (letters, digits, `-`, `.`, `_`, `~`), so that the text can
+/// neither end its part of the URL nor begin another part.
 pub(crate) fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

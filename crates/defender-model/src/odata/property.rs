@@ -1,4 +1,4 @@
-//! A property of a resource, to filter and to sort by.
+//! The properties of a resource, for filters and orders.
 
 use std::{fmt, marker::PhantomData};
 
@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use crate::{Filter, Literal};
 
-/// A property of the resource `R` that holds a `T`: what a [`Filter`] is built from.
+/// A property of the resource `R` with the type `T`. A [`Filter`] is built from properties.
 ///
 /// The properties that the service documents are constants of the resource, such as
-/// [`MachineAction::STATUS`](crate::MachineAction::STATUS). A filter of one resource's properties is not taken for
-/// another's, and a property is compared with values of its own type only:
+/// [`MachineAction::STATUS`](crate::MachineAction::STATUS). A filter over the properties of one resource does not compile in a
+/// query for another resource, and a property compares only with values of its own type:
 ///
 /// ```compile_fail,E0271
 /// # use defender_model::{ActionStatus, MachineAction};
@@ -22,13 +22,13 @@ pub struct Property<R, T> {
 }
 
 impl<R, T> Property<R, T> {
-    /// The property of that name, for one that has no constant here. The name is written as it is.
+    /// Creates a property by name, for a property that has no constant here. The name is written unchanged.
     ///
     /// ```
     /// use defender_model::{MachineAction, Property};
     /// use jiff::Timestamp;
     ///
-    /// // On no page of the service, but seen to work in another client.
+    /// // Not on a page of the service; another client sends it, and it works.
     /// const UPDATED: Property<MachineAction, Timestamp> = Property::named("lastUpdateDateTimeUtc");
     ///
     /// let filter = UPDATED.gt("2026-11-01T00:00:00Z".parse::<Timestamp>()?);
@@ -40,29 +40,29 @@ impl<R, T> Property<R, T> {
         Self { name, of: PhantomData }
     }
 
-    /// Its name in the service's JSON.
+    /// Returns the name in the service's JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.name
     }
 
-    /// Those where it is `value`.
+    /// Matches rows with a property equal to `value`.
     pub fn eq(self, value: impl Literal<Of = T>) -> Filter<R> {
         self.compared("eq", &value)
     }
 
-    /// Those where it is not `value`.
+    /// Matches rows with a property not equal to `value`.
     pub fn ne(self, value: impl Literal<Of = T>) -> Filter<R> {
         self.compared("ne", &value)
     }
 
-    /// Sorts by it, the least first: the oldest, where it is a date.
+    /// Sorts by this property, lowest first; for a date, oldest first.
     #[must_use]
     pub const fn ascending(self) -> Order<R> {
         Order { property: self.name, direction: "asc", of: PhantomData }
     }
 
-    /// Sorts by it, the greatest first: the newest, where it is a date.
+    /// Sorts by this property, highest first; for a date, newest first.
     #[must_use]
     pub const fn descending(self) -> Order<R> {
         Order { property: self.name, direction: "desc", of: PhantomData }
@@ -73,32 +73,32 @@ impl<R, T> Property<R, T> {
     }
 }
 
-/// Only dates have an order that the service documents.
+/// Comparisons by order. The service documents them only for dates.
 impl<R> Property<R, Timestamp> {
-    /// Those where it is later than `date`.
+    /// Matches rows with a date later than `date`.
     pub fn gt(self, date: impl Literal<Of = Timestamp>) -> Filter<R> {
         self.compared("gt", &date)
     }
 
-    /// Those where it is `date` or later.
+    /// Matches rows with a date equal to `date` or later.
     pub fn ge(self, date: impl Literal<Of = Timestamp>) -> Filter<R> {
         self.compared("ge", &date)
     }
 
-    /// Those where it is earlier than `date`.
+    /// Matches rows with a date earlier than `date`.
     pub fn lt(self, date: impl Literal<Of = Timestamp>) -> Filter<R> {
         self.compared("lt", &date)
     }
 
-    /// Those where it is `date` or earlier.
+    /// Matches rows with a date equal to `date` or earlier.
     pub fn le(self, date: impl Literal<Of = Timestamp>) -> Filter<R> {
         self.compared("le", &date)
     }
 }
 
 impl<R> Property<R, String> {
-    /// Those where it starts with `text`. It takes in more than one machine where the name of one begins another's:
-    /// `ws-04` finds `ws-042` too.
+    /// Matches rows with a property that starts with `text`. The filter may match more machines than intended: `ws-04` also
+    /// matches `ws-042`.
     ///
     /// The service's page shows it for a machine's `computerDnsName` only
     /// (<https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-odata-samples>, example 8).
@@ -108,16 +108,16 @@ impl<R> Property<R, String> {
 }
 
 impl<R> Property<R, Vec<String>> {
-    /// Those where `text` is one of its elements.
+    /// Matches rows with a list that contains `text`.
     ///
-    /// Written as `machineTags/any(tag: tag eq 'ExampleTag')`, the form of example 1 on the page of 2020
-    /// (`MicrosoftDocs/windows-itpro-docs`); the page of today names `machineTags` and shows no example.
+    /// The filter is written as `machineTags/any(tag: tag eq 'ExampleTag')`, the form of example 1 on the page of 2020
+    /// (`MicrosoftDocs/windows-itpro-docs`). Today's page names `machineTags` and has no example.
     pub fn contains(self, text: impl Literal<Of = String>) -> Filter<R> {
         Filter::call(format!("{}/any(tag: tag eq {})", self.name, text.operand()))
     }
 }
 
-// By hand, since a derive would ask it of `R` and `T` too.
+// By hand, since a derive would require it of `R` and `T` too.
 impl<R, T> Clone for Property<R, T> {
     fn clone(&self) -> Self {
         *self
@@ -132,7 +132,7 @@ impl<R, T> fmt::Debug for Property<R, T> {
     }
 }
 
-/// A property and a direction to sort in, for [`Query::order_by`](crate::Query::order_by).
+/// A property and a sort direction, for [`Query::order_by`](crate::Query::order_by).
 pub struct Order<R> {
     property: &'static str,
     direction: &'static str,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{Error, ErrorKind, Filter, Order, odata::percent::encoded};
 
-/// Which of the resources `R` are listed, how many, from where on, and in what order.
+/// The query of a list of resources `R`: filter, order, page size and offset.
 ///
 /// ```
 /// use defender_model::{ActionStatus, MachineAction, Query};
@@ -22,7 +22,7 @@ use crate::{Error, ErrorKind, Filter, Order, odata::percent::encoded};
 ///
 /// Sources: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection> (which misprints
 /// `$top` as `$stop`), <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines>.
-#[must_use = "a query is a description, and changes nothing until a list is asked for with it"]
+#[must_use = "a query has no effect until a list is requested with it"]
 pub struct Query<R> {
     filter: Option<Filter<R>>,
     order: Vec<Order<R>>,
@@ -31,15 +31,15 @@ pub struct Query<R> {
 }
 
 impl<R> Query<R> {
-    /// The most that one page holds, and the most that `$top` may ask for.
+    /// Largest page size, and largest value of `$top`.
     pub const MAX_TOP: u32 = 10_000;
 
-    /// All of them.
+    /// Creates a query for all rows.
     pub const fn new() -> Self {
         Self { filter: None, order: Vec::new(), top: None, skip: None }
     }
 
-    /// Only those of the filter. Of two filters, those that are in both.
+    /// Restricts the list to rows that match the filter. With two filters, a row must match both.
     pub fn filter(mut self, filter: Filter<R>) -> Self {
         self.filter = Some(match self.filter {
             Some(earlier) => earlier.and(filter),
@@ -48,7 +48,7 @@ impl<R> Query<R> {
         self
     }
 
-    /// At most this many, on one page.
+    /// Sets the page size: at most `rows` rows on one page.
     ///
     /// # Errors
     ///
@@ -57,32 +57,28 @@ impl<R> Query<R> {
         if rows > Self::MAX_TOP {
             return Err(Error::new(
                 ErrorKind::InvalidQuery,
-                format!(
-                    "$top={rows} is more than the service gives at once, which is {}; ask page by page",
-                    Self::MAX_TOP
-                ),
+                format!("$top={rows} is above the service's limit of {} rows a page; list page by page", Self::MAX_TOP),
             ));
         }
         self.top = Some(rows);
         Ok(self)
     }
 
-    /// Without the first so many.
+    /// Skips the first `rows` rows.
     pub fn skip(mut self, rows: u64) -> Self {
         self.skip = Some(rows);
         self
     }
 
-    /// Sorted so; a second order sorts what the first leaves equal.
+    /// Sorts the list. A second order sorts rows that are equal by the first.
     ///
-    /// `$orderby` is on no page of the service. Other clients are seen to send it for dates; whether it works for the rest
-    /// is not known.
+    /// `$orderby` is on no page of the service. Other clients send it for dates; support for other properties is unknown.
     pub fn order_by(mut self, order: Order<R>) -> Self {
         self.order.push(order);
         self
     }
 
-    /// The query as it stands in a URL after the `?`, with its values percent-encoded; empty where all are asked for.
+    /// Returns the query for a URL, without the `?`, with percent-encoded values. It is empty for a query for all rows.
     #[must_use]
     pub fn to_query(&self) -> String {
         let order: Vec<_> = self.order.iter().map(ToString::to_string).collect();
@@ -96,7 +92,7 @@ impl<R> Query<R> {
     }
 }
 
-// By hand, since a derive would ask it of `R` too.
+// By hand, since a derive would require it of `R` too.
 impl<R> Default for Query<R> {
     fn default() -> Self {
         Self::new()
@@ -134,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_a_page_is_refused_and_the_error_says_how_much_it_is() {
+    fn top_error_states_the_page_limit() {
         let query = || Query::<MachineAction>::new();
         assert_eq!(query().top(10_000).unwrap().to_query(), "$top=10000");
         assert_eq!(query().top(0).unwrap().to_query(), "$top=0");
@@ -146,12 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_asked_is_an_empty_query() {
+    fn query_for_all_is_empty() {
         assert_eq!(Query::<MachineAction>::new().to_query(), "");
     }
 
     #[test]
-    fn two_filters_are_both_kept_and_two_orders_in_turn() {
+    fn filters_and_orders_accumulate() {
         let query = Query::new()
             .filter(Filter::raw("a or b"))
             .filter(MachineAction::REQUESTOR.eq("c"))

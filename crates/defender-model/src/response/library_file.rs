@@ -19,21 +19,21 @@ resource! {
     /// ```
     pub struct LibraryFile ("a library file") {
         [required]
-        /// Its name, which is also what it is known by.
+        /// Name of the file, which identifies it.
         file_name: String = "fileName",
-        /// The hash of its content.
+        /// Hash of the content.
         sha256: Option<String> = "sha256",
-        /// What it is for.
+        /// Description of the file.
         description: Option<String> = "description",
-        /// When it was first uploaded.
+        /// Time of the first upload.
         creation_time: Option<Timestamp> = "creationTime",
-        /// When it was last uploaded.
+        /// Time of the last upload.
         last_updated_time: Option<Timestamp> = "lastUpdatedTime",
-        /// Who uploaded it.
+        /// User or application that uploaded the file.
         created_by: Option<String> = "createdBy",
-        /// Whether it takes arguments.
+        /// `true` if the script has parameters.
         has_parameters: Option<bool> = "hasParameters",
-        /// What arguments it takes.
+        /// Description of the parameters.
         parameters_description: Option<String> = "parametersDescription",
     }
 }

@@ -1,16 +1,16 @@
-//! A link from which something can be downloaded.
+//! The link to a download.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-/// A link from which something can be downloaded for a short while: an investigation package, or a result of live response.
+/// A short-lived link to an investigation package or to a live response result.
 ///
-/// Whoever has it can download, so it is a secret: `Debug` does not show it, it is not written back as JSON, and no bearer
-/// belongs on a request to it. Sources: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>, whose
-/// value is quoted once more inside its quotes, and
-/// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result>, whose is not.
+/// The link is a secret, since it is sufficient for the download: `Debug` does not show it, it has no `Serialize`, and a request
+/// to it must not have a bearer token. Sources:
+/// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>, which has a second pair of quotes inside the
+/// value, and <https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result>, which has not.
 ///
 /// ```
 /// use defender_model::DownloadLink;
@@ -24,7 +24,7 @@ use serde_json::Value;
 pub struct DownloadLink(String);
 
 impl DownloadLink {
-    /// The link. Keep it out of logs.
+    /// Returns the link. Keep it out of logs.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.0
@@ -39,13 +39,13 @@ impl fmt::Debug for DownloadLink {
 
 impl<'de> Deserialize<'de> for DownloadLink {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Not derived: the error would show a link that came in another shape. Any shape is a `Value`, so this one does not.
-        let answer = Value::deserialize(deserializer)?;
-        let value = answer.get("value").and_then(Value::as_str);
-        let value = value.ok_or_else(|| de::Error::custom("the answer has no text as its `value`"))?.trim();
+        // Not derived: a derived error would show a link in a response of another shape. Every shape is a `Value`.
+        let response = Value::deserialize(deserializer)?;
+        let value = response.get("value").and_then(Value::as_str);
+        let value = value.ok_or_else(|| de::Error::custom("the response has no string `value`"))?.trim();
         let inside = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
         if inside.is_empty() {
-            return Err(de::Error::custom("the link is empty"));
+            return Err(de::Error::custom("the download link is empty"));
         }
         Ok(Self(inside.to_owned()))
     }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_pair_of_inner_quotes_is_taken_off_and_no_more() {
+    fn one_pair_of_inner_quotes_is_removed() {
         let url = |json: &str| serde_json::from_str::<DownloadLink>(json).map(|link| link.0);
         assert_eq!(url(r#"{"value":"https://a/?x"}"#).unwrap(), "https://a/?x");
         assert_eq!(url(r#"{"@odata.context":"c","value":"\"https://a/?x\""}"#).unwrap(), "https://a/?x");
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_no_link() {
+    fn error_shows_no_link() {
         for json in [
             r#""https://a/?sig=s""#,
             r#"["https://a/?sig=s"]"#,

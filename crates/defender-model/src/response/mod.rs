@@ -1,4 +1,4 @@
-//! What the service answers beside machines and actions.
+//! Responses of the service other than machines and actions.
 
 pub(crate) mod library_file;
 pub(crate) mod link;

@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// One page of a list, as the service answers it.
+/// One page of a list in a response of the service.
 ///
-/// A row that cannot be read fails neither the page nor the other rows: it is in [`unreadable`](Self::unreadable).
+/// A row that cannot be read does not fail the page or other rows: it is in [`unreadable`](Self::unreadable).
 ///
-/// The service's page size is 10,000 rows at most. None of its samples shows a link to the next page, and other clients
-/// have seen one, so follow [`next_link`](Self::next_link) where it is there, and else ask on with `$skip` while pages are
-/// full. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection>.
+/// A page has at most 10,000 rows. No sample of the service has a link to the next page, although other clients have seen one.
+/// Follow [`next_link`](Self::next_link) if it is present; otherwise continue with `$skip` while pages are full. Source:
+/// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineactions-collection>.
 ///
 /// ```
 /// use defender_model::{MachineAction, Page};
@@ -37,20 +37,20 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// The rows that were read, in order.
+    /// Rows that were read, in order.
     pub value: Vec<T>,
-    /// The rows that were not, in order.
+    /// Rows that could not be read, in order.
     pub unreadable: Vec<UnreadableRow>,
-    /// Where the next page is, if the service says. Only its path and query are to be used, on the configured host.
+    /// Link to the next page, if the response has one. Use only its path and query, on the configured host.
     pub next_link: Option<String>,
-    /// How many rows there are on all pages together, if the service was asked and says.
+    /// Number of rows on all pages, if it was requested and the response has it.
     pub count: Option<i64>,
-    /// What else the page holds, such as `@odata.context`, under the service's names.
+    /// Other fields of the page, such as `@odata.context`, under the service's names.
     pub extra: Map<String, Value>,
 }
 
 impl<T> Default for Page<T> {
-    /// An empty page, and the last.
+    /// Creates a page without rows and without a next page.
     fn default() -> Self {
         Self { value: Vec::new(), unreadable: Vec::new(), next_link: None, count: None, extra: Map::new() }
     }
@@ -60,11 +60,11 @@ impl<T> Default for Page<T> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct UnreadableRow {
-    /// Its place on the page, from 0.
+    /// Position of the row on the page, from 0.
     pub index: usize,
-    /// The row.
+    /// JSON of the row.
     pub raw: Value,
-    /// Why it could not be read, in one line.
+    /// Reason why the row could not be read, in one line.
     pub error: String,
 }
 
@@ -84,7 +84,7 @@ impl<'de, T: Resource> Visitor<'de> for PageVisitor<T> {
     type Value = Page<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the JSON object of a page, with an array as its `value`")
+        f.write_str("the JSON object of a page, with an array `value`")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Page<T>, A::Error> {
@@ -100,14 +100,14 @@ impl<'de, T: Resource> Visitor<'de> for PageVisitor<T> {
                 }
             }
         }
-        // An object without it is something else, such as an error, and not an empty page.
+        // An object without `value` is not an empty page. It may be an error.
         let rows = rows.ok_or_else(|| de::Error::missing_field(VALUE))?;
         (page.value, page.unreadable) = (rows.read, rows.unreadable);
         Ok(page)
     }
 }
 
-/// Keeps what was found in its field, and what is of another shape in `extra`.
+/// Stores a value in its field, or, if it has another shape, in `extra`.
 fn keep<T: Field>(field: &mut Option<T>, read: Read<T>, name: &str, extra: &mut Map<String, Value>) {
     match read {
         Read::Good(good) => *field = Some(good),
@@ -116,13 +116,13 @@ fn keep<T: Field>(field: &mut Option<T>, read: Read<T>, name: &str, extra: &mut 
     }
 }
 
-/// An error of a row is no longer, in characters.
+/// Longest error of a row, in characters.
 const LONGEST: usize = 500;
 
-/// No page of the service has more rows.
+/// Largest number of rows on a page of the service.
 const FULL_PAGE: usize = 10_000;
 
-/// A page of more rows than this is likely a full one.
+/// A page with more rows than this is probably full.
 const SMALL_PAGE: usize = 2_048;
 
 struct Rows<T> {
@@ -146,15 +146,15 @@ impl<T: Resource> Rows<T> {
             odd => {
                 let raw = odd.to_raw().unwrap_or_default();
                 let index = self.read.len().saturating_add(self.unreadable.len());
-                // It quotes what cannot be read.
+                // The error quotes the row, which may be long.
                 let error = sanitize_line(&T::unreadable(&raw), LONGEST);
                 self.unreadable.push(UnreadableRow { index, raw, error });
             }
         }
     }
 
-    /// A full page is given its room in one step. Doubled on and on, it would be there one and a half times at its largest,
-    /// and its vector be half as large again as what is in it.
+    /// Reserves the room of a full page in one step. With repeated doubling, the peak would be one and a half times the page, and
+    /// the vector would end up half as large again as its rows.
     fn make_room(&mut self) {
         let rows = self.read.len();
         if rows == self.read.capacity() && (SMALL_PAGE..FULL_PAGE).contains(&rows) {
@@ -162,7 +162,7 @@ impl<T: Resource> Rows<T> {
         }
     }
 
-    /// Gives back the room that was made for a full page that was none.
+    /// Releases the room of a full page if the page was not full.
     fn trim(&mut self) {
         if self.read.capacity() > SMALL_PAGE && self.read.len() < self.read.capacity() / 2 {
             self.read.shrink_to_fit();
@@ -194,7 +194,7 @@ impl<'de, T: Resource> Deserialize<'de> for Rows<T> {
 }
 
 impl<T: Resource> Serialize for Page<T> {
-    /// Gives the rows that could not be read back in their places.
+    /// Writes the rows that could not be read at their positions.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
         let mut map = serializer.serialize_map(None)?;
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_cannot_be_read_is_kept_and_fails_nothing() {
+    fn unreadable_row_is_kept() {
         let json = json!({
             "@odata.context": "c",
             "value": [{"type": "Isolate", "novel": 1, "title": null}, {"id": "a"}, 5, null, {"id": "../b", "status": "Failed"}, {"id": "c"}],
@@ -258,13 +258,13 @@ mod tests {
         let page = read(&json);
         assert_eq!(page.value.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
         assert_eq!(page.unreadable.iter().map(|row| row.index).collect::<Vec<_>>(), [0, 2, 3, 4]);
-        assert!(page.unreadable[3].error.contains("is no action id"), "{}", page.unreadable[3].error);
+        assert!(page.unreadable[3].error.contains("is not an action id"), "{}", page.unreadable[3].error);
         assert_eq!((page.count, page.next_link.as_deref()), (Some(6), Some("https://x/api/machineactions?$skip=1")));
         assert_eq!(serde_json::to_value(&page).unwrap(), json);
     }
 
     #[test]
-    fn a_page_of_null_is_empty_and_one_of_nothing_is_an_error() {
+    fn page_needs_a_value() {
         assert_eq!(read(&json!({"value": null})).value, []);
         assert_eq!(read(&json!({"value": []})).value, []);
         for json in [json!({}), json!({"error": {"code": "x"}}), json!([]), json!({"value": {}})] {
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_or_a_count_of_another_shape_is_kept() {
+    fn link_and_count_of_unexpected_shape_are_kept() {
         let json = json!({"value": [], "@odata.nextLink": 5, "@odata.count": "many"});
         assert_eq!(serde_json::to_value(read(&json)).unwrap(), json);
     }

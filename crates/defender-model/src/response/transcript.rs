@@ -1,15 +1,14 @@
-//! What a script of live response said.
+//! The transcript of a live response script.
 
 use crate::{Error, ErrorKind, read_json, sanitize_line, wire::resource::resource};
 
-/// What cannot be read may be long, and is quoted.
+/// Longest quotation of a JSON error, in characters.
 const LONGEST: usize = 300;
 
 resource! {
-    /// What a script of live response said.
+    /// The transcript of a live response script.
     ///
-    /// Its text comes from the machine, so it is whatever somebody wants you to read: escape it before you print it. It may
-    /// end in NUL characters.
+    /// The text comes from the machine and may be hostile: escape it before you print it. It may end in NUL characters.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result>; the names in brackets
     /// are those of older pages.
@@ -22,28 +21,28 @@ resource! {
     /// # Ok::<(), defender_model::Error>(())
     /// ```
     pub struct Transcript ("a transcript") {
-        /// The script (`name`).
+        /// Name of the script (`name`).
         script_name: Option<String> = "script_name" | "name",
-        /// What it ended with.
+        /// Exit code of the script.
         exit_code: Option<i32> = "exit_code",
-        /// What it printed.
+        /// Output of the script.
         script_output: Option<String> = "script_output",
-        /// What it printed as errors (`script_error`).
+        /// Error output of the script (`script_error`).
         script_errors: Option<String> = "script_errors" | "script_error",
     }
 }
 
 impl Transcript {
-    /// Reads a transcript as it was downloaded, after gzip if it came so: a byte order mark before it and NULs behind it are
-    /// passed over.
+    /// Reads a downloaded transcript, after decompression if it was compressed with gzip. A leading byte order mark and trailing
+    /// NULs are ignored.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidTranscript`] where it is no JSON object; the message says where it goes wrong.
+    /// [`ErrorKind::InvalidTranscript`] if the bytes are not a JSON object; the text has the position of the fault.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         read_json(bytes).map_err(|error: serde_json::Error| {
             let why = sanitize_line(&error.to_string(), LONGEST);
-            Error::new(ErrorKind::InvalidTranscript, format!("the transcript of live response cannot be read: {why}"))
+            Error::new(ErrorKind::InvalidTranscript, format!("cannot read the live response transcript: {why}"))
         })
     }
 }
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nuls_and_older_names_are_taken() {
+    fn nuls_and_older_names_are_accepted() {
         let older =
             Transcript::parse(b"\xef\xbb\xbf{\"name\":\"a\",\"exit_code\":\"1\",\"script_error\":\"no\\u0000\"}\0\0\0");
         let older = older.unwrap();
@@ -62,11 +61,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_transcript_is_an_error_with_words() {
+    fn invalid_transcript_error_states_the_reason() {
         for bytes in [&b""[..], b"\0\0", b"[]", b"Access denied", b"\xff\xfe{"] {
             let error = Transcript::parse(bytes).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidTranscript);
-            assert!(error.to_string().contains("cannot be read"), "{error}");
+            assert!(error.to_string().contains("cannot read"), "{error}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! A date and time, as the service writes it and leniently.
+//! Lenient reading of a date and time.
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
 use crate::wire::field::{Field, Read};
 
-/// A date and time. The service writes UTC with a `Z` and up to 7 digits of a second; an offset is taken too, and where
-/// there is none it is taken as UTC. An empty text says that there is no date.
+/// A date and time. The service writes UTC with a `Z` and up to 7 digits of a second. An offset is accepted too, and a time
+/// without an offset counts as UTC. An empty text means no date.
 impl Field for Timestamp {
     fn text(text: &str) -> Read<Self> {
         if let Some(date) = usual_date(text.as_bytes()) {
@@ -20,8 +20,8 @@ impl Field for Timestamp {
     }
 }
 
-/// A date in the one form that the service writes today, `2025-03-01T09:15:00.1234567Z`, in half the time that any
-/// form takes: a page has twenty thousand. `None` is not *no date*, it is *read it the long way*.
+/// Reads a date in the form that the service writes today, `2025-03-01T09:15:00.1234567Z`, in half the time of the general
+/// parser: a page has twenty thousand dates. `None` means that the general parser must read the text.
 fn usual_date(text: &[u8]) -> Option<Timestamp> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', time @ .., b'Z'] = text else { return None };
     let [h1, h2, b':', i1, i2, b':', s1, s2, b'.', ticks @ ..] = time else { return None };
@@ -39,7 +39,7 @@ fn usual_date(text: &[u8]) -> Option<Timestamp> {
     Offset::UTC.to_timestamp(local.ok()?).ok()
 }
 
-/// The number that these digits write, if they are digits and it fits.
+/// Returns the decimal number, or `None` if a byte is not a digit or the number is too large.
 fn decimal<const N: usize>(digits: [u8; N]) -> Option<i32> {
     digits.into_iter().try_fold(0_i32, |number, digit| {
         let digit = digit.wrapping_sub(b'0');
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_keeps_its_hundred_nanoseconds() {
+    fn date_keeps_100_nanoseconds() {
         assert_eq!(date("2018-12-04T12:15:40.6052029Z").unwrap(), "2018-12-04T12:15:40.6052029Z");
         for (text, read) in [
             ("2020-01-06T13:05:15Z", "2020-01-06T13:05:15Z"),
@@ -79,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_kept() {
+    fn invalid_date_is_kept() {
         for text in ["yesterday", "2020-13-01T00:00:00Z", "99999-01-01T00:00:00Z"] {
             assert!(matches!(<Timestamp as Field>::text(text), Read::Odd(kept) if kept == json!(text)), "{text}");
         }
     }
 
-    /// Almost dates too: each part may be out of its range.
+    /// Dates, and texts like dates with a part out of range.
     fn date_like() -> impl Strategy<Value = String> {
         let parts = (0..10_000_u16, 0..14_u8, 0..33_u8, 0..26_u8, 0..62_u8, 0..62_u8, 0..10_000_000_u32);
         parts.prop_map(|(year, month, day, hour, minute, second, tick)| {
@@ -95,15 +95,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_way_to_a_date_says_what_the_long_way_says(text in date_like()) {
+        fn fast_and_general_parser_agree(text in date_like()) {
             let long = text.parse::<Timestamp>().ok();
-            // A leap second is left to the long way.
+            // The fast parser leaves a leap second to the general parser.
             prop_assert!(usual_date(text.as_bytes()) == long || text.contains(":60."), "{text}");
             prop_assert_eq!(date(&text), long.map(|date| date.to_string()));
         }
 
         #[test]
-        fn what_is_not_quite_a_date_takes_the_long_way(text in date_like(), at in 0_usize..28, byte in 0_u8..128) {
+        fn fast_parser_accepts_no_other_form(text in date_like(), at in 0_usize..28, byte in 0_u8..128) {
             let mut bytes = text.into_bytes();
             bytes[at] = byte;
             let text = String::from_utf8(bytes).unwrap();

@@ -1,4 +1,4 @@
-//! How one field of the service's JSON is read: leniently, and so that nothing is lost.
+//! Lenient reading of one JSON field, without loss.
 
 use std::{fmt, marker::PhantomData};
 
@@ -11,15 +11,15 @@ use serde::{
 };
 use serde_json::{Map, Number, Value};
 
-/// What was found where a `T` was looked for.
+/// Result of reading a `T`.
 #[derive(Debug)]
 pub enum Read<T> {
-    /// The field is not there.
+    /// The field is missing.
     Absent,
-    /// Null, or what the service writes for it.
+    /// Null, or an equivalent of the service.
     Null,
     Good(T),
-    /// Something else, to be kept as it is.
+    /// A value of another shape, to be kept unchanged.
     Odd(Value),
 }
 
@@ -34,7 +34,7 @@ impl<T> Read<T> {
         }
     }
 
-    /// The same as JSON, `None` where it was not there.
+    /// Returns the value as JSON; `None` if it was missing.
     pub(crate) fn to_raw(&self) -> Option<Value>
     where
         T: Serialize,
@@ -48,7 +48,7 @@ impl<T> Read<T> {
     }
 }
 
-/// A type of field. By default it is never found; an implementation says what it takes.
+/// Type of a field. By default every value is [`Read::Odd`]; an implementation overrides the shapes that it accepts.
 pub trait Field: Sized {
     fn text(text: &str) -> Read<Self> {
         Read::Odd(text.into())
@@ -74,18 +74,18 @@ pub trait Field: Sized {
         })
     }
 
-    /// From JSON that has been read already.
+    /// Reads from a JSON value in memory.
     fn value(value: Value) -> Read<Self> {
         Read::deserialize(&value).unwrap_or(Read::Odd(value))
     }
 
-    /// Whether it is left out when it is written.
+    /// Returns `true` if serialization omits the field.
     fn is_absent(&self) -> bool {
         false
     }
 }
 
-/// An optional field reads as its content does; that there is none is told by `Absent` and `Null`.
+/// An optional field reads like its content. A missing value is `Absent` or `Null`.
 impl<T: Field> Field for Option<T> {
     #[inline]
     fn text(text: &str) -> Read<Self> {
@@ -113,7 +113,7 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-/// An array, if each of its elements is found; else it is kept whole.
+/// An array is read if each element is read; otherwise the whole array is kept as JSON.
 impl<T: Field + Serialize> Field for Vec<T> {
     fn array<'de, A: SeqAccess<'de>>(mut array: A) -> Result<Read<Self>, A::Error> {
         let mut found = Self::new();
@@ -149,7 +149,7 @@ impl Field for bool {
     }
 }
 
-/// A number, also where it comes as text.
+/// A number, or a text with a number.
 impl Field for i32 {
     fn text(text: &str) -> Read<Self> {
         text.parse().map_or_else(|_| Read::Odd(text.into()), Read::Good)
@@ -161,7 +161,7 @@ impl Field for i32 {
     }
 }
 
-/// A number, also where it comes as text.
+/// A number, or a text with a number.
 impl Field for i64 {
     fn text(text: &str) -> Read<Self> {
         text.parse().map_or_else(|_| Read::Odd(text.into()), Read::Good)
@@ -172,7 +172,7 @@ impl Field for i64 {
     }
 }
 
-/// Anything, for what nobody knows the shape of.
+/// Any JSON, for a field of unknown shape.
 impl Field for Value {
     fn text(text: &str) -> Read<Self> {
         Read::Good(text.into())
@@ -201,8 +201,8 @@ impl<'de, T: Field> Deserialize<'de> for Read<T> {
     }
 }
 
-/// Reads a value of any shape as a `T` and hands it to `then`, which puts it where it belongs: rows are large, and on the
-/// way up through the results of a deserializer each would be copied several times.
+/// Reads a value of any shape as a `T` and passes it to `then`, which stores it. Rows are large; returned through the results of
+/// a deserializer, each row would be copied several times.
 pub(crate) fn reading<T: Field, U, F: FnOnce(Read<T>) -> U>(then: F) -> Reading<T, F> {
     Reading(then, PhantomData)
 }
@@ -261,21 +261,21 @@ impl<'de, T: Field, U, F: FnOnce(Read<T>) -> U> Visitor<'de> for Reading<T, F> {
     }
 }
 
-/// What a field of a record was last found to be; the value itself is elsewhere.
+/// Result of the last reading of a field, without the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Found {
     #[default]
     Absent,
-    /// Null, or what the service writes for it.
+    /// Null, or an equivalent of the service.
     Null,
-    /// What was looked for.
+    /// A value of the expected shape.
     Good,
-    /// Something else.
+    /// A value of another shape.
     Odd,
 }
 
 impl Found {
-    /// Puts what was read into its `field`, or into `extra` under its `name` where it is of another shape.
+    /// Stores a value in `field`, or, if it has another shape, in `extra` under `name`.
     #[inline]
     pub(crate) fn settle<T: Default>(
         &mut self,
@@ -285,7 +285,7 @@ impl Found {
         extra: &mut Map<String, Value>,
     ) {
         if *self != Self::Absent {
-            // Of a key that comes twice, the last counts.
+            // The last of two equal keys counts.
             *field = T::default();
             extra.remove(name);
         }
@@ -304,7 +304,7 @@ impl Found {
     }
 }
 
-/// What a field was read from, as JSON under its `name`; `None` where it was not there, or is in `extra` already.
+/// Returns the field as a JSON entry; `None` if it was missing, or is already in `extra`.
 pub(crate) fn raw_entry(found: Found, name: &str, field: &impl Serialize) -> Option<(String, Value)> {
     let raw = match found {
         Found::Absent | Found::Odd => return None,
@@ -321,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_may_come_as_text_and_one_that_does_not_fit_is_kept() {
+    fn number_may_be_text_and_must_fit() {
         assert!(matches!(i32::value(json!("-2145844840")), Read::Good(-2_145_844_840)));
         assert!(matches!(i32::value(json!(2_149_122_456_u32)), Read::Odd(_)));
         assert!(matches!(i32::value(json!(0.5)), Read::Odd(_)));

@@ -1,4 +1,4 @@
-//! Ids, which stand in the path of a request.
+//! Ids in the path of a request.
 
 use std::{fmt, str::FromStr};
 
@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind};
 
-/// 40 hex digits are usual, not the rule, so more is taken; what could change a path is not.
+/// Longest id. 40 hex digits are usual, and not a rule, so longer ids are accepted. Characters that could change a path are
+/// refused.
 const LONGEST: usize = 128;
 
 fn checked(what: &str, text: String) -> Result<String, Error> {
-    // Without a stop at the first byte that is not allowed, many bytes are looked at together.
+    // A fold without an early exit lets the compiler check many bytes at once.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if (1..=LONGEST).contains(&text.len()) && text.bytes().fold(true, |all, byte| all & allowed(byte)) {
         return Ok(text);
@@ -18,7 +19,7 @@ fn checked(what: &str, text: String) -> Result<String, Error> {
     let shown: String = text.chars().take(LONGEST).collect();
     Err(Error::new(
         ErrorKind::InvalidId,
-        format!("`{}` is no {what} id; an id has 1 to {LONGEST} letters, digits, `-` and `_`", shown.escape_debug()),
+        format!("`{}` is not {what} id; an id has 1 to {LONGEST} letters, digits, `-` or `_`", shown.escape_debug()),
     ))
 }
 
@@ -30,7 +31,7 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// The text, safe to stand in a path.
+            /// Returns the text, which is safe in a path.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -80,14 +81,14 @@ macro_rules! id {
 }
 
 id!(
-    /// The id of a machine in Defender; neither its name nor its Entra device id.
+    /// The id of a machine in Defender; neither the name nor the Entra device id.
     MachineId,
-    "machine"
+    "a machine"
 );
 id!(
     /// The id of a machine action.
     ActionId,
-    "action"
+    "an action"
 );
 
 #[cfg(test)]
@@ -97,21 +98,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_change_a_path_is_refused() {
+    fn id_cannot_change_a_path() {
         for hostile in ["", ".", "..", "../offboard", "a/b", "a?b", "a#b", "a%2fb", "a b", "é", &"a".repeat(129)] {
             assert_eq!(hostile.parse::<MachineId>().unwrap_err().kind(), ErrorKind::InvalidId, "{hostile}");
         }
     }
 
     #[test]
-    fn an_id_is_checked_when_it_is_decoded_too() {
+    fn decoded_id_is_checked() {
         assert!(serde_json::from_str::<ActionId>(r#""a/b""#).is_err());
         assert_eq!(serde_json::to_string(&"a-b".parse::<ActionId>().unwrap()).unwrap(), r#""a-b""#);
     }
 
     proptest! {
         #[test]
-        fn what_is_taken_needs_no_encoding(text in any::<String>()) {
+        fn accepted_id_needs_no_encoding(text in any::<String>()) {
             if let Ok(id) = text.parse::<MachineId>() {
                 prop_assert!(id.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
             }

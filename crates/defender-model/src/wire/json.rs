@@ -1,11 +1,11 @@
-//! The one way from bytes to JSON.
+//! Reading JSON from bytes.
 
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-/// Reads JSON as it comes from services, gateways and files: with a byte order mark or without, in UTF-8 or UTF-16, and with
-/// blanks or NULs around it. Its `Content-Type` does not matter.
+/// Reads JSON from a service, a gateway or a file: with or without a byte order mark, in UTF-8 or UTF-16, and with surrounding
+/// blanks or NULs. The `Content-Type` does not matter.
 ///
 /// ```
 /// let read: u8 = defender_model::read_json("\u{feff}42\r\n".as_bytes())?;
@@ -15,12 +15,12 @@ use serde::de::DeserializeOwned;
 ///
 /// # Errors
 ///
-/// The bytes are not JSON, or not that of a `T`.
+/// The bytes are not JSON, or not the JSON of a `T`.
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(&json_text(bytes))
 }
 
-/// Returns the text of [`read_json`], in UTF-8 and without what is around it.
+/// Returns the text that [`read_json`] parses: in UTF-8, without byte order mark and surrounding blanks or NULs.
 #[must_use]
 pub fn json_text(bytes: &[u8]) -> Cow<'_, [u8]> {
     let utf_16 = |bytes: &[u8], unit| Cow::Owned(trimmed(utf_8(bytes, unit).as_bytes()).to_vec());
@@ -38,8 +38,8 @@ const MARK: &[u8] = b"\xef\xbb\xbf";
 fn trimmed(mut bytes: &[u8]) -> &[u8] {
     loop {
         match bytes {
-            [first, rest @ ..] if is_around(*first) => bytes = rest,
-            [rest @ .., last] if is_around(*last) => bytes = rest,
+            [first, rest @ ..] if is_padding(*first) => bytes = rest,
+            [rest @ .., last] if is_padding(*last) => bytes = rest,
             _ => match bytes.strip_prefix(MARK) {
                 Some(rest) => bytes = rest,
                 None => return bytes,
@@ -48,7 +48,7 @@ fn trimmed(mut bytes: &[u8]) -> &[u8] {
     }
 }
 
-fn is_around(byte: u8) -> bool {
+fn is_padding(byte: u8) -> bool {
     byte == 0 || byte.is_ascii_whitespace()
 }
 
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_blanks_and_encodings_are_taken_off() {
+    fn marks_blanks_and_encodings_are_removed() {
         let plain = r#"{"a":"ä"}"#;
         let utf_16 = |unit: fn(u16) -> [u8; 2], mark: &[u8]| {
             [mark.to_vec(), plain.encode_utf16().flat_map(unit).collect::<Vec<u8>>()].concat()
@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_break_it(bytes: Vec<u8>) {
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
             let _ = read_json::<Value>(&bytes);
         }
     }

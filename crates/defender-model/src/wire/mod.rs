@@ -1,4 +1,4 @@
-//! How the service's JSON is read and written, field by field.
+//! Reading and writing of the service's JSON, field by field.
 
 pub(crate) mod date;
 pub(crate) mod field;

@@ -1,8 +1,9 @@
-//! Enums that the service may add words to at any time.
+//! Enums to which the service may add values at any time.
 
-/// A word that this version does not know, as the service wrote it; read it with the enum's `as_str`.
+/// A value that this version does not know, as the service sent it. The enum's `as_str` returns the text.
 ///
-/// It cannot be made or matched on from outside, so that a word which becomes known later breaks nobody.
+/// Code outside this crate can neither create it nor match on its text. A value that becomes known in a later version therefore
+/// breaks no caller.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UnknownValue(Box<str>);
 
@@ -16,9 +17,9 @@ impl UnknownValue {
     }
 }
 
-/// Makes an enum of known words and one arm for all others. Known words are taken in any letter case and under their
-/// aliases, and written in the canonical form; unknown words are kept verbatim. The default is the unknown word `""`,
-/// which is how an absent word reads.
+/// Declares an enum of known values with one variant for all others. Known values are read in any letter case and under their
+/// aliases, and written in the canonical form. Unknown values are kept verbatim. The default is the unknown value `""`, which
+/// stands for a missing value.
 macro_rules! open_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal $(| $alias:literal)*),+ $(,)? }) => {
         $(#[$doc])*
@@ -27,18 +28,18 @@ macro_rules! open_enum {
         pub enum $name {
             $(
                 $(#[$variant_doc])*
-                #[doc = concat!("\n\nOn the wire: `", $word, "`.")]
+                #[doc = concat!("\n\nIn JSON: `", $word, "`.")]
                 $variant,
             )+
-            /// Any other word.
+            /// Any other value.
             Unknown(crate::UnknownValue),
         }
 
         impl $name {
-            /// The words that this version knows, as the service writes them.
+            /// Values that this version knows, as the service writes them.
             pub const KNOWN: &'static [&'static str] = &[$($word),+];
 
-            /// The word as the service writes it; an unknown word as it came.
+            /// Returns the value as the service writes it; an unknown value as it was received.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
@@ -49,7 +50,7 @@ macro_rules! open_enum {
         }
 
         impl Default for $name {
-            /// The word of which nothing was said: `""`.
+            /// Returns the missing value: `""`.
             fn default() -> Self {
                 Self::Unknown(crate::UnknownValue::new(""))
             }
@@ -57,7 +58,7 @@ macro_rules! open_enum {
 
         impl From<&str> for $name {
             fn from(word: &str) -> Self {
-                // As the service writes it, which is the most common by far, it is found without a look at each word.
+                // The service's own spelling is by far the most common, and needs no comparison in lower case.
                 match word {
                     $($word => return Self::$variant,)+
                     _ => {}
@@ -80,7 +81,7 @@ macro_rules! open_enum {
         }
 
         impl std::fmt::Display for $name {
-            /// The word, fit to be shown: an unknown one may be anything.
+            /// Writes the value. An unknown value is sanitized, since it may have any text.
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 match self {
                     Self::Unknown(word) => f.pad(&crate::sanitize_line(word.as_str(), 200)),
@@ -102,7 +103,7 @@ macro_rules! open_enum {
                     type Value = $name;
 
                     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                        f.write_str("a word")
+                        f.write_str("a string")
                     }
 
                     fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<$name, E> {
@@ -142,7 +143,7 @@ mod tests {
     use crate::ActionStatus;
 
     #[test]
-    fn known_words_come_in_any_case_and_go_out_in_the_service_s() {
+    fn known_value_is_read_in_any_case() {
         for word in ["TimeOut", "timeout", "TIMEOUT"] {
             assert_eq!(ActionStatus::from(word), ActionStatus::TimeOut);
         }
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_word_is_read_as_itself() {
+    fn every_known_value_is_read() {
         for word in ActionStatus::KNOWN {
             assert_eq!(ActionStatus::from(*word).as_str(), *word);
             assert!(!matches!(ActionStatus::from(*word), ActionStatus::Unknown(_)));
@@ -159,7 +160,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_word_survives(word in any::<String>()) {
+        fn any_value_survives(word in any::<String>()) {
             let json = serde_json::to_string(&word).unwrap();
             let read: ActionStatus = serde_json::from_str(&json).unwrap();
             if matches!(read, ActionStatus::Unknown(_)) {

@@ -1,22 +1,22 @@
-//! Structs that are read leniently from the service's JSON objects, and written back without loss.
+//! Records that are read leniently from JSON objects, and written back without loss.
 
 use serde_json::Value;
 
 use crate::wire::field::Field;
 
-/// What the service tells of: [`MachineAction`](crate::MachineAction), [`Machine`](crate::Machine) and the like.
+/// A record of the service, such as [`MachineAction`](crate::MachineAction) or [`Machine`](crate::Machine).
 ///
-/// It is what can be a row of a [`Page`](crate::Page). It cannot be implemented outside this crate.
+/// A [`Page`](crate::Page) has rows of this type. The trait cannot be implemented outside this crate.
 pub trait Resource: Field + serde::Serialize {
-    /// Why `raw` is not one.
+    /// Returns the reason why `raw` is not such a record.
     #[doc(hidden)]
     fn unreadable(raw: &Value) -> String;
 }
 
-/// Makes a resource: a struct whose fields are read leniently from a JSON object, with whatever else the object holds,
-/// and whatever does not decode, in `extra`, and written back under the service's own names.
+/// Declares a resource: a struct that is read leniently from a JSON object. Other fields of the object, and fields that do not
+/// decode, are in `extra`. The struct is written back under the service's names.
 ///
-/// A field marked `[required]` must decode. A name after `|` is an older spelling, taken where the first is absent.
+/// A field marked `[required]` must decode. A name after `|` is an older spelling; it counts if the first name is missing.
 macro_rules! resource {
     (
         $(#[$doc:meta])*
@@ -31,7 +31,7 @@ macro_rules! resource {
         pub struct $name {
             $($(#[$required_doc])* pub $required: $required_type,)?
             $($(#[$field_doc])* pub $field: $type,)*
-            /// What this version does not know, and what is not of the shape that it knows, under the service's names.
+            /// Unknown fields, and fields of an unexpected shape, under the service's names.
             pub extra: serde_json::Map<String, serde_json::Value>,
         }
 
@@ -48,7 +48,7 @@ macro_rules! resource {
                 Other,
             }
 
-            /// Reads the name of a field, and keeps it here where it is another.
+            /// Reads the name of a field. An unknown name is stored here.
             struct Name<'n>(&'n mut String);
 
             impl<'de> de::DeserializeSeed<'de> for Name<'_> {
@@ -78,7 +78,7 @@ macro_rules! resource {
                 }
             }
 
-            /// What each field was found to be.
+            /// Result of reading each field.
             #[derive(Default)]
             struct Fields {
                 $($required: Found,)?
@@ -135,14 +135,14 @@ macro_rules! resource {
             impl Resource for $name {
                 fn unreadable(raw: &Value) -> String {
                     if !raw.is_object() {
-                        return concat!($what, " is a JSON object, and this is none").to_owned();
+                        return concat!("expected the JSON object of ", $what).to_owned();
                     }
                     $(
                         match raw.get($required_wire) {
                             None | Some(Value::Null) => {}
                             Some(value) => match <$required_type as serde::Deserialize>::deserialize(value) {
                                 Ok(_) => {}
-                                Err(error) => return format!("its `{}`: {error}", $required_wire),
+                                Err(error) => return format!("field `{}`: {error}", $required_wire),
                             },
                         }
                         return format!("missing field `{}`", $required_wire);

@@ -1,10 +1,10 @@
-//! Text from outside, made fit to be shown.
+//! Sanitizing of text from outside before it is printed.
 
 use std::iter::Peekable;
 
-/// Returns the text without what acts on a terminal or hides in it: NULs and other control characters but line ends and
-/// tabs, whole escape sequences, characters without a width, and those that turn the direction of writing. A carriage
-/// return, which would overwrite its line, is a line end.
+/// Returns the text without characters that control a terminal or are invisible: NULs and other control characters except line
+/// ends and tabs, whole escape sequences, zero-width characters, and characters that change the writing direction. A carriage
+/// return, which would overwrite its line, becomes a line end.
 ///
 /// ```
 /// assert_eq!(defender_model::sanitize_terminal("\u{1b}[2Jgood\rbad\0"), "good\nbad");
@@ -30,8 +30,8 @@ pub fn sanitize_terminal(text: &str) -> String {
     shown
 }
 
-/// Returns the text as one line of at most `longest` characters, for an error or a trace: as [`sanitize_terminal`], with each
-/// run of blanks and line ends as one blank. What is longer ends in `…`.
+/// Returns the text as one line of at most `longest` characters, for an error or a trace. The text is sanitized as by
+/// [`sanitize_terminal`], and each run of blanks and line ends becomes one blank. A longer text is cut and ends in `…`.
 ///
 /// ```
 /// assert_eq!(defender_model::sanitize_line("a\r\n  b\u{202e}c", 100), "a bc");
@@ -39,7 +39,7 @@ pub fn sanitize_terminal(text: &str) -> String {
 /// ```
 #[must_use]
 pub fn sanitize_line(text: &str, longest: usize) -> String {
-    /// So much of a text may be escape sequences and blanks.
+    /// Share of a text that may be escape sequences and blanks: the text is read up to this multiple of its limit.
     const WASTE: usize = 16;
     let kept: String = text.chars().take(longest.saturating_add(1).saturating_mul(WASTE)).collect();
     let clean = sanitize_terminal(&kept);
@@ -52,12 +52,12 @@ pub fn sanitize_line(text: &str, longest: usize) -> String {
     line
 }
 
-/// What follows an escape, by ECMA-48.
+/// Skips the rest of an escape sequence, by ECMA-48.
 fn skip_escape(chars: &mut Peekable<impl Iterator<Item = char>>) {
     match chars.next_if(|char| matches!(char, ' '..='~')) {
         Some('[') => skip_control(chars),
         Some('P' | 'X' | ']' | '^' | '_') => skip_string(chars),
-        // Of three characters, such as a change of the character set.
+        // A sequence of three characters, such as a change of the character set.
         Some(' '..='/') => {
             while chars.next_if(|char| matches!(char, ' '..='/')).is_some() {}
             chars.next_if(|char| matches!(char, '0'..='~'));
@@ -66,14 +66,14 @@ fn skip_escape(chars: &mut Peekable<impl Iterator<Item = char>>) {
     }
 }
 
-/// Parameters up to the final letter.
+/// Skips parameters up to the final letter.
 fn skip_control(chars: &mut Peekable<impl Iterator<Item = char>>) {
     while chars.next_if(|char| matches!(char, ' '..='?')).is_some() {}
     chars.next_if(|char| matches!(char, '@'..='~'));
 }
 
-/// A string of a command, such as a window's title, up to its end; what has none goes to the end of its line, so that it cannot
-/// hide the rest of the text.
+/// Skips the string of a command, such as a window title, up to its end. A string without an end goes to the end of its line, so
+/// that it cannot hide the rest of the text.
 fn skip_string(chars: &mut Peekable<impl Iterator<Item = char>>) {
     while let Some(char) = chars.next_if(|char| *char != '\n') {
         match char {
@@ -87,7 +87,7 @@ fn skip_string(chars: &mut Peekable<impl Iterator<Item = char>>) {
     }
 }
 
-/// Characters without a place of their own that reorder what is shown, or hide something in it.
+/// Returns `true` for zero-width characters that reorder the text or hide a part.
 fn is_hidden(char: char) -> bool {
     matches!(
         char,
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_acts_on_a_terminal_is_gone_and_what_is_said_stays() {
+    fn terminal_controls_are_removed() {
         for (text, shown) in [
             ("plain ä 漢字 🙂\tx\r\ny\n", "plain ä 漢字 🙂\tx\ny\n"),
             ("end\0\0\0", "end"),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn line_has_no_ends_and_a_bound() {
+    fn line_is_single_and_bounded() {
         for (text, longest, line) in [
             (" a\n\n b\tc ", 10, "a b c"),
             ("abc", 3, "abc"),

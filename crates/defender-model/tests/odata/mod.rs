@@ -1,9 +1,9 @@
-//! A reader of the part of OData's `$filter` that the crate writes, from the OASIS grammar and not from the crate: what
-//! it reads is what a service would understand.
+//! A reader for the part of OData's `$filter` that the crate writes. It is written from the OASIS grammar and not from the crate,
+//! so it reads a filter as a service does.
 
 use jiff::Timestamp;
 
-/// What a filter means. `And` and `Or` hold all that they join, since it does not matter which is done first.
+/// Meaning of a filter. `And` and `Or` have a list of operands, since both are associative.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Tree {
     Or(Vec<Tree>),
@@ -38,14 +38,14 @@ impl Tree {
     }
 }
 
-/// What the text means, if it is a filter from its first byte to its last.
+/// Returns the meaning of the text, if the whole text is a filter.
 pub(crate) fn read(text: &str) -> Option<Tree> {
     let mut reader = Reader(text);
     let tree = reader.or()?;
     reader.0.is_empty().then_some(tree)
 }
 
-/// What is still to be read.
+/// The rest of the text.
 struct Reader<'a>(&'a str);
 
 impl<'a> Reader<'a> {
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
         self.comparison()
     }
 
-    /// What may follow a `not`, which binds more tightly than a comparison.
+    /// Reads the operand of a `not`, which has a higher precedence than a comparison.
     fn tight(&mut self) -> Option<Tree> {
         if self.takes("not ") {
             return Some(self.tight()?.not());
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
         is_guid.then(|| Value::Guid(bare.to_owned()))
     }
 
-    /// Text in quotes; two quotes inside it are one.
+    /// Reads a text in quotes; two quotes inside are one.
     fn text(&mut self) -> Option<String> {
         self.takes("'").then_some(())?;
         let mut text = String::new();

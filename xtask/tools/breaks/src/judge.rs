@@ -222,10 +222,10 @@ pub(super) mod tests {
             kind: Kind::test(&format!("cargo test -p defender-model --lib {name}")).unwrap(),
             ..test()
         };
-        assert!(judge("action::status::tests::four_words_are_an_end_and_time_out_is_one_of_them").is_there(&root));
-        assert!(!judge("action::status::tests::four_words_are_an_end").is_there(&root));
+        assert!(judge("action::status::tests::time_out_is_one_of_four_ends").is_there(&root));
+        assert!(!judge("action::status::tests::time_out_is_one_of_four").is_there(&root));
         // The path of a module that was moved: the function is elsewhere.
-        assert!(!judge("action_status::tests::four_words_are_an_end_and_time_out_is_one_of_them").is_there(&root));
-        assert!(!judge("status::tests::four_words_are_an_end_and_time_out_is_one_of_them").is_there(&root));
+        assert!(!judge("action_status::tests::time_out_is_one_of_four_ends").is_there(&root));
+        assert!(!judge("status::tests::time_out_is_one_of_four_ends").is_there(&root));
     }
 }

@@ -1,4 +1,4 @@
-//! What the service says when it does not do what was asked.
+//! The error body of a response.
 
 mod read;
 #[cfg(test)]
@@ -10,48 +10,48 @@ use self::read::Parts;
 use crate::{sanitize_line, wire::open_enum::open_enum};
 
 open_enum! {
-    /// The service's word for what went wrong.
+    /// Error code of the service.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/common-errors>; `ActiveRequestAlreadyExists` is on
     /// the page of live response only.
     Code {
-        /// 400: the request is wrong.
+        /// 400: the request is invalid.
         BadRequest = "BadRequest",
-        /// 400: an OData query is wrong.
+        /// 400: the OData query is invalid.
         ODataError = "ODataError",
-        /// 400: a value is wrong.
+        /// 400: a value is invalid.
         InvalidInput = "InvalidInput",
-        /// 400: the body is not what it should be, its letter case included.
+        /// 400: the body is invalid; names are case-sensitive.
         InvalidRequestBody = "InvalidRequestBody",
-        /// 400: a hash is none.
+        /// 400: a hash is invalid.
         InvalidHashValue = "InvalidHashValue",
-        /// 400: a domain name is none.
+        /// 400: a domain name is invalid.
         InvalidDomainName = "InvalidDomainName",
-        /// 400: an IP address is none.
+        /// 400: an IP address is invalid.
         InvalidIpAddress = "InvalidIpAddress",
-        /// 400: a URL is none.
+        /// 400: a URL is invalid.
         InvalidUrl = "InvalidUrl",
         /// 400: too many items in one request.
         MaximumBatchSizeExceeded = "MaximumBatchSizeExceeded",
-        /// 400: something required is missing.
+        /// 400: a required parameter is missing.
         MissingRequiredParameter = "MissingRequiredParameter",
-        /// 400: the machine's system cannot do it.
+        /// 400: the machine's system does not support the action.
         OsPlatformNotSupported = "OsPlatformNotSupported",
-        /// 400: the machine's sensor is too old for it.
+        /// 400: the machine's sensor is too old for the action.
         ClientVersionNotSupported = "ClientVersionNotSupported",
         /// 400: an action of this type is pending on this machine.
         ActiveRequestAlreadyExists = "ActiveRequestAlreadyExists",
-        /// 401: the token is missing, wrong or over.
+        /// 401: the token is missing, invalid or expired.
         Unauthorized = "Unauthorized",
-        /// 403: the token does not allow it.
+        /// 403: the token does not allow the call.
         Forbidden = "Forbidden",
-        /// 403: the feature is turned off, or not licensed.
+        /// 403: the feature is disabled, or not licensed.
         DisabledFeature = "DisabledFeature",
         /// 403: the operation is not allowed.
         DisallowedOperation = "DisallowedOperation",
-        /// 404: there is no such thing.
+        /// 404: the resource does not exist.
         NotFound = "NotFound",
-        /// 404: there is no such thing.
+        /// 404: the resource does not exist.
         ResourceNotFound = "ResourceNotFound",
         /// 429: too many requests, by number or by their cost.
         TooManyRequests = "TooManyRequests",
@@ -60,10 +60,10 @@ open_enum! {
     }
 }
 
-/// What the service says when it does not do what was asked: read from whatever body came, and never failing to be read.
+/// The error body of a response. Every body can be read as a problem.
 ///
-/// Its texts come from outside. Each is one line of a bounded length, without control characters and without those that turn
-/// the direction of writing; [`raw`](Self::raw) has the body as it came.
+/// The texts come from outside. Each text is one line of bounded length, without control characters and without characters that
+/// change the writing direction; [`raw`](Self::raw) is the body as it was received.
 ///
 /// ```
 /// use defender_model::{Code, Problem};
@@ -85,80 +85,80 @@ pub struct Problem {
     raw: Vec<u8>,
 }
 
-/// A page of text is no message.
+/// Longest text that `Display` and `Debug` print of one part, in characters.
 const LONGEST: usize = 500;
 
 impl Problem {
-    /// Reads the body of an answer with the HTTP status `status`.
+    /// Reads the body of a response with the HTTP status `status`.
     ///
     /// Known shapes are the service's `{"error":{"code","message","target"}}` with OData's `innererror` and `details`, problem
     /// details (RFC 9457) with the `errors` of ASP.NET, Entra's `{"error","error_description"}`, a gateway's `{"message"}`, and
-    /// plain text, which becomes the message. Of HTML, and of anything else, only the raw body is kept.
+    /// plain text, which becomes the message. For HTML and every other shape, only the raw body is kept.
     #[must_use]
     pub fn parse(status: u16, body: &[u8]) -> Self {
         Self { status, parts: Box::new(Parts::of(body)), raw: body.to_vec() }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// The service's word for it; the unknown word `""` where it said none.
+    /// Returns the error code; the unknown value `""` if the body has no code.
     #[must_use]
     pub fn code(&self) -> &Code {
         &self.parts.code
     }
 
-    /// The more exact word of the innermost `innererror` or of the first of the `details`, if there is one.
+    /// Returns the more exact code of the innermost `innererror` or of the first of the `details`, if present.
     #[must_use]
     pub fn inner_code(&self) -> Option<&Code> {
         self.parts.inner_code.as_ref()
     }
 
-    /// The service's sentence about it. It is for people: it may change, and may hold HTML.
+    /// Returns the service's message. It is for people: its text may change, and may contain HTML.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         self.parts.message.as_deref()
     }
 
-    /// The more exact sentence of the innermost `innererror`, of the first of the `details`, or of the fields that problem
+    /// Returns the more exact message of the innermost `innererror`, of the first of the `details`, or of the fields that problem
     /// details name.
     #[must_use]
     pub fn inner_message(&self) -> Option<&str> {
         self.parts.inner_message.as_deref()
     }
 
-    /// What Microsoft's support asks for: an opaque id of the request.
+    /// Returns the opaque id of the request. Microsoft's support asks for it.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.parts.target.as_deref()
     }
 
-    /// The body as it came.
+    /// Returns the body as it was received.
     #[must_use]
     pub fn raw(&self) -> &[u8] {
         &self.raw
     }
 
-    /// Whether it says anything that can be shown: a code or a message.
+    /// Returns `true` if the body has neither a code nor a message.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.code().as_str().is_empty() && self.message().is_none()
     }
 
-    /// Whether it says that an action of this type is pending on this machine already: by its code, or else by its
+    /// Returns `true` if an action of this type is already pending on this machine. The code is checked first, and then the
     /// message, since the code is not documented for every action.
     #[must_use]
     pub fn is_already_in_progress(&self) -> bool {
         self.parts.code == Code::ActiveRequestAlreadyExists
-            || matches!(self.status, 400 | 409) && self.message().is_some_and(says_already_in_progress)
+            || matches!(self.status, 400 | 409) && self.message().is_some_and(mentions_already_in_progress)
     }
 }
 
-/// In any letter case, and however its words are spaced.
-fn says_already_in_progress(message: &str) -> bool {
+/// Returns `true` if the message has "already in progress", in any letter case and with any spacing.
+fn mentions_already_in_progress(message: &str) -> bool {
     let words: Vec<_> = message
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -168,11 +168,11 @@ fn says_already_in_progress(message: &str) -> bool {
 }
 
 impl fmt::Display for Problem {
-    /// What was said and nothing else: whoever shows it knows the status.
+    /// Writes the texts of the body, without the status, which the caller knows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.code().as_str(), self.message()) {
-            ("", None) if self.raw.is_empty() => f.write_str("the response says nothing about why")?,
-            ("", None) => write!(f, "the response's {} bytes say nothing readable about why", self.raw.len())?,
+            ("", None) if self.raw.is_empty() => f.write_str("the response gives no reason")?,
+            ("", None) => write!(f, "the response gives no readable reason in its {} bytes", self.raw.len())?,
             (code, None) => f.write_str(code)?,
             (code, Some(message)) => {
                 if !code.is_empty() {
@@ -190,7 +190,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What there is to say, and nothing of what there is not.
+/// Shows only the parts that are present.
 #[expect(clippy::missing_fields_in_debug, reason = "the parts are shown one by one")]
 impl fmt::Debug for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,22 +1,22 @@
-//! Reading the body of a problem, in all shapes that were seen.
+//! Reading of an error body, in all shapes that were seen.
 
 use serde_json::Value;
 
 use super::Code;
 use crate::{read_json, sanitize_line};
 
-/// No word of a service is longer.
+/// Longest code, in characters.
 const CODE: usize = 200;
-/// No id of a request is longer.
+/// Longest id of a request, in characters.
 const TARGET: usize = 200;
-/// A sentence is kept so far; the raw body has it whole.
+/// Longest message, in characters; the raw body has the whole text.
 const MESSAGE: usize = 4_000;
-/// An `innererror` inside an `innererror` is followed so far.
+/// Deepest nesting of `innererror` that is followed.
 const DEPTH: usize = 8;
-/// So many fields of problem details are named.
+/// Number of fields of problem details that are named.
 const FIELDS: usize = 5;
 
-/// What a problem says, each as a bounded line.
+/// Texts of a problem, each a bounded line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) code: Code,
@@ -28,9 +28,9 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn of(body: &[u8]) -> Self {
-        // A broken character in a sentence does not hide the rest.
-        let mended = || read_json(String::from_utf8_lossy(body).as_bytes());
-        match read_json::<Value>(body).or_else(|_| mended()) {
+        // An invalid character in a message does not hide the rest.
+        let lossy = || read_json(String::from_utf8_lossy(body).as_bytes());
+        match read_json::<Value>(body).or_else(|_| lossy()) {
             Ok(value) => Self::read(&value),
             Err(_) => Self { message: plain_text(body), ..Self::default() },
         }
@@ -38,13 +38,13 @@ impl Parts {
 
     fn read(value: &Value) -> Self {
         let error = value.get("error");
-        // Entra and some gateways say what went wrong beside `error`, the service inside it.
+        // Entra and some gateways put the description beside `error`, the service inside `error`.
         let own = error.filter(|error| error.is_object()).unwrap_or(value);
         let code = text(own, "code", CODE).or_else(|| line(error?, CODE));
         let message = ["message", "Message", "error_description"].iter().find_map(|name| text(own, name, MESSAGE));
         let message = message.or_else(|| problem_details(own)).or_else(|| line(value, MESSAGE));
-        let inner = innermost(own).or_else(|| own.get("details")?.as_array()?.iter().find(|one| says_something(one)));
-        let is_new = |said: &String| Some(said) != message.as_ref();
+        let inner = innermost(own).or_else(|| own.get("details")?.as_array()?.iter().find(|one| has_text(one)));
+        let is_new = |text: &String| Some(text) != message.as_ref();
         let inner_message = inner.and_then(|inner| text(inner, "message", MESSAGE)).or_else(|| fields(own));
         let inner_code = inner.and_then(|inner| text(inner, "code", CODE)).filter(|inner| Some(inner) != code.as_ref());
         let ids = ["request-id", "requestId", "client-request-id"];
@@ -61,7 +61,7 @@ impl Parts {
     }
 }
 
-/// The text of a field, if it has one that says something.
+/// Returns the text of a field, if it is not blank.
 fn text(object: &Value, name: &str, longest: usize) -> Option<String> {
     line(object.get(name)?, longest)
 }
@@ -70,11 +70,11 @@ fn line(value: &Value, longest: usize) -> Option<String> {
     Some(sanitize_line(value.as_str()?, longest)).filter(|line| !line.is_empty())
 }
 
-fn says_something(error: &Value) -> bool {
+fn has_text(error: &Value) -> bool {
     ["code", "message"].iter().any(|name| text(error, name, CODE).is_some())
 }
 
-/// The innermost `innererror` that says something, which is the most exact.
+/// Returns the innermost `innererror` with a text, which is the most exact.
 fn innermost(error: &Value) -> Option<&Value> {
     let inside = |error: &'_ Value| ["innererror", "innerError"].into_iter().find(|name| error.get(name).is_some());
     let mut found = None;
@@ -82,15 +82,15 @@ fn innermost(error: &Value) -> Option<&Value> {
     for _ in 0..DEPTH {
         let Some(next) = inside(at).and_then(|name| at.get(name)) else { break };
         at = next;
-        if says_something(at) {
+        if has_text(at) {
             found = Some(at);
         }
     }
-    // One that only has the id of the request is of use, too.
+    // An `innererror` that only has the id of the request is useful, too.
     found.or_else(|| error.get(inside(error)?))
 }
 
-/// Title and detail of problem details: <https://www.rfc-editor.org/rfc/rfc9457>.
+/// Returns title and detail of problem details: <https://www.rfc-editor.org/rfc/rfc9457>.
 fn problem_details(problem: &Value) -> Option<String> {
     match (text(problem, "title", MESSAGE), text(problem, "detail", MESSAGE)) {
         (Some(title), Some(detail)) if title != detail => Some(format!("{}: {detail}", title.trim_end_matches('.'))),
@@ -98,7 +98,7 @@ fn problem_details(problem: &Value) -> Option<String> {
     }
 }
 
-/// The fields that ASP.NET names in problem details, as `{"errors":{"Comment":["The Comment field is required."]}}`.
+/// Returns the fields that ASP.NET names in problem details, as in `{"errors":{"Comment":["The Comment field is required."]}}`.
 fn fields(problem: &Value) -> Option<String> {
     let errors = problem.get("errors")?.as_object()?;
     let first = |value: &Value| line(value, MESSAGE).or_else(|| line(value.as_array()?.first()?, MESSAGE));
@@ -108,7 +108,7 @@ fn fields(problem: &Value) -> Option<String> {
     Some(named).filter(|named| !named.is_empty())
 }
 
-/// Text that is no markup and no broken JSON.
+/// Returns the body as text, unless it is markup or invalid JSON.
 fn plain_text(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim();
     let line = sanitize_line(text, MESSAGE);

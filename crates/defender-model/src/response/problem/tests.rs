@@ -1,4 +1,4 @@
-//! Problems in all shapes.
+//! Error bodies in all shapes.
 
 use proptest::prelude::*;
 
@@ -10,42 +10,42 @@ fn parts(body: &str) -> (String, Option<String>, Option<String>) {
     (problem.code().as_str().to_owned(), problem.message().map(str::to_owned), problem.target().map(str::to_owned))
 }
 
-fn said(code: &str, message: Option<&str>, target: Option<&str>) -> (String, Option<String>, Option<String>) {
+fn expect(code: &str, message: Option<&str>, target: Option<&str>) -> (String, Option<String>, Option<String>) {
     (code.to_owned(), message.map(str::to_owned), target.map(str::to_owned))
 }
 
 #[test]
-fn each_shape_gives_what_it_holds() {
+fn each_shape_is_read() {
     for (body, expected) in [
         (
             r#"{"error":{"code":"InvalidInput","message":"m","target":"|3"}}"#,
-            said("InvalidInput", Some("m"), Some("|3")),
+            expect("InvalidInput", Some("m"), Some("|3")),
         ),
         (
             r#"{"error":{"code":"","message":"The query is not valid","details":[]}}"#,
-            said("", Some("The query is not valid"), None),
+            expect("", Some("The query is not valid"), None),
         ),
         (
             r#"{"error":"invalid_client","error_description":"AADSTS7000215"}"#,
-            said("invalid_client", Some("AADSTS7000215"), None),
+            expect("invalid_client", Some("AADSTS7000215"), None),
         ),
-        (r#"{"message":"no"}"#, said("", Some("no"), None)),
-        (r#"{"Message":"no"}"#, said("", Some("no"), None)),
-        (r#"{"error":null}"#, said("", None, None)),
-        (r#"{"error":{"code":5,"message":["x"]}}"#, said("", None, None)),
-        (r#""just text""#, said("", Some("just text"), None)),
-        ("[]", said("", None, None)),
-        ("Too many requests\r\n", said("", Some("Too many requests"), None)),
-        ("<html><b>no</b></html>", said("", None, None)),
-        ("{broken", said("", None, None)),
-        ("", said("", None, None)),
+        (r#"{"message":"no"}"#, expect("", Some("no"), None)),
+        (r#"{"Message":"no"}"#, expect("", Some("no"), None)),
+        (r#"{"error":null}"#, expect("", None, None)),
+        (r#"{"error":{"code":5,"message":["x"]}}"#, expect("", None, None)),
+        (r#""just text""#, expect("", Some("just text"), None)),
+        ("[]", expect("", None, None)),
+        ("Too many requests\r\n", expect("", Some("Too many requests"), None)),
+        ("<html><b>no</b></html>", expect("", None, None)),
+        ("{broken", expect("", None, None)),
+        ("", expect("", None, None)),
     ] {
         assert_eq!(parts(body), expected, "{body}");
     }
 }
 
 #[test]
-fn already_in_progress_is_known_by_code_first_and_message_second() {
+fn already_in_progress_has_code_or_message() {
     let of = |status, code: &str, message: &str| {
         let body = serde_json::json!({"error": {"code": code, "message": message}}).to_string();
         Problem::parse(status, body.as_bytes()).is_already_in_progress()
@@ -59,18 +59,18 @@ fn already_in_progress_is_known_by_code_first_and_message_second() {
 }
 
 #[test]
-fn it_reads_as_one_line() {
+fn problem_displays_as_one_line() {
     let body = br#"{"error":{"code":"NotFound","message":" gone ","target":"t"}}"#;
     assert_eq!(Problem::parse(404, body).to_string(), "NotFound: gone (target t)");
-    assert_eq!(Problem::parse(404, b"").to_string(), "the response says nothing about why");
-    assert_eq!(Problem::parse(502, b"<p>").to_string(), "the response's 3 bytes say nothing readable about why");
-    assert_eq!(Problem::parse(502, b"\"\"").to_string(), "the response's 2 bytes say nothing readable about why");
+    assert_eq!(Problem::parse(404, b"").to_string(), "the response gives no reason");
+    assert_eq!(Problem::parse(502, b"<p>").to_string(), "the response gives no readable reason in its 3 bytes");
+    assert_eq!(Problem::parse(502, b"\"\"").to_string(), "the response gives no readable reason in its 2 bytes");
     let blank = br#"{"error":{"code":" ","message":"\n"}}"#;
-    assert_eq!(Problem::parse(502, blank).to_string(), "the response's 37 bytes say nothing readable about why");
+    assert_eq!(Problem::parse(502, blank).to_string(), "the response gives no readable reason in its 37 bytes");
 }
 
 #[test]
-fn inner_errors_details_and_problem_details_are_read() {
+fn inner_errors_and_details_are_read() {
     let all = |body: &str| {
         let problem = Problem::parse(400, body.as_bytes());
         let inner = (problem.inner_code().map(|code| code.as_str().to_owned()), problem.inner_message());
@@ -117,7 +117,7 @@ fn inner_errors_details_and_problem_details_are_read() {
 }
 
 #[test]
-fn marks_and_content_types_do_not_matter() {
+fn marks_and_encodings_do_not_matter() {
     let body = r#"{"error":{"code":"NotFound","message":"m"}}"#;
     let wide = [&[0xff, 0xfe], &*body.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()].concat();
     for bytes in [format!("\u{feff}{body}").into_bytes(), format!("\r\n{body}\0").into_bytes(), wide] {
@@ -129,7 +129,7 @@ fn marks_and_content_types_do_not_matter() {
 }
 
 #[test]
-fn text_from_outside_is_a_bounded_line() {
+fn hostile_text_is_a_bounded_line() {
     let hostile = format!("a\u{1b}[2J\r\nb\u{202e}c\u{0}{}", "x".repeat(100_000));
     let body = serde_json::json!({"error": {
         "code": hostile, "message": hostile, "target": hostile,
@@ -156,13 +156,13 @@ fn text_from_outside_is_a_bounded_line() {
 }
 
 #[test]
-fn debug_says_what_there_is() {
+fn debug_shows_only_present_parts() {
     assert_eq!(format!("{:?}", Problem::parse(500, b"")), "Problem { status: 500, raw: 0 bytes }");
 }
 
 proptest! {
     #[test]
-    fn any_body_is_read(status in any::<u16>(), body in any::<Vec<u8>>()) {
+    fn any_body_is_a_problem(status in any::<u16>(), body in any::<Vec<u8>>()) {
         let problem = Problem::parse(status, &body);
         prop_assert_eq!(problem.raw(), &body[..]);
     }
