@@ -19,11 +19,9 @@ pub use defender_transport as transport;
 pub use {
     actions::{ActionHandle, Cancel, GetAction},
     client::{DefenderClient, builder::DefenderClientBuilder, deprecation::DeprecationNotice, raw::Raw, request::Ask},
+    defender_model::Sha256,
     error::{Error, ErrorKind, UnknownReason},
-    files::{
-        download::{Download, Downloaded, Progress},
-        sha256::Sha256,
-    },
+    files::download::{Download, Downloaded, Progress},
     list::List,
     live_response::{
         library::{Library, Upload},

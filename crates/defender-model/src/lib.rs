@@ -6,6 +6,7 @@ mod machine;
 mod odata;
 mod response;
 mod sha1;
+mod sha256;
 mod wire;
 
 pub use {
@@ -44,6 +45,7 @@ pub use {
     odata::{
         filter::Filter,
         literal::{Literal, Operand},
+        percent::percent_encode,
         property::{Order, Property},
         query::Query,
     },
@@ -55,6 +57,7 @@ pub use {
         transcript::Transcript,
     },
     sha1::Sha1,
+    sha256::Sha256,
     wire::{
         id::{ActionId, MachineId},
         json::{json_text, read_json},

@@ -8,7 +8,7 @@ use crate::{
         fetch::{Coding, Fetch},
         file_name,
         gunzip::{Trouble, Unpack},
-        sha256::Hasher,
+        hasher::Hasher,
     },
 };
 

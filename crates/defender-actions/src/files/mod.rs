@@ -6,7 +6,7 @@ pub(crate) mod download;
 pub(crate) mod fetch;
 pub(crate) mod file_name;
 pub(crate) mod gunzip;
+pub(crate) mod hasher;
 pub(crate) mod link;
 pub(crate) mod link_target;
 pub(crate) mod partial_file;
-pub(crate) mod sha256;

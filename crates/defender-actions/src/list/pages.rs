@@ -33,7 +33,7 @@ impl<R: Resource + Send + 'static> List<R> {
         let (mut page, bearer): (Page<R>, _) = match inner.call_page(self.call(path.clone())?).await {
             // A gateway's 404 says nothing about machines.
             Err(error) if self.empty_is_not_found && error.problem().is_some_and(is_own_not_found) => {
-                (Page::default(), None)
+                (Page::empty(), None)
             }
             page => page?,
         };

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use defender_model::{LibraryFile, read_json};
+use defender_model::{LibraryFile, percent_encode, read_json};
 use defender_transport::extensions::Idempotency;
 use http::{Extensions, HeaderValue};
-use percent_encoding::utf8_percent_encode;
 
 use crate::{
     Ask, BoxFuture, DefenderClient, Error, ErrorKind, List,
@@ -17,7 +16,6 @@ use crate::{
         operation::Operation,
     },
     live_response::multipart::Form,
-    machines::RESERVED,
 };
 
 const PATH: &str = "/libraryfiles";
@@ -79,7 +77,7 @@ impl Library {
             let operation = Operation::DELETE_FILE;
             let what = format!("{} {}", operation.method, operation.template);
             checked(&file_name).map_err(|why| Error::new(ErrorKind::Request).context(what).caused_by(why))?;
-            let path = format!("{PATH}/{}", utf8_percent_encode(&file_name, RESERVED));
+            let path = format!("{PATH}/{}", percent_encode(&file_name));
             let call = Call { operation, path, timeout, body: None };
             let attempted = MaybeProcessed::default();
             let mark = |extensions: &mut Extensions| {

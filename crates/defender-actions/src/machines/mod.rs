@@ -6,17 +6,13 @@ pub(crate) mod suitability;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use defender_model::{Filter, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines};
+use defender_model::{Filter, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines, percent_encode};
 use jiff::Timestamp;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
     Ask, BoxStream, DefenderClient, Error, ErrorKind, List,
     client::{call::Call, operation::Operation},
 };
-
-/// All but RFC 3986's unreserved characters, so that a value can neither end its place in a URL nor begin another.
-pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// All machines. Nothing is sent until something is awaited or its stream is polled.
 ///
@@ -116,7 +112,7 @@ impl Machines {
     }
 
     fn tagged(&self, tag: &str, starts_with: bool) -> List<Machine> {
-        let asked = format!("tag={}&useStartsWithFilter={starts_with}", utf8_percent_encode(tag, RESERVED));
+        let asked = format!("tag={}&useStartsWithFilter={starts_with}", percent_encode(tag));
         List::of_machines(self.client.clone(), "/machines/findbytag".to_owned(), Operation::FIND_BY_TAG, asked)
     }
 

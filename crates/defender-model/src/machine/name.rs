@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, odata::percent::encoded};
+use crate::{Error, ErrorKind, percent_encode};
 
 /// Longest name in characters: the limit of a DNS name. Inferred: the service states no limit.
 const LONGEST: usize = 255;
@@ -39,7 +39,7 @@ impl MachineName {
     /// Returns the name as one percent-encoded segment of a path.
     #[must_use]
     pub fn path_segment(&self) -> String {
-        encoded(&self.0)
+        percent_encode(&self.0)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Error, ErrorKind, Filter, Order, odata::percent::encoded};
+use crate::{Error, ErrorKind, Filter, Order, percent_encode};
 
 /// The query of a list of resources `R`: filter, order, page size and offset.
 ///
@@ -83,8 +83,8 @@ impl<R> Query<R> {
     pub fn to_query(&self) -> String {
         let order: Vec<_> = self.order.iter().map(ToString::to_string).collect();
         let options = [
-            self.filter.as_ref().map(|filter| format!("$filter={}", encoded(&filter.to_string()))),
-            (!order.is_empty()).then(|| format!("$orderby={}", encoded(&order.join(",")))),
+            self.filter.as_ref().map(|filter| format!("$filter={}", percent_encode(&filter.to_string()))),
+            (!order.is_empty()).then(|| format!("$orderby={}", percent_encode(&order.join(",")))),
             self.top.map(|rows| format!("$top={rows}")),
             self.skip.map(|rows| format!("$skip={rows}")),
         ];

@@ -49,10 +49,17 @@ pub struct Page<T> {
     pub extra: Map<String, Value>,
 }
 
-impl<T> Default for Page<T> {
+impl<T> Page<T> {
     /// Creates a page without rows and without a next page.
-    fn default() -> Self {
+    #[must_use]
+    pub fn empty() -> Self {
         Self { value: Vec::new(), unreadable: Vec::new(), next_link: None, count: None, extra: Map::new() }
+    }
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self::empty()
     }
 }
 
@@ -88,7 +95,7 @@ impl<'de, T: Resource> Visitor<'de> for PageVisitor<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Page<T>, A::Error> {
-        let mut page = Page::default();
+        let mut page = Page::empty();
         let mut rows = None;
         while let Some(name) = object.next_key::<String>()? {
             match name.as_str() {

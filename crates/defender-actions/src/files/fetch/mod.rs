@@ -19,7 +19,7 @@ pub(crate) use self::coding::Coding;
 use self::validator::{header_text, validator};
 use crate::{
     DefenderClient, Error, ErrorKind,
-    files::{content_range::ContentRange, link::LinkKind, link_target::LinkTarget, sha256::Hasher},
+    files::{content_range::ContentRange, hasher::Hasher, link::LinkKind, link_target::LinkTarget},
 };
 
 /// How often a download is taken up again before something has come of it.

@@ -1,23 +1,25 @@
-//! A SHA-256.
+//! The SHA-256 of a file.
 
 use std::{fmt, str::FromStr};
 
-use sha2::{Digest, digest::Output};
+use crate::{Error, ErrorKind};
 
-/// The SHA-256 of a file: 64 hexadecimal digits, in whatever case.
+const DIGITS: usize = 64;
+
+/// The SHA-256 of a file: 64 hex digits, read in either case and written in lower case.
 ///
 /// ```
-/// use defender_actions::Sha256;
+/// use defender_model::Sha256;
 ///
 /// let empty: Sha256 = "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855".parse()?;
 /// assert_eq!(empty.to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-/// # Ok::<(), defender_actions::Error>(())
+/// # Ok::<(), defender_model::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
-    /// The hash as it is.
+    /// Returns the 32 bytes of the hash.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -31,17 +33,14 @@ impl From<[u8; 32]> for Sha256 {
 }
 
 impl FromStr for Sha256 {
-    type Err = crate::Error;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || {
-            crate::Error::new(crate::ErrorKind::Request)
-                .context("a SHA-256")
-                .caused_by("it has 64 hexadecimal digits, and nothing else")
-        };
+    fn from_str(text: &str) -> Result<Self, Error> {
         let digits: Vec<u8> = text.chars().map_while(|digit| digit.to_digit(16)?.try_into().ok()).collect();
-        if digits.len() != 64 || text.len() != 64 {
-            return Err(wrong());
+        if digits.len() != DIGITS || text.len() != DIGITS {
+            let shown: String = text.chars().take(2 * DIGITS).collect();
+            let what = format!("`{}` is not a SHA-256; give {DIGITS} hex digits", shown.escape_debug());
+            return Err(Error::new(ErrorKind::InvalidHash, what));
         }
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
@@ -63,36 +62,21 @@ impl fmt::Debug for Sha256 {
     }
 }
 
-/// A hash that grows with what it is given.
-#[derive(Clone, Default)]
-pub(crate) struct Hasher(sha2::Sha256);
-
-impl Hasher {
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The hash of what it was given so far.
-    pub(crate) fn so_far(&self) -> Sha256 {
-        let hash: Output<sha2::Sha256> = self.0.clone().finalize();
-        Sha256(hash.into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_read_and_written_and_nothing_else_is_one() {
-        let mut hasher = Hasher::default();
-        hasher.update(b"ab");
-        hasher.update(b"c");
+    fn only_64_hex_digits_are_a_sha256() {
         let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(hasher.so_far().to_string(), text);
-        assert_eq!(text.to_uppercase().parse::<Sha256>().unwrap(), hasher.so_far());
+        let hash: Sha256 = text.parse().unwrap();
+        assert_eq!((hash.as_bytes()[0], hash.as_bytes()[31]), (0xba, 0xad));
+        assert_eq!(hash.to_string(), text);
+        assert_eq!(text.to_uppercase().parse::<Sha256>().unwrap(), hash);
         for wrong in ["", "ba78", &format!("{text}0"), &format!(" {text}"), &text.replace('b', "g"), &"ä".repeat(32)] {
-            assert!(wrong.parse::<Sha256>().is_err(), "{wrong}");
+            let error = wrong.parse::<Sha256>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidHash);
+            assert!(error.to_string().contains("is not a SHA-256"), "{error}");
         }
     }
 }
