@@ -132,6 +132,7 @@ macro_rules! action {
             permissions: $permissions:expr,
             $(delegated: $delegated:expr,)?
             role: $role:ident,
+            $(quota: $quota:expr,)?
             $(platforms: $platforms:expr,)?
             $(inverse: $inverse:literal,)?
             $(particulars: $particulars:expr,)?
@@ -182,6 +183,7 @@ macro_rules! action {
             const PERMISSIONS: &'static [&'static str] = $permissions;
             $(const DELEGATED_PERMISSIONS: &'static [&'static str] = $delegated;)?
             const ROLE: Option<crate::UserRole> = Some(crate::UserRole::$role);
+            $(const QUOTA: &'static [crate::Limit] = $quota;)?
             $(const PLATFORMS: crate::Platforms = $platforms;)?
             $(const INVERSE: Option<&'static str> = Some($inverse);)?
 
