@@ -1,19 +1,11 @@
 //! One action, by its id.
 
-use std::{sync::Arc, time::Duration};
-
-use bytes::Bytes;
-use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction};
-use http::Request;
+use defender_model::{ActionId, MachineAction};
 
 use crate::{
-    BoxFuture, DefenderClient, Download, Error, ErrorKind, LiveResponseResult, Wait,
-    client::{
-        call::{Call, JSON},
-        operation::Operation,
-    },
+    Cancel, DefenderClient, Download, Error, ErrorKind, LiveResponseResult, Request, Wait,
+    client::{call::Call, operation::Operation},
     files::link::LinkKind,
-    submit::identity::Identity,
 };
 
 /// One action, by its id. It owns its client.
@@ -38,8 +30,22 @@ impl ActionHandle {
     ///
     /// Needs the permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`, as today's page says; an older page, and a 403 of
     /// the service, name `Machine.Read.All` and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
-    pub fn get(&self) -> GetAction {
-        GetAction { client: self.client.clone(), id: self.id.clone(), timeout: None }
+    pub fn get(&self) -> Request<MachineAction> {
+        let id = self.id.clone();
+        Request::new(&self.client, Ok(read(&id)), move |client, call| async move {
+            let (inner, context) = (client.inner(), call.context());
+            let action: MachineAction = inner.call(call).await.map_err(|error| error.with_action_id(&id))?;
+            // Another action's end must not be taken for this one's.
+            if !is_about(&action, &id) {
+                return Err(Error::new(ErrorKind::InvalidResponse)
+                    .context(context)
+                    .retryable(true)
+                    .with_action_id(&id)
+                    .caused_by(format!("it is about the action {}", action.id)));
+            }
+            inner.saw(&action);
+            Ok(action)
+        })
     }
 
     /// Waits until the action has ended. `Ok` only when it succeeded.
@@ -81,7 +87,7 @@ impl ActionHandle {
     /// *Cancel*: takes the action back, if it has not been done yet. The answer is the action's record.
     ///
     /// The service refuses with 400 what can no longer be cancelled ([`Refused`](ErrorKind::Refused)). Any one of the
-    /// permissions in [`CancelMachineAction::PERMISSIONS`] allows it. A record that says `Cancelled` may have commands that
+    /// permissions in [`CancelMachineAction::PERMISSIONS`](defender_model::CancelMachineAction::PERMISSIONS) allows it. A record that says `Cancelled` may have commands that
     /// were completed before. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action>.
     pub fn cancel(&self, comment: impl Into<String>) -> Cancel {
         // Whoever names an action by its id means it.
@@ -89,227 +95,12 @@ impl ActionHandle {
     }
 }
 
-/// A cancelling of an action. Nothing is sent before it is awaited, and it is sent once.
-#[derive(Clone, Debug)]
-#[must_use = "nothing is sent until this is awaited"]
-pub struct Cancel {
-    client: DefenderClient,
-    id: ActionId,
-    request: Result<CancelMachineAction, defender_model::Error>,
-    allowed: bool,
-    identity: Identity,
-    timeout: Option<Duration>,
+/// Returns the call that reads the record of an action.
+pub(crate) fn read(id: &ActionId) -> Call {
+    Call::new(Operation::GET_ACTION, format!("/machineactions/{id}"))
 }
 
-impl Cancel {
-    pub(crate) fn new(client: DefenderClient, id: ActionId, comment: impl Into<String>, allowed: bool) -> Self {
-        let request = CancelMachineAction::new(comment);
-        Self { client, id, request, allowed, identity: Identity::Unknown, timeout: None }
-    }
-
-    /// Compares the records of the response and of later reads with this one.
-    pub(crate) fn expecting(mut self, record: &MachineAction) -> Self {
-        self.identity = Identity::recorded(record);
-        self
-    }
-
-    /// Cancels also what this client did not create.
-    pub fn even_if_not_ours(mut self) -> Self {
-        self.allowed = true;
-        self
-    }
-
-    /// How long the call may take, queue and resendings included. Default: the client's.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Cancels: the same as awaiting this, as a plain future that can be spawned or joined.
-    ///
-    /// It is sent once. Where the answer is lost, the action's record is read until it tells that the action is cancelled, by
-    /// whomever, for up to two minutes.
-    ///
-    /// # Errors
-    ///
-    /// See [`ErrorKind`]. [`Refused`](ErrorKind::Refused) where it has ended already; after
-    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), which carries the record as last seen, it may still be cancelled.
-    pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
-        async move {
-            let mut identity = self.identity.clone();
-            if !self.allowed {
-                return Err(Error::new(ErrorKind::Request)
-                    .context(self.what())
-                    .caused_by("the action was not created here")
-                    .advice("say `.even_if_not_ours()` if it is meant"));
-            }
-            let inner = self.client.inner();
-            let error = match inner.call::<MachineAction>(self.call()?).await {
-                Ok(record) if is_about(&record, &self.id) => {
-                    return identity.check(&record).map(|()| record).map_err(|error| error.with_action_id(&self.id));
-                }
-                // A record of another action does not say what the request did to this one.
-                Ok(record) => Error::new(ErrorKind::OutcomeUnknown)
-                    .context(self.what())
-                    .with_action_id(&self.id)
-                    .caused_by(format!("the response is about action {}", record.id)),
-                Err(error) => error.with_action_id(&self.id),
-            };
-            match error.kind() {
-                ErrorKind::OutcomeUnknown | ErrorKind::InvalidResponse => Box::pin(self.look(error, identity)).await,
-                _ => Err(error),
-            }
-        }
-    }
-
-    /// The request as it would be sent, without sending it. It bears no token, which is put on at the departure.
-    ///
-    /// # Errors
-    ///
-    /// [`Request`](ErrorKind::Request), as awaiting this would give.
-    pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        self.call()?.into_request(self.client.inner(), JSON)
-    }
-
-    fn path(&self) -> String {
-        format!("/machineactions/{}/cancel", self.id)
-    }
-
-    fn what(&self) -> String {
-        format!("POST {}", self.path())
-    }
-
-    fn call(&self) -> Result<Call, Error> {
-        let unsendable = || Error::new(ErrorKind::Request).context(self.what());
-        let request = self.request.as_ref().map_err(|source| unsendable().caused_by(source.clone()))?;
-        let body = serde_json::to_vec(request).map_err(|source| unsendable().caused_by(source))?;
-        Ok(Call { operation: Operation::CANCEL, path: self.path(), timeout: self.timeout, body: Some(body) })
-    }
-
-    /// Reads the record until it tells that the action is cancelled, or that it has ended otherwise, or the grace has passed.
-    /// The answer to the cancelling was lost.
-    async fn look(self, lost: Error, mut identity: Identity) -> Result<MachineAction, Error> {
-        let Self { client, id, .. } = self;
-        let (clock, patience) = (Arc::clone(&client.inner().clock), client.inner().patience);
-        let began = clock.elapsed();
-        let left = || patience.grace.saturating_sub(clock.elapsed().saturating_sub(began));
-        let (mut pauses, mut seen) = (patience.after_an_answer(), None);
-        loop {
-            let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_LOOK)).await;
-            if let Ok(action) = &read {
-                identity.check(action).map_err(|error| error.with_action_id(&id))?;
-            }
-            match read {
-                Ok(action) if is_cancelled(&action) => return Ok(action),
-                // It has ended, so that a cancelling which is still on its way will be refused.
-                Ok(action) if action.status.is_terminal() => {
-                    let what = format!("{}, since it ended as {}", taking_back(&id), action.status);
-                    return Err(Error::new(ErrorKind::Refused)
-                        .context(what)
-                        .caused_by(lost)
-                        .with_action_id(&id)
-                        .with_action(Some(action)));
-                }
-                Ok(action) => seen = Some(action),
-                Err(error) if error.is_retryable() || error.is_not_found() => {}
-                Err(error) => return Err(lost.with_cause_if_none(error).with_action(seen)),
-            }
-            if left().is_zero() {
-                return Err(lost.with_action(seen));
-            }
-            clock.sleep(pauses.next().min(left())).await;
-        }
-    }
-}
-
-/// Whether the record is that of the action `id`, letter case aside.
-fn is_about(record: &MachineAction, id: &ActionId) -> bool {
+/// Returns whether the record is that of the action `id`, letter case aside.
+pub(crate) fn is_about(record: &MachineAction, id: &ActionId) -> bool {
     record.id.as_str().eq_ignore_ascii_case(id.as_str())
-}
-
-/// How long the last look at a record may take, which begins as the grace ends.
-const LAST_LOOK: Duration = Duration::from_secs(30);
-
-fn taking_back(id: &ActionId) -> String {
-    format!("the cancelling of action {id}")
-}
-
-/// Whether somebody has cancelled it, be it that the record's status does not say so yet.
-fn is_cancelled(action: &MachineAction) -> bool {
-    action.status == ActionStatus::Cancelled
-        || !action.status.is_terminal()
-            && (action.cancellation_date_time_utc.is_some() || action.cancellation_requestor.is_some())
-}
-
-impl IntoFuture for Cancel {
-    type Output = Result<MachineAction, Error>;
-    type IntoFuture = BoxFuture<Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
-    }
-}
-
-/// A read of an action's record. Nothing is sent before it is awaited.
-#[derive(Clone, Debug)]
-#[must_use = "nothing is sent until this is awaited"]
-pub struct GetAction {
-    client: DefenderClient,
-    id: ActionId,
-    timeout: Option<Duration>,
-}
-
-impl GetAction {
-    /// How long the call may take, queue and resendings included. Default: the client's.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Reads the record: the same as awaiting this, as a plain future that can be spawned or joined.
-    ///
-    /// # Errors
-    ///
-    /// See [`ErrorKind`].
-    pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
-        async move {
-            let (id, inner) = (&self.id, self.client.inner());
-            let action: MachineAction = inner.call(self.call()).await.map_err(|error| error.with_action_id(id))?;
-            // Another action's end must not be taken for this one's.
-            if !is_about(&action, id) {
-                let (what, other) =
-                    (format!("GET /machineactions/{id}"), format!("it is about the action {}", action.id));
-                return Err(Error::new(ErrorKind::InvalidResponse)
-                    .context(what)
-                    .retryable(true)
-                    .with_action_id(id)
-                    .caused_by(other));
-            }
-            inner.saw(&action);
-            Ok(action)
-        }
-    }
-
-    /// The request as it would be sent, without sending it. It bears no token, which is put on at the departure.
-    ///
-    /// # Errors
-    ///
-    /// [`Request`](ErrorKind::Request), as awaiting this would give.
-    pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        self.call().into_request(self.client.inner(), JSON)
-    }
-
-    fn call(&self) -> Call {
-        let path = format!("/machineactions/{}", self.id);
-        Call { operation: Operation::GET_ACTION, path, timeout: self.timeout, body: None }
-    }
-}
-
-impl IntoFuture for GetAction {
-    type Output = Result<MachineAction, Error>;
-    type IntoFuture = BoxFuture<Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
-    }
 }

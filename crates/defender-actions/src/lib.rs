@@ -17,8 +17,8 @@ pub use defender_model as model;
 pub use defender_transport as transport;
 
 pub use {
-    actions::{ActionHandle, Cancel, GetAction},
-    client::{DefenderClient, builder::DefenderClientBuilder, deprecation::DeprecationNotice, raw::Raw, request::Ask},
+    actions::ActionHandle,
+    client::{DefenderClient, builder::DefenderClientBuilder, deprecation::DeprecationNotice, request::Request},
     defender_model::Sha256,
     error::{Error, ErrorKind, UnknownReason},
     files::download::{Download, Downloaded, Progress},
@@ -31,6 +31,7 @@ pub use {
     preflight::{Preflight, PreflightIssue, PreflightReport},
     submit::{
         action_request::ActionRequest,
+        cancel::Cancel,
         external_id::ExternalIds,
         intent::Intent,
         recover::{Recover, RecoverAll},

@@ -10,7 +10,7 @@ use defender_transport::{
     retry_after,
 };
 use http::{Extensions, HeaderMap, HeaderValue, Request, header};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Error, ErrorKind,
@@ -39,8 +39,20 @@ pub(crate) struct Call {
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl Call {
-    /// What errors call it. What is asked of a list stays out of them: it is long, and says nothing that its place does not.
-    fn what(&self) -> String {
+    pub(crate) fn new(operation: Operation, path: impl Into<String>) -> Self {
+        Self { operation, path: path.into(), timeout: None, body: None }
+    }
+
+    /// Adds a JSON body. An invalid one is an error of the call.
+    pub(crate) fn json<B: Serialize>(mut self, body: Result<B, defender_model::Error>) -> Result<Self, Error> {
+        let invalid = || Error::new(ErrorKind::Request).context(self.context());
+        let body = body.map_err(|source| invalid().caused_by(source))?;
+        self.body = Some(serde_json::to_vec(&body).map_err(|source| invalid().caused_by(source))?);
+        Ok(self)
+    }
+
+    /// Method and path for the texts of errors, without the query, which is long and repeats what the path says.
+    pub(crate) fn context(&self) -> String {
         format!("{} {}", self.operation.method, self.path.split('?').next().unwrap_or_default())
     }
 
@@ -51,7 +63,7 @@ impl Call {
             .uri(format!("{}{}", inner.base, self.path))
             .header(header::ACCEPT, JSON)
             .body(Bytes::new())
-            .map_err(|source| Error::new(ErrorKind::Request).context(self.what()).caused_by(source))?;
+            .map_err(|source| Error::new(ErrorKind::Request).context(self.context()).caused_by(source))?;
         if let Some(body) = self.body {
             request.headers_mut().insert(header::CONTENT_TYPE, content_type);
             *request.body_mut() = body.into();
@@ -124,7 +136,7 @@ impl Inner {
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<Exchanged<T>, Error> {
-        let what = call.what();
+        let what = call.context();
         let Operation { ref method, ref template, quota, idempotency, read: limit, needs } = call.operation;
         let operation = format!("{method} {template}");
         let (limit, time) = (self.limits.of(limit), call.timeout.unwrap_or(self.total_timeout));

@@ -18,7 +18,7 @@ pub(crate) mod authorship;
 use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::TokenCredential;
-use defender_model::{ACTIONS, ActionId, ActionInfo, MachineAction, MachineId};
+use defender_model::{ACTIONS, ActionId, ActionInfo, Machine, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
@@ -101,6 +101,21 @@ impl DefenderClient {
     #[must_use]
     pub fn machine(&self, id: MachineId) -> MachineHandle {
         MachineHandle::new(self.clone(), id)
+    }
+
+    /// Returns the handle of the machine of a record, such as one that a search has found. Nothing is sent.
+    ///
+    /// ```no_run
+    /// # async fn example(defender: defender_actions::DefenderClient) -> Result<(), defender_actions::Error> {
+    /// let found = defender.machines().find("ws-eng-04.contoso.com").await?;
+    /// println!("{:?}, last seen {:?}", found.os_platform, found.last_seen);
+    /// defender.machine_of(&found).isolate("Ransomware").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn machine_of(&self, record: &Machine) -> MachineHandle {
+        self.machine(record.id.clone())
     }
 
     /// The action `id`, which may be from long ago or from another process. Nothing is sent.

@@ -1,22 +1,13 @@
 //! Calls that this library has no words for.
 
-use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
-
-use bytes::Bytes;
 use defender_model::read_json;
 use defender_transport::extensions::Idempotency;
-use http::{Extensions, Method, Request, Uri};
+use http::{Extensions, Method, Uri};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    BoxFuture, DefenderClient, Error, ErrorKind,
-    client::{
-        Inner,
-        authorship::Content,
-        call::{Call, JSON},
-        limits::BodyLimit,
-        operation::Operation,
-    },
+    DefenderClient, Error, ErrorKind, Request,
+    client::{Inner, authorship::Content, call::Call, limits::BodyLimit, operation::Operation},
 };
 
 impl DefenderClient {
@@ -34,8 +25,8 @@ impl DefenderClient {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn get<T: DeserializeOwned>(&self, path: impl Into<String>) -> Raw<T> {
-        Raw::new(self.clone(), Method::GET, path.into(), Ok(None))
+    pub fn get<T: DeserializeOwned + 'static>(&self, path: impl Into<String>) -> Request<T> {
+        self.raw(&Method::GET, &path.into(), Ok(None))
     }
 
     /// A POST of `body`, as JSON, to a path of the API, whose answer is read as a `T`.
@@ -43,100 +34,48 @@ impl DefenderClient {
     /// The path is as for [`get`](Self::get). It is sent once. Where the answer is lost it is
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and nobody looks for what became of it: for an action,
     /// [`perform`](crate::MachineHandle::perform) does.
-    pub fn post<T: DeserializeOwned>(&self, path: impl Into<String>, body: &(impl Serialize + ?Sized)) -> Raw<T> {
-        Raw::new(self.clone(), Method::POST, path.into(), serde_json::to_vec(body).map(Some))
+    pub fn post<T: DeserializeOwned + 'static>(
+        &self,
+        path: impl Into<String>,
+        body: &(impl Serialize + ?Sized),
+    ) -> Request<T> {
+        self.raw(&Method::POST, &path.into(), serde_json::to_vec(body).map(Some))
     }
-}
 
-/// A call that this library has no words for. Nothing is sent before it is awaited.
-#[must_use = "nothing is sent until this is awaited"]
-pub struct Raw<T> {
-    client: DefenderClient,
-    method: Method,
-    path: String,
-    body: Result<Option<Vec<u8>>, serde_json::Error>,
-    timeout: Option<Duration>,
-    answer: PhantomData<fn() -> T>,
-}
-
-impl<T: DeserializeOwned> Raw<T> {
-    fn new(
-        client: DefenderClient,
-        method: Method,
-        path: String,
+    fn raw<T: DeserializeOwned + 'static>(
+        &self,
+        method: &Method,
+        path: &str,
         body: Result<Option<Vec<u8>>, serde_json::Error>,
-    ) -> Self {
-        Self { client, method, path, body, timeout: None, answer: PhantomData }
-    }
-
-    /// How long the call may take, queue and resendings included. Default: the client's.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// The request as it would be sent, without sending it. It bears no token, which is put on at the departure.
-    ///
-    /// # Errors
-    ///
-    /// [`Request`](ErrorKind::Request), as awaiting this would give.
-    pub fn request(self) -> Result<Request<Bytes>, Error> {
-        let (client, call) = self.into_call()?;
-        call.into_request(client.inner(), JSON)
-    }
-
-    /// Makes the call: the same as awaiting this, as a plain future that can be spawned or joined.
-    ///
-    /// # Errors
-    ///
-    /// See [`ErrorKind`].
-    pub fn send(self) -> impl Future<Output = Result<T, Error>> + Send + 'static
-    where
-        T: 'static,
-    {
-        let call = self.into_call();
-        async move {
-            let (client, call) = call?;
-            let nothing_is_null = |body: &[u8]| read_json(if body.is_empty() { b"null" } else { body });
+    ) -> Request<T> {
+        Request::new(self, raw_call(self.inner(), method, path, body), |client, call| async move {
             let mark = |extensions: &mut Extensions| {
                 extensions.insert(Content::Unknown);
             };
-            client.inner().call_marked(call, mark, nothing_is_null).await
-        }
-    }
-
-    fn into_call(self) -> Result<(DefenderClient, Call), Error> {
-        let Self { client, method, path, body, timeout, answer: _ } = self;
-        let refused = || Error::new(ErrorKind::Request).context(format!("a {method} of the API"));
-        let path = client.inner().below(&path, OtherHost::Refused).map_err(|why| refused().caused_by(why))?;
-        let body = body.map_err(|source| refused().caused_by(source))?;
-        // What a raw call asks twice for is not known, nor how large its response is.
-        let idempotency = if method.is_safe() { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
-        let known = Operation::at(&method, path.split('?').next().unwrap_or_default(), client.inner().actions());
-        let operation = Operation { idempotency, read: BodyLimit::Entity, ..known };
-        let call = Call { operation, path, timeout, body };
-        Ok((client, call))
+            client.inner().call_marked(call, mark, read_or_null).await
+        })
     }
 }
 
-impl<T: DeserializeOwned + 'static> IntoFuture for Raw<T> {
-    type Output = Result<T, Error>;
-    type IntoFuture = BoxFuture<Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.send())
-    }
+/// Reads `null` from an empty body.
+fn read_or_null<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    read_json(if body.is_empty() { b"null" } else { body })
 }
 
-impl<T> fmt::Debug for Raw<T> {
-    /// Without the query and the body, which may hold anything.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Raw")
-            .field("method", &self.method)
-            .field("path", &self.path.split('?').next().unwrap_or_default())
-            .field("answer", &type_name::<T>())
-            .finish_non_exhaustive()
-    }
+fn raw_call(
+    inner: &Inner,
+    method: &Method,
+    path: &str,
+    body: Result<Option<Vec<u8>>, serde_json::Error>,
+) -> Result<Call, Error> {
+    let refused = || Error::new(ErrorKind::Request).context(format!("a {method} of the API"));
+    let path = inner.below(path, OtherHost::Refused).map_err(|why| refused().caused_by(why))?;
+    let body = body.map_err(|source| refused().caused_by(source))?;
+    // It is not known what a raw call does when it is sent twice, nor how large its response is.
+    let idempotency = if method.is_safe() { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
+    let known = Operation::at(method, path.split('?').next().unwrap_or_default(), inner.actions());
+    let operation = Operation { idempotency, read: BodyLimit::Entity, ..known };
+    Ok(Call { operation, path, timeout: None, body })
 }
 
 /// What is done with a link to another host than the API's.

@@ -1,58 +1,106 @@
-//! A call that is about to be made.
+//! The request behind a method of the client.
 
-use std::{fmt, time::Duration};
+use std::{any::type_name, fmt, time::Duration};
 
-use crate::{BoxFuture, Error};
+use bytes::Bytes;
 
-/// A call that is about to be made, and answers with a `T`. Nothing is sent before it is awaited.
+use crate::{
+    BoxFuture, DefenderClient, Error,
+    client::call::{Call, JSON},
+};
+
+/// A request whose response is read as a `T`. Nothing is sent before it is awaited.
+///
+/// Most methods send one HTTP request. The documentation of the others says which requests they send, and in what order;
+/// [`request`](Self::request) returns the first one.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// # async fn example(defender: defender_actions::DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let tag = defender.machine("m1".parse()?).add_tag("under investigation").timeout(Duration::from_secs(30));
+/// let http = tag.request()?; // a dry run: nothing is sent
+/// println!("{} {}", http.method(), http.uri());
+/// let machine = tag.await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until this is awaited"]
-pub struct Ask<T> {
-    timeout: Option<Duration>,
+pub struct Request<T> {
+    client: DefenderClient,
+    /// The first call, or the reason why it cannot be sent.
+    first: Result<Call, Error>,
     run: Run<T>,
 }
 
-/// What is done at the await, in the time that it is given there.
-type Run<T> = Box<dyn FnOnce(Option<Duration>) -> BoxFuture<Result<T, Error>> + Send>;
+/// Makes the call, and the others that belong to it.
+type Run<T> = Box<dyn FnOnce(DefenderClient, Call) -> BoxFuture<Result<T, Error>> + Send + Sync>;
 
-impl<T> Ask<T> {
-    /// What is done at the await, in the time that it is given there.
-    pub(crate) fn new<F>(run: impl FnOnce(Option<Duration>) -> F + Send + 'static) -> Self
+impl<T> Request<T> {
+    /// Creates a request from its first call and from the function that makes it. The call has the caller's timeout.
+    pub(crate) fn new<F>(
+        client: &DefenderClient,
+        first: Result<Call, Error>,
+        run: impl FnOnce(DefenderClient, Call) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        Self { timeout: None, run: Box::new(move |timeout| Box::pin(run(timeout))) }
+        Self { client: client.clone(), first, run: Box::new(move |client, call| Box::pin(run(client, call))) }
     }
 
-    /// How long the call may take, queue and resendings included. Default: the client's.
+    /// Sets the time limit of the whole call, queue and retries included. Default: the client's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        if let Ok(call) = &mut self.first {
+            call.timeout = Some(timeout);
+        }
         self
     }
 
-    /// Makes the call: the same as awaiting this, as a plain future that can be spawned or joined.
+    /// Returns the finished HTTP request. Nothing is sent. The request has no token, which is set when it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Request`](crate::ErrorKind::Request), as from the await.
+    pub fn request(&self) -> Result<http::Request<Bytes>, Error> {
+        match &self.first {
+            Ok(call) => call.clone().into_request(self.client.inner(), JSON),
+            Err(error) => Err(error.duplicate()),
+        }
+    }
+}
+
+impl<T: 'static> Request<T> {
+    /// Sends the request: the same as awaiting it, as a future that can be spawned or joined.
     ///
     /// # Errors
     ///
     /// See [`ErrorKind`](crate::ErrorKind).
-    pub fn send(self) -> impl Future<Output = Result<T, Error>> + Send + 'static
-    where
-        T: 'static,
-    {
-        (self.run)(self.timeout)
+    pub fn send(self) -> impl Future<Output = Result<T, Error>> + Send + 'static {
+        self.into_future()
     }
 }
 
-impl<T> fmt::Debug for Ask<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ask").field("timeout", &self.timeout).finish_non_exhaustive()
-    }
-}
-
-impl<T> IntoFuture for Ask<T> {
+impl<T: 'static> IntoFuture for Request<T> {
     type Output = Result<T, Error>;
     type IntoFuture = BoxFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        (self.run)(self.timeout)
+        match self.first {
+            Ok(call) => (self.run)(self.client, call),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Request<T> {
+    /// Shows neither the query nor the body, which may contain anything.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Request");
+        match &self.first {
+            Ok(call) => shown.field("call", &call.context()).field("timeout", &call.timeout),
+            Err(error) => shown.field("error", error),
+        };
+        shown.field("response", &type_name::<T>()).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Making an error of what is known.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use defender_model::{ActionId, Machine, MachineAction, Problem};
 use jiff::Timestamp;
@@ -76,7 +76,7 @@ impl Error {
     }
 
     pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -138,8 +138,13 @@ impl Error {
 
     /// Adds what kept it from being found out, where there is no cause yet.
     pub(crate) fn with_cause_if_none(mut self, trouble: Error) -> Self {
-        self.0.source.get_or_insert_with(|| trouble.into());
+        self.0.source.get_or_insert_with(|| Arc::new(trouble));
         self
+    }
+
+    /// Returns the same error once more.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The same error for another that it concerns, with the text of its cause in the cause's place.
@@ -163,7 +168,7 @@ impl Error {
             date: inner.date,
             attempts: inner.attempts,
             retry_after: inner.retry_after,
-            source: inner.source.as_ref().map(|cause| display::told(&**cause).into()),
+            source: inner.source.as_deref().map(|cause| Arc::from(Box::from(display::told(cause)))),
         }))
     }
 

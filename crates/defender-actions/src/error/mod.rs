@@ -7,7 +7,7 @@ mod kind;
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use defender_model::{ActionId, Code, CommandRecord, Machine, MachineAction, Problem};
 use jiff::Timestamp;
@@ -29,6 +29,7 @@ use crate::{Intent, permissions::Needs};
 /// What comes from outside is in these texts without control characters, in a bounded length, and without the token.
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     context: String,
@@ -51,10 +52,11 @@ struct Inner {
     date: Option<Timestamp>,
     attempts: u32,
     retry_after: Option<Duration>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// What there is to know of an action of which it is not known whether it was taken.
+#[derive(Clone)]
 struct Unknown {
     /// `None` of an action that is known by its id only.
     intent: Option<Intent>,

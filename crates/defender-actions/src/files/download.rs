@@ -8,7 +8,9 @@ use futures_util::stream;
 use tokio::io::AsyncWrite;
 
 use crate::{
-    Ask, BoxStream, DefenderClient, Error, ErrorKind, Sha256,
+    BoxStream, DefenderClient, Error, ErrorKind, Request, Sha256,
+    actions::read,
+    client::call::Call,
     files::{
         chunks::DecodedChunks,
         file_name,
@@ -105,10 +107,15 @@ impl Download {
 
     /// The link alone, for a tool of one's own. It is good for a short while, and whoever has it can download: keep it secret. Never
     /// send a token with it.
-    pub fn link(mut self) -> Ask<DownloadLink> {
-        Ask::new(move |timeout| async move {
-            self.check().await?;
-            self.source.link(&self.client, &self.action, timeout).await
+    pub fn link(self) -> Request<DownloadLink> {
+        let Self { client, action, source, needs, .. } = self;
+        let first = match source {
+            LinkKind::Package => source.call(&action),
+            LinkKind::Result(_) => read(&action),
+        };
+        Request::new(&client, Ok(first), move |client, Call { timeout, .. }| async move {
+            check(&client, &action, source, needs).await?;
+            source.link(&client, &action, timeout).await
         })
     }
 
@@ -167,20 +174,29 @@ impl Download {
     /// Looks whether there can be such a result, before it is asked for.
     // Of `&mut self`, since what is told of the progress may be `Send` and not `Sync`.
     pub(crate) async fn check(&mut self) -> Result<(), Error> {
-        let LinkKind::Result(index) = self.source else { return Ok(()) };
-        let leaves = leaves(&self.client, &self.action, index).await?;
-        let what = |leaves| match leaves {
-            ResultKind::Transcript => "a transcript",
-            ResultKind::File => "a file",
-            ResultKind::Something => "something that is not known here",
-        };
-        match self.needs {
-            Some(needs) if needs != leaves => {
-                let why = format!("the command leaves {}, and {} is asked for", what(leaves), what(needs));
-                Err(Error::new(ErrorKind::NoResult).context(self.source.words(&self.action)).caused_by(why))
-            }
-            _ => Ok(()),
+        check(&self.client, &self.action, self.source, self.needs).await
+    }
+}
+
+async fn check(
+    client: &DefenderClient,
+    action: &ActionId,
+    source: LinkKind,
+    needs: Option<ResultKind>,
+) -> Result<(), Error> {
+    let LinkKind::Result(index) = source else { return Ok(()) };
+    let leaves = leaves(client, action, index).await?;
+    let what = |leaves| match leaves {
+        ResultKind::Transcript => "a transcript",
+        ResultKind::File => "a file",
+        ResultKind::Something => "something that is not known here",
+    };
+    match needs {
+        Some(needs) if needs != leaves => {
+            let why = format!("the command leaves {}, and {} is asked for", what(leaves), what(needs));
+            Err(Error::new(ErrorKind::NoResult).context(source.words(action)).caused_by(why))
         }
+        _ => Ok(()),
     }
 }
 

@@ -36,7 +36,8 @@ impl LinkKind {
         action.action_type == own || action.action_type.as_str().is_empty()
     }
 
-    fn call(self, action: &ActionId, timeout: Option<Duration>) -> Call {
+    /// Returns the call that asks for the link.
+    pub(crate) fn call(self, action: &ActionId) -> Call {
         let (below, operation) = match self {
             Self::Package => ("getPackageUri".to_owned(), Operation::PACKAGE_LINK),
             // The parentheses and what is in them stand as the page prints them.
@@ -44,7 +45,7 @@ impl LinkKind {
                 (format!("GetLiveResponseResultDownloadLink(index={index})"), Operation::RESULT_LINK)
             }
         };
-        Call { operation, path: format!("/machineactions/{action}/{below}"), timeout, body: None }
+        Call::new(operation, format!("/machineactions/{action}/{below}"))
     }
 
     /// Asks for a link, which is good for a short while.
@@ -54,7 +55,7 @@ impl LinkKind {
         action: &ActionId,
         timeout: Option<Duration>,
     ) -> Result<DownloadLink, Error> {
-        match client.inner().call(self.call(action, timeout)).await {
+        match client.inner().call(Call { timeout, ..self.call(action) }).await {
             // Documented is 404 for what is not there yet; 400 has been seen, too.
             Err(error) if error.is_not_found() || error.status() == Some(400) => {
                 Err(self.not_there(client, action, error).await)

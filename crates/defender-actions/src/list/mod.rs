@@ -11,12 +11,16 @@ use std::{borrow::Cow, ops::ControlFlow, time::Duration};
 use bytes::Bytes;
 use defender_model::{Filter, LibraryFile, Machine, MachineAction, Order, Page, Query, Resource, UnreadableRow};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use http::Request;
 
 use self::{pages::Next, progress::Progress};
 use crate::{
-    Ask, BoxStream, DefenderClient, Error, ErrorKind,
-    client::{Inner, call::JSON, operation::Operation, raw::OtherHost},
+    BoxStream, DefenderClient, Error, ErrorKind, Request,
+    client::{
+        Inner,
+        call::{Call, JSON},
+        operation::Operation,
+        raw::OtherHost,
+    },
     machines::find::only,
 };
 
@@ -86,10 +90,11 @@ impl List<Machine> {
 impl List<Machine> {
     /// The only machine of the list. Where there are several it is [`Ambiguous`](ErrorKind::Ambiguous), and
     /// [`Error::machines`] has all that were seen: those of the first page with more than one.
-    pub fn one(self) -> Ask<Machine> {
-        Ask::new(move |timeout| async move {
+    pub fn one(self) -> Request<Machine> {
+        let (client, first) = (self.client.clone(), self.first_call());
+        Request::new(&client, first, move |_, call| async move {
             let what = format!("the only machine of GET {}", self.path);
-            let whole = timeout.unwrap_or(self.client.inner().total_timeout);
+            let whole = call.timeout.unwrap_or(self.client.inner().total_timeout);
             let mut machines = Vec::new();
             let unreadable = self.within(whole).each_page(|page| {
                 if let Some(row) = page.unreadable.into_iter().next() {
@@ -251,8 +256,12 @@ impl<R: Resource + Send + 'static> List<R> {
     /// # Errors
     ///
     /// [`Request`](ErrorKind::Request): it goes on from a link that leaves the API.
-    pub fn request(&self) -> Result<Request<Bytes>, Error> {
-        self.call(self.first()?)?.into_request(self.client.inner(), JSON)
+    pub fn request(&self) -> Result<http::Request<Bytes>, Error> {
+        self.first_call()?.into_request(self.client.inner(), JSON)
+    }
+
+    pub(crate) fn first_call(&self) -> Result<Call, Error> {
+        self.call(self.first()?)
     }
 
     fn first(&self) -> Result<String, Error> {

@@ -8,7 +8,7 @@ use defender_transport::extensions::Idempotency;
 use http::{Extensions, HeaderValue};
 
 use crate::{
-    Ask, BoxFuture, DefenderClient, Error, ErrorKind, List,
+    BoxFuture, DefenderClient, Error, ErrorKind, List, Request,
     client::{
         authored::MaybeProcessed,
         authorship::{Content, is_own_not_found},
@@ -71,14 +71,16 @@ impl Library {
     /// call may have deleted it.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/delete-library>.
-    pub fn delete(&self, file_name: impl Into<String>) -> Ask<()> {
-        let (client, file_name) = (self.client.clone(), file_name.into());
-        Ask::new(move |timeout| async move {
-            let operation = Operation::DELETE_FILE;
-            let what = format!("{} {}", operation.method, operation.template);
-            checked(&file_name).map_err(|why| Error::new(ErrorKind::Request).context(what).caused_by(why))?;
-            let path = format!("{PATH}/{}", percent_encode(&file_name));
-            let call = Call { operation, path, timeout, body: None };
+    pub fn delete(&self, file_name: impl Into<String>) -> Request<()> {
+        let file_name = file_name.into();
+        let call = match checked(&file_name) {
+            Ok(()) => {
+                let path = format!("{PATH}/{}", percent_encode(&file_name));
+                Ok(Call::new(Operation::DELETE_FILE, path))
+            }
+            Err(why) => Err(Error::new(ErrorKind::Request).context("DELETE /libraryfiles/{fileName}").caused_by(why)),
+        };
+        Request::new(&self.client, call, |client, call| async move {
             let attempted = MaybeProcessed::default();
             let mark = |extensions: &mut Extensions| {
                 extensions.insert(Content::Nothing);

@@ -10,7 +10,9 @@ use futures_util::{
 };
 
 use crate::{
-    Ask, DefenderClient, Download, Error, ErrorKind,
+    DefenderClient, Download, Error, ErrorKind, Request,
+    actions::read,
+    client::call::Call,
     files::link::{LinkKind, ResultKind},
 };
 
@@ -32,11 +34,12 @@ impl LiveResponseResult {
     }
 
     /// What the script said, of a `RunScript`.
-    pub fn transcript(&self) -> Ask<ScriptResult> {
-        let download = self.download().needing(Some(ResultKind::Transcript)).unpacked().limit(TRANSCRIPT);
-        let what = LinkKind::Result(self.index).words(&self.action);
-        let clock = Arc::clone(&self.client.inner().clock);
-        Ask::new(move |timeout| async move {
+    pub fn transcript(&self) -> Request<ScriptResult> {
+        let result = self.clone();
+        Request::new(&self.client, Ok(read(&self.action)), move |client, Call { timeout, .. }| async move {
+            let download = result.download().needing(Some(ResultKind::Transcript)).unpacked().limit(TRANSCRIPT);
+            let what = LinkKind::Result(result.index).words(&result.action);
+            let clock = Arc::clone(&client.inner().clock);
             let whole = download.into_stream().try_fold(BytesMut::new(), |mut all, piece| {
                 all.extend_from_slice(&piece);
                 ready(Ok(all))

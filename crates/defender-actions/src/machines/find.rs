@@ -4,7 +4,7 @@ use std::{fmt, ops::ControlFlow, time::Duration};
 
 use defender_model::{Filter, Machine, MachineName, sanitize_line};
 
-use crate::{DefenderClient, Error, ErrorKind, List, machines::read};
+use crate::{DefenderClient, Error, ErrorKind, List, client::call::Call, machines::read};
 
 /// How many machines with a name that only begins so are listed.
 const NEAR: usize = 25;
@@ -13,13 +13,35 @@ const SHOWN: usize = 100;
 /// How many an error's text names.
 const TOLD: usize = 10;
 
+/// Returns the call that a search for this name begins with.
+pub(crate) fn first_call(client: &DefenderClient, name: &str) -> Result<Call, Error> {
+    let name = name.trim();
+    if name.is_empty() {
+        return Err(Error::new(ErrorKind::Request).context(context(name)).caused_by("a machine's name is not blank"));
+    }
+    list(client, name).first_call()
+}
+
+fn context(name: &str) -> String {
+    format!("the machine named `{}`", sanitize_line(name, SHOWN))
+}
+
+/// Returns the list of the machines whose names begin so, in the spellings that are tried.
+fn list(client: &DefenderClient, name: &str) -> List<Machine> {
+    let mut spellings = vec![name.to_owned()];
+    for spelling in [name.to_lowercase(), name.to_uppercase()] {
+        if !spellings.contains(&spelling) {
+            spellings.push(spelling);
+        }
+    }
+    let filters = spellings.iter().map(|spelling| Machine::COMPUTER_DNS_NAME.starts_with(spelling.as_str()));
+    filters.reduce(Filter::or).into_iter().fold(List::machines(client.clone()), List::filter)
+}
+
 /// Finds the machine of exactly this name.
 pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Option<Duration>) -> Result<Machine, Error> {
     let name = name.trim();
-    let what = format!("the machine named `{}`", sanitize_line(name, SHOWN));
-    if name.is_empty() {
-        return Err(Error::new(ErrorKind::Request).context(what).caused_by("a machine's name is not blank"));
-    }
+    let what = context(name);
     let clock = &client.inner().clock;
     let end = clock.elapsed().saturating_add(timeout.unwrap_or(client.inner().total_timeout));
     let left = || end.saturating_sub(clock.elapsed());
@@ -55,17 +77,8 @@ struct Found {
 
 impl Found {
     async fn of(client: &DefenderClient, name: &str, left: Duration) -> Result<Self, Error> {
-        let mut spellings = vec![name.to_owned()];
-        for spelling in [name.to_lowercase(), name.to_uppercase()] {
-            if !spellings.contains(&spelling) {
-                spellings.push(spelling);
-            }
-        }
-        let filters = spellings.iter().map(|spelling| Machine::COMPUTER_DNS_NAME.starts_with(spelling.as_str()));
-        let Some(filter) = filters.reduce(Filter::or) else { return Ok(Self::default()) };
         let mut found = Self::default();
-        let machines = List::machines(client.clone()).filter(filter).within(left);
-        let hidden = machines.each_page(|page| {
+        let hidden = list(client, name).within(left).each_page(|page| {
             // A record that cannot be read may be the one, or its namesake.
             let hidden = page.unreadable.into_iter().find(|row| {
                 row.raw.get("computerDnsName").and_then(|value| value.as_str()).is_none_or(|named| same(named, name))
@@ -106,7 +119,7 @@ enum Spelling {
 async fn spelling(client: &DefenderClient, name: &str, left: Duration) -> Result<Spelling, Error> {
     // What cannot stand in a path is found by a filter or not at all.
     let Ok(segment) = name.parse::<MachineName>().map(|name| name.path_segment()) else { return Ok(Spelling::Unknown) };
-    match client.inner().call::<Machine>(read(format!("/machines/{segment}"), Some(left))).await {
+    match client.inner().call::<Machine>(Call { timeout: Some(left), ..read(segment) }).await {
         Ok(machine) if is_named(&machine, name) => Ok(Spelling::Machine(Box::new(machine))),
         Ok(_) => Ok(Spelling::Unknown),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::InvalidResponse) => {

@@ -1,7 +1,5 @@
 //! One machine, and what can be done to it.
 
-use std::time::Duration;
-
 use defender_model::{
     Action, CollectInvestigationPackage, DeviceValue, Isolate, IsolationType, LiveResponse, LiveResponseCommand,
     Machine, MachineId, Offboard, RestrictCodeExecution, RunAntiVirusScan, ScanType, SetDeviceValue, Sha1,
@@ -10,7 +8,7 @@ use defender_model::{
 use serde::Serialize;
 
 use crate::{
-    ActionRequest, Ask, DefenderClient, Error, ErrorKind, SuitabilityIssue,
+    ActionRequest, DefenderClient, Error, ErrorKind, Request, SuitabilityIssue,
     client::{call::Call, operation::Operation},
     machines::{another, read, suitability::concerns},
 };
@@ -112,9 +110,9 @@ impl MachineHandle {
 impl MachineHandle {
     /// Reads the machine's record. Needs the permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`; the page of the list
     /// of machines names `Machine.Read.All` and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>.
-    pub fn get(&self) -> Ask<Machine> {
-        let handle = self.clone();
-        Ask::new(move |timeout| handle.read_record(timeout))
+    pub fn get(&self) -> Request<Machine> {
+        let id = self.id.clone();
+        Request::new(&self.client, Ok(read(&id)), move |client, call| read_record(client, id, call))
     }
 
     /// Reads the machine's record and says what speaks against an action of the type `A`, and what to know before; an empty list says
@@ -129,10 +127,10 @@ impl MachineHandle {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn check<A: Action>(&self) -> Ask<Vec<SuitabilityIssue>> {
-        let handle = self.clone();
-        Ask::new(move |timeout| async move {
-            Ok(concerns((A::TYPE, A::PLATFORMS), None, &handle.read_record(timeout).await?))
+    pub fn check<A: Action>(&self) -> Request<Vec<SuitabilityIssue>> {
+        let id = self.id.clone();
+        Request::new(&self.client, Ok(read(&id)), move |client, call| async move {
+            Ok(concerns((A::TYPE, A::PLATFORMS), None, &read_record(client, id, call).await?))
         })
     }
 
@@ -141,60 +139,49 @@ impl MachineHandle {
     /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-machine-tags>.
     ///
     /// For many machines at once: [`Machines::add_tag`](crate::Machines::add_tag).
-    pub fn add_tag(&self, tag: impl Into<String>) -> Ask<Machine> {
+    pub fn add_tag(&self, tag: impl Into<String>) -> Request<Machine> {
         self.change(Operation::TAG_MACHINE, "/tags", TagMachine::new(tag, TagAction::Add))
     }
 
     /// Takes a tag off the machine: as [`add_tag`](Self::add_tag).
-    pub fn remove_tag(&self, tag: impl Into<String>) -> Ask<Machine> {
+    pub fn remove_tag(&self, tag: impl Into<String>) -> Request<Machine> {
         self.change(Operation::TAG_MACHINE, "/tags", TagMachine::new(tag, TagAction::Remove))
     }
 
     /// Says how much the machine matters. The answer is its record. Needs the permission `Machine.ReadWrite.All`, of a user
     /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/set-device-value>.
-    pub fn set_device_value(&self, value: DeviceValue) -> Ask<Machine> {
+    pub fn set_device_value(&self, value: DeviceValue) -> Request<Machine> {
         self.change(Operation::SET_DEVICE_VALUE, "/setDeviceValue", Ok(SetDeviceValue::new(value)))
     }
 
     /// Changes what is kept about the machine: all its tags at once, or its value. The answer is its record. Needs the
     /// permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`. Source:
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/update-machine-method>.
-    pub fn update(&self, update: UpdateMachine) -> Ask<Machine> {
+    pub fn update(&self, update: UpdateMachine) -> Request<Machine> {
         self.change(Operation::UPDATE_MACHINE, "", Ok(update))
     }
 
-    fn change<B: Serialize + Send + 'static>(
+    fn change<B: Serialize>(
         &self,
         operation: Operation,
-        below: &'static str,
+        below: &str,
         body: Result<B, defender_model::Error>,
-    ) -> Ask<Machine> {
-        let Self { client, id } = self.clone();
-        Ask::new(move |timeout| async move {
-            let path = format!("/machines/{id}{below}");
-            let what = format!("{} {path}", operation.method);
-            let unsendable = || Error::new(ErrorKind::Request).context(&*what);
-            let body = body.map_err(|source| unsendable().caused_by(source))?;
-            let body = serde_json::to_vec(&body).map_err(|source| unsendable().caused_by(source))?;
-            if body == b"{}" {
-                return Err(unsendable().caused_by("it changes nothing; set what is to be changed"));
-            }
-            let call = Call { operation, path, timeout, body: Some(body) };
-            let machine: Machine = client.inner().call(call).await?;
-            if is_of(&machine, &id) { Ok(machine) } else { Err(another(what, &machine)) }
-        })
-    }
-
-    pub(crate) async fn read_record(self, timeout: Option<Duration>) -> Result<Machine, Error> {
-        let path = format!("/machines/{}", self.id);
-        let what = format!("GET {path}");
-        let machine: Machine = self.client.inner().call(read(path, timeout)).await?;
-        // The service takes a name in this place too, and the id may be somebody's name.
-        if is_of(&machine, &self.id) { Ok(machine) } else { Err(another(what, &machine)) }
+    ) -> Request<Machine> {
+        let id = self.id.clone();
+        let call = Call::new(operation, format!("/machines/{id}{below}")).json(body).and_then(|call| {
+            let is_empty = call.body.as_deref() == Some(b"{}");
+            let invalid = || Error::new(ErrorKind::Request).context(call.context());
+            if is_empty { Err(invalid().caused_by("it changes nothing; set what is to be changed")) } else { Ok(call) }
+        });
+        Request::new(&self.client, call, move |client, call| read_record(client, id, call))
     }
 }
 
-/// Returns whether the record is that of the machine with this id, letter case aside.
-fn is_of(machine: &Machine, id: &MachineId) -> bool {
-    machine.id.as_str().eq_ignore_ascii_case(id.as_str())
+/// Makes a call whose response is the record of the machine with this id.
+async fn read_record(client: DefenderClient, id: MachineId, call: Call) -> Result<Machine, Error> {
+    let context = call.context();
+    let machine: Machine = client.inner().call(call).await?;
+    // The service takes a name in the place of the id, too, and the id may be the name of another machine.
+    let is_it = machine.id.as_str().eq_ignore_ascii_case(id.as_str());
+    if is_it { Ok(machine) } else { Err(another(context, &machine)) }
 }

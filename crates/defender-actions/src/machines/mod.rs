@@ -10,7 +10,7 @@ use defender_model::{Filter, Machine, MachineId, MachineName, Order, Page, TagAc
 use jiff::Timestamp;
 
 use crate::{
-    Ask, BoxStream, DefenderClient, Error, ErrorKind, List,
+    BoxStream, DefenderClient, Error, ErrorKind, List, Request,
     client::{call::Call, operation::Operation},
 };
 
@@ -78,9 +78,10 @@ impl Machines {
     ///
     /// Only the name is compared, and never `aadDeviceId`. It takes one call as a rule, and up to three where the spelling is
     /// another than the service's, since no page says whether letter case counts in its filters.
-    pub fn find(&self, name: impl Into<String>) -> Ask<Machine> {
-        let (client, name) = (self.client.clone(), name.into());
-        Ask::new(move |timeout| find::by_name(client, name, timeout))
+    pub fn find(&self, name: impl Into<String>) -> Request<Machine> {
+        let name = name.into();
+        let first = find::first_call(&self.client, &name);
+        Request::new(&self.client, first, move |client, call| find::by_name(client, name, call.timeout))
     }
 
     /// Those that had the address within a quarter of an hour of now. [`List::one`] is the only one of them.
@@ -120,19 +121,17 @@ impl Machines {
     /// [`find`](Self::find) says so instead.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>, which takes the id or the name.
-    pub fn get(&self, name: impl Into<String>) -> Ask<Machine> {
-        let (client, name) = (self.client.clone(), name.into());
-        Ask::new(move |timeout| async move {
-            let name: MachineName = name.try_into().map_err(|source: defender_model::Error| {
-                Error::new(ErrorKind::Request).context("GET /machines/{name}").caused_by(source)
-            })?;
-            let path = format!("/machines/{}", name.path_segment());
-            let what = format!("GET {path}");
-            let machine: Machine = client.inner().call(read(path, timeout)).await?;
+    pub fn get(&self, name: impl Into<String>) -> Request<Machine> {
+        let name = name.into();
+        let call = name.parse::<MachineName>().map(|name| read(name.path_segment()));
+        let call =
+            call.map_err(|source| Error::new(ErrorKind::Request).context("GET /machines/{name}").caused_by(source));
+        Request::new(&self.client, call, move |client, call| async move {
+            let context = call.context();
+            let machine: Machine = client.inner().call(call).await?;
             // The text may be the id of a machine, too.
-            let is_it =
-                find::is_named(&machine, name.as_str()) || machine.id.as_str().eq_ignore_ascii_case(name.as_str());
-            if is_it { Ok(machine) } else { Err(another(what, &machine)) }
+            let is_it = find::is_named(&machine, &name) || machine.id.as_str().eq_ignore_ascii_case(&name);
+            if is_it { Ok(machine) } else { Err(another(context, &machine)) }
         })
     }
 
@@ -144,25 +143,26 @@ impl Machines {
     /// came, and calling again does no harm.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-multiple-machine-tags>.
-    pub fn add_tag(&self, tag: impl Into<String>, to: impl IntoIterator<Item = MachineId>) -> Ask<Page<Machine>> {
+    pub fn add_tag(&self, tag: impl Into<String>, to: impl IntoIterator<Item = MachineId>) -> Request<Page<Machine>> {
         self.tag(TagMachines::new(tag, TagAction::Add, to))
     }
 
     /// Removes the tag from all these machines: as [`add_tag`](Self::add_tag).
-    pub fn remove_tag(&self, tag: impl Into<String>, from: impl IntoIterator<Item = MachineId>) -> Ask<Page<Machine>> {
+    pub fn remove_tag(
+        &self,
+        tag: impl Into<String>,
+        from: impl IntoIterator<Item = MachineId>,
+    ) -> Request<Page<Machine>> {
         self.tag(TagMachines::new(tag, TagAction::Remove, from))
     }
 
-    fn tag(&self, request: Result<TagMachines, defender_model::Error>) -> Ask<Page<Machine>> {
-        const PATH: &str = "/machines/AddOrRemoveTagForMultipleMachines";
-        let client = self.client.clone();
-        Ask::new(move |timeout| async move {
-            let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {PATH}"));
-            let request = request.map_err(|source| unsendable().caused_by(source))?;
-            let body = serde_json::to_vec(&request).map_err(|source| unsendable().caused_by(source))?;
-            let call = Call { operation: Operation::TAG_MACHINES, path: PATH.to_owned(), timeout, body: Some(body) };
+    fn tag(&self, request: Result<TagMachines, defender_model::Error>) -> Request<Page<Machine>> {
+        let ids = request.as_ref().map(|request| request.machine_ids.clone()).unwrap_or_default();
+        let call = Call::new(Operation::TAG_MACHINES, "/machines/AddOrRemoveTagForMultipleMachines").json(request);
+        Request::new(&self.client, call, move |client, call| async move {
+            let context = call.context();
             let page = client.inner().call(call).await?;
-            of_all(page, &request.machine_ids).map_err(|error| error.context(format!("POST {PATH}")))
+            of_all(page, &ids).map_err(|error| error.context(context))
         })
     }
 
@@ -171,9 +171,9 @@ impl Machines {
     }
 }
 
-/// A read of one machine.
-pub(crate) fn read(path: String, timeout: Option<std::time::Duration>) -> Call {
-    Call { operation: Operation::GET_MACHINE, path, timeout, body: None }
+/// Returns the call that reads the record of a machine.
+pub(crate) fn read(id_or_name: impl std::fmt::Display) -> Call {
+    Call::new(Operation::GET_MACHINE, format!("/machines/{id_or_name}"))
 }
 
 /// Error of a response with the record of another machine.

@@ -9,6 +9,7 @@ pub(crate) mod span;
 pub(crate) mod submitted;
 
 pub(crate) mod attempt;
+pub(crate) mod cancel;
 pub(crate) mod external_id;
 pub(crate) mod identity;
 pub(crate) mod look;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use defender_actions::{
-    ActionRequest, BoxStream, Cancel, DefenderClient, Error, GetAction, Intent, List, Preflight, Raw, Recover,
-    Submitted, Wait, WaitAll,
+    ActionRequest, BoxStream, Cancel, DefenderClient, Error, Intent, List, Preflight, Recover, Request, Submitted,
+    Wait, WaitAll,
     auth::ClientSecretCredential,
     model::{Action, ActionId, ActionStatus, Isolate, MachineAction, MachineId, Sha1},
 };
@@ -73,7 +73,7 @@ fn is_send<T: Send + 'static>(_: &T) {}
 fn is_send_and_sync<T: Send + Sync + 'static>() {}
 
 /// A call without words of its own can be stored and sent on.
-type BoxedRaw = Arc<Mutex<Raw<Value>>>;
+type BoxedRaw = Arc<Mutex<Request<Value>>>;
 
 #[tokio::test]
 async fn every_future_is_send_and_every_await_has_its_send() {
@@ -105,7 +105,7 @@ async fn every_future_is_send_and_every_await_has_its_send() {
     is_send_and_sync::<Submitted>();
     is_send_and_sync::<Error>();
     is_send_and_sync::<Intent>();
-    is_send_and_sync::<(ActionRequest<Isolate>, Cancel, GetAction, Wait, WaitAll, Recover, Preflight)>();
+    is_send_and_sync::<(ActionRequest<Isolate>, Cancel, Request<MachineAction>, Wait, WaitAll, Recover, Preflight)>();
     is_send_and_sync::<List<MachineAction>>();
     is_send(&client.get::<Value>("/api/machineactions"));
     is_send_and_sync::<BoxedRaw>();

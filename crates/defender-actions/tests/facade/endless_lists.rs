@@ -269,7 +269,7 @@ async fn list_inside_a_call_stays_in_the_time_of_the_call() {
         let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(Slow(clock.clone()));
         let client = builder.clock(clock.clone()).build().unwrap();
         let find = client.machines().find("ws-1");
-        let find = timeout.map(Duration::from_secs).into_iter().fold(find, defender_actions::Ask::timeout);
+        let find = timeout.map(Duration::from_secs).into_iter().fold(find, defender_actions::Request::timeout);
         let error = clock.run(find.send()).await.unwrap_err();
         assert_eq!((error.kind(), clock.elapsed().as_secs()), (ErrorKind::Interrupted, lasts), "{error}");
     }

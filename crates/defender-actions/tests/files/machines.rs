@@ -363,3 +363,11 @@ async fn tag_of_many_machines_is_shown_for_each() {
     let error = defender.machines().add_tag("x", ids).await.unwrap_err();
     assert!(error.to_string().contains("100, 101, 102, 103, 104 and 495 more,"), "{error}");
 }
+
+#[tokio::test]
+async fn found_machine_leads_to_its_handle() {
+    let (defender, wire) = over(|_| (200, r#"{"value":[{"id":"m1","computerDnsName":"ws-1"}]}"#.to_owned()));
+    let found = defender.machines().find("ws-1").await.unwrap();
+    let request = defender.machine_of(&found).isolate("c").request().unwrap();
+    assert_eq!((request.uri().path(), wire.requests().len()), ("/api/machines/m1/isolate", 1));
+}

@@ -9,6 +9,7 @@
 
 mod canary;
 mod downloads;
+mod first_requests;
 mod library;
 mod live_response;
 mod machines;
