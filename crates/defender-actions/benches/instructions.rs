@@ -1,7 +1,7 @@
 //! Work for an instruction count: `instructions post N` sends N actions, `instructions page N` reads N pages of 10,000.
 //!
 //! Run it under callgrind with two values of N and take the difference, so that the start does not count:
-//! `valgrind --tool=callgrind target/release/deps/instructions-… post 1000`. The transport answers from memory.
+//! `valgrind --tool=callgrind target/release/deps/instructions-… post 1000`. The transport responds from memory.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use futures_util::TryStreamExt;
 use http::{Method, Request, Response};
 use serde::Serialize;
 
-/// A restriction without a quota, so that nothing waits.
+/// Restriction without a quota, so that no call waits.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Restrict {
@@ -66,7 +66,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let page = Bytes::from(format!(r#"{{"value":[{}]}}"#, rows.join(",")));
     let clock = defender_actions::transport::testing::ManualClock::new();
     let client = DefenderClient::builder()
-        // As long as a token is.
+        // Length of a real token.
         .credential(StaticCredential::new("e30.eyJ9".repeat(150)))
         .transport(Memory { page })
         .clock(clock)

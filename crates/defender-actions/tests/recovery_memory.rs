@@ -1,4 +1,4 @@
-//! Peak memory of a recovery. In a process of its own, since the whole process is measured.
+//! Peak memory of a recovery. The test has its own process, since the whole process is measured.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 use std::{fmt::Write, sync::atomic::AtomicUsize, sync::atomic::Ordering};
@@ -21,11 +21,11 @@ static MEMORY: PeakAlloc = PeakAlloc;
 const ROWS: usize = 10_000;
 const LOST: usize = 20;
 
-/// A page of actions of other machines; the last page has those of machines 0 to 19 too.
+/// Page of actions of other machines; the last page also has those of machines 0 to 19.
 fn page(number: usize, pages: usize) -> String {
     let mut page = String::with_capacity(ROWS * 420);
     page.push_str(r#"{"value":["#);
-    // A last page that is full would be followed by another.
+    // A full last page would be followed by another.
     let rows = if number + 1 == pages { ROWS - 1 } else { ROWS };
     for row in 0..rows {
         let own = number + 1 == pages && row < LOST;
@@ -45,11 +45,11 @@ fn page(number: usize, pages: usize) -> String {
     page
 }
 
-/// Peak of bytes while 20 lost responses are recovered from a list of so many pages.
+/// Peak of bytes while 20 lost responses are recovered from a list of this many pages.
 async fn peak(pages: usize) -> usize {
     let served = std::sync::Arc::new(AtomicUsize::new(0));
     let counted = std::sync::Arc::clone(&served);
-    let wire = Capture::with(move |request| {
+    let transport = Capture::with(move |request| {
         if request.method() == Method::POST {
             return Err(Error::new(ErrorKind::Interrupted));
         }
@@ -62,7 +62,7 @@ async fn peak(pages: usize) -> usize {
             .unwrap())
     });
     let clock = ManualClock::new();
-    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire);
+    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport);
     let client = builder.clock(clock.clone()).build().unwrap();
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
@@ -76,9 +76,9 @@ async fn peak(pages: usize) -> usize {
 }
 
 #[tokio::test]
-async fn recovery_holds_one_page_and_the_candidates() {
+async fn recovery_memory_is_bounded() {
     let one = peak(1).await;
     let many = peak(6).await;
-    // The hashes of the rows of earlier pages are kept, so that none comes twice: 16 bytes a row, and room for more.
+    // The hashes of earlier rows are kept, so that no row is repeated: 16 bytes a row, with spare capacity.
     assert!(many < one + one / 4 + (8 << 20), "{many} bytes for 6 pages, {one} for one");
 }

@@ -1,8 +1,8 @@
-//! A package of 1 GiB, saved over TLS on loopback while its connection breaks three times: how fast, and with how much memory.
-//! And the same with one byte flipped, which must leave nothing behind.
+//! Speed and memory of saving a package of 1 GiB over TLS on loopback while its connection breaks three times. A second package
+//! has one flipped byte and must leave no file.
 //!
-//! The server is in this process, so that its memory counts too; it makes the bytes as it sends them. Under `cargo bench` it
-//! fails where the memory is more than it may be; under `cargo test` a small package is saved once.
+//! The server is in this process, so that its memory counts too; it generates the bytes as it sends them. Under `cargo bench` it
+//! fails if the memory exceeds its limit; under `cargo test` a small package is saved once.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench prints what it measured")]
 
 mod server;
@@ -20,9 +20,9 @@ use server::{Server, Spoilt};
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
 
-/// How much more than before there may be on the heap while the package is saved.
+/// Limit of additional heap bytes while the package is saved.
 const MOST: usize = 16 << 20;
-/// How often the connection breaks.
+/// Number of broken connections.
 const BREAKS: u64 = 3;
 
 type Anything = Box<dyn Error + Send + Sync>;
@@ -43,15 +43,15 @@ fn main() -> Result<ExitCode, Anything> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How many bytes more there were on the heap than before.
+/// Additional heap bytes since the start.
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
 async fn measure(size: u64, folder: &std::path::Path) -> Result<usize, Anything> {
     let hash = server::hash(size);
     let server = Server::start(size, BREAKS)?;
-    let wire = HyperTransport::builder().roots(Roots::pem(&server.ca_pem)?).build()?;
+    let transport = HyperTransport::builder().roots(Roots::pem(&server.ca_pem)?).build()?;
     let defender = DefenderClient::builder()
         .credential(StaticCredential::new("token"))
-        .transport(wire)
+        .transport(transport)
         .base_url(format!("https://{}", server.address))
         .build()?;
     let save = async |kind: &str, expected: Option<Sha256>| -> Result<Downloaded, Anything> {
@@ -63,7 +63,7 @@ async fn measure(size: u64, folder: &std::path::Path) -> Result<usize, Anything>
         Ok(package.save_as(folder.join(format!("{kind}.zip"))).await?)
     };
 
-    // What there is once, such as the connections and the code's own tables, is not of the package.
+    // One-time allocations, such as connections and tables, do not belong to the package.
     save(Spoilt::SMALL, None).await?;
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();

@@ -1,4 +1,4 @@
-//! An API and a store in one, over TLS, on a thread of its own: HTTP/1.1 as far as a download needs it.
+//! An API and a store in one, over TLS, on a separate thread: HTTP/1.1 as far as a download needs it.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -23,18 +23,18 @@ use tokio_rustls::{
 
 use crate::Anything;
 
-/// How much is made at a time.
+/// Size of a generated piece.
 const PIECE: usize = 64 << 10;
 
-/// The actions, whose packages are spoilt in one way or another.
+/// Actions of the server, whose packages differ in their faults.
 pub(crate) struct Spoilt;
 
 impl Spoilt {
-    /// Not at all, and small.
+    /// No fault, and small.
     pub(crate) const SMALL: &'static str = "small";
     /// The connection breaks on the way.
     pub(crate) const BROKEN: &'static str = "broken";
-    /// One byte is another.
+    /// One byte is flipped.
     pub(crate) const FLIPPED: &'static str = "flipped";
 }
 
@@ -51,7 +51,7 @@ struct World {
     address: SocketAddr,
 }
 
-/// The piece with this number: no two are alike.
+/// Piece with this number; all pieces differ.
 fn piece(number: u64) -> Vec<u8> {
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut piece = Vec::with_capacity(PIECE);
@@ -64,7 +64,7 @@ fn piece(number: u64) -> Vec<u8> {
     piece
 }
 
-/// The hash of all that is to come.
+/// Hash of the whole content.
 pub(crate) fn hash(size: u64) -> Sha256 {
     let mut hasher = sha2::Sha256::new();
     for number in 0..size / PIECE as u64 {
@@ -106,16 +106,16 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, world: Arc<World>) 
         let (acceptor, world) = (acceptor.clone(), Arc::clone(&world));
         tokio::spawn(async move {
             if let Ok(mut stream) = acceptor.accept(tcp).await {
-                // How a connection ends is for its client to tell.
-                while matches!(world.answer(&mut stream).await, Ok(true)) {}
+                // The client reports the end of a connection.
+                while matches!(world.respond(&mut stream).await, Ok(true)) {}
             }
         });
     }
 }
 
 impl World {
-    /// Answers one request. False where the connection is over.
-    async fn answer(&self, stream: &mut TlsStream<TcpStream>) -> std::io::Result<bool> {
+    /// Responds to one request. Returns false if the connection is over.
+    async fn respond(&self, stream: &mut TlsStream<TcpStream>) -> std::io::Result<bool> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await?);
@@ -144,7 +144,7 @@ impl World {
              Content-Range: bytes {first}-{last}/{size}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await?;
-        // The first part of so many as there are connections, if this one is to break.
+        // If this connection shall break, it gets the first of as many parts as there are connections.
         let number = self.broken.load(Ordering::Relaxed);
         let breaks = (kind == Spoilt::BROKEN && number < self.breaks).then(|| size / (self.breaks + 1) * (number + 1));
         let mut sent = first;

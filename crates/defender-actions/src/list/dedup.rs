@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn latest_are_remembered_in_bounded_room() {
+    fn dedup_memory_is_bounded() {
         let mut seen = RowDedup::default();
         for row in 0..450_000_u64 {
             let hash = seen.hash(row);

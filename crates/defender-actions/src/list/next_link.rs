@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn relative_link_leads_to_the_list_itself() {
+    fn relative_link_resolves_to_list() {
         for (link, path) in [
             ("?$skip=2", "/api/machineactions?$skip=2"),
             ("machineactions?$skip=2", "/api/machineactions?$skip=2"),

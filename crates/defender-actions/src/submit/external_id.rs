@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn generated_ids_have_their_form_and_differ() {
+    fn generated_ids_are_well_formed() {
         let ids: std::collections::HashSet<_> = (0..1_000).map(|_| generate()).collect();
         assert_eq!(ids.len(), 1_000);
         assert!(ids.iter().all(|id| is_generated_form(id)), "{ids:?}");
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn other_ids_are_not_of_the_form() {
+    fn other_ids_are_not_generated() {
         for id in [
             "",
             "T-1",

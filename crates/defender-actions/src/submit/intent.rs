@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn intent_survives_being_written_down() {
+    fn intent_survives_json_round_trip() {
         let mut intent = intent("Isolate", json!({"Comment": "c", "IsolationType": "Full", "ExternalId": "t"}));
         for generated in [false, true] {
             intent.has_generated_id = generated;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn older_intent_is_valid_for_five_minutes() {
+    fn older_intent_expires_after_five_minutes() {
         let older = r#"{"machine_id":"m1","action_type":"Isolate","body":{},"earliest":"2026-01-01T00:00:00Z"}"#;
         let read: Intent = serde_json::from_str(older).unwrap();
         assert_eq!(read.latest().to_string(), "2026-01-01T00:05:00Z");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn particulars_follow_the_rule_of_the_type() {
+    fn particulars_follow_rule_of_type() {
         let rule = |intent| RuleOfIntent::new(Arc::new(intent), ACTIONS.iter());
         let full = rule(intent("Isolate", json!({"Comment": "c", "IsolationType": "Full"})));
         let compare = |scope| full.particulars_of(&existing(json!({"id": "a", "type": "Isolate", "scope": scope})));

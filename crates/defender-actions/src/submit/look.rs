@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_fewer_the_longer_an_outage_lasts() {
+    fn long_outage_reads_fewer_lists() {
         let mut state = State::default();
         let mut now = SignedDuration::ZERO;
         let mut times = Vec::new();

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn record_is_claimed_by_one_submission() {
+    fn record_is_claimed_once() {
         let claimed = SubmissionRegistry::default();
         let (first, second) = (claimed.open(&intent("Full", "c")), claimed.open(&intent("Full", "c")));
         assert!(first.claim(&id("a"), at(0)) && first.claim(&id("a"), at(1)));
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_last_a_day_among_many() {
+    fn claims_last_a_day() {
         let claimed = SubmissionRegistry::default();
         let (first, second) = (claimed.open(&intent("Full", "c")), claimed.open(&intent("Full", "c")));
         assert!(first.claim(&id("a"), at(0)));
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn rival_is_one_that_left_and_is_not_settled() {
+    fn rival_is_sent_and_unsettled() {
         let claimed = SubmissionRegistry::default();
         let ours = intent("Full", "c");
         let asking = claimed.open(&ours);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn twin_is_a_like_submission_without_outcome() {
+    fn twin_is_like_and_unsettled() {
         let claimed = SubmissionRegistry::default();
         let ours = intent("Full", "c");
         let asking = claimed.open(&ours);
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn like_submissions_of_other_times_are_told_apart() {
+    fn distant_submissions_are_not_twins() {
         let has_twin = |other: i64| {
             let claimed = SubmissionRegistry::default();
             let ours = valid_from(7_200, "Full", "c");
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn old_entries_are_forgotten_in_bounded_memory() {
+    fn old_entries_expire_in_bounded_memory() {
         let mut kept = Kept::default();
         for number in 0..200_000_i64 {
             kept.insert_first(&number, (), SignedDuration::from_secs(number), SignedDuration::from_hours(1_000));

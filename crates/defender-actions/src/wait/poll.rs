@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_by_half_from_the_first_to_the_longest() {
+    fn delays_grow_up_to_longest() {
         let pauses = |mut pauses: PollDelays| (0..10).map(|_| pauses.next().as_millis()).collect::<Vec<_>>();
         let grown = [2_000, 3_000, 4_500, 6_750, 10_125, 15_187, 22_781, 30_000, 30_000, 30_000];
         assert_eq!(pauses(PollPolicy::default().after_an_answer()), grown);

@@ -1,4 +1,4 @@
-//! Responses that somebody else wrote in the service's place: block pages, captive portals, gateways.
+//! Responses that another party wrote in the service's place: block pages, captive portals, gateways.
 
 use std::time::Duration;
 
@@ -56,13 +56,14 @@ fn json(status: u16, body: &str) -> Response<Body> {
 
 type Respond = dyn Fn(&Request<Bytes>, usize) -> Result<Response<Body>, TransportError> + Send + Sync;
 
-/// A client whose wire responds to each request with what `respond` makes of it and of how many came before it.
+/// Client whose transport calls `respond` with each request and the number of requests before it.
 fn over(respond: Box<Respond>) -> (DefenderClient, Capture, ManualClock) {
     let count = std::sync::atomic::AtomicUsize::new(0);
-    let wire = Capture::with(move |request| respond(request, count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
+    let transport =
+        Capture::with(move |request| respond(request, count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
     let clock = ManualClock::new();
-    let builder = DefenderClient::builder().credential(StaticCredential::new(TOKEN)).transport(wire.clone());
-    (builder.clock(clock.clone()).build().unwrap(), wire, clock)
+    let builder = DefenderClient::builder().credential(StaticCredential::new(TOKEN)).transport(transport.clone());
+    (builder.clock(clock.clone()).build().unwrap(), transport, clock)
 }
 
 /// Responds to POSTs with `post`, and to lists of actions with an empty page.
@@ -72,8 +73,8 @@ fn posting(post: impl Fn() -> Response<Body> + Send + Sync + 'static) -> (Defend
     }))
 }
 
-fn posts(wire: &Capture) -> usize {
-    wire.requests().iter().filter(|request| request.method() == Method::POST).count()
+fn posts(transport: &Capture) -> usize {
+    transport.requests().iter().filter(|request| request.method() == Method::POST).count()
 }
 
 async fn isolating(client: &DefenderClient, clock: &ManualClock) -> Error {
@@ -81,12 +82,12 @@ async fn isolating(client: &DefenderClient, clock: &ManualClock) -> Error {
 }
 
 #[tokio::test]
-async fn block_page_leaves_an_action_unknown() {
+async fn block_page_leaves_outcome_unknown() {
     for &(status, content_type, body) in FOREIGN {
-        let (client, wire, clock) = posting(move || response(status, content_type, body));
+        let (client, transport, clock) = posting(move || response(status, content_type, body));
         let error = isolating(&client, &clock).await;
         assert_eq!(error.kind(), ErrorKind::OutcomeUnknown, "{status} {content_type} {body}: {error}");
-        assert_eq!((error.status(), posts(&wire)), (Some(status), 1), "{error}");
+        assert_eq!((error.status(), posts(&transport)), (Some(status), 1), "{error}");
         assert_eq!(error.problem().unwrap().raw(), body.as_bytes());
         assert!(error.is_outcome_unknown() && !error.never_sent() && !error.is_retryable());
         let text = error.to_string();
@@ -100,57 +101,57 @@ async fn block_page_leaves_an_action_unknown() {
 }
 
 #[tokio::test]
-async fn raw_post_is_not_accepted_by_block_page() {
+async fn block_page_accepts_no_raw_post() {
     for &(status, content_type, body) in FOREIGN.iter().filter(|(status, _, body)| *status != 204 && *body != "[]") {
-        let (client, wire, clock) = posting(move || response(status, content_type, body));
+        let (client, transport, clock) = posting(move || response(status, content_type, body));
         let sent = client.post::<Value>("/api/machines/m/isolate", &serde_json::json!({"Comment": "c"}));
         let error = clock.run(sent.send()).await.unwrap_err();
-        assert_eq!((error.kind(), posts(&wire)), (ErrorKind::OutcomeUnknown, 1), "{status} {body}: {error}");
+        assert_eq!((error.kind(), posts(&transport)), (ErrorKind::OutcomeUnknown, 1), "{status} {body}: {error}");
     }
 }
 
 #[tokio::test]
-async fn block_page_that_breaks_off_refuses_nothing() {
+async fn truncated_block_page_refuses_nothing() {
     for (status, kind) in
         [(200, ErrorKind::OutcomeUnknown), (429, ErrorKind::OutcomeUnknown), (302, ErrorKind::OutcomeUnknown)]
     {
-        let (_, wire, clock) = posting(move || response(status, "text/html", PAGE));
-        let broken = Faulty::scripted(wire.clone(), [Fault::TruncateBody(5)]);
+        let (_, transport, clock) = posting(move || response(status, "text/html", PAGE));
+        let broken = Faulty::scripted(transport.clone(), [Fault::TruncateBody(5)]);
         let builder = DefenderClient::builder().credential(StaticCredential::new(TOKEN)).transport(broken);
         let client = builder.clock(clock.clone()).build().unwrap();
-        assert_eq!((isolating(&client, &clock).await.kind(), posts(&wire)), (kind, 1), "{status}");
+        assert_eq!((isolating(&client, &clock).await.kind(), posts(&transport)), (kind, 1), "{status}");
     }
 }
 
 #[tokio::test]
-async fn read_is_repeated_until_the_service_responds() {
+async fn read_is_retried_past_block_page() {
     for &(status, content_type, body) in FOREIGN.iter().filter(|(status, ..)| *status != 407) {
         if status == 204 || body == "Slow down" {
-            continue; // Of a read, it is taken for the service's.
+            continue; // In the response to a read, the page counts as the service's.
         }
-        let (client, wire, clock) = over(Box::new(move |_, before| {
+        let (client, transport, clock) = over(Box::new(move |_, before| {
             Ok(if before < 2 { response(status, content_type, body) } else { json(200, r#"{"id":"a"}"#) })
         }));
         let read = clock.run(client.action("a".parse().unwrap()).get().send()).await;
         assert_eq!(read.unwrap().id.as_str(), "a", "{status} {body}");
-        assert_eq!(wire.requests().len(), 3, "{status} {body}");
+        assert_eq!(transport.requests().len(), 3, "{status} {body}");
     }
 }
 
 #[tokio::test]
-async fn password_that_a_proxy_refuses_is_sent_once() {
-    let (client, wire, clock) = over(Box::new(|_, _| Ok(response(407, "text/html", PAGE))));
+async fn refused_proxy_password_is_sent_once() {
+    let (client, transport, clock) = over(Box::new(|_, _| Ok(response(407, "text/html", PAGE))));
     let error = clock.run(client.action("a".parse().unwrap()).get().send()).await.unwrap_err();
-    assert_eq!((error.kind(), wire.requests().len()), (ErrorKind::Interrupted, 1));
+    assert_eq!((error.kind(), transport.requests().len()), (ErrorKind::Interrupted, 1));
     assert!(!error.is_retryable());
 }
 
 #[tokio::test]
-async fn read_that_only_a_portal_responds_to_says_so() {
-    let (client, wire, clock) = over(Box::new(|_, _| Ok(response(403, "text/html", PAGE))));
+async fn error_names_captive_portal() {
+    let (client, transport, clock) = over(Box::new(|_, _| Ok(response(403, "text/html", PAGE))));
     let error = clock.run(client.action("a".parse().unwrap()).get().send()).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Interrupted, true));
-    assert_eq!((wire.requests().len(), error.attempts()), (5, 5));
+    assert_eq!((transport.requests().len(), error.attempts()), (5, 5));
     assert_eq!(
         error.to_string(),
         "GET /machineactions/a: no response of the service came: a proxy or portal seems to respond in the service's place \
@@ -159,7 +160,7 @@ async fn read_that_only_a_portal_responds_to_says_so() {
 }
 
 #[tokio::test]
-async fn block_pages_do_not_end_a_wait() {
+async fn wait_survives_block_pages() {
     for &(status, content_type, body) in FOREIGN.iter().filter(|(status, ..)| *status != 407) {
         let (client, _, clock) = over(Box::new(move |_, before| {
             Ok(match before {
@@ -176,9 +177,9 @@ async fn block_pages_do_not_end_a_wait() {
 }
 
 #[tokio::test]
-async fn nothing_is_learned_from_a_block_page() {
+async fn block_page_teaches_nothing() {
     for date in [None, Some("Thu, 01 Jan 2015 00:00:00 GMT")] {
-        let (client, wire, clock) = posting(move || {
+        let (client, transport, clock) = posting(move || {
             let mut page = response(403, "text/html", PAGE);
             page.headers_mut().insert("sunset", "Mon, 01 Feb 2027 00:00:00 GMT".parse().unwrap());
             if let Some(date) = date {
@@ -190,15 +191,16 @@ async fn nothing_is_learned_from_a_block_page() {
         let year = clock.now().strftime("%Y").to_string();
         isolating(&client, &clock).await;
         assert!(client.deprecation_notices().is_empty());
-        let list = wire.requests().iter().find(|request| request.method() == Method::GET).unwrap().uri().to_string();
+        let list =
+            transport.requests().iter().find(|request| request.method() == Method::GET).unwrap().uri().to_string();
         assert!(list.contains(&format!("ge%20{year}")), "{date:?} {list}");
     }
 }
 
 #[tokio::test]
-async fn date_of_a_text_response_teaches_nothing() {
-    // The status counts, and nothing else does.
-    let (client, wire, clock) = over(Box::new(|request, _| match (request.method(), request.uri().path()) {
+async fn text_response_date_is_ignored() {
+    // Only the status counts.
+    let (client, transport, clock) = over(Box::new(|request, _| match (request.method(), request.uri().path()) {
         (&Method::POST, _) => Err(TransportError::new(Broken::Interrupted)),
         (_, "/api/machineactions") => Ok(json(200, r#"{"value":[]}"#)),
         _ => {
@@ -211,13 +213,18 @@ async fn date_of_a_text_response_teaches_nothing() {
     let read = clock.run(client.action("a".parse().unwrap()).get().send()).await;
     assert_eq!(read.unwrap_err().kind(), ErrorKind::NotFound);
     isolating(&client, &clock).await;
-    let list =
-        wire.requests().iter().find(|request| request.uri().path() == "/api/machineactions").unwrap().uri().to_string();
+    let list = transport
+        .requests()
+        .iter()
+        .find(|request| request.uri().path() == "/api/machineactions")
+        .unwrap()
+        .uri()
+        .to_string();
     assert!(list.contains("ge%202026-01-01T11"), "{list}");
 }
 
 #[tokio::test]
-async fn token_in_a_block_page_is_not_printed() {
+async fn token_in_block_page_is_redacted() {
     let (client, _, clock) = posting(|| response(403, "text/html", &format!("<pre>Authorization: Bearer {TOKEN}")));
     let error = isolating(&client, &clock).await;
     let mut text = format!("{error} {error:?}");
@@ -230,8 +237,8 @@ async fn token_in_a_block_page_is_not_printed() {
 }
 
 #[tokio::test]
-async fn response_of_the_service_is_known_by_its_form() {
-    // Of the service, each is what its status says.
+async fn service_response_is_recognized() {
+    // In a response of the service, the status decides.
     for (status, headers, body, kind) in [
         (403, &[][..], "", ErrorKind::Forbidden),
         (403, &[], r#"{"error":{"code":"Forbidden"}}"#, ErrorKind::Forbidden),
@@ -244,19 +251,23 @@ async fn response_of_the_service_is_known_by_its_form() {
         (400, &[], "no", ErrorKind::Refused),
         (404, &[], "default backend - 404", ErrorKind::NotFound),
     ] {
-        let (client, wire, clock) = posting(move || {
+        let (client, transport, clock) = posting(move || {
             let mut response = Response::builder().status(status);
             for (name, value) in headers {
                 response = response.header(*name, *value);
             }
             response.body(Body::from(body)).unwrap()
         });
-        assert_eq!((isolating(&client, &clock).await.kind(), posts(&wire)), (kind, 1), "{status} {headers:?} {body}");
+        assert_eq!(
+            (isolating(&client, &clock).await.kind(), posts(&transport)),
+            (kind, 1),
+            "{status} {headers:?} {body}"
+        );
     }
 }
 
 #[tokio::test]
-async fn json_behind_a_byte_order_mark_is_read() {
+async fn byte_order_mark_is_skipped() {
     let (client, _, clock) = over(Box::new(|request, _| {
         Ok(match request.uri().path() {
             "/api/machineactions/a" => response(200, "text/html", "\u{feff}\n {\"id\":\"a\"}"),
@@ -268,7 +279,7 @@ async fn json_behind_a_byte_order_mark_is_read() {
 }
 
 #[tokio::test]
-async fn raw_read_takes_any_json_and_nothing_else() {
+async fn raw_read_accepts_only_json() {
     for (status, body, read) in [
         (200, "42", Some("42")),
         (200, "[1]", Some("[1]")),
@@ -284,7 +295,7 @@ async fn raw_read_takes_any_json_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn gateways_404_is_not_an_empty_list() {
+async fn gateway_404_is_not_empty_list() {
     for body in [
         r#"{"statusCode":404,"message":"Resource not found"}"#,
         r#"{"code":"NotFound"}"#,
@@ -306,7 +317,7 @@ async fn gateways_404_is_not_an_empty_list() {
 }
 
 #[tokio::test]
-async fn wrong_prefix_is_not_an_empty_list() {
+async fn wrong_prefix_is_not_empty_list() {
     let world = crate::world::World::new();
     let client = world.builder_over(world.emulator.transport()).prefix("/apii").build().unwrap();
     let rows: Vec<_> = world.run(client.machines().stream().collect()).await;

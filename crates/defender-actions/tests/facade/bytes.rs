@@ -1,4 +1,4 @@
-//! From bytes to JSON: whatever a service, a gateway or a file puts around it, and whatever it is called.
+//! JSON in any encoding and under any content type, from a service, a gateway or a file.
 
 use defender_actions::{
     DefenderClient, ErrorKind,
@@ -13,10 +13,10 @@ use futures_util::TryStreamExt;
 use http::Response;
 use serde_json::{Value, json};
 
-/// One way in which bytes of JSON come.
+/// Encoding of JSON as bytes.
 type Form = fn(&str) -> Vec<u8>;
 
-/// The ways in which bytes of JSON come.
+/// Encodings in which JSON has been seen.
 const FORMS: [(&str, Form); 8] = [
     ("as it is", |json| json.as_bytes().to_vec()),
     ("a mark", |json| format!("\u{feff}{json}").into_bytes()),
@@ -33,23 +33,23 @@ fn wide(json: &str, marked: bool, unit: fn(u16) -> [u8; 2]) -> Vec<u8> {
     mark.into_iter().chain(json.encode_utf16()).flat_map(unit).collect()
 }
 
-/// What others have called it.
+/// Content types under which JSON has been seen.
 const TYPES: [&str; 5] =
     ["application/json; charset=utf-8", "text/json", "text/html", "text/plain", "application/octet-stream"];
 
-/// A client to which each call is responded with this status and these bytes, called so.
+/// Client whose calls all get this status, content type and body.
 fn client(status: u16, kind: &'static str, bytes: Vec<u8>) -> (DefenderClient, ManualClock) {
-    let wire = Capture::with(move |_| {
+    let transport = Capture::with(move |_| {
         let builder = Response::builder().status(status).header("content-type", kind);
         Ok(builder.body(Body::from(bytes.clone())).unwrap())
     });
     let clock = ManualClock::new();
-    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire);
+    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport);
     (builder.clock(clock.clone()).build().unwrap(), clock)
 }
 
 #[tokio::test]
-async fn success_is_read_in_every_form() {
+async fn success_is_decoded_in_every_form() {
     let record = json!({"id": "a1", "type": "Isolate", "status": "Succeeded", "machineId": "m1", "scope": "Full",
         "requestorComment": "für ü", "creationDateTimeUtc": "2026-01-01T12:00:00Z"});
     let page = json!({"value": [record]}).to_string();
@@ -78,7 +78,7 @@ async fn success_is_read_in_every_form() {
 }
 
 #[tokio::test]
-async fn code_of_an_error_is_read_in_every_form() {
+async fn error_code_is_decoded_in_every_form() {
     let disabled = r#"{"error":{"code":"DisabledFeature","message":"für ü","target":"t"}}"#;
     let pending = r#"{"error":{"code":"ActiveRequestAlreadyExists","message":"m"}}"#;
     for (form, bytes) in FORMS {
@@ -92,8 +92,8 @@ async fn code_of_an_error_is_read_in_every_form() {
             );
             assert!(error.to_string().contains("für ü"), "{form} {kind}: {error}");
             assert_eq!(error.problem().unwrap().raw(), bytes(disabled), "{form} {kind}");
-            let (again, clock) = client(400, kind, bytes(pending));
-            let error = clock.run(again.machine("m1".parse().unwrap()).isolate("c").send()).await.unwrap_err();
+            let (refused, clock) = client(400, kind, bytes(pending));
+            let error = clock.run(refused.machine("m1".parse().unwrap()).isolate("c").send()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::AlreadyInProgress, "{form} {kind}");
         }
     }

@@ -1,4 +1,4 @@
-//! The call sites of the documentation, which compile and do what they say; and what every future is.
+//! Call sites of the documentation, compiled and run; and the properties that every future has.
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::world::World;
 
-/// An action of somebody else's crate: a type with three constants.
+/// Action of another crate: a type with three constants.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct MyOwnAction {
@@ -32,7 +32,7 @@ impl Action for MyOwnAction {
 
 type Anything = Box<dyn std::error::Error + Send + Sync>;
 
-/// As they stand in the documentation, one beneath the other. It is compiled, and its parts are run below.
+/// Call sites as the documentation prints them. They are compiled here and run below.
 #[allow(dead_code, reason = "that it compiles is the test")]
 async fn as_documented(
     defender: DefenderClient,
@@ -72,11 +72,11 @@ fn a_client_as_documented() -> Result<DefenderClient, Anything> {
 fn is_send<T: Send + 'static>(_: &T) {}
 fn is_send_and_sync<T: Send + Sync + 'static>() {}
 
-/// A call without words of its own can be stored and sent on.
+/// Raw call that is stored and passed on.
 type BoxedRaw = Arc<Mutex<Request<Value>>>;
 
 #[tokio::test]
-async fn every_future_is_send_and_every_await_has_its_send() {
+async fn every_future_is_send() {
     let world = World::new();
     let client = world.client();
     let (machine, action) = (client.machine(world.machine()), client.action("a".parse().unwrap()));
@@ -111,13 +111,13 @@ async fn every_future_is_send_and_every_await_has_its_send() {
     is_send_and_sync::<BoxedRaw>();
 }
 
-/// A stream can be kept in a field by its name.
-struct Kept {
+/// Struct with a stream in a field of a named type.
+struct Stored {
     rows: BoxStream<Result<MachineAction, Error>>,
 }
 
 #[tokio::test]
-async fn loop_over_a_stream_needs_no_pin() {
+async fn stream_loop_needs_no_pin() {
     fn is_stream<T>(_: &(impl futures_util::Stream<Item = T> + Unpin + Send + 'static)) {}
     let world = World::with(|emulator| emulator.history(3));
     let client = world.client();
@@ -131,9 +131,9 @@ async fn loop_over_a_stream_needs_no_pin() {
     is_stream(&client.recover_all([intent]).stream());
     is_stream(&action.wait().updates());
     is_stream(&action.package().into_stream());
-    let mut kept = Kept { rows: client.actions().stream() };
+    let mut stored = Stored { rows: client.actions().stream() };
     let mut read = 0;
-    while world.run(kept.rows.next()).await.transpose().unwrap().is_some() {
+    while world.run(stored.rows.next()).await.transpose().unwrap().is_some() {
         read += 1;
     }
     assert_eq!(read, 3);
@@ -148,7 +148,7 @@ async fn submitted_action_leads_to_its_handle() {
 }
 
 #[tokio::test]
-async fn plain_futures_are_spawned_joined_and_collected() {
+async fn plain_futures_can_be_spawned() {
     let world = World::new();
     let client = world.client();
     let mut set = tokio::task::JoinSet::new();
@@ -163,7 +163,7 @@ async fn plain_futures_are_spawned_joined_and_collected() {
 }
 
 #[tokio::test]
-async fn an_action_of_somebody_else_s_crate_is_performed_and_is_known_again_by_its_own_rule_only() {
+async fn foreign_action_follows_its_own_rule() {
     let world = World::with(|emulator| emulator.pending_for(crate::world::HOUR));
     let own = MyOwnAction { comment: "c".to_owned() };
     let machine = world.client().machine(world.machine());
@@ -171,14 +171,14 @@ async fn an_action_of_somebody_else_s_crate_is_performed_and_is_known_again_by_i
     assert_eq!(request.body(), r#"{"Comment":"c"}"#);
     let submitted = world.run(machine.perform(own.clone()).send()).await.unwrap();
     assert_eq!(submitted.action().requestor_comment.as_deref(), Some("c "), "the service adds a blank");
-    // It has no rule, so nobody knows whether the one that is pending is the same.
+    // The type has no rule, so the pending action cannot be compared with the request.
     let error = world.run(machine.perform(own).send()).await.unwrap_err();
     assert_eq!(error.kind(), defender_actions::ErrorKind::AlreadyInProgress);
     assert_eq!(error.action_id(), Some(submitted.id()));
 }
 
 #[tokio::test]
-async fn a_request_is_seen_without_being_sent() {
+async fn request_is_built_without_sending() {
     let world = World::new();
     let (client, base) = (world.client(), world.emulator.base_url());
     let machine = world.machine();
@@ -197,13 +197,13 @@ async fn a_request_is_seen_without_being_sent() {
     assert_eq!(list.uri().path_and_query().unwrap(), "/api/machineactions?$top=10");
     let raw = client.post::<Value>("/api/machines/m1/isolate", &serde_json::json!({"Comment": "c"})).request().unwrap();
     assert_eq!((raw.uri().path(), &raw.body()[..]), ("/api/machines/m1/isolate", &br#"{"Comment":"c"}"#[..]));
-    // What cannot be sent has no request.
+    // An action that cannot be sent has no request.
     assert!(client.machine(machine).isolate(" ").request().is_err());
     assert_eq!(world.ledger().len(), 0);
 }
 
 #[tokio::test]
-async fn a_list_that_is_collected_whole_has_every_row() {
+async fn collected_list_has_every_row() {
     let world = World::with(|emulator| emulator.history(25).page_size(10));
     let rows: Vec<MachineAction> = world.run(world.client().actions().stream().try_collect()).await.unwrap();
     assert_eq!(rows.len(), 25);

@@ -1,5 +1,5 @@
-//! No secret is shown: whatever an outside party can write has the token in it, as it is and encoded, and nothing that a person
-//! could come to see has.
+//! No secret is shown. Everything that an outside party can write has the token in it, as it is and encoded. Nothing that a
+//! person can see has it.
 
 use std::{
     error::Error as StdError,
@@ -26,7 +26,7 @@ use http::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-/// With each kind of character that an encoding changes.
+/// Token with each kind of character that an encoding changes.
 const TOKEN: &str = "canary.t0ken/with+all=kinds&of'text";
 
 /// The token as servers, proxies and gateways echo it.
@@ -45,27 +45,27 @@ fn echoes() -> Vec<String> {
     ]
 }
 
-/// Whether a text has the token in it, or the begin of one of its encodings.
+/// Returns whether a text has the token in it, or the beginning of one of its encodings.
 fn shows(text: &str) -> bool {
     let text = text.to_lowercase();
-    // Of whole groups of three bytes, so that it is a prefix of any longer text's.
+    // Whole groups of three bytes, so that the code is a prefix of the code of any longer text.
     let base64 = ["canary", "Bearer cana"].map(|text| STANDARD.encode(text).trim_end_matches('=').to_lowercase());
     ["canary", "%63%61%6e", "\\u0063\\u0061", "63616e617279"].iter().any(|form| text.contains(form))
         || base64.iter().any(|form| text.contains(form))
 }
 
-/// A body with the echo in it.
+/// Body with the echo in it.
 type Saying = fn(&str) -> String;
 
-/// What a response has the echo in.
+/// Place of the echo in a response.
 #[derive(Clone, Debug)]
 enum Place {
     Header(&'static str),
-    /// A body of this type, and the echo in it.
+    /// Body of this content type.
     Body(&'static str, Saying),
-    /// The context of an error of the wire.
+    /// Context of a transport error.
     Context,
-    /// The cause of an error of the wire.
+    /// Cause of a transport error.
     Cause,
 }
 
@@ -110,13 +110,13 @@ fn places() -> Vec<Place> {
         ("application/json", |echo| json!({ "message": echo }).to_string()),
         ("application/problem+json", |echo| json!({"title": echo, "detail": echo, "traceId": echo}).to_string()),
         ("application/problem+json", |echo| json!({"title": "t", "errors": {echo: [echo]}}).to_string()),
-        // Where a success is expected. What has the form of an id is one, of 128 letters and digits at most, and no JWT has.
+        // A success is expected here. An id has 128 letters and digits at most, so that no JWT has the form of an id.
         ("application/json", |echo| json!({"id": format!("{echo}."), "status": "Pending"}).to_string()),
         ("application/json", |echo| json!({"id": {"x": echo}}).to_string()),
         ("application/json", |echo| json!({"value": [{"id": format!("{echo}.")}, {"id": [echo]}]}).to_string()),
         ("application/json", |echo| json!({"value": [], "@odata.nextLink": format!("https://x/{echo}")}).to_string()),
         ("application/json", |echo| json!({"value": echo}).to_string()),
-        // Longer than what is looked through whole.
+        // Longer than the text that is searched as a whole.
         ("application/json", |echo| {
             let rows: Vec<Value> =
                 (0..40).map(|row| json!({"id": format!("a-{row}"), "title": "x".repeat(500)})).collect();
@@ -128,7 +128,7 @@ fn places() -> Vec<Place> {
     headers.chain(bodies.map(|(kind, body)| Place::Body(kind, body))).chain([Place::Context, Place::Cause]).collect()
 }
 
-/// A cause that shows the echo only to whoever looks closely.
+/// Cause that shows the echo only in its `Debug` text.
 struct Cause(String);
 
 impl fmt::Display for Cause {
@@ -151,7 +151,7 @@ fn client(
     echo: String,
     status: u16,
 ) -> (DefenderClient, ManualClock) {
-    let wire = Capture::with(move |_| {
+    let transport = Capture::with(move |_| {
         let builder = Response::builder().status(status);
         match &place {
             Place::Header(name) => {
@@ -166,13 +166,13 @@ fn client(
     let clock = ManualClock::new();
     let builder = DefenderClient::builder()
         .credential(credential)
-        .transport(wire)
+        .transport(transport)
         .attempts(1)
         .visibility_timeout(Duration::from_secs(1));
     (builder.clock(clock.clone()).build().unwrap(), clock)
 }
 
-/// All that a person could come to see.
+/// Every text of an error that a person can see.
 #[derive(Clone, Debug, Default)]
 struct Seen(Arc<Mutex<String>>);
 
@@ -241,8 +241,8 @@ mod traces {
     }
 }
 
-/// Makes each kind of call, and looks at what became of it.
-async fn looked_at(client: &DefenderClient, clock: &ManualClock, seen: &Seen) -> usize {
+/// Makes each kind of call and inspects the outcome.
+async fn inspect_calls(client: &DefenderClient, clock: &ManualClock, seen: &Seen) -> usize {
     let machine = client.machine("m1".parse().unwrap());
     let action = client.action("a1".parse().unwrap());
     let mut errors = 0;
@@ -271,7 +271,7 @@ async fn looked_at(client: &DefenderClient, clock: &ManualClock, seen: &Seen) ->
     errors
 }
 
-/// Where something is shown of what `each` makes of every place, echo and status; and how many errors there were.
+/// Runs `each` with every place, echo and status. Returns the leaks and the number of errors.
 async fn leaks(statuses: &[u16], each: impl AsyncFn(Place, String, u16, &Seen) -> usize) -> (Vec<String>, usize) {
     let (mut leaks, mut errors) = (Vec::new(), 0);
     for place in places() {
@@ -301,19 +301,19 @@ async fn leaks(statuses: &[u16], each: impl AsyncFn(Place, String, u16, &Seen) -
 }
 
 #[tokio::test]
-async fn no_echo_of_the_token_is_shown() {
+async fn token_echo_is_never_shown() {
     let (leaks, errors) = leaks(&[201, 400, 401, 500], async |place, echo, status, seen| {
         let (client, clock) = client(StaticCredential::new(TOKEN), place, echo, status);
-        looked_at(&client, &clock, seen).await
+        inspect_calls(&client, &clock, seen).await
     })
     .await;
     assert_eq!(leaks, [""; 0]);
     assert!(errors > 5_000, "{errors}");
 }
 
-/// The token endpoint has the secret, and so has whatever stands before it.
+/// The token endpoint knows the secret, and so does a proxy in front of it.
 #[tokio::test]
-async fn no_echo_of_the_client_secret_is_shown() {
+async fn client_secret_echo_is_never_shown() {
     let (leaks, errors) = leaks(&[200, 302, 400, 401, 403, 407, 500, 511], async |place, echo, status, seen| {
         let (client, clock) = client(ClientSecretCredential::new("contoso.com", "app", TOKEN), place, echo, status);
         let error = clock.run(client.action("a1".parse().unwrap()).get().send()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Lists that would never end: circles of links, pages that repeat, pages of nothing.
+//! Endless lists: circles of links, repeated pages, empty pages.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 
 use crate::world::MINUTE;
 
-/// The page for a path with query, and for the number of requests before.
+/// Returns the page for a path with query and the number of earlier requests.
 type PageOf = dyn Fn(&str, usize) -> Value + Send + Sync;
 
-/// Gives pages, and notes how many were asked for.
+/// Transport that returns pages and counts the requests.
 struct Lists {
     client: DefenderClient,
-    wire: Capture,
+    transport: Capture,
     clock: ManualClock,
 }
 
@@ -32,17 +32,17 @@ impl Lists {
     fn new(page: impl Fn(&str, usize) -> Value + Send + Sync + 'static) -> Self {
         let page: Arc<PageOf> = Arc::new(page);
         let count = std::sync::atomic::AtomicUsize::new(0);
-        let wire = Capture::with(move |request| {
+        let transport = Capture::with(move |request| {
             let before = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
             Ok(Response::new(Body::from(page(&path, before).to_string())))
         });
         let clock = ManualClock::new();
-        let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire.clone());
-        Self { client: builder.clock(clock.clone()).build().unwrap(), wire, clock }
+        let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport.clone());
+        Self { client: builder.clock(clock.clone()).build().unwrap(), transport, clock }
     }
 
-    /// Ids of the rows of all actions, how many rows cannot be read, and the error that ends the list.
+    /// Returns the ids of all rows, the number of unreadable rows, and the error that ends the list.
     async fn read(&self, page_size: Option<u32>) -> (Vec<String>, usize, Option<Error>) {
         let list = page_size.into_iter().fold(self.client.actions(), defender_actions::List::page_size);
         let (mut ids, mut odd, mut end) = (Vec::new(), 0, None);
@@ -58,7 +58,7 @@ impl Lists {
     }
 
     fn calls(&self) -> usize {
-        self.wire.requests().len()
+        self.transport.requests().len()
     }
 }
 
@@ -66,13 +66,13 @@ fn linked(rows: impl Into<Value>, link: &str) -> Value {
     json!({"value": rows.into(), "@odata.nextLink": link})
 }
 
-/// The number at the end of a path.
+/// Returns the number at the end of a path.
 fn place(path: &str) -> usize {
     path.rsplit('=').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 #[tokio::test]
-async fn circle_of_links_ends_where_it_closes() {
+async fn circle_of_links_ends() {
     for (before, length) in [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (2, 5), (0, 40)] {
         let lists = Lists::new(move |path, _| {
             let here = place(path);
@@ -91,8 +91,8 @@ async fn circle_of_links_ends_where_it_closes() {
 }
 
 #[tokio::test]
-async fn page_that_repeats_behind_changing_links_ends_the_list() {
-    // What is on the page of a call, how many rows come, and how many that cannot be read.
+async fn repeated_page_ends_the_list() {
+    // Page of each call, number of rows, and number of unreadable rows.
     type Rows = fn(usize) -> Value;
     let pages: [(&str, Rows, usize, usize); 6] = [
         ("the same page", |_| json!([{"id": "a"}, {"id": "b"}]), 2, 0),
@@ -107,18 +107,18 @@ async fn page_that_repeats_behind_changing_links_ends_the_list() {
         let (ids, unreadable, end) = lists.read(None).await;
         let error = end.unwrap();
         assert_eq!((ids.len(), unreadable, error.kind()), (read, odd, ErrorKind::InvalidResponse), "{name}: {error}");
-        let told = format!(
+        let expected = format!(
             "`/api/machineactions?$skiptoken=t{}`: 11 pages in a row have brought nothing new",
             lists.calls() - 1
         );
-        assert!(error.to_string().contains(&told), "{name}: {error}");
+        assert!(error.to_string().contains(&expected), "{name}: {error}");
         assert!(lists.calls() <= 14, "{name}: {}", lists.calls());
         assert!(lists.clock.elapsed() < MINUTE);
     }
 }
 
 #[tokio::test]
-async fn circle_longer_than_the_memory_of_rows_ends() {
+async fn long_circle_of_links_ends() {
     const PAGES: usize = 25;
     let lists = Lists::new(|_, call| {
         let rows: Vec<_> = (0..10_000).map(|row| json!({"id": format!("{}-{row}", call % PAGES)})).collect();
@@ -134,7 +134,7 @@ async fn circle_longer_than_the_memory_of_rows_ends() {
 }
 
 #[tokio::test]
-async fn service_that_does_not_skip_ends_the_list_with_an_error() {
+async fn ignored_skip_ends_the_list() {
     for (rows, read, odd) in [(json!([{"id": "a"}, {"id": "b"}]), 2, 0), (json!([1, 2]), 0, 24)] {
         let lists = Lists::new(move |_, _| json!({"value": rows}));
         let (ids, unreadable, end) = lists.read(Some(2)).await;
@@ -144,8 +144,8 @@ async fn service_that_does_not_skip_ends_the_list_with_an_error() {
 }
 
 #[tokio::test]
-async fn legitimate_list_is_read_to_its_end() {
-    // Ten empty pages in a row, time and again.
+async fn finite_list_is_read_whole() {
+    // Repeated runs of ten empty pages.
     let lists = Lists::new(|path, _| {
         let here = place(path);
         let rows = if here % 11 == 10 { json!([{"id": format!("a{here}")}]) } else { json!([]) };
@@ -169,7 +169,7 @@ async fn legitimate_list_is_read_to_its_end() {
     });
     let (ids, _, end) = lists.read(None).await;
     assert_eq!((ids.len(), end.is_none()), (1_000, true), "{end:?}");
-    // Each new row pushes the last one onto the next page, without links and with pages of one row.
+    // Each new row pushes the last one onto the next page: no links, one row a page.
     let lists = Lists::new(|path, call| {
         let newest = 20 + call.min(10);
         let place = place(path.split("$skip").nth(1).unwrap_or("=0"));
@@ -181,7 +181,7 @@ async fn legitimate_list_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn circle_ends_every_kind_of_list() {
+async fn circle_ends_every_list_kind() {
     let circle = |path: &str, _| {
         let kind = path.trim_start_matches("/api").split('?').next().unwrap_or_default().to_owned();
         linked(json!([{"id": "a", "fileName": "a", "computerDnsName": "ws-10"}]), &format!("/api{kind}?$skiptoken=x"))
@@ -199,7 +199,7 @@ async fn circle_ends_every_kind_of_list() {
 }
 
 #[tokio::test]
-async fn relative_link_and_link_with_blanks_are_followed() {
+async fn relative_link_is_followed() {
     for link in [
         "?$skip=1&$filter=a eq b",
         "machineactions?$skip=1&$filter=a eq b",
@@ -216,20 +216,20 @@ async fn relative_link_and_link_with_blanks_are_followed() {
         });
         let (ids, _, end) = lists.read(None).await;
         assert_eq!((ids.len(), end.is_none()), (2, true), "{link}: {end:?}");
-        let uri = lists.wire.requests()[1].uri().to_string();
+        let uri = lists.transport.requests()[1].uri().to_string();
         assert_eq!(uri, "https://api.security.microsoft.com/api/machineactions?$skip=1&$filter=a%20eq%20b", "{link}");
-        // What the page says can be resumed.
+        // The link in the page can be resumed.
         let page = lists.clock.run(Box::pin(lists.client.actions().pages()).next()).await.unwrap().unwrap();
         let rest = lists.client.actions().resume(page.next_link.unwrap());
         assert_eq!(lists.clock.run(rest.stream().count()).await, 1, "{link}");
-        // And so can the link as it came.
+        // So can the link as the service sent it.
         let rest = lists.client.actions().resume(link);
         assert_eq!(lists.clock.run(rest.stream().count()).await, 1, "{link}");
     }
 }
 
 #[tokio::test]
-async fn blank_link_is_no_link() {
+async fn blank_link_ends_the_list() {
     for link in ["", " ", "\r\n\t"] {
         let lists = Lists::new(move |_, _| linked(json!([{"id": "a"}]), link));
         let (ids, _, end) = lists.read(None).await;
@@ -238,7 +238,7 @@ async fn blank_link_is_no_link() {
 }
 
 #[tokio::test]
-async fn relative_link_to_elsewhere_is_not_followed() {
+async fn foreign_relative_link_is_refused() {
     for link in ["machines?$skip=1", "../secrets?$skip=1", "/elsewhere?$skip=1", "machineactions", "/api/../x?$skip=1"]
     {
         let lists = Lists::new(move |_, _| linked(json!([{"id": "a"}]), link));
@@ -248,7 +248,7 @@ async fn relative_link_to_elsewhere_is_not_followed() {
     }
 }
 
-/// Takes ten seconds for each page of a list of machines that never ends.
+/// Transport that takes ten seconds for each page of an endless list of machines.
 #[derive(Debug)]
 struct Slow(ManualClock);
 
@@ -263,7 +263,7 @@ impl Transport for Slow {
 }
 
 #[tokio::test]
-async fn list_inside_a_call_stays_in_the_time_of_the_call() {
+async fn inner_list_obeys_call_timeout() {
     for (timeout, lasts) in [(Some(35), 35), (Some(30), 30), (None, 300)] {
         let clock = ManualClock::new();
         let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(Slow(clock.clone()));

@@ -1,4 +1,4 @@
-//! Every action on the emulator, from the call to its end: success, the documented errors, and a permission that is missing.
+//! Every action on the emulator, from the call to its end: success, the documented errors, missing permissions.
 
 use defender_actions::{
     BoxFuture, Error, ErrorKind, MachineHandle, Origin, Submitted,
@@ -9,15 +9,15 @@ use futures_util::TryStreamExt;
 
 use crate::world::{HOUR, World};
 
-/// An action: how it is asked for, and what its page says.
+/// Action under test: its call and the facts of its page.
 struct Case {
     operation: Operation,
     segment: &'static str,
     body: &'static str,
     action_type: ActionType,
     role: &'static str,
-    ask: fn(MachineHandle, &str) -> BoxFuture<Result<Submitted, Error>>,
-    /// What has become of the machine when it is done.
+    submit: fn(MachineHandle, &str) -> BoxFuture<Result<Submitted, Error>>,
+    /// State of the machine after the action.
     effect: fn(&MachineState) -> bool,
 }
 
@@ -31,7 +31,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c"}"#,
             action_type: ActionType::UnrestrictCodeExecution,
             role: "Machine.RestrictExecution",
-            ask: |machine, comment| machine.unrestrict_code_execution(comment).into_future(),
+            submit: |machine, comment| machine.unrestrict_code_execution(comment).into_future(),
             effect: |machine| !machine.restricted,
         },
         Case {
@@ -40,7 +40,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c"}"#,
             action_type: ActionType::RestrictCodeExecution,
             role: "Machine.RestrictExecution",
-            ask: |machine, comment| machine.restrict_code_execution(comment).into_future(),
+            submit: |machine, comment| machine.restrict_code_execution(comment).into_future(),
             effect: |machine| machine.restricted,
         },
         Case {
@@ -49,7 +49,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c","IsolationType":"Full"}"#,
             action_type: ActionType::Isolate,
             role: "Machine.Isolate",
-            ask: |machine, comment| machine.isolate(comment).into_future(),
+            submit: |machine, comment| machine.isolate(comment).into_future(),
             effect: |machine| machine.isolation.as_deref() == Some("Full"),
         },
         Case {
@@ -58,7 +58,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c","IsolationType":"Selective"}"#,
             action_type: ActionType::Isolate,
             role: "Machine.Isolate",
-            ask: |machine, comment| machine.isolate(comment).selective().into_future(),
+            submit: |machine, comment| machine.isolate(comment).selective().into_future(),
             effect: |machine| machine.isolation.as_deref() == Some("Selective"),
         },
         Case {
@@ -67,7 +67,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c"}"#,
             action_type: ActionType::Unisolate,
             role: "Machine.Isolate",
-            ask: |machine, comment| machine.unisolate(comment).into_future(),
+            submit: |machine, comment| machine.unisolate(comment).into_future(),
             effect: |machine| machine.isolation.is_none(),
         },
         Case {
@@ -76,7 +76,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c","ScanType":"Full"}"#,
             action_type: ActionType::RunAntiVirusScan,
             role: "Machine.Scan",
-            ask: |machine, comment| machine.run_antivirus_scan(comment, ScanType::Full).into_future(),
+            submit: |machine, comment| machine.run_antivirus_scan(comment, ScanType::Full).into_future(),
             effect: |_| true,
         },
         Case {
@@ -85,7 +85,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c","Sha1":"87662bc3d60e4200ceaf7aae249d1c343f4b83c9"}"#,
             action_type: ActionType::StopAndQuarantineFile,
             role: "Machine.StopAndQuarantine",
-            ask: |machine, comment| machine.stop_and_quarantine_file(comment, SHA1.parse().unwrap()).into_future(),
+            submit: |machine, comment| machine.stop_and_quarantine_file(comment, SHA1.parse().unwrap()).into_future(),
             effect: |_| true,
         },
         Case {
@@ -94,7 +94,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c"}"#,
             action_type: ActionType::CollectInvestigationPackage,
             role: "Machine.CollectForensics",
-            ask: |machine, comment| machine.collect_investigation_package(comment).into_future(),
+            submit: |machine, comment| machine.collect_investigation_package(comment).into_future(),
             effect: |_| true,
         },
         Case {
@@ -103,7 +103,7 @@ fn cases() -> Vec<Case> {
             body: r#"{"Commands":[{"type":"GetFile","params":[{"key":"Path","value":"C:\\a.txt"}]}],"Comment":"c"}"#,
             action_type: ActionType::LiveResponse,
             role: "Machine.LiveResponse",
-            ask: |machine, comment| {
+            submit: |machine, comment| {
                 machine.run_live_response(comment, [LiveResponseCommand::get_file(r"C:\a.txt")]).into_future()
             },
             effect: |_| true,
@@ -114,23 +114,23 @@ fn cases() -> Vec<Case> {
             body: r#"{"Comment":"c"}"#,
             action_type: ActionType::Offboard,
             role: "Machine.Offboard",
-            ask: |machine, comment| machine.offboard(comment).into_future(),
+            submit: |machine, comment| machine.offboard(comment).into_future(),
             effect: |machine| !machine.onboarded,
         },
     ]
 }
 
 impl Case {
-    async fn ask(&self, world: &World) -> Result<Submitted, Error> {
-        world.run((self.ask)(world.client().machine(world.machine()), "c")).await
+    async fn submit(&self, world: &World) -> Result<Submitted, Error> {
+        world.run((self.submit)(world.client().machine(world.machine()), "c")).await
     }
 }
 
 #[tokio::test]
-async fn each_is_asked_for_to_the_letter_and_waited_for_to_its_end() {
+async fn each_action_runs_to_success() {
     for case in cases() {
         let world = World::new();
-        let submitted = case.ask(&world).await.unwrap();
+        let submitted = case.submit(&world).await.unwrap();
         assert_eq!(submitted.origin(), Origin::Created, "{}", case.segment);
         assert_eq!(submitted.action().action_type, case.action_type);
         assert_eq!(submitted.action().requestor_comment.as_deref(), Some("c "), "the service adds a blank");
@@ -151,7 +151,7 @@ async fn each_is_asked_for_to_the_letter_and_waited_for_to_its_end() {
 }
 
 #[tokio::test]
-async fn each_that_does_not_succeed_is_an_error_that_carries_its_record() {
+async fn failed_action_error_has_record() {
     for case in cases() {
         for (outcome, status) in [
             (Outcome::Failed { error_hresult: -2_147_024_891 }, ActionStatus::Failed),
@@ -160,7 +160,7 @@ async fn each_that_does_not_succeed_is_an_error_that_carries_its_record() {
         ] {
             let world = World::new();
             world.emulator.outcome(outcome);
-            let submitted = case.ask(&world).await.unwrap();
+            let submitted = case.submit(&world).await.unwrap();
             let error = world.run(submitted.wait().poll(HOUR, HOUR).at_most(HOUR * 100).send()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ActionFailed, "{}", case.segment);
             assert_eq!(error.action().unwrap().status, status, "{}", case.segment);
@@ -169,17 +169,17 @@ async fn each_that_does_not_succeed_is_an_error_that_carries_its_record() {
 }
 
 #[tokio::test]
-async fn each_without_its_permission_is_forbidden_and_the_service_s_words_are_kept() {
+async fn missing_permission_is_forbidden() {
     for case in cases() {
         let mut world = World::with(|emulator| emulator.without_role(case.role));
         if case.operation == Operation::StopAndQuarantineFile {
-            // By its page, the permissions to read allow it, too.
+            // The page of the action lists the read permissions as well.
             world = World::with(|emulator| {
                 let emulator = emulator.without_role(case.role).without_role("Machine.Read.All");
                 emulator.without_role("Machine.ReadWrite.All")
             });
         }
-        let error = case.ask(&world).await.unwrap_err();
+        let error = case.submit(&world).await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Forbidden, Some(403)), "{}", case.segment);
         assert!(!error.never_sent() && !error.is_retryable());
         assert!(error.problem().unwrap().message().unwrap().contains(case.role), "{}: {error}", case.segment);
@@ -189,21 +189,21 @@ async fn each_without_its_permission_is_forbidden_and_the_service_s_words_are_ke
 }
 
 #[tokio::test]
-async fn each_on_a_machine_that_is_not_there_is_not_found() {
+async fn missing_machine_is_not_found() {
     for case in cases() {
         let world = World::new();
         let nowhere = world.client().machine("0000000000000000000000000000000000000000".parse().unwrap());
-        let error = world.run((case.ask)(nowhere, "c")).await.unwrap_err();
+        let error = world.run((case.submit)(nowhere, "c")).await.unwrap_err();
         assert!(error.is_not_found(), "{}: {error}", case.segment);
         assert_eq!(error.status(), Some(404));
     }
 }
 
 #[tokio::test]
-async fn each_without_a_comment_is_not_sent() {
+async fn action_without_comment_is_not_sent() {
     for case in cases() {
         let world = World::new();
-        let error = world.run((case.ask)(world.client().machine(world.machine()), " ")).await.unwrap_err();
+        let error = world.run((case.submit)(world.client().machine(world.machine()), " ")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Request, "{}", case.segment);
         assert!(error.never_sent());
         assert_eq!(world.ledger().len(), 0);
@@ -211,11 +211,11 @@ async fn each_without_a_comment_is_not_sent() {
 }
 
 #[tokio::test]
-async fn each_that_is_pending_already_is_joined_and_a_session_never_is() {
+async fn pending_action_but_no_session_joins() {
     for case in cases() {
         let world = World::with(|emulator| emulator.pending_for(HOUR));
-        let first = case.ask(&world).await.unwrap();
-        match case.ask(&world).await {
+        let first = case.submit(&world).await.unwrap();
+        match case.submit(&world).await {
             Ok(second) => {
                 assert_ne!(case.operation, Operation::RunLiveResponse);
                 assert_eq!((second.origin(), second.id()), (Origin::Joined, first.id()), "{}", case.segment);
@@ -231,7 +231,7 @@ async fn each_that_is_pending_already_is_joined_and_a_session_never_is() {
 }
 
 #[tokio::test]
-async fn each_error_of_the_service_is_told_by_what_to_do_about_it() {
+async fn service_errors_map_to_kinds() {
     for case in cases() {
         for (fault, kind, posts) in [
             (Fault::Status(400, RetryAfter::Absent), ErrorKind::Refused, 1),
@@ -242,7 +242,7 @@ async fn each_error_of_the_service_is_told_by_what_to_do_about_it() {
         ] {
             let world = World::new();
             world.emulator.fault(fault).on(case.operation);
-            let error = case.ask(&world).await.unwrap_err();
+            let error = case.submit(&world).await.unwrap_err();
             assert_eq!(error.kind(), kind, "{} {fault:?}", case.segment);
             assert_eq!(world.ledger().len(), posts, "{} {fault:?}", case.segment);
             assert_eq!(error.attempts(), u32::try_from(posts).unwrap(), "{} {fault:?}", case.segment);
@@ -261,7 +261,7 @@ const ACTION_ROLES: [&str; 7] = [
 ];
 
 #[tokio::test]
-async fn a_pending_action_is_cancelled_and_one_that_has_ended_or_is_not_there_is_not() {
+async fn only_pending_action_is_cancelled() {
     let world = World::with(|emulator| emulator.pending_for(HOUR));
     let client = world.client();
     let submitted = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap();
@@ -271,8 +271,8 @@ async fn a_pending_action_is_cancelled_and_one_that_has_ended_or_is_not_there_is
     let error = world.run(submitted.wait().send()).await.unwrap_err();
     assert_eq!((error.kind(), &error.action().unwrap().status), (ErrorKind::ActionFailed, &ActionStatus::Cancelled));
 
-    let again = world.run(client.action(submitted.id().clone()).cancel("Again").send()).await.unwrap_err();
-    assert_eq!((again.kind(), again.status()), (ErrorKind::Refused, Some(400)));
+    let second = world.run(client.action(submitted.id().clone()).cancel("Again").send()).await.unwrap_err();
+    assert_eq!((second.kind(), second.status()), (ErrorKind::Refused, Some(400)));
     let nowhere = client.action("00000000-0000-0000-0000-000000000000".parse().unwrap());
     assert!(world.run(nowhere.cancel("Nothing").send()).await.unwrap_err().is_not_found());
     let last = world.ledger();
@@ -285,7 +285,7 @@ async fn a_pending_action_is_cancelled_and_one_that_has_ended_or_is_not_there_is
 }
 
 #[tokio::test]
-async fn any_permission_to_act_allows_a_cancel_and_without_all_of_them_it_is_forbidden() {
+async fn any_action_permission_allows_cancel() {
     for allowed in ACTION_ROLES.into_iter().map(Some).chain([None]) {
         let world = World::with(|emulator| {
             let without = ACTION_ROLES.into_iter().filter(|role| Some(*role) != allowed);
@@ -299,7 +299,7 @@ async fn any_permission_to_act_allows_a_cancel_and_without_all_of_them_it_is_for
 }
 
 #[tokio::test]
-async fn a_cancel_whose_answer_is_lost_is_sent_once_and_the_record_tells() {
+async fn lost_cancel_response_is_recovered() {
     for (fault, cancelled) in [
         (Fault::ResetAfterEffect, true),
         (Fault::HangAfterEffect, true),
@@ -322,7 +322,7 @@ async fn a_cancel_whose_answer_is_lost_is_sent_once_and_the_record_tells() {
             }
         }
     }
-    // It ended while the cancelling was on its way.
+    // The action ended while the cancel request was on its way.
     let world = World::new();
     let submitted = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap();
     world.emulator.fault(Fault::Hang).on(Operation::CancelAction).times(1);
@@ -331,7 +331,7 @@ async fn a_cancel_whose_answer_is_lost_is_sent_once_and_the_record_tells() {
 }
 
 #[tokio::test]
-async fn an_action_is_read_and_listed_with_a_permission_to_read_and_not_without() {
+async fn reading_needs_read_permission() {
     let world = World::new();
     let client = world.client();
     let id = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap().id().clone();
@@ -348,10 +348,10 @@ async fn an_action_is_read_and_listed_with_a_permission_to_read_and_not_without(
     let submitted = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap();
     let error = world.run(client.actions().stream().try_collect::<Vec<_>>()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Forbidden);
-    // A wait ends at once, with the action as last seen.
+    // A wait ends immediately, with the record as last seen.
     let error = world.run(submitted.wait().send()).await.unwrap_err();
     assert_eq!((error.kind(), error.action_id()), (ErrorKind::Forbidden, Some(submitted.id())));
-    // And so does a second asking, which is refused because of the first, that cannot be seen.
+    // A second request ends as well: the first causes its refusal and cannot be read.
     let error = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap_err();
     assert_eq!((error.kind(), error.action_id()), (ErrorKind::AlreadyInProgress, None));
 }

@@ -1,4 +1,4 @@
-//! What the example promises, with the example's own code: it never mistakes a half-set environment for a wish.
+//! Promises of the example, run with its own code: an incomplete environment is an error and does not start the emulator.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ async fn run(variables: &[(&str, &str)]) -> Ran {
     Ran { lines, error }
 }
 
-/// The emulator, whose actions end at once, its CA in a file, and the variables that lead there.
+/// Emulator whose actions end immediately, its CA in a file, and the variables that lead to it.
 struct There {
     emulator: Emulator,
     ca: std::path::PathBuf,
@@ -55,7 +55,7 @@ impl There {
         ])
     }
 
-    /// With one variable set to something else, or not at all.
+    /// Replaces or removes one variable.
     async fn run_with(&self, name: &'static str, value: Option<&str>) -> Ran {
         let mut variables = self.variables();
         match value {
@@ -67,7 +67,7 @@ impl There {
 }
 
 #[tokio::test]
-async fn with_the_variables_it_lifts_and_does_nothing_else() {
+async fn example_lifts_the_restriction() {
     let there = There::start("lifts").await;
     let ran = run(&there.variables().into_iter().collect::<Vec<_>>()).await;
     assert_eq!(ran.error, None);
@@ -82,7 +82,7 @@ async fn with_the_variables_it_lifts_and_does_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_half_set_environment_is_named_and_nothing_is_sent() {
+async fn partial_environment_sends_nothing() {
     let there = There::start("half").await;
     for missing in ["DEFENDER_TENANT_ID", "DEFENDER_CLIENT_ID", "DEFENDER_CLIENT_SECRET", "DEFENDER_MACHINE_ID"] {
         let without = there.run_with(missing, None).await;
@@ -94,13 +94,13 @@ async fn a_half_set_environment_is_named_and_nothing_is_sent() {
         }
     }
     assert!(there.emulator.ledger().is_empty());
-    // Whatever is set, the emulator inside is not started.
+    // With any variable set, the built-in emulator is not started.
     let ran = run(&[("DEFENDER_CLOUD", "x")]).await;
-    assert!(ran.error.unwrap().contains("DEFENDER_TENANT_ID, DEFENDER_CLIENT_ID"), "all four are named");
+    assert!(ran.error.unwrap().contains("DEFENDER_TENANT_ID, DEFENDER_CLIENT_ID"), "the error names all four");
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_one_readable_error_without_the_secret() {
+async fn wrong_secret_is_not_printed() {
     let there = There::start("secret").await;
     let ran = there.run_with("DEFENDER_CLIENT_SECRET", Some("canary")).await;
     let error = ran.error.unwrap();
@@ -111,7 +111,7 @@ async fn a_wrong_secret_is_one_readable_error_without_the_secret() {
 }
 
 #[tokio::test]
-async fn a_machine_that_is_not_there_and_one_that_is_no_id_are_told() {
+async fn bad_machine_ids_are_reported() {
     let there = There::start("machine").await;
     let ran = there.run_with("DEFENDER_MACHINE_ID", Some("nobody")).await;
     assert!(ran.error.unwrap().contains("not found (status 404)"));

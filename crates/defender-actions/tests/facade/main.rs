@@ -1,4 +1,4 @@
-//! The facade, as its users call it: over wires made of data, over a service in miniature, and over the emulator.
+//! Tests of the public API over mocked transports, over a test service, and over the emulator.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -6,20 +6,23 @@
     reason = "a test that cannot set up its world has failed"
 )]
 
-mod announcements;
 mod block_pages;
 mod bytes;
 mod call_sites;
 mod canary;
 mod certainty;
+mod deprecation;
 mod endless_lists;
 mod every_action;
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 mod example;
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 mod gallery;
+mod identity;
+mod intents;
+mod joining;
 mod lists;
-mod lost_answers;
+mod lost_responses;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
@@ -30,15 +33,16 @@ mod raw;
 mod recovered;
 mod refusals;
 mod requests;
+mod resend;
 mod seed_case;
 mod service;
 mod settings;
-mod slow_answers;
+mod slow_responses;
 #[cfg(feature = "tracing")]
 mod spans;
+mod submissions;
 mod tenants;
 mod traps;
 mod wait;
 mod wait_all;
-mod whose_action;
 mod world;

@@ -1,4 +1,4 @@
-//! A managed identity over the client's own wire: plain http on this machine, whatever the proxy.
+//! A managed identity over the client's own transport: plain HTTP on this machine, with any proxy setting.
 
 use defender_actions::{
     DefenderClient, ErrorKind,
@@ -12,9 +12,9 @@ use tokio::{
 };
 
 #[tokio::test]
-async fn the_identity_of_a_machine_is_asked_for_without_the_proxy_and_the_api_through_it() {
+async fn managed_identity_bypasses_the_proxy() {
     let metadata = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    // It hangs up on whoever comes.
+    // The proxy closes each connection.
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let through = Proxy::http(format!("http://{}", proxy.local_addr().unwrap())).unwrap();
     let base = format!("http://{}", metadata.local_addr().unwrap());
@@ -26,28 +26,28 @@ async fn the_identity_of_a_machine_is_asked_for_without_the_proxy_and_the_api_th
         .build()
         .unwrap();
     let call = client.action("a1".parse().unwrap());
-    let (outcome, asked, ()) = tokio::join!(
+    let (outcome, request, ()) = tokio::join!(
         call.get().send(),
         async {
             let mut stream = metadata.accept().await.unwrap().0;
-            let mut asked = Vec::with_capacity(1 << 12);
-            stream.read_buf(&mut asked).await.unwrap();
+            let mut request = Vec::with_capacity(1 << 12);
+            stream.read_buf(&mut request).await.unwrap();
             let body = r#"{"access_token":"t","expires_in":"3600","token_type":"Bearer","resource":"r"}"#;
             let head =
                 format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
             stream.write_all((head + body).as_bytes()).await.unwrap();
-            String::from_utf8(asked).unwrap()
+            String::from_utf8(request).unwrap()
         },
         async { drop(proxy.accept().await.unwrap()) }
     );
-    assert!(asked.starts_with("GET /metadata/identity/oauth2/token?"), "{asked}");
+    assert!(request.starts_with("GET /metadata/identity/oauth2/token?"), "{request}");
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectFailed, "{error:?}");
     assert!(format!("{error:?}").contains("the proxy 127.0.0.1:"), "{error:?}");
 }
 
 #[tokio::test]
-async fn either_host_gives_a_token_that_the_api_takes() {
+async fn api_accepts_token_of_either_host() {
     let emulator = Emulator::start().await.unwrap();
     let here = ManagedIdentityCredential::system_assigned;
     for (credential, comment) in [

@@ -1,4 +1,4 @@
-//! Many lost responses at one time: they share one list, and none stays unknown for want of calls.
+//! Many lost responses at one time: they share one list, and no outcome stays unknown for lack of calls.
 
 use std::time::Duration;
 
@@ -28,13 +28,13 @@ async fn lost_responses_share_one_list() {
     };
     let (five, few_minutes) = calls(5).await;
     assert!(five <= 8 && few_minutes == 0, "{five} calls in {few_minutes} minutes");
-    // They leave over nine minutes, a hundred a minute.
+    // They are sent over nine minutes, a hundred a minute.
     let (many, minutes) = calls(1_000).await;
     assert!(many <= 12 * (9 + 1) && minutes <= 10, "{many} calls in {minutes} minutes");
 }
 
 #[tokio::test]
-async fn many_intents_are_recovered_with_few_calls() {
+async fn many_intents_need_few_calls() {
     let service = Service::new(Repeats::Taken);
     let client = service.client();
     let intents: Vec<Intent> = (0..500)
@@ -57,8 +57,8 @@ async fn many_intents_are_recovered_with_few_calls() {
 }
 
 #[tokio::test]
-async fn look_waits_for_its_turn_in_our_queue() {
-    // The application's own lists have used up the hour.
+async fn search_waits_in_own_queue() {
+    // The application's own lists have used up the quota of the hour.
     let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
     let client = service.client();
     for _ in 0..1_500 {
@@ -70,7 +70,7 @@ async fn look_waits_for_its_turn_in_our_queue() {
 }
 
 #[tokio::test]
-async fn one_that_reads_for_all_can_be_dropped() {
+async fn reading_submission_can_be_dropped() {
     let service = Service::new(Repeats::Taken).with_lag(Duration::from_secs(30));
     let service = service.breaking([Break::AfterTheEffect, Break::AfterTheEffect]);
     let client = service.client();
@@ -83,7 +83,7 @@ async fn one_that_reads_for_all_can_be_dropped() {
     assert_eq!(outcome.unwrap().origin(), Origin::Recovered);
 }
 
-/// Whole minutes since the clock's beginning.
+/// Whole minutes since the clock was created.
 trait Minutes {
     fn elapsed_minutes(&self) -> u64;
 }

@@ -1,4 +1,4 @@
-//! An action that this library does not have, made outside of it: one type with one `impl Action`.
+//! An action that this library does not have, defined outside: one type with one `impl Action`.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
     world::MINUTE,
 };
 
-/// *Evict user*: a scope says whether of this machine or of all.
+/// *Evict user*: its scope is this machine or all machines.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct EvictUser {
@@ -54,7 +54,7 @@ fn machine() -> MachineId {
 }
 
 #[tokio::test]
-async fn it_is_performed_and_waited_for() {
+async fn own_action_runs_to_success() {
     let service = Service::new(Repeats::Refused).with_actions_that_take(MINUTE);
     let submitted = service.client().machine(machine()).perform(evict("all")).await.unwrap();
     assert_eq!(submitted.origin(), Origin::Created);
@@ -63,14 +63,14 @@ async fn it_is_performed_and_waited_for() {
 }
 
 #[tokio::test]
-async fn lost_response_is_found_by_its_particulars() {
+async fn lost_response_is_recovered_by_particulars() {
     let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
     let evicting = service.client().machine(machine()).perform(evict("all"));
     let submitted = service.clock().run(evicting.send()).await.unwrap();
     assert_eq!(submitted.origin(), Origin::Recovered);
 }
 
-/// Asks for it, and dies before the response. Returns what a client that comes after says of the intent.
+/// Submits the action and drops it before the response. Returns the outcome that a later client recovers from the intent.
 async fn recovered(
     of_the_process: impl Fn(&Service) -> DefenderClient,
     other_scope: bool,
@@ -78,9 +78,9 @@ async fn recovered(
     let service = Service::new(Repeats::Taken).breaking([Break::Hanging]);
     let evicting = of_the_process(&service).machine(machine()).perform(evict("all"));
     let intent = evicting.intent().unwrap();
-    let asking = Box::pin(evicting.send());
+    let request = Box::pin(evicting.send());
     let over = defender_actions::transport::Clock::sleep(service.clock(), Duration::from_secs(1));
-    service.clock().run(futures_util::future::select(asking, over)).await;
+    service.clock().run(futures_util::future::select(request, over)).await;
     assert_eq!(service.ledger(), (1, 1));
     let service = service.spelling(move |record| {
         if other_scope {
@@ -92,19 +92,19 @@ async fn recovered(
 }
 
 #[tokio::test]
-async fn its_intent_is_recovered_after_a_crash() {
-    let told = |service: &Service| service.builder("token").action::<EvictUser>().build().unwrap();
-    assert_eq!(recovered(told, false).await, Ok(Origin::Recovered));
-    assert_eq!(recovered(told, true).await, Err(ErrorKind::OutcomeUnknown));
-    // Of a type that nobody told of, the particulars cannot be compared; a generated id is enough.
-    let untold = |service: &Service| service.client();
-    assert_eq!(recovered(untold, false).await, Err(ErrorKind::OutcomeUnknown));
+async fn intent_is_recovered_after_crash() {
+    let registered = |service: &Service| service.builder("token").action::<EvictUser>().build().unwrap();
+    assert_eq!(recovered(registered, false).await, Ok(Origin::Recovered));
+    assert_eq!(recovered(registered, true).await, Err(ErrorKind::OutcomeUnknown));
+    // Without the registered type the particulars cannot be compared; a generated id is enough.
+    let unregistered = |service: &Service| service.client();
+    assert_eq!(recovered(unregistered, false).await, Err(ErrorKind::OutcomeUnknown));
     let generating = |service: &Service| service.builder("t").external_ids(ExternalIds::Generated).build().unwrap();
     assert_eq!(recovered(generating, false).await, Ok(Origin::Recovered));
 }
 
 #[tokio::test]
-async fn typed_and_raw_calls_have_its_quota() {
+async fn typed_and_raw_calls_share_quota() {
     let client = |builder: defender_actions::DefenderClientBuilder| {
         builder.credential(StaticCredential::new("t")).transport(MockTransport::new()).build().unwrap()
     };
@@ -120,26 +120,26 @@ async fn typed_and_raw_calls_have_its_quota() {
 }
 
 #[tokio::test]
-async fn refusal_names_its_permission_and_role() {
-    let mut wire = MockTransport::new();
-    wire.expect_send().returning(|_| {
+async fn refusal_names_permission_and_role() {
+    let mut transport = MockTransport::new();
+    transport.expect_send().returning(|_| {
         let forbidden = r#"{"error":{"code":"Forbidden","message":"m"}}"#;
         Ok(Response::builder().status(403).body(forbidden.into()).unwrap())
     });
-    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire).build().unwrap();
-    let words = client.machine(machine()).perform(evict("all")).await.unwrap_err().to_string();
-    assert!(words.contains("the application permission Machine.Evict, or"), "{words}");
-    assert!(words.contains("`Active remediation actions`"), "{words}");
+    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport).build().unwrap();
+    let text = client.machine(machine()).perform(evict("all")).await.unwrap_err().to_string();
+    assert!(text.contains("the application permission Machine.Evict, or"), "{text}");
+    assert!(text.contains("`Active remediation actions`"), "{text}");
 }
 
 #[tokio::test]
-async fn machine_is_held_against_its_platforms() {
-    let mut wire = MockTransport::new();
-    wire.expect_send().returning(|_| {
+async fn unsupported_platform_is_refused() {
+    let mut transport = MockTransport::new();
+    transport.expect_send().returning(|_| {
         let record = r#"{"id":"m1","osPlatform":"Ubuntu"}"#;
         Ok(Response::builder().body(record.into()).unwrap())
     });
-    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire).build().unwrap();
+    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport).build().unwrap();
     let concerns = client.machine(machine()).check::<EvictUser>().await.unwrap();
     assert_eq!(concerns.len(), 1);
     assert!(concerns[0].to_string().contains("needs Windows 10 1809 or later"), "{}", concerns[0]);
@@ -148,10 +148,10 @@ async fn machine_is_held_against_its_platforms() {
 }
 
 #[tokio::test]
-async fn preflight_of_everything_checks_it() {
+async fn preflight_covers_own_action() {
     // {"aud":"https://api.securitycenter.microsoft.com","roles":["Machine.Read.All"]}
     let token = "e30.eyJhdWQiOiJodHRwczovL2FwaS5zZWN1cml0eWNlbnRlci5taWNyb3NvZnQuY29tIiwicm9sZXMiOlsiTWFjaGluZS5SZWFkLkFsbCJdfQ.x";
     let builder = DefenderClient::builder().credential(StaticCredential::new(token)).transport(MockTransport::new());
-    let told = builder.action::<EvictUser>().build().unwrap().preflight().await.unwrap().to_string();
-    assert!(told.contains("EvictUser takes the application permission Machine.Evict"), "{told}");
+    let registered = builder.action::<EvictUser>().build().unwrap().preflight().await.unwrap().to_string();
+    assert!(registered.contains("EvictUser takes the application permission Machine.Evict"), "{registered}");
 }

@@ -1,4 +1,4 @@
-//! Calls whose turn in the client's own queue does not come in time: nothing was sent, and the error says so.
+//! Calls that time out in the client's own queue: nothing was sent, and the error states it.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use serde_json::Value;
 
 use crate::world::{HOUR, MINUTE, World};
 
-/// Asks for a scan of every machine at once. Returns the errors.
+/// Submits a scan of every machine at once. Returns the errors.
 async fn scanning(world: &World, client: &DefenderClient, timeout: Option<Duration>) -> Vec<Error> {
-    let asked = world.machines().into_iter().map(|machine| {
+    let submissions = world.machines().into_iter().map(|machine| {
         let scan = client.machine(machine).run_antivirus_scan("Monthly scan", ScanType::Quick);
         timeout.into_iter().fold(scan, defender_actions::ActionRequest::timeout).send()
     });
-    world.run(join_all(asked)).await.into_iter().filter_map(Result::err).collect()
+    world.run(join_all(submissions)).await.into_iter().filter_map(Result::err).collect()
 }
 
-/// That it is told as a wait in our own queue.
+/// Asserts that the error reports a wait in the client's own queue.
 fn is_own_queue(error: &Error, quota: &str) {
     let text = error.to_string();
     assert_eq!((error.kind(), error.never_sent(), error.is_retryable()), (ErrorKind::Throttled, true, true), "{text}");
@@ -32,7 +32,7 @@ fn is_own_queue(error: &Error, quota: &str) {
 }
 
 #[tokio::test]
-async fn thousand_actions_at_once_take_ten_minutes() {
+async fn thousand_actions_take_ten_minutes() {
     let world = World::with(|emulator| emulator.machines(1_000));
     let errors = scanning(&world, &world.client(), Some(HOUR)).await;
     assert_eq!((errors.len(), world.ledger().len()), (0, 1_000));
@@ -41,7 +41,7 @@ async fn thousand_actions_at_once_take_ten_minutes() {
 }
 
 #[tokio::test]
-async fn action_whose_turn_does_not_come_says_what_to_do() {
+async fn queue_timeout_gives_advice() {
     let world = World::with(|emulator| emulator.machines(600));
     let errors = scanning(&world, &world.client(), None).await;
     assert_eq!((errors.len(), world.ledger().len()), (100, 500));
@@ -52,12 +52,12 @@ async fn action_whose_turn_does_not_come_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn each_quota_is_named_in_its_own_numbers() {
+async fn error_names_the_exhausted_quota() {
     let world = World::new();
     let client = world.client();
     let action = client.action("a".parse().unwrap());
     let short = Duration::from_secs(5);
-    // Each first call but the last goes at once, whatever comes of it.
+    // All calls but the last are sent immediately; their outcomes do not matter.
     let read = || client.get::<Value>("/api/machineactions/$count").timeout(short);
     for _ in 0..100 {
         world.run(read().send()).await.unwrap();
@@ -71,7 +71,7 @@ async fn each_quota_is_named_in_its_own_numbers() {
 }
 
 #[tokio::test]
-async fn call_without_any_time_was_never_sent() {
+async fn zero_timeout_is_never_sent() {
     let world = World::new();
     let client = world.client();
     let read = || client.get::<Value>("/api/machineactions/$count");
@@ -80,9 +80,9 @@ async fn call_without_any_time_was_never_sent() {
 }
 
 #[tokio::test]
-async fn turn_that_does_not_come_after_a_refusal_says_so() {
+async fn queue_timeout_after_refusal_is_named() {
     let world = World::new();
-    // It does not say for how long, so that the queue rests for a minute.
+    // The response states no time, so the queue pauses for a minute.
     world.emulator.fault(Fault::Status(429, RetryAfter::Absent)).on(Operation::Isolate).times(1);
     let isolate = world.client().machine(world.machine()).isolate("c").timeout(MINUTE / 2);
     let error = world.run(isolate.send()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What is known of a token before the first call.
+//! Checks of a token before the first call.
 
 use defender_actions::{
     DefenderClient, ErrorKind, PreflightIssue, PreflightReport,
@@ -13,12 +13,12 @@ const RESTRICTING: &str = "e30.eyJhdWQiOiJodHRwczovL2FwaS5zZWN1cml0eWNlbnRlci5ta
 const OF_ANOTHER: &str = "e30.eyJhdWQiOiJodHRwczovL2dyYXBoLm1pY3Jvc29mdC5jb20iLCJzY3AiOiJNYWNoaW5lLklzb2xhdGUifQ.x";
 
 fn client(credential: impl TokenCredential + 'static) -> DefenderClient {
-    // A mock that expects nothing fails the test when it is called.
+    // A mock without expectations fails the test when it is called.
     DefenderClient::builder().credential(credential).transport(MockTransport::new()).build().unwrap()
 }
 
 #[tokio::test]
-async fn what_the_token_permits_is_ready() {
+async fn permitted_actions_are_ready() {
     let ready =
         client(StaticCredential::new(RESTRICTING)).preflight().action::<UnrestrictCodeExecution>().await.unwrap();
     assert!(ready.is_ready(), "{ready}");
@@ -26,18 +26,18 @@ async fn what_the_token_permits_is_ready() {
 }
 
 #[tokio::test]
-async fn a_missing_permission_is_named_with_how_it_is_granted() {
+async fn missing_permission_has_grant_advice() {
     let lacking = client(StaticCredential::new(RESTRICTING)).preflight().action::<Isolate>().await.unwrap();
     let [problem] = lacking.obstacles.as_slice() else { panic!("{lacking}") };
-    let words = problem.to_string();
-    assert!(words.starts_with("Isolate takes the application permission Machine.Isolate; add it"), "{words}");
+    let text = problem.to_string();
+    assert!(text.starts_with("Isolate takes the application permission Machine.Isolate; add it"), "{text}");
     let of_all: PreflightReport = client(StaticCredential::new(RESTRICTING)).preflight().await.unwrap();
-    // A read permission allows quarantining, by the service's own page.
+    // The service's page lists a read permission for quarantining.
     assert_eq!(of_all.obstacles.len(), 6, "{of_all}");
 }
 
 #[tokio::test]
-async fn a_token_for_another_api_and_one_that_cannot_read_are_told() {
+async fn wrong_audience_is_reported() {
     let lacking = client(StaticCredential::new(OF_ANOTHER)).preflight().action::<Isolate>().await.unwrap();
     let [audience, reading] = lacking.obstacles.as_slice() else { panic!("{lacking}") };
     let (audience, reading) = (audience.to_string(), reading.to_string());
@@ -51,7 +51,7 @@ async fn a_token_for_another_api_and_one_that_cannot_read_are_told() {
 }
 
 #[tokio::test]
-async fn of_an_opaque_token_nothing_is_known_and_nothing_is_missing() {
+async fn opaque_token_reports_no_issue() {
     let unknown = client(StaticCredential::new("opaque")).preflight().await.unwrap();
     assert!(unknown.is_ready() && unknown.claims.is_none());
     assert!(unknown.to_string().contains("nothing is known"));
@@ -68,20 +68,20 @@ impl TokenCredential for Failing {
 }
 
 #[tokio::test]
-async fn without_a_token_it_is_an_error() {
+async fn missing_token_is_an_error() {
     let error = client(Failing).preflight().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credential);
     assert!(error.never_sent());
 }
 
-/// A token with these claims.
+/// Encodes a token with these claims.
 fn token(claims: &serde_json::Value) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
 #[tokio::test]
-async fn a_token_of_another_cloud_tenant_or_time_is_told() {
+async fn wrong_tenant_or_time_is_reported() {
     const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
     const OTHER: &str = "11111111-2222-3333-4444-555555555555";
     const COMMERCIAL: &str = "https://api.securitycenter.microsoft.com";
@@ -124,14 +124,14 @@ async fn a_token_of_another_cloud_tenant_or_time_is_told() {
         let ready = client.preflight().action::<Isolate>().tenant(tenant).await.unwrap();
         match (obstacle, ready.obstacles.as_slice()) {
             (None, []) => {}
-            (Some(words), [one]) => assert!(one.to_string().contains(words), "{audience} {base}: {one}"),
+            (Some(text), [one]) => assert!(one.to_string().contains(text), "{audience} {base}: {one}"),
             _ => panic!("{audience} {expected} {base} {tenant}: {ready}"),
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_missing_on_the_emulator_is_what_it_refuses() {
+async fn emulator_refuses_what_is_missing() {
     let world = crate::world::World::with(|emulator| {
         emulator.without_role("Machine.Isolate").without_role("Machine.Read.All").without_role("Machine.ReadWrite.All")
     });

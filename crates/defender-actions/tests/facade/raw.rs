@@ -1,4 +1,4 @@
-//! Calls without words of their own: they stay on the API's host and below its prefix, and in the quota.
+//! Raw calls: they stay on the API's host, below its prefix, and within the quota.
 
 use std::{
     io::{self, Write},
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use crate::world::{MINUTE, World};
 
 #[tokio::test]
-async fn a_get_and_a_post_are_made_and_their_answers_read() {
+async fn raw_get_and_post_work() {
     let world = World::new();
     let client = world.client();
     let made: Value = world
@@ -32,16 +32,16 @@ async fn a_get_and_a_post_are_made_and_their_answers_read() {
     let id = made["id"].as_str().unwrap();
     let read: Value = world.run(client.get(format!("/api/machineactions/{id}")).send()).await.unwrap();
     assert_eq!(read["id"], made["id"]);
-    let whole = format!("{}/api/machineactions?$top=1&$filter=type%20eq%20'Isolate'", world.emulator.base_url());
-    let listed: Value = world.run(client.get(whole).send()).await.unwrap();
+    let url = format!("{}/api/machineactions?$top=1&$filter=type%20eq%20'Isolate'", world.emulator.base_url());
+    let listed: Value = world.run(client.get(url).send()).await.unwrap();
     assert_eq!(listed["value"][0]["id"], made["id"]);
 }
 
 #[tokio::test]
-async fn what_leaves_the_host_or_the_prefix_is_refused_before_anything_is_sent() {
-    // A mock that expects nothing fails the test when it is called.
-    let wire = MockTransport::new();
-    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire).build().unwrap();
+async fn foreign_path_is_never_sent() {
+    // A mock without expectations fails the test when it is called.
+    let transport = MockTransport::new();
+    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport).build().unwrap();
     for path in [
         "",
         "/",
@@ -77,7 +77,7 @@ async fn what_leaves_the_host_or_the_prefix_is_refused_before_anything_is_sent()
 }
 
 #[tokio::test]
-async fn a_post_is_sent_once_and_a_get_again() {
+async fn only_raw_get_is_retried() {
     let world = World::new();
     let client = world.client();
     world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Isolate).times(1);
@@ -95,14 +95,14 @@ async fn a_post_is_sent_once_and_a_get_again() {
 }
 
 #[tokio::test]
-async fn raw_and_typed_calls_of_one_operation_share_its_quota_in_any_spelling() {
+async fn raw_spellings_share_typed_quota() {
     let world = World::with(|emulator| emulator.machines(60));
     let client = world.client();
     for machine in world.machines() {
         world.run(client.machine(machine.clone()).isolate("c").send()).await.unwrap();
-        let again = client.post::<Value>(format!("/api/v1.0/MACHINES/{machine}/Isolate"), &json!({"Comment": "c"}));
-        // It is refused because of the first, and not for being too much.
-        assert_eq!(world.run(again.send()).await.unwrap_err().status(), Some(400));
+        let repeat = client.post::<Value>(format!("/api/v1.0/MACHINES/{machine}/Isolate"), &json!({"Comment": "c"}));
+        // The first request causes the refusal, and not the quota.
+        assert_eq!(world.run(repeat.send()).await.unwrap_err().status(), Some(400));
     }
     assert!(world.ledger().entries().iter().all(|entry| entry.status != 429));
     assert!(world.clock.elapsed() >= Duration::from_secs(60));
@@ -123,7 +123,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Times of the requests whose path ends so, letter case aside.
+    /// Times of the requests whose path ends with `suffix` in any letter case.
     fn times(&self, of: &str) -> Vec<jiff::Timestamp> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -134,7 +134,7 @@ impl Log {
     }
 }
 
-/// Makes 80 typed calls and 80 raw ones at once, and looks into the first minute.
+/// Makes 80 typed and 80 raw calls at once and checks the first minute.
 async fn share_one_quota(
     (world, log): (&World, &Log),
     of: &str,
@@ -157,7 +157,7 @@ fn logged() -> (World, Log) {
 }
 
 #[tokio::test]
-async fn typed_and_raw_searches_by_ip_share_one_quota() {
+async fn ip_searches_share_one_quota() {
     let (world, log) = logged();
     let paths = [
         "/api/machines/findbyip(ip='10.0.0.1',timestamp=2026-01-01T00:00:00Z)",
@@ -173,7 +173,7 @@ async fn typed_and_raw_searches_by_ip_share_one_quota() {
 }
 
 #[tokio::test]
-async fn typed_and_raw_links_to_a_result_share_one_quota() {
+async fn result_links_share_one_quota() {
     let (world, log) = logged();
     let command = LiveResponseCommand::get_file("C:\\a.txt");
     let run = world.client().machine(world.machine()).run_live_response("c", [command]);

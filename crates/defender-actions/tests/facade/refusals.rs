@@ -1,4 +1,4 @@
-//! What each way of not succeeding is told as: whether it was sent, whether it may be sent again, and what was said.
+//! Error kind of each failure: whether the request was sent, whether it may be retried, and the service's message.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -14,45 +14,45 @@ use defender_actions::{
 };
 use http::{Request, Response};
 
-type Answer = Result<Response<Body>, TransportError>;
+type Outcome = Result<Response<Body>, TransportError>;
 
-/// Gives the same answer each time, and refuses every list: nothing can be found out about what was lost.
+/// Transport with one response for each POST, which refuses every list: no lost response can be searched for.
 fn client(
-    answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static,
-    sendings: RangeInclusive<usize>,
+    respond: impl Fn(Request<Bytes>) -> Outcome + Send + Sync + 'static,
+    attempts: RangeInclusive<usize>,
 ) -> (DefenderClient, ManualClock) {
-    let mut wire = MockTransport::new();
+    let mut transport = MockTransport::new();
     let is_list = |request: &Request<Bytes>| request.uri().path() == "/api/machineactions";
-    wire.expect_send().withf(move |request| !is_list(request)).times(sendings).returning(answer);
-    wire.expect_send().withf(is_list).returning(status(403));
+    transport.expect_send().withf(move |request| !is_list(request)).times(attempts).returning(respond);
+    transport.expect_send().withf(is_list).returning(status(403));
     let clock = ManualClock::new();
-    let builder = DefenderClient::builder().credential(StaticCredential::new("canary")).transport(wire);
+    let builder = DefenderClient::builder().credential(StaticCredential::new("canary")).transport(transport);
     (builder.clock(clock.clone()).build().unwrap(), clock)
 }
 
-/// What an action is told. Only what the service certainly did not do is sent more than once.
-async fn posting(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Error {
-    posting_up_to(1, answer).await
+/// Returns the error of an action. Only requests that were certainly not processed are sent more than once.
+async fn posting(respond: impl Fn(Request<Bytes>) -> Outcome + Send + Sync + 'static) -> Error {
+    posting_up_to(1, respond).await
 }
 
-async fn posting_up_to(sendings: usize, answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Error {
-    let (client, clock) = client(answer, sendings..=sendings);
+async fn posting_up_to(attempts: usize, respond: impl Fn(Request<Bytes>) -> Outcome + Send + Sync + 'static) -> Error {
+    let (client, clock) = client(respond, attempts..=attempts);
     let error = clock.run(client.machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").send()).await;
     let error = error.unwrap_err();
-    assert!(error.attempts() == u32::try_from(sendings).unwrap() || error.kind() == ErrorKind::Unauthorized);
+    assert!(error.attempts() == u32::try_from(attempts).unwrap() || error.kind() == ErrorKind::Unauthorized);
     error
 }
 
-async fn getting(answer: impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static) -> Error {
-    let (client, clock) = client(answer, 1..=5);
+async fn getting(respond: impl Fn(Request<Bytes>) -> Outcome + Send + Sync + 'static) -> Error {
+    let (client, clock) = client(respond, 1..=5);
     clock.run(client.action("a".parse().unwrap()).get().send()).await.unwrap_err()
 }
 
-fn status(status: u16) -> impl Fn(Request<Bytes>) -> Answer + Send + Sync + 'static {
+fn status(status: u16) -> impl Fn(Request<Bytes>) -> Outcome + Send + Sync + 'static {
     move |_| Ok(Response::builder().status(status).body(Body::empty()).unwrap())
 }
 
-/// A body that breaks off after its first bytes.
+/// Body that breaks off after its first bytes.
 fn broken() -> Body {
     use defender_actions::transport::Error;
     struct Breaking(bool);
@@ -76,7 +76,7 @@ fn broken() -> Body {
 }
 
 #[tokio::test]
-async fn a_status_is_told_by_what_to_do_about_it() {
+async fn status_maps_to_error_kind() {
     use ErrorKind as K;
     for (code, post, get) in [
         (400, K::Refused, K::Refused),
@@ -91,9 +91,9 @@ async fn a_status_is_told_by_what_to_do_about_it() {
         (504, K::OutcomeUnknown, K::Unavailable),
         (599, K::OutcomeUnknown, K::Unavailable),
     ] {
-        // A token is replaced once.
-        let sendings = if code == 401 { 2 } else { 1 };
-        for (error, kind) in [(posting_up_to(sendings, status(code)).await, post), (getting(status(code)).await, get)] {
+        // The token is replaced once.
+        let attempts = if code == 401 { 2 } else { 1 };
+        for (error, kind) in [(posting_up_to(attempts, status(code)).await, post), (getting(status(code)).await, get)] {
             assert_eq!(error.kind(), kind, "{code}");
             assert_eq!(error.status(), Some(code));
             assert!(!error.never_sent(), "{code}");
@@ -103,16 +103,16 @@ async fn a_status_is_told_by_what_to_do_about_it() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_an_action_is_an_unknown_outcome_unless_it_was_certainly_never_sent() {
+async fn lost_response_is_unknown_unless_unsent() {
     use ErrorKind as K;
     for (broke, post, get) in [
         (Broken::Connect, K::ConnectFailed, K::ConnectFailed),
         (Broken::Timeout, K::OutcomeUnknown, K::Interrupted),
         (Broken::Interrupted, K::OutcomeUnknown, K::Interrupted),
     ] {
-        let answer = move |_: Request<Bytes>| Err(TransportError::new(broke));
-        let sendings = if broke == Broken::Connect { 5 } else { 1 };
-        for (error, kind) in [(posting_up_to(sendings, answer).await, post), (getting(answer).await, get)] {
+        let respond = move |_: Request<Bytes>| Err(TransportError::new(broke));
+        let attempts = if broke == Broken::Connect { 5 } else { 1 };
+        for (error, kind) in [(posting_up_to(attempts, respond).await, post), (getting(respond).await, get)] {
             assert_eq!(error.kind(), kind, "{broke:?}");
             assert_eq!(error.never_sent(), kind == K::ConnectFailed);
             assert_eq!(error.is_retryable(), kind != K::OutcomeUnknown);
@@ -124,7 +124,7 @@ async fn a_lost_answer_to_an_action_is_an_unknown_outcome_unless_it_was_certainl
 }
 
 #[tokio::test]
-async fn an_action_that_was_accepted_and_cannot_be_read_is_not_told_as_unknown_or_refused() {
+async fn unreadable_acceptance_is_invalid_response() {
     let garbage = |_: Request<Bytes>| {
         Ok(Response::builder().status(201).header("odata-version", "4.0").body(Body::from("<html>")).unwrap())
     };
@@ -140,7 +140,7 @@ async fn an_action_that_was_accepted_and_cannot_be_read_is_not_told_as_unknown_o
 }
 
 #[tokio::test]
-async fn what_the_service_put_off_is_sent_again_and_at_last_says_when() {
+async fn throttled_call_reports_retry_after() {
     let error = posting_up_to(5, |_| {
         Ok(Response::builder().status(429).header("retry-after", "2").body(Body::from("later")).unwrap())
     })
@@ -152,43 +152,43 @@ async fn what_the_service_put_off_is_sent_again_and_at_last_says_when() {
 }
 
 #[tokio::test]
-async fn what_waits_for_its_turn_longer_than_a_call_may_take_was_never_sent() {
+async fn queued_call_times_out_unsent() {
     let (client, clock) =
         client(|_| Ok(Response::builder().status(201).body(Body::from(r#"{"id":"a"}"#)).unwrap()), 1..=1500);
     let machine = client.machine("m".parse().unwrap());
-    let mut answered = 0;
+    let mut responses = 0;
     let error = loop {
         match clock.run(machine.restrict_code_execution("x").send()).await {
-            Ok(_) => answered += 1,
+            Ok(_) => responses += 1,
             Err(error) if error.kind() == ErrorKind::Throttled => break error,
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "the same id comes each time"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "each response has the same id"),
         }
     };
-    assert!(answered >= 1);
+    assert!(responses >= 1);
     assert!(error.never_sent() && error.is_retryable());
     assert!(error.retry_after().unwrap() > Duration::from_secs(1_800), "{:?}", error.retry_after());
 }
 
 #[tokio::test]
-async fn a_refusal_keeps_its_status_when_its_body_breaks() {
+async fn truncated_refusal_keeps_its_status() {
     let own = |_| Ok(Response::builder().status(403).header("odata-version", "4.0").body(broken()).unwrap());
     let error = posting(own).await;
     assert_eq!(error.kind(), ErrorKind::Forbidden);
     assert!(error.cause().is_some());
-    // A gateway may have refused what the service has taken.
+    // A gateway may have written the refusal after the service accepted the action.
     let error = posting(|_| Ok(Response::builder().status(403).body(broken()).unwrap())).await;
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
 }
 
 #[tokio::test]
-async fn another_action_s_record_is_not_taken_for_this_one_s() {
+async fn record_of_other_action_is_rejected() {
     let error = getting(|_| Ok(Response::new(Body::from(r#"{"id":"b","status":"Succeeded"}"#)))).await;
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
     assert!(error.cause().unwrap().to_string().contains("the action b"));
 }
 
 #[tokio::test]
-async fn all_that_the_service_said_is_there() {
+async fn error_keeps_the_service_response() {
     let body = r#"{"error":{"code":"ResourceNotFound","message":"Machine m was not found","target":"43f4cb08"}}"#;
     let error = posting(move |_| {
         Ok(Response::builder().status(404).header("mise-correlation-id", "c0ffee").body(Body::from(body)).unwrap())
@@ -207,7 +207,7 @@ async fn all_that_the_service_said_is_there() {
 }
 
 #[tokio::test]
-async fn one_that_is_pending_already_is_told_by_code_or_message() {
+async fn already_in_progress_is_recognized() {
     for body in [
         r#"{"error":{"code":"ActiveRequestAlreadyExists","message":"x"}}"#,
         r#"{"error":{"code":"BadRequest","message":"Action is already in progress"}}"#,
@@ -218,16 +218,17 @@ async fn one_that_is_pending_already_is_told_by_code_or_message() {
 }
 
 #[tokio::test]
-async fn without_a_token_nothing_is_sent_and_the_credential_s_own_error_says_why() {
+async fn failed_sign_in_sends_nothing() {
     let refusal = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided."}"#;
-    let mut wire = MockTransport::new();
-    wire.expect_send()
+    let mut transport = MockTransport::new();
+    transport
+        .expect_send()
         .withf(|request| request.uri().path().ends_with("/token"))
         .times(1)
         .returning(move |_| Ok(Response::builder().status(401).body(Body::from(refusal)).unwrap()));
     let defender = DefenderClient::builder()
         .credential(ClientSecretCredential::new("contoso.com", "app", "canary"))
-        .transport(wire)
+        .transport(transport)
         .build()
         .unwrap();
     let error = defender.machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").await.unwrap_err();
@@ -239,26 +240,26 @@ async fn without_a_token_nothing_is_sent_and_the_credential_s_own_error_says_why
 }
 
 #[test]
-fn a_client_without_a_credential_is_refused_with_words() {
+fn builder_requires_a_credential() {
     let error = DefenderClient::builder().transport(MockTransport::new()).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains(".credential("), "{error}");
 }
 
-/// Takes the POST and answers nothing, ever.
+/// Transport that never responds to the POST.
 #[derive(Clone, Debug, Default)]
 struct Silent(std::sync::Arc<std::sync::Mutex<Vec<Request<Bytes>>>>);
 
 #[async_trait::async_trait]
 impl defender_actions::transport::Transport for Silent {
-    async fn send(&self, request: Request<Bytes>) -> Answer {
+    async fn send(&self, request: Request<Bytes>) -> Outcome {
         self.0.lock().unwrap().push(request);
         std::future::pending().await
     }
 }
 
 #[tokio::test]
-async fn a_call_takes_no_longer_than_it_or_its_client_says() {
+async fn call_obeys_its_timeout() {
     use defender_actions::transport::{Clock, Retry, extensions::Timeouts};
     let silent = Silent::default();
     let clock = ManualClock::new();
@@ -268,7 +269,7 @@ async fn a_call_takes_no_longer_than_it_or_its_client_says() {
     };
     let seconds = Duration::from_secs;
     let read = |client: DefenderClient| client.action("a".parse().unwrap()).get();
-    for (call, takes, sendings) in [
+    for (call, takes, attempts) in [
         (read(client(Timeouts::default(), Retry::once())), 30, 1),
         (read(client(Timeouts::default().head(seconds(7)), Retry::once())), 7, 1),
         (read(client(Timeouts::default().total(seconds(40)), Retry::default())), 40, 2),
@@ -278,11 +279,11 @@ async fn a_call_takes_no_longer_than_it_or_its_client_says() {
         let error = clock.run(call.send()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);
         assert_eq!(clock.elapsed().saturating_sub(began).as_secs(), takes);
-        assert_eq!(std::mem::take(&mut *silent.0.lock().unwrap()).len(), sendings);
+        assert_eq!(std::mem::take(&mut *silent.0.lock().unwrap()).len(), attempts);
     }
 }
 
-/// A credential whose answer never comes.
+/// Credential that never returns a token.
 #[derive(Debug)]
 struct NoToken;
 
@@ -297,16 +298,16 @@ impl defender_actions::auth::TokenCredential for NoToken {
 }
 
 #[tokio::test]
-async fn a_token_that_does_not_come_ends_the_call_in_its_time_and_nothing_was_sent() {
+async fn missing_token_times_out_unsent() {
     use defender_actions::transport::Clock;
-    let (clock, wire) = (ManualClock::new(), Silent::default());
+    let (clock, transport) = (ManualClock::new(), Silent::default());
     let credential: std::sync::Arc<dyn defender_actions::auth::TokenCredential> = std::sync::Arc::new(NoToken);
-    let builder = DefenderClient::builder().credential(credential).transport(wire.clone());
+    let builder = DefenderClient::builder().credential(credential).transport(transport.clone());
     let client = builder.clock(clock.clone()).build().unwrap();
     let machine = client.machine("m1".parse().unwrap());
     let call = machine.unrestrict_code_execution("cleaned").timeout(Duration::from_secs(10));
     let error = clock.run(call.send()).await.unwrap_err();
     assert_eq!((error.kind(), clock.elapsed().as_secs()), (ErrorKind::Credential, 10));
     assert!(error.never_sent() && error.is_retryable(), "{error:?}");
-    assert!(wire.0.lock().unwrap().is_empty());
+    assert!(transport.0.lock().unwrap().is_empty());
 }

@@ -1,4 +1,4 @@
-//! The one call at the heart of it, to the letter, over a captured wire; and the layers swapped by a user's test.
+//! The one central call, its exact request and response; and transport and credential replaced by a user's own.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ use http::{Request, Response};
 const MACHINE: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
 const COMMENT: &str = "Unrestrict code execution since machine was cleaned and validated";
 
-/// As the service's page prints it: the older spelling of the update time, and a blank after the comment.
+/// Response as the service's page prints it: the older spelling of the update time, and a blank after the comment.
 const DOCUMENTED: &str = r#"{
     "@odata.context": "https://api.securitycenter.windows.com/api/$metadata#MachineActions/$entity",
     "id": "44cffc15-0e3d-4cbf-96aa-bf76f9b27f5e",
@@ -42,7 +42,7 @@ fn created(body: &'static str) -> Result<Response<Body>, TransportError> {
     Ok(Response::builder().status(201).body(Body::from(body)).unwrap())
 }
 
-/// A wire that notes what passes.
+/// Transport that records requests.
 #[derive(Clone, Debug)]
 struct Capturing<T>(T, Arc<Mutex<Vec<Request<Bytes>>>>);
 
@@ -63,16 +63,19 @@ fn assert_to_the_letter(request: &Request<Bytes>, base: &str) {
 }
 
 #[tokio::test]
-async fn the_seed_case_holds_to_the_letter() {
-    let mut wire = MockTransport::new();
-    wire.expect_send().times(1).returning(|_| created(DOCUMENTED));
-    let wire = Capturing(Arc::new(wire), Arc::default());
-    let defender =
-        DefenderClient::builder().credential(StaticCredential::new("token")).transport(wire.clone()).build().unwrap();
+async fn lift_request_matches_documentation() {
+    let mut transport = MockTransport::new();
+    transport.expect_send().times(1).returning(|_| created(DOCUMENTED));
+    let transport = Capturing(Arc::new(transport), Arc::default());
+    let defender = DefenderClient::builder()
+        .credential(StaticCredential::new("token"))
+        .transport(transport.clone())
+        .build()
+        .unwrap();
 
     let submitted = defender.machine(machine()).unrestrict_code_execution(COMMENT).await.unwrap();
 
-    let requests = wire.1.lock().unwrap();
+    let requests = transport.1.lock().unwrap();
     let [request] = requests.as_slice() else { panic!("{} requests", requests.len()) };
     assert_to_the_letter(request, "https://api.security.microsoft.com");
     assert_eq!(request.headers()["authorization"], "Bearer token");
@@ -82,7 +85,7 @@ async fn the_seed_case_holds_to_the_letter() {
     assert_eq!(action.status, ActionStatus::InProgress);
     assert_eq!(action.machine_id, Some(machine()));
     assert_eq!(action.last_update_date_time_utc.unwrap().to_string(), "2018-12-04T12:15:40.6052029Z");
-    // Nothing is lost: but for the two normalisations, a null that is left out and the newer spelling, it is all there.
+    // No field is lost. The record differs from the response in two ways: a null is left out, and the update time has its newer name.
     let mut expected: serde_json::Value = serde_json::from_str(DOCUMENTED).unwrap();
     let map = expected.as_object_mut().unwrap();
     map.remove("relatedFileInfo");
@@ -93,20 +96,20 @@ async fn the_seed_case_holds_to_the_letter() {
 
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 #[tokio::test]
-async fn the_seed_case_holds_to_the_letter_over_tls_too() {
+async fn lift_request_matches_over_tls() {
     let emulator = defender_emulator::Emulator::start().await.unwrap();
     let tls = defender_actions::transport::HyperTransport::builder()
         .roots(defender_actions::transport::Roots::pem(emulator.ca_pem()).unwrap())
         .build()
         .unwrap();
-    let wire = Capturing(tls, Arc::default());
+    let transport = Capturing(tls, Arc::default());
     let defender = DefenderClient::builder()
         .credential(defender_actions::auth::ClientSecretCredential::new(
             emulator.tenant_id(),
             emulator.client_id(),
             emulator.client_secret(),
         ))
-        .transport(wire.clone())
+        .transport(transport.clone())
         .base_url(emulator.base_url())
         .authority(emulator.authority())
         .audience(emulator.audience())
@@ -115,7 +118,7 @@ async fn the_seed_case_holds_to_the_letter_over_tls_too() {
 
     defender.machine(machine()).unrestrict_code_execution(COMMENT).await.unwrap();
 
-    let requests = wire.1.lock().unwrap();
+    let requests = transport.1.lock().unwrap();
     let [token, action] = requests.as_slice() else { panic!("{} requests", requests.len()) };
     assert!(token.uri().path().ends_with("/oauth2/v2.0/token"));
     assert_to_the_letter(action, emulator.base_url());
@@ -128,10 +131,11 @@ async fn the_seed_case_holds_to_the_letter_over_tls_too() {
 }
 
 #[tokio::test]
-async fn the_transport_is_swapped_in_five_lines() {
-    let mut wire = MockTransport::new();
-    wire.expect_send().returning(|_| created(r#"{"id": "1", "status": "Pending"}"#));
-    let client = DefenderClient::builder().credential(StaticCredential::new("token")).transport(wire).build().unwrap();
+async fn transport_can_be_replaced() {
+    let mut transport = MockTransport::new();
+    transport.expect_send().returning(|_| created(r#"{"id": "1", "status": "Pending"}"#));
+    let client =
+        DefenderClient::builder().credential(StaticCredential::new("token")).transport(transport).build().unwrap();
     let submitted = client.machine(machine()).unrestrict_code_execution("Cleaned").await.unwrap();
     assert_eq!(submitted.id().as_str(), "1");
 }
@@ -147,40 +151,42 @@ impl TokenCredential for FromMyVault {
 }
 
 #[tokio::test]
-async fn the_credential_is_swapped_for_one_of_the_user_s_own() {
-    let mut wire = MockTransport::new();
-    wire.expect_send()
+async fn credential_can_be_replaced() {
+    let mut transport = MockTransport::new();
+    transport
+        .expect_send()
         .withf(|request| request.headers()["authorization"] == "Bearer from-my-vault")
         .times(1)
         .returning(|_| created(r#"{"id": "1"}"#));
-    let client = DefenderClient::builder().credential(FromMyVault).transport(wire).build().unwrap();
+    let client = DefenderClient::builder().credential(FromMyVault).transport(transport).build().unwrap();
     client.machine(machine()).restrict_code_execution("Suspicious").await.unwrap();
 }
 
 #[tokio::test]
-async fn the_layers_are_told_what_the_call_is() {
-    let mut wire = MockTransport::new();
-    wire.expect_send()
+async fn extensions_describe_the_call() {
+    let mut transport = MockTransport::new();
+    transport
+        .expect_send()
         .withf(|request| {
-            let told = request.extensions();
-            let scope = told.get::<RateLimitScope>().unwrap();
-            told.get() == Some(&Idempotency::NonIdempotent)
-                && told.get() == Some(&UrlTemplate("/machines/{id}/unrestrictCodeExecution".into()))
+            let extensions = request.extensions();
+            let scope = extensions.get::<RateLimitScope>().unwrap();
+            extensions.get() == Some(&Idempotency::NonIdempotent)
+                && extensions.get() == Some(&UrlTemplate("/machines/{id}/unrestrictCodeExecution".into()))
                 && scope.key.as_str() == "POST /machines/{id}/unrestrictcodeexecution"
                 && scope.limits.iter().map(|RateLimit { calls, per }| (*calls, per.as_secs())).collect::<Vec<_>>()
                     == [(100, 60), (1_500, 3_600)]
         })
         .times(1)
         .returning(|_| created(r#"{"id": "1"}"#));
-    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire).build().unwrap();
+    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport).build().unwrap();
     client.machine(machine()).unrestrict_code_execution("Cleaned").send().await.unwrap();
 }
 
 #[tokio::test]
-async fn nothing_is_sent_without_an_await_or_without_a_comment() {
-    // A mock that expects nothing fails the test when it is called.
-    let wire = MockTransport::new();
-    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire).build().unwrap();
+async fn unawaited_request_is_not_sent() {
+    // A mock without expectations fails the test when it is called.
+    let transport = MockTransport::new();
+    let client = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport).build().unwrap();
     drop(client.machine(machine()).unrestrict_code_execution("Cleaned"));
     let error = client.machine(machine()).unrestrict_code_execution(" \n").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Request);

@@ -1,4 +1,4 @@
-//! Every default of the builder, and that each setting is heeded.
+//! Every default of the builder, and the effect of every setting.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,7 +18,7 @@ use crate::world::{HOUR, MINUTE, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How long a read takes that meets this fault each time.
+/// Time that a read takes if every attempt meets this fault.
 async fn read_takes(fault: Fault, set: impl FnOnce(DefenderClientBuilder) -> DefenderClientBuilder) -> Duration {
     let world = World::new();
     let client = set(world.builder_over(world.emulator.transport())).build().unwrap();
@@ -30,27 +30,27 @@ async fn read_takes(fault: Fault, set: impl FnOnce(DefenderClientBuilder) -> Def
 }
 
 #[tokio::test]
-async fn the_head_of_an_answer_may_take_half_a_minute() {
+async fn response_head_may_take_thirty_seconds() {
     assert_eq!(read_takes(Fault::Hang, |builder| builder.attempts(1)).await, SECOND * 30);
     assert_eq!(read_takes(Fault::Hang, |builder| builder.attempts(1).head_timeout(SECOND * 7)).await, SECOND * 7);
 }
 
 #[tokio::test]
-async fn a_body_may_be_silent_for_half_a_minute() {
+async fn body_may_idle_thirty_seconds() {
     let silent = Fault::SlowBytes(HOUR);
     assert_eq!(read_takes(silent, |builder| builder.attempts(1)).await, SECOND * 30);
     assert_eq!(read_takes(silent, |builder| builder.attempts(1).idle_timeout(SECOND * 4)).await, SECOND * 4);
 }
 
 #[tokio::test]
-async fn a_call_may_take_five_minutes_resendings_included() {
+async fn call_may_take_five_minutes() {
     let slow = Fault::SlowBytes(SECOND * 10);
     assert_eq!(read_takes(slow, |builder| builder).await, SECOND * 300);
     assert_eq!(read_takes(slow, |builder| builder.total_timeout(SECOND * 40)).await, SECOND * 40);
 }
 
 #[tokio::test]
-async fn a_read_is_sent_five_times_with_random_waits_between_nothing_and_a_doubling_bound() {
+async fn read_is_sent_five_times() {
     let refused = Fault::Status(503, defender_emulator::RetryAfter::Absent);
     let mut longest = Duration::ZERO;
     for _ in 0..50 {
@@ -63,7 +63,7 @@ async fn a_read_is_sent_five_times_with_random_waits_between_nothing_and_a_doubl
 }
 
 #[tokio::test]
-async fn a_wait_goes_on_for_an_hour_and_polls_from_two_seconds_to_thirty() {
+async fn wait_polls_for_one_hour() {
     let world = World::with(|emulator| emulator.pending_for(HOUR * 9));
     let set = world
         .builder_over(world.emulator.transport())
@@ -84,7 +84,7 @@ async fn a_wait_goes_on_for_an_hour_and_polls_from_two_seconds_to_thirty() {
 }
 
 #[tokio::test]
-async fn the_polls_of_a_wait_are_those_that_were_set() {
+async fn wait_uses_configured_polls() {
     for (first, longest, after) in
         [(SECOND, SECOND * 2, [1_000, 2_500, 4_500]), (MINUTE, MINUTE, [60_000, 120_000, 180_000])]
     {
@@ -98,7 +98,7 @@ async fn the_polls_of_a_wait_are_those_that_were_set() {
 }
 
 #[tokio::test]
-async fn a_record_has_two_minutes_to_appear_or_as_long_as_is_set() {
+async fn visibility_timeout_is_configurable() {
     for (grace, lasts) in [(None, 120), (Some(SECOND * 30), 30)] {
         let world = World::with(|emulator| emulator.read_lag(HOUR));
         let mut builder = world.builder_over(world.emulator.transport());
@@ -114,14 +114,14 @@ async fn a_record_has_two_minutes_to_appear_or_as_long_as_is_set() {
 }
 
 #[test]
-fn a_region_is_an_address() {
+fn region_sets_the_base_url() {
     let world = World::new();
     let client = world.builder_over(Unreached).region(Region::Eu).build().unwrap();
     let request = client.action("a".parse().unwrap()).get().request().unwrap();
     assert_eq!(request.uri(), "https://eu.api.security.microsoft.com/api/machineactions/a");
 }
 
-/// Reaches nobody.
+/// Transport that reaches no host.
 #[derive(Debug)]
 struct Unreached;
 
@@ -135,7 +135,7 @@ impl defender_actions::transport::Transport for Unreached {
     }
 }
 
-/// Counts the tokens that are asked for.
+/// Transport that counts token requests.
 #[derive(Clone, Debug)]
 struct Counting<T>(T, Arc<Mutex<u32>>);
 
@@ -148,12 +148,12 @@ impl<T: Transport> Transport for Counting<T> {
 }
 
 #[tokio::test]
-async fn a_token_is_replaced_five_minutes_before_its_end_or_as_is_set() {
-    // Of ten minutes each: one to begin with, and the next five minutes later, or nine.
+async fn token_renewal_time_is_configurable() {
+    // Tokens are valid for ten minutes: the first is renewed five minutes later, or after nine.
     for (margin, first, then) in [(None, 301, 2), (None, 299, 1), (Some(MINUTE), 539, 1), (Some(MINUTE), 541, 2)] {
         let world = World::with(|emulator| emulator.token_lifetime(MINUTE * 10));
-        let wire = Counting(world.emulator.transport(), Arc::default());
-        let mut builder = world.builder_over(wire.clone());
+        let transport = Counting(world.emulator.transport(), Arc::default());
+        let mut builder = world.builder_over(transport.clone());
         if let Some(margin) = margin {
             builder = builder.refresh_margin(margin);
         }
@@ -162,12 +162,12 @@ async fn a_token_is_replaced_five_minutes_before_its_end_or_as_is_set() {
         world.run(read()).await.unwrap();
         world.clock.advance(SECOND * first);
         world.run(read()).await.unwrap();
-        assert_eq!(*wire.1.lock().unwrap(), then, "{margin:?}, after {first} s");
+        assert_eq!(*transport.1.lock().unwrap(), then, "{margin:?}, after {first} s");
     }
 }
 
 #[tokio::test]
-async fn a_body_is_read_up_to_its_limit() {
+async fn body_limit_is_configurable() {
     const LARGE: usize = 1 << 20;
     for (limits, entity, page) in [
         ([LARGE, LARGE, LARGE], None, None),

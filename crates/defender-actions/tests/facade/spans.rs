@@ -1,4 +1,4 @@
-//! What is told to `tracing` of an action.
+//! Spans and events of an action in `tracing`.
 
 use std::{
     collections::BTreeMap,
@@ -16,9 +16,9 @@ use tracing::{
 
 use crate::world::{HOUR, World};
 
-/// What was told: each span and event of ours, with its fields.
+/// Recorded spans and events of this crate, with their fields.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Told(Arc<Mutex<Vec<(String, Fields)>>>);
+pub(crate) struct Recorder(Arc<Mutex<Vec<(String, Fields)>>>);
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fields(BTreeMap<String, String>);
@@ -29,7 +29,7 @@ impl Visit for Fields {
     }
 }
 
-impl Subscriber for Told {
+impl Subscriber for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("defender_actions")
     }
@@ -37,9 +37,9 @@ impl Subscriber for Told {
     fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        let mut told = self.0.lock().unwrap();
-        told.push((attributes.metadata().name().to_owned(), fields));
-        span::Id::from_u64(told.len() as u64)
+        let mut entries = self.0.lock().unwrap();
+        entries.push((attributes.metadata().name().to_owned(), fields));
+        span::Id::from_u64(entries.len() as u64)
     }
 
     fn record(&self, span: &span::Id, values: &span::Record<'_>) {
@@ -58,32 +58,36 @@ impl Subscriber for Told {
     fn exit(&self, _: &span::Id) {}
 }
 
-impl Told {
-    /// The fields of each event of this target.
+impl Recorder {
+    /// Returns the fields of each event of this target.
     pub(crate) fn events(&self, target: &str) -> Vec<BTreeMap<String, String>> {
-        let told = self.0.lock().unwrap();
-        told.iter().filter(|(name, _)| *name == format!("{target} event")).map(|(_, fields)| fields.0.clone()).collect()
+        let entries = self.0.lock().unwrap();
+        entries
+            .iter()
+            .filter(|(name, _)| *name == format!("{target} event"))
+            .map(|(_, fields)| fields.0.clone())
+            .collect()
     }
 
-    /// Listens on this thread until what is given back goes.
+    /// Records on this thread until the returned guard is dropped.
     ///
-    /// It is not alone: of a subscriber that is, tracing asks only the thread that first comes past a place whether anybody
-    /// listens there, and the thread of another test says no for all.
+    /// A second dispatcher is necessary. With one alone, tracing asks only the thread that first passes a callsite whether it is
+    /// enabled, and the thread of another test would disable it for all.
     pub(crate) fn listen(&self) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch) {
         let beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         (tracing::subscriber::set_default(self.clone()), beside)
     }
 
     fn spans(&self) -> Vec<BTreeMap<String, String>> {
-        let told = self.0.lock().unwrap();
-        told.iter().filter(|(name, _)| name == "defender.action").map(|(_, fields)| fields.0.clone()).collect()
+        let entries = self.0.lock().unwrap();
+        entries.iter().filter(|(name, _)| name == "defender.action").map(|(_, fields)| fields.0.clone()).collect()
     }
 }
 
 #[tokio::test]
-async fn an_action_has_a_span_with_its_type_machine_origin_and_attempts() {
-    let told = Told::default();
-    let _guard = told.listen();
+async fn action_span_has_its_fields() {
+    let recorder = Recorder::default();
+    let _guard = recorder.listen();
     let world = World::with(|emulator| emulator.pending_for(HOUR));
     let machine = world.client().machine(world.machine());
     world.emulator.fault(Fault::RefuseConnection).on(Operation::Isolate).times(2);
@@ -96,7 +100,7 @@ async fn an_action_has_a_span_with_its_type_machine_origin_and_attempts() {
     let refused = world.run(machine.offboard("canary comment").send()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Refused);
 
-    let spans = told.spans();
+    let spans = recorder.spans();
     let shown: Vec<_> = spans
         .iter()
         .map(|span| {
@@ -115,8 +119,8 @@ async fn an_action_has_a_span_with_its_type_machine_origin_and_attempts() {
             ["Offboard", "", "1", "", "Refused"],
         ]
     );
-    let all = format!("{:?}", told.0.lock().unwrap());
+    let all = format!("{:?}", recorder.0.lock().unwrap());
     assert!(!all.contains("canary") && !all.contains("eyJ"), "{all}");
-    // That it looks for an action is an event.
-    assert_eq!(told.events("defender_actions::action").len(), 2);
+    // The search for an action is an event.
+    assert_eq!(recorder.events("defender_actions::action").len(), 2);
 }

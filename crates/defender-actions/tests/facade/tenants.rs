@@ -1,4 +1,4 @@
-//! Many tenants in one process: clients that share one wire, and nothing else.
+//! Many tenants in one process: their clients share one transport and nothing else.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use http::{Request, Response, Uri};
 
 use crate::world::MINUTE;
 
-/// One wire to the services of many tenants, each at an address of its own.
+/// One transport to the services of many tenants, each at its own address.
 #[derive(Debug)]
 struct OneWire(HashMap<String, (Emulator, String)>);
 
@@ -33,25 +33,25 @@ const TENANTS: [&str; 3] = ["one.test", "two.test", "three.test"];
 
 struct Tenants {
     clock: ManualClock,
-    wire: Arc<OneWire>,
+    transport: Arc<OneWire>,
 }
 
 impl Tenants {
     fn new() -> Self {
         let clock = ManualClock::new();
         let service = |(seed, name): (u64, &str)| {
-            // Without a seed, every emulator has the same ids and secret.
+            // Without a seed, all emulators have the same ids and secret.
             let emulator = Emulator::builder().ids(seed).clock(Arc::new(clock.clone())).machines(150);
             let emulator = emulator.in_process().unwrap();
             let base = emulator.base_url().to_owned();
             (name.to_owned(), (emulator, base))
         };
-        let wire = Arc::new(OneWire((0..).zip(TENANTS).map(service).collect()));
-        Self { clock, wire }
+        let transport = Arc::new(OneWire((0..).zip(TENANTS).map(service).collect()));
+        Self { clock, transport }
     }
 
     fn emulator(&self, tenant: &str) -> &Emulator {
-        &self.wire.0[tenant].0
+        &self.transport.0[tenant].0
     }
 
     fn client(&self, tenant: &str, secret_of: &str) -> DefenderClient {
@@ -59,7 +59,7 @@ impl Tenants {
         let id = self.emulator(tenant).tenant_id();
         DefenderClient::builder()
             .credential(ClientSecretCredential::new(id, emulator.client_id(), emulator.client_secret()))
-            .transport(Arc::clone(&self.wire))
+            .transport(Arc::clone(&self.transport))
             .clock(self.clock.clone())
             .base_url(format!("https://{tenant}"))
             .authority(format!("https://{tenant}"))
@@ -69,7 +69,7 @@ impl Tenants {
 }
 
 #[tokio::test]
-async fn each_acts_in_its_own_tenant_with_its_own_token() {
+async fn each_client_uses_own_token() {
     let tenants = Tenants::new();
     let acted = TENANTS.map(|tenant| {
         let client = tenants.client(tenant, tenant);
@@ -87,7 +87,7 @@ async fn each_acts_in_its_own_tenant_with_its_own_token() {
 }
 
 #[tokio::test]
-async fn one_tenant_s_secret_opens_no_other_and_its_failure_is_its_own() {
+async fn secret_opens_one_tenant_only() {
     let tenants = Tenants::new();
     let machine = |tenant: &str| tenants.emulator(tenant).machine_ids()[0].parse().unwrap();
     let wrong = tenants.client("one.test", "two.test").machine(machine("one.test")).isolate("c").send();
@@ -98,7 +98,7 @@ async fn one_tenant_s_secret_opens_no_other_and_its_failure_is_its_own() {
 }
 
 #[tokio::test]
-async fn the_quota_of_one_tenant_holds_up_no_other() {
+async fn quotas_of_tenants_are_separate() {
     let tenants = Tenants::new();
     let client = tenants.client("one.test", "one.test");
     let machines: Vec<_> = tenants.emulator("one.test").machine_ids().iter().map(|id| id.parse().unwrap()).collect();

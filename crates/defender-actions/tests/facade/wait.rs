@@ -1,4 +1,4 @@
-//! Waiting, in virtual time.
+//! Waits, in virtual time.
 
 use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
@@ -13,16 +13,16 @@ use defender_actions::{
 };
 use http::{Method, Response};
 
-type Answer = Result<Response<Body>, TransportError>;
-type Answering = fn() -> Answer;
+type Outcome = Result<Response<Body>, TransportError>;
+type Respond = fn() -> Outcome;
 
 #[expect(clippy::unnecessary_wraps, reason = "it is what a mock returns")]
-fn answer(status: u16, body: impl Into<String>) -> Answer {
+fn response(status: u16, body: impl Into<String>) -> Outcome {
     Ok(Response::builder().status(status).body(Body::from(body.into())).unwrap())
 }
 
-fn record(status: &str) -> Answer {
-    answer(200, format!(r#"{{"id":"a","type":"UnrestrictCodeExecution","status":"{status}","errorHResult":0}}"#))
+fn record(status: &str) -> Outcome {
+    response(200, format!(r#"{{"id":"a","type":"UnrestrictCodeExecution","status":"{status}","errorHResult":0}}"#))
 }
 
 struct World {
@@ -30,23 +30,23 @@ struct World {
     clock: ManualClock,
 }
 
-/// Answers the POST with Pending, each GET with the next of `answers`, and every GET after those with the last.
-fn world(answers: Vec<Answering>) -> World {
-    let mut wire = MockTransport::new();
-    let answers = Mutex::new(VecDeque::from(answers));
-    wire.expect_send().returning(move |request| {
+/// Transport that responds to the POST with a pending record, to each GET with the next response, and then with the last one.
+fn world(responses: Vec<Respond>) -> World {
+    let mut transport = MockTransport::new();
+    let responses = Mutex::new(VecDeque::from(responses));
+    transport.expect_send().returning(move |request| {
         if request.method() == Method::POST {
-            return answer(201, r#"{"id":"a","type":"UnrestrictCodeExecution","status":"Pending"}"#);
+            return response(201, r#"{"id":"a","type":"UnrestrictCodeExecution","status":"Pending"}"#);
         }
         assert_eq!(request.uri().path(), "/api/machineactions/a");
-        let mut answers = answers.lock().unwrap();
-        let next = if answers.len() > 1 { answers.pop_front() } else { answers.front().copied() };
+        let mut responses = responses.lock().unwrap();
+        let next = if responses.len() > 1 { responses.pop_front() } else { responses.front().copied() };
         next.unwrap()()
     });
     let clock = ManualClock::new();
     let client = DefenderClient::builder()
         .credential(StaticCredential::new("token"))
-        .transport(wire)
+        .transport(transport)
         .clock(clock.clone())
         .build()
         .unwrap();
@@ -54,7 +54,7 @@ fn world(answers: Vec<Answering>) -> World {
 }
 
 impl World {
-    /// Submits and waits; gives the outcome and how long it took.
+    /// Submits and waits. Returns the outcome and the time that it took.
     async fn wait(&self, at_most: Duration) -> (Result<MachineAction, Error>, Duration) {
         let submitted = self.client.machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").await.unwrap();
         let began = self.clock.elapsed();
@@ -66,7 +66,7 @@ impl World {
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
-async fn it_reads_after_two_seconds_and_then_ever_more_rarely() {
+async fn poll_delays_grow_by_half() {
     let world =
         world(vec![|| record("Pending"), || record("InProgress"), || record("InProgress"), || record("Succeeded")]);
     let (outcome, took) = world.wait(HOUR).await;
@@ -76,7 +76,7 @@ async fn it_reads_after_two_seconds_and_then_ever_more_rarely() {
 }
 
 #[tokio::test]
-async fn an_id_is_enough_and_is_read_at_once() {
+async fn wait_by_id_reads_immediately() {
     let world = world(vec![|| record("Succeeded")]);
     let done = world.clock.run(world.client.action("a".parse().unwrap()).wait().send()).await.unwrap();
     assert_eq!(done.status, ActionStatus::Succeeded);
@@ -84,27 +84,27 @@ async fn an_id_is_enough_and_is_read_at_once() {
 }
 
 #[tokio::test]
-async fn an_end_that_is_no_success_is_an_error_that_carries_the_action() {
-    let ends: [(Answering, ActionStatus, &str); 3] = [
+async fn unsuccessful_end_is_an_error() {
+    let ends: [(Respond, ActionStatus, &str); 3] = [
         (|| record("Failed"), ActionStatus::Failed, "ended as Failed"),
         (|| record("Canceled"), ActionStatus::Cancelled, "ended as Cancelled"),
         (
-            || answer(200, r#"{"id":"a","status":"TimeOut","errorHResult":-2145844840}"#),
+            || response(200, r#"{"id":"a","status":"TimeOut","errorHResult":-2145844840}"#),
             ActionStatus::TimeOut,
             "ended as TimeOut with 0x80190198",
         ),
     ];
-    for (last, status, words) in ends {
+    for (last, status, text) in ends {
         let (outcome, _) = world(vec![|| record("Pending"), last]).wait(HOUR).await;
         let error = outcome.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ActionFailed);
         assert_eq!(error.action().unwrap().status, status);
-        assert!(error.to_string().contains(words), "{error}");
+        assert!(error.to_string().contains(text), "{error}");
     }
 }
 
 #[tokio::test]
-async fn running_out_of_patience_is_an_error_that_carries_the_action() {
+async fn timeout_error_has_the_action() {
     let (outcome, took) = world(vec![|| record("InProgress")]).wait(Duration::from_secs(100)).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WaitTimeout);
@@ -114,7 +114,7 @@ async fn running_out_of_patience_is_an_error_that_carries_the_action() {
 }
 
 #[tokio::test]
-async fn a_wait_has_an_end_even_when_nobody_set_one() {
+async fn wait_has_default_timeout() {
     let world = world(vec![|| record("Pending")]);
     let error = world.clock.run(world.client.action("a".parse().unwrap()).wait().send()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WaitTimeout);
@@ -122,34 +122,34 @@ async fn a_wait_has_an_end_even_when_nobody_set_one() {
 }
 
 #[tokio::test]
-async fn what_passes_does_not_end_a_wait() {
-    let passing: Vec<Answering> = vec![
+async fn transient_errors_do_not_end_wait() {
+    let passing: Vec<Respond> = vec![
         || Err(TransportError::new(Broken::Connect)),
         || Err(TransportError::new(Broken::Timeout)),
         || Err(TransportError::new(Broken::Interrupted)),
-        || answer(429, ""),
-        || answer(500, ""),
-        || answer(503, "busy"),
-        || answer(404, ""),
-        || answer(200, "<html>a gateway's page</html>"),
+        || response(429, ""),
+        || response(500, ""),
+        || response(503, "busy"),
+        || response(404, ""),
+        || response(200, "<html>a gateway's page</html>"),
         || record("Succeeded"),
     ];
     assert_eq!(world(passing).wait(HOUR).await.0.unwrap().status, ActionStatus::Succeeded);
 }
 
 #[tokio::test]
-async fn a_status_that_is_not_known_is_waited_through() {
-    let world = world(vec![|| record("Paused"), || answer(200, r#"{"id":"A"}"#), || record("Succeeded")]);
+async fn unknown_status_does_not_end_wait() {
+    let world = world(vec![|| record("Paused"), || response(200, r#"{"id":"A"}"#), || record("Succeeded")]);
     assert_eq!(world.wait(HOUR).await.0.unwrap().status, ActionStatus::Succeeded);
 }
 
 #[tokio::test]
-async fn what_would_be_told_again_ends_a_wait_with_the_action_as_last_seen() {
-    let lasting: [(Answering, ErrorKind); 4] = [
-        (|| answer(401, ""), ErrorKind::Unauthorized),
-        (|| answer(403, ""), ErrorKind::Forbidden),
-        (|| answer(410, ""), ErrorKind::Retired),
-        (|| answer(400, ""), ErrorKind::Refused),
+async fn permanent_error_ends_wait() {
+    let lasting: [(Respond, ErrorKind); 4] = [
+        (|| response(401, ""), ErrorKind::Unauthorized),
+        (|| response(403, ""), ErrorKind::Forbidden),
+        (|| response(410, ""), ErrorKind::Retired),
+        (|| response(400, ""), ErrorKind::Refused),
     ];
     for (last, kind) in lasting {
         let (outcome, took) = world(vec![|| record("InProgress"), last]).wait(HOUR).await;
@@ -161,8 +161,8 @@ async fn what_would_be_told_again_ends_a_wait_with_the_action_as_last_seen() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_not_there_ends_a_wait_once_two_minutes_have_passed() {
-    let (outcome, took) = world(vec![|| answer(404, "")]).wait(HOUR).await;
+async fn missing_record_ends_wait_after_grace() {
+    let (outcome, took) = world(vec![|| response(404, "")]).wait(HOUR).await;
     let error = outcome.unwrap_err();
     assert!(error.is_not_found());
     assert_eq!(error.action().unwrap().status, ActionStatus::Pending);
@@ -170,29 +170,29 @@ async fn a_record_that_is_not_there_ends_a_wait_once_two_minutes_have_passed() {
 }
 
 #[tokio::test]
-async fn trouble_that_lasts_is_the_source_of_the_patience_s_end() {
-    let (outcome, _) = world(vec![|| answer(503, "")]).wait(Duration::from_secs(60)).await;
+async fn timeout_has_last_read_error() {
+    let (outcome, _) = world(vec![|| response(503, "")]).wait(Duration::from_secs(60)).await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::WaitTimeout);
     assert!(error.cause().unwrap().to_string().contains("503"));
 }
 
-/// A wire that takes the POST and answers nothing else, ever.
+/// Transport that accepts the POST and never responds to another request.
 #[derive(Debug)]
 struct Hanging;
 
 #[async_trait::async_trait]
 impl defender_actions::transport::Transport for Hanging {
-    async fn send(&self, request: http::Request<bytes::Bytes>) -> Answer {
+    async fn send(&self, request: http::Request<bytes::Bytes>) -> Outcome {
         if request.method() == Method::POST {
-            return answer(201, r#"{"id":"a","status":"Pending"}"#);
+            return response(201, r#"{"id":"a","status":"Pending"}"#);
         }
         std::future::pending().await
     }
 }
 
 #[tokio::test]
-async fn a_read_that_hangs_does_not_outlast_the_patience() {
+async fn hanging_read_obeys_wait_timeout() {
     let clock = ManualClock::new();
     let client = DefenderClient::builder()
         .credential(StaticCredential::new("token"))

@@ -1,4 +1,4 @@
-//! Waiting for many actions with few calls, in virtual time.
+//! Waits for many actions with few calls, in virtual time.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn wait_all(
 }
 
 #[tokio::test]
-async fn a_thousand_actions_cost_a_list_a_cycle_though_five_thousand_others_lie_between() {
+async fn thousand_actions_cost_few_lists() {
     let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE);
     let mut ids = Vec::new();
     for _ in 0..1_000 {
@@ -44,31 +44,31 @@ async fn a_thousand_actions_cost_a_list_a_cycle_though_five_thousand_others_lie_
     expected.sort();
     assert_eq!(succeeded, expected);
     assert!(service.reads().len() <= 60, "{} calls", service.reads().len());
-    // From the second cycle on, only what is as new as the oldest that is waited for is asked for.
+    // From the second cycle on, the list begins at the oldest pending action.
     assert!(service.reads()[1].starts_with("/api/machineactions?$filter=creationDateTimeUtc%20ge%20"));
 }
 
 #[tokio::test]
-async fn each_ends_as_it_would_alone_and_comes_once() {
+async fn each_action_ends_once() {
     let service = Service::new(Repeats::Taken);
     let ids = foreign(&service, 3);
     service.end(ids[0].as_str(), "Succeeded");
     service.end(ids[1].as_str(), "Failed");
     let twice = ids.iter().chain(&ids).cloned().collect();
     let ended = wait_all(&service, &service.client(), twice, MINUTE).await;
-    let told: Vec<_> =
+    let outcomes: Vec<_> =
         ended.iter().map(|(id, end)| (id.clone(), end.as_ref().map_err(Error::kind).map(|_| ()))).collect();
-    assert_eq!(told.len(), 3);
-    assert!(told.contains(&(ids[0].clone(), Ok(()))));
-    assert!(told.contains(&(ids[1].clone(), Err(ErrorKind::ActionFailed))));
-    assert!(told.contains(&(ids[2].clone(), Err(ErrorKind::WaitTimeout))));
-    let carried = ended.iter().find(|(id, _)| *id == ids[2]).unwrap().1.as_ref().unwrap_err().action();
-    assert_eq!(carried.unwrap().status, ActionStatus::Pending);
+    assert_eq!(outcomes.len(), 3);
+    assert!(outcomes.contains(&(ids[0].clone(), Ok(()))));
+    assert!(outcomes.contains(&(ids[1].clone(), Err(ErrorKind::ActionFailed))));
+    assert!(outcomes.contains(&(ids[2].clone(), Err(ErrorKind::WaitTimeout))));
+    let last_seen = ended.iter().find(|(id, _)| *id == ids[2]).unwrap().1.as_ref().unwrap_err().action();
+    assert_eq!(last_seen.unwrap().status, ActionStatus::Pending);
     assert_eq!(service.clock().elapsed(), MINUTE);
 }
 
 #[tokio::test]
-async fn what_no_list_shows_is_read_by_itself_a_few_a_cycle() {
+async fn unlisted_actions_are_read_singly() {
     let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE).hiding_from_lists();
     let ids = foreign(&service, 8);
     let ended = wait_all(&service, &service.client(), ids, Duration::from_secs(3_600)).await;
@@ -79,7 +79,7 @@ async fn what_no_list_shows_is_read_by_itself_a_few_a_cycle() {
 }
 
 #[tokio::test]
-async fn one_that_is_not_there_is_not_found_after_two_minutes_and_holds_up_nobody() {
+async fn missing_action_delays_no_other() {
     let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE);
     let mut ids = foreign(&service, 1);
     ids.push("nobody".parse().unwrap());
@@ -90,8 +90,8 @@ async fn one_that_is_not_there_is_not_found_after_two_minutes_and_holds_up_nobod
 }
 
 #[tokio::test]
-async fn record_that_vanishes_is_missed_from_then_on() {
-    // Seen for 150 s, then missing for 60 s: less than the grace, whatever the wait has lasted.
+async fn grace_starts_when_record_vanishes() {
+    // Visible for 150 s, then missing for 60 s: less than the grace, for any length of the wait.
     let service = Service::new(Repeats::Taken).hiding_from_lists();
     let ids = foreign(&service, 1);
     let vanishes = async {
@@ -106,20 +106,20 @@ async fn record_that_vanishes_is_missed_from_then_on() {
 }
 
 #[tokio::test]
-async fn what_would_be_told_again_ends_all_of_them() {
+async fn permanent_error_ends_all_waits() {
     let service = Service::new(Repeats::Taken).refusing_lists();
     let ids = foreign(&service, 3);
     let ended = wait_all(&service, &service.client(), ids, MINUTE).await;
     assert_eq!(ended.len(), 3);
     for error in ended.iter().map(|(_, end)| end.as_ref().unwrap_err()) {
         assert_eq!(error.kind(), ErrorKind::Forbidden);
-        let problem = error.problem().expect("each error has what the service said");
+        let problem = error.problem().expect("each error has the problem of the service");
         assert_eq!((problem.code().as_str(), problem.status()), ("Forbidden", 403));
     }
 }
 
 #[tokio::test]
-async fn updates_show_each_change_once_and_end_with_the_outcome() {
+async fn updates_show_each_change_once() {
     let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE);
     let client = service.client();
     let submitted = client.machine("m1".parse().unwrap()).isolate("x").await.unwrap();
@@ -135,26 +135,26 @@ async fn updates_show_each_change_once_and_end_with_the_outcome() {
 }
 
 #[tokio::test]
-async fn one_that_no_list_shows_does_not_make_every_list_a_whole_one() {
+async fn unlisted_action_keeps_lists_short() {
     let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE);
     let mut ids = foreign(&service, 3);
     ids.push("nobody".parse().unwrap());
     let ended = wait_all(&service, &service.client(), ids, Duration::from_secs(3_600)).await;
     assert_eq!(ended.iter().filter(|(_, end)| end.is_ok()).count(), 3);
     let reads = service.reads();
-    let whole = reads.iter().filter(|read| *read == "/api/machineactions").count();
-    assert_eq!(whole, 1, "{reads:?}");
+    let unfiltered = reads.iter().filter(|read| *read == "/api/machineactions").count();
+    assert_eq!(unfiltered, 1, "{reads:?}");
 }
 
 #[tokio::test]
-async fn of_a_long_history_the_newest_pages_are_read_and_what_is_older_by_itself() {
+async fn old_action_is_read_singly() {
     let world = crate::world::World::with(|emulator| emulator.history(500).page_size(10));
     let client = world.client();
     let all: Vec<_> = world.run(client.actions().stream().map(Result::unwrap).collect()).await;
     let ids: Vec<_> = [&all[3], &all[499]].into_iter().map(|action| action.id.clone()).collect();
     let began = world.clock.elapsed();
     let ended: Vec<_> = world.run(client.wait_all(ids.clone()).stream().collect()).await;
-    let told: Vec<_> = ended.iter().map(|(id, _)| id.clone()).collect();
-    // The one at once, and the other in the same cycle.
-    assert_eq!((told, world.clock.elapsed()), (ids, began));
+    let order: Vec<_> = ended.iter().map(|(id, _)| id.clone()).collect();
+    // One action ends immediately, the other in the same cycle.
+    assert_eq!((order, world.clock.elapsed()), (ids, began));
 }

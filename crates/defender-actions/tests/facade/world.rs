@@ -1,4 +1,4 @@
-//! The emulator in process, and a clock turned by hand: what the tests of outcomes live in.
+//! The emulator in process with a manual clock: the environment of the outcome tests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,13 +11,13 @@ use defender_actions::{
 use defender_emulator::{Duplicates, Effect, Emulator, EmulatorBuilder, Entry};
 use futures_util::future::{Either, select};
 
-/// Each thing that the service has been seen to do with a repeated POST.
+/// Every behavior of the service on a repeated POST that has been seen.
 pub(crate) const DUPLICATES: [Duplicates; 3] = [Duplicates::Refuse, Duplicates::Join, Duplicates::Accept];
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// An emulator without a socket, and its clock.
+/// Emulator without a socket, and its clock.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) emulator: Emulator,
@@ -35,24 +35,24 @@ impl World {
         Self { emulator, clock }
     }
 
-    /// A client that knows nothing of any other, as another process would have.
+    /// Client that shares no state with another, like one of another process.
     pub(crate) fn client(&self) -> DefenderClient {
         self.builder_over(self.emulator.transport()).build().unwrap()
     }
 
-    pub(crate) fn builder_over(&self, wire: impl Transport + 'static) -> DefenderClientBuilder {
+    pub(crate) fn builder_over(&self, transport: impl Transport + 'static) -> DefenderClientBuilder {
         let emulator = &self.emulator;
         let secret = ClientSecretCredential::new(emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
         DefenderClient::builder()
             .credential(secret)
-            .transport(wire)
+            .transport(transport)
             .clock(self.clock.clone())
             .base_url(emulator.base_url())
             .authority(emulator.authority())
             .audience(emulator.audience())
     }
 
-    /// The first of the emulator's machines.
+    /// First machine of the emulator.
     pub(crate) fn machine(&self) -> MachineId {
         self.machines()[0].clone()
     }
@@ -61,12 +61,12 @@ impl World {
         self.emulator.machine_ids().iter().map(|id| id.parse().unwrap()).collect()
     }
 
-    /// Runs `future` to its end, in no time.
+    /// Runs `future` to its end in virtual time.
     pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
         self.clock.run(future).await
     }
 
-    /// Runs `future` for so long and drops it; gives its output, if it came so far.
+    /// Runs `future` for this time and drops it. Returns its output if it finished.
     pub(crate) async fn run_for<F: Future>(&self, time: Duration, future: F) -> Option<F::Output> {
         let mut future = Box::pin(future);
         let over = defender_actions::transport::Clock::sleep(&self.clock, time);
@@ -76,13 +76,13 @@ impl World {
         }
     }
 
-    /// What the service received.
+    /// Requests that the service received.
     pub(crate) fn ledger(&self) -> Ledger {
         Ledger(self.emulator.ledger())
     }
 }
 
-/// What the service received of POSTs, and what they did.
+/// POSTs that the service received, and their effects.
 #[derive(Debug)]
 pub(crate) struct Ledger(Vec<Entry>);
 
@@ -95,7 +95,7 @@ impl Ledger {
         &self.0
     }
 
-    /// The ids of the actions that were made by the entries from `first` on.
+    /// Ids of the actions that the entries from `first` on created.
     pub(crate) fn created(&self, first: usize) -> Vec<&str> {
         let made = |entry: &Entry| matches!(entry.effect, Effect::Created(_));
         let entries = self.0.iter().skip(first).filter(|entry| made(entry));

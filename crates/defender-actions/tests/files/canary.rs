@@ -1,4 +1,4 @@
-//! What is secret of a link goes back in all that a store, a proxy or a gateway can write, and is seen nowhere.
+//! The secret of a link is in everything that a store, a proxy or a gateway can write, and in nothing that is shown.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use defender_actions::{
 };
 use http::Response;
 
-use crate::support::{driven, whole};
+use crate::support::{driven, error_chain};
 
 /// The signature of the link, as it is and percent-encoded.
 const SIGNATURE: &str = "canary+7f3a/&='x";
@@ -40,7 +40,7 @@ fn shows(text: &str) -> bool {
     ["canary", "y2fuyxj5", "\\u0063\\u0061"].iter().any(|form| text.contains(form))
 }
 
-/// Where a store has the echo.
+/// Place of the echo in a store's response.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Header(&'static str),
@@ -77,7 +77,7 @@ fn places() -> Vec<Place> {
 }
 
 fn client(place: Place, echo: String, status: u16) -> (DefenderClient, ManualClock) {
-    let wire = Capture::with(move |request| {
+    let transport = Capture::with(move |request| {
         if request.uri().host() != Some("blobs.example.com") {
             let link = format!(r#"{{"value":"https://blobs.example.com/p.zip?sv=1&sig={ENCODED}"}}"#);
             return Ok(Response::new(Body::from(link)));
@@ -94,19 +94,19 @@ fn client(place: Place, echo: String, status: u16) -> (DefenderClient, ManualClo
         })
     });
     let clock = ManualClock::new();
-    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire);
+    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport);
     (builder.clock(clock.clone()).build().unwrap(), clock)
 }
 
-/// All that an error has for a person.
+/// Every text of an error that a person can see.
 fn seen(error: &Error) -> String {
     let problem = error.problem();
-    let said = format!("{:?} {:?} {:?}", problem, problem.and_then(Problem::message), error.target());
-    format!("{error:#} {:?} {said} {}", error.cause(), whole(error))
+    let texts = format!("{:?} {:?} {:?}", problem, problem.and_then(Problem::message), error.target());
+    format!("{error:#} {:?} {texts} {}", error.cause(), error_chain(error))
 }
 
 #[tokio::test]
-async fn no_echo_of_a_link_is_shown() {
+async fn link_echo_is_never_shown() {
     let (mut leaks, mut errors) = (String::new(), 0);
     for place in places() {
         for echo in echoes() {

@@ -1,4 +1,4 @@
-//! The library, on the emulator.
+//! The library on the emulator.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -25,7 +25,7 @@ async fn files(world: &World) -> Vec<LibraryFile> {
 }
 
 #[tokio::test]
-async fn a_file_comes_is_replaced_when_asked_and_goes() {
+async fn file_is_uploaded_replaced_and_deleted() {
     let world = World::new();
     let library = world.defender.library();
     assert!(files(&world).await.is_empty());
@@ -36,8 +36,8 @@ async fn a_file_comes_is_replaced_when_asked_and_goes() {
     assert_eq!(first.description.as_deref(), Some("Zeit \u{fc}ber alles"));
     let hash = first.sha256.clone().unwrap();
 
-    let again = world.run(library.upload("a b.ps1", "other").into_future()).await.unwrap_err();
-    assert_eq!((again.kind(), again.status()), (ErrorKind::Refused, Some(400)));
+    let repeat = world.run(library.upload("a b.ps1", "other").into_future()).await.unwrap_err();
+    assert_eq!((repeat.kind(), repeat.status()), (ErrorKind::Refused, Some(400)));
     world.clock.advance(Duration::from_secs(1));
     let replaced = library.upload("a b.ps1", "other").parameters("-Days n").override_if_exists();
     let replaced = world.run(replaced.into_future()).await.unwrap();
@@ -51,25 +51,25 @@ async fn a_file_comes_is_replaced_when_asked_and_goes() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_told_as_it_is() {
+async fn lost_upload_response_is_reported() {
     let world = World::new();
     let library = world.defender.library();
     let lose = |operation| world.emulator.fault(Fault::ResetAfterEffect).on(operation).times(1);
-    // Without leave to replace, a second sending would call the first one's file a failure.
+    // Without permission to replace, a second attempt would report the file of the first as a failure.
     lose(Operation::UploadLibraryFile);
     let error = world.run(library.upload("a.ps1", "x").into_future()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
     assert_eq!(files(&world).await.len(), 1);
     lose(Operation::UploadLibraryFile);
     world.run(library.upload("a.ps1", "x").override_if_exists().into_future()).await.unwrap();
-    // The second sending finds that the first has done it.
+    // The second attempt finds that the first succeeded.
     lose(Operation::DeleteLibraryFile);
     world.run(library.delete("a.ps1").into_future()).await.unwrap();
     assert_eq!(world.emulator.ledger().last().unwrap().status, 404);
 }
 
 #[tokio::test]
-async fn without_the_permission_it_is_forbidden() {
+async fn missing_permission_is_forbidden() {
     let world = World::with(|builder| builder.without_role("Library.Manage"));
     let library = world.defender.library();
     forbidden(world.run(library.files().stream().try_collect::<Vec<_>>()).await);
@@ -78,12 +78,12 @@ async fn without_the_permission_it_is_forbidden() {
 }
 
 #[tokio::test]
-async fn twenty_megabytes_are_sent_and_one_byte_more_is_not() {
-    let (defender, wire) = over(|_| (200, r#"{"fileName":"a"}"#.to_owned()));
+async fn upload_limit_is_twenty_megabytes() {
+    let (defender, transport) = over(|_| (200, r#"{"fileName":"a"}"#.to_owned()));
     defender.library().upload("a", vec![b'x'; 20 << 20]).await.unwrap();
     let error = defender.library().upload("a", vec![b'x'; (20 << 20) + 1]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
-    assert_eq!(lines(&wire).len(), 1);
+    assert_eq!(lines(&transport).len(), 1);
 }
 
 const GONE: &str = r#"{"error":{"code":"ResourceNotFound","message":"no such file"}}"#;
@@ -94,22 +94,22 @@ fn respond(status: u16, body: &str) -> Response<Body> {
     Response::builder().status(status).body(Body::from(body.to_owned())).unwrap()
 }
 
-/// Deletes a file over a wire whose first outcome is `first`, and each later one `then`. Returns how many requests were sent, too.
+/// Deletes a file over a transport with `first` as its first outcome and `then` as each later one. Returns the number of requests.
 async fn deleting(
     first: impl Fn() -> Outcome + Send + Sync + 'static,
     then: impl Fn() -> Outcome + Send + Sync + 'static,
 ) -> (Result<(), Error>, usize) {
     let count = AtomicUsize::new(0);
-    let wire = Capture::with(move |_| if count.fetch_add(1, Ordering::Relaxed) == 0 { first() } else { then() });
+    let transport = Capture::with(move |_| if count.fetch_add(1, Ordering::Relaxed) == 0 { first() } else { then() });
     let clock = ManualClock::new();
-    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire.clone());
+    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport.clone());
     let defender = builder.clock(clock.clone()).build().unwrap();
     let deleted = clock.run(defender.library().delete("a.ps1").send()).await;
-    (deleted, wire.requests().len())
+    (deleted, transport.requests().len())
 }
 
 #[tokio::test]
-async fn delete_is_done_only_if_an_earlier_attempt_may_have_been() {
+async fn missing_file_counts_as_deleted_after_doubt() {
     type First = fn() -> Outcome;
     let first: [(&str, First, bool); 10] = [
         ("throttled", || Ok(respond(429, r#"{"error":{"code":"TooManyRequests"}}"#)), false),
@@ -131,13 +131,13 @@ async fn delete_is_done_only_if_an_earlier_attempt_may_have_been() {
             Err(error) => assert!(!done && error.is_not_found(), "{name}: {error}"),
         }
     }
-    // A gateway's 404 says nothing about the file.
+    // A gateway's 404 does not concern the file.
     let (deleted, _) = deleting(|| Ok(respond(504, "{}")), || Ok(respond(404, r#"{"message":"no route"}"#))).await;
     assert_eq!(deleted.unwrap_err().kind(), defender_actions::ErrorKind::Interrupted);
 }
 
 #[tokio::test]
-async fn delete_takes_no_block_page_for_done() {
+async fn block_page_does_not_confirm_delete() {
     for (status, body, done) in [(204, "", true), (200, "", true), (200, "<html>", false), (302, "", false)] {
         let (deleted, _) = deleting(move || Ok(respond(status, body)), move || Ok(respond(status, body))).await;
         assert_eq!(deleted.is_ok(), done, "{status} {body}");

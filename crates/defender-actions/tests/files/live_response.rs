@@ -1,4 +1,4 @@
-//! What live response brings home, on the emulator and from a machine that lies.
+//! Results of live response, on the emulator and from a machine with false metadata.
 
 use std::{io::Write, time::Duration};
 
@@ -12,7 +12,7 @@ use flate2::{Compression, GzBuilder};
 
 use crate::{
     store::{Folder, Store, always},
-    support::{World, forbidden, whole},
+    support::{World, error_chain, forbidden},
 };
 
 async fn session(world: &World) -> ActionId {
@@ -37,21 +37,21 @@ fn gzip(name: Option<&[u8]>, content: &[u8]) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_script_is_run_and_its_output_is_read() {
+async fn script_output_is_read() {
     let world = World::new();
     let action = world.defender.action(session(&world).await);
     let early = world.run(action.result(1).transcript().into_future()).await.unwrap_err();
     assert_eq!((early.kind(), early.action().is_some()), (ErrorKind::NotReady, true));
     world.clock.advance(Duration::from_secs(3));
-    let said = world.run(action.result(1).transcript().into_future()).await.unwrap();
-    assert_eq!((said.script_name().as_str(), said.exit_code()), ("a.ps1", Some(0)));
-    assert_eq!(said.output(), "Transcript started\na.ps1 -x\n");
-    assert_eq!(said.raw().script_output.as_deref(), Some("Transcript started\r\na.ps1 -x\r\n\0"));
-    assert_eq!((said.errors().as_str(), said.to_string()), ("", said.output()));
+    let result = world.run(action.result(1).transcript().into_future()).await.unwrap();
+    assert_eq!((result.script_name().as_str(), result.exit_code()), ("a.ps1", Some(0)));
+    assert_eq!(result.output(), "Transcript started\na.ps1 -x\n");
+    assert_eq!(result.raw().script_output.as_deref(), Some("Transcript started\r\na.ps1 -x\r\n\0"));
+    assert_eq!((result.errors().as_str(), result.to_string()), ("", result.output()));
 }
 
 #[tokio::test]
-async fn a_file_comes_unpacked_and_with_its_name() {
+async fn collected_file_is_unpacked() {
     let (world, folder) = (World::new(), Folder::new());
     let action = world.defender.action(session(&world).await);
     world.clock.advance(Duration::from_secs(3));
@@ -64,19 +64,19 @@ async fn a_file_comes_unpacked_and_with_its_name() {
 }
 
 #[tokio::test]
-async fn a_transcript_that_does_not_come_in_its_time_is_given_up() {
+async fn transcript_download_times_out() {
     let world = World::new();
     let action = world.defender.action(session(&world).await);
     world.clock.advance(Duration::from_secs(3));
     world.emulator.fault(Fault::Hang).on(Operation::DownloadBlob);
-    let asking = action.result(1).transcript().timeout(Duration::from_secs(20));
-    let error = world.run(asking.into_future()).await.unwrap_err();
+    let download = action.result(1).transcript().timeout(Duration::from_secs(20));
+    let error = world.run(download.into_future()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
-    assert!(whole(&error).contains("within 20s"));
+    assert!(error_chain(&error).contains("within 20s"));
 }
 
 #[tokio::test]
-async fn trap_19_a_put_file_has_no_result_and_none_is_asked_for() {
+async fn trap_19_put_file_has_no_result() {
     let world = World::new();
     let action = world.defender.action(session(&world).await);
     world.clock.advance(Duration::from_secs(3));
@@ -90,17 +90,17 @@ async fn trap_19_a_put_file_has_no_result_and_none_is_asked_for() {
         world.run(action.result(0).transcript().into_future()).await.unwrap_err(),
         world.run(action.result(0).file().write_to(Vec::new())).await.unwrap_err(),
         world.run(action.result(0).stored().link().into_future()).await.unwrap_err(),
-        // And a good PutFile is not a failed action.
+        // A successful PutFile is not a failed action.
         store.run(store.result().transcript().into_future()).await.unwrap_err(),
     ] {
         assert_eq!((error.kind(), error.never_sent()), (ErrorKind::NoResult, true), "{error}");
-        assert!(whole(&error).contains("it is a PutFile") && error.action().is_some());
+        assert!(error_chain(&error).contains("it is a PutFile") && error.action().is_some());
     }
-    assert_eq!(store.wire.requests().len(), 1, "the record alone was read");
+    assert_eq!(store.transport.requests().len(), 1, "the record alone was read");
 }
 
 #[tokio::test]
-async fn another_kind_of_result_and_one_that_is_not_there_are_told_before_asking() {
+async fn missing_result_is_never_requested() {
     let world = World::new();
     let action = world.defender.action(session(&world).await);
     world.clock.advance(Duration::from_secs(3));
@@ -111,20 +111,20 @@ async fn another_kind_of_result_and_one_that_is_not_there_are_told_before_asking
         [(no_file, "leaves a transcript"), (no_transcript, "leaves a file"), (no_command, "has 3 commands")]
     {
         assert_eq!(error.kind(), ErrorKind::NoResult);
-        assert!(whole(&error).contains(why), "{error:?}");
+        assert!(error_chain(&error).contains(why), "{error:?}");
     }
-    // The first fails, and the others are never run.
+    // The first command fails, and the others are never run.
     let world = World::new();
     world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 });
     let failed = world.defender.action(session(&world).await);
     world.clock.advance(Duration::from_secs(3));
     let error = world.run(failed.result(1).transcript().into_future()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoResult);
-    assert!(whole(&error).contains("it was not run, since the action ended as Failed"));
+    assert!(error_chain(&error).contains("it was not run, since the action ended as Failed"));
 }
 
 #[tokio::test]
-async fn without_the_permission_it_is_forbidden_and_of_an_unknown_action_not_found() {
+async fn unknown_action_is_not_found() {
     let world = World::with(|builder| builder.without_role("Machine.Read.All").without_role("Machine.ReadWrite.All"));
     let action = world.defender.action(session(&world).await);
     forbidden(world.run(action.result(1).transcript().into_future()).await);
@@ -135,7 +135,7 @@ async fn without_the_permission_it_is_forbidden_and_of_an_unknown_action_not_fou
 }
 
 #[tokio::test]
-async fn a_name_that_leads_elsewhere_is_never_a_path() {
+async fn unsafe_file_name_is_sanitized() {
     let folder = Folder::new();
     let packed = gzip(Some(b"../../etc/passwd"), b"root");
     let store = Store::with_link("https://blobs.example.com/x?sig=s", "GetFile", [always(200, &[], packed)]);
@@ -143,7 +143,7 @@ async fn a_name_that_leads_elsewhere_is_never_a_path() {
     assert_eq!(folder.names(), ["mine"]);
     assert_eq!(std::fs::read(folder.0.join("mine")).unwrap(), b"root");
     assert_eq!((got.file_name().as_deref(), got.untrusted_name()), (Some("passwd"), Some("../../etc/passwd")));
-    // One that is never-ending is no gzip's.
+    // A file without the gzip magic is not gzip.
     let endless = [&[0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3][..], &vec![b'a'; 1 << 20]].concat();
     let store = Store::with_link("https://blobs.example.com/x?sig=s", "GetFile", [always(200, &[], endless)]);
     let error = store.run(store.result().file().save_as(folder.0.join("other"))).await.unwrap_err();
@@ -151,7 +151,7 @@ async fn a_name_that_leads_elsewhere_is_never_a_path() {
 }
 
 #[tokio::test]
-async fn a_gzip_bomb_ends_at_the_limit_and_leaves_nothing() {
+async fn gzip_bomb_ends_at_limit() {
     let bomb = gzip(None, &vec![0; 20 << 20]);
     let folder = Folder::new();
     let link = "https://blobs.example.com/x?sig=s";
@@ -164,7 +164,7 @@ async fn a_gzip_bomb_ends_at_the_limit_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_broken_gzip_is_corrupt_and_what_is_none_is_taken_as_it_is() {
+async fn broken_gzip_is_corrupt() {
     let link = "https://blobs.example.com/x?sig=s";
     let mut flipped = gzip(Some(b"a"), &[7; 1_000]).to_vec();
     let crc = flipped.len() - 8;
@@ -179,27 +179,27 @@ async fn a_broken_gzip_is_corrupt_and_what_is_none_is_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_transcript_with_escape_sequences_is_harmless_and_kept_raw() {
+async fn transcript_escapes_are_sanitized() {
     let link = "https://blobs.example.com/x?sig=s";
     let output = "\u{1b}[2J\u{1b}]0;owned\u{7}all is well\r\nerror\rfine\u{202e}\0\0";
     let body =
         serde_json::json!({"script_name": "a\u{1b}[31m.ps1", "exit_code": 1, "script_output": output}).to_string();
     for stored in [Bytes::from(format!("{body}\0\0")), gzip(None, body.as_bytes())] {
         let store = Store::with_link(link, "RunScript", [always(200, &[], stored)]);
-        let said = store.run(store.result().transcript().into_future()).await.unwrap();
-        assert_eq!(said.output(), "all is well\nerror\nfine");
-        assert_eq!((said.script_name().as_str(), said.exit_code()), ("a.ps1", Some(1)));
-        assert_eq!(said.raw().script_output.as_deref(), Some(output));
-        assert!(!format!("{said}{said:?}").contains('\u{1b}'));
+        let result = store.run(store.result().transcript().into_future()).await.unwrap();
+        assert_eq!(result.output(), "all is well\nerror\nfine");
+        assert_eq!((result.script_name().as_str(), result.exit_code()), ("a.ps1", Some(1)));
+        assert_eq!(result.raw().script_output.as_deref(), Some(output));
+        assert!(!format!("{result}{result:?}").contains('\u{1b}'));
     }
     let store = Store::with_link(link, "RunScript", [always(200, &[], "\u{1b}[2J no JSON")]);
     let error = store.run(store.result().transcript().into_future()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
-    assert!(!whole(&error).contains('\u{1b}'));
+    assert!(!error_chain(&error).contains('\u{1b}'));
 }
 
 #[tokio::test]
-async fn failed_command_of_a_session_that_succeeded_is_seen() {
+async fn failed_command_is_visible() {
     let world = World::new();
     world.emulator.outcome(Outcome::Succeeded);
     let machine = world.defender.machine(world.emulator.machine_ids()[0].parse().unwrap());

@@ -1,4 +1,4 @@
-//! Machines, on the emulator and against the traps that others fell into.
+//! Machines on the emulator, and the traps of other clients.
 
 use std::time::Duration;
 
@@ -19,20 +19,20 @@ fn page(rows: &[Value]) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_machine_is_found_by_its_exact_name_in_whatever_case() {
+async fn name_is_found_in_any_case() {
     let world = World::new();
     let id = world.emulator.machine_ids()[0].to_owned();
     for name in ["ws-eng-04.contoso.example", "WS-ENG-04.contoso.EXAMPLE", " ws-eng-04.contoso.example "] {
         let machine = world.run(world.defender.machines().find(name).into_future()).await.unwrap();
         assert_eq!(machine.id.as_str(), id, "{name}");
     }
-    // The service's filters mind the case, and no variant of it is this one's.
+    // The service's filters are case-sensitive, and no variant of the case is the machine's.
     let mixed = world.run(world.defender.machines().find("c-lab-31").into_future()).await.unwrap();
     assert_eq!(mixed.computer_dns_name.as_deref(), Some("C-Lab-31"));
 }
 
 #[tokio::test]
-async fn a_name_that_only_begins_so_is_not_found_and_the_error_lists_what_there_is() {
+async fn name_prefix_is_not_found() {
     let world = World::new();
     let error = world.run(world.defender.machines().find("ws-eng-04").into_future()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -45,25 +45,25 @@ async fn a_name_that_only_begins_so_is_not_found_and_the_error_lists_what_there_
 }
 
 #[tokio::test]
-async fn several_of_one_name_are_ambiguous_and_told_apart() {
+async fn duplicate_name_is_ambiguous() {
     let rows = [
         json!({"id": "a1", "computerDnsName": "ws", "lastSeen": "2026-01-01T00:00:00Z", "healthStatus": "Active"}),
         json!({"id": "b2", "computerDnsName": "WS", "healthStatus": "Inactive", "isPotentialDuplication": true,
             "mergedIntoMachineId": "a1"}),
         json!({"id": "c3", "computerDnsName": "ws-2"}),
     ];
-    let (defender, wire) = over(move |_| page(&rows));
+    let (defender, transport) = over(move |_| page(&rows));
     let error = defender.machines().find("ws").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Ambiguous);
     assert_eq!(error.machines().iter().map(|machine| machine.id.as_str()).collect::<Vec<_>>(), ["a1", "b2"]);
     let text = error.to_string();
     assert!(text.contains("a1 (ws, last seen 2026-01-01T00:00:00Z, Active)"), "{text}");
     assert!(text.contains("b2 (WS, never seen, Inactive, a potential duplicate, merged into a1)"), "{text}");
-    assert_eq!(lines(&wire).len(), 1);
+    assert_eq!(lines(&transport).len(), 1);
 }
 
 #[tokio::test]
-async fn a_namesake_whose_record_cannot_be_read_is_not_passed_over() {
+async fn unreadable_namesake_is_not_skipped() {
     let (defender, _) =
         over(|_| page(&[json!({"id": "a1", "computerDnsName": "ws"}), json!({"computerDnsName": "WS"})]));
     assert_eq!(defender.machines().find("ws").await.unwrap_err().kind(), ErrorKind::InvalidResponse);
@@ -73,31 +73,31 @@ async fn a_namesake_whose_record_cannot_be_read_is_not_passed_over() {
 }
 
 #[tokio::test]
-async fn trap_06_machines_past_the_first_page_are_not_missing() {
+async fn trap_06_later_pages_are_read() {
     let world = World::with(|builder| builder.machines(25).page_size(10));
     let machines: Vec<Machine> = world.run(world.defender.machines().stream().try_collect()).await.unwrap();
     assert_eq!(machines.len(), 25);
     let pages: Vec<_> = world.run(world.defender.machines().pages().try_collect()).await.unwrap();
     assert_eq!(pages.iter().map(|page| page.value.len()).collect::<Vec<_>>(), [10, 10, 5]);
-    // Without a link, by `$skip`.
-    let (defender, wire) = over(|request| {
+    // Without a link, the list continues with `$skip`.
+    let (defender, transport) = over(|request| {
         let skipped = request.uri().query().unwrap_or_default().contains("$skip=2");
         if skipped { page(&[json!({"id": "c"})]) } else { page(&[json!({"id": "a"}), json!({"id": "b"})]) }
     });
     let machines: Vec<Machine> = defender.machines().page_size(2).stream().try_collect().await.unwrap();
     assert_eq!(machines.len(), 3);
-    assert_eq!(lines(&wire), ["GET /api/machines?$top=2", "GET /api/machines?$top=2&$skip=2"]);
-    // A machine of a name on the second page is found.
+    assert_eq!(lines(&transport), ["GET /api/machines?$top=2", "GET /api/machines?$top=2&$skip=2"]);
+    // A machine on the second page is found by its name.
     let last = machines_of(&world).await.pop().unwrap().computer_dns_name.unwrap();
     world.run(world.defender.machines().find(last).into_future()).await.unwrap();
 }
 
 #[tokio::test]
-async fn list_that_skips_nothing_is_not_taken_for_whole() {
-    let (defender, wire) = over(|_| page(&[json!({"id": "a"}), json!({"id": "b"})]));
+async fn ignored_skip_is_an_error() {
+    let (defender, transport) = over(|_| page(&[json!({"id": "a"}), json!({"id": "b"})]));
     let machines: Vec<_> = defender.machines().page_size(2).stream().collect().await;
     let [Ok(_), Ok(_), Err(error)] = machines.as_slice() else { panic!("{machines:?}") };
-    assert_eq!((error.kind(), wire.requests().len()), (ErrorKind::InvalidResponse, 12));
+    assert_eq!((error.kind(), transport.requests().len()), (ErrorKind::InvalidResponse, 12));
 }
 
 async fn machines_of(world: &World) -> Vec<Machine> {
@@ -105,14 +105,14 @@ async fn machines_of(world: &World) -> Vec<Machine> {
 }
 
 #[tokio::test]
-async fn trap_07_a_quote_in_a_name_neither_breaks_the_filter_nor_writes_one() {
+async fn trap_07_name_quote_is_escaped() {
     let name = "x' or computerDnsName ne '";
-    let (defender, wire) = over(|request| match request.uri().path() {
+    let (defender, transport) = over(|request| match request.uri().path() {
         "/api/machines" => page(&[]),
         _ => (404, String::new()),
     });
     assert!(defender.machines().find(name).await.unwrap_err().is_not_found());
-    let sent = lines(&wire);
+    let sent = lines(&transport);
     assert!(sent[0].starts_with(
         "GET /api/machines?$filter=startswith%28computerDnsName%2C%27x%27%27%20or%20computerDnsName%20ne%20%27%27%27%29"
     ));
@@ -122,23 +122,23 @@ async fn trap_07_a_quote_in_a_name_neither_breaks_the_filter_nor_writes_one() {
 }
 
 #[tokio::test]
-async fn trap_08_a_name_or_id_that_would_change_the_path_is_refused() {
-    let (defender, wire) = over(|request| {
-        assert_eq!(request.uri().path(), "/api/machines", "only the filter is asked");
+async fn trap_08_unsafe_name_is_refused() {
+    let (defender, transport) = over(|request| {
+        assert_eq!(request.uri().path(), "/api/machines", "only the filtered list is requested");
         page(&[])
     });
     for name in ["../offboard", "a/b", "a\\b"] {
         assert_eq!(defender.machines().get(name).await.unwrap_err().kind(), ErrorKind::Request);
         assert!(defender.machines().find(name).await.unwrap_err().is_not_found());
     }
-    assert_eq!(wire.requests().len(), 3);
+    assert_eq!(transport.requests().len(), 3);
     for id in ["", "..", "a/b", "a?b", "a%2fb"] {
         assert!(id.parse::<defender_actions::model::MachineId>().is_err(), "{id}");
     }
 }
 
 #[tokio::test]
-async fn trap_12_a_machine_without_tags_does_not_fail_the_list() {
+async fn trap_12_missing_tags_are_accepted() {
     let (defender, _) =
         over(|_| page(&[json!({"id": "a", "machineTags": null}), json!({"id": "b", "machineTags": []})]));
     let machines: Vec<Machine> = defender.machines().stream().try_collect().await.unwrap();
@@ -146,7 +146,7 @@ async fn trap_12_a_machine_without_tags_does_not_fail_the_list() {
 }
 
 #[tokio::test]
-async fn trap_24_the_id_in_entra_is_not_the_machines_id_and_the_first_of_a_search_is_not_the_one() {
+async fn trap_24_entra_id_is_rejected() {
     let world = World::new();
     let machine = world.run(world.defender.machines().find("ws-eng-04.contoso.example").into_future()).await.unwrap();
     let in_entra = machine.aad_device_id.unwrap();
@@ -156,11 +156,11 @@ async fn trap_24_the_id_in_entra_is_not_the_machines_id_and_the_first_of_a_searc
     let by_it = world.defender.machine(in_entra.parse().unwrap());
     assert!(world.run(by_it.get().into_future()).await.unwrap_err().is_not_found());
     assert!(world.run(by_it.isolate("c").into_future()).await.unwrap_err().is_not_found());
-    // A record of another machine is not taken for this one's.
+    // A record of another machine is rejected.
     let (defender, _) = over(|_| (200, r#"{"id":"b2","computerDnsName":"m1","aadDeviceId":"m1"}"#.to_owned()));
     let error = defender.machine("m1".parse().unwrap()).get().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
-    // The one machine that a search gives first is another.
+    // The only machine that the search returns has another name.
     let (defender, _) = over(|request| match request.uri().path() {
         "/api/machines" => page(&[json!({"id": "b2", "computerDnsName": "ws-eng-042"})]),
         _ => (404, String::new()),
@@ -170,7 +170,7 @@ async fn trap_24_the_id_in_entra_is_not_the_machines_id_and_the_first_of_a_searc
 }
 
 #[tokio::test]
-async fn no_machines_is_an_empty_list_and_other_errors_are_none() {
+async fn no_machines_is_an_empty_list() {
     let world = World::with(|builder| builder.machines(0));
     assert_eq!(world.run(world.defender.machines().stream().count()).await, 0);
     assert_eq!(world.run(world.defender.machines().pages().count()).await, 1);
@@ -180,7 +180,7 @@ async fn no_machines_is_an_empty_list_and_other_errors_are_none() {
 }
 
 #[tokio::test]
-async fn a_record_is_read_by_id_and_by_name() {
+async fn record_is_read_by_id_or_name() {
     let world = World::new();
     let id = world.emulator.machine_ids()[2];
     let by_id = world.run(world.defender.machine(id.parse().unwrap()).get().into_future()).await.unwrap();
@@ -192,7 +192,7 @@ async fn a_record_is_read_by_id_and_by_name() {
 }
 
 #[tokio::test]
-async fn machines_are_found_by_address_and_by_tag() {
+async fn address_and_tag_find_machines() {
     let world = World::new();
     let machines = world.defender.machines();
     let one = world.run(machines.find_by_ip("10.0.0.4".parse().unwrap()).one().into_future()).await.unwrap();
@@ -214,7 +214,7 @@ async fn machines_are_found_by_address_and_by_tag() {
 }
 
 #[tokio::test]
-async fn a_record_is_changed() {
+async fn machine_record_is_changed() {
     let world = World::new();
     let id: defender_actions::model::MachineId = world.emulator.machine_ids()[1].parse().unwrap();
     let machine = world.defender.machine(id.clone());
@@ -239,7 +239,7 @@ async fn a_record_is_changed() {
 }
 
 #[tokio::test]
-async fn without_the_permission_to_read_or_to_change_it_is_forbidden() {
+async fn missing_permission_is_forbidden() {
     let world = World::with(|builder| builder.without_role("Machine.Read.All").without_role("Machine.ReadWrite.All"));
     let machine = world.defender.machine(world.emulator.machine_ids()[0].parse().unwrap());
     let machines = world.defender.machines();
@@ -263,7 +263,7 @@ async fn without_the_permission_to_read_or_to_change_it_is_forbidden() {
 }
 
 #[tokio::test]
-async fn a_machine_that_is_not_fit_is_told_before_the_action_is_sent() {
+async fn unsuitable_machine_gets_no_action() {
     let world = World::new();
     let ids: Vec<String> = world.emulator.machine_ids().into_iter().map(str::to_owned).collect();
     let [windows, gone, linux] = [&ids[0], &ids[1], &ids[2]].map(|id| world.defender.machine(id.parse().unwrap()));
@@ -273,16 +273,16 @@ async fn a_machine_that_is_not_fit_is_told_before_the_action_is_sent() {
     world.run(windows.restrict_code_execution("c").check_machine().into_future()).await.unwrap();
     let error = world.run(gone.isolate("c").check_machine().into_future()).await.unwrap_err();
     assert_eq!((error.kind(), error.never_sent()), (ErrorKind::UnsuitableMachine, true));
-    assert!(crate::support::whole(&error).contains("has not reported for a week"));
+    assert!(crate::support::error_chain(&error).contains("has not reported for a week"));
     assert_eq!(error.machines()[0].id, *gone.id());
     let error = world.run(linux.restrict_code_execution("c").check_machine().into_future()).await.unwrap_err();
-    assert!(crate::support::whole(&error).contains("its system (RedHatEnterpriseLinux) does not support this"));
+    assert!(crate::support::error_chain(&error).contains("its system (RedHatEnterpriseLinux) does not support this"));
     assert_eq!(world.emulator.ledger().len(), 1, "nothing but the fit machine's action was sent");
-    // What supports it is let through, and what is not checked is sent all the same.
+    // A supported machine gets the action, and an unchecked one as well.
     let script = [LiveResponseCommand::run_script("a.sh")];
     world.run(linux.run_live_response("c", script).check_machine().into_future()).await.unwrap();
     world.run(gone.isolate("c").into_future()).await.unwrap();
-    // What is only worth knowing does not stand in the way, and what the scope forbids does.
+    // A caution does not block the action; an excluded scope does.
     let known = world.run(linux.check::<Isolate>().into_future()).await.unwrap();
     assert!(
         known.iter().all(SuitabilityIssue::is_caution) && known[0].to_string().contains("after seven days"),
@@ -295,7 +295,7 @@ async fn a_machine_that_is_not_fit_is_told_before_the_action_is_sent() {
 }
 
 #[tokio::test]
-async fn change_takes_no_other_machines_record_for_its_own() {
+async fn record_of_other_machine_is_rejected() {
     for (id, ours) in [("m1", true), ("M1", true), ("m2", false), ("", false)] {
         let (defender, _) = over(move |_| (200, json!({"id": id, "computerDnsName": "m1"}).to_string()));
         let machine = defender.machine("m1".parse().unwrap());
@@ -307,7 +307,7 @@ async fn change_takes_no_other_machines_record_for_its_own() {
             machine.update(update).await,
         ] {
             match changed {
-                Ok(_) => assert!(ours, "taken for its own: {id}"),
+                Ok(_) => assert!(ours, "accepted as its own: {id}"),
                 Err(error) => {
                     assert!(
                         !ours && error.kind() == ErrorKind::InvalidResponse && error.is_retryable(),
@@ -321,15 +321,15 @@ async fn change_takes_no_other_machines_record_for_its_own() {
             }
         }
     }
-    // A name may be answered with its own machine only.
+    // A read by name accepts only the record of this machine.
     let (defender, _) = over(|_| (200, r#"{"id":"m2","computerDnsName":"ws-2"}"#.to_owned()));
     let error = defender.machines().get("ws-1").await.unwrap_err();
     assert!(error.to_string().contains("another machine, m2"), "{error}");
 }
 
 #[tokio::test]
-async fn tag_of_many_machines_is_shown_for_each() {
-    for (rows, told) in [
+async fn bulk_tag_is_checked_per_machine() {
+    for (rows, expected) in [
         (json!([{"id": "m1"}, {"id": "m2"}]), None),
         (json!([{"id": "M2"}, {"id": "m1"}, {"id": "m1"}]), None),
         (json!([{"id": "m1"}, {"id": "m2", "machineTags": 5}]), None),
@@ -343,10 +343,10 @@ async fn tag_of_many_machines_is_shown_for_each() {
         let ids = || ["m1", "M2"].map(|id| id.parse().unwrap());
         for tagged in [defender.machines().add_tag("x", ids()).await, defender.machines().remove_tag("x", ids()).await]
         {
-            match (tagged, told) {
+            match (tagged, expected) {
                 (Ok(_), None) => {}
-                (Err(error), Some(told)) => {
-                    assert!(error.to_string().to_lowercase().contains(told), "{rows}: {error}");
+                (Err(error), Some(expected)) => {
+                    assert!(error.to_string().to_lowercase().contains(expected), "{rows}: {error}");
                     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::InvalidResponse, true));
                     assert_eq!(
                         error.machines().len(),
@@ -357,7 +357,7 @@ async fn tag_of_many_machines_is_shown_for_each() {
             }
         }
     }
-    // Of many that are missing, some are named.
+    // Of many missing machines, the error names some.
     let (defender, _) = over(|_| (200, r#"{"value":[]}"#.to_owned()));
     let ids = (100..600).map(|id: u32| id.to_string().parse().unwrap());
     let error = defender.machines().add_tag("x", ids).await.unwrap_err();

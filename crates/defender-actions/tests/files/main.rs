@@ -1,4 +1,4 @@
-//! Machines, the library, and what actions bring home: request by request, and on the emulator.
+//! Machines, the library, and results of actions: request by request, and on the emulator.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Investigation packages, on the emulator.
+//! Investigation packages on the emulator.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn package(world: &World) -> ActionId {
 }
 
 #[tokio::test]
-async fn a_package_is_saved_whole_and_nothing_else_is_left() {
+async fn package_is_saved_whole() {
     let (world, folder) = (World::new(), Folder::new());
     let id = package(&world).await;
     let path = folder.0.join("p.zip");
@@ -41,13 +41,13 @@ async fn a_package_is_saved_whole_and_nothing_else_is_left() {
         world.run(world.defender.action(id.clone()).package().into_stream().try_collect()).await.unwrap();
     assert_eq!(streamed.concat(), bytes);
     let mut written = Vec::new();
-    let again = world.defender.action(id).package().expect_sha256(saved.sha256()).write_to(&mut written);
-    assert_eq!(world.run(again).await.unwrap(), saved);
+    let repeat = world.defender.action(id).package().expect_sha256(saved.sha256()).write_to(&mut written);
+    assert_eq!(world.run(repeat).await.unwrap(), saved);
     assert_eq!(written, bytes);
 }
 
 #[tokio::test]
-async fn trap_16_a_package_that_is_not_there_yet_is_not_an_action_that_is_not_there() {
+async fn trap_16_pending_package_is_not_ready() {
     let world = World::new();
     let id = collected(&world).await;
     let error = world.run(world.defender.action(id.clone()).package().link().into_future()).await.unwrap_err();
@@ -58,7 +58,7 @@ async fn trap_16_a_package_that_is_not_there_yet_is_not_an_action_that_is_not_th
     assert!(error.is_not_found());
     world.clock.advance(Duration::from_secs(3));
     world.run(world.defender.action(id).package().link().into_future()).await.unwrap();
-    // One that failed brings nothing.
+    // A failed action has no package.
     world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 });
     let failed = package(&world).await;
     let error = world.run(world.defender.action(failed).package().link().into_future()).await.unwrap_err();
@@ -66,7 +66,7 @@ async fn trap_16_a_package_that_is_not_there_yet_is_not_an_action_that_is_not_th
 }
 
 #[tokio::test]
-async fn package_refused_with_400_while_the_action_runs_is_not_ready() {
+async fn early_400_is_not_ready() {
     for (code, status, kind) in [
         (400, "Pending", ErrorKind::NotReady),
         (400, "InProgress", ErrorKind::NotReady),
@@ -75,18 +75,18 @@ async fn package_refused_with_400_while_the_action_runs_is_not_ready() {
         (404, "Succeeded", ErrorKind::NotFound),
         (400, "Failed", ErrorKind::ActionFailed),
     ] {
-        let (defender, wire) = over(move |request| match request.uri().path() {
+        let (defender, transport) = over(move |request| match request.uri().path() {
             "/api/machineactions/a1" => (200, format!(r#"{{"id":"a1","status":"{status}"}}"#)),
             _ => (code, r#"{"error":{"code":"BadRequest","message":"m"}}"#.to_owned()),
         });
         let error = defender.action("a1".parse().unwrap()).package().link().await.unwrap_err();
-        assert_eq!((error.kind(), wire.requests().len()), (kind, 2), "{code} {status}: {error}");
+        assert_eq!((error.kind(), transport.requests().len()), (kind, 2), "{code} {status}: {error}");
         assert_eq!(error.is_retryable(), kind == ErrorKind::NotReady || code == 404, "{code} {status}");
     }
 }
 
 #[tokio::test]
-async fn trap_17_the_quotes_inside_the_value_are_taken_off() {
+async fn trap_17_link_quotes_are_removed() {
     let world = World::new();
     let id = package(&world).await;
     let link = world.run(world.defender.action(id).package().link().into_future()).await.unwrap();
@@ -94,33 +94,33 @@ async fn trap_17_the_quotes_inside_the_value_are_taken_off() {
 }
 
 #[tokio::test]
-async fn trap_18_no_token_goes_to_the_store() {
-    // The emulator's store refuses whoever comes with one.
+async fn trap_18_store_gets_no_token() {
+    // The emulator's store refuses requests with a token.
     let (world, folder) = (World::new(), Folder::new());
     let id = package(&world).await;
     world.run(world.defender.action(id).package().save_as(folder.0.join("p"))).await.unwrap();
     let store = Store::new([good(content(10), None)]);
     store.run(store.action().package().write_to(Vec::new())).await.unwrap();
-    let [asked] = &store.asked()[..] else { panic!() };
+    let [request] = &store.requests()[..] else { panic!() };
     for header in ["authorization", "cookie", "proxy-authorization"] {
-        assert!(!asked.headers().contains_key(header), "{header}");
+        assert!(!request.headers().contains_key(header), "{header}");
     }
 }
 
 #[tokio::test]
-async fn trap_29_a_download_is_handed_on_as_it_comes() {
+async fn trap_29_download_is_streamed() {
     let (store, total) = (Store::new([good(content(1_000_000), None)]), 1_000_000);
     let mut pieces = store.action().package().into_stream();
     let mut received = 0;
     while let Some(piece) = store.run(pieces.try_next()).await.unwrap() {
         received += piece.len();
-        assert_eq!(piece.len(), 1_000, "each as the wire gave it");
+        assert_eq!(piece.len(), 1_000, "each chunk as the transport sent it");
     }
     assert_eq!(received, total);
 }
 
 #[tokio::test]
-async fn broken_connections_and_a_store_in_trouble_are_survived() {
+async fn broken_store_is_retried() {
     let (world, folder) = (World::new(), Folder::new());
     let id = package(&world).await;
     let path = folder.0.join("p.zip");
@@ -146,13 +146,13 @@ async fn broken_connections_and_a_store_in_trouble_are_survived() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_over_is_asked_for_anew_once() {
-    // Over the moment it is given.
+async fn expired_link_is_renewed_once() {
+    // At the moment of its expiry the link is renewed.
     let world = World::with(|builder| builder.link_lifetime(Duration::ZERO));
     let id = package(&world).await;
     let error = world.run(world.defender.action(id).package().write_to(Vec::new())).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Forbidden, Some(403)));
-    assert!(crate::support::whole(&error).contains("the store says AuthenticationFailed"));
+    assert!(crate::support::error_chain(&error).contains("the store says AuthenticationFailed"));
 
     let over = || always(403, &[("x-ms-error-code", "AuthenticationFailed")], "");
     let all = content(5_000);
@@ -162,11 +162,11 @@ async fn a_link_that_is_over_is_asked_for_anew_once() {
     assert_eq!((written.as_slice(), store.links()), (&all[..], 3));
     let store = Store::new([over()]);
     store.run(store.action().package().write_to(Vec::new())).await.unwrap_err();
-    assert_eq!((store.links(), store.asked().len()), (2, 2));
+    assert_eq!((store.links(), store.requests().len()), (2, 2));
 }
 
 #[tokio::test]
-async fn links_have_a_quota_of_their_own() {
+async fn links_have_own_quota() {
     let world = World::new();
     let id = package(&world).await;
     let begin = world.clock.elapsed();
@@ -179,19 +179,19 @@ async fn links_have_a_quota_of_their_own() {
 }
 
 #[tokio::test]
-async fn what_is_sent_again_waits_for_its_turn_too() {
+async fn retries_are_paced_too() {
     let world = World::new();
     let id = package(&world).await;
     world.emulator.fault(Fault::Status(503, RetryAfter::Absent)).on(Operation::GetPackageUri).times(2);
     let begin = world.clock.elapsed();
     world.run(world.defender.action(id).package().link().into_future()).await.unwrap();
-    // Two may go in a minute, and the first two went for nothing.
+    // The quota is two a minute, and the first two attempts used it.
     let took = world.clock.elapsed().checked_sub(begin).unwrap();
-    assert!(took >= Duration::from_secs(60), "the third sending went after {took:?}");
+    assert!(took >= Duration::from_secs(60), "the third attempt was sent after {took:?}");
 }
 
 #[tokio::test]
-async fn without_the_permission_and_of_another_action_there_is_no_link() {
+async fn missing_permission_gives_no_link() {
     let world = World::with(|builder| builder.without_role("Machine.Read.All").without_role("Machine.ReadWrite.All"));
     let id = package(&world).await;
     forbidden(world.run(world.defender.action(id.clone()).package().link().into_future()).await);

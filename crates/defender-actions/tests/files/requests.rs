@@ -1,4 +1,4 @@
-//! Each request to the letter of its page.
+//! Each request exactly as its page prints it.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use crate::support::{body, line, lines, over};
 const MACHINE: &str = r#"{"id":"m1","computerDnsName":"WS-1"}"#;
 
 #[tokio::test]
-async fn the_machines_are_asked_for_as_their_pages_print_it() {
-    let (defender, wire) = over(|request| match request.uri().path() {
+async fn machine_reads_match_documentation() {
+    let (defender, transport) = over(|request| match request.uri().path() {
         "/api/machines/m1" | "/api/machines/ws-1" => (200, MACHINE.to_owned()),
         _ => (200, format!(r#"{{"value":[{MACHINE}]}}"#)),
     });
@@ -31,7 +31,7 @@ async fn the_machines_are_asked_for_as_their_pages_print_it() {
     machines.get("ws-1").await.unwrap();
     defender.machine("m1".parse().unwrap()).get().await.unwrap();
     assert_eq!(
-        lines(&wire),
+        lines(&transport),
         [
             "GET /api/machines",
             "GET /api/machines?$filter=healthStatus%20eq%20%27Active%27&$top=5",
@@ -46,8 +46,8 @@ async fn the_machines_are_asked_for_as_their_pages_print_it() {
 }
 
 #[tokio::test]
-async fn the_changes_of_a_machine_are_asked_for_as_their_pages_print_it() {
-    let (defender, wire) = over(|request| {
+async fn machine_changes_match_documentation() {
+    let (defender, transport) = over(|request| {
         let many = request.uri().path().ends_with("ForMultipleMachines");
         (200, if many { format!(r#"{{"value":[{MACHINE},{{"id":"m2"}}]}}"#) } else { MACHINE.to_owned() })
     });
@@ -60,7 +60,8 @@ async fn the_changes_of_a_machine_are_asked_for_as_their_pages_print_it() {
     let tagged = defender.machines().add_tag("x", ids.clone()).await.unwrap();
     assert_eq!(tagged.value[0].id.as_str(), "m1");
     defender.machines().remove_tag("x", ids).await.unwrap();
-    let sent: Vec<_> = wire.requests().iter().map(|request| format!("{} {}", line(request), body(request))).collect();
+    let sent: Vec<_> =
+        transport.requests().iter().map(|request| format!("{} {}", line(request), body(request))).collect();
     assert_eq!(
         sent,
         [
@@ -72,9 +73,9 @@ async fn the_changes_of_a_machine_are_asked_for_as_their_pages_print_it() {
             r#"POST /api/machines/AddOrRemoveTagForMultipleMachines {"Value":"x","Action":"Remove","MachineIds":["m1","m2"]}"#,
         ]
     );
-    for request in wire.requests() {
+    for request in transport.requests() {
         assert_eq!(request.headers()["content-type"], "application/json");
-        // A tag that is there is there: a second sending does no more.
+        // Adding a tag twice has no further effect.
         assert_eq!(request.extensions().get(), Some(&Idempotency::Idempotent));
         let scope = request.extensions().get::<RateLimitScope>().unwrap();
         let minute = scope.limits.iter().find(|window| window.per == Duration::from_secs(60)).unwrap();
@@ -83,8 +84,8 @@ async fn the_changes_of_a_machine_are_asked_for_as_their_pages_print_it() {
 }
 
 #[tokio::test]
-async fn the_links_are_asked_for_as_their_pages_print_it() {
-    let (defender, wire) = over(|request| {
+async fn link_requests_match_documentation() {
+    let (defender, transport) = over(|request| {
         let record = r#"{"id":"a1","status":"Succeeded","commands":[
             {"index":0,"commandStatus":"Completed","command":{"type":"GetFile"}}]}"#;
         let is_record = request.uri().path() == "/api/machineactions/a1";
@@ -95,14 +96,14 @@ async fn the_links_are_asked_for_as_their_pages_print_it() {
     let link = action.result(0).stored().link().await.unwrap();
     assert_eq!(link.url(), "https://b.example/?sig=s");
     assert_eq!(
-        lines(&wire),
+        lines(&transport),
         [
             "GET /api/machineactions/a1/getPackageUri",
             "GET /api/machineactions/a1",
             "GET /api/machineactions/a1/GetLiveResponseResultDownloadLink(index=0)",
         ]
     );
-    let [package, _, result] = &wire.requests()[..] else { panic!() };
+    let [package, _, result] = &transport.requests()[..] else { panic!() };
     let limits = |request: &http::Request<bytes::Bytes>| {
         let scope = request.extensions().get::<RateLimitScope>().unwrap().clone();
         scope.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>()
@@ -111,8 +112,8 @@ async fn the_links_are_asked_for_as_their_pages_print_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_for_is_refused_before_anything_is_sent() {
-    let (defender, wire) = over(|_| panic!("nothing may be sent"));
+async fn invalid_request_is_never_sent() {
+    let (defender, transport) = over(|_| panic!("nothing may be sent"));
     let machine = defender.machine("m1".parse().unwrap());
     let many = |count: u32| (0..count).map(|n| n.to_string().parse().unwrap()).collect::<Vec<_>>();
     let errors = [
@@ -132,12 +133,12 @@ async fn what_cannot_be_asked_for_is_refused_before_anything_is_sent() {
     }
     let large = defender.library().upload("a.bin", vec![0; (20 << 20) + 1]).await.unwrap_err();
     assert_eq!((large.kind(), large.never_sent()), (ErrorKind::TooLarge, true));
-    assert!(wire.requests().is_empty());
+    assert!(transport.requests().is_empty());
 }
 
 #[tokio::test]
-async fn the_library_is_asked_for_as_its_pages_print_it() {
-    let (defender, wire) = over(|request| match request.method().as_str() {
+async fn library_requests_match_documentation() {
+    let (defender, transport) = over(|request| match request.method().as_str() {
         "GET" => (200, r#"{"value":[{"fileName":"a.ps1"}]}"#.to_owned()),
         "POST" => (200, r#"{"fileName":"a.ps1"}"#.to_owned()),
         _ => (204, String::new()),
@@ -149,7 +150,7 @@ async fn the_library_is_asked_for_as_its_pages_print_it() {
     library.upload("a.ps1", "Get-Date").description("d").parameters("p").override_if_exists().await.unwrap();
     library.delete("a b.ps1").await.unwrap();
     assert_eq!(
-        lines(&wire),
+        lines(&transport),
         [
             "GET /api/libraryfiles",
             "POST /api/libraryfiles",
@@ -157,11 +158,11 @@ async fn the_library_is_asked_for_as_its_pages_print_it() {
             "DELETE /api/libraryfiles/a%20b.ps1"
         ]
     );
-    let [_, bare, full, _] = &wire.requests()[..] else { panic!() };
+    let [_, bare, full, _] = &transport.requests()[..] else { panic!() };
     assert_eq!(
         bare.extensions().get(),
         Some(&Idempotency::NonIdempotent),
-        "a second sending would find the first one's file"
+        "a second attempt would find the file of the first"
     );
     assert_eq!(full.extensions().get(), Some(&Idempotency::Idempotent));
     let boundary = "defender-form-0000000000000000";

@@ -1,4 +1,4 @@
-//! The API and the store behind its links, as strange as a test needs them.
+//! An API and the store behind its links, with configurable faults.
 
 use std::{
     collections::VecDeque,
@@ -24,57 +24,57 @@ use http::{Request, Response, header};
 use http_body::{Body as HttpBody, Frame};
 use serde_json::json;
 
-/// What is secret of every link.
+/// The secret part of every link.
 pub(crate) const CANARY: &str = "canary-7f3a";
 pub(crate) const LINK: &str = "https://blobs.example.com/p.zip?sv=2019&sig=canary-7f3a%2B";
 
-/// What the store answers.
-pub(crate) type Answering = Box<dyn Fn(&Request<Bytes>) -> Response<Body> + Send>;
+/// Response of the store to a request.
+pub(crate) type Respond = Box<dyn Fn(&Request<Bytes>) -> Response<Body> + Send>;
 
-type Answers = Mutex<VecDeque<Answering>>;
+type Responses = Mutex<VecDeque<Respond>>;
 
-/// An API whose action `a1` has ended well, and a store that gives one answer after another.
+/// API with the succeeded action `a1`, and a store with one response after another.
 pub(crate) struct Store {
-    pub(crate) wire: Capture,
+    pub(crate) transport: Capture,
     pub(crate) clock: ManualClock,
     pub(crate) defender: DefenderClient,
 }
 
 impl Store {
-    /// The store's answers, in their order; the last one stays.
-    pub(crate) fn new<const N: usize>(answers: [Answering; N]) -> Self {
-        Self::with_link(LINK, "RunScript", answers)
+    /// Responses of the store in order; the last one repeats.
+    pub(crate) fn new<const N: usize>(responses: [Respond; N]) -> Self {
+        Self::with_link(LINK, "RunScript", responses)
     }
 
-    /// With another link, and another kind of command.
-    pub(crate) fn with_link<const N: usize>(link: &str, command: &str, answers: [Answering; N]) -> Self {
-        let answers: Answers = Mutex::new(answers.into_iter().collect());
+    /// Store with another link and another kind of command.
+    pub(crate) fn with_link<const N: usize>(link: &str, command: &str, responses: [Respond; N]) -> Self {
+        let responses: Responses = Mutex::new(responses.into_iter().collect());
         let link = json!({ "value": link }).to_string();
         let record = json!({"id": "a1", "status": "Succeeded", "commands": [
             {"index": 0, "commandStatus": "Completed", "command": {"type": command}}
         ]})
         .to_string();
-        let wire = Capture::with(move |request| {
+        let transport = Capture::with(move |request| {
             let path = request.uri().path();
             if request.uri().host() == Some("api.security.microsoft.com") {
                 let is_link = path.contains("getPackageUri") || path.contains("DownloadLink");
                 return Ok(Response::new(Body::from(if is_link { link.clone() } else { record.clone() })));
             }
-            let mut answers = answers.lock().unwrap();
-            let answer = if answers.len() > 1 { answers.pop_front() } else { None };
-            Ok(match answer {
-                Some(answer) => answer(request),
-                None => answers[0](request),
+            let mut responses = responses.lock().unwrap();
+            let response = if responses.len() > 1 { responses.pop_front() } else { None };
+            Ok(match response {
+                Some(response) => response(request),
+                None => responses[0](request),
             })
         });
         let clock = ManualClock::new();
         let defender = DefenderClient::builder()
             .credential(StaticCredential::new("t"))
-            .transport(wire.clone())
+            .transport(transport.clone())
             .clock(clock.clone())
             .build()
             .unwrap();
-        Self { wire, clock, defender }
+        Self { transport, clock, defender }
     }
 
     pub(crate) fn action(&self) -> ActionHandle {
@@ -89,29 +89,29 @@ impl Store {
         crate::support::driven(&self.clock, future).await
     }
 
-    /// What the store was asked, and no token with any of it.
-    pub(crate) fn asked(&self) -> Vec<Request<Bytes>> {
-        let mut asked = self.wire.requests();
-        asked.retain(|request| request.uri().host() != Some("api.security.microsoft.com"));
-        assert!(asked.iter().all(|request| !request.headers().contains_key(header::AUTHORIZATION)));
-        asked
+    /// Requests to the store. Asserts that none has a token.
+    pub(crate) fn requests(&self) -> Vec<Request<Bytes>> {
+        let mut requests = self.transport.requests();
+        requests.retain(|request| request.uri().host() != Some("api.security.microsoft.com"));
+        assert!(requests.iter().all(|request| !request.headers().contains_key(header::AUTHORIZATION)));
+        requests
     }
 
-    /// The ranges that the store was asked for.
+    /// Ranges that were requested from the store.
     pub(crate) fn ranges(&self) -> Vec<String> {
         let range = |request: &Request<Bytes>| {
             request.headers().get(header::RANGE).map_or_else(String::new, |range| range.to_str().unwrap().to_owned())
         };
-        self.asked().iter().map(range).collect()
+        self.requests().iter().map(range).collect()
     }
 
-    /// How many links were asked for.
+    /// Number of links that were requested.
     pub(crate) fn links(&self) -> usize {
-        self.wire.requests().iter().filter(|request| request.uri().path().contains("getPackageUri")).count()
+        self.transport.requests().iter().filter(|request| request.uri().path().contains("getPackageUri")).count()
     }
 }
 
-/// Bytes that repeat nowhere.
+/// Bytes without a repetition.
 pub(crate) fn content(size: usize) -> Bytes {
     let mut state = 1_u64;
     let mut next = || {
@@ -121,8 +121,8 @@ pub(crate) fn content(size: usize) -> Bytes {
     (0..size).map(|_| next()).collect::<Vec<u8>>().into()
 }
 
-/// A store that keeps to the standard: ranges, a tag, a length; and breaks off after so many bytes, if it is told to.
-pub(crate) fn good(content: Bytes, breaks: Option<usize>) -> Answering {
+/// Store that follows the standard: ranges, a tag, a length. With `Some`, it breaks off after this many bytes.
+pub(crate) fn good(content: Bytes, breaks: Option<usize>) -> Respond {
     Box::new(move |request| {
         let size = content.len();
         let tag = request.headers().get(header::IF_RANGE).is_none_or(|tag| tag == "\"one\"");
@@ -137,35 +137,35 @@ pub(crate) fn good(content: Bytes, breaks: Option<usize>) -> Answering {
                 .parse()
                 .unwrap()
         });
-        let answer = Response::builder().header(header::ETAG, "\"one\"");
-        let (answer, rest): (_, Bytes) = match first {
+        let response = Response::builder().header(header::ETAG, "\"one\"");
+        let (response, rest): (_, Bytes) = match first {
             Some(first) => {
                 let range = format!("bytes {first}-{}/{size}", size - 1);
-                (answer.status(206).header(header::CONTENT_RANGE, range), content.slice(first..))
+                (response.status(206).header(header::CONTENT_RANGE, range), content.slice(first..))
             }
-            None => (answer.header(header::CONTENT_LENGTH, size), content.clone()),
+            None => (response.header(header::CONTENT_LENGTH, size), content.clone()),
         };
-        answer.body(pieces(rest, breaks)).unwrap()
+        response.body(pieces(rest, breaks)).unwrap()
     })
 }
 
-/// An answer that is the same whatever is asked.
+/// One response for all requests.
 pub(crate) fn always(
     status: u16,
     headers: &'static [(&'static str, &'static str)],
     content: impl Into<Bytes>,
-) -> Answering {
+) -> Respond {
     let content = content.into();
     Box::new(move |_| {
-        let mut answer = Response::builder().status(status);
+        let mut response = Response::builder().status(status);
         for (name, value) in headers {
-            answer = answer.header(*name, *value);
+            response = response.header(*name, *value);
         }
-        answer.body(pieces(content.clone(), None)).unwrap()
+        response.body(pieces(content.clone(), None)).unwrap()
     })
 }
 
-/// A body in pieces of 1,000 bytes, which breaks off after so many bytes, if it does.
+/// Body in chunks of 1,000 bytes. With `Some`, it breaks off after this many bytes.
 pub(crate) fn pieces(content: Bytes, breaks: Option<usize>) -> Body {
     Body::new(Pieces { content, left: breaks })
 }
@@ -192,7 +192,7 @@ impl HttpBody for Pieces {
     }
 }
 
-/// A folder of the test's own, gone at its end.
+/// Temporary folder that is removed on drop.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -204,7 +204,7 @@ impl Folder {
         Self(path)
     }
 
-    /// The names in it, hidden ones too.
+    /// Names in the folder, hidden ones included.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -219,13 +219,13 @@ impl Drop for Folder {
     }
 }
 
-/// A writer that counts, and shares what it was given.
+/// Writer that shares the bytes that it was given.
 #[derive(Clone, Default)]
 pub(crate) struct Written(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl tokio::io::AsyncWrite for Written {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        // Less than it is offered, as a writer may.
+        // Writes less than offered, as a writer may.
         let some = &bytes[..bytes.len().min(700)];
         self.0.lock().unwrap().extend_from_slice(some);
         Poll::Ready(Ok(some.len()))

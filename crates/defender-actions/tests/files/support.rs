@@ -1,4 +1,4 @@
-//! A client on the emulator, in process, with a clock that is turned by hand; and one whose wire keeps what it sends.
+//! A client on the emulator in process with a manual clock, and a client whose transport records requests.
 
 use std::sync::Arc;
 
@@ -41,17 +41,17 @@ impl World {
         Self { emulator, clock, defender }
     }
 
-    /// Runs to the end what may wait for this clock and for the disk.
+    /// Runs a future that may wait for this clock and for the disk.
     pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
         driven(&self.clock, future).await
     }
 }
 
-/// Runs `future` to its end, and moves the clock to the next sleeper whenever the future has not moved on by itself.
+/// Runs `future` to its end, and advances the clock to the next sleeper whenever the future has not progressed by itself.
 pub(crate) async fn driven<F: Future>(clock: &ManualClock, future: F) -> F::Output {
     let mut future = std::pin::pin!(future);
     loop {
-        // The disk has its own threads; what they do takes no time of this clock's.
+        // The disk has its own threads, whose work takes no time of this clock.
         for _ in 0..100 {
             tokio::select! {
                 biased;
@@ -63,22 +63,22 @@ pub(crate) async fn driven<F: Future>(clock: &ManualClock, future: F) -> F::Outp
     }
 }
 
-/// A client whose wire answers with what `answer` makes of each request, and keeps them.
-pub(crate) fn over<F>(answer: F) -> (DefenderClient, Capture)
+/// Client whose transport responds by `respond` and records the requests.
+pub(crate) fn over<F>(respond: F) -> (DefenderClient, Capture)
 where
     F: Fn(&Request<Bytes>) -> (u16, String) + Send + Sync + 'static,
 {
-    let wire = Capture::with(move |request| {
-        let (status, body) = answer(request);
+    let transport = Capture::with(move |request| {
+        let (status, body) = respond(request);
         Ok(Response::builder().status(status).body(Body::from(body)).unwrap())
     });
-    (client(&wire), wire)
+    (client(&transport), transport)
 }
 
-pub(crate) fn client(wire: &Capture) -> DefenderClient {
+pub(crate) fn client(transport: &Capture) -> DefenderClient {
     let credential = StaticCredential::new("t");
     let clock = ManualClock::new();
-    DefenderClient::builder().credential(credential).transport(wire.clone()).clock(clock).build().unwrap()
+    DefenderClient::builder().credential(credential).transport(transport.clone()).clock(clock).build().unwrap()
 }
 
 /// Method, and path with query.
@@ -86,9 +86,9 @@ pub(crate) fn line(request: &Request<Bytes>) -> String {
     format!("{} {}", request.method(), request.uri().path_and_query().unwrap())
 }
 
-/// The lines of all that was sent, each of which had a token.
-pub(crate) fn lines(wire: &Capture) -> Vec<String> {
-    let requests = wire.requests();
+/// Lines of all sent requests. Asserts that each had a token.
+pub(crate) fn lines(transport: &Capture) -> Vec<String> {
+    let requests = transport.requests();
     assert!(requests.iter().all(|request| request.headers()[AUTHORIZATION] == "Bearer t"));
     requests.iter().map(line).collect()
 }
@@ -97,8 +97,8 @@ pub(crate) fn body(request: &Request<Bytes>) -> &str {
     std::str::from_utf8(request.body()).unwrap()
 }
 
-/// An error and all its causes, as a log would have them.
-pub(crate) fn whole(error: &Error) -> String {
+/// An error and all its causes, as a log would print them.
+pub(crate) fn error_chain(error: &Error) -> String {
     let mut text = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);
     while let Some(next) = cause {
@@ -108,7 +108,7 @@ pub(crate) fn whole(error: &Error) -> String {
     text
 }
 
-/// That a call without its permission is [`ErrorKind::Forbidden`].
+/// Asserts that a call without its permission is [`ErrorKind::Forbidden`].
 pub(crate) fn forbidden<T: std::fmt::Debug>(outcome: Result<T, Error>) {
     let error = outcome.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Forbidden, Some(403)), "{error}");

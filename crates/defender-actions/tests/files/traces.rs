@@ -1,4 +1,4 @@
-//! What is told to `tracing` of a download, of every target and level.
+//! Events of a download in `tracing`, of every target and level.
 
 use std::{
     fmt::{self, Write as _},
@@ -15,15 +15,15 @@ use tracing::{
 use crate::store::{CANARY, LINK, Store, always, content, good};
 
 #[derive(Clone, Debug, Default)]
-struct Told(Arc<Mutex<String>>);
+struct Recorder(Arc<Mutex<String>>);
 
-impl Visit for Told {
+impl Visit for Recorder {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let _ = write!(self.0.lock().unwrap(), "{field}={value:?} ");
     }
 }
 
-impl Subscriber for Told {
+impl Subscriber for Recorder {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
@@ -47,12 +47,12 @@ impl Subscriber for Told {
 }
 
 #[tokio::test]
-async fn no_trace_shows_the_query_of_a_link_or_the_token() {
-    let told = Told::default();
-    // With one subscriber alone, tracing asks only the thread that first comes past a place whether anybody listens there, and
-    // the thread of another test says no for all.
+async fn traces_show_no_secrets() {
+    let recorded = Recorder::default();
+    // With one subscriber alone, tracing asks only the thread that first passes a callsite whether it is enabled, and the thread of
+    // another test would disable it for all.
     let _beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    let _guard = tracing::subscriber::set_default(told.clone());
+    let _guard = tracing::subscriber::set_default(recorded.clone());
     let all = content(5_000);
     let store = Store::new([
         always(403, &[], LINK),
@@ -64,7 +64,7 @@ async fn no_trace_shows_the_query_of_a_link_or_the_token() {
     let moved = Store::new([always(302, &[("location", LINK)], LINK)]);
     let error = moved.run(moved.action().package().write_to(Vec::new())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    let told = told.0.lock().unwrap();
-    assert!(told.contains("blobs.example.com"), "the store's exchanges are traced: {told}");
-    assert!(!told.contains(CANARY) && !told.contains("Bearer"), "{told}");
+    let recorded = recorded.0.lock().unwrap();
+    assert!(recorded.contains("blobs.example.com"), "no exchange with the store was traced: {recorded}");
+    assert!(!recorded.contains(CANARY) && !recorded.contains("Bearer"), "{recorded}");
 }

@@ -1,4 +1,4 @@
-//! Peak memory of lists. In a process of its own, since the whole process is measured.
+//! Peak memory of lists. The test has its own process, since the whole process is measured.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 use std::fmt::Write;
@@ -22,7 +22,7 @@ const ROWS: usize = 2_000;
 const NAME: usize = 1_000;
 const PAGES: usize = 40;
 
-/// A page of a library, and the link to the next one.
+/// Page of a library, and the link to the next one.
 fn page(number: usize) -> String {
     let mut page = String::with_capacity(ROWS * (NAME + 64));
     page.push_str(r#"{"value":["#);
@@ -39,13 +39,13 @@ fn page(number: usize) -> String {
 }
 
 #[tokio::test]
-async fn list_holds_one_page_and_a_bounded_memory_of_rows() {
-    let wire = Capture::with(|request| {
+async fn list_memory_is_bounded() {
+    let transport = Capture::with(|request| {
         let number = request.uri().query().and_then(|query| query.rsplit('=').next()?.parse().ok()).unwrap_or(0);
         Ok(Response::new(Body::from(page(number))))
     });
     let clock = ManualClock::new();
-    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(wire);
+    let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(transport);
     let client = builder.clock(clock.clone()).build().unwrap();
     let one = page(0).len();
     MEMORY.reset_peak_usage();
@@ -58,6 +58,6 @@ async fn list_holds_one_page_and_a_bounded_memory_of_rows() {
     }
     let peak = MEMORY.peak_usage().saturating_sub(before);
     assert_eq!(rows, PAGES * ROWS);
-    // The body, what is read of it, and the hashes: 80,000 names would be 40 pages.
+    // The body, its decoded rows, and the hashes: 80,000 names would be 40 pages.
     assert!(peak < 4 * one + (4 << 20), "{peak} bytes, {} pages", peak / one);
 }

@@ -81,7 +81,7 @@ mod tests {
     const OTHER_APP: &str = "0d1e2f3a-0000-4000-8000-000000000002";
 
     #[test]
-    fn requestor_excludes_only_within_one_form() {
+    fn names_exclude_within_one_form() {
         let application = Names::new(&[APP]);
         let user = Names::new(&[APP, "ann@contoso.com"]);
         for (names, requestor, has, excludes) in [
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn three_names_exclude_as_one_does() {
+    fn three_names_exclude_like_one() {
         let names = Names::new(&[APP, "0d1e2f3a-0000-4000-8000-000000000003", "ann@contoso.com"]);
         assert!(names.has(APP) && names.has("ann@contoso.com"));
         assert!(names.exclude(OTHER_APP), "another application");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn guest_forms_are_undone() {
+    fn guest_forms_are_normalized() {
         let guest = Names::new(&["live.com#ann@contoso.com"]);
         assert!(guest.has("ann@contoso.com"));
         let guest = Names::new(&["ann_lee_contoso.com#EXT#@fabrikam.onmicrosoft.com"]);

@@ -1,4 +1,4 @@
-//! What is fetched and what is put there.
+//! Errors of downloads and uploads.
 
 use std::{
     io,
@@ -15,23 +15,23 @@ use crate::world::{HOUR, World};
 const LINK: &str = r#"{"value":"https://blobs.example.com/p.zip?sig=a-secret-signature"}"#;
 const RECORD: &str = r#"{"id":"a1","type":"CollectInvestigationPackage","status":"Succeeded"}"#;
 
-/// An action that has ended well, and a store that responds so.
+/// Succeeded action, and a store with this response.
 fn store(status: u16, kind: &'static str, body: &'static str) -> Canned {
     Canned::new(move |request| match (request.uri().host(), request.uri().path()) {
         (Some("blobs.example.com"), _) => {
-            let mut answer = response(status, kind, body);
-            answer.headers_mut().insert("x-ms-request-id", "r".parse().unwrap());
+            let mut response = response(status, kind, body);
+            response.headers_mut().insert("x-ms-request-id", "r".parse().unwrap());
             if status == 403 {
-                answer.headers_mut().insert("x-ms-error-code", "AuthenticationFailed".parse().unwrap());
+                response.headers_mut().insert("x-ms-error-code", "AuthenticationFailed".parse().unwrap());
             }
-            answer
+            response
         }
         (_, path) if path.contains("getPackageUri") => response(200, JSON, LINK),
         _ => response(200, JSON, RECORD),
     })
 }
 
-/// A disk on which each write ends so.
+/// Disk on which each write fails with this error.
 struct Disk(io::ErrorKind);
 
 impl AsyncWrite for Disk {
@@ -48,13 +48,13 @@ impl AsyncWrite for Disk {
     }
 }
 
-/// The error of writing a package to such a disk.
+/// Error of writing a package to such a disk.
 async fn writing(kind: io::ErrorKind) -> Error {
     let store = store(200, "application/zip", "zip");
     store.run(store.client.action("a1".parse().unwrap()).package().write_to(Disk(kind))).await.unwrap_err()
 }
 
-/// The error of fetching the package from a store that responds so.
+/// Error of downloading the package from a store with this response.
 async fn fetching(status: u16, kind: &'static str, body: &'static str) -> Error {
     let store = store(status, kind, body);
     store.run(store.client.action("a1".parse().unwrap()).package().write_to(Vec::new())).await.unwrap_err()

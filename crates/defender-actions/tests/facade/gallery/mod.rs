@@ -1,7 +1,7 @@
-//! What an on-call analyst reads: each fault in one line, which says what failed, on what, why and what to do.
+//! Errors as an on-call analyst reads them: one line for each fault, which states what failed, on what, why and what to do.
 //!
-//! Each comes from the real client, with real credentials and layers, over the emulator, over real sockets on this machine, or over
-//! responses made of data. The lines are kept in a file, so that a change is seen and read.
+//! The errors come from the real client with real credentials and layers, over the emulator, over sockets on this machine, or over
+//! mocked responses. The lines are a snapshot in a file, so that a change is reviewed.
 
 mod files;
 mod network;
@@ -25,30 +25,30 @@ use http::{Request, Response};
 
 use crate::world::World;
 
-/// A fault and the error that comes of it.
+/// Fault and its error.
 type Fault = (&'static str, Error);
 
-type Answer = Result<Response<Body>, Broken>;
+type Outcome = Result<Response<Body>, Broken>;
 
-/// An emulator with the same ids each time.
+/// Emulator with the same ids in each run.
 fn world() -> World {
     World::with(|emulator| emulator.ids(1))
 }
 
-/// A client over a wire made of data.
+/// Client over a mocked transport.
 struct Canned {
     client: DefenderClient,
     clock: ManualClock,
 }
 
 impl Canned {
-    fn new(answer: impl Fn(&Request<Bytes>) -> Response<Body> + Send + Sync + 'static) -> Self {
-        Self::ending(move |request| Ok(answer(request)))
+    fn new(respond: impl Fn(&Request<Bytes>) -> Response<Body> + Send + Sync + 'static) -> Self {
+        Self::ending(move |request| Ok(respond(request)))
     }
 
-    fn ending(answer: impl Fn(&Request<Bytes>) -> Answer + Send + Sync + 'static) -> Self {
-        let (wire, clock) = (Capture::with(answer), ManualClock::new());
-        let builder = DefenderClient::builder().credential(StaticCredential::new("a-token")).transport(wire);
+    fn ending(respond: impl Fn(&Request<Bytes>) -> Outcome + Send + Sync + 'static) -> Self {
+        let (transport, clock) = (Capture::with(respond), ManualClock::new());
+        let builder = DefenderClient::builder().credential(StaticCredential::new("a-token")).transport(transport);
         Self { client: builder.clock(clock.clone()).build().unwrap(), clock }
     }
 
@@ -60,12 +60,12 @@ impl Canned {
         self.clock.run(future).await
     }
 
-    /// The error of a read.
+    /// Error of a read.
     async fn reading(self) -> Error {
         self.run(self.client.action("a1".parse().unwrap()).get().send()).await.unwrap_err()
     }
 
-    /// The error of an action.
+    /// Error of an action.
     async fn isolating(self) -> Error {
         self.run(self.client.machine(machine()).isolate("Ransomware").send()).await.unwrap_err()
     }
@@ -81,7 +81,7 @@ fn response(status: u16, kind: &str, body: impl Into<Bytes>) -> Response<Body> {
 
 const JSON: &str = "application/json";
 
-/// The words by which a line says what to do.
+/// Verbs of which each line has at least one, as its advice.
 const ADVICE: [&str; 37] = [
     "undo ",
     "must ",
@@ -123,7 +123,7 @@ const ADVICE: [&str; 37] = [
 ];
 
 #[tokio::test]
-async fn every_fault_says_what_to_do() {
+async fn every_error_gives_advice() {
     let mut faults = sign_in::faults().await;
     faults.extend(service::faults().await);
     faults.extend(network::faults().await);
@@ -146,25 +146,29 @@ async fn every_fault_says_what_to_do() {
     if std::env::var_os("WRITE_GALLERY").is_some() {
         std::fs::write(path, &gallery).unwrap();
     }
-    assert_eq!(gallery, std::fs::read_to_string(path).unwrap(), "if it is meant, run this with WRITE_GALLERY=1");
+    assert_eq!(
+        gallery,
+        std::fs::read_to_string(path).unwrap(),
+        "if the change is intended, run this with WRITE_GALLERY=1"
+    );
 }
 
-/// The whole chain has all that the line has, and no source is told twice.
+/// The chain chain has all text of the line, and no source is repeated.
 #[tokio::test]
-async fn chain_repeats_nothing() {
+async fn error_chain_repeats_nothing() {
     for (fault, error) in sign_in::faults().await.into_iter().chain(outcomes::faults().await) {
-        let (line, whole, debug) = (error.to_string(), format!("{error:#}"), format!("{error:?}"));
+        let (line, chain, debug) = (error.to_string(), format!("{error:#}"), format!("{error:?}"));
         let mut source = std::error::Error::source(&error);
         while let Some(next) = source {
             let text = next.to_string();
-            assert!(whole.contains(&text) && !line.contains(&text), "{fault}: {text} in {line}");
+            assert!(chain.contains(&text) && !line.contains(&text), "{fault}: {text} in {line}");
             source = next.source();
         }
         assert!(!debug.contains("None") && !debug.contains("Some("), "{fault}: {debug}");
     }
 }
 
-/// The line without what is another each time: ports of this machine, and ids and times of requests.
+/// Masks the parts of a line that differ in each run: ports of this machine, ids and times of requests.
 fn steady(line: &str) -> String {
     let is_id = |c: char| c.is_ascii_hexdigit() || c == '-';
     let line = masked(line, "127.0.0.1:", "PORT", |c| c.is_ascii_digit());
@@ -175,7 +179,7 @@ fn steady(line: &str) -> String {
     masked(&line, "Timestamp: 2026-01-01 ", "TIME", |c| c.is_ascii_digit() || matches!(c, ':' | 'Z'))
 }
 
-/// The line with `mask` in place of such characters after each `marker`.
+/// Puts `mask` in place of such characters after each `marker`.
 fn masked(line: &str, marker: &str, mask: &str, fits: impl Fn(char) -> bool) -> String {
     let mut parts = line.split(marker);
     let mut masked = parts.next().unwrap_or_default().to_owned();
@@ -185,7 +189,7 @@ fn masked(line: &str, marker: &str, mask: &str, fits: impl Fn(char) -> bool) -> 
     masked
 }
 
-/// Builds a client over this wire as another process would, with another credential.
+/// Builds a client over this transport as another process would, with another credential.
 fn with_credential(
     world: &World,
     credential: impl defender_actions::auth::IntoCredential + Send + 'static,
@@ -193,12 +197,12 @@ fn with_credential(
     world.builder_over(world.emulator.transport()).credential(credential).build().unwrap()
 }
 
-/// The error of reading an action.
+/// Error of reading an action.
 async fn reading(world: &World, client: &DefenderClient) -> Error {
     world.run(client.action("a1".parse().unwrap()).get().send()).await.unwrap_err()
 }
 
-/// A wire that fails so.
+/// Transport that fails with this error.
 fn failing(error: impl Fn() -> Broken + Send + Sync + 'static) -> Canned {
     Canned::ending(move |_| Err(error()))
 }

@@ -1,4 +1,4 @@
-//! What stands between the client and the service.
+//! Faults between the client and the service.
 
 use defender_actions::{
     DefenderClient, Error,
@@ -9,21 +9,21 @@ use defender_emulator::{Fault as Wrong, Operation};
 
 use super::{Canned, Fault, failing, world};
 
-/// The error of a read where this stands in between.
+/// Error of a read with this fault in between.
 async fn reading(wrong: Wrong) -> Error {
     let world = world();
     world.emulator.fault(wrong).on(Operation::GetAction);
     super::reading(&world, &world.client()).await
 }
 
-/// The error of an action where this stands in between.
+/// Error of an action with this fault in between.
 async fn isolating(wrong: Wrong) -> Error {
     let world = world();
     world.emulator.fault(wrong).on(Operation::Isolate);
     world.run(world.client().machine(world.machine()).isolate("Ransomware").send()).await.unwrap_err()
 }
 
-/// As the transport tells it of a name that nobody knows: a real one would ask the network's own servers.
+/// Error of an unknown host as the transport reports it. A real lookup would query the name servers of the network.
 fn unknown_name() -> Broken {
     Broken::new(ErrorKind::Connect).context(
         "to api.security.microsoft.com: its name cannot be resolved; check the name, the network and the DNS server",
@@ -52,7 +52,7 @@ pub(super) async fn faults() -> Vec<Fault> {
 }
 
 impl Canned {
-    /// The error of a call whose credential is not there in time.
+    /// Error of a call whose credential is too slow.
     async fn without_token(self) -> Error {
         #[derive(Debug)]
         struct Silent;
@@ -75,7 +75,7 @@ impl Canned {
     }
 }
 
-/// Over real sockets of this machine.
+/// Faults over sockets of this machine.
 mod sockets {
     use defender_actions::transport::{Proxy, Roots, SystemClock};
     use defender_emulator::Emulator;
@@ -120,16 +120,16 @@ mod sockets {
         ]
     }
 
-    /// A proxy that responds so to each tunnel.
+    /// Proxy with one response for each tunnel.
     async fn proxy(response: &'static str) -> std::net::SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
             loop {
                 let mut client = listener.accept().await.unwrap().0;
-                let mut asked = Vec::new();
-                while !asked.ends_with(b"\r\n\r\n") {
-                    client.read_buf(&mut asked).await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    client.read_buf(&mut request).await.unwrap();
                 }
                 client.write_all(response.as_bytes()).await.unwrap();
             }

@@ -1,4 +1,4 @@
-//! What became of an action.
+//! Outcomes of actions.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use defender_emulator::{Fault as Wrong, Operation, Outcome, RetryAfter};
 use super::{Canned, Fault, JSON, response, world};
 use crate::world::{HOUR, World};
 
-/// The error of an isolation whose response is lost so.
+/// Error of an isolation whose response is lost at this break.
 async fn lost(wrong: Wrong, without_reading: bool) -> Error {
     let world = World::with(|emulator| {
         let emulator = emulator.ids(1);
@@ -22,7 +22,7 @@ async fn lost(wrong: Wrong, without_reading: bool) -> Error {
     world.run(world.client().machine(world.machine()).isolate("Ransomware").send()).await.unwrap_err()
 }
 
-/// The error of waiting for an action that ends so.
+/// Error of waiting for an action with this end.
 async fn ended(outcome: Outcome) -> Error {
     let world = world();
     world.emulator.outcome(outcome);

@@ -1,4 +1,4 @@
-//! What the service refuses.
+//! Refusals of the service.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use serde_json::json;
 use super::{Canned, Fault, JSON, machine, response, world};
 use crate::world::{HOUR, World};
 
-/// The error of a read where the service does this.
+/// Error of a read with this fault of the service.
 async fn reading(wrong: Wrong) -> Error {
     let world = world();
     world.emulator.fault(wrong).on(Operation::GetAction);
     super::reading(&world, &world.client()).await
 }
 
-/// The error of an action that the service refuses with this code.
+/// Error of an action that the service refuses with this code.
 async fn refused(code: ErrorCode) -> Error {
     let world = world();
     world.emulator.fault(Wrong::Code(code)).on(Operation::Isolate);
     world.run(world.client().machine(world.machine()).isolate("Ransomware").send()).await.unwrap_err()
 }
 
-/// The error of looking for a machine by its name where the list has these.
+/// Error of finding a machine by its name in this list.
 async fn finding(name: &str, machines: serde_json::Value) -> Error {
     let list = json!({ "value": machines }).to_string();
     let canned = Canned::new(move |request| match request.uri().path() {
@@ -36,7 +36,7 @@ async fn finding(name: &str, machines: serde_json::Value) -> Error {
     canned.run(canned.client.machines().find(name).send()).await.unwrap_err()
 }
 
-/// The error of an ordered action that meets its inverse.
+/// Error of an action whose inverse is pending.
 async fn inverse() -> Error {
     let world = World::with(|emulator| emulator.ids(1).pending_for(HOUR).duplicates(Duplicates::Refuse));
     let machine = world.client().machine(world.machine());
@@ -44,7 +44,7 @@ async fn inverse() -> Error {
     world.run(machine.unisolate("False positive").refuse_if_inverse_pending().send()).await.unwrap_err()
 }
 
-/// A machine of this name, as a list has it.
+/// Machine of this name in a list.
 fn listed(id: &str, name: &str, more: &serde_json::Value) -> serde_json::Value {
     let mut machine =
         json!({"id": id, "computerDnsName": name, "lastSeen": "2026-11-28T09:00:00Z", "healthStatus": "Active"});

@@ -1,4 +1,4 @@
-//! No token, or not the right one.
+//! Missing and invalid tokens.
 
 use defender_actions::{
     DefenderClient,
@@ -11,14 +11,14 @@ use defender_emulator::{ErrorCode, Fault as Wrong, Operation};
 use super::{Canned, Fault, JSON, machine, reading, with_credential, world};
 use crate::world::World;
 
-/// The error of a sign-in that Entra refuses with this number.
+/// Error of a sign-in that Entra refuses with this number.
 async fn entra(number: u32) -> defender_actions::Error {
     let world = world();
     world.emulator.fault(Wrong::SignIn(number)).on(Operation::Token);
     reading(&world, &world.client()).await
 }
 
-/// The error of an action that the service refuses with this code.
+/// Error of an action that the service refuses with this code.
 async fn refused(code: ErrorCode) -> defender_actions::Error {
     let world = world();
     world.emulator.fault(Wrong::Code(code)).on(Operation::RunLiveResponse);
@@ -53,8 +53,8 @@ pub(super) async fn faults() -> Vec<Fault> {
     old.emulator.fault(Wrong::Unauthorized).on(Operation::GetAction);
     let page = world();
     page.emulator.fault(Wrong::BlockPage(403)).on(Operation::Token);
-    let in_trouble = world();
-    in_trouble.emulator.fault(Wrong::Html502).on(Operation::Token);
+    let failing = world();
+    failing.emulator.fault(Wrong::Html502).on(Operation::Token);
     let unable = World::with(|emulator| emulator.ids(1).without_role("Machine.Isolate"));
     let blind =
         World::with(|emulator| emulator.ids(1).without_role("Machine.Read.All").without_role("Machine.ReadWrite.All"));
@@ -72,7 +72,7 @@ pub(super) async fn faults() -> Vec<Fault> {
         ("wrong clock at the sign-in", entra(700_024).await),
         ("a number that nobody knows", entra(999_999).await),
         ("block page at the sign-in", reading(&page, &page.client()).await),
-        ("sign-in in trouble", reading(&in_trouble, &in_trouble.client()).await),
+        ("sign-in in trouble", reading(&failing, &failing.client()).await),
         ("token that the service does not accept", reading(&old, &old.client()).await),
         ("refusal without a word", Canned::responding(403, JSON, "").isolating().await),
         ("missing permission", {

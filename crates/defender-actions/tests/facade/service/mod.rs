@@ -1,4 +1,4 @@
-//! A service in miniature, as a transport: it takes actions, lists them, and loses answers on request.
+//! Test service as a transport: it accepts and lists actions, and loses responses on request.
 #![allow(dead_code, reason = "each test file uses what it needs of it")]
 
 use std::{
@@ -18,11 +18,11 @@ use defender_actions::{
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
 
-/// Where an exchange breaks.
+/// Point at which an exchange breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Break {
     BeforeSending,
-    /// A 429, to come back in 30 s.
+    /// A 429 with a `Retry-After` of 30 s.
     Throttled,
     BeforeTheEffect,
     AfterTheEffect,
@@ -30,17 +30,17 @@ pub(crate) enum Break {
     GatewayBeforeTheEffect,
     GatewayAfterTheEffect,
     InTheBody,
-    /// The answer never comes.
+    /// The response never arrives.
     Hanging,
-    /// The answer comes ten seconds after the effect.
+    /// The response arrives ten seconds after the effect.
     BodyLate,
 }
 
-/// What the service does with a second action of a type on a machine.
+/// Behavior on a second action of a type on a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeats {
     Refused,
-    AnsweredWithTheFirst,
+    ReturnsFirst,
     Taken,
 }
 
@@ -58,27 +58,27 @@ struct World {
 pub(crate) enum Date {
     Right,
     Absent,
-    /// So many seconds ahead.
+    /// Seconds ahead of the clock.
     Ahead(i64),
     Year1970,
 }
 
-/// Change of each record before it is shown.
+/// Change of each record before a response shows it.
 type Spelling = Box<dyn Fn(&mut Value) + Send>;
 
 struct State {
     repeats: Repeats,
     date: Date,
     spelling: Option<Spelling>,
-    /// Status and body of each list, in place of the rows.
+    /// Status and body of each list, instead of the rows.
     list_failure: Option<(u16, Value)>,
     lag: Duration,
     breaks: VecDeque<Break>,
     lists_are_refused: bool,
-    /// After how long an action has succeeded by itself.
+    /// Time after which an action succeeds by itself.
     takes: Option<Duration>,
     hides_from_lists: bool,
-    /// Reads of one record are answered 404.
+    /// Reads of a single record get 404.
     hides_records: bool,
     /// POSTs that arrived.
     received: usize,
@@ -101,7 +101,7 @@ struct Action {
 }
 
 impl Action {
-    /// The record as it reads at `now`.
+    /// Record as a read at `now` shows it.
     fn at(&self, now: Duration, state: &State) -> Value {
         let mut record = self.record.clone();
         if record["status"] == "Pending" && state.takes.is_some_and(|takes| now >= self.made + takes) {
@@ -142,7 +142,7 @@ impl Service {
         self.builder(token).build().unwrap()
     }
 
-    /// A client that gives each action an external id of its own.
+    /// Client that generates external ids.
     pub(crate) fn client_that_generates(&self) -> DefenderClient {
         self.builder("token").external_ids(ExternalIds::Generated).build().unwrap()
     }
@@ -178,7 +178,7 @@ impl Service {
         self
     }
 
-    /// Changes each record before it is shown.
+    /// Changes each record before a response shows it.
     pub(crate) fn spelling(self, spelling: impl Fn(&mut Value) + Send + 'static) -> Self {
         self.state(|state| state.spelling = Some(Box::new(spelling)));
         self
@@ -209,12 +209,12 @@ impl Service {
         self
     }
 
-    /// How many POSTs arrived, and how many actions there are.
+    /// Number of POSTs that arrived, and of actions.
     pub(crate) fn ledger(&self) -> (usize, usize) {
         self.state(|state| (state.received, state.actions.len()))
     }
 
-    /// Somebody else asks for something.
+    /// Adds an action of another caller.
     pub(crate) fn foreign(&self, fields: &Value) -> String {
         let now = self.clock().elapsed();
         self.state(|state| self.take(state, fields, now))
@@ -252,7 +252,7 @@ impl Service {
         if segment == "cancel" {
             return self.read(machine);
         }
-        // A segment that is on no page is of a type that is spelt alike.
+        // An undocumented segment belongs to a type of the same name.
         let listed = ACTIONS.iter().find(|action| action.segment == segment);
         let own = || segment.chars().take(1).flat_map(char::to_uppercase).chain(segment.chars().skip(1)).collect();
         let kind = listed.map_or_else(own, |action| action.action_type.to_owned());
@@ -273,15 +273,15 @@ impl Service {
                 record["machineId"] == machine && record["type"] == kind && record["status"] == "Pending"
             });
             match (active, state.repeats) {
-                (Some(_), Repeats::Refused) => self.answer(
+                (Some(_), Repeats::Refused) => self.response(
                     state.date,
                     400,
                     &json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "Action is already in progress"}}),
                 ),
-                (Some(first), Repeats::AnsweredWithTheFirst) => self.answer(state.date, 201, &first.at(now, state)),
+                (Some(first), Repeats::ReturnsFirst) => self.response(state.date, 201, &first.at(now, state)),
                 _ => {
                     self.take(state, &fields, now);
-                    self.answer(state.date, 201, &state.actions.last().unwrap().at(now, state))
+                    self.response(state.date, 201, &state.actions.last().unwrap().at(now, state))
                 }
             }
         })
@@ -291,17 +291,17 @@ impl Service {
         let now = self.clock().elapsed();
         self.state(|state| {
             if state.lists_are_refused {
-                return self.answer(state.date, 403, &json!({"error": {"code": "Forbidden", "message": "no"}}));
+                return self.response(state.date, 403, &json!({"error": {"code": "Forbidden", "message": "no"}}));
             }
             if let Some((status, body)) = &state.list_failure {
-                return self.answer(state.date, *status, body);
+                return self.response(state.date, *status, body);
             }
             if state.hides_from_lists {
-                return self.answer(state.date, 200, &json!({"value": []}));
+                return self.response(state.date, 200, &json!({"value": []}));
             }
             let visible = state.actions.iter().rev().filter(|action| action.visible <= now);
             let rows = visible.map(|action| action.at(now, state)).collect::<Vec<_>>();
-            self.answer(state.date, 200, &json!({"value": rows}))
+            self.response(state.date, 200, &json!({"value": rows}))
         })
     }
 
@@ -312,13 +312,15 @@ impl Service {
             let shown = state.actions.iter().find(|action| is_it(action) && action.visible <= now);
             let visible = shown.filter(|_| !state.hides_records);
             match visible {
-                Some(action) => self.answer(state.date, 200, &action.at(now, state)),
-                None => self.answer(state.date, 404, &json!({"error": {"code": "ResourceNotFound", "message": "no"}})),
+                Some(action) => self.response(state.date, 200, &action.at(now, state)),
+                None => {
+                    self.response(state.date, 404, &json!({"error": {"code": "ResourceNotFound", "message": "no"}}))
+                }
             }
         })
     }
 
-    fn answer(&self, date: Date, status: u16, body: &Value) -> Response<Body> {
+    fn response(&self, date: Date, status: u16, body: &Value) -> Response<Body> {
         let now = self.clock().now();
         let shown = match date {
             Date::Right => Some(now),
@@ -353,27 +355,27 @@ impl Transport for Service {
         self.state(|state| state.received += 1);
         match at {
             Some(Break::Throttled) => {
-                let mut response = self.answer(Date::Right, 429, &json!({"error": {"code": "TooManyRequests"}}));
+                let mut response = self.response(Date::Right, 429, &json!({"error": {"code": "TooManyRequests"}}));
                 response.headers_mut().insert("retry-after", http::HeaderValue::from_static("30"));
                 return Ok(response);
             }
             Some(Break::BeforeTheEffect) => return Err(Error::new(ErrorKind::Interrupted)),
-            Some(Break::GatewayBeforeTheEffect) => return Ok(self.answer(Date::Right, 502, &json!({}))),
+            Some(Break::GatewayBeforeTheEffect) => return Ok(self.response(Date::Right, 502, &json!({}))),
             _ => {}
         }
         let body: Value = serde_json::from_slice(request.body()).unwrap();
-        let answer = self.post(request.uri().path(), &body);
+        let response = self.post(request.uri().path(), &body);
         match at {
             Some(Break::AfterTheEffect) => Err(Error::new(ErrorKind::Interrupted)),
             Some(Break::TimeoutAfterTheEffect) => Err(Error::new(ErrorKind::Timeout)),
-            Some(Break::GatewayAfterTheEffect) => Ok(self.answer(Date::Right, 504, &json!({}))),
-            Some(Break::InTheBody) => Ok(answer.map(|_| Body::from(r#"{"id":"acti"#))),
+            Some(Break::GatewayAfterTheEffect) => Ok(self.response(Date::Right, 504, &json!({}))),
+            Some(Break::InTheBody) => Ok(response.map(|_| Body::from(r#"{"id":"acti"#))),
             Some(Break::Hanging) => std::future::pending().await,
             Some(Break::BodyLate) => {
                 self.clock().sleep(Duration::from_secs(10)).await;
-                Ok(answer)
+                Ok(response)
             }
-            _ => Ok(answer),
+            _ => Ok(response),
         }
     }
 }

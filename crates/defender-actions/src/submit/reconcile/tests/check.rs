@@ -1,4 +1,4 @@
-//! A world with the rules of the model, whose every decision the implementation must equal.
+//! A world with the rules of the model; the implementation must make every decision in the same way.
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! What becomes of the submissions of a world.
+//! The course of the submissions of a world.
 
 use super::{
     rules::{Decision, Subject},
@@ -20,7 +20,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// The record of an `Ok`.
+    /// Record of an `Ok`.
     pub(super) fn ok(self) -> Option<u8> {
         match self {
             Self::Created(id) | Self::Joined(id) | Self::Recovered(id) => Some(id),
@@ -33,13 +33,13 @@ impl Outcome {
     }
 }
 
-/// What was done for a submission.
+/// Facts about a submission after its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deed {
-    /// By the service's clock.
+    /// Time on the service's clock.
     pub(super) first_sent: Ms,
     pub(super) second_sent: Option<Ms>,
-    /// What the service did with the first attempt.
+    /// Reaction of the service to the first attempt.
     pub(super) first_effect: Option<Reply>,
     pub(super) outcome: Option<Outcome>,
     /// A wait for the action of an `Ok` does not end in another record.
@@ -51,15 +51,15 @@ pub(super) struct Deed {
 pub(super) struct Course {
     pub(super) subject: Subject,
     pub(super) deed: Deed,
-    /// The list that decided.
+    /// List that decided.
     pub(super) rows: Vec<Record>,
-    /// Which process of the client it is in.
+    /// Process of the client that it runs in.
     pub(super) process: usize,
-    /// The last decision about a list, and what it was made from.
+    /// Last decision about a list, with its input.
     pub(super) look: Option<(Subject, Decision)>,
 }
 
-/// What happened in a world.
+/// Events of a world.
 #[derive(Clone, Debug)]
 pub(super) struct History {
     pub(super) effects: Vec<Effect>,

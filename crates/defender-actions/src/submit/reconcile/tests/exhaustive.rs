@@ -25,7 +25,7 @@ const MISSING: [Missing; 6] = [
 ];
 const IDS: [Ids; 3] = [Ids::None, Ids::Given, Ids::Generated];
 
-/// Runs the small worlds of one `Date`, and returns how many were recovered.
+/// Runs the small worlds of one `Date`. Returns the number of recovered submissions.
 fn check_small_worlds(date: DateHeader) -> usize {
     let (mut count, mut recovered) = (0, 0);
     let mut check_one = |service: Service, clock: i64, ids: Ids, crashes: bool| {
@@ -73,16 +73,16 @@ fn small_worlds_with_date_of_1970() {
 }
 
 #[test]
-fn small_worlds_with_date_ten_minutes_behind() {
+fn small_worlds_with_late_date() {
     check_small_worlds(DateHeader::Ahead(-600));
 }
 
 #[test]
-fn small_worlds_with_date_ten_minutes_ahead() {
+fn small_worlds_with_early_date() {
     check_small_worlds(DateHeader::Ahead(600));
 }
 
 #[test]
-fn small_worlds_with_date_one_minute_ahead() {
+fn small_worlds_one_minute_ahead() {
     check_small_worlds(DateHeader::Ahead(60));
 }

@@ -1,4 +1,4 @@
-//! The implementation behind the trait of the model: records become the service's, and nothing is decided here.
+//! The implementation behind the trait of the model. It converts records and decides nothing.
 
 use std::{borrow::Cow, sync::LazyLock, time::Duration};
 
@@ -25,7 +25,7 @@ pub(super) const OWN_GUID: &str = "0d1e2f3a-0000-4000-8000-000000000001";
 const OTHER_GUID: &str = "0d1e2f3a-0000-4000-8000-000000000002";
 pub(super) const OWN_MAIL: &str = "ann@contoso.com";
 
-/// A time of the service's clock, or of ours where no `Date` tells it.
+/// Time on the service's clock, or on ours if no `Date` gives it.
 pub(super) fn time(ms: Ms) -> Timestamp {
     Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap()
 }
@@ -41,7 +41,7 @@ fn external_id(id: ExternalId) -> Cow<'static, str> {
 
 static EMPTY: LazyLock<MachineAction> = LazyLock::new(|| serde_json::from_str(r#"{"id": "a"}"#).unwrap());
 
-/// The record as the client has it. Of an unreadable row it has machine, type and creation.
+/// Record as the client decodes it. An unreadable row has machine, type and creation.
 pub(super) fn machine_action(kind: Kind, record: &Record) -> MachineAction {
     let id: ActionId = format!("a{}", record.id).parse().unwrap();
     let word = match (record.word, kind) {
@@ -86,7 +86,7 @@ pub(super) fn machine_action(kind: Kind, record: &Record) -> MachineAction {
     action
 }
 
-/// A subject as the client has it.
+/// Subject as the client knows it.
 struct Known {
     intent: Intent,
     rule: Box<dyn ParticularsRule>,
@@ -144,7 +144,7 @@ impl Known {
     }
 }
 
-/// The window, as the client's reading of the service's clock gives it.
+/// Window by the client's reading of the service's clock.
 fn window(subject: &Subject) -> Window {
     let grace = SignedDuration::from_millis(GRACE);
     let end = time(subject.closes) + grace;
@@ -156,7 +156,7 @@ fn window(subject: &Subject) -> Window {
     }
 }
 
-/// The implementation.
+/// Implementation of the rules in the crate.
 #[derive(Debug)]
 pub(super) struct Implementation;
 

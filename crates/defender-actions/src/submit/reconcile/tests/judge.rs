@@ -1,4 +1,4 @@
-//! The judge of a world, who knows what really happened.
+//! The judge of a world, which knows the real events.
 
 use super::{
     course::{Deed, History, Outcome},
@@ -8,26 +8,26 @@ use super::{
     world::{Ids, Network, World},
 };
 
-/// What is wrong in a world, or is documented as not promised.
+/// Fault of a world, or a coincidence that the documentation excepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Finding {
-    /// A second request of a submission whose first took effect.
+    /// Second request of a submission whose first took effect.
     SecondRequest,
-    /// An `Ok` for what did not happen.
+    /// `Ok` for an action that did not happen.
     WrongOk(&'static str),
-    /// An error that says that nothing was taken, though it was.
+    /// Error that reports no effect, though the action was accepted.
     WrongRefusal,
     /// Nothing was found, though the action was in the list.
     Overlooked,
     /// *Recovered*, though a line of the second rule does not hold.
     RecoveredAgainst(&'static str),
-    /// A resend before a late first request took effect in a list.
+    /// Resend before a late first request took effect in a list.
     DocumentedLate,
-    /// Two that asked for the same with the same comment.
+    /// Two submissions of the same action with the same comment.
     NotPromisedSameRequest,
-    /// Two that asked for different things with the same comment, which the service did not state.
+    /// Two submissions of different actions with the same comment, whose records do not state the difference.
     NotPromisedUnstated,
-    /// What another process did within the skew.
+    /// Action of another process within the skew.
     NotPromisedWithinSkew,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn judge(world: &World, history: &History) -> Vec<Finding> {
     findings
 }
 
-/// Judges what was done for a submission by what really happened.
+/// Judges the course of a submission by the real events.
 pub(super) fn judge_deed(world: &World, effects: &[Effect], number: usize, deed: &Deed) -> Vec<Finding> {
     let mut findings: Vec<_> = second_request(world, effects, number, deed).into_iter().collect();
     let taken = deed.first_effect.is_some_and(|effect| matches!(effect, Reply::Accepted(_)));
@@ -80,7 +80,7 @@ fn second_request(world: &World, effects: &[Effect], number: usize, deed: &Deed)
     Some(if is_late { Finding::DocumentedLate } else { Finding::SecondRequest })
 }
 
-/// Whether the action of the first attempt was in the list when the grace was over.
+/// Returns whether the action of the first attempt was in the list at the end of the grace.
 fn is_overlooked(world: &World, effects: &[Effect], number: usize, deed: &Deed) -> bool {
     let Some(Reply::Accepted(id)) = deed.first_effect else { return false };
     let effect = &effects[usize::from(id)];
@@ -135,7 +135,7 @@ fn wrong_ok(world: &World, number: usize, deed: &Deed, outcome: Outcome, effect:
     })
 }
 
-/// The skew, and the fault of the clock that was taken for the service's.
+/// The skew, and the error of the clock that was taken for the service's.
 fn tolerance(world: &World) -> Ms {
     let date = match world.service.date {
         DateHeader::Ahead(seconds) => Some(Ms::from(seconds) * SECOND),
@@ -147,7 +147,7 @@ fn tolerance(world: &World) -> Ms {
     }
 }
 
-/// The first line of the second rule that does not hold.
+/// Returns the first line of the second rule that does not hold.
 pub(super) fn broken_line(subject: &Subject, rows: &[Record], id: u8) -> Option<&'static str> {
     use Answer::{Different, NotStated, Same};
     let (Some(record), mut others) = (rows.iter().find(|row| row.id == id), rows.iter().filter(|row| row.id != id))

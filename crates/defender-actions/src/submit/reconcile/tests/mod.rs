@@ -1,7 +1,7 @@
 //! The rules of *Whose action is this?* against a model of them, in worlds of virtual time.
 //!
-//! [`model`] is written from the design and shares no code with the implementation. Every decision that a [`world`] asks for
-//! is asked of both, and [`judge`] knows what really happened.
+//! [`model`] is written from the design and shares no code with the implementation. Every decision of a [`world`] is made by both,
+//! and [`judge`] knows the real events.
 
 mod check;
 mod course;

@@ -30,10 +30,10 @@ fn answer(is_same: bool) -> Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an attribute of its own")]
 pub(super) struct Compared {
-    /// Not stated: null, or a value that is no id.
+    /// Not stated: null, or a value that is not an id.
     pub(super) machine: Answer,
     pub(super) machine_is_odd: bool,
-    /// Not stated: null, or a word that is not known.
+    /// Not stated: null, or an unknown type.
     pub(super) word: Answer,
     pub(super) word_is_unknown: bool,
     pub(super) external_id: Answer,
@@ -113,7 +113,7 @@ fn requestor(principal: Principal, stated: Option<Name>) -> Answer {
     }
 }
 
-/// The clock that records are compared by.
+/// Clock by which records are compared.
 struct Clock {
     ahead: Ms,
     date_is_known: bool,
@@ -177,7 +177,7 @@ impl Compared {
             && !self.is_claimed
     }
 
-    /// Whether a record that may be ours leaves room for another one to be.
+    /// Returns whether a record that may be ours leaves room for a second one.
     fn states_something_different(&self) -> bool {
         self.comment == Different
             || self.particulars == Some(Different)
@@ -220,7 +220,7 @@ impl Rules for Model {
         let row = compare(subject, record);
         let is_told =
             row.has_our_generated_id || row.comment == Same && row.creation == Same && row.requestor != Different;
-        // Two runs of a type without a rule are two runs, and with one comment no wait could tell them apart.
+        // Two runs of a type without a rule are different actions, and with one comment a wait could not tell them apart.
         let is_stranger = row.requestor == Different || row.external_id == Different || row.is_claimed || row.was_seen;
         let is_older_run = row.particulars.is_none() && row.comment == Same && (row.creation != Same || is_stranger);
         if row.states_another_action() {

@@ -1,4 +1,4 @@
-//! Worlds with a name, and the outcome of each submission.
+//! Named worlds, and the outcome of each submission.
 
 use super::{
     check::check,
@@ -38,7 +38,7 @@ fn date(date: DateHeader, clock_ahead: i64) -> World {
     with(|world| (world.service.date, world.clock_ahead) = (date, clock_ahead * SECOND))
 }
 
-/// An action of the portal with another comment.
+/// Action of the portal with another comment.
 fn portal(at: i64) -> Other {
     Other { at: at * SECOND, ..Other::default() }
 }
@@ -57,7 +57,7 @@ fn never_arrived_after(other: Other) -> World {
     world
 }
 
-/// The outcome in a word, with a star for a second request.
+/// Outcome as one word, with a star for a second request.
 fn text(course: &Course) -> String {
     let outcome = match course.deed.outcome {
         Some(Outcome::Created(_)) => "Created",
@@ -113,7 +113,7 @@ fn lost_response_by_clock() {
 }
 
 #[test]
-fn lost_response_by_form_of_the_record() {
+fn lost_response_by_record_form() {
     let requestor = |requestor| with(|world| world.service.requestor = requestor);
     let comment = |form| with(|world| world.service.comment = form);
     let long = |form| {
@@ -167,7 +167,7 @@ fn lost_response_by_form_of_the_record() {
 }
 
 #[test]
-fn lost_response_beside_the_portal() {
+fn lost_response_beside_portal() {
     let old_without_date = |reads: &[i64]| {
         let mut world = never_arrived_after(ended_portal(-7_200));
         world.service.date = DateHeader::None;
@@ -201,7 +201,7 @@ fn lost_response_beside_the_portal() {
 }
 
 #[test]
-fn submissions_beside_each_other() {
+fn concurrent_submissions_by_order() {
     let lost = Submission::default();
     let at = |seconds: i64| own(|s| s.at = seconds * SECOND);
     let answered = own(|s| s.network = ANSWERED);

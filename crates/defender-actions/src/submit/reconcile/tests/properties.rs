@@ -1,4 +1,4 @@
-//! Properties of the rules for records and submissions at random.
+//! Properties of the rules for random records and submissions.
 
 use proptest::{prelude::*, sample::select};
 
@@ -14,7 +14,7 @@ const COMMENTS: [Comment; 3] = [Comment::Short, Comment::Other, Comment::Long];
 const SCOPES: [Scope; 2] = [Scope::Full, Scope::Selective];
 const IDS: [ExternalId; 5] =
     [ExternalId::Given, ExternalId::Generated(0), ExternalId::Generated(1), ExternalId::Filled, ExternalId::Uuid];
-/// Half of them are at an end of a window.
+/// Half of the times are at an end of a window.
 const TIMES: [Ms; 12] = [-4_000, -906, -905, -900, -60, -6, -5, 1, 120, 150, 156, 4_000];
 
 fn id_set() -> impl Strategy<Value = Ids> {
@@ -45,7 +45,7 @@ fn subject() -> impl Strategy<Value = Subject> {
     })
 }
 
-/// Mostly what a good record states, so that records which are ours are among them.
+/// Mostly the values of a complete record, so that some records are ours.
 fn mostly<T: Clone + std::fmt::Debug + 'static>(usual: T, others: &[T]) -> impl Strategy<Value = T> + use<T> {
     prop_oneof![3 => Just(usual), 1 => select(others.to_vec())]
 }
@@ -96,7 +96,7 @@ fn rows() -> impl Strategy<Value = Vec<Record>> {
     })
 }
 
-/// What certainly tells that a record of this machine and type is not ours, in the words of the first rule.
+/// Returns whether a record of this machine and type is certainly not ours by the first rule.
 fn is_certainly_not_ours(subject: &Subject, record: &Record) -> bool {
     let ours_is_generated = matches!(subject.external_id, Some(ExternalId::Generated(_)));
     let has_other_generated = matches!(record.external_id, Some(ExternalId::Generated(id)) if id != 0);
@@ -112,7 +112,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn possible_record_blocks_a_second_request(subject in subject(), rows in rows()) {
+    fn possible_record_blocks_second_request(subject in subject(), rows in rows()) {
         let is_of_this_kind = |row: &&Record| row.machine == Some(Machine::Ours) && row.word == Some(Word::Ours);
         let blocks = rows.iter().filter(is_of_this_kind).any(|row| !is_certainly_not_ours(&subject, row));
         if blocks {

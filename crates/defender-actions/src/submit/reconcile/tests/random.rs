@@ -1,4 +1,4 @@
-//! Large worlds at random, by seed.
+//! Large random worlds, by seed.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::{
     world::{Ids, Network, Other, Submission, World},
 };
 
-/// Worlds of one run. Raise it by hand for a long run with `--release`.
+/// Number of worlds of one run. Raise it by hand for a long run with `--release`.
 const WORLDS: u64 = 20_000;
 
 fn any<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {

@@ -1,4 +1,4 @@
-//! Random worlds with the client itself, over a transport that answers from the world.
+//! Random worlds with the client itself, over a transport that responds from the world.
 
 use std::{mem::discriminant, time::Duration};
 
@@ -27,15 +27,15 @@ use crate::{
     ActionRequest, DefenderClient, Error, ErrorKind, ExternalIds, Intent, UnknownReason, submit::submitted::Origin,
 };
 
-/// Worlds of one run. Raise it by hand for a long run with `--release`.
+/// Number of worlds of one run. Raise it by hand for a long run with `--release`.
 const WORLDS: u64 = 500;
 const LONGER_THAN_ANY_ACTION: Duration = Duration::from_secs(10_000);
-/// When a process that crashes ends.
+/// End of a process that crashes.
 const CRASH: i64 = SECOND - 1;
 
 type Outcomes = BoxFuture<'static, Result<crate::Submitted, Error>>;
 
-/// The ids of a world's submissions, for one client: all that are not given are generated, or none.
+/// Ids of a world's submissions for one client: all ids that the caller does not set are generated, or none is.
 fn of_one_client(mut world: World) -> World {
     let generates = world.submissions[0].ids == Ids::Generated;
     for submission in world.submissions.iter_mut().filter(|submission| submission.ids != Ids::Given) {
@@ -59,7 +59,7 @@ fn client(world: &World, wire: &Wire) -> DefenderClient {
     builder.external_ids(ids).build().unwrap()
 }
 
-/// The request of a submission, and its intent.
+/// Request of a submission, and its intent.
 fn request(client: &DefenderClient, kind: Kind, plan: Submission) -> (Intent, Outcomes) {
     fn finish<A: Action + WithExternalId>(mut request: ActionRequest<A>, plan: Submission) -> (Intent, Outcomes) {
         if plan.ids == Ids::Given {
@@ -128,7 +128,7 @@ async fn submit(world: &World, wire: &Wire, client: &DefenderClient, number: usi
     (outcome, wait_is_ok)
 }
 
-/// Runs a world with the client, and judges it.
+/// Runs a world with the client and judges it.
 fn run(world: &World) -> (Vec<Outcome>, Vec<Finding>) {
     let wire = Wire::new(world, NEVER);
     let client = client(world, &wire);
@@ -137,7 +137,7 @@ fn run(world: &World) -> (Vec<Outcome>, Vec<Finding>) {
         .collect::<Vec<_>>();
     let reads = join_all(world.reads.iter().map(|at| async {
         wire.sleep_until(*at).await;
-        // Rows that do not decode come as errors.
+        // Unreadable rows are errors of the list.
         client.actions().stream().collect::<Vec<_>>().await;
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -158,9 +158,9 @@ fn run(world: &World) -> (Vec<Outcome>, Vec<Finding>) {
     (results.into_iter().map(|(outcome, _)| outcome).collect(), findings)
 }
 
-/// Where client and model differ on purpose: the client recovers a crash for the grace only, its shared list has other types
-/// whose word it does not know and no old ones whose creation is not stated, and it does not remember old records and unreadable
-/// rows that it has seen. Of two like submissions of one client without outcome, it gives neither the record of one.
+/// Intended differences between client and model. The client recovers a crash for the grace only. Its shared list has other types
+/// with unknown names and lacks old ones without a creation. It does not remember old records and unreadable rows. It gives two
+/// like submissions of one client without an outcome no record if there is only one.
 fn differs_on_purpose(world: &World) -> bool {
     let (plan, service) = (world.submissions[0], world.service);
     let has_date = matches!(service.date, DateHeader::Ahead(_));
@@ -176,7 +176,7 @@ fn differs_on_purpose(world: &World) -> bool {
         || !(world.reads.is_empty() || has_date && is_legible)
 }
 
-/// The outcome, without the reasons that the client has for an outcome that stays unknown after a second refusal.
+/// Outcome without the client's reasons for an unknown outcome after a second refusal.
 fn plain(outcome: Outcome, other: Outcome) -> Outcome {
     match (outcome, other) {
         (Outcome::NothingFound | Outcome::MayBeOurs, Outcome::RefusedAgain) => Outcome::RefusedAgain,
@@ -199,7 +199,7 @@ fn client_sends_no_second_request() {
     assert!(late > 0, "no late request was among the worlds");
 }
 
-/// Whether the client has other outcomes than the model, in a world in which both shall have the same.
+/// Returns whether client and model differ in a world in which both must have the same outcomes.
 pub(super) fn differs_from_model(world: &World) -> bool {
     if differs_on_purpose(world) {
         return false;
@@ -208,14 +208,14 @@ pub(super) fn differs_from_model(world: &World) -> bool {
     let count = client.len();
     let same = |(client, model): (&Outcome, &Course)| {
         let model = model.deed.outcome.unwrap();
-        // Two submissions that ask for the same thing may recover each other's record.
+        // Two submissions of the same action may recover each other's record.
         discriminant(&plain(*client, model)) == discriminant(&model) && (count > 1 || client.ok() == model.ok())
     };
     !client.iter().zip(&model).all(same)
 }
 
 #[test]
-fn client_has_the_outcome_of_the_model() {
+fn client_matches_model_outcome() {
     let is_alone = |world: &World| world.submissions.len() == 1;
     let mut worlds = (0..WORLDS).map(|seed| of_one_client(world(seed))).filter(is_alone);
     if let Some(world) = worlds.find(differs_from_model) {
@@ -225,14 +225,14 @@ fn client_has_the_outcome_of_the_model() {
 }
 
 #[test]
-fn client_sends_once_while_lists_fail() {
+fn failing_lists_cause_no_resend() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for seed in 0..WORLDS / 4 {
         let mut world = of_one_client(world(seed));
         world.submissions[0].resends = true;
         world.submissions[0].network = [Network::LostAfter, Network::LostAfter];
         let plan = world.submissions[0];
-        // From the first list on, or from one in the middle of the grace on.
+        // From the first list on, or from the middle of the grace on.
         for fail_from in [plan.at, plan.at + 100 * SECOND] {
             let wire = Wire::new(&world, fail_from);
             let client = client(&world, &wire);

@@ -1,8 +1,8 @@
-//! The decisions that a world asks for.
+//! Decisions that a world needs.
 
 use super::service::{ExternalId, Kind, Ms, Record, Scope};
 
-/// What a client knows of a submission when it decides about records. Times are on its own clock.
+/// Knowledge of a client about a submission when it judges records. Times are on its own clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Subject {
     pub(super) kind: Kind,
@@ -11,9 +11,9 @@ pub(super) struct Subject {
     pub(super) external_id: Option<ExternalId>,
     pub(super) principal: Principal,
     pub(super) first_attempt: Ms,
-    /// The loss, the response, or the latest time of an intent and the longest attempt. The grace comes on top.
+    /// The loss, the response, or the latest time of an intent and the longest attempt. The grace is added.
     pub(super) closes: Ms,
-    /// How far the `Date` of responses is ahead of the own clock.
+    /// Time by which the `Date` of responses is ahead of the own clock.
     pub(super) date_ahead: Option<Ms>,
     /// Records that a response showed before the first attempt.
     pub(super) seen: Ids,
@@ -51,7 +51,7 @@ impl Ids {
     }
 }
 
-/// What a list says about a lost response.
+/// Decision about a list after a lost response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     Recovered(u8),
@@ -59,7 +59,7 @@ pub(super) enum Decision {
     Nothing,
 }
 
-/// What a 2xx says.
+/// Decision about a 2xx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
     Created,
@@ -67,13 +67,13 @@ pub(super) enum Accepted {
     OtherRecord,
 }
 
-/// What a list says about a refusal as already in progress.
+/// Decision about a list after a refusal as already in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     Joined(u8),
     Conflict(u8),
     AlreadyInProgress(Option<u8>),
-    /// Of a second attempt.
+    /// Refusal of a second attempt.
     Unknown,
     /// Another list is needed.
     Undecided,
@@ -82,13 +82,13 @@ pub(super) enum Refused {
 /// A refusal and the list that was read after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal<'r> {
-    /// When it was received, on the own clock.
+    /// Time of its receipt, on the own clock.
     pub(super) at: Ms,
     /// The `Date` of the refusal.
     pub(super) date: Option<Ms>,
     pub(super) attempt: Attempt,
     pub(super) rows: &'r [Record],
-    /// The list was asked for when the grace was over.
+    /// The list was requested after the end of the grace.
     pub(super) is_last: bool,
 }
 
@@ -98,9 +98,9 @@ pub(super) enum Attempt {
     Second,
 }
 
-/// Answers to *Whose action is this?*
+/// The rules of *Whose action is this?*
 pub(super) trait Rules {
-    /// Whether a record blocks a second request.
+    /// Returns whether a record blocks a second request.
     fn may_be_ours(&self, subject: &Subject, record: &Record) -> bool;
     /// Decides about a list that was filtered by machine and type.
     fn decide(&self, subject: &Subject, rows: &[Record]) -> Decision;
@@ -108,6 +108,6 @@ pub(super) trait Rules {
     fn accepted(&self, subject: &Subject, record: &Record) -> Accepted;
     /// Decides about a refusal.
     fn refused(&self, subject: &Subject, refusal: Refusal<'_>) -> Refused;
-    /// Whether a wait ends in another record.
+    /// Returns whether a wait ends in another record.
     fn wait_ends(&self, subject: &Subject, record: &Record) -> bool;
 }

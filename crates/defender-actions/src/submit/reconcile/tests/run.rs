@@ -1,4 +1,4 @@
-//! The client in a world, event by event in virtual time.
+//! A run of the client in a world, event by event in virtual time.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -184,7 +184,7 @@ impl<R: Rules> Run<'_, R> {
         }
     }
 
-    /// The time of a fast response, whether it is received or not.
+    /// Time of a fast response, received or not.
     fn answer(&mut self, submission: usize, attempt: usize) {
         let plan = self.world.submissions[submission];
         if plan.crashes && attempt == 0 {
@@ -202,7 +202,7 @@ impl<R: Rules> Run<'_, R> {
         self.course(submission).subject.closes = self.own_clock();
         match self.replies[submission].unwrap() {
             Reply::Refused => self.look_after_refusal(submission, self.now, FIRST_DELAY),
-            // A record that does not decode is a response that is lost.
+            // A record that does not decode counts as a lost response.
             Reply::Accepted(id) if !self.record(id).readable => self.lose(submission),
             Reply::Accepted(id) => {
                 let record = self.record(id);
@@ -292,7 +292,7 @@ impl<R: Rules> Run<'_, R> {
         self.world.service.record(&self.effects[usize::from(id)], self.now)
     }
 
-    /// The subject, with what is known of other submissions by now.
+    /// Subject with the current knowledge of other submissions.
     fn subject(&self, submission: usize) -> Subject {
         let course = self.courses[submission].as_ref().unwrap();
         let claims = self.processes[course.process].claims.iter();

@@ -1,4 +1,4 @@
-//! The smallest world in which something still happens.
+//! Search for the smallest world that shows a fault.
 
 use super::world::{Other, Submission, World};
 
@@ -10,7 +10,7 @@ pub(super) fn smallest(world: &World, happens: impl Fn(&World) -> bool) -> World
     small
 }
 
-/// Worlds that differ from `world` in one thing, which is left out or has its default.
+/// Worlds that differ from `world` in one thing, which is removed or has its default.
 fn simpler(world: &World) -> Vec<World> {
     let usual = World::default();
     let mut all = Vec::new();

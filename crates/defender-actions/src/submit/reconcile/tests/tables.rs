@@ -1,4 +1,4 @@
-//! Every attribute with each answer, by both rules.
+//! Every attribute with each result of its comparison, by both rules.
 
 use super::{
     implementation::Implementation,
@@ -25,7 +25,7 @@ pub(super) fn subject() -> Subject {
     }
 }
 
-/// The record of the subject's own action, each attribute stated, but for an external id.
+/// Record of the subject's own action with every attribute but an external id.
 pub(super) fn record() -> Record {
     Record {
         id: 1,
@@ -41,24 +41,24 @@ pub(super) fn record() -> Record {
     }
 }
 
-/// What the rules say of a record.
+/// Verdict of the rules about a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Verdict {
-    /// First rule: it blocks a second request.
+    /// First rule: the record blocks a second request.
     blocks: bool,
-    /// Second rule: it is recovered where it is the only one.
+    /// Second rule: the record is recovered if it is the only one.
     recovered: bool,
-    /// Second rule: it leaves no room for doubt about a record beside it whose attributes are all the same.
+    /// Second rule: the record leaves no doubt about another one whose attributes are all the same.
     leaves_the_other: bool,
 }
 
-/// Ours, unless another one is, too.
+/// Ours, unless a second record is, too.
 const OURS: Verdict = Verdict { blocks: true, recovered: true, leaves_the_other: false };
-/// Not ours for certain.
+/// Certainly not ours.
 const CLEARED: Verdict = Verdict { blocks: false, recovered: false, leaves_the_other: true };
-/// It blocks, and states that it is not ours.
+/// The record blocks and states that it is not ours.
 const DIFFERENT: Verdict = Verdict { blocks: true, recovered: false, leaves_the_other: true };
-/// It blocks, and nothing can be known of it.
+/// The record blocks and proves nothing.
 const DOUBTFUL: Verdict = Verdict { blocks: true, recovered: false, leaves_the_other: false };
 
 fn verdict(rules: &impl Rules, subject: &Subject, record: &Record) -> Verdict {
@@ -70,7 +70,7 @@ fn verdict(rules: &impl Rules, subject: &Subject, record: &Record) -> Verdict {
     }
 }
 
-/// Asks both for the verdict about a record.
+/// Returns the verdict of both about a record.
 fn verify(name: &str, subject: &Subject, record: &Record, expected: Verdict) {
     assert_eq!(verdict(&Model, subject, record), expected, "model: {name}");
     assert_eq!(verdict(&Implementation, subject, record), expected, "implementation: {name}");
@@ -83,7 +83,7 @@ fn verify_records(subject: &Subject, cases: &[(&str, Record, Verdict)]) {
 }
 
 #[test]
-fn machine_and_type_by_both_rules() {
+fn machine_and_type_by_rule() {
     let machine = |machine| Record { machine, ..record() };
     let word = |word| Record { word, ..record() };
     verify_records(
@@ -237,7 +237,7 @@ fn creation_by_both_rules() {
 }
 
 #[test]
-fn seen_and_claimed_by_both_rules() {
+fn seen_and_claimed_by_rule() {
     let ids = Ids::of([record().id]);
     verify("seen before the first attempt", &Subject { seen: ids, ..subject() }, &record(), CLEARED);
     verify("claimed by another submission", &Subject { claimed: ids, ..subject() }, &record(), DIFFERENT);

@@ -1,4 +1,4 @@
-//! A transport that answers from a world.
+//! A transport that responds from a world.
 
 use std::{
     cell::Cell,
@@ -21,7 +21,7 @@ use super::{
     world::{Network, World},
 };
 
-/// When the client of a world is made, long before the oldest action.
+/// Start of the client of a world, long before the oldest action.
 const START: Ms = -100_000 * SECOND;
 const HALF_WAY: Ms = SECOND / 2;
 const LASTS: Ms = 400 * SECOND;
@@ -30,7 +30,7 @@ thread_local! {
     static CURRENT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Polls `future` as the submission with this number, by which the transport tells whose POST it gets.
+/// Polls `future` as the submission with this number, by which the transport recognizes its POST.
 pub(super) async fn as_submission<F: Future>(number: usize, future: F) -> F::Output {
     let mut future = pin!(future);
     poll_fn(|context| {
@@ -47,7 +47,7 @@ pub(super) struct Wire(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     world: World,
-    /// From when on no list can be read.
+    /// Time from which on no list can be read.
     lists_fail_from: Ms,
     clock: ManualClock,
     state: Mutex<State>,
@@ -56,7 +56,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     effects: Vec<Effect>,
-    /// What happens by itself, the latest first.
+    /// Scheduled events, the latest first.
     to_come: Vec<(Ms, ToCome)>,
     posts: Vec<Post>,
 }
@@ -89,7 +89,7 @@ impl Wire {
         &self.0.clock
     }
 
-    /// The time of the service's records.
+    /// Time of the service's records.
     pub(super) fn now(&self) -> Ms {
         START + Ms::try_from(self.clock().elapsed().as_millis()).unwrap()
     }
@@ -99,7 +99,7 @@ impl Wire {
         self.clock().sleep(time).await;
     }
 
-    /// What there is in the end.
+    /// Final state.
     pub(super) fn effects(&self) -> Vec<Effect> {
         self.state().effects.clone()
     }
@@ -108,7 +108,7 @@ impl Wire {
         self.state().posts[submission].clone()
     }
 
-    /// The state, after all that has happened by itself up to now.
+    /// State after all scheduled events up to now.
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         let (now, mut state) = (self.now(), self.0.state.lock().unwrap());
         while let Some((at, next)) = state.to_come.pop_if(|(at, _)| *at <= now) {
@@ -177,7 +177,7 @@ impl Wire {
         value
     }
 
-    /// The rows that a filter lets through: by machine and type, by creation, or all.
+    /// Rows that a filter selects: by machine and type, by creation, or all.
     fn list(&self, query: &str) -> Value {
         let query = query.replace("%20", " ").replace("%27", "'").replace("%3A", ":").replace('+', " ");
         let by_kind = query.contains("machineId eq");

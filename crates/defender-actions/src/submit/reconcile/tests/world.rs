@@ -1,11 +1,11 @@
-//! Worlds: a service, the submissions of one client, what others do, and what the client reads before.
+//! Worlds: a service, the submissions of one client, actions of others, and earlier reads of the client.
 
 use super::{
     rules::Principal,
     service::{Comment, ExternalId, Kind, Machine, Ms, Request, SECOND, Scope, Service, Word},
 };
 
-/// What happens to an attempt.
+/// Fate of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Network {
     /// Its response is received.
@@ -18,7 +18,7 @@ pub(super) enum Network {
     Late,
 }
 
-/// The external id that a submission sends.
+/// External id that a submission sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ids {
     None,
@@ -33,12 +33,12 @@ pub(super) struct Submission {
     pub(super) scope: Scope,
     pub(super) comment: Comment,
     pub(super) ids: Ids,
-    /// `.resend_if_lost()`
+    /// The submission calls `.resend_if_lost()`.
     pub(super) resends: bool,
     pub(super) network: [Network; 2],
-    /// How long an attempt takes until it is given up.
+    /// Time after which an attempt is given up.
     pub(super) lost_after: Ms,
-    /// How long a late request travels.
+    /// Travel time of a late request.
     pub(super) delay: Ms,
     /// The process ends with the first attempt; a new one recovers the intent.
     pub(super) crashes: bool,
@@ -70,7 +70,7 @@ impl Submission {
     }
 }
 
-/// An action that somebody else asks for.
+/// Action of another caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Other {
     pub(super) at: Ms,
@@ -94,17 +94,17 @@ impl Default for Other {
     }
 }
 
-/// A world.
+/// One scenario for the rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct World {
     pub(super) kind: Kind,
     pub(super) service: Service,
-    /// How far the client's clock is ahead.
+    /// Time by which the client's clock is ahead.
     pub(super) clock_ahead: Ms,
     pub(super) principal: Principal,
     pub(super) submissions: Vec<Submission>,
     pub(super) others: Vec<Other>,
-    /// When the client reads the list, for whatever reason.
+    /// Times at which the client reads the list for any reason.
     pub(super) reads: Vec<Ms>,
 }
 

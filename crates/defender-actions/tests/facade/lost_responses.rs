@@ -1,7 +1,7 @@
-//! For each point at which a POST can break, under each thing that the service does with a repeat, and with reads that lag: what the
-//! service received and did, and what the caller is told.
+//! Every point at which a POST can break, combined with every behavior of the service on a repeat and with delayed reads. The
+//! tests compare the requests and effects in the service with the outcome that the caller gets.
 //!
-//! The rules are worked out here once more, from the table of points, so that a row that fails names itself.
+//! The rules are derived here a second time from the table of points, so that a failed row names itself.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ use crate::world::{DUPLICATES, HOUR, MINUTE, World};
 const COMMENT: &str = "Machine was cleaned and validated";
 const OPERATION: Operation = Operation::UnrestrictCodeExecution;
 
-/// What is known at a point at which the answer was lost.
+/// Knowledge at the point at which the response was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Point {
     /// The request certainly never arrived.
     NotSent,
-    /// It arrived, and did nothing.
+    /// It arrived and had no effect.
     BeforeTheEffect,
-    /// It did what it does, and no status came.
+    /// It took effect, and no status was received.
     AfterTheEffect,
-    /// The status came, and not all of the body.
+    /// The status was received, and only a part of the body.
     InTheBody,
 }
 
-/// Each way to break at each point, and how often.
+/// Each kind of break at each point, with its number of repetitions.
 const BREAKS: &[(Point, Fault, u32)] = &[
     (Point::NotSent, Fault::RefuseConnection, 5),
     (Point::NotSent, Fault::TlsFailure, 5),
@@ -47,19 +47,19 @@ const BREAKS: &[(Point, Fault, u32)] = &[
     (Point::InTheBody, Fault::TruncatedBody, 1),
     (Point::InTheBody, Fault::WrongContentLength, 1),
     (Point::InTheBody, Fault::GarbageJson, 1),
-    // It falls silent for too long, and it comes too slowly on the whole.
+    // A body that is silent for too long, and one that is too slow as a whole.
     (Point::InTheBody, Fault::SlowBytes(Duration::from_secs(40)), 1),
     (Point::InTheBody, Fault::SlowBytes(Duration::from_secs(10)), 1),
 ];
 
-/// Seconds: not at all, within the grace, and beyond it however long the loss itself took.
+/// Read lags in seconds: none, within the grace, and beyond it for any time that the loss itself takes.
 const LAGS: [u64; 4] = [0, 60, 119, 500];
 
-/// What somebody else asked for ten minutes before, and is pending.
+/// Pending action of another caller, submitted ten minutes before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Earlier {
     Nothing,
-    /// The same action for another reason.
+    /// The same action with another comment.
     ForAnotherReason,
     /// The same action with the same comment.
     WithTheSameComment,
@@ -67,14 +67,14 @@ enum Earlier {
 
 const EARLIER: [Earlier; 3] = [Earlier::Nothing, Earlier::ForAnotherReason, Earlier::WithTheSameComment];
 
-/// What the service does with the POST, if it comes to that.
+/// Behavior of the service on the POST, if it arrives.
 fn is_created(point: Point, duplicates: Duplicates, earlier: Earlier) -> bool {
     matches!(point, Point::AfterTheEffect | Point::InTheBody)
         && (earlier == Earlier::Nothing || duplicates == Duplicates::Accept)
 }
 
-/// Reason of an action that is not found. One that began on the machine ten minutes before may be it, whatever its comment:
-/// comments are seen to change.
+/// Reason of an unknown outcome. An action that began on the machine ten minutes before may be ours with any comment: the
+/// service has been seen to change comments.
 fn not_found(earlier: Earlier) -> UnknownReason {
     match earlier {
         Earlier::Nothing => UnknownReason::NothingFound,
@@ -82,14 +82,14 @@ fn not_found(earlier: Earlier) -> UnknownReason {
     }
 }
 
-/// What the caller is told.
+/// Expected result of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Reported {
     Ok(Origin),
     Err(ErrorKind, Option<UnknownReason>),
 }
 
-impl From<&Result<Submitted, Error>> for Told {
+impl From<&Result<Submitted, Error>> for Reported {
     fn from(outcome: &Result<Submitted, Error>) -> Self {
         match outcome {
             Ok(submitted) => Self::Ok(submitted.origin()),
@@ -102,24 +102,24 @@ fn world(duplicates: Duplicates, lag: u64) -> World {
     World::with(|emulator| emulator.duplicates(duplicates).read_lag(Duration::from_secs(lag)).pending_for(HOUR * 3))
 }
 
-/// Lets somebody else ask, and time pass.
-async fn asked_earlier(world: &World, earlier: Earlier) {
+/// Submits the action of another caller and advances the clock.
+async fn submit_earlier(world: &World, earlier: Earlier) {
     let comment = match earlier {
         Earlier::Nothing => return,
         Earlier::ForAnotherReason => "Another reason",
         Earlier::WithTheSameComment => COMMENT,
     };
-    let asked = world.client().machine(world.machine()).unrestrict_code_execution(comment).send();
-    world.run(asked).await.unwrap();
+    let submit_one = world.client().machine(world.machine()).unrestrict_code_execution(comment).send();
+    world.run(submit_one).await.unwrap();
     world.clock.advance(MINUTE * 10);
 }
 
-fn ask(world: &World, client: &DefenderClient) -> BoxFuture<Result<Submitted, Error>> {
+fn submit(world: &World, client: &DefenderClient) -> BoxFuture<Result<Submitted, Error>> {
     client.machine(world.machine()).unrestrict_code_execution(COMMENT).into_future()
 }
 
 #[tokio::test]
-async fn whatever_breaks_it_is_sent_once_and_its_outcome_is_told() {
+async fn lost_response_is_reported_without_resend() {
     for &(point, fault, times) in BREAKS {
         for duplicates in DUPLICATES {
             for lag in LAGS {
@@ -127,22 +127,22 @@ async fn whatever_breaks_it_is_sent_once_and_its_outcome_is_told() {
                     let row =
                         format!("{fault:?} ({point:?}), repeats: {duplicates:?}, lag: {lag} s, before: {earlier:?}");
                     let world = world(duplicates, lag);
-                    asked_earlier(&world, earlier).await;
+                    submit_earlier(&world, earlier).await;
                     let before = world.ledger().len();
                     world.emulator.fault(fault).on(OPERATION).times(times);
-                    let outcome = world.run(ask(&world, &world.client())).await;
+                    let outcome = world.run(submit(&world, &world.client())).await;
 
                     let created = is_created(point, duplicates, earlier);
                     let is_refusal = earlier != Earlier::Nothing && duplicates == Duplicates::Refuse;
                     let expected = match point {
-                        Point::NotSent => Told::Err(ErrorKind::ConnectFailed, None),
-                        _ if created && lag <= 120 => Told::Ok(Origin::Recovered),
-                        // The status says that it was refused, and not why.
-                        Point::InTheBody if is_refusal => Told::Err(ErrorKind::Refused, None),
-                        Point::InTheBody => Told::Err(ErrorKind::InvalidResponse, Some(not_found(earlier))),
-                        _ => Told::Err(ErrorKind::OutcomeUnknown, Some(not_found(earlier))),
+                        Point::NotSent => Reported::Err(ErrorKind::ConnectFailed, None),
+                        _ if created && lag <= 120 => Reported::Ok(Origin::Recovered),
+                        // The status states a refusal without its reason.
+                        Point::InTheBody if is_refusal => Reported::Err(ErrorKind::Refused, None),
+                        Point::InTheBody => Reported::Err(ErrorKind::InvalidResponse, Some(not_found(earlier))),
+                        _ => Reported::Err(ErrorKind::OutcomeUnknown, Some(not_found(earlier))),
                     };
-                    assert_eq!(Told::from(&outcome), expected, "{row}: {outcome:?}");
+                    assert_eq!(Reported::from(&outcome), expected, "{row}: {outcome:?}");
                     let ledger = world.ledger();
                     let posts = usize::from(point != Point::NotSent);
                     assert_eq!(ledger.len() - before, posts, "POSTs received, {row}");
@@ -162,34 +162,34 @@ async fn whatever_breaks_it_is_sent_once_and_its_outcome_is_told() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_at_first_is_sent_once_when_it_can_be() {
+async fn unsent_request_is_retried() {
     for fault in [Fault::RefuseConnection, Fault::TlsFailure, Fault::TooManyRequests(RetryAfter::Seconds(3))] {
         for (duplicates, earlier) in DUPLICATES.into_iter().flat_map(|each| EARLIER.map(|earlier| (each, earlier))) {
             let row = format!("{fault:?}, repeats: {duplicates:?}, before: {earlier:?}");
             let world = world(duplicates, 0);
-            asked_earlier(&world, earlier).await;
+            submit_earlier(&world, earlier).await;
             let before = world.ledger().len();
             world.emulator.fault(fault).on(OPERATION).times(1);
-            let outcome = world.run(ask(&world, &world.client())).await;
+            let outcome = world.run(submit(&world, &world.client())).await;
             let created = earlier == Earlier::Nothing || duplicates == Duplicates::Accept;
             let expected = if created { Origin::Created } else { Origin::Joined };
-            assert_eq!(Told::from(&outcome), Told::Ok(expected), "{row}");
+            assert_eq!(Reported::from(&outcome), Reported::Ok(expected), "{row}");
             assert_eq!(world.ledger().created(before).len(), usize::from(created), "{row}");
         }
     }
 }
 
-/// Where a future is when it is dropped, or its process killed.
+/// State of a future when it is dropped or its process is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Nobody has polled it.
+    /// It has not been polled.
     Unpolled,
     /// It waits for a token.
     BeforeSending,
     BeforeTheEffect,
     AfterTheEffect,
     InTheBody,
-    /// It has lost its answer and looks for its action.
+    /// Its response is lost and the search is running.
     Looking,
 }
 
@@ -202,23 +202,23 @@ const PLACES: [(Place, Option<(Fault, Operation)>); 6] = [
     (Place::Looking, Some((Fault::ResetAfterEffect, OPERATION))),
 ];
 
-/// What becomes of whoever asked.
+/// Fate of the submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The future is dropped, and its client goes on.
+    /// The future is dropped, and its client lives on.
     Dropped,
-    /// Nothing is left but what was written down.
+    /// The process is killed; only the stored intent is left.
     Killed,
 }
 
 #[tokio::test]
-async fn wherever_it_is_dropped_or_killed_the_intent_that_was_written_down_tells_the_outcome() {
+async fn dropped_submission_is_recovered_by_intent() {
     for (place, fault) in PLACES {
         for (end, duplicates) in DUPLICATES.into_iter().flat_map(|each| [(End::Dropped, each), (End::Killed, each)]) {
             for (lag, earlier) in LAGS.into_iter().flat_map(|lag| EARLIER.map(|earlier| (lag, earlier))) {
                 let row = format!("{place:?}, {end:?}, repeats: {duplicates:?}, lag: {lag} s, before: {earlier:?}");
                 let world = world(duplicates, lag);
-                asked_earlier(&world, earlier).await;
+                submit_earlier(&world, earlier).await;
                 let before = world.ledger().len();
                 let rule = fault.map(|(fault, operation)| world.emulator.fault(fault).on(operation).times(1));
                 let client = world.client();
@@ -231,7 +231,7 @@ async fn wherever_it_is_dropped_or_killed_the_intent_that_was_written_down_tells
                     let output = world.run_for(Duration::from_secs(time), perform.send()).await;
                     assert!(output.is_none() || place == Place::Looking, "{row}: {output:?}");
                     if output.is_some() {
-                        continue; // It was faster than it could be dropped.
+                        continue; // The request finished before it could be dropped.
                     }
                 }
                 if let Some(rule) = rule {
@@ -250,11 +250,11 @@ async fn wherever_it_is_dropped_or_killed_the_intent_that_was_written_down_tells
                     && place != Place::BeforeTheEffect
                     && (earlier == Earlier::Nothing || duplicates == Duplicates::Accept);
                 let expected = if created && lag <= 120 {
-                    Told::Ok(Origin::Recovered)
+                    Reported::Ok(Origin::Recovered)
                 } else {
-                    Told::Err(ErrorKind::OutcomeUnknown, Some(not_found(earlier)))
+                    Reported::Err(ErrorKind::OutcomeUnknown, Some(not_found(earlier)))
                 };
-                assert_eq!(Told::from(&outcome), expected, "{row}: {outcome:?}");
+                assert_eq!(Reported::from(&outcome), expected, "{row}: {outcome:?}");
                 let ledger = world.ledger();
                 assert_eq!(ledger.len() - before, usize::from(was_sent), "POSTs received, {row}");
                 assert_eq!(ledger.created(before).len(), usize::from(created), "effects, {row}");
@@ -266,15 +266,15 @@ async fn wherever_it_is_dropped_or_killed_the_intent_that_was_written_down_tells
     }
 }
 
-/// Two clients of one application, with the same comment, one of which loses its answer.
+/// Two clients of one application with the same comment, one of which loses its response.
 async fn both(duplicates: Duplicates, fault: Fault, ids: ExternalIds) -> (World, [Result<Submitted, Error>; 2]) {
     let world = world(duplicates, 0);
     world.emulator.fault(fault).on(OPERATION).times(1);
-    let asked = || {
+    let submit_one = || {
         let client = world.builder_over(world.emulator.transport()).external_ids(ids).build().unwrap();
-        ask(&world, &client)
+        submit(&world, &client)
     };
-    let (first, second) = world.run(futures_util::future::join(asked(), asked())).await;
+    let (first, second) = world.run(futures_util::future::join(submit_one(), submit_one())).await;
     (world, [first, second])
 }
 
@@ -288,7 +288,7 @@ const LOSSES: [Fault; 6] = [
 ];
 
 #[tokio::test]
-async fn of_two_clients_with_one_comment_neither_is_told_ok_for_the_other_s_without_the_docs_words_for_it() {
+async fn two_clients_get_documented_origins() {
     for (duplicates, fault) in DUPLICATES.into_iter().flat_map(|each| LOSSES.map(|fault| (each, fault))) {
         let row = format!("{fault:?}, repeats: {duplicates:?}");
         let (world, outcomes) = both(duplicates, fault, ExternalIds::AsGiven).await;
@@ -299,8 +299,8 @@ async fn of_two_clients_with_one_comment_neither_is_told_ok_for_the_other_s_with
             let Ok(submitted) = outcome else { continue };
             let id = submitted.id().as_str();
             let own = effects[which] == defender_emulator::Effect::Created(id.to_owned());
-            // `Recovered` and `Joined` say that it may be another's. `Created` says so of the one case in which nothing can tell:
-            // the service gives an action of the same comment and the same few seconds for an answer.
+            // `Recovered` and `Joined` document that the action may be another caller's. `Created` documents the one case that cannot be
+            // told apart: the service responds with an action that has the same comment and was created within the same few seconds.
             let given = effects[which] == defender_emulator::Effect::Joined(id.to_owned());
             assert!(own || submitted.origin() != Origin::Created || given, "{row}, client {which}: {outcome:?}");
         }
@@ -308,7 +308,7 @@ async fn of_two_clients_with_one_comment_neither_is_told_ok_for_the_other_s_with
 }
 
 #[tokio::test]
-async fn generated_ids_tell_two_clients_apart() {
+async fn generated_ids_separate_two_clients() {
     for (duplicates, fault) in DUPLICATES.into_iter().flat_map(|each| LOSSES.map(|fault| (each, fault))) {
         let row = format!("{fault:?}, repeats: {duplicates:?}");
         let (world, outcomes) = both(duplicates, fault, ExternalIds::Generated).await;
@@ -319,9 +319,9 @@ async fn generated_ids_tell_two_clients_apart() {
             };
             let id = outcome.as_ref().ok().map(|submitted| submitted.id().as_str().to_owned());
             match outcome.as_ref().map(Submitted::origin) {
-                // Whose POST made an action is told of that one.
+                // The client whose POST created an action gets this action.
                 Ok(Origin::Created | Origin::Recovered) => assert_eq!(id, own, "{row}, client {which}"),
-                // Whose POST did not may join the other's, and is told so.
+                // The other client may join it, and its origin states this.
                 Ok(Origin::Joined) => assert!(own.is_none() && which == 1, "{row}, client {which}"),
                 Ok(_) => panic!("{row}, client {which}: an origin that is new here"),
                 Err(error) => {
@@ -333,13 +333,14 @@ async fn generated_ids_tell_two_clients_apart() {
 }
 
 #[tokio::test]
-async fn two_at_once_of_one_client_never_take_the_same_action_for_theirs() {
+async fn concurrent_submissions_claim_different_actions() {
     for (duplicates, fault) in DUPLICATES.into_iter().flat_map(|each| LOSSES.map(|fault| (each, fault))) {
         let row = format!("{fault:?}, repeats: {duplicates:?}");
         let world = world(duplicates, 0);
         world.emulator.fault(fault).on(OPERATION).times(1);
         let client = world.client();
-        let (first, second) = world.run(futures_util::future::join(ask(&world, &client), ask(&world, &client))).await;
+        let (first, second) =
+            world.run(futures_util::future::join(submit(&world, &client), submit(&world, &client))).await;
         let id = |outcome: &Result<Submitted, Error>| {
             let alone = |submitted: &&Submitted| submitted.origin() != Origin::Joined;
             outcome.as_ref().ok().filter(alone).map(|submitted| submitted.id().clone())
@@ -350,20 +351,20 @@ async fn two_at_once_of_one_client_never_take_the_same_action_for_theirs() {
 }
 
 #[tokio::test]
-async fn one_that_looks_waits_for_another_of_its_client_that_has_no_answer_yet() {
-    // The first is lost before it did anything, and the second is made and answered late: the first finds the second's action.
+async fn recovery_waits_for_unanswered_twin() {
+    // The first request is lost without effect. The second takes effect, and its response is late, so the first finds its action.
     let world = world(Duplicates::Accept, 0);
     world.emulator.fault(Fault::ResetBeforeEffect).on(OPERATION).times(1);
     world.emulator.fault(Fault::SlowBytes(Duration::from_millis(50))).on(OPERATION).times(1);
     let client = world.client();
-    let (first, second) = world.run(futures_util::future::join(ask(&world, &client), ask(&world, &client))).await;
-    assert_eq!(Told::from(&second), Told::Ok(Origin::Created));
-    assert_eq!(Told::from(&first), Told::Err(ErrorKind::OutcomeUnknown, Some(UnknownReason::MayBeOurs)));
+    let (first, second) = world.run(futures_util::future::join(submit(&world, &client), submit(&world, &client))).await;
+    assert_eq!(Reported::from(&second), Reported::Ok(Origin::Created));
+    assert_eq!(Reported::from(&first), Reported::Err(ErrorKind::OutcomeUnknown, Some(UnknownReason::MayBeOurs)));
 }
 
 #[tokio::test]
-async fn who_waited_long_in_the_queue_does_not_take_what_another_asked_for_meanwhile_for_its_own() {
-    // A hundred calls fill the minute; the next one waits, and an action of the same comment appears in that time.
+async fn queued_submission_is_dated_when_sent() {
+    // A hundred calls use up the minute. The next call waits, and an action with the same comment appears meanwhile.
     let world = World::with(|emulator| emulator.duplicates(Duplicates::Join).quotas(Quotas::Off).pending_for(HOUR));
     let (client, machines) = (world.client(), world.machines());
     for _ in 0..100 {
@@ -372,9 +373,9 @@ async fn who_waited_long_in_the_queue_does_not_take_what_another_asked_for_meanw
     }
     let theirs = async {
         Clock::sleep(&world.clock, Duration::from_secs(20)).await;
-        ask(&world, &world.client()).await.unwrap()
+        submit(&world, &world.client()).await.unwrap()
     };
-    let (ours, theirs) = world.run(futures_util::future::join(ask(&world, &client), theirs)).await;
-    assert_eq!(Told::from(&Ok(theirs)), Told::Ok(Origin::Created));
-    assert_eq!(Told::from(&ours), Told::Ok(Origin::Joined));
+    let (ours, theirs) = world.run(futures_util::future::join(submit(&world, &client), theirs)).await;
+    assert_eq!(Reported::from(&Ok(theirs)), Reported::Ok(Origin::Created));
+    assert_eq!(Reported::from(&ours), Reported::Ok(Origin::Joined));
 }

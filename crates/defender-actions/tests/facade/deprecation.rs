@@ -1,4 +1,4 @@
-//! What the service announces of its end is told to the caller.
+//! Deprecation notices of the service reach the caller.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,14 +9,14 @@ use defender_actions::{
 };
 use http::{Method, Request, Response};
 
-/// Announces the end of isolating, and has taken away the reading of actions.
+/// Service that deprecates the isolation and has retired the reading of actions.
 #[derive(Debug)]
 struct Ending;
 
 #[async_trait]
 impl Transport for Ending {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        let answer = match request.uri().path().rsplit('/').next() {
+        let response = match request.uri().path().rsplit('/').next() {
             _ if request.method() == Method::GET => Response::builder().status(410).header("odata-version", "4.0"),
             Some("isolate") => Response::builder()
                 .status(201)
@@ -25,11 +25,11 @@ impl Transport for Ending {
                 .header("Link", "<https://learn.microsoft.com/graph>; rel=\"sunset\""),
             _ => Response::builder().status(201),
         };
-        Ok(answer.body(Body::from(format!(r#"{{"id":"{}"}}"#, named_after(request.uri().path())))).unwrap())
+        Ok(response.body(Body::from(format!(r#"{{"id":"{}"}}"#, named_after(request.uri().path())))).unwrap())
     }
 }
 
-/// An id that is another for each path.
+/// Id that differs for each path.
 fn named_after(path: &str) -> String {
     path.replace('/', "-")
 }
@@ -39,7 +39,7 @@ fn client() -> DefenderClient {
 }
 
 #[tokio::test]
-async fn an_operation_s_end_is_announced_once_and_nothing_depends_on_it() {
+async fn deprecation_is_noticed_once() {
     let client = client();
     assert!(client.deprecation_notices().is_empty());
     for machine in ["m1", "m2", "m3"] {
@@ -59,7 +59,7 @@ async fn an_operation_s_end_is_announced_once_and_nothing_depends_on_it() {
 }
 
 #[tokio::test]
-async fn what_is_gone_is_an_error_of_its_own_and_announced_too() {
+async fn retired_operation_fails_and_is_noticed() {
     let client = client();
     let error = client.action("a".parse().unwrap()).get().await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Retired, Some(410)));
@@ -70,15 +70,15 @@ async fn what_is_gone_is_an_error_of_its_own_and_announced_too() {
 
 #[cfg(feature = "tracing")]
 #[tokio::test]
-async fn each_operation_s_announcement_is_one_event() {
-    let told = crate::spans::Told::default();
-    let _guard = told.listen();
+async fn each_notice_is_one_event() {
+    let recorder = crate::spans::Recorder::default();
+    let _guard = recorder.listen();
     let client = client();
     for machine in ["m1", "m2", "m3"] {
         client.clone().machine(machine.parse().unwrap()).isolate("c").await.unwrap();
         client.action(machine.parse().unwrap()).get().await.unwrap_err();
     }
-    let events = told.events("defender_actions::lifecycle");
+    let events = recorder.events("defender_actions::lifecycle");
     let operations: Vec<_> = events.iter().map(|fields| fields["operation"].as_str()).collect();
     assert_eq!(operations, ["POST /machines/{id}/isolate", "GET /machineactions/{id}"]);
     assert_eq!(events[0]["sunset"], "Mon, 01 Feb 2027 00:00:00 GMT");

@@ -1,4 +1,4 @@
-//! What the client knows of the service's clock, where answers take long.
+//! The client's knowledge of the service's clock with slow responses.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use defender_emulator::{Duplicates, Fault, Operation};
 use crate::world::{HOUR, World};
 
 #[tokio::test]
-async fn a_slow_body_does_not_make_an_older_action_pass_for_a_new_one() {
+async fn slow_body_keeps_older_action_joined() {
     let world = World::with(|emulator| emulator.duplicates(Duplicates::Join).running_for(HOUR));
     let (ours, another) = (world.client(), world.client());
     let machine = || world.machine();
     let theirs = world.run(another.machine(machine()).isolate("Cleaned").send()).await.unwrap();
     world.clock.advance(Duration::from_secs(15));
-    // Of this answer the head comes at once, and the body takes more than a quarter of a minute.
+    // The head of this response is received immediately, and the body takes more than a quarter of a minute.
     let slow = Fault::SlowBytes(Duration::from_millis(30));
     world.emulator.fault(slow).on(Operation::Isolate).times(1);
     let before = world.clock.elapsed();
