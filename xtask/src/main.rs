@@ -14,6 +14,7 @@ mod example;
 mod foreign;
 mod judges;
 mod tidy;
+mod tools;
 mod vectors;
 mod workspace;
 
@@ -29,6 +30,10 @@ Usage: cargo xtask <command>
 Commands:
   ci [--skip-tests]  everything that CI checks, in its order, up to the first failure
   tidy               the invariants of docs/architecture.md, from `cargo tree` and the source; all that are broken
+  tools              installs the tools of the three checks below into target/tools, in pinned versions
+  deny               dependencies, licenses and sources, by cargo-deny
+  public-api         the public API against xtask/public-api, by cargo-public-api; WRITE_PUBLIC_API=1 writes that anew
+  typos              spelling, by typos
   example            the README's first command, by itself and against the emulator's program, and the other examples
   actions            writes the table of actions into defender-model's README
   vectors DIR        decodes every JSON body in a folder and encodes it back, a row each
@@ -83,6 +88,8 @@ enum Command {
         tests: ci::Tests,
     },
     Tidy,
+    Tools,
+    Check(tools::Check),
     Example,
     Actions,
     Vectors {
@@ -110,6 +117,8 @@ fn main() -> ExitCode {
         }
         Command::Ci { tests } => ci::run(tests),
         Command::Tidy => tidy::run(),
+        Command::Tools => tools::install(),
+        Command::Check(check) => check.run(),
         Command::Example => example::run(),
         Command::Actions => actions::write(),
         Command::Vectors { folder } => vectors::run(&folder),
@@ -204,6 +213,10 @@ fn parse(mut args: lexopt::Parser) -> Result<Command, Failure> {
         }
         (["campaign-worker"], _) => Ok(Command::CampaignWorker),
         (["tidy"], _) => Ok(Command::Tidy),
+        (["tools"], _) => Ok(Command::Tools),
+        (["deny"], _) => Ok(Command::Check(tools::Check::Deny)),
+        (["public-api"], _) => Ok(Command::Check(tools::Check::PublicApi)),
+        (["typos"], _) => Ok(Command::Check(tools::Check::Typos)),
         (["example"], _) => Ok(Command::Example),
         (["actions"], _) => Ok(Command::Actions),
         (["vectors", folder], _) => Ok(Command::Vectors { folder: folder.into() }),
@@ -231,6 +244,8 @@ mod tests {
         assert_eq!(parsed("ci"), Ok(Command::Ci { tests: ci::Tests::Run }));
         assert_eq!(parsed("ci --skip-tests"), Ok(Command::Ci { tests: ci::Tests::Skip }));
         assert_eq!(parsed("tidy"), Ok(Command::Tidy));
+        assert_eq!(parsed("tools"), Ok(Command::Tools));
+        assert_eq!(parsed("deny"), Ok(Command::Check(tools::Check::Deny)));
         assert_eq!(parsed("example"), Ok(Command::Example));
         assert_eq!(parsed("actions"), Ok(Command::Actions));
         assert_eq!(parsed("vectors a/b"), Ok(Command::Vectors { folder: "a/b".into() }));

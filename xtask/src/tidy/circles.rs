@@ -18,18 +18,27 @@ use crate::{Failure, workspace::Workspace};
 
 const NO_CIRCLES: &str = "the files of a crate import each other in one direction";
 
-/// Crates without a circle; a crate is added here when its last circle is gone.
-const CLEAN: &[&str] = &["defender-emulator"];
+/// Numbers of files that are part of a circle, by crate; a number is lowered when a circle is gone.
+const KNOWN: &[(&str, usize)] =
+    &[("defender-model", 2), ("defender-transport", 17), ("defender-auth", 15), ("defender-actions", 39)];
 
-/// The circles of the crates that are held to have none.
+/// The circles of the published crates that have more of them than are known.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
-    for package in workspace.crates().filter(|package| CLEAN.contains(&package.name.as_str())) {
+    for package in workspace.crates() {
+        let mut circles = Vec::new();
         for root in ["src/lib.rs", "src/main.rs"].map(|root| package.folder.join(root)) {
             if root.is_file() {
-                let circles = Modules::of(&root, &|file| read(file))?.circles();
-                found.extend(circles.into_iter().map(|circle| violation(&package.folder, &circle)));
+                circles.extend(Modules::of(&root, &|file| read(file))?.circles());
             }
+        }
+        let known = KNOWN.iter().find(|(name, _)| *name == package.name).map_or(0, |(_, files)| *files);
+        let files: usize = circles.iter().map(Vec::len).sum();
+        if files > known {
+            found.extend(circles.iter().map(|circle| violation(&package.folder, circle)));
+        } else if files < known {
+            let found_here = format!("{files} files are part of a circle, and tidy knows {known}: lower its number");
+            found.push(Violation { place: package.name.clone(), found: found_here, invariant: NO_CIRCLES });
         }
     }
     Ok(found)
@@ -77,6 +86,7 @@ impl Modules {
             if let Item::Mod(module) = item
                 && module.content.is_none()
                 && !is_for_tests(&module.attrs)
+                && !module.attrs.iter().any(|attribute| attribute.path().is_ident("path"))
             {
                 children.push(module.ident.to_string());
             }

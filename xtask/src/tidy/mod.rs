@@ -1,8 +1,6 @@
 //! The invariants of the architecture, checked. Each rule says what it found, where, and what it breaks.
 
-mod api;
 mod circles;
-mod code;
 mod docs;
 mod language;
 mod manifest;
@@ -34,7 +32,6 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut found = tree::check(&workspace)?;
     found.extend(manifest::check(&workspace)?);
     found.extend(source::check(&workspace)?);
-    found.extend(api::check(&workspace)?);
     found.extend(circles::check(&workspace)?);
     found.extend(language::check(&workspace)?);
     found.extend(docs::check(&workspace)?);
