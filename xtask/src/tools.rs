@@ -43,8 +43,9 @@ impl Check {
     }
 }
 
-/// Installs the tools that are missing.
+/// Installs the tools that are missing. A toolchain that is missing is an error here, and not at the end of CI.
 pub(crate) fn install() -> Result<(), Failure> {
+    public_api::toolchain()?;
     let folder = folder(&Workspace::read()?.root);
     for (name, version) in COMPILED {
         if compiled(&folder, name).is_ok() {

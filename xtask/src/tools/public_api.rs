@@ -70,7 +70,7 @@ pub(super) fn check(workspace: &Workspace, tool: &Path) -> Result<(), Failure> {
 }
 
 /// The nightly toolchain: `nightly`, or that of `XTASK_NIGHTLY`.
-fn toolchain() -> Result<String, Failure> {
+pub(super) fn toolchain() -> Result<String, Failure> {
     let name = std::env::var("XTASK_NIGHTLY").unwrap_or_else(|_| "nightly".to_owned());
     let probe = Command::new("rustup").args(["run", &name, "rustdoc", "--version"]).output();
     if probe.is_ok_and(|probe| probe.status.success()) {
