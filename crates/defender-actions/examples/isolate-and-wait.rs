@@ -28,7 +28,7 @@ async fn example() -> Result<(), Failure> {
     // `Ok` only when it succeeded.
     match submitted.wait().at_most(Duration::from_secs(1_800)).await {
         Ok(action) => println!("done: {} of {} {}", action.action_type, machine_of(&action), action.status),
-        Err(error) if error.kind() == ErrorKind::StillRunning => {
+        Err(error) if error.kind() == ErrorKind::WaitTimeout => {
             // The action goes on, and its id is enough to wait again, tomorrow or in another process.
             println!("not yet: {error}");
         }

@@ -83,7 +83,7 @@ async fn by_the_emulator_in_process() -> Result<(), Failure> {
         Err(error) => error,
     };
     let status = error.action().map(|action| action.status.clone());
-    expect(error.kind() == ErrorKind::NotSucceeded && status == Some(ActionStatus::TimeOut), "it timed out")
+    expect(error.kind() == ErrorKind::ActionFailed && status == Some(ActionStatus::TimeOut), "it timed out")
 }
 
 fn expect(holds: bool, what: &str) -> Result<(), Failure> {

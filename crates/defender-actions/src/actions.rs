@@ -12,7 +12,7 @@ use crate::{
         call::{Call, JSON},
         operation::Operation,
     },
-    files::link::Source,
+    files::link::LinkKind,
     submit::identity::Identity,
 };
 
@@ -63,7 +63,7 @@ impl ActionHandle {
     /// # }
     /// ```
     pub fn package(&self) -> Download {
-        Download::new(self.client.clone(), self.id.clone(), Source::Package)
+        Download::new(self.client.clone(), self.id.clone(), LinkKind::Package)
     }
 
     /// The result of the live response command with this index, counted from 0 in the order in which they were asked for.
@@ -146,17 +146,17 @@ impl Cancel {
             let inner = self.client.inner();
             let error = match inner.call::<MachineAction>(self.call()?).await {
                 Ok(record) if is_about(&record, &self.id) => {
-                    return identity.check(&record).map(|()| record).map_err(|error| error.of(&self.id));
+                    return identity.check(&record).map(|()| record).map_err(|error| error.with_action_id(&self.id));
                 }
                 // A record of another action does not say what the request did to this one.
                 Ok(record) => Error::new(ErrorKind::OutcomeUnknown)
                     .context(self.what())
-                    .of(&self.id)
+                    .with_action_id(&self.id)
                     .caused_by(format!("the response is about action {}", record.id)),
-                Err(error) => error.of(&self.id),
+                Err(error) => error.with_action_id(&self.id),
             };
             match error.kind() {
-                ErrorKind::OutcomeUnknown | ErrorKind::AnswerUnreadable => Box::pin(self.look(error, identity)).await,
+                ErrorKind::OutcomeUnknown | ErrorKind::InvalidResponse => Box::pin(self.look(error, identity)).await,
                 _ => Err(error),
             }
         }
@@ -197,7 +197,7 @@ impl Cancel {
         loop {
             let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_LOOK)).await;
             if let Ok(action) = &read {
-                identity.check(action).map_err(|error| error.of(&id))?;
+                identity.check(action).map_err(|error| error.with_action_id(&id))?;
             }
             match read {
                 Ok(action) if is_cancelled(&action) => return Ok(action),
@@ -207,15 +207,15 @@ impl Cancel {
                     return Err(Error::new(ErrorKind::Refused)
                         .context(what)
                         .caused_by(lost)
-                        .of(&id)
-                        .about(Some(action)));
+                        .with_action_id(&id)
+                        .with_action(Some(action)));
                 }
                 Ok(action) => seen = Some(action),
                 Err(error) if error.is_retryable() || error.is_not_found() => {}
-                Err(error) => return Err(lost.because(error).about(seen)),
+                Err(error) => return Err(lost.with_cause_if_none(error).with_action(seen)),
             }
             if left().is_zero() {
-                return Err(lost.about(seen));
+                return Err(lost.with_action(seen));
             }
             clock.sleep(pauses.next().min(left())).await;
         }
@@ -274,15 +274,15 @@ impl GetAction {
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
             let (id, inner) = (&self.id, self.client.inner());
-            let action: MachineAction = inner.call(self.call()).await.map_err(|error| error.of(id))?;
+            let action: MachineAction = inner.call(self.call()).await.map_err(|error| error.with_action_id(id))?;
             // Another action's end must not be taken for this one's.
             if !is_about(&action, id) {
                 let (what, other) =
                     (format!("GET /machineactions/{id}"), format!("it is about the action {}", action.id));
-                return Err(Error::new(ErrorKind::AnswerUnreadable)
+                return Err(Error::new(ErrorKind::InvalidResponse)
                     .context(what)
                     .retryable(true)
-                    .of(id)
+                    .with_action_id(id)
                     .caused_by(other));
             }
             inner.saw(&action);

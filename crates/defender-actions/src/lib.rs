@@ -18,23 +18,23 @@ pub use defender_transport as transport;
 
 pub use {
     actions::{ActionHandle, Cancel, GetAction},
-    client::{DefenderClient, builder::DefenderClientBuilder, deprecation::Announcement, raw::Raw, request::Ask},
+    client::{DefenderClient, builder::DefenderClientBuilder, deprecation::DeprecationNotice, raw::Raw, request::Ask},
     error::{Error, ErrorKind, UnknownReason},
     files::{
         download::{Download, Downloaded, Progress},
         sha256::Sha256,
     },
-    list::Listing,
+    list::List,
     live_response::{
         library::{Library, Upload},
         result::{LiveResponseResult, ScriptResult},
     },
-    machines::{Machines, handle::MachineHandle, suitability::Concern},
-    preflight::{Obstacle, Preflight, Readiness},
+    machines::{Machines, handle::MachineHandle, suitability::SuitabilityIssue},
+    preflight::{Preflight, PreflightIssue, PreflightReport},
     submit::{
+        action_request::ActionRequest,
         external_id::ExternalIds,
         intent::Intent,
-        perform::Perform,
         recover::{Recover, RecoverAll},
         submitted::{Origin, Submitted},
     },

@@ -1,4 +1,4 @@
-//! One application in many customers' tenants: a credential for each, over one wire.
+//! One application in many customers' tenants: a credential for each, over one transport.
 //!
 //! ```console
 //! $ AZURE_TENANT_ID=home.example AZURE_CLIENT_ID=.. AZURE_CLIENT_SECRET=.. \
@@ -11,16 +11,16 @@
 
 use std::{error::Error, sync::Arc};
 
-use defender_auth::{ClientSecretCredential, Cloud, Connect, Context, TokenRequest};
+use defender_auth::{ClientSecretCredential, Cloud, CredentialContext, IntoCredential, TokenRequest};
 use defender_transport::{HyperTransport, SystemClock};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let application = ClientSecretCredential::from_env()?;
-    let context = Context::new(Arc::new(HyperTransport::new()?), Arc::new(SystemClock::new()), Cloud::Public);
+    let context = CredentialContext::new(Arc::new(HyperTransport::new()?), Arc::new(SystemClock::new()), Cloud::Public);
     for tenant in std::env::args().skip(1) {
         // Keep it for as long as the customer is one: it keeps its token, and asks for the next when it is time.
-        let credential = application.clone().tenant(&tenant).connect(&context)?;
+        let credential = application.clone().tenant(&tenant).into_credential(&context)?;
         match credential.token(&TokenRequest::new()).await {
             Ok(token) => {
                 let may = token.claims().map(|claims| claims.roles.join(", ")).unwrap_or_default();

@@ -131,7 +131,8 @@ impl Error {
         use defender_transport::ErrorKind as Wire;
         let kind = if error.kind() == Wire::TooLarge { ErrorKind::Response } else { ErrorKind::Transport };
         // An error that the transport marks as lasting, such as an unknown CA or a refused proxy password, is never asked again.
-        let passing = !error.is_lasting() && !matches!(error.kind(), Wire::TooLarge | Wire::Request | Wire::Credential);
+        let passing =
+            !error.is_permanent() && !matches!(error.kind(), Wire::TooLarge | Wire::Request | Wire::Credential);
         let (unseen, retry_after) = (error.never_sent(), error.retry_after());
         // This error's own line has the reason why it was not reached, and `source()` only the cause of that.
         let told = Self::new(kind).context(error.to_string()).retryable(passing).with(|inner| {
@@ -276,7 +277,7 @@ mod tests {
         use defender_transport::ErrorKind as Wire;
         for (error, retryable) in [
             (defender_transport::Error::new(Wire::Connect), true),
-            (defender_transport::Error::new(Wire::Connect).lasting(), false),
+            (defender_transport::Error::new(Wire::Connect).permanent(), false),
             (defender_transport::Error::new(Wire::Interrupted), true),
             (defender_transport::Error::new(Wire::Request), false),
             (defender_transport::Error::new(Wire::TooLarge), false),

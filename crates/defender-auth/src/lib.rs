@@ -21,9 +21,9 @@ pub use {
     authorized::Authorized,
     cloud::{Cloud, region::Region},
     credential::{
-        Connect, TokenCredential, TokenRequest,
+        IntoCredential, TokenCredential, TokenRequest,
         client_secret::ClientSecretCredential,
-        context::Context,
+        context::CredentialContext,
         device_code::{DeviceCodeCredential, DeviceCodePrompt},
         environment::{EnvironmentCredential, credential_from_env},
         managed_identity::{ManagedIdentityCredential, ManagedIdentityId},

@@ -5,7 +5,7 @@ use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 use defender_transport::Clock;
 
 /// Returns the output of `future`, or `None` if it takes longer than `limit` on `clock`.
-pub(crate) async fn within<F: Future>(clock: &dyn Clock, limit: Duration, future: F) -> Option<F::Output> {
+pub(crate) async fn timeout<F: Future>(clock: &dyn Clock, limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     // An output that is there at once needs no timer.
     let mut sleep = None;

@@ -17,9 +17,9 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use defender_auth::{
-    AzureCliCredential, ClientCertificateCredential, ClientSecretCredential, Cloud, Connect, Context,
-    DeviceCodeCredential, ManagedIdentityCredential, MemoryTokenStore, OnBehalfOfCredential, RefreshToken,
-    RefreshTokenCredential, StaticCredential, TokenCredential, TokenRequest, WorkloadIdentityCredential,
+    AzureCliCredential, ClientCertificateCredential, ClientSecretCredential, Cloud, CredentialContext,
+    DeviceCodeCredential, IntoCredential, ManagedIdentityCredential, MemoryTokenStore, OnBehalfOfCredential,
+    RefreshToken, RefreshTokenCredential, StaticCredential, TokenCredential, TokenRequest, WorkloadIdentityCredential,
 };
 use defender_transport::{Body, Error, Transport, testing::ManualClock};
 use http::{Request, Response};
@@ -180,20 +180,20 @@ const DEVICE: &str =
     r#"","user_code":"ABCD","verification_uri":"https://x.example/","expires_in":900,"interval":5,"message":"m"}"#;
 
 /// Asks a credential for a token, over a transport that responds so, and drops all of it.
-fn used_over(grants: Grants, credential: impl Connect) {
+fn used_over(grants: Grants, credential: impl IntoCredential) {
     let clock = ManualClock::new();
-    let context = Context::new(Arc::new(grants), Arc::new(clock.clone()), Cloud::Public);
-    let credential: Arc<dyn TokenCredential> = credential.connect(&context).unwrap();
+    let context = CredentialContext::new(Arc::new(grants), Arc::new(clock.clone()), Cloud::Public);
+    let credential: Arc<dyn TokenCredential> = credential.into_credential(&context).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(clock.run(credential.token(&TokenRequest::new())));
     drop(outcome);
 }
 
-fn used(credential: impl Connect) {
+fn used(credential: impl IntoCredential) {
     used_over(Grants(None, Place::Page), credential);
 }
 
-fn receives(canary: &Arc<Canary>, place: Place, credential: impl Connect) {
+fn receives(canary: &Arc<Canary>, place: Place, credential: impl IntoCredential) {
     used_over(Grants(Some(Arc::clone(canary)), place), credential);
 }
 

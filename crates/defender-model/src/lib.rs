@@ -58,7 +58,7 @@ pub use {
     wire::{
         id::{ActionId, MachineId},
         json::{json_text, read_json},
-        open_enum::Unrecognised,
+        open_enum::UnknownValue,
         resource::Resource,
         sanitize::{sanitize_line, sanitize_terminal},
     },

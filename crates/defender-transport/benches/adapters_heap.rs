@@ -16,7 +16,7 @@ use in_memory::{AtOnce, call};
 
 /// Allocations in a call.
 const MOST: f64 = 20.0;
-/// Enough for what grows slowly, such as the record of the calls of a lane, to have its share.
+/// Enough for what grows slowly, such as the record of the calls of a scope, to have its share.
 const CALLS: usize = 10_000;
 
 fn main() -> Result<ExitCode, Anything> {

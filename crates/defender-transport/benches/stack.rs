@@ -97,7 +97,7 @@ impl Race {
     fn turn(&self, client: &Client, at_a_time: usize, calls: usize) -> Result<f64, Anything> {
         let before = self.meter.read()?;
         self.runtime.block_on(async {
-            let lane = |first: usize| {
+            let scope = |first: usize| {
                 let (client, server, mine) =
                     (client.clone(), Arc::clone(&self.server), (first..calls).step_by(at_a_time));
                 tokio::spawn(async move {
@@ -107,9 +107,9 @@ impl Race {
                     Ok::<(), Anything>(())
                 })
             };
-            let lanes: Vec<_> = (0..at_a_time).map(lane).collect();
-            for lane in lanes {
-                lane.await??;
+            let scopes: Vec<_> = (0..at_a_time).map(scope).collect();
+            for scope in scopes {
+                scope.await??;
             }
             Ok::<(), Anything>(())
         })?;

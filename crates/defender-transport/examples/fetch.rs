@@ -8,7 +8,7 @@ use std::{error::Error as StdError, time::Duration};
 use bytes::Bytes;
 use defender_transport::{
     HyperTransport, SystemClock, Transport, TransportExt,
-    extensions::{Attempts, Lane, Timeouts, Window},
+    extensions::{Attempts, RateLimit, RateLimitScope, Timeouts},
 };
 use http::Request;
 
@@ -18,19 +18,19 @@ async fn main() -> Result<(), Box<dyn StdError>> {
 
     // From the innermost outwards: the last of them is the first to see a request.
     let clock = SystemClock::new();
-    let wire = HyperTransport::builder().application("fetch/1.0").build()?;
-    let wire = wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock);
+    let transport = HyperTransport::builder().application("fetch/1.0").build()?;
+    let transport = transport.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock);
 
-    let limits = vec![Window { calls: 10, per: Duration::from_secs(1) }];
+    let limits = vec![RateLimit { calls: 10, per: Duration::from_secs(1) }];
     let request = Request::get(url)
-        .extension(Lane { name: "fetch".into(), limits: limits.into() })
+        .extension(RateLimitScope { key: "fetch".into(), limits: limits.into() })
         .extension(Timeouts::default().total(Duration::from_secs(20)))
         .body(Bytes::new())?;
 
-    match wire.send(request).await {
-        Ok(answer) => {
-            let (status, sendings) = (answer.status(), Attempts::of(&answer));
-            let body = answer.into_body().collect(4 << 20).await?;
+    match transport.send(request).await {
+        Ok(response) => {
+            let (status, sendings) = (response.status(), Attempts::of(&response));
+            let body = response.into_body().collect(4 << 20).await?;
             println!("{status}, {} bytes, {sendings} sendings", body.len());
         }
         Err(error) => {

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 #[cfg(feature = "hyper")]
-use crate::hyper::FromWire;
+use crate::hyper::HyperBody;
 use crate::{Error, ErrorKind};
 
 /// The body of a response, from any transport or mock.
@@ -33,7 +33,7 @@ enum Kind {
     Whole(Whole),
     /// From our own transport, which is the next most frequent.
     #[cfg(feature = "hyper")]
-    Wire(FromWire),
+    Wire(HyperBody),
     Wrapped(Pin<Box<dyn HttpBody<Data = Bytes, Error = Error> + Send>>),
 }
 
@@ -57,7 +57,7 @@ impl Body {
         matches!(&self.0, Kind::Whole(Whole(whole)) if whole.as_ref().map_or(0, Bytes::len) <= limit)
     }
 
-    /// The bytes of a body that is there already, in one piece, as [`Collected`](crate::Collected) leaves it; `None` of one that
+    /// The bytes of a body that is there already, in one piece, as [`Buffered`](crate::Buffered) leaves it; `None` of one that
     /// is still to be read.
     #[must_use]
     pub fn as_whole(&self) -> Option<&[u8]> {
@@ -183,8 +183,8 @@ impl HttpBody for Body {
 }
 
 #[cfg(feature = "hyper")]
-impl From<FromWire> for Body {
-    fn from(body: FromWire) -> Self {
+impl From<HyperBody> for Body {
+    fn from(body: HyperBody) -> Self {
         Self(Kind::Wire(body))
     }
 }

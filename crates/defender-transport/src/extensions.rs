@@ -5,8 +5,8 @@
 //!
 //! | extension | states | absent means |
 //! |---|---|---|
-//! | [`Resend`] | whether this may be sent twice | `method.is_safe()` |
-//! | [`Lane`] | which queue, and which windows it keeps to | not paced |
+//! | [`Idempotency`] | whether this may be sent twice | `method.is_safe()` |
+//! | [`RateLimitScope`] | which queue, and which windows it keeps to | not paced |
 //! | [`Read`] | collect the body inside the attempt, or hand it on | `Whole` of the default limit |
 //! | [`UrlTemplate`] | the path with its ids left out, for traces | the path is not traced |
 //! | [`Timeouts`] | this call's own time limits | the layer's |
@@ -21,6 +21,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU8, Ordering},
@@ -32,37 +33,86 @@ use std::{
 ///
 /// The operation decides this, and not a layer: only the author of the request knows its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Resend {
+pub enum Idempotency {
     /// Twice does no more than once.
-    Safe,
+    Idempotent,
     /// Twice may do it twice.
-    Never,
+    NonIdempotent,
 }
 
-impl Resend {
+impl Idempotency {
     /// Mark of `request`; without one, its method decides.
     #[must_use]
     pub fn of<B>(request: &http::Request<B>) -> Self {
-        request.extensions().get().copied().unwrap_or(if request.method().is_safe() { Self::Safe } else { Self::Never })
+        request.extensions().get().copied().unwrap_or(if request.method().is_safe() {
+            Self::Idempotent
+        } else {
+            Self::NonIdempotent
+        })
     }
 }
 
 /// At most [`calls`](Self::calls) in any span of [`per`](Self::per).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
+pub struct RateLimit {
     /// Number of calls in the span. Zero is read as one, since a window that holds none never opens.
     pub calls: u32,
     /// The span.
     pub per: Duration,
 }
 
-/// The queue in which a request waits its turn, and the windows that the queue keeps to, all at once.
+/// Key of a quota: requests with equal keys share one quota and one queue.
+///
+/// The key is opaque to the transport.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuotaKey(Cow<'static, str>);
+
+impl QuotaKey {
+    /// A key that is known at compile time. It needs no allocation.
+    #[must_use]
+    pub const fn from_static(key: &'static str) -> Self {
+        Self(Cow::Borrowed(key))
+    }
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&'static str> for QuotaKey {
+    fn from(key: &'static str) -> Self {
+        Self::from_static(key)
+    }
+}
+
+impl From<String> for QuotaKey {
+    fn from(key: String) -> Self {
+        Self(key.into())
+    }
+}
+
+impl From<Cow<'static, str>> for QuotaKey {
+    fn from(key: Cow<'static, str>) -> Self {
+        Self(key)
+    }
+}
+
+impl fmt::Display for QuotaKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The quota that a request counts against, and the limits of that quota, all of which hold at once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Lane {
-    /// Requests of one name share one queue.
-    pub name: Cow<'static, str>,
-    /// The windows. With none, nobody waits. Requests of one name bring the same: the first one's hold for the queue.
-    pub limits: Cow<'static, [Window]>,
+pub struct RateLimitScope {
+    /// Requests with equal keys share one queue.
+    pub key: QuotaKey,
+    /// The limits. Without any, no request waits. Requests with equal keys have equal limits: those of the first request hold
+    /// for the queue.
+    pub limits: Cow<'static, [RateLimit]>,
 }
 
 /// Handling of the response's body.
@@ -130,10 +180,10 @@ pub struct Resends(pub u32);
 pub struct Attempts(pub u32);
 
 impl Attempts {
-    /// Number of attempts that `answer` took.
+    /// Number of attempts that `response` took.
     #[must_use]
-    pub fn of<B>(answer: &http::Response<B>) -> u32 {
-        answer.extensions().get().map_or(1, |Self(attempts)| *attempts)
+    pub fn of<B>(response: &http::Response<B>) -> u32 {
+        response.extensions().get().map_or(1, |Self(attempts)| *attempts)
     }
 }
 
@@ -187,13 +237,13 @@ pub struct Unauthorized {
 }
 
 impl Unauthorized {
-    /// Collects the facts of `answer` that the next attempt needs.
+    /// Collects the facts of `response` that the next attempt needs.
     #[must_use]
-    pub fn of<B>(answer: &http::Response<B>) -> Self {
-        let values = answer.headers().get_all(http::header::WWW_AUTHENTICATE).iter();
+    pub fn of<B>(response: &http::Response<B>) -> Self {
+        let values = response.headers().get_all(http::header::WWW_AUTHENTICATE).iter();
         let challenges: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
         let challenge = Some(challenges.join(", ")).filter(|challenge| !challenge.is_empty());
-        Self { challenge, left: answer.extensions().clone() }
+        Self { challenge, left: response.extensions().clone() }
     }
 }
 
@@ -217,10 +267,10 @@ mod tests {
     fn unmarked_request_is_resent_if_safe() {
         let get = http::Request::get("/").body(()).unwrap();
         let post = http::Request::post("/").body(()).unwrap();
-        let marked = http::Request::post("/").extension(Resend::Safe).body(()).unwrap();
+        let marked = http::Request::post("/").extension(Idempotency::Idempotent).body(()).unwrap();
         assert_eq!(
-            [Resend::of(&get), Resend::of(&post), Resend::of(&marked)],
-            [Resend::Safe, Resend::Never, Resend::Safe]
+            [Idempotency::of(&get), Idempotency::of(&post), Idempotency::of(&marked)],
+            [Idempotency::Idempotent, Idempotency::NonIdempotent, Idempotency::Idempotent]
         );
     }
 }

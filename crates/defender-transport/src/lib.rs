@@ -20,6 +20,8 @@ pub mod testing;
     feature = "tracing"
 ))]
 mod tests;
+#[cfg(feature = "tower")]
+mod tower;
 mod transport;
 
 #[cfg(feature = "compression")]
@@ -30,12 +32,14 @@ pub use adapters::Traced;
 pub use clock::SystemClock;
 #[cfg(feature = "hyper")]
 pub use hyper::{ClientIdentity, Crypto, HyperTransport, HyperTransportBuilder, PlainHttp, Proxy, Roots};
+#[cfg(feature = "tower")]
+pub use tower::{TowerService, TowerTransport};
 pub use {
-    adapters::{Collected, Deadline, Paced, Redirected, Redirects, Retry, Retrying},
+    adapters::{Buffered, Deadline, Paced, Redirected, Redirects, Retry, Retrying},
     body::Body,
     clock::Clock,
     error::{Error, ErrorKind},
     retry_after::retry_after,
     secrets::Secrets,
-    transport::{Transport, TransportExt},
+    transport::{SendFuture, Transport, TransportExt},
 };

@@ -55,14 +55,35 @@ pub trait Transport: fmt::Debug + Send + Sync {
 
 /// Return type of [`Transport::send`] once `async_trait` has rewritten it.
 ///
-/// The layers of this crate write it out. A request is large, and an `async fn` keeps it for as long as it runs, twice
-/// over; handed on before the future is made, it is kept by the innermost layer alone, and a layer that adds nothing after
-/// the exchange needs no future of its own.
-pub(crate) type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'f>>;
+/// A layer can write `send` out with this type. A request is large, and an `async fn` keeps it for as long as it runs, twice
+/// over. A layer that hands the request on before it makes its own future keeps no copy of the request, and a layer that adds
+/// nothing after the exchange needs no future of its own.
+///
+/// ```
+/// use bytes::Bytes;
+/// use defender_transport::{SendFuture, Transport};
+/// use http::{HeaderValue, Request};
+///
+/// /// Sets a header on each request.
+/// #[derive(Debug)]
+/// struct Tagged<T>(T);
+///
+/// impl<T: Transport> Transport for Tagged<T> {
+///     fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> SendFuture<'f>
+///     where
+///         'a: 'f,
+///         Self: 'f,
+///     {
+///         request.headers_mut().insert("x-tag", HeaderValue::from_static("a"));
+///         self.0.send(request)
+///     }
+/// }
+/// ```
+pub type SendFuture<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'f>>;
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport + ?Sized> Transport for Arc<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -73,7 +94,7 @@ impl<T: Transport + ?Sized> Transport for Arc<T> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport + ?Sized> Transport for Box<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -84,7 +105,7 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport + ?Sized> Transport for &T {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -105,9 +126,9 @@ pub trait TransportExt: Transport + Sized {
         crate::Deadline::new(self, clock)
     }
 
-    /// Reads bodies inside the attempt: see [`Collected`](crate::Collected).
-    fn collected(self) -> crate::Collected<Self> {
-        crate::Collected::new(self)
+    /// Reads bodies inside the attempt: see [`Buffered`](crate::Buffered).
+    fn buffered(self) -> crate::Buffered<Self> {
+        crate::Buffered::new(self)
     }
 
     /// Traces every attempt: see [`Traced`](crate::Traced).
@@ -122,7 +143,7 @@ pub trait TransportExt: Transport + Sized {
         crate::Decompressed::new(self)
     }
 
-    /// Keeps to the windows of each request's lane: see [`Paced`](crate::Paced).
+    /// Keeps to the windows of each request's scope: see [`Paced`](crate::Paced).
     fn paced(self, clock: impl crate::Clock + 'static) -> crate::Paced<Self> {
         crate::Paced::new(self, clock)
     }

@@ -12,7 +12,7 @@ use std::sync::{
 use bytes::Bytes;
 use defender_transport::{
     Error, ErrorKind, HyperTransport, Proxy, Roots, SystemClock, Transport, TransportExt,
-    extensions::{Read, Resend},
+    extensions::{Idempotency, Read},
 };
 use flate2::{Compress, Compression, FlushCompress};
 use http::{Request, Response, header::CONTENT_ENCODING};
@@ -93,19 +93,19 @@ async fn serving(body: Body, alpn: &'static str) -> (HyperTransport, String, Arc
                 if matches!(body, Body::Bomb) {
                     head.headers_mut().insert(CONTENT_ENCODING, "gzip".parse().unwrap());
                 }
-                let mut answer = respond.send_response(head, false).unwrap();
-                answer.send_data(begin.into(), false).unwrap();
+                let mut response = respond.send_response(head, false).unwrap();
+                response.send_data(begin.into(), false).unwrap();
                 let counted = Arc::clone(&counted);
                 let sending = async move {
                     for _ in 0..body.times() {
-                        answer.reserve_capacity(piece.len());
-                        while answer.capacity() < piece.len() {
-                            let grown = std::future::poll_fn(|context| answer.poll_capacity(context)).await;
+                        response.reserve_capacity(piece.len());
+                        while response.capacity() < piece.len() {
+                            let grown = std::future::poll_fn(|context| response.poll_capacity(context)).await;
                             if !matches!(grown, Some(Ok(_))) {
                                 return;
                             }
                         }
-                        if answer.send_data(piece.clone(), false).is_err() {
+                        if response.send_data(piece.clone(), false).is_err() {
                             return;
                         }
                         counted.fetch_add(1, Ordering::SeqCst);
@@ -134,13 +134,14 @@ async fn serving(body: Body, alpn: &'static str) -> (HyperTransport, String, Arc
 
 /// Error of the whole stack for such a body, and the most by which the heap grew.
 async fn read(body: Body, alpn: &'static str, limit: usize) -> (Error, usize, u64) {
-    let (wire, url, sent) = serving(body, alpn).await;
+    let (transport, url, sent) = serving(body, alpn).await;
     let clock = SystemClock::new();
-    let wire = wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock);
-    let request = Request::get(url).extension(Resend::Safe).extension(Read::Whole(limit)).body(Bytes::new()).unwrap();
+    let transport = transport.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock);
+    let request =
+        Request::get(url).extension(Idempotency::Idempotent).extension(Read::Whole(limit)).body(Bytes::new()).unwrap();
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
-    let error = wire.send(request).await.unwrap_err();
+    let error = transport.send(request).await.unwrap_err();
     (error, HEAP.peak_usage().saturating_sub(before), sent.load(Ordering::SeqCst))
 }
 

@@ -31,8 +31,8 @@ async fn count(listener: TcpListener) {
         }
         let mut body = (&mut stream).take(u64::try_from(UPLOAD).unwrap());
         let said = tokio::io::copy(&mut body, &mut tokio::io::sink()).await.unwrap().to_string();
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}", said.len());
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}", said.len());
+        stream.write_all(response.as_bytes()).await.unwrap();
         stream.flush().await.unwrap();
     }
 }
@@ -42,15 +42,16 @@ async fn upload_is_written_without_a_copy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let server = tokio::spawn(count(listener));
-    let wire = HyperTransport::builder().roots(Roots::bundled()).proxy(Proxy::none()).plain_http(PlainHttp::Loopback);
-    let wire = wire.build().unwrap();
+    let transport =
+        HyperTransport::builder().roots(Roots::bundled()).proxy(Proxy::none()).plain_http(PlainHttp::Loopback);
+    let transport = transport.build().unwrap();
     let body = Bytes::from(vec![7; UPLOAD]);
     for _ in 0..2 {
         let request = Request::post(&url).body(body.clone()).unwrap();
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
-        let answer = wire.send(request).await.unwrap().into_body().collect(100).await.unwrap();
-        assert_eq!(answer, UPLOAD.to_string());
+        let response = transport.send(request).await.unwrap().into_body().collect(100).await.unwrap();
+        assert_eq!(response, UPLOAD.to_string());
         let grown = HEAP.peak_usage().saturating_sub(before);
         assert!(grown < MIB, "{grown} bytes more for an upload of {UPLOAD}");
     }

@@ -128,10 +128,10 @@ fn used(identity: Option<ClientIdentity>, password: &str) {
             }
             client.write_all(b"HTTP/1.1 407 Denied\r\n\r\n").await.unwrap();
         });
-        let wire = HyperTransport::builder().roots(Roots::bundled()).proxy(Proxy::http(&*url).unwrap());
-        let wire = identity.into_iter().fold(wire, HyperTransportBuilder::client_identity).build().unwrap();
+        let transport = HyperTransport::builder().roots(Roots::bundled()).proxy(Proxy::http(&*url).unwrap());
+        let transport = identity.into_iter().fold(transport, HyperTransportBuilder::client_identity).build().unwrap();
         let request = http::Request::get("https://api.example/").body(Bytes::new()).unwrap();
-        assert!(wire.send(request).await.unwrap_err().to_string().contains("407"));
+        assert!(transport.send(request).await.unwrap_err().to_string().contains("407"));
         serve.await.unwrap();
     });
 }

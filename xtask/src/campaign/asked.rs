@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use defender_actions::{
-    DefenderClient, Error, Intent, Perform, Submitted,
+    ActionRequest, DefenderClient, Error, Intent, Submitted,
     model::{Action, LiveResponseCommand, MachineId, ScanType, Sha1, WithExternalId},
 };
 
@@ -43,10 +43,10 @@ impl Asked {
     }
 }
 
-fn with<A: Action + WithExternalId>(step: &Step, perform: Perform<A>) -> Result<Asked, Error> {
+fn with<A: Action + WithExternalId>(step: &Step, perform: ActionRequest<A>) -> Result<Asked, Error> {
     let perform = if step.has_external_id { perform.external_id(step.external_id()) } else { perform };
     let perform = if step.resend_if_lost { perform.resend_if_lost() } else { perform };
-    let perform = if step.ordered { perform.ordered() } else { perform };
+    let perform = if step.ordered { perform.refuse_if_inverse_pending() } else { perform };
     let perform = match step.valid_for {
         Some(valid_for) => perform.valid_for(valid_for),
         None => perform,

@@ -283,7 +283,7 @@ impl From<&Error> for Said {
         Self::Error(Trouble {
             kind: format!("{:?}", error.kind()),
             never_sent: error.never_sent(),
-            unknown: error.is_outcome_unknown() || error.kind() == ErrorKind::AnswerUnreadable,
+            unknown: error.is_outcome_unknown() || error.kind() == ErrorKind::InvalidResponse,
             reason: error.reason().map(|reason| format!("{reason:?}")),
             action: error.action_id().map(|id| id.as_str().to_owned()),
             candidates: error.candidates().iter().map(|action| action.id.as_str().to_owned()).collect(),

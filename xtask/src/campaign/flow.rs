@@ -190,7 +190,7 @@ pub(crate) fn told(world: &World, tag: &str, by: &Numbered, of_submission: bool,
             let id = action.id.as_str().to_owned();
             world.said(tag, by.number, false, Said::Succeeded { id, of_submission });
         }
-        Err(error) => match error.action().filter(|_| error.kind() == ErrorKind::NotSucceeded) {
+        Err(error) => match error.action().filter(|_| error.kind() == ErrorKind::ActionFailed) {
             Some(action) => {
                 world.canary.look_at_error("an error", &error);
                 let (id, status) = (action.id.as_str().to_owned(), action.status.as_str().to_owned());

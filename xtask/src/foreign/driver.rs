@@ -192,7 +192,7 @@ fn failed(error: &Error) -> Claim {
     }
     match error.kind() {
         // What its documentation calls taken, without a record.
-        ErrorKind::AnswerUnreadable => Claim::Unknown("AnswerUnreadable".to_owned()),
+        ErrorKind::InvalidResponse => Claim::Unknown("InvalidResponse".to_owned()),
         kind => Claim::NotTaken { kind: format!("{kind:?}"), never_sent: error.never_sent() },
     }
 }

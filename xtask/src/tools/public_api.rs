@@ -13,7 +13,7 @@ use crate::{
 /// oauth2, and of tokio only the writer that a download goes to.
 const FOREIGN: &[(&str, &[&str])] = &[
     ("defender-model", &["jiff::", "serde_core::", "serde_json::"]),
-    ("defender-transport", &["bytes::", "futures_core::", "http::", "http_body::", "jiff::"]),
+    ("defender-transport", &["bytes::", "futures_core::", "http::", "http_body::", "jiff::", "tower_service::"]),
     ("defender-auth", &["bytes::", "http::", "jiff::", "serde_core::"]),
     (
         "defender-actions",

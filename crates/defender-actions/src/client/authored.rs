@@ -3,7 +3,6 @@
 use std::{
     error::Error as StdError,
     fmt,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,8 +12,8 @@ use std::{
 use bytes::Bytes;
 use defender_model::{json_text, sanitize_line};
 use defender_transport::{
-    Body, Error, ErrorKind, Transport,
-    extensions::{Read, Resend},
+    Body, Error, ErrorKind, SendFuture, Transport,
+    extensions::{Idempotency, Read},
     retry_after,
 };
 use http::{Request, Response, StatusCode, response::Parts};
@@ -37,7 +36,7 @@ impl MaybeProcessed {
         let status = match outcome {
             Ok(response) => Some(response.status()),
             Err(error) if error.never_sent() => return,
-            Err(error) => error.answered(),
+            Err(error) => error.response_status(),
         };
         let refused = status.is_some_and(|status| status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT);
         if !refused {
@@ -46,7 +45,7 @@ impl MaybeProcessed {
     }
 }
 
-/// Reads the body of each response, as [`Collected`](defender_transport::Collected) does, and turns a response that the service
+/// Reads the body of each response, as [`Buffered`](defender_transport::Buffered) does, and turns a response that the service
 /// did not write into [`ErrorKind::ForeignResponse`]. No error of an attempt has its token in it, whoever sent that back.
 ///
 /// It reads the body itself because of a body that breaks off: who wrote it is known by the head alone.
@@ -61,25 +60,22 @@ impl<T> Authored<T> {
     }
 }
 
-/// What [`Transport::send`] returns once `async_trait` has rewritten it.
-type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'f>>;
-
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Authored<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
     {
         let extensions = request.extensions();
         let Read::Whole(limit) = extensions.get().copied().unwrap_or_default() else { return self.inner.send(request) };
-        let (resend, content) = (Resend::of(&request), extensions.get().copied().unwrap_or_default());
+        let (idempotency, content) = (Idempotency::of(&request), extensions.get().copied().unwrap_or_default());
         let noted = extensions.get::<MaybeProcessed>().cloned();
         let bearer = Bearer::of(&request);
         let exchange = self.inner.send(request);
         Box::pin(async move {
             let outcome = match exchange.await {
-                Ok(response) => judged(response, limit, resend, content, bearer.as_ref()).await,
+                Ok(response) => judged(response, limit, idempotency, content, bearer.as_ref()).await,
                 Err(error) => Err(error),
             };
             let outcome = outcome.map_err(|error| cleaned_of_transport(&secrets(bearer.as_ref()), error));
@@ -94,7 +90,7 @@ impl<T: Transport> Transport for Authored<T> {
 async fn judged(
     response: Response<Body>,
     limit: usize,
-    resend: Resend,
+    idempotency: Idempotency,
     content: Content,
     bearer: Option<&Bearer>,
 ) -> Result<Response<Body>, Error> {
@@ -104,17 +100,19 @@ async fn judged(
     }
     let foreign = |head: &Parts, body| Err(ForeignResponse::new(head, body, bearer).into_error(head));
     match body.collect(limit).await {
-        Ok(body) if author(head.status, &head.headers, &body, resend, content) == Author::Other => foreign(&head, body),
+        Ok(body) if author(head.status, &head.headers, &body, idempotency, content) == Author::Other => {
+            foreign(&head, body)
+        }
         Ok(body) => Ok(Response::from_parts(head, Body::from(body))),
         Err(_) if is_head_foreign(head.status, &head.headers) => foreign(&head, Bytes::new()),
-        Err(error) => Err(with_retry_after(error.after_head(head.status), &head)),
+        Err(error) => Err(with_retry_after(error.with_status(head.status), &head)),
     }
 }
 
 /// Adds how long the head asks to wait. No clock is at hand, so a date counts only beside the response's own.
 fn with_retry_after(error: Error, head: &Parts) -> Error {
     match retry_after(&head.headers, Timestamp::MAX).filter(|wait| !wait.is_zero()) {
-        Some(wait) => error.again_after(wait),
+        Some(wait) => error.with_retry_after(wait),
         None => error,
     }
 }
@@ -141,8 +139,8 @@ impl ForeignResponse {
     fn into_error(self, head: &Parts) -> Error {
         let error = Error::new(ErrorKind::ForeignResponse);
         // A proxy's request for a password would be the same again, and directories lock accounts.
-        let is_lasting = self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
-        let error = if is_lasting { error.lasting() } else { error };
+        let is_permanent = self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+        let error = if is_permanent { error.permanent() } else { error };
         with_retry_after(error.context(self.to_string()).caused_by(self), head)
     }
 }

@@ -3,7 +3,7 @@
 //! A status means nothing before this is known. Block pages and captive portals respond with 200, 302, 400, 403 or 511 in HTML.
 
 use defender_model::{Problem, json_text, read_json};
-use defender_transport::extensions::Resend;
+use defender_transport::extensions::Idempotency;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use serde::de::IgnoredAny;
 
@@ -36,15 +36,26 @@ const OWN: [HeaderName; 2] = [HeaderName::from_static("odata-version"), HeaderNa
 
 /// Returns the author of a response to a request with this `resend` and `content`. Of the body of a success, only the first
 /// characters are looked at, unless the operation is not known.
-pub(crate) fn author(status: StatusCode, headers: &HeaderMap, body: &[u8], resend: Resend, content: Content) -> Author {
+pub(crate) fn author(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    idempotency: Idempotency,
+    content: Content,
+) -> Author {
     let body = &*json_text(body);
     match by_head(status, headers) {
         Some(author) => author,
         None if opens_object(body) && (status.is_success() || has_error(body)) => Author::Service,
-        None if status.is_success() => by_success(status, body, resend, content),
+        None if status.is_success() => by_success(status, body, idempotency, content),
         None if body.starts_with(b"<") || is_html(headers) || status.is_redirection() => Author::Other,
         // A refusal lets a request be sent again that must not be processed twice, so plain text needs a sign besides it.
-        None if resend == Resend::Never && !body.is_empty() && lacks_sign_of_refusal(status, headers) => Author::Other,
+        None if idempotency == Idempotency::NonIdempotent
+            && !body.is_empty()
+            && lacks_sign_of_refusal(status, headers) =>
+        {
+            Author::Other
+        }
         // Of JSON that is not the service's envelope, a 401 or 429 counts with its own header only.
         None if status.is_client_error()
             && is_gateways_json(body, headers)
@@ -94,12 +105,16 @@ fn by_head(status: StatusCode, headers: &HeaderMap) -> Option<Author> {
     }
 }
 
-fn by_success(status: StatusCode, body: &[u8], resend: Resend, content: Content) -> Author {
+fn by_success(status: StatusCode, body: &[u8], idempotency: Idempotency, content: Content) -> Author {
     let is_expected = match content {
         // What is documented to have a body, and may do without, is told apart by the reader.
-        Content::Object => body.is_empty() && status == StatusCode::NO_CONTENT && resend == Resend::Safe,
+        Content::Object => {
+            body.is_empty() && status == StatusCode::NO_CONTENT && idempotency == Idempotency::Idempotent
+        }
         Content::Nothing => body.is_empty(),
-        Content::Unknown if body.is_empty() => resend == Resend::Safe || status == StatusCode::NO_CONTENT,
+        Content::Unknown if body.is_empty() => {
+            idempotency == Idempotency::Idempotent || status == StatusCode::NO_CONTENT
+        }
         Content::Unknown => read_json::<IgnoredAny>(body).is_ok(),
     };
     if is_expected { Author::Presumed } else { Author::Other }
@@ -150,10 +165,10 @@ mod tests {
     const JSON: (&str, &str) = ("content-type", "application/json");
     const TEXT: (&str, &str) = ("content-type", "text/plain");
 
-    fn judged(status: u16, header: (&str, &str), body: &str, resend: Resend, content: Content) -> Author {
+    fn judged(status: u16, header: (&str, &str), body: &str, idempotency: Idempotency, content: Content) -> Author {
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::try_from(header.0).unwrap(), header.1.parse().unwrap());
-        author(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), resend, content)
+        author(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), idempotency, content)
     }
 
     #[test]
@@ -212,8 +227,8 @@ mod tests {
             (511, JSON, r#"{"error":{}}"#, Other, Other),
             (511, ("odata-version", "4.0"), "", Other, Other),
         ] {
-            let judged = |resend| judged(status, header, body, resend, Content::Object);
-            let (is_action, is_read) = (judged(Resend::Never), judged(Resend::Safe));
+            let judged = |idempotency| judged(status, header, body, idempotency, Content::Object);
+            let (is_action, is_read) = (judged(Idempotency::NonIdempotent), judged(Idempotency::Idempotent));
             assert_eq!((is_action, is_read), (action, read), "{status} {header:?} {body:?}");
         }
     }
@@ -222,22 +237,22 @@ mod tests {
     fn body_may_be_absent_where_operation_has_none() {
         use Author::{Other, Presumed};
         use Content::{Nothing, Unknown};
-        for (status, body, resend, content, author) in [
-            (204, "", Resend::Safe, Nothing, Presumed),
-            (200, "", Resend::Safe, Nothing, Presumed),
-            (200, "<html>", Resend::Safe, Nothing, Other),
-            (200, "ok", Resend::Safe, Nothing, Other),
-            (200, "42", Resend::Safe, Unknown, Presumed),
-            (200, "\u{feff}42 ", Resend::Safe, Unknown, Presumed),
-            (200, "[1]", Resend::Safe, Unknown, Presumed),
-            (200, "null", Resend::Safe, Unknown, Presumed),
-            (200, "", Resend::Safe, Unknown, Presumed),
-            (204, "", Resend::Never, Unknown, Presumed),
-            (200, "", Resend::Never, Unknown, Other),
-            (200, "42 rows", Resend::Safe, Unknown, Other),
-            (200, "<html>", Resend::Safe, Unknown, Other),
+        for (status, body, idempotency, content, author) in [
+            (204, "", Idempotency::Idempotent, Nothing, Presumed),
+            (200, "", Idempotency::Idempotent, Nothing, Presumed),
+            (200, "<html>", Idempotency::Idempotent, Nothing, Other),
+            (200, "ok", Idempotency::Idempotent, Nothing, Other),
+            (200, "42", Idempotency::Idempotent, Unknown, Presumed),
+            (200, "\u{feff}42 ", Idempotency::Idempotent, Unknown, Presumed),
+            (200, "[1]", Idempotency::Idempotent, Unknown, Presumed),
+            (200, "null", Idempotency::Idempotent, Unknown, Presumed),
+            (200, "", Idempotency::Idempotent, Unknown, Presumed),
+            (204, "", Idempotency::NonIdempotent, Unknown, Presumed),
+            (200, "", Idempotency::NonIdempotent, Unknown, Other),
+            (200, "42 rows", Idempotency::Idempotent, Unknown, Other),
+            (200, "<html>", Idempotency::Idempotent, Unknown, Other),
         ] {
-            assert_eq!(judged(status, TEXT, body, resend, content), author, "{status} {body:?} {content:?}");
+            assert_eq!(judged(status, TEXT, body, idempotency, content), author, "{status} {body:?} {content:?}");
         }
     }
 

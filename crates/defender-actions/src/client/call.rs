@@ -6,7 +6,7 @@ use bytes::Bytes;
 use defender_model::{Limit, Problem, read_json, sanitize_line};
 use defender_transport::{
     ErrorKind as Broken,
-    extensions::{Attempts, Lane, Resend, Timeouts, UrlTemplate, Window},
+    extensions::{Attempts, Idempotency, RateLimit, RateLimitScope, Timeouts, UrlTemplate},
     retry_after,
 };
 use http::{Extensions, HeaderMap, HeaderValue, Request, header};
@@ -20,7 +20,7 @@ use crate::{
         authorship::{Author, Content, author},
         operation::Operation,
         scrub::{Bearer, cleaned, secrets},
-        send_times::Departure,
+        send_times::SendTimes,
     },
 };
 
@@ -63,9 +63,9 @@ impl Call {
         if let Some(timeout) = self.timeout {
             extensions.insert(Timeouts::default().total(timeout));
         }
-        extensions.insert(Lane {
-            name: self.operation.queue().into(),
-            limits: quota.iter().map(|limit| Window { calls: limit.calls, per: limit.per }).collect(),
+        extensions.insert(RateLimitScope {
+            key: self.operation.queue().into(),
+            limits: quota.iter().map(|limit| RateLimit { calls: limit.calls, per: limit.per }).collect(),
         });
         extensions.insert(UrlTemplate(template.clone()));
         Ok(request)
@@ -85,7 +85,7 @@ impl Inner {
         content_type: HeaderValue,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
-        Ok(self.exchange(call, content_type, &Departure::default(), |_| {}, read).await?.read)
+        Ok(self.exchange(call, content_type, &SendTimes::default(), |_| {}, read).await?.read)
     }
 
     /// Makes `call` with what `mark` puts into the extensions of its request, such as a [`Content`].
@@ -95,7 +95,7 @@ impl Inner {
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
-        Ok(self.exchange(call, JSON, &Departure::default(), mark, read).await?.read)
+        Ok(self.exchange(call, JSON, &SendTimes::default(), mark, read).await?.read)
     }
 
     /// The same, noting when it went off; and says how many sendings it took.
@@ -103,7 +103,7 @@ impl Inner {
         &self,
         call: Call,
         content_type: HeaderValue,
-        departure: &Departure,
+        departure: &SendTimes,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<(T, u32), Error> {
         let exchanged = self.exchange(call, content_type, departure, |_| {}, read).await?;
@@ -112,7 +112,7 @@ impl Inner {
 
     /// Makes `call`, and reads a page; gives what may be in no text about the page with it.
     pub(crate) async fn call_page<T: DeserializeOwned>(&self, call: Call) -> Result<(T, Option<Bearer>), Error> {
-        let exchanged = self.exchange(call, JSON, &Departure::default(), |_| {}, read_json).await?;
+        let exchanged = self.exchange(call, JSON, &SendTimes::default(), |_| {}, read_json).await?;
         Ok((exchanged.read, exchanged.bearer))
     }
 
@@ -120,12 +120,12 @@ impl Inner {
         &self,
         call: Call,
         content_type: HeaderValue,
-        departure: &Departure,
+        departure: &SendTimes,
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<Exchanged<T>, Error> {
         let what = call.what();
-        let Operation { ref method, ref template, quota, idempotency: resend, read: limit, needs } = call.operation;
+        let Operation { ref method, ref template, quota, idempotency, read: limit, needs } = call.operation;
         let operation = format!("{method} {template}");
         let (limit, time) = (self.limits.of(limit), call.timeout.unwrap_or(self.total_timeout));
         let mut request = call.into_request(self, content_type)?;
@@ -133,7 +133,7 @@ impl Inner {
         mark(request.extensions_mut());
         let content = request.extensions().get::<Content>().copied().unwrap_or_default();
         let answer = self.transport.send(request).await;
-        let answer = answer.map_err(|error| no_answer(error, resend, quota, time).context(&*what))?;
+        let answer = answer.map_err(|error| no_answer(error, idempotency, quota, time).context(&*what))?;
         let attempts = Attempts::of(&answer);
         let bearer = Bearer::behind(&answer);
         let (head, body) = answer.into_parts();
@@ -143,29 +143,33 @@ impl Inner {
         let body = body.collect(limit).await;
         let seen = body.as_deref().unwrap_or_default();
         // Another server's clock says nothing of the service's.
-        let is_own = author(head.status, &head.headers, seen, resend, content) == Author::Service;
+        let is_own = author(head.status, &head.headers, seen, idempotency, content) == Author::Service;
         let learn = || self.service_time.learn(&head.headers, departure.last(), departure.answered());
         let date = if is_own { learn() } else { None };
         if !head.status.is_success() {
             // A refusal is known by its status, even if its body broke off.
             let (body, broken) = body.map_or_else(|error| (Bytes::new(), Some(error)), |body| (body, None));
             let problem = Problem::parse(status, &body);
-            let mut error = Error::new(refusal(&problem, resend)).context(what).needing(needs);
+            let mut error = Error::new(refusal(&problem, idempotency)).context(what).with_permissions(needs);
             if let Some(broken) = broken {
                 error = error.caused_by(broken);
             }
             let again = retry_after(&head.headers, self.clock.now());
-            return Err(error.problem_was(problem).request_id_was(request_id).dated(date).after(attempts, again));
+            return Err(error
+                .with_problem(problem)
+                .with_request_id(request_id)
+                .with_date(date)
+                .with_attempts(attempts, again));
         }
         let unreadable = |body: &[u8], source: Box<dyn StdError + Send + Sync>| {
             let clean = secrets(bearer.as_ref()).redact_bytes(body);
-            Error::new(ErrorKind::AnswerUnreadable)
+            Error::new(ErrorKind::InvalidResponse)
                 .context(&*what)
-                .retryable(resend == Resend::Safe)
-                .problem_was(Problem::parse(status, clean.as_deref().unwrap_or(body)))
-                .request_id_was(request_id.clone())
+                .retryable(idempotency == Idempotency::Idempotent)
+                .with_problem(Problem::parse(status, clean.as_deref().unwrap_or(body)))
+                .with_request_id(request_id.clone())
                 .caused_by(source)
-                .after(attempts, None)
+                .with_attempts(attempts, None)
         };
         let body = body.map_err(|source| unreadable(b"", source.into()))?;
         let read = read(&body);
@@ -182,32 +186,32 @@ struct Exchanged<T> {
 }
 
 /// What it means that there is no answer, or none whose body came whole.
-fn no_answer(error: defender_transport::Error, resend: Resend, quota: &[Limit], time: Duration) -> Error {
+fn no_answer(error: defender_transport::Error, idempotency: Idempotency, quota: &[Limit], time: Duration) -> Error {
     let (attempts, again) = (error.attempts(), error.retry_after());
-    let told = match (error.kind(), error.answered().map(|status| status.as_u16())) {
+    let told = match (error.kind(), error.response_status().map(|status| status.as_u16())) {
         (Broken::Request, _) => Error::new(ErrorKind::Request),
-        (Broken::Credential, _) => return without_token(error).after(attempts, again),
-        (Broken::ForeignResponse, _) => foreign(&error, resend),
+        (Broken::Credential, _) => return without_token(error).with_attempts(attempts, again),
+        (Broken::ForeignResponse, _) => foreign(&error, idempotency),
         // A head that says yes, and a body that broke: it has happened.
-        (_, Some(status @ 200..=299)) => Error::new(ErrorKind::AnswerUnreadable)
-            .retryable(resend == Resend::Safe)
-            .problem_was(Problem::parse(status, b"")),
+        (_, Some(status @ 200..=299)) => Error::new(ErrorKind::InvalidResponse)
+            .retryable(idempotency == Idempotency::Idempotent)
+            .with_problem(Problem::parse(status, b"")),
         // A refusal is known by its status.
         (_, Some(status)) => {
             let problem = Problem::parse(status, b"");
-            Error::new(refusal(&problem, resend)).problem_was(problem)
+            Error::new(refusal(&problem, idempotency)).with_problem(problem)
         }
         (Broken::Timeout, None) if error.never_sent() => {
             // Where its turn came as its time was over, there will be room after the shortest window.
             let window = || quota.iter().map(|limit| limit.per).min().unwrap_or_default();
             let again = again.unwrap_or_else(window);
-            return out_of_turn(attempts, quota, time, again).caused_by(error).after(attempts, Some(again));
+            return out_of_turn(attempts, quota, time, again).caused_by(error).with_attempts(attempts, Some(again));
         }
-        _ if error.never_sent() => Error::new(ErrorKind::NotReached).retryable(!error.is_lasting()),
-        _ if resend == Resend::Never => Error::new(ErrorKind::OutcomeUnknown),
+        _ if error.never_sent() => Error::new(ErrorKind::ConnectFailed).retryable(!error.is_permanent()),
+        _ if idempotency == Idempotency::NonIdempotent => Error::new(ErrorKind::OutcomeUnknown),
         _ => Error::new(ErrorKind::Interrupted),
     };
-    told.caused_by(error).after(attempts, again)
+    told.caused_by(error).with_attempts(attempts, again)
 }
 
 /// Error of a call whose turn in our own queue does not come in its time.
@@ -224,26 +228,26 @@ fn out_of_turn(attempts: u32, quota: &[Limit], time: Duration, again: Duration) 
     let seconds = again.as_secs().saturating_add(u64::from(again.subsec_nanos() > 0));
     let message = format!("{outcome}: its turn in {queue} does not come within the call's time of {time:?}");
     let advice = format!("raise `.timeout(..)`, or call again after {seconds} s");
-    Error::new(ErrorKind::Throttled).message(message).advice(advice).certainly_never_sent()
+    Error::new(ErrorKind::Throttled).message(message).advice(advice).not_sent()
 }
 
 /// Error of a call that somebody else responded to. Nothing is known of what the service did.
-fn foreign(error: &defender_transport::Error, resend: Resend) -> Error {
-    let (kind, outcome) = match resend {
-        Resend::Never => (ErrorKind::OutcomeUnknown, "it is not known whether this took effect"),
-        Resend::Safe => (ErrorKind::Interrupted, "no response of the service came"),
+fn foreign(error: &defender_transport::Error, idempotency: Idempotency) -> Error {
+    let (kind, outcome) = match idempotency {
+        Idempotency::NonIdempotent => (ErrorKind::OutcomeUnknown, "it is not known whether this took effect"),
+        Idempotency::Idempotent => (ErrorKind::Interrupted, "no response of the service came"),
     };
     let response = StdError::source(error).and_then(|source| source.downcast_ref::<ForeignResponse>());
     let which = response.map_or_else(|| error.to_string(), ToString::to_string);
     let why = "a proxy or portal seems to respond in the service's place";
-    let advice = match resend {
-        Resend::Never => "check the proxy or portal between, and do not send it again before that",
-        Resend::Safe => "check the base URL and the proxy or portal between, then call again",
+    let advice = match idempotency {
+        Idempotency::NonIdempotent => "check the proxy or portal between, and do not send it again before that",
+        Idempotency::Idempotent => "check the base URL and the proxy or portal between, then call again",
     };
     let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which})")).advice(advice);
-    let foreign = foreign.retryable(resend == Resend::Safe && !error.is_lasting());
+    let foreign = foreign.retryable(idempotency == Idempotency::Idempotent && !error.is_permanent());
     match response {
-        Some(response) => foreign.problem_was(Problem::parse(response.status.as_u16(), &response.body)),
+        Some(response) => foreign.with_problem(Problem::parse(response.status.as_u16(), &response.body)),
         None => foreign,
     }
 }
@@ -263,16 +267,16 @@ fn without_token(error: defender_transport::Error) -> Error {
 }
 
 /// What a status that is no success means.
-pub(crate) fn refusal(problem: &Problem, resend: Resend) -> ErrorKind {
+pub(crate) fn refusal(problem: &Problem, idempotency: Idempotency) -> ErrorKind {
     match problem.status() {
         _ if problem.is_already_in_progress() => ErrorKind::AlreadyInProgress,
         401 => ErrorKind::Unauthorized,
         403 => ErrorKind::Forbidden,
         404 => ErrorKind::NotFound,
-        410 => ErrorKind::Gone,
+        410 => ErrorKind::Retired,
         425 | 429 => ErrorKind::Throttled,
         // A gateway that gives up says nothing of what the service behind it did.
-        408 | 500..=599 if resend == Resend::Never => ErrorKind::OutcomeUnknown,
+        408 | 500..=599 if idempotency == Idempotency::NonIdempotent => ErrorKind::OutcomeUnknown,
         408 | 500..=599 => ErrorKind::Unavailable,
         _ => ErrorKind::Refused,
     }

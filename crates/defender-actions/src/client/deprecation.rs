@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 /// first of each operation is an event `WARN` of the target `defender_actions::lifecycle`, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Announcement {
+pub struct DeprecationNotice {
     /// The operation: its method and its path below the prefix, with placeholders.
     pub operation: String,
     /// Whether it is gone already: it was answered with 410.
@@ -38,7 +38,7 @@ const LONGEST: usize = 500;
 /// This many operations are remembered; the service has fewer.
 const MOST: usize = 256;
 
-impl Announcement {
+impl DeprecationNotice {
     /// What an answer announces, if it announces something.
     fn of(operation: &str, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let text = |name: HeaderName| {
@@ -52,7 +52,7 @@ impl Announcement {
     }
 }
 
-impl fmt::Display for Announcement {
+impl fmt::Display for DeprecationNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, gone, deprecation, sunset, link } = self;
         write!(f, "the service {} {operation}", if *gone { "no longer does" } else { "announces the end of" })?;
@@ -68,12 +68,12 @@ impl fmt::Display for Announcement {
 
 /// The last announcement of each operation.
 #[derive(Debug, Default)]
-pub(crate) struct Announcements(Mutex<BTreeMap<String, Announcement>>);
+pub(crate) struct Announcements(Mutex<BTreeMap<String, DeprecationNotice>>);
 
 impl Announcements {
     /// Notes what an answer announces, and tells of the first of each operation.
     pub(crate) fn note(&self, operation: &str, status: StatusCode, headers: &HeaderMap) {
-        let Some(announcement) = Announcement::of(operation, status, headers) else { return };
+        let Some(announcement) = DeprecationNotice::of(operation, status, headers) else { return };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains_key(operation) {
             if known.len() >= MOST {
@@ -84,7 +84,7 @@ impl Announcements {
         known.insert(operation.to_owned(), announcement);
     }
 
-    pub(crate) fn all(&self) -> Vec<Announcement> {
+    pub(crate) fn all(&self) -> Vec<DeprecationNotice> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }

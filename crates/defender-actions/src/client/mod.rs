@@ -22,15 +22,15 @@ use defender_model::{ACTIONS, ActionId, ActionInfo, MachineAction, MachineId};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    ActionHandle, Announcement, DefenderClientBuilder, ExternalIds, Intent, Library, Listing, MachineHandle, Machines,
-    Preflight, Recover, RecoverAll, WaitAll,
+    ActionHandle, DefenderClientBuilder, DeprecationNotice, ExternalIds, Intent, Library, List, MachineHandle,
+    Machines, Preflight, Recover, RecoverAll, WaitAll,
     client::{
         deprecation::Announcements,
         limits::Limits,
         service_clock::{Moment, ServiceTime},
     },
-    submit::{look::Looks, principal::Principal, reconcile::Names, registry::Claimed},
-    wait::poll::Patience,
+    submit::{look::Looks, principal::Principal, reconcile::Names, registry::SubmissionRegistry},
+    wait::poll::PollPolicy,
 };
 
 /// A client of the response actions of Microsoft Defender for Endpoint.
@@ -51,7 +51,7 @@ pub(crate) struct Inner {
     /// The base URL with the prefix and without a slash at its end.
     pub(crate) base: String,
     pub(crate) service_time: ServiceTime,
-    pub(crate) claimed: Claimed,
+    pub(crate) claimed: SubmissionRegistry,
     pub(crate) looks: Looks,
     pub(crate) principal: Principal,
     pub(crate) external_ids: ExternalIds,
@@ -60,7 +60,7 @@ pub(crate) struct Inner {
     /// Longest time between the departure of an attempt and the head of its response.
     pub(crate) longest_attempt: Duration,
     pub(crate) announcements: Announcements,
-    pub(crate) patience: Patience,
+    pub(crate) patience: PollPolicy,
     pub(crate) limits: Limits,
     /// Actions that the caller made known.
     pub(crate) own_actions: Vec<ActionInfo>,
@@ -123,8 +123,8 @@ impl DefenderClient {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn actions(&self) -> Listing<MachineAction> {
-        Listing::actions(self.clone())
+    pub fn actions(&self) -> List<MachineAction> {
+        List::actions(self.clone())
     }
 
     /// All machines: to find one, to list and to tag them. Nothing is sent.
@@ -198,7 +198,7 @@ impl DefenderClient {
     /// What the service has announced of the end of its operations, one for each operation that this client, or a clone of it,
     /// has asked for.
     #[must_use]
-    pub fn announcements(&self) -> Vec<Announcement> {
+    pub fn deprecation_notices(&self) -> Vec<DeprecationNotice> {
         self.0.announcements.all()
     }
 

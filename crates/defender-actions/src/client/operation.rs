@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use defender_model::{Action, ActionInfo, CancelMachineAction, Limit};
-use defender_transport::extensions::Resend;
+use defender_transport::extensions::Idempotency;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
@@ -16,7 +16,7 @@ pub(crate) struct Operation {
     /// Path below the prefix, with placeholders for what stands in it.
     pub(crate) template: Cow<'static, str>,
     pub(crate) quota: &'static [Limit],
-    pub(crate) idempotency: Resend,
+    pub(crate) idempotency: Idempotency,
     /// How its response is read.
     pub(crate) read: BodyLimit,
     /// Permissions that it takes, as far as its page says.
@@ -33,7 +33,7 @@ impl Operation {
         method: Method::POST,
         template: Cow::Borrowed("/machineactions/{id}/cancel"),
         quota: Limit::GENERAL,
-        idempotency: Resend::Never,
+        idempotency: Idempotency::NonIdempotent,
         read: BodyLimit::Entity,
         needs: Some(Needs::any_of(CancelMachineAction::PERMISSIONS)),
     };
@@ -41,7 +41,7 @@ impl Operation {
         method: Method::GET,
         template: Cow::Borrowed("/machineactions/{id}/getPackageUri"),
         quota: PACKAGE_LINKS,
-        idempotency: Resend::Safe,
+        idempotency: Idempotency::Idempotent,
         read: BodyLimit::Entity,
         needs: Some(Needs::PACKAGE_LINK),
     };
@@ -69,7 +69,7 @@ impl Operation {
         method: Method::POST,
         template: Cow::Borrowed("/libraryfiles"),
         quota: Limit::GENERAL,
-        idempotency: Resend::Never,
+        idempotency: Idempotency::NonIdempotent,
         read: BodyLimit::Fixed(1 << 20),
         needs: Some(Needs::LIBRARY),
     };
@@ -78,7 +78,7 @@ impl Operation {
         method: Method::DELETE,
         template: Cow::Borrowed("/libraryfiles/{fileName}"),
         quota: Limit::GENERAL,
-        idempotency: Resend::Safe,
+        idempotency: Idempotency::Idempotent,
         read: BodyLimit::Entity,
         needs: Some(Needs::LIBRARY),
     };
@@ -108,7 +108,7 @@ impl Operation {
             method: Method::GET,
             template: Cow::Borrowed(template),
             quota: Limit::GENERAL,
-            idempotency: Resend::Safe,
+            idempotency: Idempotency::Idempotent,
             read,
             needs: Some(needs),
         }
@@ -120,7 +120,7 @@ impl Operation {
             method,
             template: Cow::Borrowed(template),
             quota: Limit::GENERAL,
-            idempotency: Resend::Safe,
+            idempotency: Idempotency::Idempotent,
             read,
             needs: Some(Needs::CHANGING),
         }
@@ -143,7 +143,7 @@ impl Operation {
             method: Method::POST,
             template: Cow::Owned(format!("/machines/{{id}}/{segment}")),
             quota,
-            idempotency: Resend::Never,
+            idempotency: Idempotency::NonIdempotent,
             read: BodyLimit::Entity,
             needs: Some(needs),
         }
@@ -165,7 +165,7 @@ impl Operation {
         let fits = known.filter(|known| is_at(&known.template, &segments));
         // A word is meant before an id is.
         let found = fits.min_by_key(|known| (placeholders(&known.template), known.method != *method));
-        let idempotency = if method.is_safe() { Resend::Safe } else { Resend::Never };
+        let idempotency = if method.is_safe() { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
         match found {
             Some(found) if found.method == *method => found,
             Some(found) => Self { method: method.clone(), idempotency, ..found },

@@ -4,7 +4,7 @@ use std::{any::type_name, fmt, marker::PhantomData, time::Duration};
 
 use bytes::Bytes;
 use defender_model::read_json;
-use defender_transport::extensions::Resend;
+use defender_transport::extensions::Idempotency;
 use http::{Extensions, Method, Request, Uri};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -111,7 +111,7 @@ impl<T: DeserializeOwned> Raw<T> {
         let path = client.inner().below(&path, OtherHost::Refused).map_err(|why| refused().caused_by(why))?;
         let body = body.map_err(|source| refused().caused_by(source))?;
         // What a raw call asks twice for is not known, nor how large its response is.
-        let idempotency = if method.is_safe() { Resend::Safe } else { Resend::Never };
+        let idempotency = if method.is_safe() { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
         let known = Operation::at(&method, path.split('?').next().unwrap_or_default(), client.inner().actions());
         let operation = Operation { idempotency, read: BodyLimit::Entity, ..known };
         let call = Call { operation, path, timeout, body };

@@ -1,9 +1,9 @@
 //! What of a call may be in no text, also where somebody sends it back.
 
-use std::{error::Error as StdError, pin::Pin};
+use std::error::Error as StdError;
 
 use bytes::Bytes;
-use defender_transport::{Body, Error as Broken, Secrets, Transport};
+use defender_transport::{Error as Broken, Secrets, SendFuture, Transport};
 use http::{HeaderValue, Request, Response};
 
 /// The header with the token of an attempt, in the extensions of its response: errors about what came are made without it.
@@ -60,12 +60,9 @@ pub(crate) fn cleaned_of_transport(secrets: &Secrets, error: Broken) -> Broken {
 #[derive(Debug)]
 pub(crate) struct Scrubbed<T>(pub(crate) T);
 
-/// What [`Transport::send`] returns once `async_trait` has rewritten it.
-type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Broken>> + Send + 'f>>;
-
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Scrubbed<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -105,11 +102,11 @@ mod tests {
     fn error_that_shows_a_secret_is_told_without_it() {
         let secrets = Secrets::new(["canary/secret"]);
         let inner = std::io::Error::other("sent canary%2Fsecret to it");
-        let broken = Broken::new(ErrorKind::Interrupted).context("by b").caused_by(inner).lasting();
+        let broken = Broken::new(ErrorKind::Interrupted).context("by b").caused_by(inner).permanent();
         let clean = cleaned_of_transport(&secrets, broken);
         let all = format!("{clean} {clean:#} {clean:?}");
         assert!(!all.contains("canary") && all.contains("<redacted>") && all.contains("by b"), "{all}");
-        assert!(clean.is_lasting() && clean.kind() == ErrorKind::Interrupted);
+        assert!(clean.is_permanent() && clean.kind() == ErrorKind::Interrupted);
         let harmless = Broken::new(ErrorKind::Timeout).caused_by(std::io::Error::other("late"));
         assert!(format!("{:#}", cleaned_of_transport(&secrets, harmless)).contains("late"));
         assert_eq!(cleaned(&secrets, std::io::Error::other("reset")).to_string(), "reset");

@@ -1,22 +1,19 @@
 //! When the attempts of a request really left, and when the head of the last response came.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use defender_transport::{Body, Clock, Error, Transport};
-use http::{Request, Response};
+use defender_transport::{Clock, SendFuture, Transport};
+use http::Request;
 
 use crate::client::service_clock::Moment;
 
-/// When the attempts of a call left, noted by [`Departing`]. It travels in the request's extensions.
+/// When the attempts of a call left, noted by [`RecordSendTimes`]. It travels in the request's extensions.
 ///
 /// A call may wait in a queue for minutes, and whether an action is older than the submission must not be measured from the
 /// time at which its caller began to wait. It is measured from the first attempt, also where that one was refused.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Departure(Arc<Mutex<Times>>);
+pub(crate) struct SendTimes(Arc<Mutex<Times>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
@@ -25,7 +22,7 @@ struct Times {
     answered: Option<Moment>,
 }
 
-impl Departure {
+impl SendTimes {
     /// When the first attempt left; `None` where none did.
     pub(crate) fn first(&self) -> Option<Moment> {
         self.times().first
@@ -59,29 +56,26 @@ impl Departure {
 
 /// Notes the departure of each request that wants it noted, and the coming of its answer. It stands right above the wire.
 #[derive(Debug)]
-pub(crate) struct Departing<T> {
+pub(crate) struct RecordSendTimes<T> {
     inner: T,
     clock: Arc<dyn Clock>,
 }
 
-impl<T> Departing<T> {
+impl<T> RecordSendTimes<T> {
     pub(crate) fn new(inner: T, clock: Arc<dyn Clock>) -> Self {
         Self { inner, clock }
     }
 }
 
-/// What [`Transport::send`] returns once `async_trait` has rewritten it.
-type Sending<'f> = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + 'f>>;
-
 #[deny(clippy::missing_trait_methods)]
-impl<T: Transport> Transport for Departing<T> {
+impl<T: Transport> Transport for RecordSendTimes<T> {
     // Written out, so that what wants nothing noted is handed on and no future is made for it here.
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
     {
-        let Some(departure) = request.extensions().get::<Departure>().cloned() else { return self.inner.send(request) };
+        let Some(departure) = request.extensions().get::<SendTimes>().cloned() else { return self.inner.send(request) };
         departure.left(Moment::now(&*self.clock));
         let sending = self.inner.send(request);
         Box::pin(async move {

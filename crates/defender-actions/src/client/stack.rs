@@ -11,7 +11,7 @@ use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
-use crate::client::{authored::Authored, scrub::Scrubbed, send_times::Departing};
+use crate::client::{authored::Authored, scrub::Scrubbed, send_times::RecordSendTimes};
 
 /// What the layers are set to.
 pub(crate) struct Settings {
@@ -39,7 +39,7 @@ pub(crate) fn api(
     base: &Uri,
 ) -> Result<Arc<dyn Transport>, Error> {
     let clock = || settings.clock();
-    let wire = Departing::new(wire, clock());
+    let wire = RecordSendTimes::new(wire, clock());
     let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
@@ -51,7 +51,7 @@ pub(crate) fn api(
     Ok(paced.retrying(clock()).policy(settings.retry()).shared())
 }
 
-/// What calls for tokens travel through: they are of no lane, nobody puts a token on them, and who asks for a token asks
+/// What calls for tokens travel through: they are of no scope, nobody puts a token on them, and who asks for a token asks
 /// again by itself, since an assertion is good once and a code too.
 pub(crate) fn tokens(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
     let clock = || settings.clock();
@@ -59,10 +59,10 @@ pub(crate) fn tokens(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn T
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
     // A wire that is not ours may quote the request in its errors.
-    Scrubbed(wire.collected()).shared()
+    Scrubbed(wire.buffered()).shared()
 }
 
-/// What downloads by a link travel through. The link is the permission: nobody puts a token on them, and they are of no lane.
+/// What downloads by a link travel through. The link is the permission: nobody puts a token on them, and they are of no scope.
 /// What comes is what is stored, whose hash may be known, so that nothing is decompressed. How long it takes is up to its size,
 /// so that only silence ends it.
 pub(crate) fn downloads(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
@@ -70,6 +70,6 @@ pub(crate) fn downloads(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dy
     let wire = wire.redirected().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let wire = wire.traced(clock());
-    let retry = settings.retry().unauthorized_is_final();
-    wire.collected().retrying(clock()).policy(retry).shared()
+    let retry = settings.retry().no_reauth();
+    wire.buffered().retrying(clock()).policy(retry).shared()
 }

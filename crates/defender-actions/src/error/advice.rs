@@ -69,14 +69,14 @@ impl Error {
             ErrorKind::Request if self.is_caused_by::<defender_model::Error>() => return None,
             ErrorKind::Request => "correct the call".into(),
             ErrorKind::Credential => return self.of_credential(),
-            ErrorKind::NotReached if self.0.retryable => "nothing was done, so it is safe to call again".into(),
-            ErrorKind::NotReached => "fix this first: calling again gives the same, and nothing was done".into(),
+            ErrorKind::ConnectFailed if self.0.retryable => "nothing was done, so it is safe to call again".into(),
+            ErrorKind::ConnectFailed => "fix this first: calling again gives the same, and nothing was done".into(),
             ErrorKind::OutcomeUnknown => self.of_unknown(),
-            ErrorKind::AnswerUnreadable if self.0.unknown.is_some() => "do not send it again: the service has taken it".into(),
-            ErrorKind::AnswerUnreadable if self.0.retryable => {
+            ErrorKind::InvalidResponse if self.0.unknown.is_some() => "do not send it again: the service has taken it".into(),
+            ErrorKind::InvalidResponse if self.0.retryable => {
                 "call again, which does no harm; if it stays so, look for a proxy that changes responses".into()
             }
-            ErrorKind::AnswerUnreadable => {
+            ErrorKind::InvalidResponse => {
                 "do not send it again: look at the machine's actions or at the library, where it should be".into()
             }
             ErrorKind::Interrupted => "call again: a read changes nothing".into(),
@@ -100,18 +100,18 @@ impl Error {
             ErrorKind::Forbidden => self.of_forbidden(),
             ErrorKind::NotFound => self.of_missing(),
             ErrorKind::Ambiguous => "choose one by its id: the one that is no duplicate and was seen last".into(),
-            ErrorKind::Unsuitable => "to act all the same, leave `machine_checked()` out".into(),
+            ErrorKind::UnsuitableMachine => "to act all the same, leave `check_machine()` out".into(),
             ErrorKind::NotReady => "wait for the action to end, then ask again".into(),
             ErrorKind::NoResult => "look at the commands in the action's record for one with a result".into(),
             ErrorKind::TooLarge if never_sent => "make it smaller".into(),
             ErrorKind::TooLarge => "raise the limit, if the size is as it should be".into(),
             ErrorKind::Corrupt => "download it again; if it stays so, do not trust it".into(),
-            ErrorKind::LocalFile => self.of_file(),
-            ErrorKind::Gone => "look in Microsoft's announcements for what replaces it; `announcements()` has what was said".into(),
+            ErrorKind::Io => self.of_file(),
+            ErrorKind::Retired => "look in Microsoft's announcements for what replaces it; `deprecation_notices()` has what was said".into(),
             ErrorKind::Throttled => self.of_quota(),
             ErrorKind::Unavailable => self.later("it does no harm to call again", "later"),
-            ErrorKind::NotSucceeded => self.of_end(),
-            ErrorKind::StillRunning => {
+            ErrorKind::ActionFailed => self.of_end(),
+            ErrorKind::WaitTimeout => {
                 "wait again by its id; while the machine is offline, an action waits for three days and live response for two hours"
                     .into()
             }

@@ -17,13 +17,13 @@ impl Error {
                 | ErrorKind::IntentExpired
                 | ErrorKind::Request
                 | ErrorKind::Credential
-                | ErrorKind::NotReached
-                | ErrorKind::Unsuitable
+                | ErrorKind::ConnectFailed
+                | ErrorKind::UnsuitableMachine
                 | ErrorKind::NoResult
         );
         let retryable = matches!(
             kind,
-            ErrorKind::NotReached
+            ErrorKind::ConnectFailed
                 | ErrorKind::Interrupted
                 | ErrorKind::NotReady
                 | ErrorKind::Throttled
@@ -70,7 +70,7 @@ impl Error {
     }
 
     /// Says which permissions the operation takes.
-    pub(crate) fn needing(mut self, needs: Option<Needs>) -> Self {
+    pub(crate) fn with_permissions(mut self, needs: Option<Needs>) -> Self {
         self.0.needs = needs;
         self
     }
@@ -80,35 +80,35 @@ impl Error {
         self
     }
 
-    pub(crate) fn problem_was(mut self, problem: Problem) -> Self {
+    pub(crate) fn with_problem(mut self, problem: Problem) -> Self {
         self.0.problem = Some(problem);
         self
     }
 
-    pub(crate) fn request_id_was(mut self, request_id: Option<String>) -> Self {
+    pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
         self.0.request_id = request_id;
         self
     }
 
     /// The action that was asked about, where its record may not have been seen.
-    pub(crate) fn of(mut self, id: &ActionId) -> Self {
+    pub(crate) fn with_action_id(mut self, id: &ActionId) -> Self {
         self.0.action_id = Some(id.clone());
         self
     }
 
     /// Adds a row of a page that cannot be read, as it came.
-    pub(crate) fn row_was(mut self, row: Value) -> Self {
+    pub(crate) fn with_row(mut self, row: Value) -> Self {
         self.0.row = Some(row);
         self
     }
 
-    pub(crate) fn about(mut self, action: Option<MachineAction>) -> Self {
+    pub(crate) fn with_action(mut self, action: Option<MachineAction>) -> Self {
         self.0.action = action;
         self
     }
 
     /// Adds the machines that it is about.
-    pub(crate) fn of_machines(mut self, machines: Vec<Machine>) -> Self {
+    pub(crate) fn with_machines(mut self, machines: Vec<Machine>) -> Self {
         self.0.machines = machines;
         self
     }
@@ -129,7 +129,7 @@ impl Error {
     }
 
     /// Adds why the list of actions could not be read.
-    pub(crate) fn not_read(mut self, trouble: &Error) -> Self {
+    pub(crate) fn with_list_error(mut self, trouble: &Error) -> Self {
         if let Some(unknown) = &mut self.0.unknown {
             unknown.trouble = Some(trouble.line(display::Form::WithoutAdvice));
         }
@@ -137,13 +137,13 @@ impl Error {
     }
 
     /// Adds what kept it from being found out, where there is no cause yet.
-    pub(crate) fn because(mut self, trouble: Error) -> Self {
+    pub(crate) fn with_cause_if_none(mut self, trouble: Error) -> Self {
         self.0.source.get_or_insert_with(|| trouble.into());
         self
     }
 
     /// The same error for another that it concerns, with the text of its cause in the cause's place.
-    pub(crate) fn alike(&self) -> Self {
+    pub(crate) fn clone_without_source(&self) -> Self {
         let inner = &*self.0;
         Self(Box::new(Inner {
             kind: inner.kind,
@@ -167,25 +167,25 @@ impl Error {
         }))
     }
 
-    pub(crate) fn certainly_never_sent(mut self) -> Self {
+    pub(crate) fn not_sent(mut self) -> Self {
         self.0.never_sent = true;
         self
     }
 
     /// Says how many sendings it took, and when the service wants to be asked again.
-    pub(crate) fn after(mut self, attempts: u32, retry_after: Option<Duration>) -> Self {
+    pub(crate) fn with_attempts(mut self, attempts: u32, retry_after: Option<Duration>) -> Self {
         self.0.attempts = attempts;
         self.0.retry_after = retry_after;
         self
     }
 
     /// Says how many attempts it took in all.
-    pub(crate) fn attempted(mut self, attempts: u32) -> Self {
+    pub(crate) fn with_total_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self
     }
 
-    pub(crate) fn dated(mut self, date: Option<Timestamp>) -> Self {
+    pub(crate) fn with_date(mut self, date: Option<Timestamp>) -> Self {
         self.0.date = date;
         self
     }

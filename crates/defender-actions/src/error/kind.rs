@@ -68,7 +68,7 @@ pub enum ErrorKind {
     Credential,
     /// The service was not reached.
     /// *Was it sent?* No, for certain. *What to do:* call again.
-    NotReached,
+    ConnectFailed,
     /// An action was sent, or may have been, no answer that says what became of it came back, and it could not be found out.
     /// *Was it sent?* Unknown; it may have taken effect, and may still. *What to do:* keep [`Error::intent`](crate::Error::intent) and
     /// [`recover`](crate::DefenderClient::recover) it later, or look at [`Error::candidates`](crate::Error::candidates), before you send it again.
@@ -76,7 +76,7 @@ pub enum ErrorKind {
     /// The service said yes, and its answer cannot be read.
     /// *Was it sent?* Yes. An action has been taken by the service, and its id is not known and could not be found out. *What to
     /// do:* as with [`OutcomeUnknown`](Self::OutcomeUnknown), but never send it again; a read may be repeated.
-    AnswerUnreadable,
+    InvalidResponse,
     /// A read gave no answer.
     /// *Was it sent?* Perhaps; it changes nothing. *What to do:* call again.
     Interrupted,
@@ -110,7 +110,7 @@ pub enum ErrorKind {
     /// The machine was looked at before acting, as asked, and something speaks against it: it does not report, has left, or has a
     /// system that does not support the action. [`Error::machines`](crate::Error::machines) has its record.
     /// *Was it sent?* No, the action was not. *What to do:* see the message; to act all the same, leave the check out.
-    Unsuitable,
+    UnsuitableMachine,
     /// What an action is to bring is not there yet, since it goes on. [`Error::action`](crate::Error::action) has its record.
     /// *Was it sent?* A read; it changes nothing. *What to do:* wait for the action, and ask again.
     NotReady,
@@ -128,10 +128,10 @@ pub enum ErrorKind {
     Corrupt,
     /// The local file could not be written, or is there already.
     /// *Was it sent?* Reads at most; they change nothing. *What to do:* see the message.
-    LocalFile,
+    Io,
     /// 410: the service does not do this any more.
     /// *Was it sent?* Yes, and refused. *What to do:* see the service's announcements.
-    Gone,
+    Retired,
     /// Too many requests: 429, or the queue for the quota is longer than the call's time.
     /// *Was it sent?* Yes, and refused; from the queue no, and then [`Error::never_sent`](crate::Error::never_sent) says so. *What to do:* call again
     /// after [`Error::retry_after`](crate::Error::retry_after).
@@ -141,10 +141,10 @@ pub enum ErrorKind {
     Unavailable,
     /// The action ended, and not well: `Failed`, `TimeOut` or `Cancelled`. [`Error::action`](crate::Error::action) has its record.
     /// *Was it sent?* Yes. *What to do:* see the record's `error_h_result` and the machine.
-    NotSucceeded,
+    ActionFailed,
     /// The wait ran out of patience and the action goes on. [`Error::action`](crate::Error::action) has its record as last seen.
     /// *Was it sent?* Yes. *What to do:* wait again, by its id.
-    StillRunning,
+    WaitTimeout,
 }
 
 impl ErrorKind {
@@ -155,9 +155,9 @@ impl ErrorKind {
             Self::IntentExpired => "the intent has expired, so nothing was sent",
             Self::Request => "this cannot be sent",
             Self::Credential => "there is no token, so nothing was sent",
-            Self::NotReached => "the service was not reached",
+            Self::ConnectFailed => "the service was not reached",
             Self::OutcomeUnknown => "it is not known whether this took effect",
-            Self::AnswerUnreadable => "the service accepted this, and its response cannot be read",
+            Self::InvalidResponse => "the service accepted this, and its response cannot be read",
             Self::Interrupted => "no response came",
             Self::Refused => "the service refuses this",
             Self::AlreadyInProgress => "an action of this type is pending on this machine already",
@@ -166,17 +166,17 @@ impl ErrorKind {
             Self::Forbidden => "the service does not allow this",
             Self::NotFound => "not found",
             Self::Ambiguous => "several machines fit",
-            Self::Unsuitable => "the machine is not fit for this, so nothing was done",
+            Self::UnsuitableMachine => "the machine is not fit for this, so nothing was done",
             Self::NotReady => "it is not there yet, since the action goes on",
             Self::NoResult => "there is no result to fetch",
             Self::TooLarge => "it is larger than the limit",
             Self::Corrupt => "what came is not what it should be",
-            Self::LocalFile => "the local file cannot be written",
-            Self::Gone => "the service does not do this any more",
+            Self::Io => "the local file cannot be written",
+            Self::Retired => "the service does not do this any more",
             Self::Throttled => "too many requests",
             Self::Unavailable => "the service is in trouble",
-            Self::NotSucceeded => "the action did not succeed",
-            Self::StillRunning => "the wait is over, and the action goes on",
+            Self::ActionFailed => "the action did not succeed",
+            Self::WaitTimeout => "the wait is over, and the action goes on",
         }
     }
 }

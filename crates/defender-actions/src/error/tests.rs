@@ -46,9 +46,9 @@ fn the_words_are_those_of_the_file() {
         K::IntentExpired,
         K::Request,
         K::Credential,
-        K::NotReached,
+        K::ConnectFailed,
         K::OutcomeUnknown,
-        K::AnswerUnreadable,
+        K::InvalidResponse,
         K::Interrupted,
         K::Refused,
         K::AlreadyInProgress,
@@ -57,17 +57,17 @@ fn the_words_are_those_of_the_file() {
         K::Forbidden,
         K::NotFound,
         K::Ambiguous,
-        K::Unsuitable,
+        K::UnsuitableMachine,
         K::NotReady,
         K::NoResult,
         K::TooLarge,
         K::Corrupt,
-        K::LocalFile,
-        K::Gone,
+        K::Io,
+        K::Retired,
         K::Throttled,
         K::Unavailable,
-        K::NotSucceeded,
-        K::StillRunning,
+        K::ActionFailed,
+        K::WaitTimeout,
     ];
     assert_eq!(all.map(|kind| format!("{kind:?}")).to_vec(), kinds());
     let mut words = Vec::new();
@@ -81,7 +81,7 @@ fn the_words_are_those_of_the_file() {
 "
         ));
         if !plain.never_sent() {
-            words.push(format!("  {}\n", plain.problem_was(problem())));
+            words.push(format!("  {}\n", plain.with_problem(problem())));
         }
     }
     for reason in [
@@ -113,8 +113,8 @@ fn advice_goes_by_the_code() {
             let problem = Problem::parse(status, body.as_bytes());
             let needs = Operation::of_action::<defender_model::Isolate>().needs;
             let kind = if status == 403 { ErrorKind::Forbidden } else { ErrorKind::Refused };
-            let error = Error::new(kind).context("POST /machines/m1/isolate").needing(needs);
-            let line = error.problem_was(problem).to_string();
+            let error = Error::new(kind).context("POST /machines/m1/isolate").with_permissions(needs);
+            let line = error.with_problem(problem).to_string();
             let (_, advice) = line.split_once("; ").unwrap_or_else(|| panic!("{line}"));
             let wants_permission = advice.contains("Machine.Isolate");
             match *code {
@@ -134,7 +134,7 @@ fn text_from_outside_is_one_bounded_line() {
     let inner = Error::new(ErrorKind::Unavailable).context(hostile.as_str()).caused_by(hostile.as_str());
     let error = Error::new(ErrorKind::Forbidden)
         .context(hostile.as_str())
-        .problem_was(Problem::parse(403, body.as_bytes()))
+        .with_problem(Problem::parse(403, body.as_bytes()))
         .caused_by(inner);
     for text in [error.to_string(), format!("{error:#}"), format!("{error:?}")] {
         assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}'), "{text}");
@@ -150,7 +150,7 @@ fn text_from_outside_is_one_bounded_line() {
 #[test]
 fn line_has_cause_and_advice_and_source_is_beneath() {
     let problem = Problem::parse(404, br#"{"error":{"code":"ResourceNotFound","message":"no machine","target":"t"}}"#);
-    let error = Error::new(ErrorKind::NotFound).context("GET /x").problem_was(problem).caused_by("the cause");
+    let error = Error::new(ErrorKind::NotFound).context("GET /x").with_problem(problem).caused_by("the cause");
     assert_eq!(
         error.to_string(),
         "GET /x: not found (status 404): ResourceNotFound: no machine (target t); the cause; check the spelling, the tenant and \

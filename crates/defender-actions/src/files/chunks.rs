@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The pieces of a download, unpacked where that is wanted, and looked at on the way.
-pub(crate) struct Pieces {
+pub(crate) struct DecodedChunks {
     download: Download,
     fetch: Fetch,
     /// Takes off the encoding in which it came, if there is one.
@@ -31,7 +31,7 @@ pub(crate) struct Pieces {
     ended: bool,
 }
 
-impl Pieces {
+impl DecodedChunks {
     pub(crate) fn of(download: Download) -> Self {
         let fetch = Fetch::new(download.client.clone(), download.action.clone(), download.source, download.limit);
         let unpack = download.unpacks.then(|| Unpack::new(download.limit));

@@ -10,9 +10,9 @@ use tokio::io::AsyncWrite;
 use crate::{
     Ask, BoxStream, DefenderClient, Error, ErrorKind, Sha256,
     files::{
-        chunks::Pieces,
+        chunks::DecodedChunks,
         file_name,
-        link::{Leaves, Source, leaves},
+        link::{LinkKind, ResultKind, leaves},
         partial_file::{PartialFile, write_all},
     },
 };
@@ -31,9 +31,9 @@ const LIMIT: u64 = 16 << 30;
 pub struct Download {
     pub(crate) client: DefenderClient,
     pub(crate) action: ActionId,
-    pub(crate) source: Source,
+    pub(crate) source: LinkKind,
     /// What the command must leave behind for this to make sense.
-    needs: Option<Leaves>,
+    needs: Option<ResultKind>,
     pub(crate) unpacks: bool,
     pub(crate) limit: u64,
     pub(crate) expected: Option<Sha256>,
@@ -52,7 +52,7 @@ pub struct Progress {
 }
 
 impl Download {
-    pub(crate) fn new(client: DefenderClient, action: ActionId, source: Source) -> Self {
+    pub(crate) fn new(client: DefenderClient, action: ActionId, source: LinkKind) -> Self {
         Self {
             client,
             action,
@@ -67,7 +67,7 @@ impl Download {
     }
 
     /// Only where the command leaves this behind.
-    pub(crate) fn needing(mut self, needs: Option<Leaves>) -> Self {
+    pub(crate) fn needing(mut self, needs: Option<ResultKind>) -> Self {
         self.needs = needs;
         self
     }
@@ -118,7 +118,7 @@ impl Download {
     /// without an error.
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn into_stream(self) -> BoxStream<Result<Bytes, Error>> {
-        let pieces = stream::try_unfold(Pieces::of(self), |mut pieces| async move {
+        let pieces = stream::try_unfold(DecodedChunks::of(self), |mut pieces| async move {
             Ok(pieces.next().await?.map(|piece| (piece, pieces)))
         });
         Box::pin(pieces)
@@ -128,10 +128,10 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]; [`LocalFile`](ErrorKind::LocalFile) where the writer fails.
+    /// See [`ErrorKind`]; [`Io`](ErrorKind::Io) where the writer fails.
     pub async fn write_to<W: AsyncWrite + Unpin + Send>(self, mut writer: W) -> Result<Downloaded, Error> {
-        let mut pieces = Pieces::of(self);
-        let broken = |source: io::Error| Error::new(ErrorKind::LocalFile).context("the writer").caused_by(source);
+        let mut pieces = DecodedChunks::of(self);
+        let broken = |source: io::Error| Error::new(ErrorKind::Io).context("the writer").caused_by(source);
         while let Some(piece) = pieces.next().await? {
             write_all(&mut writer, piece).await.map_err(broken)?;
         }
@@ -146,17 +146,16 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]; [`LocalFile`](ErrorKind::LocalFile) where the file cannot be written or is there already.
+    /// See [`ErrorKind`]; [`Io`](ErrorKind::Io) where the file cannot be written or is there already.
     pub fn save_as(self, path: impl Into<PathBuf>) -> impl Future<Output = Result<Downloaded, Error>> + Send + 'static {
         let path = path.into();
         async move {
             let overwrites = self.overwrites;
             let shown = path.display().to_string();
-            let broken = |source: io::Error| {
-                Error::new(ErrorKind::LocalFile).context(format!("the file `{shown}`")).caused_by(source)
-            };
+            let broken =
+                |source: io::Error| Error::new(ErrorKind::Io).context(format!("the file `{shown}`")).caused_by(source);
             let mut file = PartialFile::beside(path.clone(), overwrites).await.map_err(broken)?;
-            let mut pieces = Pieces::of(self);
+            let mut pieces = DecodedChunks::of(self);
             while let Some(piece) = pieces.next().await? {
                 file.write(piece).await.map_err(broken)?;
             }
@@ -168,12 +167,12 @@ impl Download {
     /// Looks whether there can be such a result, before it is asked for.
     // Of `&mut self`, since what is told of the progress may be `Send` and not `Sync`.
     pub(crate) async fn check(&mut self) -> Result<(), Error> {
-        let Source::Result(index) = self.source else { return Ok(()) };
+        let LinkKind::Result(index) = self.source else { return Ok(()) };
         let leaves = leaves(&self.client, &self.action, index).await?;
         let what = |leaves| match leaves {
-            Leaves::Transcript => "a transcript",
-            Leaves::File => "a file",
-            Leaves::Something => "something that is not known here",
+            ResultKind::Transcript => "a transcript",
+            ResultKind::File => "a file",
+            ResultKind::Something => "something that is not known here",
         };
         match self.needs {
             Some(needs) if needs != leaves => {
@@ -207,11 +206,11 @@ impl Downloaded {
         self.sha256
     }
 
-    /// The name that the file had on the machine, made harmless: one name and no path, without hidden or reserved ones. `None` where
+    /// The name that the file had on the machine, made safe: one name and no path, without hidden or reserved ones. `None` where
     /// it had none, or nothing of it is left.
     #[must_use]
     pub fn file_name(&self) -> Option<String> {
-        self.name.as_deref().and_then(file_name::harmless)
+        self.name.as_deref().and_then(file_name::sanitize_file_name)
     }
 
     /// The name as the machine gave it, which may be anything: a path that leads elsewhere, control characters. To be kept as

@@ -20,7 +20,7 @@ pub(crate) fn decoded(name: &[u8]) -> String {
 
 /// What of `name` can be a file's name anywhere and nothing else: its last part, without what leads elsewhere, hides, or means
 /// something to a system. `None` where nothing is left.
-pub(crate) fn harmless(name: &str) -> Option<String> {
+pub(crate) fn sanitize_file_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let shown = defender_model::sanitize_terminal(last);
     let kept = shown.chars().map(|char| match char {
@@ -89,7 +89,7 @@ mod tests {
             ("a\u{1b}[2Jb\0", Some("ab")),
             ("trailing. . ", Some("trailing")),
         ] {
-            assert_eq!(harmless(name).as_deref(), kept, "{name:?}");
+            assert_eq!(sanitize_file_name(name).as_deref(), kept, "{name:?}");
         }
         assert_eq!(decoded(b"\xe4.txt"), "ä.txt");
     }
@@ -98,7 +98,7 @@ mod tests {
     fn long_name_fits_a_file_system_and_keeps_its_extension() {
         for char in ["x", "ä", "漢", "🙂"] {
             for extension in ["", ".zip", ".tar.gz", ".an-extension-that-is-none"] {
-                let kept = harmless(&format!("{}{extension}", char.repeat(1_000))).unwrap();
+                let kept = sanitize_file_name(&format!("{}{extension}", char.repeat(1_000))).unwrap();
                 assert!(kept.len() <= 255 && kept.len() > 100, "{}", kept.len());
                 let is_short = extension.rsplit('.').next().unwrap().len() < 10 && !extension.is_empty();
                 assert_eq!(kept.contains('.'), is_short, "{kept}");
@@ -106,10 +106,10 @@ mod tests {
         }
         for name in ["con".to_owned() + &" ".repeat(500) + ".txt", format!("{}.{}", "x".repeat(184), " .".repeat(300))]
         {
-            let kept = harmless(&name).unwrap();
+            let kept = sanitize_file_name(&name).unwrap();
             assert!(kept.len() <= 255 && !kept.ends_with([' ', '.']), "{kept}");
         }
-        let device = harmless(&format!("nul.{}", "x".repeat(300))).unwrap();
+        let device = sanitize_file_name(&format!("nul.{}", "x".repeat(300))).unwrap();
         assert!(device.starts_with("_nul.") && device.len() <= 255, "{device}");
     }
 }

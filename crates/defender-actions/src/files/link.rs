@@ -12,14 +12,14 @@ use crate::{
 
 /// What an action brought home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum LinkKind {
     /// The investigation package.
     Package,
     /// The result of the live response command with this index.
     Result(u32),
 }
 
-impl Source {
+impl LinkKind {
     pub(crate) fn words(self, action: &ActionId) -> String {
         match self {
             Self::Package => format!("the package of action {action}"),
@@ -69,27 +69,30 @@ impl Source {
         let record = match ActionHandle::new(client.clone(), action.clone()).get().await {
             Ok(record) => record,
             Err(unread) if unread.is_not_found() => return error,
-            Err(unread) => return error.because(unread),
+            Err(unread) => return error.with_cause_if_none(unread),
         };
         // A 400 about an action of another type is a refusal for good.
         if !error.is_not_found() && !self.may_be_of(&record) {
-            return error.about(Some(record));
+            return error.with_action(Some(record));
         }
         if !record.status.is_terminal() {
-            return Error::new(ErrorKind::NotReady).context(self.words(action)).about(Some(record)).caused_by(error);
+            return Error::new(ErrorKind::NotReady)
+                .context(self.words(action))
+                .with_action(Some(record))
+                .caused_by(error);
         }
         if record.status != ActionStatus::Succeeded && self == Self::Package {
             return ended(record).err().map_or(error, |ended| ended);
         }
         // After a 404, it may take its time to appear.
         let may_appear = error.is_not_found();
-        error.retryable(may_appear).about(Some(record))
+        error.retryable(may_appear).with_action(Some(record))
     }
 }
 
 /// What a command of live response leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leaves {
+pub(crate) enum ResultKind {
     Transcript,
     File,
     /// Something that this library does not know.
@@ -97,11 +100,11 @@ pub(crate) enum Leaves {
 }
 
 /// Looks in the action's record whether the command has a result, so that none is asked for where there cannot be any.
-pub(crate) async fn leaves(client: &DefenderClient, action: &ActionId, index: u32) -> Result<Leaves, Error> {
+pub(crate) async fn leaves(client: &DefenderClient, action: &ActionId, index: u32) -> Result<ResultKind, Error> {
     let record = ActionHandle::new(client.clone(), action.clone()).get().await?;
-    let what = Source::Result(index).words(action);
+    let what = LinkKind::Result(index).words(action);
     let none = |why: String, record: MachineAction| {
-        Err(Error::new(ErrorKind::NoResult).context(what.clone()).about(Some(record)).caused_by(why))
+        Err(Error::new(ErrorKind::NoResult).context(what.clone()).with_action(Some(record)).caused_by(why))
     };
     let commands = record.commands.as_deref().unwrap_or_default();
     let numbered = commands.iter().find(|command| command.index.is_some_and(|own| i64::from(own) == i64::from(index)));
@@ -115,9 +118,9 @@ pub(crate) async fn leaves(client: &DefenderClient, action: &ActionId, index: u3
         "putfile" => {
             return none("it is a PutFile, which puts a file onto the machine and leaves nothing".to_owned(), record);
         }
-        "runscript" => Leaves::Transcript,
-        "getfile" => Leaves::File,
-        _ => Leaves::Something,
+        "runscript" => ResultKind::Transcript,
+        "getfile" => ResultKind::File,
+        _ => ResultKind::Something,
     };
     let is_open = match command.command_status {
         CommandStatus::Created | CommandStatus::Submitted | CommandStatus::PendingResource => Some("was not run"),
@@ -128,7 +131,7 @@ pub(crate) async fn leaves(client: &DefenderClient, action: &ActionId, index: u3
         if record.status.is_terminal() {
             return none(format!("it {how}, since the action ended as {}", record.status), record);
         }
-        return Err(Error::new(ErrorKind::NotReady).context(what).about(Some(record)));
+        return Err(Error::new(ErrorKind::NotReady).context(what).with_action(Some(record)));
     }
     Ok(leaves)
 }

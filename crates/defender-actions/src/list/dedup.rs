@@ -13,13 +13,13 @@ const MOST: usize = 100_000;
 /// It is remembered by a hash of 64 bits, 2 MB at most whatever the length of the names. Each list has a key of its own, so that
 /// nobody can choose names that are taken for each other.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct RowDedup {
     key: RandomState,
     latest: HashSet<u64>,
     older: HashSet<u64>,
 }
 
-impl Seen {
+impl RowDedup {
     /// Returns the hash under which this is remembered.
     pub(crate) fn hash(&self, what: impl Hash) -> u64 {
         self.key.hash_one(what)
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn latest_are_remembered_in_bounded_room() {
-        let mut seen = Seen::default();
+        let mut seen = RowDedup::default();
         for row in 0..450_000_u64 {
             let hash = seen.hash(row);
             seen.note(hash);
@@ -61,6 +61,6 @@ mod tests {
 
     #[test]
     fn each_list_has_its_own_key() {
-        assert_ne!(Seen::default().hash("a"), Seen::default().hash("a"));
+        assert_ne!(RowDedup::default().hash("a"), RowDedup::default().hash("a"));
     }
 }

@@ -24,13 +24,13 @@ use crate::{
 ///
 /// Pages are followed to the end: by the service's link where it gives one, and else with `$skip` while pages are full. A
 /// link gives its path and query only, and these are asked of the configured host. A list that does not end by itself ends in an
-/// error that has the link ([`AnswerUnreadable`](ErrorKind::AnswerUnreadable)): where a link leads to a page that was read already,
+/// error that has the link ([`InvalidResponse`](ErrorKind::InvalidResponse)): where a link leads to a page that was read already,
 /// and after eleven pages in a row that bring nothing new. Up to ten, be they empty or repeated, are read over.
 ///
 /// At most one page is held, and the hashes of the last hundred thousand rows or so.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until its stream is polled"]
-pub struct Listing<R> {
+pub struct List<R> {
     client: DefenderClient,
     path: Cow<'static, str>,
     operation: Operation,
@@ -61,14 +61,14 @@ enum Follows {
     LinksOnly,
 }
 
-impl Listing<MachineAction> {
+impl List<MachineAction> {
     pub(crate) fn actions(client: DefenderClient) -> Self {
         let all = Self::new(client, Operation::LIST_ACTIONS, |action| action.id.as_str());
         Self { saw: |inner, action| inner.saw(action), ..all }
     }
 }
 
-impl Listing<Machine> {
+impl List<Machine> {
     /// The service says 404 of it "if there are no recent machines":
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines>.
     pub(crate) fn machines(client: DefenderClient) -> Self {
@@ -83,7 +83,7 @@ impl Listing<Machine> {
     }
 }
 
-impl Listing<Machine> {
+impl List<Machine> {
     /// The only machine of the list. Where there are several it is [`Ambiguous`](ErrorKind::Ambiguous), and
     /// [`Error::machines`] has all that were seen: those of the first page with more than one.
     pub fn one(self) -> Ask<Machine> {
@@ -99,7 +99,7 @@ impl Listing<Machine> {
                 if machines.len() > 1 { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
             });
             if let Some(Some(why)) = unreadable.await? {
-                return Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why));
+                return Err(Error::new(ErrorKind::InvalidResponse).context(what).caused_by(why));
             }
             only(machines, Vec::new(), what).map_err(|error| match error.kind() {
                 ErrorKind::NotFound => error
@@ -111,14 +111,14 @@ impl Listing<Machine> {
     }
 }
 
-impl Listing<LibraryFile> {
+impl List<LibraryFile> {
     pub(crate) fn library(client: DefenderClient) -> Self {
         let all = Self::new(client, Operation::LIST_LIBRARY, |file| file.file_name.as_str());
         Self { follows: Follows::LinksOnly, ..all }
     }
 }
 
-impl<R: Resource + Send + 'static> Listing<R> {
+impl<R: Resource + Send + 'static> List<R> {
     /// The list of an operation whose path has nothing of the caller's in it.
     fn new(client: DefenderClient, operation: Operation, id: fn(&R) -> &str) -> Self {
         Self {
@@ -215,8 +215,8 @@ impl<R: Resource + Send + 'static> Listing<R> {
             .map_ok(move |page| {
                 let path = path.clone();
                 let unreadable = move |row: UnreadableRow| {
-                    let told = Error::new(ErrorKind::AnswerUnreadable).context(format!("a row of GET {path}"));
-                    told.caused_by(row.error).row_was(row.raw)
+                    let told = Error::new(ErrorKind::InvalidResponse).context(format!("a row of GET {path}"));
+                    told.caused_by(row.error).with_row(row.raw)
                 };
                 let rows = page.value.into_iter().map(Ok);
                 stream::iter(rows.chain(page.unreadable.into_iter().map(move |row| Err(unreadable(row)))))

@@ -3,7 +3,7 @@
 use defender_model::{Page, Query, Resource, sanitize_line};
 
 use super::{
-    Follows, Listing,
+    Follows, List,
     next_link::{number, rooted, skipping},
     progress::{MOST_IDLE, Progress},
 };
@@ -24,7 +24,7 @@ pub(super) struct Next {
     pub(super) before: Progress,
 }
 
-impl<R: Resource + Send + 'static> Listing<R> {
+impl<R: Resource + Send + 'static> List<R> {
     /// Returns a page, and what the next one is asked with: a link that cannot be followed costs no row of the page that it came with.
     pub(super) async fn page(&self, next: Next) -> Result<(Page<R>, Option<Result<Next, Error>>), Error> {
         let Next { path, mut before } = next;
@@ -104,7 +104,7 @@ impl<R: Resource + Send + 'static> Listing<R> {
     fn endless(&self, link: &str, why: &str, bearer: Option<&Bearer>) -> Error {
         let link = sanitize_line(&secrets(bearer).redact(link), 300);
         let told = format!("the list cannot be read to its end; its next page is `{link}`: {why}");
-        Error::new(ErrorKind::AnswerUnreadable)
+        Error::new(ErrorKind::InvalidResponse)
             .context(format!("GET {}", self.path))
             .message(told)
             .advice("narrow the list with a filter that needs one page, and tell Microsoft's support of the link")

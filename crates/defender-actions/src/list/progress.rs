@@ -2,7 +2,7 @@
 
 use defender_model::Page;
 
-use crate::list::dedup::Seen;
+use crate::list::dedup::RowDedup;
 
 /// This many pages in a row may bring nothing new: empty ones, which a service may give that filters as it goes, and those whose
 /// rows have all come before, since new rows push others onto later pages. One more ends the list.
@@ -12,10 +12,10 @@ pub(super) const MOST_IDLE: u32 = 10;
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Paths that were asked for.
-    paths: Seen,
+    paths: RowDedup,
     /// Pages, by all their rows.
-    pages: Seen,
-    rows: Seen,
+    pages: RowDedup,
+    rows: RowDedup,
     /// Pages in a row that brought nothing new.
     idle: u32,
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use defender_model::{LibraryFile, read_json};
-use defender_transport::extensions::Resend;
+use defender_transport::extensions::Idempotency;
 use http::{Extensions, HeaderValue};
 use percent_encoding::utf8_percent_encode;
 
 use crate::{
-    Ask, BoxFuture, DefenderClient, Error, ErrorKind, Listing,
+    Ask, BoxFuture, DefenderClient, Error, ErrorKind, List,
     client::{
         authored::MaybeProcessed,
         authorship::{Content, is_own_not_found},
@@ -49,8 +49,8 @@ impl Library {
     /// The files, without their contents.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files>.
-    pub fn files(&self) -> Listing<LibraryFile> {
-        Listing::library(self.client.clone())
+    pub fn files(&self) -> List<LibraryFile> {
+        List::library(self.client.clone())
     }
 
     /// Uploads a file under that name, of 20 MB at most; a larger one is refused before anything is sent.
@@ -162,7 +162,7 @@ impl Upload {
     pub fn send(self) -> impl Future<Output = Result<LibraryFile, Error>> + Send + 'static {
         async move {
             let what = || format!("POST {PATH}");
-            let refused = |kind, why: String| Error::new(kind).context(what()).certainly_never_sent().caused_by(why);
+            let refused = |kind, why: String| Error::new(kind).context(what()).not_sent().caused_by(why);
             checked(&self.file_name).map_err(|why| refused(ErrorKind::Request, why))?;
             if self.content.len() > LARGEST {
                 let why = format!("the file has {} bytes, and the service takes {LARGEST} at most", self.content.len());
@@ -185,7 +185,8 @@ impl Upload {
             let content_type = HeaderValue::try_from(content_type)
                 .map_err(|source| Error::new(ErrorKind::Request).context(what()).caused_by(source))?;
             // Without leave to replace, a second sending would find the first one's file, and call that a failure.
-            let idempotency = if self.override_if_exists { Resend::Safe } else { Resend::Never };
+            let idempotency =
+                if self.override_if_exists { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
             let operation = Operation { idempotency, ..Operation::UPLOAD };
             let call = Call { operation, path: PATH.to_owned(), timeout: self.timeout, body: Some(body) };
             self.client.inner().call_with(call, content_type, read_json).await

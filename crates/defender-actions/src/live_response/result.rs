@@ -11,7 +11,7 @@ use futures_util::{
 
 use crate::{
     Ask, DefenderClient, Download, Error, ErrorKind,
-    files::link::{Leaves, Source},
+    files::link::{LinkKind, ResultKind},
 };
 
 /// The most that is read of a transcript.
@@ -33,8 +33,8 @@ impl LiveResponseResult {
 
     /// What the script said, of a `RunScript`.
     pub fn transcript(&self) -> Ask<ScriptResult> {
-        let download = self.download().needing(Some(Leaves::Transcript)).unpacked().limit(TRANSCRIPT);
-        let what = Source::Result(self.index).words(&self.action);
+        let download = self.download().needing(Some(ResultKind::Transcript)).unpacked().limit(TRANSCRIPT);
+        let what = LinkKind::Result(self.index).words(&self.action);
         let clock = Arc::clone(&self.client.inner().clock);
         Ask::new(move |timeout| async move {
             let whole = download.into_stream().try_fold(BytesMut::new(), |mut all, piece| {
@@ -52,7 +52,7 @@ impl LiveResponseResult {
                 },
             };
             let transcript = Transcript::parse(&all).map_err(|source| {
-                Error::new(ErrorKind::AnswerUnreadable).context(what).retryable(true).caused_by(source)
+                Error::new(ErrorKind::InvalidResponse).context(what).retryable(true).caused_by(source)
             })?;
             Ok(ScriptResult { transcript })
         })
@@ -63,7 +63,7 @@ impl LiveResponseResult {
     /// [`Downloaded::file_name`](crate::Downloaded::file_name) is that name, made harmless. Hash and limit are of the file itself; what
     /// unpacks to more than the limit is [`TooLarge`](ErrorKind::TooLarge).
     pub fn file(&self) -> Download {
-        self.download().needing(Some(Leaves::File)).unpacked()
+        self.download().needing(Some(ResultKind::File)).unpacked()
     }
 
     /// What is stored, as it is stored, of whatever command.
@@ -72,7 +72,7 @@ impl LiveResponseResult {
     }
 
     fn download(&self) -> Download {
-        Download::new(self.client.clone(), self.action.clone(), Source::Result(self.index))
+        Download::new(self.client.clone(), self.action.clone(), LinkKind::Result(self.index))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, ops::ControlFlow, time::Duration};
 
 use defender_model::{Filter, Machine, MachineName, sanitize_line};
 
-use crate::{DefenderClient, Error, ErrorKind, Listing, machines::read};
+use crate::{DefenderClient, Error, ErrorKind, List, machines::read};
 
 /// How many machines with a name that only begins so are listed.
 const NEAR: usize = 25;
@@ -40,7 +40,7 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
         (ErrorKind::NotFound, refused) => {
             let error = error.message("no machine has exactly this name");
             let Some(refused) = refused else { return error };
-            refused.problem().cloned().into_iter().fold(error, Error::problem_was).because(refused)
+            refused.problem().cloned().into_iter().fold(error, Error::with_problem).with_cause_if_none(refused)
         }
         _ => error,
     })
@@ -64,7 +64,7 @@ impl Found {
         let filters = spellings.iter().map(|spelling| Machine::COMPUTER_DNS_NAME.starts_with(spelling.as_str()));
         let Some(filter) = filters.reduce(Filter::or) else { return Ok(Self::default()) };
         let mut found = Self::default();
-        let machines = Listing::machines(client.clone()).filter(filter).within(left);
+        let machines = List::machines(client.clone()).filter(filter).within(left);
         let hidden = machines.each_page(|page| {
             // A record that cannot be read may be the one, or its namesake.
             let hidden = page.unreadable.into_iter().find(|row| {
@@ -85,7 +85,7 @@ impl Found {
         match hidden.await? {
             Some(why) => {
                 let what = format!("a machine that may be named `{}`", sanitize_line(name, SHOWN));
-                Err(Error::new(ErrorKind::AnswerUnreadable).context(what).caused_by(why))
+                Err(Error::new(ErrorKind::InvalidResponse).context(what).caused_by(why))
             }
             None => Ok(found),
         }
@@ -109,9 +109,7 @@ async fn spelling(client: &DefenderClient, name: &str, left: Duration) -> Result
     match client.inner().call::<Machine>(read(format!("/machines/{segment}"), Some(left))).await {
         Ok(machine) if is_named(&machine, name) => Ok(Spelling::Machine(Box::new(machine))),
         Ok(_) => Ok(Spelling::Unknown),
-        Err(error)
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::AnswerUnreadable) =>
-        {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::InvalidResponse) => {
             Ok(Spelling::Refused(error))
         }
         Err(error) => Err(error),
@@ -137,7 +135,7 @@ pub(crate) fn only(mut exact: Vec<Machine>, near: Vec<Machine>, what: String) ->
         }
         None => (ErrorKind::NotFound, near),
     };
-    Err(Error::new(kind).context(what).of_machines(choice))
+    Err(Error::new(kind).context(what).with_machines(choice))
 }
 
 /// Machines among which to choose, in the text of an error.

@@ -10,7 +10,7 @@ use defender_model::{
 use serde::Serialize;
 
 use crate::{
-    Ask, Concern, DefenderClient, Error, ErrorKind, Perform,
+    ActionRequest, Ask, DefenderClient, Error, ErrorKind, SuitabilityIssue,
     client::{call::Call, operation::Operation},
     machines::{another, read, suitability::concerns},
 };
@@ -37,38 +37,49 @@ impl MachineHandle {
     }
 
     /// *Remove app restriction*: lets any code run again. See [`UnrestrictCodeExecution`].
-    pub fn unrestrict_code_execution(&self, comment: impl Into<String>) -> Perform<UnrestrictCodeExecution> {
+    pub fn unrestrict_code_execution(&self, comment: impl Into<String>) -> ActionRequest<UnrestrictCodeExecution> {
         self.perform_checked(UnrestrictCodeExecution::new(comment))
     }
 
     /// *Restrict app execution*: lets only code that Microsoft signed run. See [`RestrictCodeExecution`].
-    pub fn restrict_code_execution(&self, comment: impl Into<String>) -> Perform<RestrictCodeExecution> {
+    pub fn restrict_code_execution(&self, comment: impl Into<String>) -> ActionRequest<RestrictCodeExecution> {
         self.perform_checked(RestrictCodeExecution::new(comment))
     }
 
-    /// *Isolate*: cuts the machine off the network, fully unless an adjective of [`Perform<Isolate>`] says otherwise. See
+    /// *Isolate*: cuts the machine off the network, fully unless an adjective of [`ActionRequest<Isolate>`] says otherwise. See
     /// [`Isolate`].
-    pub fn isolate(&self, comment: impl Into<String>) -> Perform<Isolate> {
+    pub fn isolate(&self, comment: impl Into<String>) -> ActionRequest<Isolate> {
         self.perform_checked(Isolate::new(comment, IsolationType::Full))
     }
 
     /// *Release from isolation*: lets the machine back to the network. See [`Unisolate`].
-    pub fn unisolate(&self, comment: impl Into<String>) -> Perform<Unisolate> {
+    pub fn unisolate(&self, comment: impl Into<String>) -> ActionRequest<Unisolate> {
         self.perform_checked(Unisolate::new(comment))
     }
 
     /// *Run antivirus scan*: looks for malware. See [`RunAntiVirusScan`].
-    pub fn run_antivirus_scan(&self, comment: impl Into<String>, scan_type: ScanType) -> Perform<RunAntiVirusScan> {
+    pub fn run_antivirus_scan(
+        &self,
+        comment: impl Into<String>,
+        scan_type: ScanType,
+    ) -> ActionRequest<RunAntiVirusScan> {
         self.perform_checked(RunAntiVirusScan::new(comment, scan_type))
     }
 
     /// *Stop and quarantine file*: ends what runs the file, and puts it away. See [`StopAndQuarantineFile`].
-    pub fn stop_and_quarantine_file(&self, comment: impl Into<String>, sha1: Sha1) -> Perform<StopAndQuarantineFile> {
+    pub fn stop_and_quarantine_file(
+        &self,
+        comment: impl Into<String>,
+        sha1: Sha1,
+    ) -> ActionRequest<StopAndQuarantineFile> {
         self.perform_checked(StopAndQuarantineFile::new(comment, sha1))
     }
 
     /// *Collect investigation package*: gathers the machine's state for download. See [`CollectInvestigationPackage`].
-    pub fn collect_investigation_package(&self, comment: impl Into<String>) -> Perform<CollectInvestigationPackage> {
+    pub fn collect_investigation_package(
+        &self,
+        comment: impl Into<String>,
+    ) -> ActionRequest<CollectInvestigationPackage> {
         self.perform_checked(CollectInvestigationPackage::new(comment))
     }
 
@@ -78,22 +89,22 @@ impl MachineHandle {
         &self,
         comment: impl Into<String>,
         commands: impl IntoIterator<Item = LiveResponseCommand>,
-    ) -> Perform<LiveResponse> {
+    ) -> ActionRequest<LiveResponse> {
         self.perform_checked(LiveResponse::new(comment, commands))
     }
 
     /// *Offboard*: takes the machine out of the service, which cannot be undone from here. See [`Offboard`].
-    pub fn offboard(&self, comment: impl Into<String>) -> Perform<Offboard> {
+    pub fn offboard(&self, comment: impl Into<String>) -> ActionRequest<Offboard> {
         self.perform_checked(Offboard::new(comment))
     }
 
     /// Any action, also one that this library does not know: see [`Action`].
-    pub fn perform<A: Action>(&self, action: A) -> Perform<A> {
+    pub fn perform<A: Action>(&self, action: A) -> ActionRequest<A> {
         self.perform_checked(Ok(action))
     }
 
-    fn perform_checked<A: Action>(&self, action: Result<A, defender_model::Error>) -> Perform<A> {
-        Perform::new(self.client.clone(), self.id.clone(), action)
+    fn perform_checked<A: Action>(&self, action: Result<A, defender_model::Error>) -> ActionRequest<A> {
+        ActionRequest::new(self.client.clone(), self.id.clone(), action)
     }
 }
 
@@ -118,7 +129,7 @@ impl MachineHandle {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn check<A: Action>(&self) -> Ask<Vec<Concern>> {
+    pub fn check<A: Action>(&self) -> Ask<Vec<SuitabilityIssue>> {
         let handle = self.clone();
         Ask::new(move |timeout| async move {
             Ok(concerns((A::TYPE, A::PLATFORMS), None, &handle.read_record(timeout).await?))
@@ -126,7 +137,7 @@ impl MachineHandle {
     }
 
     /// Adds a tag to the machine and returns its record; the record of another machine is
-    /// [`AnswerUnreadable`](ErrorKind::AnswerUnreadable), as with each change below. Needs the permission `Machine.ReadWrite.All`, of a user
+    /// [`InvalidResponse`](ErrorKind::InvalidResponse), as with each change below. Needs the permission `Machine.ReadWrite.All`, of a user
     /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-machine-tags>.
     ///
     /// For many machines at once: [`Machines::add_tag`](crate::Machines::add_tag).

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    Ask, BoxStream, DefenderClient, Error, ErrorKind, Listing,
+    Ask, BoxStream, DefenderClient, Error, ErrorKind, List,
     client::{call::Call, operation::Operation},
 };
 
@@ -47,17 +47,17 @@ impl Machines {
     }
 
     /// Only those of the filter. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machines>.
-    pub fn filter(&self, filter: Filter<Machine>) -> Listing<Machine> {
+    pub fn filter(&self, filter: Filter<Machine>) -> List<Machine> {
         self.all().filter(filter)
     }
 
-    /// All of them, sorted so: see [`Listing::order_by`].
-    pub fn order_by(&self, order: Order<Machine>) -> Listing<Machine> {
+    /// All of them, sorted so: see [`List::order_by`].
+    pub fn order_by(&self, order: Order<Machine>) -> List<Machine> {
         self.all().order_by(order)
     }
 
-    /// All of them, with so many rows a page: see [`Listing::page_size`].
-    pub fn page_size(&self, rows: u32) -> Listing<Machine> {
+    /// All of them, with so many rows a page: see [`List::page_size`].
+    pub fn page_size(&self, rows: u32) -> List<Machine> {
         self.all().page_size(rows)
     }
 
@@ -87,37 +87,37 @@ impl Machines {
         Ask::new(move |timeout| find::by_name(client, name, timeout))
     }
 
-    /// Those that had the address within a quarter of an hour of now. [`Listing::one`] is the only one of them.
+    /// Those that had the address within a quarter of an hour of now. [`List::one`] is the only one of them.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/find-machines-by-ip>.
-    pub fn find_by_ip(&self, ip: IpAddr) -> Listing<Machine> {
+    pub fn find_by_ip(&self, ip: IpAddr) -> List<Machine> {
         self.find_by_ip_at(ip, self.client.inner().clock.now())
     }
 
     /// Those that had the address within a quarter of an hour of that time, which the service refuses with 400 if it is more
     /// than 30 days ago.
-    pub fn find_by_ip_at(&self, ip: IpAddr, time: Timestamp) -> Listing<Machine> {
+    pub fn find_by_ip_at(&self, ip: IpAddr, time: Timestamp) -> List<Machine> {
         // The page's own form: whole seconds, and neither the parentheses nor the quotes percent-encoded.
         let seconds = Timestamp::from_second(time.as_second()).unwrap_or(time);
         let path = format!("/machines/findbyip(ip='{ip}',timestamp={seconds})");
-        Listing::of_machines(self.client.clone(), path, Operation::FIND_BY_IP, String::new())
+        List::of_machines(self.client.clone(), path, Operation::FIND_BY_IP, String::new())
     }
 
     /// Those that have this tag.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/find-machines-by-tag>.
-    pub fn find_by_tag(&self, tag: impl AsRef<str>) -> Listing<Machine> {
+    pub fn find_by_tag(&self, tag: impl AsRef<str>) -> List<Machine> {
         self.tagged(tag.as_ref(), false)
     }
 
     /// Those that have a tag which begins so.
-    pub fn find_by_tag_prefix(&self, beginning: impl AsRef<str>) -> Listing<Machine> {
+    pub fn find_by_tag_prefix(&self, beginning: impl AsRef<str>) -> List<Machine> {
         self.tagged(beginning.as_ref(), true)
     }
 
-    fn tagged(&self, tag: &str, starts_with: bool) -> Listing<Machine> {
+    fn tagged(&self, tag: &str, starts_with: bool) -> List<Machine> {
         let asked = format!("tag={}&useStartsWithFilter={starts_with}", utf8_percent_encode(tag, RESERVED));
-        Listing::of_machines(self.client.clone(), "/machines/findbytag".to_owned(), Operation::FIND_BY_TAG, asked)
+        List::of_machines(self.client.clone(), "/machines/findbytag".to_owned(), Operation::FIND_BY_TAG, asked)
     }
 
     /// Reads the record of a machine by its name. Where several have the name, the service chooses;
@@ -144,7 +144,7 @@ impl Machines {
     /// machines' records.
     ///
     /// Where the response has no record of a machine, or has another machine's, it is
-    /// [`AnswerUnreadable`](ErrorKind::AnswerUnreadable): the message names the machine, [`Error::machines`] has the records that
+    /// [`InvalidResponse`](ErrorKind::InvalidResponse): the message names the machine, [`Error::machines`] has the records that
     /// came, and calling again does no harm.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-multiple-machine-tags>.
@@ -170,8 +170,8 @@ impl Machines {
         })
     }
 
-    fn all(&self) -> Listing<Machine> {
-        Listing::machines(self.client.clone())
+    fn all(&self) -> List<Machine> {
+        List::machines(self.client.clone())
     }
 }
 
@@ -187,7 +187,7 @@ pub(crate) fn another(what: String, machine: &Machine) -> Error {
 
 /// Error of a change that the response does not show to have been made. Making it again does no harm.
 fn unproven(why: String) -> Error {
-    Error::new(ErrorKind::AnswerUnreadable).message(why).retryable(true)
+    Error::new(ErrorKind::InvalidResponse).message(why).retryable(true)
 }
 
 /// Returns the page if it has a record of each of these machines, and of no other.
@@ -198,7 +198,7 @@ fn of_all(page: Page<Machine>, asked: &[MachineId]) -> Result<Page<Machine>, Err
     let foreign = page.value.iter().find(|machine| !missing.contains_key(&lower(machine.id.as_str())));
     if let Some(foreign) = foreign {
         let error = another(String::new(), foreign);
-        return Err(error.of_machines(page.value));
+        return Err(error.with_machines(page.value));
     }
     // Of a record that cannot be read, the id may still be known.
     let unreadable = page.unreadable.iter().filter_map(|row| row.raw.get("id")?.as_str());
@@ -215,5 +215,5 @@ fn of_all(page: Page<Machine>, asked: &[MachineId]) -> Result<Page<Machine>, Err
     };
     let why =
         format!("the response does not list {named}{more}, so that it is not known whether the tag was changed there");
-    Err(unproven(why).of_machines(page.value))
+    Err(unproven(why).with_machines(page.value))
 }

@@ -12,7 +12,7 @@ const SHOWN: usize = 100;
 /// Something that speaks against an action on a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Concern {
+pub enum SuitabilityIssue {
     /// It has not reported for a week: the action would wait for it, and time out after about three days.
     Inactive,
     /// It is not in the service, or has left it.
@@ -23,7 +23,7 @@ pub enum Concern {
         into: String,
     },
     /// Something to know before, which does not stand in the way:
-    /// [`machine_checked`](crate::Perform::machine_checked) does not refuse for it.
+    /// [`check_machine`](crate::ActionRequest::check_machine) does not refuse for it.
     Caution(&'static str),
     /// Its system does not support the action.
     System {
@@ -34,7 +34,7 @@ pub enum Concern {
     },
 }
 
-impl Concern {
+impl SuitabilityIssue {
     /// Whether it is only something to know before.
     #[must_use]
     pub fn is_caution(&self) -> bool {
@@ -42,7 +42,7 @@ impl Concern {
     }
 }
 
-impl fmt::Display for Concern {
+impl fmt::Display for SuitabilityIssue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inactive => f.write_str("it has not reported for a week"),
@@ -133,10 +133,10 @@ pub(crate) fn concerns(
     (action_type, platforms): (&str, Platforms),
     scope: Option<&str>,
     machine: &Machine,
-) -> Vec<Concern> {
+) -> Vec<SuitabilityIssue> {
     let mut concerns = Vec::new();
     if machine.health_status == Some(HealthStatus::Inactive) {
-        concerns.push(Concern::Inactive);
+        concerns.push(SuitabilityIssue::Inactive);
     }
     // A machine that is not onboarded can be contained by those that are.
     if let Some(status) = &machine.onboarding_status
@@ -144,25 +144,25 @@ pub(crate) fn concerns(
             .contains(status)
         && !matches!(action_type, "Isolate" | "Unisolate")
     {
-        concerns.push(Concern::NotOnboarded(status.clone()));
+        concerns.push(SuitabilityIssue::NotOnboarded(status.clone()));
     }
     if let Some(into) = merged_into(machine) {
-        concerns.push(Concern::Merged { into: into.to_owned() });
+        concerns.push(SuitabilityIssue::Merged { into: into.to_owned() });
     }
     if action_type == "Isolate" {
         let is_outside =
             machine.onboarding_status.as_ref().is_some_and(|status| *status != OnboardingStatus::Onboarded);
         if scope == Some("UnManagedDevice") || scope.is_none() && is_outside {
-            concerns.push(Concern::Caution(CONTAINED));
+            concerns.push(SuitabilityIssue::Caution(CONTAINED));
         } else if let Some(platform) = &machine.os_platform {
-            concerns.extend(cautions(platform, scope).into_iter().map(Concern::Caution));
+            concerns.extend(cautions(platform, scope).into_iter().map(SuitabilityIssue::Caution));
         }
     }
     if let Some(platform) = &machine.os_platform {
         let of_scope = scope.and_then(|scope| IsolationType::from(scope).platforms());
         let supported = of_scope.unwrap_or(platforms);
         if leave_out(&supported, platform, machine.version.as_deref()) {
-            concerns.push(Concern::System { platform: platform.clone(), needs: supported.needs });
+            concerns.push(SuitabilityIssue::System { platform: platform.clone(), needs: supported.needs });
         }
     }
     concerns
@@ -225,7 +225,7 @@ mod tests {
         let of = |scope, platform: &str| {
             let machine = serde_json::from_value(serde_json::json!({"id": "a", "osPlatform": platform})).unwrap();
             let all = concerns(("Isolate", Platforms::ANY), scope, &machine);
-            (all.iter().any(|concern| !concern.is_caution()), all.iter().any(Concern::is_caution))
+            (all.iter().any(|concern| !concern.is_caution()), all.iter().any(SuitabilityIssue::is_caution))
         };
         assert_eq!(of(Some("Selective"), "Ubuntu"), (true, true));
         assert_eq!(of(Some("Full"), "Ubuntu"), (false, true));

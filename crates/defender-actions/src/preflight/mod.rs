@@ -1,6 +1,6 @@
 //! What a token permits, before anything is asked for with it.
 
-mod obstacle;
+mod issue;
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use defender_auth::{Claims, TokenRequest};
 use defender_model::{Action, ActionInfo};
 use jiff::Timestamp;
 
-pub use self::obstacle::Obstacle;
-use self::obstacle::{cloud_of, is_by_application, is_guid};
+pub use self::issue::PreflightIssue;
+use self::issue::{cloud_of, is_by_application, is_guid};
 use crate::{BoxFuture, DefenderClient, Error, ErrorKind, permissions::Needs};
 
 /// What one operation takes, by a name for it.
@@ -60,7 +60,7 @@ impl Preflight {
     /// # Errors
     ///
     /// [`Credential`](ErrorKind::Credential) where there is no token to look at.
-    pub fn send(self) -> impl Future<Output = Result<Readiness, Error>> + Send + 'static {
+    pub fn send(self) -> impl Future<Output = Result<PreflightReport, Error>> + Send + 'static {
         async move {
             let inner = self.client.inner();
             let token = inner.credential.token(&TokenRequest::new()).await;
@@ -73,13 +73,13 @@ impl Preflight {
                 tenant: self.tenant.as_deref(),
                 now: inner.clock.now(),
             };
-            Ok(Readiness::of(token.claims(), &place, &wanted))
+            Ok(PreflightReport::of(token.claims(), &place, &wanted))
         }
     }
 }
 
 impl IntoFuture for Preflight {
-    type Output = Result<Readiness, Error>;
+    type Output = Result<PreflightReport, Error>;
     type IntoFuture = BoxFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -107,14 +107,14 @@ struct Place<'p> {
 /// What a token says that it permits. It is read and not verified: the API has the last word.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Readiness {
+pub struct PreflightReport {
     /// The token's claims, if it has any that can be read. Without them nothing is known, and nothing is missing.
     pub claims: Option<Claims>,
     /// What stands in the way, each with what to do about it.
-    pub obstacles: Vec<Obstacle>,
+    pub obstacles: Vec<PreflightIssue>,
 }
 
-impl Readiness {
+impl PreflightReport {
     fn of(claims: Option<Claims>, place: &Place<'_>, wanted: &[Wanted]) -> Self {
         let mut obstacles = Vec::new();
         if let Some(claims) = &claims {
@@ -123,7 +123,7 @@ impl Readiness {
             for Wanted { what, application, delegated: scopes } in [READ].iter().chain(wanted) {
                 let any_of = if delegated { scopes } else { application };
                 if !any_of.iter().any(|permission| claims.permits(permission)) {
-                    obstacles.push(Obstacle::Permission { what, any_of, delegated });
+                    obstacles.push(PreflightIssue::Permission { what, any_of, delegated });
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Readiness {
     }
 }
 
-impl fmt::Display for Readiness {
+impl fmt::Display for PreflightReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.claims, self.obstacles.as_slice()) {
             (None, _) => f.write_str("the token's claims cannot be read, so nothing is known"),
@@ -150,27 +150,27 @@ impl fmt::Display for Readiness {
 }
 
 /// Whether the token is for somewhere, someone or some time else.
-fn misplaced(claims: &Claims, place: &Place<'_>) -> Vec<Obstacle> {
+fn misplaced(claims: &Claims, place: &Place<'_>) -> Vec<PreflightIssue> {
     let mut obstacles = Vec::new();
     // A token that is for the service by a number, or by its application, says nothing of the cloud.
     if let Some(is) = claims.audience.as_deref().filter(|is| !is_guid(is) && !is_by_application(is)) {
         // The service has several names; a slash at the end is another one, though, and none of them.
         let same_service = !is.ends_with('/') && cloud_of(is).is_some() && cloud_of(is) == cloud_of(place.audience);
         if is != place.audience && !same_service {
-            obstacles.push(Obstacle::Audience { is: is.to_owned(), expected: place.audience.to_owned() });
+            obstacles.push(PreflightIssue::Audience { is: is.to_owned(), expected: place.audience.to_owned() });
         } else if let (Some(token), Some(host)) = (cloud_of(is), cloud_of(place.base))
             && token != host
         {
-            obstacles.push(Obstacle::Host { host: place.base.to_owned(), audience: is.to_owned() });
+            obstacles.push(PreflightIssue::Host { host: place.base.to_owned(), audience: is.to_owned() });
         }
     }
     if let (Some(is), Some(expected)) = (claims.tenant.as_deref(), place.tenant.filter(|tenant| is_guid(tenant)))
         && !is.eq_ignore_ascii_case(expected)
     {
-        obstacles.push(Obstacle::Tenant { is: is.to_owned(), expected: expected.to_owned() });
+        obstacles.push(PreflightIssue::Tenant { is: is.to_owned(), expected: expected.to_owned() });
     }
     if let Some(ended) = claims.expires_on.filter(|ends| *ends <= place.now) {
-        obstacles.push(Obstacle::Expired { ended });
+        obstacles.push(PreflightIssue::Expired { ended });
     }
     obstacles
 }

@@ -19,9 +19,9 @@ use crate::{
     machines::suitability::concerns,
     submit::{
         reconcile::{Names, can_exclude},
-        reconciler::{Search, Sending},
-        registry::Asking,
-        span::Telling,
+        reconciler::{Reconciler, Search},
+        registry::InFlight,
+        span::ActionSpan,
         submitted::Expected,
     },
 };
@@ -40,7 +40,7 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     /// Sends the request and finds the outcome. Gives the number of attempts with it.
-    pub(crate) async fn run(self, telling: &Telling) -> (Result<Submitted, Error>, u32) {
+    pub(crate) async fn run(self, telling: &ActionSpan) -> (Result<Submitted, Error>, u32) {
         let inner = self.client.inner();
         let total = self.request.timeout.unwrap_or(inner.total_timeout);
         let mut left = total;
@@ -48,7 +48,7 @@ impl Attempt {
             let began = inner.clock.elapsed();
             if let Err(error) = Box::pin(self.check_first(total)).await {
                 // Nothing of the action itself was sent.
-                return (Err(error.certainly_never_sent()), 0);
+                return (Err(error.not_sent()), 0);
             }
             left = total.saturating_sub(inner.clock.elapsed().saturating_sub(began));
         }
@@ -60,7 +60,12 @@ impl Attempt {
         (outcome, attempts)
     }
 
-    async fn send(&self, asking: &Arc<Asking>, left: Duration, telling: &Telling) -> (Result<Submitted, Error>, u32) {
+    async fn send(
+        &self,
+        asking: &Arc<InFlight>,
+        left: Duration,
+        telling: &ActionSpan,
+    ) -> (Result<Submitted, Error>, u32) {
         let inner = self.client.inner();
         let (mut attempts, mut first_attempt) = (0_u32, None);
         // The error of a first request that may have taken effect, or may yet.
@@ -74,7 +79,7 @@ impl Attempt {
             call.timeout = timeout;
             let departure = asking.departure();
             let response = inner.call_noted(call, JSON, departure, read_json::<MachineAction>).await;
-            let sending = Sending {
+            let sending = Reconciler {
                 client: self.client.clone(),
                 expected: Arc::clone(&self.expected),
                 asking: Arc::clone(asking),
@@ -100,7 +105,7 @@ impl Attempt {
                     break Box::pin(sending.refused(error, is_second)).await;
                 }
                 // The service has taken the action, so that a second request would do it twice.
-                ErrorKind::AnswerUnreadable => {
+                ErrorKind::InvalidResponse => {
                     telling.looking(&error);
                     break Box::pin(sending.recover(error, Self::search(inner, asking, false))).await;
                 }
@@ -122,9 +127,9 @@ impl Attempt {
         let outcome = match (outcome, doubt) {
             // Whatever the second request ended in, it says nothing of the first.
             (Err(error), Some(doubt)) if !error.is_outcome_unknown() => {
-                Err(doubt.caused_by(error).after(attempts, None))
+                Err(doubt.caused_by(error).with_attempts(attempts, None))
             }
-            (outcome, _) => outcome.map_err(|error| error.attempted(attempts)),
+            (outcome, _) => outcome.map_err(|error| error.with_total_attempts(attempts)),
         };
         (outcome, attempts)
     }
@@ -143,7 +148,7 @@ impl Attempt {
     }
 
     /// Notes that the response is lost, and gives how long it is looked for.
-    fn search(inner: &Inner, asking: &Asking, before_resend: bool) -> Search {
+    fn search(inner: &Inner, asking: &InFlight, before_resend: bool) -> Search {
         asking.lost();
         let until = Moment::now(&*inner.clock).plus(inner.patience.grace);
         Search { window_end: until, until: until.elapsed, before_resend }
@@ -178,7 +183,7 @@ impl Attempt {
         let mut actions = list.stream();
         while let Some(action) = actions.try_next().await? {
             if !action.status.is_terminal() {
-                return Err(Error::new(ErrorKind::Conflict).context(self.what()).about(Some(action)));
+                return Err(Error::new(ErrorKind::Conflict).context(self.what()).with_action(Some(action)));
             }
         }
         Ok(())
@@ -195,8 +200,8 @@ impl Attempt {
             return Ok(());
         }
         let concerns = concerns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        let error = Error::new(ErrorKind::Unsuitable).context(self.what());
-        Err(error.caused_by(concerns).of_machines(vec![record]))
+        let error = Error::new(ErrorKind::UnsuitableMachine).context(self.what());
+        Err(error.caused_by(concerns).with_machines(vec![record]))
     }
 
     fn what(&self) -> String {

@@ -45,7 +45,7 @@ impl Identity {
             };
             let error = Error::new(ErrorKind::OutcomeUnknown).context(format!("action {}", record.id));
             let error = error.unknown_of(intent, vec![record.clone()], UnknownReason::OtherRecord);
-            return Err(error.about(Some(record.clone())));
+            return Err(error.with_action(Some(record.clone())));
         }
         self.remember(record);
         Ok(())

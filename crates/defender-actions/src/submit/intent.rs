@@ -53,7 +53,7 @@ impl Intent {
     }
 
     /// Time after which no attempt is sent, on our clock: five minutes after [`earliest`](Self::earliest), unless
-    /// [`valid_for`](crate::Perform::valid_for) or the time of the call says otherwise.
+    /// [`valid_for`](crate::ActionRequest::valid_for) or the time of the call says otherwise.
     #[must_use]
     pub fn latest(&self) -> Timestamp {
         self.latest.unwrap_or_else(|| self.earliest.saturating_add(DEFAULT_VALIDITY).unwrap_or(Timestamp::MAX))

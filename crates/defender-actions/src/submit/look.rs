@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::Mutex as Turns;
 
-use crate::{DefenderClient, Error, ErrorKind, client::service_clock::Moment, list::Listing};
+use crate::{DefenderClient, Error, ErrorKind, client::service_clock::Moment, list::List};
 
 /// At most so many candidates are kept for one submission.
 const MOST_CANDIDATES: usize = 64;
@@ -180,7 +180,7 @@ impl Looks {
             let rows = std::mem::take(&mut entry.rows);
             let outcome = match &outcome {
                 Ok(()) => Ok(rows),
-                Err(error) => Err(error.alike()),
+                Err(error) => Err(error.clone_without_source()),
             };
             (entry.reading, entry.outcome) = (false, Some((asked_at, outcome)));
         }
@@ -267,7 +267,7 @@ async fn yield_once() {
 /// The rows of `list` that `keeps` keeps.
 pub(crate) async fn own(
     client: &DefenderClient,
-    list: Listing<MachineAction>,
+    list: List<MachineAction>,
     keeps: impl Fn(&Row) -> bool + Sync,
 ) -> Result<Candidates, Error> {
     let candidates = Mutex::new(Candidates::default());
@@ -282,7 +282,7 @@ pub(crate) async fn own(
 }
 
 /// Reads a list to its end, page by page, and keeps none of it.
-async fn read(list: Listing<MachineAction>, clock: &dyn Clock, hand_out: impl Fn(Row) + Sync) -> Result<(), Error> {
+async fn read(list: List<MachineAction>, clock: &dyn Clock, hand_out: impl Fn(Row) + Sync) -> Result<(), Error> {
     let mut pages = list.pages();
     let all = pin!(async {
         while let Some(page) = pages.try_next().await? {
@@ -316,8 +316,8 @@ fn unreadable(raw: Value) -> Result<Row, Error> {
         Ok(record) => Ok(Row { record, raw: Some(raw) }),
         // A record decodes whatever its fields are, as long as it has an id.
         Err(source) => {
-            let error = Error::new(ErrorKind::AnswerUnreadable).context("a row of GET /machineactions");
-            Err(error.caused_by(source).row_was(raw))
+            let error = Error::new(ErrorKind::InvalidResponse).context("a row of GET /machineactions");
+            Err(error.caused_by(source).with_row(raw))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An action from its request to its known outcome.
 
+pub(crate) mod action_request;
 pub(crate) mod intent;
-pub(crate) mod perform;
 pub(crate) mod reconciler;
 pub(crate) mod recover;
 pub(crate) mod registry;

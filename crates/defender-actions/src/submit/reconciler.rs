@@ -9,25 +9,25 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
     client::{Inner, service_clock::Moment},
-    list::Listing,
+    list::List,
     submit::{
         look::{self, Candidates, Looker, Row},
         reconcile::{
             Accepted, Asked, Comparison, Finding, Names, Refusal, Window, accepted, find, may_be_ours, refused,
             was_pending,
         },
-        registry::Asking,
+        registry::InFlight,
         submitted::{Expected, Origin},
     },
-    wait::poll::Patience,
+    wait::poll::PollPolicy,
 };
 
 /// A submission whose first attempt has left, or may have.
 #[derive(Clone)]
-pub(crate) struct Sending {
+pub(crate) struct Reconciler {
     pub(crate) client: DefenderClient,
     pub(crate) expected: Arc<Expected>,
-    pub(crate) asking: Arc<Asking>,
+    pub(crate) asking: Arc<InFlight>,
     pub(crate) first_attempt: Moment,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Search {
     pub(crate) before_resend: bool,
 }
 
-impl Sending {
+impl Reconciler {
     fn inner(&self) -> &Inner {
         self.client.inner()
     }
@@ -100,7 +100,7 @@ impl Sending {
                 inner.saw(&record);
                 let error = Error::new(ErrorKind::OutcomeUnknown).context(self.intent().what());
                 let error = error.unknown(self.intent().clone(), vec![record.clone()], UnknownReason::OtherRecord);
-                Err(error.about(Some(record)))
+                Err(error.with_action(Some(record)))
             }
         }
     }
@@ -111,7 +111,7 @@ impl Sending {
         let (clock, names) = (Arc::clone(&inner.clock), inner.names().await);
         let until = self.now().plus(inner.patience.grace);
         // Each refused submission reads a list of its own, so it looks more rarely than one whose response was lost.
-        let patience = Patience { first: inner.patience.first.saturating_mul(5), ..inner.patience };
+        let patience = PollPolicy { first: inner.patience.first.saturating_mul(5), ..inner.patience };
         let mut delays = patience.after_an_answer();
         loop {
             let is_last = self.now().elapsed >= until.elapsed;
@@ -130,9 +130,9 @@ impl Sending {
                         }
                         Refusal::Conflict(index) => {
                             let conflict = Error::new(ErrorKind::Conflict).context(self.intent().what());
-                            return Err(conflict.about(Some(record(index))));
+                            return Err(conflict.with_action(Some(record(index))));
                         }
-                        Refusal::InProgress(index) => return Err(refusal.about(Some(record(index)))),
+                        Refusal::InProgress(index) => return Err(refusal.with_action(Some(record(index)))),
                         Refusal::NotVisible if is_last && again => {
                             return Err(self.refused_again(refusal, Vec::new(), UnknownReason::NothingFound));
                         }
@@ -143,9 +143,9 @@ impl Sending {
                 Err(error) if is_last || ends_search(&error) => {
                     if again {
                         let unknown = self.refused_again(refusal, Vec::new(), not_read(&error));
-                        return Err(unknown.not_read(&error));
+                        return Err(unknown.with_list_error(&error));
                     }
-                    return Err(refusal.because(error));
+                    return Err(refusal.with_cause_if_none(error));
                 }
                 Err(_) => {}
             }
@@ -197,12 +197,12 @@ impl Sending {
                     let candidates = rows.rows.into_iter().filter(|row| row.raw.is_none()).map(|row| row.record);
                     let unknown = self.unknown(lost, candidates.collect(), reason);
                     return Err(match raw {
-                        Some(raw) => unknown.row_was(raw),
+                        Some(raw) => unknown.with_row(raw),
                         None => unknown,
                     });
                 }
                 Err(error) if ends_search(&error) || is_last && last_looks == 0 && !waits(&error, waits_for_turn) => {
-                    return Err(self.unknown(lost, Vec::new(), not_read(&error)).not_read(&error));
+                    return Err(self.unknown(lost, Vec::new(), not_read(&error)).with_list_error(&error));
                 }
                 // The grace does not run while a look waits in our own queue.
                 Err(error) if is_last && waits(&error, waits_for_turn) => {
@@ -247,7 +247,7 @@ impl Sending {
     }
 
     /// The list of the machine's actions of this type.
-    fn list(&self) -> Listing<MachineAction> {
+    fn list(&self) -> List<MachineAction> {
         let intent = self.intent();
         let action_type = ActionType::from(intent.action_type.as_str());
         let of_machine = MachineAction::MACHINE_ID.eq(&intent.machine_id);
@@ -284,7 +284,11 @@ const LAST_LOOKS: u8 = 4;
 fn ends_search(error: &Error) -> bool {
     let is_final = matches!(
         error.kind(),
-        ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Gone | ErrorKind::Credential | ErrorKind::Request
+        ErrorKind::Unauthorized
+            | ErrorKind::Forbidden
+            | ErrorKind::Retired
+            | ErrorKind::Credential
+            | ErrorKind::Request
     );
     is_final && !error.is_retryable()
 }
@@ -308,7 +312,7 @@ struct Found {
 
 /// A submission whose response was lost, among all that are looked for.
 struct Lost {
-    sending: Sending,
+    sending: Reconciler,
     machine: String,
     names: Arc<Names>,
     window_end: Moment,

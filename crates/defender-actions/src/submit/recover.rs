@@ -9,8 +9,8 @@ use crate::{
     client::service_clock::Moment,
     submit::{
         intent::RuleOfIntent,
-        reconciler::{Search, Sending},
-        span::Telling,
+        reconciler::{Reconciler, Search},
+        span::ActionSpan,
         submitted::Expected,
     },
 };
@@ -41,7 +41,7 @@ impl Recover {
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
-            let telling = Telling::of(&intent.action_type, intent.machine_id.as_str());
+            let telling = ActionSpan::of(&intent.action_type, intent.machine_id.as_str());
             let outcome = telling.around(recover(client, Arc::new(intent))).await;
             telling.ended(&outcome, 0);
             outcome
@@ -93,7 +93,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     asking.lost();
     let rule = Arc::new(RuleOfIntent::new(Arc::clone(&intent), inner.actions()));
     let expected = Arc::new(Expected { intent, rule });
-    let sending = Sending { client: client.clone(), expected, asking: Arc::clone(&asking), first_attempt };
+    let sending = Reconciler { client: client.clone(), expected, asking: Arc::clone(&asking), first_attempt };
     let lost = Error::new(ErrorKind::OutcomeUnknown).context(what);
     let search = Search { window_end, until, before_resend: false };
     let outcome = Box::pin(sending.recover(lost, search)).await;

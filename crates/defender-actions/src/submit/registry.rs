@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Intent,
-    client::{send_times::Departure, service_clock::Moment},
+    client::{send_times::SendTimes, service_clock::Moment},
     submit::reconcile::compare_comments,
 };
 
@@ -39,7 +39,7 @@ const MOST: usize = 65_536;
 
 /// The submissions of a client and its clones.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Claimed(Arc<Mutex<State>>);
+pub(crate) struct SubmissionRegistry(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -57,7 +57,7 @@ struct State {
 struct Open {
     number: u64,
     intent: Arc<Intent>,
-    departure: Departure,
+    departure: SendTimes,
     phase: Phase,
 }
 
@@ -73,18 +73,18 @@ enum Phase {
 
 /// A submission of this client, until its outcome is known.
 #[derive(Debug)]
-pub(crate) struct Asking {
-    claimed: Claimed,
+pub(crate) struct InFlight {
+    claimed: SubmissionRegistry,
     key: String,
     number: u64,
-    departure: Departure,
+    departure: SendTimes,
     settled: AtomicBool,
 }
 
-impl Claimed {
+impl SubmissionRegistry {
     /// Opens a submission.
-    pub(crate) fn open(&self, intent: &Arc<Intent>) -> Asking {
-        let departure = Departure::default();
+    pub(crate) fn open(&self, intent: &Arc<Intent>) -> InFlight {
+        let departure = SendTimes::default();
         let mut state = self.state();
         let number = state.next;
         state.next = number.wrapping_add(1);
@@ -92,7 +92,7 @@ impl Claimed {
         let key = key(intent);
         state.open.entry(key.clone()).or_default().push(open);
         drop(state);
-        Asking { claimed: self.clone(), key, number, departure, settled: AtomicBool::new(false) }
+        InFlight { claimed: self.clone(), key, number, departure, settled: AtomicBool::new(false) }
     }
 
     /// Notes that a response at `now` has shown this record. `service_now` is the same moment on the service's clock.
@@ -108,9 +108,9 @@ impl Claimed {
     }
 }
 
-impl Asking {
+impl InFlight {
     /// Notes when the attempts of the submission leave.
-    pub(crate) fn departure(&self) -> &Departure {
+    pub(crate) fn departure(&self) -> &SendTimes {
         &self.departure
     }
 
@@ -200,7 +200,7 @@ fn key(intent: &Intent) -> String {
     format!("{} {}", intent.machine_id, intent.action_type).to_ascii_lowercase()
 }
 
-impl Drop for Asking {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let unsettled = self.departure.last().filter(|_| !self.settled.load(Ordering::Relaxed));
         let mut state = self.claimed.state();
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn record_is_claimed_by_one_submission() {
-        let claimed = Claimed::default();
+        let claimed = SubmissionRegistry::default();
         let (first, second) = (claimed.open(&intent("Full", "c")), claimed.open(&intent("Full", "c")));
         assert!(first.claim(&id("a"), at(0)) && first.claim(&id("a"), at(1)));
         assert!(!second.claim(&id("a"), at(2)));
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn claims_last_a_day_among_many() {
-        let claimed = Claimed::default();
+        let claimed = SubmissionRegistry::default();
         let (first, second) = (claimed.open(&intent("Full", "c")), claimed.open(&intent("Full", "c")));
         assert!(first.claim(&id("a"), at(0)));
         for number in 0..5_000 {
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn rival_is_one_that_left_and_is_not_settled() {
-        let claimed = Claimed::default();
+        let claimed = SubmissionRegistry::default();
         let ours = intent("Full", "c");
         let asking = claimed.open(&ours);
         let rival = claimed.open(&intent("Selective", " c\r\n"));
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn twin_is_a_like_submission_without_outcome() {
-        let claimed = Claimed::default();
+        let claimed = SubmissionRegistry::default();
         let ours = intent("Full", "c");
         let asking = claimed.open(&ours);
         let twin = claimed.open(&valid_from(1, "Full", "c"));
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn like_submissions_of_other_times_are_told_apart() {
         let has_twin = |other: i64| {
-            let claimed = Claimed::default();
+            let claimed = SubmissionRegistry::default();
             let ours = valid_from(7_200, "Full", "c");
             let asking = claimed.open(&ours);
             let twin = claimed.open(&valid_from(other, "Full", "c"));

@@ -12,15 +12,15 @@ pub(crate) use self::traced::*;
 mod traced {
     use tracing::{Instrument, Span, field};
 
-    use crate::{Announcement, Error, Submitted};
+    use crate::{DeprecationNotice, Error, Submitted};
 
     const TARGET: &str = "defender_actions::action";
 
     /// The span of one asking for an action.
     #[derive(Clone, Debug)]
-    pub(crate) struct Telling(Span);
+    pub(crate) struct ActionSpan(Span);
 
-    impl Telling {
+    impl ActionSpan {
         pub(crate) fn of(action_type: &str, machine: &str) -> Self {
             Self(tracing::info_span!(
                 target: TARGET,
@@ -57,8 +57,8 @@ mod traced {
         }
     }
 
-    pub(crate) fn announced(announcement: &Announcement) {
-        let Announcement { operation, gone, deprecation, sunset, .. } = announcement;
+    pub(crate) fn announced(announcement: &DeprecationNotice) {
+        let DeprecationNotice { operation, gone, deprecation, sunset, .. } = announcement;
         let (deprecation, sunset) = (deprecation.as_deref(), sunset.as_deref());
         tracing::warn!(
             target: "defender_actions::lifecycle",
@@ -73,13 +73,13 @@ mod traced {
 
 #[cfg(not(feature = "tracing"))]
 mod silent {
-    use crate::{Announcement, Error, Submitted};
+    use crate::{DeprecationNotice, Error, Submitted};
 
     /// The span of one asking for an action, of which nobody is told.
     #[derive(Clone, Debug)]
-    pub(crate) struct Telling;
+    pub(crate) struct ActionSpan;
 
-    impl Telling {
+    impl ActionSpan {
         pub(crate) fn of(_: &str, _: &str) -> Self {
             Self
         }
@@ -96,5 +96,5 @@ mod silent {
         pub(crate) fn ended(&self, _: &Result<Submitted, Error>, _: u32) {}
     }
 
-    pub(crate) fn announced(_: &Announcement) {}
+    pub(crate) fn announced(_: &DeprecationNotice) {}
 }

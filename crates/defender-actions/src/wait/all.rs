@@ -21,7 +21,7 @@ use crate::{
     submit::identity::Identity,
     wait::{
         ended, out_of_patience, passes,
-        poll::{Patience, Pauses},
+        poll::{PollDelays, PollPolicy},
     },
 };
 
@@ -42,7 +42,7 @@ const FIRST_PAGES: usize = 10;
 pub struct WaitAll {
     client: DefenderClient,
     ids: Vec<ActionId>,
-    patience: Patience,
+    patience: PollPolicy,
 }
 
 impl WaitAll {
@@ -115,9 +115,9 @@ impl Waiting {
 
 struct Cycle {
     client: DefenderClient,
-    patience: Patience,
+    patience: PollPolicy,
     started: Duration,
-    pauses: Pauses,
+    pauses: PollDelays,
     /// By id in lower case.
     waiting: BTreeMap<String, Waiting>,
     ready: VecDeque<(ActionId, Result<MachineAction, Error>)>,
@@ -169,12 +169,12 @@ impl Cycle {
             Ok(()) => self.read_singly().await,
             Err(error) if error.is_retryable() => {
                 for waiting in self.waiting.values_mut() {
-                    waiting.trouble = Some(error.alike());
+                    waiting.trouble = Some(error.clone_without_source());
                 }
             }
             Err(error) => {
                 for waiting in std::mem::take(&mut self.waiting).into_values() {
-                    let error = error.alike().of(&waiting.id).about(waiting.last);
+                    let error = error.clone_without_source().with_action_id(&waiting.id).with_action(waiting.last);
                     self.ready.push_back((waiting.id, Err(error)));
                 }
             }
@@ -232,7 +232,7 @@ impl Cycle {
                     if passes(&error, now.saturating_sub(waiting.seen), self.patience.grace) {
                         waiting.trouble = Some(error);
                     } else if let Some(waiting) = self.waiting.remove(&key) {
-                        self.ready.push_back((id.clone(), Err(error.of(&id).about(waiting.last))));
+                        self.ready.push_back((id.clone(), Err(error.with_action_id(&id).with_action(waiting.last))));
                     }
                 }
             }

@@ -15,7 +15,7 @@ use crate::{
     ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
     submit::{identity::Identity, submitted::Expected},
-    wait::poll::{Patience, Pauses},
+    wait::poll::{PollDelays, PollPolicy},
 };
 
 /// A wait until an action has ended. Nothing is sent before it is awaited.
@@ -30,7 +30,7 @@ pub struct Wait {
     id: ActionId,
     last: Option<MachineAction>,
     identity: Identity,
-    patience: Patience,
+    patience: PollPolicy,
 }
 
 impl Wait {
@@ -66,9 +66,9 @@ impl Wait {
     ///
     /// # Errors
     ///
-    /// - [`NotSucceeded`](ErrorKind::NotSucceeded): the action ended as `Failed`, `TimeOut` or `Cancelled`; the error
+    /// - [`ActionFailed`](ErrorKind::ActionFailed): the action ended as `Failed`, `TimeOut` or `Cancelled`; the error
     ///   carries its record.
-    /// - [`StillRunning`](ErrorKind::StillRunning): the patience ran out first; the error carries the record as last seen,
+    /// - [`WaitTimeout`](ErrorKind::WaitTimeout): the patience ran out first; the error carries the record as last seen,
     ///   and the last trouble in reading it as its cause. The action goes on.
     /// - Any error of a read that another read would give again, such as [`Forbidden`](ErrorKind::Forbidden), with the
     ///   record as last seen; [`NotFound`](ErrorKind::NotFound) only once it has lasted for two minutes.
@@ -118,7 +118,7 @@ impl Wait {
 struct Polling {
     client: DefenderClient,
     id: ActionId,
-    patience: Patience,
+    patience: PollPolicy,
     /// The record as last read.
     last: Option<MachineAction>,
     identity: Identity,
@@ -127,7 +127,7 @@ struct Polling {
     seen: Duration,
     /// Why the last read failed, if it did.
     trouble: Option<Error>,
-    pauses: Pauses,
+    pauses: PollDelays,
 }
 
 impl Polling {
@@ -169,7 +169,7 @@ impl Polling {
                 Err(error) if passes(&error, passed().saturating_sub(self.seen), self.patience.grace) => {
                     self.trouble = Some(error);
                 }
-                Err(error) => return Err(error.of(&self.id).about(self.last.take())),
+                Err(error) => return Err(error.with_action_id(&self.id).with_action(self.last.take())),
             }
         }
     }
@@ -200,7 +200,7 @@ pub(crate) fn ended(action: MachineAction) -> Result<MachineAction, Error> {
     let commands = commands(&action);
     let (action_type, status) = (word(action.action_type.as_str()), word(action.status.as_str()));
     let what = format!("action {} ({action_type}) ended as {status}{why}{cancelled}{commands}", action.id);
-    Err(Error::new(ErrorKind::NotSucceeded).context(what).about(Some(action)))
+    Err(Error::new(ErrorKind::ActionFailed).context(what).with_action(Some(action)))
 }
 
 /// How far the commands of a live response session came: one that was cancelled may have done all that it was asked for.
@@ -223,7 +223,7 @@ pub(crate) fn out_of_patience(
 ) -> Error {
     let how = last.as_ref().map_or_else(|| "never seen".to_owned(), |action| word(action.status.as_str()));
     let what = format!("action {id} is {how} after {patience:?}");
-    let error = Error::new(ErrorKind::StillRunning).context(what).of(id).about(last);
+    let error = Error::new(ErrorKind::WaitTimeout).context(what).with_action_id(id).with_action(last);
     match trouble {
         Some(trouble) => error.caused_by(trouble),
         None => error,

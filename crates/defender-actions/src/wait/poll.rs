@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How long waits go on, and how often they look.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct PollPolicy {
     /// The first pause between two looks; each later one is half as long again, up to the longest.
     pub(crate) first: Duration,
     pub(crate) longest: Duration,
@@ -14,7 +14,7 @@ pub(crate) struct Patience {
     pub(crate) grace: Duration,
 }
 
-impl Default for Patience {
+impl Default for PollPolicy {
     fn default() -> Self {
         Self {
             first: Duration::from_secs(2),
@@ -25,29 +25,29 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl PollPolicy {
     /// The pauses of whoever has an answer already.
-    pub(crate) fn after_an_answer(self) -> Pauses {
-        Pauses { next: self.first, patience: self }
+    pub(crate) fn after_an_answer(self) -> PollDelays {
+        PollDelays { next: self.first, patience: self }
     }
 
     /// The pauses of whoever knows nothing yet, and looks at once.
-    pub(crate) fn at_once(self) -> Pauses {
-        Pauses { next: Duration::ZERO, patience: self }
+    pub(crate) fn at_once(self) -> PollDelays {
+        PollDelays { next: Duration::ZERO, patience: self }
     }
 }
 
 /// How long to pause between looks, without end.
 #[derive(Clone, Debug)]
-pub(crate) struct Pauses {
+pub(crate) struct PollDelays {
     next: Duration,
-    patience: Patience,
+    patience: PollPolicy,
 }
 
-impl Pauses {
+impl PollDelays {
     pub(crate) fn next(&mut self) -> Duration {
         let pause = self.next;
-        let Patience { first, longest, .. } = self.patience;
+        let PollPolicy { first, longest, .. } = self.patience;
         self.next = (pause.saturating_mul(3) / 2).clamp(first, longest.max(first));
         pause
     }
@@ -59,11 +59,12 @@ mod tests {
 
     #[test]
     fn pauses_grow_by_half_from_the_first_to_the_longest() {
-        let pauses = |mut pauses: Pauses| (0..10).map(|_| pauses.next().as_millis()).collect::<Vec<_>>();
+        let pauses = |mut pauses: PollDelays| (0..10).map(|_| pauses.next().as_millis()).collect::<Vec<_>>();
         let grown = [2_000, 3_000, 4_500, 6_750, 10_125, 15_187, 22_781, 30_000, 30_000, 30_000];
-        assert_eq!(pauses(Patience::default().after_an_answer()), grown);
-        assert_eq!(pauses(Patience::default().at_once())[..3], [0, 2_000, 3_000]);
-        let odd = Patience { first: Duration::from_secs(9), longest: Duration::from_secs(1), ..Patience::default() };
+        assert_eq!(pauses(PollPolicy::default().after_an_answer()), grown);
+        assert_eq!(pauses(PollPolicy::default().at_once())[..3], [0, 2_000, 3_000]);
+        let odd =
+            PollPolicy { first: Duration::from_secs(9), longest: Duration::from_secs(1), ..PollPolicy::default() };
         assert_eq!(pauses(odd.after_an_answer())[..3], [9_000, 9_000, 9_000]);
     }
 }

@@ -41,12 +41,12 @@ fn client() -> DefenderClient {
 #[tokio::test]
 async fn an_operation_s_end_is_announced_once_and_nothing_depends_on_it() {
     let client = client();
-    assert!(client.announcements().is_empty());
+    assert!(client.deprecation_notices().is_empty());
     for machine in ["m1", "m2", "m3"] {
         client.machine(machine.parse().unwrap()).isolate("c").await.unwrap();
     }
     client.machine("m1".parse().unwrap()).unisolate("c").await.unwrap();
-    let announced = client.clone().announcements();
+    let announced = client.clone().deprecation_notices();
     let [isolate] = announced.as_slice() else { panic!("{announced:?}") };
     assert_eq!((isolate.operation.as_str(), isolate.gone), ("POST /machines/{id}/isolate", false));
     assert_eq!(isolate.deprecation.as_deref(), Some("@1785542400"));
@@ -62,9 +62,9 @@ async fn an_operation_s_end_is_announced_once_and_nothing_depends_on_it() {
 async fn what_is_gone_is_an_error_of_its_own_and_announced_too() {
     let client = client();
     let error = client.action("a".parse().unwrap()).get().await.unwrap_err();
-    assert_eq!((error.kind(), error.status()), (ErrorKind::Gone, Some(410)));
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Retired, Some(410)));
     assert!(!error.is_retryable());
-    let announced = client.announcements();
+    let announced = client.deprecation_notices();
     assert!(announced[0].gone && announced[0].operation == "GET /machineactions/{id}");
 }
 

@@ -189,7 +189,7 @@ async fn nothing_is_learned_from_a_block_page() {
         clock.advance(Duration::from_secs(20 * 365 * 24 * 3_600));
         let year = clock.now().strftime("%Y").to_string();
         isolating(&client, &clock).await;
-        assert!(client.announcements().is_empty());
+        assert!(client.deprecation_notices().is_empty());
         let list = wire.requests().iter().find(|request| request.method() == Method::GET).unwrap().uri().to_string();
         assert!(list.contains(&format!("ge%20{year}")), "{date:?} {list}");
     }
@@ -238,9 +238,9 @@ async fn response_of_the_service_is_known_by_its_form() {
         (403, &[("odata-version", "4.0")], "<html>", ErrorKind::Forbidden),
         (403, &[("mise-correlation-id", "c0ffee")], "<html>", ErrorKind::Forbidden),
         (302, &[("odata-version", "4.0")], "", ErrorKind::Refused),
-        (201, &[("odata-version", "4.0")], "<html>", ErrorKind::AnswerUnreadable),
-        (201, &[], r#"{"id":"#, ErrorKind::AnswerUnreadable),
-        (201, &[], "\u{feff}{}", ErrorKind::AnswerUnreadable),
+        (201, &[("odata-version", "4.0")], "<html>", ErrorKind::InvalidResponse),
+        (201, &[], r#"{"id":"#, ErrorKind::InvalidResponse),
+        (201, &[], "\u{feff}{}", ErrorKind::InvalidResponse),
         (400, &[], "no", ErrorKind::Refused),
         (404, &[], "default backend - 404", ErrorKind::NotFound),
     ] {

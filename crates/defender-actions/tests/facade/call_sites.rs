@@ -6,8 +6,8 @@ use std::{
 };
 
 use defender_actions::{
-    BoxStream, Cancel, DefenderClient, Error, GetAction, Intent, Listing, Perform, Preflight, Raw, Recover, Submitted,
-    Wait, WaitAll,
+    ActionRequest, BoxStream, Cancel, DefenderClient, Error, GetAction, Intent, List, Preflight, Raw, Recover,
+    Submitted, Wait, WaitAll,
     auth::ClientSecretCredential,
     model::{Action, ActionId, ActionStatus, Isolate, MachineAction, MachineId, Sha1},
 };
@@ -105,8 +105,8 @@ async fn every_future_is_send_and_every_await_has_its_send() {
     is_send_and_sync::<Submitted>();
     is_send_and_sync::<Error>();
     is_send_and_sync::<Intent>();
-    is_send_and_sync::<(Perform<Isolate>, Cancel, GetAction, Wait, WaitAll, Recover, Preflight)>();
-    is_send_and_sync::<Listing<MachineAction>>();
+    is_send_and_sync::<(ActionRequest<Isolate>, Cancel, GetAction, Wait, WaitAll, Recover, Preflight)>();
+    is_send_and_sync::<List<MachineAction>>();
     is_send(&client.get::<Value>("/api/machineactions"));
     is_send_and_sync::<BoxedRaw>();
 }

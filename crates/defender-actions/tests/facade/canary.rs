@@ -14,7 +14,7 @@ use base64::{
 };
 use defender_actions::{
     DefenderClient, Error,
-    auth::{ClientSecretCredential, Connect, StaticCredential},
+    auth::{ClientSecretCredential, IntoCredential, StaticCredential},
     model::Problem,
     transport::{
         Body, Error as Broken, ErrorKind,
@@ -146,7 +146,7 @@ impl fmt::Debug for Cause {
 impl StdError for Cause {}
 
 fn client(
-    credential: impl Connect + Send + 'static,
+    credential: impl IntoCredential + Send + 'static,
     place: Place,
     echo: String,
     status: u16,
@@ -164,8 +164,11 @@ fn client(
         }
     });
     let clock = ManualClock::new();
-    let builder =
-        DefenderClient::builder().credential(credential).transport(wire).attempts(1).grace(Duration::from_secs(1));
+    let builder = DefenderClient::builder()
+        .credential(credential)
+        .transport(wire)
+        .attempts(1)
+        .visibility_timeout(Duration::from_secs(1));
     (builder.clock(clock.clone()).build().unwrap(), clock)
 }
 
@@ -262,7 +265,7 @@ async fn looked_at(client: &DefenderClient, clock: &ManualClock, seen: &Seen) ->
         look(row.err());
     }
     seen.add(&format!("{client:?}"));
-    for announcement in client.announcements() {
+    for announcement in client.deprecation_notices() {
         seen.add(&format!("{announcement} {announcement:?}"));
     }
     errors

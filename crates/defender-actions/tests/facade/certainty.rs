@@ -247,7 +247,7 @@ async fn what_was_taken_is_not_sent_again_though_its_answer_cannot_be_read() {
     let service = Service::new(Repeats::Taken).breaking([Break::InTheBody]).with_lag(Duration::from_secs(600));
     let asked = service.client().machine(machine()).unrestrict_code_execution("Cleaned").resend_if_lost();
     let error = service.clock().run(asked.send()).await.unwrap_err();
-    assert_eq!((error.kind(), error.reason()), (ErrorKind::AnswerUnreadable, Some(UnknownReason::NothingFound)));
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::InvalidResponse, Some(UnknownReason::NothingFound)));
     assert_eq!(service.ledger(), (1, 1), "POSTs received, and effects");
 }
 
@@ -432,7 +432,7 @@ async fn what_may_be_sent_again_is_sent_again_only_when_nothing_has_appeared() {
 async fn an_ordered_action_waits_for_no_inverse_but_refuses() {
     let service = Service::new(Repeats::Taken);
     let isolation = service.foreign(&json!({"machineId": "m1", "type": "Isolate", "requestorComment": "y"}));
-    let release = || service.client().machine(machine()).unisolate("x").ordered().send();
+    let release = || service.client().machine(machine()).unisolate("x").refuse_if_inverse_pending().send();
     let error = release().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert_eq!((error.action().unwrap().id.as_str(), service.ledger().0), (isolation.as_str(), 0));

@@ -44,7 +44,7 @@ impl Lists {
 
     /// Ids of the rows of all actions, how many rows cannot be read, and the error that ends the list.
     async fn read(&self, page_size: Option<u32>) -> (Vec<String>, usize, Option<Error>) {
-        let list = page_size.into_iter().fold(self.client.actions(), defender_actions::Listing::page_size);
+        let list = page_size.into_iter().fold(self.client.actions(), defender_actions::List::page_size);
         let (mut ids, mut odd, mut end) = (Vec::new(), 0, None);
         let mut rows = Box::pin(list.stream());
         while let Some(row) = self.clock.run(rows.next()).await {
@@ -83,7 +83,7 @@ async fn circle_of_links_ends_where_it_closes() {
         let rows: Vec<_> = lists.clock.run(first.stream().collect()).await;
         let error = rows.last().unwrap().as_ref().unwrap_err();
         assert_eq!((rows.len() - 1, lists.calls()), (before + length, before + length), "{before} {length}: {error}");
-        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::AnswerUnreadable, true));
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::InvalidResponse, true));
         let link = format!("`/api/machineactions?$skip={before}`: it was read already");
         assert!(error.to_string().contains(&link), "{error}");
         assert!(lists.clock.elapsed() < MINUTE);
@@ -106,7 +106,7 @@ async fn page_that_repeats_behind_changing_links_ends_the_list() {
         let lists = Lists::new(move |_, call| linked(rows(call), &format!("/api/machineactions?$skiptoken=t{call}")));
         let (ids, unreadable, end) = lists.read(None).await;
         let error = end.unwrap();
-        assert_eq!((ids.len(), unreadable, error.kind()), (read, odd, ErrorKind::AnswerUnreadable), "{name}: {error}");
+        assert_eq!((ids.len(), unreadable, error.kind()), (read, odd, ErrorKind::InvalidResponse), "{name}: {error}");
         let told = format!(
             "`/api/machineactions?$skiptoken=t{}`: 11 pages in a row have brought nothing new",
             lists.calls() - 1
@@ -130,7 +130,7 @@ async fn circle_longer_than_the_memory_of_rows_ends() {
         last = Some(page);
         assert!(lists.calls() <= PAGES + 11);
     }
-    assert_eq!(last.unwrap().unwrap_err().kind(), ErrorKind::AnswerUnreadable);
+    assert_eq!(last.unwrap().unwrap_err().kind(), ErrorKind::InvalidResponse);
 }
 
 #[tokio::test]
@@ -189,12 +189,12 @@ async fn circle_ends_every_kind_of_list() {
     let lists = Lists::new(circle);
     let (client, clock) = (&lists.client, &lists.clock);
     let machines: Vec<_> = clock.run(client.machines().stream().collect()).await;
-    assert_eq!(machines.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::AnswerUnreadable);
+    assert_eq!(machines.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::InvalidResponse);
     let files: Vec<_> = clock.run(client.library().files().stream().collect()).await;
-    assert_eq!(files.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::AnswerUnreadable);
+    assert_eq!(files.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::InvalidResponse);
     let tagged = clock.run(client.machines().find_by_tag("x").one().send()).await;
-    assert_eq!(tagged.unwrap_err().kind(), ErrorKind::AnswerUnreadable);
-    assert_eq!(clock.run(client.machines().find("ws-1").send()).await.unwrap_err().kind(), ErrorKind::AnswerUnreadable);
+    assert_eq!(tagged.unwrap_err().kind(), ErrorKind::InvalidResponse);
+    assert_eq!(clock.run(client.machines().find("ws-1").send()).await.unwrap_err().kind(), ErrorKind::InvalidResponse);
     assert!(lists.calls() <= 8 && clock.elapsed() < MINUTE);
 }
 

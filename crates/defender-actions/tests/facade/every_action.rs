@@ -162,7 +162,7 @@ async fn each_that_does_not_succeed_is_an_error_that_carries_its_record() {
             world.emulator.outcome(outcome);
             let submitted = case.ask(&world).await.unwrap();
             let error = world.run(submitted.wait().poll(HOUR, HOUR).at_most(HOUR * 100).send()).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::NotSucceeded, "{}", case.segment);
+            assert_eq!(error.kind(), ErrorKind::ActionFailed, "{}", case.segment);
             assert_eq!(error.action().unwrap().status, status, "{}", case.segment);
         }
     }
@@ -236,7 +236,7 @@ async fn each_error_of_the_service_is_told_by_what_to_do_about_it() {
         for (fault, kind, posts) in [
             (Fault::Status(400, RetryAfter::Absent), ErrorKind::Refused, 1),
             (Fault::Unauthorized, ErrorKind::Unauthorized, 2),
-            (Fault::Status(410, RetryAfter::Absent), ErrorKind::Gone, 1),
+            (Fault::Status(410, RetryAfter::Absent), ErrorKind::Retired, 1),
             (Fault::TooManyRequests(RetryAfter::Seconds(1)), ErrorKind::Throttled, 5),
             (Fault::Status(500, RetryAfter::Absent), ErrorKind::OutcomeUnknown, 1),
         ] {
@@ -269,7 +269,7 @@ async fn a_pending_action_is_cancelled_and_one_that_has_ended_or_is_not_there_is
     assert_eq!((record.id, record.status), (submitted.id().clone(), ActionStatus::Cancelled));
     assert_eq!(record.cancellation_comment.as_deref(), Some("False positive"));
     let error = world.run(submitted.wait().send()).await.unwrap_err();
-    assert_eq!((error.kind(), &error.action().unwrap().status), (ErrorKind::NotSucceeded, &ActionStatus::Cancelled));
+    assert_eq!((error.kind(), &error.action().unwrap().status), (ErrorKind::ActionFailed, &ActionStatus::Cancelled));
 
     let again = world.run(client.action(submitted.id().clone()).cancel("Again").send()).await.unwrap_err();
     assert_eq!((again.kind(), again.status()), (ErrorKind::Refused, Some(400)));

@@ -105,7 +105,7 @@ async fn a_link_that_leaves_the_api_or_leads_nowhere_new_ends_the_list_with_an_e
     ] {
         let (client, wire) = over([json!({"value": rows(&["a"]), "@odata.nextLink": link})]);
         let read = client.actions().stream().collect::<Vec<_>>().await;
-        assert_eq!(told(read), [Ok("a".to_owned()), Err(ErrorKind::AnswerUnreadable)], "{link}");
+        assert_eq!(told(read), [Ok("a".to_owned()), Err(ErrorKind::InvalidResponse)], "{link}");
         assert_eq!(wire.0.lock().unwrap().1.len(), 1, "{link}");
     }
 }
@@ -117,7 +117,7 @@ async fn a_row_that_cannot_be_read_is_an_error_of_its_own_and_a_page_that_cannot
         json!({"status": 403, "error": {"code": "Forbidden", "message": "no"}}),
     ]);
     let read = client.actions().stream().collect::<Vec<_>>().await;
-    assert_eq!(told(read), [Ok("a".to_owned()), Err(ErrorKind::AnswerUnreadable), Err(ErrorKind::Forbidden)]);
+    assert_eq!(told(read), [Ok("a".to_owned()), Err(ErrorKind::InvalidResponse), Err(ErrorKind::Forbidden)]);
 }
 
 #[tokio::test]

@@ -135,11 +135,11 @@ async fn whatever_breaks_it_is_sent_once_and_its_outcome_is_told() {
                     let created = is_created(point, duplicates, earlier);
                     let is_refusal = earlier != Earlier::Nothing && duplicates == Duplicates::Refuse;
                     let expected = match point {
-                        Point::NotSent => Told::Err(ErrorKind::NotReached, None),
+                        Point::NotSent => Told::Err(ErrorKind::ConnectFailed, None),
                         _ if created && lag <= 120 => Told::Ok(Origin::Recovered),
                         // The status says that it was refused, and not why.
                         Point::InTheBody if is_refusal => Told::Err(ErrorKind::Refused, None),
-                        Point::InTheBody => Told::Err(ErrorKind::AnswerUnreadable, Some(not_found(earlier))),
+                        Point::InTheBody => Told::Err(ErrorKind::InvalidResponse, Some(not_found(earlier))),
                         _ => Told::Err(ErrorKind::OutcomeUnknown, Some(not_found(earlier))),
                     };
                     assert_eq!(Told::from(&outcome), expected, "{row}: {outcome:?}");

@@ -42,7 +42,7 @@ async fn the_identity_of_a_machine_is_asked_for_without_the_proxy_and_the_api_th
     );
     assert!(asked.starts_with("GET /metadata/identity/oauth2/token?"), "{asked}");
     let error = outcome.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotReached, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::ConnectFailed, "{error:?}");
     assert!(format!("{error:?}").contains("the proxy 127.0.0.1:"), "{error:?}");
 }
 

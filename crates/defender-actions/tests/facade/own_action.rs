@@ -7,7 +7,7 @@ use defender_actions::{
     auth::StaticCredential,
     model::{Action, Limit, MachineAction, MachineId, Match, Platforms, UserRole},
     transport::{
-        extensions::{Lane, UrlTemplate},
+        extensions::{RateLimitScope, UrlTemplate},
         testing::MockTransport,
     },
 };
@@ -112,11 +112,11 @@ async fn typed_and_raw_calls_have_its_quota() {
     let typed = client.machine(machine()).perform(evict("all")).request().unwrap();
     let raw = client.post::<Value>("/api/v1.0/machines/m1/EVICTUSER", &json!({})).request().unwrap();
     for request in [&typed, &raw] {
-        let lane = request.extensions().get::<Lane>().unwrap();
-        assert_eq!(lane.limits.iter().map(|window| window.calls).collect::<Vec<_>>(), [3]);
+        let scope = request.extensions().get::<RateLimitScope>().unwrap();
+        assert_eq!(scope.limits.iter().map(|window| window.calls).collect::<Vec<_>>(), [3]);
         assert_eq!(request.extensions().get(), Some(&UrlTemplate("/machines/{id}/evictUser".into())));
     }
-    assert_eq!(typed.extensions().get::<Lane>(), raw.extensions().get::<Lane>());
+    assert_eq!(typed.extensions().get::<RateLimitScope>(), raw.extensions().get::<RateLimitScope>());
 }
 
 #[tokio::test]
@@ -143,8 +143,8 @@ async fn machine_is_held_against_its_platforms() {
     let concerns = client.machine(machine()).check::<EvictUser>().await.unwrap();
     assert_eq!(concerns.len(), 1);
     assert!(concerns[0].to_string().contains("needs Windows 10 1809 or later"), "{}", concerns[0]);
-    let error = client.machine(machine()).perform(evict("all")).machine_checked().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsuitable);
+    let error = client.machine(machine()).perform(evict("all")).check_machine().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsuitableMachine);
 }
 
 #[tokio::test]

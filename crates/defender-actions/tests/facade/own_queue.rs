@@ -13,7 +13,7 @@ use crate::world::{HOUR, MINUTE, World};
 async fn scanning(world: &World, client: &DefenderClient, timeout: Option<Duration>) -> Vec<Error> {
     let asked = world.machines().into_iter().map(|machine| {
         let scan = client.machine(machine).run_antivirus_scan("Monthly scan", ScanType::Quick);
-        timeout.into_iter().fold(scan, defender_actions::Perform::timeout).send()
+        timeout.into_iter().fold(scan, defender_actions::ActionRequest::timeout).send()
     });
     world.run(join_all(asked)).await.into_iter().filter_map(Result::err).collect()
 }

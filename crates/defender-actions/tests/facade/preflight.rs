@@ -1,7 +1,7 @@
 //! What is known of a token before the first call.
 
 use defender_actions::{
-    DefenderClient, ErrorKind, Obstacle, Readiness,
+    DefenderClient, ErrorKind, PreflightIssue, PreflightReport,
     auth::{AccessToken, Error, ErrorKind as AuthErrorKind, StaticCredential, TokenCredential, TokenRequest},
     model::{Isolate, UnrestrictCodeExecution},
     transport::testing::MockTransport,
@@ -31,7 +31,7 @@ async fn a_missing_permission_is_named_with_how_it_is_granted() {
     let [problem] = lacking.obstacles.as_slice() else { panic!("{lacking}") };
     let words = problem.to_string();
     assert!(words.starts_with("Isolate takes the application permission Machine.Isolate; add it"), "{words}");
-    let of_all: Readiness = client(StaticCredential::new(RESTRICTING)).preflight().await.unwrap();
+    let of_all: PreflightReport = client(StaticCredential::new(RESTRICTING)).preflight().await.unwrap();
     // A read permission allows quarantining, by the service's own page.
     assert_eq!(of_all.obstacles.len(), 6, "{of_all}");
 }
@@ -142,7 +142,7 @@ async fn what_is_missing_on_the_emulator_is_what_it_refuses() {
         .obstacles
         .iter()
         .map(|obstacle| match obstacle {
-            Obstacle::Permission { any_of, delegated: false, .. } => any_of[0],
+            PreflightIssue::Permission { any_of, delegated: false, .. } => any_of[0],
             other => panic!("{other}"),
         })
         .collect();

@@ -15,7 +15,7 @@ use crate::service::{Break, Repeats, Service};
 type Asking = (Intent, BoxFuture<Result<Submitted, Error>>);
 type Ask = fn(&MachineHandle) -> Asking;
 
-fn asking<A: Action>(action: defender_actions::Perform<A>) -> Asking {
+fn asking<A: Action>(action: defender_actions::ActionRequest<A>) -> Asking {
     (action.intent().unwrap(), action.into_future())
 }
 

@@ -85,7 +85,7 @@ async fn a_status_is_told_by_what_to_do_about_it() {
         (404, K::NotFound, K::NotFound),
         (408, K::OutcomeUnknown, K::Unavailable),
         (409, K::Refused, K::Refused),
-        (410, K::Gone, K::Gone),
+        (410, K::Retired, K::Retired),
         (500, K::OutcomeUnknown, K::Unavailable),
         (502, K::OutcomeUnknown, K::Unavailable),
         (504, K::OutcomeUnknown, K::Unavailable),
@@ -106,7 +106,7 @@ async fn a_status_is_told_by_what_to_do_about_it() {
 async fn a_lost_answer_to_an_action_is_an_unknown_outcome_unless_it_was_certainly_never_sent() {
     use ErrorKind as K;
     for (broke, post, get) in [
-        (Broken::Connect, K::NotReached, K::NotReached),
+        (Broken::Connect, K::ConnectFailed, K::ConnectFailed),
         (Broken::Timeout, K::OutcomeUnknown, K::Interrupted),
         (Broken::Interrupted, K::OutcomeUnknown, K::Interrupted),
     ] {
@@ -114,13 +114,13 @@ async fn a_lost_answer_to_an_action_is_an_unknown_outcome_unless_it_was_certainl
         let sendings = if broke == Broken::Connect { 5 } else { 1 };
         for (error, kind) in [(posting_up_to(sendings, answer).await, post), (getting(answer).await, get)] {
             assert_eq!(error.kind(), kind, "{broke:?}");
-            assert_eq!(error.never_sent(), kind == K::NotReached);
+            assert_eq!(error.never_sent(), kind == K::ConnectFailed);
             assert_eq!(error.is_retryable(), kind != K::OutcomeUnknown);
             assert_eq!(error.cause().unwrap().to_string(), TransportError::new(broke).to_string());
         }
     }
-    let cancelled = |_: Request<Bytes>| Err(TransportError::new(Broken::Interrupted).before_sending());
-    assert_eq!(posting_up_to(5, cancelled).await.kind(), K::NotReached);
+    let cancelled = |_: Request<Bytes>| Err(TransportError::new(Broken::Interrupted).not_sent());
+    assert_eq!(posting_up_to(5, cancelled).await.kind(), K::ConnectFailed);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn an_action_that_was_accepted_and_cannot_be_read_is_not_told_as_unknown_o
     let without_id = |_: Request<Bytes>| Ok(Response::builder().status(201).body(Body::from("{}")).unwrap());
     let breaking = |_: Request<Bytes>| Ok(Response::builder().status(201).body(broken()).unwrap());
     for error in [posting(garbage).await, posting(without_id).await, posting(breaking).await] {
-        assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
+        assert_eq!(error.kind(), ErrorKind::InvalidResponse);
         assert!(!error.never_sent() && !error.is_retryable());
         assert_eq!(error.status(), Some(201));
     }
@@ -183,7 +183,7 @@ async fn a_refusal_keeps_its_status_when_its_body_breaks() {
 #[tokio::test]
 async fn another_action_s_record_is_not_taken_for_this_one_s() {
     let error = getting(|_| Ok(Response::new(Body::from(r#"{"id":"b","status":"Succeeded"}"#)))).await;
-    assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
     assert!(error.cause().unwrap().to_string().contains("the action b"));
 }
 

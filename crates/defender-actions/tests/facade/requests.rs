@@ -13,7 +13,7 @@ use defender_actions::{
     model::{LiveResponseCommand as Command, ScanType},
     transport::{
         Body, Error, Transport,
-        extensions::{Lane, Resend},
+        extensions::{Idempotency, RateLimitScope},
     },
 };
 use http::{Request, Response};
@@ -50,7 +50,7 @@ impl Taking {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.headers()["content-type"], "application/json");
         assert_eq!(request.headers()["authorization"], "Bearer t");
-        assert_eq!(request.extensions().get(), Some(&Resend::Never));
+        assert_eq!(request.extensions().get(), Some(&Idempotency::NonIdempotent));
         (request.uri().path().to_owned(), String::from_utf8(request.body().to_vec()).unwrap())
     }
 }
@@ -128,7 +128,7 @@ async fn live_response_has_a_queue_of_its_own() {
     let wire = Taking::default();
     wire.machine().run_live_response("c", [Command::run_script("a.ps1")]).await.unwrap();
     let requests = wire.0.lock().unwrap();
-    let lane = requests[0].extensions().get::<Lane>().unwrap();
-    assert_eq!(lane.name, "POST /machines/{id}/runliveresponse");
-    assert_eq!(lane.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>(), [(10, 60)]);
+    let scope = requests[0].extensions().get::<RateLimitScope>().unwrap();
+    assert_eq!(scope.key.as_str(), "POST /machines/{id}/runliveresponse");
+    assert_eq!(scope.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>(), [(10, 60)]);
 }

@@ -10,7 +10,7 @@ use defender_actions::{
     model::{ActionStatus, ActionType, MachineId},
     transport::{
         Body, Error as TransportError, Transport,
-        extensions::{Lane, Resend, UrlTemplate, Window},
+        extensions::{Idempotency, RateLimit, RateLimitScope, UrlTemplate},
         testing::MockTransport,
     },
 };
@@ -163,11 +163,11 @@ async fn the_layers_are_told_what_the_call_is() {
     wire.expect_send()
         .withf(|request| {
             let told = request.extensions();
-            let lane = told.get::<Lane>().unwrap();
-            told.get() == Some(&Resend::Never)
+            let scope = told.get::<RateLimitScope>().unwrap();
+            told.get() == Some(&Idempotency::NonIdempotent)
                 && told.get() == Some(&UrlTemplate("/machines/{id}/unrestrictCodeExecution".into()))
-                && lane.name == "POST /machines/{id}/unrestrictcodeexecution"
-                && lane.limits.iter().map(|Window { calls, per }| (*calls, per.as_secs())).collect::<Vec<_>>()
+                && scope.key.as_str() == "POST /machines/{id}/unrestrictcodeexecution"
+                && scope.limits.iter().map(|RateLimit { calls, per }| (*calls, per.as_secs())).collect::<Vec<_>>()
                     == [(100, 60), (1_500, 3_600)]
         })
         .times(1)

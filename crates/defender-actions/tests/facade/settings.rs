@@ -75,7 +75,7 @@ async fn a_wait_goes_on_for_an_hour_and_polls_from_two_seconds_to_thirty() {
         let submitted = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap();
         let began = world.clock.elapsed();
         let error = world.run(submitted.wait().send()).await.unwrap_err();
-        assert_eq!((error.kind(), world.clock.elapsed().saturating_sub(began)), (ErrorKind::StillRunning, lasts));
+        assert_eq!((error.kind(), world.clock.elapsed().saturating_sub(began)), (ErrorKind::WaitTimeout, lasts));
         let all = client.wait_all([submitted.id().clone()]);
         let began = world.clock.elapsed();
         let ended: Vec<_> = world.run(futures_util::StreamExt::collect(all.stream())).await;
@@ -103,7 +103,7 @@ async fn a_record_has_two_minutes_to_appear_or_as_long_as_is_set() {
         let world = World::with(|emulator| emulator.read_lag(HOUR));
         let mut builder = world.builder_over(world.emulator.transport());
         if let Some(grace) = grace {
-            builder = builder.grace(grace);
+            builder = builder.visibility_timeout(grace);
         }
         let client = builder.build().unwrap();
         world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Isolate).times(1);
@@ -171,8 +171,8 @@ async fn a_body_is_read_up_to_its_limit() {
     const LARGE: usize = 1 << 20;
     for (limits, entity, page) in [
         ([LARGE, LARGE, LARGE], None, None),
-        ([100, LARGE, LARGE], Some(ErrorKind::AnswerUnreadable), None),
-        ([LARGE, 100, LARGE], None, Some(ErrorKind::AnswerUnreadable)),
+        ([100, LARGE, LARGE], Some(ErrorKind::InvalidResponse), None),
+        ([LARGE, 100, LARGE], None, Some(ErrorKind::InvalidResponse)),
         ([LARGE, LARGE, 100], Some(ErrorKind::Credential), Some(ErrorKind::Credential)),
     ] {
         let world = World::with(|emulator| emulator.history(5));

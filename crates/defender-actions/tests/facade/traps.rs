@@ -51,7 +51,7 @@ async fn trap_01_a_time_out_is_an_end() {
     let submitted = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap();
     let wait = submitted.wait().poll(HOUR, HOUR).at_most(HOUR * 24 * 30);
     let error = world.run(wait.send()).await.unwrap_err();
-    assert_eq!((error.kind(), &error.action().unwrap().status), (ErrorKind::NotSucceeded, &ActionStatus::TimeOut));
+    assert_eq!((error.kind(), &error.action().unwrap().status), (ErrorKind::ActionFailed, &ActionStatus::TimeOut));
     // It ends when the service gives up, after three days, and not at the wait's own limit.
     assert!((72..75).contains(&(world.clock.elapsed().as_secs() / 3_600)));
 }
@@ -61,7 +61,7 @@ async fn trap_02_still_pending_at_the_deadline_is_an_error_that_carries_the_acti
     let world = World::with(|emulator| emulator.pending_for(HOUR * 2));
     let submitted = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap();
     let error = world.run(submitted.wait().send()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StillRunning);
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
     assert_eq!((error.action_id(), &error.action().unwrap().status), (Some(submitted.id()), &ActionStatus::Pending));
 }
 
@@ -74,7 +74,7 @@ async fn trap_03_failed_and_cancelled_are_errors_that_carry_the_action_and_its_r
         world.emulator.outcome(outcome);
         let submitted = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap();
         let error = world.run(submitted.wait().send()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotSucceeded);
+        assert_eq!(error.kind(), ErrorKind::ActionFailed);
         assert_eq!(error.action().unwrap().error_h_result, Some(result));
         assert!(error.to_string().contains(&format!("0x{:08X}", result.cast_unsigned())), "{error}");
     }
@@ -182,7 +182,7 @@ async fn trap_13_an_unknown_word_or_field_is_kept_and_waited_through() {
     assert_eq!((record.status.as_str(), record.action_type.as_str()), ("Paused", "EvictIdentity"));
     assert_eq!(record.extra["novel"]["x"], 1);
     let error = clock.run(action.wait().at_most(MINUTE).send()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StillRunning);
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
 }
 
 #[tokio::test]
@@ -249,7 +249,7 @@ async fn trap_21_a_token_is_refreshed_before_its_end_and_once_after_a_401() {
     let world = World::with(|emulator| emulator.token_lifetime(MINUTE * 10).pending_for(HOUR * 3));
     let submitted = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap();
     let refused = world.run(submitted.wait().at_most(HOUR * 2).send()).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::StillRunning);
+    assert_eq!(refused.kind(), ErrorKind::WaitTimeout);
     world.emulator.fault(Fault::Unauthorized).on(Operation::GetAction).times(1);
     assert!(world.run(submitted.wait().at_most(HOUR * 2).send()).await.is_ok());
     // Twice in a row, it is no use.

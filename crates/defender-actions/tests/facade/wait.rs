@@ -97,7 +97,7 @@ async fn an_end_that_is_no_success_is_an_error_that_carries_the_action() {
     for (last, status, words) in ends {
         let (outcome, _) = world(vec![|| record("Pending"), last]).wait(HOUR).await;
         let error = outcome.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::NotSucceeded);
+        assert_eq!(error.kind(), ErrorKind::ActionFailed);
         assert_eq!(error.action().unwrap().status, status);
         assert!(error.to_string().contains(words), "{error}");
     }
@@ -107,7 +107,7 @@ async fn an_end_that_is_no_success_is_an_error_that_carries_the_action() {
 async fn running_out_of_patience_is_an_error_that_carries_the_action() {
     let (outcome, took) = world(vec![|| record("InProgress")]).wait(Duration::from_secs(100)).await;
     let error = outcome.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StillRunning);
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
     assert_eq!(error.action().unwrap().status, ActionStatus::InProgress);
     assert_eq!(took, Duration::from_secs(100));
     assert!(error.cause().is_none());
@@ -117,7 +117,7 @@ async fn running_out_of_patience_is_an_error_that_carries_the_action() {
 async fn a_wait_has_an_end_even_when_nobody_set_one() {
     let world = world(vec![|| record("Pending")]);
     let error = world.clock.run(world.client.action("a".parse().unwrap()).wait().send()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StillRunning);
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
     assert_eq!(world.clock.elapsed(), HOUR);
 }
 
@@ -148,7 +148,7 @@ async fn what_would_be_told_again_ends_a_wait_with_the_action_as_last_seen() {
     let lasting: [(Answering, ErrorKind); 4] = [
         (|| answer(401, ""), ErrorKind::Unauthorized),
         (|| answer(403, ""), ErrorKind::Forbidden),
-        (|| answer(410, ""), ErrorKind::Gone),
+        (|| answer(410, ""), ErrorKind::Retired),
         (|| answer(400, ""), ErrorKind::Refused),
     ];
     for (last, kind) in lasting {
@@ -173,7 +173,7 @@ async fn a_record_that_is_not_there_ends_a_wait_once_two_minutes_have_passed() {
 async fn trouble_that_lasts_is_the_source_of_the_patience_s_end() {
     let (outcome, _) = world(vec![|| answer(503, "")]).wait(Duration::from_secs(60)).await;
     let error = outcome.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StillRunning);
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
     assert!(error.cause().unwrap().to_string().contains("503"));
 }
 
@@ -202,6 +202,6 @@ async fn a_read_that_hangs_does_not_outlast_the_patience() {
         .unwrap();
     let submitted = client.machine("m".parse().unwrap()).unrestrict_code_execution("Cleaned").await.unwrap();
     let error = clock.run(submitted.wait().at_most(HOUR).send()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::StillRunning);
+    assert_eq!(error.kind(), ErrorKind::WaitTimeout);
     assert_eq!(clock.elapsed(), HOUR);
 }

@@ -60,8 +60,8 @@ async fn each_ends_as_it_would_alone_and_comes_once() {
         ended.iter().map(|(id, end)| (id.clone(), end.as_ref().map_err(Error::kind).map(|_| ()))).collect();
     assert_eq!(told.len(), 3);
     assert!(told.contains(&(ids[0].clone(), Ok(()))));
-    assert!(told.contains(&(ids[1].clone(), Err(ErrorKind::NotSucceeded))));
-    assert!(told.contains(&(ids[2].clone(), Err(ErrorKind::StillRunning))));
+    assert!(told.contains(&(ids[1].clone(), Err(ErrorKind::ActionFailed))));
+    assert!(told.contains(&(ids[2].clone(), Err(ErrorKind::WaitTimeout))));
     let carried = ended.iter().find(|(id, _)| *id == ids[2]).unwrap().1.as_ref().unwrap_err().action();
     assert_eq!(carried.unwrap().status, ActionStatus::Pending);
     assert_eq!(service.clock().elapsed(), MINUTE);
@@ -130,7 +130,7 @@ async fn updates_show_each_change_once_and_end_with_the_outcome() {
     let submitted = client.machine("m2".parse().unwrap()).isolate("x").await.unwrap();
     service.end(submitted.id().as_str(), "Failed");
     let updates: Vec<_> = service.clock().run(submitted.wait().updates().collect()).await;
-    assert_eq!(updates.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::NotSucceeded);
+    assert_eq!(updates.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::ActionFailed);
     assert_eq!(updates.len(), 2);
 }
 

@@ -337,7 +337,7 @@ async fn a_file_that_is_there_is_left_alone_unless_it_may_be_replaced() {
     let path = folder.0.join("p.zip");
     std::fs::write(&path, "mine").unwrap();
     let error = store.run(store.action().package().save_as(&path)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::LocalFile);
+    assert_eq!(error.kind(), ErrorKind::Io);
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
     assert!(store.wire.requests().is_empty(), "nothing was asked for");
     store.run(store.action().package().overwrite().save_as(&path)).await.unwrap();
@@ -346,12 +346,12 @@ async fn a_file_that_is_there_is_left_alone_unless_it_may_be_replaced() {
     let late = folder.0.join("late.zip");
     let appears = late.clone();
     let download = store.action().package().progress(move |_| std::fs::write(&appears, "theirs").unwrap());
-    assert_eq!(store.run(download.save_as(&late)).await.unwrap_err().kind(), ErrorKind::LocalFile);
+    assert_eq!(store.run(download.save_as(&late)).await.unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(std::fs::read(&late).unwrap(), b"theirs");
     assert_eq!(folder.names(), ["late.zip", "p.zip"]);
     for nowhere in [folder.0.join("none/p.zip"), folder.0.clone(), "/".into(), "".into()] {
         let error = store.run(store.action().package().save_as(nowhere)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::LocalFile);
+        assert_eq!(error.kind(), ErrorKind::Io);
     }
     #[cfg(unix)]
     {

@@ -117,7 +117,7 @@ async fn delete_is_done_only_if_an_earlier_attempt_may_have_been() {
         ("too early", || Ok(respond(425, "{}")), false),
         ("token refused", || Ok(respond(401, "{}")), false),
         ("not connected", || Err(TransportError::new(Broken::Connect)), false),
-        ("stream refused", || Err(TransportError::new(Broken::Interrupted).before_sending()), false),
+        ("stream refused", || Err(TransportError::new(Broken::Interrupted).not_sent()), false),
         ("lost", || Err(TransportError::new(Broken::Interrupted)), true),
         ("late", || Err(TransportError::new(Broken::Timeout)), true),
         ("gateway gave up", || Ok(respond(504, "{}")), true),

@@ -194,7 +194,7 @@ async fn a_transcript_with_escape_sequences_is_harmless_and_kept_raw() {
     }
     let store = Store::with_link(link, "RunScript", [always(200, &[], "\u{1b}[2J no JSON")]);
     let error = store.run(store.result().transcript().into_future()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
     assert!(!whole(&error).contains('\u{1b}'));
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use defender_actions::{
-    Concern, ErrorKind,
+    ErrorKind, SuitabilityIssue,
     model::{DeviceValue, Isolate, LiveResponseCommand, Machine, RestrictCodeExecution, UpdateMachine},
 };
 use defender_emulator::{Fault, Operation, RetryAfter};
@@ -66,7 +66,7 @@ async fn several_of_one_name_are_ambiguous_and_told_apart() {
 async fn a_namesake_whose_record_cannot_be_read_is_not_passed_over() {
     let (defender, _) =
         over(|_| page(&[json!({"id": "a1", "computerDnsName": "ws"}), json!({"computerDnsName": "WS"})]));
-    assert_eq!(defender.machines().find("ws").await.unwrap_err().kind(), ErrorKind::AnswerUnreadable);
+    assert_eq!(defender.machines().find("ws").await.unwrap_err().kind(), ErrorKind::InvalidResponse);
     let (defender, _) =
         over(|_| page(&[json!({"id": "a1", "computerDnsName": "ws"}), json!({"computerDnsName": "ws-2"})]));
     assert_eq!(defender.machines().find("ws").await.unwrap().id.as_str(), "a1");
@@ -97,7 +97,7 @@ async fn list_that_skips_nothing_is_not_taken_for_whole() {
     let (defender, wire) = over(|_| page(&[json!({"id": "a"}), json!({"id": "b"})]));
     let machines: Vec<_> = defender.machines().page_size(2).stream().collect().await;
     let [Ok(_), Ok(_), Err(error)] = machines.as_slice() else { panic!("{machines:?}") };
-    assert_eq!((error.kind(), wire.requests().len()), (ErrorKind::AnswerUnreadable, 12));
+    assert_eq!((error.kind(), wire.requests().len()), (ErrorKind::InvalidResponse, 12));
 }
 
 async fn machines_of(world: &World) -> Vec<Machine> {
@@ -159,7 +159,7 @@ async fn trap_24_the_id_in_entra_is_not_the_machines_id_and_the_first_of_a_searc
     // A record of another machine is not taken for this one's.
     let (defender, _) = over(|_| (200, r#"{"id":"b2","computerDnsName":"m1","aadDeviceId":"m1"}"#.to_owned()));
     let error = defender.machine("m1".parse().unwrap()).get().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AnswerUnreadable);
+    assert_eq!(error.kind(), ErrorKind::InvalidResponse);
     // The one machine that a search gives first is another.
     let (defender, _) = over(|request| match request.uri().path() {
         "/api/machines" => page(&[json!({"id": "b2", "computerDnsName": "ws-eng-042"})]),
@@ -250,7 +250,7 @@ async fn without_the_permission_to_read_or_to_change_it_is_forbidden() {
     forbidden(world.run(machines.find_by_ip("10.0.0.4".parse().unwrap()).one().into_future()).await);
     forbidden(world.run(machine.get().into_future()).await);
     forbidden(world.run(machine.check::<RestrictCodeExecution>().into_future()).await);
-    forbidden(world.run(machine.isolate("c").machine_checked().into_future()).await);
+    forbidden(world.run(machine.isolate("c").check_machine().into_future()).await);
 
     let world = World::with(|builder| builder.without_role("Machine.ReadWrite.All"));
     let machine = world.defender.machine(world.emulator.machine_ids()[0].parse().unwrap());
@@ -270,24 +270,27 @@ async fn a_machine_that_is_not_fit_is_told_before_the_action_is_sent() {
     world.emulator.machine_offline(&ids[1]);
     world.clock.advance(DAY * 8);
 
-    world.run(windows.restrict_code_execution("c").machine_checked().into_future()).await.unwrap();
-    let error = world.run(gone.isolate("c").machine_checked().into_future()).await.unwrap_err();
-    assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Unsuitable, true));
+    world.run(windows.restrict_code_execution("c").check_machine().into_future()).await.unwrap();
+    let error = world.run(gone.isolate("c").check_machine().into_future()).await.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent()), (ErrorKind::UnsuitableMachine, true));
     assert!(crate::support::whole(&error).contains("has not reported for a week"));
     assert_eq!(error.machines()[0].id, *gone.id());
-    let error = world.run(linux.restrict_code_execution("c").machine_checked().into_future()).await.unwrap_err();
+    let error = world.run(linux.restrict_code_execution("c").check_machine().into_future()).await.unwrap_err();
     assert!(crate::support::whole(&error).contains("its system (RedHatEnterpriseLinux) does not support this"));
     assert_eq!(world.emulator.ledger().len(), 1, "nothing but the fit machine's action was sent");
     // What supports it is let through, and what is not checked is sent all the same.
     let script = [LiveResponseCommand::run_script("a.sh")];
-    world.run(linux.run_live_response("c", script).machine_checked().into_future()).await.unwrap();
+    world.run(linux.run_live_response("c", script).check_machine().into_future()).await.unwrap();
     world.run(gone.isolate("c").into_future()).await.unwrap();
     // What is only worth knowing does not stand in the way, and what the scope forbids does.
     let known = world.run(linux.check::<Isolate>().into_future()).await.unwrap();
-    assert!(known.iter().all(Concern::is_caution) && known[0].to_string().contains("after seven days"), "{known:?}");
-    let error = world.run(linux.isolate("c").selective().machine_checked().into_future()).await.unwrap_err();
+    assert!(
+        known.iter().all(SuitabilityIssue::is_caution) && known[0].to_string().contains("after seven days"),
+        "{known:?}"
+    );
+    let error = world.run(linux.isolate("c").selective().check_machine().into_future()).await.unwrap_err();
     assert!(error.to_string().contains("its system (RedHatEnterpriseLinux) does not support this"), "{error}");
-    world.run(linux.isolate("c").machine_checked().into_future()).await.unwrap();
+    world.run(linux.isolate("c").check_machine().into_future()).await.unwrap();
     assert_eq!(world.run(gone.check::<RestrictCodeExecution>().into_future()).await.unwrap().len(), 1);
 }
 
@@ -307,7 +310,7 @@ async fn change_takes_no_other_machines_record_for_its_own() {
                 Ok(_) => assert!(ours, "taken for its own: {id}"),
                 Err(error) => {
                     assert!(
-                        !ours && error.kind() == ErrorKind::AnswerUnreadable && error.is_retryable(),
+                        !ours && error.kind() == ErrorKind::InvalidResponse && error.is_retryable(),
                         "{id}: {error}"
                     );
                     assert!(
@@ -344,7 +347,7 @@ async fn tag_of_many_machines_is_shown_for_each() {
                 (Ok(_), None) => {}
                 (Err(error), Some(told)) => {
                     assert!(error.to_string().to_lowercase().contains(told), "{rows}: {error}");
-                    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::AnswerUnreadable, true));
+                    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::InvalidResponse, true));
                     assert_eq!(
                         error.machines().len(),
                         rows.as_array().unwrap().iter().filter(|row| row["id"].is_string()).count()

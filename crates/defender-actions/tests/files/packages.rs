@@ -62,7 +62,7 @@ async fn trap_16_a_package_that_is_not_there_yet_is_not_an_action_that_is_not_th
     world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 });
     let failed = package(&world).await;
     let error = world.run(world.defender.action(failed).package().link().into_future()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotSucceeded);
+    assert_eq!(error.kind(), ErrorKind::ActionFailed);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn package_refused_with_400_while_the_action_runs_is_not_ready() {
         (404, "InProgress", ErrorKind::NotReady),
         (400, "Succeeded", ErrorKind::Refused),
         (404, "Succeeded", ErrorKind::NotFound),
-        (400, "Failed", ErrorKind::NotSucceeded),
+        (400, "Failed", ErrorKind::ActionFailed),
     ] {
         let (defender, wire) = over(move |request| match request.uri().path() {
             "/api/machineactions/a1" => (200, format!(r#"{{"id":"a1","status":"{status}"}}"#)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use defender_actions::{
     ErrorKind,
     model::{DeviceValue, HealthStatus, Machine, UpdateMachine},
-    transport::extensions::{Lane, Resend},
+    transport::extensions::{Idempotency, RateLimitScope},
 };
 use futures_util::TryStreamExt;
 
@@ -75,9 +75,9 @@ async fn the_changes_of_a_machine_are_asked_for_as_their_pages_print_it() {
     for request in wire.requests() {
         assert_eq!(request.headers()["content-type"], "application/json");
         // A tag that is there is there: a second sending does no more.
-        assert_eq!(request.extensions().get(), Some(&Resend::Safe));
-        let lane = request.extensions().get::<Lane>().unwrap();
-        let minute = lane.limits.iter().find(|window| window.per == Duration::from_secs(60)).unwrap();
+        assert_eq!(request.extensions().get(), Some(&Idempotency::Idempotent));
+        let scope = request.extensions().get::<RateLimitScope>().unwrap();
+        let minute = scope.limits.iter().find(|window| window.per == Duration::from_secs(60)).unwrap();
         assert_eq!(minute.calls, 100);
     }
 }
@@ -104,8 +104,8 @@ async fn the_links_are_asked_for_as_their_pages_print_it() {
     );
     let [package, _, result] = &wire.requests()[..] else { panic!() };
     let limits = |request: &http::Request<bytes::Bytes>| {
-        let lane = request.extensions().get::<Lane>().unwrap().clone();
-        lane.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>()
+        let scope = request.extensions().get::<RateLimitScope>().unwrap().clone();
+        scope.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>()
     };
     assert_eq!((limits(package), limits(result)), (vec![(2, 60), (120, 3_600)], vec![(100, 60), (1_500, 3_600)]));
 }
@@ -158,8 +158,12 @@ async fn the_library_is_asked_for_as_its_pages_print_it() {
         ]
     );
     let [_, bare, full, _] = &wire.requests()[..] else { panic!() };
-    assert_eq!(bare.extensions().get(), Some(&Resend::Never), "a second sending would find the first one's file");
-    assert_eq!(full.extensions().get(), Some(&Resend::Safe));
+    assert_eq!(
+        bare.extensions().get(),
+        Some(&Idempotency::NonIdempotent),
+        "a second sending would find the first one's file"
+    );
+    assert_eq!(full.extensions().get(), Some(&Idempotency::Idempotent));
     let boundary = "defender-form-0000000000000000";
     assert_eq!(full.headers()["content-type"], format!("multipart/form-data; boundary={boundary}"));
     let file = format!(

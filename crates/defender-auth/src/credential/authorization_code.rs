@@ -5,13 +5,13 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
+    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest, TokenStore,
     credential::{
         loopback::Loopback,
-        user_sign_in::{Person, Session},
+        user_sign_in::{Session, UserSignIn},
     },
     secret::Secret,
-    timeout::within,
+    timeout::timeout,
 };
 
 /// Time that the person has to sign in.
@@ -39,7 +39,7 @@ type Open = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 /// ```
 #[derive(Clone)]
 pub struct AuthorizationCodeCredential {
-    person: Person,
+    person: UserSignIn,
     open: Arc<Open>,
 }
 
@@ -52,7 +52,7 @@ impl AuthorizationCodeCredential {
         client_id: impl Into<String>,
         open: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self { person: Person::new(tenant, client_id), open: Arc::new(open) }
+        Self { person: UserSignIn::new(tenant, client_id), open: Arc::new(open) }
     }
 
     /// The secret of a confidential client, whose redirect URI is of the kind *web*. A public client has none, and must not
@@ -84,32 +84,32 @@ impl fmt::Debug for AuthorizationCodeCredential {
     }
 }
 
-impl Connect for AuthorizationCodeCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for AuthorizationCodeCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.person.session(context)?;
-        Ok(context.cached(Live { session, open: self.open }))
+        Ok(context.cached(AuthorizationCodeFlow { session, open: self.open }))
     }
 }
 
-struct Live {
+struct AuthorizationCodeFlow {
     session: Session,
     open: Arc<Open>,
 }
 
-impl fmt::Debug for Live {
+impl fmt::Debug for AuthorizationCodeFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationCode").field("session", &self.session).finish_non_exhaustive()
     }
 }
 
-impl Live {
+impl AuthorizationCodeFlow {
     async fn sign_in(&self, claims: Option<&str>) -> Result<AccessToken, Error> {
         let Session { endpoint, client_id, proof, scope, .. } = &self.session;
         let failed = |what: &str| Error::new(ErrorKind::SignIn).context(what);
         let loopback = Loopback::bind().await?;
         let sign_in = endpoint.sign_in(client_id, scope, loopback.redirect_uri(), claims)?;
         (self.open)(&sign_in.url).map_err(|source| failed("the browser could not be opened").caused_by(source))?;
-        let code = within(&**endpoint.clock(), PATIENCE, loopback.code(&sign_in)).await;
+        let code = timeout(&**endpoint.clock(), PATIENCE, loopback.code(&sign_in)).await;
         let code = code.ok_or_else(|| failed("nobody signed in within five minutes"))??;
         drop(loopback); // It is closed before anything else is asked.
         let mut tries = endpoint.tries();
@@ -124,7 +124,7 @@ impl Live {
 }
 
 #[async_trait]
-impl TokenCredential for Live {
+impl TokenCredential for AuthorizationCodeFlow {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let claims = ask.claims.as_deref();
         match self.session.kept_up(claims).await? {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    Connect, Context, Error, TokenCredential,
+    CredentialContext, Error, IntoCredential, TokenCredential,
     credential::{
-        confidential_client::{self, Proving},
+        confidential_client::{self, ClientAuth},
         registration::{Registration, given},
     },
     env_vars::{Environment, SECRET},
@@ -14,7 +14,7 @@ use crate::{
 
 /// An application with a client secret: the OAuth grant `client_credentials`.
 ///
-/// This is a description, plain data without a transport; [`connect`](Connect::connect) makes the credential of it, which keeps
+/// This is a description, plain data without a transport; [`connect`](IntoCredential::into_credential) makes the credential of it, which keeps
 /// its token. A client's builder does that with its own transport.
 ///
 /// How to register the application and give it permissions:
@@ -57,16 +57,16 @@ impl ClientSecretCredential {
     }
 
     /// The application, and its proof of identity.
-    pub(crate) fn proving(self) -> Result<(Registration, Proving), Error> {
+    pub(crate) fn client_auth(self) -> Result<(Registration, ClientAuth), Error> {
         self.registration.of_one_tenant()?;
         given("client secret", self.secret.reveal())?;
-        Ok((self.registration, Proving::Secret(self.secret)))
+        Ok((self.registration, ClientAuth::Secret(self.secret)))
     }
 }
 
-impl Connect for ClientSecretCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
-        confidential_client::connect(context, self.proving()?)
+impl IntoCredential for ClientSecretCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
+        confidential_client::connect(context, self.client_auth()?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Context that turns a description of a credential into a live credential.
+//! Surroundings of a live credential: transport, clock, cloud and limits.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ const KNOWN: [&str; 4] = [
 /// The transport must not retry: credentials retry by themselves, since each knows what may be sent twice. Its
 /// redirects must be refused, which every [`Transport`] owes.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct CredentialContext {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) managed_identity_transport: Option<Arc<dyn Transport>>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -35,7 +35,7 @@ pub struct Context {
     authority: Option<String>,
 }
 
-impl Context {
+impl CredentialContext {
     /// A context with `cloud`'s own authority and audience.
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, cloud: Cloud) -> Self {

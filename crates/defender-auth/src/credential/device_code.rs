@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
-    credential::user_sign_in::{Person, Session},
+    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest, TokenStore,
+    credential::user_sign_in::{Session, UserSignIn},
     oauth::{Polled, entra_error::shown},
 };
 
@@ -55,7 +55,7 @@ type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 /// ```
 #[derive(Clone)]
 pub struct DeviceCodeCredential {
-    person: Person,
+    person: UserSignIn,
     prompt: Arc<Prompt>,
 }
 
@@ -68,7 +68,7 @@ impl DeviceCodeCredential {
         client_id: impl Into<String>,
         prompt: impl Fn(&DeviceCodePrompt) + Send + Sync + 'static,
     ) -> Self {
-        Self { person: Person::new(tenant, client_id), prompt: Arc::new(prompt) }
+        Self { person: UserSignIn::new(tenant, client_id), prompt: Arc::new(prompt) }
     }
 
     /// The API's delegated permissions to ask for, such as `Machine.Isolate`. Default: all that were granted.
@@ -92,25 +92,25 @@ impl fmt::Debug for DeviceCodeCredential {
     }
 }
 
-impl Connect for DeviceCodeCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for DeviceCodeCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.person.session(context)?;
-        Ok(context.cached(Live { session, prompt: self.prompt }))
+        Ok(context.cached(DeviceCodeFlow { session, prompt: self.prompt }))
     }
 }
 
-struct Live {
+struct DeviceCodeFlow {
     session: Session,
     prompt: Arc<Prompt>,
 }
 
-impl fmt::Debug for Live {
+impl fmt::Debug for DeviceCodeFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeviceCode").field("session", &self.session).finish_non_exhaustive()
     }
 }
 
-impl Live {
+impl DeviceCodeFlow {
     async fn sign_in(&self, claims: Option<&str>) -> Result<AccessToken, Error> {
         let Session { endpoint, client_id, scope, .. } = &self.session;
         let clock = endpoint.clock();
@@ -148,7 +148,7 @@ impl Live {
 }
 
 #[async_trait]
-impl TokenCredential for Live {
+impl TokenCredential for DeviceCodeFlow {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let claims = ask.claims.as_deref();
         match self.session.kept_up(claims).await? {

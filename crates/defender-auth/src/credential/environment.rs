@@ -5,7 +5,8 @@ use std::sync::Arc;
 #[cfg(feature = "certificate")]
 use crate::ClientCertificateCredential;
 use crate::{
-    ClientSecretCredential, Connect, Context, Error, ErrorKind, TokenCredential, WorkloadIdentityCredential,
+    ClientSecretCredential, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential,
+    WorkloadIdentityCredential,
     env_vars::{CERTIFICATE, Environment, SECRET, TOKEN_FILE},
 };
 
@@ -79,13 +80,13 @@ impl EnvironmentCredential {
     }
 }
 
-impl Connect for EnvironmentCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for EnvironmentCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         match self.0 {
-            Found::Secret(credential) => credential.connect(context),
+            Found::Secret(credential) => credential.into_credential(context),
             #[cfg(feature = "certificate")]
-            Found::Certificate(credential) => credential.connect(context),
-            Found::Workload(credential) => credential.connect(context),
+            Found::Certificate(credential) => credential.into_credential(context),
+            Found::Workload(credential) => credential.into_credential(context),
         }
     }
 }
@@ -143,13 +144,13 @@ mod tests {
     }
 
     /// Token endpoint of a credential that the environment describes.
-    fn asked_at(named: &str, context: impl FnOnce(Context) -> Context) -> Result<String, String> {
-        let wire = Capture::answering(http::Response::new("{}"));
-        let known = Context::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::Public);
+    fn asked_at(named: &str, context: impl FnOnce(CredentialContext) -> CredentialContext) -> Result<String, String> {
+        let transport = Capture::answering(http::Response::new("{}"));
+        let known = CredentialContext::new(Arc::new(transport.clone()), Arc::new(ManualClock::new()), Cloud::Public);
         let credential = found(&[TENANT, CLIENT, SECRET, ("AZURE_AUTHORITY_HOST", named)])?;
-        let credential = credential.connect(&context(known)).map_err(|error| error.to_string())?;
+        let credential = credential.into_credential(&context(known)).map_err(|error| error.to_string())?;
         let _no_token = credential.token(&TokenRequest::new()).now_or_never();
-        Ok(wire.only_request().uri().to_string())
+        Ok(transport.only_request().uri().to_string())
     }
 
     #[test]

@@ -95,13 +95,13 @@ async fn visit(mut stream: TcpStream, sign_in: &SignIn) -> Option<Result<Secret,
     };
     // Nothing of the request is in the page.
     let page = format!("<!doctype html><html lang=\"en\"><title>Sign-in</title><p>{words}</p></html>");
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
          Referrer-Policy: no-referrer\r\nConnection: close\r\n\r\n{page}",
         page.len()
     );
     // A browser that is gone does not see the page, and the sign-in is done all the same.
-    let _seen = stream.write_all(answer.as_bytes()).await.is_ok() && stream.shutdown().await.is_ok();
+    let _seen = stream.write_all(response.as_bytes()).await.is_ok() && stream.shutdown().await.is_ok();
     match returned {
         Returned::Code(code) => Some(Ok(code)),
         Returned::Refused(error) => Some(Err(error)),

@@ -25,7 +25,7 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::{AccessToken, Context, Error};
+use crate::{AccessToken, CredentialContext, Error};
 
 /// Something that gives access tokens.
 ///
@@ -53,7 +53,7 @@ impl<T: TokenCredential + ?Sized> TokenCredential for Arc<T> {
 #[non_exhaustive]
 pub struct TokenRequest {
     /// This one was refused with a 401: another is wanted.
-    pub stale: Option<AccessToken>,
+    pub rejected_token: Option<AccessToken>,
     /// The claims that the API demanded with its 401, as JSON.
     pub claims: Option<String>,
 }
@@ -65,10 +65,10 @@ impl TokenRequest {
         Self::default()
     }
 
-    /// Any token but `stale`, which was refused.
+    /// Any token but `rejected`, which was refused.
     #[must_use]
-    pub fn stale(mut self, stale: AccessToken) -> Self {
-        self.stale = Some(stale);
+    pub fn rejected_token(mut self, rejected: AccessToken) -> Self {
+        self.rejected_token = Some(rejected);
         self
     }
 
@@ -83,17 +83,17 @@ impl TokenRequest {
 /// Becomes a live credential: a description such as
 /// [`ClientSecretCredential`](crate::ClientSecretCredential), or anything that is a [`TokenCredential`] already, which
 /// stays as it is.
-pub trait Connect {
+pub trait IntoCredential {
     /// Gives the description its transport, clock and cloud.
     ///
     /// # Errors
     ///
     /// The description and the context do not make a credential; the message names what is wrong.
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error>;
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error>;
 }
 
-impl<T: TokenCredential + 'static> Connect for T {
-    fn connect(self, _: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl<T: TokenCredential + 'static> IntoCredential for T {
+    fn into_credential(self, _: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         Ok(Arc::new(self))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, ClientSecretCredential, Connect, Context, Error, TokenCredential, TokenRequest,
-    credential::{confidential_client::Proving, registration::given},
+    AccessToken, ClientSecretCredential, CredentialContext, Error, IntoCredential, TokenCredential, TokenRequest,
+    credential::{confidential_client::ClientAuth, registration::given},
     oauth::TokenEndpoint,
     secret::Secret,
 };
@@ -53,34 +53,34 @@ impl OnBehalfOfCredential {
     }
 }
 
-impl Connect for OnBehalfOfCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for OnBehalfOfCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         given("user's token", self.user.reveal())?;
-        let (registration, proving) = match self.application {
-            Application::Secret(application) => application.proving()?,
+        let (registration, client_auth) = match self.application {
+            Application::Secret(application) => application.client_auth()?,
             #[cfg(feature = "certificate")]
-            Application::Certificate(application) => application.proving()?,
+            Application::Certificate(application) => application.client_auth()?,
         };
         let endpoint = TokenEndpoint::new(context, &registration.tenant, registration.authority.as_deref())?;
-        let live = Live { client_id: registration.client_id, proving, user: self.user, endpoint };
+        let live = OnBehalfOfFlow { client_id: registration.client_id, client_auth, user: self.user, endpoint };
         Ok(context.cached(live))
     }
 }
 
 #[derive(Debug)]
-struct Live {
+struct OnBehalfOfFlow {
     client_id: String,
-    proving: Proving,
+    client_auth: ClientAuth,
     user: Secret,
     endpoint: TokenEndpoint,
 }
 
 #[async_trait]
-impl TokenCredential for Live {
+impl TokenCredential for OnBehalfOfFlow {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let mut tries = self.endpoint.tries();
         loop {
-            let proof = self.proving.proof(&self.endpoint)?;
+            let proof = self.client_auth.proof(&self.endpoint)?;
             match self.endpoint.on_behalf_of(&self.client_id, &proof, &self.user, ask.claims.as_deref()).await {
                 Err(error) => tries.after(error).await?,
                 granted => return granted,

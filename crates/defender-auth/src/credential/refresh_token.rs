@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, TokenStore,
-    credential::user_sign_in::{Person, Session},
+    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest, TokenStore,
+    credential::user_sign_in::{Session, UserSignIn},
     secret::Secret,
 };
 
@@ -22,13 +22,13 @@ use crate::{
 /// let credential = RefreshTokenCredential::new("contoso.com", "client-id", store).permissions(["Machine.Isolate"]);
 /// ```
 #[derive(Clone, Debug)]
-pub struct RefreshTokenCredential(Person);
+pub struct RefreshTokenCredential(UserSignIn);
 
 impl RefreshTokenCredential {
     /// The sign-in that `store` keeps, at the application `client_id` in `tenant`.
     #[must_use]
     pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, store: impl TokenStore + 'static) -> Self {
-        Self(Person { store: Arc::new(store), ..Person::new(tenant, client_id) })
+        Self(UserSignIn { store: Arc::new(store), ..UserSignIn::new(tenant, client_id) })
     }
 
     /// The secret of a confidential client. A public client has none, and must not send one.
@@ -46,18 +46,18 @@ impl RefreshTokenCredential {
     }
 }
 
-impl Connect for RefreshTokenCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for RefreshTokenCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.0.session(context)?;
-        Ok(context.cached(Live(session)))
+        Ok(context.cached(RefreshTokenFlow(session)))
     }
 }
 
 #[derive(Debug)]
-struct Live(Session);
+struct RefreshTokenFlow(Session);
 
 #[async_trait]
-impl TokenCredential for Live {
+impl TokenCredential for RefreshTokenFlow {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         self.0.refreshed(ask.claims.as_deref()).await?.ok_or_else(|| {
             Error::new(ErrorKind::Configuration)

@@ -41,7 +41,7 @@ mod tests {
     async fn static_token_is_unchanged_and_not_shown() {
         let credential = StaticCredential::new("canary");
         let token = credential.token(&TokenRequest::new()).await.unwrap();
-        let again = credential.token(&TokenRequest::new().stale(token.clone())).await.unwrap();
+        let again = credential.token(&TokenRequest::new().rejected_token(token.clone())).await.unwrap();
         assert_eq!((token.secret(), again.secret()), ("canary", "canary"));
         assert!(!format!("{credential:?} {token:?}").contains("canary"));
     }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::{
-    AccessToken, Context, EntraError, Error, MemoryTokenStore, TokenStore,
+    AccessToken, CredentialContext, EntraError, Error, MemoryTokenStore, TokenStore,
     credential::registration::given,
-    oauth::{Granted, Proof, TokenEndpoint},
+    oauth::{ClientAuthParams, Granted, TokenEndpoint},
     secret::Secret,
 };
 
 /// Common settings of the credentials for a person.
 #[derive(Clone, Debug)]
-pub(crate) struct Person {
+pub(crate) struct UserSignIn {
     pub(crate) tenant: String,
     pub(crate) client_id: String,
     /// Of a confidential client.
@@ -20,7 +20,7 @@ pub(crate) struct Person {
     pub(crate) store: Arc<dyn TokenStore>,
 }
 
-impl Person {
+impl UserSignIn {
     pub(crate) fn new(tenant: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self {
             tenant: tenant.into(),
@@ -31,14 +31,14 @@ impl Person {
         }
     }
 
-    pub(crate) fn session(self, context: &Context) -> Result<Session, Error> {
+    pub(crate) fn session(self, context: &CredentialContext) -> Result<Session, Error> {
         given("client id", &self.client_id)?;
         let endpoint = TokenEndpoint::new(context, &self.tenant, None)?;
         Ok(Session {
             scope: endpoint.delegated_scope(&self.permissions),
             endpoint,
             client_id: self.client_id,
-            proof: self.secret.map_or(Proof::Nothing, Proof::Secret),
+            proof: self.secret.map_or(ClientAuthParams::Nothing, ClientAuthParams::Secret),
             store: self.store,
         })
     }
@@ -49,7 +49,7 @@ impl Person {
 pub(crate) struct Session {
     pub(crate) endpoint: TokenEndpoint,
     pub(crate) client_id: String,
-    pub(crate) proof: Proof,
+    pub(crate) proof: ClientAuthParams,
     pub(crate) scope: String,
     store: Arc<dyn TokenStore>,
 }

@@ -10,9 +10,9 @@ use std::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Connect, Context, Error, ErrorKind, TokenCredential,
+    CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential,
     credential::{
-        confidential_client::{self, Proving},
+        confidential_client::{self, ClientAuth},
         registration::Registration,
     },
     env_vars::{Environment, TOKEN_FILE},
@@ -75,10 +75,10 @@ impl WorkloadIdentityCredential {
     }
 }
 
-impl Connect for WorkloadIdentityCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for WorkloadIdentityCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         self.registration.of_one_tenant()?;
-        confidential_client::connect(context, (self.registration, Proving::File(TokenFile(self.file))))
+        confidential_client::connect(context, (self.registration, ClientAuth::File(TokenFile(self.file))))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use oauth2::Scope;
 
-use super::{Proof, TokenEndpoint};
+use super::{ClientAuthParams, TokenEndpoint};
 use crate::{AccessToken, Error};
 
 impl TokenEndpoint {
@@ -11,7 +11,7 @@ impl TokenEndpoint {
     pub(crate) async fn client_credentials(
         &self,
         client_id: &str,
-        proof: &Proof,
+        proof: &ClientAuthParams,
         claims: Option<&str>,
     ) -> Result<AccessToken, Error> {
         // Taken before the request is sent, so that the token ends no later than the issuer thinks.

@@ -5,7 +5,7 @@ use oauth2::{
     url::form_urlencoded,
 };
 
-use super::{Granted, MARKS, Proof, TokenEndpoint};
+use super::{ClientAuthParams, Granted, MARKS, TokenEndpoint};
 use crate::{EntraError, Error, ErrorKind, secret::Secret};
 
 /// A sign-in that was begun. No `Debug`: its URL holds the state.
@@ -61,7 +61,8 @@ impl TokenEndpoint {
         let url = AuthUrl::new(self.sibling("authorize")).map_err(wrong)?;
         let redirect_uri = RedirectUrl::new(redirect_uri).map_err(wrong)?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
-        let client = self.client(client_id, &Proof::Nothing).set_auth_uri(url).set_redirect_uri(redirect_uri.clone());
+        let client =
+            self.client(client_id, &ClientAuthParams::Nothing).set_auth_uri(url).set_redirect_uri(redirect_uri.clone());
         let mut request = client
             .authorize_url(CsrfToken::new_random)
             .add_scope(Scope::new(scope.to_owned()))
@@ -83,7 +84,7 @@ impl TokenEndpoint {
     pub(crate) async fn code(
         &self,
         client_id: &str,
-        proof: &Proof,
+        proof: &ClientAuthParams,
         sign_in: &SignIn,
         code: &Secret,
         scope: &str,

@@ -7,7 +7,7 @@ use oauth2::{DeviceAuthorizationResponse, DeviceAuthorizationUrl, ExtraDeviceAut
 use serde::{Deserialize, Serialize};
 
 use super::{Granted, MARKS, TokenEndpoint, exchange::Exchange};
-use crate::{Error, ErrorKind, oauth::Proof, secret::Secret};
+use crate::{Error, ErrorKind, oauth::ClientAuthParams, secret::Secret};
 
 /// No code lives longer; a longer lifetime is cut to an hour.
 const LONGEST: Duration = Duration::from_secs(3_600);
@@ -51,23 +51,23 @@ impl TokenEndpoint {
     ) -> Result<DeviceCode, Error> {
         let url = DeviceAuthorizationUrl::new(self.sibling("devicecode"))
             .map_err(|source| Error::new(ErrorKind::Configuration).context("of its authority").caused_by(source))?;
-        let client = self.client(client_id, &Proof::Nothing).set_device_authorization_url(url);
+        let client = self.client(client_id, &ClientAuthParams::Nothing).set_device_authorization_url(url);
         let mut request = client.exchange_device_code().add_scope(Scope::new(scope.to_owned()));
         if let Some(claims) = claims {
             request = request.add_extra_param("claims", claims);
         }
         let over = Exchange::new(self, "/{tenant}/oauth2/v2.0/devicecode");
-        let answer: DeviceAuthorizationResponse<WithMessage> =
+        let response: DeviceAuthorizationResponse<WithMessage> =
             request.request_async(&over).await.map_err(|error| over.told(error))?;
-        let code = over.received(answer.device_code().secret());
+        let code = over.received(response.device_code().secret());
         let code = code.ok_or_else(|| Error::new(ErrorKind::Response).context("it lacks a device code"))?;
         Ok(DeviceCode {
             code,
-            user_code: answer.user_code().secret().clone(),
-            verification_uri: answer.verification_uri().to_string(),
-            message: answer.extra_fields().message.clone(),
-            expires_in: answer.expires_in().min(LONGEST),
-            interval: answer.interval().clamp(Duration::from_secs(1), LONGEST),
+            user_code: response.user_code().secret().clone(),
+            verification_uri: response.verification_uri().to_string(),
+            message: response.extra_fields().message.clone(),
+            expires_in: response.expires_in().min(LONGEST),
+            interval: response.interval().clamp(Duration::from_secs(1), LONGEST),
         })
     }
 
@@ -79,9 +79,9 @@ impl TokenEndpoint {
             ("client_id", client_id),
             ("device_code", MARKS[1]),
         ];
-        let over = self.exchange(&Proof::Nothing).hiding(&code.code);
+        let over = self.exchange(&ClientAuthParams::Nothing).hiding(&code.code);
         match over.post(&self.url, &form).await {
-            Ok(answer) => Granted::new(asked, &answer, &over).map(Polled::Granted),
+            Ok(response) => Granted::new(asked, &response, &over).map(Polled::Granted),
             Err(error) => match error.entra().map(crate::EntraError::error) {
                 Some("authorization_pending" | "temporarily_unavailable" | "server_error") => Ok(Polled::Pending),
                 Some("slow_down") => Ok(Polled::SlowDown),

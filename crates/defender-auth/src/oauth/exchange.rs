@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Clock, Secrets, Transport, TransportExt,
-    extensions::{Resend, Timeouts, UrlTemplate},
+    extensions::{Idempotency, Timeouts, UrlTemplate},
 };
 use http::{Request, Response, StatusCode, header};
 use oauth2::{HttpRequest, HttpResponse, RequestTokenError, TokenUrl, url::form_urlencoded};
@@ -21,7 +21,7 @@ use super::{
     response::{Refusal, TokenAnswer},
 };
 use crate::{
-    Context, EntraError, Error, ErrorKind, json,
+    CredentialContext, EntraError, Error, ErrorKind, json,
     secret::{Received, Secret},
 };
 
@@ -41,7 +41,7 @@ const NO_JSON: &str =
 const NO_TOKEN: &str = "check the authority, and whether a proxy or portal responds in its place";
 
 /// The context's transport, which ends an exchange that takes too long.
-pub(super) fn bounded(context: &Context) -> Arc<dyn Transport> {
+pub(super) fn bounded(context: &CredentialContext) -> Arc<dyn Transport> {
     Arc::clone(&context.transport).deadline(Arc::clone(&context.clock)).shared()
 }
 
@@ -102,8 +102,8 @@ impl<'t> Exchange<'t> {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form.into_bytes())
             .map_err(|source| Error::new(ErrorKind::Configuration).context("of its URL").caused_by(source))?;
-        let answer = self.send(request).await?;
-        json::read(answer.body())
+        let response = self.send(request).await?;
+        json::read(response.body())
             .ok_or_else(|| Error::new(ErrorKind::Response).context(format!("it lacks what a token has; {NO_TOKEN}")))
     }
 
@@ -132,8 +132,8 @@ impl<'t> Exchange<'t> {
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let mut request = request.map(|form| self.filled(&form));
-        // The grant decides whether and how to retry: see `Tries`.
-        request.extensions_mut().insert(Resend::Never);
+        // The grant decides whether and how to retry: see `RetryLoop`.
+        request.extensions_mut().insert(Idempotency::NonIdempotent);
         request.extensions_mut().insert(Secrets::new(self.hidden.iter().map(Secret::reveal)));
         request.extensions_mut().insert(UrlTemplate(self.template.into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));

@@ -27,7 +27,7 @@ use self::{
     exchange::Exchange,
     response::{Refusal, TokenAnswer},
 };
-use crate::{Context, Error, ErrorKind, secret::Secret};
+use crate::{CredentialContext, Error, ErrorKind, secret::Secret};
 
 /// Marks that replace each secret in a form until it is sent. `oauth2` keeps its values in memory that nobody
 /// wipes, so it gets no secret. The first is the proof's.
@@ -38,7 +38,7 @@ const TOKEN: &str = "/{tenant}/oauth2/v2.0/token";
 
 /// Proof of an application's identity, as it is sent.
 #[derive(Debug)]
-pub(crate) enum Proof {
+pub(crate) enum ClientAuthParams {
     /// Nothing: a public client.
     Nothing,
     /// Its secret.
@@ -47,7 +47,7 @@ pub(crate) enum Proof {
     Assertion(Secret),
 }
 
-impl Proof {
+impl ClientAuthParams {
     fn secret(&self) -> Option<&Secret> {
         match self {
             Self::Nothing => None,
@@ -81,7 +81,7 @@ pub(crate) struct TokenEndpoint {
 
 impl TokenEndpoint {
     /// The endpoint of `tenant`, at the context's authority, or at the one that the environment `named`.
-    pub(crate) fn new(context: &Context, tenant: &str, named: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn new(context: &CredentialContext, tenant: &str, named: Option<&str>) -> Result<Self, Error> {
         let wrong = |what: String| Error::new(ErrorKind::Configuration).context(what);
         // The tenant becomes a segment of the path, so nothing else may hide in it.
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
@@ -136,18 +136,18 @@ impl TokenEndpoint {
     }
 
     /// `oauth2`'s client for this endpoint.
-    fn client(&self, client_id: &str, proof: &Proof) -> EntraClient {
+    fn client(&self, client_id: &str, proof: &ClientAuthParams) -> EntraClient {
         let client = Client::new(ClientId::new(client_id.to_owned()))
             .set_auth_type(AuthType::RequestBody)
             .set_token_uri(self.url.clone());
         match proof {
-            Proof::Secret(_) => client.set_client_secret(ClientSecret::new(MARKS[0].to_owned())),
-            Proof::Nothing | Proof::Assertion(_) => client,
+            ClientAuthParams::Secret(_) => client.set_client_secret(ClientSecret::new(MARKS[0].to_owned())),
+            ClientAuthParams::Nothing | ClientAuthParams::Assertion(_) => client,
         }
     }
 
     /// An exchange with this endpoint, in which `proof` goes out in the place of the first mark.
-    fn exchange(&self, proof: &Proof) -> Exchange<'_> {
+    fn exchange(&self, proof: &ClientAuthParams) -> Exchange<'_> {
         let nothing = Secret::new("");
         Exchange::new(self, TOKEN).hiding(proof.secret().unwrap_or(&nothing))
     }

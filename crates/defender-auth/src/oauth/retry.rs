@@ -11,7 +11,7 @@ use crate::Error;
 ///
 /// It is a loop of the grants' own and not a layer of the transport's, since an attempt may need another assertion than the one
 /// before: an assertion is good once.
-pub(crate) struct Tries {
+pub(crate) struct RetryLoop {
     clock: Arc<dyn Clock>,
     retry: Retry,
     made: u32,
@@ -20,13 +20,13 @@ pub(crate) struct Tries {
 
 impl TokenEndpoint {
     /// Starts the attempts of a request that begins now.
-    pub(crate) fn tries(&self) -> Tries {
-        let ends = self.clock.elapsed().saturating_add(self.retry.longest_call());
-        Tries { clock: Arc::clone(&self.clock), retry: self.retry, made: 0, ends }
+    pub(crate) fn tries(&self) -> RetryLoop {
+        let ends = self.clock.elapsed().saturating_add(self.retry.total_timeout());
+        RetryLoop { clock: Arc::clone(&self.clock), retry: self.retry, made: 0, ends }
     }
 }
 
-impl Tries {
+impl RetryLoop {
     /// Waits until the next attempt is due; returns `error` if no attempt is left.
     ///
     /// Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes> and MSAL: no connection, 429
@@ -43,7 +43,7 @@ impl Tries {
 
     async fn after_if(&mut self, again: bool, error: Error) -> Result<(), Error> {
         self.made = self.made.saturating_add(1);
-        let Some(wait) = self.retry.pause_after(self.made).filter(|_| again) else { return Err(error) };
+        let Some(wait) = self.retry.delay_for(self.made).filter(|_| again) else { return Err(error) };
         let wait = wait.max(error.retry_after().unwrap_or_default());
         if wait >= self.ends.saturating_sub(self.clock.elapsed()) {
             return Err(error);

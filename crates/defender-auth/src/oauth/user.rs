@@ -2,7 +2,7 @@
 
 use oauth2::{RefreshToken as OAuthRefreshToken, Scope};
 
-use super::{MARKS, Proof, TokenEndpoint, exchange::Exchange, response::TokenAnswer};
+use super::{ClientAuthParams, MARKS, TokenEndpoint, exchange::Exchange, response::TokenAnswer};
 use crate::{AccessToken, Error, RefreshToken, secret::Secret};
 
 /// Tokens of a user's sign-in.
@@ -14,8 +14,8 @@ pub(crate) struct Granted {
 }
 
 impl Granted {
-    pub(super) fn new(asked: jiff::Timestamp, answer: &TokenAnswer, over: &Exchange<'_>) -> Result<Self, Error> {
-        Ok(Self { token: answer.token(asked, over)?, refresh: answer.refresh(over) })
+    pub(super) fn new(asked: jiff::Timestamp, response: &TokenAnswer, over: &Exchange<'_>) -> Result<Self, Error> {
+        Ok(Self { token: response.token(asked, over)?, refresh: response.refresh(over) })
     }
 }
 
@@ -37,7 +37,7 @@ impl TokenEndpoint {
     pub(crate) async fn refresh(
         &self,
         client_id: &str,
-        proof: &Proof,
+        proof: &ClientAuthParams,
         refresh: &RefreshToken,
         scope: &str,
         claims: Option<&str>,
@@ -58,7 +58,7 @@ impl TokenEndpoint {
     pub(crate) async fn on_behalf_of(
         &self,
         client_id: &str,
-        proof: &Proof,
+        proof: &ClientAuthParams,
         user: &Secret,
         claims: Option<&str>,
     ) -> Result<AccessToken, Error> {
@@ -71,7 +71,7 @@ impl TokenEndpoint {
             ("assertion", MARKS[1]),
             ("scope", &scope),
         ];
-        if let Proof::Secret(_) = proof {
+        if let ClientAuthParams::Secret(_) = proof {
             form.push(("client_secret", MARKS[0]));
         }
         form.extend(proof.parameters().into_iter().chain(claims.map(|claims| ("claims", claims))));

@@ -26,7 +26,7 @@ const REST: Duration = Duration::from_secs(30);
 /// - Of many concurrent callers, one fetches and the others wait for it; they get its error, too.
 /// - It is replaced five minutes before its end ([`margin`](Self::margin)), or when the issuer said. While that goes on, and when it fails, the old
 ///   token is served for as long as it is good.
-/// - A token that was refused ([`TokenRequest::stale`]) is replaced once: a caller with an older one gets the new one.
+/// - A token that was refused ([`TokenRequest::rejected_token`]) is replaced once: a caller with an older one gets the new one.
 ///   If the same token comes again, as from the host of a managed identity, it is given to all of them, and not asked for
 ///   anew for half a minute: the API's own refusal is more precise than an error here could be.
 /// - Claims that were demanded are asked for once: a caller with the same demand later gets the same token.
@@ -74,9 +74,9 @@ impl<C: TokenCredential> Cached<C> {
         let Kept { token, claims, again, tried } = kept.as_ref()?;
         let now = self.clock.now();
         // A demand without the token that it refused cannot be known to be met.
-        let met = ask.claims.is_none() || (ask.claims == *claims && ask.stale.is_some());
+        let met = ask.claims.is_none() || (ask.claims == *claims && ask.rejected_token.is_some());
         let rested = self.clock.elapsed() >= tried.saturating_add(REST);
-        let fresh = ask.stale.as_ref() != Some(token) || (*again && !rested);
+        let fresh = ask.rejected_token.as_ref() != Some(token) || (*again && !rested);
         let good = met && token.expires_on() > now && fresh;
         good.then(|| (token.clone(), token.is_due(now, self.margin) && rested))
     }
@@ -88,7 +88,7 @@ impl<C: TokenCredential> Cached<C> {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         match fetched {
             Ok(token) => {
-                let again = ask.stale.as_ref() == Some(&token);
+                let again = ask.rejected_token.as_ref() == Some(&token);
                 *kept = Some(Kept { token: token.clone(), claims: ask.claims.clone(), again, tried });
                 Ok(token)
             }
@@ -204,7 +204,7 @@ mod tests {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "b"))]);
         let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
-        let ask = TokenRequest::new().stale(stale);
+        let ask = TokenRequest::new().rejected_token(stale);
         let all = clock.run(join_all((0..1_000).map(|_| cached.token(&ask)))).await;
         assert!(all.into_iter().all(|got| got.unwrap().secret() == "b"));
         assert_eq!(cached.inner.asked.load(Ordering::Relaxed), 2);
@@ -227,7 +227,7 @@ mod tests {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "b")), Ok(token(&clock, "c"))]);
         let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
-        let ask = TokenRequest::new().stale(stale).claims("{}");
+        let ask = TokenRequest::new().rejected_token(stale).claims("{}");
         let all = clock.run(join_all((0..1_000).map(|_| cached.token(&ask)))).await;
         assert!(all.into_iter().all(|got| got.unwrap().secret() == "b"));
         let without_a_token = TokenRequest::new().claims("{}");
@@ -239,7 +239,7 @@ mod tests {
         let clock = ManualClock::new();
         let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "a")), Ok(token(&clock, "b"))]);
         let stale = clock.run(cached.token(&TokenRequest::new())).await.unwrap();
-        let ask = TokenRequest::new().stale(stale);
+        let ask = TokenRequest::new().rejected_token(stale);
         let all = clock.run(join_all((0..1_000).map(|_| cached.token(&ask)))).await;
         assert!(all.into_iter().all(|got| got.unwrap().secret() == "a"));
         assert_eq!(cached.inner.asked.load(Ordering::Relaxed), 2);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use defender_auth::{
-    ClientSecretCredential, Connect, Error, ErrorKind, ManagedIdentityCredential, OnBehalfOfCredential, RefreshToken,
-    RefreshTokenCredential, StaticCredential, TokenCredential, TokenStore,
+    ClientSecretCredential, Error, ErrorKind, IntoCredential, ManagedIdentityCredential, OnBehalfOfCredential,
+    RefreshToken, RefreshTokenCredential, StaticCredential, TokenCredential, TokenStore,
 };
 use defender_transport::testing::{Capture, ManualClock};
 use http::Response;
@@ -39,30 +39,30 @@ const CONTENT_TYPES: [Option<&str>; 9] = [
     Some("nonsense"),
 ];
 
-fn wire(status: u16, kind: Option<&str>, body: Vec<u8>) -> Capture {
+fn transport(status: u16, kind: Option<&str>, body: Vec<u8>) -> Capture {
     let response = Response::builder().status(status);
     let response = kind.into_iter().fold(response, |response, kind| response.header("content-type", kind));
     Capture::answering(response.body(bytes::Bytes::from(body)).unwrap())
 }
 
-type Connecting = fn(&defender_auth::Context) -> Result<Arc<dyn TokenCredential>, Error>;
+type Connecting = fn(&defender_auth::CredentialContext) -> Result<Arc<dyn TokenCredential>, Error>;
 
 #[tokio::test]
 async fn json_is_read_under_any_content_type() {
     let credentials: [(&str, &str, Connecting); 4] = [
         ("secret", TOKEN, |context| {
-            ClientSecretCredential::new("contoso.com", "the-client", "secret").connect(context)
+            ClientSecretCredential::new("contoso.com", "the-client", "secret").into_credential(context)
         }),
         ("on behalf of", TOKEN, |context| {
             let application = ClientSecretCredential::new("contoso.com", "the-client", "secret");
-            OnBehalfOfCredential::with_secret(application, "user").connect(context)
+            OnBehalfOfCredential::with_secret(application, "user").into_credential(context)
         }),
         ("refresh", TOKEN, |context| {
             let store = defender_auth::MemoryTokenStore::with(RefreshToken::new("refresh"));
-            RefreshTokenCredential::new("contoso.com", "the-client", store).connect(context)
+            RefreshTokenCredential::new("contoso.com", "the-client", store).into_credential(context)
         }),
         ("IMDS", OF_IMDS, |context| {
-            ManagedIdentityCredential::system_assigned().at_imds("http://169.254.169.254").connect(context)
+            ManagedIdentityCredential::system_assigned().at_imds("http://169.254.169.254").into_credential(context)
         }),
     ];
     for (name, granted, connect) in credentials {
@@ -70,7 +70,7 @@ async fn json_is_read_under_any_content_type() {
             tokio::task::yield_now().await; // tokio lets nobody go on for ever.
             for body in forms_of(granted) {
                 let clock = ManualClock::new();
-                let credential = connect(&context(&wire(200, kind, body.clone()), &clock)).unwrap();
+                let credential = connect(&context(&transport(200, kind, body.clone()), &clock)).unwrap();
                 let token = ask(&credential, &clock).await;
                 assert_eq!(
                     token.map(|token| token.secret().to_owned()).ok().as_deref(),
@@ -80,7 +80,7 @@ async fn json_is_read_under_any_content_type() {
             }
             for body in forms_of(REFUSAL) {
                 let clock = ManualClock::new();
-                let credential = connect(&context(&wire(400, kind, body.clone()), &clock)).unwrap();
+                let credential = connect(&context(&transport(400, kind, body.clone()), &clock)).unwrap();
                 let error = ask(&credential, &clock).await.unwrap_err();
                 assert_eq!(
                     error.entra().and_then(defender_auth::EntraError::aadsts),
@@ -96,33 +96,33 @@ async fn json_is_read_under_any_content_type() {
 async fn html_page_is_never_a_token() {
     for kind in CONTENT_TYPES {
         let clock = ManualClock::new();
-        let wire = wire(200, kind, b"<html>Sign in</html>".to_vec());
-        let credential =
-            ClientSecretCredential::new("contoso.com", "the-client", "secret").connect(&context(&wire, &clock));
+        let transport = transport(200, kind, b"<html>Sign in</html>".to_vec());
+        let credential = ClientSecretCredential::new("contoso.com", "the-client", "secret")
+            .into_credential(&context(&transport, &clock));
         let error = ask(&credential.unwrap(), &clock).await.unwrap_err();
-        assert_eq!((error.kind(), wire.requests().len()), (ErrorKind::Response, 1), "{kind:?}");
+        assert_eq!((error.kind(), transport.requests().len()), (ErrorKind::Response, 1), "{kind:?}");
     }
 }
 
 #[tokio::test]
 async fn newline_around_a_secret_is_not_sent() {
     for given in ["s3cr~t", "s3cr~t\n", "s3cr~t\r\n", " s3cr~t ", "\u{feff}s3cr~t\n\n"] {
-        let (wire, clock) = (wire(200, None, TOKEN.into()), ManualClock::new());
+        let (transport, clock) = (transport(200, None, TOKEN.into()), ManualClock::new());
         let secret = ClientSecretCredential::new("contoso.com", "the-client", given);
-        ask(&secret.connect(&context(&wire, &clock)).unwrap(), &clock).await.unwrap();
+        ask(&secret.into_credential(&context(&transport, &clock)).unwrap(), &clock).await.unwrap();
         let store = defender_auth::MemoryTokenStore::with(RefreshToken::new(given));
         assert_eq!(store.load().await.unwrap().unwrap().secret(), "s3cr~t");
         let refresh = RefreshTokenCredential::new("contoso.com", "the-client", store).client_secret(given);
-        ask(&refresh.connect(&context(&wire, &clock)).unwrap(), &clock).await.unwrap();
+        ask(&refresh.into_credential(&context(&transport, &clock)).unwrap(), &clock).await.unwrap();
         let user = OnBehalfOfCredential::with_secret(ClientSecretCredential::new("contoso.com", "c", given), given);
-        ask(&user.connect(&context(&wire, &clock)).unwrap(), &clock).await.unwrap();
-        let forms: Vec<_> = wire.requests().iter().map(form).collect();
+        ask(&user.into_credential(&context(&transport, &clock)).unwrap(), &clock).await.unwrap();
+        let forms: Vec<_> = transport.requests().iter().map(form).collect();
         assert!(forms.iter().all(|form| form["client_secret"] == "s3cr~t"), "{forms:?}");
         assert_eq!((&*forms[1]["refresh_token"], &*forms[2]["assertion"]), ("s3cr~t", "s3cr~t"));
-        let token = StaticCredential::new(given).connect(&context(&wire, &clock)).unwrap();
+        let token = StaticCredential::new(given).into_credential(&context(&transport, &clock)).unwrap();
         assert_eq!(ask(&token, &clock).await.unwrap().secret(), "s3cr~t");
     }
-    let context = context(&wire(200, None, Vec::new()), &ManualClock::new());
-    let blank = ClientSecretCredential::new("contoso.com", "the-client", "\n").connect(&context);
+    let context = context(&transport(200, None, Vec::new()), &ManualClock::new());
+    let blank = ClientSecretCredential::new("contoso.com", "the-client", "\n").into_credential(&context);
     assert_eq!(blank.unwrap_err().kind(), ErrorKind::Configuration);
 }

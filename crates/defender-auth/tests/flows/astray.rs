@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
-use defender_auth::{Cloud, Connect, Context, ErrorKind, ManagedIdentityCredential};
+use defender_auth::{Cloud, CredentialContext, ErrorKind, IntoCredential, ManagedIdentityCredential};
 use defender_transport::{Retry, testing::ManualClock};
 use http::{Request, Response};
 
@@ -18,10 +18,10 @@ use crate::{
 
 /// Asks through `flow` at `authority`; gives the kind of the error, be it told at the connecting or at the asking.
 async fn outcome(ca: &Ca, flow: &Flow, authority: String, plain_port: u16) -> ErrorKind {
-    let (clock, wire) = (ManualClock::new(), Wire::trusting(&ca.pem));
+    let (clock, transport) = (ManualClock::new(), Wire::trusting(&ca.pem));
     let world =
         World { folder: Folder::new(), ending: "a token", plain_port, busy: Arc::default(), made: Arc::default() };
-    let context = Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public)
+    let context = CredentialContext::new(Arc::new(transport.clone()), Arc::new(clock.clone()), Cloud::Public)
         .authority(authority)
         .retry(Retry::default().attempts(2));
     let credential = match flow.try_connect(&world, &mut Seen::default(), &context) {
@@ -29,7 +29,7 @@ async fn outcome(ca: &Ca, flow: &Flow, authority: String, plain_port: u16) -> Er
         Err(error) => return error.kind(),
     };
     let busy = Arc::clone(&world.busy);
-    let is_idle = || busy.load(std::sync::atomic::Ordering::Relaxed) == 0 && wire.waiting() == 0;
+    let is_idle = || busy.load(std::sync::atomic::Ordering::Relaxed) == 0 && transport.waiting() == 0;
     asked(&credential, &clock, is_idle).await.unwrap_err().kind()
 }
 
@@ -66,8 +66,8 @@ async fn no_redirect_is_followed() {
             for place in places {
                 let redirecting = move |request: &Request<Bytes>| {
                     device_code(request).unwrap_or_else(|| {
-                        let answer = Response::builder().status(status).header("location", &place);
-                        Reply::Answer(answer.body(Bytes::new()).unwrap())
+                        let response = Response::builder().status(status).header("location", &place);
+                        Reply::Answer(response.body(Bytes::new()).unwrap())
                     })
                 };
                 let (tls, plain) = if of_the_host {
@@ -136,13 +136,13 @@ async fn distant_identity_host_is_sent_nothing() {
         "169.253.1.1",
     ] {
         for of_imds in [true, false] {
-            let (clock, wire) = (ManualClock::new(), Wire::trusting(&ca.pem));
-            let context = Context::new(Arc::new(wire), Arc::new(clock), Cloud::Public);
+            let (clock, transport) = (ManualClock::new(), Wire::trusting(&ca.pem));
+            let context = CredentialContext::new(Arc::new(transport), Arc::new(clock), Cloud::Public);
             let url = format!("http://{host}:{}", plain.port);
             let credential = ManagedIdentityCredential::system_assigned();
             let credential =
                 if of_imds { credential.at_imds(url) } else { credential.at_app_service(url, "canary-header") };
-            let error = credential.connect(&context).unwrap_err();
+            let error = credential.into_credential(&context).unwrap_err();
             assert!(
                 error.kind() == ErrorKind::Configuration && !format!("{error:?}").contains("canary"),
                 "{host}: {error}"
@@ -152,11 +152,11 @@ async fn distant_identity_host_is_sent_nothing() {
     assert_eq!(plain.connections(), 0);
     // And over https, a server that is not the one that was named is sent no header.
     let stranger = Endpoint::tls(&Ca::new(), "127.0.0.1", "h2", welcoming).await;
-    let (clock, wire) = (ManualClock::new(), Wire::trusting(&ca.pem));
-    let context = Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
+    let (clock, transport) = (ManualClock::new(), Wire::trusting(&ca.pem));
+    let context = CredentialContext::new(Arc::new(transport.clone()), Arc::new(clock.clone()), Cloud::Public);
     let site = format!("https://{}:{}/msi", Ipv4Addr::LOCALHOST, stranger.port);
     let credential = ManagedIdentityCredential::system_assigned().at_app_service(site, "canary-header");
-    let credential = credential.connect(&context).unwrap();
-    let error = asked(&credential, &clock, || wire.waiting() == 0).await.unwrap_err();
+    let credential = credential.into_credential(&context).unwrap();
+    let error = asked(&credential, &clock, || transport.waiting() == 0).await.unwrap_err();
     assert_eq!((error.kind(), stranger.requests().len()), (ErrorKind::Transport, 0));
 }

@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_auth::{
-    AccessToken, ClientSecretCredential, Connect, DeviceCodeCredential, ManagedIdentityCredential, MemoryTokenStore,
-    OnBehalfOfCredential, RefreshToken, RefreshTokenCredential, TokenCredential, TokenRequest,
+    AccessToken, ClientSecretCredential, DeviceCodeCredential, IntoCredential, ManagedIdentityCredential,
+    MemoryTokenStore, OnBehalfOfCredential, RefreshToken, RefreshTokenCredential, TokenCredential, TokenRequest,
 };
 use defender_transport::{Body, Clock, Error as WireError, Transport, testing::ManualClock};
 use futures_util::future::join_all;
@@ -67,8 +67,8 @@ impl Transport for Slow {
 
 type Make = fn(&Slow) -> Arc<dyn TokenCredential>;
 
-fn live(wire: &Slow, description: impl Connect) -> Arc<dyn TokenCredential> {
-    description.connect(&context(wire, &wire.clock)).unwrap()
+fn live(transport: &Slow, description: impl IntoCredential) -> Arc<dyn TokenCredential> {
+    description.into_credential(&context(transport, &transport.clock)).unwrap()
 }
 
 fn application() -> ClientSecretCredential {
@@ -81,18 +81,20 @@ fn store() -> MemoryTokenStore {
 
 /// One of each way to a token that is one request.
 const EACH: [(&str, Make); 5] = [
-    ("secret", |wire| live(wire, application())),
-    ("on behalf of", |wire| live(wire, OnBehalfOfCredential::with_secret(application(), "the-user"))),
-    ("refresh", |wire| live(wire, RefreshTokenCredential::new("contoso.com", "the-client", store()))),
-    ("device, kept", |wire| live(wire, DeviceCodeCredential::new("contoso.com", "the-client", |_| {}).store(store()))),
-    ("managed identity", |wire| {
-        live(wire, ManagedIdentityCredential::system_assigned().at_imds("http://169.254.169.254"))
+    ("secret", |transport| live(transport, application())),
+    ("on behalf of", |transport| live(transport, OnBehalfOfCredential::with_secret(application(), "the-user"))),
+    ("refresh", |transport| live(transport, RefreshTokenCredential::new("contoso.com", "the-client", store()))),
+    ("device, kept", |transport| {
+        live(transport, DeviceCodeCredential::new("contoso.com", "the-client", |_| {}).store(store()))
+    }),
+    ("managed identity", |transport| {
+        live(transport, ManagedIdentityCredential::system_assigned().at_imds("http://169.254.169.254"))
     }),
 ];
 
 /// Tokens of a thousand tasks that ask at once.
-async fn thousand(wire: &Slow, credential: &Arc<dyn TokenCredential>, ask: &TokenRequest) -> Vec<AccessToken> {
-    let (clock, is_alone) = (&wire.clock, wire.turns == 0);
+async fn thousand(transport: &Slow, credential: &Arc<dyn TokenCredential>, ask: &TokenRequest) -> Vec<AccessToken> {
+    let (clock, is_alone) = (&transport.clock, transport.turns == 0);
     let tasks: Vec<_> = (0..1_000)
         .map(|_| {
             let (credential, ask) = (Arc::clone(credential), ask.clone());
@@ -113,16 +115,24 @@ async fn thousand(wire: &Slow, credential: &Arc<dyn TokenCredential>, ask: &Toke
 
 async fn a_thousand_tasks_make_one_request_and_one_refresh(turns: usize) {
     for (name, make) in EACH {
-        let wire = Slow { turns, ..Slow::new(&ManualClock::new()) };
-        let credential = make(&wire);
-        let cold = thousand(&wire, &credential, &TokenRequest::new()).await;
-        assert!(cold.iter().all(|token| token.secret() == "t1") && wire.asked() == 1, "{name}: {}", wire.asked());
-        let stale = TokenRequest::new().stale(cold[0].clone());
-        let fresh = thousand(&wire, &credential, &stale).await;
-        assert!(fresh.iter().all(|token| token.secret() == "t2") && wire.asked() == 2, "{name}: {}", wire.asked());
+        let transport = Slow { turns, ..Slow::new(&ManualClock::new()) };
+        let credential = make(&transport);
+        let cold = thousand(&transport, &credential, &TokenRequest::new()).await;
+        assert!(
+            cold.iter().all(|token| token.secret() == "t1") && transport.asked() == 1,
+            "{name}: {}",
+            transport.asked()
+        );
+        let stale = TokenRequest::new().rejected_token(cold[0].clone());
+        let fresh = thousand(&transport, &credential, &stale).await;
+        assert!(
+            fresh.iter().all(|token| token.secret() == "t2") && transport.asked() == 2,
+            "{name}: {}",
+            transport.asked()
+        );
         // Who comes late with the old one gets the new one, and nobody asks again.
-        assert!(thousand(&wire, &credential, &stale).await.iter().all(|token| token.secret() == "t2"));
-        assert_eq!(wire.asked(), 2, "{name}");
+        assert!(thousand(&transport, &credential, &stale).await.iter().all(|token| token.secret() == "t2"));
+        assert_eq!(transport.asked(), 2, "{name}");
     }
 }
 
@@ -148,14 +158,14 @@ async fn dropped_task_strands_nobody_at_any_poll() {
             let mut polls = 0;
             loop {
                 let clock = ManualClock::new();
-                let wire = Slow::new(&clock);
-                let credential = make(&wire);
+                let transport = Slow::new(&clock);
+                let credential = make(&transport);
                 let mut ask = TokenRequest::new();
                 if is_stale {
                     let first = clock.run(credential.token(&ask)).await.unwrap();
-                    ask = ask.stale(first);
+                    ask = ask.rejected_token(first);
                 }
-                let before = wire.asked();
+                let before = transport.asked();
                 let mut fetching = credential.token(&ask);
                 let mut is_done = false;
                 for _ in 0..polls {
@@ -178,9 +188,9 @@ async fn dropped_task_strands_nobody_at_any_poll() {
                 all.extend(clock.run(join_all(in_line)).await);
                 assert!(all.len() >= 19);
                 for got in all {
-                    assert_ne!(ask.stale.as_ref(), Some(&got.unwrap()), "{name}, after {polls} polls");
+                    assert_ne!(ask.rejected_token.as_ref(), Some(&got.unwrap()), "{name}, after {polls} polls");
                 }
-                assert!(wire.asked() - before <= 2, "{name}, after {polls} polls: {}", wire.asked() - before);
+                assert!(transport.asked() - before <= 2, "{name}, after {polls} polls: {}", transport.asked() - before);
                 if is_done {
                     break;
                 }
@@ -194,23 +204,23 @@ async fn dropped_task_strands_nobody_at_any_poll() {
 #[tokio::test]
 async fn many_tenants_share_one_transport() {
     let clock = ManualClock::new();
-    let wire = defender_transport::testing::Capture::with(|request| {
+    let transport = defender_transport::testing::Capture::with(|request| {
         let tenant = request.uri().path().split('/').nth(1).unwrap();
         let body = format!(r#"{{"token_type":"Bearer","expires_in":3599,"access_token":"of-{tenant}"}}"#);
         Ok(Response::new(Body::from(body)))
     });
-    let context = context(&wire, &clock);
+    let context = context(&transport, &clock);
     let tenants = ["fabrikam.com", "contoso.com", "11111111-2222-3333-4444-555555555555"];
-    let credentials = tenants.map(|tenant| application().tenant(tenant).connect(&context).unwrap());
+    let credentials = tenants.map(|tenant| application().tenant(tenant).into_credential(&context).unwrap());
     for _ in 0..2 {
         for (tenant, credential) in tenants.iter().zip(&credentials) {
             let token = clock.run(credential.token(&TokenRequest::new())).await.unwrap();
             assert_eq!(token.secret(), format!("of-{tenant}"));
         }
     }
-    assert_eq!(wire.requests().len(), tenants.len());
+    assert_eq!(transport.requests().len(), tenants.len());
     for of_all in ["common", "Organizations", "consumers"] {
-        let error = application().tenant(of_all).connect(&context).unwrap_err();
+        let error = application().tenant(of_all).into_credential(&context).unwrap_err();
         assert!(error.to_string().contains("needs the id or a domain of one tenant"), "{error}");
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use defender_auth::{AuthorizationCodeCredential, Connect, Error, ErrorKind, TokenCredential, TokenRequest};
+use defender_auth::{AuthorizationCodeCredential, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest};
 use defender_transport::{
     Clock,
     testing::{Capture, ManualClock},
@@ -50,15 +50,15 @@ impl Opened {
         stream.write_all(one.as_bytes()).unwrap();
         stream.flush().unwrap();
         stream.write_all(two.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
     }
 }
 
 /// Signs in with a browser that does `acts`; gives the outcome, and what the browser was given.
 async fn signed_in(
-    wire: &Capture,
+    transport: &Capture,
     acts: impl Fn(&Opened) + Send + Sync + 'static,
 ) -> (Result<defender_auth::AccessToken, Error>, Opened) {
     let (acts, opened) = (Arc::new(acts), Arc::new(Mutex::new(None)));
@@ -72,7 +72,7 @@ async fn signed_in(
         *given.lock().unwrap() = Some(thread);
         Ok(())
     });
-    let credential = credential.connect(&context(wire, &ManualClock::new())).unwrap();
+    let credential = credential.into_credential(&context(transport, &ManualClock::new())).unwrap();
     let outcome = credential.token(&TokenRequest::new()).await;
     let opened = opened.lock().unwrap().take().unwrap().join().unwrap();
     (outcome, opened)
@@ -80,8 +80,8 @@ async fn signed_in(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_in_follows_entra_documentation() {
-    let wire = answering(200, GRANTED);
-    let (token, opened) = signed_in(&wire, |browser| {
+    let transport = answering(200, GRANTED);
+    let (token, opened) = signed_in(&transport, |browser| {
         let page = browser.visit(&format!("/?code=the-code&state={}", browser.query["state"]));
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("You are signed in"), "{page}");
         assert!(page.contains("no-store") && !page.contains("the-code"), "{page}");
@@ -98,7 +98,7 @@ async fn sign_in_follows_entra_documentation() {
     assert_eq!(query["scope"], "https://api.securitycenter.microsoft.com/.default offline_access");
     assert!(query["state"].len() >= 22);
 
-    let form = form(&wire.only_request());
+    let form = form(&transport.only_request());
     assert_eq!(form["grant_type"], "authorization_code");
     assert_eq!((&*form["code"], &*form["client_id"]), ("the-code", "the-client"));
     assert_eq!(form["redirect_uri"], query["redirect_uri"]);
@@ -110,8 +110,8 @@ async fn sign_in_follows_entra_documentation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unrelated_browser_request_leaves_sign_in_running() {
-    let wire = answering(200, GRANTED);
-    let (token, _) = signed_in(&wire, |browser| {
+    let transport = answering(200, GRANTED);
+    let (token, _) = signed_in(&transport, |browser| {
         let _idle: Vec<_> = (0..20).map(|_| browser.connect()).collect();
         let state = &browser.query["state"];
         for target in [
@@ -132,13 +132,13 @@ async fn unrelated_browser_request_leaves_sign_in_running() {
     })
     .await;
     token.unwrap();
-    assert_eq!(form(&wire.only_request())["code"], "the-code");
+    assert_eq!(form(&transport.only_request())["code"], "the-code");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusal_is_reported_but_not_in_page() {
-    let wire = answering(200, GRANTED);
-    let (outcome, opened) = signed_in(&wire, |browser| {
+    let transport = answering(200, GRANTED);
+    let (outcome, opened) = signed_in(&transport, |browser| {
         let state = &browser.query["state"];
         let page = browser.visit(&format!(
             "/?error=access_denied&error_description=AADSTS65004%3A+%3Cscript%3E+{state}&state={state}"
@@ -149,34 +149,37 @@ async fn refusal_is_reported_but_not_in_page() {
     let error = outcome.unwrap_err();
     assert_eq!(error.entra().unwrap().error(), "access_denied");
     assert!(error.to_string().contains("AADSTS65004") && !all_of(&error).contains(&opened.query["state"]), "{error}");
-    assert!(wire.requests().is_empty());
+    assert!(transport.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_error_shows_code_or_verifier() {
-    let wire = Capture::with(|request| {
+    let transport = Capture::with(|request| {
         let form = form(request);
         let body =
             format!(r#"{{"error":"invalid_grant","error_description":"{} {}"}}"#, form["code"], form["code_verifier"]);
         Ok(http::Response::builder().status(400).body(body.into()).unwrap())
     });
-    let (outcome, _) = signed_in(&wire, |browser| {
+    let (outcome, _) = signed_in(&transport, |browser| {
         browser.visit(&format!("/?code=the-code&state={}", browser.query["state"]));
     })
     .await;
     let shown = all_of(&outcome.unwrap_err());
-    assert!(!shown.contains("the-code") && !shown.contains(&form(&wire.only_request())["code_verifier"]), "{shown}");
+    assert!(
+        !shown.contains("the-code") && !shown.contains(&form(&transport.only_request())["code_verifier"]),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
 async fn closed_browser_or_absent_person_is_error() {
     let clock = ManualClock::new();
-    let wire = answering(200, GRANTED);
+    let transport = answering(200, GRANTED);
     let connect = |opens: bool| {
         AuthorizationCodeCredential::new("contoso.com", "the-client", move |_| {
             if opens { Ok(()) } else { Err(std::io::ErrorKind::NotFound.into()) }
         })
-        .connect(&context(&wire, &clock))
+        .into_credential(&context(&transport, &clock))
         .unwrap()
     };
     let error = connect(false).token(&TokenRequest::new()).await.unwrap_err();
@@ -193,5 +196,5 @@ async fn closed_browser_or_absent_person_is_error() {
     let (outcome, ()) = tokio::join!(credential.token(&ask), time_passes);
     assert!(outcome.unwrap_err().to_string().contains("within five minutes"));
     assert_eq!(clock.elapsed(), Duration::from_secs(300));
-    assert!(wire.requests().is_empty());
+    assert!(transport.requests().is_empty());
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use defender_auth::{Cloud, Connect, Context, Error, ErrorKind, ManagedIdentityCredential, ManagedIdentityId};
+use defender_auth::{
+    Cloud, CredentialContext, Error, ErrorKind, IntoCredential, ManagedIdentityCredential, ManagedIdentityId,
+};
 use defender_transport::{
     Body, Clock, Error as WireError, ErrorKind as WireKind,
     testing::{Capture, ManualClock},
@@ -66,12 +68,12 @@ async fn agent_exchanges_key_for_token() {
     let (folder, agent, clock) = (Folder::new(), Arc::new(Agent::default()), ManualClock::new());
     let (shared, keys) = (Arc::clone(&agent), folder.path().to_owned());
     let endpoint = Endpoint::plain(move |request| Reply::Answer(shared.responds(request, &keys))).await;
-    let wire = Wire::trusting(&crate::support::endpoint::Ca::new().pem);
+    let transport = Wire::trusting(&crate::support::endpoint::Ca::new().pem);
     let url = format!("http://localhost:{}/metadata/identity/oauth2/token", endpoint.port);
     let credential = ManagedIdentityCredential::system_assigned().at_azure_arc(url, folder.path());
-    let context = Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
-    let credential = credential.connect(&context).unwrap();
-    let token = asked(&credential, &clock, || wire.waiting() == 0).await.unwrap();
+    let context = CredentialContext::new(Arc::new(transport.clone()), Arc::new(clock.clone()), Cloud::Public);
+    let credential = credential.into_credential(&context).unwrap();
+    let token = asked(&credential, &clock, || transport.waiting() == 0).await.unwrap();
     assert_eq!(token.secret(), "the-token");
     assert_eq!(agent.keys.lock().unwrap().len(), 0, "the key is used");
     let [first, second] = endpoint.requests().try_into().unwrap();
@@ -81,7 +83,7 @@ async fn agent_exchanges_key_for_token() {
 /// Result of a challenge that names `path`, and the number of requests.
 async fn challenged(folder: &Folder, header: &str) -> (Result<String, Error>, usize) {
     let header = header.to_owned();
-    let wire = Capture::with(move |request| {
+    let transport = Capture::with(move |request| {
         if request.headers().contains_key("authorization") {
             return Ok(Response::new(Body::from(GRANTED)));
         }
@@ -91,8 +93,8 @@ async fn challenged(folder: &Folder, header: &str) -> (Result<String, Error>, us
     let clock = ManualClock::new();
     let credential = ManagedIdentityCredential::system_assigned()
         .at_azure_arc("http://localhost:40342/metadata/identity/oauth2/token", folder.path());
-    let outcome = ask(&connected(credential, &wire, &clock), &clock).await;
-    (outcome.map(|token| token.secret().to_owned()), wire.requests().len())
+    let outcome = ask(&connected(credential, &transport, &clock), &clock).await;
+    (outcome.map(|token| token.secret().to_owned()), transport.requests().len())
 }
 
 #[tokio::test]
@@ -173,7 +175,7 @@ async fn agent_error_is_reported_without_key() {
         (200, 0, GRANTED, 1, 0, "without the challenge"),
     ] {
         let file = file.clone();
-        let wire = Capture::with(move |request| {
+        let transport = Capture::with(move |request| {
             let is_first = !request.headers().contains_key("authorization");
             let response = Response::builder().status(if is_first { first } else { second });
             let response = response.header("www-authenticate", format!("Basic realm={file}"));
@@ -182,12 +184,12 @@ async fn agent_error_is_reported_without_key() {
         let clock = ManualClock::new();
         let credential = ManagedIdentityCredential::system_assigned().at_azure_arc(endpoint, folder.path());
         let shown = format!("{credential:?} {credential:#?}");
-        let error = ask(&connected(credential, &wire, &clock), &clock).await.unwrap_err();
+        let error = ask(&connected(credential, &transport, &clock), &clock).await.unwrap_err();
         let shown = format!("{shown} {}", all_of(&error));
-        assert_eq!((wire.requests().len(), clock.elapsed().as_secs()), (requests, seconds), "{shown}");
+        assert_eq!((transport.requests().len(), clock.elapsed().as_secs()), (requests, seconds), "{shown}");
         assert!(error.to_string().contains(words), "{error}");
         assert!(!shown.contains("canary-key") && !shown.contains("Y2FuYXJ5"), "{shown}");
-        assert!(wire.requests().iter().all(|request| {
+        assert!(transport.requests().iter().all(|request| {
             request
                 .headers()
                 .get("authorization")
@@ -199,26 +201,26 @@ async fn agent_error_is_reported_without_key() {
 #[tokio::test]
 async fn absent_agent_is_reported_at_once() {
     let clock = ManualClock::new();
-    let wire = Capture::with(|_| Err(WireError::new(WireKind::Connect).context("the connection was refused")));
+    let transport = Capture::with(|_| Err(WireError::new(WireKind::Connect).context("the connection was refused")));
     let credential = ManagedIdentityCredential::system_assigned()
         .at_azure_arc("http://localhost:40342/metadata/identity/oauth2/token", "/var/opt/azcmagent/tokens");
-    let error = ask(&connected(credential, &wire, &clock), &clock).await.unwrap_err();
-    assert_eq!((wire.requests().len(), clock.elapsed(), error.is_retryable()), (1, Duration::ZERO, false));
+    let error = ask(&connected(credential, &transport, &clock), &clock).await.unwrap_err();
+    assert_eq!((transport.requests().len(), clock.elapsed(), error.is_retryable()), (1, Duration::ZERO, false));
     assert!(error.to_string().contains("check that its service `himds` runs"), "{error}");
 }
 
 #[test]
 fn agent_is_local_with_its_own_identity() {
-    let wire = Capture::with(|_| Ok(Response::new(Body::from(GRANTED))));
-    let context = context(&wire, &ManualClock::new());
+    let transport = Capture::with(|_| Ok(Response::new(Body::from(GRANTED))));
+    let context = context(&transport, &ManualClock::new());
     let user = ManagedIdentityCredential::user_assigned(ManagedIdentityId::ClientId("c".to_owned()));
     for (credential, words) in [
         (user.at_azure_arc("http://localhost:40342/x", "/t"), "system-assigned"),
         (ManagedIdentityCredential::system_assigned().at_azure_arc("http://evil.example/x", "/t"), "link-local"),
         (ManagedIdentityCredential::system_assigned().at_azure_arc("no url", "/t"), "not a URL"),
     ] {
-        let error = credential.connect(&context).unwrap_err();
+        let error = credential.into_credential(&context).unwrap_err();
         assert!(error.kind() == ErrorKind::Configuration && error.to_string().contains(words), "{error}");
     }
-    assert!(wire.requests().is_empty());
+    assert!(transport.requests().is_empty());
 }

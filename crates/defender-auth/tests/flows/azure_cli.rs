@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use defender_auth::{AccessToken, AzureCliCredential, Connect, Error, ErrorKind, TokenCredential, TokenRequest};
+use defender_auth::{AccessToken, AzureCliCredential, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest};
 use defender_transport::{
     Clock,
     testing::{Capture, ManualClock},
@@ -14,12 +14,12 @@ fn script() -> AzureCliCredential {
     AzureCliCredential::new().program(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows/az/az"))
 }
 
-fn wire() -> Capture {
+fn transport() -> Capture {
     answering(500, "nothing is sent")
 }
 
 async fn got(credential: AzureCliCredential) -> Result<AccessToken, Error> {
-    let credential = credential.connect(&context(&wire(), &ManualClock::new())).unwrap();
+    let credential = credential.into_credential(&context(&transport(), &ManualClock::new())).unwrap();
     credential.token(&TokenRequest::new()).await
 }
 
@@ -73,7 +73,8 @@ async fn cli_failure_is_reported_without_token() {
 async fn hanging_cli_is_killed() {
     for tenant in ["slow", "endless"] {
         let clock = ManualClock::new();
-        let credential: Arc<dyn TokenCredential> = script().tenant(tenant).connect(&context(&wire(), &clock)).unwrap();
+        let credential: Arc<dyn TokenCredential> =
+            script().tenant(tenant).into_credential(&context(&transport(), &clock)).unwrap();
         let time_passes = async {
             while clock.sleeping() == 0 {
                 tokio::task::yield_now().await;
@@ -90,7 +91,7 @@ async fn hanging_cli_is_killed() {
 
 #[tokio::test]
 async fn claims_cannot_be_handed_on() {
-    let credential = script().tenant("fine").connect(&context(&wire(), &ManualClock::new())).unwrap();
+    let credential = script().tenant("fine").into_credential(&context(&transport(), &ManualClock::new())).unwrap();
     let error = credential.token(&TokenRequest::new().claims("{}")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SignIn);
 }
@@ -104,7 +105,7 @@ fn call_outside_runtime_is_clear_error() {
 
 #[test]
 fn shell_metacharacters_are_refused() {
-    let context = context(&wire(), &ManualClock::new());
+    let context = context(&transport(), &ManualClock::new());
     for credential in [
         script().tenant("a b"),
         script().tenant("a&calc"),
@@ -113,8 +114,8 @@ fn shell_metacharacters_are_refused() {
         script().subscription("a\"b"),
         script().subscription("$(x)"),
     ] {
-        assert_eq!(credential.connect(&context).unwrap_err().kind(), ErrorKind::Configuration);
+        assert_eq!(credential.into_credential(&context).unwrap_err().kind(), ErrorKind::Configuration);
     }
     let context = context.audience("https://x y");
-    assert!(script().connect(&context).is_err());
+    assert!(script().into_credential(&context).is_err());
 }

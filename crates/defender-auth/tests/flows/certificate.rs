@@ -5,7 +5,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use defender_auth::{AssertionAlgorithm, ClientCertificateCredential, Connect, Error, ErrorKind};
+use defender_auth::{AssertionAlgorithm, ClientCertificateCredential, Error, ErrorKind, IntoCredential};
 use defender_transport::{Clock, testing::ManualClock};
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use serde_json::Value;
@@ -42,10 +42,10 @@ fn json(part: &str) -> Value {
 
 /// The parts of the assertion that `credential` sends, the last one still encoded, and the text that is signed.
 async fn assertion(credential: ClientCertificateCredential) -> (Value, Value, Vec<u8>, String) {
-    let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
-    let token = ask(&connected(credential, &wire, &clock), &clock).await.unwrap();
+    let (transport, clock) = (answering(200, TOKEN), ManualClock::new());
+    let token = ask(&connected(credential, &transport, &clock), &clock).await.unwrap();
     assert_eq!(token.secret(), "the-token");
-    let form = form(&wire.only_request());
+    let form = form(&transport.only_request());
     assert_eq!(form["grant_type"], "client_credentials");
     assert_eq!(form["client_id"], "the-client");
     assert_eq!(form["scope"], "https://api.securitycenter.microsoft.com/.default");
@@ -61,7 +61,7 @@ fn credential(pem: impl Into<String>) -> ClientCertificateCredential {
 }
 
 fn refused(credential: ClientCertificateCredential) -> Error {
-    let error = credential.connect(&context(&answering(200, TOKEN), &ManualClock::new())).unwrap_err();
+    let error = credential.into_credential(&context(&answering(200, TOKEN), &ManualClock::new())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     error
 }
@@ -129,7 +129,7 @@ async fn a_key_may_be_pkcs1_or_locked() {
 fn a_key_that_openssl_locked_is_opened() {
     for pem in [include_str!("keys/pbkdf2.pem"), include_str!("keys/scrypt.pem"), include_str!("keys/sha1.pem")] {
         let credential = credential(pem).password("correct horse");
-        credential.connect(&context(&answering(200, TOKEN), &ManualClock::new())).unwrap();
+        credential.into_credential(&context(&answering(200, TOKEN), &ManualClock::new())).unwrap();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use defender_auth::{Authorized, ClientSecretCredential, Connect};
+use defender_auth::{Authorized, ClientSecretCredential, IntoCredential};
 use defender_transport::{
     Body, Transport, TransportExt,
     testing::{Capture, ManualClock},
@@ -40,14 +40,14 @@ fn api(good: &'static str, challenges: Vec<String>) -> Capture {
 async fn call(api: &Capture) -> (u16, Vec<String>, Vec<Option<String>>) {
     let (issuer, clock) = (issuer(), ManualClock::new());
     let credential = ClientSecretCredential::new("contoso.com", "the-client", "the-secret");
-    let credential = credential.connect(&context(&issuer, &clock)).unwrap();
+    let credential = credential.into_credential(&context(&issuer, &clock)).unwrap();
     let base = Uri::from_static("https://api.example.com");
     let stack = Authorized::new(api.clone(), Arc::clone(&credential), &base).unwrap().retrying(clock.clone());
     let request = Request::get("https://api.example.com/x").body(Bytes::new()).unwrap();
-    let answer = clock.run(stack.send(request)).await.unwrap();
+    let response = clock.run(stack.send(request)).await.unwrap();
     let bearer = |request: &Request<Bytes>| request.headers()["authorization"].to_str().unwrap().to_owned();
     let asked = issuer.requests().iter().map(|request| form(request).remove("claims")).collect();
-    (answer.status().as_u16(), api.requests().iter().map(bearer).collect(), asked)
+    (response.status().as_u16(), api.requests().iter().map(bearer).collect(), asked)
 }
 
 #[tokio::test]

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use defender_auth::{ClientSecretCredential, Cloud, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest};
+use defender_auth::{
+    ClientSecretCredential, Cloud, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest,
+};
 use defender_transport::{
     Body, Clock,
-    extensions::Resend,
+    extensions::Idempotency,
     testing::{Capture, ManualClock, MockTransport},
 };
 use http::{Request, Response};
@@ -15,15 +17,15 @@ use crate::support::form;
 
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"the-token"}"#;
 
-fn connected(wire: MockTransport, clock: &ManualClock) -> Arc<dyn TokenCredential> {
-    let context = Context::new(Arc::new(wire), Arc::new(clock.clone()), Cloud::Public);
-    ClientSecretCredential::new("contoso.com", "the-client", "s&cr=t+").connect(&context).unwrap()
+fn connected(transport: MockTransport, clock: &ManualClock) -> Arc<dyn TokenCredential> {
+    let context = CredentialContext::new(Arc::new(transport), Arc::new(clock.clone()), Cloud::Public);
+    ClientSecretCredential::new("contoso.com", "the-client", "s&cr=t+").into_credential(&context).unwrap()
 }
 
 fn answering(status: u16, body: &'static str) -> MockTransport {
-    let mut wire = MockTransport::new();
-    wire.expect_send().returning(move |_| Ok(Response::builder().status(status).body(Body::from(body)).unwrap()));
-    wire
+    let mut transport = MockTransport::new();
+    transport.expect_send().returning(move |_| Ok(Response::builder().status(status).body(Body::from(body)).unwrap()));
+    transport
 }
 
 async fn refused(status: u16, body: &'static str) -> Error {
@@ -48,7 +50,7 @@ async fn grant_request_follows_entra_documentation() {
             && request.uri() == "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
             && request.headers()["content-type"] == "application/x-www-form-urlencoded"
             && !request.headers().contains_key("authorization")
-            && request.extensions().get() == Some(&Resend::Never)
+            && request.extensions().get() == Some(&Idempotency::NonIdempotent)
             && form
                 == [
                     "client_id=the-client",
@@ -57,11 +59,11 @@ async fn grant_request_follows_entra_documentation() {
                     "scope=https%3A%2F%2Fapi.securitycenter.microsoft.com%2F.default",
                 ]
     };
-    let mut wire = MockTransport::new();
-    wire.expect_send().withf(as_documented).times(1).returning(|_| Ok(Response::new(Body::from(TOKEN))));
+    let mut transport = MockTransport::new();
+    transport.expect_send().withf(as_documented).times(1).returning(|_| Ok(Response::new(Body::from(TOKEN))));
     let clock = ManualClock::new();
 
-    let token = connected(wire, &clock).token(&TokenRequest::new()).await.unwrap();
+    let token = connected(transport, &clock).token(&TokenRequest::new()).await.unwrap();
 
     assert_eq!(token.secret(), "the-token");
     assert_eq!(token.expires_on().duration_since(clock.now()).as_secs(), 3599);
@@ -98,35 +100,36 @@ async fn malformed_token_response_is_reported_by_status() {
 
 #[tokio::test]
 async fn unreachable_endpoint_is_reported_with_cause() {
-    let mut wire = MockTransport::new();
-    wire.expect_send().returning(|_| Err(defender_transport::Error::new(defender_transport::ErrorKind::Connect)));
+    let mut transport = MockTransport::new();
+    transport.expect_send().returning(|_| Err(defender_transport::Error::new(defender_transport::ErrorKind::Connect)));
     let clock = ManualClock::new();
-    let error = clock.run(connected(wire, &clock).token(&TokenRequest::new())).await.unwrap_err();
+    let error = clock.run(connected(transport, &clock).token(&TokenRequest::new())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport);
     assert_eq!(error.to_string(), "the token endpoint was not reached: could not connect");
 }
 
 #[tokio::test]
 async fn lasting_failure_is_not_repeated() {
-    for (lasting, asked) in [(true, 1), (false, 5)] {
-        let wire = Capture::with(move |_| {
+    for (permanent, asked) in [(true, 1), (false, 5)] {
+        let transport = Capture::with(move |_| {
             let error = defender_transport::Error::new(defender_transport::ErrorKind::Connect);
-            Err(if lasting { error.lasting() } else { error })
+            Err(if permanent { error.permanent() } else { error })
         });
         let clock = ManualClock::new();
-        let context = Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public);
-        let credential = ClientSecretCredential::new("contoso.com", "the-client", "secret").connect(&context).unwrap();
+        let context = CredentialContext::new(Arc::new(transport.clone()), Arc::new(clock.clone()), Cloud::Public);
+        let credential =
+            ClientSecretCredential::new("contoso.com", "the-client", "secret").into_credential(&context).unwrap();
         let error = clock.run(credential.token(&TokenRequest::new())).await.unwrap_err();
-        assert_eq!((wire.requests().len(), error.is_retryable()), (asked, !lasting), "{error}");
+        assert_eq!((transport.requests().len(), error.is_retryable()), (asked, !permanent), "{error}");
     }
 }
 
 #[tokio::test]
 async fn token_is_replaced_five_minutes_before_expiry() {
-    let mut wire = MockTransport::new();
-    wire.expect_send().times(2).returning(|_| Ok(Response::new(Body::from(TOKEN))));
+    let mut transport = MockTransport::new();
+    transport.expect_send().times(2).returning(|_| Ok(Response::new(Body::from(TOKEN))));
     let clock = ManualClock::new();
-    let credential = connected(wire, &clock);
+    let credential = connected(transport, &clock);
     for seconds in [0, 3200, 99, 10] {
         clock.advance(std::time::Duration::from_secs(seconds));
         credential.token(&TokenRequest::new()).await.unwrap();
@@ -136,7 +139,8 @@ async fn token_is_replaced_five_minutes_before_expiry() {
 #[test]
 fn misdirected_secret_is_refused_before_sending() {
     let context = |authority: &str| {
-        Context::new(Arc::new(MockTransport::new()), Arc::new(ManualClock::new()), Cloud::Public).authority(authority)
+        CredentialContext::new(Arc::new(MockTransport::new()), Arc::new(ManualClock::new()), Cloud::Public)
+            .authority(authority)
     };
     for (tenant, authority, words) in [
         ("contoso.com", "http://login.microsoftonline.com", "must be a URL that begins with https://"),
@@ -153,7 +157,7 @@ fn misdirected_secret_is_refused_before_sending() {
         ("common", "https://login.microsoftonline.com", "needs the id or a domain of one tenant"),
     ] {
         let credential = ClientSecretCredential::new(tenant, "the-client", "secret");
-        let error = credential.connect(&context(authority)).unwrap_err();
+        let error = credential.into_credential(&context(authority)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.to_string().contains(words), "{error}");
     }
@@ -168,12 +172,12 @@ async fn scope_is_audience_plus_default() {
         ("https://x.example//.default", "https://x.example//.default"),
         ("api://0000", "api://0000/.default"),
     ] {
-        let wire = Capture::answering(Response::new(TOKEN));
-        let context = Context::new(Arc::new(wire.clone()), Arc::new(ManualClock::new()), Cloud::GccHigh);
+        let transport = Capture::answering(Response::new(TOKEN));
+        let context = CredentialContext::new(Arc::new(transport.clone()), Arc::new(ManualClock::new()), Cloud::GccHigh);
         let credential = ClientSecretCredential::new("contoso.com", "the-client", "secret");
-        let credential = credential.connect(&context.audience(audience)).unwrap();
+        let credential = credential.into_credential(&context.audience(audience)).unwrap();
         credential.token(&TokenRequest::new()).await.unwrap();
-        let request = wire.only_request();
+        let request = transport.only_request();
         assert_eq!(form(&request)["scope"], scope);
         assert_eq!(request.uri().host(), Some("login.microsoftonline.us"));
     }

@@ -1,6 +1,6 @@
 //! A person who is asked to sign in, and declines.
 
-use defender_auth::{Connect, DeviceCodeCredential, ErrorKind};
+use defender_auth::{DeviceCodeCredential, ErrorKind, IntoCredential};
 use defender_transport::{
     Body,
     testing::{Capture, ManualClock},
@@ -21,16 +21,16 @@ async fn declined_sign_in_has_own_error_kind() {
         (r#"{"error":"access_denied","error_codes":[53003]}"#, ErrorKind::Refused, "Conditional Access"),
         (r#"{"error":"expired_token"}"#, ErrorKind::Refused, "expired_token"),
     ] {
-        let wire = Capture::with(move |request| {
+        let transport = Capture::with(move |request| {
             let is_code = request.uri().path().ends_with("/devicecode");
             let (status, body) = if is_code { (200, CODE) } else { (400, refusal) };
             Ok(Response::builder().status(status).body(Body::from(body)).unwrap())
         });
         let clock = ManualClock::new();
-        let credential =
-            DeviceCodeCredential::new("contoso.com", "the-client", |_| ()).connect(&context(&wire, &clock));
+        let credential = DeviceCodeCredential::new("contoso.com", "the-client", |_| ())
+            .into_credential(&context(&transport, &clock));
         let error = ask(&credential.unwrap(), &clock).await.unwrap_err();
-        assert_eq!((error.kind(), error.is_retryable(), wire.requests().len()), (kind, false, 2), "{error}");
+        assert_eq!((error.kind(), error.is_retryable(), transport.requests().len()), (kind, false, 2), "{error}");
         assert!(error.to_string().contains(words), "{error}");
     }
 }

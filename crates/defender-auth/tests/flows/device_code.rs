@@ -7,7 +7,7 @@ use std::{
 };
 
 use defender_auth::{
-    Connect, DeviceCodeCredential, ErrorKind, MemoryTokenStore, RefreshToken, TokenCredential, TokenStore,
+    DeviceCodeCredential, ErrorKind, IntoCredential, MemoryTokenStore, RefreshToken, TokenCredential, TokenStore,
 };
 use defender_transport::{
     Body, Clock, Error as WireError, ErrorKind as WireKind,
@@ -28,7 +28,7 @@ fn error(word: &str) -> String {
 }
 
 /// Gives `code` to the first request, and then each of `looks` in turn; every look that is left over finds it pending.
-fn wire(code: &'static str, looks: impl IntoIterator<Item = String>) -> Capture {
+fn transport(code: &'static str, looks: impl IntoIterator<Item = String>) -> Capture {
     let looks = Mutex::new(VecDeque::from_iter(looks));
     Capture::with(move |request| {
         if request.uri().path().ends_with("/devicecode") {
@@ -45,12 +45,12 @@ fn wire(code: &'static str, looks: impl IntoIterator<Item = String>) -> Capture 
 
 type Prompts = Arc<Mutex<Vec<String>>>;
 
-fn credential(wire: &Capture, clock: &ManualClock) -> (Arc<dyn TokenCredential>, Prompts) {
-    stored(wire, clock, MemoryTokenStore::new())
+fn credential(transport: &Capture, clock: &ManualClock) -> (Arc<dyn TokenCredential>, Prompts) {
+    stored(transport, clock, MemoryTokenStore::new())
 }
 
 fn stored(
-    wire: &Capture,
+    transport: &Capture,
     clock: &ManualClock,
     store: impl TokenStore + 'static,
 ) -> (Arc<dyn TokenCredential>, Prompts) {
@@ -60,20 +60,20 @@ fn stored(
         assert!(!format!("{prompt:?}").contains("ABCD"));
         shown.lock().unwrap().push(prompt.message.clone());
     });
-    (credential.store(store).connect(&context(wire, clock)).unwrap(), prompts)
+    (credential.store(store).into_credential(&context(transport, clock)).unwrap(), prompts)
 }
 
 #[tokio::test]
 async fn the_person_is_asked_and_waited_for() {
     let looks = [error("authorization_pending"), error("slow_down"), DOWN.to_owned(), GRANTED.to_owned()];
-    let (wire, clock) = (wire(CODE, looks), ManualClock::new());
-    let (credential, prompts) = credential(&wire, &clock);
+    let (transport, clock) = (transport(CODE, looks), ManualClock::new());
+    let (credential, prompts) = credential(&transport, &clock);
     let token = ask(&credential, &clock).await.unwrap();
     assert_eq!(token.secret(), "the-token");
     assert_eq!(*prompts.lock().unwrap(), ["Open https://microsoft.com/devicelogin and enter ABCD."]);
     // 5 s, 5 s, 10 s after `slow_down`, and 20 s after the transport was down.
     assert_eq!(clock.elapsed(), Duration::from_secs(5 + 5 + 10 + 20));
-    let requests = wire.requests();
+    let requests = transport.requests();
     assert_eq!(requests[0].uri(), "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/devicecode");
     let first = form(&requests[0]);
     assert_eq!(first["client_id"], "the-client");
@@ -85,29 +85,29 @@ async fn the_person_is_asked_and_waited_for() {
 
 #[tokio::test]
 async fn sign_in_is_refreshed_without_person() {
-    let (wire, clock) = (wire(CODE, [GRANTED.to_owned(), GRANTED.to_owned()]), ManualClock::new());
-    let (credential, prompts) = credential(&wire, &clock);
+    let (transport, clock) = (transport(CODE, [GRANTED.to_owned(), GRANTED.to_owned()]), ManualClock::new());
+    let (credential, prompts) = credential(&transport, &clock);
     ask(&credential, &clock).await.unwrap();
     clock.advance(Duration::from_secs(3_600));
     ask(&credential, &clock).await.unwrap();
     assert_eq!(prompts.lock().unwrap().len(), 1);
-    assert_eq!(form(&wire.requests()[2])["refresh_token"], "the-refresh");
+    assert_eq!(form(&transport.requests()[2])["refresh_token"], "the-refresh");
 }
 
 #[tokio::test]
 async fn stored_sign_in_is_used_until_expired() {
     let store = || MemoryTokenStore::with(RefreshToken::new("kept"));
-    let (live, clock) = (wire(CODE, [GRANTED.to_owned()]), ManualClock::new());
+    let (live, clock) = (transport(CODE, [GRANTED.to_owned()]), ManualClock::new());
     let (credential, prompts) = stored(&live, &clock, store());
     ask(&credential, &clock).await.unwrap();
     assert!(prompts.lock().unwrap().is_empty());
 
-    let ended = wire(CODE, [error("invalid_grant"), GRANTED.to_owned()]);
+    let ended = transport(CODE, [error("invalid_grant"), GRANTED.to_owned()]);
     let (credential, prompts) = stored(&ended, &clock, store());
     ask(&credential, &clock).await.unwrap();
     assert_eq!((prompts.lock().unwrap().len(), ended.requests().len()), (1, 3));
 
-    let misconfigured = wire(CODE, [error("invalid_client")]);
+    let misconfigured = transport(CODE, [error("invalid_client")]);
     let (credential, prompts) = stored(&misconfigured, &clock, store());
     assert_eq!(ask(&credential, &clock).await.unwrap_err().kind(), ErrorKind::Refused);
     assert!(prompts.lock().unwrap().is_empty());
@@ -121,26 +121,26 @@ async fn declined_or_expired_code_is_error() {
         ("expired_token", ErrorKind::Refused),
         ("bad_verification_code", ErrorKind::Refused),
     ] {
-        let (wire, clock) = (wire(CODE, [error(word)]), ManualClock::new());
-        let error = ask(&credential(&wire, &clock).0, &clock).await.unwrap_err();
+        let (transport, clock) = (transport(CODE, [error(word)]), ManualClock::new());
+        let error = ask(&credential(&transport, &clock).0, &clock).await.unwrap_err();
         assert_eq!((error.kind(), error.entra().unwrap().error()), (kind, word));
         assert!(!all_of(&error).contains("the-device-code"), "{error}");
     }
-    let (wire, clock) = (wire(CODE, []), ManualClock::new());
-    let error = ask(&credential(&wire, &clock).0, &clock).await.unwrap_err();
+    let (transport, clock) = (transport(CODE, []), ManualClock::new());
+    let error = ask(&credential(&transport, &clock).0, &clock).await.unwrap_err();
     assert_eq!((error.kind(), clock.elapsed().as_secs()), (ErrorKind::SignIn, 900));
 }
 
 #[tokio::test]
 async fn extreme_interval_and_lifetime_are_clamped() {
     let odd = r#"{"device_code":"d","user_code":"u","verification_url":"https://x/","expires_in":1000000000000000000,"interval":0}"#;
-    let (first, clock) = (wire(odd, [GRANTED.to_owned()]), ManualClock::new());
+    let (first, clock) = (transport(odd, [GRANTED.to_owned()]), ManualClock::new());
     let (credential, prompts) = credential(&first, &clock);
     ask(&credential, &clock).await.unwrap();
     assert_eq!(clock.elapsed(), Duration::from_secs(1));
     assert!(prompts.lock().unwrap()[0].contains("https://x/ in a browser and enter the code u"));
 
-    let (second, clock) = (wire(odd, []), ManualClock::new());
+    let (second, clock) = (transport(odd, []), ManualClock::new());
     let error = ask(&self::credential(&second, &clock).0, &clock).await.unwrap_err();
     assert_eq!((error.kind(), clock.elapsed().as_secs()), (ErrorKind::SignIn, 3_600));
 }
@@ -149,13 +149,13 @@ async fn extreme_interval_and_lifetime_are_clamped() {
 async fn prompt_has_no_terminal_control_characters() {
     const HOSTILE: &str = r#"{"device_code":"d","user_code":"AB\u001b[2JCD","verification_uri":"https://x.example/\u001b[31m",
         "expires_in":900,"interval":5,"message":"Open it\u001b]0;x\u0007\r\n\u202eand enter ABCD."}"#;
-    let (wire, clock) = (wire(HOSTILE, [GRANTED.to_owned()]), ManualClock::new());
+    let (transport, clock) = (transport(HOSTILE, [GRANTED.to_owned()]), ManualClock::new());
     let prompts = Prompts::default();
     let shown = Arc::clone(&prompts);
     let credential = DeviceCodeCredential::new("contoso.com", "the-client", move |prompt| {
         shown.lock().unwrap().extend([&prompt.message, &prompt.user_code, &prompt.verification_uri].map(String::clone));
     });
-    ask(&credential.connect(&context(&wire, &clock)).unwrap(), &clock).await.unwrap();
+    ask(&credential.into_credential(&context(&transport, &clock)).unwrap(), &clock).await.unwrap();
     let prompts = prompts.lock().unwrap();
     assert!(prompts.len() == 3 && prompts[0].contains("and enter ABCD."), "{prompts:?}");
     assert!(!prompts.concat().contains(['\u{1b}', '\u{7}', '\r', '\n', '\u{202e}']), "{prompts:?}");

@@ -3,8 +3,8 @@
 use std::{fmt::Write, sync::Arc};
 
 use defender_auth::{
-    ClientSecretCredential, Cloud, Connect, Context, DeviceCodeCredential, Error, ManagedIdentityCredential,
-    TokenRequest,
+    ClientSecretCredential, Cloud, CredentialContext, DeviceCodeCredential, Error, IntoCredential,
+    ManagedIdentityCredential, TokenRequest,
 };
 use defender_transport::{
     Body, Error as WireError, ErrorKind as WireKind, HyperTransport, Proxy, SystemClock, Transport,
@@ -22,9 +22,9 @@ fn secret() -> ClientSecretCredential {
     ClientSecretCredential::new("contoso.com", "the-client", "the-secret")
 }
 
-async fn of(description: impl Connect, wire: &(impl Transport + Clone + 'static)) -> Error {
+async fn of(description: impl IntoCredential, transport: &(impl Transport + Clone + 'static)) -> Error {
     let clock = ManualClock::new();
-    match description.connect(&context(wire, &clock)) {
+    match description.into_credential(&context(transport, &clock)) {
         Ok(credential) => ask(&credential, &clock).await.unwrap_err(),
         Err(error) => error,
     }
@@ -60,9 +60,9 @@ async fn through(response: &'static str) -> Error {
         }
     });
     let proxy = Proxy::http(format!("http://user:password@{address}")).unwrap();
-    let wire = HyperTransport::builder().proxy(proxy).build().unwrap();
-    let context = Context::new(Arc::new(wire), Arc::new(SystemClock::new()), Cloud::Public);
-    secret().connect(&context).unwrap().token(&TokenRequest::new()).await.unwrap_err()
+    let transport = HyperTransport::builder().proxy(proxy).build().unwrap();
+    let context = CredentialContext::new(Arc::new(transport), Arc::new(SystemClock::new()), Cloud::Public);
+    secret().into_credential(&context).unwrap().token(&TokenRequest::new()).await.unwrap_err()
 }
 
 /// The lines are kept in a file, so that a change is seen and read.

@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::support::{Folder, all_of, ask, context, form};
 use bytes::Bytes;
 use defender_auth::{
-    ClientSecretCredential, Cloud, Connect, Context, DeviceCodeCredential, Error, ErrorKind, ManagedIdentityCredential,
-    MemoryTokenStore, OnBehalfOfCredential, RefreshToken, RefreshTokenCredential, TokenCredential,
-    WorkloadIdentityCredential,
+    ClientSecretCredential, Cloud, CredentialContext, DeviceCodeCredential, Error, ErrorKind, IntoCredential,
+    ManagedIdentityCredential, MemoryTokenStore, OnBehalfOfCredential, RefreshToken, RefreshTokenCredential,
+    TokenCredential, WorkloadIdentityCredential,
 };
 use defender_emulator::{Emulator, Fault, Operation};
 use defender_transport::{
@@ -16,13 +16,13 @@ use defender_transport::{
 };
 use http::{Request, Response};
 
-type Flow = (&'static str, Box<dyn Fn(&Context) -> (String, Result<Arc<dyn TokenCredential>, Error>)>);
+type Flow = (&'static str, Box<dyn Fn(&CredentialContext) -> (String, Result<Arc<dyn TokenCredential>, Error>)>);
 
 fn flow(
     name: &'static str,
-    credential: impl Fn() -> (String, Box<dyn FnOnce(&Context) -> Connected>) + 'static,
+    credential: impl Fn() -> (String, Box<dyn FnOnce(&CredentialContext) -> Connected>) + 'static,
 ) -> Flow {
-    let make = move |context: &Context| {
+    let make = move |context: &CredentialContext| {
         let (shown, connect) = credential();
         (shown, connect(context))
     };
@@ -32,10 +32,10 @@ fn flow(
 type Connected = Result<Arc<dyn TokenCredential>, Error>;
 
 /// `Debug` text of a description, and the call that connects it.
-type Described = (String, Box<dyn FnOnce(&Context) -> Connected>);
+type Described = (String, Box<dyn FnOnce(&CredentialContext) -> Connected>);
 
-fn described(credential: impl Connect + fmt::Debug + 'static) -> Described {
-    (format!("{credential:?} {credential:#?}"), Box::new(|context| credential.connect(context)))
+fn described(credential: impl IntoCredential + fmt::Debug + 'static) -> Described {
+    (format!("{credential:?} {credential:#?}"), Box::new(|context| credential.into_credential(context)))
 }
 
 const APPLICATION: fn() -> ClientSecretCredential =
@@ -86,8 +86,8 @@ fn brought(request: &Request<Bytes>) -> String {
     format!("{} {} {}", headers.join(" "), decoded.join(" "), String::from_utf8_lossy(request.body()))
 }
 
-/// A transport that gives a code to a device, and to everything else `answer` of what was brought.
-fn hostile(answer: Answer) -> Capture {
+/// A transport that gives a code to a device, and to everything else what `respond` makes of the request.
+fn hostile(respond: Answer) -> Capture {
     Capture::with(move |request| {
         if request.uri().path().ends_with("/devicecode") {
             return Ok(text(
@@ -96,7 +96,7 @@ fn hostile(answer: Answer) -> Capture {
                     "expires_in":900,"interval":300,"message":"canary-code"}"#,
             ));
         }
-        answer(&brought(request))
+        respond(&brought(request))
     })
 }
 
@@ -116,10 +116,10 @@ async fn suspicious_authority_is_sent_nothing() {
         "",
     ] {
         for (name, make) in flows(&folder).into_iter().filter(|(name, _)| *name != "app service") {
-            let (wire, clock) = (hostile(|_| Ok(text(200, ""))), ManualClock::new());
-            let error = make(&context(&wire, &clock).authority(authority)).1.unwrap_err();
+            let (transport, clock) = (hostile(|_| Ok(text(200, ""))), ManualClock::new());
+            let error = make(&context(&transport, &clock).authority(authority)).1.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration, "{name}, {authority}");
-            assert!(wire.requests().is_empty() && !all_of(&error).contains("canary"), "{name}, {authority}");
+            assert!(transport.requests().is_empty() && !all_of(&error).contains("canary"), "{name}, {authority}");
         }
     }
 }
@@ -162,8 +162,8 @@ async fn extreme_lifetime_is_error_or_clamped() {
         (r#""expires_on":1"#, None),
     ] {
         let body = format!(r#"{{"token_type":"bearer",{times},"access_token":"t"}}"#);
-        let (wire, clock) = (Capture::answering(Response::new(body)), ManualClock::new());
-        let credential = APPLICATION().connect(&context(&wire, &clock)).unwrap();
+        let (transport, clock) = (Capture::answering(Response::new(body)), ManualClock::new());
+        let credential = APPLICATION().into_credential(&context(&transport, &clock)).unwrap();
         let left = ask(&credential, &clock)
             .await
             .map(|token| token.expires_on().duration_since(defender_transport::Clock::now(&clock)).as_secs());
@@ -196,7 +196,7 @@ async fn unusable_token_is_refused_on_arrival() {
         let clock = ManualClock::new();
         let context = context(&Capture::answering(Response::new(body)), &clock);
         let host = ManagedIdentityCredential::system_assigned().at_imds("http://127.0.0.1:1");
-        for credential in [APPLICATION().connect(&context), host.connect(&context)] {
+        for credential in [APPLICATION().into_credential(&context), host.into_credential(&context)] {
             let outcome = ask(&credential.unwrap(), &clock).await;
             // The host of a managed identity may leave the type out.
             let is_fine = is_fine || (kind == "null" && outcome.is_ok());
@@ -214,11 +214,11 @@ async fn dripping_response_times_out_after_a_minute() {
     let clock = ManualClock::new();
     let emulator = Emulator::builder().clock(Arc::new(clock.clone())).in_process().unwrap();
     emulator.fault(Fault::SlowBytes(Duration::from_secs(1))).on(Operation::Token);
-    let context = Context::new(Arc::new(emulator.transport()), Arc::new(clock.clone()), Cloud::Public)
+    let context = CredentialContext::new(Arc::new(emulator.transport()), Arc::new(clock.clone()), Cloud::Public)
         .authority(emulator.authority())
         .retry(Retry::once());
     let (tenant, client, secret) = (emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
-    let credential = ClientSecretCredential::new(tenant, client, secret).connect(&context).unwrap();
+    let credential = ClientSecretCredential::new(tenant, client, secret).into_credential(&context).unwrap();
     let error = ask(&credential, &clock).await.unwrap_err();
     assert_eq!((error.kind(), defender_transport::Clock::elapsed(&clock).as_secs()), (ErrorKind::Transport, 60));
 }
@@ -227,12 +227,12 @@ async fn dripping_response_times_out_after_a_minute() {
 #[tokio::test]
 async fn transient_errors_are_retried_others_final() {
     let after = |first: fn() -> Result<Response<Body>, WireError>| {
-        let wire = Capture::with(move |_| first());
+        let transport = Capture::with(move |_| first());
         async move {
             let clock = ManualClock::new();
-            let credential = APPLICATION().connect(&context(&wire, &clock)).unwrap();
+            let credential = APPLICATION().into_credential(&context(&transport, &clock)).unwrap();
             let error = ask(&credential, &clock).await.unwrap_err();
-            (wire.requests().len(), error)
+            (transport.requests().len(), error)
         }
     };
     for first in [
@@ -262,7 +262,7 @@ async fn transient_errors_are_retried_others_final() {
 #[tokio::test]
 async fn retry_follows_retry_after() {
     let told = std::sync::atomic::AtomicBool::new(false);
-    let wire = Capture::with(move |_| {
+    let transport = Capture::with(move |_| {
         let again = told.swap(true, std::sync::atomic::Ordering::Relaxed);
         if again {
             return Ok(text(200, crate::support::TOKEN));
@@ -270,14 +270,14 @@ async fn retry_follows_retry_after() {
         Ok(Response::builder().status(429).header("retry-after", "60").body(Body::from("busy")).unwrap())
     });
     let clock = ManualClock::new();
-    let credential = APPLICATION().connect(&context(&wire, &clock)).unwrap();
+    let credential = APPLICATION().into_credential(&context(&transport, &clock)).unwrap();
     ask(&credential, &clock).await.unwrap();
     assert_eq!(defender_transport::Clock::elapsed(&clock).as_secs(), 60);
 
     let hour = Capture::with(|_| {
         Ok(Response::builder().status(429).header("retry-after", "3600").body(Body::empty()).unwrap())
     });
-    let credential = APPLICATION().connect(&context(&hour, &clock)).unwrap();
+    let credential = APPLICATION().into_credential(&context(&hour, &clock)).unwrap();
     let error = ask(&credential, &clock).await.unwrap_err();
     assert_eq!((error.retry_after().unwrap().as_secs(), error.status(), hour.requests().len()), (3_600, Some(429), 1));
 }

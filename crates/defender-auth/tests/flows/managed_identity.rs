@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use defender_auth::{Connect, ErrorKind, ManagedIdentityCredential, ManagedIdentityId};
+use defender_auth::{ErrorKind, IntoCredential, ManagedIdentityCredential, ManagedIdentityId};
 use defender_transport::{
     Body, Clock, Error as WireError, ErrorKind as WireKind,
     testing::{Capture, ManualClock, Never},
@@ -33,11 +33,11 @@ async fn the_metadata_service_is_asked_as_documented() {
     let user = ids().map(ManagedIdentityCredential::user_assigned);
     let system = (ManagedIdentityCredential::system_assigned(), None);
     for (credential, selector) in user.into_iter().zip(selectors.map(Some)).chain([system]) {
-        let (wire, clock) = (answering(200, OF_IMDS), ManualClock::new());
-        let token = ask(&connected(credential.at_imds(IMDS), &wire, &clock), &clock).await.unwrap();
+        let (transport, clock) = (answering(200, OF_IMDS), ManualClock::new());
+        let token = ask(&connected(credential.at_imds(IMDS), &transport, &clock), &clock).await.unwrap();
         assert_eq!(token.secret(), "the-token");
         assert_eq!(token.expires_on().as_second(), 1_767_355_199);
-        let request = wire.only_request();
+        let request = transport.only_request();
         assert_eq!(request.method(), http::Method::GET);
         assert_eq!(request.headers()["metadata"], "true");
         let (url, query) =
@@ -55,11 +55,11 @@ async fn the_metadata_service_is_asked_as_documented() {
 async fn app_service_is_asked_as_documented() {
     let selectors = ["client_id=c%26c", "principal_id=o", "mi_res_id=%2Fsubscriptions%2Fx"];
     for (id, selector) in ids().into_iter().zip(selectors) {
-        let (wire, clock) = (answering(200, OF_APP_SERVICE), ManualClock::new());
+        let (transport, clock) = (answering(200, OF_APP_SERVICE), ManualClock::new());
         let credential = ManagedIdentityCredential::user_assigned(id).at_app_service(SITE, "the-header");
-        let token = ask(&connected(credential, &wire, &clock), &clock).await.unwrap();
+        let token = ask(&connected(credential, &transport, &clock), &clock).await.unwrap();
         assert_eq!(token.expires_on().duration_since(clock.now()).as_secs(), 3_600);
-        let request = wire.only_request();
+        let request = transport.only_request();
         assert!(request.uri().to_string().starts_with(SITE) && request.uri().to_string().ends_with(selector));
         assert_eq!(parameters(request.uri().query().unwrap())["api-version"], "2019-08-01");
         let header = &request.headers()["x-identity-header"];
@@ -69,11 +69,11 @@ async fn app_service_is_asked_as_documented() {
 
 /// Number of requests, their duration, and the kind of the error.
 async fn course(status: u16, at_app_service: bool) -> (usize, u64, ErrorKind) {
-    let (wire, clock) = (answering(status, "{}"), ManualClock::new());
+    let (transport, clock) = (answering(status, "{}"), ManualClock::new());
     let credential = ManagedIdentityCredential::system_assigned();
     let credential = if at_app_service { credential.at_app_service(SITE, "h") } else { credential.at_imds(IMDS) };
-    let error = ask(&connected(credential, &wire, &clock), &clock).await.unwrap_err();
-    (wire.requests().len(), clock.elapsed().as_secs(), error.kind())
+    let error = ask(&connected(credential, &transport, &clock), &clock).await.unwrap_err();
+    (transport.requests().len(), clock.elapsed().as_secs(), error.kind())
 }
 
 #[tokio::test]
@@ -95,19 +95,19 @@ async fn absent_metadata_service_is_told_at_once() {
     let errors: [fn() -> WireError; 3] = [
         || WireError::new(WireKind::Connect),
         || WireError::new(WireKind::Connect).context("no way leads there"),
-        || WireError::new(WireKind::Connect).lasting(),
+        || WireError::new(WireKind::Connect).permanent(),
     ];
     for error in errors {
         let clock = ManualClock::new();
-        let wire = Capture::with(move |_| Err(error()));
+        let transport = Capture::with(move |_| Err(error()));
         for credential in [
             ManagedIdentityCredential::system_assigned().at_imds(IMDS),
             ManagedIdentityCredential::system_assigned().at_app_service(SITE, "h"),
         ] {
-            let before = wire.requests().len();
-            let error = ask(&connected(credential, &wire, &clock), &clock).await.unwrap_err();
+            let before = transport.requests().len();
+            let error = ask(&connected(credential, &transport, &clock), &clock).await.unwrap_err();
             assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Transport, false));
-            assert_eq!((wire.requests().len() - before, clock.elapsed()), (1, Duration::ZERO));
+            assert_eq!((transport.requests().len() - before, clock.elapsed()), (1, Duration::ZERO));
             assert!(error.to_string().contains("choose another credential"), "{error}");
         }
     }
@@ -129,45 +129,45 @@ async fn silent_metadata_service_is_given_up_soon() {
 async fn known_metadata_service_is_waited_for() {
     let clock = ManualClock::new();
     let first = AtomicUsize::new(0);
-    let wire = Capture::with(move |_| match first.fetch_add(1, Ordering::Relaxed) {
+    let transport = Capture::with(move |_| match first.fetch_add(1, Ordering::Relaxed) {
         1..=5 => Err(WireError::new(WireKind::Connect)),
         _ => Ok(Response::new(Body::from(OF_IMDS))),
     });
-    let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &wire, &clock);
+    let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &transport, &clock);
     ask(&credential, &clock).await.unwrap();
     clock.advance(Duration::from_secs(30 * 3_600));
     let before = clock.elapsed();
     // The clock is past the token that the mock gives again, so that only the attempts are looked at.
     assert_eq!(ask(&credential, &clock).await.unwrap_err().kind(), ErrorKind::Response);
-    assert_eq!((wire.requests().len(), clock.elapsed().saturating_sub(before)), (7, Duration::from_secs(72)));
+    assert_eq!((transport.requests().len(), clock.elapsed().saturating_sub(before)), (7, Duration::from_secs(72)));
 }
 
 #[tokio::test]
 async fn transport_without_plain_http_gets_advice() {
-    let wire = Capture::with(|_| Err(WireError::new(WireKind::Request)));
+    let transport = Capture::with(|_| Err(WireError::new(WireKind::Request)));
     let clock = ManualClock::new();
-    let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &wire, &clock);
+    let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &transport, &clock);
     let error = ask(&credential, &clock).await.unwrap_err();
     assert!(error.to_string().contains("transport of its own"), "{error}");
-    assert_eq!(wire.requests().len(), 1);
+    assert_eq!(transport.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn identity_requests_use_their_own_transport() {
     let (proxied, direct, clock) = (answering(200, TOKEN), answering(200, OF_IMDS), ManualClock::new());
     let context = context(&proxied, &clock).managed_identity_transport(std::sync::Arc::new(direct.clone()));
-    let credential = ManagedIdentityCredential::system_assigned().at_imds(IMDS).connect(&context).unwrap();
+    let credential = ManagedIdentityCredential::system_assigned().at_imds(IMDS).into_credential(&context).unwrap();
     ask(&credential, &clock).await.unwrap();
     assert_eq!((proxied.requests().len(), direct.requests().len()), (0, 1));
 }
 
 #[tokio::test]
 async fn long_token_is_replaced_at_half_life() {
-    let (wire, clock) = (answering(200, OF_IMDS), ManualClock::new());
-    let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &wire, &clock);
+    let (transport, clock) = (answering(200, OF_IMDS), ManualClock::new());
+    let credential = connected(ManagedIdentityCredential::system_assigned().at_imds(IMDS), &transport, &clock);
     for asked in [1, 1, 2] {
         ask(&credential, &clock).await.unwrap();
-        assert_eq!(wire.requests().len(), asked);
+        assert_eq!(transport.requests().len(), asked);
         clock.advance(Duration::from_secs(6 * 3_600));
     }
 }
@@ -190,8 +190,8 @@ async fn identity_error_does_not_show_header() {
 
 #[test]
 fn remote_endpoint_gets_nothing_over_http() {
-    let wire = Capture::with(|_| Ok(Response::new(Body::from(OF_IMDS))));
-    let context = context(&wire, &ManualClock::new());
+    let transport = Capture::with(|_| Ok(Response::new(Body::from(OF_IMDS))));
+    let context = context(&transport, &ManualClock::new());
     let here = ManagedIdentityCredential::system_assigned;
     for credential in [
         here().at_imds("http://evil.example"),
@@ -200,9 +200,9 @@ fn remote_endpoint_gets_nothing_over_http() {
         here().at_app_service(SITE, "the\nheader"),
         ManagedIdentityCredential::user_assigned(ManagedIdentityId::ObjectId(" ".to_owned())).at_imds(IMDS),
     ] {
-        let error = credential.connect(&context).unwrap_err();
+        let error = credential.into_credential(&context).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
         assert!(!all_of(&error).contains("header\n"));
     }
-    assert!(wire.requests().is_empty());
+    assert!(transport.requests().is_empty());
 }

@@ -1,6 +1,6 @@
 //! An API that calls for its user.
 
-use defender_auth::{ClientSecretCredential, Connect, OnBehalfOfCredential};
+use defender_auth::{ClientSecretCredential, IntoCredential, OnBehalfOfCredential};
 use defender_transport::testing::ManualClock;
 
 use crate::support::{TOKEN, all_of, answering, ask, connected, context, form};
@@ -11,11 +11,11 @@ fn application() -> ClientSecretCredential {
 
 #[tokio::test]
 async fn grant_request_follows_entra_documentation() {
-    let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
+    let (transport, clock) = (answering(200, TOKEN), ManualClock::new());
     let credential = OnBehalfOfCredential::with_secret(application(), "the-user");
-    let token = ask(&connected(credential, &wire, &clock), &clock).await.unwrap();
+    let token = ask(&connected(credential, &transport, &clock), &clock).await.unwrap();
     assert_eq!(token.secret(), "the-token");
-    let request = wire.only_request();
+    let request = transport.only_request();
     assert_eq!(request.uri(), "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token");
     assert_eq!(request.headers()["content-type"], "application/x-www-form-urlencoded");
     let expected = [
@@ -32,12 +32,12 @@ async fn grant_request_follows_entra_documentation() {
 #[cfg(feature = "aws-lc-rs")]
 #[tokio::test]
 async fn an_application_with_a_certificate_signs() {
-    let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
+    let (transport, clock) = (answering(200, TOKEN), ManualClock::new());
     let application =
         defender_auth::ClientCertificateCredential::new("contoso.com", "the-client", include_str!("keys/pbkdf2.pem"));
     let credential = OnBehalfOfCredential::with_certificate(application.password("correct horse"), "the-user");
-    ask(&connected(credential, &wire, &clock), &clock).await.unwrap();
-    let form = form(&wire.only_request());
+    ask(&connected(credential, &transport, &clock), &clock).await.unwrap();
+    let form = form(&transport.only_request());
     assert_eq!(form["client_assertion"].split('.').count(), 3);
     assert_eq!(form["assertion"], "the-user");
     assert!(!form.contains_key("client_secret"));
@@ -71,6 +71,6 @@ async fn malformed_response_is_refused_without_text() {
 #[test]
 fn a_user_without_a_token_is_refused() {
     let credential = OnBehalfOfCredential::with_secret(application(), " ");
-    let error = credential.connect(&context(&answering(200, TOKEN), &ManualClock::new())).unwrap_err();
+    let error = credential.into_credential(&context(&answering(200, TOKEN), &ManualClock::new())).unwrap_err();
     assert!(error.to_string().contains("the user's token is empty"), "{error}");
 }

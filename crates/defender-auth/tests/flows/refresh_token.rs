@@ -32,13 +32,14 @@ fn rotating() -> Capture {
 
 #[tokio::test]
 async fn new_refresh_token_replaces_old() {
-    let (wire, clock, store) = (rotating(), ManualClock::new(), store());
+    let (transport, clock, store) = (rotating(), ManualClock::new(), store());
     let credential = RefreshTokenCredential::new("contoso.com", "the-client", Arc::clone(&store));
-    let credential = connected(credential, &wire, &clock);
+    let credential = connected(credential, &transport, &clock);
     let first = ask(&credential, &clock).await.unwrap();
-    let second = clock.run(credential.token(&TokenRequest::new().stale(first.clone()).claims("{}"))).await.unwrap();
+    let second =
+        clock.run(credential.token(&TokenRequest::new().rejected_token(first.clone()).claims("{}"))).await.unwrap();
     assert_eq!((first.secret(), second.secret()), ("t1", "t2"));
-    let forms: Vec<_> = wire.requests().iter().map(form).collect();
+    let forms: Vec<_> = transport.requests().iter().map(form).collect();
     assert_eq!((&*forms[0]["refresh_token"], &*forms[1]["refresh_token"]), ("refresh-0", "refresh-1"));
     assert_eq!(forms[0]["grant_type"], "refresh_token");
     assert_eq!(forms[0]["scope"], "https://api.securitycenter.microsoft.com/.default offline_access");
@@ -49,12 +50,12 @@ async fn new_refresh_token_replaces_old() {
 
 #[tokio::test]
 async fn confidential_client_sends_secret_and_permissions() {
-    let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
+    let (transport, clock) = (answering(200, TOKEN), ManualClock::new());
     let credential = RefreshTokenCredential::new("contoso.com", "the-client", store())
         .client_secret("the-secret")
         .permissions(["Machine.Read", "https://other.example/Thing.Read"]);
-    ask(&connected(credential, &wire, &clock), &clock).await.unwrap();
-    let form = form(&wire.only_request());
+    ask(&connected(credential, &transport, &clock), &clock).await.unwrap();
+    let form = form(&transport.only_request());
     assert_eq!(form["client_secret"], "the-secret");
     assert_eq!(
         form["scope"],
@@ -74,10 +75,10 @@ async fn expired_sign_in_stays_in_store() {
 
 #[tokio::test]
 async fn without_a_refresh_token_nothing_is_sent() {
-    let (wire, clock) = (answering(200, TOKEN), ManualClock::new());
+    let (transport, clock) = (answering(200, TOKEN), ManualClock::new());
     let credential = RefreshTokenCredential::new("contoso.com", "the-client", MemoryTokenStore::new());
-    let error = ask(&connected(credential, &wire, &clock), &clock).await.unwrap_err();
-    assert!(error.kind() == ErrorKind::Configuration && wire.requests().is_empty(), "{error}");
+    let error = ask(&connected(credential, &transport, &clock), &clock).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Configuration && transport.requests().is_empty(), "{error}");
 }
 
 /// Loads, and cannot save.
@@ -97,10 +98,10 @@ impl TokenStore for Full {
 
 #[tokio::test]
 async fn failed_store_is_error_next_call_retries() {
-    let (wire, clock) = (rotating(), ManualClock::new());
-    let credential = connected(RefreshTokenCredential::new("contoso.com", "the-client", Full), &wire, &clock);
+    let (transport, clock) = (rotating(), ManualClock::new());
+    let credential = connected(RefreshTokenCredential::new("contoso.com", "the-client", Full), &transport, &clock);
     for _ in 0..2 {
         assert!(ask(&credential, &clock).await.unwrap_err().to_string().contains("the disk is full"));
     }
-    assert!(wire.requests().iter().all(|request| form(request)["refresh_token"] == "refresh-0"));
+    assert!(transport.requests().iter().all(|request| form(request)["refresh_token"] == "refresh-0"));
 }

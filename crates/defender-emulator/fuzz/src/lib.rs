@@ -111,14 +111,14 @@ impl World {
         let shown = format!("{} {}", request.method(), request.uri());
         let is_api = !request.uri().path().starts_with("/emulator/");
         let exchange = pin!(async {
-            let answer = self.emulator.transport().send(request).await.ok()?;
-            let (head, body) = answer.into_parts();
+            let response = self.emulator.transport().send(request).await.ok()?;
+            let (head, body) = response.into_parts();
             Some((head, body.collect(1 << 26).await.ok()?))
         });
         let Poll::Ready(came) = exchange.poll(&mut Context::from_waker(Waker::noop())) else {
             panic!("{shown} waits for something");
         };
-        let Some((head, body)) = came else { panic!("{shown} has no answer") };
+        let Some((head, body)) = came else { panic!("{shown} has no response") };
         let kind = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if !kind.starts_with("application/json") || body.is_empty() {
             return (head.status, Value::Null);

@@ -61,7 +61,7 @@ impl Transport for InProcess {
         let response = endpoints::respond(Arc::clone(&self.0), request.map(axum::body::Body::from)).await;
         match response.extensions().get::<Wire>() {
             Some(Wire::Refused) => {
-                let refused = Error::new(ErrorKind::Interrupted).before_sending();
+                let refused = Error::new(ErrorKind::Interrupted).not_sent();
                 return Err(refused.context("an armed fault refused the stream"));
             }
             Some(Wire::Cut) => {

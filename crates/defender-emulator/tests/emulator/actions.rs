@@ -9,9 +9,9 @@ use crate::driver::{Driver, MACHINE, unrestrict_path};
 #[tokio::test]
 async fn an_action_is_created_with_all_its_twenty_fields() {
     let driver = Driver::start().await;
-    let answer = driver.post(&unrestrict_path(), r#"{"Comment":"  Machine was cleaned "}"#).await;
-    assert_eq!(answer.status, 201);
-    let action = answer.json();
+    let response = driver.post(&unrestrict_path(), r#"{"Comment":"  Machine was cleaned "}"#).await;
+    assert_eq!(response.status, 201);
+    let action = response.json();
     action["id"].as_str().unwrap().parse::<uuid::Uuid>().unwrap();
     let expected = json!({
         "@odata.context": format!("{}/api/$metadata#MachineActions/$entity", driver.emulator.base_url()),
@@ -44,12 +44,12 @@ async fn an_action_is_created_with_all_its_twenty_fields() {
 async fn response_has_service_headers_and_clock_date() {
     let driver = Driver::start().await;
     driver.clock.advance(Duration::from_secs(61));
-    let answer = driver.post(&unrestrict_path(), r#"{"Comment":"c"}"#).await;
+    let response = driver.post(&unrestrict_path(), r#"{"Comment":"c"}"#).await;
     let kind = "application/json; odata.metadata=minimal; odata.streaming=true; charset=utf-8";
-    assert_eq!(answer.header("content-type"), kind);
-    assert_eq!(answer.header("odata-version"), "4.0");
-    answer.header("mise-correlation-id").parse::<uuid::Uuid>().unwrap();
-    assert_eq!(answer.header("date"), "Thu, 01 Jan 2026 12:01:01 GMT");
+    assert_eq!(response.header("content-type"), kind);
+    assert_eq!(response.header("odata-version"), "4.0");
+    response.header("mise-correlation-id").parse::<uuid::Uuid>().unwrap();
+    assert_eq!(response.header("date"), "Thu, 01 Jan 2026 12:01:01 GMT");
 }
 
 #[tokio::test]
@@ -75,13 +75,13 @@ async fn clock_moves_state_and_update_time() {
         (3_600_000, "Succeeded", "2026-01-01T12:00:03.0000000Z"),
     ] {
         driver.clock.advance(Duration::from_millis(step));
-        let answer = driver.get(&path).await;
-        assert_eq!(answer.status, 200);
+        let response = driver.get(&path).await;
+        assert_eq!(response.status, 200);
         let mut expected = action.clone();
         expected["status"] = json!(status);
         expected["lastUpdateDateTimeUtc"] = json!(updated);
         expected["computerDnsName"] = json!("ws-eng-04.contoso.example");
-        assert_eq!(answer.json(), expected, "{step} ms later");
+        assert_eq!(response.json(), expected, "{step} ms later");
     }
 }
 
@@ -103,10 +103,10 @@ async fn a_repeat_is_refused_until_the_first_has_ended() {
     let first = driver.unrestrict().await;
     for step in [0, 1_500] {
         driver.clock.advance(Duration::from_millis(step));
-        let answer = driver.post(&unrestrict_path(), r#"{"Comment":"again"}"#).await;
-        assert_eq!(answer.status, 400);
-        assert_eq!(answer.code(), "ActiveRequestAlreadyExists");
-        assert_eq!(answer.json()["error"]["message"], "Action is already in progress");
+        let response = driver.post(&unrestrict_path(), r#"{"Comment":"again"}"#).await;
+        assert_eq!(response.status, 400);
+        assert_eq!(response.code(), "ActiveRequestAlreadyExists");
+        assert_eq!(response.json()["error"]["message"], "Action is already in progress");
     }
     driver.clock.advance(Duration::from_millis(1_500));
     assert_ne!(driver.unrestrict().await["id"], first["id"]);
@@ -132,9 +132,9 @@ async fn path_matches_in_any_case_and_version() {
         "/api/v1.0/machines/{}/unrestrictCodeExecution",
         "/Api/V1.0/machines/{}/UnrestrictCodeExecution",
     ]) {
-        let answer = driver.post(&pattern.replace("{}", machine), r#"{"Comment":"c"}"#).await;
-        assert_eq!(answer.status, 201, "{pattern}");
-        let action: Value = answer.json();
+        let response = driver.post(&pattern.replace("{}", machine), r#"{"Comment":"c"}"#).await;
+        assert_eq!(response.status, 201, "{pattern}");
+        let action: Value = response.json();
         let id = action["id"].as_str().unwrap();
         for read in ["/API/MachineActions/", "/api/v1.0/machineactions/"] {
             assert_eq!(driver.get(&format!("{read}{id}")).await.status, 200, "{read}");

@@ -95,9 +95,9 @@ impl World {
             .body(Bytes::copy_from_slice(body.as_bytes()))
             .unwrap();
         let exchange = pin!(async {
-            let answer = self.emulator.transport().send(request).await.ok()?;
-            let status = answer.status().as_u16();
-            let body = answer.into_body().collect(1 << 24).await.ok()?;
+            let response = self.emulator.transport().send(request).await.ok()?;
+            let status = response.status().as_u16();
+            let body = response.into_body().collect(1 << 24).await.ok()?;
             Some((status, serde_json::from_slice(&body).unwrap_or_default()))
         });
         match exchange.poll(&mut Context::from_waker(Waker::noop())) {

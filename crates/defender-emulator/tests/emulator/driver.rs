@@ -94,23 +94,23 @@ impl Driver {
     }
 
     pub(crate) async fn act_on(&self, machine: &str, segment: &str, body: &str) -> Value {
-        let answer = self.post(&format!("/api/machines/{machine}/{segment}"), body).await;
-        assert!(answer.status.is_success(), "{answer:?}");
-        answer.json()
+        let response = self.post(&format!("/api/machines/{machine}/{segment}"), body).await;
+        assert!(response.status.is_success(), "{response:?}");
+        response.json()
     }
 
     /// The action as it now is.
     pub(crate) async fn action(&self, action: &Value) -> Value {
-        let answer = self.get(&format!("/api/machineactions/{}", action["id"].as_str().unwrap())).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+        let response = self.get(&format!("/api/machineactions/{}", action["id"].as_str().unwrap())).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
     }
 
     /// Lifts the restriction of [`MACHINE`], and returns the response's record.
     pub(crate) async fn unrestrict(&self) -> Value {
-        let answer = self.post(&unrestrict_path(), r#"{"Comment":"Machine was cleaned"}"#).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.json()
+        let response = self.post(&unrestrict_path(), r#"{"Comment":"Machine was cleaned"}"#).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        response.json()
     }
 
     /// The parameters of a good token request.
@@ -136,9 +136,9 @@ impl Driver {
     }
 
     pub(crate) async fn token(&self) -> String {
-        let answer = self.ask_for_token(&self.parameters()).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()["access_token"].as_str().unwrap().to_owned()
+        let response = self.ask_for_token(&self.parameters()).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()["access_token"].as_str().unwrap().to_owned()
     }
 }
 

@@ -58,8 +58,8 @@ async fn seeded_duplicates_draw_every_choice() {
 async fn a_machine_has_one_session_whatever_is_accepted() {
     let driver = Driver::with(|builder| builder.duplicates(Duplicates::Accept)).await;
     driver.act("runliveresponse", SESSION).await;
-    let answer = driver.post(&format!("/api/machines/{MACHINE}/runliveresponse"), SESSION).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "ActiveRequestAlreadyExists"));
+    let response = driver.post(&format!("/api/machines/{MACHINE}/runliveresponse"), SESSION).await;
+    assert_eq!((response.status.as_u16(), response.code().as_str()), (400, "ActiveRequestAlreadyExists"));
 }
 
 #[tokio::test]
@@ -67,8 +67,8 @@ async fn new_action_is_not_found_yet() {
     let driver = Driver::with(|builder| builder.read_lag(Duration::from_secs(5))).await;
     let path = format!("/api/machineactions/{}", driver.unrestrict().await["id"].as_str().unwrap());
     driver.clock.advance(Duration::from_millis(4_999));
-    let answer = driver.get(&path).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "ResourceNotFound"));
+    let response = driver.get(&path).await;
+    assert_eq!((response.status.as_u16(), response.code().as_str()), (404, "ResourceNotFound"));
     driver.clock.advance(Duration::from_millis(1));
     assert_eq!(driver.get(&path).await.json()["status"], json!("Succeeded"));
 }

@@ -36,10 +36,10 @@ fn all() -> Vec<(&'static str, &'static str, &'static str, &'static str, u16)> {
 async fn each_is_created_with_its_type_and_status() {
     let driver = Driver::start().await;
     for (segment, body, word, _, status) in all() {
-        let answer = driver.post(&format!("/api/machines/{MACHINE}/{segment}"), body).await;
-        assert_eq!(answer.status, status, "{segment}: {answer:?}");
-        assert_eq!(answer.json()["type"], word);
-        assert_eq!(answer.json()["status"], "Pending");
+        let response = driver.post(&format!("/api/machines/{MACHINE}/{segment}"), body).await;
+        assert_eq!(response.status, status, "{segment}: {response:?}");
+        assert_eq!(response.json()["type"], word);
+        assert_eq!(response.json()["status"], "Pending");
     }
 }
 
@@ -52,8 +52,8 @@ async fn each_takes_its_own_role() {
         }
         let driver =
             Driver::with(|builder| left_out.iter().fold(builder, |builder, role| builder.without_role(*role))).await;
-        let answer = driver.post(&format!("/api/machines/{MACHINE}/{segment}"), body).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "Forbidden"), "{segment}");
+        let response = driver.post(&format!("/api/machines/{MACHINE}/{segment}"), body).await;
+        assert_eq!((response.status.as_u16(), response.code().as_str()), (403, "Forbidden"), "{segment}");
     }
 }
 
@@ -96,8 +96,8 @@ async fn what_an_action_must_be_told_is_checked() {
         ("unisolate", r#"{"Comment":"c","IsolationType":"Full"}"#, "InvalidRequestBody"),
         ("offboard", "", "InvalidRequestBody"),
     ] {
-        let answer = driver.post(&format!("/api/machines/{MACHINE}/{segment}"), body).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, code), "{segment} {body}");
+        let response = driver.post(&format!("/api/machines/{MACHINE}/{segment}"), body).await;
+        assert_eq!((response.status.as_u16(), response.code().as_str()), (400, code), "{segment} {body}");
     }
 }
 
@@ -119,8 +119,8 @@ async fn commands_are_checked_by_type_keys_and_order() {
         (r#"[{"params":[]}]"#.to_owned(), "MissingRequiredParameter"),
     ] {
         let body = format!(r#"{{"Comment":"c","Commands":{commands}}}"#);
-        let answer = driver.post(&format!("/api/machines/{MACHINE}/runliveresponse"), &body).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, code), "{commands}");
+        let response = driver.post(&format!("/api/machines/{MACHINE}/runliveresponse"), &body).await;
+        assert_eq!((response.status.as_u16(), response.code().as_str()), (400, code), "{commands}");
     }
     let body = format!(r#"{{"Commands":[{put},{get},{get}]}}"#);
     let action = driver.act("runliveresponse", &body).await;

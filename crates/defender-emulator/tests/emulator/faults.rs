@@ -101,8 +101,8 @@ async fn slow_bytes_come_by_the_clock() {
             tokio::task::yield_now().await;
         }
     };
-    let answer = tokio::select! { answer = request => answer, () = turn => panic!("it never came") };
-    assert_eq!(answer.json()["id"], MACHINE);
+    let response = tokio::select! { response = request => response, () = turn => panic!("it never came") };
+    assert_eq!(response.json()["id"], MACHINE);
     assert!(driver.clock.elapsed().as_secs() > 500, "a second for each byte");
 }
 

@@ -41,8 +41,8 @@ impl Here {
         );
         let url = format!("{}/{}/oauth2/v2.0/token", emulator.authority(), emulator.tenant_id());
         let request = Request::post(url).header("Content-Type", "application/x-www-form-urlencoded");
-        let answer = send(&emulator, request.body(form.into()).unwrap()).unwrap().unwrap();
-        let token = answer.1["access_token"].as_str().unwrap().to_owned();
+        let response = send(&emulator, request.body(form.into()).unwrap()).unwrap().unwrap();
+        let token = response.1["access_token"].as_str().unwrap().to_owned();
         Self { emulator, clock, token }
     }
 
@@ -62,9 +62,9 @@ impl Here {
 
 fn send(emulator: &Emulator, request: Request<Bytes>) -> Option<Result<(u16, Value), Error>> {
     ready(async {
-        let answer = emulator.transport().send(request).await?;
-        let status = answer.status().as_u16();
-        let body = answer.into_body().collect(1 << 20).await?;
+        let response = emulator.transport().send(request).await?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect(1 << 20).await?;
         Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
     })
 }
@@ -120,8 +120,8 @@ fn slow_response_waits_for_the_clock() {
     let url = format!("{}/api/none", here.emulator.base_url());
     let transport = here.emulator.transport();
     let read = here.clock.run(async {
-        let answer = transport.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
-        answer.into_body().collect(1 << 20).await.unwrap().len()
+        let response = transport.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
+        response.into_body().collect(1 << 20).await.unwrap().len()
     });
     let (mut read, mut context) = (pin!(read), Context::from_waker(Waker::noop()));
     // The runner wakes its task between two sleeps.

@@ -63,9 +63,9 @@ async fn a_pending_action_is_cancelled_and_says_by_whom() {
     let driver = Driver::start().await;
     let action = driver.act("isolate", COMMENT).await;
     driver.clock.advance(Duration::from_millis(500));
-    let answer = cancel(&driver, &action, r#"{"Comment":"False positive"}"#).await;
-    assert_eq!(answer.status, 200);
-    let cancelled = answer.json();
+    let response = cancel(&driver, &action, r#"{"Comment":"False positive"}"#).await;
+    assert_eq!(response.status, 200);
+    let cancelled = response.json();
     assert_eq!(cancelled["status"], "Cancelled");
     assert_eq!(cancelled["cancellationRequestor"], driver.emulator.application_name());
     assert_eq!(cancelled["cancellationComment"], "False positive");
@@ -122,7 +122,7 @@ async fn the_machine_follows_what_succeeded() {
     assert_eq!((state().restricted, state().isolation, state().onboarded), (false, None, false));
     let late = driver.act("isolate", COMMENT).await;
     driver.clock.advance(DAY);
-    assert_eq!(driver.action(&late).await["status"], "Pending", "what has left does not answer");
+    assert_eq!(driver.action(&late).await["status"], "Pending", "what has left does not response");
     assert!(driver.emulator.machine("nobody").is_none());
 }
 

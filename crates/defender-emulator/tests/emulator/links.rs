@@ -27,8 +27,8 @@ async fn package(driver: &Driver) -> Answer {
 }
 
 async fn package_url(driver: &Driver) -> String {
-    let answer = package(driver).await.json();
-    answer["value"].as_str().unwrap().trim_matches('"').to_owned()
+    let response = package(driver).await.json();
+    response["value"].as_str().unwrap().trim_matches('"').to_owned()
 }
 
 async fn result(driver: &Driver, action: &Value, index: usize) -> Answer {
@@ -39,9 +39,9 @@ async fn result(driver: &Driver, action: &Value, index: usize) -> Answer {
 #[tokio::test]
 async fn package_link_has_quotes() {
     let driver = Driver::start().await;
-    let answer = package(&driver).await;
-    assert_eq!(answer.status, 200);
-    let value = answer.json()["value"].as_str().unwrap().to_owned();
+    let response = package(&driver).await;
+    assert_eq!(response.status, 200);
+    let value = response.json()["value"].as_str().unwrap().to_owned();
     assert!(value.starts_with("\"https://") && value.ends_with('"'), "{value}");
     assert!(!value.contains(driver.emulator.base_url()), "another host than the API's: {value}");
     let blob = driver.send(plain(value.trim_matches('"'))).await;

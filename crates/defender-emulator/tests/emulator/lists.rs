@@ -29,10 +29,10 @@ fn ids(page: &Value) -> Vec<String> {
 
 /// The places in `made` of what the filter finds.
 async fn found(driver: &Driver, made: &[Value], options: &str) -> Vec<usize> {
-    let answer = driver.get(&format!("/api/machineactions?{options}")).await;
-    assert_eq!(answer.status, 200, "{options}: {answer:?}");
+    let response = driver.get(&format!("/api/machineactions?{options}")).await;
+    assert_eq!(response.status, 200, "{options}: {response:?}");
     let place = |id: String| made.iter().position(|action| action["id"] == *id).unwrap();
-    ids(&answer.json()).into_iter().map(place).collect()
+    ids(&response.json()).into_iter().map(place).collect()
 }
 
 #[tokio::test]
@@ -135,9 +135,9 @@ async fn undocumented_query_is_refused() {
         "$filter=type%20eq%20'o'neil'",
         "$orderby=title",
     ] {
-        let answer = driver.get(&format!("/api/machineactions?{options}")).await;
-        assert_eq!(answer.status, 400, "{options}");
-        let error = &answer.json()["error"];
+        let response = driver.get(&format!("/api/machineactions?{options}")).await;
+        assert_eq!(response.status, 400, "{options}");
+        let error = &response.json()["error"];
         assert_eq!(error["code"], "", "{options}");
         assert_eq!(error["details"], serde_json::json!([]));
         assert!(error.get("target").is_none());

@@ -9,8 +9,8 @@ use crate::driver::{Driver, MACHINE, encoded};
 
 const OTHER: &str = "3b6a6b3f1f0c4b8d9d5f2e8a7c41509e66d2fa18";
 
-fn names(answer: &Value) -> Vec<&str> {
-    answer["value"].as_array().unwrap().iter().map(|row| row["computerDnsName"].as_str().unwrap()).collect()
+fn names(response: &Value) -> Vec<&str> {
+    response["value"].as_array().unwrap().iter().map(|row| row["computerDnsName"].as_str().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -35,12 +35,12 @@ async fn machines_are_listed_and_filtered() {
         ("healthStatus eq 'Active' and riskScore eq 'High' and rbacGroupId eq 140", vec!["C-Lab-31"]),
         ("lastSeen gt 2026-01-02Z", vec![]),
     ] {
-        let answer = driver.get(&format!("/api/machines?$filter={}", encoded(filter))).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(names(&answer.json()), expected, "{filter}");
+        let response = driver.get(&format!("/api/machines?$filter={}", encoded(filter))).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        assert_eq!(names(&response.json()), expected, "{filter}");
     }
-    let answer = driver.get("/api/machines?$orderby=computerDnsName%20desc&$top=1").await.json();
-    assert_eq!(names(&answer), ["ws-eng-042.contoso.example"]);
+    let response = driver.get("/api/machines?$orderby=computerDnsName%20desc&$top=1").await.json();
+    assert_eq!(names(&response), ["ws-eng-042.contoso.example"]);
     assert_eq!(&driver.get("/api/machines/$count").await.body[..], b"3");
     assert_eq!(driver.get("/api/machines?$filter=firstSeen%20gt%202020-01-01Z").await.status, 400);
 }
@@ -62,12 +62,12 @@ async fn fifty_sessions_are_the_most() {
     let body = r#"{"Commands":[{"type":"GetFile","params":[{"key":"Path","value":"p"}]}]}"#;
     let machines: Vec<_> = driver.emulator.machine_ids().into_iter().map(str::to_owned).collect();
     for (number, machine) in machines.iter().enumerate() {
-        let answer = driver.post(&format!("/api/machines/{machine}/runliveresponse"), body).await;
-        assert_eq!(answer.status, if number < 50 { 201 } else { 429 }, "{number}: {answer:?}");
+        let response = driver.post(&format!("/api/machines/{machine}/runliveresponse"), body).await;
+        assert_eq!(response.status, if number < 50 { 201 } else { 429 }, "{number}: {response:?}");
     }
     driver.clock.advance(Duration::from_secs(60));
-    let answer = driver.post(&format!("/api/machines/{}/runliveresponse", machines[50]), body).await;
-    assert_eq!(answer.status, 201);
+    let response = driver.post(&format!("/api/machines/{}/runliveresponse", machines[50]), body).await;
+    assert_eq!(response.status, 201);
 }
 
 #[tokio::test]
@@ -77,16 +77,16 @@ async fn machines_are_found_by_address_around_a_time() {
     let find = |ip: &str, time: &str| format!("/api/machines/findbyip(ip='{ip}',timestamp={time})");
     let ip = ip.as_str().unwrap();
     for (time, count) in [("2026-01-01T12:00:00Z", 1), ("2026-01-01T12:14:00Z", 1), ("2026-01-01T12:16:00Z", 0)] {
-        let answer = driver.get(&find(ip, time)).await;
-        assert_eq!(answer.json()["value"].as_array().unwrap().len(), count, "{time}");
+        let response = driver.get(&find(ip, time)).await;
+        assert_eq!(response.json()["value"].as_array().unwrap().len(), count, "{time}");
     }
     for (ip, time, code) in [
         (ip, "2025-11-01T12:00:00Z", "InvalidInput"),
         (ip, "'2026-01-01T12:00:00Z'", "InvalidInput"),
         ("ten", "2026-01-01T12:00:00Z", "InvalidIpAddress"),
     ] {
-        let answer = driver.get(&find(ip, time)).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, code), "{ip} {time}");
+        let response = driver.get(&find(ip, time)).await;
+        assert_eq!((response.status.as_u16(), response.code().as_str()), (400, code), "{ip} {time}");
     }
 }
 
@@ -99,8 +99,8 @@ async fn machines_are_found_by_tag_or_by_its_beginning() {
         ("tag=Engineer&useStartsWithFilter=true", 1),
         ("tag=Engineering%20floor%204&useStartsWithFilter=false", 1),
     ] {
-        let answer = driver.get(&format!("/api/machines/findbytag?{query}")).await.json();
-        assert_eq!(answer["value"].as_array().unwrap().len(), count, "{query}");
+        let response = driver.get(&format!("/api/machines/findbytag?{query}")).await.json();
+        assert_eq!(response["value"].as_array().unwrap().len(), count, "{query}");
     }
     assert_eq!(driver.get("/api/machines/findbytag").await.code(), "MissingRequiredParameter");
     assert_eq!(driver.get("/api/machines/findbytag?tag=a&useStartsWithFilter=yes").await.code(), "InvalidInput");
@@ -116,8 +116,8 @@ async fn a_tag_comes_and_goes() {
         (r#"{"Value":"red","Action":"Remove"}"#, json!([])),
         (r#"{"Value":"red","Action":"Remove"}"#, json!([])),
     ] {
-        let answer = driver.post(&path, body).await;
-        assert_eq!((answer.status.as_u16(), &answer.json()["machineTags"]), (200, &tags), "{body}");
+        let response = driver.post(&path, body).await;
+        assert_eq!((response.status.as_u16(), &response.json()["machineTags"]), (200, &tags), "{body}");
     }
     assert!(driver.emulator.ledger().iter().all(|entry| entry.effect == Effect::Changed));
     for (body, code) in [
@@ -134,11 +134,11 @@ async fn many_machines_are_tagged_at_once_or_none() {
     let driver = Driver::start().await;
     let path = "/api/machines/AddOrRemoveTagForMultipleMachines";
     let body = |ids: &[&str]| json!({"Value": "t", "Action": "Add", "MachineIds": ids}).to_string();
-    let answer = driver.post(path, &body(&[MACHINE, "nobody"])).await;
-    assert_eq!(answer.status, 404);
+    let response = driver.post(path, &body(&[MACHINE, "nobody"])).await;
+    assert_eq!(response.status, 404);
     assert_eq!(driver.get("/api/machines/findbytag?tag=t").await.json()["value"], json!([]));
-    let answer = driver.post(path, &body(&[MACHINE, OTHER])).await.json();
-    assert_eq!(names(&answer).len(), 2);
+    let response = driver.post(path, &body(&[MACHINE, OTHER])).await.json();
+    assert_eq!(names(&response).len(), 2);
     assert_eq!(driver.post(path, &body(&vec![MACHINE; 501])).await.code(), "MaximumBatchSizeExceeded");
     assert_eq!(driver.post(path, &body(&[])).await.code(), "MissingRequiredParameter");
 }
@@ -146,8 +146,8 @@ async fn many_machines_are_tagged_at_once_or_none() {
 #[tokio::test]
 async fn a_value_is_set_and_a_machine_is_updated() {
     let driver = Driver::start().await;
-    let answer = driver.post(&format!("/api/machines/{MACHINE}/setDeviceValue"), r#"{"DeviceValue":"High"}"#).await;
-    assert_eq!((answer.status.as_u16(), &answer.json()["deviceValue"]), (200, &json!("High")));
+    let response = driver.post(&format!("/api/machines/{MACHINE}/setDeviceValue"), r#"{"DeviceValue":"High"}"#).await;
+    assert_eq!((response.status.as_u16(), &response.json()["deviceValue"]), (200, &json!("High")));
     let wrong = driver.post(&format!("/api/machines/{MACHINE}/setDeviceValue"), r#"{"DeviceValue":"Top"}"#).await;
     assert_eq!(wrong.code(), "InvalidInput");
 

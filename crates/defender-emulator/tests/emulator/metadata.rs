@@ -137,9 +137,9 @@ async fn head_has_a_length_and_no_body() {
         let token = driver.token().await;
         let request =
             http::Request::head(driver.url("/api/machines")).header("Authorization", format!("Bearer {token}"));
-        let answer = driver.send(request.body(bytes::Bytes::new()).unwrap()).await;
-        assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 0), "{offer:?}");
-        assert!(answer.header("content-length").parse::<usize>().unwrap() > 100, "{offer:?}");
+        let response = driver.send(request.body(bytes::Bytes::new()).unwrap()).await;
+        assert_eq!((response.status.as_u16(), response.body.len()), (200, 0), "{offer:?}");
+        assert!(response.header("content-length").parse::<usize>().unwrap() > 100, "{offer:?}");
     }
 }
 

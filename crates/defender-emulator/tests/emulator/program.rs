@@ -111,9 +111,9 @@ async fn program_takes_state_log_and_manual_clock() {
     let wire = HyperTransport::builder().roots(roots).build().unwrap();
     let base = said["base_url"].as_str().unwrap();
     let send = async |request: http::request::Builder, body: &'static str| {
-        let answer = wire.send(request.body(Bytes::from_static(body.as_bytes())).unwrap()).await.unwrap();
-        let status = answer.status().as_u16();
-        (status, answer.into_body().collect(1 << 20).await.unwrap())
+        let response = wire.send(request.body(Bytes::from_static(body.as_bytes())).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.into_body().collect(1 << 20).await.unwrap())
     };
     let turn = Request::post(format!("{base}/emulator/clock")).header("content-type", "application/json");
     let (status, body) = send(turn, r#"{"advanceSeconds":259200}"#).await;
@@ -151,9 +151,9 @@ async fn program_takes_http_version_and_clock_speed() {
         let wire = HyperTransport::builder().roots(roots).build().unwrap();
         let time = async || {
             let url = format!("{}/emulator/clock", said["base_url"].as_str().unwrap());
-            let answer = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
-            assert_eq!(answer.version(), version, "{offer}");
-            let body = answer.into_body().collect(1 << 20).await.unwrap();
+            let response = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
+            assert_eq!(response.version(), version, "{offer}");
+            let body = response.into_body().collect(1 << 20).await.unwrap();
             serde_json::from_slice::<serde_json::Value>(&body).unwrap()["elapsedSeconds"].as_f64().unwrap()
         };
         let (first, second) = (time().await, time().await);

@@ -13,8 +13,8 @@ async fn calls(driver: &Driver, path: &str, count: usize) -> Vec<(u16, String)> 
     for _ in 0..count {
         let mut request = driver.request_to_post(path, &token, "");
         *request.method_mut() = http::Method::GET;
-        let answer = driver.send(request).await;
-        seen.push((answer.status.as_u16(), answer.header("retry-after").to_owned()));
+        let response = driver.send(request).await;
+        seen.push((response.status.as_u16(), response.header("retry-after").to_owned()));
     }
     seen
 }

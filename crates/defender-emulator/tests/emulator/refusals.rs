@@ -18,9 +18,9 @@ async fn without_a_token_nothing_is_done() {
         if let Some(authorization) = authorization {
             request = request.header("Authorization", authorization);
         }
-        let answer = driver.send(request.body(Bytes::from(BODY)).unwrap()).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "Unauthorized"), "{authorization:?}");
-        assert!(answer.header("www-authenticate").starts_with("Bearer "), "{answer:?}");
+        let response = driver.send(request.body(Bytes::from(BODY)).unwrap()).await;
+        assert_eq!((response.status.as_u16(), response.code().as_str()), (401, "Unauthorized"), "{authorization:?}");
+        assert!(response.header("www-authenticate").starts_with("Bearer "), "{response:?}");
     }
     assert!(driver.emulator.ledger().iter().all(|entry| entry.effect == Effect::None));
 }
@@ -30,9 +30,9 @@ async fn expired_token_is_named_in_the_challenge() {
     let driver = Driver::start().await;
     let token = driver.token().await;
     driver.clock.advance(Duration::from_secs(3_599));
-    let answer = driver.send(driver.request_to_post(&unrestrict_path(), &token, BODY)).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, "Unauthorized"));
-    assert!(answer.header("www-authenticate").contains(r#"error="invalid_token""#), "{answer:?}");
+    let response = driver.send(driver.request_to_post(&unrestrict_path(), &token, BODY)).await;
+    assert_eq!((response.status.as_u16(), response.code().as_str()), (401, "Unauthorized"));
+    assert!(response.header("www-authenticate").contains(r#"error="invalid_token""#), "{response:?}");
     let url = driver.url("/api/machineactions/some");
     let read = Request::get(url).header("Authorization", format!("Bearer {token}")).body(Bytes::new()).unwrap();
     assert_eq!(driver.send(read).await.status, 401);
@@ -49,9 +49,9 @@ async fn a_token_of_another_emulator_is_refused() {
 async fn missing_role_forbids_action_but_not_read() {
     let driver = Driver::with(|builder| builder.without_role("Machine.RestrictExecution")).await;
     for path in [unrestrict_path(), unrestrict_path().replace("unrestrict", "restrict")] {
-        let answer = driver.post(&path, BODY).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (403, "Forbidden"));
-        assert!(answer.json()["error"]["message"].as_str().unwrap().contains("Machine.RestrictExecution"));
+        let response = driver.post(&path, BODY).await;
+        assert_eq!((response.status.as_u16(), response.code().as_str()), (403, "Forbidden"));
+        assert!(response.json()["error"]["message"].as_str().unwrap().contains("Machine.RestrictExecution"));
     }
     assert_eq!(driver.get("/api/machineactions/some").await.status, 404);
 }
@@ -84,9 +84,9 @@ async fn a_body_must_be_declared_as_json() {
         if let Some(kind) = kind {
             request.headers_mut().insert("Content-Type", kind.parse().unwrap());
         }
-        let answer = driver.send(request).await;
-        assert_eq!(answer.status, status, "{kind:?}");
-        assert!(status != 400 || answer.code() == "BadRequest", "{kind:?}");
+        let response = driver.send(request).await;
+        assert_eq!(response.status, status, "{kind:?}");
+        assert!(status != 400 || response.code() == "BadRequest", "{kind:?}");
     }
 }
 
@@ -111,8 +111,8 @@ async fn a_body_is_read_strictly() {
         (r#"{"Comment":""}"#, "MissingRequiredParameter"),
         (r#"{"Comment":" \t\n"}"#, "MissingRequiredParameter"),
     ] {
-        let answer = driver.post(&unrestrict_path(), body).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, code), "{body}");
+        let response = driver.post(&unrestrict_path(), body).await;
+        assert_eq!((response.status.as_u16(), response.code().as_str()), (400, code), "{body}");
     }
     assert!(driver.emulator.ledger().iter().all(|entry| entry.effect == Effect::None));
 }
@@ -127,12 +127,12 @@ async fn a_body_without_end_is_cut_off() {
 #[tokio::test]
 async fn what_is_not_there_is_not_found() {
     let driver = Driver::start().await;
-    let answer = driver.post("/api/machines/0000/unrestrictCodeExecution", BODY).await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "ResourceNotFound"));
-    assert_eq!(answer.json()["error"]["message"], "Machine 0000 was not found");
+    let response = driver.post("/api/machines/0000/unrestrictCodeExecution", BODY).await;
+    assert_eq!((response.status.as_u16(), response.code().as_str()), (404, "ResourceNotFound"));
+    assert_eq!(response.json()["error"]["message"], "Machine 0000 was not found");
     assert_eq!(driver.post("/api/machines//unrestrictCodeExecution", BODY).await.status, 404);
-    let answer = driver.get("/api/machineactions/6f2b7a1e-0000-0000-0000-000000000000").await;
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "ResourceNotFound"));
+    let response = driver.get("/api/machineactions/6f2b7a1e-0000-0000-0000-000000000000").await;
+    assert_eq!((response.status.as_u16(), response.code().as_str()), (404, "ResourceNotFound"));
 }
 
 #[tokio::test]
@@ -146,8 +146,8 @@ async fn a_name_is_no_machine_id() {
 async fn an_unknown_route_is_not_found() {
     let driver = Driver::start().await;
     for path in ["/api/machines/x/selfDestruct", "/api/v2.0/machineactions/x", "/api/", "/api"] {
-        let answer = driver.post(path, BODY).await;
-        assert_eq!((answer.status.as_u16(), answer.json()["error"]["code"].as_str()), (404, Some("")), "{path}");
+        let response = driver.post(path, BODY).await;
+        assert_eq!((response.status.as_u16(), response.json()["error"]["code"].as_str()), (404, Some("")), "{path}");
     }
     assert_eq!(driver.get("/elsewhere").await.status, 404);
 }
@@ -155,7 +155,7 @@ async fn an_unknown_route_is_not_found() {
 #[tokio::test]
 async fn a_wrong_method_is_not_allowed() {
     let driver = Driver::start().await;
-    let answer = driver.get(&unrestrict_path()).await;
-    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST"));
+    let response = driver.get(&unrestrict_path()).await;
+    assert_eq!((response.status.as_u16(), response.header("allow")), (405, "POST"));
     assert_eq!(driver.post("/api/machineactions/some", BODY).await.status, 405);
 }

@@ -179,9 +179,9 @@ fn compressed_response_has_no_content_length() {
         let here = Here::with(|builder| builder.deflate(deflate));
         let request = http::Request::get(format!("{}/api/machines", here.emulator.base_url()));
         let request = request.header("Authorization", format!("Bearer {}", here.token)).body(Bytes::new()).unwrap();
-        let answer = ready(here.emulator.transport().send(request)).unwrap().unwrap();
+        let response = ready(here.emulator.transport().send(request)).unwrap().unwrap();
         // Of which HTTP/1.1 makes chunks.
-        assert!(!answer.headers().contains_key("content-length"));
-        assert_eq!(answer.body().size_hint().exact().is_some(), length, "{deflate:?}");
+        assert!(!response.headers().contains_key("content-length"));
+        assert_eq!(response.body().size_hint().exact().is_some(), length, "{deflate:?}");
     }
 }

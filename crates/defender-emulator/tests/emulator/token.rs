@@ -11,9 +11,9 @@ use crate::driver::{Answer, Driver, claims, encoded};
 
 /// Checks the whole shape of an error, by its status, word and number.
 #[track_caller]
-fn assert_refused(answer: &Answer, status: u16, error: &str, number: u32) {
-    let body = answer.json();
-    assert_eq!(answer.status, status, "{body}");
+fn assert_refused(response: &Answer, status: u16, error: &str, number: u32) {
+    let body = response.json();
+    assert_eq!(response.status, status, "{body}");
     assert_eq!(body["error"], error);
     assert_eq!(body["error_codes"], serde_json::json!([number]));
     let description = body["error_description"].as_str().unwrap();
@@ -25,16 +25,16 @@ fn assert_refused(answer: &Answer, status: u16, error: &str, number: u32) {
     }
     assert_eq!(body["timestamp"], "2026-01-01 12:00:00Z");
     assert!(body["error_uri"].as_str().unwrap().ends_with(&format!("/error?code={number}")));
-    assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
+    assert_eq!(response.header("content-type"), "application/json; charset=utf-8");
 }
 
 #[tokio::test]
 async fn secret_in_the_form_gets_every_role() {
     let driver = Driver::start().await;
-    let answer = driver.ask_for_token(&driver.parameters()).await;
-    let body = answer.json();
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("cache-control"), "no-store, no-cache");
+    let response = driver.ask_for_token(&driver.parameters()).await;
+    let body = response.json();
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("cache-control"), "no-store, no-cache");
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["expires_in"], 3599);
     assert_eq!(body["ext_expires_in"], 3599);
@@ -197,9 +197,9 @@ async fn older_endpoint_writes_numbers_as_strings() {
         *request.uri_mut() = request.uri().to_string().replace("/v2.0", "").parse().unwrap();
         request
     };
-    let answer = driver.send(older(&parameters)).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let body = answer.json();
+    let response = driver.send(older(&parameters)).await;
+    assert_eq!(response.status, 200, "{response:?}");
+    let body = response.json();
     assert_eq!((&body["expires_in"], &body["resource"]), (&"3599".into(), &driver.emulator.audience().into()));
     assert_eq!(body["expires_on"], (driver.clock.now().as_second() + 3599).to_string());
     let request = driver.request_to_post("/api/libraryfiles", body["access_token"].as_str().unwrap(), "");

@@ -52,10 +52,10 @@ async fn http_1_only_client_is_served() {
         .write_all(b"GET /api/machineactions/some HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await
         .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{answer}");
-    assert_eq!(answer.matches("\r\ndate: ").count(), 1, "{answer}");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    assert!(response.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{response}");
+    assert_eq!(response.matches("\r\ndate: ").count(), 1, "{response}");
 }
 
 #[tokio::test]

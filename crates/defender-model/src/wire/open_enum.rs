@@ -4,9 +4,9 @@
 ///
 /// It cannot be made or matched on from outside, so that a word which becomes known later breaks nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Unrecognised(Box<str>);
+pub struct UnknownValue(Box<str>);
 
-impl Unrecognised {
+impl UnknownValue {
     pub(crate) fn new(word: &str) -> Self {
         Self(word.into())
     }
@@ -31,7 +31,7 @@ macro_rules! open_enum {
                 $variant,
             )+
             /// Any other word.
-            Unknown(crate::Unrecognised),
+            Unknown(crate::UnknownValue),
         }
 
         impl $name {
@@ -51,7 +51,7 @@ macro_rules! open_enum {
         impl Default for $name {
             /// The word of which nothing was said: `""`.
             fn default() -> Self {
-                Self::Unknown(crate::Unrecognised::new(""))
+                Self::Unknown(crate::UnknownValue::new(""))
             }
         }
 
@@ -67,7 +67,7 @@ macro_rules! open_enum {
                         return Self::$variant;
                     }
                 )+
-                Self::Unknown(crate::Unrecognised::new(word))
+                Self::Unknown(crate::UnknownValue::new(word))
             }
         }
 

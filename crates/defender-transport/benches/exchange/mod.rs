@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error, time::Duration};
 use bytes::Bytes;
 use defender_transport::{
     SystemClock, Transport, TransportExt,
-    extensions::{Lane, Window},
+    extensions::{RateLimit, RateLimitScope},
 };
 use http::{Request, header::CONTENT_TYPE};
 
@@ -27,8 +27,10 @@ pub(crate) const ANSWER: &str = concat!(
 );
 
 /// Two windows of as many calls as the service has them, and so short that nobody waits.
-const LIMITS: &[Window] =
-    &[Window { calls: 100, per: Duration::from_micros(1) }, Window { calls: 1_500, per: Duration::from_micros(10) }];
+const LIMITS: &[RateLimit] = &[
+    RateLimit { calls: 100, per: Duration::from_micros(1) },
+    RateLimit { calls: 1_500, per: Duration::from_micros(10) },
+];
 
 /// The request about the machine with this number, as anybody would send it.
 pub(crate) fn request(authority: &str, machine: usize) -> Result<Request<Bytes>, http::Error> {
@@ -40,15 +42,15 @@ pub(crate) fn request(authority: &str, machine: usize) -> Result<Request<Bytes>,
 /// Says to our layers what they cannot know by themselves: the queue. A POST that says no more is never sent twice, and what
 /// traces say is off here.
 pub(crate) fn told(mut request: Request<Bytes>) -> Request<Bytes> {
-    request.extensions_mut().insert(Lane { name: Cow::Borrowed("actions"), limits: Cow::Borrowed(LIMITS) });
+    request.extensions_mut().insert(RateLimitScope { key: "actions".into(), limits: Cow::Borrowed(LIMITS) });
     request
 }
 
 /// Every adapter, each with its defaults; nobody listens to what the tracing one tells, which is left out without its feature.
-pub(crate) fn adapted(wire: impl Transport + 'static) -> impl Transport + 'static {
+pub(crate) fn adapted(transport: impl Transport + 'static) -> impl Transport + 'static {
     let clock = SystemClock::new();
-    let wire = wire.redirected().decompressed().deadline(clock);
+    let transport = transport.redirected().decompressed().deadline(clock);
     #[cfg(feature = "tracing")]
-    let wire = wire.traced(clock);
-    wire.collected().paced(clock).retrying(clock)
+    let transport = transport.traced(clock);
+    transport.buffered().paced(clock).retrying(clock)
 }

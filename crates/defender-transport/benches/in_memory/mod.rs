@@ -17,19 +17,19 @@ pub(crate) struct AtOnce;
 impl Transport for AtOnce {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
         black_box(request);
-        let mut answer = Response::new(Body::from(ANSWER));
-        *answer.status_mut() = StatusCode::CREATED;
-        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-        Ok(answer)
+        let mut response = Response::new(Body::from(ANSWER));
+        *response.status_mut() = StatusCode::CREATED;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        Ok(response)
     }
 }
 
 /// One call, from the making of the request to the end of the body.
 pub(crate) fn call(transport: &impl Transport, machine: usize) -> Result<(), Anything> {
     let exchange = async {
-        let answer = transport.send(told(request("api.security.microsoft.com", machine)?)).await?;
-        Ok::<_, Anything>(answer.into_body().collect(1 << 20).await?)
+        let response = transport.send(told(request("api.security.microsoft.com", machine)?)).await?;
+        Ok::<_, Anything>(response.into_body().collect(1 << 20).await?)
     };
-    let body = exchange.now_or_never().ok_or("it waits, though the answer is there")??;
-    if body.len() == ANSWER.len() { Ok(()) } else { Err("the answer is not whole".into()) }
+    let body = exchange.now_or_never().ok_or("it waits, though the response is there")??;
+    if body.len() == ANSWER.len() { Ok(()) } else { Err("the response is not whole".into()) }
 }

@@ -26,7 +26,7 @@ pub(crate) enum Client {
     /// Every adapter over our transport.
     Ours(Arc<dyn Transport>),
     /// hyper-util's client over hyper-rustls, as its documentation puts it together, with `TCP_NODELAY` and the times of our
-    /// wire: that unused connections are closed and silent ones found out costs both the same.
+    /// transport: that unused connections are closed and silent ones found out costs both the same.
     Bare(Box<legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>>),
 }
 

@@ -142,13 +142,13 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor) -> io::Result<()> {
             let Ok(stream) = acceptor.accept(tcp).await else { return };
             // How a connection ends is for its client to tell.
             let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service_fn(answer))
+                .serve_connection(TokioIo::new(stream), service_fn(respond))
                 .await;
         });
     }
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_known = request.method() == Method::POST && request.uri().path().ends_with("/unrestrictCodeExecution");
     let is_read = request.into_body().collect().await.is_ok_and(|body| !body.to_bytes().is_empty());
     let mut response = Response::new(Full::new(Bytes::from_static(ANSWER.as_bytes())));

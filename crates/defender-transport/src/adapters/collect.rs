@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 
-use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::Sending};
+use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::SendFuture};
 
 /// Reads the body of a response before handing the response on, so that a body that breaks is an attempt that broke.
 ///
@@ -13,14 +13,14 @@ use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::Se
 /// reading it again cannot fail.
 ///
 /// If the body breaks off, is too large or cannot be decoded, the error has the status of the head,
-/// [`Error::answered`], and the time that it asked to wait. After a 2xx, the request took effect, though the server's
+/// [`Error::response_status`], and the time that it asked to wait. After a 2xx, the request took effect, though the server's
 /// response is lost.
 #[derive(Debug)]
-pub struct Collected<T> {
+pub struct Buffered<T> {
     inner: T,
 }
 
-impl<T> Collected<T> {
+impl<T> Buffered<T> {
     /// Wraps `inner`.
     pub fn new(inner: T) -> Self {
         Self { inner }
@@ -28,8 +28,8 @@ impl<T> Collected<T> {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<T: Transport> Transport for Collected<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+impl<T: Transport> Transport for Buffered<T> {
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -41,26 +41,26 @@ impl<T: Transport> Transport for Collected<T> {
             let outcome = exchange.await;
             match outcome {
                 // Boxed: most bodies are there with their heads, and the room of this future would be moved for them too.
-                Ok(answer) if !answer.body().is_whole_within(limit) => Box::pin(collect(answer, limit)).await,
+                Ok(response) if !response.body().is_whole_within(limit) => Box::pin(collect(response, limit)).await,
                 outcome => outcome,
             }
         })
     }
 }
 
-async fn collect(mut answer: Response<Body>, limit: usize) -> Result<Response<Body>, Error> {
-    let body = std::mem::take(answer.body_mut());
-    let whole = body.collect(limit).await.map_err(|error| broke(error, &answer))?;
-    *answer.body_mut() = Body::from(whole);
-    Ok(answer)
+async fn collect(mut response: Response<Body>, limit: usize) -> Result<Response<Body>, Error> {
+    let body = std::mem::take(response.body_mut());
+    let whole = body.collect(limit).await.map_err(|error| broke(error, &response))?;
+    *response.body_mut() = Body::from(whole);
+    Ok(response)
 }
 
 /// Adds the status and the wait of the head to an error.
 fn broke(error: Error, head: &Response<Body>) -> Error {
-    let error = error.after_head(head.status());
+    let error = error.with_status(head.status());
     // No clock is at hand, so a date counts only beside the response's own.
     match retry_after(head.headers(), Timestamp::MAX).filter(|wait| !wait.is_zero()) {
-        Some(wait) => error.again_after(wait),
+        Some(wait) => error.with_retry_after(wait),
         None => error,
     }
 }
@@ -93,31 +93,31 @@ mod tests {
     #[test]
     fn broken_body_error_has_the_status() {
         for read in [None, Some(Read::Whole(1 << 10))] {
-            let wire = Collected::new(Faulty::scripted(created(), [Fault::TruncateBody(3)]));
-            let error = wire.send(ask(read)).now_or_never().unwrap().unwrap_err();
+            let transport = Buffered::new(Faulty::scripted(created(), [Fault::TruncateBody(3)]));
+            let error = transport.send(ask(read)).now_or_never().unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Interrupted);
-            assert_eq!(error.answered(), Some(StatusCode::CREATED));
+            assert_eq!(error.response_status(), Some(StatusCode::CREATED));
             assert!(!error.never_sent());
         }
     }
 
     #[test]
     fn oversized_body_error_has_the_status() {
-        let error = Collected::new(created()).send(ask(Some(Read::Whole(11)))).now_or_never().unwrap().unwrap_err();
-        assert_eq!((error.kind(), error.answered()), (ErrorKind::TooLarge, Some(StatusCode::CREATED)));
+        let error = Buffered::new(created()).send(ask(Some(Read::Whole(11)))).now_or_never().unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.response_status()), (ErrorKind::TooLarge, Some(StatusCode::CREATED)));
         let limit = 4 << 20;
-        let large = Collected::new(Capture::answering(Response::new(vec![0_u8; limit + 1])));
+        let large = Buffered::new(Capture::answering(Response::new(vec![0_u8; limit + 1])));
         assert_eq!(large.send(ask(None)).now_or_never().unwrap().unwrap_err().kind(), ErrorKind::TooLarge);
-        let fits = Collected::new(Capture::answering(Response::new(vec![0_u8; limit])));
+        let fits = Buffered::new(Capture::answering(Response::new(vec![0_u8; limit])));
         fits.send(ask(None)).now_or_never().unwrap().unwrap();
     }
 
     #[test]
     fn collected_body_is_whole_under_its_head() {
-        let answer = Collected::new(created()).send(ask(None)).now_or_never().unwrap().unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED);
-        assert_eq!(answer.body().size_hint().exact(), Some(12));
-        assert_eq!(answer.into_body().collect(12).now_or_never().unwrap().unwrap(), "hello, hello");
+        let response = Buffered::new(created()).send(ask(None)).now_or_never().unwrap().unwrap();
+        assert_eq!(response.status(), StatusCode::CREATED);
+        assert_eq!(response.body().size_hint().exact(), Some(12));
+        assert_eq!(response.into_body().collect(12).now_or_never().unwrap().unwrap(), "hello, hello");
     }
 
     #[test]
@@ -130,30 +130,30 @@ mod tests {
             (&[("retry-after", "soon")], None),
             (&[], None),
         ] {
-            let answer = headers
+            let response = headers
                 .iter()
-                .fold(Response::builder().status(429), |answer, &(name, value)| answer.header(name, value));
-            let server = Capture::answering(answer.body("hello").unwrap());
-            let wire = Collected::new(Faulty::scripted(server, [Fault::TruncateBody(3)]));
-            let error = wire.send(ask(None)).now_or_never().unwrap().unwrap_err();
+                .fold(Response::builder().status(429), |response, &(name, value)| response.header(name, value));
+            let server = Capture::answering(response.body("hello").unwrap());
+            let transport = Buffered::new(Faulty::scripted(server, [Fault::TruncateBody(3)]));
+            let error = transport.send(ask(None)).now_or_never().unwrap().unwrap_err();
             assert_eq!(error.retry_after().map(|wait| wait.as_secs()), wait, "{headers:?}");
         }
     }
 
     #[test]
     fn stream_is_handed_on_unread() {
-        let wire = Collected::new(Faulty::scripted(created(), [Fault::StallBody(3)]));
-        let answer = wire.send(ask(Some(Read::Stream))).now_or_never().unwrap().unwrap();
-        assert!(answer.into_body().collect(100).now_or_never().is_none(), "it is read by who wants it");
+        let transport = Buffered::new(Faulty::scripted(created(), [Fault::StallBody(3)]));
+        let response = transport.send(ask(Some(Read::Stream))).now_or_never().unwrap().unwrap();
+        assert!(response.into_body().collect(100).now_or_never().is_none(), "it is read by who wants it");
     }
 
     #[test]
     fn error_without_response_has_no_status() {
-        let error = Collected::new(Faulty::scripted(Never, [Fault::ErrorBefore(ErrorKind::Interrupted)]))
+        let error = Buffered::new(Faulty::scripted(Never, [Fault::ErrorBefore(ErrorKind::Interrupted)]))
             .send(ask(None))
             .now_or_never()
             .unwrap()
             .unwrap_err();
-        assert_eq!(error.answered(), None);
+        assert_eq!(error.response_status(), None);
     }
 }

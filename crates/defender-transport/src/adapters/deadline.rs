@@ -17,7 +17,7 @@ use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     clock::Sleep,
     extensions::{Read, SendState, Timeouts},
-    transport::Sending,
+    transport::SendFuture,
 };
 
 /// Ends an exchange that takes too long: to begin its response, to go on with it, or on the whole.
@@ -52,10 +52,10 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let clock = ManualClock::new();
-/// let wire = Never.deadline(clock.clone()).times(Timeouts::default().head(Duration::from_secs(10)));
+/// let transport = Never.deadline(clock.clone()).times(Timeouts::default().head(Duration::from_secs(10)));
 /// let request = http::Request::get("https://example.com/").body(Bytes::new()).unwrap();
 ///
-/// let error = clock.run(wire.send(request)).await.unwrap_err();      // takes no time
+/// let error = clock.run(transport.send(request)).await.unwrap_err();      // takes no time
 /// assert_eq!(error.kind(), ErrorKind::Timeout);
 /// assert_eq!(error.to_string(), "timed out: waiting 10s for the head of the response from example.com");
 /// # }
@@ -92,7 +92,7 @@ fn either(first: Timeouts, second: Timeouts) -> Timeouts {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Deadline<T> {
-    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -103,7 +103,7 @@ impl<T: Transport> Transport for Deadline<T> {
         let host = Host(request.uri().authority().cloned());
         if times.total.is_some_and(|total| total.is_zero()) {
             let error = Error::new(ErrorKind::Timeout).context(format!("before anything was sent to {host}"));
-            return Box::pin(std::future::ready(Err(error.before_sending())));
+            return Box::pin(std::future::ready(Err(error.not_sent())));
         }
         let state = (!request.body().is_empty()).then(SendState::default);
         if let Some(state) = &state {
@@ -119,7 +119,7 @@ impl<T: Transport> Transport for Deadline<T> {
 
             let mut patience = Timer::default();
             let mut now = Some(begin);
-            let answer = poll_fn(|context| match exchange.as_mut().poll(context) {
+            let response = poll_fn(|context| match exchange.as_mut().poll(context) {
                 Poll::Pending => {
                     let now = now.take().unwrap_or_else(|| self.clock.elapsed());
                     if patience.is_over(&*self.clock, first.end, now, context) {
@@ -127,9 +127,9 @@ impl<T: Transport> Transport for Deadline<T> {
                     }
                     Poll::Pending
                 }
-                Poll::Ready(answer) => Poll::Ready(Ok(answer)),
+                Poll::Ready(response) => Poll::Ready(Ok(response)),
             });
-            let mut outcome = answer.await.unwrap_or_else(|limit| {
+            let mut outcome = response.await.unwrap_or_else(|limit| {
                 if state.is_some_and(|state| state.give_up()) {
                     let why =
                         format!("to {host}: no connection or stream was free within {limit:?}, so nothing was sent; try again later");
@@ -138,8 +138,8 @@ impl<T: Transport> Transport for Deadline<T> {
                 let waiting = format!("waiting {limit:?} for the head of the response from {host}");
                 Err(Error::new(ErrorKind::Timeout).context(waiting))
             });
-            let Ok(answer) = &mut outcome else { return outcome };
-            let body = answer.body_mut();
+            let Ok(response) = &mut outcome else { return outcome };
+            let body = response.body_mut();
             let ahead = if streamed || body.is_end_stream() { Poll::Pending } else { first_piece(body).await };
             let ahead = match ahead {
                 Poll::Ready(None) => {

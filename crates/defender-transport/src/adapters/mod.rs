@@ -17,7 +17,7 @@ pub use self::decompress::Decompressed;
 #[cfg(feature = "tracing")]
 pub use self::trace::Traced;
 pub use self::{
-    collect::Collected,
+    collect::Buffered,
     deadline::Deadline,
     pace::Paced,
     redirect::{Redirected, Redirects},

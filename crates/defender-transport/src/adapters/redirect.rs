@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::LOCATION, uri::Scheme};
 
 use super::location::resolved;
-use crate::{Body, Error, Transport, transport::Sending};
+use crate::{Body, Error, Transport, transport::SendFuture};
 
 /// Handles redirects by a policy. By default the response is handed on as it came, and nothing is ever sent
 /// to where it points.
@@ -27,8 +27,8 @@ use crate::{Body, Error, Transport, transport::Sending};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = Capture::with(|request| {
 ///     let moved = request.uri().path() == "/old";
-///     let answer = if moved { Response::builder().status(301).header("location", "/new") } else { Response::builder() };
-///     Ok(answer.body("".into()).unwrap())
+///     let response = if moved { Response::builder().status(301).header("location", "/new") } else { Response::builder() };
+///     Ok(response.body("".into()).unwrap())
 /// });
 /// let request = Request::get("https://example.com/old").body(Bytes::new())?;
 ///
@@ -78,7 +78,7 @@ impl<T> Redirected<T> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Redirected<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -95,8 +95,10 @@ impl<T: Transport> Transport for Redirected<T> {
 impl<T: Transport> Redirected<T> {
     async fn follow(&self, mut request: Request<Bytes>, hops: u8) -> Result<Response<Body>, Error> {
         for _ in 0..hops {
-            let answer = self.inner.send(request.clone()).await?;
-            let Some(target) = target(request.uri(), answer.status(), answer.headers()) else { return Ok(answer) };
+            let response = self.inner.send(request.clone()).await?;
+            let Some(target) = target(request.uri(), response.status(), response.headers()) else {
+                return Ok(response);
+            };
             *request.uri_mut() = target;
         }
         self.inner.send(request).await
@@ -135,12 +137,12 @@ mod tests {
     fn server(status: u16, location: &'static str) -> Capture {
         Capture::with(move |request| {
             let arrived = request.uri().path().starts_with("/new");
-            let answer = if arrived {
+            let response = if arrived {
                 Response::builder()
             } else {
                 Response::builder().status(status).header(LOCATION, location)
             };
-            Ok(answer.body(Body::from("body")).unwrap())
+            Ok(response.body(Body::from("body")).unwrap())
         })
     }
 
@@ -148,8 +150,8 @@ mod tests {
     fn go(policy: Redirects, method: Method, url: &str, server: &Capture) -> (u16, Vec<Request<Bytes>>) {
         let request = Request::builder().method(method).uri(url).header("authorization", TOKEN);
         let request = request.body(Bytes::from_static(b"sent")).unwrap();
-        let wire = Redirected::new(server.clone()).policy(policy);
-        (wire.send(request).now_or_never().unwrap().unwrap().status().as_u16(), server.requests())
+        let transport = Redirected::new(server.clone()).policy(policy);
+        (transport.send(request).now_or_never().unwrap().unwrap().status().as_u16(), server.requests())
     }
 
     #[test]
@@ -157,10 +159,10 @@ mod tests {
         for status in [300, 301, 302, 303, 304, 307, 308] {
             let server = server(status, "/new");
             let request = Request::get("https://example.com/old").body(Bytes::new()).unwrap();
-            let answer = Redirected::new(server.clone()).send(request).now_or_never().unwrap().unwrap();
-            assert_eq!(answer.status(), status);
-            assert_eq!(answer.headers()[LOCATION], "/new");
-            assert_eq!(answer.into_body().collect(4).now_or_never().unwrap().unwrap(), "body");
+            let response = Redirected::new(server.clone()).send(request).now_or_never().unwrap().unwrap();
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers()[LOCATION], "/new");
+            assert_eq!(response.into_body().collect(4).now_or_never().unwrap().unwrap(), "body");
             assert_eq!(server.requests().len(), 1);
         }
     }
@@ -240,8 +242,8 @@ mod tests {
     #[test]
     fn of_two_locations_neither_is_followed() {
         let server = Capture::with(|_| {
-            let answer = Response::builder().status(301).header(LOCATION, "/a").header(LOCATION, "/b");
-            Ok(answer.body(Body::empty()).unwrap())
+            let response = Response::builder().status(301).header(LOCATION, "/a").header(LOCATION, "/b");
+            Ok(response.body(Body::empty()).unwrap())
         });
         assert_eq!(go(Redirects::SameHost(9), Method::GET, "https://example.com/", &server).1.len(), 1);
     }

@@ -15,7 +15,7 @@ use tracing::{Instrument, Level, Span, field, level_filters::LevelFilter};
 use crate::{
     Body, Clock, Error, Secrets, Transport,
     extensions::{Resends, UrlTemplate},
-    transport::Sending,
+    transport::SendFuture,
 };
 
 /// Reports every attempt to [`tracing`]: a span from sending the request to the end of the body, and an event at the end. The
@@ -82,7 +82,7 @@ const TARGET: &str = "defender_transport::try";
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Traced<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -103,13 +103,13 @@ impl<T: Transport> Traced<T> {
         }
         let mut trying = Try::new(span, Arc::clone(&self.clock), secrets(&request));
         match self.inner.send(request).instrument(trying.span.clone()).await {
-            Ok(answer) => {
-                trying.head(&answer);
-                if answer.body().is_end_stream() {
+            Ok(response) => {
+                trying.head(&response);
+                if response.body().is_end_stream() {
                     trying.end(End::Answered);
-                    return Ok(answer);
+                    return Ok(response);
                 }
-                Ok(answer.map(|body| Body::new(Reading { body, trying })))
+                Ok(response.map(|body| Body::new(Reading { body, trying })))
             }
             Err(error) => {
                 trying.end(End::Broke(&error));
@@ -188,12 +188,12 @@ impl Try {
     }
 
     /// The head came.
-    fn head<B>(&mut self, answer: &Response<B>) {
-        self.status = Some(answer.status());
-        self.span.record("http.response.status_code", answer.status().as_u16());
-        self.span.record("network.protocol.version", version(answer.version()));
+    fn head<B>(&mut self, response: &Response<B>) {
+        self.status = Some(response.status());
+        self.span.record("http.response.status_code", response.status().as_u16());
+        self.span.record("network.protocol.version", version(response.version()));
         for (name, field) in HEADERS {
-            if let Some(value) = text(answer.headers(), name)
+            if let Some(value) = text(response.headers(), name)
                 && !self.secrets.iter().any(|secrets| secrets.are_in(value))
             {
                 self.span.record(field, value);

@@ -17,7 +17,7 @@ use crate::{Error, ErrorKind, extensions::SendState};
 ///
 /// No larger than its bytes: hyper moves a request two dozen times, and beyond 256 bytes each move costs nearly twice as much. Of
 /// the 52,600 instructions of a call over HTTP/1.1 this saves 390, and the box costs 130.
-pub(super) enum InPieces {
+pub(super) enum ChunkedBody {
     /// No piece has been sent, and the layer that may give the request up must learn when one is.
     Waiting(Box<(Bytes, SendState)>),
     Leaving(Bytes),
@@ -25,7 +25,7 @@ pub(super) enum InPieces {
 
 const PIECE: usize = 32 << 10;
 
-impl InPieces {
+impl ChunkedBody {
     pub(super) fn new(bytes: Bytes, state: Option<SendState>) -> Self {
         match state {
             Some(state) => Self::Waiting(Box::new((bytes, state))),
@@ -41,7 +41,7 @@ impl InPieces {
     }
 }
 
-impl HttpBody for InPieces {
+impl HttpBody for ChunkedBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -69,9 +69,9 @@ impl HttpBody for InPieces {
 }
 
 /// A body as hyper gives it, with our error.
-pub(crate) struct FromWire(pub(super) Incoming);
+pub(crate) struct HyperBody(pub(super) Incoming);
 
-impl HttpBody for FromWire {
+impl HttpBody for HyperBody {
     type Data = Bytes;
     type Error = Error;
 
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn request_is_cheap_to_move() {
-        assert_eq!(size_of::<InPieces>(), size_of::<Bytes>());
-        assert!(size_of::<http::Request<InPieces>>() <= 256);
+        assert_eq!(size_of::<ChunkedBody>(), size_of::<Bytes>());
+        assert!(size_of::<http::Request<ChunkedBody>>() <= 256);
     }
 }

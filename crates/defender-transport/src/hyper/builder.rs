@@ -209,17 +209,17 @@ mod tests {
     use crate::Transport;
 
     async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
-        let answer = service_fn(|request: Request<Incoming>| async move {
+        let response = service_fn(|request: Request<Incoming>| async move {
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(request.uri().path().to_owned()))))
         });
         let server = auto::Builder::new(TokioExecutor::new());
         // The client may go at once, without a word.
-        let _ended = server.serve_connection(TokioIo::new(stream), answer).await;
+        let _ended = server.serve_connection(TokioIo::new(stream), response).await;
     }
 
-    async fn get(wire: &HyperTransport, url: &str) -> (Version, Bytes) {
-        let answer = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
-        (answer.version(), answer.into_body().collect(100).await.unwrap())
+    async fn get(transport: &HyperTransport, url: &str) -> (Version, Bytes) {
+        let response = transport.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
+        (response.version(), response.into_body().collect(100).await.unwrap())
     }
 
     #[tokio::test]
@@ -235,9 +235,9 @@ mod tests {
                 let stream = if speaks_http_2 { stream.speaking_http_2() } else { stream };
                 Box::pin(async { Ok(stream) })
             };
-            let wire = HyperTransport::builder().plain_http(PlainHttp::Loopback).over(network).build().unwrap();
-            assert_eq!(get(&wire, "http://localhost:1/a").await, (version, "/a".into()));
-            assert_eq!(get(&wire, "http://localhost:1/b").await, (version, "/b".into()));
+            let transport = HyperTransport::builder().plain_http(PlainHttp::Loopback).over(network).build().unwrap();
+            assert_eq!(get(&transport, "http://localhost:1/a").await, (version, "/a".into()));
+            assert_eq!(get(&transport, "http://localhost:1/b").await, (version, "/b".into()));
             assert_eq!(*dialled.lock().unwrap(), ["http://localhost:1/"]);
         }
     }
@@ -254,10 +254,10 @@ mod tests {
                 tokio::spawn(serve(theirs));
                 Box::pin(async move { Ok(Stream::new(ours).to(peer.parse().ok())) })
             };
-            let wire = HyperTransport::builder().plain_http(allowed).over(network).build().unwrap();
-            let answer = wire.send(Request::get("http://localhost/").body(Bytes::new()).unwrap()).await;
-            assert_eq!(answer.is_ok(), goes, "{peer}");
-            if let Err(error) = answer {
+            let transport = HyperTransport::builder().plain_http(allowed).over(network).build().unwrap();
+            let response = transport.send(Request::get("http://localhost/").body(Bytes::new()).unwrap()).await;
+            assert_eq!(response.is_ok(), goes, "{peer}");
+            if let Err(error) = response {
                 assert!(error.never_sent() && error.to_string().contains("plain http may not go"), "{error:?}");
             }
         }
@@ -282,7 +282,7 @@ mod tests {
             Box::pin(async { Ok(Stream::new(ours)) })
         };
         let roots = Roots::pem(cert.pem()).unwrap();
-        let wire = HyperTransport::builder().roots(roots).over(network).build().unwrap();
-        assert_eq!(get(&wire, "https://api.example/a").await, (Version::HTTP_2, "/a".into()));
+        let transport = HyperTransport::builder().roots(roots).over(network).build().unwrap();
+        assert_eq!(get(&transport, "https://api.example/a").await, (Version::HTTP_2, "/a".into()));
     }
 }

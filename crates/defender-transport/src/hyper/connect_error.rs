@@ -14,23 +14,23 @@ use crate::{Error, ErrorKind};
 ///
 /// On its way through a pool of connections it is handed on as a reference, so its cause is taken out of it at the end.
 #[derive(Debug)]
-pub(crate) struct Unconnected {
+pub(crate) struct ConnectError {
     words: String,
     is_late: bool,
     /// Another attempt would end in the same way.
-    is_lasting: bool,
+    is_permanent: bool,
     cause: Mutex<Option<BoxError>>,
 }
 
-impl Unconnected {
+impl ConnectError {
     /// Makes an error of `words` alone, without a cause.
     pub(crate) fn because(words: impl Into<String>) -> Self {
-        Self { words: words.into(), is_late: false, is_lasting: false, cause: Mutex::default() }
+        Self { words: words.into(), is_late: false, is_permanent: false, cause: Mutex::default() }
     }
 
     /// The same, and another attempt would end in the same way.
-    pub(crate) fn lasting(self) -> Self {
-        Self { is_lasting: true, ..self }
+    pub(crate) fn permanent(self) -> Self {
+        Self { is_permanent: true, ..self }
     }
 
     /// It had not come about when the time was over.
@@ -41,7 +41,7 @@ impl Unconnected {
     /// No bytes go there at all.
     pub(crate) fn unreached(cause: BoxError) -> Self {
         let io = io_kind(&*cause);
-        let words = if chain(&*cause).any(<dyn StdError>::is::<Unresolved>) {
+        let words = if chain(&*cause).any(<dyn StdError>::is::<DnsError>) {
             "its name cannot be resolved; check the name, the network and the DNS server"
         } else {
             match io {
@@ -67,8 +67,8 @@ impl Unconnected {
             ) => "the other side ended the connection during the TLS handshake",
             _ => "the TLS handshake failed",
         });
-        let is_lasting = handshake::is_lasting(&*cause);
-        Self { is_lasting, ..Self::because(words) }.by(cause)
+        let is_permanent = handshake::is_permanent(&*cause);
+        Self { is_permanent, ..Self::because(words) }.by(cause)
     }
 
     /// The same, caused by this.
@@ -85,7 +85,7 @@ impl Unconnected {
     pub(crate) fn told(&self, host: &str) -> Error {
         let error = Error::new(ErrorKind::Connect).context(format!("to {host}: {self}"));
         let error = if self.is_late { error.for_being_late() } else { error };
-        let error = if self.is_lasting { error.lasting() } else { error };
+        let error = if self.is_permanent { error.permanent() } else { error };
         match self.cause.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(cause) => error.caused_by(cause),
             None => error,
@@ -93,25 +93,25 @@ impl Unconnected {
     }
 }
 
-impl fmt::Display for Unconnected {
+impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
     }
 }
 
-impl StdError for Unconnected {}
+impl StdError for ConnectError {}
 
 /// A name that has no address.
 #[derive(Debug)]
-pub(crate) struct Unresolved(pub(crate) io::Error);
+pub(crate) struct DnsError(pub(crate) io::Error);
 
-impl fmt::Display for Unresolved {
+impl fmt::Display for DnsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name cannot be resolved")
     }
 }
 
-impl StdError for Unresolved {
+impl StdError for DnsError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.0)
     }
@@ -145,12 +145,13 @@ mod tests {
             (io::ErrorKind::NetworkUnreachable, "no way leads there; check the network", false),
             (io::ErrorKind::Other, "the connection failed", false),
         ] {
-            let error = Unconnected::unreached(io::Error::new(kind, "told by the system").into()).told("api.example:1");
+            let error =
+                ConnectError::unreached(io::Error::new(kind, "told by the system").into()).told("api.example:1");
             assert_eq!(error.to_string(), format!("could not connect: to api.example:1: {words}"));
             assert_eq!((error.kind(), error.never_sent(), error.is_timeout()), (ErrorKind::Connect, true, late));
             assert_eq!(error.source().unwrap().to_string(), "told by the system");
         }
-        let unresolved = Unconnected::unreached(Unresolved(io::Error::other("no such name")).into());
+        let unresolved = ConnectError::unreached(DnsError(io::Error::other("no such name")).into());
         assert_eq!(
             unresolved.of("the proxy p:1").to_string(),
             "the proxy p:1: its name cannot be resolved; check the name, the network and the DNS server"

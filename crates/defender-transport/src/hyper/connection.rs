@@ -19,7 +19,7 @@ use tower_service::Service;
 
 use super::{
     Parts,
-    connect_error::Unconnected,
+    connect_error::ConnectError,
     dial::Stream,
     liveness::{Host, Liveness},
     proxy::tunnel,
@@ -34,11 +34,11 @@ pub(super) struct Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = Boxed;
-    type Error = Unconnected;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Unconnected>> + Send>>;
+    type Response = BoxedStream;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unconnected>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -47,59 +47,59 @@ impl Service<Uri> for Connector {
     }
 }
 
-async fn connection(parts: Arc<Parts>, liveness: Arc<Liveness>, to: Uri) -> Result<Boxed, Unconnected> {
+async fn connection(parts: Arc<Parts>, liveness: Arc<Liveness>, to: Uri) -> Result<BoxedStream, ConnectError> {
     // A port beyond 65,535 is read as none, and would lead to the scheme's own.
     if to.authority().is_some_and(|authority| authority.port_u16().is_none() && authority.as_str() != authority.host())
     {
-        return Err(Unconnected::because("its port is none").lasting());
+        return Err(ConnectError::because("its port is none").permanent());
     }
     let limit = parts.connect_timeout;
     let mut patience = parts.clock.sleep(limit);
     let proxy = parts.proxy.proxy_for(&to);
     let dialled = within(&mut patience, parts.dial.dial(proxy.map_or(&to, |proxy| &proxy.uri))).await;
-    let dialled = dialled.ok_or_else(|| Unconnected::late("there was no connection", limit));
-    let dialled = dialled.and_then(|stream| stream.map_err(Unconnected::unreached));
+    let dialled = dialled.ok_or_else(|| ConnectError::late("there was no connection", limit));
+    let dialled = dialled.and_then(|stream| stream.map_err(ConnectError::unreached));
     let stream = match proxy {
         None => dialled?,
         Some(proxy) => {
             let name = format!("the proxy {}", proxy.host());
             let stream = dialled.map_err(|why| why.of(&name))?;
             let opened = within(&mut patience, tunnel(stream, proxy, &to, &parts.user_agent)).await;
-            let opened = opened.ok_or_else(|| Unconnected::late(&format!("{name} opened no way"), limit))?;
+            let opened = opened.ok_or_else(|| ConnectError::late(&format!("{name} opened no way"), limit))?;
             opened.map_err(|refused| refused.of(&name))?
         }
     };
     // The name was allowed, and may have led elsewhere.
     let is_plain = to.scheme_str() == Some("http");
     if is_plain && stream.peer.is_some_and(|peer| !parts.plain_http.allows_address(peer)) {
-        return Err(Unconnected::because("its name leads to an address where plain http may not go").lasting());
+        return Err(ConnectError::because("its name leads to an address where plain http may not go").permanent());
     }
     let host = to.authority().map(|authority| liveness.host(authority.as_str()));
     let connecting = HttpsConnector::from((Dialled(Some(stream)), Arc::clone(&parts.tls))).call(to);
     let connected = within(&mut patience, connecting).await;
-    let connected = connected.ok_or_else(|| Unconnected::late("the TLS handshake was not done", limit))?;
-    let connection = Box::pin(connected.map_err(Unconnected::without_tls)?);
+    let connected = connected.ok_or_else(|| ConnectError::late("the TLS handshake was not done", limit))?;
+    let connection = Box::pin(connected.map_err(ConnectError::without_tls)?);
     let host = host.filter(|_| connection.connected().is_negotiated_h2());
     if let Some(host) = &host {
         host.becomes_shared(parts.clock.elapsed());
     }
-    Ok(Boxed { connection, heard: host.map(|host| (host, Arc::clone(&parts.clock))) })
+    Ok(BoxedStream { connection, heard: host.map(|host| (host, Arc::clone(&parts.clock))) })
 }
 
 /// A boxed connection. The state of TLS is large, and hyper-util would move room for it with each request.
-pub(super) struct Boxed {
+pub(super) struct BoxedStream {
     connection: Pin<Box<MaybeHttpsStream<TokioIo<Stream>>>>,
     /// Host that is noted as heard, and the clock for it, if requests share the connection.
     heard: Option<(Arc<Host>, Arc<dyn Clock>)>,
 }
 
-impl Connection for Boxed {
+impl Connection for BoxedStream {
     fn connected(&self) -> Connected {
         self.connection.connected()
     }
 }
 
-impl Read for Boxed {
+impl Read for BoxedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -113,7 +113,7 @@ impl Read for Boxed {
     }
 }
 
-impl Write for Boxed {
+impl Write for BoxedStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.connection.as_mut().poll_write(context, bytes)
     }

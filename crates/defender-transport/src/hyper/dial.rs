@@ -25,7 +25,7 @@ pub(crate) type Dialing = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> 
 ///
 /// ```text
 /// // Plain HTTP/1.1 over a pipe in memory: `http://127.0.0.1/…`, which the transport must allow.
-/// let wire = HyperTransport::builder()
+/// let transport = HyperTransport::builder()
 ///     .plain_http(PlainHttp::Loopback)
 ///     .over(|_: &Uri| -> Dialing {
 ///         let (ours, theirs) = tokio::io::duplex(64 << 10);

@@ -6,7 +6,7 @@ use http::uri::Authority;
 use hyper_util::client::legacy;
 
 use super::{
-    connect_error::{Unconnected, chain},
+    connect_error::{ConnectError, chain},
     dial::BoxError,
     handshake::{self, ClientAlert},
 };
@@ -21,7 +21,7 @@ pub(super) fn needs_http_1(error: &legacy::Error) -> bool {
 
 /// Classifies hyper's error: its kind, and whether the request can have been processed.
 pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
-    let unconnected = error.source().and_then(|cause| cause.downcast_ref::<Unconnected>());
+    let unconnected = error.source().and_then(|cause| cause.downcast_ref::<ConnectError>());
     if let Some(unconnected) = unconnected {
         return unconnected.told(host.as_str());
     }
@@ -29,23 +29,23 @@ pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
     if error.is_connect() || error.connect_info().is_none() {
         return Error::new(ErrorKind::Connect).context(format!("to {host}")).caused_by(error);
     }
-    // Only errors that are classified as `before_sending` are certain; after any other, the request may have been processed.
+    // Only errors that are classified as `not_sent` are certain; after any other, the request may have been processed.
     let interrupted = |how| Error::new(ErrorKind::Interrupted).context(format!("by {host}{how}"));
     let told = chain(&error).find_map(|cause| {
         match handshake::alert_about_client(cause) {
             Some(ClientAlert::Required) => {
                 // The handshake was not done for the server, which reads no request before it is.
                 let why = format!("to {host}: the server demands a client certificate, and was given none; set a client identity");
-                return Some(Error::new(ErrorKind::Connect).context(why).lasting());
+                return Some(Error::new(ErrorKind::Connect).context(why).permanent());
             }
             Some(ClientAlert::Refused) => {
-                return Some(interrupted(": the server refuses the client's certificate; check that it has not expired and is the right one").lasting());
+                return Some(interrupted(": the server refuses the client's certificate; check that it has not expired and is the right one").permanent());
             }
             None => {}
         }
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             return match error {
-                error if error.is_canceled() => Some(interrupted("").before_sending()),
+                error if error.is_canceled() => Some(interrupted("").not_sent()),
                 // hyper has a question for it in servers only.
                 error if error.is_parse() && error.to_string().contains("too large") => {
                     Some(Error::new(ErrorKind::TooLarge).context(format!("the head, from {host}")))
@@ -61,11 +61,11 @@ pub(super) fn classify(error: legacy::Error, host: &Authority) -> Error {
                 Some(interrupted(", which is closing the connection (GOAWAY)"))
             }
             error if error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => {
-                Some(interrupted(", which refused the request (REFUSED_STREAM)").before_sending())
+                Some(interrupted(", which refused the request (REFUSED_STREAM)").not_sent())
             }
             // Nothing had come on the stream. That the request was not processed is inferred from the purpose of the code.
             error if error.is_remote() && error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED) => {
-                Some(interrupted(", which demands HTTP/1.1 (HTTP_1_1_REQUIRED)").before_sending())
+                Some(interrupted(", which demands HTTP/1.1 (HTTP_1_1_REQUIRED)").not_sent())
             }
             error if error.is_library() && error.is_reset() => {
                 let what = format!("the head, which is malformed or too large, from {host}");

@@ -38,7 +38,7 @@ pub(crate) fn words(error: &(dyn StdError + 'static)) -> Option<&'static str> {
 }
 
 /// Returns true if another handshake would fail in the same way: with this server, these roots and this identity.
-pub(crate) fn is_lasting(error: &(dyn StdError + 'static)) -> bool {
+pub(crate) fn is_permanent(error: &(dyn StdError + 'static)) -> bool {
     let Some(error) = chain(error).find_map(|error| error.downcast_ref::<rustls::Error>()) else { return false };
     match error {
         rustls::Error::InvalidCertificate(_)

@@ -30,9 +30,9 @@ use rustls::ClientConfig;
 use tokio::runtime;
 use uuid::{Builder, Uuid};
 
-pub(crate) use self::body::FromWire;
+pub(crate) use self::body::HyperBody;
 use self::{
-    body::InPieces,
+    body::ChunkedBody,
     dial::Dial,
     failure::{classify, needs_http_1},
     pool::Clients,
@@ -44,7 +44,7 @@ pub use self::{
     proxy::Proxy,
     tls::{ClientIdentity, Crypto, Roots},
 };
-use crate::{Body, Clock, Error, ErrorKind, Transport, extensions::SendState, transport::Sending};
+use crate::{Body, Clock, Error, ErrorKind, Transport, extensions::SendState, transport::SendFuture};
 
 /// Header in which Microsoft's services expect the ID of one attempt.
 const REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
@@ -70,7 +70,7 @@ const LINK_LOCAL: Duration = Duration::from_secs(3);
 /// use defender_transport::{HyperTransport, Roots};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let wire = HyperTransport::builder()
+/// let transport = HyperTransport::builder()
 ///     .roots(Roots::pem(std::fs::read("company-ca.pem")?)?)
 ///     .application("contoso-soar/2.1")
 ///     .build()?;
@@ -140,7 +140,7 @@ impl fmt::Debug for HyperTransport {
 
 #[deny(clippy::missing_trait_methods)]
 impl Transport for HyperTransport {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -162,7 +162,7 @@ impl Transport for HyperTransport {
 }
 
 impl HyperTransport {
-    fn begin(&self, request: Request<Bytes>, runtime: runtime::Id) -> Sending<'_> {
+    fn begin(&self, request: Request<Bytes>, runtime: runtime::Id) -> SendFuture<'_> {
         let (mut head, body) = request.into_parts();
         head.headers.entry(USER_AGENT).or_insert_with(|| self.parts.user_agent.clone());
         if let Entry::Vacant(entry) = head.headers.entry(REQUEST_ID)
@@ -185,7 +185,7 @@ impl HyperTransport {
             state.wait();
         }
         let (pool, waiting) = self.clients.pool(runtime, &host);
-        let body = InPieces::new(body, state.clone());
+        let body = ChunkedBody::new(body, state.clone());
         let exchange = self.clients.client(&pool, &host).request(Request::from_parts(head, body));
         let mut given_up = GivenUp(state);
         Box::pin(async move {
@@ -193,7 +193,7 @@ impl HyperTransport {
             drop(waiting);
             let state = given_up.0.take();
             match outcome {
-                Ok(response) => Ok(response.map(|body| Body::from(FromWire(body)))),
+                Ok(response) => Ok(response.map(|body| Body::from(HyperBody(body)))),
                 Err(error) => {
                     if needs_http_1(&error) {
                         self.clients.downgrade(&host);
@@ -217,7 +217,7 @@ impl Drop for GivenUp {
     }
 }
 
-fn refuse<'f>(why: &str) -> Sending<'f> {
+fn refuse<'f>(why: &str) -> SendFuture<'f> {
     Box::pin(std::future::ready(Err(Error::new(ErrorKind::Request).context(why))))
 }
 

@@ -17,13 +17,13 @@ use tokio::runtime;
 
 use super::{
     Parts,
-    body::InPieces,
+    body::ChunkedBody,
     connection::Connector,
     liveness::{Host, Liveness, PING, PONG, Waiting},
     tls,
 };
 
-pub(super) type HyperClient = Client<Connector, InPieces>;
+pub(super) type HyperClient = Client<Connector, ChunkedBody>;
 
 fn client(parts: &Parts, connector: Connector) -> HyperClient {
     let mut client = Client::builder(TokioExecutor::new());

@@ -27,7 +27,7 @@ use crate::{Error, ErrorKind};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let roots = Roots::platform().and_pem(std::fs::read("company-ca.pem")?)?;
-/// let wire = HyperTransport::builder().roots(roots).build()?;
+/// let transport = HyperTransport::builder().roots(roots).build()?;
 /// # Ok(())
 /// # }
 /// ```
@@ -100,7 +100,7 @@ impl Roots {
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let identity = ClientIdentity::pem(std::fs::read("client.pem")?, std::fs::read("client-key.pem")?)?;
-/// let wire = HyperTransport::builder().client_identity(identity).build()?;
+/// let transport = HyperTransport::builder().client_identity(identity).build()?;
 /// # Ok(())
 /// # }
 /// ```

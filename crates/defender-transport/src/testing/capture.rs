@@ -21,13 +21,13 @@ use crate::{Body, Error, Transport};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let wire = Capture::answering(Response::builder().status(201).body(r#"{"id":"1"}"#)?);
+/// let transport = Capture::answering(Response::builder().status(201).body(r#"{"id":"1"}"#)?);
 ///
 /// let request = Request::post("https://example.com/things").body(Bytes::from_static(b"{}"))?;
-/// let answer = wire.clone().send(request).await?;          // the code under test
+/// let response = transport.clone().send(request).await?;          // the code under test
 ///
-/// assert_eq!(answer.status(), 201);
-/// assert_eq!(wire.only_request().uri().path(), "/things");
+/// assert_eq!(response.status(), 201);
+/// assert_eq!(transport.only_request().uri().path(), "/things");
 /// # Ok(())
 /// # }
 /// ```
@@ -46,16 +46,16 @@ pub struct Capture(Arc<Inner>);
 type Answer = dyn Fn(&Request<Bytes>, usize) -> Option<Result<Response<Body>, Error>> + Send + Sync;
 
 struct Inner {
-    answer: Box<Answer>,
+    response: Box<Answer>,
     requests: Mutex<Vec<Request<Bytes>>>,
 }
 
 impl Capture {
-    /// Answers every request with a copy of `answer`.
+    /// Answers every request with a copy of `response`.
     #[must_use]
-    pub fn answering(answer: Response<impl Into<Bytes>>) -> Self {
-        let answer: Response<Bytes> = answer.map(Into::into);
-        Self::with(move |_| Ok(answer.clone().map(Body::from)))
+    pub fn answering(response: Response<impl Into<Bytes>>) -> Self {
+        let response: Response<Bytes> = response.map(Into::into);
+        Self::with(move |_| Ok(response.clone().map(Body::from)))
     }
 
     /// Answers the first request with the first of `answers`, and so on.
@@ -72,33 +72,33 @@ impl Capture {
     /// let busy = Response::builder().status(503).body("")?;
     /// let (server, clock) = (Capture::in_turn([busy, Response::new("fine")]), ManualClock::new());
     ///
-    /// let wire = server.clone().retrying(clock.clone());
+    /// let transport = server.clone().retrying(clock.clone());
     /// let request = Request::get("https://example.com/").body(Bytes::new())?;
-    /// assert_eq!(clock.run(wire.send(request)).await?.status(), 200);
+    /// assert_eq!(clock.run(transport.send(request)).await?.status(), 200);
     /// assert_eq!(server.requests().len(), 2);
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
     pub fn in_turn(answers: impl IntoIterator<Item = Response<impl Into<Bytes>>>) -> Self {
-        let answers: Vec<Response<Bytes>> = answers.into_iter().map(|answer| answer.map(Into::into)).collect();
-        Self::new(move |_, before| answers.get(before).map(|answer| Ok(answer.clone().map(Body::from))))
+        let answers: Vec<Response<Bytes>> = answers.into_iter().map(|response| response.map(Into::into)).collect();
+        Self::new(move |_, before| answers.get(before).map(|response| Ok(response.clone().map(Body::from))))
     }
 
-    /// Responds to every request with the result of `answer`, which may be an error.
+    /// Responds to every request with the result of `respond`, which may be an error.
     #[must_use]
-    pub fn with<F>(answer: F) -> Self
+    pub fn with<F>(respond: F) -> Self
     where
         F: Fn(&Request<Bytes>) -> Result<Response<Body>, Error> + Send + Sync + 'static,
     {
-        Self::new(move |request, _| Some(answer(request)))
+        Self::new(move |request, _| Some(respond(request)))
     }
 
-    fn new<F>(answer: F) -> Self
+    fn new<F>(response: F) -> Self
     where
         F: Fn(&Request<Bytes>, usize) -> Option<Result<Response<Body>, Error>> + Send + Sync + 'static,
     {
-        Self(Arc::new(Inner { answer: Box::new(answer), requests: Mutex::default() }))
+        Self(Arc::new(Inner { response: Box::new(response), requests: Mutex::default() }))
     }
 
     /// Every request so far, in the order in which they came.
@@ -149,7 +149,7 @@ impl Transport for Capture {
             requests.push(request.clone());
             requests.len() - 1
         };
-        (self.0.answer)(&request, before).unwrap_or_else(|| {
+        (self.0.response)(&request, before).unwrap_or_else(|| {
             panic!("{before} answers were given, and another request came:{}", list(&self.requests()))
         })
     }
@@ -162,30 +162,30 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
 
-    fn send(wire: &Capture, path: &str) -> Result<Response<Body>, Error> {
-        wire.send(Request::get(path).body(Bytes::new()).unwrap()).now_or_never().unwrap()
+    fn send(transport: &Capture, path: &str) -> Result<Response<Body>, Error> {
+        transport.send(Request::get(path).body(Bytes::new()).unwrap()).now_or_never().unwrap()
     }
 
     #[test]
     fn capture_keeps_requests_in_order() {
-        let wire = Capture::answering(Response::builder().status(202).body("fine").unwrap());
+        let transport = Capture::answering(Response::builder().status(202).body("fine").unwrap());
         for path in ["/a", "/b"] {
-            let answer = send(&wire.clone(), path).unwrap();
-            assert_eq!(answer.status(), 202);
-            assert_eq!(answer.into_body().collect(4).now_or_never().unwrap().unwrap(), "fine");
+            let response = send(&transport.clone(), path).unwrap();
+            assert_eq!(response.status(), 202);
+            assert_eq!(response.into_body().collect(4).now_or_never().unwrap().unwrap(), "fine");
         }
-        assert_eq!(wire.requests().iter().map(|one| one.uri().path()).collect::<Vec<_>>(), ["/a", "/b"]);
+        assert_eq!(transport.requests().iter().map(|one| one.uri().path()).collect::<Vec<_>>(), ["/a", "/b"]);
     }
 
     #[test]
     fn response_may_depend_on_the_request() {
-        let wire = Capture::with(|request| match request.uri().path() {
+        let transport = Capture::with(|request| match request.uri().path() {
             "/down" => Err(Error::new(ErrorKind::Connect)),
             path => Ok(Response::new(Body::from(path.to_owned()))),
         });
-        assert_eq!(send(&wire, "/down").unwrap_err().kind(), ErrorKind::Connect);
-        assert_eq!(send(&wire, "/x").unwrap().into_body().collect(9).now_or_never().unwrap().unwrap(), "/x");
-        assert_eq!(wire.requests().len(), 2);
+        assert_eq!(send(&transport, "/down").unwrap_err().kind(), ErrorKind::Connect);
+        assert_eq!(send(&transport, "/x").unwrap().into_body().collect(9).now_or_never().unwrap().unwrap(), "/x");
+        assert_eq!(transport.requests().len(), 2);
     }
 
     /// Panic message of `run`.
@@ -199,20 +199,21 @@ mod tests {
 
     #[test]
     fn responses_in_turn_run_out() {
-        let wire = Capture::in_turn([503, 200].map(|status| Response::builder().status(status).body("x").unwrap()));
-        assert_eq!(["/a", "/b"].map(|path| send(&wire, path).unwrap().status().as_u16()), [503, 200]);
+        let transport =
+            Capture::in_turn([503, 200].map(|status| Response::builder().status(status).body("x").unwrap()));
+        assert_eq!(["/a", "/b"].map(|path| send(&transport, path).unwrap().status().as_u16()), [503, 200]);
         let expected = "2 answers were given, and another request came:\n  GET /a\n  GET /b\n  GET /c";
-        assert_eq!(said(|| send(&wire, "/c")), expected);
+        assert_eq!(said(|| send(&transport, "/c")), expected);
     }
 
     #[test]
     fn one_request_is_one_request() {
-        let wire = Capture::answering(Response::new(""));
-        let message = || said(|| wire.only_request());
+        let transport = Capture::answering(Response::new(""));
+        let message = || said(|| transport.only_request());
         assert_eq!(message(), "one request was expected, and none came");
-        send(&wire, "/a").unwrap();
-        assert_eq!(wire.only_request().uri(), "/a");
-        send(&wire, "/b").unwrap();
+        send(&transport, "/a").unwrap();
+        assert_eq!(transport.only_request().uri(), "/a");
+        send(&transport, "/b").unwrap();
         assert_eq!(message(), "one request was expected, and 2 came:\n  GET /a\n  GET /b");
     }
 }

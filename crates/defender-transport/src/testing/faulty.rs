@@ -53,19 +53,19 @@ pub enum Fault {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = Capture::answering(Response::new("done"));
-/// let wire = Faulty::scripted(server.clone(), [
+/// let transport = Faulty::scripted(server.clone(), [
 ///     None,                                                    // the first goes well
-///     Some(Fault::ErrorAfter(ErrorKind::Interrupted)),         // the answer of the second is lost; the rest goes well
+///     Some(Fault::ErrorAfter(ErrorKind::Interrupted)),         // the response of the second is lost; the rest goes well
 /// ]);
 ///
 /// let request = Request::post("https://example.com/").body(Bytes::new())?;
-/// assert!(wire.send(request.clone()).await.is_ok());
-/// assert!(wire.send(request.clone()).await.is_err());
+/// assert!(transport.send(request.clone()).await.is_ok());
+/// assert!(transport.send(request.clone()).await.is_err());
 /// assert_eq!(server.requests().len(), 2, "the second took effect too");
 ///
 /// // A fault of these in about every fourth exchange; the same seed gives the same faults.
-/// let wire = Faulty::seeded(server, 42, 4, [Fault::HangAfter, Fault::ErrorBefore(ErrorKind::Connect)]);
-/// # let _ = wire;
+/// let transport = Faulty::seeded(server, 42, 4, [Fault::HangAfter, Fault::ErrorBefore(ErrorKind::Connect)]);
+/// # let _ = transport;
 /// # Ok(())
 /// # }
 /// ```
@@ -188,9 +188,9 @@ fn made(kind: ErrorKind) -> Error {
 }
 
 fn empty(status: StatusCode) -> Response<Body> {
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = status;
-    answer
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
 
 /// A body that gives `left` bytes more, and then breaks or falls silent.

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Tape`] | are exactly these requests sent, and what does the code make of these responses? |
 //! | [`Capture`] | what was sent, where the responses are all alike, or given in turn? |
-//! | [`Never`] | what if no response ever comes? |
+//! | [`NonIdempotent`] | what if no response ever comes? |
 //! | [`Faulty`] | what if exchanges go wrong, by script or by seed? |
 //! | [`MockTransport`] | anything else: mockall's expectations |
 //! | [`ManualClock`] | what happens in three days? |
@@ -19,14 +19,14 @@
 //! use http::{Request, Response};
 //!
 //! # let check = async {
-//! let mut wire = MockTransport::new();
-//! wire.expect_send()
+//! let mut transport = MockTransport::new();
+//! transport.expect_send()
 //!     .withf(|request| request.uri().path() == "/ping")
 //!     .times(1)
 //!     .returning(|_| Ok(Response::new(Body::from("pong"))));
 //!
-//! let answer = wire.send(Request::get("https://example.com/ping").body(Bytes::new()).unwrap()).await?;
-//! assert_eq!(answer.into_body().collect(1024).await?, "pong");
+//! let response = transport.send(Request::get("https://example.com/ping").body(Bytes::new()).unwrap()).await?;
+//! assert_eq!(response.into_body().collect(1024).await?, "pong");
 //! # Ok::<(), defender_transport::Error>(())
 //! # };
 //! # let mut check = std::pin::pin!(check);

@@ -19,10 +19,10 @@ use crate::{Body, Error, Transport};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let clock = ManualClock::new();
-/// let wire = Never.deadline(clock.clone());
+/// let transport = Never.deadline(clock.clone());
 /// let request = http::Request::get("https://example.com/").body(Bytes::new()).unwrap();
 ///
-/// let error = clock.run(wire.send(request)).await.unwrap_err();
+/// let error = clock.run(transport.send(request)).await.unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Timeout);
 /// # }
 /// ```

@@ -38,12 +38,12 @@ use crate::{Body, Error, Transport};
 ///     .exchange(Request::get("/things/1").body("")?, Response::new(r#"{"id":"1","state":"Done"}"#));
 ///
 /// // The code under test.
-/// let wire = tape.clone();
+/// let transport = tape.clone();
 /// let request = Request::post("https://example.com/things")
 ///     .header("content-type", "application/json")
 ///     .body(Bytes::from_static(br#"{ "Size": 1, "Name": "x" }"#))?;
-/// assert_eq!(wire.send(request).await?.status(), 201);
-/// wire.send(Request::get("https://example.com/things/1").body(Bytes::new())?).await?;
+/// assert_eq!(transport.send(request).await?.status(), 201);
+/// transport.send(Request::get("https://example.com/things/1").body(Bytes::new())?).await?;
 ///
 /// tape.verify();
 /// # Ok(())
@@ -91,7 +91,7 @@ struct Exchange {
     /// Its place on the tape, from 1.
     number: usize,
     expected: Request<Bytes>,
-    answer: Result<Response<Body>, Error>,
+    response: Result<Response<Body>, Error>,
 }
 
 impl Tape {
@@ -107,10 +107,10 @@ impl Tape {
         Self(Arc::new(Inner { in_order: false, course: Mutex::default() }))
     }
 
-    /// Adds an exchange: `expected` comes, and `answer` is returned.
+    /// Adds an exchange: `expected` comes, and `response` is returned.
     #[must_use]
-    pub fn exchange(self, expected: Request<impl Into<Bytes>>, answer: Response<impl Into<Body>>) -> Self {
-        self.put(expected.map(Into::into), Ok(answer.map(Into::into)))
+    pub fn exchange(self, expected: Request<impl Into<Bytes>>, response: Response<impl Into<Body>>) -> Self {
+        self.put(expected.map(Into::into), Ok(response.map(Into::into)))
     }
 
     /// Puts on: `expected` comes, and breaks with `error`.
@@ -119,11 +119,11 @@ impl Tape {
         self.put(expected.map(Into::into), Err(error))
     }
 
-    fn put(self, expected: Request<Bytes>, answer: Result<Response<Body>, Error>) -> Self {
+    fn put(self, expected: Request<Bytes>, response: Result<Response<Body>, Error>) -> Self {
         let mut course = self.0.course();
         course.all += 1;
         let number = course.all;
-        course.left.push(Exchange { number, expected, answer });
+        course.left.push(Exchange { number, expected, response });
         drop(course);
         self
     }
@@ -170,7 +170,7 @@ impl Course {
         if let Some((index, table)) = &nearest
             && table.differences() == 0
         {
-            return Ok(self.left.remove(*index).answer);
+            return Ok(self.left.remove(*index).response);
         }
         let (request, all) = (self.requests, self.all);
         let number = nearest.as_ref().and_then(|(index, _)| self.left.get(*index)).map_or(0, |one| one.number);

@@ -18,11 +18,11 @@ use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame};
 use tokio::{runtime::Handle, time::sleep};
 
-use super::{ID, Paused, Protocol, network::Network, run, server::Server, wire};
+use super::{ID, Paused, Protocol, network::Network, run, server::Server, transport};
 use crate::{
     Body, Clock, Error, ErrorKind, Paced, Retrying, Transport, TransportExt,
     clock::Sleep,
-    extensions::{Lane, Resend, Window},
+    extensions::{Idempotency, RateLimit, RateLimitScope},
     testing::ManualClock,
 };
 
@@ -31,18 +31,19 @@ const SECOND: Duration = Duration::from_secs(1);
 type Queues = Paced<Arc<dyn Transport>>;
 
 /// The whole stack, and its queues.
-fn stack<C: Clock + Clone + 'static>(wire: impl Transport + 'static, clock: &C) -> (Retrying<Queues>, Queues) {
-    let wire = wire.redirected().decompressed().deadline(clock.clone()).traced(clock.clone()).collected();
-    let paced = wire.shared().paced(clock.clone());
+fn stack<C: Clock + Clone + 'static>(transport: impl Transport + 'static, clock: &C) -> (Retrying<Queues>, Queues) {
+    let transport = transport.redirected().decompressed().deadline(clock.clone()).traced(clock.clone()).buffered();
+    let paced = transport.shared().paced(clock.clone());
     (paced.clone().retrying(clock.clone()), paced)
 }
 
-fn lane(calls: u32, per: Duration) -> Lane {
-    Lane { name: "lane".into(), limits: vec![Window { calls, per }].into() }
+fn scope(calls: u32, per: Duration) -> RateLimitScope {
+    RateLimitScope { key: "scope".into(), limits: vec![RateLimit { calls, per }].into() }
 }
 
-fn request(lane: &Lane) -> Request<Bytes> {
-    let request = Request::post("http://127.0.0.1/").header(ID, 7).extension(Resend::Never).extension(lane.clone());
+fn request(scope: &RateLimitScope) -> Request<Bytes> {
+    let request =
+        Request::post("http://127.0.0.1/").header(ID, 7).extension(Idempotency::NonIdempotent).extension(scope.clone());
     request.body(Bytes::from(vec![b'x'; 1 << 10])).unwrap()
 }
 
@@ -62,16 +63,16 @@ impl Transport for Script {
             arrivals.len()
         };
         self.clock.sleep(SECOND).await;
-        let answer = Response::builder();
+        let response = Response::builder();
         Ok(match number {
-            1 => answer.status(429).header("retry-after", 2).body(Body::empty()),
+            1 => response.status(429).header("retry-after", 2).body(Body::empty()),
             2 => return Err(Error::new(ErrorKind::Connect)),
-            3 => answer.status(401).body(Body::empty()),
+            3 => response.status(401).body(Body::empty()),
             _ => {
                 let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
                 gzip.write_all(b"hello, hello").unwrap();
                 let pieces = Pieces { left: gzip.finish().unwrap().into(), clock: self.clock.clone(), sleep: None };
-                answer.header("content-encoding", "gzip").body(Body::new(pieces))
+                response.header("content-encoding", "gzip").body(Body::new(pieces))
             }
         }
         .unwrap())
@@ -129,16 +130,16 @@ fn call_dropped_in_memory_leaves_nothing() {
         loop {
             let clock = ManualClock::new();
             let script = Script { clock: clock.clone(), arrivals: Arc::default() };
-            let ((stack, paced), lane) = (stack(script.clone(), &clock), lane(1, window));
-            let whole = polled(stack.send(request(&lane)), &clock, polls);
-            assert_eq!((paced.waiting(&lane), clock.sleeping()), (0, 0), "dropped after {polls} polls");
+            let ((stack, paced), scope) = (stack(script.clone(), &clock), scope(1, window));
+            let whole = polled(stack.send(request(&scope)), &clock, polls);
+            assert_eq!((paced.waiting(&scope), clock.sleeping()), (0, 0), "dropped after {polls} polls");
 
             // The next one waits for no more than the window, or what the 429 asked for.
             let (before, dropped) = (script.arrivals.lock().unwrap().len(), clock.elapsed());
-            let next = polled(stack.send(request(&lane)), &clock, 1_000).expect("it ends");
+            let next = polled(stack.send(request(&scope)), &clock, 1_000).expect("it ends");
             let arrived = script.arrivals.lock().unwrap()[before];
             assert!(arrived <= dropped + window.max(SECOND * 2), "dropped after {polls} polls: {arrived:?}");
-            assert_eq!((paced.waiting(&lane), clock.sleeping()), (0, 0), "dropped after {polls} polls");
+            assert_eq!((paced.waiting(&scope), clock.sleeping()), (0, 0), "dropped after {polls} polls");
             if let Some(whole) = whole {
                 assert_eq!(whole.unwrap().status(), 200, "{next:?}");
                 break;
@@ -167,24 +168,24 @@ async fn polled_so_often<F: Future + Unpin>(mut future: F, mut polls: usize) -> 
 /// Drops a call after so many polls, over a connection that is there already if it is `warm`. Says whether it was done.
 async fn dropped_after(polls: usize, protocol: Protocol, warm: bool) -> bool {
     let (network, server, clock) = (Network::calm(), Server::calm(protocol), Paused::new());
-    let ((stack, paced), lane) = (stack(wire(&network, &server, protocol, None), &clock), lane(1, SECOND));
+    let ((stack, paced), scope) = (stack(transport(&network, &server, protocol, None), &clock), scope(1, SECOND));
     if warm {
-        stack.send(request(&lane)).await.unwrap();
+        stack.send(request(&scope)).await.unwrap();
         sleep(SECOND / 10).await;
     }
     let what = format!("{protocol:?}, warm: {warm}, dropped after {polls} polls");
-    let done = polled_so_often(stack.send(request(&lane)), polls).await;
-    assert_eq!(paced.waiting(&lane), 0, "{what}");
+    let done = polled_so_often(stack.send(request(&scope)), polls).await;
+    assert_eq!(paced.waiting(&scope), 0, "{what}");
 
     let began = clock.elapsed();
-    let next = stack.send(request(&lane)).await.unwrap();
+    let next = stack.send(request(&scope)).await.unwrap();
     assert_eq!(next.status(), 201, "{what}");
     assert!(clock.elapsed() < began + SECOND * 4, "{what}");
 
     sleep(SECOND).await;
     assert_eq!(network.open(), 1, "{what}: the connection of the one that was done is in the pool, and no other");
     let (dialled, tasks) = (network.dialled(), Handle::current().metrics().num_alive_tasks());
-    stack.send(request(&lane)).await.unwrap();
+    stack.send(request(&scope)).await.unwrap();
     sleep(SECOND).await;
     assert_eq!(network.dialled(), dialled, "{what}: and it is used");
     assert_eq!(Handle::current().metrics().num_alive_tasks(), tasks, "{what}: a call leaves no task");

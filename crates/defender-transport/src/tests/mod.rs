@@ -78,7 +78,7 @@ fn run<F: Future>(test: F) -> F::Output {
 }
 
 /// The transport, over `network` to `server`, with TLS if its certificate is to be trusted.
-fn wire(network: &Network, server: &Server, protocol: Protocol, trusted: Option<Roots>) -> HyperTransport {
+fn transport(network: &Network, server: &Server, protocol: Protocol, trusted: Option<Roots>) -> HyperTransport {
     let (network, server, plain) = (network.clone(), server.clone(), trusted.is_none());
     let dial = move |_: &Uri| -> Dialing {
         let (network, server) = (network.clone(), server.clone());

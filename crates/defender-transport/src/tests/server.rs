@@ -209,12 +209,12 @@ async fn answer(server: Server, request: Request<Incoming>) -> Result<Response<A
         Then::BreakBody(left) => (201, Some((left, true))),
         Then::StallBody(left) => (201, Some((left, false))),
     };
-    let mut answer = Response::builder().status(StatusCode::from_u16(status)?);
+    let mut response = Response::builder().status(StatusCode::from_u16(status)?);
     if let Some(wait) = plan.retry_after {
-        answer = answer.header("retry-after", wait);
+        response = response.header("retry-after", wait);
     }
     let text = format!("{id} {}\n{}", sent.len(), "x".repeat(plan.size));
-    Ok(answer.body(Answer { left: text.into(), stops })?)
+    Ok(response.body(Answer { left: text.into(), stops })?)
 }
 
 impl State {

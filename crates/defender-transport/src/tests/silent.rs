@@ -73,7 +73,7 @@ async fn serve(stream: DuplexStream) {
 type Paths = Arc<Mutex<Vec<Arc<AtomicBool>>>>;
 
 /// A transport over such streams, the paths of its connections in their order, and how many there were.
-fn wire(clock: &ManualClock) -> (HyperTransport, Paths, Arc<AtomicUsize>) {
+fn transport(clock: &ManualClock) -> (HyperTransport, Paths, Arc<AtomicUsize>) {
     let (paths, dialled) = (Paths::default(), Arc::<AtomicUsize>::default());
     let (made, count) = (Arc::clone(&paths), Arc::clone(&dialled));
     let network = move |_: &Uri| -> Dialing {
@@ -105,17 +105,17 @@ async fn soon(done: impl Fn() -> bool) {
 #[tokio::test]
 async fn dead_path_gets_no_further_requests() {
     let clock = ManualClock::new();
-    let (wire, paths, dialled) = wire(&clock);
-    wire.send(post("/")).await.unwrap();
+    let (transport, paths, dialled) = transport(&clock);
+    transport.send(post("/")).await.unwrap();
     paths.lock().unwrap()[0].store(true, Ordering::SeqCst);
     let lost = tokio::spawn({
-        let wire = wire.clone();
-        async move { wire.send(post("/")).await }
+        let transport = transport.clone();
+        async move { transport.send(post("/")).await }
     });
     soon(|| false).await;
     clock.advance(Duration::from_secs(7));
     for _ in 0..3 {
-        let response = tokio::time::timeout(Duration::from_secs(5), wire.send(post("/"))).await;
+        let response = tokio::time::timeout(Duration::from_secs(5), transport.send(post("/"))).await;
         assert_eq!(response.expect("it follows the first into the dead path").unwrap().status(), 204);
     }
     assert_eq!(dialled.load(Ordering::SeqCst), 2, "one new connection, and not one for each request");
@@ -126,20 +126,20 @@ async fn dead_path_gets_no_further_requests() {
 #[tokio::test]
 async fn idle_or_answering_host_keeps_its_connection() {
     let clock = ManualClock::new();
-    let (wire, _paths, dialled) = wire(&clock);
+    let (transport, _paths, dialled) = transport(&clock);
     for _ in 0..3 {
-        wire.send(post("/")).await.unwrap();
+        transport.send(post("/")).await.unwrap();
         clock.advance(Duration::from_secs(3_600)); // Nobody waits meanwhile.
     }
     let slow = tokio::spawn({
-        let wire = wire.clone();
-        async move { wire.send(post("/slow")).await }
+        let transport = transport.clone();
+        async move { transport.send(post("/slow")).await }
     });
     soon(|| false).await;
     for _ in 0..10 {
         // Others are answered over the connection, so it lives, however slow one response is.
         clock.advance(Duration::from_secs(5));
-        wire.send(post("/")).await.unwrap();
+        transport.send(post("/")).await.unwrap();
     }
     assert_eq!(dialled.load(Ordering::SeqCst), 1);
     slow.abort();

@@ -19,11 +19,11 @@ use super::{
     network::Network,
     run,
     server::{Event, Server},
-    tls, wire,
+    tls, transport,
 };
 use crate::{
     Error, Retry, Roots, Transport, TransportExt,
-    extensions::{Attempts, Lane, Read, Resend, Timeouts, Window},
+    extensions::{Attempts, Idempotency, RateLimit, RateLimitScope, Read, Timeouts},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const PIECES: u32 = 11;
 struct Call {
     id: usize,
     at: Duration,
-    resend: Resend,
+    idempotency: Idempotency,
     total: Duration,
     size: usize,
     paced: bool,
@@ -69,7 +69,7 @@ fn call(id: usize, random: &mut Rng) -> Call {
         id,
         // Some come together.
         at: if random.bool() { milliseconds(random, 0..120_000) } else { SECOND * 20 * random.u32(0..6) },
-        resend: if random.bool() { Resend::Safe } else { Resend::Never },
+        idempotency: if random.bool() { Idempotency::Idempotent } else { Idempotency::NonIdempotent },
         total: milliseconds(random, 5_000..150_000),
         size: random.usize(0..largest),
         paced: random.bool(),
@@ -81,20 +81,20 @@ fn call(id: usize, random: &mut Rng) -> Call {
 async fn make(call: &Call, url: &str, stack: &impl Transport) -> (Ended, Duration) {
     sleep(call.at).await;
     let began = Instant::now();
-    let method = if call.resend == Resend::Safe { Method::GET } else { Method::POST };
+    let method = if call.idempotency == Idempotency::Idempotent { Method::GET } else { Method::POST };
     let mut request = Request::builder().method(method).uri(url).header(ID, call.id);
-    request = request.extension(call.resend).extension(Timeouts::default().total(call.total));
+    request = request.extension(call.idempotency).extension(Timeouts::default().total(call.total));
     if call.streams {
         request = request.extension(Read::Stream);
     }
     if call.paced {
-        let limits = vec![Window { calls: 3, per: SECOND * 10 }, Window { calls: 8, per: SECOND * 60 }];
-        request = request.extension(Lane { name: "lane".into(), limits: limits.into() });
+        let limits = vec![RateLimit { calls: 3, per: SECOND * 10 }, RateLimit { calls: 8, per: SECOND * 60 }];
+        request = request.extension(RateLimitScope { key: "scope".into(), limits: limits.into() });
     }
     let sent = Box::pin(async {
-        let answer = stack.send(request.body(vec![b'x'; call.size].into()).unwrap()).await?;
-        let (status, attempts) = (answer.status(), Attempts::of(&answer));
-        Ok(Ended::Answer { status, attempts, body: answer.into_body().collect(1 << 20).await? })
+        let response = stack.send(request.body(vec![b'x'; call.size].into()).unwrap()).await?;
+        let (status, attempts) = (response.status(), Attempts::of(&response));
+        Ok(Ended::Answer { status, attempts, body: response.into_body().collect(1 << 20).await? })
     });
     let leaves = Box::pin(sleep(call.leaves.unwrap_or(Duration::MAX)));
     let ended = match select(sent, leaves).await {
@@ -120,8 +120,8 @@ async fn storm(protocol: Protocol, seed: u64, tls: Option<&(TlsAcceptor, Roots)>
     let server = tls.iter().fold(server, |server, (acceptor, _)| server.under(acceptor.clone()));
     let trusted = tls.map(|(_, roots)| roots.clone());
     let url = if tls.is_some() { "https://127.0.0.1/" } else { "http://127.0.0.1/" };
-    let stack = wire(&network, &server, protocol, trusted).redirected().decompressed().deadline(clock.clone());
-    let stack = stack.traced(clock.clone()).collected().paced(clock.clone()).retrying(clock.clone());
+    let stack = transport(&network, &server, protocol, trusted).redirected().decompressed().deadline(clock.clone());
+    let stack = stack.traced(clock.clone()).buffered().paced(clock.clone()).retrying(clock.clone());
     let stack = stack.policy(Retry::default().seed(seed));
 
     let mut random = Rng::with_seed(seed ^ 0xca11);
@@ -142,7 +142,7 @@ async fn storm(protocol: Protocol, seed: u64, tls: Option<&(TlsAcceptor, Roots)>
     server.heal();
     let quiet = |id| Call {
         id,
-        resend: Resend::Safe,
+        idempotency: Idempotency::Idempotent,
         at: Duration::ZERO,
         total: SECOND * 300,
         size: 100,
@@ -170,20 +170,23 @@ impl Storm {
         let always = || {
             unless(took <= call.total + reading + LATE, "it took longer than it may")
                 .or_else(|| {
-                    unless(call.resend == Resend::Safe || taken <= 1, "sent again, where it may have been done")
+                    unless(
+                        call.idempotency == Idempotency::Idempotent || taken <= 1,
+                        "sent again, where it may have been done",
+                    )
                 })
-                .or_else(|| unless(call.resend == Resend::Safe || effects <= 1, "done twice"))
+                .or_else(|| unless(call.idempotency == Idempotency::Idempotent || effects <= 1, "done twice"))
         };
         let of_it = match ended {
             Ended::Answer { status, attempts, body } => {
                 let own = std::str::from_utf8(body).ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
-                unless(own == Some(call.id), "an answer to another request")
+                unless(own == Some(call.id), "a response to another request")
                     .or_else(|| unless(!status.is_success() || effects > 0, "well answered, and not done"))
                     .or_else(|| unless((1..=5).contains(attempts), "too many attempts"))
             }
             Ended::Broke(error) => unless(!error.never_sent() || taken == 0, "never sent, and received")
                 .or_else(|| {
-                    let done = error.answered().is_some_and(|status| status.is_success());
+                    let done = error.response_status().is_some_and(|status| status.is_success());
                     unless(!done || effects > 0, "told that it took effect, and it did not")
                 })
                 .or_else(|| unless((1..=5).contains(&error.attempts()), "too many attempts")),
@@ -249,21 +252,21 @@ fn weather(protocol: Protocol) {
     }
     // A judge that sees nothing is of no use.
     for word in [
-        "Never: answered 2",
-        "Never: answered 2, after a refusal",
-        "Never: answered 4",
-        "Never: answered 5",
-        "Never: Interrupted",
-        "Never: Timeout",
-        "Never: Interrupted after 2",
-        "Never: Timeout after 2",
-        "Never: Timeout, never sent",
-        "Never: left",
-        "Safe: answered 2",
-        "Safe: answered 2, after a refusal",
-        "Safe: Interrupted",
-        "Safe: Timeout",
-        "Safe: Timeout, never sent",
+        "NonIdempotent: answered 2",
+        "NonIdempotent: answered 2, after a refusal",
+        "NonIdempotent: answered 4",
+        "NonIdempotent: answered 5",
+        "NonIdempotent: Interrupted",
+        "NonIdempotent: Timeout",
+        "NonIdempotent: Interrupted after 2",
+        "NonIdempotent: Timeout after 2",
+        "NonIdempotent: Timeout, never sent",
+        "NonIdempotent: left",
+        "Idempotent: answered 2",
+        "Idempotent: answered 2, after a refusal",
+        "Idempotent: Interrupted",
+        "Idempotent: Timeout",
+        "Idempotent: Timeout, never sent",
     ] {
         assert!(seeds().count() < 1_000 || seen.contains_key(word), "no call ended as `{word}`: {seen:#?}");
     }
@@ -273,14 +276,14 @@ fn weather(protocol: Protocol) {
 fn word(call: &Call, ended: &Ended, again: bool) -> String {
     let ended = match ended {
         Ended::Answer { status, .. } => format!("answered {}", status.as_u16() / 100),
-        Ended::Broke(error) => match error.answered() {
+        Ended::Broke(error) => match error.response_status() {
             _ if error.never_sent() => format!("{:?}, never sent", error.kind()),
             Some(status) => format!("{:?} after {}", error.kind(), status.as_u16() / 100),
             None => format!("{:?}", error.kind()),
         },
         Ended::Left => "left".to_owned(),
     };
-    format!("{:?}: {ended}{}", call.resend, if again { ", after a refusal" } else { "" })
+    format!("{:?}: {ended}{}", call.idempotency, if again { ", after a refusal" } else { "" })
 }
 
 #[test]

@@ -87,21 +87,21 @@ impl HttpBody for Busy {
     }
 }
 
-/// A transport whose answer has this body.
+/// A transport whose response has this body.
 fn answering(body: impl HttpBody<Data = Bytes, Error = Error> + Send + 'static) -> MockTransport {
-    let mut wire = MockTransport::new();
-    wire.expect_send().return_once(move |_| Ok(Response::new(Body::new(body))));
-    wire
+    let mut transport = MockTransport::new();
+    transport.expect_send().return_once(move |_| Ok(Response::new(Body::new(body))));
+    transport
 }
 
 /// Sends, reads the body whole, and says how long it all took.
 async fn run(
     clock: &ManualClock,
-    wire: &Deadline<impl Transport>,
+    transport: &Deadline<impl Transport>,
     request: Request<Bytes>,
 ) -> (Duration, Result<Bytes, Error>) {
     let begin = clock.elapsed();
-    let read = clock.run(async { wire.send(request).await?.into_body().collect(1 << 20).await }).await;
+    let read = clock.run(async { transport.send(request).await?.into_body().collect(1 << 20).await }).await;
     assert_eq!(clock.sleeping(), 0, "a timer is left behind");
     (clock.elapsed().checked_sub(begin).unwrap(), read)
 }
@@ -133,8 +133,8 @@ async fn silent_body_ends_at_idle_limit() {
 #[tokio::test]
 async fn slow_body_is_read_to_its_end() {
     let clock = ManualClock::new();
-    let wire = answering(Dripping::new(&clock, seconds(29), 100, b"x")).deadline(clock.clone());
-    let (took, read) = run(&clock, &wire, ask()).await;
+    let transport = answering(Dripping::new(&clock, seconds(29), 100, b"x")).deadline(clock.clone());
+    let (took, read) = run(&clock, &transport, ask()).await;
     assert_eq!((took, read.unwrap().len()), (seconds(2_900), 100));
 }
 
@@ -142,8 +142,8 @@ async fn slow_body_is_read_to_its_end() {
 async fn empty_frames_do_not_break_silence() {
     let clock = ManualClock::new();
     for pause in [seconds(7), seconds(30)] {
-        let wire = answering(Dripping::new(&clock, pause, usize::MAX, b"")).deadline(clock.clone());
-        let (took, read) = run(&clock, &wire, ask()).await;
+        let transport = answering(Dripping::new(&clock, pause, usize::MAX, b"")).deadline(clock.clone());
+        let (took, read) = run(&clock, &transport, ask()).await;
         assert_eq!(took, seconds(30));
         timed_out(read, "the body from example.com:8443 was silent for 30s");
     }
@@ -159,8 +159,8 @@ async fn exchange_ends_at_total_limit() {
     timed_out(read, "waiting 10s for the head of the response from example.com:8443");
 
     for (pause, total) in [(10, 95), (10, 100), (40, 20)] {
-        let wire = answering(Dripping::new(&clock, seconds(pause), usize::MAX, b"x")).deadline(clock.clone());
-        let (took, read) = run(&clock, &wire, within(total)).await;
+        let transport = answering(Dripping::new(&clock, seconds(pause), usize::MAX, b"x")).deadline(clock.clone());
+        let (took, read) = run(&clock, &transport, within(total)).await;
         assert_eq!(took, seconds(total));
         timed_out(read, &format!("the whole response from example.com:8443 was not there after {total}s"));
     }
@@ -169,8 +169,8 @@ async fn exchange_ends_at_total_limit() {
 #[tokio::test]
 async fn steady_body_ends_at_total_limit() {
     let clock = ManualClock::new();
-    let wire = answering(Busy(clock.clone(), b"x")).deadline(clock.clone());
-    let (took, read) = run(&clock, &wire, ask_within(Timeouts::default().total(seconds(60)))).await;
+    let transport = answering(Busy(clock.clone(), b"x")).deadline(clock.clone());
+    let (took, read) = run(&clock, &transport, ask_within(Timeouts::default().total(seconds(60)))).await;
     assert_eq!(took, seconds(60));
     timed_out(read, "the whole response from example.com:8443 was not there after 60s");
 }
@@ -178,8 +178,8 @@ async fn steady_body_ends_at_total_limit() {
 #[tokio::test]
 async fn steady_empty_frames_do_not_break_silence() {
     let clock = ManualClock::new();
-    let wire = answering(Busy(clock.clone(), b"")).deadline(clock.clone());
-    let (took, read) = run(&clock, &wire, ask()).await;
+    let transport = answering(Busy(clock.clone(), b"")).deadline(clock.clone());
+    let (took, read) = run(&clock, &transport, ask()).await;
     // A second for each look, the first of which is before anybody waits.
     assert_eq!(took, seconds(31));
     timed_out(read, "the body from example.com:8443 was silent for 30s");
@@ -190,26 +190,26 @@ async fn early_body_bytes_are_not_lost() {
     for pieces in [0, 1, 2, 3] {
         let clock = ManualClock::new();
         // None of them waits, and the body does not say which is the last.
-        let wire = answering(Dripping::new(&clock, Duration::ZERO, pieces, b"piece")).deadline(clock.clone());
-        let answer = clock.run(wire.send(ask())).await.unwrap();
-        assert_eq!(answer.body().is_end_stream(), pieces == 0);
-        assert_eq!(answer.body().size_hint().lower(), if pieces == 0 { 0 } else { 5 }, "what has been read counts");
-        assert_eq!(clock.run(answer.into_body().collect(100)).await.unwrap(), "piece".repeat(pieces));
+        let transport = answering(Dripping::new(&clock, Duration::ZERO, pieces, b"piece")).deadline(clock.clone());
+        let response = clock.run(transport.send(ask())).await.unwrap();
+        assert_eq!(response.body().is_end_stream(), pieces == 0);
+        assert_eq!(response.body().size_hint().lower(), if pieces == 0 { 0 } else { 5 }, "what has been read counts");
+        assert_eq!(clock.run(response.into_body().collect(100)).await.unwrap(), "piece".repeat(pieces));
     }
     let clock = ManualClock::new();
     let broken = Faulty::scripted(Capture::answering(Response::new("hello")), [Fault::TruncateBody(0)]);
-    let answer = clock.run(broken.deadline(clock.clone()).send(ask())).await.unwrap();
-    let error = clock.run(answer.into_body().collect(100)).await.unwrap_err();
+    let response = clock.run(broken.deadline(clock.clone()).send(ask())).await.unwrap();
+    let error = clock.run(response.into_body().collect(100)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted, "it is told to who reads");
 }
 
 #[tokio::test]
 async fn stream_has_no_total_limit() {
     let clock = ManualClock::new();
-    let wire = answering(Dripping::new(&clock, seconds(20), 500, b"x")).deadline(clock.clone());
+    let transport = answering(Dripping::new(&clock, seconds(20), 500, b"x")).deadline(clock.clone());
     let mut request = ask_within(Timeouts::default().total(seconds(60)));
     request.extensions_mut().insert(Read::Stream);
-    let (took, read) = run(&clock, &wire, request).await;
+    let (took, read) = run(&clock, &transport, request).await;
     assert_eq!((took, read.unwrap().len()), (seconds(10_000), 500));
 }
 
@@ -228,37 +228,41 @@ async fn call_limits_override_layer_limits() {
     let layer = Timeouts::default().head(seconds(5)).idle(seconds(6));
     let own = Timeouts::default().head(seconds(50));
 
-    let wire = Never.deadline(clock.clone()).times(layer);
-    assert_eq!(run(&clock, &wire, ask()).await.0, seconds(5));
-    assert_eq!(run(&clock, &wire, ask_within(own)).await.0, seconds(50));
+    let transport = Never.deadline(clock.clone()).times(layer);
+    assert_eq!(run(&clock, &transport, ask()).await.0, seconds(5));
+    assert_eq!(run(&clock, &transport, ask_within(own)).await.0, seconds(50));
 
     let silent = || {
         let script = [Fault::StallBody(0), Fault::StallBody(0)];
         Faulty::scripted(Capture::answering(Response::new("hello")), script).deadline(clock.clone())
     };
-    let wire = silent().times(layer);
-    assert_eq!(run(&clock, &wire, ask_within(own)).await.0, seconds(6));
-    assert_eq!(run(&clock, &wire, ask_within(Timeouts::default().idle(seconds(60)))).await.0, seconds(60));
+    let transport = silent().times(layer);
+    assert_eq!(run(&clock, &transport, ask_within(own)).await.0, seconds(6));
+    assert_eq!(run(&clock, &transport, ask_within(Timeouts::default().idle(seconds(60)))).await.0, seconds(60));
 
     for (total, took) in [(3, 3), (100, 6)] {
-        let wire = silent().times(layer).times(Timeouts::default().total(seconds(total)));
-        assert_eq!(run(&clock, &wire, ask()).await.0, seconds(took), "what is set later adds to what was set before");
+        let transport = silent().times(layer).times(Timeouts::default().total(seconds(total)));
+        assert_eq!(
+            run(&clock, &transport, ask()).await.0,
+            seconds(took),
+            "what is set later adds to what was set before"
+        );
     }
 }
 
 #[tokio::test]
 async fn absent_limit_never_ends_a_call() {
     let clock = ManualClock::new();
-    let wire = answering(Dripping::new(&clock, seconds(1 << 40), 2, b"x")).deadline(clock.clone());
-    let (took, read) = run(&clock, &wire, ask_within(Timeouts::default().idle(Duration::MAX))).await;
+    let transport = answering(Dripping::new(&clock, seconds(1 << 40), 2, b"x")).deadline(clock.clone());
+    let (took, read) = run(&clock, &transport, ask_within(Timeouts::default().idle(Duration::MAX))).await;
     assert_eq!((took, read.unwrap().len()), (seconds(2 << 40), 2));
 }
 
 #[tokio::test]
 async fn a_slow_reader_breaks_nothing() {
     let clock = ManualClock::new();
-    let wire = answering(Dripping::new(&clock, Duration::ZERO, 5, b"x")).deadline(clock.clone());
-    let mut body = wire.send(ask()).await.unwrap().into_body();
+    let transport = answering(Dripping::new(&clock, Duration::ZERO, 5, b"x")).deadline(clock.clone());
+    let mut body = transport.send(ask()).await.unwrap().into_body();
     for _ in 0..5 {
         clock.advance(seconds(3_600));
         assert!(matches!(poll(&mut body), Poll::Ready(Some(Ok(_)))));
@@ -269,8 +273,8 @@ async fn a_slow_reader_breaks_nothing() {
 #[tokio::test]
 async fn late_reader_still_gets_arrived_bytes() {
     let clock = ManualClock::new();
-    let wire = answering(Dripping::new(&clock, seconds(20), 1, b"x")).deadline(clock.clone());
-    let mut body = wire.send(ask()).await.unwrap().into_body();
+    let transport = answering(Dripping::new(&clock, seconds(20), 1, b"x")).deadline(clock.clone());
+    let mut body = transport.send(ask()).await.unwrap().into_body();
     assert!(poll(&mut body).is_pending());
     clock.advance(seconds(3_600));
     assert!(matches!(poll(&mut body), Poll::Ready(Some(Ok(_)))));
@@ -290,8 +294,8 @@ async fn timed_out_body_is_dropped() {
     }
     let clock = ManualClock::new();
     let held = std::sync::Arc::new(());
-    let wire = answering(Held(std::sync::Arc::clone(&held))).deadline(clock.clone());
-    let mut body = wire.send(ask()).await.unwrap().into_body();
+    let transport = answering(Held(std::sync::Arc::clone(&held))).deadline(clock.clone());
+    let mut body = transport.send(ask()).await.unwrap().into_body();
     assert!(poll(&mut body).is_pending());
     clock.advance(seconds(30));
     assert!(matches!(poll(&mut body), Poll::Ready(Some(Err(_)))));
@@ -303,11 +307,11 @@ async fn timed_out_body_is_dropped() {
 #[test]
 fn immediate_response_needs_no_timer() {
     let clock = ManualClock::new();
-    let wire = Capture::answering(Response::new("hello")).deadline(clock.clone());
-    let mut sent = wire.send(ask());
-    let answer = (&mut sent).now_or_never().unwrap().unwrap();
-    assert_eq!(answer.body().size_hint().exact(), Some(5));
-    let mut body = answer.into_body();
+    let transport = Capture::answering(Response::new("hello")).deadline(clock.clone());
+    let mut sent = transport.send(ask());
+    let response = (&mut sent).now_or_never().unwrap().unwrap();
+    assert_eq!(response.body().size_hint().exact(), Some(5));
+    let mut body = response.into_body();
     assert!(poll(&mut body).is_ready() && body.is_end_stream());
     assert_eq!(clock.sleeping(), 0);
 }
@@ -316,11 +320,11 @@ fn immediate_response_needs_no_timer() {
 fn dropping_at_any_poll_leaves_no_timer() {
     for polls in 0..40 {
         let clock = ManualClock::new();
-        let mut wire = MockTransport::new();
+        let mut transport = MockTransport::new();
         let dripping = Dripping::new(&clock, seconds(3), 9, b"x");
-        wire.expect_send().return_once(move |_| Ok(Response::new(Body::new(dripping))));
-        let wire = Slow(clock.clone(), wire).deadline(clock.clone());
-        let mut call = Box::pin(async { wire.send(ask()).await?.into_body().collect(9).await });
+        transport.expect_send().return_once(move |_| Ok(Response::new(Body::new(dripping))));
+        let transport = Slow(clock.clone(), transport).deadline(clock.clone());
+        let mut call = Box::pin(async { transport.send(ask()).await?.into_body().collect(9).await });
         let mut done = false;
         for _ in 0..polls {
             if call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
@@ -335,7 +339,7 @@ fn dropping_at_any_poll_leaves_no_timer() {
     }
 }
 
-/// Takes three seconds to answer.
+/// Takes three seconds to response.
 #[derive(Debug)]
 struct Slow(ManualClock, MockTransport);
 

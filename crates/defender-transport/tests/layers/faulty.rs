@@ -25,24 +25,24 @@ fn ask() -> Request<Bytes> {
 /// Outcome of one exchange, `None` if it has none, and the number of requests that arrived.
 fn befalls(fault: Fault) -> (Option<Result<Response<Body>, Error>>, usize) {
     let server = Capture::answering(Response::new("hello"));
-    let answer = Faulty::scripted(server.clone(), [fault]).send(ask()).now_or_never();
-    (answer, server.requests().len())
+    let response = Faulty::scripted(server.clone(), [fault]).send(ask()).now_or_never();
+    (response, server.requests().len())
 }
 
 #[test]
 fn before_and_after_faults_differ_in_arrival() {
-    let (answer, arrived) = befalls(Fault::ErrorBefore(ErrorKind::Timeout));
-    assert_eq!((answer.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 0));
-    let (answer, arrived) = befalls(Fault::ErrorAfter(ErrorKind::Timeout));
-    assert_eq!((answer.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 1));
-    let (answer, arrived) = befalls(Fault::StatusBefore(GATEWAY_TIMEOUT));
-    assert_eq!((answer.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 0));
-    let (answer, arrived) = befalls(Fault::StatusAfter(GATEWAY_TIMEOUT));
-    assert_eq!((answer.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 1));
-    let (answer, arrived) = befalls(Fault::HangBefore);
-    assert_eq!((answer.is_none(), arrived), (true, 0));
-    let (answer, arrived) = befalls(Fault::HangAfter);
-    assert_eq!((answer.is_none(), arrived), (true, 1));
+    let (response, arrived) = befalls(Fault::ErrorBefore(ErrorKind::Timeout));
+    assert_eq!((response.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 0));
+    let (response, arrived) = befalls(Fault::ErrorAfter(ErrorKind::Timeout));
+    assert_eq!((response.unwrap().unwrap_err().kind(), arrived), (ErrorKind::Timeout, 1));
+    let (response, arrived) = befalls(Fault::StatusBefore(GATEWAY_TIMEOUT));
+    assert_eq!((response.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 0));
+    let (response, arrived) = befalls(Fault::StatusAfter(GATEWAY_TIMEOUT));
+    assert_eq!((response.unwrap().unwrap().status(), arrived), (GATEWAY_TIMEOUT, 1));
+    let (response, arrived) = befalls(Fault::HangBefore);
+    assert_eq!((response.is_none(), arrived), (true, 0));
+    let (response, arrived) = befalls(Fault::HangAfter);
+    assert_eq!((response.is_none(), arrived), (true, 1));
 }
 
 #[test]
@@ -78,22 +78,22 @@ fn body_faults_come_after_given_bytes() {
 #[test]
 fn scripted_faults_play_in_order() {
     let script = [None, Some(Fault::StatusBefore(GATEWAY_TIMEOUT)), None, None];
-    let wire = Faulty::scripted(Capture::answering(Response::new("")), script);
+    let transport = Faulty::scripted(Capture::answering(Response::new("")), script);
     let statuses: Vec<_> =
-        (0..5).map(|_| wire.send(ask()).now_or_never().unwrap().unwrap().status().as_u16()).collect();
+        (0..5).map(|_| transport.send(ask()).now_or_never().unwrap().unwrap().status().as_u16()).collect();
     assert_eq!(statuses, [200, 504, 200, 200, 200]);
-    assert_eq!(wire.history(), [None, script[1], None, None, None]);
+    assert_eq!(transport.history(), [None, script[1], None, None, None]);
 }
 
 #[test]
 fn seeded_faults_are_reproducible_and_as_frequent() {
     let faults = [Fault::HangAfter, Fault::StatusBefore(GATEWAY_TIMEOUT)];
     let history = |seed| {
-        let wire = Faulty::seeded(Capture::answering(Response::new("")), seed, 5, faults);
+        let transport = Faulty::seeded(Capture::answering(Response::new("")), seed, 5, faults);
         for _ in 0..10_000 {
-            drop(wire.send(ask()).now_or_never());
+            drop(transport.send(ask()).now_or_never());
         }
-        wire.history()
+        transport.history()
     };
     let (one, other) = (history(1), history(2));
     assert_eq!(one, history(1));

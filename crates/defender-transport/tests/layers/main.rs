@@ -4,4 +4,5 @@ mod deadline;
 mod faulty;
 mod paced;
 mod tape;
+mod tower;
 mod traced;

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Transport, TransportExt,
-    extensions::{Lane, Window},
+    extensions::{RateLimit, RateLimitScope},
     testing::{Capture, ManualClock},
 };
 use http::{Request, Response};
@@ -60,19 +60,19 @@ async fn long_queue_wait_is_traced() {
         (1_000, vec![]),
         (
             1_001,
-            vec!["INFO defender_transport::queue message=waited for a turn lane=\"things\" waited=1.001".to_owned()],
+            vec!["INFO defender_transport::queue message=waited for a turn scope=\"things\" waited=1.001".to_owned()],
         ),
     ] {
         let (clock, ear) = (ManualClock::new(), Ear::default());
-        let wire = Capture::answering(Response::new("")).paced(clock.clone());
-        let limits = vec![Window { calls: 1, per: Duration::from_millis(per) }];
-        let lane = Lane { name: "things".into(), limits: limits.into() };
-        let request = Request::get("https://example.com/").extension(lane).body(Bytes::new()).unwrap();
+        let transport = Capture::answering(Response::new("")).paced(clock.clone());
+        let limits = vec![RateLimit { calls: 1, per: Duration::from_millis(per) }];
+        let scope = RateLimitScope { key: "things".into(), limits: limits.into() };
+        let request = Request::get("https://example.com/").extension(scope).body(Bytes::new()).unwrap();
         // As in `traced.rs`: one alone may hear nothing.
         let _beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         let listening = tracing::subscriber::set_default(ear.clone());
         for _ in 0..2 {
-            clock.run(wire.send(request.clone())).await.unwrap();
+            clock.run(transport.send(request.clone())).await.unwrap();
         }
         drop(listening);
         assert_eq!(*ear.0.lock().unwrap(), told);

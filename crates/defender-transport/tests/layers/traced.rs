@@ -160,11 +160,11 @@ fn ask() -> Request<Bytes> {
     Request::get("https://example.com/things/17").body(Bytes::new()).unwrap()
 }
 
-/// Sends over `wire`, reads the body, and tells.
-fn exchange(wire: impl Transport, request: Request<Bytes>) -> Told {
-    let wire = wire.traced(ManualClock::new());
+/// Sends over `transport`, reads the body, and tells.
+fn exchange(transport: impl Transport, request: Request<Bytes>) -> Told {
+    let transport = transport.traced(ManualClock::new());
     listen(Level::TRACE, || {
-        let read = async { wire.send(request).await?.into_body().collect(1 << 10).await };
+        let read = async { transport.send(request).await?.into_body().collect(1 << 10).await };
         drop(read.now_or_never().unwrap());
     })
     .1
@@ -172,7 +172,7 @@ fn exchange(wire: impl Transport, request: Request<Bytes>) -> Told {
 
 #[test]
 fn response_trace_follows_opentelemetry() {
-    let answer = Response::builder()
+    let response = Response::builder()
         .status(201)
         .version(http::Version::HTTP_2)
         .header("content-type", "application/json")
@@ -184,7 +184,7 @@ fn response_trace_follows_opentelemetry() {
     let request = Request::post("https://example.com/things/17/close")
         .extension(UrlTemplate("/things/{id}/close".into()))
         .extension(Resends(2));
-    let told = exchange(Capture::answering(answer.body("done").unwrap()), request.body(Bytes::new()).unwrap());
+    let told = exchange(Capture::answering(response.body("done").unwrap()), request.body(Bytes::new()).unwrap());
     let (span, event, level) = one(&told);
     span.is(&[
         ("otel.name", "POST /things/{id}/close"),
@@ -217,9 +217,9 @@ fn malformed_header_is_not_traced() {
         ("https://canary/", None),
         ("canary", None),
     ] {
-        let answer = Response::builder().header("content-type", content_type).header("request-id", "a=canary");
-        let answer = answer.header("retry-after", "canary".repeat(20)).body("done").unwrap();
-        let told_of = exchange(Capture::answering(answer), ask());
+        let response = Response::builder().header("content-type", content_type).header("request-id", "a=canary");
+        let response = response.header("retry-after", "canary".repeat(20)).body("done").unwrap();
+        let told_of = exchange(Capture::answering(response), ask());
         let (span, ..) = one(&told_of);
         let name = "http.response.header.content-type";
         told.map_or_else(|| span.has_none_of(&[name]), |told| span.has(&[(name, told)]));
@@ -240,14 +240,14 @@ fn echoed_secret_header_is_not_traced() {
     let carried = || Request::post("https://example.com/").extension(Secrets::new([GUID])).body(Bytes::new()).unwrap();
     for echo in [GUID, &GUID.to_uppercase(), ENCODED, &format!("id: {GUID}"), &format!("x-{GUID}")] {
         for request in [carried(), sensitive(format!("Bearer {GUID}")), sensitive(GUID.to_owned())] {
-            let answer = Response::builder()
+            let response = Response::builder()
                 .header("content-type", format!("text/{GUID}"))
                 .header("date", echo)
                 .header("retry-after", echo)
                 .header("request-id", echo)
                 .header("x-ms-request-id", echo)
                 .header("mise-correlation-id", "0f8fad5b-0000-0000-0000-000000000000");
-            let told = exchange(Capture::answering(answer.body("done").unwrap()), request);
+            let told = exchange(Capture::answering(response.body("done").unwrap()), request);
             let shown = format!("{:?}", one(&told).0).to_lowercase();
             assert!(!shown.contains(GUID) && !shown.contains(&ENCODED.to_lowercase()), "{shown}");
             one(&told).0.has(&[("http.response.header.mise-correlation-id", "0f8fad5b-0000-0000-0000-000000000000")]);
@@ -276,12 +276,12 @@ fn secret_in_no_encoding_is_traced() {
             URL_SAFE_NO_PAD.encode(secret),
         ] {
             let names = ["content-type", "date", "retry-after", "request-id", "x-ms-request-id", "mise-correlation-id"];
-            let answer = names.iter().fold(Response::builder(), |answer, name| {
-                answer.header(*name, if *name == "content-type" { format!("text/{echo}") } else { echo.clone() })
+            let response = names.iter().fold(Response::builder(), |response, name| {
+                response.header(*name, if *name == "content-type" { format!("text/{echo}") } else { echo.clone() })
             });
             let request = Request::post("https://example.com/").extension(Secrets::new([secret]));
-            let answer = Capture::answering(answer.header("x-other", &echo).body(echo.clone()).unwrap());
-            let told = exchange(answer, request.body(Bytes::new()).unwrap());
+            let response = Capture::answering(response.header("x-other", &echo).body(echo.clone()).unwrap());
+            let told = exchange(response, request.body(Bytes::new()).unwrap());
             let shown = format!("{told:?}");
             assert!(!shown.contains(&echo) && !shown.contains(&echo.escape_debug().to_string()), "{echo}: {shown}");
         }
@@ -311,10 +311,10 @@ fn every_attempt_is_traced_with_its_number() {
     let clock = ManualClock::new();
     let status = |status: u16| Response::builder().status(status).body("").unwrap();
     let server = Capture::in_turn([status(503), status(429), status(200)]);
-    let wire = server.deadline(clock.clone()).traced(clock.clone()).collected().retrying(clock.clone());
+    let transport = server.deadline(clock.clone()).traced(clock.clone()).buffered().retrying(clock.clone());
     let request =
         Request::get("https://example.com/things/17?sig=canary").extension(UrlTemplate("/things/{id}".into()));
-    let mut call = Box::pin(wire.send(request.body(Bytes::new()).unwrap()));
+    let mut call = Box::pin(transport.send(request.body(Bytes::new()).unwrap()));
     let ((), told) = listen(Level::TRACE, || {
         while call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             clock.advance_to_next().unwrap();
@@ -395,8 +395,8 @@ fn duration_runs_to_end_of_body() {
     let clock = ManualClock::new();
     clock.advance(Duration::from_secs(1_000));
     let ((), told) = listen(Level::TRACE, || {
-        let wire = waits_and_stalls(&clock);
-        let mut call = Box::pin(async { wire.send(ask()).await?.into_body().collect(9).await });
+        let transport = waits_and_stalls(&clock);
+        let mut call = Box::pin(async { transport.send(ask()).await?.into_body().collect(9).await });
         while call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
             clock.advance_to_next().unwrap();
         }
@@ -410,8 +410,8 @@ fn dropped_call_is_traced_once() {
     {
         let clock = ManualClock::new();
         let ((), told) = listen(Level::TRACE, || {
-            let wire = waits_and_stalls(&clock);
-            let mut call = Box::pin(async { wire.send(ask()).await?.into_body().collect(9).await });
+            let transport = waits_and_stalls(&clock);
+            let mut call = Box::pin(async { transport.send(ask()).await?.into_body().collect(9).await });
             for _ in 0..polls {
                 let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
                 assert_eq!(polled.is_ready(), polls == 3 && clock.elapsed() == Duration::from_millis(31_500));
@@ -431,8 +431,8 @@ fn dropped_call_is_traced_once() {
 #[test]
 fn reading_the_last_byte_completes_body() {
     let ((), told) = listen(Level::TRACE, || {
-        let wire = Capture::answering(Response::new("hello")).traced(ManualClock::new());
-        let mut body = wire.send(ask()).now_or_never().unwrap().unwrap().into_body();
+        let transport = Capture::answering(Response::new("hello")).traced(ManualClock::new());
+        let mut body = transport.send(ask()).now_or_never().unwrap().unwrap().into_body();
         assert_eq!(body.size_hint().exact(), Some(5));
         assert!(Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())).is_ready());
         assert!(body.is_end_stream());
@@ -474,9 +474,10 @@ fn inner_events_are_in_the_span() {
 #[test]
 fn warnings_have_their_span() {
     let send = |level, status: u16| {
-        let wire = Capture::answering(Response::builder().status(status).body("").unwrap()).traced(ManualClock::new());
-        let (answer, told) = listen(level, || wire.send(ask()).now_or_never().unwrap().unwrap());
-        assert_eq!(answer.status(), status);
+        let transport =
+            Capture::answering(Response::builder().status(status).body("").unwrap()).traced(ManualClock::new());
+        let (response, told) = listen(level, || transport.send(ask()).now_or_never().unwrap().unwrap());
+        assert_eq!(response.status(), status);
         (told.spans.len(), told.events.len())
     };
     assert_eq!(send(Level::WARN, 200), (1, 0));
@@ -491,16 +492,16 @@ fn no_secret_is_ever_traced() {
     let headers = ["authorization", "cookie", "x-api-key", "user-agent", "content-type", "date", "retry-after"];
     let request = headers.iter().fold(Request::post(url), |request, name| request.header(*name, CANARY));
     let request = request.body(Bytes::from_static(CANARY.as_bytes())).unwrap();
-    let answer = |status| {
+    let response = |status| {
         let headers = ["set-cookie", "location", "www-authenticate", "x-canary", "server", "etag"];
-        let answer =
-            headers.iter().fold(Response::builder().status(status), |answer, name| answer.header(*name, CANARY));
-        Capture::answering(answer.body(CANARY).unwrap())
+        let response =
+            headers.iter().fold(Response::builder().status(status), |response, name| response.header(*name, CANARY));
+        Capture::answering(response.body(CANARY).unwrap())
     };
     let mut told = Vec::new();
     for status in [200, 302, 401, 500] {
-        told.push(exchange(answer(status), request.clone()));
-        told.push(exchange(Faulty::scripted(answer(status), [Fault::TruncateBody(6)]), request.clone()));
+        told.push(exchange(response(status), request.clone()));
+        told.push(exchange(Faulty::scripted(response(status), [Fault::TruncateBody(6)]), request.clone()));
     }
     let mut talkative = MockTransport::new();
     talkative.expect_send().return_once(|request| {
@@ -518,8 +519,8 @@ fn long_header_is_shortened_in_trace() {
     let long = "é".repeat(9_000);
     let values = ["x".repeat(64).into_bytes(), "x".repeat(65).into_bytes(), long.into_bytes()];
     for (value, traced) in values.into_iter().zip([Some(64), None, None]) {
-        let answer = Response::builder().header("date", value).body("").unwrap();
-        let told = exchange(Capture::answering(answer), ask());
+        let response = Response::builder().header("date", value).body("").unwrap();
+        let told = exchange(Capture::answering(response), ask());
         assert_eq!(one(&told).0.0.get("http.response.header.date").map(String::len), traced);
     }
 }

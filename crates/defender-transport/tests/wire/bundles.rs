@@ -43,15 +43,15 @@ async fn bundle_is_taken_as_it_is_found() {
             Roots::bundled().and_pem(&bundle).unwrap(),
             Roots::pem(other.pem()).unwrap().and_pem(&bundle).unwrap(),
         ] {
-            let wire = ca.wire().roots(roots).build().unwrap();
-            let outcome = wire.send(post(&url(address))).await;
+            let transport = ca.transport().roots(roots).build().unwrap();
+            let outcome = transport.send(post(&url(address))).await;
             assert!(outcome.is_ok(), "{bundle}: {}", told(&outcome.unwrap_err()));
         }
     }
     // What is added takes nothing away, and adds nothing else.
     let roots = Roots::platform().and_pem(other.pem()).unwrap();
-    let error = ca.wire().roots(roots).build().unwrap().send(post(&url(address))).await.unwrap_err();
-    assert!(error.is_lasting() && error.to_string().contains("not trusted"), "{error}");
+    let error = ca.transport().roots(roots).build().unwrap().send(post(&url(address))).await.unwrap_err();
+    assert!(error.is_permanent() && error.to_string().contains("not trusted"), "{error}");
 }
 
 #[test]

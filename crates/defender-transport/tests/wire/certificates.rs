@@ -19,7 +19,7 @@ async fn refusal(signed: crate::server::Signed, trusted: &Ca, words: &str) {
         std::future::ready(())
     })
     .await;
-    let error = trusted.wire().build().unwrap().send(post(&url(address))).await.unwrap_err();
+    let error = trusted.transport().build().unwrap().send(post(&url(address))).await.unwrap_err();
     assert_error(&error, ErrorKind::Connect, true, words);
     assert_eq!(seen.load(Ordering::SeqCst), 0, "no handshake was completed");
 }
@@ -70,8 +70,8 @@ async fn a_certificate_for_another_purpose_is_refused() {
 async fn unknown_ca_is_refused_by_any_roots() {
     let address = serve(Ca::new().server("127.0.0.1", HTTP_1), |_| std::future::ready(())).await;
     for roots in [Roots::platform(), Roots::bundled()] {
-        let wire = Ca::new().wire().roots(roots).build().unwrap();
-        let error = wire.send(post(&url(address))).await.unwrap_err();
+        let transport = Ca::new().transport().roots(roots).build().unwrap();
+        let error = transport.send(post(&url(address))).await.unwrap_err();
         assert_error(&error, ErrorKind::Connect, true, "not trusted");
     }
 }

@@ -43,8 +43,8 @@ async fn a_server_is_shown_the_clients_certificate() {
     .await;
     let own = clients.sign(&client());
     let identity = ClientIdentity::pem(&own.chain_pem, &own.key_pem).unwrap();
-    let wire = ca.wire().client_identity(identity).build().unwrap();
-    assert_eq!(wire.send(post(&url(address))).await.unwrap().status(), StatusCode::NO_CONTENT);
+    let transport = ca.transport().client_identity(identity).build().unwrap();
+    assert_eq!(transport.send(post(&url(address))).await.unwrap().status(), StatusCode::NO_CONTENT);
     assert_eq!(*shown.lock().unwrap(), own.chain);
 }
 
@@ -53,7 +53,7 @@ async fn missing_client_certificate_means_never_processed() {
     let (ca, clients) = (Ca::new(), Ca::new());
     for alpn in [HTTP_1, HTTP_2] {
         let address = serve(demanding(&ca, &clients, alpn), |_| async { panic!("no handshake is completed") }).await;
-        let error = ca.wire().build().unwrap().send(post(&url(address))).await.unwrap_err();
+        let error = ca.transport().build().unwrap().send(post(&url(address))).await.unwrap_err();
         assert_error(&error, ErrorKind::Connect, true, "the server demands a client certificate");
     }
 }
@@ -66,7 +66,7 @@ async fn unknown_client_certificate_is_an_error() {
             .await;
     let own = Ca::new().sign(&client());
     let identity = ClientIdentity::pem(&own.chain_pem, &own.key_pem).unwrap();
-    let error = ca.wire().client_identity(identity).build().unwrap().send(post(&url(address))).await.unwrap_err();
+    let error = ca.transport().client_identity(identity).build().unwrap().send(post(&url(address))).await.unwrap_err();
     // In TLS 1.3 the server says so when the client's handshake is done, and such an alert might come later too.
     assert_error(&error, ErrorKind::Interrupted, false, "by 127.0.0.1");
     assert!(told(&error).contains("received fatal alert"), "{error:?}");
@@ -88,6 +88,6 @@ fn invalid_identity_error_shows_no_key() {
         assert!(told.to_string().contains(words) && !format!("{told:?}").contains("canary"), "{told:?}");
     }
     let mixed = ClientIdentity::pem(&own.chain_pem, &other.key_pem).unwrap();
-    let error = clients.wire().client_identity(mixed).build().unwrap_err();
+    let error = clients.transport().client_identity(mixed).build().unwrap_err();
     assert_error(&error, ErrorKind::Request, true, "not the one of its certificate");
 }

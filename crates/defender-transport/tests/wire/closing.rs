@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Clock, ErrorKind, HyperTransport, Retry, SystemClock, Transport, TransportExt,
-    extensions::{Attempts, Resend},
+    extensions::{Attempts, Idempotency},
 };
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, Request, Response};
@@ -46,8 +46,8 @@ async fn answer_in_http_1(mut stream: TlsStream<TcpStream>, share: usize, close:
         let Some((head, _)) = read_request(&mut stream).await else { return };
         let number = head.lines().find_map(|line| line.strip_prefix("x-number: ")).unwrap();
         see(&seen, number);
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-        if stream.write_all(answer).await.is_err() || stream.flush().await.is_err() {
+        let response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        if stream.write_all(response).await.is_err() || stream.flush().await.is_err() {
             return;
         }
     }
@@ -117,15 +117,20 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
     let clock = SystemClock::new();
     // Nobody waits between two attempts.
     let retry = Retry::default().backoff(Duration::ZERO, Duration::ZERO);
-    let wire: HyperTransport = ca.wire().build().unwrap();
-    let wire = wire.redirected().decompressed().deadline(clock).collected().paced(clock).retrying(clock).policy(retry);
-    let (wire, url) = (&wire, url(address));
+    let transport: HyperTransport = ca.transport().build().unwrap();
+    let transport =
+        transport.redirected().decompressed().deadline(clock).buffered().paced(clock).retrying(clock).policy(retry);
+    let (transport, url) = (&transport, url(address));
     let outcomes = stream::iter(0..number_of_calls).map(|number| {
         let safe = number % 2 == 0;
         let request = if safe { Request::get(&url) } else { Request::post(&url) };
-        let request = request.header("x-number", number).extension(if safe { Resend::Safe } else { Resend::Never });
+        let request = request.header("x-number", number).extension(if safe {
+            Idempotency::Idempotent
+        } else {
+            Idempotency::NonIdempotent
+        });
         let request = request.body(if safe { Bytes::new() } else { Bytes::from_static(b"{}") }).unwrap();
-        async move { (number, safe, wire.send(request).await) }
+        async move { (number, safe, transport.send(request).await) }
     });
     let outcomes: Vec<_> = outcomes.buffer_unordered(at_once).collect().await;
     assert!(clock.elapsed() < Duration::from_secs(300));
@@ -134,8 +139,8 @@ async fn calls(alpn: &'static [&'static str], close: Close, number_of_calls: usi
     for (number, safe, outcome) in outcomes {
         let times = seen.get(&number.to_string()).copied().unwrap_or_default();
         match outcome {
-            Ok(answer) => {
-                told.resent += usize::from(Attempts::of(&answer) > 1);
+            Ok(response) => {
+                told.resent += usize::from(Attempts::of(&response) > 1);
                 assert!(times >= 1);
             }
             Err(error) => {

@@ -45,17 +45,17 @@ async fn ending(ending: Ending) -> (HyperTransport, String, UnboundedReceiver<St
         }
     })
     .await;
-    (ca.wire().build().unwrap(), url(address), ids)
+    (ca.transport().build().unwrap(), url(address), ids)
 }
 
-async fn post(wire: &HyperTransport, url: &str) -> Error {
-    wire.send(Request::post(url).body(Bytes::from_static(b"{}")).unwrap()).await.unwrap_err()
+async fn post(transport: &HyperTransport, url: &str) -> Error {
+    transport.send(Request::post(url).body(Bytes::from_static(b"{}")).unwrap()).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn refused_stream_was_never_processed() {
-    let (wire, url, _ids) = ending(Ending::Reset(Reason::REFUSED_STREAM)).await;
-    let error = post(&wire, &url).await;
+    let (transport, url, _ids) = ending(Ending::Reset(Reason::REFUSED_STREAM)).await;
+    let error = post(&transport, &url).await;
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     assert!(error.never_sent(), "{error:?}");
 }
@@ -70,8 +70,8 @@ async fn other_reset_may_have_been_processed() {
         Ending::GoAway(Reason::ENHANCE_YOUR_CALM),
         Ending::GoAway(Reason::REFUSED_STREAM),
     ] {
-        let (wire, url, _ids) = ending(end).await;
-        let error = post(&wire, &url).await;
+        let (transport, url, _ids) = ending(end).await;
+        let error = post(&transport, &url).await;
         assert_eq!(error.kind(), ErrorKind::Interrupted, "{end:?}");
         assert!(!error.never_sent(), "{end:?}: {error:?}");
     }
@@ -79,10 +79,10 @@ async fn other_reset_may_have_been_processed() {
 
 #[tokio::test]
 async fn every_attempt_has_its_own_uuid() {
-    let (wire, url, mut ids) = ending(Ending::Reset(Reason::CANCEL)).await;
+    let (transport, url, mut ids) = ending(Ending::Reset(Reason::CANCEL)).await;
     let mut seen = HashSet::new();
     for _ in 0..20 {
-        post(&wire, &url).await;
+        post(&transport, &url).await;
         let id = ids.recv().await.unwrap();
         let lengths: Vec<_> = id.split('-').map(str::len).collect();
         assert_eq!(lengths, [8, 4, 4, 4, 12], "{id}");
@@ -154,7 +154,7 @@ async fn goaway_is_named_but_not_certain() {
             frames.until_it_is_left().await;
         })
         .await;
-        let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
+        let error = ca.transport().build().unwrap().send(request(&url(address))).await.unwrap_err();
         assert_error(&error, ErrorKind::Interrupted, false, "(GOAWAY)");
     }
 }
@@ -172,7 +172,7 @@ async fn data_of_a_goaway_is_not_told() {
             frames.until_it_is_left().await;
         })
         .await;
-        let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
+        let error = ca.transport().build().unwrap().send(request(&url(address))).await.unwrap_err();
         let told = told(&error);
         assert!(!told.contains(CANARY) && !told.contains('\u{1b}') && !told.contains("99, 97, 110"), "{told}");
         assert!(last > 0 || format!("{error:#}").contains("GOAWAY"), "{error:#}");
@@ -194,7 +194,7 @@ async fn stream_below_goaway_may_be_processed() {
             frames.go_away(last, reason).await;
         })
         .await;
-        let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
+        let error = ca.transport().build().unwrap().send(request(&url(address))).await.unwrap_err();
         assert_error(&error, ErrorKind::Interrupted, false, "by 127.0.0.1");
     }
 }
@@ -218,10 +218,10 @@ async fn graceful_goaway_finishes_lower_streams() {
         }
     })
     .await;
-    let wire = ca.wire().build().unwrap();
-    let (first, second) = tokio::join!(wire.send(request(&url(address))), async {
+    let transport = ca.transport().build().unwrap();
+    let (first, second) = tokio::join!(transport.send(request(&url(address))), async {
         first_is_there.notified().await;
-        wire.send(request(&url(address))).await
+        transport.send(request(&url(address))).await
     });
     assert_eq!(first.unwrap().status(), StatusCode::NO_CONTENT);
     assert_error(&second.unwrap_err(), ErrorKind::Interrupted, false, "(GOAWAY)");
@@ -238,6 +238,6 @@ async fn malformed_head_is_a_protocol_error() {
         frames.until_it_is_left().await;
     })
     .await;
-    let error = ca.wire().build().unwrap().send(request(&url(address))).await.unwrap_err();
+    let error = ca.transport().build().unwrap().send(request(&url(address))).await.unwrap_err();
     assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Protocol, false), "{error:?}");
 }

@@ -144,7 +144,7 @@ impl Server {
     }
 
     /// A transport that trusts this server's CA.
-    fn wire(&self) -> HyperTransport {
+    fn transport(&self) -> HyperTransport {
         trusting(&self.ca).build().unwrap()
     }
 
@@ -212,7 +212,7 @@ async fn http_2_post_arrives_whole() {
     // Larger than a window of HTTP/2 as it begins, so that it goes in many frames.
     let body = Bytes::from(vec![b'x'; 200_000]);
     let request = Request::post(server.url("/api/machines")).body(body.clone()).unwrap();
-    let response = server.wire().send(request).await.unwrap();
+    let response = server.transport().send(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::CREATED);
     assert_eq!(response.version(), Version::HTTP_2);
     assert!(response.into_body().collect(body.len()).await.unwrap() == body);
@@ -228,7 +228,7 @@ async fn http_2_post_arrives_whole() {
 async fn http_1_server_gets_http_1() {
     for alpn in [HTTP_1, &[]] {
         let server = Server::start(alpn, Then::Echo).await;
-        let response = server.wire().send(post(&server.url("/"))).await.unwrap();
+        let response = server.transport().send(post(&server.url("/"))).await.unwrap();
         assert_eq!(response.version(), Version::HTTP_11);
         assert_eq!(response.status(), StatusCode::CREATED);
         assert_eq!(response.into_body().collect(100).await.unwrap(), post("/").into_body());
@@ -239,11 +239,11 @@ async fn http_1_server_gets_http_1() {
 #[tokio::test]
 async fn user_agent_names_application_and_crate() {
     let server = Server::start(HTTP_2, Then::Echo).await;
-    let wire = trusting(&server.ca).application("contoso-soar/2.1").build().unwrap();
-    wire.send(post(&server.url("/"))).await.unwrap();
+    let transport = trusting(&server.ca).application("contoso-soar/2.1").build().unwrap();
+    transport.send(post(&server.url("/"))).await.unwrap();
     let mut own = post(&server.url("/"));
     own.headers_mut().insert(USER_AGENT, "its own".parse().unwrap());
-    wire.send(own).await.unwrap();
+    transport.send(own).await.unwrap();
     let seen = server.seen.lock().unwrap();
     let agents: Vec<_> = seen.iter().map(|(head, _)| head.headers[USER_AGENT].to_str().unwrap()).collect();
     assert_eq!(agents, [concat!("contoso-soar/2.1 defender-rs/", env!("CARGO_PKG_VERSION")), "its own"]);
@@ -272,7 +272,7 @@ async fn an_unknown_ca_is_no_connection() {
 #[tokio::test]
 async fn wrong_host_certificate_fails_to_connect() {
     let server = Server::start_as("elsewhere.example", HTTP_2, Then::Echo).await;
-    let error = server.wire().send(post(&server.url("/"))).await.unwrap_err();
+    let error = server.transport().send(post(&server.url("/"))).await.unwrap_err();
     assert_no_connection(&error);
     assert_eq!(server.requests(), 0);
 }
@@ -282,10 +282,10 @@ async fn broken_handshake_fails_to_connect() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let (ca, _) = certified("127.0.0.1");
-    let wire = trusting(&ca).build().unwrap();
+    let transport = trusting(&ca).build().unwrap();
     let request = post(&url);
-    let (answer, ()) = tokio::join!(wire.send(request), async { drop(listener.accept().await.unwrap()) });
-    assert_no_connection(&answer.unwrap_err());
+    let (response, ()) = tokio::join!(transport.send(request), async { drop(listener.accept().await.unwrap()) });
+    assert_no_connection(&response.unwrap_err());
 }
 
 #[tokio::test]
@@ -293,7 +293,7 @@ async fn http_and_url_password_are_refused() {
     let server = Server::start(HTTP_2, Then::Echo).await;
     let with_password = format!("https://user:{CANARY}@{}/", server.address);
     for url in [format!("http://{}/", server.address), "/api/machines".to_owned(), with_password] {
-        let error = server.wire().send(post(&url)).await.unwrap_err();
+        let error = server.transport().send(post(&url)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Request, "{url}");
         assert!(error.never_sent(), "{url}");
         assert!(!told(&error).contains(CANARY));
@@ -305,7 +305,7 @@ async fn http_and_url_password_are_refused() {
 async fn hangup_after_reading_leaves_outcome_unknown() {
     for alpn in [HTTP_1, HTTP_2] {
         let server = Server::start(alpn, Then::HangUp).await;
-        let error = server.wire().send(post(&server.url("/"))).await.unwrap_err();
+        let error = server.transport().send(post(&server.url("/"))).await.unwrap_err();
         assert_outcome_unknown(&error);
         assert_eq!(server.requests(), 1, "it is not sent again");
     }
@@ -315,7 +315,7 @@ async fn hangup_after_reading_leaves_outcome_unknown() {
 async fn broken_body_fails_the_read() {
     for alpn in [HTTP_1, HTTP_2] {
         let server = Server::start(alpn, Then::BreakOff).await;
-        let response = server.wire().send(post(&server.url("/"))).await.unwrap();
+        let response = server.transport().send(post(&server.url("/"))).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         server.go_on.notify_one();
         assert_outcome_unknown(&response.into_body().collect(1000).await.unwrap_err());
@@ -325,7 +325,7 @@ async fn broken_body_fails_the_read() {
 #[tokio::test]
 async fn redirect_is_returned_not_followed() {
     let server = Server::start(HTTP_2, Then::Redirect).await;
-    let response = server.wire().send(post(&server.url("/"))).await.unwrap();
+    let response = server.transport().send(post(&server.url("/"))).await.unwrap();
     assert_eq!(response.status(), StatusCode::FOUND);
     assert_eq!(response.headers()[LOCATION], "/elsewhere");
     assert_eq!(server.requests(), 1);
@@ -334,9 +334,9 @@ async fn redirect_is_returned_not_followed() {
 #[tokio::test]
 async fn clones_share_one_connection() {
     let server = Server::start(HTTP_2, Then::Echo).await;
-    let wire = server.wire();
-    for wire in [wire.clone(), wire] {
-        let response = wire.send(post(&server.url("/"))).await.unwrap();
+    let transport = server.transport();
+    for transport in [transport.clone(), transport] {
+        let response = transport.send(post(&server.url("/"))).await.unwrap();
         response.into_body().collect(1000).await.unwrap();
     }
     assert_eq!(server.requests(), 2);

@@ -14,13 +14,13 @@ use crate::server::{Ca, HTTP_1, HTTP_2, assert_error, post, read_request, serve,
 async fn unresolved_name_is_reported_as_such() {
     // No name may have a part of more than 63 letters, so nobody is asked for it.
     let url = format!("https://{}.example/", "a".repeat(70));
-    let error = Ca::new().wire().build().unwrap().send(post(&url)).await.unwrap_err();
+    let error = Ca::new().transport().build().unwrap().send(post(&url)).await.unwrap_err();
     assert_error(&error, ErrorKind::Connect, true, "its name cannot be resolved");
 }
 
 #[tokio::test]
 async fn invalid_port_fails_to_connect() {
-    let error = Ca::new().wire().build().unwrap().send(post("https://127.0.0.1:65536/")).await.unwrap_err();
+    let error = Ca::new().transport().build().unwrap().send(post("https://127.0.0.1:65536/")).await.unwrap_err();
     assert_error(&error, ErrorKind::Connect, true, "its port is none");
 }
 
@@ -30,7 +30,7 @@ async fn refused_connection_is_reported_as_such() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
-    let error = Ca::new().wire().build().unwrap().send(post(&url(address))).await.unwrap_err();
+    let error = Ca::new().transport().build().unwrap().send(post(&url(address))).await.unwrap_err();
     assert_error(&error, ErrorKind::Connect, true, "the connection was refused");
     assert!(!error.is_timeout());
 }
@@ -42,14 +42,14 @@ async fn server_without_tls_is_reported_as_such() {
         (b"", "ended the connection during the TLS handshake"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let wire = Ca::new().wire().build().unwrap();
+        let transport = Ca::new().transport().build().unwrap();
         let request = post(&url(listener.local_addr().unwrap()));
-        let (answer, ()) = tokio::join!(wire.send(request), async {
+        let (response, ()) = tokio::join!(transport.send(request), async {
             let mut stream = listener.accept().await.unwrap().0;
             stream.read_buf(&mut Vec::with_capacity(1 << 14)).await.unwrap();
             stream.write_all(said).await.unwrap();
         });
-        assert_error(&answer.unwrap_err(), ErrorKind::Connect, true, words);
+        assert_error(&response.unwrap_err(), ErrorKind::Connect, true, words);
     }
 }
 
@@ -58,11 +58,11 @@ async fn silence(through_a_proxy: bool) -> defender_transport::Error {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let clock = ManualClock::new();
-    let mut wire = Ca::new().wire().clock(clock.clone()).connect_timeout(Duration::from_secs(600));
+    let mut transport = Ca::new().transport().clock(clock.clone()).connect_timeout(Duration::from_secs(600));
     if through_a_proxy {
-        wire = wire.proxy(Proxy::http(format!("http://{address}")).unwrap());
+        transport = transport.proxy(Proxy::http(format!("http://{address}")).unwrap());
     }
-    let wire = wire.build().unwrap();
+    let transport = transport.build().unwrap();
     let silent = async {
         let mut stream = listener.accept().await.unwrap().0;
         stream.read_buf(&mut Vec::with_capacity(1 << 14)).await.unwrap();
@@ -76,7 +76,7 @@ async fn silence(through_a_proxy: bool) -> defender_transport::Error {
     };
     tokio::select! {
         biased;
-        answer = wire.send(post(&url(address))) => answer.unwrap_err(),
+        response = transport.send(post(&url(address))) => response.unwrap_err(),
         () = silent => panic!("it still waits, though its time is over"),
     }
 }
@@ -113,7 +113,7 @@ async fn non_http_response_is_a_protocol_error() {
             while stream.read_u8().await.is_ok() {}
         })
         .await;
-        let error = ca.wire().build().unwrap().send(post(&url(address))).await.unwrap_err();
+        let error = ca.transport().build().unwrap().send(post(&url(address))).await.unwrap_err();
         let said = String::from_utf8_lossy(said);
         assert_eq!(error.kind(), ErrorKind::Protocol, "{said}: {error:?}");
         assert!(!error.never_sent(), "{said}: {error:?}");
@@ -129,6 +129,6 @@ async fn reset_after_sending_leaves_outcome_unknown() {
         stream.get_ref().0.set_zero_linger().unwrap();
     })
     .await;
-    let error = ca.wire().build().unwrap().send(post(&url(address))).await.unwrap_err();
+    let error = ca.transport().build().unwrap().send(post(&url(address))).await.unwrap_err();
     assert_error(&error, ErrorKind::Interrupted, false, "by 127.0.0.1");
 }

@@ -21,7 +21,7 @@ async fn plain_http_is_refused_unless_allowed() {
         (PlainHttp::LinkLocal, "http://10.0.0.1/"),
         (PlainHttp::LinkLocal, "ftp://127.0.0.1/"),
     ] {
-        let error = Ca::new().wire().plain_http(allowed).build().unwrap().send(post(url)).await.unwrap_err();
+        let error = Ca::new().transport().plain_http(allowed).build().unwrap().send(post(url)).await.unwrap_err();
         assert_error(&error, ErrorKind::Request, true, "");
     }
 }
@@ -35,10 +35,10 @@ async fn allowed_plain_http_bypasses_the_proxy() {
     let proxy = Proxy::http(format!("http://{}", gone.local_addr().unwrap())).unwrap();
     drop(gone);
     for (allowed, host) in [(PlainHttp::Loopback, "127.0.0.1"), (PlainHttp::LinkLocal, "localhost")] {
-        let wire = Ca::new().wire().proxy(proxy.clone());
-        let wire = match allowed {
-            PlainHttp::LinkLocal => wire.build().unwrap().link_local(),
-            allowed => wire.plain_http(allowed).build().unwrap(),
+        let transport = Ca::new().transport().proxy(proxy.clone());
+        let transport = match allowed {
+            PlainHttp::LinkLocal => transport.build().unwrap().link_local(),
+            allowed => transport.plain_http(allowed).build().unwrap(),
         };
         let request = get(&format!("http://{host}:{port}/metadata/identity?x=y"));
         let server = Arc::clone(&listener);
@@ -49,7 +49,7 @@ async fn allowed_plain_http_bypasses_the_proxy() {
             stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
             String::from_utf8(asked).unwrap()
         });
-        assert_eq!(wire.send(request).await.unwrap().status(), 204);
+        assert_eq!(transport.send(request).await.unwrap().status(), 204);
         let asked = asked.await.unwrap();
         assert!(asked.starts_with("GET /metadata/identity?x=y HTTP/1.1\r\n"), "{asked}");
     }

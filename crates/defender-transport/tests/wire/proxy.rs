@@ -26,7 +26,7 @@ struct Tunnels {
 }
 
 impl Tunnels {
-    async fn to(server: SocketAddr, answer: &'static str) -> Self {
+    async fn to(server: SocketAddr, response: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -41,8 +41,8 @@ impl Tunnels {
                         client.read_buf(&mut asked).await.unwrap();
                     }
                     kept.lock().unwrap().extend(asked);
-                    client.write_all(answer.as_bytes()).await.unwrap();
-                    if answer.contains(" 200 ") {
+                    client.write_all(response.as_bytes()).await.unwrap();
+                    if response.contains(" 200 ") {
                         let mut server = TcpStream::connect(server).await.unwrap();
                         // The first bytes of the client's, to look at; then all of it.
                         let mut first = Vec::with_capacity(1 << 14);
@@ -89,11 +89,11 @@ async fn server(ca: &Ca, alpn: &'static [&'static str]) -> (SocketAddr, Arc<Mute
 
 const OPENED: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
 
-async fn refusal(answer: &'static str) -> Error {
+async fn refusal(response: &'static str) -> Error {
     let ca = Ca::new();
-    let proxy = Tunnels::to(SocketAddr::from(([127, 0, 0, 1], 1)), answer).await;
+    let proxy = Tunnels::to(SocketAddr::from(([127, 0, 0, 1], 1)), response).await;
     let through = Proxy::http(format!("http://user:{CANARY}@{}", proxy.address)).unwrap();
-    ca.wire().proxy(through).build().unwrap().send(post("https://api.example/")).await.unwrap_err()
+    ca.transport().proxy(through).build().unwrap().send(post("https://api.example/")).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -103,12 +103,12 @@ async fn proxy_alone_gets_the_proxy_password() {
         let (address, heads) = server(&ca, alpn).await;
         let proxy = Tunnels::to(address, OPENED).await;
         let through = Proxy::http(format!("http://user:{CANARY}@{}", proxy.address)).unwrap();
-        let wire = ca.wire().proxy(through).build().unwrap();
-        assert!(!format!("{wire:?}").contains(CANARY));
+        let transport = ca.transport().proxy(through).build().unwrap();
+        assert!(!format!("{transport:?}").contains(CANARY));
         let mut request = post("https://api.example/path?query");
         request.headers_mut().clear();
-        let answer = wire.send(request).await.unwrap();
-        assert_eq!((answer.status().as_u16(), answer.version()), (204, version));
+        let response = transport.send(request).await.unwrap();
+        assert_eq!((response.status().as_u16(), response.version()), (204, version));
         let heard = proxy.heard();
         assert!(
             heard.starts_with("CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\nUser-Agent: defender-rs/"),
@@ -123,13 +123,13 @@ async fn proxy_alone_gets_the_proxy_password() {
 
 #[tokio::test]
 async fn refusing_proxy_is_a_clear_connect_error() {
-    for (answer, words) in [
+    for (response, words) in [
         ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "refused: 407"),
         ("HTTP/1.1 403 Forbidden\r\n\r\n", "refused: 403 Forbidden"),
         ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "refused: 502 Bad Gateway"),
         ("I am no proxy\r\n\r\n", "does not speak HTTP/1"),
     ] {
-        let error = refusal(answer).await;
+        let error = refusal(response).await;
         assert_error(&error, ErrorKind::Connect, true, words);
         assert_error(&error, ErrorKind::Connect, true, "to api.example: the proxy 127.0.0.1:");
     }
@@ -140,8 +140,8 @@ async fn missing_proxy_is_a_clear_connect_error() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let through = Proxy::http(format!("http://user:{CANARY}@{}", socket.local_addr().unwrap())).unwrap();
-    let wire = Ca::new().wire().proxy(through).build().unwrap();
-    let error = wire.send(post("https://api.example/")).await.unwrap_err();
+    let transport = Ca::new().transport().proxy(through).build().unwrap();
+    let error = transport.send(post("https://api.example/")).await.unwrap_err();
     assert_error(&error, ErrorKind::Connect, true, "the connection was refused");
     assert_error(&error, ErrorKind::Connect, true, "the proxy 127.0.0.1:");
 }
@@ -158,8 +158,8 @@ async fn exceptions_do_not_use_the_proxy() {
     let through = Proxy::http(format!("http://{}", proxy.address)).unwrap();
     for (except, heard) in [("", true), ("localhost, .example", true), ("127.0.0.0/8", false), ("*", false)] {
         proxy.heard.lock().unwrap().clear();
-        let wire = ca.wire().proxy(through.clone().except(except)).build().unwrap();
-        assert_eq!(wire.send(post(&url(address))).await.unwrap().status(), 204);
+        let transport = ca.transport().proxy(through.clone().except(except)).build().unwrap();
+        assert_eq!(transport.send(post(&url(address))).await.unwrap().status(), 204);
         assert_eq!(!proxy.heard().is_empty(), heard, "{except}");
     }
 }
@@ -171,9 +171,9 @@ const INSIDE: &str = "DEFENDER_TRANSPORT_TEST_CA";
 async fn the_environments_proxy_is_the_default() {
     if let Some(ca) = std::env::var_os(INSIDE) {
         // This is the process with a proxy in its environment; what it says is looked at outside.
-        let wire = HyperTransport::builder().roots(Roots::pem(ca.to_str().unwrap()).unwrap()).build();
-        let outcome = match wire {
-            Ok(wire) => wire.send(post("https://api.example/")).await.map(|answer| answer.status()),
+        let transport = HyperTransport::builder().roots(Roots::pem(ca.to_str().unwrap()).unwrap()).build();
+        let outcome = match transport {
+            Ok(transport) => transport.send(post("https://api.example/")).await.map(|response| response.status()),
             Err(error) => Err(error),
         };
         println!("told: {outcome:?}");

@@ -40,13 +40,13 @@ async fn redirect_target_gets_no_secret() {
         (308, format!("https://localhost:{}/", target.port())),
     ] {
         let counted = Arc::clone(&asked);
-        let answer = format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+        let response = format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
         let address = serve(ca.server("127.0.0.1", HTTP_1), move |mut stream| {
-            let (counted, answer) = (Arc::clone(&counted), answer.clone());
+            let (counted, response) = (Arc::clone(&counted), response.clone());
             async move {
                 while read_request(&mut stream).await.is_some() {
                     counted.fetch_add(1, Ordering::SeqCst);
-                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    stream.write_all(response.as_bytes()).await.unwrap();
                 }
             }
         })
@@ -56,15 +56,15 @@ async fn redirect_target_gets_no_secret() {
             (Redirects::SameHost(3), Method::POST),
             (Redirects::SameHost(3), Method::GET),
         ] {
-            let wire = ca.wire().build().unwrap().redirected().policy(redirects);
-            let wire = wire.decompressed().deadline(SystemClock::new()).collected().paced(SystemClock::new());
-            let wire = wire.retrying(SystemClock::new()).policy(Retry::default());
+            let transport = ca.transport().build().unwrap().redirected().policy(redirects);
+            let transport = transport.decompressed().deadline(SystemClock::new()).buffered().paced(SystemClock::new());
+            let transport = transport.retrying(SystemClock::new()).policy(Retry::default());
             let mut request = post(&format!("https://{address}/?sig={CANARY}"));
             *request.method_mut() = method;
             let before = asked.load(Ordering::SeqCst);
-            let answer = wire.send(request).await.unwrap();
-            assert_eq!(answer.status(), status);
-            assert_eq!(answer.headers()[LOCATION], location);
+            let response = transport.send(request).await.unwrap();
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers()[LOCATION], location);
             assert_eq!(asked.load(Ordering::SeqCst), before + 1, "it was sent once");
         }
     }

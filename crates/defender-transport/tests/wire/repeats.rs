@@ -25,17 +25,17 @@ use tokio_rustls::{
 use crate::server::{Ca, HTTP_1, HTTP_2, get, provider, tls, told, url};
 
 /// The error of a read that may be repeated twice, without a pause.
-async fn failure(wire: HyperTransportBuilder, url: &str) -> Error {
+async fn failure(transport: HyperTransportBuilder, url: &str) -> Error {
     let policy = Retry::default().attempts(3).backoff(Duration::ZERO, Duration::ZERO);
-    let wire = wire.build().unwrap().retrying(SystemClock::new()).policy(policy);
-    wire.send(get(url)).await.unwrap_err()
+    let transport = transport.build().unwrap().retrying(SystemClock::new()).policy(policy);
+    transport.send(get(url)).await.unwrap_err()
 }
 
 /// Checks how often the connection was attempted, that nothing was sent, and what the error says of another attempt.
 #[track_caller]
 fn assert_attempts(error: &Error, counted: &AtomicUsize, again: bool, case: &str) {
     let attempts = if again { 3 } else { 1 };
-    let seen = (counted.load(Ordering::SeqCst), usize::try_from(error.attempts()).unwrap(), error.is_lasting());
+    let seen = (counted.load(Ordering::SeqCst), usize::try_from(error.attempts()).unwrap(), error.is_permanent());
     assert_eq!(seen, (attempts, attempts, !again), "{case}: {}", told(error));
     assert!(error.never_sent(), "{case}: {}", told(error));
 }
@@ -85,7 +85,7 @@ async fn refusing_proxy_is_asked_once() {
     ] {
         let (address, counted) = proxy(response).await;
         let through = Proxy::http(format!("http://user:wrong@{address}")).unwrap();
-        let error = failure(Ca::new().wire().proxy(through), "https://api.example/").await;
+        let error = failure(Ca::new().transport().proxy(through), "https://api.example/").await;
         assert_attempts(&error, &counted, again, response);
         assert!(error.to_string().contains(words), "{error}");
         assert!(!told(&error).contains("wrong@") && !told(&error).contains("portal"), "{error:?}");
@@ -96,7 +96,8 @@ async fn refusing_proxy_is_asked_once() {
 async fn proxy_without_password_gives_advice() {
     let (address, _) = proxy("HTTP/1.1 407 Denied\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n").await;
     let error =
-        failure(Ca::new().wire().proxy(Proxy::http(format!("http://{address}")).unwrap()), "https://a.example/").await;
+        failure(Ca::new().transport().proxy(Proxy::http(format!("http://{address}")).unwrap()), "https://a.example/")
+            .await;
     assert!(error.to_string().contains("put them into the proxy's URL"), "{error}");
 }
 
@@ -139,13 +140,13 @@ async fn impossible_handshake_is_attempted_once() {
         ("bad signature", tls(forged, HTTP_1)),
     ] {
         let (address, counted) = counting(server).await;
-        let error = failure(ca.wire(), &url(address)).await;
+        let error = failure(ca.transport(), &url(address)).await;
         assert_attempts(&error, &counted, false, case);
     }
     let (address, counted) = counting(tls(Ca::new().sign(&loopback()), HTTP_1)).await;
     for roots in [Roots::platform(), Roots::bundled()] {
         counted.store(0, Ordering::SeqCst);
-        assert_attempts(&failure(ca.wire().roots(roots), &url(address)).await, &counted, false, "other roots");
+        assert_attempts(&failure(ca.transport().roots(roots), &url(address)).await, &counted, false, "other roots");
     }
 }
 
@@ -161,15 +162,15 @@ async fn missing_or_wrong_client_certificate_is_final() {
         let mut server = server.with_client_cert_verifier(verifier).with_single_cert(signed.chain, signed.key).unwrap();
         server.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         let (address, counted) = counting(server).await;
-        assert_attempts(&failure(ca.wire(), &url(address)).await, &counted, false, "no client certificate");
+        assert_attempts(&failure(ca.transport(), &url(address)).await, &counted, false, "no client certificate");
 
         counted.store(0, Ordering::SeqCst);
         let own = Ca::new().sign(&CertificateParams::new(["soar.example".to_owned()]).unwrap());
         let identity = ClientIdentity::pem(&own.chain_pem, &own.key_pem).unwrap();
-        let error = failure(ca.wire().client_identity(identity), &url(address)).await;
+        let error = failure(ca.transport().client_identity(identity), &url(address)).await;
         // That the request was not processed is not certain here; that another attempt is of no use is.
         assert_eq!(
-            (counted.load(Ordering::SeqCst), error.attempts(), error.is_lasting()),
+            (counted.load(Ordering::SeqCst), error.attempts(), error.is_permanent()),
             (1, 1, true),
             "{}",
             told(&error)
@@ -192,6 +193,6 @@ async fn plaintext_server_is_final_dropped_handshake_not() {
                 tcp.write_all(bytes).await.unwrap();
             }
         });
-        assert_attempts(&failure(Ca::new().wire(), &url(address)).await, &counted, again, "no TLS");
+        assert_attempts(&failure(Ca::new().transport(), &url(address)).await, &counted, again, "no TLS");
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Clock, ErrorKind, Retry, SystemClock, Transport, TransportExt,
-    extensions::{Resend, Timeouts},
+    extensions::{Idempotency, Timeouts},
     testing::{Capture, Never},
 };
 use http::{Request, Response};
@@ -51,7 +51,7 @@ fn server(ca: &Ca, alpn: &'static [&'static str]) -> String {
 fn second_runtime_works_beside_idle_first() {
     let ca = Ca::new();
     for alpn in [HTTP_1, HTTP_2] {
-        let (url, wire) = (server(&ca, alpn), ca.wire().build().unwrap().deadline(SystemClock::new()));
+        let (url, transport) = (server(&ca, alpn), ca.transport().build().unwrap().deadline(SystemClock::new()));
         let (first, second) = (runtime(), runtime());
         let request = || {
             let mut request = post(&url);
@@ -60,33 +60,33 @@ fn second_runtime_works_beside_idle_first() {
         };
         for _ in 0..3 {
             for runtime in [&first, &second] {
-                let outcome = runtime.block_on(wire.send(request()));
+                let outcome = runtime.block_on(transport.send(request()));
                 assert!(outcome.is_ok(), "{alpn:?}: {}", told(&outcome.unwrap_err()));
             }
         }
         // One that is over leaves nothing behind.
         drop(first);
-        second.block_on(wire.send(request())).unwrap();
+        second.block_on(transport.send(request())).unwrap();
         for _ in 0..20 {
-            runtime().block_on(wire.send(request())).unwrap();
+            runtime().block_on(transport.send(request())).unwrap();
         }
-        second.block_on(wire.send(request())).unwrap();
+        second.block_on(transport.send(request())).unwrap();
     }
 }
 
 #[test]
 fn call_outside_runtime_is_clear_error() {
-    let wire = Ca::new().wire().build().unwrap();
+    let transport = Ca::new().transport().build().unwrap();
     for request in [get("https://127.0.0.1:1/"), post("https://127.0.0.1:1/")] {
-        let outcome = pin!(wire.send(request)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let outcome = pin!(transport.send(request)).as_mut().poll(&mut Context::from_waker(Waker::noop()));
         let Poll::Ready(Err(error)) = outcome else { panic!("it waits") };
-        assert_eq!((error.kind(), error.never_sent(), error.is_lasting()), (ErrorKind::Request, true, true));
+        assert_eq!((error.kind(), error.never_sent(), error.is_permanent()), (ErrorKind::Request, true, true));
         assert!(error.to_string().contains("tokio runtime"), "{error}");
     }
     // Made outside, and polled inside.
     let ca = Ca::new();
-    let (url, wire) = (server(&ca, HTTP_1), ca.wire().build().unwrap());
-    let sending = wire.send(post(&url));
+    let (url, transport) = (server(&ca, HTTP_1), ca.transport().build().unwrap());
+    let sending = transport.send(post(&url));
     runtime().block_on(sending).unwrap();
 }
 
@@ -94,9 +94,9 @@ fn call_outside_runtime_is_clear_error() {
 fn clock_works_outside_a_runtime() {
     let clock = SystemClock::new();
     let began = clock.elapsed();
-    let wire = Capture::answering(Response::builder().status(503).body("").unwrap());
+    let transport = Capture::answering(Response::builder().status(503).body("").unwrap());
     let policy = Retry::default().attempts(3).backoff(Duration::from_millis(20), Duration::from_millis(20));
-    let outside = wire.retrying(clock).policy(policy);
+    let outside = transport.retrying(clock).policy(policy);
     let block = |mut future: std::pin::Pin<Box<dyn Future<Output = u16> + '_>>| {
         let waker = Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
         loop {
@@ -106,7 +106,7 @@ fn clock_works_outside_a_runtime() {
             }
         }
     };
-    let request = Request::post("https://api.example/").extension(Resend::Safe).body(Bytes::new()).unwrap();
+    let request = Request::post("https://api.example/").extension(Idempotency::Idempotent).body(Bytes::new()).unwrap();
     let status = block(Box::pin(async { outside.send(request).await.unwrap().status().as_u16() }));
     assert_eq!(status, 503);
     block(Box::pin(async {
@@ -130,16 +130,16 @@ impl std::task::Wake for Unpark {
 #[allow(clippy::disallowed_methods, reason = "the time on the wall shows that none passed")]
 async fn paused_time_triggers_the_deadline() {
     let (wall, clock) = (std::time::Instant::now(), SystemClock::new());
-    let wire = Never.deadline(clock);
+    let transport = Never.deadline(clock);
     let mut request = get("https://api.example/");
     request.extensions_mut().insert(Timeouts::default().head(Duration::from_secs(3_600)));
-    assert_eq!(wire.send(request).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(transport.send(request).await.unwrap_err().kind(), ErrorKind::Timeout);
     assert!(clock.elapsed() >= Duration::from_secs(3_600), "{:?}", clock.elapsed());
 
     let before = clock.elapsed();
-    let wire = Capture::answering(Response::builder().status(503).header("retry-after", "600").body("").unwrap());
+    let transport = Capture::answering(Response::builder().status(503).header("retry-after", "600").body("").unwrap());
     let policy = Retry::default().attempts(3).total(Duration::from_secs(86_400));
-    wire.retrying(clock).policy(policy).send(get("https://api.example/")).await.unwrap();
+    transport.retrying(clock).policy(policy).send(get("https://api.example/")).await.unwrap();
     assert!(clock.elapsed() >= before + Duration::from_secs(1_200));
 
     let end = clock.elapsed() + Duration::from_secs(100);

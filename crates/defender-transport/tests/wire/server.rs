@@ -75,7 +75,7 @@ impl Ca {
     }
 
     /// A transport that trusts it.
-    pub(crate) fn wire(&self) -> HyperTransportBuilder {
+    pub(crate) fn transport(&self) -> HyperTransportBuilder {
         HyperTransport::builder().roots(Roots::pem(self.pem()).unwrap()).proxy(Proxy::none())
     }
 }
@@ -136,8 +136,8 @@ pub(crate) async fn read_request(stream: &mut TlsStream<TcpStream>) -> Option<(S
 }
 
 /// Writes a response of HTTP/1.1 and waits until the client has gone.
-pub(crate) async fn answer_raw(mut stream: TlsStream<TcpStream>, answer: &[u8]) {
-    if read_request(&mut stream).await.is_some() && stream.write_all(answer).await.is_ok() {
+pub(crate) async fn answer_raw(mut stream: TlsStream<TcpStream>, response: &[u8]) {
+    if read_request(&mut stream).await.is_some() && stream.write_all(response).await.is_ok() {
         stream.flush().await.unwrap_or_default();
         while stream.read_u8().await.is_ok() {}
     }

@@ -70,10 +70,11 @@ async fn silent_body_hits_idle_timeout() {
     for alpn in [HTTP_1, HTTP_2] {
         let (ca, clock) = (Ca::new(), ManualClock::new());
         let (url, drip) = dripping(&ca, alpn).await;
-        let wire = ca.wire().build().unwrap().deadline(clock.clone()).times(Timeouts::default().idle(30 * SECOND));
+        let transport =
+            ca.transport().build().unwrap().deadline(clock.clone()).times(Timeouts::default().idle(30 * SECOND));
         let mut request = get(&url);
         request.extensions_mut().insert(Read::Stream);
-        let mut pieces = Box::pin(wire.send(request).await.unwrap().into_body().into_stream());
+        let mut pieces = Box::pin(transport.send(request).await.unwrap().into_body().into_stream());
         for _ in 0..100 {
             // Each comes just before the time is over, for far longer than that.
             let (piece, ()) = tokio::join!(pieces.next(), async {
@@ -96,8 +97,8 @@ async fn dripping_body_hits_total_timeout() {
         let (ca, clock) = (Ca::new(), ManualClock::new());
         let (url, drip) = dripping(&ca, alpn).await;
         let times = Timeouts::default().idle(30 * SECOND).total(300 * SECOND);
-        let wire = ca.wire().build().unwrap().deadline(clock.clone()).times(times);
-        let mut pieces = Box::pin(wire.send(get(&url)).await.unwrap().into_body().into_stream());
+        let transport = ca.transport().build().unwrap().deadline(clock.clone()).times(times);
+        let mut pieces = Box::pin(transport.send(get(&url)).await.unwrap().into_body().into_stream());
         for _ in 0..59 {
             let (piece, ()) = tokio::join!(pieces.next(), async {
                 advance(&clock, 5 * SECOND).await;
@@ -119,7 +120,7 @@ async fn missing_head_hits_head_timeout() {
         std::future::pending::<()>().await;
     })
     .await;
-    let wire = ca.wire().build().unwrap().deadline(clock.clone());
-    let (answer, ()) = tokio::join!(wire.send(get(&url(address))), advance(&clock, 30 * SECOND));
-    assert_error(&answer.unwrap_err(), ErrorKind::Timeout, false, "the head");
+    let transport = ca.transport().build().unwrap().deadline(clock.clone());
+    let (response, ()) = tokio::join!(transport.send(get(&url(address))), advance(&clock, 30 * SECOND));
+    assert_error(&response.unwrap_err(), ErrorKind::Timeout, false, "the head");
 }

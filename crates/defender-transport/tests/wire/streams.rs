@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use defender_transport::{
     Clock, ErrorKind, Retry, SystemClock, Transport, TransportExt,
-    extensions::{Attempts, Resend, Timeouts},
+    extensions::{Attempts, Idempotency, Timeouts},
 };
 use futures_util::future::join_all;
 use h2::Reason;
@@ -53,10 +53,10 @@ async fn request_awaiting_stream_was_never_sent() {
         }
     })
     .await;
-    let wire = ca.wire().build().unwrap().deadline(SystemClock::new());
+    let transport = ca.transport().build().unwrap().deadline(SystemClock::new());
     // The client learns how many streams there may be from the first response.
-    wire.send(post(&url(address))).await.unwrap();
-    let hanging = wire.send(post(&format!("{}hang", url(address))));
+    transport.send(post(&url(address))).await.unwrap();
+    let hanging = transport.send(post(&format!("{}hang", url(address))));
     let waiting = async {
         SystemClock::new().sleep(Duration::from_millis(100)).await;
         let request = || {
@@ -64,7 +64,7 @@ async fn request_awaiting_stream_was_never_sent() {
             request.extensions_mut().insert(Timeouts::default().head(Duration::from_millis(300)));
             request
         };
-        let outcomes = join_all((0..4).map(|_| wire.send(request()))).await;
+        let outcomes = join_all((0..4).map(|_| transport.send(request()))).await;
         freed.notify_one();
         outcomes
     };
@@ -72,12 +72,12 @@ async fn request_awaiting_stream_was_never_sent() {
     assert_eq!(hung.unwrap().status(), 204);
     for outcome in outcomes {
         let error = outcome.unwrap_err();
-        assert!(error.never_sent() && error.is_timeout() && !error.is_lasting(), "{}", told(&error));
+        assert!(error.never_sent() && error.is_timeout() && !error.is_permanent(), "{}", told(&error));
         assert_eq!(error.kind(), ErrorKind::Connect);
         assert!(error.to_string().contains("so nothing was sent"), "{error}");
     }
     // What was given up does not leave when a stream is free, and what is sent then does.
-    wire.send(post(&url(address))).await.unwrap();
+    transport.send(post(&url(address))).await.unwrap();
     assert_eq!(bodies.load(Ordering::SeqCst), 3, "bodies that came");
 }
 
@@ -95,10 +95,10 @@ async fn sent_request_may_have_been_processed() {
             while server.accept().await.is_some() {}
         })
         .await;
-        let wire = ca.wire().build().unwrap().deadline(SystemClock::new());
+        let transport = ca.transport().build().unwrap().deadline(SystemClock::new());
         let mut request = post(&url(address));
         request.extensions_mut().insert(Timeouts::default().head(Duration::from_millis(300)));
-        let error = wire.send(request).await.unwrap_err();
+        let error = transport.send(request).await.unwrap_err();
         assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Timeout, false), "{}", told(&error));
     }
 }
@@ -139,28 +139,28 @@ fn quick() -> Retry {
 async fn server_that_requires_http_1_gets_it() {
     let ca = Ca::new();
     let url = reluctant(&ca, false).await;
-    let wire = ca.wire().build().unwrap();
-    let error = wire.send(post(&url)).await.unwrap_err();
+    let transport = ca.transport().build().unwrap();
+    let error = transport.send(post(&url)).await.unwrap_err();
     assert!(error.never_sent() && error.to_string().contains("HTTP_1_1_REQUIRED"), "{}", told(&error));
-    let retrying = ca.wire().build().unwrap().retrying(SystemClock::new()).policy(quick());
+    let retrying = ca.transport().build().unwrap().retrying(SystemClock::new()).policy(quick());
     for attempts in [2, 1, 1] {
         let mut request = post(&url);
-        request.extensions_mut().insert(Resend::Never);
+        request.extensions_mut().insert(Idempotency::NonIdempotent);
         let response = retrying.send(request).await.unwrap();
         assert_eq!((response.version(), Attempts::of(&response)), (Version::HTTP_11, attempts));
     }
     // A GOAWAY does not say which streams were processed, and the next request goes over HTTP/1.1 all the same.
     let url = reluctant(&ca, true).await;
-    let wire = ca.wire().build().unwrap();
-    assert!(!wire.send(post(&url)).await.unwrap_err().never_sent());
-    assert_eq!(wire.send(post(&url)).await.unwrap().version(), Version::HTTP_11);
+    let transport = ca.transport().build().unwrap();
+    assert!(!transport.send(post(&url)).await.unwrap_err().never_sent());
+    assert_eq!(transport.send(post(&url)).await.unwrap().version(), Version::HTTP_11);
 }
 
 #[tokio::test]
 async fn http_1_can_be_chosen() {
     let ca = Ca::new();
     let url = reluctant(&ca, false).await;
-    let response = ca.wire().http1_only().build().unwrap().send(post(&url)).await.unwrap();
+    let response = ca.transport().http1_only().build().unwrap().send(post(&url)).await.unwrap();
     assert_eq!(response.version(), Version::HTTP_11);
 }
 
@@ -177,14 +177,14 @@ async fn broken_header_line_keeps_the_response() {
         b"X-Del: a\x7fb\r\n",
         b"no colon at all\r\n",
     ] {
-        let answer =
+        let response =
             [b"HTTP/1.1 201 Created\r\nx-good: 1\r\n", line, b"Content-Length: 2\r\nx-last: 2\r\n\r\n{}"].concat();
         let address = serve(ca.server("127.0.0.1", HTTP_1), move |stream| {
-            let answer = answer.clone();
-            async move { answer_raw(stream, &answer).await }
+            let response = response.clone();
+            async move { answer_raw(stream, &response).await }
         })
         .await;
-        let response = ca.wire().build().unwrap().send(post(&url(address))).await;
+        let response = ca.transport().build().unwrap().send(post(&url(address))).await;
         let response = response.unwrap_or_else(|error| panic!("{:?}: {}", String::from_utf8_lossy(line), told(&error)));
         assert_eq!((response.status().as_u16(), &response.headers()["x-good"]), (201, &"1".parse().unwrap()));
         assert_eq!(response.headers()["x-last"], "2");
@@ -213,8 +213,8 @@ async fn unreadable_http_2_falls_back_to_http_1() {
         }
     })
     .await;
-    let wire = ca.wire().build().unwrap().retrying(SystemClock::new()).policy(quick());
-    let response = wire.send(get(&url(address))).await.unwrap();
+    let transport = ca.transport().build().unwrap().retrying(SystemClock::new()).policy(quick());
+    let response = transport.send(get(&url(address))).await.unwrap();
     assert_eq!((response.status().as_u16(), response.version()), (204, Version::HTTP_11));
 }
 
@@ -223,9 +223,9 @@ async fn request_awaiting_connection_was_never_sent() {
     // A server that takes connections and says nothing: TLS does not come about.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let wire = Ca::new().wire().build().unwrap().deadline(SystemClock::new());
+    let transport = Ca::new().transport().build().unwrap().deadline(SystemClock::new());
     let mut request = Request::post(url(address)).body(Bytes::from_static(b"{}")).unwrap();
     request.extensions_mut().insert(Timeouts::default().head(Duration::from_millis(300)));
-    let error = wire.send(request).await.unwrap_err();
+    let error = transport.send(request).await.unwrap_err();
     assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Connect, true), "{}", told(&error));
 }

@@ -68,7 +68,7 @@ impl<'e> Case<'e> {
 }
 
 /// `Conflict` and `AlreadyInProgress` say that nothing was taken: of the only POST, and of none that was answered with a 2xx.
-/// `AnswerUnreadable` says that the service took it, which a page of a proxy does not.
+/// `InvalidResponse` says that the service took it, which a page of a proxy does not.
 fn is_refusal_certain(trouble: &Trouble, posts: &[&LedgerEntry]) -> Result<(), Wrong> {
     let Trouble { kind, reason, candidates, has_row, .. } = trouble;
     if matches!(kind.as_str(), "Conflict" | "AlreadyInProgress") {
@@ -80,7 +80,7 @@ fn is_refusal_certain(trouble: &Trouble, posts: &[&LedgerEntry]) -> Result<(), W
     }
     let of_proxy = |post: &&&LedgerEntry| post.fault.as_deref().is_some_and(|fault| fault.starts_with("BlockPage"));
     let is_page = posts.last().iter().any(of_proxy);
-    so(kind != "AnswerUnreadable" || !is_page, Count::FalseClaim, || {
+    so(kind != "InvalidResponse" || !is_page, Count::FalseClaim, || {
         "the last word is that the service took it, and a proxy answered".to_owned()
     })?;
     let shows = !candidates.is_empty() || *has_row;

@@ -234,7 +234,7 @@ fn wait_is_not_ended_by_what_the_service_never_said() {
     };
     ended("Forbidden").is(Count::FalseClaim);
     ended("Refused").is(Count::FalseClaim);
-    ended("StillRunning").is_clean();
+    ended("WaitTimeout").is_clean();
 }
 
 #[test]
@@ -254,7 +254,7 @@ fn page_of_a_proxy_is_not_an_acceptance() {
     let unreadable = |fault: Option<&str>| {
         let mut tenant = Tenant::default().asks("s1").post("s1.1", 200, Effect::None, "");
         tenant.0.ledger[0].fault = fault.map(str::to_owned);
-        tenant.says("s1", error("AnswerUnreadable", |trouble| trouble.unknown = true))
+        tenant.says("s1", error("InvalidResponse", |trouble| trouble.unknown = true))
     };
     unreadable(Some("BlockPage(200)")).is(Count::FalseClaim);
     unreadable(Some("GarbageJson")).is_clean();

@@ -260,13 +260,13 @@ fn what_happened_and_was_not_told_is_lost() {
     let tenant = |said| Tenant::default().asks("s1").post("s1.1", 0, Effect::Created, "a").says("s1", said);
     tenant(unknown()).is_clean();
     tenant(Said::Nothing).is_clean();
-    tenant(error("StillRunning", |trouble| trouble.action = Some("a".to_owned()))).is_clean();
+    tenant(error("WaitTimeout", |trouble| trouble.action = Some("a".to_owned()))).is_clean();
     tenant(error("Refused", |_| ())).is(Count::LostSilently);
     tenant(error("Conflict", |trouble| trouble.action = Some("b".to_owned()))).is(Count::LostSilently);
-    tenant(error("NotReached", |trouble| trouble.never_sent = true)).is(Count::LostSilently);
+    tenant(error("ConnectFailed", |trouble| trouble.never_sent = true)).is(Count::LostSilently);
     // What had been told before is not lost by a later error.
     let told = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a");
-    told.says("s1", submitted(Origin::Created, "a")).says("s1", error("StillRunning", |_| ())).is_clean();
+    told.says("s1", submitted(Origin::Created, "a")).says("s1", error("WaitTimeout", |_| ())).is_clean();
     // An answer with what was there is no effect.
     let joined = Tenant::default().asks("s0").post("s0.1", 201, Effect::Created, "a").asks("s1");
     joined.post_at(12, "s1.1", 0, Effect::Joined, "a").says("s1", error("Refused", |_| ())).is_clean();

@@ -48,8 +48,8 @@ impl<'s> Asking<'s> {
     pub(super) fn of(service: &'s Service, clock: FastClock) -> Result<Self, Failure> {
         let pem = std::fs::read(Path::new(&service.ca_file)).map_err(broken)?;
         let wire = HyperTransport::builder().roots(Roots::pem(pem).map_err(broken)?).build().map_err(broken)?;
-        let wire = wire.decompressed().deadline(clock.clone()).collected().retrying(clock.clone());
-        let wire = wire.policy(Retry::default().attempts(TRIES).total(Duration::MAX).unauthorized_is_final()).shared();
+        let wire = wire.decompressed().deadline(clock.clone()).buffered().retrying(clock.clone());
+        let wire = wire.policy(Retry::default().attempts(TRIES).total(Duration::MAX).no_reauth()).shared();
         Ok(Self { service, wire, clock })
     }
 
@@ -160,7 +160,7 @@ impl<'s> Asking<'s> {
     /// The JSON of an answer that is a good one. Whatever is spoilt on the way is asked for again: the emulator spoils these, too.
     async fn page(&self, mut request: Request<Bytes>) -> Result<Value, Failure> {
         request.headers_mut().insert("client-request-id", http::HeaderValue::from_static(NAME));
-        request.extensions_mut().insert(defender_transport::extensions::Resend::Safe);
+        request.extensions_mut().insert(defender_transport::extensions::Idempotency::Idempotent);
         let mut last = String::new();
         for _ in 0..TRIES {
             match self.wire.send(request.clone()).await {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use defender_actions::{
-    DefenderClient, Error, ErrorKind, Intent, Perform, Submitted,
+    ActionRequest, DefenderClient, Error, ErrorKind, Intent, Submitted,
     model::{Action, ActionId, LiveResponseCommand, MachineAction, MachineId, ScanType, WithExternalId},
 };
 use defender_emulator::FastClock;
@@ -143,7 +143,7 @@ impl Tasks {
         }
     }
 
-    async fn ask<A: Action + WithExternalId>(&self, step: &Step, mut perform: Perform<A>) {
+    async fn ask<A: Action + WithExternalId>(&self, step: &Step, mut perform: ActionRequest<A>) {
         if let Some(id) = &step.external_id {
             perform = perform.external_id(id);
         }
@@ -220,7 +220,7 @@ impl Tasks {
         let outcome = wait.at_most(PATIENCE).send().await;
         let said = match &outcome {
             Ok(action) => Said::Succeeded { id: self.record(action), of_submission: submitted.is_some() },
-            Err(error) => match error.action().filter(|_| error.kind() == ErrorKind::NotSucceeded) {
+            Err(error) => match error.action().filter(|_| error.kind() == ErrorKind::ActionFailed) {
                 Some(action) => {
                     self.canary.look_at_error("the error of a wait", error);
                     Said::Ended { id: self.record(action), status: action.status.as_str().to_owned() }

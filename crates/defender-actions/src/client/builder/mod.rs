@@ -7,7 +7,7 @@ mod wires;
 
 use std::{sync::Arc, time::Duration};
 
-use defender_auth::{Cloud, Connect, Context, Region, TokenCredential};
+use defender_auth::{Cloud, CredentialContext, IntoCredential, Region, TokenCredential};
 use defender_model::{Action, ActionInfo};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
 use serde::de::DeserializeOwned;
@@ -24,14 +24,14 @@ use crate::{
         service_clock::ServiceTime,
         stack::{self, Settings},
     },
-    submit::{look::Looks, principal::Principal, registry::Claimed},
-    wait::poll::Patience,
+    submit::{look::Looks, principal::Principal, registry::SubmissionRegistry},
+    wait::poll::PollPolicy,
 };
 
 /// Time to the head of a response where none is set, as `defender-transport` has it.
 const LONGEST_HEAD: Duration = Duration::from_secs(30);
 
-type Connecting = Box<dyn FnOnce(&Context) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
+type Connecting = Box<dyn FnOnce(&CredentialContext) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
 
 /// Sets up a [`DefenderClient`]. A credential is all that it must be given.
 #[must_use = "there is no client until `build`"]
@@ -47,7 +47,7 @@ pub struct DefenderClientBuilder {
     audience: Option<String>,
     timeouts: Timeouts,
     retry: Retry,
-    patience: Patience,
+    patience: PollPolicy,
     limits: Limits,
     own_actions: Vec<ActionInfo>,
     external_ids: ExternalIds,
@@ -71,7 +71,7 @@ impl DefenderClientBuilder {
             audience: None,
             timeouts: Timeouts::default(),
             retry: Retry::default(),
-            patience: Patience::default(),
+            patience: PollPolicy::default(),
             limits: Limits::default(),
             own_actions: Vec::new(),
             external_ids: ExternalIds::default(),
@@ -84,8 +84,8 @@ impl DefenderClientBuilder {
 
     /// Who asks: a description such as [`ClientSecretCredential`](defender_auth::ClientSecretCredential), which is given
     /// this client's own wire, clock and cloud, or anything that is a [`TokenCredential`] already.
-    pub fn credential(mut self, credential: impl Connect + Send + 'static) -> Self {
-        self.credential = Some(Box::new(|context| credential.connect(context)));
+    pub fn credential(mut self, credential: impl IntoCredential + Send + 'static) -> Self {
+        self.credential = Some(Box::new(|context| credential.into_credential(context)));
         self
     }
 
@@ -98,7 +98,7 @@ impl DefenderClientBuilder {
 
     /// Another wire for the endpoints of managed identities alone, which speak plain http on this machine or its own link.
     /// Default: with the default wire, one like it that allows that and no more, and uses no proxy; with a
-    /// [`transport`](Self::transport) of one's own, that one. See [`Context::managed_identity_transport`].
+    /// [`transport`](Self::transport) of one's own, that one. See [`CredentialContext::managed_identity_transport`].
     pub fn managed_identity_transport(mut self, transport: impl Transport + 'static) -> Self {
         self.managed_identity = Some(Arc::new(transport));
         self
@@ -202,7 +202,7 @@ impl DefenderClientBuilder {
 
     /// How long a record may take to appear: for so long a wait takes a 404 for *not there yet*, and a lost answer is looked for.
     /// Default: 120 s, which is what other clients allow for.
-    pub fn grace(mut self, grace: Duration) -> Self {
+    pub fn visibility_timeout(mut self, grace: Duration) -> Self {
         self.patience.grace = grace;
         self
     }
@@ -320,8 +320,9 @@ impl DefenderClientBuilder {
             }
         };
         let settings = Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry };
-        let mut context = Context::new(stack::tokens(Arc::clone(&wire), &settings), Arc::clone(&clock), self.cloud)
-            .retry(settings.retry());
+        let mut context =
+            CredentialContext::new(stack::tokens(Arc::clone(&wire), &settings), Arc::clone(&clock), self.cloud)
+                .retry(settings.retry());
         if let Some(authority) = self.authority {
             context = context.authority(authority);
         }
@@ -349,11 +350,11 @@ impl DefenderClientBuilder {
             audience,
             base,
             service_time: ServiceTime::default(),
-            claimed: Claimed::default(),
+            claimed: SubmissionRegistry::default(),
             looks: Looks::default(),
             principal: Principal::default(),
             external_ids: self.external_ids,
-            total_timeout: settings.retry().longest_call(),
+            total_timeout: settings.retry().total_timeout(),
             longest_attempt: self.timeouts.head.unwrap_or(LONGEST_HEAD),
             announcements: Announcements::default(),
             patience: self.patience,

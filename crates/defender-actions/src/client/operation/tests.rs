@@ -87,7 +87,7 @@ fn unknown_operations_have_a_template_and_the_general_quota() {
         let operation = at(&method, path);
         assert_eq!((&*operation.template, operation.quota), (template, Limit::GENERAL), "{path}");
         assert_eq!(operation.method, method);
-        assert_eq!(operation.idempotency == Resend::Safe, method == Method::GET, "{path}");
+        assert_eq!(operation.idempotency == Idempotency::Idempotent, method == Method::GET, "{path}");
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use defender_model::ActionId;
 use defender_transport::{
     Error as Broken,
-    extensions::{Read, Resend},
+    extensions::{Idempotency, Read},
 };
 use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -19,7 +19,7 @@ pub(crate) use self::coding::Coding;
 use self::validator::{header_text, validator};
 use crate::{
     DefenderClient, Error, ErrorKind,
-    files::{content_range::ContentRange, link::Source, link_target::LinkTarget, sha256::Hasher},
+    files::{content_range::ContentRange, link::LinkKind, link_target::LinkTarget, sha256::Hasher},
 };
 
 /// How often a download is taken up again before something has come of it.
@@ -33,17 +33,17 @@ const CODE: usize = 100;
 /// How much of a refusal is read.
 const REFUSAL: usize = 64 << 10;
 
-type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
+type DecodedChunks = Pin<Box<dyn Stream<Item = Result<Bytes, Broken>> + Send>>;
 
 /// The bytes behind a link, whatever becomes of the connections on the way: a broken one is taken up again where it broke, and
 /// a link that is over is asked for anew.
 pub(crate) struct Fetch {
     client: DefenderClient,
     action: ActionId,
-    source: Source,
+    source: LinkKind,
     limit: u64,
     target: Option<LinkTarget>,
-    pieces: Option<Pieces>,
+    pieces: Option<DecodedChunks>,
     /// How much has come, and is known to be of one and the same file.
     offset: u64,
     total: Option<u64>,
@@ -65,7 +65,7 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
-    pub(crate) fn new(client: DefenderClient, action: ActionId, source: Source, limit: u64) -> Self {
+    pub(crate) fn new(client: DefenderClient, action: ActionId, source: LinkKind, limit: u64) -> Self {
         Self {
             client,
             action,
@@ -246,7 +246,7 @@ impl Fetch {
             headers.insert(header::RANGE, range);
             headers.insert(header::IF_RANGE, validator.clone());
         }
-        request.extensions_mut().insert(Resend::Safe);
+        request.extensions_mut().insert(Idempotency::Idempotent);
         request.extensions_mut().insert(Read::Stream);
         request.extensions_mut().insert(target.secrets());
         Ok(request)

@@ -3,7 +3,7 @@
 use defender_model::{Problem, sanitize_line};
 use defender_transport::{
     Body, Error as Broken, ErrorKind as BrokenKind,
-    extensions::{Attempts, Resend},
+    extensions::{Attempts, Idempotency},
     retry_after,
 };
 use http::{Response, StatusCode, header};
@@ -14,7 +14,7 @@ use crate::{Error, ErrorKind, client::call::refusal};
 impl Fetch {
     pub(super) fn unanswered(&self, error: Broken) -> Error {
         let (kind, attempts, again) = (no_answer_kind(&error), error.attempts(), error.retry_after());
-        self.error(kind).caused_by(self.cleaned(error)).after(attempts, again)
+        self.error(kind).caused_by(self.cleaned(error)).with_attempts(attempts, again)
     }
 
     /// What the store says when it does not give it.
@@ -27,7 +27,7 @@ impl Fetch {
         // Where it leads on to may be a secret of its own.
         let text = if head.status.is_redirection() { String::new() } else { self.scrubbed(&text) };
         let problem = Problem::parse(head.status.as_u16(), text.as_bytes());
-        let mut error = self.error(refusal(&problem, Resend::Safe)).after(attempts, again);
+        let mut error = self.error(refusal(&problem, Idempotency::Idempotent)).with_attempts(attempts, again);
         error = match head.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.advice(
                 "download it again, which gets another link; if it stays so, check this machine's clock and the proxy between",
@@ -43,7 +43,7 @@ impl Fetch {
         } else if let Some(code) = header_text(&head.headers, &header::HeaderName::from_static("x-ms-error-code")) {
             error = error.caused_by(format!("the store says {}", sanitize_line(&self.scrubbed(code), CODE)));
         }
-        error.problem_was(problem)
+        error.with_problem(problem)
     }
 }
 
@@ -51,7 +51,7 @@ impl Fetch {
 fn no_answer_kind(error: &Broken) -> ErrorKind {
     match error.kind() {
         BrokenKind::Request => ErrorKind::Request,
-        _ if error.never_sent() => ErrorKind::NotReached,
+        _ if error.never_sent() => ErrorKind::ConnectFailed,
         _ => ErrorKind::Interrupted,
     }
 }

@@ -186,7 +186,10 @@ fn masked(line: &str, marker: &str, mask: &str, fits: impl Fn(char) -> bool) -> 
 }
 
 /// Builds a client over this wire as another process would, with another credential.
-fn with_credential(world: &World, credential: impl defender_actions::auth::Connect + Send + 'static) -> DefenderClient {
+fn with_credential(
+    world: &World,
+    credential: impl defender_actions::auth::IntoCredential + Send + 'static,
+) -> DefenderClient {
     world.builder_over(world.emulator.transport()).credential(credential).build().unwrap()
 }
 

@@ -41,7 +41,7 @@ async fn inverse() -> Error {
     let world = World::with(|emulator| emulator.ids(1).pending_for(HOUR).duplicates(Duplicates::Refuse));
     let machine = world.client().machine(world.machine());
     world.run(machine.isolate("by somebody else").send()).await.unwrap();
-    world.run(machine.unisolate("False positive").ordered().send()).await.unwrap_err()
+    world.run(machine.unisolate("False positive").refuse_if_inverse_pending().send()).await.unwrap_err()
 }
 
 /// A machine of this name, as a list has it.
@@ -109,7 +109,7 @@ pub(super) async fn faults() -> Vec<Fault> {
         ("name that only begins so", finding("ws-eng-04", near).await),
         ("ambiguous name", finding("ws-eng-04", twins).await),
         ("machine that is offline", {
-            let call = offline.client.machine(machine()).restrict_code_execution("Dropper").machine_checked();
+            let call = offline.client.machine(machine()).restrict_code_execution("Dropper").check_machine();
             offline.run(call.send()).await.unwrap_err()
         }),
         ("action that is pending already", in_progress.isolating().await),

@@ -8,7 +8,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use defender_transport::Clock;
 
-use crate::{AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest, timeout::within};
+use crate::{
+    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest, timeout::timeout,
+};
 
 /// The user who has signed in with `az login`: for a person at a terminal, and for a pipeline that runs `az` anyway (feature
 /// `azure-cli`).
@@ -102,18 +104,18 @@ fn allowed(what: &str, value: &str, besides: &str) -> Result<String, Error> {
     Ok(value.to_owned())
 }
 
-impl Connect for AzureCliCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for AzureCliCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         let audience = context.audience.strip_suffix("/.default").unwrap_or(&context.audience);
         let arguments = self.arguments(audience)?;
         let clock = Arc::clone(&context.clock);
-        let live = Live { arguments, program: self.program, at_most: self.at_most, clock };
+        let live = AzureCliFlow { arguments, program: self.program, at_most: self.at_most, clock };
         Ok(context.cached(live))
     }
 }
 
 #[derive(Debug)]
-struct Live {
+struct AzureCliFlow {
     arguments: Vec<String>,
     program: Option<PathBuf>,
     at_most: Duration,
@@ -121,7 +123,7 @@ struct Live {
 }
 
 #[async_trait]
-impl TokenCredential for Live {
+impl TokenCredential for AzureCliFlow {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         if ask.claims.is_some() {
             return Err(Error::new(ErrorKind::SignIn)
@@ -134,7 +136,7 @@ impl TokenCredential for Live {
             }
             None => launch::find(&std::env::var_os("PATH").unwrap_or_default())?,
         };
-        let finished = within(&*self.clock, self.at_most, launch::run(&program, &self.arguments)).await;
+        let finished = timeout(&*self.clock, self.at_most, launch::run(&program, &self.arguments)).await;
         let finished = finished.ok_or_else(|| {
             Error::new(ErrorKind::Other).context(format!("the Azure CLI took longer than {:?}", self.at_most))
         })??;

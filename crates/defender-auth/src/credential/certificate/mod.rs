@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 pub(crate) use self::signer::Signer;
 use crate::{
-    Connect, Context, Error, ErrorKind, TokenCredential,
+    CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential,
     credential::{
-        confidential_client::{self, Proving},
+        confidential_client::{self, ClientAuth},
         registration::Registration,
     },
     env_vars::{CERTIFICATE, CERTIFICATE_CHAIN, CERTIFICATE_PASSWORD, Environment},
@@ -125,16 +125,16 @@ impl ClientCertificateCredential {
     }
 
     /// The application, and its signer.
-    pub(crate) fn proving(self) -> Result<(Registration, Proving), Error> {
+    pub(crate) fn client_auth(self) -> Result<(Registration, ClientAuth), Error> {
         self.registration.of_one_tenant()?;
         let client_id = self.registration.client_id.clone();
         let signer = Signer::new(&self.pem, self.password.as_ref(), self.algorithm, self.send_chain, client_id)?;
-        Ok((self.registration, Proving::Certificate(signer)))
+        Ok((self.registration, ClientAuth::Certificate(signer)))
     }
 }
 
-impl Connect for ClientCertificateCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
-        confidential_client::connect(context, self.proving()?)
+impl IntoCredential for ClientCertificateCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
+        confidential_client::connect(context, self.client_auth()?)
     }
 }

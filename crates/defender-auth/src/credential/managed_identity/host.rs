@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::Path, time::Duration};
 use bytes::Bytes;
 use defender_transport::{
     Secrets,
-    extensions::{Resend, Timeouts, UrlTemplate},
+    extensions::{Idempotency, Timeouts, UrlTemplate},
 };
 use http::{HeaderValue, Request, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -104,7 +104,7 @@ impl Host {
         };
         request.headers_mut().insert(name, value);
         // It is asked again at the times that its own documentation has, and by nobody else.
-        request.extensions_mut().insert(Resend::Never);
+        request.extensions_mut().insert(Idempotency::NonIdempotent);
         request.extensions_mut().insert(Secrets::new(self.secrets().iter().map(Secret::reveal)));
         request.extensions_mut().insert(UrlTemplate("managed identity".into()));
         request.extensions_mut().insert(Timeouts::default().total(AT_MOST));

@@ -1,8 +1,8 @@
 //! An identity that Azure gives to programs that run on it.
 
-mod answer;
 mod arc;
 mod host;
+mod response;
 
 use std::{
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ use http::{HeaderMap, StatusCode};
 
 use self::{arc::Agent, host::Host};
 use crate::{
-    AccessToken, Connect, Context, Error, ErrorKind, TokenCredential, TokenRequest,
+    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest,
     authorized::authorize,
     credential::registration::given,
     env_vars::Environment,
@@ -49,7 +49,7 @@ pub enum ManagedIdentityId {
 /// | Service Fabric, Cloud Shell | refused |
 ///
 /// Tokens travel over plain http on this machine's own link, so the transport must allow that and must use no proxy: see
-/// [`Context::managed_identity_transport`].
+/// [`CredentialContext::managed_identity_transport`].
 ///
 /// The identity needs the API's permissions like any application; roles that are granted later appear in its tokens only
 /// when the host's own token of up to 24 hours has ended.
@@ -105,8 +105,8 @@ impl ManagedIdentityCredential {
     }
 }
 
-impl Connect for ManagedIdentityCredential {
-    fn connect(self, context: &Context) -> Result<Arc<dyn TokenCredential>, Error> {
+impl IntoCredential for ManagedIdentityCredential {
+    fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         if let Some(
             ManagedIdentityId::ClientId(id) | ManagedIdentityId::ObjectId(id) | ManagedIdentityId::ResourceId(id),
         ) = &self.id
@@ -117,16 +117,16 @@ impl Connect for ManagedIdentityCredential {
         let audience = context.audience.strip_suffix("/.default").unwrap_or(&context.audience).to_owned();
         host.request(&audience, self.id.as_ref())?; // What cannot be asked is told now.
         let clock = Arc::clone(&context.clock);
-        let wire = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
-        let transport = Arc::clone(wire).deadline(Arc::clone(&clock)).shared();
+        let transport = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
+        let transport = Arc::clone(transport).deadline(Arc::clone(&clock)).shared();
         let (limit, seen) = (context.token_limit, AtomicBool::new(false));
-        let live = Live { id: self.id, host, audience, transport, clock, limit, seen };
+        let live = ManagedIdentityFlow { id: self.id, host, audience, transport, clock, limit, seen };
         Ok(context.cached(live))
     }
 }
 
 #[derive(Debug)]
-struct Live {
+struct ManagedIdentityFlow {
     id: Option<ManagedIdentityId>,
     host: Host,
     audience: String,
@@ -153,34 +153,34 @@ enum Outcome {
     Final(Error),
 }
 
-impl Live {
+impl ManagedIdentityFlow {
     async fn try_once(&self) -> Result<Outcome, Error> {
         let asked = self.clock.now();
-        let mut answer = match self.exchange(None).await? {
-            Ok(answer) => answer,
+        let mut response = match self.exchange(None).await? {
+            Ok(response) => response,
             Err(outcome) => return Ok(outcome),
         };
         let mut key = None;
         if let Host::Arc(agent) = &self.host {
-            if answer.status == StatusCode::OK {
+            if response.status == StatusCode::OK {
                 let what =
                     "it came without the challenge by which Azure Arc's agent is known; check what listens there";
                 return Err(Error::new(ErrorKind::Response).context(what));
             }
-            if answer.status == StatusCode::UNAUTHORIZED {
-                let key = key.insert(agent.key(&answer.headers)?);
-                answer = match self.exchange(Some(key)).await? {
-                    Ok(answer) => answer,
+            if response.status == StatusCode::UNAUTHORIZED {
+                let key = key.insert(agent.key(&response.headers)?);
+                response = match self.exchange(Some(key)).await? {
+                    Ok(response) => response,
                     Err(outcome) => return Ok(outcome),
                 };
             }
         }
-        if answer.status == StatusCode::OK {
-            return answer::token(&answer.body, asked).map(Outcome::Token);
+        if response.status == StatusCode::OK {
+            return response::token(&response.body, asked).map(Outcome::Token);
         }
         let secrets: Vec<_> = self.host.secrets().iter().cloned().chain(key).collect();
-        let error = answer::refusal(answer.status, &answer.body, &secrets).answered(answer.status, None);
-        Ok(if self.host.is_passing(answer.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
+        let error = response::refusal(response.status, &response.body, &secrets).answered(response.status, None);
+        Ok(if self.host.is_passing(response.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
     }
 
     /// Makes one request, with the key of Azure Arc's agent if there is one. The outer error is final; the inner one is the
@@ -198,7 +198,7 @@ impl Live {
             request.extensions_mut().insert(Timeouts::default().total(FIRST_CONTACT));
         }
         let (head, body) = match self.transport.send(request).await {
-            Ok(answer) => answer.into_parts(),
+            Ok(response) => response.into_parts(),
             Err(error) => return Ok(Err(self.unreached(error, seen))),
         };
         self.seen.store(true, Ordering::Relaxed);
@@ -215,7 +215,7 @@ impl Live {
         match error.kind() {
             Wire::TooLarge => Outcome::Final(Error::unreached(error)),
             Wire::Request => {
-                let what = "the wire does not carry requests to a managed identity; give the context a transport of its own \
+                let what = "the transport does not carry requests to a managed identity; give the context a transport of its own \
                             for them, which speaks http and knows no proxy";
                 Outcome::Final(Error::new(ErrorKind::Configuration).context(what).caused_by(error))
             }
@@ -223,7 +223,7 @@ impl Live {
             Wire::Connect if !seen && !error.is_timeout() => {
                 Outcome::Final(Error::unreached(error).advising(absent).retryable(false))
             }
-            _ if error.is_lasting() => Outcome::Final(Error::unreached(error).advising(absent)),
+            _ if error.is_permanent() => Outcome::Final(Error::unreached(error).advising(absent)),
             _ if !seen => Outcome::Unseen(Error::unreached(error).advising(absent)),
             _ => Outcome::Passing(Error::unreached(error).advising("it has responded before; is it restarting?")),
         }
@@ -238,7 +238,7 @@ struct Answer {
 }
 
 #[async_trait]
-impl TokenCredential for Live {
+impl TokenCredential for ManagedIdentityFlow {
     /// Claims that are demanded cannot be handed on: the host takes none.
     async fn token(&self, _: &TokenRequest) -> Result<AccessToken, Error> {
         let mut waits = self.host.waits().iter();

@@ -138,14 +138,14 @@ fn in_headers(echo: &str, encode: impl Fn(&str) -> String) -> Reply {
         "x-ms-gateway-log-id",
         "www-authenticate",
     ];
-    let mut answer = Response::builder().status(400);
+    let mut response = Response::builder().status(400);
     for word in values(echo) {
         for name in NAMES {
             let value: String = encode(word).chars().filter(char::is_ascii_graphic).take(500).collect();
-            answer = answer.header(name, if name == "content-type" { format!("text/{value}") } else { value });
+            response = response.header(name, if name == "content-type" { format!("text/{value}") } else { value });
         }
     }
-    Reply::Answer(answer.body(Bytes::from_static(br#"{"error":"invalid_request"}"#)).unwrap())
+    Reply::Answer(response.body(Bytes::from_static(br#"{"error":"invalid_request"}"#)).unwrap())
 }
 
 /// The values that are secret, and not the form in which they came.
@@ -205,8 +205,8 @@ fn html(text: &str) -> String {
 
 fn json(status: u16, echo: &str, template: &str) -> Reply {
     let body = template.replace('@', &serde_json::to_string(echo).unwrap());
-    let answer = Response::builder().status(status).header("content-type", "application/json");
-    Reply::Answer(answer.body(Bytes::from(body)).unwrap())
+    let response = Response::builder().status(status).header("content-type", "application/json");
+    Reply::Answer(response.body(Bytes::from(body)).unwrap())
 }
 
 fn text(status: u16, body: &str) -> Reply {

@@ -11,9 +11,10 @@ use std::{
 };
 
 use defender_auth::{
-    AuthorizationCodeCredential, AzureCliCredential, ClientCertificateCredential, ClientSecretCredential, Connect,
-    Context, DeviceCodeCredential, Error, ManagedIdentityCredential, MemoryTokenStore, OnBehalfOfCredential,
-    RefreshToken, RefreshTokenCredential, StaticCredential, TokenCredential, WorkloadIdentityCredential,
+    AuthorizationCodeCredential, AzureCliCredential, ClientCertificateCredential, ClientSecretCredential,
+    CredentialContext, DeviceCodeCredential, Error, IntoCredential, ManagedIdentityCredential, MemoryTokenStore,
+    OnBehalfOfCredential, RefreshToken, RefreshTokenCredential, StaticCredential, TokenCredential,
+    WorkloadIdentityCredential,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -37,7 +38,7 @@ pub(crate) struct World {
 }
 
 type Connected = Result<Arc<dyn TokenCredential>, Error>;
-type Connecting = Box<dyn FnOnce(&Context) -> Connected>;
+type Connecting = Box<dyn FnOnce(&CredentialContext) -> Connected>;
 
 /// A way to a token.
 pub(crate) struct Flow {
@@ -49,18 +50,23 @@ pub(crate) struct Flow {
 
 impl Flow {
     /// The live credential; what its description shows of itself is put into `seen`.
-    pub(super) fn connect(&self, world: &World, seen: &mut Seen, context: &Context) -> Arc<dyn TokenCredential> {
+    pub(super) fn connect(
+        &self,
+        world: &World,
+        seen: &mut Seen,
+        context: &CredentialContext,
+    ) -> Arc<dyn TokenCredential> {
         self.try_connect(world, seen, context).unwrap()
     }
 
-    pub(crate) fn try_connect(&self, world: &World, seen: &mut Seen, context: &Context) -> Connected {
+    pub(crate) fn try_connect(&self, world: &World, seen: &mut Seen, context: &CredentialContext) -> Connected {
         (self.describe)(world, seen)(context)
     }
 }
 
-fn described(credential: impl Connect + Debug + 'static, seen: &mut Seen) -> Connecting {
+fn described(credential: impl IntoCredential + Debug + 'static, seen: &mut Seen) -> Connecting {
     seen.debug(&credential);
-    Box::new(|context| credential.connect(context))
+    Box::new(|context| credential.into_credential(context))
 }
 
 fn application() -> ClientSecretCredential {

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use defender_auth::{Cloud, Context, ErrorKind};
+use defender_auth::{Cloud, CredentialContext, ErrorKind};
 use defender_transport::{Retry, TransportExt, testing::ManualClock};
 
 pub(crate) use self::{
@@ -57,16 +57,20 @@ async fn cell(ca: &Ca, flow: &Flow, ending: &'static Ending, protocol: &str) -> 
         busy: Arc::default(),
         made: Arc::default(),
     };
-    let wire = Wire::trusting(&ca.pem);
+    let transport = Wire::trusting(&ca.pem);
     let port = if ending.arrives { tls.port } else { closed };
-    let context = Context::new(wire.clone().traced(clock.clone()).shared(), Arc::new(clock.clone()), Cloud::Public)
-        .authority(format!("https://127.0.0.1:{port}"))
-        .retry(Retry::default().attempts(2));
+    let context = CredentialContext::new(
+        transport.clone().traced(clock.clone()).shared(),
+        Arc::new(clock.clone()),
+        Cloud::Public,
+    )
+    .authority(format!("https://127.0.0.1:{port}"))
+    .retry(Retry::default().attempts(2));
 
     let mut seen = Seen::default();
     let credential = flow.connect(&world, &mut seen, &context);
     let (busy, made): (Arc<AtomicUsize>, Arc<Mutex<Vec<String>>>) = (Arc::clone(&world.busy), Arc::clone(&world.made));
-    let is_idle = || busy.load(Ordering::Relaxed) == 0 && wire.waiting() <= tls.silent() + plain.silent();
+    let is_idle = || busy.load(Ordering::Relaxed) == 0 && transport.waiting() <= tls.silent() + plain.silent();
     let outcome = asked(&credential, &clock, is_idle).await;
     seen.debug(&credential);
     seen.debug(&context);
@@ -122,10 +126,10 @@ async fn no_secret_is_shown_whatever_happens() {
                 wrong(format!("a secret was sent: {}", found.arrived));
             }
             if flow.sends && ending.name != REFUSED && !found.speaks_of_the_wire {
-                wrong("the wire traced nothing".to_owned());
+                wrong("the transport traced nothing".to_owned());
             }
             if ending.name == SILENT && !is_well && found.outcome == Err(ErrorKind::Response) {
-                wrong("a timeout is no answer".to_owned());
+                wrong("a timeout is no response".to_owned());
             }
             (cells, bytes) = (cells + 1, bytes + found.bytes);
         }

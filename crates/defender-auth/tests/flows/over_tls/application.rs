@@ -38,12 +38,12 @@ async fn a_certificate() {
 async fn assertion_is_single_use_and_bound() {
     let world = World::new().await;
     world.gets_a_token(world.certificate(true)).await;
-    let (_, sent) = world.wire.sent.lock().unwrap().first().cloned().unwrap();
-    let again = world.wire.send(sent.clone()).await.unwrap();
+    let (_, sent) = world.transport.sent.lock().unwrap().first().cloned().unwrap();
+    let again = world.transport.send(sent.clone()).await.unwrap();
     let body = again.into_body().collect(1 << 20).await.unwrap();
     assert!(String::from_utf8_lossy(&body).contains("used before"), "{body:?}");
     world.clock.advance(Duration::from_secs(600));
-    let late = world.wire.send(sent).await.unwrap().into_body().collect(1 << 20).await.unwrap();
+    let late = world.transport.send(sent).await.unwrap().into_body().collect(1 << 20).await.unwrap();
     assert!(String::from_utf8_lossy(&late).contains("AADSTS700024"), "{late:?}");
 }
 
@@ -107,7 +107,7 @@ async fn lost_response_is_retried_with_new_assertion() {
     world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Token).times(1);
     world.emulator.fault(Fault::StatusAfterEffect(503, RetryAfter::Absent)).on(Operation::Token).times(1);
     world.gets_a_token(world.certificate(true)).await;
-    let forms = world.wire.forms();
+    let forms = world.transport.forms();
     let assertions: std::collections::BTreeSet<_> = forms.iter().map(|form| &form["client_assertion"]).collect();
     assert_eq!((forms.len(), assertions.len()), (3, 3));
 }
@@ -118,13 +118,13 @@ async fn failing_endpoint_is_retried_within_limit() {
     world.emulator.fault(Fault::TooManyRequests(RetryAfter::Seconds(60))).on(Operation::Token).times(1);
     world.emulator.fault(Fault::TooManyRequests(RetryAfter::Date(30))).on(Operation::Token).times(1);
     world.gets_a_token(world.secret()).await;
-    let times = world.wire.times();
+    let times = world.transport.times();
     assert!(times[1] >= 60 && times[2] >= times[1] + 30, "{times:?}");
 
     let world = World::new().await;
     world.emulator.fault(Fault::Html502).on(Operation::Token);
     let credential = world.connect(world.secret());
     let error = world.ask(&credential, &TokenRequest::new()).await.unwrap_err();
-    assert_eq!((error.kind(), error.status(), world.wire.forms().len()), (ErrorKind::Response, Some(502), 5));
+    assert_eq!((error.kind(), error.status(), world.transport.forms().len()), (ErrorKind::Response, Some(502), 5));
     assert!(error.is_retryable() && error.to_string().contains("in trouble"), "{error}");
 }

@@ -37,7 +37,7 @@ async fn metadata_service_retries_follow_documentation() {
         let outcome = world.ask(&credential, &TokenRequest::new()).await;
         // As documented, and once more after the 70 s that a 410 may take.
         let times = [0, 2, 6, 14, 30, 72];
-        assert_eq!(world.wire.times(), times[..times.len().min(failures + 1)]);
+        assert_eq!(world.transport.times(), times[..times.len().min(failures + 1)]);
         assert_eq!(outcome.is_ok(), failures < 6, "{outcome:?}");
     }
 }
@@ -64,6 +64,6 @@ async fn app_service_is_asked_three_times() {
         let credential = world.connect(credential);
         let error = world.ask(&credential, &TokenRequest::new()).await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Response, Some(status)));
-        assert_eq!(world.wire.times(), times, "{status}");
+        assert_eq!(world.transport.times(), times, "{status}");
     }
 }

@@ -16,8 +16,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_auth::{
-    AccessToken, ClientCertificateCredential, ClientSecretCredential, Cloud, Connect, Context, Error, TokenCredential,
-    TokenRequest,
+    AccessToken, ClientCertificateCredential, ClientSecretCredential, Cloud, CredentialContext, Error, IntoCredential,
+    TokenCredential, TokenRequest,
 };
 use defender_emulator::{AssertionUse, Emulator};
 use defender_transport::{
@@ -67,16 +67,16 @@ impl Transport for Wire {
         if self.is_nosy.load(Ordering::Relaxed) && form(&request).contains_key("device_code") {
             let _of_the_other = self.exchange(request.clone()).await;
         }
-        let answer = self.exchange(request).await;
+        let response = self.exchange(request).await;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        answer
+        response
     }
 }
 
 struct World {
     emulator: Arc<Emulator>,
     clock: ManualClock,
-    wire: Wire,
+    transport: Wire,
 }
 
 impl World {
@@ -89,20 +89,21 @@ impl World {
         let inner = HyperTransport::builder().roots(Roots::pem(emulator.ca_pem()).unwrap());
         let inner = inner.plain_http(PlainHttp::Loopback).build().unwrap();
         let (waiting, sent, is_nosy) = Default::default();
-        let wire = Wire { inner, clock: clock.clone(), waiting, sent, is_nosy };
-        Self { emulator: Arc::new(emulator), clock, wire }
+        let transport = Wire { inner, clock: clock.clone(), waiting, sent, is_nosy };
+        Self { emulator: Arc::new(emulator), clock, transport }
     }
 
-    fn connect(&self, description: impl Connect) -> Arc<dyn TokenCredential> {
-        let context = Context::new(Arc::new(self.wire.clone()), Arc::new(self.clock.clone()), Cloud::Public);
-        description.connect(&context.authority(self.emulator.authority())).unwrap()
+    fn connect(&self, description: impl IntoCredential) -> Arc<dyn TokenCredential> {
+        let context =
+            CredentialContext::new(Arc::new(self.transport.clone()), Arc::new(self.clock.clone()), Cloud::Public);
+        description.into_credential(&context.authority(self.emulator.authority())).unwrap()
     }
 
     /// Asks, and moves the clock whenever nobody waits for the network.
     async fn ask(&self, credential: &Arc<dyn TokenCredential>, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let time_passes = async {
             loop {
-                if self.wire.waiting.load(Ordering::Relaxed) == 0 {
+                if self.transport.waiting.load(Ordering::Relaxed) == 0 {
                     self.clock.advance_to_next();
                 }
                 tokio::task::yield_now().await;
@@ -115,7 +116,7 @@ impl World {
     }
 
     /// A token that the API takes, for the emulator's own application.
-    async fn gets_a_token(&self, description: impl Connect) -> (Arc<dyn TokenCredential>, AccessToken) {
+    async fn gets_a_token(&self, description: impl IntoCredential) -> (Arc<dyn TokenCredential>, AccessToken) {
         let credential = self.connect(description);
         let token = self.ask(&credential, &TokenRequest::new()).await.unwrap();
         self.is_taken(&token).await;
@@ -133,11 +134,11 @@ impl World {
         );
         let request = Request::get(format!("{}/api/machines", self.emulator.base_url()));
         let request = request.header("authorization", format!("Bearer {}", token.secret())).body(Bytes::new()).unwrap();
-        assert_eq!(self.wire.send(request).await.unwrap().status(), 200);
+        assert_eq!(self.transport.send(request).await.unwrap().status(), 200);
     }
 
     /// The AADSTS number with which a credential is refused.
-    async fn refused(&self, description: impl Connect) -> u32 {
+    async fn refused(&self, description: impl IntoCredential) -> u32 {
         let credential = self.connect(description);
         let error = self.ask(&credential, &TokenRequest::new()).await.unwrap_err();
         error.entra().and_then(defender_auth::EntraError::aadsts).unwrap_or_else(|| panic!("{error:?}"))

@@ -45,7 +45,7 @@ async fn device_code_brings_refresh_tokens() {
     let (credential, first) = world.gets_a_token(world.device(true).store(Arc::clone(&store))).await;
     let kept = store.load().await.unwrap().unwrap();
     // A refused token is replaced without the person, and the refresh token with it.
-    let second = world.ask(&credential, &TokenRequest::new().stale(first.clone())).await.unwrap();
+    let second = world.ask(&credential, &TokenRequest::new().rejected_token(first.clone())).await.unwrap();
     assert_ne!(second, first);
     assert_ne!(store.load().await.unwrap().unwrap().secret(), kept.secret());
     world.clock.advance(Duration::from_secs(3_600));
@@ -79,20 +79,20 @@ async fn a_sign_in_that_began_elsewhere() {
 /// A browser: opens the page over TLS, and then goes where it is sent. `change` may spoil what it is given.
 fn browser(world: &World, change: fn(String) -> String) -> AuthorizationCodeCredential {
     let (tenant, client) = world.ids();
-    let (wire, runtime) = (world.wire.inner.clone(), tokio::runtime::Handle::current());
+    let (transport, runtime) = (world.transport.inner.clone(), tokio::runtime::Handle::current());
     AuthorizationCodeCredential::new(tenant, client, move |url| {
-        let (wire, url) = (wire.clone(), change(url.to_owned()));
+        let (transport, url) = (transport.clone(), change(url.to_owned()));
         runtime.spawn(async move {
-            let page = wire.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
+            let page = transport.send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
             let Some(location) = page.headers().get("location") else { return };
             let location = location.to_str().unwrap().strip_prefix("http://localhost:").unwrap();
             let (port, query) = location.split_once('/').unwrap();
             let address = (std::net::Ipv4Addr::LOCALHOST, port.parse().unwrap());
             let mut back = tokio::net::TcpStream::connect(address).await.unwrap();
             back.write_all(format!("GET /{query} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.unwrap();
-            let mut answer = String::new();
-            back.read_to_string(&mut answer).await.unwrap();
-            assert!(answer.contains("You are signed in"), "{answer}");
+            let mut response = String::new();
+            back.read_to_string(&mut response).await.unwrap();
+            assert!(response.contains("You are signed in"), "{response}");
         });
         Ok(())
     })
@@ -102,7 +102,7 @@ fn browser(world: &World, change: fn(String) -> String) -> AuthorizationCodeCred
 async fn a_browser() {
     let world = World::new().await;
     let credential = world.connect(browser(&world, |url| url));
-    // Time stands still: the browser is no wire of the world's.
+    // Time stands still: the browser is no transport of the world's.
     let token = credential.token(&TokenRequest::new()).await.unwrap();
     world.is_taken(&token).await;
 
@@ -122,8 +122,8 @@ async fn a_code_is_good_once() {
     let world = World::new().await;
     let credential = world.connect(browser(&world, |url| url));
     credential.token(&TokenRequest::new()).await.unwrap();
-    let (_, sent) = world.wire.sent.lock().unwrap().last().cloned().unwrap();
-    let again = world.wire.send(sent).await.unwrap().into_body().collect(1 << 20).await.unwrap();
+    let (_, sent) = world.transport.sent.lock().unwrap().last().cloned().unwrap();
+    let again = world.transport.send(sent).await.unwrap().into_body().collect(1 << 20).await.unwrap();
     assert!(String::from_utf8_lossy(&again).contains("AADSTS54005"), "{again:?}");
 }
 
@@ -137,8 +137,8 @@ async fn code_with_lost_response_is_not_resent() {
     let time_passes = async {
         loop {
             tokio::task::yield_now().await;
-            let is_idle = world.wire.waiting.load(std::sync::atomic::Ordering::Relaxed) == 0;
-            if is_idle && !world.wire.forms().is_empty() {
+            let is_idle = world.transport.waiting.load(std::sync::atomic::Ordering::Relaxed) == 0;
+            if is_idle && !world.transport.forms().is_empty() {
                 world.clock.advance_to_next();
             }
         }
@@ -147,13 +147,13 @@ async fn code_with_lost_response_is_not_resent() {
         outcome = credential.token(&ask) => outcome.unwrap_err(),
         () = time_passes => unreachable!(),
     };
-    assert_eq!((error.kind(), world.wire.forms().len()), (ErrorKind::Transport, 1));
+    assert_eq!((error.kind(), world.transport.forms().len()), (ErrorKind::Transport, 1));
 }
 
 #[tokio::test]
 async fn slow_down_delays_device_polling() {
     let world = World::new().await;
-    world.wire.is_nosy.store(true, std::sync::atomic::Ordering::Relaxed);
+    world.transport.is_nosy.store(true, std::sync::atomic::Ordering::Relaxed);
     let (tenant, client) = world.ids();
     let codes = Arc::new(std::sync::Mutex::new(Vec::new()));
     let shown = Arc::clone(&codes);
@@ -163,16 +163,18 @@ async fn slow_down_delays_device_polling() {
     let credential = world.connect(credential);
     let ask = TokenRequest::new();
     let person = async {
-        while world.wire.times().len() < 5 || world.wire.waiting.load(std::sync::atomic::Ordering::Relaxed) > 0 {
+        while world.transport.times().len() < 5
+            || world.transport.waiting.load(std::sync::atomic::Ordering::Relaxed) > 0
+        {
             tokio::task::yield_now().await;
         }
         // Now nobody else looks any more, and the person comes.
-        world.wire.is_nosy.store(false, std::sync::atomic::Ordering::Relaxed);
+        world.transport.is_nosy.store(false, std::sync::atomic::Ordering::Relaxed);
         assert!(world.emulator.enter_device_code(&codes.lock().unwrap()[0], true));
     };
     let (token, ()) = tokio::join!(world.ask(&credential, &ask), person);
     world.is_taken(&token.unwrap()).await;
-    let times = world.wire.times();
+    let times = world.transport.times();
     // Each of the first looks is told to be 5 s slower.
     assert_eq!(times[..5], [0, 5, 15, 30, 50], "{times:?}");
     assert_eq!(codes.lock().unwrap().len(), 1);
@@ -188,7 +190,7 @@ async fn revoked_sign_in_restarts_or_fails() {
     assert_eq!(world.refused(RefreshTokenCredential::new(tenant, client, Arc::clone(&store))).await, 50_173);
     let kept = store.load().await.unwrap().unwrap();
     // The person is asked again, and the new sign-in is kept.
-    let second = world.ask(&credential, &TokenRequest::new().stale(first)).await.unwrap();
+    let second = world.ask(&credential, &TokenRequest::new().rejected_token(first)).await.unwrap();
     world.is_taken(&second).await;
     assert_ne!(store.load().await.unwrap().unwrap(), kept);
     world.clock.advance(Duration::from_secs(90 * 24 * 3_600));

@@ -82,7 +82,7 @@ pub(crate) struct Endpoint {
 }
 
 struct State {
-    answer: Box<Answer>,
+    response: Box<Answer>,
     requests: Mutex<Vec<Request<Bytes>>>,
     connections: AtomicUsize,
     raw: Mutex<Vec<u8>>,
@@ -95,21 +95,21 @@ impl Endpoint {
         ca: &Ca,
         name: &str,
         protocol: &str,
-        answer: impl Fn(&Request<Bytes>) -> Reply + Send + Sync + 'static,
+        response: impl Fn(&Request<Bytes>) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        Self::start(Some(ca.tls(name, protocol)), Box::new(answer)).await
+        Self::start(Some(ca.tls(name, protocol)), Box::new(response)).await
     }
 
     /// A server without TLS.
-    pub(crate) async fn plain(answer: impl Fn(&Request<Bytes>) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start(None, Box::new(answer)).await
+    pub(crate) async fn plain(response: impl Fn(&Request<Bytes>) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start(None, Box::new(response)).await
     }
 
-    async fn start(tls: Option<TlsAcceptor>, answer: Box<Answer>) -> Self {
+    async fn start(tls: Option<TlsAcceptor>, response: Box<Answer>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
-            answer,
+            response,
             requests: Mutex::default(),
             connections: AtomicUsize::new(0),
             raw: Mutex::default(),
@@ -172,10 +172,10 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, sta
             let (head, body) = request.into_parts();
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             let request = Request::from_parts(head, body);
-            let reply = (state.answer)(&request);
+            let reply = (state.response)(&request);
             state.requests.lock().unwrap().push(request);
             Ok::<_, Infallible>(match reply {
-                Reply::Answer(answer) => answer.map(|body| Full::new(body).map_err(|never| match never {}).boxed()),
+                Reply::Answer(response) => response.map(|body| Full::new(body).map_err(|never| match never {}).boxed()),
                 Reply::CutOff(part) => {
                     let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
                     let frames = stream::iter([Ok(Frame::data(part)), Err(broken)]);

@@ -8,7 +8,7 @@ pub(crate) mod wire;
 use std::{collections::BTreeMap, error::Error as StdError, sync::Arc};
 
 use bytes::Bytes;
-use defender_auth::{AccessToken, Cloud, Connect, Context, Error, TokenCredential, TokenRequest};
+use defender_auth::{AccessToken, Cloud, CredentialContext, Error, IntoCredential, TokenCredential, TokenRequest};
 use defender_transport::{
     Transport,
     testing::{Capture, ManualClock},
@@ -19,9 +19,9 @@ use http::{Request, Response};
 pub(crate) const TOKEN: &str =
     r#"{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"the-token"}"#;
 
-/// A context over `wire`, with a clock that stands still.
-pub(crate) fn context(wire: &(impl Transport + Clone + 'static), clock: &ManualClock) -> Context {
-    Context::new(Arc::new(wire.clone()), Arc::new(clock.clone()), Cloud::Public)
+/// A context over `transport`, with a clock that stands still.
+pub(crate) fn context(transport: &(impl Transport + Clone + 'static), clock: &ManualClock) -> CredentialContext {
+    CredentialContext::new(Arc::new(transport.clone()), Arc::new(clock.clone()), Cloud::Public)
 }
 
 /// A transport that gives this response to whatever comes.
@@ -29,13 +29,13 @@ pub(crate) fn answering(status: u16, body: &'static str) -> Capture {
     Capture::answering(Response::builder().status(status).body(body).unwrap())
 }
 
-/// The credential of `description` over `wire`.
+/// The credential of `description` over `transport`.
 pub(crate) fn connected(
-    description: impl Connect,
-    wire: &(impl Transport + Clone + 'static),
+    description: impl IntoCredential,
+    transport: &(impl Transport + Clone + 'static),
     clock: &ManualClock,
 ) -> Arc<dyn TokenCredential> {
-    description.connect(&context(wire, clock)).unwrap()
+    description.into_credential(&context(transport, clock)).unwrap()
 }
 
 /// Asks `credential` for a token, and lets time pass while it waits.

@@ -78,9 +78,9 @@ async fn one_of_either_algorithm_is_taken() {
     let application = Application::new().await;
     for algorithm in ["PS256", "RS256"] {
         let assertion = application.signer.sign(&Application::head(algorithm), &application.claims());
-        let answer = application.asks(&assertion).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert!(answer.json().get("refresh_token").is_none(), "an application is given none");
+        let response = application.asks(&assertion).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        assert!(response.json().get("refresh_token").is_none(), "an application is given none");
     }
 }
 
@@ -173,8 +173,8 @@ async fn thumbprint_is_compared_as_bytes() {
             } else {
                 json!({ "alg": "RS256", "x5t": text })
             };
-            let answer = application.asks(&application.signer.sign(&head, &application.claims())).await;
-            assert_eq!(answer.status, 200, "{head}: {answer:?}");
+            let response = application.asks(&application.signer.sign(&head, &application.claims())).await;
+            assert_eq!(response.status, 200, "{head}: {response:?}");
         }
     }
 }
@@ -186,8 +186,8 @@ async fn dates_have_fractions_and_five_minutes_of_leeway() {
     let asked = async |nbf: Value, exp: Value| {
         let mut claims = application.claims();
         (claims["nbf"], claims["exp"]) = (nbf, exp);
-        let answer = application.asks(&application.signer.sign(&Application::head("PS256"), &claims)).await;
-        answer.status.as_u16()
+        let response = application.asks(&application.signer.sign(&Application::head("PS256"), &claims)).await;
+        response.status.as_u16()
     };
     #[expect(clippy::cast_precision_loss, reason = "the dates of tests are small")]
     let at = |seconds: f64| json!(now as f64 + seconds);
@@ -216,6 +216,6 @@ async fn assertion_is_good_for_many_requests_at_both_endpoints() {
         ("client_assertion", assertion),
         ("resource", emulator.audience().to_owned()),
     ];
-    let answer = super::ask_v1(&application.driver, "token", &parameters).await;
-    assert_eq!((answer.status.as_u16(), &answer.json()["expires_in"]), (200, &json!("3599")));
+    let response = super::ask_v1(&application.driver, "token", &parameters).await;
+    assert_eq!((response.status.as_u16(), &response.json()["expires_in"]), (200, &json!("3599")));
 }

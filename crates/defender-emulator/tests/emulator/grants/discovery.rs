@@ -29,9 +29,9 @@ async fn user(driver: &Driver, scope: &str, grant: &str) -> Value {
         ("device_code", begun["device_code"].as_str().unwrap().to_owned()),
         ("client_info", "1".to_owned()),
     ];
-    let answer = driver.ask_for_token(&parameters).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
+    let response = driver.ask_for_token(&parameters).await;
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()
 }
 
 #[tokio::test]
@@ -134,9 +134,9 @@ async fn form_post_is_a_page_that_posts_itself() {
     ];
     assert_eq!(driver.ask_for_token(&parameters).await.status, 400);
     parameters.push(("client_secret", driver.emulator.client_secret().to_owned()));
-    let answer = driver.ask_for_token(&parameters).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(claims(answer.json()["id_token"].as_str().unwrap())["nonce"], "n");
+    let response = driver.ask_for_token(&parameters).await;
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(claims(response.json()["id_token"].as_str().unwrap())["nonce"], "n");
 }
 
 #[tokio::test]

@@ -19,9 +19,9 @@ async fn get(emulator: &Emulator, target: &str, header: &str) -> (u16, String) {
     let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
     let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{header}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
@@ -88,8 +88,8 @@ async fn identity_hosts_serve_nothing_else() {
         assert_eq!(get(&emulator, target, "Metadata: true").await.0, 404, "{target}");
     }
     let request = Request::get(format!("{}{}", emulator.base_url(), imds("2018-02-01"))).header("metadata", "true");
-    let answer = emulator.transport().send(request.body(Bytes::new()).unwrap()).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    let response = emulator.transport().send(request.body(Bytes::new()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -65,8 +65,8 @@ fn scope(driver: &Driver) -> String {
 
 /// The AADSTS number and the OAuth word with which it was refused.
 #[track_caller]
-fn refusal(answer: &Answer) -> (u64, String) {
-    assert!(answer.status.is_client_error(), "{answer:?}");
-    let body = answer.json();
+fn refusal(response: &Answer) -> (u64, String) {
+    assert!(response.status.is_client_error(), "{response:?}");
+    let body = response.json();
     (body["error_codes"][0].as_u64().unwrap(), body["error"].as_str().unwrap().to_owned())
 }

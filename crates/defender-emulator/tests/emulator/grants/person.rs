@@ -18,9 +18,9 @@ const ON_BEHALF: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 async fn begin(driver: &Driver, parameters: &[(&'static str, String)]) -> Value {
     let mut request = driver.token_request(driver.emulator.tenant_id(), parameters);
     *request.uri_mut() = request.uri().to_string().replace("/token", "/devicecode").parse().unwrap();
-    let answer = driver.send(request).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
+    let response = driver.send(request).await;
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()
 }
 
 async fn device(driver: &Driver, scope: String) -> Value {
@@ -53,8 +53,8 @@ async fn device_code_is_polled_and_redeemed_once() {
     assert!(!driver.emulator.enter_device_code("ANOTHER", true));
     assert!(driver.emulator.enter_device_code(code["user_code"].as_str().unwrap(), true));
     wait(20);
-    let answer = look(&driver, &code).await;
-    assert!(answer.status == 200 && answer.json()["refresh_token"].is_string(), "{answer:?}");
+    let response = look(&driver, &code).await;
+    assert!(response.status == 200 && response.json()["refresh_token"].is_string(), "{response:?}");
     wait(20);
     assert_eq!(refusal(&look(&driver, &code).await), (70_019, "bad_verification_code".to_owned()));
 }
@@ -101,9 +101,9 @@ async fn authorize(driver: &Driver, change: &[(&'static str, &str)]) -> Answer {
 }
 
 async fn code(driver: &Driver) -> String {
-    let answer = authorize(driver, &[]).await;
-    assert_eq!(answer.status, 302, "{answer:?}");
-    let location = answer.header("location");
+    let response = authorize(driver, &[]).await;
+    assert_eq!(response.status, 302, "{response:?}");
+    let location = response.header("location");
     assert!(
         location.starts_with("http://localhost:4711/?code=") && location.contains("&state=a%20state"),
         "{location}"
@@ -129,8 +129,8 @@ async fn redeem(driver: &Driver, code: &str, change: &[(&'static str, &str)]) ->
 async fn authorization_code_is_redeemed_once() {
     let driver = Driver::start().await;
     let first = code(&driver).await;
-    let answer = redeem(&driver, &first, &[]).await;
-    assert!(answer.status == 200 && answer.json()["refresh_token"].is_string(), "{answer:?}");
+    let response = redeem(&driver, &first, &[]).await;
+    assert!(response.status == 200 && response.json()["refresh_token"].is_string(), "{response:?}");
     assert_eq!(refusal(&redeem(&driver, &first, &[]).await), (54_005, "invalid_grant".to_owned()));
     let secret = driver.emulator.client_secret();
     assert_eq!(redeem(&driver, &code(&driver).await, &[("client_secret", secret)]).await.status, 200);
@@ -170,9 +170,9 @@ async fn a_browser_that_asks_wrongly_is_sent_nowhere() {
         (("code_challenge_method", "S512"), 90_014),
         (("client_id", "other"), 700_016),
     ] {
-        let answer = authorize(&driver, &[change]).await;
-        assert_eq!(refusal(&answer).0, number, "{change:?}");
-        assert_eq!(answer.header("location"), "");
+        let response = authorize(&driver, &[change]).await;
+        assert_eq!(refusal(&response).0, number, "{change:?}");
+        assert_eq!(response.header("location"), "");
     }
 }
 
@@ -213,8 +213,8 @@ async fn on_behalf_of_checks_the_audience() {
             ask(driver, &parameters).await
         }
     };
-    let answer = asks(&user, secret, "on_behalf_of").await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = asks(&user, secret, "on_behalf_of").await;
+    assert_eq!(response.status, 200, "{response:?}");
     for (assertion, secret, used, number) in [
         (of_the_api.as_str(), secret, "on_behalf_of", 500_131),
         ("no.user.token", secret, "on_behalf_of", 50_013),

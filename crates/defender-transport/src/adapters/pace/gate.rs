@@ -1,8 +1,8 @@
-//! The gate of a lane, which a 429 closes.
+//! The gate of a scope, which a 429 closes.
 
 use std::time::Duration;
 
-/// State of a lane: open, or closed by a 429.
+/// State of a scope: open, or closed by a 429.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Gate {
     #[default]

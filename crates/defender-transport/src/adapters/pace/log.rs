@@ -1,17 +1,17 @@
-//! Times of the last calls of a lane, and the time of the next.
+//! Times of the last calls of a scope, and the time of the next.
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::extensions::Window;
+use crate::extensions::RateLimit;
 
-/// The last calls of a lane, as many as its widest window holds.
+/// The last calls of a scope, as many as its widest window holds.
 ///
 /// A call takes its slot when it is sent. The server counts it when it arrives, which is at some time between
 /// sending and the end of the attempt, and so the slot is taken until `per` after the end. With more than `calls` arrivals
 /// in one window, the last of them would have been sent while all the others held their slots.
 #[derive(Debug)]
 pub(super) struct Log {
-    windows: Vec<Window>,
+    windows: Vec<RateLimit>,
     /// Number of calls that the widest window holds.
     widest: usize,
     /// Number of calls that were sent and have not ended.
@@ -29,7 +29,7 @@ pub(super) enum Room {
 }
 
 impl Log {
-    pub(super) fn new(windows: &[Window]) -> Self {
+    pub(super) fn new(windows: &[RateLimit]) -> Self {
         let widest = windows.iter().map(calls).max().unwrap_or_default();
         Self { windows: windows.to_vec(), widest, under_way: 0, ended: VecDeque::new() }
     }
@@ -97,7 +97,7 @@ impl Log {
 }
 
 /// A window that holds none would never open.
-fn calls(window: &Window) -> usize {
+fn calls(window: &RateLimit) -> usize {
     usize::try_from(window.calls).unwrap_or(usize::MAX).max(1)
 }
 
@@ -110,7 +110,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn log(windows: &[(u32, u32)]) -> Log {
-        Log::new(&windows.iter().map(|&(calls, per)| Window { calls, per: SECOND * per }).collect::<Vec<_>>())
+        Log::new(&windows.iter().map(|&(calls, per)| RateLimit { calls, per: SECOND * per }).collect::<Vec<_>>())
     }
 
     #[test]

@@ -8,7 +8,6 @@ mod queue;
 mod tests;
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -20,29 +19,29 @@ use http::{Request, Response, StatusCode};
 use self::{gate::Ended, queue::Queue};
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
-    extensions::{Lane, Timeouts},
+    extensions::{QuotaKey, RateLimitScope, Timeouts},
     retry_after,
-    transport::Sending,
+    transport::SendFuture,
 };
 
-/// Sends requests no faster than their [`Lane`] allows. A request without a lane is sent at once.
+/// Sends requests no faster than their [`RateLimitScope`] allows. A request without a scope is sent at once.
 ///
 /// # The windows
 ///
 /// A server counts every window back from *now*, so a bucket that refills is not enough: one of 100 tokens lets 200 calls
 /// through in its first minute. This keeps the times of the last calls instead, and lets a call go once every window of
-/// its lane has room. A call takes its slot when it is sent and keeps it until the window has passed since the attempt
+/// its scope has room. A call takes its slot when it is sent and keeps it until the window has passed since the attempt
 /// *ended*, with the head of a response or an error: the server counts it when it arrives, which is somewhere in between.
 /// So no window ever holds more calls than it may, as the server counts them, whatever the latency. Calls of other processes
 /// are not known here, nor the time at which a request arrives whose attempt was given up while the network still had it.
 ///
 /// # The queue
 ///
-/// Calls of one lane are sent in the order in which they came. A call that is dropped while it waits leaves nothing behind; a
+/// Calls of one scope are sent in the order in which they came. A call that is dropped while it waits leaves nothing behind; a
 /// call that is dropped later keeps its slot, since the server may have counted it. A call that waits and is never polled
 /// holds up those behind it until their own time is over.
 ///
-/// Clones share their queues. A lane costs a few machine words for each call of its widest window, and nothing once it is idle
+/// Clones share their queues. A scope costs a few machine words for each call of its widest window, and nothing once it is idle
 /// and room is needed for others.
 ///
 /// # The time
@@ -53,25 +52,25 @@ use crate::{
 /// rest of `Timeouts::total` is handed on.
 ///
 /// With the feature `tracing`, a call that has waited for more than a second is reported when it is sent: an event `INFO` of
-/// the target `defender_transport::queue`, with the fields `lane` and `waited`, in seconds.
+/// the target `defender_transport::queue`, with the fields `scope` and `waited`, in seconds.
 ///
 /// # The gate
 ///
-/// A response of 429 closes the lane until its `Retry-After`, read as [`retry_after`](fn@crate::retry_after) does; for 60
+/// A response of 429 closes the scope until its `Retry-After`, read as [`retry_after`](fn@crate::retry_after) does; for 60
 /// seconds if it names none, and for 15 minutes at most. Then one call goes alone as a probe, while the others wait. After
 /// another 429, the gate stays closed as that response says; without a response, the next call is the probe; with any other
 /// response, the gate is open. The 429 itself is handed on: [`Retrying`](crate::Retrying) decides on another attempt.
 ///
 /// ```
 /// use std::{borrow::Cow, time::Duration};
-/// use defender_transport::extensions::{Lane, Window};
+/// use defender_transport::extensions::{RateLimitScope, RateLimit};
 ///
-/// const LIMITS: &[Window] = &[
-///     Window { calls: 100, per: Duration::from_secs(60) },
-///     Window { calls: 1_500, per: Duration::from_secs(3_600) },
+/// const LIMITS: &[RateLimit] = &[
+///     RateLimit { calls: 100, per: Duration::from_secs(60) },
+///     RateLimit { calls: 1_500, per: Duration::from_secs(3_600) },
 /// ];
-/// let lane = Lane { name: Cow::Borrowed("things"), limits: Cow::Borrowed(LIMITS) };
-/// let request = http::Request::get("https://example.com/things").extension(lane).body(()).unwrap();
+/// let scope = RateLimitScope { key: "things".into(), limits: Cow::Borrowed(LIMITS) };
+/// let request = http::Request::get("https://example.com/things").extension(scope).body(()).unwrap();
 /// ```
 #[derive(Clone, Debug)]
 pub struct Paced<T> {
@@ -83,13 +82,13 @@ pub struct Paced<T> {
 #[derive(Debug)]
 struct Shared {
     clock: Box<dyn Clock>,
-    lanes: Mutex<Lanes>,
+    scopes: Mutex<Lanes>,
 }
 
-/// The lanes that are in use. An idle one is dropped when there are twice as many as were in use the last time.
+/// The scopes that are in use. An idle one is dropped when there are twice as many as were in use the last time.
 #[derive(Debug, Default)]
 struct Lanes {
-    queues: BTreeMap<Cow<'static, str>, Arc<Queue>>,
+    queues: BTreeMap<QuotaKey, Arc<Queue>>,
     sweep_at: usize,
 }
 
@@ -101,13 +100,13 @@ const PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 #[cfg(feature = "tracing")]
 const TARGET: &str = "defender_transport::queue";
-/// This few lanes are kept, idle or not.
+/// This few scopes are kept, idle or not.
 const FEW: usize = 32;
 
 impl<T> Paced<T> {
     /// Wraps `inner`; times are taken from `clock`.
     pub fn new(inner: T, clock: impl Clock + 'static) -> Self {
-        let shared = Shared { clock: Box::new(clock), lanes: Mutex::default() };
+        let shared = Shared { clock: Box::new(clock), scopes: Mutex::default() };
         Self { inner, shared: Arc::new(shared), total: TOTAL }
     }
 
@@ -119,21 +118,21 @@ impl<T> Paced<T> {
         self
     }
 
-    /// Number of calls that wait in the queue of `lane`.
+    /// Number of calls that wait in the queue of `scope`.
     #[cfg(all(test, feature = "testing"))]
-    pub(crate) fn waiting(&self, lane: &Lane) -> usize {
-        self.shared.queue(lane).waiting()
+    pub(crate) fn waiting(&self, scope: &RateLimitScope) -> usize {
+        self.shared.queue(scope).waiting()
     }
 
-    fn outcome(&self, answer: &Result<Response<Body>, Error>) -> Ended {
-        let status = match answer {
-            Ok(answer) => Some(answer.status()),
-            Err(error) => error.answered(),
+    fn outcome(&self, response: &Result<Response<Body>, Error>) -> Ended {
+        let status = match response {
+            Ok(response) => Some(response.status()),
+            Err(error) => error.response_status(),
         };
         match status {
             Some(StatusCode::TOO_MANY_REQUESTS) => {
-                let asked = match answer {
-                    Ok(answer) => retry_after(answer.headers(), self.shared.clock.now()),
+                let asked = match response {
+                    Ok(response) => retry_after(response.headers(), self.shared.clock.now()),
                     Err(error) => error.retry_after(),
                 };
                 let pause = asked.unwrap_or(PAUSE).min(LONGEST_PAUSE);
@@ -146,52 +145,52 @@ impl<T> Paced<T> {
 }
 
 impl Shared {
-    fn queue(&self, lane: &Lane) -> Arc<Queue> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = lanes.queues.get(&lane.name) {
+    fn queue(&self, scope: &RateLimitScope) -> Arc<Queue> {
+        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = scopes.queues.get(&scope.key) {
             return Arc::clone(queue);
         }
-        if lanes.queues.len() >= lanes.sweep_at.max(FEW) {
+        if scopes.queues.len() >= scopes.sweep_at.max(FEW) {
             let now = self.clock.elapsed();
             // Every holder of a queue got it under this lock, so a queue without holders is not about to be asked.
-            lanes.queues.retain(|_, queue| Arc::strong_count(queue) > 1 || !queue.is_idle(now));
-            lanes.sweep_at = lanes.queues.len().saturating_mul(2);
+            scopes.queues.retain(|_, queue| Arc::strong_count(queue) > 1 || !queue.is_idle(now));
+            scopes.sweep_at = scopes.queues.len().saturating_mul(2);
         }
-        let queue = Arc::new(Queue::new(&lane.limits));
-        lanes.queues.insert(lane.name.clone(), Arc::clone(&queue));
+        let queue = Arc::new(Queue::new(&scope.limits));
+        scopes.queues.insert(scope.key.clone(), Arc::clone(&queue));
         queue
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Paced<T> {
-    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
     {
-        let Some(lane) = request.extensions().get::<Lane>() else { return self.inner.send(request) };
-        let (queue, clock) = (self.shared.queue(lane), &*self.shared.clock);
+        let Some(scope) = request.extensions().get::<RateLimitScope>() else { return self.inner.send(request) };
+        let (queue, clock) = (self.shared.queue(scope), &*self.shared.clock);
         Box::pin(async move {
             let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
             let slot = queue.turn(clock, said.unwrap_or(self.total)).await;
             let slot = slot.map_err(|late| {
-                let name = request.extensions().get::<Lane>().map_or("", |lane| &lane.name);
+                let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
                 let said = format!("the turn in the queue `{name}` comes in {:?} at the earliest", late.0);
-                Error::new(ErrorKind::Timeout).before_sending().again_after(late.0).context(said)
+                Error::new(ErrorKind::Timeout).not_sent().with_retry_after(late.0).context(said)
             })?;
             let waited = slot.waited;
             #[cfg(feature = "tracing")]
             if waited > Duration::from_secs(1) {
-                let name = request.extensions().get::<Lane>().map_or("", |lane| &lane.name);
-                tracing::info!(target: TARGET, lane = name, waited = waited.as_secs_f64(), "waited for a turn");
+                let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
+                tracing::info!(target: TARGET, scope = name, waited = waited.as_secs_f64(), "waited for a turn");
             }
             if let (Some(total), Some(times)) = (said, request.extensions_mut().get_mut::<Timeouts>()) {
                 times.total = Some(total.saturating_sub(waited));
             }
-            let answer = self.inner.send(request).await;
-            slot.end(self.outcome(&answer));
-            answer
+            let response = self.inner.send(request).await;
+            slot.end(self.outcome(&response));
+            response
         })
     }
 }

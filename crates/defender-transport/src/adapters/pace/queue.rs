@@ -1,4 +1,4 @@
-//! The queue of one lane: the waiting calls, their order, and the next turn.
+//! The queue of one scope: the waiting calls, their order, and the next turn.
 
 use std::{
     collections::VecDeque,
@@ -13,9 +13,9 @@ use super::{
     gate::{Ended, Gate},
     log::{Log, Room},
 };
-use crate::{Clock, clock::Sleep, extensions::Window};
+use crate::{Clock, clock::Sleep, extensions::RateLimit};
 
-/// The queue of one lane. The lock is held for a look and never while anybody waits.
+/// The queue of one scope. The lock is held for a look and never while anybody waits.
 #[derive(Debug)]
 pub(super) struct Queue(Mutex<State>);
 
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl Queue {
-    pub(super) fn new(windows: &[Window]) -> Self {
+    pub(super) fn new(windows: &[RateLimit]) -> Self {
         let (log, gate) = (Log::new(windows), Gate::default());
         Self(Mutex::new(State { log, gate, waiting: VecDeque::new(), next: 0 }))
     }

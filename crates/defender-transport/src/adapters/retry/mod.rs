@@ -1,11 +1,11 @@
 //! Retries of requests that may be sent again.
 
-mod kept;
+mod decision;
 mod policy;
+mod saved_request;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
-mod verdict;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,23 +17,23 @@ use fastrand::Rng;
 use http::{Request, Response};
 
 pub use self::policy::Retry;
-use self::{kept::Kept, verdict::Verdict};
+use self::{decision::Decision, saved_request::SavedRequest};
 use crate::{
     Body, Clock, Error, Transport,
-    extensions::{Attempts, Resend, Resends, Timeouts, Unauthorized},
+    extensions::{Attempts, Idempotency, Resends, Timeouts, Unauthorized},
     retry_after,
-    transport::Sending,
+    transport::SendFuture,
 };
 
 /// Sends a request again where that is safe, and never otherwise.
 ///
 /// # Outcomes
 ///
-/// The request's [`Resend`] states whether sending it twice has more effect than sending it once.
+/// The request's [`Idempotency`] states whether sending it twice has more effect than sending it once.
 ///
-/// | outcome of an attempt | [`Safe`](Resend::Safe) | [`Never`](Resend::Never) |
+/// | outcome of an attempt | [`Idempotent`](Idempotency::Idempotent) | [`NonIdempotent`](Idempotency::NonIdempotent) |
 /// |---|---|---|
-/// | an error that [would be the same again](Error::is_lasting): a request that cannot be sent, an unknown CA, a proxy that refuses, a response that is too large, a credential that has retried by itself | handed back | handed back |
+/// | an error that [would be the same again](Error::is_permanent): a request that cannot be sent, an unknown CA, a proxy that refuses, a response that is too large, a credential that has retried by itself | handed back | handed back |
 /// | an error that [was never sent](Error::never_sent): no connection, no free stream, a stream refused, HTTP/1.1 demanded, no turn in a queue | again | again |
 /// | 425, 429: the server refused it | again | again |
 /// | 401 | once, with another token | once, with another token |
@@ -42,7 +42,7 @@ use crate::{
 /// | any other error, before the head of the response or in its body | again | handed back: it may have taken effect |
 /// | any other response | handed back | handed back |
 ///
-/// For a broken body to be an error of the attempt, wrap [`Collected`](crate::Collected).
+/// For a broken body to be an error of the attempt, wrap [`Buffered`](crate::Buffered).
 ///
 /// # When
 ///
@@ -70,15 +70,15 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), defender_transport::Error> {
-/// let mut wire = MockTransport::new();
-/// wire.expect_send().times(1).returning(|_| Ok(Response::builder().status(503).body(Body::empty()).unwrap()));
-/// wire.expect_send().times(1).returning(|_| Ok(Response::new(Body::from("fine"))));
+/// let mut transport = MockTransport::new();
+/// transport.expect_send().times(1).returning(|_| Ok(Response::builder().status(503).body(Body::empty()).unwrap()));
+/// transport.expect_send().times(1).returning(|_| Ok(Response::new(Body::from("fine"))));
 /// let clock = ManualClock::new();
 ///
-/// let wire = wire.retrying(clock.clone());
+/// let transport = transport.retrying(clock.clone());
 /// let request = Request::get("https://example.com/").body(Bytes::new()).unwrap();
-/// let answer = clock.run(wire.send(request)).await?;
-/// assert_eq!((answer.status().as_u16(), Attempts::of(&answer)), (200, 2));
+/// let response = clock.run(transport.send(request)).await?;
+/// assert_eq!((response.status().as_u16(), Attempts::of(&response)), (200, 2));
 /// # Ok(())
 /// # }
 /// # main().unwrap() }
@@ -109,7 +109,7 @@ impl<T> Retrying<T> {
     /// Wait after `outcome`, the last of so many attempts.
     fn wait(&self, outcome: &Result<Response<Body>, Error>, sendings: u32) -> Duration {
         let asked = match outcome {
-            Ok(answer) => retry_after(answer.headers(), self.clock.now()),
+            Ok(response) => retry_after(response.headers(), self.clock.now()),
             Err(error) => error.retry_after(),
         };
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,15 +119,15 @@ impl<T> Retrying<T> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Retrying<T> {
-    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> Sending<'f>
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
     {
-        let resend = Resend::of(&request);
+        let idempotency = Idempotency::of(&request);
         let times: &mut Timeouts = request.extensions_mut().get_or_insert_default();
         let total = *times.total.get_or_insert(self.retry.total);
-        let kept = (self.retry.attempts > 1).then(|| Kept::of(&request));
+        let kept = (self.retry.attempts > 1).then(|| SavedRequest::of(&request));
         let mut exchange = self.inner.send(request);
         Box::pin(async move {
             let end = self.clock.elapsed().saturating_add(total);
@@ -135,18 +135,18 @@ impl<T: Transport> Transport for Retrying<T> {
             let mut renewed = false;
             loop {
                 let outcome = exchange.await;
-                if call.sendings == 1 && outcome.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+                if call.sendings == 1 && outcome.as_ref().is_ok_and(|response| response.status().is_success()) {
                     return outcome; // As nearly every call ends.
                 }
-                let verdict = Verdict::on(&outcome, resend);
+                let verdict = Decision::on(&outcome, idempotency);
                 let is_last = call.sendings >= self.retry.attempts;
                 let Some(kept) = kept.as_ref().filter(|_| !is_last) else { return call.ends(outcome) };
                 let (wait, unauthorized) = match (verdict, &outcome) {
-                    (Verdict::Renew, Ok(answer)) if !renewed && self.retry.renews => {
+                    (Decision::Reauthenticate, Ok(response)) if !renewed && self.retry.renews => {
                         renewed = true;
-                        (Duration::ZERO, Some(Unauthorized::of(answer)))
+                        (Duration::ZERO, Some(Unauthorized::of(response)))
                     }
-                    (Verdict::Final | Verdict::Renew, _) => return call.ends(outcome),
+                    (Decision::Stop | Decision::Reauthenticate, _) => return call.ends(outcome),
                     _ => (self.wait(&outcome, call.sendings), None),
                 };
                 if wait >= end.saturating_sub(self.clock.elapsed()) {
@@ -165,7 +165,7 @@ impl<T: Transport> Transport for Retrying<T> {
                     None => drop(extensions.remove::<Unauthorized>()),
                 }
                 exchange = self.inner.send(again);
-                call.perhaps_processed |= verdict == Verdict::PerhapsProcessed;
+                call.perhaps_processed |= verdict == Decision::RetryIdempotent;
                 call.sendings = call.sendings.saturating_add(1);
             }
         })
@@ -184,15 +184,15 @@ impl Call {
     /// Adds to the last outcome the number of attempts.
     fn ends(&self, outcome: Result<Response<Body>, Error>) -> Result<Response<Body>, Error> {
         match outcome {
-            Ok(mut answer) if self.sendings > 1 => {
-                answer.extensions_mut().insert(Attempts(self.sendings));
-                Ok(answer)
+            Ok(mut response) if self.sendings > 1 => {
+                response.extensions_mut().insert(Attempts(self.sendings));
+                Ok(response)
             }
             Err(error) => {
                 let error = error.after_attempts(self.sendings);
                 Err(if self.perhaps_processed { error.perhaps_sent() } else { error })
             }
-            answer => answer,
+            response => response,
         }
     }
 }

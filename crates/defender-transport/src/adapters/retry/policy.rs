@@ -73,7 +73,7 @@ impl Retry {
     /// Hands a 401 back at once, where no layer beneath can put another token on: the token endpoint's own 401 says that the
     /// secret is wrong, and it would be wrong again.
     #[must_use]
-    pub fn unauthorized_is_final(mut self) -> Self {
+    pub fn no_reauth(mut self) -> Self {
         self.renews = false;
         self
     }
@@ -88,13 +88,13 @@ impl Retry {
     /// Wait after so many attempts, for a caller that retries by itself; `None` if there is to be no further attempt. The first
     /// attempt is 1.
     #[must_use]
-    pub fn pause_after(&self, sendings: u32) -> Option<Duration> {
+    pub fn delay_for(&self, sendings: u32) -> Option<Duration> {
         (sendings < self.attempts).then(|| self.wait(sendings, &mut self.random()))
     }
 
     /// Longest time of a call from its first attempt to its last: see [`total`](Self::total).
     #[must_use]
-    pub fn longest_call(&self) -> Duration {
+    pub fn total_timeout(&self) -> Duration {
         self.total
     }
 
@@ -160,9 +160,9 @@ mod tests {
     #[test]
     fn wait_after_ends_with_the_attempts() {
         let retry = Retry::default().attempts(3);
-        assert!(retry.pause_after(1).is_some_and(|pause| pause <= Duration::from_millis(500)));
-        assert!(retry.pause_after(2).is_some_and(|pause| pause <= Duration::from_secs(1)));
-        assert_eq!([retry.pause_after(3), retry.pause_after(u32::MAX), Retry::once().pause_after(1)], [None; 3]);
+        assert!(retry.delay_for(1).is_some_and(|pause| pause <= Duration::from_millis(500)));
+        assert!(retry.delay_for(2).is_some_and(|pause| pause <= Duration::from_secs(1)));
+        assert_eq!([retry.delay_for(3), retry.delay_for(u32::MAX), Retry::once().delay_for(1)], [None; 3]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::{Error, ErrorKind};
 /// # fn example() -> Result<(), defender_transport::Error> {
 /// let direct = HyperTransport::builder().proxy(Proxy::none()).build()?;
 /// let through = Proxy::http("http://user:p%40ss@proxy.contoso.example:3128")?.except("contoso.example, 10.0.0.0/8");
-/// let wire = HyperTransport::builder().proxy(through).build()?;
+/// let transport = HyperTransport::builder().proxy(through).build()?;
 /// # Ok(())
 /// # }
 /// # example().unwrap();

@@ -6,7 +6,7 @@ use http::{HeaderValue, StatusCode, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use super::super::{connect_error::Unconnected, dial::Stream};
+use super::super::{connect_error::ConnectError, dial::Stream};
 use super::Endpoint;
 
 /// A proxy's response is a few lines.
@@ -27,9 +27,9 @@ pub(crate) enum Refused {
 
 impl Refused {
     /// Converts it to the error of a connection through the proxy of that name.
-    pub(crate) fn of(self, proxy: &str) -> Unconnected {
-        let unconnected = Unconnected::because(format!("{proxy} {self}"));
-        let unconnected = if self.is_lasting() { unconnected.lasting() } else { unconnected };
+    pub(crate) fn of(self, proxy: &str) -> ConnectError {
+        let unconnected = ConnectError::because(format!("{proxy} {self}"));
+        let unconnected = if self.is_permanent() { unconnected.permanent() } else { unconnected };
         match self {
             Self::Broken(cause) => unconnected.by(cause.into()),
             Self::Unauthenticated { .. } | Self::Status(_) | Self::Nonsense(_) => unconnected,
@@ -38,7 +38,7 @@ impl Refused {
 
     /// Returns true if the proxy would refuse the next attempt too. A directory locks an account if a wrong password is sent
     /// again.
-    fn is_lasting(&self) -> bool {
+    fn is_permanent(&self) -> bool {
         match self {
             Self::Unauthenticated { .. } => true,
             Self::Status(status) => !matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504),
@@ -151,7 +151,7 @@ impl fmt::Display for Refused {
             Self::Status(status) if matches!(status.as_u16(), 403 | 405) => {
                 write!(f, "refused: {status}; ask its administrator to let this host through")
             }
-            Self::Status(status) if self.is_lasting() => write!(f, "refused: {status}; check the proxy's URL"),
+            Self::Status(status) if self.is_permanent() => write!(f, "refused: {status}; check the proxy's URL"),
             Self::Status(status) => write!(f, "refused: {status}; try again later"),
             Self::Nonsense(what) => f.write_str(what),
             Self::Broken(_) => f.write_str("broke the connection off"),
@@ -164,10 +164,10 @@ mod tests {
     use super::*;
 
     /// Request that the proxy received, and the result of its response.
-    async fn asked(to: &'static str, answer: &[u8]) -> (String, Result<Stream, Refused>) {
+    async fn asked(to: &'static str, response: &[u8]) -> (String, Result<Stream, Refused>) {
         let (ours, mut theirs) = tokio::io::duplex(64 << 10);
-        theirs.write_all(answer).await.unwrap();
-        if answer.is_empty() {
+        theirs.write_all(response).await.unwrap();
+        if response.is_empty() {
             theirs.shutdown().await.unwrap();
         }
         let proxy = Endpoint::parse("http://user:password@proxy:3128").unwrap();
@@ -192,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn refusing_proxy_response_is_described() {
         let endless = [&b"HTTP/1.1 200 OK\r\n"[..], &b"x: y\r\n".repeat(4 << 10)].concat();
-        for (answer, words) in [
+        for (response, words) in [
             (&b"HTTP/1.1 407 Proxy Authentication Required\r\nx: y\r\n\r\n"[..], "refused: 407"),
             (b"HTTP/1.0 403 No\r\n\r\n<html>", "refused: 403 Forbidden"),
             (b"HTTP/1.1 502\r\n\r\n", "refused: 502 Bad Gateway"),
@@ -202,7 +202,7 @@ mod tests {
             (b"", "closed the connection"),
             (&endless, "without an end"),
         ] {
-            let told = asked("https://api.example/", answer).await.1.err().unwrap().to_string();
+            let told = asked("https://api.example/", response).await.1.err().unwrap().to_string();
             assert!(told.contains(words), "{told}");
         }
     }

@@ -23,7 +23,9 @@ use super::{
     wire::{Wire, as_submission},
     world::{Ids, Network, Submission, World},
 };
-use crate::{DefenderClient, Error, ErrorKind, ExternalIds, Intent, Perform, UnknownReason, submit::submitted::Origin};
+use crate::{
+    ActionRequest, DefenderClient, Error, ErrorKind, ExternalIds, Intent, UnknownReason, submit::submitted::Origin,
+};
 
 /// Worlds of one run. Raise it by hand for a long run with `--release`.
 const WORLDS: u64 = 500;
@@ -59,7 +61,7 @@ fn client(world: &World, wire: &Wire) -> DefenderClient {
 
 /// The request of a submission, and its intent.
 fn request(client: &DefenderClient, kind: Kind, plan: Submission) -> (Intent, Outcomes) {
-    fn finish<A: Action + WithExternalId>(mut request: Perform<A>, plan: Submission) -> (Intent, Outcomes) {
+    fn finish<A: Action + WithExternalId>(mut request: ActionRequest<A>, plan: Submission) -> (Intent, Outcomes) {
         if plan.ids == Ids::Given {
             request = request.external_id("T-1");
         }

@@ -25,10 +25,10 @@ fn lane_closes_for_retry_after() {
         (Answer::TooMany(None), 60),
     ] {
         let (clock, server, paced) = stage();
-        let lane = lane(&[(100, 1)]);
-        let answer = paced.send(request(&lane, Plan { answer: wait, ..plan(0) }));
-        assert_eq!(answer.now_or_never().unwrap().unwrap().status(), 429, "it is handed on");
-        block_on(&clock, paced.send(request(&lane, plan(1)))).unwrap();
+        let scope = scope(&[(100, 1)]);
+        let response = paced.send(request(&scope, Plan { response: wait, ..plan(0) }));
+        assert_eq!(response.now_or_never().unwrap().unwrap().status(), 429, "it is handed on");
+        block_on(&clock, paced.send(request(&scope, plan(1)))).unwrap();
         assert_eq!(server.arrivals(), [Duration::ZERO, SECOND * seconds], "{wait:?}");
     }
 }
@@ -36,23 +36,23 @@ fn lane_closes_for_retry_after() {
 #[test]
 fn broken_429_body_closes_the_lane() {
     let (clock, server, paced) = stage();
-    let lane = lane(&[(100, 1)]);
-    let broken = paced.send(request(&lane, Plan { answer: Answer::TooManyAndBroken, ..plan(0) }));
+    let scope = scope(&[(100, 1)]);
+    let broken = paced.send(request(&scope, Plan { response: Answer::TooManyAndBroken, ..plan(0) }));
     broken.now_or_never().unwrap().unwrap_err();
-    block_on(&clock, paced.send(request(&lane, plan(1)))).unwrap();
+    block_on(&clock, paced.send(request(&scope, plan(1)))).unwrap();
     assert_eq!(server.arrivals(), [Duration::ZERO, SECOND * 60]);
 }
 
 /// Times of twelve calls, of which the first gets a 429 with 10 s and the others get a response after one second.
 fn after_a_429(probes: &[Answer]) -> Vec<Duration> {
     let (clock, server, paced) = stage();
-    let lane = lane(&[(100, 1)]);
-    let refused = Plan { answer: Answer::TooMany(Some("10")), ..plan(0) };
-    paced.send(request(&lane, refused)).now_or_never().unwrap().unwrap();
+    let scope = scope(&[(100, 1)]);
+    let refused = Plan { response: Answer::TooMany(Some("10")), ..plan(0) };
+    paced.send(request(&scope, refused)).now_or_never().unwrap().unwrap();
     let calls: FuturesUnordered<_> = (0..11)
         .map(|number| {
-            let answer = probes.get(number).copied().unwrap_or_default();
-            paced.send(request(&lane, Plan { back: SECOND, answer, ..plan(number + 1) }))
+            let response = probes.get(number).copied().unwrap_or_default();
+            paced.send(request(&scope, Plan { back: SECOND, response, ..plan(number + 1) }))
         })
         .collect();
     block_on(&clock, calls.collect::<Vec<_>>());
@@ -83,10 +83,10 @@ fn lost_probe_is_followed_by_another() {
 #[test]
 fn gate_ends_waits_beyond_their_limit() {
     let (clock, server, paced) = stage();
-    let lane = lane(&[(1, 5)]);
-    let refused = request(&lane, Plan { back: SECOND, answer: Answer::TooMany(None), ..plan(0) });
+    let scope = scope(&[(1, 5)]);
+    let refused = request(&scope, Plan { back: SECOND, response: Answer::TooMany(None), ..plan(0) });
     // The short one is not the first in the queue, which is woken for everything.
-    let (long, short) = (request(&lane, plan(1)), request(&lane, plan(2)));
+    let (long, short) = (request(&scope, plan(1)), request(&scope, plan(2)));
     let calls: FuturesUnordered<_> = [refused, within(SECOND * 61, long), within(SECOND * 60, short)]
         .into_iter()
         .map(|request| async {

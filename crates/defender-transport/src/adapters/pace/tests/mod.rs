@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 
 use super::*;
-use crate::{extensions::Window, testing::ManualClock};
+use crate::{extensions::RateLimit, testing::ManualClock};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -32,7 +32,7 @@ struct Plan {
     number: usize,
     there: Duration,
     back: Duration,
-    answer: Answer,
+    response: Answer,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,19 +70,19 @@ impl Transport for Server {
         if !plan.back.is_zero() {
             self.clock.sleep(plan.back).await;
         }
-        let answer = Response::builder();
-        match plan.answer {
-            Answer::Fine => Ok(answer.body(Body::empty()).unwrap()),
-            Answer::TooMany(None) => Ok(answer.status(429).body(Body::empty()).unwrap()),
+        let response = Response::builder();
+        match plan.response {
+            Answer::Fine => Ok(response.body(Body::empty()).unwrap()),
+            Answer::TooMany(None) => Ok(response.status(429).body(Body::empty()).unwrap()),
             Answer::TooMany(Some(wait)) => {
-                Ok(answer.status(429).header("retry-after", wait).body(Body::empty()).unwrap())
+                Ok(response.status(429).header("retry-after", wait).body(Body::empty()).unwrap())
             }
             Answer::TooManyAYearAgo(wait) => {
                 let date = "Wed, 01 Jan 2025 12:00:00 GMT";
-                Ok(answer.status(429).header("retry-after", wait).header("date", date).body(Body::empty()).unwrap())
+                Ok(response.status(429).header("retry-after", wait).header("date", date).body(Body::empty()).unwrap())
             }
             Answer::TooManyAndBroken => {
-                Err(Error::new(ErrorKind::Interrupted).after_head(StatusCode::TOO_MANY_REQUESTS))
+                Err(Error::new(ErrorKind::Interrupted).with_status(StatusCode::TOO_MANY_REQUESTS))
             }
             Answer::Broken => Err(Error::new(ErrorKind::Interrupted)),
         }
@@ -96,16 +96,16 @@ fn stage() -> (ManualClock, Server, Paced<Server>) {
 }
 
 fn plan(number: usize) -> Plan {
-    Plan { number, there: Duration::ZERO, back: Duration::ZERO, answer: Answer::Fine }
+    Plan { number, there: Duration::ZERO, back: Duration::ZERO, response: Answer::Fine }
 }
 
-fn lane(windows: &[(u32, u32)]) -> Lane {
-    let limits = windows.iter().map(|&(calls, per)| Window { calls, per: SECOND * per }).collect();
-    Lane { name: "lane".into(), limits: Cow::Owned(limits) }
+fn scope(windows: &[(u32, u32)]) -> RateLimitScope {
+    let limits = windows.iter().map(|&(calls, per)| RateLimit { calls, per: SECOND * per }).collect::<Vec<_>>().into();
+    RateLimitScope { key: "scope".into(), limits }
 }
 
-fn request(lane: &Lane, plan: Plan) -> Request<Bytes> {
-    let request = Request::post("https://example.com/").extension(lane.clone()).extension(plan);
+fn request(scope: &RateLimitScope, plan: Plan) -> Request<Bytes> {
+    let request = Request::post("https://example.com/").extension(scope.clone()).extension(plan);
     request.body(Bytes::new()).unwrap()
 }
 

@@ -10,15 +10,15 @@ fn clones_on_threads_share_the_windows() {
     const THREADS: usize = 4;
     const CALLS: usize = 200;
     let (clock, server, paced) = stage();
-    let lane = lane(&[(7, 1), (50, 10)]);
+    let scope = scope(&[(7, 1), (50, 10)]);
     let threads: Vec<_> = (0..THREADS)
         .map(|thread| {
-            let (paced, lane) = (paced.clone(), lane.clone());
+            let (paced, scope) = (paced.clone(), scope.clone());
             std::thread::spawn(move || {
                 let calls: FuturesUnordered<_> = (0..CALLS)
                     .map(|number| {
                         let slow = Duration::from_millis(if number % 5 == 0 { 700 } else { 0 });
-                        paced.send(request(&lane, Plan { there: slow, back: slow, ..plan(thread * CALLS + number) }))
+                        paced.send(request(&scope, Plan { there: slow, back: slow, ..plan(thread * CALLS + number) }))
                     })
                     .collect();
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -36,7 +36,7 @@ fn clones_on_threads_share_the_windows() {
     for thread in threads {
         thread.join().unwrap();
     }
-    assert_eq!((server.arrivals().len(), paced.waiting(&lane), clock.sleeping()), (THREADS * CALLS, 0, 0));
+    assert_eq!((server.arrivals().len(), paced.waiting(&scope), clock.sleeping()), (THREADS * CALLS, 0, 0));
     fullest(&server.arrivals(), 7, SECOND);
     fullest(&server.arrivals(), 50, SECOND * 10);
 }

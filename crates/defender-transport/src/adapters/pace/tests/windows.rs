@@ -31,14 +31,14 @@ fn order_of(windows: &[(u32, u32)], calls: Vec<Call>) -> Vec<usize> {
 /// Clock and server once all calls have ended, each made through a clone of its own.
 fn after(windows: &[(u32, u32)], calls: Vec<Call>) -> (ManualClock, Server) {
     let (clock, server, paced) = stage();
-    let lane = lane(windows);
+    let scope = scope(windows);
     let calls: FuturesUnordered<_> = calls
         .into_iter()
         .enumerate()
         .map(|(number, call)| {
-            let answer = if call.broken { Answer::Broken } else { Answer::Fine };
-            let plan = Plan { number, there: call.there, back: call.back, answer };
-            let (request, paced, clock) = (request(&lane, plan), paced.clone(), clock.clone());
+            let response = if call.broken { Answer::Broken } else { Answer::Fine };
+            let plan = Plan { number, there: call.there, back: call.back, response };
+            let (request, paced, clock) = (request(&scope, plan), paced.clone(), clock.clone());
             async move {
                 clock.sleep(call.made).await;
                 let sent = pin!(paced.send(request));
@@ -203,8 +203,8 @@ fn many_simultaneous_calls_end_on_schedule() {
 #[test]
 fn slot_is_held_after_the_response() {
     let (clock, server, paced) = stage();
-    let lane = lane(&[(1, 60)]);
+    let scope = scope(&[(1, 60)]);
     let slow = Plan { there: SECOND * 2, back: SECOND * 20, ..plan(0) };
-    block_on(&clock, future::join(paced.send(request(&lane, slow)), paced.send(request(&lane, plan(1))))).1.unwrap();
+    block_on(&clock, future::join(paced.send(request(&scope, slow)), paced.send(request(&scope, plan(1))))).1.unwrap();
     assert_eq!(server.arrivals(), [SECOND * 2, SECOND * 82]);
 }

@@ -39,11 +39,11 @@ struct Sent {
 struct Token(usize);
 
 /// Ends each attempt by the script, and any after those with a 200. The body is the number of the attempt.
-fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<Vec<Sent>>>) {
+fn transport(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<Vec<Sent>>>) {
     let (sent, clock, outcomes) = (Arc::default(), clock.clone(), outcomes.to_vec());
     let log: Arc<Mutex<Vec<Sent>>> = Arc::clone(&sent);
-    let mut wire = MockTransport::new();
-    wire.expect_send().returning(move |request| {
+    let mut transport = MockTransport::new();
+    transport.expect_send().returning(move |request| {
         let mut log = log.lock().unwrap();
         let extensions = request.extensions();
         log.push(Sent {
@@ -57,24 +57,24 @@ fn wire(clock: &ManualClock, outcomes: &[Outcome]) -> (MockTransport, Arc<Mutex<
             With(status, headers) => (status, headers),
             Fails(error) => return Err(error()),
         };
-        let mut answer = Response::builder().status(status).extension(Token(log.len()));
+        let mut response = Response::builder().status(status).extension(Token(log.len()));
         for (name, value) in headers {
-            answer = answer.header(*name, *value);
+            response = response.header(*name, *value);
         }
-        Ok(answer.body(Body::from(log.len().to_string())).unwrap())
+        Ok(response.body(Body::from(log.len().to_string())).unwrap())
     });
-    (wire, sent)
+    (transport, sent)
 }
 
-fn request(resend: Resend) -> Request<Bytes> {
-    Request::put("https://example.com/").extension(resend).body(Bytes::from("body")).unwrap()
+fn request(idempotency: Idempotency) -> Request<Bytes> {
+    Request::put("https://example.com/").extension(idempotency).body(Bytes::from("body")).unwrap()
 }
 
 /// Outcome of a call, and the times of its attempts.
 fn call(retry: Retry, request: Request<Bytes>, outcomes: &[Outcome]) -> (Result<Response<Body>, Error>, Vec<Sent>) {
     let clock = ManualClock::new();
-    let (wire, sent) = wire(&clock, outcomes);
-    let ended = block_on(&clock, wire.retrying(clock.clone()).policy(retry).send(request));
+    let (transport, sent) = transport(&clock, outcomes);
+    let ended = block_on(&clock, transport.retrying(clock.clone()).policy(retry).send(request));
     assert_eq!(clock.sleeping(), 0);
     (ended, std::mem::take(&mut *sent.lock().unwrap()))
 }
@@ -88,8 +88,8 @@ fn block_on<F: Future>(clock: &ManualClock, future: F) -> F::Output {
     }
 }
 
-fn body(answer: Response<Body>) -> Bytes {
-    answer.into_body().collect(1 << 20).now_or_never().unwrap().unwrap()
+fn body(response: Response<Body>) -> Bytes {
+    response.into_body().collect(1 << 20).now_or_never().unwrap().unwrap()
 }
 
 fn times(sent: &[Sent]) -> Vec<Duration> {

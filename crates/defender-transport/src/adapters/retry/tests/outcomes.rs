@@ -16,7 +16,7 @@ enum Then {
 use Then::{Again, Back};
 
 fn broke(kind: ErrorKind, status: u16) -> Error {
-    Error::new(kind).after_head(StatusCode::from_u16(status).unwrap())
+    Error::new(kind).with_status(StatusCode::from_u16(status).unwrap())
 }
 
 /// Every row of the table: the outcome of an attempt, and the next step for a request that may be sent twice, and for
@@ -26,15 +26,15 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
     //                                                                                                     Safe   Never
     // It was never sent, or never processed.
     ("no connection: DNS, refused, TLS, CONNECT refused", Fails(|| Error::new(ErrorKind::Connect)),              Again, Again),
-    ("cancelled in the pool before a write",   Fails(|| Error::new(ErrorKind::Interrupted).before_sending()),    Again, Again),
-    ("REFUSED_STREAM, GOAWAY below the stream", Fails(|| Error::new(ErrorKind::Interrupted).before_sending()),   Again, Again),
-    ("no turn in time, but there is more time", Fails(|| Error::new(ErrorKind::Timeout).before_sending()),       Again, Again),
+    ("cancelled in the pool before a write",   Fails(|| Error::new(ErrorKind::Interrupted).not_sent()),    Again, Again),
+    ("REFUSED_STREAM, GOAWAY below the stream", Fails(|| Error::new(ErrorKind::Interrupted).not_sent()),   Again, Again),
+    ("no turn in time, but there is more time", Fails(|| Error::new(ErrorKind::Timeout).not_sent()),       Again, Again),
     ("no credential",                          Fails(|| Error::new(ErrorKind::Credential)),                      Again, Again),
-    ("no credential, and it has tried",        Fails(|| Error::new(ErrorKind::Credential).lasting()),            Back,  Back),
+    ("no credential, and it has tried",        Fails(|| Error::new(ErrorKind::Credential).permanent()),            Back,  Back),
     ("a request that cannot be sent",          Fails(|| Error::new(ErrorKind::Request)),                         Back,  Back),
-    ("an unknown CA, a wrong proxy password",  Fails(|| Error::new(ErrorKind::Connect).lasting()),               Back,  Back),
-    ("a client certificate that is refused",   Fails(|| Error::new(ErrorKind::Interrupted).lasting()),           Back,  Back),
-    ("HTTP_1_1_REQUIRED",                      Fails(|| Error::new(ErrorKind::Interrupted).before_sending()),    Again, Again),
+    ("an unknown CA, a wrong proxy password",  Fails(|| Error::new(ErrorKind::Connect).permanent()),               Back,  Back),
+    ("a client certificate that is refused",   Fails(|| Error::new(ErrorKind::Interrupted).permanent()),           Back,  Back),
+    ("HTTP_1_1_REQUIRED",                      Fails(|| Error::new(ErrorKind::Interrupted).not_sent()),    Again, Again),
     ("no free stream in time",                 Fails(|| Error::new(ErrorKind::Connect).for_being_late()),        Again, Again),
     // The server refused it.
     ("429",                                    Status(429),                                                      Again, Again),
@@ -58,7 +58,7 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
     ("timeout after sending",                  Fails(|| Error::new(ErrorKind::Timeout)),                         Again, Back),
     ("reset after sending",                    Fails(|| Error::new(ErrorKind::Interrupted)),                     Again, Back),
     ("what comes back is no HTTP",             Fails(|| Error::new(ErrorKind::Protocol)),                        Again, Back),
-    ("an answer that cannot be read",          Fails(|| Error::new(ErrorKind::Decode)),                          Again, Back),
+    ("a response that cannot be read",          Fails(|| Error::new(ErrorKind::Decode)),                          Again, Back),
     // An intermediary responded in the server's place.
     ("a response of another server",           Fails(|| Error::new(ErrorKind::ForeignResponse)),                 Again, Back),
     ("a block page with 201",                  Fails(|| broke(ErrorKind::ForeignResponse, 201)),                 Again, Back),
@@ -102,24 +102,32 @@ const TABLE: &[(&str, Outcome, Then, Then)] = &[
 #[test]
 fn retry_follows_outcome_table() {
     for &(row, outcome, safe, never) in TABLE {
-        for (resend, then) in [(Resend::Safe, safe), (Resend::Never, never)] {
-            let (ended, sent) = call(Retry::default(), request(resend), &[outcome]);
+        for (idempotency, then) in [(Idempotency::Idempotent, safe), (Idempotency::NonIdempotent, never)] {
+            let (ended, sent) = call(Retry::default(), request(idempotency), &[outcome]);
             let done = if sent.len() == 1 { Back } else { Again };
-            assert_eq!((done, sent.len()), (then, 1 + usize::from(then == Again)), "{row}, {resend:?}");
+            assert_eq!((done, sent.len()), (then, 1 + usize::from(then == Again)), "{row}, {idempotency:?}");
             match ended {
-                Ok(answer) => {
+                Ok(response) => {
                     let expected = match (then, outcome) {
                         (Back, Status(status) | With(status, _)) => (status, 1),
                         _ => (200, 2),
                     };
-                    assert_eq!((answer.status().as_u16(), Attempts::of(&answer)), expected, "{row}, {resend:?}");
-                    assert_eq!(body(answer), expected.1.to_string(), "{row}, {resend:?}: the body of that sending");
+                    assert_eq!(
+                        (response.status().as_u16(), Attempts::of(&response)),
+                        expected,
+                        "{row}, {idempotency:?}"
+                    );
+                    assert_eq!(
+                        body(response),
+                        expected.1.to_string(),
+                        "{row}, {idempotency:?}: the body of that sending"
+                    );
                 }
                 Err(error) => {
-                    let (Back, Fails(expected)) = (then, outcome) else { panic!("{row}, {resend:?}: {error:?}") };
-                    let told = |error: &Error| (error.kind(), error.never_sent(), error.answered());
-                    assert_eq!(told(&error), told(&expected()), "{row}, {resend:?}");
-                    assert_eq!(error.attempts(), 1, "{row}, {resend:?}");
+                    let (Back, Fails(expected)) = (then, outcome) else { panic!("{row}, {idempotency:?}: {error:?}") };
+                    let told = |error: &Error| (error.kind(), error.never_sent(), error.response_status());
+                    assert_eq!(told(&error), told(&expected()), "{row}, {idempotency:?}");
+                    assert_eq!(error.attempts(), 1, "{row}, {idempotency:?}");
                 }
             }
         }
@@ -129,12 +137,12 @@ fn retry_follows_outcome_table() {
 #[test]
 fn no_status_is_left_out() {
     for status in 200..=599 {
-        for (resend, again) in [
-            (Resend::Safe, matches!(status, 401 | 408 | 425 | 429 | 500..)),
-            (Resend::Never, matches!(status, 401 | 425 | 429)),
+        for (idempotency, again) in [
+            (Idempotency::Idempotent, matches!(status, 401 | 408 | 425 | 429 | 500..)),
+            (Idempotency::NonIdempotent, matches!(status, 401 | 425 | 429)),
         ] {
-            let sendings = call(Retry::default(), request(resend), &[Status(status)]).1.len();
-            assert_eq!(sendings, 1 + usize::from(again), "{status}, {resend:?}");
+            let sendings = call(Retry::default(), request(idempotency), &[Status(status)]).1.len();
+            assert_eq!(sendings, 1 + usize::from(again), "{status}, {idempotency:?}");
         }
     }
 }
@@ -143,13 +151,13 @@ fn no_status_is_left_out() {
 fn broken_response_status_tells_the_effect() {
     for (status, took_effect) in [(200, true), (201, true), (408, false), (502, false)] {
         for fault in [Fault::TruncateBody(3), Fault::StallBody(3)] {
-            let answer = Response::builder().status(status).body("hello, hello").unwrap();
-            let (clock, server) = (ManualClock::new(), Capture::answering(answer));
-            let wire = Faulty::scripted(server.clone(), [fault]);
-            let wire = wire.deadline(clock.clone()).collected().retrying(clock.clone());
-            let error = block_on(&clock, wire.send(request(Resend::Never))).unwrap_err();
+            let response = Response::builder().status(status).body("hello, hello").unwrap();
+            let (clock, server) = (ManualClock::new(), Capture::answering(response));
+            let transport = Faulty::scripted(server.clone(), [fault]);
+            let transport = transport.deadline(clock.clone()).buffered().retrying(clock.clone());
+            let error = block_on(&clock, transport.send(request(Idempotency::NonIdempotent))).unwrap_err();
             assert_eq!(
-                error.answered().map(|answered| answered.is_success()),
+                error.response_status().map(|answered| answered.is_success()),
                 Some(took_effect),
                 "{status}, {fault:?}"
             );
@@ -168,19 +176,23 @@ fn unmarked_request_is_judged_by_method() {
 
 #[test]
 fn broken_body_is_a_broken_attempt() {
-    for (resend, sendings) in [(Resend::Safe, 2), (Resend::Never, 1)] {
+    for (idempotency, sendings) in [(Idempotency::Idempotent, 2), (Idempotency::NonIdempotent, 1)] {
         let (clock, server) = (ManualClock::new(), Capture::answering(Response::new("hello, hello")));
-        let wire = Faulty::scripted(server.clone(), [Fault::TruncateBody(3)]).collected().retrying(clock.clone());
-        let ended = block_on(&clock, wire.send(request(resend)));
+        let transport = Faulty::scripted(server.clone(), [Fault::TruncateBody(3)]).buffered().retrying(clock.clone());
+        let ended = block_on(&clock, transport.send(request(idempotency)));
         assert_eq!(server.requests().len(), sendings);
-        assert_eq!(ended.map_err(|error| error.answered()).err(), (sendings == 1).then_some(Some(StatusCode::OK)));
+        assert_eq!(
+            ended.map_err(|error| error.response_status()).err(),
+            (sendings == 1).then_some(Some(StatusCode::OK))
+        );
     }
 }
 
 #[test]
 fn first_401_is_retried_at_once() {
     let challenged = With(401, &[("www-authenticate", "Bearer claims=\"e30=\""), ("www-authenticate", "Basic")]);
-    let (ended, sent) = call(Retry::default(), request(Resend::Never), &[Status(429), challenged, Status(429)]);
+    let (ended, sent) =
+        call(Retry::default(), request(Idempotency::NonIdempotent), &[Status(429), challenged, Status(429)]);
     assert_eq!((ended.unwrap().status(), sent.len()), (StatusCode::OK, 4));
     let told: Vec<_> = sent.iter().map(|sent| sent.unauthorized.is_some()).collect();
     assert_eq!(told, [false, false, true, false]);
@@ -193,10 +205,10 @@ fn first_401_is_retried_at_once() {
 #[test]
 fn the_second_401_is_the_answer() {
     for outcomes in [&[Status(401), Status(401)][..], &[Status(401), Status(503), Status(401)]] {
-        let (ended, sent) = call(Retry::default(), request(Resend::Safe), outcomes);
-        let answer = ended.unwrap();
-        assert_eq!((answer.status(), sent.len()), (StatusCode::UNAUTHORIZED, outcomes.len()));
-        assert_eq!(Attempts::of(&answer) as usize, outcomes.len());
+        let (ended, sent) = call(Retry::default(), request(Idempotency::Idempotent), outcomes);
+        let response = ended.unwrap();
+        assert_eq!((response.status(), sent.len()), (StatusCode::UNAUTHORIZED, outcomes.len()));
+        assert_eq!(Attempts::of(&response) as usize, outcomes.len());
     }
 }
 
@@ -204,14 +216,14 @@ fn the_second_401_is_the_answer() {
 fn never_sent_covers_every_attempt() {
     let connect = Fails(|| Error::new(ErrorKind::Connect));
     let lost = Fails(|| Error::new(ErrorKind::Interrupted));
-    for (first, resend, never_sent) in [
-        (connect, Resend::Never, true),
-        (Status(429), Resend::Never, true),
-        (Status(401), Resend::Never, true),
-        (lost, Resend::Safe, false),
-        (Status(503), Resend::Safe, false),
+    for (first, idempotency, never_sent) in [
+        (connect, Idempotency::NonIdempotent, true),
+        (Status(429), Idempotency::NonIdempotent, true),
+        (Status(401), Idempotency::NonIdempotent, true),
+        (lost, Idempotency::Idempotent, false),
+        (Status(503), Idempotency::Idempotent, false),
     ] {
-        let error = call(Retry::default().attempts(2), request(resend), &[first, connect]).0.unwrap_err();
+        let error = call(Retry::default().attempts(2), request(idempotency), &[first, connect]).0.unwrap_err();
         assert_eq!((error.kind(), error.never_sent(), error.attempts()), (ErrorKind::Connect, never_sent, 2));
     }
 }

@@ -5,43 +5,43 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Extensions, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
-use crate::extensions::{Lane, Read, Resend, Timeouts, UrlTemplate};
+use crate::extensions::{Idempotency, RateLimitScope, Read, Timeouts, UrlTemplate};
 
 /// A request that may have to be sent again.
 ///
 /// Nearly every call ends with its first attempt, so the cost of this copy is nearly always for nothing. A copy of the
 /// extensions would be the dearest part, since each of them is boxed; those that this crate knows are kept in one.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct SavedRequest {
     method: Method,
     uri: Uri,
     version: Version,
     /// In a map they would take two allocations.
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
-    told: Told,
+    told: SavedExtensions,
 }
 
 #[derive(Debug)]
-enum Told {
-    Known(Known),
+enum SavedExtensions {
+    Known(KnownExtensions),
     /// There is one among them that this crate does not know.
     All(Extensions),
 }
 
 /// Extensions that the caller sets for the layers.
 #[derive(Clone, Debug)]
-struct Known {
-    resend: Option<Resend>,
-    lane: Option<Lane>,
+struct KnownExtensions {
+    idempotency: Option<Idempotency>,
+    scope: Option<RateLimitScope>,
     read: Option<Read>,
     template: Option<UrlTemplate>,
     times: Option<Timeouts>,
 }
 
-impl Kept {
+impl SavedRequest {
     pub(super) fn of(request: &Request<Bytes>) -> Self {
-        let told = Known::all_of(request.extensions());
+        let told = KnownExtensions::all_of(request.extensions());
         let headers = request.headers();
         Self {
             method: request.method().clone(),
@@ -49,7 +49,7 @@ impl Kept {
             version: request.version(),
             headers: headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
             body: request.body().clone(),
-            told: told.map_or_else(|| Told::All(request.extensions().clone()), Told::Known),
+            told: told.map_or_else(|| SavedExtensions::All(request.extensions().clone()), SavedExtensions::Known),
         }
     }
 
@@ -63,26 +63,27 @@ impl Kept {
             request.headers_mut().append(name, value.clone());
         }
         match &self.told {
-            Told::Known(known) => known.clone().put_on(request.extensions_mut()),
-            Told::All(extensions) => request.extensions_mut().clone_from(extensions),
+            SavedExtensions::Known(known) => known.clone().put_on(request.extensions_mut()),
+            SavedExtensions::All(extensions) => request.extensions_mut().clone_from(extensions),
         }
         request.extensions_mut().get_or_insert_default::<Timeouts>().total = Some(left);
         request
     }
 }
 
-impl Known {
+impl KnownExtensions {
     /// All that `extensions` hold; `None` where that is more than is known here.
     fn all_of(extensions: &Extensions) -> Option<Self> {
-        let (resend, lane, read) = (extensions.get::<Resend>(), extensions.get::<Lane>(), extensions.get::<Read>());
+        let (idempotency, scope, read) =
+            (extensions.get::<Idempotency>(), extensions.get::<RateLimitScope>(), extensions.get::<Read>());
         let (template, times) = (extensions.get::<UrlTemplate>(), extensions.get::<Timeouts>());
-        let known = [resend.is_some(), lane.is_some(), read.is_some(), template.is_some(), times.is_some()];
+        let known = [idempotency.is_some(), scope.is_some(), read.is_some(), template.is_some(), times.is_some()];
         if known.into_iter().filter(|&is_there| is_there).count() < extensions.len() {
             return None; // Before anything is copied, since the caller copies them all.
         }
         Some(Self {
-            resend: resend.copied(),
-            lane: lane.cloned(),
+            idempotency: idempotency.copied(),
+            scope: scope.cloned(),
             read: read.copied(),
             template: template.cloned(),
             times: times.copied(),
@@ -90,9 +91,9 @@ impl Known {
     }
 
     fn put_on(self, extensions: &mut Extensions) {
-        let Self { resend, lane, read, template, times } = self;
-        resend.map(|resend| extensions.insert(resend));
-        lane.map(|lane| extensions.insert(lane));
+        let Self { idempotency, scope, read, template, times } = self;
+        idempotency.map(|idempotency| extensions.insert(idempotency));
+        scope.map(|scope| extensions.insert(scope));
         read.map(|read| extensions.insert(read));
         template.map(|template| extensions.insert(template));
         times.map(|times| extensions.insert(times));
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_the_whole_request() {
-        let again = Kept::of(&request()).request(LEFT);
+        let again = SavedRequest::of(&request()).request(LEFT);
         assert_eq!((again.extensions().len(), again.extensions().get()), (1, Some(&Timeouts::default().total(LEFT))));
         let mut bare = again;
         bare.extensions_mut().clear();
@@ -127,19 +128,19 @@ mod tests {
     #[test]
     fn what_the_layers_were_told_is_kept() {
         let mut told = request();
-        let lane = Lane { name: Cow::Borrowed("lane"), limits: Cow::Borrowed(&[]) };
-        told.extensions_mut().insert(lane.clone());
-        told.extensions_mut().insert(Resend::Never);
+        let scope = RateLimitScope { key: "scope".into(), limits: Cow::Borrowed(&[]) };
+        told.extensions_mut().insert(scope.clone());
+        told.extensions_mut().insert(Idempotency::NonIdempotent);
         told.extensions_mut().insert(Read::Stream);
         told.extensions_mut().insert(UrlTemplate(Cow::Borrowed("/{x}")));
         told.extensions_mut().insert(Timeouts::default().head(LEFT));
-        let kept = Kept::of(&told);
-        assert!(matches!(kept.told, Told::Known(_)));
+        let kept = SavedRequest::of(&told);
+        assert!(matches!(kept.told, SavedExtensions::Known(_)));
         let again = kept.request(LEFT);
         let extensions = again.extensions();
         assert_eq!(extensions.len(), 5);
-        assert_eq!(extensions.get(), Some(&lane));
-        assert_eq!(extensions.get(), Some(&Resend::Never));
+        assert_eq!(extensions.get(), Some(&scope));
+        assert_eq!(extensions.get(), Some(&Idempotency::NonIdempotent));
         assert_eq!(extensions.get(), Some(&Read::Stream));
         assert_eq!(extensions.get(), Some(&UrlTemplate(Cow::Borrowed("/{x}"))));
         assert_eq!(extensions.get(), Some(&Timeouts::default().head(LEFT).total(LEFT)));
@@ -149,8 +150,11 @@ mod tests {
     fn what_somebody_else_told_is_kept_too() {
         let mut told = request();
         told.extensions_mut().insert(Foreign(7));
-        told.extensions_mut().insert(Resend::Safe);
-        let again = Kept::of(&told).request(LEFT);
-        assert_eq!((again.extensions().get(), again.extensions().get()), (Some(&Foreign(7)), Some(&Resend::Safe)));
+        told.extensions_mut().insert(Idempotency::Idempotent);
+        let again = SavedRequest::of(&told).request(LEFT);
+        assert_eq!(
+            (again.extensions().get(), again.extensions().get()),
+            (Some(&Foreign(7)), Some(&Idempotency::Idempotent))
+        );
     }
 }

@@ -29,15 +29,15 @@ struct Answer {
 /// The token of a 200 to a request that was sent at `asked`.
 pub(super) fn token(body: &[u8], asked: Timestamp) -> Result<AccessToken, Error> {
     let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
-    let answer: Answer = json::read(body).ok_or_else(|| unusable("it lacks what a token has"))?;
-    if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("Bearer")) {
+    let response: Answer = json::read(body).ok_or_else(|| unusable("it lacks what a token has"))?;
+    if response.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("Bearer")) {
         return Err(unusable("its token is not of the type Bearer"));
     }
     let after = |span: Duration| asked.checked_add(span).map_err(|_| unusable("its lifetime is beyond all dates"));
     // The host gives a token again for as long as it is good, and `expires_in` may count from its issue.
-    let left = expiry::until(&answer.expires_on, asked).or_else(|| expiry::lifetime(&answer.expires_in));
+    let left = expiry::until(&response.expires_on, asked).or_else(|| expiry::lifetime(&response.expires_in));
     let left = left.ok_or_else(|| unusable("it does not say when its token ends"))?;
-    let token = AccessToken::issued(answer.access_token.reveal(), asked, after(left)?)?;
+    let token = AccessToken::issued(response.access_token.reveal(), asked, after(left)?)?;
     Ok(if left > LONG { token.refresh_on(after(left / 2)?) } else { token })
 }
 

@@ -15,9 +15,9 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     never_sent: bool,
-    lasting: bool,
+    permanent: bool,
     late: bool,
-    answered: Option<StatusCode>,
+    response_status: Option<StatusCode>,
     retry_after: Option<Duration>,
     attempts: u32,
     context: Option<String>,
@@ -32,12 +32,12 @@ pub enum ErrorKind {
     /// *Was it sent?* No. *What to do:* fix what the message names.
     Request,
     /// No connection was opened: name resolution, refusal, TLS, proxy.
-    /// *Was it sent?* No. *What to do:* send again later; where [`Error::is_lasting`], as with an unknown CA or a proxy that
+    /// *Was it sent?* No. *What to do:* send again later; where [`Error::is_permanent`], as with an unknown CA or a proxy that
     /// refuses, fix what the message names first.
     Connect,
     /// There was no credential to send: a layer that authorizes could not get a token.
     /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error. A credential that has retried
-    /// by itself, or was refused for good, reports that with [`Error::lasting`], and is not asked again.
+    /// by itself, or was refused for good, reports that with [`Error::permanent`], and is not asked again.
     Credential,
     /// A limit of time ran out.
     /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise, as of a call whose turn in a queue did not come.
@@ -55,11 +55,11 @@ pub enum ErrorKind {
     /// *Was it sent?* Yes, and answered. *What to do:* raise the limit, if the size is as it should be.
     TooLarge,
     /// The response's body cannot be decoded: its compression is broken.
-    /// *Was it sent?* Yes, and answered: see [`Error::answered`]. *What to do:* send again, if twice does no harm; if it still
+    /// *Was it sent?* Yes, and answered: see [`Error::response_status`]. *What to do:* send again, if twice does no harm; if it still
     /// fails, report it to the operator of the server, or of the gateway before it.
     Decode,
     /// A response that the intended server did not write: the block page of a proxy, a captive portal, a gateway's own error.
-    /// Its status says nothing about the request: see [`Error::answered`].
+    /// Its status says nothing about the request: see [`Error::response_status`].
     /// *Was it sent?* Unknown: an intermediary may have forwarded the request before it responded in the server's place.
     /// *What to do:* check the proxy, portal or gateway between this machine and the server; find out whether the request took
     /// effect before sending it again.
@@ -74,7 +74,7 @@ impl ErrorKind {
 
     /// Returns true if an error of this kind would be the same the next time: the request stays as it is, and the response has
     /// the same size.
-    const fn is_lasting(self) -> bool {
+    const fn is_permanent(self) -> bool {
         matches!(self, Self::Request | Self::TooLarge)
     }
 
@@ -95,15 +95,15 @@ impl ErrorKind {
 
 impl Error {
     /// An error of `kind`. Of [`Timeout`](ErrorKind::Timeout) and [`Interrupted`](ErrorKind::Interrupted) it is taken
-    /// that the request may have been processed; [`before_sending`](Self::before_sending) says otherwise.
+    /// that the request may have been processed; [`not_sent`](Self::not_sent) says otherwise.
     #[must_use]
     pub fn new(kind: ErrorKind) -> Self {
         Self(Box::new(Inner {
             kind,
             never_sent: kind.is_before_sending(),
-            lasting: kind.is_lasting(),
+            permanent: kind.is_permanent(),
             late: matches!(kind, ErrorKind::Timeout),
-            answered: None,
+            response_status: None,
             retry_after: None,
             attempts: 1,
             context: None,
@@ -127,30 +127,30 @@ impl Error {
 
     /// Marks an error after which the server certainly has not processed the request, which a kind alone cannot state.
     #[must_use]
-    pub fn before_sending(mut self) -> Self {
+    pub fn not_sent(mut self) -> Self {
         self.0.never_sent = true;
         self
     }
 
     /// Adds the status of a response whose head had come before the response broke off. The request was sent, then.
     #[must_use]
-    pub fn after_head(mut self, status: StatusCode) -> Self {
+    pub fn with_status(mut self, status: StatusCode) -> Self {
         self.0.never_sent = false;
-        self.0.answered = Some(status);
+        self.0.response_status = Some(status);
         self
     }
 
     /// Marks an error that another attempt would bring again, or whose source has retried already.
     /// [`Request`](ErrorKind::Request) and [`TooLarge`](ErrorKind::TooLarge) are so by themselves.
     #[must_use]
-    pub fn lasting(mut self) -> Self {
-        self.0.lasting = true;
+    pub fn permanent(mut self) -> Self {
+        self.0.permanent = true;
         self
     }
 
     /// Adds the time during which another attempt would be of no use.
     #[must_use]
-    pub fn again_after(mut self, wait: Duration) -> Self {
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
         self
     }
@@ -191,8 +191,8 @@ impl Error {
 
     /// Returns true if another attempt would bring the same error, so that [`Retrying`](crate::Retrying) makes none.
     #[must_use]
-    pub fn is_lasting(&self) -> bool {
-        self.0.lasting
+    pub fn is_permanent(&self) -> bool {
+        self.0.permanent
     }
 
     /// Returns true if a time limit ended the exchange: each [`Timeout`](ErrorKind::Timeout), and a
@@ -206,8 +206,8 @@ impl Error {
     ///
     /// A status of 2xx says that the request took effect, though the server's response is lost.
     #[must_use]
-    pub fn answered(&self) -> Option<StatusCode> {
-        self.0.answered
+    pub fn response_status(&self) -> Option<StatusCode> {
+        self.0.response_status
     }
 
     /// Time during which another attempt would be of no use, if known.
@@ -250,16 +250,17 @@ impl fmt::Display for Error {
 /// Shows only the fields that are set.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, never_sent, lasting, late, answered, retry_after, attempts, context, source } = &*self.0;
+        let Inner { kind, never_sent, permanent, late, response_status, retry_after, attempts, context, source } =
+            &*self.0;
         let mut shown = f.debug_struct("Error");
         shown.field("kind", kind).field("never_sent", never_sent);
-        for (name, flag) in [("lasting", lasting), ("timeout", late)] {
+        for (name, flag) in [("permanent", permanent), ("timeout", late)] {
             if *flag {
                 shown.field(name, flag);
             }
         }
-        if let Some(status) = answered {
-            shown.field("answered", &status.as_u16());
+        if let Some(status) = response_status {
+            shown.field("response_status", &status.as_u16());
         }
         if let Some(wait) = retry_after {
             shown.field("retry_after", wait);
@@ -284,78 +285,4 @@ impl StdError for Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_early_errors_are_never_sent() {
-        for (kind, never_sent) in [
-            (ErrorKind::Request, true),
-            (ErrorKind::Connect, true),
-            (ErrorKind::Credential, true),
-            (ErrorKind::Timeout, false),
-            (ErrorKind::Interrupted, false),
-            (ErrorKind::Protocol, false),
-            (ErrorKind::TooLarge, false),
-            (ErrorKind::Decode, false),
-            (ErrorKind::ForeignResponse, false),
-        ] {
-            assert_eq!(Error::new(kind).never_sent(), never_sent, "{kind:?}");
-            assert_eq!(Error::new(kind).is_timeout(), kind == ErrorKind::Timeout, "{kind:?}");
-        }
-        assert!(Error::new(ErrorKind::Timeout).before_sending().never_sent());
-    }
-
-    #[test]
-    fn lasting_errors_are_marked() {
-        for (kind, lasting) in [
-            (ErrorKind::Request, true),
-            (ErrorKind::Connect, false),
-            (ErrorKind::Credential, false),
-            (ErrorKind::Timeout, false),
-            (ErrorKind::Interrupted, false),
-            (ErrorKind::Protocol, false),
-            (ErrorKind::TooLarge, true),
-            (ErrorKind::Decode, false),
-            (ErrorKind::ForeignResponse, false),
-        ] {
-            assert_eq!(Error::new(kind).is_lasting(), lasting, "{kind:?}");
-            assert!(Error::new(kind).lasting().is_lasting());
-        }
-    }
-
-    #[test]
-    fn what_was_answered_was_sent() {
-        let error = Error::new(ErrorKind::Interrupted).before_sending().after_head(StatusCode::CREATED);
-        assert_eq!((error.answered(), error.never_sent()), (Some(StatusCode::CREATED), false));
-        assert_eq!(Error::new(ErrorKind::Interrupted).answered(), None);
-    }
-
-    #[test]
-    fn the_message_does_not_repeat_its_source() {
-        let error = Error::new(ErrorKind::Connect).context("to example.com").caused_by("refused");
-        assert_eq!(error.to_string(), "could not connect: to example.com");
-        assert_eq!(StdError::source(&error).unwrap().to_string(), "refused");
-    }
-
-    #[test]
-    fn display_and_debug_show_set_fields_only() {
-        let plain = Error::new(ErrorKind::Connect);
-        assert_eq!(format!("{plain:?}"), "Error { kind: Connect, never_sent: true }");
-        let inner = Error::new(ErrorKind::Interrupted).context("by b").caused_by("reset");
-        let error =
-            Error::new(ErrorKind::Timeout).context("a").after_head(StatusCode::OK).after_attempts(3).caused_by(inner);
-        assert_eq!(error.to_string(), "timed out: a");
-        let chain = "timed out: a: the connection broke before the response was complete: by b: reset";
-        assert_eq!(format!("{error:#}"), chain);
-        let shown = format!("{:?}", error.again_after(Duration::from_secs(1)));
-        assert!(!shown.contains("None") && shown.contains("attempts: 3") && shown.contains("answered: 200"), "{shown}");
-    }
-
-    #[test]
-    fn error_is_pointer_sized_send_and_sync() {
-        fn goes_anywhere<T: StdError + Send + Sync + 'static>() {}
-        goes_anywhere::<Error>();
-        assert_eq!(size_of::<Error>(), size_of::<usize>());
-    }
-}
+mod tests;

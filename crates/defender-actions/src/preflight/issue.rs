@@ -9,7 +9,7 @@ use crate::permissions::Needs;
 /// Something that stands in the way, with what to do about it in its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Obstacle {
+pub enum PreflightIssue {
     /// The token is for another API: 403, which no message explains.
     Audience {
         /// For whom it is.
@@ -47,7 +47,7 @@ pub enum Obstacle {
     },
 }
 
-impl fmt::Display for Obstacle {
+impl fmt::Display for PreflightIssue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Audience { is, expected } => write!(

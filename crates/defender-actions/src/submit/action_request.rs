@@ -16,7 +16,7 @@ use crate::{
         call::{Call, JSON},
         operation::Operation,
     },
-    submit::{attempt::Attempt, external_id, reconcile::ParticularsRule, span::Telling, submitted::Expected},
+    submit::{attempt::Attempt, external_id, reconcile::ParticularsRule, span::ActionSpan, submitted::Expected},
 };
 
 /// An action that is about to be asked for. Nothing is sent before it is awaited, and it is sent once.
@@ -29,20 +29,20 @@ use crate::{
 /// [`recover`](DefenderClient::recover) does.
 #[derive(Debug)]
 #[must_use = "nothing is sent until this is awaited"]
-pub struct Perform<A> {
+pub struct ActionRequest<A> {
     client: DefenderClient,
     machine: MachineId,
     action: Result<A, defender_model::Error>,
     resend_if_lost: bool,
     ordered: bool,
-    machine_checked: bool,
+    check_machine: bool,
     timeout: Option<Duration>,
     valid_for: Option<Duration>,
     /// What [`intent`](Self::intent) has given out, to which the request is bound.
     bound: OnceLock<Intent>,
 }
 
-impl<A: Action> Perform<A> {
+impl<A: Action> ActionRequest<A> {
     pub(crate) fn new(client: DefenderClient, machine: MachineId, action: Result<A, defender_model::Error>) -> Self {
         Self {
             client,
@@ -50,7 +50,7 @@ impl<A: Action> Perform<A> {
             action,
             resend_if_lost: false,
             ordered: false,
-            machine_checked: false,
+            check_machine: false,
             timeout: None,
             valid_for: None,
             bound: OnceLock::new(),
@@ -86,7 +86,7 @@ impl<A: Action> Perform<A> {
     }
 
     /// Sends a second request, if the response to the first was lost and the service's list shows no action that may be this
-    /// one after two minutes (the client's [`grace`](crate::DefenderClientBuilder::grace)).
+    /// one after two minutes (the client's [`grace`](crate::DefenderClientBuilder::visibility_timeout)).
     ///
     /// A late first request **may still take effect**, so that the action may be done twice. Without this it never is.
     /// Where the list cannot be read, or has an action of the same type on that machine which began in the 15 minutes before, or
@@ -99,16 +99,16 @@ impl<A: Action> Perform<A> {
     /// Refuses ([`Conflict`](ErrorKind::Conflict)) while the action's inverse is under way on the machine, such as an
     /// isolation that would be done after the release that is asked for. It looks first and asks then, so that an inverse
     /// from somewhere else may still slip in between.
-    pub fn ordered(mut self) -> Self {
+    pub fn refuse_if_inverse_pending(mut self) -> Self {
         self.ordered = true;
         self
     }
 
-    /// Reads the machine's record first, and refuses ([`Unsuitable`](ErrorKind::Unsuitable)) where something speaks against the
+    /// Reads the machine's record first, and refuses ([`UnsuitableMachine`](ErrorKind::UnsuitableMachine)) where something speaks against the
     /// action: the machine is inactive, has left the service or was merged into another, or its system does not support the
     /// action. Needs the permission to read machines. [`MachineHandle::check`](crate::MachineHandle::check) only says so.
-    pub fn machine_checked(mut self) -> Self {
-        self.machine_checked = true;
+    pub fn check_machine(mut self) -> Self {
+        self.check_machine = true;
         self
     }
 
@@ -134,17 +134,17 @@ impl<A: Action> Perform<A> {
                 None => self.new_intent(&body)?,
             };
             let request = self.call(path, with_generated_id(body, &intent));
-            let Self { client, action, resend_if_lost, ordered, machine_checked, .. } = self;
+            let Self { client, action, resend_if_lost, ordered, check_machine, .. } = self;
             let unsendable = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
             let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(unsendable)?);
-            let telling = Telling::of(A::TYPE, intent.machine_id.as_str());
+            let telling = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
             let attempt = Attempt {
                 client,
                 expected: Arc::new(Expected { intent: Arc::new(intent), rule }),
                 request,
                 resend_if_lost,
                 refuse_pending: A::INVERSE.filter(|_| ordered),
-                check_machine: machine_checked.then_some(A::PLATFORMS),
+                check_machine: check_machine.then_some(A::PLATFORMS),
             };
             let (outcome, attempts) = telling.around(attempt.run(&telling)).await;
             telling.ended(&outcome, attempts);
@@ -214,7 +214,7 @@ fn with_generated_id(mut body: Vec<u8>, intent: &Intent) -> Vec<u8> {
     body
 }
 
-impl<A: WithExternalId> Perform<A> {
+impl<A: WithExternalId> ActionRequest<A> {
     /// Sets the caller's own id of the action. It is sent instead of a
     /// [generated](crate::DefenderClientBuilder::external_ids) one, and confirms a record that has it; it is not taken for
     /// unique. Its name in requests is from the service's OData metadata.
@@ -223,7 +223,7 @@ impl<A: WithExternalId> Perform<A> {
     }
 }
 
-impl Perform<Isolate> {
+impl ActionRequest<Isolate> {
     /// Leaves the network to a limited set of applications.
     pub fn selective(self) -> Self {
         self.isolation_type(IsolationType::Selective)
@@ -242,7 +242,7 @@ impl Perform<Isolate> {
     }
 }
 
-impl<A> Perform<A> {
+impl<A> ActionRequest<A> {
     fn changed(mut self, change: impl FnOnce(A) -> A) -> Self {
         self.action = self.action.map(change);
         // What was given out is the intent of another request.
@@ -257,7 +257,7 @@ fn is_segment(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('.') && text.bytes().all(allowed)
 }
 
-impl<A: Action> IntoFuture for Perform<A> {
+impl<A: Action> IntoFuture for ActionRequest<A> {
     type Output = Result<Submitted, Error>;
     type IntoFuture = BoxFuture<Self::Output>;
 

@@ -1,0 +1,183 @@
+//! Puts the token on a request: the one place that does.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use defender_transport::{
+    Body, Clock, Error, ErrorKind, Transport,
+    extensions::{Timeouts, Unauthorized},
+};
+use http::{
+    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, CONTENT_LENGTH},
+    uri::Authority,
+};
+
+use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, timeout::timeout};
+
+/// Puts `Authorization: Bearer …` on each request, for one host over https and for no other.
+///
+/// A request to anywhere else is an error and is not sent: a bearer that reaches a storage host or a plain connection is
+/// a bearer given away.
+///
+/// A token that comes back, as it is or encoded, is taken out of the response's headers, and out of its body where that was read
+/// beneath, as by `Buffered`.
+///
+/// It does not retry. To a 401 it adds, in the response's extensions, which token was refused; a
+/// layer above that sends again hands this back as [`Unauthorized`], as `Retrying` does, and then the credential is asked
+/// for another token, with the claims that the 401 demanded.
+///
+/// A call that may take ten seconds ([`Timeouts::total`]) waits no longer for its token, once a [`clock`](Self::clock) is given.
+#[derive(Debug)]
+pub struct Authorized<T> {
+    inner: T,
+    credential: Arc<dyn TokenCredential>,
+    host: Authority,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl<T> Authorized<T> {
+    /// Wraps `inner`, for the host and port of `base`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Request`] where `base` is not a URL with a host that begins with `https://`.
+    pub fn new(inner: T, credential: Arc<dyn TokenCredential>, base: &Uri) -> Result<Self, Error> {
+        match (base.scheme_str(), base.authority()) {
+            (Some("https"), Some(host)) if !host.as_str().contains('@') => {
+                Ok(Self { inner, credential, host: host.clone(), clock: None })
+            }
+            _ => Err(Error::new(ErrorKind::Request)
+                .context(format!("the base URL `{base}` must begin with https:// and have a host"))),
+        }
+    }
+
+    /// Counts the wait for a token against the call's [`Timeouts::total`], on this clock. Without one, the wait is as long as the
+    /// credential's own.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    fn is_ours(&self, uri: &Uri) -> bool {
+        let same = |ours: &Authority, theirs: &Authority| {
+            ours.host().eq_ignore_ascii_case(theirs.host())
+                && ours.port_u16().unwrap_or(443) == theirs.port_u16().unwrap_or(443)
+                && !theirs.as_str().contains('@')
+        };
+        uri.scheme_str() == Some("https") && uri.authority().is_some_and(|theirs| same(&self.host, theirs))
+    }
+}
+
+impl<T: Transport> Authorized<T> {
+    /// A token within the time of the call, which is less by the time that it took.
+    async fn token(&self, request: &mut Request<Bytes>) -> Result<AccessToken, crate::Error> {
+        let ask = asking(request);
+        let token = self.credential.token(&ask);
+        let total = request.extensions_mut().get_mut::<Timeouts>().and_then(|times| times.total.as_mut());
+        let (Some(clock), Some(total)) = (&self.clock, total) else { return token.await };
+        let begin = clock.elapsed();
+        let token = timeout(clock, *total, token).await.unwrap_or_else(|| {
+            let said = format!("it was not there within {total:?}, which is all the time that the call had left");
+            Err(crate::Error::new(crate::ErrorKind::Transport).context(said))
+        });
+        *total = total.saturating_sub(clock.elapsed().saturating_sub(begin));
+        token
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Authorized<T> {
+    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+        if !self.is_ours(request.uri()) {
+            let to = request.uri().authority().map_or("nowhere", Authority::as_str);
+            return Err(Error::new(ErrorKind::Request)
+                .context(format!("it goes to {to}, and the token may go to https://{} only", self.host)));
+        }
+        let token = self.token(&mut request).await.map_err(without_token)?;
+        authorize(request.headers_mut(), token.header().map_err(without_token)?);
+        let mut response = self.inner.send(request).await?;
+        scrub(&mut response, &token);
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response.extensions_mut().insert(Refused(token));
+        }
+        Ok(response)
+    }
+}
+
+/// Puts on the `Authorization` header, which nobody else does.
+pub(crate) fn authorize(headers: &mut HeaderMap, value: HeaderValue) {
+    headers.insert(AUTHORIZATION, value);
+}
+
+/// Takes an echo of the token out of a response: out of its headers, from which a request id goes into errors, and out of a body
+/// that was read, which goes into errors where it is a refusal or cannot be read.
+fn scrub(response: &mut Response<Body>, token: &AccessToken) {
+    // Most headers are far shorter than a token.
+    let length = token.secret().len();
+    for value in response.headers_mut().values_mut().filter(|value| value.len() >= length) {
+        if let Ok(clean) = HeaderValue::from_str(&token.secrets().redact(&String::from_utf8_lossy(value.as_bytes())))
+            && clean != *value
+        {
+            *value = clean;
+        }
+    }
+    let Some(body) = response.body().as_whole() else { return };
+    let is_json = matches!(body.trim_ascii_start(), [b'{' | b'[', ..]);
+    if response.status().is_success() && is_json && !has_echo(body, token.secret().as_bytes()) {
+        return; // Nearly always.
+    }
+    if let Some(clean) = token.secrets().redact_bytes(body) {
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::from(clean);
+    }
+}
+
+/// Returns true if a short body has the end of the token in it. A long body is a list, which no error quotes.
+fn has_echo(body: &[u8], token: &[u8]) -> bool {
+    const SHORT: usize = 16 << 10;
+    const END: usize = 16;
+    let end = token.get(token.len().saturating_sub(END)..).unwrap_or(token);
+    let Some((last, before)) = end.split_last() else { return false };
+    // The last byte is looked for first: a comparison of every window costs ten times as much.
+    let (lower, upper) = (last.to_ascii_lowercase(), last.to_ascii_uppercase());
+    let is_end = |(place, byte): (usize, &u8)| {
+        (*byte == lower || *byte == upper)
+            && place
+                .checked_sub(before.len())
+                .and_then(|from| body.get(from..place))
+                .is_some_and(|text| text.eq_ignore_ascii_case(before))
+    };
+    body.len() <= SHORT && body.iter().enumerate().any(is_end)
+}
+
+/// A credential of this crate has retried already, where that is of use. A credential from elsewhere, whose errors are
+/// [`Other`](crate::ErrorKind::Other), is asked again only if its error is marked as retryable.
+fn without_token(error: crate::Error) -> Error {
+    let again = error.kind() == crate::ErrorKind::Other && error.is_retryable();
+    let wait = error.retry_after();
+    let told = Error::new(ErrorKind::Credential).caused_by(error);
+    let told = wait.into_iter().fold(told, Error::with_retry_after);
+    if again { told } else { told.permanent() }
+}
+
+/// In the extensions of a 401: the token that it refused.
+#[derive(Clone, Debug)]
+struct Refused(AccessToken);
+
+/// Request for the credential: another token if the last one was refused. No layer beneath sees the mark of that refusal.
+fn asking(request: &mut Request<Bytes>) -> TokenRequest {
+    let Some(Unauthorized { challenge, left, .. }) = request.extensions_mut().remove() else {
+        return TokenRequest::new();
+    };
+    let mut ask = TokenRequest::new();
+    ask.rejected_token = left.get::<Refused>().map(|Refused(token)| token.clone());
+    ask.claims = challenge.as_deref().and_then(claims_challenge);
+    ask
+}
+
+#[cfg(test)]
+mod tests;
