@@ -6,11 +6,14 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    Failure, breaks, campaign, conformance, example, judges, tidy,
-    tools::{self, Check},
-    vectors,
+use xtask::{
+    Failure,
     workspace::{self, Workspace},
+};
+
+use crate::{
+    example, tidy,
+    tools::{self, Check},
 };
 
 /// Whether the tests are among the steps.
@@ -23,6 +26,17 @@ pub(crate) enum Tests {
 const PACKAGES: &str = "packages";
 /// The crates whose code, tests aside, is held to `xtask/clippy/libraries`.
 const LIBRARIES: [&str; 4] = ["defender-model", "defender-transport", "defender-auth", "defender-actions"];
+
+/// Commands of `cargo xtask` that are programs of their own.
+const TOOLS: [(&str, &str); 7] = [
+    ("vectors", "vectors crates/defender-model/tests/fixtures"),
+    ("conformance", "conformance"),
+    ("walk-through", "walkthrough"),
+    ("judges", "judges --short"),
+    ("campaign", "campaign --seeds 0..100 --anew --figures target/campaign/ci-a.json"),
+    ("breaks", "breaks --check"),
+    ("campaign over TLS", "campaign --tls --seeds 0..10 --anew --figures target/campaign/ci-b.json"),
+];
 
 /// One command of cargo.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,17 +88,9 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     }
     timed("public API", "cargo xtask public-api", || Check::PublicApi.run())?;
     timed("example", "cargo xtask example", example::run)?;
-    timed("vectors", "cargo xtask vectors crates/defender-model/tests/fixtures", || {
-        vectors::run(&workspace.root.join("crates/defender-model/tests/fixtures"))
-    })?;
-    timed("conformance", "cargo xtask conformance", || conformance::run(&conformance::Target::default()))?;
-    timed("walk-through", "cargo xtask walkthrough", conformance::walkthrough::run)?;
-    timed("judges", "cargo xtask judges --short", || judges::run(judges::Form::Short))?;
-    timed("campaign", "cargo xtask campaign --seeds 0..100", || campaign::in_ci(0..100, false))?;
-    timed("breaks", "cargo xtask breaks --check", || {
-        breaks::run(&breaks::Options { check: true, ..breaks::Options::default() })
-    })?;
-    timed("campaign over TLS", "cargo xtask campaign --tls --seeds 0..10", || campaign::in_ci(0..10, true))?;
+    for (name, line) in TOOLS {
+        Step::new(name, &format!("xtask {line}")).run(&workspace.root)?;
+    }
     timed("invariants", "cargo xtask tidy", tidy::run)?;
     eprintln!("ci: all is well");
     Ok(())
@@ -110,7 +116,8 @@ fn steps(crates: &[&str], tests: Tests) -> Vec<Step> {
     steps.push(
         Step::new("documentation", "doc --workspace --no-deps --all-features").with("RUSTDOCFLAGS", "-D warnings"),
     );
-    steps.push(Step::new(PACKAGES, "package --workspace --exclude xtask --allow-dirty"));
+    // Those that are published alone.
+    steps.push(Step::new(PACKAGES, &format!("package --package {} --allow-dirty", crates.join(" --package "))));
     steps
 }
 

@@ -2,14 +2,13 @@
 
 use std::{
     ffi::OsString,
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    path::Path,
+    process::{Command, Output},
 };
 
-use serde_json::Value;
+use xtask::emulator::{Program, build};
 
-use crate::{
+use xtask::{
     Failure,
     workspace::{Workspace, cargo},
 };
@@ -40,9 +39,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         other(&root, name, line)?;
         println!("{name}: did what it shows");
     }
-    let program = Program::start(&root)?;
-    let secret = program.said("client_secret")?;
-    beside_the_program(&root, &program, &secret)?;
+    let program = Program::start(&build(&root)?, "example", ["--port", "0"])?;
+    beside_the_program(&root, &program)?;
     println!("against the emulator's program: lifted");
     with_a_wrong_secret(&root, &program)?;
     println!("with a wrong secret: one readable error");
@@ -79,14 +77,32 @@ fn by_itself(root: &Path) -> Result<(), Failure> {
     check(ends_well, "by itself it must say what it is, and that the action succeeded", &said)
 }
 
-fn beside_the_program(root: &Path, program: &Program, secret: &str) -> Result<(), Failure> {
-    let said = succeeded(&mut program.example(root, secret)?)?;
+/// The first example, pointed to the program.
+fn pointed(root: &Path, program: &Program, secret: &str) -> Result<Command, Failure> {
+    let mut command = example(root);
+    for (variable, pointer) in [
+        ("DEFENDER_TENANT_ID", "/tenant_id"),
+        ("DEFENDER_CLIENT_ID", "/client_id"),
+        ("DEFENDER_MACHINE_ID", "/machine_ids/0"),
+        ("DEFENDER_BASE_URL", "/base_url"),
+        ("DEFENDER_AUTHORITY", "/authority"),
+        ("DEFENDER_CA_FILE", "/ca_file"),
+    ] {
+        command.env(variable, program.text(pointer)?);
+    }
+    command.env("DEFENDER_CLIENT_SECRET", secret);
+    Ok(command)
+}
+
+fn beside_the_program(root: &Path, program: &Program) -> Result<(), Failure> {
+    let secret = program.text("/client_secret")?;
+    let said = succeeded(&mut pointed(root, program, secret)?)?;
     let lifts_only = said.lines().last() == Some(LIFTED) && !said.contains("/restrictCodeExecution");
     check(lifts_only && !said.contains(secret), "against the program it must lift, and do nothing else", &said)
 }
 
 fn with_a_wrong_secret(root: &Path, program: &Program) -> Result<(), Failure> {
-    let output = finished(&mut program.example(root, "a-wrong-secret")?)?;
+    let output = finished(&mut pointed(root, program, "a-wrong-secret")?)?;
     let said = String::from_utf8_lossy(&output.stderr);
     let readable = said.lines().count() == 1 && said.contains("use the secret's value, not its id");
     let secret = said.contains("a-wrong-secret") || String::from_utf8_lossy(&output.stdout).contains("a-wrong-secret");
@@ -107,61 +123,4 @@ fn succeeded(command: &mut Command) -> Result<String, Failure> {
 
 fn finished(command: &mut Command) -> Result<Output, Failure> {
     command.output().map_err(|error| Failure::broken("the example cannot be run", error))
-}
-
-/// The emulator as a process of its own, which is stopped when this is dropped.
-struct Program {
-    process: Child,
-    ca_file: PathBuf,
-    line: Value,
-}
-
-impl Program {
-    fn start(root: &Path) -> Result<Self, Failure> {
-        let ca_file = std::env::temp_dir().join(format!("defender-emulator-{}.pem", std::process::id()));
-        let mut command = cargo(root);
-        command.args(["run", "--quiet", "--package", "defender-emulator", "--", "--port", "0", "--ca-file"]);
-        command.arg(&ca_file).stdout(Stdio::piped());
-        let broken = |error: &dyn std::fmt::Display| Failure::broken("the emulator's program", error);
-        let process = command.spawn().map_err(|error| broken(&error))?;
-        let mut program = Self { process, ca_file, line: Value::Null };
-        let mut line = String::new();
-        if let Some(stdout) = program.process.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line).map_err(|error| broken(&error))?;
-        }
-        program.line = serde_json::from_str(&line).map_err(|error| broken(&error))?;
-        Ok(program)
-    }
-
-    /// What its line says under `key`.
-    fn said(&self, key: &str) -> Result<String, Failure> {
-        let value = self.line.get(key).map(|value| value.get(0).unwrap_or(value));
-        let text = value.and_then(Value::as_str).map(str::to_owned);
-        text.ok_or_else(|| Failure::Check(format!("the emulator's line has no `{key}`")))
-    }
-
-    /// The example, pointed here.
-    fn example(&self, root: &Path, secret: &str) -> Result<Command, Failure> {
-        let mut command = example(root);
-        for (variable, key) in [
-            ("DEFENDER_TENANT_ID", "tenant_id"),
-            ("DEFENDER_CLIENT_ID", "client_id"),
-            ("DEFENDER_MACHINE_ID", "machine_ids"),
-            ("DEFENDER_BASE_URL", "base_url"),
-            ("DEFENDER_AUTHORITY", "authority"),
-            ("DEFENDER_CA_FILE", "ca_file"),
-        ] {
-            command.env(variable, self.said(key)?);
-        }
-        command.env("DEFENDER_CLIENT_SECRET", secret);
-        Ok(command)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended by itself, and the file may never have been written: either is well.
-        let _ended = self.process.kill().and_then(|()| self.process.wait());
-        let _removed = std::fs::remove_file(&self.ca_file);
-    }
 }

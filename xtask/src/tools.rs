@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use crate::{Failure, workspace::Workspace};
+use xtask::{Failure, workspace::Workspace};
 
 /// Tools that are compiled, with their versions. Both releases have their own lock file.
 const COMPILED: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-public-api", "0.52.0")];
@@ -34,7 +34,8 @@ impl Check {
         match self {
             // The advisory database is on GitHub; the workflow there checks the advisories.
             Self::Deny => {
-                let arguments = ["check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
+                let arguments =
+                    ["check", "--hide-inclusion-graph", "-D", "unused-wrapper", "bans", "licenses", "sources"];
                 run(Command::new(compiled(&folder, "cargo-deny")?).args(arguments).current_dir(root))
             }
             Self::PublicApi => public_api::check(&workspace, &compiled(&folder, "cargo-public-api")?),
@@ -107,7 +108,7 @@ fn of_version(program: PathBuf, name: &str, version: &str) -> Result<PathBuf, Fa
 }
 
 fn run(command: &mut Command) -> Result<(), Failure> {
-    let line = crate::workspace::line(command);
+    let line = xtask::workspace::line(command);
     let status = command.status().map_err(|error| Failure::broken(format!("`{line}`"), error))?;
     if status.success() { Ok(()) } else { Err(Failure::broken(format!("`{line}`"), status)) }
 }

@@ -1,8 +1,10 @@
 //! The workspace as cargo sees it.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -11,36 +13,42 @@ use crate::Failure;
 
 /// The packages of the workspace, this one among them.
 #[derive(Debug)]
-pub(crate) struct Workspace {
-    pub(crate) root: PathBuf,
-    pub(crate) packages: Vec<Package>,
+pub struct Workspace {
+    /// The folder of its manifest.
+    pub root: PathBuf,
+    /// All packages, with those that are not published.
+    pub packages: Vec<Package>,
 }
 
 /// One package, as its manifest says.
 #[derive(Clone, Debug)]
-pub(crate) struct Package {
-    pub(crate) name: String,
+pub struct Package {
+    /// Its name in the manifest.
+    pub name: String,
     /// The folder of its manifest.
-    pub(crate) folder: PathBuf,
-    pub(crate) dependencies: Vec<Dependency>,
+    pub folder: PathBuf,
+    /// Its dependencies, of all kinds.
+    pub dependencies: Vec<Dependency>,
     /// Whether it goes to a registry.
-    pub(crate) published: bool,
+    pub published: bool,
 }
 
 /// One line of a manifest's dependencies, of whatever kind.
 #[derive(Clone, Debug)]
-pub(crate) struct Dependency {
-    pub(crate) name: String,
+pub struct Dependency {
+    /// The name of the package.
+    pub name: String,
     /// `normal`, `dev` or `build`.
-    pub(crate) kind: String,
+    pub kind: String,
     /// What version is asked for, as cargo writes it out: `^0.1.0`.
-    pub(crate) requirement: String,
+    pub requirement: String,
     /// Whether it is taken from a folder.
-    pub(crate) by_path: bool,
+    pub by_path: bool,
 }
 
 /// A cargo that runs at the workspace's root: the one that runs us, if one does.
-pub(crate) fn cargo(root: &Path) -> Command {
+#[must_use]
+pub fn cargo(root: &Path) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root);
     cargo
@@ -48,7 +56,11 @@ pub(crate) fn cargo(root: &Path) -> Command {
 
 impl Workspace {
     /// Asks cargo.
-    pub(crate) fn read() -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if cargo does, or prints something else than it used to.
+    pub fn read() -> Result<Self, Failure> {
         // Cargo gives it to whatever it runs; by hand, the folder in which one stands will do.
         let from = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
         let metadata = output(cargo(&from).args(["metadata", "--no-deps", "--format-version", "1"]))?;
@@ -64,7 +76,7 @@ impl Workspace {
     }
 
     /// The packages that others use: all but this one.
-    pub(crate) fn crates(&self) -> impl Iterator<Item = &Package> {
+    pub fn crates(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| package.published)
     }
 }
@@ -98,7 +110,11 @@ fn text(of: &Value, key: &str) -> Option<String> {
 }
 
 /// What `command` prints, if it ends well.
-pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+///
+/// # Errors
+///
+/// Fails if the command cannot be run, fails, or prints something else than text.
+pub fn output(command: &mut Command) -> Result<String, Failure> {
     let line = line(command);
     let output =
         command.stderr(Stdio::inherit()).output().map_err(|error| Failure::broken(format!("`{line}`"), error))?;
@@ -108,10 +124,71 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     String::from_utf8(output.stdout).map_err(|error| Failure::broken(format!("`{line}`"), error))
 }
 
+/// How `command` ended, if it did within this time, and what it said on stdout and stderr. The text stays in the file `said`.
+///
+/// # Errors
+///
+/// Fails if the command cannot be run, or the file cannot be written.
+#[expect(clippy::disallowed_methods, reason = "a program of its own runs in real time")]
+pub fn within(command: &mut Command, said: &Path, at_most: Duration) -> Result<(Option<ExitStatus>, String), Failure> {
+    let broken = |error: std::io::Error| Failure::broken(format!("`{}`", line(command)), error);
+    let file = File::create(said).map_err(broken)?;
+    let copy = file.try_clone().map_err(broken)?;
+    let mut program = command
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(copy)
+        .spawn()
+        .map_err(|error| Failure::broken(format!("`{}`", line(command)), error))?;
+    let broken = |error: std::io::Error| Failure::broken(said.display(), error);
+    let began = Instant::now();
+    let status = loop {
+        match program.try_wait().map_err(broken)? {
+            Some(status) => break Some(status),
+            None if began.elapsed() > at_most => {
+                program.kill().and_then(|()| program.wait()).map_err(broken)?;
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let said = std::fs::read(said).map_err(broken)?;
+    Ok((status, String::from_utf8_lossy(&said).into_owned()))
+}
+
 /// The command as one would type it.
-pub(crate) fn line(command: &Command) -> String {
+#[must_use]
+pub fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     command.get_args().fold(program, |line, arg| line + " " + &arg.to_string_lossy())
+}
+
+/// Returns `true` if the folder of a package has this test, in its library or program or in a target under `tests`.
+#[must_use]
+pub fn has_test(package: &Path, target: Option<&str>, test: &str) -> bool {
+    let (sources, tests) = (package.join("src"), package.join("tests"));
+    match target {
+        None => ["lib.rs", "main.rs"].into_iter().any(|file| leads_to(sources.clone(), file, test)),
+        Some(target) if tests.join(target).is_dir() => leads_to(tests.join(target), "main.rs", test),
+        Some(target) => leads_to(tests, &format!("{target}.rs"), test),
+    }
+}
+
+/// Returns `true` if the path of a test, begun in this file of the folder, leads to it.
+fn leads_to(mut folder: PathBuf, file: &str, test: &str) -> bool {
+    let mut file = folder.join(file);
+    let has = |file: &Path, text: &str| std::fs::read_to_string(file).is_ok_and(|source| source.contains(text));
+    let (modules, name) = test.rsplit_once("::").unwrap_or(("", test));
+    for module in modules.split("::").filter(|module| !module.is_empty()) {
+        let inside = folder.join(module);
+        let files = [inside.with_extension("rs"), inside.join("mod.rs")];
+        match files.into_iter().find(|file| file.is_file()) {
+            Some(found) => (file, folder) = (found, inside),
+            None if has(&file, &format!("mod {module} {{")) => {}
+            None => return false,
+        }
+    }
+    has(&file, &format!("fn {name}("))
 }
 
 #[cfg(test)]
@@ -123,6 +200,7 @@ mod tests {
         let workspace = Workspace::read().unwrap();
         assert!(workspace.root.join("Cargo.toml").is_file());
         assert!(workspace.packages.iter().any(|package| package.name == "xtask" && !package.published));
+        assert!(workspace.packages.iter().any(|package| package.name == "campaign" && !package.published));
         let auth = workspace.crates().find(|package| package.name == "defender-auth").unwrap();
         let transport: Vec<_> = auth.dependencies.iter().filter(|d| d.name == "defender-transport").collect();
         assert_eq!(transport.iter().map(|d| d.kind.as_str()).collect::<Vec<_>>(), ["normal", "dev"]);

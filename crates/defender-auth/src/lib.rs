@@ -16,20 +16,21 @@ pub use credential::authorization_code::AuthorizationCodeCredential;
 #[cfg(feature = "azure-cli")]
 pub use credential::azure_cli::AzureCliCredential;
 #[cfg(feature = "certificate")]
-pub use credential::certificate::{AssertionAlgorithm, ClientCertificateCredential};
+pub use credential::certificate::{ClientCertificateCredential, signer::AssertionAlgorithm};
 pub use {
     authorized::Authorized,
     cloud::{Cloud, region::Region},
     credential::{
-        IntoCredential, TokenCredential, TokenRequest,
+        IntoCredential,
         client_secret::ClientSecretCredential,
         context::CredentialContext,
         device_code::{DeviceCodeCredential, DeviceCodePrompt},
         environment::{EnvironmentCredential, credential_from_env},
-        managed_identity::{ManagedIdentityCredential, ManagedIdentityId},
+        managed_identity::{ManagedIdentityCredential, id::ManagedIdentityId},
         on_behalf_of::OnBehalfOfCredential,
         refresh_token::RefreshTokenCredential,
         static_credential::StaticCredential,
+        token_credential::{TokenCredential, TokenRequest},
         workload_identity::WorkloadIdentityCredential,
     },
     error::{Error, ErrorKind},

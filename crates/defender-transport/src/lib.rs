@@ -35,11 +35,11 @@ pub use hyper::{ClientIdentity, Crypto, HyperTransport, HyperTransportBuilder, P
 #[cfg(feature = "tower")]
 pub use tower::{TowerService, TowerTransport};
 pub use {
-    adapters::{Buffered, Deadline, Paced, Redirected, Redirects, Retry, Retrying},
+    adapters::{Buffered, Deadline, Paced, Redirected, Redirects, Retry, Retrying, TransportExt},
     body::Body,
     clock::Clock,
     error::{Error, ErrorKind},
     retry_after::retry_after,
     secrets::Secrets,
-    transport::{SendFuture, Transport, TransportExt},
+    transport::{SendFuture, Transport},
 };

@@ -5,8 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Violation, source::read};
-use crate::{Failure, breaks::has_test, workspace::Workspace};
+use super::{source::read, violation::Violation};
+use xtask::{
+    Failure,
+    workspace::{Workspace, has_test},
+};
 
 const LINKS: &str = "links in the pages lead to files and headings that exist";
 const ROOMS: &str = "docs/architecture.md lists the folders of each crate";

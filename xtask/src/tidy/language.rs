@@ -1,10 +1,10 @@
 //! The language of comments and the length of test names, of all published crates but those that are named beside a rule.
 
 use super::{
-    Violation,
     source::{read, rust_files, tests_too, within},
+    violation::Violation,
 };
-use crate::{Failure, workspace::Workspace};
+use xtask::{Failure, workspace::Workspace};
 
 const SUBJECT_FIRST: &str =
     "doc comments open with a noun phrase or a verb: fewer than 4 in 100 open with a question word";

@@ -1,7 +1,7 @@
 //! What each manifest inherits, which cargo does not ask for.
 
-use super::{Violation, source::read};
-use crate::{
+use super::{source::read, violation::Violation};
+use xtask::{
     Failure,
     workspace::{Dependency, Package, Workspace},
 };

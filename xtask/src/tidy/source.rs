@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
 
-use super::Violation;
-use crate::{Failure, workspace::Workspace};
+use super::violation::Violation;
+use xtask::{Failure, workspace::Workspace};
 
 const EMULATOR: &str = "defender-emulator";
 

@@ -1,7 +1,7 @@
 //! Packages and features that a crate is without, from `cargo tree`: cargo-deny sees one set of features for all crates.
 
-use super::Violation;
-use crate::{
+use super::violation::Violation;
+use xtask::{
     Failure,
     workspace::{Workspace, cargo, output},
 };

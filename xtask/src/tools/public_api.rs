@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, path::Path, process::Command};
 
-use crate::{
+use xtask::{
     Failure,
     workspace::{Workspace, output},
 };

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use crate::{
     AccessToken, CredentialContext, EntraError, Error, TokenCredential, TokenRequest,
-    credential::{registration::Registration, workload_identity::TokenFile},
+    credential::{registration::Registration, token_file::TokenFile},
     oauth::{ClientAuthParams, TokenEndpoint},
     secret::Secret,
 };
@@ -24,7 +24,7 @@ pub(crate) enum ClientAuth {
     Secret(Secret),
     /// By signing.
     #[cfg(feature = "certificate")]
-    Certificate(crate::credential::certificate::Signer),
+    Certificate(crate::credential::certificate::signer::Signer),
     /// By a token that somebody else signed, in a file.
     File(TokenFile),
 }

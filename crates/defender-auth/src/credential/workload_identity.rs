@@ -1,26 +1,16 @@
 //! An application that proves itself with a token of the platform that it runs on.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
-
-use zeroize::Zeroizing;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential,
+    CredentialContext, Error, IntoCredential, TokenCredential,
     credential::{
         confidential_client::{self, ClientAuth},
         registration::Registration,
+        token_file::TokenFile,
     },
     env_vars::{Environment, TOKEN_FILE},
-    secret::Secret,
 };
-
-/// A token's file is small.
-const LARGEST: u64 = 1 << 20;
 
 /// An application without a secret of its own: a pod of Kubernetes or a job of a pipeline, whose platform writes a token
 /// for it that Entra is configured to trust.
@@ -78,38 +68,6 @@ impl WorkloadIdentityCredential {
 impl IntoCredential for WorkloadIdentityCredential {
     fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         self.registration.of_one_tenant()?;
-        confidential_client::connect(context, (self.registration, ClientAuth::File(TokenFile(self.file))))
+        confidential_client::connect(context, (self.registration, ClientAuth::File(TokenFile::new(self.file))))
     }
-}
-
-/// Location of the platform's token.
-#[derive(Debug)]
-pub(crate) struct TokenFile(PathBuf);
-
-impl TokenFile {
-    /// The token that is in it now.
-    pub(crate) fn read(&self) -> Result<Secret, Error> {
-        let path = self.0.display();
-        let wrong =
-            |what: &str| Error::new(ErrorKind::Configuration).context(format!("the token file `{path}` {what}"));
-        let bytes = bytes(&self.0).map_err(|source| wrong("cannot be read").caused_by(source))?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| wrong("is not text"))?;
-        let token = text.trim_start_matches('\u{feff}').trim();
-        if token.is_empty() {
-            return Err(wrong("is empty"));
-        }
-        if token.contains(|c: char| c.is_whitespace() || c.is_control()) || bytes.len() as u64 >= LARGEST {
-            return Err(wrong("holds more than one token"));
-        }
-        Ok(Secret::new(token))
-    }
-}
-
-fn bytes(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let file = File::open(path)?;
-    // Room for all of it and for a look behind its end: a buffer that moves while it grows leaves parts of its content behind.
-    let room = usize::try_from(file.metadata()?.len().min(LARGEST)).unwrap_or_default().saturating_add(64);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -2,7 +2,7 @@
 
 use oauth2::Scope;
 
-use super::{ClientAuthParams, TokenEndpoint};
+use super::endpoint::{ClientAuthParams, TokenEndpoint};
 use crate::{AccessToken, Error};
 
 impl TokenEndpoint {
@@ -22,6 +22,6 @@ impl TokenEndpoint {
             grant = grant.add_extra_param(name, value);
         }
         let over = self.exchange(proof);
-        grant.request_async(&over).await.map_err(|error| over.told(error))?.token(asked, &over)
+        grant.request_async(&over).await.map_err(|error| over.told(error))?.token(asked, |mark| over.received(mark))
     }
 }

@@ -5,7 +5,10 @@ use oauth2::{
     url::form_urlencoded,
 };
 
-use super::{ClientAuthParams, Granted, MARKS, TokenEndpoint};
+use super::{
+    endpoint::{ClientAuthParams, MARKS, TokenEndpoint},
+    user::Granted,
+};
 use crate::{EntraError, Error, ErrorKind, secret::Secret};
 
 /// A sign-in that was begun. No `Debug`: its URL holds the state.

@@ -6,8 +6,12 @@ use std::time::Duration;
 use oauth2::{DeviceAuthorizationResponse, DeviceAuthorizationUrl, ExtraDeviceAuthorizationFields, Scope};
 use serde::{Deserialize, Serialize};
 
-use super::{Granted, MARKS, TokenEndpoint, exchange::Exchange};
-use crate::{Error, ErrorKind, oauth::ClientAuthParams, secret::Secret};
+use super::{
+    endpoint::{ClientAuthParams, MARKS, TokenEndpoint},
+    exchange::Exchange,
+    user::Granted,
+};
+use crate::{Error, ErrorKind, secret::Secret};
 
 /// No code lives longer; a longer lifetime is cut to an hour.
 const LONGEST: Duration = Duration::from_secs(3_600);

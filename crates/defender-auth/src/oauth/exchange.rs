@@ -2,13 +2,13 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use defender_transport::{
-    Clock, Secrets, Transport, TransportExt,
+    Clock, Secrets, Transport,
     extensions::{Idempotency, Timeouts, UrlTemplate},
 };
 use http::{Request, Response, StatusCode, header};
@@ -17,13 +17,16 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    MARKS, TokenEndpoint,
+    endpoint::{ClientAuthParams, MARKS, TokenEndpoint},
     response::{Refusal, TokenAnswer},
 };
 use crate::{
-    CredentialContext, EntraError, Error, ErrorKind, json,
+    EntraError, Error, ErrorKind, json,
     secret::{Received, Secret},
 };
+
+/// Name of the token endpoint's path in traces.
+const TOKEN: &str = "/{tenant}/oauth2/v2.0/token";
 
 /// From sending the request to the last byte of the response.
 const AT_MOST: Duration = Duration::from_secs(60);
@@ -40,11 +43,6 @@ const NO_JSON: &str =
     "it is empty or not JSON; check the authority, and whether a proxy or portal responds in its place";
 const NO_TOKEN: &str = "check the authority, and whether a proxy or portal responds in its place";
 
-/// The context's transport, which ends an exchange that takes too long.
-pub(super) fn bounded(context: &CredentialContext) -> Arc<dyn Transport> {
-    Arc::clone(&context.transport).deadline(Arc::clone(&context.clock)).shared()
-}
-
 /// One exchange, as `oauth2` wants it, and the secrets that go out with it: none of them comes back in an error.
 ///
 /// It is a type of its own because a closure's future is not general enough inside a boxed one.
@@ -59,6 +57,14 @@ pub(super) struct Exchange<'t> {
     hidden: Vec<Secret>,
     /// Secrets of the response, in the order of [`RECEIVED`].
     received: Mutex<[Option<Secret>; RECEIVED.len()]>,
+}
+
+impl TokenEndpoint {
+    /// An exchange with this endpoint, in which `proof` goes out in the place of the first mark.
+    pub(super) fn exchange(&self, proof: &ClientAuthParams) -> Exchange<'_> {
+        let nothing = Secret::new("");
+        Exchange::new(self, TOKEN).hiding(proof.secret().unwrap_or(&nothing))
+    }
 }
 
 impl<'t> Exchange<'t> {

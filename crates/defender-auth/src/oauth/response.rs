@@ -7,8 +7,7 @@ use oauth2::{ErrorResponse, TokenResponse, basic::BasicTokenType};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::exchange::Exchange;
-use crate::{AccessToken, EntraError, Error, ErrorKind, RefreshToken, token::expiry};
+use crate::{AccessToken, EntraError, Error, ErrorKind, RefreshToken, secret::Secret, token::expiry};
 
 /// Lifetime of a token whose response does not state one, which RFC 6749 allows and Entra never does.
 const UNSAID_LIFETIME: Duration = Duration::from_secs(600);
@@ -49,8 +48,12 @@ impl fmt::Debug for TokenAnswer {
 }
 
 impl TokenAnswer {
-    /// The token that came `over` this exchange, as one that was asked for at `asked`.
-    pub(super) fn token(&self, asked: Timestamp, over: &Exchange<'_>) -> Result<AccessToken, Error> {
+    /// The token, requested at `asked`. `received` gives the secret of a mark.
+    pub(super) fn token(
+        &self,
+        asked: Timestamp,
+        received: impl Fn(&str) -> Option<Secret>,
+    ) -> Result<AccessToken, Error> {
         let unusable = |what: &str| Error::new(ErrorKind::Response).context(what);
         if !self.token_type.as_ref().eq_ignore_ascii_case("Bearer") {
             // A token that is bound to a key would be refused, and anybody who mistakes it for a bearer could use it.
@@ -60,7 +63,7 @@ impl TokenAnswer {
         let lifetime = expiry::lifetime(&self.expires_in).or_else(|| expiry::until(&self.expires_on, asked));
         let after = |span: Duration| asked.checked_add(span).map_err(|_| unusable("its lifetime is beyond all dates"));
         let lifetime = lifetime.unwrap_or(UNSAID_LIFETIME);
-        let secret = over.received(self.access_token.secret()).ok_or_else(|| unusable("it lacks what a token has"))?;
+        let secret = received(self.access_token.secret()).ok_or_else(|| unusable("it lacks what a token has"))?;
         let token = AccessToken::issued(secret.reveal(), asked, after(lifetime)?)?;
         Ok(match expiry::lifetime(&self.refresh_in) {
             Some(refresh_in) => token.refresh_on(after(refresh_in)?),
@@ -69,8 +72,8 @@ impl TokenAnswer {
     }
 
     /// Refresh token for the next access token.
-    pub(super) fn refresh(&self, over: &Exchange<'_>) -> Option<RefreshToken> {
-        let secret = over.received(self.refresh_token.as_ref()?.secret())?;
+    pub(super) fn refresh(&self, received: impl Fn(&str) -> Option<Secret>) -> Option<RefreshToken> {
+        let secret = received(self.refresh_token.as_ref()?.secret())?;
         Some(secret).filter(|secret| !secret.reveal().is_empty()).map(|secret| RefreshToken::new(secret.reveal()))
     }
 }

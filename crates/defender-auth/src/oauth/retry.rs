@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use defender_transport::{Clock, Retry};
 
-use super::TokenEndpoint;
+use super::endpoint::TokenEndpoint;
 use crate::Error;
 
 /// Attempts of one request for a token.

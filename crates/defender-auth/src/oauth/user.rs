@@ -2,7 +2,11 @@
 
 use oauth2::{RefreshToken as OAuthRefreshToken, Scope};
 
-use super::{ClientAuthParams, MARKS, TokenEndpoint, exchange::Exchange, response::TokenAnswer};
+use super::{
+    endpoint::{ClientAuthParams, MARKS, TokenEndpoint},
+    exchange::Exchange,
+    response::TokenAnswer,
+};
 use crate::{AccessToken, Error, RefreshToken, secret::Secret};
 
 /// Tokens of a user's sign-in.
@@ -15,7 +19,10 @@ pub(crate) struct Granted {
 
 impl Granted {
     pub(super) fn new(asked: jiff::Timestamp, response: &TokenAnswer, over: &Exchange<'_>) -> Result<Self, Error> {
-        Ok(Self { token: response.token(asked, over)?, refresh: response.refresh(over) })
+        Ok(Self {
+            token: response.token(asked, |mark| over.received(mark))?,
+            refresh: response.refresh(|mark| over.received(mark)),
+        })
     }
 }
 
@@ -76,6 +83,6 @@ impl TokenEndpoint {
         }
         form.extend(proof.parameters().into_iter().chain(claims.map(|claims| ("claims", claims))));
         let over = self.exchange(proof).hiding(user);
-        over.post(&self.url, &form).await?.token(asked, &over)
+        over.post(&self.url, &form).await?.token(asked, |mark| over.received(mark))
     }
 }

@@ -40,8 +40,9 @@ pub(crate) fn submit(
     let (settings, behaviors) = (&service.settings, service.behaviors());
     let spelling = behaviors.spelling;
     let world = &mut *service.world();
-    // Under the lock, so that actions are in the order of their dates.
-    let elapsed = service.clock.elapsed();
+    // Under the lock, so that actions are in the order of their dates; and the date first, so that no record is dated later than its
+    // states: a fast clock goes far while the machine does something else.
+    let (now, elapsed) = (service.clock.now(), service.clock.elapsed());
     let Some((index, machine)) = world.machines.find(id) else {
         return Err(Problem::no_such("Machine", id));
     };
@@ -84,7 +85,7 @@ pub(crate) fn submit(
     };
     let patience = if is_session { TWO_HOURS } else { THREE_DAYS };
     let digits = spelling.digits(number);
-    let (time, digits) = world.actions.not_before_the_last(cut(service.clock.now(), digits), digits);
+    let (time, digits) = world.actions.not_before_the_last(cut(now, digits), digits);
     let action = MachineAction {
         id: service.new_id(),
         type_name: TypeName::Known(kind),

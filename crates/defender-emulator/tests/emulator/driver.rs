@@ -182,6 +182,6 @@ pub(crate) fn claims(token: &str) -> Value {
 
 async fn read(wire: &impl Transport, request: Request<Bytes>) -> Answer {
     let (head, body) = wire.send(request).await.unwrap().into_parts();
-    let body = body.collect(1 << 20).await.unwrap();
+    let body = body.collect(1 << 24).await.unwrap();
     Answer { status: head.status, version: head.version, headers: head.headers, body }
 }

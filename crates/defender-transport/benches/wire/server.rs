@@ -23,7 +23,8 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
 };
 
-use crate::exchange::{ANSWER, Anything};
+/// A bench does not tell one failure from another; it prints the failure, and ends.
+type Anything = Box<dyn std::error::Error + Send + Sync>;
 
 /// Set for the process that is to be the server: the protocol that it speaks.
 const ASKED: &str = "DEFENDER_TRANSPORT_BENCH_SERVER";
@@ -104,9 +105,11 @@ impl Drop for Server {
     }
 }
 
-/// Is the server, if this process was started to be one. Says whether it was.
-pub(crate) fn serve_if_asked() -> Result<bool, Anything> {
+/// Is the server, if this process was started to be one, and returns whether it was. A POST of an action and a GET of a list are
+/// answered with this body, and the rest of a list with an empty one.
+pub(crate) fn serve_if_asked(body: impl FnOnce() -> Bytes) -> Result<bool, Anything> {
     let Ok(alpn) = env::var(ASKED) else { return Ok(false) };
+    let body = body();
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
@@ -126,33 +129,40 @@ pub(crate) fn serve_if_asked() -> Result<bool, Anything> {
     io::stdout().flush()?;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::spawn(move || runtime.block_on(serve(listener, TlsAcceptor::from(Arc::new(tls)))));
+    std::thread::spawn(move || runtime.block_on(serve(listener, TlsAcceptor::from(Arc::new(tls)), body)));
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(true)
 }
 
 /// Ends only when the listener is broken; the clients' errors then say that nobody answers.
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor) -> io::Result<()> {
+async fn serve(listener: TcpListener, acceptor: TlsAcceptor, body: Bytes) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let (tcp, _) = listener.accept().await?;
         tcp.set_nodelay(true)?;
-        let acceptor = acceptor.clone();
+        let (acceptor, body) = (acceptor.clone(), body.clone());
         tokio::spawn(async move {
             let Ok(stream) = acceptor.accept(tcp).await else { return };
             // How a connection ends is for its client to tell.
             let _ = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service_fn(respond))
+                .serve_connection(TokioIo::new(stream), service_fn(move |request| respond(request, body.clone())))
                 .await;
         });
     }
 }
 
-async fn respond(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let is_known = request.method() == Method::POST && request.uri().path().ends_with("/unrestrictCodeExecution");
-    let is_read = request.into_body().collect().await.is_ok_and(|body| !body.to_bytes().is_empty());
-    let mut response = Response::new(Full::new(Bytes::from_static(ANSWER.as_bytes())));
-    *response.status_mut() = if is_known && is_read { StatusCode::CREATED } else { StatusCode::BAD_REQUEST };
+async fn respond(request: Request<Incoming>, body: Bytes) -> Result<Response<Full<Bytes>>, Infallible> {
+    let is_list = request.method() == Method::GET;
+    let is_rest = request.uri().query().is_some_and(|query| query.contains("$skip"));
+    let is_action = request.method() == Method::POST && request.uri().path().ends_with("/unrestrictCodeExecution");
+    let is_read = request.into_body().collect().await.is_ok_and(|body| is_list || !body.to_bytes().is_empty());
+    let body = if is_rest { Bytes::from_static(br#"{"value":[]}"#) } else { body };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = match (is_read, is_list, is_action) {
+        (true, true, _) => StatusCode::OK,
+        (true, _, true) => StatusCode::CREATED,
+        _ => StatusCode::BAD_REQUEST,
+    };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     Ok(response)
 }

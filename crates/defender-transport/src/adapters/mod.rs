@@ -5,6 +5,7 @@ mod collect;
 mod deadline;
 #[cfg(feature = "compression")]
 mod decompress;
+mod ext;
 mod location;
 mod pace;
 mod redirect;
@@ -19,6 +20,7 @@ pub use self::trace::Traced;
 pub use self::{
     collect::Buffered,
     deadline::Deadline,
+    ext::TransportExt,
     pace::Paced,
     redirect::{Redirected, Redirects},
     retry::{Retry, Retrying},

@@ -28,8 +28,8 @@ use crate::{
 ///
 /// | target | what | level |
 /// |---|---|---|
-/// | `defender_transport::try` | the span `try` | `WARN`, so that no event stands without it |
-/// | `defender_transport::try` | the event at its end | `WARN` if no response came, the body broke off, or the status is 5xx; else `DEBUG` |
+/// | `defender_transport::attempt` | the span `try` | `WARN`, so that no event stands without it |
+/// | `defender_transport::attempt` | the event at its end | `WARN` if no response came, the body broke off, or the status is 5xx; else `DEBUG` |
 ///
 /// Other adapters have targets of their own, under `defender_transport`.
 ///
@@ -78,7 +78,7 @@ impl<T> Traced<T> {
     }
 }
 
-const TARGET: &str = "defender_transport::try";
+const TARGET: &str = "defender_transport::attempt";
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Traced<T> {

@@ -5,12 +5,28 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::HeaderValue;
 
 use super::{
-    Parts,
     dial::Dial,
+    parts::Parts,
     tcp::Tcp,
     tls::{client_config, over_http_1},
 };
 use crate::{ClientIdentity, Clock, Crypto, Error, ErrorKind, HyperTransport, PlainHttp, Proxy, Roots, SystemClock};
+
+impl HyperTransport {
+    /// A transport with every default.
+    ///
+    /// # Errors
+    ///
+    /// As [`HyperTransportBuilder::build`].
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// Builder of a transport.
+    pub fn builder() -> HyperTransportBuilder {
+        HyperTransportBuilder::default()
+    }
+}
 
 /// Sets up a [`HyperTransport`].
 #[derive(Clone)]
@@ -184,7 +200,8 @@ impl fmt::Debug for HyperTransportBuilder {
     }
 }
 
-#[cfg(all(test, any(feature = "aws-lc-rs", feature = "ring")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 #[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 mod tests {
     use std::{convert::Infallible, sync::Mutex};
@@ -204,9 +221,9 @@ mod tests {
         rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
     };
 
-    use super::super::dial::{Dialing, Stream};
     use super::*;
     use crate::Transport;
+    use crate::hyper::dial::{Dialing, Stream};
 
     async fn serve(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
         let response = service_fn(|request: Request<Incoming>| async move {

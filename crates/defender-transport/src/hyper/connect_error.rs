@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{dial::BoxError, handshake};
+use super::{causes::chain, dial::BoxError, handshake};
 use crate::{Error, ErrorKind};
 
 /// Reason for which a connection was not opened. No secret is in it: only hosts, times and what the other side refused.
@@ -115,17 +115,6 @@ impl StdError for DnsError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.0)
     }
-}
-
-/// An error and its causes, those too that an `io::Error` has inside itself.
-pub(crate) fn chain<'e>(error: &'e (dyn StdError + 'static)) -> impl Iterator<Item = &'e (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'e (dyn StdError + 'static) = *error;
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inside) => Some(inside),
-            None => error.source(),
-        }
-    })
 }
 
 /// The innermost kind that an `io::Error` of the chain has.

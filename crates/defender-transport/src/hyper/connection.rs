@@ -18,10 +18,10 @@ use hyper_util::{
 use tower_service::Service;
 
 use super::{
-    Parts,
     connect_error::ConnectError,
     dial::Stream,
     liveness::{Host, Liveness},
+    parts::Parts,
     proxy::tunnel,
 };
 use crate::{Clock, clock::Sleep};

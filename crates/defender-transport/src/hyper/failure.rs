@@ -6,7 +6,8 @@ use http::uri::Authority;
 use hyper_util::client::legacy;
 
 use super::{
-    connect_error::{ConnectError, chain},
+    causes::chain,
+    connect_error::ConnectError,
     dial::BoxError,
     handshake::{self, ClientAlert},
 };

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use rustls::{AlertDescription, CertificateError};
 
-use super::connect_error::chain;
+use super::causes::chain;
 
 /// Reason of a failed handshake, if TLS itself states it.
 pub(crate) fn words(error: &(dyn StdError + 'static)) -> Option<&'static str> {

@@ -16,10 +16,10 @@ use hyper_util::{
 use tokio::runtime;
 
 use super::{
-    Parts,
     body::ChunkedBody,
     connection::Connector,
     liveness::{Host, Liveness, PING, PONG, Waiting},
+    parts::Parts,
     tls,
 };
 

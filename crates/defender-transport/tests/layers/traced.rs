@@ -144,7 +144,7 @@ fn listen<T>(level: Level, run: impl FnOnce() -> T) -> (T, Told) {
     assert_eq!(told.entered, Vec::<u64>::new());
     assert!(told.handles.values().all(|handles| *handles == 0), "a span is still open");
     for target in told.spans.iter().map(|span| span.0).chain(told.events.iter().map(|event| event.0)) {
-        assert_eq!(target.target(), "defender_transport::try");
+        assert_eq!(target.target(), "defender_transport::attempt");
     }
     (result, told)
 }
@@ -447,7 +447,7 @@ struct Chatty;
 #[async_trait::async_trait]
 impl Transport for Chatty {
     async fn send(&self, _: Request<Bytes>) -> Result<Response<Body>, Error> {
-        tracing::info!(target: "defender_transport::try", "sending");
+        tracing::info!(target: "defender_transport::attempt", "sending");
         Ok(Response::new(Body::new(Chatting)))
     }
 }
@@ -459,7 +459,7 @@ impl http_body::Body for Chatting {
     type Error = Error;
 
     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, Error>>> {
-        tracing::info!(target: "defender_transport::try", "reading");
+        tracing::info!(target: "defender_transport::attempt", "reading");
         Poll::Ready(None)
     }
 }

@@ -2,11 +2,11 @@
 
 mod pem;
 mod provider;
-mod signer;
+pub(crate) mod signer;
 
 use std::sync::Arc;
 
-pub(crate) use self::signer::Signer;
+use self::signer::{AssertionAlgorithm, Signer};
 use crate::{
     CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential,
     credential::{
@@ -16,17 +16,6 @@ use crate::{
     env_vars::{CERTIFICATE, CERTIFICATE_CHAIN, CERTIFICATE_PASSWORD, Environment},
     secret::Secret,
 };
-
-/// Algorithm that signs an assertion.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AssertionAlgorithm {
-    /// RSA-PSS, and the certificate named by its SHA-256, as Microsoft documents.
-    #[default]
-    Ps256,
-    /// RSA with PKCS#1 padding, and the certificate named by its SHA-1: for keys that cannot do the other.
-    Rs256,
-}
 
 /// An application with a certificate: the grant `client_credentials` with a signed assertion.
 ///

@@ -18,11 +18,22 @@ use serde_json::json;
 use sha2::Digest;
 use zeroize::Zeroizing;
 
-use super::{AssertionAlgorithm, pem, provider::provider};
+use super::{pem, provider::provider};
 use crate::{Error, ErrorKind, secret::Secret};
 
 /// Lifetime of an assertion, as in MSAL. An assertion is used at once; the rest allows for clocks that differ.
 const LIFETIME: Duration = Duration::from_secs(600);
+
+/// Algorithm that signs an assertion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AssertionAlgorithm {
+    /// RSA-PSS, and the certificate named by its SHA-256, as Microsoft documents.
+    #[default]
+    Ps256,
+    /// RSA with PKCS#1 padding, and the certificate named by its SHA-1: for keys that cannot do the other.
+    Rs256,
+}
 
 /// Signs assertions of one client.
 pub(crate) struct Signer {

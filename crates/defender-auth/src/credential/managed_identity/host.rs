@@ -10,7 +10,7 @@ use defender_transport::{
 use http::{HeaderValue, Request, StatusCode, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{ManagedIdentityId, arc::Agent};
+use super::{arc::Agent, id::ManagedIdentityId};
 use crate::{Error, ErrorKind, env_vars::Environment, secret::Secret};
 
 /// The address is the same on every virtual machine, and leads nowhere else.

@@ -2,6 +2,7 @@
 
 mod arc;
 mod host;
+pub(crate) mod id;
 mod response;
 
 use std::{
@@ -17,7 +18,7 @@ use async_trait::async_trait;
 use defender_transport::{Clock, Secrets, Transport, TransportExt, extensions::Timeouts};
 use http::{HeaderMap, StatusCode};
 
-use self::{arc::Agent, host::Host};
+use self::{arc::Agent, host::Host, id::ManagedIdentityId};
 use crate::{
     AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest,
     authorized::authorize,
@@ -25,18 +26,6 @@ use crate::{
     env_vars::Environment,
     secret::{Received, Secret},
 };
-
-/// Selects one of the identities that were assigned to a machine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ManagedIdentityId {
-    /// The identity's client id.
-    ClientId(String),
-    /// The id of its service principal.
-    ObjectId(String),
-    /// Its id as a resource: `/subscriptions/…/userAssignedIdentities/name`.
-    ResourceId(String),
-}
 
 /// The identity that Azure gives to a virtual machine, a node of AKS, App Service, Functions, Container Apps or an Arc-enabled
 /// server: nothing secret to keep.

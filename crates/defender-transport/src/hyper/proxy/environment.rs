@@ -2,7 +2,11 @@
 
 use std::{env, ffi::OsString};
 
-use super::{Endpoint, Exceptions, Rules, unusable};
+use super::{
+    endpoint::{Endpoint, unusable},
+    exceptions::Exceptions,
+    rules::Rules,
+};
 use crate::Error;
 
 /// Source of a variable's value.

@@ -1,20 +1,18 @@
 //! Choice of the proxy of a connection, if any.
 
+mod endpoint;
 mod environment;
 mod exceptions;
+mod rules;
 mod tunnel;
 
-use std::fmt;
-
-use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use http::{HeaderValue, Uri, uri::Authority};
-use percent_encoding::percent_decode_str;
-use zeroize::Zeroizing;
-
-pub(crate) use self::tunnel::tunnel;
-use self::{environment::Environment, exceptions::Exceptions};
-use crate::{Error, ErrorKind};
+use self::{
+    endpoint::{Endpoint, unusable},
+    environment::Environment,
+    exceptions::Exceptions,
+};
+pub(crate) use self::{rules::Rules, tunnel::tunnel};
+use crate::Error;
 
 /// Proxy of a transport's connections, if any.
 ///
@@ -71,7 +69,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Request`] where it is no such URL, or the proxy wants to be spoken to otherwise than over http.
+    /// [`ErrorKind::Request`](crate::ErrorKind::Request) where it is no such URL, or the proxy wants to be spoken to otherwise than over http.
     pub fn http(url: impl AsRef<str>) -> Result<Self, Error> {
         let endpoint = Endpoint::parse(url.as_ref()).map_err(|why| unusable("the URL of the proxy", why))?;
         Ok(Self { through: Through::This(endpoint), except: Exceptions::default() })
@@ -102,105 +100,12 @@ impl Proxy {
     }
 }
 
-/// Hosts, and the proxy through which each is reached.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Rules {
-    through: Option<Endpoint>,
-    except: Exceptions,
-    /// True if this machine is reached without the proxy.
-    spares_loopback: bool,
-}
-
-impl Rules {
-    /// The proxy for a connection to `to`.
-    pub(crate) fn proxy_for(&self, to: &Uri) -> Option<&Endpoint> {
-        // The identity of a machine is given out over plain http, and a proxy's own would be given instead.
-        let is_https = to.scheme_str() == Some("https");
-        let endpoint = self.through.as_ref().filter(|_| is_https)?;
-        let host = to.host()?;
-        let is_spared = self.spares_loopback && exceptions::is_loopback(host);
-        let is_excepted = self.except.contain(host, to.port_u16().unwrap_or(443));
-        (!is_spared && !is_excepted).then_some(endpoint)
-    }
-}
-
-/// Address of a proxy, and the credentials that it is sent.
-#[derive(Clone)]
-pub(crate) struct Endpoint {
-    host: Authority,
-    /// `http://host:port/`.
-    pub(crate) uri: Uri,
-    authorization: Option<HeaderValue>,
-}
-
-impl Endpoint {
-    /// Reads `http://user:password@host:port`, or describes the mistake without quoting it.
-    fn parse(url: &str) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "is no URL such as http://proxy.example:3128";
-        let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
-        match scheme.to_ascii_lowercase().as_str() {
-            "http" => {}
-            "https" => return Err("begins with https://, and a proxy is spoken to over http only; give its http port"),
-            "socks4" | "socks4a" | "socks5" | "socks5h" => {
-                return Err("is of a SOCKS proxy, which is not known here; give one that is spoken to over http");
-            }
-            _ => return Err(EXPECTED),
-        }
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end).ok_or(EXPECTED)?;
-        if !matches!(path, "" | "/") {
-            return Err("has a path, which no proxy has; a `/`, `?` or `#` in a password must be percent-encoded");
-        }
-        // The last `@` is the one: a password may have been given as it is.
-        let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-        let host: Authority = host.parse().map_err(|_| EXPECTED)?;
-        let has_no_port = host.as_str() == host.host();
-        if host.host().is_empty() || host.as_str().contains('@') || !has_no_port && host.port_u16().is_none() {
-            return Err(EXPECTED);
-        }
-        let uri = Uri::builder().scheme("http").authority(host.clone()).path_and_query("/").build();
-        Ok(Self { host, uri: uri.map_err(|_| EXPECTED)?, authorization: user.map(basic).transpose()? })
-    }
-
-    /// Description of the proxy, without user and password.
-    pub(crate) fn host(&self) -> &str {
-        self.host.as_str()
-    }
-}
-
-/// The value of `Proxy-Authorization` for `user:password`, in memory that is wiped.
-fn basic(user: &str) -> Result<HeaderValue, &'static str> {
-    const SCHEME: &[u8] = b"Basic ";
-    let (user, password) = user.split_once(':').unwrap_or((user, ""));
-    if percent_decode_str(user).any(|byte| byte == b':') {
-        return Err("has a user with a colon in its name, which cannot be told from the password");
-    }
-    // A buffer that moves while it grows leaves parts of its content behind.
-    let mut pair = Zeroizing::new(Vec::with_capacity(user.len().saturating_add(password.len()).saturating_add(1)));
-    pair.extend(percent_decode_str(user));
-    pair.push(b':');
-    pair.extend(percent_decode_str(password));
-    let encoded = Zeroizing::new(STANDARD.encode(&*pair));
-    let value = Zeroizing::new([SCHEME, encoded.as_bytes()].concat());
-    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value))
-        .map_err(|_| "has a user or a password that cannot be sent")?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn unusable(what: &str, why: &str) -> Error {
-    Error::new(ErrorKind::Request).context(format!("{what} {why}"))
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint").field("host", &self.host).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::Uri;
+
     use super::*;
+    use crate::ErrorKind;
 
     #[test]
     fn proxy_is_host_and_optional_user() {

@@ -6,8 +6,8 @@ use http::{HeaderValue, StatusCode, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zeroize::Zeroizing;
 
-use super::super::{connect_error::ConnectError, dial::Stream};
-use super::Endpoint;
+use super::endpoint::Endpoint;
+use crate::hyper::{connect_error::ConnectError, dial::Stream};
 
 /// A proxy's response is a few lines.
 const LIMIT: usize = 16 << 10;

@@ -1,0 +1,64 @@
+//! Speed and calls of the client beside bare hyper, in real time or by a clock that is advanced by hand.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
+
+#[path = "../../../../crates/defender-model/benches/page/mod.rs"]
+mod page;
+mod pages;
+#[path = "../../../../crates/defender-transport/benches/wire/server.rs"]
+#[allow(dead_code, reason = "the bench of the transport uses all of it")]
+mod server;
+mod wait;
+
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use lexopt::{Arg, Parser};
+use xtask::{
+    Failure,
+    workspace::{Workspace, cargo},
+};
+
+const HELP: &str = "\
+Measures, and fails if a bound is missed.
+
+Usage: cargo xtask bench NAME
+
+Benches:
+  smoke       the bench `stack` of defender-transport: our transport and adapters beside a bare hyper client
+  pages       a page of 10,000 actions through the client, beside bare hyper and a bare struct
+  wait        waiting for a thousand actions, together and one by one: calls, and whether the quota is kept
+
+Options:
+  -h, --help  this text
+";
+
+fn main() -> ExitCode {
+    match server::serve_if_asked(|| Bytes::from(page::page(page::ROWS))) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => xtask::program(HELP, run),
+        Err(error) => {
+            eprintln!("the server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut arguments: Parser) -> Result<(), Failure> {
+    let Some(Arg::Value(name)) = arguments.next()? else {
+        return Err(Failure::Usage("no bench was named".to_owned()));
+    };
+    if let Some(more) = arguments.next()? {
+        return Err(more.unexpected().into());
+    }
+    match name.to_str() {
+        Some("smoke") => {
+            let mut bench = cargo(&Workspace::read()?.root);
+            bench.args(["bench", "--quiet", "--package", "defender-transport", "--all-features", "--bench", "stack"]);
+            let status = bench.status().map_err(|error| Failure::broken("bench smoke", error))?;
+            if status.success() { Ok(()) } else { Err(Failure::broken("bench smoke", status)) }
+        }
+        Some("pages") => pages::run(),
+        Some("wait") => wait::run(),
+        _ => Err(Failure::Usage(format!("there is no bench `{}`", name.display()))),
+    }
+}

@@ -1,0 +1,175 @@
+//! Promises broken on purpose, to see that it is noticed: `cargo xtask breaks`.
+//!
+//! Each patch in `patches/` breaks one promise in one way, and names the tests and the campaigns that must notice it, each
+//! with words that its output must then show: what fails for another reason, such as not compiling, has noticed nothing. They
+//! are applied one by one to a copy of the workspace under `target/breaks/`, which has a build of its own.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
+
+mod copy;
+mod group;
+mod judge;
+mod patch;
+mod program;
+mod refresh;
+
+use std::{collections::BTreeSet, path::Path, process::ExitCode, time::Duration};
+
+use lexopt::{Arg, Parser, ValueExt};
+use xtask::{
+    Failure,
+    workspace::{self, Workspace},
+};
+
+use self::{
+    copy::Copy,
+    judge::{Judge, Judged},
+    patch::Patch,
+};
+
+const HELP: &str = "\
+Breaks each promise on purpose, in a copy of the workspace, and checks that the tests named in its patch fail.
+
+Usage: cargo xtask breaks [NAME…] [--check | --refresh]
+
+Arguments:
+  NAME…       the patches whose names begin so; all, if there is none
+
+Options:
+  --check     only whether each patch applies, names tests that are there, and stands in docs/breaks.md
+  --refresh   makes anew, against today's source, each patch that no longer applies, and shows it
+  -h, --help  this text
+";
+
+/// Folder of the patches.
+const PATCHES: &str = "xtask/tools/breaks/patches";
+
+/// How long one judge may take; a broken client may well never come to an end.
+const PATIENCE: Duration = Duration::from_secs(1_200);
+
+/// The page that lists the patches.
+const PAGE: &str = "docs/breaks.md";
+
+fn main() -> ExitCode {
+    xtask::program(HELP, run)
+}
+
+fn run(mut arguments: Parser) -> Result<(), Failure> {
+    let (mut names, mut only_checks, mut refreshes) = (Vec::new(), false, false);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("check") => only_checks = true,
+            Arg::Long("refresh") => refreshes = true,
+            Arg::Value(name) => names.push(name.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let root = Workspace::read()?.root;
+    let patches = Patch::read_all(&root.join(PATCHES))?;
+    let chosen = chosen(&patches, &names)?;
+    if refreshes {
+        let count = refresh::refresh(&root, &chosen)?;
+        eprintln!("breaks: {count} of {} patches made anew", chosen.len());
+        return Ok(());
+    }
+    if only_checks { check(&root, &chosen) } else { break_each(&root, &chosen) }
+}
+
+/// The patches whose names begin with one of `names`.
+fn chosen<'p>(patches: &'p [Patch], names: &[String]) -> Result<Vec<&'p Patch>, Failure> {
+    if let Some(name) = names.iter().find(|name| !patches.iter().any(|patch| patch.name.starts_with(name.as_str()))) {
+        return Err(Failure::Usage(format!("there is no break `{name}`")));
+    }
+    let is_meant = |patch: &&Patch| names.is_empty() || names.iter().any(|name| patch.name.starts_with(name.as_str()));
+    Ok(patches.iter().filter(is_meant).collect())
+}
+
+/// What makes a patch worthless is told here, without building anything.
+fn check(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
+    let page = std::fs::read_to_string(root.join(PAGE)).map_err(|error| Failure::broken(PAGE, error))?;
+    let mut wrong = Vec::new();
+    for patch in patches {
+        if let Err(why) = copy::applies(root, &patch.text) {
+            wrong.push(format!("{}: it does not apply: {why}", patch.name));
+        }
+        for judge in patch.judges.iter().filter(|judge| !judge.is_there(root)) {
+            wrong.push(format!("{}: there is no test for `{}`", patch.name, judge.line()));
+        }
+        if !page.contains(&format!("`{}`", patch.name)) {
+            wrong.push(format!("{}: {PAGE} does not name the patch", patch.name));
+        }
+        let tests = patch.judges.iter().flat_map(|judge| judge.kind.names());
+        for test in tests.filter(|test| !page.contains(&format!("`{test}`"))) {
+            wrong.push(format!("{}: {PAGE} does not name the test `{test}`", patch.name));
+        }
+    }
+    for wrong in &wrong {
+        println!("{wrong}");
+    }
+    match wrong.len() {
+        0 => {
+            eprintln!("breaks: each of {} patches applies", patches.len());
+            Ok(())
+        }
+        count => Err(Failure::Check(format!("breaks: {count} found"))),
+    }
+}
+
+fn break_each(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
+    let copy = Copy::of(root)?;
+    copy.restore()?;
+    // What fails by itself proves nothing when it fails with something broken.
+    let all: BTreeSet<&Judge> = patches.iter().flat_map(|patch| &patch.judges).collect();
+    for group in group::groups(&all) {
+        eprintln!("breaks: unbroken: {}", group.line());
+        group.passes(&copy)?;
+    }
+    let (mut rows, mut missed) = (vec!["| promise | broken by | judge | |\n|---|---|---|---|".to_owned()], 0_usize);
+    for patch in patches {
+        eprintln!("breaks: {}: {}", patch.name, patch.broken);
+        copy.apply(&patch.name, &patch.text)?;
+        for judge in &patch.judges {
+            let judged = judge.judge(&copy, &patch.name)?;
+            eprintln!("breaks: {}: {}: {judged}", patch.name, judge.line());
+            rows.push(format!("| {} | `{}` | `{}` | {judged} |", patch.promise, patch.name, judge.line()));
+            missed += usize::from(!matches!(judged, Judged::Caught { .. }));
+        }
+        copy.restore()?;
+    }
+    println!("{}", rows.join("\n"));
+    match missed {
+        0 => Ok(()),
+        count => Err(Failure::Check(format!("breaks: {count} not noticed, or not as they should be"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_break_is_chosen_by_the_beginning_of_its_name_and_one_that_is_none_is_told() {
+        let patch = |name: &str| Patch { name: name.to_owned(), ..Patch::default() };
+        let patches = [patch("10-a"), patch("11-b"), patch("20-c")];
+        let names = |names: &[&str]| -> Result<Vec<String>, Failure> {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            Ok(chosen(&patches, &names)?.into_iter().map(|patch| patch.name.clone()).collect())
+        };
+        assert_eq!(names(&[]), Ok(vec!["10-a".to_owned(), "11-b".to_owned(), "20-c".to_owned()]));
+        assert_eq!(names(&["1", "20-c"]).unwrap().len(), 3);
+        assert_eq!(names(&["11-b"]), Ok(vec!["11-b".to_owned()]));
+        assert!(matches!(names(&["10", "3"]), Err(Failure::Usage(why)) if why.contains("`3`")));
+    }
+
+    #[test]
+    fn the_patches_of_this_project_are_in_order() {
+        assert_eq!(run(Parser::from_args(["--check"])), Ok(()));
+    }
+
+    #[test]
+    fn each_promise_is_broken_at_least_once() {
+        let root = Workspace::read().unwrap().root;
+        let promises: BTreeSet<_> =
+            Patch::read_all(&root.join(PATCHES)).unwrap().into_iter().map(|patch| patch.promise).collect();
+        assert_eq!(promises, (1..=8).collect());
+    }
+}

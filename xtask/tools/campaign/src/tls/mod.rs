@@ -1,0 +1,184 @@
+//! The campaign over real TLS: emulator and client in two processes, and the client is killed.
+//!
+//! For each seed a supervisor, which is this process, starts the emulator's program and a worker, which runs the real client over the
+//! real wire and writes down what it is about to do, and what became of it. The worker is killed with SIGKILL: at random moments, and
+//! where it stands still for that, an answer in its hands that is not written down. Another takes up what the journal tells. At the
+//! end the emulator's ledger, its log and its records are asked for, and the judge compares.
+//!
+//! Both go by clocks of one speed, some hundred times that of the machine, since two processes cannot share a clock that is turned by
+//! hand. So it is not the same each time: the files of a seed that failed are kept in `target/campaign/tls-SEED-failed-N`, and a
+//! replay may take several.
+
+mod gather;
+mod journal;
+mod notes;
+mod plan;
+mod process;
+mod service;
+mod stage;
+mod supervisor;
+mod wire;
+mod worker;
+
+use std::path::{Path, PathBuf};
+
+pub(super) use worker::run as work;
+
+use super::{
+    figures::{Count, Figures},
+    plan::STEPS,
+    sweep::{Campaign, Ran},
+};
+use crate::{Failure, workspace::Workspace};
+
+/// The word that makes this program a worker. It is in no help.
+pub(super) const WORKER: &str = "worker";
+
+/// The worker's journal in the folder of a seed, the emulator's log, and what the workers said on stderr.
+const JOURNAL: &str = "journal.jsonl";
+const LOG: &str = "emulator.jsonl";
+const WORDS: &str = "worker.txt";
+
+/// The campaign over TLS.
+#[derive(Debug)]
+pub(super) struct Tls {
+    emulator: PathBuf,
+    root: PathBuf,
+}
+
+impl Tls {
+    /// Builds the emulator's program.
+    pub(super) fn new() -> Result<Self, Failure> {
+        let root = Workspace::read()?.root;
+        Ok(Self { emulator: xtask::emulator::build(&root)?, root })
+    }
+
+    fn folder(&self, seed: u64) -> PathBuf {
+        self.root.join(format!("target/campaign/tls-{seed}"))
+    }
+}
+
+impl Campaign for Tls {
+    fn name(&self) -> &'static str {
+        "b"
+    }
+
+    fn flags(&self) -> &'static str {
+        " --tls"
+    }
+
+    fn steps(&self) -> u32 {
+        STEPS
+    }
+
+    fn workers(&self) -> usize {
+        // Most of a seed's time it waits.
+        2
+    }
+
+    fn repeats(&self) -> bool {
+        false
+    }
+
+    fn run(&self, seed: u64, steps: u32) -> Ran {
+        let folder = self.folder(seed);
+        let ran = anew(&folder).and_then(|()| supervisor::run(&self.emulator, &folder, seed, steps));
+        let mut ran = ran.unwrap_or_else(|failure| broken(&failure));
+        if ran.findings.is_empty() {
+            // Nothing is left of what went well, and where it cannot be removed that is no finding.
+            let _gone = std::fs::remove_dir_all(&folder);
+        } else {
+            ran.findings
+                .iter_mut()
+                .for_each(|finding| finding.words.push_str(&evidence(&ran.story, finding.tag.as_deref())));
+            let kept = kept(&folder, &ran);
+            ran.findings.iter_mut().for_each(|finding| {
+                finding.words.push_str("\n  all files: ");
+                finding.words.push_str(&kept.display().to_string());
+            });
+            eprintln!("campaign b: seed {seed} fails; its journal and logs are kept in {}", kept.display());
+        }
+        ran
+    }
+
+    fn untaken(&self, _sum: &Figures) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Moves the files of a seed that failed to where no later run touches them, with what was found and what the emulator received.
+/// It need not fail again, so that nothing else is left of it.
+fn kept(folder: &Path, ran: &Ran) -> PathBuf {
+    let findings = ran.findings.iter().map(|finding| format!("{:?}: {}", finding.count, finding.words));
+    let ledger = ran.ledger.iter().map(|entry| serde_json::to_string(entry).unwrap_or_default());
+    let told = findings.chain(ledger).collect::<Vec<_>>().join("\n");
+    let _written = std::fs::write(folder.join("findings.txt"), told);
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let free = (1..10_000)
+        .map(|number: u32| folder.with_file_name(format!("{name}-failed-{number}")))
+        .find(|path| !path.exists());
+    match free {
+        Some(free) if std::fs::rename(folder, &free).is_ok() => free,
+        // Better where the next run may remove them than nowhere.
+        _ => folder.to_owned(),
+    }
+}
+
+/// An empty folder.
+fn anew(folder: &Path) -> Result<(), Failure> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(|error| Failure::broken(folder.display(), error))?;
+    }
+    std::fs::create_dir_all(folder).map_err(|error| Failure::broken(folder.display(), error))
+}
+
+fn broken(failure: &Failure) -> Ran {
+    Ran::broken(Count::Hang, format!("it could not be run: {failure:?}"))
+}
+
+/// The journal's lines of a tag.
+fn evidence(story: &[String], tag: Option<&str>) -> String {
+    let Some(tag) = tag else { return String::new() };
+    // `"s1"` is its tag, and `"s1.2"` the name of one of its POSTs.
+    let forms = [format!("\"{tag}\""), format!("\"{tag}.")];
+    let lines = story.iter().filter(|line| forms.iter().any(|form| line.contains(form.as_str())));
+    lines.fold(String::new(), |all, line| all + "\n  journal: " + line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_told_with_the_lines_of_its_submission_and_of_no_other() {
+        let story = ["{\"tag\":\"s1\"}", "{\"id\":\"s1.2\"}", "{\"tag\":\"s12\"}", "{\"id\":\"s12.1\"}"];
+        let told = evidence(&story.map(str::to_owned), Some("s1"));
+        assert_eq!(told, "\n  journal: {\"tag\":\"s1\"}\n  journal: {\"id\":\"s1.2\"}");
+        assert_eq!(evidence(&story.map(str::to_owned), None), "");
+    }
+
+    #[test]
+    fn files_of_failing_seed_outlive_the_next_run() {
+        let folder = std::env::temp_dir().join(format!("campaign-kept-{}", std::process::id()));
+        let ran = broken(&Failure::Check("it hung".to_owned()));
+        let keep = || {
+            anew(&folder).unwrap();
+            std::fs::write(folder.join(JOURNAL), "a line").unwrap();
+            kept(&folder, &ran)
+        };
+        let (first, second) = (keep(), keep());
+        assert_ne!(first, second);
+        for kept in [first, second] {
+            assert_eq!(std::fs::read_to_string(kept.join(JOURNAL)).unwrap(), "a line");
+            assert!(std::fs::read_to_string(kept.join("findings.txt")).unwrap().contains("it hung"));
+            std::fs::remove_dir_all(kept).unwrap();
+        }
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn what_could_not_be_run_is_no_success() {
+        let ran = broken(&Failure::Check("no emulator".to_owned()));
+        assert!(!ran.figures.against.is_clean() && ran.findings[0].words.contains("no emulator"));
+    }
+}

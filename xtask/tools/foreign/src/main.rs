@@ -1,0 +1,154 @@
+//! A server of the actions API that shares no habit with the client or the emulator, and the client against it.
+//!
+//! `server` is written from the facts about the service alone. It misbehaves in 30 % of the calls, counts every
+//! arrival, and knows which record belongs to which submission. `driver` sends it thousands of actions through the real
+//! client over TLS, and `judge` holds what the client said against the server's records.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
+
+mod clock;
+mod dice;
+mod driver;
+mod judge;
+mod plan;
+mod report;
+mod server;
+
+use std::process::ExitCode;
+
+use jiff::SignedDuration;
+use lexopt::{Arg, Parser, ValueExt};
+use xtask::Failure;
+
+use self::{
+    clock::FastTime,
+    judge::Fall,
+    report::Claim,
+    server::{Settings, Version},
+};
+
+const HELP: &str = "\
+Sends actions through the real client to a misbehaving server that knows nothing of client or emulator, and judges.
+
+Usage: cargo xtask foreign [options]
+
+Options:
+  --actions N              how many actions; default: 5000
+  --at-once N              how many at a time; default: 64
+  --seed S                 what the server does; default: 0
+  --ids as-given|generated where external ids come from; default: as-given
+  --http1, --http2         the protocol; default: --http1
+  --speed N                how many times as fast as the machine's the time goes; default: 30
+  -h, --help               this text
+";
+
+fn main() -> ExitCode {
+    xtask::program(HELP, |arguments| run(&Options::read(arguments)?))
+}
+
+/// What is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Options {
+    actions: u64,
+    at_once: usize,
+    http2: bool,
+    seed: u64,
+    ids: Ids,
+    speed: u32,
+}
+
+/// Where external ids come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ids {
+    AsGiven,
+    Generated,
+}
+
+impl Options {
+    fn read(mut arguments: Parser) -> Result<Self, Failure> {
+        let mut options = Self { actions: 5_000, at_once: 64, http2: false, seed: 0, ids: Ids::AsGiven, speed: 30 };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Arg::Long("actions") => options.actions = arguments.value()?.parse()?,
+                Arg::Long("at-once") => options.at_once = arguments.value()?.parse()?,
+                Arg::Long("seed") => options.seed = arguments.value()?.parse()?,
+                Arg::Long("speed") => options.speed = arguments.value()?.parse()?,
+                Arg::Long("http1") => options.http2 = false,
+                Arg::Long("http2") => options.http2 = true,
+                Arg::Long("ids") => {
+                    options.ids = arguments.value()?.parse_with(|word| match word {
+                        "as-given" => Ok(Ids::AsGiven),
+                        "generated" => Ok(Ids::Generated),
+                        _ => Err("neither `as-given` nor `generated`"),
+                    })?;
+                }
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The server's behaviour and how far the client's clock is ahead of the server's, by seed.
+    fn settings(&self) -> (Settings, SignedDuration) {
+        let version = if self.http2 { Version::Http2 } else { Version::Http1 };
+        let (dates, ahead) = match self.seed % 4 {
+            0 => (true, 0),
+            1 => (true, 7),
+            2 => (true, -11),
+            _ => (false, 10),
+        };
+        let page = match self.seed % 3 {
+            0 => 10_000,
+            1 => 2_000,
+            _ => 500,
+        };
+        (Settings { seed: self.seed, version, percent: 30.0, dates, page }, SignedDuration::from_mins(ahead))
+    }
+}
+
+/// Sends the actions, judges, and prints what was found.
+fn run(options: &Options) -> Result<(), Failure> {
+    let broken = |error| Failure::broken("the server", error);
+    let (settings, ahead) = options.settings();
+    let server = driver::serve(settings, FastTime::start(options.speed)).map_err(broken)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(broken)?;
+    let reports = runtime.block_on(driver::drive(options, &server, ahead))?;
+    let tenant = server.tenant();
+    let verdict = judge::judge(&reports, &tenant, options.ids == Ids::Generated);
+    for (fall, submission, trace) in &verdict.falls {
+        println!("{fall:?}: submission {submission}: {trace}");
+    }
+    for (submission, line) in &verdict.unrecovered {
+        let report = reports.iter().find(|report| report.submission == *submission);
+        let said =
+            report.map(|report| (&report.claim, report.claimed.duration_since(report.began).as_secs(), &report.words));
+        println!("not recovered: submission {submission}: {line}: {said:?}");
+    }
+    for (submission, what) in &verdict.unpromised {
+        println!("not promised: submission {submission}: {what}");
+    }
+    let mut shown = Vec::new();
+    for report in &reports {
+        if let Claim::NotTaken { kind, .. } = &report.claim
+            && !shown.contains(&kind)
+        {
+            shown.push(kind);
+            println!("{kind}: submission {}: {}", report.submission, report.words);
+        }
+    }
+    println!(
+        "{options:?}: {} POSTs arrived, {} records, {} calls ({} lists), {} misbehaved, {} min of the service's time",
+        tenant.arrivals.len(),
+        tenant.records.len(),
+        tenant.calls,
+        tenant.lists,
+        tenant.misbehaved,
+        server.time.elapsed().as_secs() / 60
+    );
+    println!("{verdict}");
+    if verdict.holds() {
+        return Ok(());
+    }
+    let counts = [Fall::Twice, Fall::Blind, Fall::Wrong, Fall::Denied, Fall::OverQuota];
+    let counts: Vec<_> = counts.into_iter().map(|fall| format!("{fall:?} {}", verdict.count(fall))).collect();
+    Err(Failure::Check(format!("the foreign server found faults with seed {}: {}", options.seed, counts.join(", "))))
+}
