@@ -1,6 +1,6 @@
 //! The table of actions in defender-model's README, which a test of that crate compares and writes.
 
-use crate::{
+use xtask::{
     Failure,
     workspace::{Workspace, cargo, output},
 };

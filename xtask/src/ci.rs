@@ -6,9 +6,14 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    Failure, example, tidy,
+use xtask::{
+    Failure,
     workspace::{self, Workspace},
+};
+
+use crate::{
+    example, tidy,
+    tools::{self, Check},
 };
 
 /// Whether the tests are among the steps.
@@ -19,6 +24,8 @@ pub(crate) enum Tests {
 }
 
 const PACKAGES: &str = "packages";
+/// The crates whose code, tests aside, is held to `xtask/clippy/libraries`.
+const LIBRARIES: [&str; 4] = ["defender-model", "defender-transport", "defender-auth", "defender-actions"];
 
 /// Commands of `cargo xtask` that are programs of their own.
 const TOOLS: [(&str, &str); 7] = [
@@ -69,6 +76,9 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
         ensure(component, subcommand, &workspace.root)?;
     }
+    timed("tools", "cargo xtask tools", tools::install)?;
+    timed("spelling", "cargo xtask typos", || Check::Typos.run())?;
+    timed("dependencies", "cargo xtask deny", || Check::Deny.run())?;
     let crates: Vec<&str> = workspace.crates().map(|package| package.name.as_str()).collect();
     for step in steps(&crates, tests) {
         if step.name == PACKAGES {
@@ -76,6 +86,7 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
         }
         step.run(&workspace.root)?;
     }
+    timed("public API", "cargo xtask public-api", || Check::PublicApi.run())?;
     timed("example", "cargo xtask example", example::run)?;
     for (name, line) in TOOLS {
         Step::new(name, &format!("xtask {line}")).run(&workspace.root)?;
@@ -88,13 +99,17 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
 fn steps(crates: &[&str], tests: Tests) -> Vec<Step> {
     let mut steps = vec![Step::new("format", "fmt --all --check")];
     // One crate at a time: in one build cargo adds the features of all its crates together, so that none would be
-    // without what a neighbour asks for.
+    // without what a neighbor asks for.
     for name in crates {
         let line = format!("clippy --package {name} --all-targets --no-default-features -- -D warnings");
         steps.push(Step::new(format!("lints of {name} without features"), &line));
     }
     steps.push(Step::new("lints with default features", "clippy --workspace --all-targets -- -D warnings"));
     steps.push(Step::new("lints with all features", "clippy --workspace --all-targets --all-features -- -D warnings"));
+    let packages = LIBRARIES.map(|name| format!("--package {name}")).join(" ");
+    let libraries =
+        Step::new("lints of the libraries alone", &format!("clippy {packages} --lib --all-features -- -D warnings"));
+    steps.push(libraries.with("CLIPPY_CONF_DIR", "xtask/clippy/libraries"));
     if tests == Tests::Run {
         steps.push(Step::new("tests", "test --workspace --all-features"));
     }
@@ -157,7 +172,7 @@ mod tests {
     fn every_set_of_features_is_linted_and_every_warning_is_an_error() {
         let steps = steps(&["defender-model", "defender-transport"], Tests::Run);
         let lints: Vec<_> = steps.iter().filter(|step| step.args.first().is_some_and(|arg| arg == "clippy")).collect();
-        assert_eq!(lints.len(), 4);
+        assert_eq!(lints.len(), 5);
         assert!(lints.iter().all(|step| step.args.ends_with(&["-D".to_owned(), "warnings".to_owned()])));
         for words in [
             "--package defender-transport --all-targets --no-default-features",

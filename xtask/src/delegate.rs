@@ -6,7 +6,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use crate::workspace;
+use xtask::workspace;
 
 /// A command and the package that has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

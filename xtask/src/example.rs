@@ -8,7 +8,7 @@ use std::{
 
 use xtask::emulator::{Program, build};
 
-use crate::{
+use xtask::{
     Failure,
     workspace::{Workspace, cargo},
 };

@@ -10,11 +10,12 @@ mod ci;
 mod delegate;
 mod example;
 mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
-use xtask::{Failure, workspace};
+use xtask::Failure;
 
 const HELP: &str = "\
 Checks of the project.
@@ -23,7 +24,11 @@ Usage: cargo xtask <command> [options]
 
 Commands:
   ci [--skip-tests]  everything that CI checks, in its order, up to the first failure
-  tidy               the invariants of docs/architecture.md, from `cargo tree` and the source
+  tidy               the invariants of docs/architecture.md that no ready-made tool can check
+  tools              installs the programs of the three checks below into target/tools, in pinned versions
+  deny               dependencies, licenses and sources, by cargo-deny
+  public-api         the public API against xtask/public-api, by cargo-public-api; WRITE_PUBLIC_API=1 writes that anew
+  typos              spelling, by typos
   example            the README's first command, by itself and against the emulator's program, and the other examples
   actions            writes the table of actions into defender-model's README
 
@@ -61,6 +66,10 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         (Some("ci"), None) => ci::run(ci::Tests::Run),
         (Some("ci"), Some(Arg::Long("skip-tests"))) => ci::run(ci::Tests::Skip),
         (Some("tidy"), None) => tidy::run(),
+        (Some("tools"), None) => tools::install(),
+        (Some("deny"), None) => tools::Check::Deny.run(),
+        (Some("public-api"), None) => tools::Check::PublicApi.run(),
+        (Some("typos"), None) => tools::Check::Typos.run(),
         (Some("example"), None) => example::run(),
         (Some("actions"), None) => actions::write(),
         (_, Some(option)) => Err(option.unexpected().into()),

@@ -13,6 +13,7 @@ const MANY: usize = 100;
 /// around it, and with text that is broken in places. The `Content-Type` does not matter.
 ///
 /// The cause of a failure is left out on purpose: it may quote the input.
+#[allow(clippy::disallowed_methods, reason = "bytes become JSON here and nowhere else")]
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let text = text(bytes);
     serde_json::from_str(&text).ok()
@@ -43,6 +44,7 @@ fn utf_16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
 
 /// The first object in `bytes` that is a `T`. A program may print more around it: notices, warnings and colors.
 #[cfg(feature = "azure-cli")]
+#[allow(clippy::disallowed_methods, reason = "bytes become JSON here and nowhere else")]
 pub(crate) fn find<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     let text = Zeroizing::new(without_escapes(&text(bytes)));
     let mut begins = text.match_indices('{').take(MANY);

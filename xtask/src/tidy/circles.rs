@@ -11,34 +11,50 @@ use syn::{
 };
 
 use super::{
-    Violation,
     source::{read, within},
+    violation::Violation,
 };
-use crate::{Failure, workspace::Workspace};
+use xtask::{Failure, workspace::Workspace};
 
 const NO_CIRCLES: &str = "the files of a crate import each other in one direction";
 
-/// Crates without a circle; a crate is added here when its last circle is gone.
-const CLEAN: &[&str] = &["defender-emulator"];
+/// Numbers of files that are part of a circle, by crate; a number is lowered when a circle is gone.
+const KNOWN: &[(&str, usize)] = &[
+    ("bench", 3),
+    ("breaks", 6),
+    ("campaign", 29),
+    ("conformance", 10),
+    ("defender-actions", 39),
+    ("defender-model", 2),
+    ("foreign", 6),
+];
 
-/// The circles of the crates that are held to have none.
+/// The circles of the packages that have more of them than are known.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
-    for package in workspace.crates().filter(|package| CLEAN.contains(&package.name.as_str())) {
+    for package in &workspace.packages {
+        let mut circles = Vec::new();
         for root in ["src/lib.rs", "src/main.rs"].map(|root| package.folder.join(root)) {
             if root.is_file() {
-                let circles = Modules::of(&root, &|file| read(file))?.circles();
-                found.extend(circles.into_iter().map(|circle| violation(&package.folder, &circle)));
+                circles.extend(Modules::of(&root, &|file| read(file))?.circles());
             }
+        }
+        let known = KNOWN.iter().find(|(name, _)| *name == package.name).map_or(0, |(_, files)| *files);
+        let files: usize = circles.iter().map(Vec::len).sum();
+        if files > known {
+            found.extend(circles.iter().map(|circle| violation(&workspace.root, &package.folder, circle)));
+        } else if files < known {
+            let found_here = format!("{files} files are part of a circle, and tidy knows {known}: lower its number");
+            found.push(Violation { place: package.name.clone(), found: found_here, invariant: NO_CIRCLES });
         }
     }
     Ok(found)
 }
 
-fn violation(folder: &Path, circle: &[PathBuf]) -> Violation {
+fn violation(root: &Path, folder: &Path, circle: &[PathBuf]) -> Violation {
     let files: Vec<_> = circle.iter().map(|file| within(folder, file)).collect();
     Violation {
-        place: format!("crates/{}/{}", folder.file_name().unwrap_or_default().display(), files.join(" ")),
+        place: format!("{}: {}", within(root, folder), files.join(" ")),
         found: format!("{} files import each other in a circle", files.len()),
         invariant: NO_CIRCLES,
     }
@@ -77,6 +93,7 @@ impl Modules {
             if let Item::Mod(module) = item
                 && module.content.is_none()
                 && !is_for_tests(&module.attrs)
+                && !module.attrs.iter().any(|attribute| attribute.path().is_ident("path"))
             {
                 children.push(module.ident.to_string());
             }

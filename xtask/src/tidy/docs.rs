@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Violation, source::read};
-use crate::{
+use super::{source::read, violation::Violation};
+use xtask::{
     Failure,
     workspace::{Workspace, has_test},
 };

@@ -1,51 +1,57 @@
-//! What no line of the source may say, or only in one place.
-//!
-//! It looks at the `src` of what others use, and there not at tests. The emulator is a server: it may be made of hyper,
-//! read the bearer and run tasks, and is held to the rest.
-
-mod json;
+//! Rules for the source of the library crates, tests aside, that clippy cannot express: it bans items, and neither crates,
+//! statics nor constants.
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    Violation,
-    code::{Line, lines},
-};
-use crate::{Failure, workspace::Workspace};
+use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
+
+use super::violation::Violation;
+use xtask::{Failure, workspace::Workspace};
 
 const EMULATOR: &str = "defender-emulator";
 
+/// Crates that are named in these folders alone.
+const ROOMS: [(&[&str], &[&str], &str); 3] = [
+    (&["h2", "hyper", "hyper_util", "hyper_rustls"], &["defender-transport/src/hyper/"], WIRE),
+    (
+        &["rustls", "rustls_platform_verifier", "tokio_rustls", "webpki_roots"],
+        &["defender-transport/src/hyper/", "defender-auth/src/credential/certificate/"],
+        WIRE,
+    ),
+    (&["oauth2"], &["defender-auth/src/oauth/"], OAUTH),
+];
 const WIRE: &str = "hyper and rustls are named under src/hyper/ of defender-transport, rustls also in \
                     defender-auth's src/credential/certificate/, and nowhere else";
 const OAUTH: &str = "oauth2 is named in one private module of defender-auth, `oauth`";
-const FACADE: &str = "defender-actions never names hyper, rustls or oauth2";
 const NO_DEFENDER: &str = "defender-transport knows no Defender: no URL, no scope, no path of the service";
-const ONE_BEARER: &str = "one function puts on the `Authorization` header, in defender-auth's src/authorized/mod.rs";
+const ONE_BEARER: &str = "one function sets the `Authorization` header, in defender-auth's src/authorized/mod.rs";
 const NO_GLOBALS: &str = "no global state in a library crate";
-const NO_TASKS: &str = "no background task in a library crate";
-const NO_PROVIDER: &str = "no process-wide crypto provider is installed by us";
+const MISSING: &str = "each impl of `Transport` and `Clock` in the SDK denies clippy::missing_trait_methods";
+const SHORT: &str = "a file of `src` has at most 350 lines";
 
-/// A file of a crate.
-struct File<'f> {
-    krate: &'f str,
-    /// From the crate's folder, with `/` between its parts.
-    path: &'f str,
-    lines: Vec<Line>,
-}
+const LONGEST: usize = 350;
+/// Files that are too long; a file leaves the list when it is short enough.
+const LONG: &[&str] = &[
+    "defender-actions/src/client/builder/mod.rs",
+    "defender-actions/src/submit/reconciler.rs",
+    "defender-actions/src/submit/registry.rs",
+];
 
-/// Every violation in the source of the crates.
+/// The violations in the source of the published crates.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
     for package in workspace.crates() {
         for file in rust_files(&package.folder.join("src"))? {
+            let path = format!("{}/{}", package.name, within(&package.folder, &file));
             let source = read(&file)?;
-            found.extend(check_file(&package.name, &within(&package.folder, &file), &source));
+            found.extend(length(&path, source.lines().count()));
+            found.extend(check_file(&path, &source)?);
         }
     }
     Ok(found)
 }
 
-/// Where `file` is in `folder`, with `/` between its parts.
+/// The path of `file` in `folder`, with `/` between its parts.
 pub(super) fn within(folder: &Path, file: &Path) -> String {
     let path = file.strip_prefix(folder).unwrap_or(file);
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
@@ -55,17 +61,21 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| Failure::broken(file.display(), error))
 }
 
-/// The Rust files under `folder`, in order; a module of tests is none.
+/// The Rust files under `folder`, in order, without modules of tests.
 pub(super) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let is_test = |part: &std::ffi::OsStr| part == "tests" || part == "tests.rs";
+    let files = tests_too(folder)?.into_iter();
+    Ok(files.filter(|file| !file.strip_prefix(folder).unwrap_or(file).iter().any(is_test)).collect())
+}
+
+/// The Rust files under `folder`, in order.
+pub(super) fn tests_too(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let broken = |error| Failure::broken(folder.display(), error);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(broken)? {
         let path = entry.map_err(broken)?.path();
-        if path.file_stem().is_some_and(|stem| stem == "tests") {
-            continue;
-        }
         if path.is_dir() {
-            files.extend(rust_files(&path)?);
+            files.extend(tests_too(&path)?);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
@@ -74,258 +84,243 @@ pub(super) fn rust_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-fn check_file(krate: &str, path: &str, source: &str) -> Vec<Violation> {
-    let file = File { krate, path, lines: lines(source) };
-    let for_all: &[fn(&File<'_>) -> Vec<Violation>] = &[no_globals, no_provider];
-    let for_clients: &[fn(&File<'_>) -> Vec<Violation>] =
-        &[wire, oauth, facade, no_defender, one_bearer, no_tasks, json::one_json];
-    let for_it = if krate == EMULATOR { &[] } else { for_clients };
-    for_all.iter().chain(for_it).flat_map(|rule| rule(&file)).collect()
-}
-
-impl File<'_> {
-    fn is(&self, krate: &str, paths: &[&str]) -> bool {
-        self.krate == krate && paths.contains(&self.path)
-    }
-
-    /// Each line for which `wrong` finds something, as a violation of `invariant`.
-    fn each(&self, invariant: &'static str, wrong: impl Fn(&Line) -> Option<String>) -> Vec<Violation> {
-        let violation = |line: &Line| {
-            let place = format!("crates/{}/{}:{}", self.krate, self.path, line.number);
-            Some(Violation { place, found: wrong(line)?, invariant })
-        };
-        self.lines.iter().filter_map(violation).collect()
-    }
-
-    /// Whether `name` is a module of this very file, which hides a crate of that name.
-    fn declares(&self, name: &str) -> bool {
-        self.lines.iter().any(|line| line.code.trim_end().ends_with(&format!("mod {name};")))
-    }
-
-    /// Names of one of these crates.
-    fn names(&self, crates: &[&str], invariant: &'static str) -> Vec<Violation> {
-        let crates: Vec<_> = crates.iter().filter(|name| !self.declares(name)).collect();
-        self.each(invariant, |line| {
-            crates.iter().find(|name| line.names_crate(name)).map(|name| format!("names the crate `{name}`"))
-        })
-    }
-}
-
-fn wire(file: &File<'_>) -> Vec<Violation> {
-    if file.krate == "defender-transport" && file.path.starts_with("src/hyper/") {
-        return Vec::new();
-    }
-    let rustls = ["rustls", "rustls_platform_verifier", "tokio_rustls", "webpki_roots"];
-    let is_certificate = file.krate == "defender-auth" && file.path.starts_with("src/credential/certificate/");
-    let mut found = file.names(&["h2", "hyper", "hyper_util", "hyper_rustls"], WIRE);
-    if !is_certificate {
-        found.extend(file.names(&rustls, WIRE));
-    }
-    found
-}
-
-fn oauth(file: &File<'_>) -> Vec<Violation> {
-    if file.krate == "defender-auth" && (file.path == "src/oauth.rs" || file.path.starts_with("src/oauth/")) {
-        return Vec::new();
-    }
-    file.names(&["oauth2"], OAUTH)
-}
-
-/// Stricter than the rules above: not even a module may be called so.
-fn facade(file: &File<'_>) -> Vec<Violation> {
-    if file.krate != "defender-actions" {
-        return Vec::new();
-    }
-    let words = ["hyper", "hyper_util", "hyper_rustls", "rustls", "oauth2"];
-    file.each(FACADE, |line| words.iter().find(|word| line.has(word)).map(|word| format!("names `{word}`")))
-}
-
-fn no_defender(file: &File<'_>) -> Vec<Violation> {
-    if file.krate != "defender-transport" {
-        return Vec::new();
-    }
-    let words = ["securitycenter", "security.microsoft.com", "microsoftonline", "machineactions"];
-    file.each(NO_DEFENDER, |line| {
-        let text = line.text.to_ascii_lowercase();
-        words.iter().find(|word| text.contains(**word)).map(|word| format!("says `{word}`"))
-    })
-}
-
-fn one_bearer(file: &File<'_>) -> Vec<Violation> {
-    let names = |line: &Line| line.has("AUTHORIZATION") || line.text.to_ascii_lowercase().contains("\"authorization\"");
-    if !file.is("defender-auth", &["src/authorized/mod.rs"]) {
-        return file.each(ONE_BEARER, |line| names(line).then(|| "names the `Authorization` header".to_owned()));
-    }
-    let puts = |line: &Line| {
-        names(line)
-            && ["insert", "append", "header", "entry"].iter().any(|verb| line.code.contains(&format!("{verb}(")))
+fn length(path: &str, lines: usize) -> Option<Violation> {
+    let found = match (lines > LONGEST, LONG.contains(&path)) {
+        (true, false) => format!("has {lines} lines"),
+        (false, true) => "is short enough to leave the list of long files".to_owned(),
+        _ => return None,
     };
-    let first = file.lines.iter().find(|line| puts(line)).map(|line| line.number);
-    file.each(ONE_BEARER, |line| {
-        (puts(line) && Some(line.number) != first).then(|| "puts it on a second time".to_owned())
-    })
+    Some(Violation { place: format!("crates/{path}"), found, invariant: SHORT })
 }
 
-fn no_globals(file: &File<'_>) -> Vec<Violation> {
-    let inside = ["mut", "OnceLock", "LazyLock", "OnceCell", "LazyCell", "Mutex", "RwLock"];
-    file.each(NO_GLOBALS, |line| {
-        if let Some(macro_) = ["lazy_static", "thread_local"].iter().find(|word| line.has(word)) {
-            return Some(format!("uses `{macro_}`"));
+/// `path` begins with the name of the crate.
+fn check_file(path: &str, source: &str) -> Result<Vec<Violation>, Failure> {
+    let mut found = Vec::new();
+    let mut report = |line: usize, what: String, invariant| {
+        found.push(Violation { place: format!("crates/{path}:{line}"), found: what, invariant });
+    };
+    let stream: TokenStream = source.parse().map_err(|error| Failure::broken(path, error))?;
+    let mut tokens = Vec::new();
+    flatten(stream, &mut tokens);
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    let is_server = path.starts_with(EMULATOR);
+    let mut bearers = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        let (before, here, after) = (text(at.wrapping_sub(1)), token.text.as_str(), text(at + 1));
+        let mut report = |what: String, invariant| report(token.line, what, invariant);
+        if here == "static" && before != "'" {
+            let declared = tokens.iter().skip(at).map(|token| token.text.as_str()).take_while(|text| *text != ";");
+            for word in declared.filter(|word| changes(word)) {
+                report(format!("has a static with `{word}`"), NO_GLOBALS);
+            }
         }
-        let changes = |word: &str| inside.contains(&word) || word.starts_with("Atomic");
-        let word = line.identifiers().map(|(_, word, _)| word).find(|word| changes(word));
-        word.filter(|_| line.has("static")).map(|word| format!("has a static with `{word}`"))
-    })
+        if ["lazy_static", "thread_local"].contains(&here) {
+            report(format!("uses `{here}`"), NO_GLOBALS);
+        }
+        if is_server {
+            continue;
+        }
+        if here == "impl" && !denies_missing(&tokens, at) {
+            report("does not deny clippy::missing_trait_methods".to_owned(), MISSING);
+        }
+        for (crates, rooms, invariant) in ROOMS {
+            let is_at_home = rooms.iter().any(|room| path.starts_with(room));
+            let is_module = before == "mod" || (before == "::" && is_word(text(at.wrapping_sub(2))));
+            let is_path = after == "::" || after == "as" || ["use", "crate"].contains(&before);
+            let is_declared = tokens.windows(2).any(|pair| matches!(pair, [a, b] if a.text == "mod" && b.text == here));
+            if crates.contains(&here) && is_path && !is_at_home && !is_module && !is_declared {
+                report(format!("names the crate `{here}`"), invariant);
+            }
+        }
+        if here == "AUTHORIZATION" || here.eq_ignore_ascii_case("\"authorization\"") {
+            bearers += usize::from(before == "(");
+            if path != "defender-auth/src/authorized/mod.rs" || bearers > 1 {
+                report("names the `Authorization` header".to_owned(), ONE_BEARER);
+            }
+        }
+        let words = ["securitycenter", "security.microsoft.com", "microsoftonline", "machineactions"];
+        let is_about = |word: &&&str| here.starts_with('"') && here.to_ascii_lowercase().contains(**word);
+        if let Some(word) = words.iter().find(is_about).filter(|_| path.starts_with("defender-transport/")) {
+            report(format!("says `{word}`"), NO_DEFENDER);
+        }
+    }
+    Ok(found)
 }
 
-fn no_tasks(file: &File<'_>) -> Vec<Violation> {
-    file.each(NO_TASKS, |line| {
-        let spawns = |(before, word, after): (&str, &str, &str)| match word {
-            "spawn_blocking" | "spawn_local" => true,
-            // A method without arguments starts a program, and an executor's is given a future.
-            "spawn" if before.ends_with('.') => after.starts_with('(') && !after.starts_with("()"),
-            "spawn" => before.ends_with("tokio::") || before.ends_with("task::") || before.ends_with("thread::"),
-            _ => false,
-        };
-        line.identifiers().find(|&found| spawns(found)).map(|(_, word, _)| format!("calls `{word}`"))
-    })
+fn is_word(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_alphabetic() || letter == '_') || text == ">"
 }
 
-fn no_provider(file: &File<'_>) -> Vec<Violation> {
-    file.each(NO_PROVIDER, |line| line.has("install_default").then(|| "calls `install_default`".to_owned()))
+/// Returns `true` for a type whose value a static can change.
+fn changes(word: &str) -> bool {
+    let inside = ["mut", "OnceLock", "LazyLock", "OnceCell", "LazyCell", "Mutex", "RwLock"];
+    inside.contains(&word) || word.starts_with("Atomic")
+}
+
+/// Returns `false` for an impl of `Transport` or `Clock`, begun at this token, without the attribute before it.
+fn denies_missing(tokens: &[Token], at: usize) -> bool {
+    let (before, after) = tokens.split_at_checked(at).unwrap_or_default();
+    let head: Vec<&str> = after.iter().map(|token| token.text.as_str()).take_while(|text| *text != "{").collect();
+    let is_ours = head.windows(2).any(|pair| matches!(pair, ["Transport" | "Clock", "for"]));
+    let mut attributes = before.iter().rev().map(|token| token.text.as_str()).take_while(|text| text.starts_with('#'));
+    !is_ours || attributes.any(|text| text.contains("deny(clippy::missing_trait_methods"))
+}
+
+struct Token {
+    text: String,
+    line: usize,
+}
+
+/// The tokens without comments and without items for tests. An attribute is one token.
+fn flatten(stream: TokenStream, tokens: &mut Vec<Token>) {
+    let mut trees = stream.into_iter().peekable();
+    let mut is_joint = false;
+    while let Some(tree) = trees.next() {
+        let line = tree.span().start().line;
+        let mut push = |text: String| tokens.push(Token { text, line });
+        let is_in_path = std::mem::take(&mut is_joint);
+        match tree {
+            TokenTree::Punct(mark) if mark.as_char() == '#' => {
+                let is_of_file = trees.next_if(|tree| tree.to_string() == "!").is_some();
+                let Some(TokenTree::Group(attribute)) = trees.next_if(|tree| matches!(tree, TokenTree::Group(_)))
+                else {
+                    continue;
+                };
+                let attribute: String = attribute.stream().to_string().split_whitespace().collect();
+                let is_for_tests = attribute.starts_with("cfg(test)") || attribute.starts_with("cfg(all(test,");
+                match (is_for_tests, is_of_file) {
+                    (true, true) => return,
+                    (true, false) => drop(trees.find(is_end_of_item)),
+                    (false, _) if attribute.starts_with("doc=") => {}
+                    (false, _) => push(format!("#{attribute}")),
+                }
+            }
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::None => ("", ""),
+                };
+                push(open.to_owned());
+                flatten(group.stream(), tokens);
+                tokens.push(Token { text: close.to_owned(), line: group.span_close().start().line });
+            }
+            TokenTree::Punct(mark) => {
+                is_joint = mark.as_char() == ':' && mark.spacing() == Spacing::Joint;
+                match mark.as_char() {
+                    ':' if is_joint => {}
+                    ':' if is_in_path => push("::".to_owned()),
+                    mark => push(mark.to_string()),
+                }
+            }
+            other => push(other.to_string()),
+        }
+    }
+}
+
+/// An item ends with its braces, or with a semicolon outside of them.
+fn is_end_of_item(tree: &TokenTree) -> bool {
+    match tree {
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+        tree => tree.to_string() == ";",
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Checks that `source` breaks `invariant`, and no other.
     #[track_caller]
-    pub(super) fn broken(krate: &str, path: &str, source: &str, invariant: &str) {
-        let found = check_file(krate, path, source);
-        assert!(!found.is_empty(), "nothing was found in {krate}/{path}: {source}");
-        for violation in found {
-            assert_eq!(violation.invariant, invariant, "{violation:?}");
-        }
+    fn broken(path: &str, source: &str, invariant: &str) {
+        let found = check_file(path, source).unwrap();
+        assert_eq!(found.iter().map(|found| found.invariant).collect::<Vec<_>>(), [invariant], "{path}: {source}");
     }
 
     #[track_caller]
-    pub(super) fn kept(krate: &str, path: &str, source: &str) {
-        assert_eq!(check_file(krate, path, source), [], "{krate}/{path}: {source}");
+    fn kept(path: &str, source: &str) {
+        assert_eq!(check_file(path, source).unwrap(), [], "{path}: {source}");
     }
 
     #[test]
-    fn hyper_has_one_room() {
-        let source = "use hyper_util::rt::TokioIo;";
-        for path in ["src/hyper/mod.rs", "src/hyper/tls.rs", "src/hyper/proxy/tunnel.rs"] {
-            kept("defender-transport", path, source);
+    fn crates_are_named_in_their_rooms() {
+        for source in
+            ["use hyper_util::rt::TokioIo;", "fn f(x: Vec<hyper::X>) {}", "m!(::hyper::x);", "use hyper as h;"]
+        {
+            kept("defender-transport/src/hyper/tls.rs", source);
+            kept("defender-emulator/src/listen/server.rs", source);
+            broken("defender-transport/src/body.rs", source, WIRE);
+            broken("defender-auth/src/hyper/mod.rs", source, WIRE);
         }
-        broken("defender-transport", "src/body.rs", source, WIRE);
-        broken("defender-transport", "src/hyper.rs", source, WIRE);
-        broken("defender-auth", "src/hyper/mod.rs", source, WIRE);
-        broken("defender-auth", "src/certificate.rs", source, WIRE);
-        kept("defender-transport", "src/lib.rs", "mod hyper;\npub use hyper::HyperTransport;");
-        kept("defender-transport", "src/body.rs", "// hyper::Body\n#[cfg(test)]\nmod tests { use hyper::Body; }");
+        kept("defender-auth/src/credential/certificate/signer.rs", "use rustls::sign::CertifiedKey;");
+        broken("defender-auth/src/secret.rs", "use rustls::sign::CertifiedKey;", WIRE);
+        broken("defender-auth/src/token/mod.rs", "fn f() -> oauth2::Scope {}", OAUTH);
+        for source in [
+            "mod hyper; pub use hyper::X;",
+            "use crate::hyper::X;",
+            "/// hyper::X\n#[cfg(feature = \"hyper\")] fn f() {}",
+            "#[cfg(test)]\nmod tests { use hyper::X; }",
+        ] {
+            kept("defender-transport/src/lib.rs", source);
+        }
     }
 
     #[test]
-    fn rustls_has_those_and_the_certificate_credential() {
-        let source = "let key = rustls::sign::CertifiedKey::new();";
-        kept("defender-transport", "src/hyper/tls.rs", source);
-        kept("defender-auth", "src/credential/certificate/signer.rs", source);
-        broken("defender-auth", "src/client_secret.rs", source, WIRE);
-        broken("defender-transport", "src/clock.rs", "use webpki_roots::TLS_SERVER_ROOTS;", WIRE);
+    fn service_is_unknown_to_transport() {
+        broken("defender-transport/src/x.rs", "const A: &str = \"/api/MachineActions\";", NO_DEFENDER);
+        kept("defender-transport/src/x.rs", "/// Such as `/api/machineactions`.\nstruct UrlTemplate;");
+        kept("defender-auth/src/cloud/mod.rs", "const A: &str = \"https://api.securitycenter.microsoft.com\";");
     }
 
     #[test]
-    fn oauth2_has_one_module() {
-        let source = "fn token() -> Option<&oauth2::AccessToken>;";
-        kept("defender-auth", "src/oauth.rs", source);
-        kept("defender-auth", "src/oauth/grant.rs", source);
-        kept("defender-auth", "src/cloud.rs", "const PATH: &str = \"/oauth2/v2.0/token\";");
-        broken("defender-auth", "src/entra.rs", source, OAUTH);
+    fn authorization_is_set_once() {
+        let once = "use http::header::AUTHORIZATION; fn f() { h.insert(AUTHORIZATION, t); }";
+        kept("defender-auth/src/authorized/mod.rs", once);
+        let twice = format!("{once} fn g() {{ h.append(AUTHORIZATION, t); }}");
+        broken("defender-auth/src/authorized/mod.rs", &twice, ONE_BEARER);
+        broken("defender-actions/src/files/mod.rs", "f(\"Authorization\", basic)", ONE_BEARER);
+        kept("defender-transport/src/hyper/proxy/mod.rs", "h.insert(PROXY_AUTHORIZATION, basic)");
     }
 
     #[test]
-    fn the_facade_names_none_of_what_is_behind_it() {
-        broken("defender-actions", "src/client.rs", "mod rustls;", FACADE);
-        kept("defender-actions", "src/client.rs", "#[cfg(feature = \"hyper\")]\nlet wire = HyperTransport::new()?;");
-    }
-
-    #[test]
-    fn the_transport_knows_no_service() {
-        broken(
-            "defender-transport",
-            "src/x.rs",
-            "const API: &str = \"https://api.securitycenter.microsoft.com\";",
-            NO_DEFENDER,
-        );
-        broken("defender-transport", "src/x.rs", "let path = \"/api/MachineActions\";", NO_DEFENDER);
-        kept("defender-transport", "src/x.rs", "/// Such as `/api/machineactions`.\nstruct UrlTemplate;");
-        kept("defender-auth", "src/cloud.rs", "const API: &str = \"https://api.securitycenter.microsoft.com\";");
-    }
-
-    #[test]
-    fn the_bearer_is_put_on_in_one_place() {
-        let once = "use http::header::AUTHORIZATION;\nheaders.insert(AUTHORIZATION, token);";
-        kept("defender-auth", "src/authorized/mod.rs", once);
-        broken(
-            "defender-auth",
-            "src/authorized/mod.rs",
-            &format!("{once}\nheaders.append(AUTHORIZATION, token);"),
-            ONE_BEARER,
-        );
-        broken("defender-actions", "src/download.rs", once, ONE_BEARER);
-        broken("defender-auth", "src/oauth.rs", "request.header(\"Authorization\", basic)", ONE_BEARER);
-        kept("defender-transport", "src/proxy.rs", "headers.insert(PROXY_AUTHORIZATION, basic);");
-    }
-
-    #[test]
-    fn nothing_is_global() {
+    fn global_state_is_found() {
         for source in [
             "static mut COUNT: u32 = 0;",
-            "static CELL: OnceLock<String> = OnceLock::new();",
-            "pub(crate) static CELL: std::sync::LazyLock<u8> = LazyLock::new(f);",
-            "static COUNT: AtomicU64 = AtomicU64::new(0);",
-            "lazy_static! { static ref X: u8 = 1; }",
-            "thread_local!(static X: u8 = 1);",
+            "pub(crate) static CELL: std::sync::LazyLock<u8> = LazyLock;",
+            "static COUNT: AtomicU64 = 0;",
+            "thread_local!(X: u8 = 1);",
         ] {
-            broken("defender-model", "src/x.rs", source, NO_GLOBALS);
+            assert!(
+                check_file("defender-emulator/src/x.rs", source).unwrap().iter().all(|f| f.invariant == NO_GLOBALS)
+            );
+            assert!(!check_file("defender-model/src/x.rs", source).unwrap().is_empty(), "{source}");
         }
-        kept("defender-model", "src/x.rs", "static WORDS: &[&str] = &[];\nstruct Own { cell: OnceLock<&'static str> }");
+        kept("defender-model/src/x.rs", "static WORDS: &[&str] = &[]; struct Own { cell: OnceLock<&'static str> }");
     }
 
     #[test]
-    fn nothing_runs_behind_the_callers_back() {
-        for source in [
-            "tokio::spawn(refresh());",
-            "tokio::task::spawn(refresh());",
-            "std::thread::spawn(refresh);",
-            "use tokio::spawn;",
-            "handle.spawn(refresh());",
-            "tokio::task::spawn_blocking(read);",
-        ] {
-            broken("defender-auth", "src/cached.rs", source, NO_TASKS);
-        }
-        kept("defender-auth", "src/azure_cli.rs", "let child = command.spawn()?;");
+    fn adapters_deny_missing_functions() {
+        broken("defender-transport/src/x.rs", "#[async_trait] impl<T: Transport> Transport for A<T> {}", MISSING);
+        broken("defender-auth/src/x.rs", "impl crate::Clock for &T {}", MISSING);
+        let fine = "#[deny(clippy::missing_trait_methods, reason = \"a\")] #[async_trait] impl Transport for A {}";
+        kept("defender-transport/src/x.rs", fine);
+        kept("defender-transport/src/x.rs", "impl TransportExt for A {}");
     }
 
     #[test]
-    fn no_provider_is_installed() {
-        broken("defender-auth", "src/x.rs", "let _ = provider.install_default();", NO_PROVIDER);
+    fn long_files_are_listed() {
+        let found = |path, lines| length(path, lines).is_some();
+        assert!(found("defender-model/src/x.rs", 351) && !found("defender-model/src/x.rs", 350));
+        assert!(
+            found("defender-actions/src/submit/registry.rs", 350)
+                && !found("defender-actions/src/submit/registry.rs", 351)
+        );
     }
 
     #[test]
-    fn the_emulator_may_be_a_server_and_no_more() {
-        kept(EMULATOR, "src/server.rs", "use hyper::server;\ntokio::spawn(serve());\nheaders.get(AUTHORIZATION);");
-        broken(EMULATOR, "src/server.rs", "static COUNT: AtomicU64 = AtomicU64::new(0);", NO_GLOBALS);
-        broken(EMULATOR, "src/server.rs", "provider.install_default()", NO_PROVIDER);
-    }
-
-    #[test]
-    fn a_violation_says_where_it_is() {
-        let found = check_file("defender-auth", "src/entra.rs", "//! Entra.\n\nuse oauth2::Scope;\n");
-        let told = found.first().unwrap().to_string();
-        assert_eq!(told.lines().next(), Some("crates/defender-auth/src/entra.rs:3: names the crate `oauth2`"));
+    fn violation_has_file_and_line() {
+        let found = check_file("defender-auth/src/x.rs", "//! Entra.\n\nuse oauth2::Scope;\n").unwrap();
+        let line = found.first().unwrap().to_string();
+        assert_eq!(line.lines().next(), Some("crates/defender-auth/src/x.rs:3: names the crate `oauth2`"));
     }
 }

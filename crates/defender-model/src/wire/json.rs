@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 /// # Errors
 ///
 /// The bytes are not JSON, or not the JSON of a `T`.
+#[allow(clippy::disallowed_methods, reason = "bytes become JSON here and nowhere else")]
 pub fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(&json_text(bytes))
 }

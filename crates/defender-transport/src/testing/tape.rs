@@ -244,6 +244,7 @@ fn bodies(table: &mut SideBySide, expected: &Bytes, actual: &Bytes) {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "the test kit compares bodies as they are")]
 fn json(body: &Bytes) -> Option<Value> {
     serde_json::from_slice(body).ok()
 }

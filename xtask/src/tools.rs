@@ -1,0 +1,127 @@
+//! Ready-made checks: cargo-deny, cargo-public-api and typos, in pinned versions under `target/tools`.
+//!
+//! A check fails if its tool is missing or has another version; it never passes without the tool.
+
+mod public_api;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use xtask::{Failure, workspace::Workspace};
+
+/// Tools that are compiled, with their versions. Both releases have their own lock file.
+const COMPILED: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-public-api", "0.52.0")];
+/// Version of typos on the registry of Python, where its authors publish a program for each platform.
+const TYPOS: &str = "1.52.0";
+
+/// A check by a ready-made tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// Who may depend on what, licenses and sources of packages.
+    Deny,
+    /// Public API of each published crate, against the snapshots in `xtask/public-api`.
+    PublicApi,
+    /// Spelling.
+    Typos,
+}
+
+impl Check {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let workspace = Workspace::read()?;
+        let (root, folder) = (&workspace.root, folder(&workspace.root));
+        match self {
+            // The advisory database is on GitHub; the workflow there checks the advisories.
+            Self::Deny => {
+                let arguments =
+                    ["check", "--hide-inclusion-graph", "-D", "unused-wrapper", "bans", "licenses", "sources"];
+                run(Command::new(compiled(&folder, "cargo-deny")?).args(arguments).current_dir(root))
+            }
+            Self::PublicApi => public_api::check(&workspace, &compiled(&folder, "cargo-public-api")?),
+            Self::Typos => run(Command::new(typos(&folder)?).current_dir(root)),
+        }
+    }
+}
+
+/// Installs the tools that are missing. A toolchain that is missing is an error here, and not at the end of CI.
+pub(crate) fn install() -> Result<(), Failure> {
+    public_api::toolchain()?;
+    let folder = folder(&Workspace::read()?.root);
+    for (name, version) in COMPILED {
+        if compiled(&folder, name).is_ok() {
+            continue;
+        }
+        eprintln!("tools: compiles {name} {version}");
+        let mut cargo = Command::new("cargo");
+        // Unoptimized: the tools run for seconds, and an optimized build takes minutes.
+        cargo.args(["install", "--locked", "--debug", "--force", "--quiet", "--version", version, name]);
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "false").env("CARGO_INCREMENTAL", "0");
+        run(cargo.arg("--root").arg(&folder).arg("--target-dir").arg(folder.join("build")))?;
+        compiled(&folder, name)?;
+    }
+    if typos(&folder).is_err() {
+        eprintln!("tools: installs typos {TYPOS}");
+        let environment = folder.join("python");
+        run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
+        let python = program(&environment.join(SCRIPTS), "python");
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"];
+        run(Command::new(python).args(install).arg(format!("typos=={TYPOS}")))?;
+        typos(&folder)?;
+    }
+    // Objects of the build, several hundred megabytes.
+    match std::fs::remove_dir_all(folder.join("build")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::broken(folder.display(), error)),
+        _ => Ok(()),
+    }
+}
+
+/// The folder for programs in a virtual environment of Python.
+const SCRIPTS: &str = if cfg!(windows) { "Scripts" } else { "bin" };
+
+fn folder(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder)).join("tools")
+}
+
+fn program(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn compiled(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let version = COMPILED.iter().find(|(known, _)| *known == name).map_or("", |(_, version)| version);
+    of_version(program(&folder.join("bin"), name), name, version)
+}
+
+fn typos(folder: &Path) -> Result<PathBuf, Failure> {
+    of_version(program(&folder.join("python").join(SCRIPTS), "typos"), "typos", TYPOS)
+}
+
+/// The program, if it prints this version.
+fn of_version(program: PathBuf, name: &str, version: &str) -> Result<PathBuf, Failure> {
+    let printed = Command::new(&program).arg("--version").output();
+    let printed = printed.map(|output| String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+    match printed {
+        Ok(line) if line.split(' ').next_back() == Some(version) => Ok(program),
+        Ok(line) => Err(Failure::Check(format!("{name} {version} is needed, not `{line}`: run `cargo xtask tools`"))),
+        Err(_) => Err(Failure::Check(format!("{name} {version} is missing: run `cargo xtask tools`"))),
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), Failure> {
+    let line = xtask::workspace::line(command);
+    let status = command.status().map_err(|error| Failure::broken(format!("`{line}`"), error))?;
+    if status.success() { Ok(()) } else { Err(Failure::broken(format!("`{line}`"), status)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_tool_names_install_command() {
+        let missing = compiled(Path::new("/nowhere"), "cargo-deny").unwrap_err();
+        assert_eq!(missing, Failure::Check("cargo-deny 0.20.2 is missing: run `cargo xtask tools`".to_owned()));
+        let other = of_version("cargo".into(), "cargo", "0.1.2").unwrap_err();
+        assert!(matches!(other, Failure::Check(what) if what.starts_with("cargo 0.1.2 is needed, not `cargo ")));
+    }
+}
