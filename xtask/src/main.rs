@@ -37,7 +37,8 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
   conformance        the exchanges of defender-emulator/conformance, sent by curl to the emulator's program
   walkthrough        the emulator's README for other languages, run as it stands there
   judges [--short]   sign-in libraries and other clients against the emulator's program
-  breaks [NAME…]     breaks each promise on purpose, in a copy, and checks that a test fails; `--check`, `--refresh`
+  breaks [NAME…]     breaks each promise on purpose, in a copy, and checks that a test fails; `--check`, `--refresh`,
+                     `--registry`
   campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]
                      the promises, judged over an emulator that misbehaves
   foreign            the client against a misbehaving server that shares no code with client or emulator

@@ -11,6 +11,7 @@ mod judge;
 mod patch;
 mod program;
 mod refresh;
+mod registry;
 
 use std::{collections::BTreeSet, path::Path, process::ExitCode, time::Duration};
 
@@ -29,7 +30,7 @@ use self::{
 const HELP: &str = "\
 Breaks each promise on purpose, in a copy of the workspace, and checks that the tests named in its patch fail.
 
-Usage: cargo xtask breaks [NAME…] [--check | --refresh]
+Usage: cargo xtask breaks [NAME…] [--check | --refresh | --registry]
 
 Arguments:
   NAME…       the patches whose names begin so; all, if there is none
@@ -37,6 +38,7 @@ Arguments:
 Options:
   --check     only whether each patch applies, names tests that are there, and stands in docs/breaks.md
   --refresh   makes anew, against today's source, each patch that no longer applies, and shows it
+  --registry  changes each fact of each action instead, and checks that a test fails
   -h, --help  this text
 ";
 
@@ -54,16 +56,20 @@ fn main() -> ExitCode {
 }
 
 fn run(mut arguments: Parser) -> Result<(), Failure> {
-    let (mut names, mut only_checks, mut refreshes) = (Vec::new(), false, false);
+    let (mut names, mut only_checks, mut refreshes, mut mutates) = (Vec::new(), false, false, false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("check") => only_checks = true,
             Arg::Long("refresh") => refreshes = true,
+            Arg::Long("registry") => mutates = true,
             Arg::Value(name) => names.push(name.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
     let root = Workspace::read()?.root;
+    if mutates {
+        return registry::run(&root);
+    }
     let patches = Patch::read_all(&root.join(PATCHES))?;
     let chosen = chosen(&patches, &names)?;
     if refreshes {
