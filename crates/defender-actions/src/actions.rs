@@ -1,4 +1,4 @@
-//! One action, by its id.
+//! The handle of an action.
 
 use defender_model::{ActionId, MachineAction};
 
@@ -8,7 +8,7 @@ use crate::{
     files::link::LinkKind,
 };
 
-/// One action, by its id. It owns its client.
+/// Handle of one action, by its id. It owns its client.
 #[derive(Clone, Debug)]
 pub struct ActionHandle {
     client: DefenderClient,
@@ -20,43 +20,43 @@ impl ActionHandle {
         Self { client, id }
     }
 
-    /// The action's id.
+    /// Returns the action's id.
     #[must_use]
     pub fn id(&self) -> &ActionId {
         &self.id
     }
 
-    /// Reads the action's record as it is now.
+    /// Reads the current record of the action.
     ///
-    /// Needs the permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`, as today's page says; an older page, and a 403 of
-    /// the service, name `Machine.Read.All` and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
+    /// Permission: `Machine.ReadWrite.All`, for a user `Machine.ReadWrite`, by the current page. An older page and a 403 of the service
+    /// name `Machine.Read.All` and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
     pub fn get(&self) -> Request<MachineAction> {
         let id = self.id.clone();
         Request::new(&self.client, Ok(read(&id)), move |client, call| async move {
             let (inner, context) = (client.inner(), call.context());
             let action: MachineAction = inner.call(call).await.map_err(|error| error.with_action_id(&id))?;
-            // Another action's end must not be taken for this one's.
+            // The end of another action must not count as the end of this one.
             if !is_about(&action, &id) {
                 return Err(Error::new(ErrorKind::InvalidResponse)
                     .context(context)
                     .retryable(true)
                     .with_action_id(&id)
-                    .caused_by(format!("it is about the action {}", action.id)));
+                    .caused_by(format!("the response is about action {}", action.id)));
             }
             inner.saw(&action);
             Ok(action)
         })
     }
 
-    /// Waits until the action has ended. `Ok` only when it succeeded.
+    /// Waits until the action has ended. Returns `Ok` only if the action succeeded.
     pub fn wait(&self) -> Wait {
         Wait::new(self.client.clone(), self.id.clone(), None)
     }
 
-    /// The investigation package that the action collected, to be downloaded. Nothing is sent.
+    /// Returns the download of the investigation package that the action collected. Nothing is sent.
     ///
-    /// Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.CollectForensics`; 2 calls a minute
-    /// and 120 an hour. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>.
+    /// Permission: `Machine.Read.All` or `Machine.ReadWrite.All`, for a user `Machine.CollectForensics`. Quota: 2 calls a minute and 120
+    /// an hour. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>.
     ///
     /// ```no_run
     /// # use defender_actions::DefenderClient;
@@ -72,25 +72,21 @@ impl ActionHandle {
         Download::new(self.client.clone(), self.id.clone(), LinkKind::Package)
     }
 
-    /// The result of the live response command with this index, counted from 0 in the order in which they were asked for.
-    /// Nothing is sent.
+    /// Returns the result of a live response command, by its index in the submitted commands, counted from 0. Nothing is sent.
     ///
-    /// Needs the permission `Machine.Read.All` or `Machine.ReadWrite.All`, of a user `Machine.LiveResponse`. Source:
+    /// Permission: `Machine.Read.All` or `Machine.ReadWrite.All`, for a user `Machine.LiveResponse`. Source:
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result>.
     #[must_use]
     pub fn result(&self, index: u32) -> LiveResponseResult {
         LiveResponseResult::new(self.client.clone(), self.id.clone(), index)
     }
-}
 
-impl ActionHandle {
-    /// *Cancel*: takes the action back, if it has not been done yet. The answer is the action's record.
+    /// *Cancel*: cancels the action, if it has not been done yet, and returns its record.
     ///
-    /// The service refuses with 400 what can no longer be cancelled ([`Refused`](ErrorKind::Refused)). Any one of the
-    /// permissions in [`CancelMachineAction::PERMISSIONS`](defender_model::CancelMachineAction::PERMISSIONS) allows it. A record that says `Cancelled` may have commands that
-    /// were completed before. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action>.
+    /// An action that can no longer be cancelled is refused with 400 ([`Refused`](ErrorKind::Refused)). Permission: any one of [`CancelMachineAction::PERMISSIONS`](defender_model::CancelMachineAction::PERMISSIONS). Commands of a record that is `Cancelled` may
+    /// have been completed before. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action>.
     pub fn cancel(&self, comment: impl Into<String>) -> Cancel {
-        // Whoever names an action by its id means it.
+        // The caller names the action by its id, so no further confirmation is required.
         Cancel::new(self.client.clone(), self.id.clone(), comment, true)
     }
 }

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod actions;
 mod client;
@@ -18,7 +19,10 @@ pub use defender_transport as transport;
 
 pub use {
     actions::ActionHandle,
-    client::{DefenderClient, builder::DefenderClientBuilder, deprecation::DeprecationNotice, request::Request},
+    client::{
+        DefenderClient, builder::DefenderClientBuilder, deprecation::DeprecationNotice, limits::BodyLimits,
+        request::Request,
+    },
     defender_model::Sha256,
     error::{Error, ErrorKind, UnknownReason},
     files::download::{Download, Downloaded, Progress},
@@ -40,8 +44,8 @@ pub use {
     wait::{Wait, all::WaitAll},
 };
 
-/// What an `.await` of a request turns it into.
+/// Future of an awaited request.
 pub type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A stream of this library. It is `Unpin`, so that a loop over it needs no `pin!`, and can be named in a field.
+/// Stream of this library. It is `Unpin`, so that a loop over it needs no `pin!`, and it can be named in a field.
 pub type BoxStream<T> = std::pin::Pin<Box<dyn futures_util::Stream<Item = T> + Send>>;

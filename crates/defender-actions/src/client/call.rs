@@ -1,11 +1,11 @@
-//! One request and what its answer means.
+//! One call: its request, and the meaning of its response.
 
 use std::{error::Error as StdError, time::Duration};
 
 use bytes::Bytes;
 use defender_model::{Limit, Problem, read_json, sanitize_line};
 use defender_transport::{
-    ErrorKind as Broken,
+    ErrorKind as TransportErrorKind,
     extensions::{Attempts, Idempotency, RateLimit, RateLimitScope, Timeouts, UrlTemplate},
     retry_after,
 };
@@ -16,23 +16,23 @@ use crate::{
     Error, ErrorKind,
     client::{
         Inner,
-        authored::ForeignResponse,
-        authorship::{Author, Content, author},
+        foreign_response::ForeignResponse,
         operation::Operation,
+        response_author::{Author, Content, author},
         scrub::{Bearer, cleaned, secrets},
         send_times::SendTimes,
     },
 };
 
-/// A call of an operation.
+/// Call of an operation.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) operation: Operation,
-    /// Below the prefix, with ids in it.
+    /// Path below the prefix, with its ids.
     pub(crate) path: String,
-    /// How long the call may take, if it says so itself.
+    /// Time limit of the call, if the caller sets one.
     pub(crate) timeout: Option<Duration>,
-    /// JSON, unless the call is made with another type of content.
+    /// JSON, unless the call has another content type.
     pub(crate) body: Option<Vec<u8>>,
 }
 
@@ -56,7 +56,7 @@ impl Call {
         format!("{} {}", self.operation.method, self.path.split('?').next().unwrap_or_default())
     }
 
-    /// The request, finished but for the token, which is put on at its departure.
+    /// Returns the finished request, without a token. The token is set when the request is sent.
     pub(crate) fn into_request(self, inner: &Inner, content_type: HeaderValue) -> Result<Request<Bytes>, Error> {
         let mut request = Request::builder()
             .method(self.operation.method.clone())
@@ -85,12 +85,12 @@ impl Call {
 }
 
 impl Inner {
-    /// Makes `call`, and reads a `T` from an answer that says yes.
+    /// Makes `call` and reads a `T` from a successful response.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
         self.call_with(call, JSON, read_json).await
     }
 
-    /// Makes `call` with a body of this type of content, and reads an answer that says yes in its own way.
+    /// Makes `call` with a body of this content type, and reads a successful response with `read`.
     pub(crate) async fn call_with<T>(
         &self,
         call: Call,
@@ -100,7 +100,7 @@ impl Inner {
         Ok(self.exchange(call, content_type, &SendTimes::default(), |_| {}, read).await?.read)
     }
 
-    /// Makes `call` with what `mark` puts into the extensions of its request, such as a [`Content`].
+    /// Makes `call` with the extensions that `mark` adds to its request, such as a [`Content`].
     pub(crate) async fn call_marked<T>(
         &self,
         call: Call,
@@ -110,19 +110,19 @@ impl Inner {
         Ok(self.exchange(call, JSON, &SendTimes::default(), mark, read).await?.read)
     }
 
-    /// The same, noting when it went off; and says how many sendings it took.
+    /// Makes `call`, records the send times of its attempts, and returns their number.
     pub(crate) async fn call_noted<T>(
         &self,
         call: Call,
         content_type: HeaderValue,
-        departure: &SendTimes,
+        send_times: &SendTimes,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<(T, u32), Error> {
-        let exchanged = self.exchange(call, content_type, departure, |_| {}, read).await?;
+        let exchanged = self.exchange(call, content_type, send_times, |_| {}, read).await?;
         Ok((exchanged.read, exchanged.attempts))
     }
 
-    /// Makes `call`, and reads a page; gives what may be in no text about the page with it.
+    /// Makes `call` and reads a page. Returns the token with it, which no text about the page may contain.
     pub(crate) async fn call_page<T: DeserializeOwned>(&self, call: Call) -> Result<(T, Option<Bearer>), Error> {
         let exchanged = self.exchange(call, JSON, &SendTimes::default(), |_| {}, read_json).await?;
         Ok((exchanged.read, exchanged.bearer))
@@ -132,7 +132,7 @@ impl Inner {
         &self,
         call: Call,
         content_type: HeaderValue,
-        departure: &SendTimes,
+        send_times: &SendTimes,
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<Exchanged<T>, Error> {
@@ -141,25 +141,25 @@ impl Inner {
         let operation = format!("{method} {template}");
         let (limit, time) = (self.limits.of(limit), call.timeout.unwrap_or(self.total_timeout));
         let mut request = call.into_request(self, content_type)?;
-        request.extensions_mut().insert(departure.clone());
+        request.extensions_mut().insert(send_times.clone());
         mark(request.extensions_mut());
         let content = request.extensions().get::<Content>().copied().unwrap_or_default();
-        let answer = self.transport.send(request).await;
-        let answer = answer.map_err(|error| no_answer(error, idempotency, quota, time).context(&*what))?;
-        let attempts = Attempts::of(&answer);
-        let bearer = Bearer::behind(&answer);
-        let (head, body) = answer.into_parts();
+        let response = self.transport.send(request).await;
+        let response = response.map_err(|error| no_response(error, idempotency, quota, time).context(&*what))?;
+        let attempts = Attempts::of(&response);
+        let bearer = Bearer::behind(&response);
+        let (head, body) = response.into_parts();
         let status = head.status.as_u16();
         let request_id = correlation_id(&head.headers);
-        self.announcements.note(&operation, head.status, &head.headers);
+        self.notices.note(&operation, head.status, &head.headers);
         let body = body.collect(limit).await;
-        let seen = body.as_deref().unwrap_or_default();
-        // Another server's clock says nothing of the service's.
-        let is_own = author(head.status, &head.headers, seen, idempotency, content) == Author::Service;
-        let learn = || self.service_time.learn(&head.headers, departure.last(), departure.answered());
+        let received = body.as_deref().unwrap_or_default();
+        // The clock of another server says nothing about the service's clock.
+        let is_own = author(head.status, &head.headers, received, idempotency, content) == Author::Service;
+        let learn = || self.service_time.learn(&head.headers, send_times.last(), send_times.responded());
         let date = if is_own { learn() } else { None };
         if !head.status.is_success() {
-            // A refusal is known by its status, even if its body broke off.
+            // The status alone proves a refusal, even if the body broke off.
             let (body, broken) = body.map_or_else(|error| (Bytes::new(), Some(error)), |body| (body, None));
             let problem = Problem::parse(status, &body);
             let mut error = Error::new(refusal(&problem, idempotency)).context(what).with_permissions(needs);
@@ -190,31 +190,31 @@ impl Inner {
     }
 }
 
-/// What came of a call.
+/// Successful response of a call.
 struct Exchanged<T> {
     read: T,
     attempts: u32,
     bearer: Option<Bearer>,
 }
 
-/// What it means that there is no answer, or none whose body came whole.
-fn no_answer(error: defender_transport::Error, idempotency: Idempotency, quota: &[Limit], time: Duration) -> Error {
+/// Returns the error of a call without a response, or whose response has no complete body.
+fn no_response(error: defender_transport::Error, idempotency: Idempotency, quota: &[Limit], time: Duration) -> Error {
     let (attempts, again) = (error.attempts(), error.retry_after());
-    let told = match (error.kind(), error.response_status().map(|status| status.as_u16())) {
-        (Broken::Request, _) => Error::new(ErrorKind::Request),
-        (Broken::Credential, _) => return without_token(error).with_attempts(attempts, again),
-        (Broken::ForeignResponse, _) => foreign(&error, idempotency),
-        // A head that says yes, and a body that broke: it has happened.
+    let classified = match (error.kind(), error.response_status().map(|status| status.as_u16())) {
+        (TransportErrorKind::Request, _) => Error::new(ErrorKind::Request),
+        (TransportErrorKind::Credential, _) => return without_token(error).with_attempts(attempts, again),
+        (TransportErrorKind::ForeignResponse, _) => foreign(&error, idempotency),
+        // A successful status and a broken body: the request was processed.
         (_, Some(status @ 200..=299)) => Error::new(ErrorKind::InvalidResponse)
             .retryable(idempotency == Idempotency::Idempotent)
             .with_problem(Problem::parse(status, b"")),
-        // A refusal is known by its status.
+        // The status alone proves a refusal.
         (_, Some(status)) => {
             let problem = Problem::parse(status, b"");
             Error::new(refusal(&problem, idempotency)).with_problem(problem)
         }
-        (Broken::Timeout, None) if error.never_sent() => {
-            // Where its turn came as its time was over, there will be room after the shortest window.
+        (TransportErrorKind::Timeout, None) if error.never_sent() => {
+            // If the turn came just as the time was over, the shortest window frees a place.
             let window = || quota.iter().map(|limit| limit.per).min().unwrap_or_default();
             let again = again.unwrap_or_else(window);
             return out_of_turn(attempts, quota, time, again).caused_by(error).with_attempts(attempts, Some(again));
@@ -223,12 +223,12 @@ fn no_answer(error: defender_transport::Error, idempotency: Idempotency, quota: 
         _ if idempotency == Idempotency::NonIdempotent => Error::new(ErrorKind::OutcomeUnknown),
         _ => Error::new(ErrorKind::Interrupted),
     };
-    told.caused_by(error).with_attempts(attempts, again)
+    classified.caused_by(error).with_attempts(attempts, again)
 }
 
-/// Error of a call whose turn in our own queue does not come in its time.
+/// Returns the error of a call whose turn in the client's own queue does not come in its time.
 fn out_of_turn(attempts: u32, quota: &[Limit], time: Duration, again: Duration) -> Error {
-    // An attempt before may have been refused by the service.
+    // The service may have refused an earlier attempt.
     let outcome = if attempts > 1 { "nothing was processed" } else { "nothing was sent" };
     let per = |per: Duration| match per.as_secs() {
         60 => "a minute".to_owned(),
@@ -236,25 +236,27 @@ fn out_of_turn(attempts: u32, quota: &[Limit], time: Duration, again: Duration) 
         _ => format!("in {per:?}"),
     };
     let limits: Vec<_> = quota.iter().map(|limit| format!("{} calls {}", limit.calls, per(limit.per))).collect();
-    let queue = format!("this client's own queue for the quota of this operation ({})", limits.join(", "));
+    let queue = format!("this client's own queue for the quota of the operation ({})", limits.join(", "));
     let seconds = again.as_secs().saturating_add(u64::from(again.subsec_nanos() > 0));
-    let message = format!("{outcome}: its turn in {queue} does not come within the call's time of {time:?}");
+    let message = format!("{outcome}: the call's turn in {queue} does not come within its timeout of {time:?}");
     let advice = format!("raise `.timeout(..)`, or call again after {seconds} s");
     Error::new(ErrorKind::Throttled).message(message).advice(advice).not_sent()
 }
 
-/// Error of a call that somebody else responded to. Nothing is known of what the service did.
+/// Returns the error of a response that the service did not write. The effect on the service is not known.
 fn foreign(error: &defender_transport::Error, idempotency: Idempotency) -> Error {
     let (kind, outcome) = match idempotency {
-        Idempotency::NonIdempotent => (ErrorKind::OutcomeUnknown, "it is not known whether this took effect"),
-        Idempotency::Idempotent => (ErrorKind::Interrupted, "no response of the service came"),
+        Idempotency::NonIdempotent => (ErrorKind::OutcomeUnknown, "outcome unknown"),
+        Idempotency::Idempotent => (ErrorKind::Interrupted, "no response"),
     };
     let response = StdError::source(error).and_then(|source| source.downcast_ref::<ForeignResponse>());
     let which = response.map_or_else(|| error.to_string(), ToString::to_string);
-    let why = "a proxy or portal seems to respond in the service's place";
+    let why = "a proxy or portal seems to have responded in place of the service";
     let advice = match idempotency {
-        Idempotency::NonIdempotent => "check the proxy or portal between, and do not send it again before that",
-        Idempotency::Idempotent => "check the base URL and the proxy or portal between, then call again",
+        Idempotency::NonIdempotent => {
+            "the request may have taken effect: check the proxy or portal in between before you send it again"
+        }
+        Idempotency::Idempotent => "check the base URL and the proxy or portal in between, then call again",
     };
     let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which})")).advice(advice);
     let foreign = foreign.retryable(idempotency == Idempotency::Idempotent && !error.is_permanent());
@@ -264,21 +266,21 @@ fn foreign(error: &defender_transport::Error, idempotency: Idempotency) -> Error
     }
 }
 
-/// The credential's own error says it all, so it stands in for the transport's. Whether a later call may go well is the
-/// credential's to say, too.
+/// Returns the error of a call without a token. The credential's own error replaces the transport's, and decides if a later call
+/// may succeed.
 fn without_token(error: defender_transport::Error) -> Error {
-    let told = Error::new(ErrorKind::Credential);
+    let no_token = Error::new(ErrorKind::Credential);
     match error.into_source() {
         Some(source) => {
             let unreached =
                 source.downcast_ref::<defender_auth::Error>().is_some_and(defender_auth::Error::is_retryable);
-            told.retryable(unreached).caused_by(source)
+            no_token.retryable(unreached).caused_by(source)
         }
-        None => told,
+        None => no_token,
     }
 }
 
-/// What a status that is no success means.
+/// Returns the kind of error of a status other than 2xx.
 pub(crate) fn refusal(problem: &Problem, idempotency: Idempotency) -> ErrorKind {
     match problem.status() {
         _ if problem.is_already_in_progress() => ErrorKind::AlreadyInProgress,
@@ -287,7 +289,7 @@ pub(crate) fn refusal(problem: &Problem, idempotency: Idempotency) -> ErrorKind 
         404 => ErrorKind::NotFound,
         410 => ErrorKind::Retired,
         425 | 429 => ErrorKind::Throttled,
-        // A gateway that gives up says nothing of what the service behind it did.
+        // A gateway that gives up does not know what the service behind it did.
         408 | 500..=599 if idempotency == Idempotency::NonIdempotent => ErrorKind::OutcomeUnknown,
         408 | 500..=599 => ErrorKind::Unavailable,
         _ => ErrorKind::Refused,
@@ -295,7 +297,6 @@ pub(crate) fn refusal(problem: &Problem, idempotency: Idempotency) -> ErrorKind 
 }
 
 fn correlation_id(headers: &HeaderMap) -> Option<String> {
-    /// No id is longer.
     const LONGEST: usize = 200;
     let text = headers.get("mise-correlation-id")?.to_str().ok()?;
     Some(sanitize_line(text, LONGEST)).filter(|id| !id.is_empty())

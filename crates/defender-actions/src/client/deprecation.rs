@@ -1,4 +1,4 @@
-//! What the service says of the end of its operations.
+//! Notices of the service about the end of its operations.
 
 use std::{
     collections::BTreeMap,
@@ -9,37 +9,37 @@ use std::{
 use defender_model::sanitize_line;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-/// What the service has said of an operation's end, with the header `Deprecation` (RFC 9745) or `Sunset` (RFC 8594), or with the
-/// status 410.
+/// Notice of the service about the end of an operation: the header `Deprecation` (RFC 9745) or `Sunset` (RFC 8594), or the status
+/// 410.
 ///
-/// Nothing here depends on it: an operation is asked for as long as the caller asks for it. With the feature `tracing`, the
-/// first of each operation is an event `WARN` of the target `defender_actions::lifecycle`, too.
+/// A notice changes nothing that is sent. With the feature `tracing`, the first notice of each operation is also an event `WARN`
+/// of the target `defender_actions::lifecycle`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeprecationNotice {
-    /// The operation: its method and its path below the prefix, with placeholders.
+    /// Operation: method, and path below the prefix with placeholders.
     pub operation: String,
-    /// Whether it is gone already: it was answered with 410.
+    /// True if the operation is gone: the service responded with 410.
     pub gone: bool,
-    /// Since when it is deprecated, in the service's words: as a rule `@` and the seconds since 1970.
+    /// Start of the deprecation, as the service writes it: as a rule `@` and the seconds since 1970.
     pub deprecation: Option<String>,
-    /// When it ends, in the service's words: a date.
+    /// End of the operation, as the service writes it: a date.
     pub sunset: Option<String>,
-    /// Where more is said, in the service's words (the header `Link`).
+    /// Further information, as the service writes it (the header `Link`).
     pub link: Option<String>,
 }
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 const SUNSET: HeaderName = HeaderName::from_static("sunset");
 
-/// So much of a header is kept, in characters: it is for people, and a link may be long.
+/// Longest text that is kept of a header, in characters.
 const LONGEST: usize = 500;
 
-/// This many operations are remembered; the service has fewer.
+/// Most operations with a notice. The service has fewer operations.
 const MOST: usize = 256;
 
 impl DeprecationNotice {
-    /// What an answer announces, if it announces something.
+    /// Reads the notice of a response, if it has one.
     fn of(operation: &str, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let text = |name: HeaderName| {
             headers.get(name).map(|value| sanitize_line(&String::from_utf8_lossy(value.as_bytes()), LONGEST))
@@ -55,33 +55,33 @@ impl DeprecationNotice {
 impl fmt::Display for DeprecationNotice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { operation, gone, deprecation, sunset, link } = self;
-        write!(f, "the service {} {operation}", if *gone { "no longer does" } else { "announces the end of" })?;
-        let details = [("deprecated since", deprecation), ("ends", sunset), ("more at", link)];
-        for (what, said) in details {
-            if let Some(said) = said {
-                write!(f, "; {what} {said}")?;
+        write!(f, "the service {} {operation}", if *gone { "has removed" } else { "announces the end of" })?;
+        let details = [("deprecated since", deprecation), ("ends", sunset), ("details:", link)];
+        for (label, text) in details {
+            if let Some(text) = text {
+                write!(f, "; {label} {text}")?;
             }
         }
         Ok(())
     }
 }
 
-/// The last announcement of each operation.
+/// Last notice of each operation.
 #[derive(Debug, Default)]
-pub(crate) struct Announcements(Mutex<BTreeMap<String, DeprecationNotice>>);
+pub(crate) struct DeprecationNotices(Mutex<BTreeMap<String, DeprecationNotice>>);
 
-impl Announcements {
-    /// Notes what an answer announces, and tells of the first of each operation.
+impl DeprecationNotices {
+    /// Records the notice of a response, and traces the first one of each operation.
     pub(crate) fn note(&self, operation: &str, status: StatusCode, headers: &HeaderMap) {
-        let Some(announcement) = DeprecationNotice::of(operation, status, headers) else { return };
+        let Some(notice) = DeprecationNotice::of(operation, status, headers) else { return };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains_key(operation) {
             if known.len() >= MOST {
                 return;
             }
-            crate::submit::span::announced(&announcement);
+            crate::submit::span::announced(&notice);
         }
-        known.insert(operation.to_owned(), announcement);
+        known.insert(operation.to_owned(), notice);
     }
 
     pub(crate) fn all(&self) -> Vec<DeprecationNotice> {

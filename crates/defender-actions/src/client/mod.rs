@@ -1,19 +1,18 @@
-//! The client.
+//! The client: its settings, its operations, and the way of one call through the layers.
 
 pub(crate) mod builder;
 pub(crate) mod call;
 pub(crate) mod deprecation;
+pub(crate) mod foreign_response;
 pub(crate) mod limits;
 pub(crate) mod operation;
 pub(crate) mod raw;
 pub(crate) mod request;
+pub(crate) mod response_author;
 pub(crate) mod scrub;
 pub(crate) mod send_times;
 pub(crate) mod service_clock;
 pub(crate) mod stack;
-
-pub(crate) mod authored;
-pub(crate) mod authorship;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -22,68 +21,78 @@ use defender_model::{ACTIONS, ActionId, ActionInfo, Machine, MachineAction, Mach
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    ActionHandle, DefenderClientBuilder, DeprecationNotice, ExternalIds, Intent, Library, List, MachineHandle,
-    Machines, Preflight, Recover, RecoverAll, WaitAll,
+    ActionHandle, BodyLimits, DefenderClientBuilder, DeprecationNotice, ExternalIds, Intent, Library, List,
+    MachineHandle, Machines, Preflight, Recover, RecoverAll, WaitAll,
     client::{
-        deprecation::Announcements,
-        limits::Limits,
+        deprecation::DeprecationNotices,
         service_clock::{Moment, ServiceTime},
     },
     submit::{look::Looks, principal::Principal, reconcile::Names, registry::SubmissionRegistry},
     wait::poll::PollPolicy,
 };
 
-/// A client of the response actions of Microsoft Defender for Endpoint.
+/// Client of the response actions of Microsoft Defender for Endpoint.
 ///
-/// Clones are cheap and share everything. It is used inside a tokio runtime, unless it is given a transport and a clock
-/// that need none.
+/// A clone is cheap and shares tokens, queues and settings with its original. The client needs a tokio runtime, unless its
+/// transport and its clock need none.
+///
+/// | task | method |
+/// |---|---|
+/// | act on a machine | [`machine`](Self::machine), [`machine_of`](Self::machine_of) |
+/// | find, list and tag machines | [`machines`](Self::machines) |
+/// | read, await or cancel an action, download its results | [`action`](Self::action) |
+/// | list actions, wait for many | [`actions`](Self::actions), [`wait_all`](Self::wait_all) |
+/// | find the outcome after a crash | [`recover`](Self::recover), [`recover_all`](Self::recover_all) |
+/// | check the permissions of the token | [`preflight`](Self::preflight) |
+/// | manage the scripts of live response | [`library`](Self::library) |
+/// | call any other path of the API | [`get`](Self::get), [`post`](Self::post) |
 #[derive(Clone, Debug)]
 pub struct DefenderClient(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) transport: Arc<dyn Transport>,
-    /// What travels by a link, and never with a token.
+    /// Transport of downloads by a link, which never have a token.
     pub(crate) downloads: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) credential: Arc<dyn TokenCredential>,
-    /// For whom its tokens should be.
+    /// Audience that the tokens should have.
     pub(crate) audience: String,
-    /// The base URL with the prefix and without a slash at its end.
+    /// Base URL with the prefix, without a slash at its end.
     pub(crate) base: String,
     pub(crate) service_time: ServiceTime,
     pub(crate) claimed: SubmissionRegistry,
     pub(crate) looks: Looks,
     pub(crate) principal: Principal,
     pub(crate) external_ids: ExternalIds,
-    /// Time of a whole call that does not say so itself.
+    /// Time limit of a whole call that sets none.
     pub(crate) total_timeout: Duration,
-    /// Longest time between the departure of an attempt and the head of its response.
+    /// Longest time from sending an attempt to the head of its response.
     pub(crate) longest_attempt: Duration,
-    pub(crate) announcements: Announcements,
+    pub(crate) notices: DeprecationNotices,
     pub(crate) patience: PollPolicy,
-    pub(crate) limits: Limits,
+    pub(crate) limits: BodyLimits,
     /// Actions that the caller made known.
     pub(crate) own_actions: Vec<ActionInfo>,
 }
 
 impl Inner {
-    /// Notes an action that a read has shown.
+    /// Records an action that a read has shown.
     pub(crate) fn saw(&self, action: &MachineAction) {
         let now = Moment::now(&*self.clock);
         self.claimed.saw(action, now, self.service_time.at(now).unwrap_or(now.wall));
     }
 
-    /// All actions that are known: those of the service, and the caller's own after them.
+    /// Returns all known actions: those of the service, then the caller's own.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &ActionInfo> + Clone {
         ACTIONS.iter().chain(&self.own_actions)
     }
 
-    /// Names of the principal, as its token tells them.
+    /// Returns the names of the principal, read from its token.
     pub(crate) async fn names(&self) -> Arc<Names> {
         self.principal.names(&*self.credential).await
     }
 
-    /// The path that every path begins with, without a slash at its end.
+    /// Returns the first part of every path, without a slash at its end.
     pub(crate) fn prefix(&self) -> &str {
         let after_scheme = self.base.find("://").map_or(0, |at| at.saturating_add(3));
         let host_and_prefix = self.base.get(after_scheme..).unwrap_or_default();
@@ -92,12 +101,12 @@ impl Inner {
 }
 
 impl DefenderClient {
-    /// A client to be set up.
+    /// Returns a builder. Only the credential is required.
     pub fn builder() -> DefenderClientBuilder {
         DefenderClientBuilder::new()
     }
 
-    /// The machine `id`. Nothing is sent, and nothing says that there is such a machine.
+    /// Returns the handle of a machine. Nothing is sent, so the machine may not exist.
     #[must_use]
     pub fn machine(&self, id: MachineId) -> MachineHandle {
         MachineHandle::new(self.clone(), id)
@@ -118,13 +127,13 @@ impl DefenderClient {
         self.machine(record.id.clone())
     }
 
-    /// The action `id`, which may be from long ago or from another process. Nothing is sent.
+    /// Returns the handle of an action, which may be old or from another process. Nothing is sent.
     #[must_use]
     pub fn action(&self, id: ActionId) -> ActionHandle {
         ActionHandle::new(self.clone(), id)
     }
 
-    /// The actions of all machines, as a list. Nothing is sent until its stream is polled.
+    /// Returns the list of the actions of all machines. Nothing is sent until its stream is polled.
     ///
     /// ```no_run
     /// use defender_actions::{DefenderClient, model::{ActionStatus, MachineAction}};
@@ -142,25 +151,25 @@ impl DefenderClient {
         List::actions(self.clone())
     }
 
-    /// All machines: to find one, to list and to tag them. Nothing is sent.
+    /// Returns the methods that find, list and tag machines. Nothing is sent.
     #[must_use]
     pub fn machines(&self) -> Machines {
         Machines::new(self.clone())
     }
 
-    /// The live response library: the scripts and files that can be run on machines, or put there. Nothing is sent.
+    /// Returns the live response library: the scripts that can be run on machines and the files that can be put there. Nothing is
+    /// sent.
     #[must_use]
     pub fn library(&self) -> Library {
         Library::new(self.clone())
     }
 
-    /// Checks from the token alone, before the first call, whether it is for this API and permits what is to be done. Nothing is
-    /// sent but what it takes to get the token.
+    /// Checks the audience, tenant, expiry and permissions of the token before the first call. Only requests for the token are sent.
     pub fn preflight(&self) -> Preflight {
         Preflight::new(self.clone())
     }
 
-    /// Waits for many actions with few calls: the list is read once a cycle, however many they are.
+    /// Waits for many actions with few calls: each cycle reads one list, however many actions there are.
     ///
     /// ```no_run
     /// use defender_actions::{DefenderClient, model::ActionId};
@@ -180,17 +189,17 @@ impl DefenderClient {
         WaitAll::new(self.clone(), ids.into_iter().collect())
     }
 
-    /// Finds the outcome of an intent whose response is not known: after a crash, or after the future was dropped. Nothing
-    /// is sent but reads.
+    /// Finds the outcome of an intent whose response is not known: after a crash, or after the future was dropped. Only reads
+    /// are sent.
     ///
-    /// `Ok` says that *an action of this intent exists*; without a generated external id
-    /// ([`ExternalIds::Generated`]) it may be another process's that asked for the same with the same comment at the same time.
-    /// It looks for two minutes at most, since reads lag behind writes.
+    /// `Ok` means that *an action of this intent exists*. Without a generated external id ([`ExternalIds::Generated`]) the action may
+    /// be that of another process that submitted the same action with the same comment at the same time. The search takes two
+    /// minutes at most, since reads lag behind writes.
     pub fn recover(&self, intent: Intent) -> Recover {
         Recover::new(self.clone(), intent)
     }
 
-    /// Finds the outcomes of many intents with few calls: all of them read the same lists.
+    /// Finds the outcomes of many intents with few calls: all intents share the same lists.
     ///
     /// ```no_run
     /// use defender_actions::{DefenderClient, Intent};
@@ -210,11 +219,11 @@ impl DefenderClient {
         RecoverAll::new(self.clone(), intents.into_iter().collect())
     }
 
-    /// What the service has announced of the end of its operations, one for each operation that this client, or a clone of it,
-    /// has asked for.
+    /// Returns the service's notices about the end of operations: one for each operation that this client or a clone of it has
+    /// called.
     #[must_use]
     pub fn deprecation_notices(&self) -> Vec<DeprecationNotice> {
-        self.0.announcements.all()
+        self.0.notices.all()
     }
 
     pub(crate) fn inner(&self) -> &Inner {
@@ -223,7 +232,7 @@ impl DefenderClient {
 }
 
 impl fmt::Debug for Inner {
-    /// Where it goes. The stack beneath is long, and says nothing to whoever prints a client.
+    /// Shows the base URL only. The layers beneath would fill a page.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inner").field("base", &self.base).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! The operations of the API: all of a call but its ids and its body.
+//! The operations of the API: everything about a call except its ids and its body.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -9,17 +9,17 @@ use percent_encoding::percent_decode_str;
 
 use crate::{client::limits::BodyLimit, permissions::Needs};
 
-/// One operation of the API, which typed and raw calls share with its quota.
+/// Operation of the API. Typed and raw calls of an operation share its quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operation {
     pub(crate) method: Method,
-    /// Path below the prefix, with placeholders for what stands in it.
+    /// Path below the prefix, with placeholders.
     pub(crate) template: Cow<'static, str>,
     pub(crate) quota: &'static [Limit],
     pub(crate) idempotency: Idempotency,
-    /// How its response is read.
+    /// Size limit of its responses.
     pub(crate) read: BodyLimit,
-    /// Permissions that it takes, as far as its page says.
+    /// Required permissions, if its page names them.
     pub(crate) needs: Option<Needs>,
 }
 
@@ -60,7 +60,7 @@ impl Operation {
     pub(crate) const TAG_MACHINE: Self = Self::change(Method::POST, "/machines/{id}/tags", BodyLimit::Entity);
     pub(crate) const SET_DEVICE_VALUE: Self =
         Self::change(Method::POST, "/machines/{id}/setDeviceValue", BodyLimit::Entity);
-    /// Its response has the records of up to 500 machines.
+    /// The response has the records of up to 500 machines.
     pub(crate) const TAG_MACHINES: Self =
         Self::change(Method::POST, "/machines/AddOrRemoveTagForMultipleMachines", BodyLimit::Fixed(16 << 20));
 
@@ -73,7 +73,7 @@ impl Operation {
         read: BodyLimit::Fixed(1 << 20),
         needs: Some(Needs::LIBRARY),
     };
-    /// What is deleted twice is deleted.
+    /// Idempotent: a second deletion changes nothing.
     pub(crate) const DELETE_FILE: Self = Self {
         method: Method::DELETE,
         template: Cow::Borrowed("/libraryfiles/{fileName}"),
@@ -83,7 +83,7 @@ impl Operation {
         needs: Some(Needs::LIBRARY),
     };
 
-    /// All operations but the actions on a machine, which [`Inner::actions`](super::Inner::actions) has.
+    /// All operations except the actions on a machine, which [`Inner::actions`](super::Inner::actions) returns.
     const OTHERS: &'static [Self] = &[
         Self::LIST_ACTIONS,
         Self::GET_ACTION,
@@ -114,7 +114,7 @@ impl Operation {
         }
     }
 
-    /// A change of what is kept about machines. Made twice it does no more than made once: a tag is there or is not.
+    /// Returns an operation that changes the record of a machine. It is idempotent: a tag is present or absent.
     const fn change(method: Method, template: &'static str, read: BodyLimit) -> Self {
         Self {
             method,
@@ -126,7 +126,7 @@ impl Operation {
         }
     }
 
-    /// The action `A` on a machine.
+    /// Returns the operation of the action `A` on a machine.
     pub(crate) fn of_action<A: Action>() -> Self {
         let needs = Needs { application: A::PERMISSIONS, delegated: A::DELEGATED_PERMISSIONS, role: A::ROLE };
         Self::on_machine(A::SEGMENT, A::QUOTA, needs)
@@ -149,11 +149,11 @@ impl Operation {
         }
     }
 
-    /// The operation of a path below the prefix, in any spelling that the service takes: any letter case, with the version
-    /// before it, and percent-encoded.
+    /// Returns the operation of a path below the prefix, in any spelling that the service accepts: any letter case, with a version
+    /// prefix, percent-encoded.
     ///
-    /// Of another method than the operation has, it is one with a queue of its own and the same quota. An operation that is not
-    /// known has the general quota.
+    /// A path with another method than its operation is a separate operation with the same quota. An unknown operation has the
+    /// general quota.
     pub(crate) fn at<'a>(method: &Method, path: &str, actions: impl Iterator<Item = &'a ActionInfo>) -> Self {
         let segments: Vec<_> = path
             .split('/')
@@ -163,7 +163,7 @@ impl Operation {
             .collect();
         let known = Self::OTHERS.iter().cloned().chain(actions.map(Self::of_info));
         let fits = known.filter(|known| is_at(&known.template, &segments));
-        // A word is meant before an id is.
+        // A literal segment wins over a placeholder.
         let found = fits.min_by_key(|known| (placeholders(&known.template), known.method != *method));
         let idempotency = if method.is_safe() { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
         match found {
@@ -180,20 +180,20 @@ impl Operation {
         }
     }
 
-    /// Name of its queue. The service finds its paths in any letter case, so that each must lead to the same queue.
+    /// Returns the name of the queue. The service accepts paths in any letter case, so all must lead to the same queue.
     pub(crate) fn queue(&self) -> String {
         format!("{} {}", self.method, self.template.to_ascii_lowercase())
     }
 }
 
-/// A segment without the arguments of a function.
+/// Returns a segment without the arguments of a function.
 fn name(segment: &str) -> &str {
     segment.split('(').next().unwrap_or_default()
 }
 
 fn is_at(template: &str, segments: &[Cow<'_, str>]) -> bool {
     let own = template.split('/').skip(1);
-    // A word of OData, such as `$count`, is no id.
+    // An OData segment, such as `$count`, is not an id.
     let fits = |(own, segment): (&str, &Cow<'_, str>)| {
         if own.starts_with('{') { !segment.starts_with('$') } else { name(own).eq_ignore_ascii_case(name(segment)) }
     };
@@ -204,7 +204,7 @@ fn placeholders(template: &str) -> usize {
     template.matches("/{").count()
 }
 
-/// The template of an operation that is not known: what stands behind a collection is an id, unless it is a word of OData.
+/// Returns the template of an unknown operation. The segment after a collection is an id, unless it is `$count`.
 fn unknown(segments: &[Cow<'_, str>]) -> String {
     let collection = |first: &str| {
         let own = Operation::OTHERS.iter().filter_map(|known| known.template.split('/').nth(1));
@@ -221,7 +221,7 @@ fn unknown(segments: &[Cow<'_, str>]) -> String {
     })
 }
 
-/// What has no page of its own takes what its collection takes.
+/// Returns the permissions of the collection, for an operation without a page of its own.
 fn collection_needs(segments: &[Cow<'_, str>]) -> Option<Needs> {
     let first = segments.first()?;
     let lists = [Operation::LIST_ACTIONS, Operation::LIST_MACHINES, Operation::LIST_LIBRARY];

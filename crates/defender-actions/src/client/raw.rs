@@ -1,4 +1,4 @@
-//! Calls that this library has no words for.
+//! Raw calls: paths of the API that have no method of their own.
 
 use defender_model::read_json;
 use defender_transport::extensions::Idempotency;
@@ -7,15 +7,15 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     DefenderClient, Error, ErrorKind, Request,
-    client::{Inner, authorship::Content, call::Call, limits::BodyLimit, operation::Operation},
+    client::{Inner, call::Call, limits::BodyLimit, operation::Operation, response_author::Content},
 };
 
 impl DefenderClient {
-    /// A GET of a path of the API, such as `/api/machineactions?$top=1`, whose answer is read as a `T`.
+    /// Sends a GET of a path of the API, such as `/api/machineactions?$top=1`, and reads the response as a `T`.
     ///
-    /// The path begins with the prefix, and may be a whole URL on the API's own host. Everything else is refused before anything
-    /// is sent ([`Request`](ErrorKind::Request)): the token goes to the API and nowhere else. It keeps to the quota of the operation,
-    /// and is sent again where it breaks, as other reads are. Of an answer without a body, `null` is read.
+    /// The path begins with the prefix, or is a whole URL on the API's own host. Any other path is refused before anything is sent
+    /// ([`Request`](ErrorKind::Request)), so that the token reaches no other host. The call uses the quota of its operation, and is
+    /// retried as other reads are. An empty body is read as `null`.
     ///
     /// ```no_run
     /// use serde_json::Value;
@@ -29,11 +29,11 @@ impl DefenderClient {
         self.raw(&Method::GET, &path.into(), Ok(None))
     }
 
-    /// A POST of `body`, as JSON, to a path of the API, whose answer is read as a `T`.
+    /// Sends a POST of `body` as JSON to a path of the API, and reads the response as a `T`.
     ///
-    /// The path is as for [`get`](Self::get). It is sent once. Where the answer is lost it is
-    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and nobody looks for what became of it: for an action,
-    /// [`perform`](crate::MachineHandle::perform) does.
+    /// The path is as for [`get`](Self::get). The request is sent once. A lost response is
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and no search for the outcome follows. For an action, use
+    /// [`perform`](crate::MachineHandle::perform), which searches.
     pub fn post<T: DeserializeOwned + 'static>(
         &self,
         path: impl Into<String>,
@@ -78,12 +78,12 @@ fn raw_call(
     Ok(Call { operation, path, timeout: None, body })
 }
 
-/// What is done with a link to another host than the API's.
+/// Treatment of a link to another host than the API's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OtherHost {
-    /// It is an error.
+    /// The link is an error.
     Refused,
-    /// Its path and query are asked of the API's own host: the service links to hosts of its own.
+    /// The path and query of the link are requested from the API's own host. The service links to other names of its host.
     Replaced,
 }
 

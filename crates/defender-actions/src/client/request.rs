@@ -11,7 +11,7 @@ use crate::{
 
 /// A request whose response is read as a `T`. Nothing is sent before it is awaited.
 ///
-/// Most methods send one HTTP request. The documentation of the others says which requests they send, and in what order;
+/// Most methods send one HTTP request. The documentation of the others lists the requests that they send.
 /// [`request`](Self::request) returns the first one.
 ///
 /// ```no_run

@@ -1,4 +1,4 @@
-//! When the attempts of a request really left, and when the head of the last response came.
+//! Send times of the attempts of a request, and the time of the last response.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,45 +8,45 @@ use http::Request;
 
 use crate::client::service_clock::Moment;
 
-/// When the attempts of a call left, noted by [`RecordSendTimes`]. It travels in the request's extensions.
+/// Send times of the attempts of a call, in the extensions of its request. [`RecordSendTimes`] records them.
 ///
-/// A call may wait in a queue for minutes, and whether an action is older than the submission must not be measured from the
-/// time at which its caller began to wait. It is measured from the first attempt, also where that one was refused.
+/// A call may wait in a queue for minutes. So the age of an action is compared with the first attempt, even if that attempt was
+/// refused, and not with the time at which the caller began to wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SendTimes(Arc<Mutex<Times>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     first: Option<Moment>,
-    departed: Option<Moment>,
-    answered: Option<Moment>,
+    last: Option<Moment>,
+    responded: Option<Moment>,
 }
 
 impl SendTimes {
-    /// When the first attempt left; `None` where none did.
+    /// Returns the send time of the first attempt; `None` if none was sent.
     pub(crate) fn first(&self) -> Option<Moment> {
         self.times().first
     }
 
-    /// When the last attempt left; `None` where none did.
+    /// Returns the send time of the last attempt; `None` if none was sent.
     pub(crate) fn last(&self) -> Option<Moment> {
-        self.times().departed
+        self.times().last
     }
 
-    /// When the head of its response came, before the body; `None` where none did.
-    pub(crate) fn answered(&self) -> Option<Moment> {
-        self.times().answered
+    /// Returns the time at which the head of the response to the last attempt came; `None` if none came.
+    pub(crate) fn responded(&self) -> Option<Moment> {
+        self.times().responded
     }
 
-    /// Forgets the attempts, before another request is sent.
+    /// Clears the times, before another request is sent.
     pub(crate) fn forget(&self) {
         *self.times() = Times::default();
     }
 
-    /// Notes that an attempt left.
+    /// Records that an attempt was sent.
     pub(crate) fn left(&self, at: Moment) {
         let mut times = self.times();
-        *times = Times { first: times.first.or(Some(at)), departed: Some(at), answered: None };
+        *times = Times { first: times.first.or(Some(at)), last: Some(at), responded: None };
     }
 
     fn times(&self) -> MutexGuard<'_, Times> {
@@ -54,7 +54,8 @@ impl SendTimes {
     }
 }
 
-/// Notes the departure of each request that wants it noted, and the coming of its answer. It stands right above the wire.
+/// Layer that records the send time of a request with [`SendTimes`], and the time of its response. It is the layer next to the
+/// transport.
 #[derive(Debug)]
 pub(crate) struct RecordSendTimes<T> {
     inner: T,
@@ -69,21 +70,21 @@ impl<T> RecordSendTimes<T> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for RecordSendTimes<T> {
-    // Written out, so that what wants nothing noted is handed on and no future is made for it here.
+    // Written out, so that a request without `SendTimes` is handed on without a future of this layer.
     fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
     {
-        let Some(departure) = request.extensions().get::<SendTimes>().cloned() else { return self.inner.send(request) };
-        departure.left(Moment::now(&*self.clock));
-        let sending = self.inner.send(request);
+        let Some(times) = request.extensions().get::<SendTimes>().cloned() else { return self.inner.send(request) };
+        times.left(Moment::now(&*self.clock));
+        let exchange = self.inner.send(request);
         Box::pin(async move {
-            let answer = sending.await;
-            if answer.is_ok() {
-                departure.times().answered = Some(Moment::now(&*self.clock));
+            let response = exchange.await;
+            if response.is_ok() {
+                times.times().responded = Some(Moment::now(&*self.clock));
             }
-            answer
+            response
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The service's clock, as its responses tell it.
+//! The clock of the service, learned from the dates of its responses.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,17 +14,17 @@ use crate::submit::reconcile::Window;
 /// A `Date` has whole seconds.
 const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
 
-/// A `Date` that is further from our clock is not a clock.
+/// Largest plausible distance of a `Date` from our clock.
 const FURTHEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// Readings that contradict each other count together for so long.
+/// Time for which the lowest of contradicting readings is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
-/// A moment on both of our clocks.
+/// Moment on the wall clock and on the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) wall: Timestamp,
-    /// Monotonic time: setting the wall clock does not change it.
+    /// Monotonic time. Setting the wall clock does not change it.
     pub(crate) elapsed: SignedDuration,
 }
 
@@ -33,13 +33,13 @@ impl Moment {
         Self { wall: clock.now(), elapsed: signed(clock.elapsed()) }
     }
 
-    /// The moment at which our wall clock shows `wall`, as seen from this one.
+    /// Returns the moment at which our wall clock shows `wall`, seen from this moment.
     pub(crate) fn at_wall(self, wall: Timestamp) -> Self {
         let ago = self.wall.duration_since(wall);
         Self { wall, elapsed: self.elapsed.saturating_sub(ago) }
     }
 
-    /// This moment, and so much time.
+    /// Returns the moment that is `time` later.
     pub(crate) fn plus(self, time: Duration) -> Self {
         let time = signed(time);
         Self { wall: shifted(self.wall, time), elapsed: self.elapsed.saturating_add(time) }
@@ -55,59 +55,59 @@ fn shifted(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.saturating_add(by).unwrap_or(limit)
 }
 
-/// The service's clock, learned from the `Date` of its responses and kept against our monotonic clock.
+/// Clock of the service, learned from the `Date` of its responses, relative to our monotonic clock.
 ///
-/// A `Date` is written between the departure of a request and the arrival of its response, which may take long, and is cut to
-/// whole seconds. So a response gives bounds of the clock, and an earlier, faster one counts as long as it lies between them.
+/// The service writes a `Date` at some time between the send time of a request and the arrival of its response, in whole seconds.
+/// So a response gives two bounds of the clock. An earlier and faster reading is kept while it lies between them.
 #[derive(Debug, Default)]
 pub(crate) struct ServiceTime(Mutex<Option<Reading>>);
 
-/// What the service's clock showed when our monotonic clock began.
+/// Time on the service's clock at the zero of our monotonic clock.
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     zero: Timestamp,
-    /// The lowest of the last hour: responses may contradict each other, and a record is cleared only by the most
-    /// pessimistic of them.
+    /// Lowest reading of the last hour. Responses may contradict each other; the most pessimistic one decides if a record is too
+    /// old.
     lowest: Timestamp,
     lowest_at: SignedDuration,
 }
 
 impl ServiceTime {
-    /// Learns from a response that the service wrote, whose request departed and whose head came at these moments. Gives the
-    /// `Date` of the response, if it is one.
+    /// Learns from a response of the service whose request was sent and whose head came at these moments. Returns the `Date` of
+    /// the response, if it is plausible.
     pub(crate) fn learn(
         &self,
         headers: &HeaderMap,
-        departed: Option<Moment>,
-        came: Option<Moment>,
+        sent: Option<Moment>,
+        received: Option<Moment>,
     ) -> Option<Timestamp> {
         let date =
             headers.get(DATE).and_then(|date| DateTimeParser::new().parse_timestamp(date.to_str().ok()?).ok())?;
-        let came = came?;
-        if date.duration_since(came.wall).abs() > FURTHEST {
+        let received = received?;
+        if date.duration_since(received.wall).abs() > FURTHEST {
             return None;
         }
         let zero_at = |elapsed: SignedDuration| shifted(date, SignedDuration::ZERO.saturating_sub(elapsed));
-        let least = zero_at(came.elapsed);
-        let most = departed.map_or(Timestamp::MAX, |departed| shifted(zero_at(departed.elapsed), A_SECOND).max(least));
+        let least = zero_at(received.elapsed);
+        let most = sent.map_or(Timestamp::MAX, |sent| shifted(zero_at(sent.elapsed), A_SECOND).max(least));
         let mut reading = self.reading();
         let zero = reading.map_or(least, |known| known.zero.clamp(least, most));
         let lowest = match *reading {
-            Some(known) if known.lowest <= zero && came.elapsed.saturating_sub(known.lowest_at) < KEPT => {
+            Some(known) if known.lowest <= zero && received.elapsed.saturating_sub(known.lowest_at) < KEPT => {
                 (known.lowest, known.lowest_at)
             }
-            _ => (zero, came.elapsed),
+            _ => (zero, received.elapsed),
         };
         *reading = Some(Reading { zero, lowest: lowest.0, lowest_at: lowest.1 });
         Some(date)
     }
 
-    /// What the service's clock shows at `moment`; `None` where no response has told.
+    /// Returns the service's time at `moment`; `None` before the first response.
     pub(crate) fn at(&self, moment: Moment) -> Option<Timestamp> {
         self.reading().map(|reading| shifted(reading.zero, moment.elapsed))
     }
 
-    /// Window of a submission whose first attempt left at `first_attempt`, and whose action can have appeared until `end`.
+    /// Returns the window of a submission whose first attempt was sent at `first_attempt`, and whose action may appear until `end`.
     pub(crate) fn window(&self, first_attempt: Moment, end: Moment) -> Window {
         match *self.reading() {
             Some(Reading { zero, lowest, .. }) => Window::on_service_clock(
@@ -130,17 +130,17 @@ mod tests {
 
     use super::*;
 
-    /// Both of our clocks show the same here.
+    /// Returns a moment at which both of our clocks show the same.
     fn at(second: i64) -> Moment {
         Moment { wall: Timestamp::from_second(second).unwrap(), elapsed: SignedDuration::from_secs(second) }
     }
 
-    /// Learns from a response dated 1970-01-01T00:`minute`:00, and gives the seconds by which the service's clock is ahead.
-    fn learn(time: &ServiceTime, minute: i64, departed: Option<i64>, came: i64) -> i64 {
+    /// Learns from a response dated 1970-01-01T00:`minute`:00. Returns the seconds by which the service's clock is ahead.
+    fn learn(time: &ServiceTime, minute: i64, sent: Option<i64>, received: i64) -> i64 {
         let mut headers = HeaderMap::new();
         let date = format!("Thu, 01 Jan 1970 00:{minute:02}:00 GMT");
         headers.insert(DATE, HeaderValue::try_from(date).unwrap());
-        assert_eq!(time.learn(&headers, departed.map(at), Some(at(came))).unwrap().as_second(), minute * 60);
+        assert_eq!(time.learn(&headers, sent.map(at), Some(at(received))).unwrap().as_second(), minute * 60);
         time.at(at(0)).unwrap().as_second()
     }
 
@@ -148,9 +148,9 @@ mod tests {
     fn slow_response_keeps_a_faster_reading() {
         let time = ServiceTime::default();
         assert_eq!(learn(&time, 10, Some(99), 100), 500);
-        assert_eq!(learn(&time, 20, Some(690), 730), 500, "it took 40 s, and may have been dated at any of them");
+        assert_eq!(learn(&time, 20, Some(690), 730), 500, "the date is from any of the 40 s");
         assert_eq!(learn(&time, 20, None, 730), 500);
-        assert_eq!(learn(&time, 21, Some(750), 758), 502, "it cannot be less");
+        assert_eq!(learn(&time, 21, Some(750), 758), 502, "the lower bound has risen");
     }
 
     #[test]

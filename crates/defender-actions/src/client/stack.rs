@@ -1,9 +1,18 @@
-//! The order of the layers between the facade and the wire, decided here and nowhere else.
+//! The order of the layers between the facade and the transport. It is decided here and nowhere else.
 //!
-//! From the wire outwards: the departure is noted; redirects are refused; bodies are decompressed; what takes too long ends; each try is seen, also
-//! one that ended so; a body is read inside its try, so that one that breaks is a try that broke, and a response that the service
-//! did not write is an error of its try; the token is put on last, after the queue, so that none expires while it waits; each
-//! sending is paced; and what may be sent again is.
+//! From the transport outwards:
+//!
+//! | layer | reason for its place |
+//! |---|---|
+//! | send times | next to the transport, so that they are exact |
+//! | redirect | refuses redirects before another layer sees them |
+//! | decompress | limits count decompressed bytes |
+//! | deadline | ends an attempt that takes too long |
+//! | trace | shows each attempt, also one that the deadline ended |
+//! | foreign responses | reads the body inside the attempt, so that a broken body or a proxy's response fails the attempt |
+//! | authorized | after the queue, so that no token expires while it waits |
+//! | paced | each attempt waits for the quota |
+//! | retrying | sends again |
 
 use std::sync::Arc;
 
@@ -11,9 +20,9 @@ use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
-use crate::client::{authored::Authored, scrub::Scrubbed, send_times::RecordSendTimes};
+use crate::client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes};
 
-/// What the layers are set to.
+/// Settings of the layers.
 pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeouts: Timeouts,
@@ -25,25 +34,26 @@ impl Settings {
         Arc::clone(&self.clock)
     }
 
-    /// The policy for what may be sent again, within the time of a whole call.
+    /// Returns the retry policy, within the time limit of a whole call.
     pub(crate) fn retry(&self) -> Retry {
         self.timeouts.total.map_or(self.retry, |total| self.retry.total(total))
     }
 }
 
-/// What calls to the API travel through.
+/// Returns the stack for calls of the API.
 pub(crate) fn api(
-    wire: Arc<dyn Transport>,
+    transport: Arc<dyn Transport>,
     settings: &Settings,
     credential: Arc<dyn TokenCredential>,
     base: &Uri,
 ) -> Result<Arc<dyn Transport>, Error> {
     let clock = || settings.clock();
-    let wire = RecordSendTimes::new(wire, clock());
-    let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
+    let transport = RecordSendTimes::new(transport, clock());
+    let transport = transport.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
-    let wire = wire.traced(clock());
-    let paced = Authorized::new(Authored::new(wire), credential, base)?.clock(clock()).paced(clock());
+    let transport = transport.traced(clock());
+    let paced =
+        Authorized::new(RejectForeignResponses::new(transport), credential, base)?.clock(clock()).paced(clock());
     let paced = match settings.timeouts.total {
         Some(total) => paced.total(total),
         None => paced,
@@ -51,25 +61,24 @@ pub(crate) fn api(
     Ok(paced.retrying(clock()).policy(settings.retry()).shared())
 }
 
-/// What calls for tokens travel through: they are of no scope, nobody puts a token on them, and who asks for a token asks
-/// again by itself, since an assertion is good once and a code too.
-pub(crate) fn tokens(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
+/// Returns the stack for token requests. They have no quota and no token. The credential retries by itself, since an assertion or a
+/// code may be used once.
+pub(crate) fn tokens(transport: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
     let clock = || settings.clock();
-    let wire = wire.redirected().decompressed().deadline(clock()).times(settings.timeouts);
+    let transport = transport.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
-    let wire = wire.traced(clock());
-    // A wire that is not ours may quote the request in its errors.
-    Scrubbed(wire.buffered()).shared()
+    let transport = transport.traced(clock());
+    // A transport of the caller may quote the request in its errors.
+    Scrubbed(transport.buffered()).shared()
 }
 
-/// What downloads by a link travel through. The link is the permission: nobody puts a token on them, and they are of no scope.
-/// What comes is what is stored, whose hash may be known, so that nothing is decompressed. How long it takes is up to its size,
-/// so that only silence ends it.
-pub(crate) fn downloads(wire: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
+/// Returns the stack for downloads by a link. The link is the permission, so they have no token and no quota. The body stays as it
+/// is stored, since its hash may be known. The time depends on the size, so only silence ends a download.
+pub(crate) fn downloads(transport: Arc<dyn Transport>, settings: &Settings) -> Arc<dyn Transport> {
     let clock = || settings.clock();
-    let wire = wire.redirected().deadline(clock()).times(settings.timeouts);
+    let transport = transport.redirected().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
-    let wire = wire.traced(clock());
+    let transport = transport.traced(clock());
     let retry = settings.retry().no_reauth();
-    wire.buffered().retrying(clock()).policy(retry).shared()
+    transport.buffered().retrying(clock()).policy(retry).shared()
 }

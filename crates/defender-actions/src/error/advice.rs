@@ -1,8 +1,8 @@
-//! What to do about an error: by the service's code first, since one status has many causes, and by its kind else.
+//! The advice of an error: by the service's code first, since one status has many causes, then by its kind.
 
 use std::{borrow::Cow, io};
 
-use defender_auth::ErrorKind as NoToken;
+use defender_auth::ErrorKind as AuthErrorKind;
 use defender_model::{ActionStatus, Code, Problem};
 
 use super::{Error, ErrorKind, Inner};
@@ -10,40 +10,44 @@ use super::{Error, ErrorKind, Inner};
 type Advice = Option<Cow<'static, str>>;
 
 impl Error {
-    /// What to do.
+    /// Returns the advice.
     pub(super) fn to_do(&self) -> Advice {
         let Inner { kind, advice, problem, .. } = &*self.0;
         let own = advice.as_deref().map(|advice| Cow::Owned(advice.to_owned()));
         own.or_else(|| self.by_code(problem.as_ref().filter(|_| self.is_refusal())?)).or_else(|| self.by_kind(*kind))
     }
 
-    /// Whether the problem is what ended the call.
+    /// Returns whether the service's error ended the call.
     fn is_refusal(&self) -> bool {
         use ErrorKind as K;
         matches!(self.0.kind, K::Refused | K::Unauthorized | K::Forbidden | K::NotFound | K::Throttled | K::Unavailable)
     }
 
-    /// Of two codes, the inner one is the more exact.
+    /// Returns the advice of the problem's codes. The inner code is more exact.
     fn by_code(&self, problem: &Problem) -> Advice {
         [problem.inner_code(), Some(problem.code())].into_iter().flatten().find_map(|code| self.of_code(code))
     }
 
     fn of_code(&self, code: &Code) -> Advice {
         Some(match code {
-            Code::DisallowedOperation => "no permission is missing: the machine's device group needs a remediation level \
+            Code::DisallowedOperation => {
+                "no permission is missing: the machine's device group needs a remediation level \
                  (automation level); set one for the group in the portal, Settings / Endpoints / Device groups"
-                .into(),
-            Code::DisabledFeature => "no permission is missing: the feature is off or not licensed; turn it on in the portal, \
-                 Settings / Endpoints / Advanced features, or look whether the license has it (Plan 1 has fewer actions)"
-                .into(),
+                    .into()
+            }
+            Code::DisabledFeature => {
+                "no permission is missing: the feature is off or not licensed; turn it on in the portal, \
+                 Settings / Endpoints / Advanced features, or check the license (Plan 1 has fewer actions)"
+                    .into()
+            }
             Code::OsPlatformNotSupported => {
-                "the machine's system cannot do this: look at its record, and choose another action".into()
+                "the machine's system does not support the action: look at its record, and choose another action".into()
             }
             Code::ClientVersionNotSupported => {
-                "the machine's sensor is too old for this: update it, then submit the action again".into()
+                "the machine's sensor is too old for the action: update it, then submit the action again".into()
             }
             Code::InvalidRequestBody | Code::MissingRequiredParameter => {
-                "correct the body as the message says; its names count letter case".into()
+                "correct the body as the message says; the names of its fields are case-sensitive".into()
             }
             Code::InvalidHashValue => "give the file's SHA-1, 40 hexadecimal digits".into(),
             Code::MaximumBatchSizeExceeded => "ask for fewer at a time".into(),
@@ -62,57 +66,57 @@ impl Error {
     fn by_kind(&self, kind: ErrorKind) -> Advice {
         let never_sent = self.0.never_sent;
         Some(match kind {
-            // The message names the setting and what is wrong with it.
+            // The message has the advice.
             ErrorKind::Configuration => return None,
-            ErrorKind::IntentExpired => "submit it anew if it is still wanted".into(),
-            // Errors of the model say what to do.
+            ErrorKind::IntentExpired => "submit the action anew if it is still wanted".into(),
+            // Errors of the model have their own advice.
             ErrorKind::Request if self.is_caused_by::<defender_model::Error>() => return None,
             ErrorKind::Request => "correct the call".into(),
             ErrorKind::Credential => return self.of_credential(),
-            ErrorKind::ConnectFailed if self.0.retryable => "nothing was done, so it is safe to call again".into(),
-            ErrorKind::ConnectFailed => "fix this first: calling again gives the same, and nothing was done".into(),
+            ErrorKind::ConnectFailed if self.0.retryable => "nothing was sent, so it is safe to call again".into(),
+            ErrorKind::ConnectFailed => "fix this first, since a second call fails in the same way; nothing was sent".into(),
             ErrorKind::OutcomeUnknown => self.of_unknown(),
-            ErrorKind::InvalidResponse if self.0.unknown.is_some() => "do not send it again: the service has taken it".into(),
+            ErrorKind::InvalidResponse if self.0.unknown.is_some() => "do not send the action again: the service has accepted it".into(),
             ErrorKind::InvalidResponse if self.0.retryable => {
-                "call again, which does no harm; if it stays so, look for a proxy that changes responses".into()
+                "call again, which is safe; if the error persists, look for a proxy that changes responses".into()
             }
             ErrorKind::InvalidResponse => {
-                "do not send it again: look at the machine's actions or at the library, where it should be".into()
+                "do not send the request again: look for its effect in the machine's actions or in the library".into()
             }
             ErrorKind::Interrupted => "call again: a read changes nothing".into(),
             ErrorKind::Refused if self.0.problem.as_ref().is_some_and(Problem::is_silent) => {
                 "look at the raw response in `problem()`, and correct the call".into()
             }
             ErrorKind::Refused if self.0.context.ends_with("/cancel") => {
-                "what has ended or begun cannot be taken back: undo it with the opposite action, if there is one".into()
+                "an action that has ended or begun cannot be cancelled: undo it with the inverse action, if there is one".into()
             }
             ErrorKind::Refused if self.0.context == "POST /libraryfiles" => {
-                "correct what the message names; to replace a file that is there, say `override_if_exists()`".into()
+                "correct what the message names; to replace an existing file, call `override_if_exists()`".into()
             }
-            ErrorKind::Refused => "correct what the message names; calling again as it is gives the same".into(),
+            ErrorKind::Refused => "correct what the message names; the same call fails again".into(),
             ErrorKind::AlreadyInProgress => {
-                "wait for the one that is pending, which may be somebody else's, or cancel it, then submit yours".into()
+                "wait for the pending action, which may be somebody else's, or cancel it, then submit yours".into()
             }
-            ErrorKind::Conflict => "wait for it or cancel it, then submit yours".into(),
+            ErrorKind::Conflict => "wait for that action or cancel it, then submit yours".into(),
             ErrorKind::Unauthorized => {
                 "check tenant, audience, cloud and this machine's clock: `preflight()` compares them with the token".into()
             }
             ErrorKind::Forbidden => self.of_forbidden(),
             ErrorKind::NotFound => self.of_missing(),
-            ErrorKind::Ambiguous => "choose one by its id: the one that is no duplicate and was seen last".into(),
-            ErrorKind::UnsuitableMachine => "to act all the same, leave `check_machine()` out".into(),
-            ErrorKind::NotReady => "wait for the action to end, then ask again".into(),
-            ErrorKind::NoResult => "look at the commands in the action's record for one with a result".into(),
-            ErrorKind::TooLarge if never_sent => "make it smaller".into(),
-            ErrorKind::TooLarge => "raise the limit, if the size is as it should be".into(),
-            ErrorKind::Corrupt => "download it again; if it stays so, do not trust it".into(),
+            ErrorKind::Ambiguous => "choose one by its id: the one that is not a duplicate and was seen last".into(),
+            ErrorKind::UnsuitableMachine => "to submit the action anyway, do not call `check_machine()`".into(),
+            ErrorKind::NotReady => "wait for the action to end, then call again".into(),
+            ErrorKind::NoResult => "choose a command with a result from the action's record".into(),
+            ErrorKind::TooLarge if never_sent => "make the file smaller".into(),
+            ErrorKind::TooLarge => "raise the limit, if the size is expected".into(),
+            ErrorKind::Corrupt => "download it again; if the error persists, do not trust the file".into(),
             ErrorKind::Io => self.of_file(),
-            ErrorKind::Retired => "look in Microsoft's announcements for what replaces it; `deprecation_notices()` has what was said".into(),
+            ErrorKind::Retired => "look in Microsoft's announcements for a replacement; `deprecation_notices()` has the service's notice".into(),
             ErrorKind::Throttled => self.of_quota(),
-            ErrorKind::Unavailable => self.later("it does no harm to call again", "later"),
+            ErrorKind::Unavailable => self.later("it is safe to call again", "later"),
             ErrorKind::ActionFailed => self.of_end(),
             ErrorKind::WaitTimeout => {
-                "wait again by its id; while the machine is offline, an action waits for three days and live response for two hours"
+                "wait again by the action's id; an action waits three days for a machine that is offline, live response two hours"
                     .into()
             }
         })
@@ -122,31 +126,31 @@ impl Error {
         self.cause().is_some_and(<dyn std::error::Error>::is::<E>)
     }
 
-    /// The credential's own error says what to do, unless it is somebody else's.
+    /// Returns the advice for an error of the credential. An error of `defender-auth` has its own advice, as a rule.
     fn of_credential(&self) -> Advice {
         let own = self.cause().and_then(|cause| cause.downcast_ref::<defender_auth::Error>());
         match own {
             Some(error)
-                if error.kind() == NoToken::Refused && error.entra().is_some_and(|said| said.advice().is_none()) =>
+                if error.kind() == AuthErrorKind::Refused
+                    && error.entra().is_some_and(|entra| entra.advice().is_none()) =>
             {
                 Some(
                     "look up the correlation id in the sign-in logs in Entra, and check tenant, client id and secret"
                         .into(),
                 )
             }
-            Some(error) if error.kind() == NoToken::Transport => {
-                Some("nothing was done, so it is safe to call again".into())
+            Some(error) if error.kind() == AuthErrorKind::Transport => {
+                Some("nothing was sent, so it is safe to call again".into())
             }
-            Some(error) if error.kind() != NoToken::Other => None,
-            _ => Some("fix what the credential says, then call again".into()),
+            Some(error) if error.kind() != AuthErrorKind::Other => None,
+            _ => Some("fix the error of the credential, then call again".into()),
         }
     }
 
     fn of_forbidden(&self) -> Cow<'static, str> {
-        let granted =
-            "if it is granted and consented to, the audience is wrong: `preflight()` compares the token with both";
+        let granted = "if that is done, check the audience (`preflight()` compares both with the token)";
         match self.0.needs {
-            Some(needs) => format!("it takes {needs}; {granted}").into(),
+            Some(needs) => format!("the call needs {needs}; grant it with consent; {granted}").into(),
             None => format!(
                 "grant the application the permission for this call, with an administrator's consent; {granted}"
             )
@@ -157,9 +161,9 @@ impl Error {
     fn of_missing(&self) -> Cow<'static, str> {
         let is_of = |collection: &str| self.0.context.contains(collection);
         match () {
-            () if !self.0.machines.is_empty() => "choose one of these by its id, or correct the name".into(),
+            () if !self.0.machines.is_empty() => "choose one of them by its id, or correct the name".into(),
             () if is_of("/machines") => {
-                "check the machine's id and the tenant; to find it by its name, use `machines().find(..)`".into()
+                "check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)`".into()
             }
             () if is_of("/machineactions") => {
                 "check the action's id and the tenant; the record of a new action may take two minutes to appear".into()
@@ -175,8 +179,8 @@ impl Error {
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 "free some space or choose another folder, then download it again"
             }
-            Some(io::ErrorKind::AlreadyExists) => "choose another name, or say `overwrite()`",
-            Some(io::ErrorKind::NotFound) => "make the folder first, or choose another",
+            Some(io::ErrorKind::AlreadyExists) => "choose another name, or call `overwrite()`",
+            Some(io::ErrorKind::NotFound) => "make the folder first, or choose another one",
             Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
                 "choose a folder that this user may write to"
             }
@@ -189,7 +193,8 @@ impl Error {
         if self.0.never_sent {
             return self.later("call again", "later");
         }
-        let shared = "the quota is of application and tenant together, so look what else uses it";
+        let shared =
+            "the quota is shared by all processes of this application in this tenant, so check what else uses it";
         let sessions = if self.0.context.contains("runliveresponse") {
             "; live response allows 50 sessions at a time"
         } else {
@@ -198,7 +203,7 @@ impl Error {
         format!("{}; {shared}{sessions}", self.later("call again", "in a minute")).into()
     }
 
-    /// With the time that the service, or our queue, asks to be left alone.
+    /// Returns the advice with the time to wait, from the service or from our queue.
     fn later(&self, what: &str, else_when: &str) -> Cow<'static, str> {
         match self.0.retry_after {
             Some(wait) => {
@@ -211,9 +216,9 @@ impl Error {
 
     fn of_unknown(&self) -> Cow<'static, str> {
         match &self.0.unknown {
-            // The reason says what to do.
-            Some(_) => "do not send it again before that",
-            None => "look at the record of what it should have changed before you send it again",
+            // The reason has its own advice.
+            Some(_) => "do not send the action again before that",
+            None => "the request may have taken effect: check what it should have changed before you send it again",
         }
         .into()
     }
@@ -222,9 +227,9 @@ impl Error {
         let status = self.0.action.as_ref().map(|action| &action.status);
         match status {
             Some(ActionStatus::TimeOut) => {
-                "the machine did not report in time: look whether it is on and connected, then submit the action again"
+                "the machine did not report in time: check that it is on and connected, then submit the action again"
             }
-            Some(ActionStatus::Cancelled) => "ask who cancelled it before you submit it again",
+            Some(ActionStatus::Cancelled) => "ask who cancelled the action before you submit it again",
             _ => "look at the machine and at the action in the portal's action center, then submit it again",
         }
         .into()

@@ -1,4 +1,4 @@
-//! Making an error of what is known.
+//! Constructors and setters of errors.
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
@@ -51,25 +51,25 @@ impl Error {
         }))
     }
 
-    /// What was being done, or with what.
+    /// Sets the context: the call, or the thing that the error is about.
     pub(crate) fn context(mut self, context: impl Into<String>) -> Self {
         self.0.context = context.into();
         self
     }
 
-    /// Says this in place of the kind's own words and the problem.
+    /// Replaces the kind's message and the problem in the line.
     pub(crate) fn message(mut self, message: impl Into<String>) -> Self {
         self.0.message = Some(message.into());
         self
     }
 
-    /// Says this of what to do, in place of what kind and code have.
+    /// Replaces the advice of kind and code.
     pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
         self
     }
 
-    /// Says which permissions the operation takes.
+    /// Adds the permissions that the operation requires.
     pub(crate) fn with_permissions(mut self, needs: Option<Needs>) -> Self {
         self.0.needs = needs;
         self
@@ -90,13 +90,13 @@ impl Error {
         self
     }
 
-    /// The action that was asked about, where its record may not have been seen.
+    /// Adds the id of the action, whose record may not be known.
     pub(crate) fn with_action_id(mut self, id: &ActionId) -> Self {
         self.0.action_id = Some(id.clone());
         self
     }
 
-    /// Adds a row of a page that cannot be read, as it came.
+    /// Adds a row of a page that cannot be read, as received.
     pub(crate) fn with_row(mut self, row: Value) -> Self {
         self.0.row = Some(row);
         self
@@ -107,13 +107,13 @@ impl Error {
         self
     }
 
-    /// Adds the machines that it is about.
+    /// Adds the machines of the error.
     pub(crate) fn with_machines(mut self, machines: Vec<Machine>) -> Self {
         self.0.machines = machines;
         self
     }
 
-    /// Adds what was meant to a lost answer, and why it could not be found out.
+    /// Adds the intent of a lost response, the candidates, and the reason why the outcome is unknown.
     pub(crate) fn unknown(self, intent: Intent, candidates: Vec<MachineAction>, reason: UnknownReason) -> Self {
         self.unknown_of(Some(intent), candidates, reason)
     }
@@ -124,21 +124,21 @@ impl Error {
         candidates: Vec<MachineAction>,
         reason: UnknownReason,
     ) -> Self {
-        self.0.unknown = Some(Unknown { intent, candidates, reason, trouble: None });
+        self.0.unknown = Some(Unknown { intent, candidates, reason, list_error: None });
         self
     }
 
-    /// Adds why the list of actions could not be read.
-    pub(crate) fn with_list_error(mut self, trouble: &Error) -> Self {
+    /// Adds the error of the list of actions.
+    pub(crate) fn with_list_error(mut self, error: &Error) -> Self {
         if let Some(unknown) = &mut self.0.unknown {
-            unknown.trouble = Some(trouble.line(display::Form::WithoutAdvice));
+            unknown.list_error = Some(error.line(display::Form::WithoutAdvice));
         }
         self
     }
 
-    /// Adds what kept it from being found out, where there is no cause yet.
-    pub(crate) fn with_cause_if_none(mut self, trouble: Error) -> Self {
-        self.0.source.get_or_insert_with(|| Arc::new(trouble));
+    /// Adds a cause, if the error has none.
+    pub(crate) fn with_cause_if_none(mut self, cause: Error) -> Self {
+        self.0.source.get_or_insert_with(|| Arc::new(cause));
         self
     }
 
@@ -147,7 +147,7 @@ impl Error {
         Self(self.0.clone())
     }
 
-    /// The same error for another that it concerns, with the text of its cause in the cause's place.
+    /// Returns the same error for another call that it affects. The cause is replaced by its text.
     pub(crate) fn clone_without_source(&self) -> Self {
         let inner = &*self.0;
         Self(Box::new(Inner {
@@ -168,7 +168,7 @@ impl Error {
             date: inner.date,
             attempts: inner.attempts,
             retry_after: inner.retry_after,
-            source: inner.source.as_deref().map(|cause| Arc::from(Box::from(display::told(cause)))),
+            source: inner.source.as_deref().map(|cause| Arc::from(Box::from(display::cause_text(cause)))),
         }))
     }
 
@@ -177,14 +177,14 @@ impl Error {
         self
     }
 
-    /// Says how many sendings it took, and when the service wants to be asked again.
+    /// Adds the number of attempts, and the time to wait before the next call.
     pub(crate) fn with_attempts(mut self, attempts: u32, retry_after: Option<Duration>) -> Self {
         self.0.attempts = attempts;
         self.0.retry_after = retry_after;
         self
     }
 
-    /// Says how many attempts it took in all.
+    /// Sets the number of attempts of all requests together.
     pub(crate) fn with_total_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
         self

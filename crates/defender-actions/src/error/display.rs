@@ -1,4 +1,4 @@
-//! The texts of an error.
+//! The text of an error.
 
 use std::{error::Error as StdError, fmt};
 
@@ -7,15 +7,15 @@ use defender_model::{MachineAction, sanitize_line};
 use super::{Error, ErrorKind, Inner, Unknown};
 use crate::machines::find::Choice;
 
-/// A part of a line is no longer, in characters.
+/// Longest part of a line, in characters.
 const LONGEST: usize = 700;
-/// More candidates are not named.
+/// Most candidates that a line names.
 const NAMED: usize = 3;
 
-/// How much a line says.
+/// Form of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// As the cause in the line of another error, which has its own advice.
+    /// As a cause in the line of another error, which has its own advice.
     WithoutAdvice,
     Usual,
     /// With all causes.
@@ -23,20 +23,20 @@ pub(super) enum Form {
 }
 
 impl Error {
-    /// The line: what failed, on what, why, and what to do.
+    /// Returns the line: what failed, on what, why, and what to do.
     pub(super) fn line(&self, form: Form) -> String {
         if self.0.kind == ErrorKind::Configuration && self.0.context.is_empty() && self.0.message.is_none() {
-            // What is below says that it is the configuration.
+            // The cause says by itself that the configuration is invalid.
             if let [cause] = self.causes(form).as_slice() {
                 return cause.clone();
             }
         }
         let Inner { kind, context, message, problem, .. } = &*self.0;
-        let words = message.as_deref().unwrap_or(kind.words());
+        let failure = message.as_deref().unwrap_or(kind.message());
         let mut line = match (kind, sanitize_line(context, LONGEST).as_str()) {
-            (_, "") => sanitize_line(words, LONGEST),
-            (ErrorKind::Configuration, what) => format!("{words}: {what}"),
-            (_, call) => format!("{call}: {}", sanitize_line(words, LONGEST)),
+            (_, "") => sanitize_line(failure, LONGEST),
+            (ErrorKind::Configuration, what) => format!("{failure}: {what}"),
+            (_, call) => format!("{call}: {}", sanitize_line(failure, LONGEST)),
         };
         let mut why = Vec::new();
         if let Some(problem) = problem.as_ref().filter(|_| message.is_none()) {
@@ -45,10 +45,10 @@ impl Error {
                 why.push(problem.to_string());
             }
         }
-        why.extend(self.what_it_is_about());
+        why.extend(self.subject());
         why.extend(self.causes(form));
         if let Some(unknown) = &self.0.unknown {
-            why.push(unknown.words(form));
+            why.push(unknown.text(form));
         }
         let mut separator = ": ";
         for part in why {
@@ -63,48 +63,48 @@ impl Error {
         line
     }
 
-    /// The machines or the action that stand in the way.
-    fn what_it_is_about(&self) -> Option<String> {
+    /// Returns the machines to choose from, or the conflicting action.
+    fn subject(&self) -> Option<String> {
         let machines = Choice(&self.0.machines);
         match (self.0.kind, &self.0.action) {
             (ErrorKind::Ambiguous, _) if !self.0.machines.is_empty() => Some(machines.to_string()),
-            (ErrorKind::NotFound, _) if !self.0.machines.is_empty() => Some(format!("names that begin so: {machines}")),
-            (ErrorKind::Conflict | ErrorKind::AlreadyInProgress, Some(action)) => {
-                Some(format!("it is {}", named(action)))
+            (ErrorKind::NotFound, _) if !self.0.machines.is_empty() => {
+                Some(format!("machines with a longer name: {machines}"))
             }
+            (ErrorKind::Conflict | ErrorKind::AlreadyInProgress, Some(action)) => Some(named(action)),
             _ => None,
         }
     }
 
-    /// The cause, and in the whole form what is beneath it. A message of its own tells the cause in its own words.
+    /// Returns the text of the cause, in the whole form with all further causes. A message of its own already includes the cause.
     fn causes(&self, form: Form) -> Vec<String> {
         let Some(cause) = self.0.source.as_deref() else { return Vec::new() };
-        if !self.tells_cause() && form != Form::Whole {
+        if !self.includes_cause() && form != Form::Whole {
             return Vec::new();
         }
-        let mut told = told(cause);
+        let mut text = cause_text(cause);
         if form == Form::Whole {
             let mut next = cause.source();
-            while let Some(beneath) = next {
-                let text = sanitize_line(&beneath.to_string(), LONGEST);
-                // Some errors tell their source themselves.
-                if !told.contains(&text) {
-                    told = format!("{}: {text}", told.trim_end_matches('.'));
+            while let Some(source) = next {
+                let further = sanitize_line(&source.to_string(), LONGEST);
+                // Some errors include their source in their own text.
+                if !text.contains(&further) {
+                    text = format!("{}: {further}", text.trim_end_matches('.'));
                 }
-                next = beneath.source();
+                next = source.source();
             }
         }
-        vec![told]
+        vec![text]
     }
 
-    /// Whether the usual line has the cause in it.
-    pub(super) fn tells_cause(&self) -> bool {
+    /// Returns whether the usual line includes the cause.
+    pub(super) fn includes_cause(&self) -> bool {
         self.0.message.is_none()
     }
 }
 
-/// The text of a cause.
-pub(super) fn told(cause: &(dyn StdError + Send + Sync + 'static)) -> String {
+/// Returns the text of a cause.
+pub(super) fn cause_text(cause: &(dyn StdError + Send + Sync + 'static)) -> String {
     match cause.downcast_ref::<Error>() {
         Some(error) => error.line(Form::WithoutAdvice),
         None => sanitize_line(&cause.to_string(), LONGEST),
@@ -112,11 +112,11 @@ pub(super) fn told(cause: &(dyn StdError + Send + Sync + 'static)) -> String {
 }
 
 impl Unknown {
-    fn words(&self, form: Form) -> String {
+    fn text(&self, form: Form) -> String {
         let advice = if form == Form::WithoutAdvice { "" } else { self.reason.to_do() };
-        let mut words = self.reason.facts().to_owned();
-        if let Some(trouble) = &self.trouble {
-            words = format!("{words} ({})", sanitize_line(trouble, LONGEST));
+        let mut text = self.reason.facts().to_owned();
+        if let Some(error) = &self.list_error {
+            text = format!("{text} ({})", sanitize_line(error, LONGEST));
         }
         if !self.candidates.is_empty() {
             let named = self.candidates.iter().take(NAMED).map(named).collect::<Vec<_>>().join(", ");
@@ -124,18 +124,18 @@ impl Unknown {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            words = format!("{words}: {named}{more}");
+            text = format!("{text}: {named}{more}");
         }
-        if advice.is_empty() { words } else { format!("{words}; {advice}") }
+        if advice.is_empty() { text } else { format!("{text}; {advice}") }
     }
 }
 
-/// An action, in a line.
+/// Returns the id, type and status of an action.
 fn named(action: &MachineAction) -> String {
     format!("action {} ({}, {})", action.id, word(action.action_type.as_str()), word(action.status.as_str()))
 }
 
-/// A word of a record: the service's are short, and whatever else stands there is not to be read in an error.
+/// Returns a status or type of a record, bounded: the service's own are short, and longer text does not belong in an error.
 pub(crate) fn word(word: &str) -> String {
     const LONGEST: usize = 40;
     match sanitize_line(word, LONGEST).as_str() {
@@ -150,7 +150,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What there is to say, and nothing of what there is not.
+/// Shows only the fields that have a value.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner { kind, never_sent, retryable, attempts, .. } = &*self.0;
@@ -188,7 +188,7 @@ impl fmt::Debug for Error {
             shown.field("row", &format_args!(".."));
         }
         if let Some(source) = &self.0.source {
-            // That of a foreign error may quote what came.
+            // The `Debug` of a foreign error may quote the response.
             shown.field("cause", &format_args!("{}", sanitize_line(&format!("{source:?}"), LONGEST)));
         }
         shown.finish()

@@ -1,44 +1,45 @@
-//! What went wrong, by what to do about it.
+//! Kinds of errors.
 
 use std::fmt;
 
-/// Why the outcome of a submission could not be found out.
+/// Reason why the outcome of a submission is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnknownReason {
-    /// The service's list was read to its end after the grace, and no action in it may be the submission's. The request may
-    /// never have arrived, or may still.
+    /// No action in the service's list may be the submission's. The list was read to its end after the visibility timeout. The
+    /// request may never have arrived, or may still arrive.
     NothingFound,
-    /// An action in the service's list may be the submission's, and none is for certain:
-    /// [`Error::candidates`](crate::Error::candidates) has them. A row that cannot be read counts too:
+    /// Actions in the service's list may be the submission's, and none is for certain:
+    /// [`Error::candidates`](crate::Error::candidates) has them. A row that cannot be read is also a candidate:
     /// [`Error::row`](crate::Error::row) has it.
     MayBeOurs,
-    /// The machine's actions could not be read: the error's text says why.
+    /// The machine's actions could not be read. The text of the error has the reason.
     NotReadable,
-    /// The quota for reading was used up, so that nobody could look in time: the error's text says how.
+    /// The quota for reads was used up, so the search did not take place in time. The text of the error has details.
     QuotaExhausted,
-    /// The service responded with the record of another action, or the record came to state another machine, type or
-    /// particulars: [`Error::action`](crate::Error::action) has it.
+    /// The service responded with the record of another action, or a later record states another machine, type or particulars:
+    /// [`Error::action`](crate::Error::action) has it.
     OtherRecord,
 }
 
 impl UnknownReason {
-    /// What is known.
+    /// Returns the known facts.
     pub(super) const fn facts(self) -> &'static str {
         match self {
-            Self::NothingFound => "no action that may be this one is in the service's list",
-            Self::MayBeOurs => "an action in the service's list may be this one and is not for certain",
+            Self::NothingFound => "the service's list has no action that may be this one",
+            Self::MayBeOurs => "an action in the service's list may be this one, and it is not certain",
             Self::NotReadable => "the machine's actions could not be read",
-            Self::QuotaExhausted => "the quota for reading was used up, so nobody could look",
+            Self::QuotaExhausted => "the quota for reads was used up, so the list was not searched",
             Self::OtherRecord => "the service responded with the record of another action",
         }
     }
 
+    /// Returns the advice.
     pub(super) const fn to_do(self) -> &'static str {
         match self {
-            Self::NothingFound | Self::QuotaExhausted => "`recover(..)` its `intent()` later",
-            Self::MayBeOurs => "compare the candidates with what was asked for",
-            Self::NotReadable => "`recover(..)` its `intent()` once they can be read",
+            Self::NothingFound | Self::QuotaExhausted => "call `recover(..)` with its `intent()` later",
+            Self::MayBeOurs => "compare the candidates with your request",
+            Self::NotReadable => "call `recover(..)` with its `intent()` once they can be read",
             Self::OtherRecord => "look at the machine's actions",
         }
     }
@@ -50,133 +51,138 @@ impl fmt::Display for UnknownReason {
     }
 }
 
-/// What went wrong.
+/// Kind of an error. Each kind documents if the request was sent and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The client is not set up rightly.
+    /// The configuration of the client is invalid.
     /// *Was it sent?* No. *What to do:* correct what the message names.
     Configuration,
     /// The intent was written down and awaited after its [`latest`](crate::Intent::latest) time.
     /// *Was it sent?* No. *What to do:* decide again whether the action is still wanted, and submit it anew.
     IntentExpired,
-    /// What was asked for cannot be sent: an empty comment, a path that is none.
+    /// The request is invalid: an empty comment, an invalid path.
     /// *Was it sent?* No. *What to do:* correct what the message names.
     Request,
-    /// There is no token.
-    /// *Was it sent?* No. *What to do:* the message has the credential's own error and what to do, [`Error::cause`](crate::Error::cause) that error itself.
+    /// The credential returned no token.
+    /// *Was it sent?* No. *What to do:* follow the message, which has the credential's own error and its advice.
+    /// [`Error::cause`](crate::Error::cause) returns that error.
     Credential,
-    /// The service was not reached.
+    /// The client could not connect to the service.
     /// *Was it sent?* No, for certain. *What to do:* call again.
     ConnectFailed,
-    /// An action was sent, or may have been, no answer that says what became of it came back, and it could not be found out.
-    /// *Was it sent?* Unknown; it may have taken effect, and may still. *What to do:* keep [`Error::intent`](crate::Error::intent) and
-    /// [`recover`](crate::DefenderClient::recover) it later, or look at [`Error::candidates`](crate::Error::candidates), before you send it again.
+    /// A request that changes something was sent or may have been sent, and no response shows its outcome. For an action, the search
+    /// in the service's list did not find the outcome either.
+    /// *Was it sent?* Unknown. The request may have taken effect, and may still take effect. *What to do:* keep
+    /// [`Error::intent`](crate::Error::intent) and [`recover`](crate::DefenderClient::recover) it later, or look at
+    /// [`Error::candidates`](crate::Error::candidates), before you send the request again.
     OutcomeUnknown,
-    /// The service said yes, and its answer cannot be read.
-    /// *Was it sent?* Yes. An action has been taken by the service, and its id is not known and could not be found out. *What to
-    /// do:* as with [`OutcomeUnknown`](Self::OutcomeUnknown), but never send it again; a read may be repeated.
+    /// The service accepted the request, and its response cannot be read.
+    /// *Was it sent?* Yes. The service has accepted an action, and the search has not found its id. *What to do:* as with
+    /// [`OutcomeUnknown`](Self::OutcomeUnknown), but never send an action again; a read may be repeated.
     InvalidResponse,
-    /// A read gave no answer.
-    /// *Was it sent?* Perhaps; it changes nothing. *What to do:* call again.
+    /// A read got no response.
+    /// *Was it sent?* Possibly; a read changes nothing. *What to do:* call again.
     Interrupted,
-    /// The service refuses the request as it is: 400, or another 4xx that has no kind of its own, or a redirect.
+    /// The service refused the request: 400, another 4xx without a kind of its own, or a redirect.
     /// *Was it sent?* Yes, and refused. *What to do:* see [`Error::problem`](crate::Error::problem).
     Refused,
-    /// An action of this type is pending on this machine already: 400 `ActiveRequestAlreadyExists`.
-    /// *Was it sent?* Yes, and refused. *What to do:* wait for the one that is pending. It may be somebody else's, and
-    /// may not be what you asked for.
+    /// An action of this type is already pending on this machine: 400 `ActiveRequestAlreadyExists`.
+    /// *Was it sent?* Yes, and refused. *What to do:* wait for the pending action. It may be somebody else's, and may differ from
+    /// yours.
     AlreadyInProgress,
-    /// An action stands in the way that is not what was asked for: one of the same type with other particulars, or, of an
-    /// ordered action, its inverse. [`Error::action`](crate::Error::action) has its record.
-    /// *Was it sent?* Not where that was looked for first, and then [`never_sent`](crate::Error::never_sent) says so; else yes, and it
-    /// was not taken. *What to do:* wait for that one, and ask again.
+    /// A conflicting action is in progress: one of the same type with other particulars, or the inverse of the action after
+    /// [`refuse_if_inverse_pending`](crate::ActionRequest::refuse_if_inverse_pending). [`Error::action`](crate::Error::action) has its
+    /// record.
+    /// *Was it sent?* No, if the check before the request found the other action; then [`never_sent`](crate::Error::never_sent) is true.
+    /// Otherwise yes, and the service did not accept it. *What to do:* wait for the other action, and submit yours again.
     Conflict,
-    /// 401: the token is not accepted.
+    /// 401: the service did not accept the token.
     /// *Was it sent?* Yes, and refused. *What to do:* check tenant, audience and cloud.
     Unauthorized,
-    /// 403: the token does not allow it, or is for another audience.
-    /// *Was it sent?* Yes, and refused. *What to do:* by the code. `DisallowedOperation` wants a remediation level of the machine's
-    /// device group, and `DisabledFeature` a setting or a license; else grant the permission that the message names, consent to
-    /// it, and check the audience.
+    /// 403: the token does not allow the request, or is for another audience.
+    /// *Was it sent?* Yes, and refused. *What to do:* depends on the code. `DisallowedOperation` needs a remediation level of the
+    /// machine's device group, `DisabledFeature` a setting or a license. For any other code, grant the permission that the message
+    /// names, consent to it, and check the audience.
     Forbidden,
     /// 404: there is no such machine or action.
-    /// *Was it sent?* Yes, and refused. *What to do:* check the id; a record may also take two minutes to appear.
+    /// *Was it sent?* Yes, and refused. *What to do:* check the id; a new record may also take two minutes to appear.
     NotFound,
-    /// Several machines fit where one is asked for. [`Error::machines`](crate::Error::machines) has them.
-    /// *Was it sent?* A read; it changes nothing. *What to do:* choose one of them by its id; see which is a duplicate, and which was
-    /// seen last.
+    /// Several machines match, and one was requested. [`Error::machines`](crate::Error::machines) has them.
+    /// *Was it sent?* A read; it changes nothing. *What to do:* choose one of them by its id: the records show which is a duplicate and
+    /// which was seen last.
     Ambiguous,
-    /// The machine was looked at before acting, as asked, and something speaks against it: it does not report, has left, or has a
-    /// system that does not support the action. [`Error::machines`](crate::Error::machines) has its record.
-    /// *Was it sent?* No, the action was not. *What to do:* see the message; to act all the same, leave the check out.
+    /// The requested check of the machine's record found an issue: the machine does not report, is not onboarded, was merged into
+    /// another, or its system does not support the action. [`Error::machines`](crate::Error::machines) has its record.
+    /// *Was it sent?* No, the action was not. *What to do:* see the message; to submit the action anyway, leave out the check.
     UnsuitableMachine,
-    /// What an action is to bring is not there yet, since it goes on. [`Error::action`](crate::Error::action) has its record.
-    /// *Was it sent?* A read; it changes nothing. *What to do:* wait for the action, and ask again.
+    /// The result of an action is not available yet, since the action is still running. [`Error::action`](crate::Error::action) has its
+    /// record.
+    /// *Was it sent?* A read; it changes nothing. *What to do:* wait for the action, then call again.
     NotReady,
-    /// The command has no result that could be fetched: it puts a file onto the machine, or it failed or never ran.
-    /// [`Error::action`](crate::Error::action) has its record.
-    /// *Was it sent?* No, it was not asked for. *What to do:* see the record's `commands`.
+    /// The command has no result: it puts a file onto the machine, or it failed or never ran. [`Error::action`](crate::Error::action) has
+    /// the record of the action.
+    /// *Was it sent?* No, the result was not requested. *What to do:* see the `commands` of the record.
     NoResult,
-    /// What came is larger than the limit allows.
-    /// *Was it sent?* A read; it changes nothing, and nothing is left behind. *What to do:* raise the limit, if the size is as it
-    /// should be.
+    /// The size is above the limit.
+    /// *Was it sent?* A read; it changes nothing, and no file remains. An upload was not sent. *What to do:* raise the limit, if the size
+    /// is expected.
     TooLarge,
-    /// What came is not what it should be: another hash, another file than the one that was begun, or broken compression.
-    /// *Was it sent?* A read; it changes nothing, and no file is left behind. *What to do:* download it again; if it stays so, do
-    /// not trust it.
+    /// The download is corrupt: another hash, a file that was replaced during the download, or broken compression.
+    /// *Was it sent?* A read; it changes nothing, and no file remains. *What to do:* download it again; if the error persists, do not
+    /// trust the file.
     Corrupt,
-    /// The local file could not be written, or is there already.
+    /// The local file could not be written, or exists already.
     /// *Was it sent?* Reads at most; they change nothing. *What to do:* see the message.
     Io,
-    /// 410: the service does not do this any more.
+    /// 410: the service has removed the operation.
     /// *Was it sent?* Yes, and refused. *What to do:* see the service's announcements.
     Retired,
-    /// Too many requests: 429, or the queue for the quota is longer than the call's time.
-    /// *Was it sent?* Yes, and refused; from the queue no, and then [`Error::never_sent`](crate::Error::never_sent) says so. *What to do:* call again
-    /// after [`Error::retry_after`](crate::Error::retry_after).
+    /// Too many requests: 429, or the queue for the quota is longer than the timeout of the call.
+    /// *Was it sent?* Yes, and refused. From the queue: no, and then [`Error::never_sent`](crate::Error::never_sent) is true.
+    /// *What to do:* call again after [`Error::retry_after`](crate::Error::retry_after).
     Throttled,
-    /// 408 or 5xx to a read: the service is in trouble.
-    /// *Was it sent?* Yes; it changes nothing. *What to do:* call again later.
+    /// 408 or 5xx to a read: the service is unavailable.
+    /// *Was it sent?* Yes; a read changes nothing. *What to do:* call again later.
     Unavailable,
-    /// The action ended, and not well: `Failed`, `TimeOut` or `Cancelled`. [`Error::action`](crate::Error::action) has its record.
+    /// The action ended as `Failed`, `TimeOut` or `Cancelled`. [`Error::action`](crate::Error::action) has its record.
     /// *Was it sent?* Yes. *What to do:* see the record's `error_h_result` and the machine.
     ActionFailed,
-    /// The wait ran out of patience and the action goes on. [`Error::action`](crate::Error::action) has its record as last seen.
-    /// *Was it sent?* Yes. *What to do:* wait again, by its id.
+    /// The wait timed out, and the action is still running. [`Error::action`](crate::Error::action) has its last known record.
+    /// *Was it sent?* Yes. *What to do:* wait again, by the action's id.
     WaitTimeout,
 }
 
 impl ErrorKind {
-    /// What happened; what to do is said at the end of the line.
-    pub(super) const fn words(self) -> &'static str {
+    /// Returns what failed. The advice is a separate part of the line.
+    pub(super) const fn message(self) -> &'static str {
         match self {
             Self::Configuration => "invalid configuration",
             Self::IntentExpired => "the intent has expired, so nothing was sent",
-            Self::Request => "this cannot be sent",
-            Self::Credential => "there is no token, so nothing was sent",
+            Self::Request => "invalid request",
+            Self::Credential => "no token, so nothing was sent",
             Self::ConnectFailed => "the service was not reached",
-            Self::OutcomeUnknown => "it is not known whether this took effect",
-            Self::InvalidResponse => "the service accepted this, and its response cannot be read",
-            Self::Interrupted => "no response came",
-            Self::Refused => "the service refuses this",
-            Self::AlreadyInProgress => "an action of this type is pending on this machine already",
-            Self::Conflict => "another action stands in the way",
-            Self::Unauthorized => "the service does not accept the token",
-            Self::Forbidden => "the service does not allow this",
+            Self::OutcomeUnknown => "outcome unknown",
+            Self::InvalidResponse => "the service accepted the request, but its response is invalid",
+            Self::Interrupted => "no complete response",
+            Self::Refused => "the service refused the request",
+            Self::AlreadyInProgress => "an action of this type is already pending on this machine",
+            Self::Conflict => "a conflicting action is in progress",
+            Self::Unauthorized => "the service did not accept the token",
+            Self::Forbidden => "access denied",
             Self::NotFound => "not found",
-            Self::Ambiguous => "several machines fit",
-            Self::UnsuitableMachine => "the machine is not fit for this, so nothing was done",
-            Self::NotReady => "it is not there yet, since the action goes on",
-            Self::NoResult => "there is no result to fetch",
-            Self::TooLarge => "it is larger than the limit",
-            Self::Corrupt => "what came is not what it should be",
-            Self::Io => "the local file cannot be written",
-            Self::Retired => "the service does not do this any more",
+            Self::Ambiguous => "several machines match",
+            Self::UnsuitableMachine => "the machine is not suitable, so nothing was sent",
+            Self::NotReady => "not available yet, since the action is still running",
+            Self::NoResult => "the command has no result",
+            Self::TooLarge => "above the size limit",
+            Self::Corrupt => "the download is corrupt",
+            Self::Io => "cannot write the local file",
+            Self::Retired => "the service has removed this operation",
             Self::Throttled => "too many requests",
-            Self::Unavailable => "the service is in trouble",
+            Self::Unavailable => "the service is unavailable",
             Self::ActionFailed => "the action did not succeed",
-            Self::WaitTimeout => "the wait is over, and the action goes on",
+            Self::WaitTimeout => "the wait timed out, and the action is still running",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why something was not done, or is not known to be.
+//! The error of the facade: its kinds, its text and its advice.
 
 mod advice;
 mod build;
@@ -17,27 +17,27 @@ pub(crate) use self::display::word;
 pub use self::kind::{ErrorKind, UnknownReason};
 use crate::{Intent, permissions::Needs};
 
-/// Why something was not done, or is not known to be done.
+/// Error of a call.
 ///
-/// [`kind`](Self::kind) says what to do; what the service said is in [`problem`](Self::problem), and the action that it
-/// is about, where one is known, in [`action`](Self::action).
+/// [`kind`](Self::kind) shows if the request was sent and what to do. [`problem`](Self::problem) has the service's own error, and
+/// [`action`](Self::action) the record of the action, if it is known.
 ///
-/// `{}` is one line for whoever has to act on it: what failed, on what, why, and what to do. `{:#}` has the whole chain of causes
-/// in that line. The [cause](Self::cause) is told in the line, so [`source`](StdError::source) leads on to what is beneath it:
-/// what prints each source of a chain repeats nothing.
+/// `{}` is one line for the operator: what failed, on what, why, and what to do. `{:#}` adds all causes to that line. The line
+/// includes the [cause](Self::cause), so [`source`](StdError::source) returns the cause of the cause. A report that prints each
+/// source of the chain repeats nothing.
 ///
-/// What comes from outside is in these texts without control characters, in a bounded length, and without the token.
+/// Text from outside is sanitized in these lines: bounded, without control characters, without the token.
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     context: String,
-    /// What is said in place of the kind's own words and the problem.
+    /// Message in place of the kind's message and the problem.
     message: Option<String>,
-    /// What is said in place of the advice that kind and code give.
+    /// Advice in place of the advice of kind and code.
     advice: Option<String>,
-    /// The permissions that the operation takes.
+    /// Permissions that the operation requires.
     needs: Option<Needs>,
     never_sent: bool,
     retryable: bool,
@@ -48,142 +48,143 @@ struct Inner {
     machines: Vec<Machine>,
     unknown: Option<Unknown>,
     row: Option<Value>,
-    /// When the service answered, on its clock.
+    /// Time of the response, on the service's clock.
     date: Option<Timestamp>,
     attempts: u32,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// What there is to know of an action of which it is not known whether it was taken.
+/// Details of a submission whose outcome is unknown.
 #[derive(Clone)]
 struct Unknown {
-    /// `None` of an action that is known by its id only.
+    /// `None` if the action is known by its id only.
     intent: Option<Intent>,
     candidates: Vec<MachineAction>,
     reason: UnknownReason,
-    /// Why the list could not be read, in words: the source is what lost the response.
-    trouble: Option<String>,
+    /// Text of the error of the list. The source is the error that lost the response.
+    list_error: Option<String>,
 }
+
 impl Error {
-    /// What went wrong.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether it is certain that the service has not processed the request.
+    /// Returns true if the service has certainly not processed the request.
     #[must_use]
     pub fn never_sent(&self) -> bool {
         self.0.never_sent
     }
 
-    /// Whether the same call may be made again, later, without the risk of doing it twice, and may then go well.
+    /// Returns true if the same call may succeed later and cannot take effect twice.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// Whether an action may have been taken, or has been, and it is not known which: the one case in which asking again may do it
-    /// twice.
+    /// Returns true if the service has accepted or may have accepted an action, and it is not known which one. This is the one case in
+    /// which a second call may do the action twice.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self.0.kind, ErrorKind::OutcomeUnknown) || self.0.unknown.is_some()
     }
 
-    /// Whether there is no such machine or action.
+    /// Returns true if there is no such machine or action.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         self.0.kind == ErrorKind::NotFound
     }
 
-    /// The HTTP status, where there was an answer.
+    /// Returns the HTTP status, if there was a response.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.problem().map(Problem::status)
     }
 
-    /// What the service said, with the raw body of its answer.
+    /// Returns the service's own error, with the raw body of its response.
     #[must_use]
     pub fn problem(&self) -> Option<&Problem> {
         self.0.problem.as_ref()
     }
 
-    /// The service's word for what went wrong, if it said one.
+    /// Returns the service's error code, if it sent one.
     #[must_use]
     pub fn code(&self) -> Option<&Code> {
         self.problem().map(Problem::code).filter(|code| !code.as_str().is_empty())
     }
 
-    /// The opaque id that Microsoft's support asks for, if the service gave one.
+    /// Returns the opaque id that Microsoft's support asks for, if the service sent one.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.problem().and_then(Problem::target)
     }
 
-    /// The service's correlation id of the answer, if it gave one (`mise-correlation-id`).
+    /// Returns the service's correlation id of the response (`mise-correlation-id`), if it sent one.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// How many times it was sent, or tried to be; 0 where it did not come to that.
+    /// Returns the number of attempts, the failed ones included; 0 if there was none.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// When to call again at the earliest: as the service asks, or as the queue for its quota can tell.
+    /// Returns the time to wait before the next call, from the service or from the queue for its quota.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// Intent of a submission whose outcome is not known.
+    /// Returns the intent of a submission whose outcome is not known.
     #[must_use]
     pub fn intent(&self) -> Option<&Intent> {
         self.0.unknown.as_ref().and_then(|unknown| unknown.intent.as_ref())
     }
 
-    /// Actions that may be the submission's, 64 at most, where its outcome is not known.
+    /// Returns the actions that may be the submission's, 64 at most, if its outcome is not known.
     #[must_use]
     pub fn candidates(&self) -> &[MachineAction] {
         self.0.unknown.as_ref().map(|unknown| unknown.candidates.as_slice()).unwrap_or_default()
     }
 
-    /// The machines that this is about: those among which to choose, or the one that is not fit.
+    /// Returns the machines of the error: those to choose from, or the one that is not suitable.
     #[must_use]
     pub fn machines(&self) -> &[Machine] {
         &self.0.machines
     }
 
-    /// Why the outcome of a submission could not be found out.
+    /// Returns the reason why the outcome of a submission is unknown.
     #[must_use]
     pub fn reason(&self) -> Option<UnknownReason> {
         self.0.unknown.as_ref().map(|unknown| unknown.reason)
     }
 
-    /// The action that this is about, as last seen.
+    /// Returns the last known record of the action.
     #[must_use]
     pub fn action(&self) -> Option<&MachineAction> {
         self.0.action.as_ref()
     }
 
-    /// The id of the action that this is about, also where its record has not been seen.
+    /// Returns the id of the action, even if its record is not known.
     #[must_use]
     pub fn action_id(&self) -> Option<&ActionId> {
         self.0.action.as_ref().map(|action| &action.id).or(self.0.action_id.as_ref())
     }
 
-    /// The commands of the live response session that this is about, each with how far it came: a session that ended as
-    /// `Cancelled` may have completed them.
+    /// Returns the commands of the live response session, each with its status. A session that ended as `Cancelled` may have completed
+    /// some of them.
     #[must_use]
     pub fn commands(&self) -> &[CommandRecord] {
         self.action().and_then(|action| action.commands.as_deref()).unwrap_or_default()
     }
 
-    /// The cause that the error's line tells, to look at it as what it is: of a [`Credential`](ErrorKind::Credential) error it is
-    /// the credential's own, as a rule a [`defender_auth::Error`].
+    /// Returns the cause that the error's line includes. The cause of a [`Credential`](ErrorKind::Credential) error is the credential's
+    /// own error, as a rule a [`defender_auth::Error`].
     ///
     /// ```
     /// # fn example(error: &defender_actions::Error) -> Option<u32> {
@@ -196,7 +197,7 @@ impl Error {
         self.0.source.as_deref().map(|cause| cause as _)
     }
 
-    /// The row of a list that cannot be read, as it came.
+    /// Returns the row of a list that cannot be read, as received.
     #[must_use]
     pub fn row(&self) -> Option<&Value> {
         self.0.row.as_ref()
@@ -204,9 +205,9 @@ impl Error {
 }
 
 impl StdError for Error {
-    /// What the error's line does not tell: what is beneath the [cause](Self::cause), as a rule.
+    /// Returns the first cause that the error's line does not include, as a rule the source of the [cause](Self::cause).
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         let cause = self.cause()?;
-        if self.tells_cause() { cause.source() } else { Some(cause) }
+        if self.includes_cause() { cause.source() } else { Some(cause) }
     }
 }

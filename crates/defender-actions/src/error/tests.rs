@@ -1,16 +1,16 @@
-//! What errors say.
+//! The text of errors.
 
 use super::*;
 use crate::client::operation::Operation;
 
 #[test]
-fn an_error_is_one_word_wide() {
+fn error_has_the_size_of_a_pointer() {
     assert_eq!(size_of::<Error>(), size_of::<usize>());
 }
 
 const SOURCE: &str = include_str!("kind.rs");
 
-/// The names of the kinds, from the source: none can be left out.
+/// Returns the names of the kinds from the source, so that none is missing.
 fn kinds() -> Vec<&'static str> {
     let (_, inside) = SOURCE.split_once("pub enum ErrorKind {").unwrap();
     let (inside, _) = inside.split_once("\n}").unwrap();
@@ -19,7 +19,7 @@ fn kinds() -> Vec<&'static str> {
 }
 
 #[test]
-fn each_kind_says_whether_it_was_sent_and_what_to_do() {
+fn each_kind_documents_sent_and_advice() {
     let mut docs = String::new();
     let (_, inside) = SOURCE.split_once("pub enum ErrorKind {").unwrap();
     for line in inside.lines().take_while(|line| *line != "}") {
@@ -35,9 +35,9 @@ fn each_kind_says_whether_it_was_sent_and_what_to_do() {
     }
 }
 
-/// The words of each kind, with and without all that an error may carry. Kept in a file, so that a change is seen.
+/// Compares the text of each kind, with and without a problem, with a file, so that a change is seen.
 #[test]
-fn the_words_are_those_of_the_file() {
+fn texts_equal_the_snapshot() {
     use crate::ErrorKind as K;
     let problem =
         || Problem::parse(400, br#"{"error":{"code":"InvalidInput","message":"Sha1 is wrong","target":"43f4cb08"}}"#);
@@ -70,18 +70,15 @@ fn the_words_are_those_of_the_file() {
         K::WaitTimeout,
     ];
     assert_eq!(all.map(|kind| format!("{kind:?}")).to_vec(), kinds());
-    let mut words = Vec::new();
+    let mut texts = Vec::new();
     for kind in all {
         let plain = Error::new(kind).context("POST /machines/m1/isolate");
-        words.push(format!("{kind:?}\n  {plain}\n"));
-        let sent = if plain.never_sent() { "never sent" } else { "perhaps or surely sent" };
+        texts.push(format!("{kind:?}\n  {plain}\n"));
+        let sent = if plain.never_sent() { "never sent" } else { "may have been sent" };
         let again = if plain.is_retryable() { "retryable" } else { "not retryable" };
-        words.push(format!(
-            "  {sent}, {again}
-"
-        ));
+        texts.push(format!("  {sent}, {again}\n"));
         if !plain.never_sent() {
-            words.push(format!("  {}\n", plain.with_problem(problem())));
+            texts.push(format!("  {}\n", plain.with_problem(problem())));
         }
     }
     for reason in [
@@ -91,19 +88,19 @@ fn the_words_are_those_of_the_file() {
         UnknownReason::QuotaExhausted,
         UnknownReason::OtherRecord,
     ] {
-        words.push(format!("{reason:?}\n  {reason}\n"));
+        texts.push(format!("{reason:?}\n  {reason}\n"));
     }
-    let words = words.concat();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/error-words.txt");
-    if std::env::var_os("WRITE_WORDS").is_some() {
-        std::fs::write(path, &words).unwrap();
+    let texts = texts.concat();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/error-texts.txt");
+    if std::env::var_os("WRITE_TEXTS").is_some() {
+        std::fs::write(path, &texts).unwrap();
     }
-    assert_eq!(words, std::fs::read_to_string(path).unwrap(), "if it is meant, run this with WRITE_WORDS=1");
+    assert_eq!(texts, std::fs::read_to_string(path).unwrap(), "if it is meant, run this with WRITE_TEXTS=1");
 }
 
-/// Each code of the service has something to do, also in an inner error; only what a permission can cure asks for one.
+/// Each code of the service has advice, also in an inner error. Only a missing permission is advised to be granted.
 #[test]
-fn advice_goes_by_the_code() {
+fn advice_follows_the_code() {
     for code in Code::KNOWN {
         for (status, body) in [
             (403, format!(r#"{{"error":{{"code":"{code}","message":"m"}}}}"#)),

@@ -1,4 +1,4 @@
-//! What comes of a download, piece by piece.
+//! The chunks of a download, decoded and unpacked.
 
 use bytes::Bytes;
 
@@ -7,23 +7,23 @@ use crate::{
     files::{
         fetch::{Coding, Fetch},
         file_name,
-        gunzip::{Trouble, Unpack},
+        gunzip::{Unpack, UnpackError},
         hasher::Hasher,
     },
 };
 
-/// The pieces of a download, unpacked where that is wanted, and looked at on the way.
+/// Chunks of a download: decoded, unpacked if requested, counted and hashed.
 pub(crate) struct DecodedChunks {
     download: Download,
     fetch: Fetch,
-    /// Takes off the encoding in which it came, if there is one.
+    /// Decoder of the content encoding, if the response has one.
     decode: Option<Unpack>,
-    /// What has come and is not decoded yet.
+    /// Received bytes that are not decoded yet.
     encoded: Bytes,
-    /// All has come.
+    /// True when all bytes have been received.
     fetched: bool,
     unpack: Option<Unpack>,
-    /// What is decoded and not unpacked yet.
+    /// Decoded bytes that are not unpacked yet.
     input: Bytes,
     hasher: Hasher,
     size: u64,
@@ -56,96 +56,96 @@ impl DecodedChunks {
             self.checked = true;
         }
         while !self.ended {
-            let piece = if self.input.is_empty() {
+            let chunk = if self.input.is_empty() {
                 match self.decoded().await? {
-                    Some(piece) => self.unpacked(piece)?,
+                    Some(chunk) => self.unpacked(chunk)?,
                     None => self.end()?,
                 }
             } else {
                 self.unpacked(Bytes::new())?
             };
-            if !piece.is_empty() {
-                self.hasher.update(&piece);
-                self.size = self.size.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-                return Ok(Some(piece));
+            if !chunk.is_empty() {
+                self.hasher.update(&chunk);
+                self.size = self.size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+                return Ok(Some(chunk));
             }
         }
         match self.download.expected {
             Some(expected) if expected != self.hasher.so_far() => {
-                let why = format!("its SHA-256 is {}, and {expected} was expected", self.hasher.so_far());
+                let why = format!("the SHA-256 is {}, and {expected} was expected", self.hasher.so_far());
                 Err(self.error(ErrorKind::Corrupt).caused_by(why))
             }
             _ => Ok(None),
         }
     }
 
-    /// The next piece without the encoding in which it came, perhaps an empty one; `None` at the end.
+    /// Returns the next decoded chunk, which may be empty; `None` at the end.
     async fn decoded(&mut self) -> Result<Option<Bytes>, Error> {
         if self.fetched {
             return Ok(None);
         }
         if self.encoded.is_empty() {
-            let piece = self.fetch.next().await?;
-            if piece.is_some() {
-                self.tell();
+            let chunk = self.fetch.next().await?;
+            if chunk.is_some() {
+                self.report_progress();
             }
             if self.fetch.coding() == Coding::Identity {
-                return Ok(piece);
+                return Ok(chunk);
             }
             let limit = self.download.limit;
             let decode = self.decode.get_or_insert_with(|| Unpack::strict(limit));
-            let Some(piece) = piece else {
+            let Some(chunk) = chunk else {
                 self.fetched = true;
-                let last = decode.end().map_err(|trouble| self.not_unpacked(trouble))?;
+                let last = decode.end().map_err(|error| self.unpack_error(error))?;
                 return Ok(Some(last).filter(|last| !last.is_empty()));
             };
-            self.encoded = piece;
+            self.encoded = chunk;
         }
         let Some(decode) = &mut self.decode else { return Ok(Some(std::mem::take(&mut self.encoded))) };
-        let piece = decode.step(&mut self.encoded).map_err(|trouble| self.not_unpacked(trouble))?;
+        let chunk = decode.step(&mut self.encoded).map_err(|error| self.unpack_error(error))?;
         if self.decode.as_ref().is_some_and(|decode| decode.name().is_some()) {
-            // The store calls the machine's own gzip, which has the file's name, an encoding: it is off already.
+            // The store declares the machine's own gzip, which has the file's name, as an encoding. It is already decoded.
             self.unpack = None;
         }
-        Ok(Some(piece))
+        Ok(Some(chunk))
     }
 
-    /// What comes of a piece, and of what was left of those before.
-    fn unpacked(&mut self, piece: Bytes) -> Result<Bytes, Error> {
-        let Some(unpack) = &mut self.unpack else { return Ok(piece) };
+    /// Unpacks a chunk, after the rest of the chunks before.
+    fn unpacked(&mut self, chunk: Bytes) -> Result<Bytes, Error> {
+        let Some(unpack) = &mut self.unpack else { return Ok(chunk) };
         if self.input.is_empty() {
-            self.input = piece;
+            self.input = chunk;
         }
         let step = unpack.step(&mut self.input);
-        step.map_err(|trouble| self.not_unpacked(trouble))
+        step.map_err(|error| self.unpack_error(error))
     }
 
     fn end(&mut self) -> Result<Bytes, Error> {
         self.ended = true;
         let Some(unpack) = &mut self.unpack else { return Ok(Bytes::new()) };
         let end = unpack.end();
-        end.map_err(|trouble| self.not_unpacked(trouble))
+        end.map_err(|error| self.unpack_error(error))
     }
 
-    fn not_unpacked(&self, trouble: Trouble) -> Error {
-        match trouble {
-            Trouble::TooLarge => {
-                let why = format!("more than {} bytes come of it when it is unpacked", self.download.limit);
+    fn unpack_error(&self, error: UnpackError) -> Error {
+        match error {
+            UnpackError::TooLarge => {
+                let why = format!("the unpacked file has more than {} bytes", self.download.limit);
                 self.error(ErrorKind::TooLarge).caused_by(why)
             }
-            Trouble::Broken(source) => self.error(ErrorKind::Corrupt).caused_by(source),
+            UnpackError::Broken(source) => self.error(ErrorKind::Corrupt).caused_by(source),
         }
     }
 
-    fn tell(&mut self) {
+    fn report_progress(&mut self) {
         let progress = Progress { received: self.fetch.received(), total: self.fetch.total() };
-        if let Some(told) = &mut self.download.progress {
-            told(progress);
+        if let Some(report) = &mut self.download.progress {
+            report(progress);
         }
     }
 
     fn error(&self, kind: ErrorKind) -> Error {
-        Error::new(kind).context(self.download.source.words(&self.download.action))
+        Error::new(kind).context(self.download.source.context(&self.download.action))
     }
 
     pub(crate) fn downloaded(&self) -> Downloaded {

@@ -1,6 +1,6 @@
-//! Which part of a file has come.
+//! The part of a file in a response.
 
-/// The header `Content-Range` of an answer with one part: <https://www.rfc-editor.org/rfc/rfc9110#section-14.4>.
+/// Header `Content-Range` of a response with one part: <https://www.rfc-editor.org/rfc/rfc9110#section-14.4>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContentRange {
     pub(crate) first: u64,
@@ -9,7 +9,7 @@ pub(crate) struct ContentRange {
 }
 
 impl ContentRange {
-    /// `None` where it says nothing that can be.
+    /// Parses the header. `None` if it is invalid or impossible.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (unit, rest) = text.trim().split_once(' ')?;
         let (range, total) = rest.trim().split_once('/')?;
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_read_and_what_cannot_be_is_none() {
+    fn impossible_range_is_none() {
         let range = |first, last, total| Some(ContentRange { first, last, total });
         assert_eq!(ContentRange::parse("bytes 4-9/10"), range(4, 9, Some(10)));
         assert_eq!(ContentRange::parse("Bytes 4-9/*"), range(4, 9, None));

@@ -1,4 +1,4 @@
-//! What an action brought home, piece by piece.
+//! A download of a package or a result.
 
 use std::{fmt, future::poll_fn, io, path::PathBuf, pin::Pin};
 
@@ -14,27 +14,27 @@ use crate::{
     files::{
         chunks::DecodedChunks,
         file_name,
-        link::{LinkKind, ResultKind, leaves},
+        link::{LinkKind, ResultKind, result_kind},
         partial_file::{PartialFile, write_all},
     },
 };
 
-/// The most that is downloaded unless more is allowed.
+/// Default of the size limit, in bytes.
 const LIMIT: u64 = 16 << 30;
 
-/// A download that is about to begin. Nothing is sent before its bytes are asked for.
+/// Download of a package or a result. Nothing is sent until one of its methods is awaited or its stream is polled.
 ///
-/// Bytes are handed on as they come and never held as a whole. A connection that breaks is taken up again where it broke, and
-/// a link that is over is asked for anew; a file that was replaced meanwhile is [`Corrupt`](ErrorKind::Corrupt). The store behind the
-/// link gets no token, is spoken to over https only, and may not lead on to elsewhere.
+/// Bytes are handed on as they arrive; the file is never held in memory as a whole. After a broken connection the download resumes at
+/// the same byte. An expired link is renewed. A file that was replaced during the download is [`Corrupt`](ErrorKind::Corrupt). The
+/// store behind the link gets no token, is accessed over https only, and may not redirect.
 ///
-/// While the action goes on it is [`NotReady`](ErrorKind::NotReady).
-#[must_use = "nothing is sent until its bytes are asked for"]
+/// A download of an action that is still running is [`NotReady`](ErrorKind::NotReady).
+#[must_use = "nothing is sent until the download is awaited or polled"]
 pub struct Download {
     pub(crate) client: DefenderClient,
     pub(crate) action: ActionId,
     pub(crate) source: LinkKind,
-    /// What the command must leave behind for this to make sense.
+    /// Required kind of result.
     needs: Option<ResultKind>,
     pub(crate) unpacks: bool,
     pub(crate) limit: u64,
@@ -43,13 +43,13 @@ pub struct Download {
     pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send>>,
 }
 
-/// How far a download is.
+/// Progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How many bytes have come from the store.
+    /// Bytes received from the store.
     pub received: u64,
-    /// How many there are, where the store says so.
+    /// Size of the file, if the store states it.
     pub total: Option<u64>,
 }
 
@@ -68,45 +68,48 @@ impl Download {
         }
     }
 
-    /// Only where the command leaves this behind.
+    /// Requires a result of this kind.
     pub(crate) fn needing(mut self, needs: Option<ResultKind>) -> Self {
         self.needs = needs;
         self
     }
 
-    /// Takes off the gzip around it, if there is one.
+    /// Unpacks a gzip, if the file is one.
     pub(crate) fn unpacked(mut self) -> Self {
         self.unpacks = true;
         self
     }
 
-    /// The most bytes that are taken, of what comes and of what is unpacked from it, each for itself; beyond it is
+    /// Sets the size limit, of the received and of the unpacked bytes separately. A larger file is
     /// [`TooLarge`](ErrorKind::TooLarge). Default: 16 GiB.
     pub fn limit(mut self, bytes: u64) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// What the hash must be of what is handed on or written; another is [`Corrupt`](ErrorKind::Corrupt), and leaves no file behind.
+    /// Sets the expected hash of the bytes that are handed on or written. Another hash is [`Corrupt`](ErrorKind::Corrupt), and no file
+    /// remains.
     pub fn expect_sha256(mut self, hash: Sha256) -> Self {
         self.expected = Some(hash);
         self
     }
 
-    /// Is told of each piece that comes.
-    pub fn progress(mut self, told: impl FnMut(Progress) + Send + 'static) -> Self {
-        self.progress = Some(Box::new(told));
+    /// Sets a function that is called for each chunk that arrives.
+    pub fn progress(mut self, report: impl FnMut(Progress) + Send + 'static) -> Self {
+        self.progress = Some(Box::new(report));
         self
     }
 
-    /// Lets [`save_as`](Self::save_as) replace a file that is there.
+    /// Allows [`save_as`](Self::save_as) to replace an existing file.
     pub fn overwrite(mut self) -> Self {
         self.overwrites = true;
         self
     }
 
-    /// The link alone, for a tool of one's own. It is good for a short while, and whoever has it can download: keep it secret. Never
-    /// send a token with it.
+    /// Requests the link alone, for another tool. The link is valid for a short time. Everybody who has the link can download the file,
+    /// so keep it secret. Never send a token with it.
+    ///
+    /// For the result of a command, the action's record is read first, and [`request`](Request::request) returns that read.
     pub fn link(self) -> Request<DownloadLink> {
         let Self { client, action, source, needs, .. } = self;
         let first = match source {
@@ -119,41 +122,42 @@ impl Download {
         })
     }
 
-    /// The bytes, in pieces of whatever size they come in. An error is the last item.
+    /// Streams the bytes, in chunks of any size. An error is the last item.
     ///
-    /// The hash is known at the end only: with [`expect_sha256`](Self::expect_sha256), trust none of it before the stream has ended
+    /// The hash is known at the end only. With [`expect_sha256`](Self::expect_sha256), do not trust the bytes before the stream has ended
     /// without an error.
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn into_stream(self) -> BoxStream<Result<Bytes, Error>> {
-        let pieces = stream::try_unfold(DecodedChunks::of(self), |mut pieces| async move {
-            Ok(pieces.next().await?.map(|piece| (piece, pieces)))
+        let chunks = stream::try_unfold(DecodedChunks::of(self), |mut chunks| async move {
+            Ok(chunks.next().await?.map(|chunk| (chunk, chunks)))
         });
-        Box::pin(pieces)
+        Box::pin(chunks)
     }
 
-    /// Writes the bytes to `writer` as they come, and flushes it at the end. What was written before an error stays written.
+    /// Writes the bytes to `writer` as they arrive, and flushes it at the end. Bytes that were written before an error stay written.
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]; [`Io`](ErrorKind::Io) where the writer fails.
+    /// See [`ErrorKind`]; [`Io`](ErrorKind::Io): the writer failed.
     pub async fn write_to<W: AsyncWrite + Unpin + Send>(self, mut writer: W) -> Result<Downloaded, Error> {
-        let mut pieces = DecodedChunks::of(self);
+        let mut chunks = DecodedChunks::of(self);
         let broken = |source: io::Error| Error::new(ErrorKind::Io).context("the writer").caused_by(source);
-        while let Some(piece) = pieces.next().await? {
-            write_all(&mut writer, piece).await.map_err(broken)?;
+        while let Some(chunk) = chunks.next().await? {
+            write_all(&mut writer, chunk).await.map_err(broken)?;
         }
         poll_fn(|context| Pin::new(&mut writer).poll_flush(context)).await.map_err(broken)?;
-        Ok(pieces.downloaded())
+        Ok(chunks.downloaded())
     }
 
-    /// Saves the bytes as the file `path`, whose folder must be there: under another name beside it first, and under its own
-    /// once all is there and its hash is the expected one. A file that is there already is left alone, unless
-    /// [`overwrite`](Self::overwrite) was said. On an error, and where the future is dropped, nothing is left behind. On Unix only the
-    /// user may read it. It needs a tokio runtime.
+    /// Saves the bytes as the file `path`, in an existing folder.
+    ///
+    /// The bytes are written to a temporary file in the same folder. It gets its final name when it is complete and its hash is the
+    /// expected one. An existing file is not replaced, unless [`overwrite`](Self::overwrite) is set. After an error, and after the future
+    /// was dropped, no file remains. On Unix only the user may read the file. This method needs a tokio runtime.
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]; [`Io`](ErrorKind::Io) where the file cannot be written or is there already.
+    /// See [`ErrorKind`]; [`Io`](ErrorKind::Io): the file cannot be written, or exists already.
     pub fn save_as(self, path: impl Into<PathBuf>) -> impl Future<Output = Result<Downloaded, Error>> + Send + 'static {
         let path = path.into();
         async move {
@@ -162,17 +166,17 @@ impl Download {
             let broken =
                 |source: io::Error| Error::new(ErrorKind::Io).context(format!("the file `{shown}`")).caused_by(source);
             let mut file = PartialFile::beside(path.clone(), overwrites).await.map_err(broken)?;
-            let mut pieces = DecodedChunks::of(self);
-            while let Some(piece) = pieces.next().await? {
-                file.write(piece).await.map_err(broken)?;
+            let mut chunks = DecodedChunks::of(self);
+            while let Some(chunk) = chunks.next().await? {
+                file.write(chunk).await.map_err(broken)?;
             }
             file.complete(overwrites).await.map_err(broken)?;
-            Ok(pieces.downloaded())
+            Ok(chunks.downloaded())
         }
     }
 
-    /// Looks whether there can be such a result, before it is asked for.
-    // Of `&mut self`, since what is told of the progress may be `Send` and not `Sync`.
+    /// Checks that the command can have such a result, before the result is requested.
+    // `&mut self`, since the progress function is `Send` and need not be `Sync`.
     pub(crate) async fn check(&mut self) -> Result<(), Error> {
         check(&self.client, &self.action, self.source, self.needs).await
     }
@@ -185,52 +189,52 @@ async fn check(
     needs: Option<ResultKind>,
 ) -> Result<(), Error> {
     let LinkKind::Result(index) = source else { return Ok(()) };
-    let leaves = leaves(client, action, index).await?;
-    let what = |leaves| match leaves {
+    let kind = result_kind(client, action, index).await?;
+    let name = |kind| match kind {
         ResultKind::Transcript => "a transcript",
         ResultKind::File => "a file",
-        ResultKind::Something => "something that is not known here",
+        ResultKind::Unknown => "an unknown result",
     };
     match needs {
-        Some(needs) if needs != leaves => {
-            let why = format!("the command leaves {}, and {} is asked for", what(leaves), what(needs));
-            Err(Error::new(ErrorKind::NoResult).context(source.words(action)).caused_by(why))
+        Some(needs) if needs != kind => {
+            let why = format!("the result of the command is {}, and not {}", name(kind), name(needs));
+            Err(Error::new(ErrorKind::NoResult).context(source.context(action)).caused_by(why))
         }
         _ => Ok(()),
     }
 }
 
-/// What was downloaded.
+/// Size, hash and name of a downloaded file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Downloaded {
     pub(crate) size: u64,
     pub(crate) sha256: Sha256,
-    /// As the machine gave it.
+    /// Name as received from the machine.
     pub(crate) name: Option<String>,
 }
 
 impl Downloaded {
-    /// How many bytes were handed on or written.
+    /// Returns the number of bytes that were handed on or written.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The hash of these bytes.
+    /// Returns the hash of these bytes.
     #[must_use]
     pub fn sha256(&self) -> Sha256 {
         self.sha256
     }
 
-    /// The name that the file had on the machine, made safe: one name and no path, without hidden or reserved ones. `None` where
-    /// it had none, or nothing of it is left.
+    /// Returns the sanitized name of the file on the machine: a name without a path that is neither hidden nor reserved. `None` if the
+    /// file had no name, or nothing of it remains.
     #[must_use]
     pub fn file_name(&self) -> Option<String> {
         self.name.as_deref().and_then(file_name::sanitize_file_name)
     }
 
-    /// The name as the machine gave it, which may be anything: a path that leads elsewhere, control characters. To be kept as
-    /// evidence, never to be opened.
+    /// Returns the name as received from the machine. It may be a path to another folder or have control characters. Keep it as evidence,
+    /// and never open a file by it.
     #[must_use]
     pub fn untrusted_name(&self) -> Option<&str> {
         self.name.as_deref()

@@ -1,16 +1,16 @@
-//! A file's name that somebody else chose.
+//! Sanitizing of file names from a machine.
 
-/// Names that are devices on Windows, whatever extension they have.
+/// Device names of Windows. They are reserved with any extension.
 const DEVICES: [&str; 9] = ["con", "prn", "aux", "nul", "com", "lpt", "conin$", "conout$", "clock$"];
 
-/// A name of more bytes than 255 can be kept by no usual file system. One is left for the mark of a device, and some for what
-/// a caller puts behind the name.
+/// Longest name, in bytes. Usual file systems have a limit of 255; the rest is for the mark of a device name and for a suffix of the
+/// caller.
 const LONGEST: usize = 200;
 
-/// What of a name is taken for its extension, if it is no longer.
+/// Longest extension that is kept, in bytes.
 const EXTENSION: usize = 16;
 
-/// The name of gzip's header as text: UTF-8 where it is that, and Latin-1, which RFC 1952 asks for, where it is not.
+/// Returns the name in a gzip header as text: UTF-8 if it is valid, otherwise Latin-1, which RFC 1952 requires.
 pub(crate) fn decoded(name: &[u8]) -> String {
     match std::str::from_utf8(name) {
         Ok(text) => text.to_owned(),
@@ -18,8 +18,8 @@ pub(crate) fn decoded(name: &[u8]) -> String {
     }
 }
 
-/// What of `name` can be a file's name anywhere and nothing else: its last part, without what leads elsewhere, hides, or means
-/// something to a system. `None` where nothing is left.
+/// Returns a name that is valid and harmless on each system: the last part of the path, not hidden, without reserved names and
+/// characters. `None` if nothing remains.
 pub(crate) fn sanitize_file_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let shown = defender_model::sanitize_terminal(last);
@@ -43,7 +43,7 @@ pub(crate) fn sanitize_file_name(name: &str) -> Option<String> {
     }
 }
 
-/// The name in at most as many bytes as a file system takes, with its extension.
+/// Shortens the name to [`LONGEST`] bytes and keeps its extension.
 fn shortened(name: &str) -> String {
     if name.len() <= LONGEST {
         return name.to_owned();
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_it_was_it_is_one_name() {
+    fn hostile_names_become_one_harmless_name() {
         for (name, kept) in [
             ("out.txt", Some("out.txt")),
             ("../../etc/passwd", Some("passwd")),

@@ -1,47 +1,47 @@
-//! gzip taken apart piece by piece, whatever it is.
+//! Streaming decompression of gzip.
 
 use std::io::{self, Write};
 
 use bytes::{Buf, Bytes};
 use flate2::write::GzDecoder;
 
-/// How much is unpacked at a time: a thousand times as much may come of it.
-const BITE: usize = 1 << 10;
-/// How much is handed on at a time, if there is as much.
-const PIECE: usize = 64 << 10;
-/// The first bytes of each member of a gzip: two of its own, and the one method that there is.
+/// Compressed bytes that are unpacked at a time. They may grow a thousandfold.
+const STEP: usize = 1 << 10;
+/// Unpacked bytes that are handed on at a time.
+const CHUNK: usize = 64 << 10;
+/// First bytes of each member of a gzip: the magic number, and the only compression method.
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 
-/// Takes off a gzip around what is downloaded, if there is one, up to a limit of what comes of it.
+/// Decoder that unpacks a gzip and hands on any other file, up to a limit of the unpacked size.
 pub(crate) struct Unpack {
     state: State,
     limit: u64,
-    /// Whether anything but a gzip is an error.
+    /// True if a file that is not a gzip is an error.
     strict: bool,
-    /// The name in the first member's header: whatever somebody wrote there.
+    /// Untrusted name from the header of the first member.
     name: Option<Vec<u8>>,
 }
 
 enum State {
-    /// Too little has come to tell.
+    /// Too few bytes to recognize a gzip.
     Beginning(Vec<u8>),
-    /// It is no gzip, and is handed on as it comes.
+    /// Not a gzip: handed on as received.
     Plain,
     Gzip(Box<GzDecoder<Sink>>),
-    /// A member is over. A gzip may have several (RFC 1952, 2.2), and each begins with these bytes.
+    /// Between two members, with the first bytes of the next one. A gzip may have several members (RFC 1952, 2.2).
     Between(Vec<u8>, Sink),
-    /// The last member is over, and NULs follow it, as after a transcript. What has not been handed on is kept.
+    /// After the last member, in the NULs that follow a transcript. Holds the bytes that are not handed on yet.
     Padding(Vec<u8>),
 }
 
-/// Why it cannot be unpacked.
+/// Reason why a gzip cannot be unpacked.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum UnpackError {
     TooLarge,
     Broken(io::Error),
 }
 
-/// What is unpacked and has not been handed on.
+/// Unpacked bytes that are not handed on yet.
 struct Sink {
     ready: Vec<u8>,
     room: u64,
@@ -71,43 +71,43 @@ impl Write for Sink {
     }
 }
 
-fn broken(what: &str) -> Trouble {
-    Trouble::Broken(io::Error::new(io::ErrorKind::InvalidData, what))
+fn broken(what: &str) -> UnpackError {
+    UnpackError::Broken(io::Error::new(io::ErrorKind::InvalidData, what))
 }
 
 impl Unpack {
-    /// Takes off a gzip if there is one.
+    /// Creates a decoder that unpacks a gzip and hands on any other file.
     pub(crate) fn new(limit: u64) -> Self {
         Self { state: State::Beginning(Vec::new()), limit, strict: false, name: None }
     }
 
-    /// Takes off the gzip that there must be.
+    /// Creates a decoder that refuses a file that is not a gzip.
     pub(crate) fn strict(limit: u64) -> Self {
         Self { strict: true, ..Self::new(limit) }
     }
 
-    /// Takes of `input` what makes a piece, and gives the piece; an empty one where more is needed.
-    pub(crate) fn step(&mut self, input: &mut Bytes) -> Result<Bytes, Trouble> {
+    /// Consumes `input` up to the next chunk, and returns the chunk; an empty one if more input is needed.
+    pub(crate) fn step(&mut self, input: &mut Bytes) -> Result<Bytes, UnpackError> {
         while !input.is_empty() {
             match &mut self.state {
                 State::Beginning(_) => self.begin(input)?,
                 State::Plain => return Ok(std::mem::take(input)),
-                State::Between(..) => self.go_on(input),
+                State::Between(..) => self.after_member(input),
                 State::Padding(_) if input.iter().all(|byte| *byte == 0) => input.clear(),
-                State::Padding(_) => return Err(broken(MORE)),
+                State::Padding(_) => return Err(broken(TRAILING)),
                 State::Gzip(decoder) => {
-                    let bite = input.get(..BITE).unwrap_or(input);
-                    let taken = match decoder.write(bite) {
+                    let step = input.get(..STEP).unwrap_or(input);
+                    let taken = match decoder.write(step) {
                         Ok(taken) => taken,
-                        Err(_) if decoder.get_ref().full => return Err(Trouble::TooLarge),
-                        Err(error) => return Err(Trouble::Broken(error)),
+                        Err(_) if decoder.get_ref().full => return Err(UnpackError::TooLarge),
+                        Err(error) => return Err(UnpackError::Broken(error)),
                     };
                     if taken == 0 {
                         self.finish()?;
                         continue;
                     }
                     input.advance(taken);
-                    if decoder.get_ref().ready.len() >= PIECE {
+                    if decoder.get_ref().ready.len() >= CHUNK {
                         break;
                     }
                 }
@@ -116,12 +116,12 @@ impl Unpack {
         Ok(self.ready())
     }
 
-    /// Says that nothing more comes, and gives what is left.
-    pub(crate) fn end(&mut self) -> Result<Bytes, Trouble> {
+    /// Ends the input, and returns the rest.
+    pub(crate) fn end(&mut self) -> Result<Bytes, UnpackError> {
         if let State::Beginning(bytes) = &mut self.state {
-            // Too short for a gzip. No bytes at all are an empty file, however they are encoded.
+            // Too short for a gzip. An empty input is an empty file in any encoding.
             if self.strict && !bytes.is_empty() {
-                return Err(broken("it is no gzip"));
+                return Err(broken("the file is not a gzip"));
             }
             return Ok(std::mem::take(bytes).into());
         }
@@ -129,12 +129,12 @@ impl Unpack {
         if let State::Between(first, _) = &self.state
             && first.iter().any(|byte| *byte != 0)
         {
-            return Err(broken(MORE));
+            return Err(broken(TRAILING));
         }
         Ok(self.ready())
     }
 
-    /// The name inside the gzip, once it is known: whatever somebody wrote there.
+    /// Returns the untrusted name in the gzip, once it is known.
     pub(crate) fn name(&self) -> Option<&[u8]> {
         match &self.state {
             State::Gzip(decoder) if self.name.is_none() => decoder.header().and_then(|header| header.filename()),
@@ -142,7 +142,7 @@ impl Unpack {
         }
     }
 
-    fn begin(&mut self, input: &mut Bytes) -> Result<(), Trouble> {
+    fn begin(&mut self, input: &mut Bytes) -> Result<(), UnpackError> {
         let State::Beginning(first) = &mut self.state else { return Ok(()) };
         if !gather(first, input) {
             return Ok(());
@@ -150,15 +150,15 @@ impl Unpack {
         self.state = if input.starts_with(&MAGIC) {
             Sink { ready: Vec::new(), room: self.limit, full: false }.decoder()
         } else if self.strict {
-            return Err(broken("it is no gzip"));
+            return Err(broken("the file is not a gzip"));
         } else {
             State::Plain
         };
         Ok(())
     }
 
-    /// What follows a member: another, or nothing but NULs.
-    fn go_on(&mut self, input: &mut Bytes) {
+    /// Reads the bytes after a member: another member, or NULs.
+    fn after_member(&mut self, input: &mut Bytes) {
         let State::Between(first, _) = &mut self.state else { return };
         if !gather(first, input) {
             return;
@@ -167,11 +167,11 @@ impl Unpack {
         self.state = if input.starts_with(&MAGIC) { sink.decoder() } else { State::Padding(sink.ready) };
     }
 
-    /// Checks what ends a member.
-    fn finish(&mut self) -> Result<(), Trouble> {
+    /// Checks the end of a member.
+    fn finish(&mut self) -> Result<(), UnpackError> {
         let State::Gzip(decoder) = &mut self.state else { return Ok(()) };
         if let Err(error) = decoder.try_finish() {
-            return Err(if decoder.get_ref().full { Trouble::TooLarge } else { Trouble::Broken(error) });
+            return Err(if decoder.get_ref().full { UnpackError::TooLarge } else { UnpackError::Broken(error) });
         }
         if self.name.is_none() {
             self.name = decoder.header().and_then(|header| header.filename()).map(<[u8]>::to_vec);
@@ -192,9 +192,9 @@ impl Unpack {
     }
 }
 
-const MORE: &str = "something that is no gzip follows the end of the gzip";
+const TRAILING: &str = "unexpected bytes follow the end of the gzip";
 
-/// Gathers as many bytes as tell a gzip. Once they are there, puts them back in front of `input`, and gives true.
+/// Gathers the bytes that show if a gzip begins. Once there are enough, puts them back in front of `input` and returns true.
 fn gather(first: &mut Vec<u8>, input: &mut Bytes) -> bool {
     let missing = MAGIC.len().saturating_sub(first.len()).min(input.len());
     first.extend_from_slice(&input.split_to(missing));
@@ -221,13 +221,13 @@ mod tests {
         packed.finish().unwrap()
     }
 
-    /// What comes of `bytes` given in pieces of this size, and the name.
-    fn unpacked(bytes: &[u8], size: usize, limit: u64) -> Result<(Vec<u8>, Option<Vec<u8>>), Trouble> {
+    /// Unpacks `bytes`, given in chunks of this size. Returns the content and the name.
+    fn unpacked(bytes: &[u8], size: usize, limit: u64) -> Result<(Vec<u8>, Option<Vec<u8>>), UnpackError> {
         let (mut unpack, mut all) = (Unpack::new(limit), Vec::new());
-        for piece in bytes.chunks(size) {
-            let mut piece = Bytes::copy_from_slice(piece);
-            while !piece.is_empty() {
-                all.extend_from_slice(&unpack.step(&mut piece)?);
+        for chunk in bytes.chunks(size) {
+            let mut chunk = Bytes::copy_from_slice(chunk);
+            while !chunk.is_empty() {
+                all.extend_from_slice(&unpack.step(&mut chunk)?);
             }
         }
         all.extend_from_slice(&unpack.end()?);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gzip_is_unpacked_in_pieces_of_any_size_and_what_is_none_is_left_as_it_is() {
+    fn gzip_is_unpacked_and_other_files_pass() {
         let content: Vec<u8> = (0..50_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
         let mut with_nuls = packed(&content);
         with_nuls.extend([0; 5]);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_after_a_member_is_refused() {
+    fn trailing_bytes_are_refused() {
         let one = packed(b"one ");
         let mut broken = packed(b"two two two two");
         let content = broken.len() - 10;
@@ -291,7 +291,7 @@ mod tests {
                 cut,
             ] {
                 let all = [&one, rest].concat();
-                assert!(matches!(unpacked(&all, size, 1_000), Err(Trouble::Broken(_))), "{size}: {rest:?}");
+                assert!(matches!(unpacked(&all, size, 1_000), Err(UnpackError::Broken(_))), "{size}: {rest:?}");
             }
         }
     }
@@ -299,46 +299,46 @@ mod tests {
     #[test]
     fn members_share_one_limit() {
         let all = packed(&[7; 600]).repeat(3);
-        assert!(matches!(unpacked(&all, 10, 1_799), Err(Trouble::TooLarge)));
+        assert!(matches!(unpacked(&all, 10, 1_799), Err(UnpackError::TooLarge)));
         assert_eq!(unpacked(&all, 10, 1_800).unwrap().0.len(), 1_800);
     }
 
     #[test]
-    fn strict_unpacking_refuses_what_is_no_gzip() {
+    fn strict_decoder_refuses_other_files() {
         for (content, fine) in
             [(packed(b"x"), true), (Vec::new(), true), (b"PK".to_vec(), false), (b"plain".to_vec(), false)]
         {
-            let (mut unpack, mut piece) = (Unpack::strict(1_000), Bytes::from(content));
-            assert_eq!(unpack.step(&mut piece).and_then(|_| unpack.end()).is_ok(), fine);
+            let (mut unpack, mut chunk) = (Unpack::strict(1_000), Bytes::from(content));
+            assert_eq!(unpack.step(&mut chunk).and_then(|_| unpack.end()).is_ok(), fine);
         }
     }
 
     #[test]
-    fn a_bomb_ends_at_the_limit_with_little_in_memory() {
+    fn bomb_ends_at_the_limit_in_little_memory() {
         let bomb = packed(&vec![0; 16 << 20]);
-        let (mut unpack, mut piece, mut all) = (Unpack::new(8 << 20), Bytes::from(bomb), 0);
-        let trouble = loop {
-            match unpack.step(&mut piece) {
+        let (mut unpack, mut chunk, mut all) = (Unpack::new(8 << 20), Bytes::from(bomb), 0);
+        let error = loop {
+            match unpack.step(&mut chunk) {
                 Ok(ready) => {
                     assert!(ready.len() < 4 << 20, "{}", ready.len());
                     all += ready.len();
                 }
-                Err(trouble) => break trouble,
+                Err(error) => break error,
             }
         };
-        assert!(matches!(trouble, Trouble::TooLarge));
+        assert!(matches!(error, UnpackError::TooLarge));
         assert!(all <= 8 << 20, "{all}");
     }
 
     #[test]
-    fn what_is_broken_or_cut_off_is_told() {
+    fn broken_gzip_is_an_error() {
         let good = packed(b"hello hello hello");
         for cut in 3..good.len() {
-            assert!(matches!(unpacked(&good[..cut], 5, 1_000), Err(Trouble::Broken(_))), "{cut}");
+            assert!(matches!(unpacked(&good[..cut], 5, 1_000), Err(UnpackError::Broken(_))), "{cut}");
         }
         let mut flipped = good.clone();
         let crc = flipped.len() - 6;
         flipped[crc] ^= 1;
-        assert!(matches!(unpacked(&flipped, 5, 1_000), Err(Trouble::Broken(_))));
+        assert!(matches!(unpacked(&flipped, 5, 1_000), Err(UnpackError::Broken(_))));
     }
 }

@@ -1,4 +1,4 @@
-//! Where a link leads, and what of it must not be seen.
+//! The target of a link, and its secrets.
 
 use std::{error::Error as StdError, fmt};
 
@@ -9,12 +9,12 @@ use percent_encoding::percent_decode_str;
 
 use crate::client::scrub::cleaned;
 
-/// Longer than any link of the store, which has some 500 characters.
+/// Longest link, in bytes. Links of the store have some 500.
 const LONGEST: usize = 16 << 10;
-/// Shorter values are in any text.
+/// Shortest value that is removed from texts. Shorter ones appear in any text.
 const SHORTEST_SECRET: usize = 6;
 
-/// Where a link leads. Its query lets whoever has it download, so it is in no text that this gives.
+/// Target of a link. Its query is a secret, since everybody who has it can download, and no text of this type shows it.
 #[derive(Clone)]
 pub(crate) struct LinkTarget {
     uri: Uri,
@@ -22,20 +22,20 @@ pub(crate) struct LinkTarget {
 }
 
 impl LinkTarget {
-    /// The target of a link, or why it is not followed.
+    /// Returns the target of a link, or the reason why the link is not followed.
     pub(crate) fn of(link: &DownloadLink) -> Result<Self, &'static str> {
         let url = link.url();
         if url.len() > LONGEST {
             return Err("the link is longer than 16 KiB");
         }
-        // The error of the parser is not kept: another version of it might show what it could not read.
+        // The error of the parser is dropped, since another version of the parser may show the URL.
         let uri: Uri = url.parse().map_err(|_| "the link is not a URL")?;
         if uri.scheme_str() != Some("https") {
             return Err("the link does not begin with https://");
         }
         let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         if uri.host().is_none_or(str::is_empty) || authority.contains('@') {
-            return Err("the link has no host, or a user before it");
+            return Err("the link has no host, or has user information");
         }
         let query = uri.query().unwrap_or_default();
         let values = query
@@ -51,17 +51,17 @@ impl LinkTarget {
         &self.uri
     }
 
-    /// What of the link may be in no text, also where it comes back encoded.
+    /// Returns the secrets of the link, which are also found if they are encoded.
     pub(crate) fn secrets(&self) -> Secrets {
         self.secrets.clone()
     }
 
-    /// The text without what is secret of the link.
+    /// Returns the text without the secrets of the link.
     pub(crate) fn scrubbed(&self, text: &str) -> String {
         self.secrets.redact(text).into_owned()
     }
 
-    /// The error; where it or a cause of it shows what is secret, a text without that in its place. A wire that is not ours may
+    /// Returns the error; if it or one of its causes shows a secret, returns its text without the secret. A transport of the caller may
     /// put URLs into its errors.
     pub(crate) fn cleaned<E>(&self, error: E) -> Box<dyn StdError + Send + Sync>
     where
@@ -82,12 +82,12 @@ mod tests {
     use super::*;
 
     fn target(url: &str) -> Result<LinkTarget, &'static str> {
-        let answer = serde_json::json!({ "value": url }).to_string();
-        LinkTarget::of(&serde_json::from_str(&answer).unwrap())
+        let response = serde_json::json!({ "value": url }).to_string();
+        LinkTarget::of(&serde_json::from_str(&response).unwrap())
     }
 
     #[test]
-    fn only_https_with_a_host_and_no_user_is_followed() {
+    fn only_https_links_are_followed() {
         target("https://blobs.example.com/p.zip?sig=s").unwrap();
         for (url, why) in [
             ("http://blobs.example.com/p.zip?sig=canary", "https"),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_shows_the_query() {
+    fn query_of_a_link_is_never_shown() {
         let target = target("https://example.com/p.zip?sv=2019&se=2026-01-01T00%3A00%3A00Z&sig=a%2Bcanary%3D").unwrap();
         assert!(!format!("{target:?}").contains("canary"));
         let encoded = "sig%3da%252Bcanary%253d";

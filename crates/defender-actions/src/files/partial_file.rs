@@ -1,4 +1,4 @@
-//! A file that is there whole or not at all.
+//! A file that appears complete or not at all.
 
 use std::{
     future::poll_fn,
@@ -14,7 +14,7 @@ use tokio::{
     io::AsyncWrite,
 };
 
-/// A file on its way: under another name beside its own until it is complete, and gone where this is dropped before.
+/// Temporary file next to the final one. It gets the final name when it is complete, and is deleted on drop.
 pub(crate) struct PartialFile {
     path: PathBuf,
     temporary: PathBuf,
@@ -22,84 +22,84 @@ pub(crate) struct PartialFile {
 }
 
 impl PartialFile {
-    /// Begins the file `path`.
+    /// Creates the temporary file of `path`.
     pub(crate) async fn beside(path: PathBuf, overwrites: bool) -> io::Result<Self> {
         if tokio::runtime::Handle::try_current().is_err() {
-            // Outside of it, tokio's files would panic.
-            return Err(io::Error::other("files are saved inside a tokio runtime; take the stream of bytes instead"));
+            // Without a runtime, tokio's files panic.
+            return Err(io::Error::other("saving a file needs a tokio runtime; use the stream of bytes instead"));
         }
         if !overwrites && fs::symlink_metadata(&path).await.is_ok() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there already, and is not to be replaced"));
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists already"));
         }
         if path.file_name().is_none() || fs::metadata(&path).await.is_ok_and(|there| there.is_dir()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no name of a file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path is not the name of a file"));
         }
-        // Random by the standard library's own keys: nobody can have put a file or a link there before.
+        // The name is random, by the keys of the standard library, so nobody can have created a file or a link there before.
         let random = RandomState::new().build_hasher().finish();
         let temporary = path.with_file_name(format!(".defender-{random:016x}.part"));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
-        // For the user alone: what is saved is evidence.
+        // Only the user may read the file, since it is evidence.
         #[cfg(unix)]
         options.mode(0o600);
         let file = options.open(&temporary).await?;
         Ok(Self { path, temporary, file })
     }
 
-    /// Takes a piece more.
-    pub(crate) async fn write(&mut self, piece: Bytes) -> io::Result<()> {
-        write_all(&mut self.file, piece).await
+    /// Writes a chunk.
+    pub(crate) async fn write(&mut self, chunk: Bytes) -> io::Result<()> {
+        write_all(&mut self.file, chunk).await
     }
 
-    /// Gives it its own name, when all of it is on the disk.
+    /// Syncs the file to the disk and gives it its final name.
     pub(crate) async fn complete(mut self, overwrites: bool) -> io::Result<()> {
         poll_fn(|context| Pin::new(&mut self.file).poll_flush(context)).await?;
         self.file.sync_all().await?;
-        // From here on there is no await, so that nobody can drop this between the steps, each of which only changes a folder.
+        // No await from here on, so that the future cannot be dropped between the steps. Each step only changes a folder.
         if overwrites {
             return std::fs::rename(&self.temporary, &self.path);
         }
-        // A link appears at once and whole, and never in the place of a file that is there.
+        // A hard link appears complete, and never replaces an existing file.
         match std::fs::hard_link(&self.temporary, &self.path) {
             Err(error) if has_no_links(&error) => self.reserve_and_move(),
             linked => linked,
         }
     }
 
-    /// For a file system without links: takes the name with an empty file and moves the whole one over it. Where the process is
-    /// killed in between, the empty file stays.
+    /// Reserves the name with an empty file and moves the complete file over it, for a file system without hard links. If the process is
+    /// killed in between, the empty file remains.
     fn reserve_and_move(&self) -> io::Result<()> {
         drop(std::fs::OpenOptions::new().write(true).create_new(true).open(&self.path)?);
-        std::fs::rename(&self.temporary, &self.path).inspect_err(|_| forget(&self.path))
+        std::fs::rename(&self.temporary, &self.path).inspect_err(|_| remove(&self.path))
     }
 }
 
-/// Whether an error of linking says that the file system knows no links, such as exFAT and some network shares.
+/// Returns whether the error means that the file system has no hard links, such as exFAT and some network shares.
 fn has_no_links(error: &io::Error) -> bool {
-    // `ERROR_INVALID_FUNCTION` and `ERROR_NOT_SUPPORTED` on Windows; `EPERM` is Linux' word for it.
-    let told = error.raw_os_error().filter(|_| cfg!(windows));
+    // `ERROR_INVALID_FUNCTION` and `ERROR_NOT_SUPPORTED` on Windows; Linux returns `EPERM`.
+    let code = error.raw_os_error().filter(|_| cfg!(windows));
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied | io::ErrorKind::TooManyLinks)
-        || matches!(told, Some(1 | 50))
+        || matches!(code, Some(1 | 50))
 }
 
 impl Drop for PartialFile {
     fn drop(&mut self) {
-        forget(&self.temporary); // After it was moved, there is none.
+        remove(&self.temporary); // After a move there is none.
     }
 }
 
-fn forget(path: &Path) {
-    let _gone_or_never_there = std::fs::remove_file(path);
+fn remove(path: &Path) {
+    let _removed_or_absent = std::fs::remove_file(path);
 }
 
-/// Writes all of the piece.
-pub(crate) async fn write_all<W: AsyncWrite + Unpin>(writer: &mut W, mut piece: Bytes) -> io::Result<()> {
-    while !piece.is_empty() {
-        let written = poll_fn(|context| Pin::new(&mut *writer).poll_write(context, &piece)).await?;
+/// Writes the whole chunk.
+pub(crate) async fn write_all<W: AsyncWrite + Unpin>(writer: &mut W, mut chunk: Bytes) -> io::Result<()> {
+    while !chunk.is_empty() {
+        let written = poll_fn(|context| Pin::new(&mut *writer).poll_write(context, &chunk)).await?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        drop(piece.split_to(written.min(piece.len())));
+        drop(chunk.split_to(written.min(chunk.len())));
     }
     Ok(())
 }
@@ -119,16 +119,16 @@ mod tests {
         folder
     }
 
-    /// Where the process is killed, what a look at that moment would have shown is what stays.
+    /// A killed process leaves the state that a read at that moment shows, so the file is read all the time.
     #[tokio::test]
     async fn final_name_never_shows_an_empty_file() {
         let folder = folder("whole");
         let (path, done) = (folder.join("package.zip"), Arc::new(AtomicBool::new(false)));
-        let (looked, stop) = (path.clone(), Arc::clone(&done));
-        let looking = std::thread::spawn(move || {
+        let (final_path, stop) = (path.clone(), Arc::clone(&done));
+        let watcher = std::thread::spawn(move || {
             let mut partial = 0_u32;
             while !stop.load(Ordering::Relaxed) {
-                let short = std::fs::metadata(&looked).is_ok_and(|there| there.len() < 5);
+                let short = std::fs::metadata(&final_path).is_ok_and(|there| there.len() < 5);
                 partial += u32::from(short);
             }
             partial
@@ -140,13 +140,13 @@ mod tests {
             std::fs::remove_file(&path).unwrap();
         }
         done.store(true, Ordering::Relaxed);
-        assert_eq!(looking.join().unwrap(), 0, "looks at a file that was not whole");
+        assert_eq!(watcher.join().unwrap(), 0, "reads of an incomplete file");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
         std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[tokio::test]
-    async fn file_system_without_links_is_written_to() {
+    async fn file_is_saved_without_hard_links() {
         let folder = folder("moved");
         let path = folder.join("package.zip");
         for there in [false, true] {

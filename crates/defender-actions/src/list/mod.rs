@@ -89,7 +89,7 @@ impl List<Machine> {
 
 impl List<Machine> {
     /// The only machine of the list. Where there are several it is [`Ambiguous`](ErrorKind::Ambiguous), and
-    /// [`Error::machines`] has all that were seen: those of the first page with more than one.
+    /// [`Error::machines`] has all that were seen: those of the first page with more than one. [`Request::request`] returns the first page.
     pub fn one(self) -> Request<Machine> {
         let (client, first) = (self.client.clone(), self.first_call());
         Request::new(&client, first, move |_, call| async move {

@@ -10,9 +10,9 @@ use super::{
 use crate::{
     Error, ErrorKind,
     client::{
-        authorship::is_own_not_found,
         call::Call,
         raw::OtherHost,
+        response_author::is_own_not_found,
         scrub::{Bearer, secrets},
     },
 };

@@ -10,19 +10,19 @@ use http::{Extensions, HeaderValue};
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, List, Request,
     client::{
-        authored::MaybeProcessed,
-        authorship::{Content, is_own_not_found},
         call::Call,
+        foreign_response::MaybeProcessed,
         operation::Operation,
+        response_author::{Content, is_own_not_found},
     },
     live_response::multipart::Form,
 };
 
 const PATH: &str = "/libraryfiles";
 
-/// The live response library of the tenant. Nothing is sent until something is awaited or its stream is polled.
+/// Live response library of the tenant. Nothing is sent until a request is awaited or a stream is polled.
 ///
-/// Needs the permission `Library.Manage`.
+/// Permission: `Library.Manage`.
 ///
 /// ```no_run
 /// use defender_actions::DefenderClient;
@@ -44,14 +44,14 @@ impl Library {
         Self { client }
     }
 
-    /// The files, without their contents.
+    /// Returns the list of the files, without their contents.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/list-library-files>.
     pub fn files(&self) -> List<LibraryFile> {
         List::library(self.client.clone())
     }
 
-    /// Uploads a file under that name, of 20 MB at most; a larger one is refused before anything is sent.
+    /// Uploads a file of 20 MB at most. A larger file is refused before anything is sent.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/upload-library>.
     pub fn upload(&self, file_name: impl Into<String>, content: impl Into<Bytes>) -> Upload {
@@ -67,8 +67,8 @@ impl Library {
         }
     }
 
-    /// Deletes the file of that name. [`NotFound`](ErrorKind::NotFound) where there is none, unless an earlier attempt of the same
-    /// call may have deleted it.
+    /// Deletes a file. A missing file is [`NotFound`](ErrorKind::NotFound), unless an earlier attempt of the same call may have deleted
+    /// it.
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/delete-library>.
     pub fn delete(&self, file_name: impl Into<String>) -> Request<()> {
@@ -87,7 +87,7 @@ impl Library {
                 extensions.insert(attempted.clone());
             };
             match client.inner().call_marked(call, mark, |_nothing| Ok(())).await {
-                // An earlier attempt, whose response was lost, has deleted it. One that was refused or never sent has not.
+                // An earlier attempt with a lost response has deleted the file. A refused or unsent attempt has not.
                 Err(error) if error.problem().is_some_and(is_own_not_found) && attempted.get() => Ok(()),
                 deleted => deleted,
             }
@@ -95,10 +95,10 @@ impl Library {
     }
 }
 
-/// The most that the service takes: <https://learn.microsoft.com/en-us/defender-endpoint/api/upload-library>.
+/// Largest file that the service accepts: <https://learn.microsoft.com/en-us/defender-endpoint/api/upload-library>.
 const LARGEST: usize = 20 << 20;
 
-/// What may stand as a file's name, in a form and in a path.
+/// Checks that the name can be part of a form and of a path.
 fn checked(name: &str) -> Result<(), String> {
     let why = match name {
         _ if name.trim().is_empty() => "is blank",
@@ -109,10 +109,10 @@ fn checked(name: &str) -> Result<(), String> {
         _ => return Ok(()),
     };
     let shown: String = name.chars().take(255).collect();
-    Err(format!("`{}` is no file's name: it {why}", shown.escape_debug()))
+    Err(format!("`{}` is not a file name: it {why}", shown.escape_debug()))
 }
 
-/// A file that is about to be uploaded. Nothing is sent before it is awaited.
+/// Upload of a file. Nothing is sent before it is awaited.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct Upload {
@@ -127,53 +127,57 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// What it is for.
+    /// Sets the description of the file.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// What arguments it takes, and that it takes some.
+    /// Marks the file as a script with parameters, and describes them.
     pub fn parameters(mut self, description: impl Into<String>) -> Self {
         self.parameters_description = Some(description.into());
         self.has_parameters = true;
         self
     }
 
-    /// Replaces a file of this name. Without this, the service refuses to, with 400.
+    /// Replaces an existing file of this name. Without this, the service refuses the upload of an existing name with 400.
     pub fn override_if_exists(mut self) -> Self {
         self.override_if_exists = true;
         self
     }
 
-    /// How long the call may take, queue and resendings included. Default: the client's.
+    /// Sets the time limit of the call, queue and retries included. Default: the client's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Uploads: the same as awaiting this, as a plain future that can be spawned or joined.
+    /// Sends the request: the same as awaiting it, as a future that can be spawned or joined.
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]: [`TooLarge`](ErrorKind::TooLarge) above 20 MB, before anything is sent;
-    /// [`Refused`](ErrorKind::Refused) where the file is there and is not to be replaced. Where the answer was lost and the file
-    /// is not to be replaced it is [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), and [`Library::files`] tells.
+    /// See [`ErrorKind`].
+    ///
+    /// - [`TooLarge`](ErrorKind::TooLarge): the file is larger than 20 MB; nothing was sent.
+    /// - [`Refused`](ErrorKind::Refused): the file exists, and [`override_if_exists`](Self::override_if_exists) is not set.
+    /// - [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): the response was lost, and `override_if_exists` is not set.
+    ///   [`Library::files`] shows the outcome.
     pub fn send(self) -> impl Future<Output = Result<LibraryFile, Error>> + Send + 'static {
         async move {
             let what = || format!("POST {PATH}");
             let refused = |kind, why: String| Error::new(kind).context(what()).not_sent().caused_by(why);
             checked(&self.file_name).map_err(|why| refused(ErrorKind::Request, why))?;
             if self.content.len() > LARGEST {
-                let why = format!("the file has {} bytes, and the service takes {LARGEST} at most", self.content.len());
+                let why =
+                    format!("the file has {} bytes, and the service accepts {LARGEST} at most", self.content.len());
                 return Err(refused(ErrorKind::TooLarge, why));
             }
             let mut form = Form::new().file("File", &self.file_name, &self.content);
             for (name, value) in [
                 ("Description", self.description.as_deref()),
                 ("ParametersDescription", self.parameters_description.as_deref()),
-                // Both are left out where they are not true: the page says of the one that its default is an empty string, and has
-                // the other in its sample only.
+                // Both are left out if false: by the page, the default of the one is an empty string, and the other is in the sample
+                // only.
                 ("HasParameters", self.has_parameters.then_some("true")),
                 ("OverrideIfExists", self.override_if_exists.then_some("true")),
             ] {
@@ -184,7 +188,7 @@ impl Upload {
             let (content_type, body) = form.encode();
             let content_type = HeaderValue::try_from(content_type)
                 .map_err(|source| Error::new(ErrorKind::Request).context(what()).caused_by(source))?;
-            // Without leave to replace, a second sending would find the first one's file, and call that a failure.
+            // Without `override_if_exists`, a second attempt would find the file of the first one and fail.
             let idempotency =
                 if self.override_if_exists { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
             let operation = Operation { idempotency, ..Operation::UPLOAD };

@@ -1,6 +1,6 @@
-//! A body of several parts (RFC 7578), as a form with a file has it.
+//! The multipart body (RFC 7578) of a form with a file.
 
-/// A form, part by part. Its boundary stands in none of them.
+/// Form of several parts. No part contains the boundary.
 pub(crate) struct Form<'f> {
     parts: Vec<(String, &'f [u8])>,
 }
@@ -22,7 +22,7 @@ impl<'f> Form<'f> {
         self
     }
 
-    /// The content type, and the body.
+    /// Returns the content type and the body.
     pub(crate) fn encode(&self) -> (String, Vec<u8>) {
         let boundary = self.boundary();
         let size = self.parts.iter().fold(0_usize, |size, (head, content)| {
@@ -40,12 +40,13 @@ impl<'f> Form<'f> {
         (format!("multipart/form-data; boundary={boundary}"), body)
     }
 
-    /// The first of a sequence that none of the parts holds: a form is the same each time, and no content can end its part.
+    /// Returns the first boundary of a fixed sequence that no part contains. So equal forms have equal bodies, and no content can end its
+    /// part.
     fn boundary(&self) -> String {
         let mut number = 0_u64;
         loop {
             let boundary = format!("defender-form-{number:016x}");
-            if !self.parts.iter().any(|(_, content)| holds(content, boundary.as_bytes())) {
+            if !self.parts.iter().any(|(_, content)| contains(content, boundary.as_bytes())) {
                 return boundary;
             }
             number = number.wrapping_add(1);
@@ -53,11 +54,11 @@ impl<'f> Form<'f> {
     }
 }
 
-fn holds(content: &[u8], text: &[u8]) -> bool {
+fn contains(content: &[u8], text: &[u8]) -> bool {
     content.windows(text.len()).any(|window| window == text)
 }
 
-/// A file's name inside its quotes, as browsers write it: <https://html.spec.whatwg.org/#multipart-form-data>.
+/// Returns a file name as browsers write it in quotes: <https://html.spec.whatwg.org/#multipart-form-data>.
 fn quoted(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_is_written_as_the_standard_has_it() {
+    fn form_follows_the_standard() {
         let (kind, body) =
             Form::new().file("File", "a \"b\".ps1", b"Get-Date").text("Description", "The date").encode();
         assert_eq!(kind, "multipart/form-data; boundary=defender-form-0000000000000000");

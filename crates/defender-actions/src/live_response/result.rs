@@ -1,4 +1,4 @@
-//! What a live response command left behind.
+//! The result of a live response command.
 
 use std::{fmt, future::ready, sync::Arc};
 
@@ -16,11 +16,11 @@ use crate::{
     files::link::{LinkKind, ResultKind},
 };
 
-/// The most that is read of a transcript.
+/// Largest transcript that is read, in bytes.
 const TRANSCRIPT: u64 = 16 << 20;
 
-/// What a live response command left behind: a script's transcript, or a file. A `PutFile` leaves nothing, which is
-/// [`NoResult`](ErrorKind::NoResult) before the result is asked for; the action's record says what each command is.
+/// Result of a live response command: the transcript of a script, or a file. A `PutFile` has no result
+/// ([`NoResult`](ErrorKind::NoResult)). The action's record, which is read first, shows the type of each command.
 #[derive(Clone, Debug)]
 pub struct LiveResponseResult {
     client: DefenderClient,
@@ -33,15 +33,18 @@ impl LiveResponseResult {
         Self { client, action, index }
     }
 
-    /// What the script said, of a `RunScript`.
+    /// Downloads the transcript of a `RunScript`.
+    ///
+    /// Three requests are sent: for the action's record, which [`request`](Request::request) returns, for the link, and for the
+    /// transcript.
     pub fn transcript(&self) -> Request<ScriptResult> {
         let result = self.clone();
         Request::new(&self.client, Ok(read(&self.action)), move |client, Call { timeout, .. }| async move {
             let download = result.download().needing(Some(ResultKind::Transcript)).unpacked().limit(TRANSCRIPT);
-            let what = LinkKind::Result(result.index).words(&result.action);
+            let what = LinkKind::Result(result.index).context(&result.action);
             let clock = Arc::clone(&client.inner().clock);
-            let whole = download.into_stream().try_fold(BytesMut::new(), |mut all, piece| {
-                all.extend_from_slice(&piece);
+            let whole = download.into_stream().try_fold(BytesMut::new(), |mut all, chunk| {
+                all.extend_from_slice(&chunk);
                 ready(Ok(all))
             });
             let all = match timeout {
@@ -49,7 +52,7 @@ impl LiveResponseResult {
                 Some(timeout) => match select(Box::pin(whole), clock.sleep(timeout)).await {
                     Either::Left((whole, _)) => whole?,
                     Either::Right(_) => {
-                        let why = format!("it did not come within {timeout:?}");
+                        let why = format!("the transcript did not arrive within {timeout:?}");
                         return Err(Error::new(ErrorKind::Interrupted).context(what).caused_by(why));
                     }
                 },
@@ -61,15 +64,15 @@ impl LiveResponseResult {
         })
     }
 
-    /// The file, of a `GetFile`, as it was on the machine: the store has it as gzip with its name inside, which is taken off.
+    /// Returns the download of the file of a `GetFile`, as it was on the machine. The store has the file as gzip, which is unpacked.
     ///
-    /// [`Downloaded::file_name`](crate::Downloaded::file_name) is that name, made harmless. Hash and limit are of the file itself; what
-    /// unpacks to more than the limit is [`TooLarge`](ErrorKind::TooLarge).
+    /// [`Downloaded::file_name`](crate::Downloaded::file_name) is the sanitized name from the gzip. Hash and limit apply to the unpacked
+    /// file; a file above the limit is [`TooLarge`](ErrorKind::TooLarge).
     pub fn file(&self) -> Download {
         self.download().needing(Some(ResultKind::File)).unpacked()
     }
 
-    /// What is stored, as it is stored, of whatever command.
+    /// Returns the download of the stored bytes, of any command.
     pub fn stored(&self) -> Download {
         self.download()
     }
@@ -79,53 +82,53 @@ impl LiveResponseResult {
     }
 }
 
-/// What a script of live response said, fit to be shown.
+/// Sanitized output of a live response script.
 ///
-/// Its text comes from the machine, so it is whatever somebody wants you to read. Here it is without NULs, without what acts on a
-/// terminal and without characters that turn the direction of writing; [`raw`](Self::raw) has it as it came.
+/// The text comes from the machine, so an attacker may have written it. It is returned without NULs, without terminal escape sequences
+/// and without characters that change the direction of writing. [`raw`](Self::raw) returns it as received.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScriptResult {
     transcript: Transcript,
 }
 
 impl ScriptResult {
-    /// The script's name.
+    /// Returns the name of the script.
     #[must_use]
     pub fn script_name(&self) -> String {
-        shown(self.transcript.script_name.as_deref())
+        sanitized(self.transcript.script_name.as_deref())
     }
 
-    /// What it ended with. The action's `Succeeded` says that it ran, and this whether it went well.
+    /// Returns the exit code. The action's `Succeeded` means that the script ran; the exit code shows if it succeeded.
     #[must_use]
     pub fn exit_code(&self) -> Option<i32> {
         self.transcript.exit_code
     }
 
-    /// What it printed.
+    /// Returns the standard output.
     #[must_use]
     pub fn output(&self) -> String {
-        shown(self.transcript.script_output.as_deref())
+        sanitized(self.transcript.script_output.as_deref())
     }
 
-    /// What it printed as errors.
+    /// Returns the error output.
     #[must_use]
     pub fn errors(&self) -> String {
-        shown(self.transcript.script_errors.as_deref())
+        sanitized(self.transcript.script_errors.as_deref())
     }
 
-    /// All of it as it came: escape it before you print it.
+    /// Returns the transcript as received. Sanitize it before you print it.
     #[must_use]
     pub fn raw(&self) -> &Transcript {
         &self.transcript
     }
 }
 
-fn shown(text: Option<&str>) -> String {
+fn sanitized(text: Option<&str>) -> String {
     text.map(sanitize_terminal).unwrap_or_default()
 }
 
 impl fmt::Display for ScriptResult {
-    /// What it printed.
+    /// Writes the standard output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.output())
     }

@@ -1,4 +1,4 @@
-//! The one machine that is meant, or those among which to choose.
+//! The search for one machine by its name, and the error with the machines to choose from.
 
 use std::{fmt, ops::ControlFlow, time::Duration};
 
@@ -6,18 +6,18 @@ use defender_model::{Filter, Machine, MachineName, sanitize_line};
 
 use crate::{DefenderClient, Error, ErrorKind, List, client::call::Call, machines::read};
 
-/// How many machines with a name that only begins so are listed.
+/// Most machines with a longer name that are kept.
 const NEAR: usize = 25;
-/// So much of a name is shown, in characters.
+/// Longest part of a name that is shown, in characters.
 const SHOWN: usize = 100;
-/// How many an error's text names.
-const TOLD: usize = 10;
+/// Most machines that the text of an error names.
+const NAMED: usize = 10;
 
-/// Returns the call that a search for this name begins with.
+/// Returns the first call of a search for this name.
 pub(crate) fn first_call(client: &DefenderClient, name: &str) -> Result<Call, Error> {
     let name = name.trim();
     if name.is_empty() {
-        return Err(Error::new(ErrorKind::Request).context(context(name)).caused_by("a machine's name is not blank"));
+        return Err(Error::new(ErrorKind::Request).context(context(name)).caused_by("the name is blank"));
     }
     list(client, name).first_call()
 }
@@ -26,7 +26,7 @@ fn context(name: &str) -> String {
     format!("the machine named `{}`", sanitize_line(name, SHOWN))
 }
 
-/// Returns the list of the machines whose names begin so, in the spellings that are tried.
+/// Returns the list of the machines whose names begin with this name, in three spellings.
 fn list(client: &DefenderClient, name: &str) -> List<Machine> {
     let mut spellings = vec![name.to_owned()];
     for spelling in [name.to_lowercase(), name.to_uppercase()] {
@@ -50,7 +50,7 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
     if found.exact.is_empty() {
         match spelling(&client, name, left()).await? {
             Spelling::Machine(spelt) => {
-                // It is spelt in a way that the filters did not try; there may be more of that spelling.
+                // The filters did not have this spelling. More machines may have it.
                 let more = Found::of(&client, spelt.computer_dns_name.as_deref().unwrap_or(name), left()).await?;
                 found.exact = if more.exact.is_empty() { vec![*spelt] } else { more.exact };
             }
@@ -68,7 +68,7 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
     })
 }
 
-/// The machines of this name, and those with a name that begins so.
+/// Machines of this name, and machines whose names begin with it.
 #[derive(Default)]
 struct Found {
     exact: Vec<Machine>,
@@ -78,12 +78,12 @@ struct Found {
 impl Found {
     async fn of(client: &DefenderClient, name: &str, left: Duration) -> Result<Self, Error> {
         let mut found = Self::default();
-        let hidden = list(client, name).within(left).each_page(|page| {
-            // A record that cannot be read may be the one, or its namesake.
-            let hidden = page.unreadable.into_iter().find(|row| {
+        let unreadable = list(client, name).within(left).each_page(|page| {
+            // A record that cannot be read may be the machine, or another one of this name.
+            let of_this_name = page.unreadable.into_iter().find(|row| {
                 row.raw.get("computerDnsName").and_then(|value| value.as_str()).is_none_or(|named| same(named, name))
             });
-            if let Some(row) = hidden {
+            if let Some(row) = of_this_name {
                 return ControlFlow::Break(row.error);
             }
             for machine in page.value {
@@ -95,7 +95,7 @@ impl Found {
             }
             ControlFlow::Continue(())
         });
-        match hidden.await? {
+        match unreadable.await? {
             Some(why) => {
                 let what = format!("a machine that may be named `{}`", sanitize_line(name, SHOWN));
                 Err(Error::new(ErrorKind::InvalidResponse).context(what).caused_by(why))
@@ -105,19 +105,19 @@ impl Found {
     }
 }
 
-/// Response of the service to a name in the place of an id.
+/// Response of the service to a name in place of an id.
 enum Spelling {
-    /// A machine of this name.
+    /// Record of a machine with this name.
     Machine(Box<Machine>),
-    /// There is none, says this error.
+    /// Refusal: there is no machine of this name.
     Refused(Error),
-    /// The name cannot be asked for so, or another machine's record came.
+    /// No information: the name cannot be part of a path, or the record of another machine came.
     Unknown,
 }
 
-/// Asks the service itself for the machine of this name.
+/// Requests the machine of this name from the service itself.
 async fn spelling(client: &DefenderClient, name: &str, left: Duration) -> Result<Spelling, Error> {
-    // What cannot stand in a path is found by a filter or not at all.
+    // A name that cannot be part of a path can only be found by a filter.
     let Ok(segment) = name.parse::<MachineName>().map(|name| name.path_segment()) else { return Ok(Spelling::Unknown) };
     match client.inner().call::<Machine>(Call { timeout: Some(left), ..read(segment) }).await {
         Ok(machine) if is_named(&machine, name) => Ok(Spelling::Machine(Box::new(machine))),
@@ -129,7 +129,7 @@ async fn spelling(client: &DefenderClient, name: &str, left: Duration) -> Result
     }
 }
 
-/// Whether the machine has this name. Its `aadDeviceId` is no name, and no id either.
+/// Returns whether the machine has this name. Its `aadDeviceId` is neither a name nor an id.
 pub(crate) fn is_named(machine: &Machine, name: &str) -> bool {
     machine.computer_dns_name.as_deref().is_some_and(|own| same(own, name))
 }
@@ -138,7 +138,7 @@ fn same(own: &str, name: &str) -> bool {
     own.trim().to_lowercase() == name.trim().to_lowercase()
 }
 
-/// The only one of `exact`, or an error with those to choose from.
+/// Returns the only machine of `exact`, or an error with the machines to choose from.
 pub(crate) fn only(mut exact: Vec<Machine>, near: Vec<Machine>, what: String) -> Result<Machine, Error> {
     let (kind, choice) = match exact.pop() {
         Some(machine) if exact.is_empty() => return Ok(machine),
@@ -151,12 +151,12 @@ pub(crate) fn only(mut exact: Vec<Machine>, near: Vec<Machine>, what: String) ->
     Err(Error::new(kind).context(what).with_machines(choice))
 }
 
-/// Machines among which to choose, in the text of an error.
+/// Machines to choose from, in the text of an error.
 pub(crate) struct Choice<'m>(pub(crate) &'m [Machine]);
 
 impl fmt::Display for Choice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, machine) in self.0.iter().take(TOLD).enumerate() {
+        for (place, machine) in self.0.iter().take(NAMED).enumerate() {
             let name = machine.computer_dns_name.as_deref().unwrap_or("no name");
             let comma = if place == 0 { "" } else { ", " };
             write!(f, "{comma}{} ({}", machine.id, sanitize_line(name, SHOWN))?;
@@ -175,14 +175,14 @@ impl fmt::Display for Choice<'_> {
             }
             f.write_str(")")?;
         }
-        match self.0.len().checked_sub(TOLD) {
+        match self.0.len().checked_sub(NAMED) {
             Some(more @ 1..) => write!(f, ", and {more} more"),
             _ => Ok(()),
         }
     }
 }
 
-/// The machine into which this one's record was merged.
+/// Returns the id of the machine into whose record this one was merged.
 pub(crate) fn merged_into(machine: &Machine) -> Option<&str> {
     machine.merged_into_machine_id.as_deref().filter(|into| !into.trim().is_empty() && *into != machine.id.as_str())
 }

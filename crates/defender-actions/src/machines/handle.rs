@@ -1,4 +1,4 @@
-//! One machine, and what can be done to it.
+//! The handle of a machine.
 
 use defender_model::{
     Action, CollectInvestigationPackage, DeviceValue, Isolate, IsolationType, LiveResponse, LiveResponseCommand,
@@ -13,10 +13,10 @@ use crate::{
     machines::{another, read, suitability::concerns},
 };
 
-/// One machine, and what can be done to it. It owns its client.
+/// Handle of one machine: its actions and its record. It owns its client.
 ///
-/// Each action takes a comment. The service requires it, and it is kept in the audit trail as it is given; an empty or blank
-/// one is an error of the await, and nothing is sent.
+/// Each action has a comment. The service requires one, and the audit trail shows it unchanged. An empty or blank comment is an error
+/// of the await, and nothing is sent.
 #[derive(Clone, Debug)]
 pub struct MachineHandle {
     client: DefenderClient,
@@ -28,34 +28,34 @@ impl MachineHandle {
         Self { client, id }
     }
 
-    /// The machine's id.
+    /// Returns the machine's id.
     #[must_use]
     pub fn id(&self) -> &MachineId {
         &self.id
     }
 
-    /// *Remove app restriction*: lets any code run again. See [`UnrestrictCodeExecution`].
+    /// *Remove app restriction*: allows all code to run again. See [`UnrestrictCodeExecution`].
     pub fn unrestrict_code_execution(&self, comment: impl Into<String>) -> ActionRequest<UnrestrictCodeExecution> {
         self.perform_checked(UnrestrictCodeExecution::new(comment))
     }
 
-    /// *Restrict app execution*: lets only code that Microsoft signed run. See [`RestrictCodeExecution`].
+    /// *Restrict app execution*: allows only code that Microsoft signed. See [`RestrictCodeExecution`].
     pub fn restrict_code_execution(&self, comment: impl Into<String>) -> ActionRequest<RestrictCodeExecution> {
         self.perform_checked(RestrictCodeExecution::new(comment))
     }
 
-    /// *Isolate*: cuts the machine off the network, fully unless an adjective of [`ActionRequest<Isolate>`] says otherwise. See
-    /// [`Isolate`].
+    /// *Isolate*: disconnects the machine from the network. The isolation is full, unless a method of [`ActionRequest<Isolate>`] sets
+    /// another type. See [`Isolate`].
     pub fn isolate(&self, comment: impl Into<String>) -> ActionRequest<Isolate> {
         self.perform_checked(Isolate::new(comment, IsolationType::Full))
     }
 
-    /// *Release from isolation*: lets the machine back to the network. See [`Unisolate`].
+    /// *Release from isolation*: reconnects the machine to the network. See [`Unisolate`].
     pub fn unisolate(&self, comment: impl Into<String>) -> ActionRequest<Unisolate> {
         self.perform_checked(Unisolate::new(comment))
     }
 
-    /// *Run antivirus scan*: looks for malware. See [`RunAntiVirusScan`].
+    /// *Run antivirus scan*: scans for malware. See [`RunAntiVirusScan`].
     pub fn run_antivirus_scan(
         &self,
         comment: impl Into<String>,
@@ -64,7 +64,7 @@ impl MachineHandle {
         self.perform_checked(RunAntiVirusScan::new(comment, scan_type))
     }
 
-    /// *Stop and quarantine file*: ends what runs the file, and puts it away. See [`StopAndQuarantineFile`].
+    /// *Stop and quarantine file*: ends the processes of the file and moves the file to quarantine. See [`StopAndQuarantineFile`].
     pub fn stop_and_quarantine_file(
         &self,
         comment: impl Into<String>,
@@ -73,7 +73,7 @@ impl MachineHandle {
         self.perform_checked(StopAndQuarantineFile::new(comment, sha1))
     }
 
-    /// *Collect investigation package*: gathers the machine's state for download. See [`CollectInvestigationPackage`].
+    /// *Collect investigation package*: collects the machine's state for download. See [`CollectInvestigationPackage`].
     pub fn collect_investigation_package(
         &self,
         comment: impl Into<String>,
@@ -81,8 +81,8 @@ impl MachineHandle {
         self.perform_checked(CollectInvestigationPackage::new(comment))
     }
 
-    /// *Run live response*: runs commands in a session. See [`LiveResponse`], also for what makes commands an error of the
-    /// await.
+    /// *Run live response*: runs commands in a session. See [`LiveResponse`], which also lists the invalid commands: they are an error
+    /// of the await.
     pub fn run_live_response(
         &self,
         comment: impl Into<String>,
@@ -91,12 +91,12 @@ impl MachineHandle {
         self.perform_checked(LiveResponse::new(comment, commands))
     }
 
-    /// *Offboard*: takes the machine out of the service, which cannot be undone from here. See [`Offboard`].
+    /// *Offboard*: removes the machine from the service. The API cannot undo this. See [`Offboard`].
     pub fn offboard(&self, comment: impl Into<String>) -> ActionRequest<Offboard> {
         self.perform_checked(Offboard::new(comment))
     }
 
-    /// Any action, also one that this library does not know: see [`Action`].
+    /// Performs any action, also one that this library does not have: see [`Action`].
     pub fn perform<A: Action>(&self, action: A) -> ActionRequest<A> {
         self.perform_checked(Ok(action))
     }
@@ -106,23 +106,25 @@ impl MachineHandle {
     }
 }
 
-/// Its record.
+/// The record of the machine.
 impl MachineHandle {
-    /// Reads the machine's record. Needs the permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`; the page of the list
-    /// of machines names `Machine.Read.All` and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>.
+    /// Reads the machine's record.
+    ///
+    /// Permission: `Machine.ReadWrite.All`, for a user `Machine.ReadWrite`. The page of the list of machines names `Machine.Read.All`
+    /// and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machine-by-id>.
     pub fn get(&self) -> Request<Machine> {
         let id = self.id.clone();
         Request::new(&self.client, Ok(read(&id)), move |client, call| read_record(client, id, call))
     }
 
-    /// Reads the machine's record and says what speaks against an action of the type `A`, and what to know before; an empty list says
-    /// that nothing is known to.
+    /// Reads the machine's record and returns the issues of an action of the type `A` on it, with cautions. An empty list means that no
+    /// issue is known.
     ///
     /// ```no_run
     /// # use defender_actions::{DefenderClient, model::RestrictCodeExecution};
     /// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
-    /// for concern in defender.machine("m1".parse()?).check::<RestrictCodeExecution>().await? {
-    ///     eprintln!("careful: {concern}");
+    /// for issue in defender.machine("m1".parse()?).check::<RestrictCodeExecution>().await? {
+    ///     eprintln!("caution: {issue}");
     /// }
     /// # Ok(())
     /// # }
@@ -134,28 +136,31 @@ impl MachineHandle {
         })
     }
 
-    /// Adds a tag to the machine and returns its record; the record of another machine is
-    /// [`InvalidResponse`](ErrorKind::InvalidResponse), as with each change below. Needs the permission `Machine.ReadWrite.All`, of a user
-    /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-machine-tags>.
+    /// Adds a tag to the machine and returns its record. The record of another machine is
+    /// [`InvalidResponse`](ErrorKind::InvalidResponse), as with each change below.
     ///
-    /// For many machines at once: [`Machines::add_tag`](crate::Machines::add_tag).
+    /// Permission: `Machine.ReadWrite.All`, for a user `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/add-or-remove-machine-tags>.
+    ///
+    /// For many machines in one call: [`Machines::add_tag`](crate::Machines::add_tag).
     pub fn add_tag(&self, tag: impl Into<String>) -> Request<Machine> {
         self.change(Operation::TAG_MACHINE, "/tags", TagMachine::new(tag, TagAction::Add))
     }
 
-    /// Takes a tag off the machine: as [`add_tag`](Self::add_tag).
+    /// Removes a tag from the machine: as [`add_tag`](Self::add_tag).
     pub fn remove_tag(&self, tag: impl Into<String>) -> Request<Machine> {
         self.change(Operation::TAG_MACHINE, "/tags", TagMachine::new(tag, TagAction::Remove))
     }
 
-    /// Says how much the machine matters. The answer is its record. Needs the permission `Machine.ReadWrite.All`, of a user
-    /// `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/set-device-value>.
+    /// Sets the device value, which is the importance of the machine, and returns its record.
+    ///
+    /// Permission: `Machine.ReadWrite.All`, for a user `Machine.ReadWrite`. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/set-device-value>.
     pub fn set_device_value(&self, value: DeviceValue) -> Request<Machine> {
         self.change(Operation::SET_DEVICE_VALUE, "/setDeviceValue", Ok(SetDeviceValue::new(value)))
     }
 
-    /// Changes what is kept about the machine: all its tags at once, or its value. The answer is its record. Needs the
-    /// permission `Machine.ReadWrite.All`, of a user `Machine.ReadWrite`. Source:
+    /// Changes the machine's record: replaces all its tags, or sets its value. Returns the record.
+    ///
+    /// Permission: `Machine.ReadWrite.All`, for a user `Machine.ReadWrite`. Source:
     /// <https://learn.microsoft.com/en-us/defender-endpoint/api/update-machine-method>.
     pub fn update(&self, update: UpdateMachine) -> Request<Machine> {
         self.change(Operation::UPDATE_MACHINE, "", Ok(update))
@@ -171,17 +176,17 @@ impl MachineHandle {
         let call = Call::new(operation, format!("/machines/{id}{below}")).json(body).and_then(|call| {
             let is_empty = call.body.as_deref() == Some(b"{}");
             let invalid = || Error::new(ErrorKind::Request).context(call.context());
-            if is_empty { Err(invalid().caused_by("it changes nothing; set what is to be changed")) } else { Ok(call) }
+            if is_empty { Err(invalid().caused_by("the update is empty; set the tags or the value")) } else { Ok(call) }
         });
         Request::new(&self.client, call, move |client, call| read_record(client, id, call))
     }
 }
 
-/// Makes a call whose response is the record of the machine with this id.
+/// Makes a call and returns the record of its response, which must be the record of the machine with this id.
 async fn read_record(client: DefenderClient, id: MachineId, call: Call) -> Result<Machine, Error> {
     let context = call.context();
     let machine: Machine = client.inner().call(call).await?;
-    // The service takes a name in the place of the id, too, and the id may be the name of another machine.
+    // The service also accepts a name in place of the id, and the id may be the name of another machine.
     let is_it = machine.id.as_str().eq_ignore_ascii_case(id.as_str());
     if is_it { Ok(machine) } else { Err(another(context, &machine)) }
 }

@@ -1,4 +1,4 @@
-//! What speaks against acting on a machine.
+//! Suitability of a machine for an action.
 
 use std::fmt;
 
@@ -6,36 +6,36 @@ use defender_model::{HealthStatus, IsolationType, Machine, OnboardingStatus, Pla
 
 use crate::machines::find::merged_into;
 
-/// So much of a word from outside is shown, in characters.
+/// Longest part of a text from outside that is shown, in characters.
 const SHOWN: usize = 100;
 
-/// Something that speaks against an action on a machine.
+/// Issue of an action on a machine, by the machine's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SuitabilityIssue {
-    /// It has not reported for a week: the action would wait for it, and time out after about three days.
+    /// The machine has not reported for a week. An action would wait for it, and time out after about three days.
     Inactive,
-    /// It is not in the service, or has left it.
+    /// The machine is not onboarded, or has been offboarded.
     NotOnboarded(OnboardingStatus),
-    /// Its record was merged into that of another machine.
+    /// The record of the machine was merged into that of another machine.
     Merged {
-        /// The other machine's id.
+        /// Id of the other machine.
         into: String,
     },
-    /// Something to know before, which does not stand in the way:
-    /// [`check_machine`](crate::ActionRequest::check_machine) does not refuse for it.
+    /// Caution: a side effect or a limit of the action. [`check_machine`](crate::ActionRequest::check_machine) does not refuse the action
+    /// for it.
     Caution(&'static str),
-    /// Its system does not support the action.
+    /// The system of the machine does not support the action.
     System {
-        /// The service's word for the system, such as `Ubuntu`.
+        /// System as the service names it, such as `Ubuntu`.
         platform: String,
-        /// What the action needs, by the service's page.
+        /// Systems that the action supports, by the service's page.
         needs: &'static str,
     },
 }
 
 impl SuitabilityIssue {
-    /// Whether it is only something to know before.
+    /// Returns true if the issue is only a caution.
     #[must_use]
     pub fn is_caution(&self) -> bool {
         matches!(self, Self::Caution(_))
@@ -45,18 +45,22 @@ impl SuitabilityIssue {
 impl fmt::Display for SuitabilityIssue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Inactive => f.write_str("it has not reported for a week"),
+            Self::Inactive => f.write_str("the machine has not reported for a week"),
             Self::Caution(what) => f.write_str(what),
-            Self::NotOnboarded(status) => write!(f, "it is not onboarded ({status})"),
-            Self::Merged { into } => write!(f, "its record was merged into {}", sanitize_line(into, SHOWN)),
+            Self::NotOnboarded(status) => write!(f, "the machine is not onboarded ({status})"),
+            Self::Merged { into } => write!(f, "the record was merged into {}", sanitize_line(into, SHOWN)),
             Self::System { platform, needs } => {
-                write!(f, "its system ({}) does not support this, which needs {needs}", sanitize_line(platform, SHOWN))
+                write!(
+                    f,
+                    "the system ({}) does not support the action, which needs {needs}",
+                    sanitize_line(platform, SHOWN)
+                )
             }
         }
     }
 }
 
-/// Words that older systems of Windows begin with.
+/// Beginnings of the names of older Windows systems.
 const OLDER: [&str; 7] = [
     "windowsxp",
     "windowsvista",
@@ -71,20 +75,20 @@ const LINUX: [&str; 13] = [
     "alma",
 ];
 
-/// The service's word for a system in the one form that is compared.
-fn folded(platform: &str) -> String {
+/// Returns the name of a system in the form that is compared.
+fn normalized(platform: &str) -> String {
     platform.to_ascii_lowercase().replace([' ', '_'], "")
 }
 
-fn is_linux(folded: &str) -> bool {
-    LINUX.iter().any(|linux| folded.contains(linux))
+fn is_linux(platform: &str) -> bool {
+    LINUX.iter().any(|linux| platform.contains(linux))
 }
 
-/// Whether it is certain that an action of these platforms does not support this system.
-fn leave_out(supported: &Platforms, platform: &str, version: Option<&str>) -> bool {
-    let platform = folded(platform);
+/// Returns whether an action of these platforms certainly does not support this system.
+fn is_unsupported(supported: &Platforms, platform: &str, version: Option<&str>) -> bool {
+    let platform = normalized(platform);
     if platform.starts_with("windows") {
-        // Later versions than 2004 have a letter in them, such as 20H2.
+        // Versions after 2004 have a letter, such as 20H2.
         let version = version.and_then(|version| version.trim().parse::<u32>().ok());
         let early = platform == "windows10" && version.is_some_and(|version| version < supported.windows_10);
         return early || !supported.older_windows && OLDER.iter().any(|older| platform.starts_with(older));
@@ -96,26 +100,26 @@ fn leave_out(supported: &Platforms, platform: &str, version: Option<&str>) -> bo
     }
 }
 
-/// What is known of isolation on such a system and of such a scope, or of each that it may have. Sources:
+/// Returns the cautions about isolation on this system with this scope, or with any scope if it is not known. Sources:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>,
 /// <https://learn.microsoft.com/en-us/defender-endpoint/isolation-exclusions>.
 fn cautions(platform: &str, scope: Option<&str>) -> Vec<&'static str> {
-    let platform = folded(platform);
+    let platform = normalized(platform);
     let (is_mac, is_windows) = (platform.contains("macos"), platform.starts_with("windows"));
     let is_server = platform.starts_with("windowsserver") || platform.contains("azurestackhci");
     let may_be = |word: &str| scope.is_none_or(|scope| scope == word);
     [
         (is_mac, "isolation of macOS ends by itself after seven days"),
         (is_linux(&platform), "isolation of Linux ends by itself after seven days, and editing iptables lifts it"),
-        (is_server, "where it is a Hyper-V host, its virtual machines are cut off, too"),
+        (is_server, "isolation of a Hyper-V host also disconnects its virtual machines"),
         (
             may_be("Full") && (is_windows || is_mac),
-            "behind a web proxy (PAC, WPAD or static) it may not recover from full isolation: use selective there",
+            "behind a web proxy (PAC, WPAD or static) the machine may not recover from full isolation: use selective isolation there",
         ),
         (
             may_be("Selective") && (is_windows || is_mac),
-            "selective isolation follows the tenant's isolation exclusion rules where they are on, and rules that are added later \
-             do not reach it",
+            "selective isolation follows the tenant's isolation exclusion rules, if they are on; rules that are added later have no \
+             effect on it",
         ),
     ]
     .into_iter()
@@ -123,12 +127,11 @@ fn cautions(platform: &str, scope: Option<&str>) -> Vec<&'static str> {
     .collect()
 }
 
-/// What is known of a contained device.
+/// Caution about a contained device.
 const CONTAINED: &str =
-    "at most 100 devices should be contained at a time; beware of reused IP addresses and of routers";
+    "at most 100 devices should be contained at a time; do not contain routers or devices with reused IP addresses";
 
-/// What speaks against an action of this type on the machine, by its record, and what to know before. `scope` is that of an
-/// isolation, if it is known.
+/// Returns the issues of an action of this type on the machine, by its record. `scope` is that of an isolation, if it is known.
 pub(crate) fn concerns(
     (action_type, platforms): (&str, Platforms),
     scope: Option<&str>,
@@ -138,7 +141,7 @@ pub(crate) fn concerns(
     if machine.health_status == Some(HealthStatus::Inactive) {
         concerns.push(SuitabilityIssue::Inactive);
     }
-    // A machine that is not onboarded can be contained by those that are.
+    // Onboarded machines can contain a machine that is not onboarded.
     if let Some(status) = &machine.onboarding_status
         && [OnboardingStatus::CanBeOnboarded, OnboardingStatus::Unsupported, OnboardingStatus::InsufficientInfo]
             .contains(status)
@@ -161,7 +164,7 @@ pub(crate) fn concerns(
     if let Some(platform) = &machine.os_platform {
         let of_scope = scope.and_then(|scope| IsolationType::from(scope).platforms());
         let supported = of_scope.unwrap_or(platforms);
-        if leave_out(&supported, platform, machine.version.as_deref()) {
+        if is_unsupported(&supported, platform, machine.version.as_deref()) {
             concerns.push(SuitabilityIssue::System { platform: platform.clone(), needs: supported.needs });
         }
     }
@@ -174,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    fn told(action_type: &str, machine: &str) -> String {
+    fn issues(action_type: &str, machine: &str) -> String {
         let machine = serde_json::from_str(machine).unwrap();
         let platforms = ActionInfo::of_type(action_type).map_or(Platforms::ANY, |action| action.platforms);
         concerns((action_type, platforms), None, &machine)
@@ -185,8 +188,8 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_held_against_what_its_record_says_and_nothing_else() {
-        for (action, machine, words) in [
+    fn issues_follow_the_record_only() {
+        for (action, machine, expected) in [
             ("Isolate", r#"{"id":"a"}"#, ""),
             ("Isolate", r#"{"id":"a","healthStatus":"Active","onboardingStatus":"Onboarded"}"#, ""),
             ("Isolate", r#"{"id":"a","healthStatus":"Inactive"}"#, "not reported for a week"),
@@ -214,14 +217,14 @@ mod tests {
             ("Isolate", r#"{"id":"a","osPlatform":"WindowsServer2022"}"#, "Hyper-V host"),
             ("Unisolate", r#"{"id":"a","osPlatform":"Ubuntu"}"#, ""),
         ] {
-            let told = told(action, machine);
-            let holds = if words.is_empty() { told.is_empty() } else { told.contains(words) };
-            assert!(holds, "{action} {machine}: {told}");
+            let text = issues(action, machine);
+            let holds = if expected.is_empty() { text.is_empty() } else { text.contains(expected) };
+            assert!(holds, "{action} {machine}: {text}");
         }
     }
 
     #[test]
-    fn selective_isolation_has_systems_of_its_own() {
+    fn selective_isolation_has_its_own_systems() {
         let of = |scope, platform: &str| {
             let machine = serde_json::from_value(serde_json::json!({"id": "a", "osPlatform": platform})).unwrap();
             let all = concerns(("Isolate", Platforms::ANY), scope, &machine);
@@ -233,7 +236,7 @@ mod tests {
         assert_eq!(of(Some("Selective"), "WindowsServer2012R2"), (false, true));
         assert_eq!(of(Some("Selective"), "Windows11"), (false, true));
         assert_eq!(of(Some("Full"), "SomethingNew"), (false, false));
-        // What is contained is told to others, and need not have a sensor.
+        // A contained device needs no sensor: the onboarded machines block it.
         assert_eq!(of(Some("UnManagedDevice"), "Ubuntu"), (false, true));
     }
 }

@@ -1,4 +1,4 @@
-//! What stands in the way of a token.
+//! Issues of a token.
 
 use std::fmt;
 
@@ -6,43 +6,43 @@ use jiff::Timestamp;
 
 use crate::permissions::Needs;
 
-/// Something that stands in the way, with what to do about it in its words.
+/// Issue of the token. Its text has the advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PreflightIssue {
-    /// The token is for another API: 403, which no message explains.
+    /// The token is for another API. The API refuses it with 403, without an explanation.
     Audience {
-        /// For whom it is.
+        /// Audience of the token.
         is: String,
-        /// For whom it must be.
+        /// Required audience.
         expected: String,
     },
-    /// The token is for the API of one cloud, and the calls go to another cloud's.
+    /// The token is for the API of one cloud, and the calls go to the API of another.
     Host {
-        /// Where the calls go.
+        /// Host of the calls.
         host: String,
-        /// For whom the token is.
+        /// Audience of the token.
         audience: String,
     },
-    /// The token is of another tenant.
+    /// The token is from another tenant.
     Tenant {
-        /// Of which it is.
+        /// Tenant of the token.
         is: String,
-        /// Of which it must be.
+        /// Required tenant.
         expected: String,
     },
-    /// The token is over: 401.
+    /// The token has expired: 401.
     Expired {
-        /// Since when.
+        /// Time of expiry.
         ended: Timestamp,
     },
     /// A permission is missing: 403.
     Permission {
-        /// What takes it.
+        /// Operation that requires it.
         what: &'static str,
-        /// The permissions of which any one will do.
+        /// Permissions, any one of them.
         any_of: &'static [&'static str],
-        /// Whether it is to be given on behalf of a user (the token's `scp`), or to the application (its `roles`).
+        /// True for a delegated permission of a user (`scp` of the token), false for an application permission (`roles`).
         delegated: bool,
     },
 }
@@ -52,29 +52,29 @@ impl fmt::Display for PreflightIssue {
         match self {
             Self::Audience { is, expected } => write!(
                 f,
-                "the token is for `{is}` and not for `{expected}`, which the API refuses with 403; check cloud and audience"
+                "the token is for `{is}` and not for `{expected}`, so the API refuses it with 403; check cloud and audience"
             ),
             Self::Host { host, audience } => write!(
                 f,
-                "the token is for `{audience}`, and the calls go to `{host}`, which is another cloud's; check cloud and base URL"
+                "the token is for `{audience}`, and the calls go to `{host}` in another cloud; check cloud and base URL"
             ),
             Self::Tenant { is, expected } => {
-                write!(f, "the token is of the tenant {is} and not of {expected}; check the credential's tenant")
+                write!(f, "the token is from tenant {is} and not from {expected}; check the credential's tenant")
             }
-            Self::Expired { ended } => write!(f, "the token is over since {ended}; get another"),
+            Self::Expired { ended } => write!(f, "the token expired at {ended}; get another one"),
             Self::Permission { what, any_of, delegated } => write!(
                 f,
-                "{what} takes the {} permission {}{}; add it to the application (API `WindowsDefenderATP`) and have an \
+                "{what} requires the {} permission {}{}; add it to the application (API `WindowsDefenderATP`) and have an \
                  administrator consent to it{}",
                 if *delegated { "delegated" } else { "application" },
                 any_of.join(" or "),
                 if [Needs::READING.application, Needs::READING.delegated].contains(any_of) {
-                    " (today's page names the first, an older one both)"
+                    " (the current page names the first, an older one both)"
                 } else {
                     ""
                 },
                 if *delegated {
-                    "; the user needs a role in Defender that allows it, too (in Unified RBAC or in Defender for Endpoint)"
+                    "; the user also needs a role in Defender that allows it (in Unified RBAC or in Defender for Endpoint)"
                 } else {
                     ""
                 },
@@ -83,7 +83,7 @@ impl fmt::Display for PreflightIssue {
     }
 }
 
-/// A cloud whose API takes the tokens of no other.
+/// Cloud whose API accepts only its own tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ApiCloud {
     Commercial,
@@ -91,9 +91,9 @@ pub(super) enum ApiCloud {
     Gov,
 }
 
-/// The cloud of an audience or of an API's host, if it is one of the service's: each has several names. Sources:
+/// Returns the cloud of an audience or of a host of the API, if it is one of the service's names. Each cloud has several. Sources:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-list>,
-/// <https://learn.microsoft.com/en-us/defender-endpoint/gov>, and what working clients use.
+/// <https://learn.microsoft.com/en-us/defender-endpoint/gov>, and the names that working clients use.
 pub(super) fn cloud_of(url: &str) -> Option<ApiCloud> {
     let rest = url.strip_prefix("https://")?.to_ascii_lowercase();
     let host = rest.split(['/', ':']).next().unwrap_or_default();
@@ -112,8 +112,8 @@ pub(super) fn cloud_of(url: &str) -> Option<ApiCloud> {
     }
 }
 
-/// Whether it is the service's name by its application, which is documented for the commercial cloud and used by clients of the
-/// others.
+/// Returns whether the audience is the service's application URI, which is documented for the commercial cloud and used by clients of
+/// the others.
 pub(super) fn is_by_application(audience: &str) -> bool {
     ["https://securitycenter.onmicrosoft.com", "https://securitycenter.onmicrosoft.us"]
         .iter()
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_of_the_service_is_of_its_cloud() {
+    fn names_of_the_service_have_a_cloud() {
         for (url, cloud) in [
             ("https://api.security.microsoft.com/api", Some(ApiCloud::Commercial)),
             ("https://eu.api.security.microsoft.com", Some(ApiCloud::Commercial)),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_is_told_by_its_id_and_not_by_its_name() {
+    fn tenant_id_is_a_guid() {
         assert!(is_guid("72f988bf-86f1-41af-91ab-2d7cd011db47"));
         assert!(!is_guid("contoso.onmicrosoft.com") && !is_guid("72f988bf086f1041af091ab02d7cd011db47"));
     }

@@ -15,7 +15,7 @@ use crate::{
     submit::identity::Identity,
 };
 
-/// A cancelling of an action. Nothing is sent before it is awaited, and it is sent once.
+/// Request that cancels an action. Nothing is sent before it is awaited, and it is sent once.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct Cancel {
@@ -33,66 +33,68 @@ impl Cancel {
         Self { client, id, request, allowed, identity: Identity::Unknown, timeout: None }
     }
 
-    /// Compares the records of the response and of later reads with this one.
+    /// Compares the records of the response and of later reads with this record.
     pub(crate) fn expecting(mut self, record: &MachineAction) -> Self {
         self.identity = Identity::recorded(record);
         self
     }
 
-    /// Cancels also what this client did not create.
+    /// Cancels the action even if this client did not create it.
     pub fn even_if_not_ours(mut self) -> Self {
         self.allowed = true;
         self
     }
 
-    /// How long the call may take, queue and resendings included. Default: the client's.
+    /// Sets the time limit of the call, queue and retries included. Default: the client's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Cancels: the same as awaiting this, as a plain future that can be spawned or joined.
+    /// Sends the request: the same as awaiting it, as a future that can be spawned or joined.
     ///
-    /// It is sent once. Where the answer is lost, the action's record is read until it tells that the action is cancelled, by
-    /// whomever, for up to two minutes.
+    /// The request is sent once. After a lost response, the action's record is read for up to two minutes, until it shows that the
+    /// action was cancelled, by any caller.
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]. [`Refused`](ErrorKind::Refused) where it has ended already; after
-    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown), which carries the record as last seen, it may still be cancelled.
+    /// See [`ErrorKind`]. [`Refused`](ErrorKind::Refused): the action has ended already.
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): the action may still be cancelled; the error has the last known record.
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
             let mut identity = self.identity.clone();
             if !self.allowed {
                 return Err(Error::new(ErrorKind::Request)
-                    .context(self.what())
-                    .caused_by("the action was not created here")
-                    .advice("say `.even_if_not_ours()` if it is meant"));
+                    .context(self.context())
+                    .caused_by("this client did not create the action")
+                    .advice("use `.even_if_not_ours()` to cancel it anyway"));
             }
             let inner = self.client.inner();
             let error = match inner.call::<MachineAction>(self.call()?).await {
                 Ok(record) if is_about(&record, &self.id) => {
                     return identity.check(&record).map(|()| record).map_err(|error| error.with_action_id(&self.id));
                 }
-                // A record of another action does not say what the request did to this one.
+                // The record of another action does not show the effect on this one.
                 Ok(record) => Error::new(ErrorKind::OutcomeUnknown)
-                    .context(self.what())
+                    .context(self.context())
                     .with_action_id(&self.id)
                     .caused_by(format!("the response is about action {}", record.id)),
                 Err(error) => error.with_action_id(&self.id),
             };
             match error.kind() {
-                ErrorKind::OutcomeUnknown | ErrorKind::InvalidResponse => Box::pin(self.look(error, identity)).await,
+                ErrorKind::OutcomeUnknown | ErrorKind::InvalidResponse => {
+                    Box::pin(self.find_outcome(error, identity)).await
+                }
                 _ => Err(error),
             }
         }
     }
 
-    /// The request as it would be sent, without sending it. It bears no token, which is put on at the departure.
+    /// Returns the finished HTTP request. Nothing is sent. The request has no token, which is set when it is sent.
     ///
     /// # Errors
     ///
-    /// [`Request`](ErrorKind::Request), as awaiting this would give.
+    /// [`Request`](ErrorKind::Request), as from the await.
     pub fn request(&self) -> Result<http::Request<Bytes>, Error> {
         self.call()?.into_request(self.client.inner(), JSON)
     }
@@ -101,7 +103,7 @@ impl Cancel {
         format!("/machineactions/{}/cancel", self.id)
     }
 
-    fn what(&self) -> String {
+    fn context(&self) -> String {
         format!("POST {}", self.path())
     }
 
@@ -110,50 +112,47 @@ impl Cancel {
         call.json(self.request.clone())
     }
 
-    /// Reads the record until it tells that the action is cancelled, or that it has ended otherwise, or the grace has passed.
-    /// The answer to the cancelling was lost.
-    async fn look(self, lost: Error, mut identity: Identity) -> Result<MachineAction, Error> {
+    /// Finds the outcome after a lost response: reads the record until the action is cancelled, has ended otherwise, or the visibility
+    /// timeout has passed.
+    async fn find_outcome(self, lost: Error, mut identity: Identity) -> Result<MachineAction, Error> {
+        let context = self.context();
         let Self { client, id, .. } = self;
-        let (clock, patience) = (Arc::clone(&client.inner().clock), client.inner().patience);
+        let (clock, poll) = (Arc::clone(&client.inner().clock), client.inner().patience);
         let began = clock.elapsed();
-        let left = || patience.grace.saturating_sub(clock.elapsed().saturating_sub(began));
-        let (mut pauses, mut seen) = (patience.after_an_answer(), None);
+        let left = || poll.grace.saturating_sub(clock.elapsed().saturating_sub(began));
+        let (mut delays, mut last_known) = (poll.after_an_answer(), None);
         loop {
-            let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_LOOK)).await;
+            let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_READ)).await;
             if let Ok(action) = &read {
                 identity.check(action).map_err(|error| error.with_action_id(&id))?;
             }
             match read {
                 Ok(action) if is_cancelled(&action) => return Ok(action),
-                // It has ended, so that a cancelling which is still on its way will be refused.
+                // The action has ended, so the service will refuse a request that is still on its way.
                 Ok(action) if action.status.is_terminal() => {
-                    let what = format!("{}, since it ended as {}", taking_back(&id), action.status);
                     return Err(Error::new(ErrorKind::Refused)
-                        .context(what)
+                        .context(context)
+                        .message(format!("the action has already ended as {}", action.status))
                         .caused_by(lost)
                         .with_action_id(&id)
                         .with_action(Some(action)));
                 }
-                Ok(action) => seen = Some(action),
+                Ok(action) => last_known = Some(action),
                 Err(error) if error.is_retryable() || error.is_not_found() => {}
-                Err(error) => return Err(lost.with_cause_if_none(error).with_action(seen)),
+                Err(error) => return Err(lost.with_cause_if_none(error).with_action(last_known)),
             }
             if left().is_zero() {
-                return Err(lost.with_action(seen));
+                return Err(lost.with_action(last_known));
             }
-            clock.sleep(pauses.next().min(left())).await;
+            clock.sleep(delays.next().min(left())).await;
         }
     }
 }
 
-/// How long the last look at a record may take, which begins as the grace ends.
-const LAST_LOOK: Duration = Duration::from_secs(30);
+/// Time limit of the last read, which begins when the visibility timeout ends.
+const LAST_READ: Duration = Duration::from_secs(30);
 
-fn taking_back(id: &ActionId) -> String {
-    format!("the cancelling of action {id}")
-}
-
-/// Whether somebody has cancelled it, be it that the record's status does not say so yet.
+/// Returns whether the action was cancelled, even if the status of the record does not show it yet.
 fn is_cancelled(action: &MachineAction) -> bool {
     action.status == ActionStatus::Cancelled
         || !action.status.is_terminal()

@@ -92,7 +92,7 @@ async fn block_page_leaves_outcome_unknown() {
         assert!(error.is_outcome_unknown() && !error.never_sent() && !error.is_retryable());
         let text = error.to_string();
         assert!(
-            text.contains("a proxy or portal seems to respond") && text.contains(&format!("status {status}")),
+            text.contains("a proxy or portal seems to have responded") && text.contains(&format!("status {status}")),
             "{text}"
         );
         assert_eq!(text.contains("<!DOCTYPE html> <title>Blocked</title>"), body == PAGE, "{text}");
@@ -154,8 +154,8 @@ async fn error_names_captive_portal() {
     assert_eq!((transport.requests().len(), error.attempts()), (5, 5));
     assert_eq!(
         error.to_string(),
-        "GET /machineactions/a: no response of the service came: a proxy or portal seems to respond in the service's place \
-         (status 403, `<!DOCTYPE html> <title>Blocked</title>`); check the base URL and the proxy or portal between, then call again"
+        "GET /machineactions/a: no response: a proxy or portal seems to have responded in place of the service \
+         (status 403, `<!DOCTYPE html> <title>Blocked</title>`); check the base URL and the proxy or portal in between, then call again"
     );
 }
 

@@ -107,7 +107,7 @@ async fn external_id_does_not_replace_particulars() {
     service.foreign(&theirs);
     let error = service.clock().run(isolate(&service)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
-    assert!(error.to_string().contains("it is action action-1 (Isolate, Pending)"), "{error}");
+    assert!(error.to_string().contains("action action-1 (Isolate, Pending)"), "{error}");
 }
 
 #[tokio::test]

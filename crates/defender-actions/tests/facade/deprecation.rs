@@ -54,7 +54,7 @@ async fn deprecation_is_noticed_once() {
     assert_eq!(
         isolate.to_string(),
         "the service announces the end of POST /machines/{id}/isolate; deprecated since @1785542400; ends Mon, 01 Feb 2027 \
-         00:00:00 GMT; more at <https://learn.microsoft.com/graph>; rel=\"sunset\""
+         00:00:00 GMT; details: <https://learn.microsoft.com/graph>; rel=\"sunset\""
     );
 }
 

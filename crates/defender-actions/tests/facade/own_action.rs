@@ -153,5 +153,5 @@ async fn preflight_covers_own_action() {
     let token = "e30.eyJhdWQiOiJodHRwczovL2FwaS5zZWN1cml0eWNlbnRlci5taWNyb3NvZnQuY29tIiwicm9sZXMiOlsiTWFjaGluZS5SZWFkLkFsbCJdfQ.x";
     let builder = DefenderClient::builder().credential(StaticCredential::new(token)).transport(MockTransport::new());
     let registered = builder.action::<EvictUser>().build().unwrap().preflight().await.unwrap().to_string();
-    assert!(registered.contains("EvictUser takes the application permission Machine.Evict"), "{registered}");
+    assert!(registered.contains("EvictUser requires the application permission Machine.Evict"), "{registered}");
 }

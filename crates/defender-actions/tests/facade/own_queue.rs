@@ -47,7 +47,7 @@ async fn queue_timeout_gives_advice() {
     assert_eq!((errors.len(), world.ledger().len()), (100, 500));
     for error in &errors {
         is_own_queue(error, "(100 calls a minute, 1500 calls an hour)");
-        assert!(error.to_string().contains("within the call's time of 300s"), "{error}");
+        assert!(error.to_string().contains("within its timeout of 300s"), "{error}");
     }
 }
 
@@ -76,7 +76,7 @@ async fn zero_timeout_is_never_sent() {
     let client = world.client();
     let read = || client.get::<Value>("/api/machineactions/$count");
     world.run(read().send()).await.unwrap();
-    is_own_queue(&world.run(read().timeout(Duration::ZERO).send()).await.unwrap_err(), "call's time of 0ns");
+    is_own_queue(&world.run(read().timeout(Duration::ZERO).send()).await.unwrap_err(), "within its timeout of 0ns");
 }
 
 #[tokio::test]
@@ -87,5 +87,5 @@ async fn queue_timeout_after_refusal_is_named() {
     let isolate = world.client().machine(world.machine()).isolate("c").timeout(MINUTE / 2);
     let error = world.run(isolate.send()).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts(), world.ledger().len()), (ErrorKind::Throttled, 2, 1));
-    assert!(error.never_sent() && error.to_string().contains("nothing was processed: its turn in"), "{error}");
+    assert!(error.never_sent() && error.to_string().contains("nothing was processed: the call's turn in"), "{error}");
 }

@@ -28,23 +28,23 @@ async fn permitted_actions_are_ready() {
 #[tokio::test]
 async fn missing_permission_has_grant_advice() {
     let lacking = client(StaticCredential::new(RESTRICTING)).preflight().action::<Isolate>().await.unwrap();
-    let [problem] = lacking.obstacles.as_slice() else { panic!("{lacking}") };
+    let [problem] = lacking.issues.as_slice() else { panic!("{lacking}") };
     let text = problem.to_string();
-    assert!(text.starts_with("Isolate takes the application permission Machine.Isolate; add it"), "{text}");
+    assert!(text.starts_with("Isolate requires the application permission Machine.Isolate; add it"), "{text}");
     let of_all: PreflightReport = client(StaticCredential::new(RESTRICTING)).preflight().await.unwrap();
     // The service's page lists a read permission for quarantining.
-    assert_eq!(of_all.obstacles.len(), 6, "{of_all}");
+    assert_eq!(of_all.issues.len(), 6, "{of_all}");
 }
 
 #[tokio::test]
 async fn wrong_audience_is_reported() {
     let lacking = client(StaticCredential::new(OF_ANOTHER)).preflight().action::<Isolate>().await.unwrap();
-    let [audience, reading] = lacking.obstacles.as_slice() else { panic!("{lacking}") };
+    let [audience, reading] = lacking.issues.as_slice() else { panic!("{lacking}") };
     let (audience, reading) = (audience.to_string(), reading.to_string());
     assert!(audience.contains("https://graph.microsoft.com") && audience.contains("403"), "{audience}");
     assert!(
         reading.contains(
-            "delegated permission Machine.ReadWrite or Machine.Read (today's page names the first, an older one both)"
+            "delegated permission Machine.ReadWrite or Machine.Read (the current page names the first, an older one both)"
         ),
         "{reading}"
     );
@@ -93,7 +93,7 @@ async fn wrong_tenant_or_time_is_reported() {
         (COMMERCIAL, COMMERCIAL, "https://api.security.microsoft.com", "contoso.com", 4_000_000_000, None),
         ("https://securitycenter.onmicrosoft.com/windowsatpservice", GOV, GOV, TENANT, 4_000_000_000, None),
         ("fc780465-2017-40d4-a0c5-307022471b92", COMMERCIAL, COMMERCIAL, TENANT, 4_000_000_000, None),
-        (COMMERCIAL, COMMERCIAL, GOV, TENANT, 4_000_000_000, Some("another cloud's")),
+        (COMMERCIAL, COMMERCIAL, GOV, TENANT, 4_000_000_000, Some("in another cloud")),
         (
             COMMERCIAL,
             GOV,
@@ -110,8 +110,8 @@ async fn wrong_tenant_or_time_is_reported() {
             4_000_000_000,
             Some("and not for"),
         ),
-        (COMMERCIAL, COMMERCIAL, COMMERCIAL, OTHER, 4_000_000_000, Some("of the tenant 72f988bf")),
-        (COMMERCIAL, COMMERCIAL, COMMERCIAL, TENANT, 1_000_000_000, Some("is over since 2001-09-09T01:46:40Z")),
+        (COMMERCIAL, COMMERCIAL, COMMERCIAL, OTHER, 4_000_000_000, Some("from tenant 72f988bf")),
+        (COMMERCIAL, COMMERCIAL, COMMERCIAL, TENANT, 1_000_000_000, Some("expired at 2001-09-09T01:46:40Z")),
     ] {
         let claims = serde_json::json!({"aud": audience, "tid": TENANT, "roles": roles, "exp": exp});
         let client = DefenderClient::builder()
@@ -122,7 +122,7 @@ async fn wrong_tenant_or_time_is_reported() {
             .build()
             .unwrap();
         let ready = client.preflight().action::<Isolate>().tenant(tenant).await.unwrap();
-        match (obstacle, ready.obstacles.as_slice()) {
+        match (obstacle, ready.issues.as_slice()) {
             (None, []) => {}
             (Some(text), [one]) => assert!(one.to_string().contains(text), "{audience} {base}: {one}"),
             _ => panic!("{audience} {expected} {base} {tenant}: {ready}"),
@@ -139,7 +139,7 @@ async fn emulator_refuses_what_is_missing() {
     let ready =
         world.run(client.preflight().action::<Isolate>().tenant(world.emulator.tenant_id()).send()).await.unwrap();
     let missing: Vec<_> = ready
-        .obstacles
+        .issues
         .iter()
         .map(|obstacle| match obstacle {
             PreflightIssue::Permission { any_of, delegated: false, .. } => any_of[0],

@@ -184,7 +184,7 @@ async fn truncated_refusal_keeps_its_status() {
 async fn record_of_other_action_is_rejected() {
     let error = getting(|_| Ok(Response::new(Body::from(r#"{"id":"b","status":"Succeeded"}"#)))).await;
     assert_eq!(error.kind(), ErrorKind::InvalidResponse);
-    assert!(error.cause().unwrap().to_string().contains("the action b"));
+    assert!(error.cause().unwrap().to_string().contains("about action b"));
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn error_keeps_the_service_response() {
     assert_eq!(
         error.to_string(),
         "POST /machines/m/unrestrictCodeExecution: not found (status 404): ResourceNotFound: Machine m was not found \
-         (target 43f4cb08); check the machine's id and the tenant; to find it by its name, use `machines().find(..)`"
+         (target 43f4cb08); check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)`"
     );
 }
 
@@ -260,20 +260,19 @@ impl defender_actions::transport::Transport for Silent {
 
 #[tokio::test]
 async fn call_obeys_its_timeout() {
-    use defender_actions::transport::{Clock, Retry, extensions::Timeouts};
+    use defender_actions::{DefenderClientBuilder, transport::Clock};
     let silent = Silent::default();
     let clock = ManualClock::new();
-    let client = |timeouts: Timeouts, retry: Retry| {
+    let client = |set: fn(DefenderClientBuilder) -> DefenderClientBuilder| {
         let builder = DefenderClient::builder().credential(StaticCredential::new("t")).transport(silent.clone());
-        builder.clock(clock.clone()).timeouts(timeouts).retry(retry).build().unwrap()
+        set(builder.clock(clock.clone())).build().unwrap()
     };
-    let seconds = Duration::from_secs;
     let read = |client: DefenderClient| client.action("a".parse().unwrap()).get();
     for (call, takes, attempts) in [
-        (read(client(Timeouts::default(), Retry::once())), 30, 1),
-        (read(client(Timeouts::default().head(seconds(7)), Retry::once())), 7, 1),
-        (read(client(Timeouts::default().total(seconds(40)), Retry::default())), 40, 2),
-        (read(client(Timeouts::default(), Retry::default())).timeout(seconds(3)), 3, 1),
+        (read(client(|builder| builder.attempts(1))), 30, 1),
+        (read(client(|builder| builder.attempts(1).head_timeout(Duration::from_secs(7)))), 7, 1),
+        (read(client(|builder| builder.total_timeout(Duration::from_secs(40)))), 40, 2),
+        (read(client(|builder| builder)).timeout(Duration::from_secs(3)), 3, 1),
     ] {
         let began = clock.elapsed();
         let error = clock.run(call.send()).await.unwrap_err();

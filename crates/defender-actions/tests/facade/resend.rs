@@ -23,7 +23,7 @@ async fn second_attempt_leaves_first_unknown() {
     assert_eq!((error.kind(), service.ledger()), (ErrorKind::OutcomeUnknown, (2, 1)));
     assert!(error.intent().is_some() && !error.never_sent() && error.attempts() == 2, "{error:?}");
     let why = error.cause().unwrap().to_string();
-    assert!(why.contains("is pending on this machine already"), "{why}");
+    assert!(why.contains("is already pending on this machine"), "{why}");
     // The first attempt took effect and is not visible; the second certainly never arrives.
     let never = [Break::AfterTheEffect].into_iter().chain([Break::BeforeSending; 5]);
     let service = Service::new(Repeats::Refused).breaking(never).with_lag(Duration::from_secs(600));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use defender_actions::{
-    DefenderClientBuilder, ErrorKind, UnknownReason,
+    BodyLimits, DefenderClientBuilder, ErrorKind, UnknownReason,
     auth::Region,
     model::MachineAction,
     transport::{Body, Clock, Error as TransportError, ErrorKind as Broken, Transport},
@@ -177,7 +177,10 @@ async fn body_limit_is_configurable() {
     ] {
         let world = World::with(|emulator| emulator.history(5));
         let client = world.builder_over(world.emulator.transport());
-        let client = client.body_limits(limits[0], limits[1], limits[2]).build().unwrap();
+        let client = client
+            .body_limits(BodyLimits::default().entity(limits[0]).page(limits[1]).token(limits[2]))
+            .build()
+            .unwrap();
         let id = world.run(world.client().machine(world.machine()).isolate("c").send()).await.unwrap().id().clone();
         let read = world.run(client.action(id).get().send()).await;
         assert_eq!(read.err().map(|error| error.kind()), entity, "{limits:?}");

@@ -94,7 +94,7 @@ async fn trap_19_put_file_has_no_result() {
         store.run(store.result().transcript().into_future()).await.unwrap_err(),
     ] {
         assert_eq!((error.kind(), error.never_sent()), (ErrorKind::NoResult, true), "{error}");
-        assert!(error_chain(&error).contains("it is a PutFile") && error.action().is_some());
+        assert!(error_chain(&error).contains("PutFile puts a file") && error.action().is_some());
     }
     assert_eq!(store.transport.requests().len(), 1, "the record alone was read");
 }
@@ -107,9 +107,11 @@ async fn missing_result_is_never_requested() {
     let no_file = world.run(action.result(1).file().write_to(Vec::new())).await.unwrap_err();
     let no_transcript = world.run(action.result(2).transcript().into_future()).await.unwrap_err();
     let no_command = world.run(action.result(3).stored().write_to(Vec::new())).await.unwrap_err();
-    for (error, why) in
-        [(no_file, "leaves a transcript"), (no_transcript, "leaves a file"), (no_command, "has 3 commands")]
-    {
+    for (error, why) in [
+        (no_file, "is a transcript, and not a file"),
+        (no_transcript, "is a file, and not a transcript"),
+        (no_command, "has 3 commands"),
+    ] {
         assert_eq!(error.kind(), ErrorKind::NoResult);
         assert!(error_chain(&error).contains(why), "{error:?}");
     }
@@ -120,7 +122,7 @@ async fn missing_result_is_never_requested() {
     world.clock.advance(Duration::from_secs(3));
     let error = world.run(failed.result(1).transcript().into_future()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoResult);
-    assert!(error_chain(&error).contains("it was not run, since the action ended as Failed"));
+    assert!(error_chain(&error).contains("the command was not run, since the action ended as Failed"));
 }
 
 #[tokio::test]

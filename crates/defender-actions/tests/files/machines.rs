@@ -276,7 +276,9 @@ async fn unsuitable_machine_gets_no_action() {
     assert!(crate::support::error_chain(&error).contains("has not reported for a week"));
     assert_eq!(error.machines()[0].id, *gone.id());
     let error = world.run(linux.restrict_code_execution("c").check_machine().into_future()).await.unwrap_err();
-    assert!(crate::support::error_chain(&error).contains("its system (RedHatEnterpriseLinux) does not support this"));
+    assert!(
+        crate::support::error_chain(&error).contains("the system (RedHatEnterpriseLinux) does not support the action")
+    );
     assert_eq!(world.emulator.ledger().len(), 1, "nothing but the fit machine's action was sent");
     // A supported machine gets the action, and an unchecked one as well.
     let script = [LiveResponseCommand::run_script("a.sh")];
@@ -289,7 +291,7 @@ async fn unsuitable_machine_gets_no_action() {
         "{known:?}"
     );
     let error = world.run(linux.isolate("c").selective().check_machine().into_future()).await.unwrap_err();
-    assert!(error.to_string().contains("its system (RedHatEnterpriseLinux) does not support this"), "{error}");
+    assert!(error.to_string().contains("the system (RedHatEnterpriseLinux) does not support the action"), "{error}");
     world.run(linux.isolate("c").check_machine().into_future()).await.unwrap();
     assert_eq!(world.run(gone.check::<RestrictCodeExecution>().into_future()).await.unwrap().len(), 1);
 }

@@ -152,7 +152,7 @@ async fn expired_link_is_renewed_once() {
     let id = package(&world).await;
     let error = world.run(world.defender.action(id).package().write_to(Vec::new())).await.unwrap_err();
     assert_eq!((error.kind(), error.status()), (ErrorKind::Forbidden, Some(403)));
-    assert!(crate::support::error_chain(&error).contains("the store says AuthenticationFailed"));
+    assert!(crate::support::error_chain(&error).contains("the store's error code is AuthenticationFailed"));
 
     let over = || always(403, &[("x-ms-error-code", "AuthenticationFailed")], "");
     let all = content(5_000);

@@ -13,7 +13,7 @@ use defender_actions::{
     model::{ActionId, MachineId, Sha1},
 };
 use defender_emulator::Emulator;
-use defender_transport::{Clock, Retry, clock::Sleep, testing::ManualClock};
+use defender_transport::{Clock, clock::Sleep, testing::ManualClock};
 
 use super::{
     arrivals::Log,
@@ -120,7 +120,7 @@ impl World {
             .client(self.tenant.generates_ids)
             .transport(Wire { network: Arc::clone(&self.network), client: number })
             .clock(Wall { clock: self.clock.clone(), ahead: self.tenant.ahead })
-            .retry(Retry::default().seed(self.tenant.seed ^ u64::from(number)))
+            .backoff_seed(self.tenant.seed ^ u64::from(number))
             .build()?;
         self.canary.look_at("a client", &client);
         Ok(Numbered { client, number })

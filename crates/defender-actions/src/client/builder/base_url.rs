@@ -4,19 +4,19 @@ use http::Uri;
 
 use crate::{Error, ErrorKind};
 
-/// The base URL with the prefix, or why they are none.
+/// Returns the base URL with the prefix, or the error of an invalid one.
 pub(super) fn base(base_url: &str, prefix: &str) -> Result<Uri, Error> {
     let wrong = |what: String| Error::new(ErrorKind::Configuration).context(what);
     let host = base_url.trim_end_matches('/');
     let uri: Uri =
-        host.parse().map_err(|source| wrong(format!("the base URL `{base_url}` is not a URL")).caused_by(source))?;
+        host.parse().map_err(|source| wrong(format!("base URL `{base_url}` is not a URL")).caused_by(source))?;
     if uri.path() != "/" && !uri.path().is_empty() || uri.query().is_some() {
         return Err(wrong(format!(
-            "the base URL `{base_url}` has a path; give the host alone, and the path with `.prefix(..)`"
+            "base URL `{base_url}` has a path; give only the host, and set the path with `.prefix(..)`"
         )));
     }
     if uri.scheme_str() != Some("https") || uri.host().is_none_or(str::is_empty) {
-        return Err(wrong(format!("the base URL `{base_url}` must begin with https:// and have a host")));
+        return Err(wrong(format!("base URL `{base_url}` must begin with https:// and have a host")));
     }
     let inside = prefix.trim_matches('/');
     let is_path = |segment: &str| {
@@ -24,11 +24,11 @@ pub(super) fn base(base_url: &str, prefix: &str) -> Result<Uri, Error> {
         !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(allowed)
     };
     if !inside.is_empty() && !inside.split('/').all(is_path) {
-        return Err(wrong(format!("the prefix `{prefix}` must be a path such as `/api`")));
+        return Err(wrong(format!("prefix `{prefix}` must be a path such as `/api`")));
     }
     format!("{host}/{inside}")
         .parse()
-        .map_err(|source| wrong(format!("the base URL `{base_url}` with the prefix `{prefix}`")).caused_by(source))
+        .map_err(|source| wrong(format!("base URL `{base_url}` with prefix `{prefix}`")).caused_by(source))
 }
 
 #[cfg(test)]
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_base_url_is_a_host_and_the_prefix_a_path() {
+    fn base_url_is_host_and_prefix_is_path() {
         for (url, prefix, whole) in [
             ("https://api.example.com", "/api", "https://api.example.com/api"),
             ("https://api.example.com/", "api/v1.0/", "https://api.example.com/api/v1.0"),
@@ -44,7 +44,7 @@ mod tests {
         ] {
             assert_eq!(base(url, prefix).unwrap(), whole);
         }
-        for (url, prefix, words) in [
+        for (url, prefix, message) in [
             ("http://api.example.com", "/api", "must begin with https://"),
             ("api.example.com", "/api", "must begin with https://"),
             ("https://", "/api", "and have a host"),
@@ -55,7 +55,7 @@ mod tests {
             ("https://api.example.com", "/a?b", "must be a path"),
         ] {
             let error = base(url, prefix).unwrap_err();
-            assert!(error.to_string().contains(words), "{url} {prefix}: {error}");
+            assert!(error.to_string().contains(message), "{url} {prefix}: {error}");
         }
     }
 }

@@ -14,7 +14,7 @@ fn all() -> Vec<Operation> {
     Operation::OTHERS.iter().cloned().chain(ACTIONS.iter().map(Operation::of_info)).collect()
 }
 
-/// The path of an operation, with something for each placeholder.
+/// Returns the path of an operation, with a value for each placeholder.
 fn path(operation: &Operation) -> String {
     let mut path = operation.template.to_string();
     while let (Some(begin), Some(end)) = (path.find('{'), path.find('}')) {

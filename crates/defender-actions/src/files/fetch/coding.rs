@@ -1,12 +1,11 @@
-//! The encoding of a file on its way.
+//! The content encoding of a download.
 
 use defender_model::sanitize_line;
 use http::{HeaderMap, header};
 
 use super::CODE;
 
-/// How the bytes of a file are encoded on their way. None is asked for; who sends one all the same is a store that keeps it so,
-/// or a proxy.
+/// Content encoding of a response. None is requested. A store that has the file encoded, or a proxy, may send one anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Identity,
@@ -14,14 +13,14 @@ pub(crate) enum Coding {
 }
 
 impl Coding {
-    /// The one encoding that `headers` name, or the words of what is more than that.
+    /// Returns the encoding that `headers` name, or the text of an unknown or stacked one.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, String> {
         let lines = headers.get_all(header::CONTENT_ENCODING).iter();
         let text =
             lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect::<Vec<_>>().join(",");
-        let words =
-            text.split(',').map(str::trim).filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("identity"));
-        match words.collect::<Vec<_>>().as_slice() {
+        let names =
+            text.split(',').map(str::trim).filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"));
+        match names.collect::<Vec<_>>().as_slice() {
             [] => Ok(Self::Identity),
             [one] if one.eq_ignore_ascii_case("gzip") || one.eq_ignore_ascii_case("x-gzip") => Ok(Self::Gzip),
             others => Err(sanitize_line(&others.join(", "), CODE)),

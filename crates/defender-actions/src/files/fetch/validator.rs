@@ -1,14 +1,14 @@
-//! The version of a file.
+//! The validator of a file: its version at the store.
 
 use http::{HeaderMap, HeaderValue, header};
 
-/// What tells one version of a file from another: its tag, or its date.
+/// Returns the strong `ETag` of a file, or else its date.
 pub(super) fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
     let tag = headers.get(header::ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"));
     tag.or_else(|| headers.get(header::LAST_MODIFIED)).cloned()
 }
 
-/// The text of a header.
+/// Returns the text of a header.
 pub(super) fn header_text<'h>(headers: &'h HeaderMap, name: &header::HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }

@@ -57,7 +57,7 @@ async fn changed_encoding_is_refused() {
     let encoded = always(200, &[("content-encoding", "gzip"), ("etag", "\"one\"")], gzip(&all));
     let store = Store::new([good(all, Some(2_000)), encoded]);
     let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
-    assert!(text.contains("encoded otherwise"), "{text}");
+    assert!(text.contains("the encoding has changed"), "{text}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn store_without_ranges_is_reread() {
     let broken: Respond = Box::new(move |_| http::Response::new(pieces(all.clone(), Some(2_500))));
     let store = Store::new([broken, plain(other.into())]);
     let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
-    assert!(text.contains("what came again is not what had come"), "{text}");
+    assert!(text.contains("the bytes received again differ from the bytes received before"), "{text}");
 }
 
 #[tokio::test]
@@ -35,8 +35,8 @@ async fn part_of_other_file_is_refused() {
         (&[("content-range", "bytes 2001-4999/5000")][..], "another part"),
         (&[("content-range", "bytes 0-4999/5000")][..], "another part"),
         (&[][..], "another part"),
-        (&[("content-range", "bytes 2000-4999/6000")][..], "its size is another"),
-        (&[("content-range", "bytes 2000-4999/5000"), ("etag", "\"two\"")][..], "it has been replaced"),
+        (&[("content-range", "bytes 2000-4999/6000")][..], "the size of the file has changed"),
+        (&[("content-range", "bytes 2000-4999/5000"), ("etag", "\"two\"")][..], "the file has been replaced"),
     ] {
         let store = Store::new([good(all.clone(), Some(2_000)), always(206, headers, rest.clone())]);
         let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
@@ -53,7 +53,7 @@ async fn part_of_other_file_is_refused() {
     let replaced = always(200, &[("etag", "\"two\""), ("content-length", "5000")], content(5_000));
     let store = Store::new([good(all.clone(), Some(2_000)), replaced]);
     let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
-    assert!(text.contains("it has been replaced since the download began"), "{text}");
+    assert!(text.contains("the file has been replaced since the download began"), "{text}");
     let store = Store::new([good(all, Some(2_000)), always(416, &[("content-range", "bytes */1000")], "")]);
     ends_as(ErrorKind::Corrupt, &store, |download| download).await;
 }
@@ -69,7 +69,7 @@ async fn unrequested_part_is_refused() {
     ] {
         let store = Store::new([always(206, headers, all.clone())]);
         let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
-        assert!(text.contains("the whole was asked for") && store.requests().len() == 1, "{text}");
+        assert!(text.contains("the whole file was requested") && store.requests().len() == 1, "{text}");
     }
 }
 
@@ -86,7 +86,7 @@ async fn part_of_unknown_size_is_refused() {
         let headers: &'static [_] = vec![("content-range", range), ("etag", "\"one\"")].leak();
         let store = Store::new([unsized_tag(&all), always(206, headers, all.slice(2_000..))]);
         let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
-        assert!(text.contains("how long the whole is"), "{text}");
+        assert!(text.contains("does not state the size"), "{text}");
     }
     // The first response stated the size, so the star is accepted.
     let headers = &[("content-range", "bytes 2000-4999/*"), ("etag", "\"one\"")];
@@ -98,7 +98,7 @@ async fn part_of_unknown_size_is_refused() {
     let headers = &[("content-range", "bytes 2000-2999/5000"), ("etag", "\"one\"")];
     let store = Store::new([good(all.clone(), Some(2_000)), always(206, headers, all.slice(2_000..))]);
     let text = ends_as(ErrorKind::Corrupt, &store, |download| download).await;
-    assert!(text.contains("more came than the part"), "{text}");
+    assert!(text.contains("more bytes than the announced part"), "{text}");
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn link_redirect_is_not_followed() {
         let location = &[("location", "https://evil.example/p?sig=canary-7f3a")];
         let store = Store::new([always(status, location, "see https://evil.example/p?sig=canary-7f3a")]);
         let text = ends_as(ErrorKind::Refused, &store, |download| download).await;
-        assert!(text.contains("is not followed"), "{text}");
+        assert!(text.contains("redirects are not followed"), "{text}");
         assert_eq!(store.requests().len(), 1);
     }
 }
@@ -69,7 +69,7 @@ async fn store_error_is_redacted() {
     let body = format!("<Error><Code>BlobNotFound</Code><Url>{LINK}</Url><Sig>canary-7f3a+</Sig></Error>");
     let store = Store::new([always(404, &[("x-ms-error-code", "BlobNotFound")], body)]);
     let text = ends_as(ErrorKind::NotFound, &store, |download| download).await;
-    assert!(text.contains("the store says BlobNotFound"), "{text}");
+    assert!(text.contains("the store's error code is BlobNotFound"), "{text}");
     // A gateway may encode the echo differently.
     for echo in ["canary-7f3a%2b", "Y2FuYXJ5LTdmM2Er", "canary-7f3a&#43;", "CANARY-7F3A%2B"] {
         let headers: &'static [_] = vec![("x-ms-error-code", echo)].leak();

@@ -1,4 +1,4 @@
-//! The layer that takes a response for the service's only if the service wrote it.
+//! The layer that turns a response that the service did not write into an error.
 
 use std::{
     error::Error as StdError,
@@ -19,10 +19,12 @@ use defender_transport::{
 use http::{Request, Response, StatusCode, response::Parts};
 use jiff::Timestamp;
 
-use super::authorship::{Author, Content, author, is_head_foreign};
-use crate::client::scrub::{Bearer, cleaned_of_transport, secrets};
+use crate::client::{
+    response_author::{Author, Content, author, is_head_foreign},
+    scrub::{Bearer, cleaned_of_transport, secrets},
+};
 
-/// Whether an attempt of a call may have been processed by the service. In the extensions of a request that wants to know.
+/// Flag: the service may have processed an attempt of the call. In the extensions of a request whose caller reads the flag.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MaybeProcessed(Arc<AtomicBool>);
 
@@ -31,8 +33,8 @@ impl MaybeProcessed {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Notes the outcome of an attempt, unless the service refused it or never got it.
-    fn note(&self, outcome: &Result<Response<Body>, Error>) {
+    /// Sets the flag by the outcome of an attempt, unless the service refused the attempt or never received it.
+    fn record(&self, outcome: &Result<Response<Body>, Error>) {
         let status = match outcome {
             Ok(response) => Some(response.status()),
             Err(error) if error.never_sent() => return,
@@ -45,23 +47,23 @@ impl MaybeProcessed {
     }
 }
 
-/// Reads the body of each response, as [`Buffered`](defender_transport::Buffered) does, and turns a response that the service
-/// did not write into [`ErrorKind::ForeignResponse`]. No error of an attempt has its token in it, whoever sent that back.
+/// Layer that reads the body of each response, as [`Buffered`](defender_transport::Buffered) does, and turns a response that the
+/// service did not write into [`ErrorKind::ForeignResponse`]. It removes the token from the errors of an attempt.
 ///
-/// It reads the body itself because of a body that breaks off: who wrote it is known by the head alone.
+/// The layer reads the body itself, since the author of a response whose body breaks off is known by its head alone.
 #[derive(Debug)]
-pub(crate) struct Authored<T> {
+pub(crate) struct RejectForeignResponses<T> {
     inner: T,
 }
 
-impl<T> Authored<T> {
+impl<T> RejectForeignResponses<T> {
     pub(crate) fn new(inner: T) -> Self {
         Self { inner }
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<T: Transport> Transport for Authored<T> {
+impl<T: Transport> Transport for RejectForeignResponses<T> {
     fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
@@ -70,24 +72,24 @@ impl<T: Transport> Transport for Authored<T> {
         let extensions = request.extensions();
         let Read::Whole(limit) = extensions.get().copied().unwrap_or_default() else { return self.inner.send(request) };
         let (idempotency, content) = (Idempotency::of(&request), extensions.get().copied().unwrap_or_default());
-        let noted = extensions.get::<MaybeProcessed>().cloned();
+        let flag = extensions.get::<MaybeProcessed>().cloned();
         let bearer = Bearer::of(&request);
         let exchange = self.inner.send(request);
         Box::pin(async move {
             let outcome = match exchange.await {
-                Ok(response) => judged(response, limit, idempotency, content, bearer.as_ref()).await,
+                Ok(response) => classified(response, limit, idempotency, content, bearer.as_ref()).await,
                 Err(error) => Err(error),
             };
             let outcome = outcome.map_err(|error| cleaned_of_transport(&secrets(bearer.as_ref()), error));
-            if let Some(noted) = noted {
-                noted.note(&outcome);
+            if let Some(flag) = flag {
+                flag.record(&outcome);
             }
             outcome
         })
     }
 }
 
-async fn judged(
+async fn classified(
     response: Response<Body>,
     limit: usize,
     idempotency: Idempotency,
@@ -109,7 +111,7 @@ async fn judged(
     }
 }
 
-/// Adds how long the head asks to wait. No clock is at hand, so a date counts only beside the response's own.
+/// Adds the time of `Retry-After`. There is no clock here, so a date counts only relative to the response's own `Date`.
 fn with_retry_after(error: Error, head: &Parts) -> Error {
     match retry_after(&head.headers, Timestamp::MAX).filter(|wait| !wait.is_zero()) {
         Some(wait) => error.with_retry_after(wait),
@@ -117,15 +119,15 @@ fn with_retry_after(error: Error, head: &Parts) -> Error {
     }
 }
 
-/// Response that somebody else wrote in the service's place.
+/// Response that another server wrote in the service's place.
 pub(crate) struct ForeignResponse {
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
-    /// Beginning of the body, fit to be shown.
+    /// Sanitized beginning of the body.
     beginning: String,
 }
 
-/// This many characters of a body are shown.
+/// Longest part of a body that is shown, in characters.
 const SHOWN: usize = 120;
 
 impl ForeignResponse {
@@ -138,7 +140,7 @@ impl ForeignResponse {
 
     fn into_error(self, head: &Parts) -> Error {
         let error = Error::new(ErrorKind::ForeignResponse);
-        // A proxy's request for a password would be the same again, and directories lock accounts.
+        // A second attempt would get the same 407, and directories lock accounts after failed attempts.
         let is_permanent = self.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
         let error = if is_permanent { error.permanent() } else { error };
         with_retry_after(error.context(self.to_string()).caused_by(self), head)

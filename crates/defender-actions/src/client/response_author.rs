@@ -15,7 +15,7 @@ pub(crate) enum Author {
     /// The service, as far as is known: an error without a body or in plain text, or a success whose body has no form of its
     /// own. The status counts, and nothing else is learned from the response.
     Presumed,
-    /// Somebody else. The status says nothing about the request.
+    /// Another server. The status has no information about the request.
     Other,
 }
 
@@ -34,8 +34,8 @@ pub(crate) enum Content {
 /// Headers that only the service sends.
 const OWN: [HeaderName; 2] = [HeaderName::from_static("odata-version"), HeaderName::from_static("mise-correlation-id")];
 
-/// Returns the author of a response to a request with this `resend` and `content`. Of the body of a success, only the first
-/// characters are looked at, unless the operation is not known.
+/// Returns the author of a response to a request with this `idempotency` and `content`. Only the first characters of the body of a
+/// success are examined, unless the operation is not known.
 pub(crate) fn author(
     status: StatusCode,
     headers: &HeaderMap,
@@ -49,14 +49,14 @@ pub(crate) fn author(
         None if opens_object(body) && (status.is_success() || has_error(body)) => Author::Service,
         None if status.is_success() => by_success(status, body, idempotency, content),
         None if body.starts_with(b"<") || is_html(headers) || status.is_redirection() => Author::Other,
-        // A refusal lets a request be sent again that must not be processed twice, so plain text needs a sign besides it.
+        // After a refusal a request may be sent again, even one that must not be processed twice. So plain text needs a second sign.
         None if idempotency == Idempotency::NonIdempotent
             && !body.is_empty()
             && lacks_sign_of_refusal(status, headers) =>
         {
             Author::Other
         }
-        // Of JSON that is not the service's envelope, a 401 or 429 counts with its own header only.
+        // A 401 or 429 whose JSON is not the service's envelope counts only with the header that belongs to it.
         None if status.is_client_error()
             && is_gateways_json(body, headers)
             && !has_sign_of_refusal(status, headers) =>
@@ -67,7 +67,7 @@ pub(crate) fn author(
     }
 }
 
-/// Returns whether somebody else may have written the head of a response whose body broke off. A refusal without the
+/// Returns whether another server may have written the head of a response whose body broke off. A refusal without the
 /// service's own headers may be a gateway's.
 pub(crate) fn is_head_foreign(status: StatusCode, headers: &HeaderMap) -> bool {
     match by_head(status, headers) {
@@ -98,7 +98,7 @@ pub(crate) fn is_own_not_found(problem: &Problem) -> bool {
 /// Returns the author where status and headers decide.
 fn by_head(status: StatusCode, headers: &HeaderMap) -> Option<Author> {
     match status {
-        // Only an intermediary asks for a sign-in to a proxy or a network.
+        // Only an intermediary requests a sign-in to a proxy or a network.
         StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::NETWORK_AUTHENTICATION_REQUIRED => Some(Author::Other),
         _ if OWN.iter().any(|own| headers.contains_key(own)) => Some(Author::Service),
         _ => None,
@@ -107,7 +107,7 @@ fn by_head(status: StatusCode, headers: &HeaderMap) -> Option<Author> {
 
 fn by_success(status: StatusCode, body: &[u8], idempotency: Idempotency, content: Content) -> Author {
     let is_expected = match content {
-        // What is documented to have a body, and may do without, is told apart by the reader.
+        // An empty body of an operation that is documented to have one is left to the reader.
         Content::Object => {
             body.is_empty() && status == StatusCode::NO_CONTENT && idempotency == Idempotency::Idempotent
         }
@@ -130,7 +130,7 @@ fn is_html(headers: &HeaderMap) -> bool {
     ["text/html", "application/xhtml+xml"].contains(&media_type(headers).as_str())
 }
 
-/// The type of the body, in lower case and without parameters.
+/// Returns the type of the body, in lower case and without parameters.
 fn media_type(headers: &HeaderMap) -> String {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
@@ -165,7 +165,7 @@ mod tests {
     const JSON: (&str, &str) = ("content-type", "application/json");
     const TEXT: (&str, &str) = ("content-type", "text/plain");
 
-    fn judged(status: u16, header: (&str, &str), body: &str, idempotency: Idempotency, content: Content) -> Author {
+    fn author_of(status: u16, header: (&str, &str), body: &str, idempotency: Idempotency, content: Content) -> Author {
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::try_from(header.0).unwrap(), header.1.parse().unwrap());
         author(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), idempotency, content)
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn author_follows_status_headers_and_body() {
         use Author::{Other, Presumed, Service};
-        // Of an action, and of a read whose body is an object.
+        // Author of the response to an action, and to a read whose body is an object.
         for (status, header, body, action, read) in [
             (201, JSON, r#"{"id":"a"}"#, Service, Service),
             (404, JSON, r#"{"error":{"code":"NotFound"}}"#, Service, Service),
@@ -227,9 +227,9 @@ mod tests {
             (511, JSON, r#"{"error":{}}"#, Other, Other),
             (511, ("odata-version", "4.0"), "", Other, Other),
         ] {
-            let judged = |idempotency| judged(status, header, body, idempotency, Content::Object);
-            let (is_action, is_read) = (judged(Idempotency::NonIdempotent), judged(Idempotency::Idempotent));
-            assert_eq!((is_action, is_read), (action, read), "{status} {header:?} {body:?}");
+            let by = |idempotency| author_of(status, header, body, idempotency, Content::Object);
+            let authors = (by(Idempotency::NonIdempotent), by(Idempotency::Idempotent));
+            assert_eq!(authors, (action, read), "{status} {header:?} {body:?}");
         }
     }
 
@@ -252,7 +252,7 @@ mod tests {
             (200, "42 rows", Idempotency::Idempotent, Unknown, Other),
             (200, "<html>", Idempotency::Idempotent, Unknown, Other),
         ] {
-            assert_eq!(judged(status, TEXT, body, idempotency, content), author, "{status} {body:?} {content:?}");
+            assert_eq!(author_of(status, TEXT, body, idempotency, content), author, "{status} {body:?} {content:?}");
         }
     }
 

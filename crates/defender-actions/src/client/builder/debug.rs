@@ -1,4 +1,4 @@
-//! The text of a builder.
+//! The `Debug` of a builder.
 
 use std::fmt;
 
