@@ -27,7 +27,7 @@ use crate::{
         deprecation::DeprecationNotices,
         service_clock::{Moment, ServiceTime},
     },
-    submit::{look::Looks, principal::Principal, reconcile::Names, registry::SubmissionRegistry},
+    submit::{principal::Principal, reconcile::Names, registry::SubmissionRegistry, shared_search::SharedSearch},
     wait::poll::PollPolicy,
 };
 
@@ -61,7 +61,7 @@ pub(crate) struct Inner {
     pub(crate) base: String,
     pub(crate) service_time: ServiceTime,
     pub(crate) claimed: SubmissionRegistry,
-    pub(crate) looks: Looks,
+    pub(crate) looks: SharedSearch,
     pub(crate) principal: Principal,
     pub(crate) external_ids: ExternalIds,
     /// Time limit of a whole call that sets none.

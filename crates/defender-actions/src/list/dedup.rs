@@ -1,17 +1,18 @@
-//! Memory of a list: what came before, in bounded room.
+//! Memory of earlier rows of a list, in bounded size.
 
 use std::{
     collections::HashSet,
     hash::{BuildHasher, Hash, RandomState},
 };
 
-/// At least this many of the latest are remembered, and at most twice as many: the rows of ten of the service's largest pages.
-const MOST: usize = 100_000;
+/// Minimum number of latest hashes that are stored, which is the rows of ten of the service's largest pages. The maximum is twice as
+/// many.
+const CAPACITY: usize = 100_000;
 
-/// What came before in a list, the latest of it.
+/// Set of the latest rows of a list.
 ///
-/// It is remembered by a hash of 64 bits, 2 MB at most whatever the length of the names. Each list has a key of its own, so that
-/// nobody can choose names that are taken for each other.
+/// Each row is stored as a hash of 64 bits: 2 MB at most, for names of any length. Each list has its own random key, so that an
+/// attacker cannot choose names with equal hashes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RowDedup {
     key: RandomState,
@@ -20,19 +21,19 @@ pub(crate) struct RowDedup {
 }
 
 impl RowDedup {
-    /// Returns the hash under which this is remembered.
-    pub(crate) fn hash(&self, what: impl Hash) -> u64 {
-        self.key.hash_one(what)
+    /// Returns the hash of a value with the key of this list.
+    pub(crate) fn hash(&self, value: impl Hash) -> u64 {
+        self.key.hash_one(value)
     }
 
-    /// Returns whether it came before.
-    pub(crate) fn has(&self, hash: u64) -> bool {
+    /// Returns whether the hash was inserted before.
+    pub(crate) fn contains(&self, hash: u64) -> bool {
         self.latest.contains(&hash) || self.older.contains(&hash)
     }
 
-    /// Remembers it, and forgets the oldest where there are too many.
-    pub(crate) fn note(&mut self, hash: u64) {
-        if self.latest.len() >= MOST {
+    /// Inserts a hash, and removes the oldest if there are too many.
+    pub(crate) fn insert(&mut self, hash: u64) {
+        if self.latest.len() >= CAPACITY {
             self.older = std::mem::take(&mut self.latest);
         }
         self.latest.insert(hash);
@@ -49,14 +50,14 @@ mod tests {
 
     #[test]
     fn dedup_memory_is_bounded() {
-        let mut seen = RowDedup::default();
+        let mut dedup = RowDedup::default();
         for row in 0..450_000_u64 {
-            let hash = seen.hash(row);
-            seen.note(hash);
+            let hash = dedup.hash(row);
+            dedup.insert(hash);
         }
-        assert!((350_000..450_000).all(|row: u64| seen.has(seen.hash(row))));
-        assert!(!seen.has(seen.hash(0_u64)) && !seen.has(seen.hash(450_000_u64)));
-        assert!(seen.latest.len() + seen.older.len() <= 2 * MOST);
+        assert!((350_000..450_000).all(|row: u64| dedup.contains(dedup.hash(row))));
+        assert!(!dedup.contains(dedup.hash(0_u64)) && !dedup.contains(dedup.hash(450_000_u64)));
+        assert!(dedup.latest.len() + dedup.older.len() <= 2 * CAPACITY);
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! The path of a list's next page.
+//! Paths of the next pages of a list.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_encode_byte;
 
-/// Returns the link as a path of the API: relative ones are resolved, and what may not stand in a URL is encoded, as others have met
-/// both (azure-sdk-for-go#18809, simple-odata-client#932). A relative link leads to the list itself, or it is left as it is and
-/// refused.
-pub(super) fn rooted<'l>(link: &'l str, prefix: &str, from: &str) -> Cow<'l, str> {
+/// Returns the link as a path of the API. Relative links are resolved and invalid characters are encoded, because other clients have
+/// received both (azure-sdk-for-go#18809, simple-odata-client#932). A relative link that does not lead to the list itself is returned
+/// unchanged, and is refused later.
+pub(super) fn resolved<'l>(link: &'l str, prefix: &str, from: &str) -> Cow<'l, str> {
     let link = encoded(link.trim());
     if link.starts_with("//") {
         return Cow::Owned(format!("https:{link}"));
@@ -25,17 +25,17 @@ pub(super) fn rooted<'l>(link: &'l str, prefix: &str, from: &str) -> Cow<'l, str
     if is_list { Cow::Owned(format!("{whole}?{query}")) } else { link }
 }
 
-/// Returns the link with what may not stand in a URL percent-encoded, and without line ends and tabs inside.
+/// Percent-encodes the invalid characters of a link, and removes line ends and tabs.
 fn encoded(link: &str) -> Cow<'_, str> {
-    let may_stand = |byte: u8| byte.is_ascii_graphic() && !br#""<>^`{|}"#.contains(&byte);
-    if link.bytes().all(may_stand) {
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() && !br#""<>^`{|}"#.contains(&byte);
+    if link.bytes().all(is_allowed) {
         return Cow::Borrowed(link);
     }
     let mut encoded = String::with_capacity(link.len());
     for byte in link.bytes() {
         match byte {
             b'\t' | b'\r' | b'\n' => {}
-            byte if may_stand(byte) => encoded.push(char::from(byte)),
+            byte if is_allowed(byte) => encoded.push(char::from(byte)),
             byte => encoded.push_str(percent_encode_byte(byte)),
         }
     }
@@ -45,13 +45,13 @@ fn encoded(link: &str) -> Cow<'_, str> {
 /// Returns the same path with another `$skip` in its query.
 pub(super) fn skipping(path: &str, rows: u64) -> String {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let kept = query.split('&').filter(|option| !option.is_empty() && !option.starts_with("$skip="));
+    let others = query.split('&').filter(|option| !option.is_empty() && !option.starts_with("$skip="));
     let skip = format!("$skip={rows}");
-    format!("{path}?{}", kept.chain([skip.as_str()]).collect::<Vec<_>>().join("&"))
+    format!("{path}?{}", others.chain([skip.as_str()]).collect::<Vec<_>>().join("&"))
 }
 
-/// Returns the number that an option of the path's query has, such as `$top`.
-pub(super) fn number(path: &str, option: &str) -> Option<u64> {
+/// Returns the numeric value of a query option of the path, such as `$top`.
+pub(super) fn option_value(path: &str, option: &str) -> Option<u64> {
     let (_, query) = path.split_once('?')?;
     query.split('&').find_map(|part| part.strip_prefix(option)?.strip_prefix('=')?.parse().ok())
 }
@@ -82,7 +82,7 @@ mod tests {
             ("machineactions", "machineactions"),
             ("not a link", "not%20a%20link"),
         ] {
-            assert_eq!(rooted(link, "/api", "/machineactions?$top=2"), path, "{link}");
+            assert_eq!(resolved(link, "/api", "/machineactions?$top=2"), path, "{link}");
         }
     }
 }

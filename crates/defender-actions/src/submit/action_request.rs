@@ -1,4 +1,4 @@
-//! An action that is about to be asked for.
+//! The request of an action, before it is sent.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -16,17 +16,17 @@ use crate::{
         call::{Call, JSON},
         operation::Operation,
     },
-    submit::{attempt::Attempt, external_id, reconcile::ParticularsRule, span::ActionSpan, submitted::Expected},
+    submit::{attempt::Attempt, expected::Expected, external_id, particulars::ParticularsRule, span::ActionSpan},
 };
 
-/// An action that is about to be asked for. Nothing is sent before it is awaited, and it is sent once.
+/// Request of an action. Nothing is sent before it is awaited, and it is sent once.
 ///
 /// # Dropping it
 ///
-/// Before the request goes off, while it waits in the queue or for a token, dropping the future leaves nothing behind: nothing
-/// was sent. After that the **outcome is unknown**: the action may have been taken, and may still be. It is as with an answer
-/// that was lost, but nobody looks for it; with its [`intent`](Self::intent) written down,
-/// [`recover`](DefenderClient::recover) does.
+/// While the request waits in the queue or for a token, dropping the future has no effect: nothing was sent. Once the request may
+/// have been sent, the **outcome is unknown**: the service may have accepted the action, or may accept it later, as after a lost
+/// response. A dropped future does not search for the action. Store the [`intent`](Self::intent) before the await; then
+/// [`recover`](DefenderClient::recover) searches for the action.
 #[derive(Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct ActionRequest<A> {
@@ -34,12 +34,12 @@ pub struct ActionRequest<A> {
     machine: MachineId,
     action: Result<A, defender_model::Error>,
     resend_if_lost: bool,
-    ordered: bool,
+    refuse_if_inverse_pending: bool,
     check_machine: bool,
     timeout: Option<Duration>,
     valid_for: Option<Duration>,
-    /// What [`intent`](Self::intent) has given out, to which the request is bound.
-    bound: OnceLock<Intent>,
+    /// Intent that [`intent`](Self::intent) has returned. The request is bound to it.
+    bound_intent: OnceLock<Intent>,
 }
 
 impl<A: Action> ActionRequest<A> {
@@ -49,116 +49,117 @@ impl<A: Action> ActionRequest<A> {
             machine,
             action,
             resend_if_lost: false,
-            ordered: false,
+            refuse_if_inverse_pending: false,
             check_machine: false,
             timeout: None,
             valid_for: None,
-            bound: OnceLock::new(),
+            bound_intent: OnceLock::new(),
         }
     }
 
-    /// Intent of the request, to be written down before it is awaited: with it the outcome is found after a crash, by
-    /// [`DefenderClient::recover`].
+    /// Returns the intent of the request. Store it before the await: [`DefenderClient::recover`] finds the outcome by the intent
+    /// after a crash.
     ///
-    /// The first call binds the request to the intent: no attempt is sent after its [`latest`](Intent::latest) time, which is the
-    /// time of a whole call from now on (five minutes, or [`timeout`](Self::timeout)), unless [`valid_for`](Self::valid_for)
-    /// says otherwise. Awaited later, the request fails as [`IntentExpired`](ErrorKind::IntentExpired), and nothing is sent.
-    /// Changing the action after that makes another intent.
+    /// The first call of this method binds the request to the intent: no attempt is sent after the [`latest`](Intent::latest) time of
+    /// the intent. This time is now plus the timeout of a call (five minutes, or [`timeout`](Self::timeout)), unless
+    /// [`valid_for`](Self::valid_for) sets another. If the request is awaited later, it fails as
+    /// [`IntentExpired`](ErrorKind::IntentExpired), and nothing is sent. A later change of the action creates another intent.
     ///
     /// # Errors
     ///
-    /// [`Request`](ErrorKind::Request), as awaiting this would give.
+    /// [`Request`](ErrorKind::Request), as from the await.
     pub fn intent(&self) -> Result<Intent, Error> {
-        if let Some(bound) = self.bound.get() {
-            return Ok(bound.clone());
+        if let Some(intent) = self.bound_intent.get() {
+            return Ok(intent.clone());
         }
         let (_, body) = self.parts()?;
         let intent = self.new_intent(&body)?;
-        Ok(self.bound.get_or_init(|| intent).clone())
+        Ok(self.bound_intent.get_or_init(|| intent).clone())
     }
 
-    /// How long the intent is valid: no attempt is sent after that, the second request of
-    /// [`resend_if_lost`](Self::resend_if_lost) included. Default: the time of a whole call, five minutes or
-    /// [`timeout`](Self::timeout). Call it before [`intent`](Self::intent).
+    /// Sets the validity of the intent. No attempt is sent after its end, the second request of
+    /// [`resend_if_lost`](Self::resend_if_lost) included. Default: the timeout of a call, five minutes or
+    /// [`timeout`](Self::timeout). Call this before [`intent`](Self::intent).
     pub fn valid_for(mut self, valid_for: Duration) -> Self {
         self.valid_for = Some(valid_for);
         self
     }
 
-    /// Sends a second request, if the response to the first was lost and the service's list shows no action that may be this
-    /// one after two minutes (the client's [`grace`](crate::DefenderClientBuilder::visibility_timeout)).
+    /// Allows a second request. It is sent if the response to the first was lost and if, after two minutes (the client's
+    /// [`visibility_timeout`](crate::DefenderClientBuilder::visibility_timeout)), the service's list has no action that may be this
+    /// action.
     ///
-    /// A late first request **may still take effect**, so that the action may be done twice. Without this it never is.
-    /// Where the list cannot be read, or has an action of the same type on that machine which began in the 15 minutes before, or
-    /// the intent has expired, no second request is sent.
+    /// A late first request **may still take effect**, so that the action may be performed twice. Without this method it is never
+    /// performed twice. No second request is sent if the list cannot be read, if the list has an action of the same type on the
+    /// machine that began within the 15 minutes before, or if the intent has expired.
     pub fn resend_if_lost(mut self) -> Self {
         self.resend_if_lost = true;
         self
     }
 
-    /// Refuses ([`Conflict`](ErrorKind::Conflict)) while the action's inverse is under way on the machine, such as an
-    /// isolation that would be done after the release that is asked for. It looks first and asks then, so that an inverse
-    /// from somewhere else may still slip in between.
+    /// Fails as [`Conflict`](ErrorKind::Conflict) while the action's inverse is pending on the machine. Without this, a pending
+    /// isolation could take effect after the release that is requested. The check precedes the request, so that another caller can
+    /// still submit an inverse in between.
     pub fn refuse_if_inverse_pending(mut self) -> Self {
-        self.ordered = true;
+        self.refuse_if_inverse_pending = true;
         self
     }
 
-    /// Reads the machine's record first, and refuses ([`UnsuitableMachine`](ErrorKind::UnsuitableMachine)) where something speaks against the
-    /// action: the machine is inactive, has left the service or was merged into another, or its system does not support the
-    /// action. Needs the permission to read machines. [`MachineHandle::check`](crate::MachineHandle::check) only says so.
+    /// Reads the machine's record first, and fails as [`UnsuitableMachine`](ErrorKind::UnsuitableMachine) if the machine is inactive,
+    /// has left the service, was merged into another machine, or has a system that does not support the action. Needs the
+    /// permission to read machines. [`MachineHandle::check`](crate::MachineHandle::check) reports the same and sends no action.
     pub fn check_machine(mut self) -> Self {
         self.check_machine = true;
         self
     }
 
-    /// How long the sending may take, queue and resendings included. Default: the client's. Finding out what became of a lost
-    /// answer may take two minutes more.
+    /// Sets the time limit of the call, queue and retries included. Default: the client's. The search after a lost response may take
+    /// two minutes more.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Asks for the action: the same as awaiting this, as a plain future that can be spawned or joined.
+    /// Sends the request: the same as awaiting it, as a future that can be spawned or joined.
     ///
-    /// Where the answer is lost, or says that one is pending, it looks for the action for up to two minutes.
+    /// If the response is lost or reports a pending action, the client searches for the action for up to two minutes.
     ///
     /// # Errors
     ///
-    /// See [`ErrorKind`]. After [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) the action may be on its way, and after no other.
+    /// See [`ErrorKind`]. Only after [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) may the action still take effect.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let (path, body) = self.parts()?;
-            let intent = match self.bound.get() {
-                Some(bound) => bound.clone(),
+            let intent = match self.bound_intent.get() {
+                Some(intent) => intent.clone(),
                 None => self.new_intent(&body)?,
             };
             let request = self.call(path, with_generated_id(body, &intent));
-            let Self { client, action, resend_if_lost, ordered, check_machine, .. } = self;
-            let unsendable = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
-            let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(unsendable)?);
-            let telling = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
+            let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, .. } = self;
+            let invalid = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
+            let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(invalid)?);
+            let span = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
             let attempt = Attempt {
                 client,
                 expected: Arc::new(Expected { intent: Arc::new(intent), rule }),
                 request,
                 resend_if_lost,
-                refuse_pending: A::INVERSE.filter(|_| ordered),
+                refuse_pending: A::INVERSE.filter(|_| refuse_if_inverse_pending),
                 check_machine: check_machine.then_some(A::PLATFORMS),
             };
-            let (outcome, attempts) = telling.around(attempt.run(&telling)).await;
-            telling.ended(&outcome, attempts);
+            let (outcome, attempts) = span.around(attempt.run(&span)).await;
+            span.ended(&outcome, attempts);
             outcome
         }
     }
 
-    /// The request as it would be sent, without sending it: for a dry run, a log, or a test. It has no token, which is put on
-    /// when it is sent; its extensions are what the layers go by. Where external ids are generated, it binds the request to
-    /// its id as [`intent`](Self::intent) does.
+    /// Returns the finished HTTP request, for a dry run, a log, or a test. Nothing is sent. The request has no token, which is set
+    /// when it is sent; its extensions are the settings of the layers. If external ids are generated, this binds the request to its
+    /// id as [`intent`](Self::intent) does.
     ///
     /// # Errors
     ///
-    /// [`Request`](ErrorKind::Request), as awaiting this would give.
+    /// [`Request`](ErrorKind::Request), as from the await.
     pub fn request(&self) -> Result<Request<Bytes>, Error> {
         let (path, mut body) = self.parts()?;
         if self.client.inner().external_ids == ExternalIds::Generated {
@@ -167,22 +168,24 @@ impl<A: Action> ActionRequest<A> {
         self.call(path, body).into_request(self.client.inner(), JSON)
     }
 
-    /// The path and the body, or why there are none.
+    /// Returns the path and the body, or the error of an invalid action.
     fn parts(&self) -> Result<(String, Vec<u8>), Error> {
         let path = format!("/machines/{}/{}", self.machine, A::SEGMENT);
-        let unsendable = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
-        let action = self.action.as_ref().map_err(|source| unsendable().caused_by(source.clone()))?;
+        let invalid = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
+        let action = self.action.as_ref().map_err(|source| invalid().caused_by(source.clone()))?;
         if !is_segment(A::SEGMENT) {
-            return Err(unsendable().caused_by("an action's segment has letters, digits, `-`, `_` and `.` only"));
+            return Err(invalid().caused_by(
+                "the path segment of the action has a character other than letters, digits, `-`, `_` and `.`",
+            ));
         }
-        let body = serde_json::to_vec(action).map_err(|source| unsendable().caused_by(source))?;
+        let body = serde_json::to_vec(action).map_err(|source| invalid().caused_by(source))?;
         Ok((path, body))
     }
 
-    /// The intent of the request with this body, which may get a generated external id.
+    /// Creates the intent of the request with this body, which may get a generated external id.
     fn new_intent(&self, body: &[u8]) -> Result<Intent, Error> {
-        let wrong = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
-        let mut body: Value = read_json(body).map_err(wrong)?;
+        let invalid = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
+        let mut body: Value = read_json(body).map_err(invalid)?;
         let inner = self.client.inner();
         let mut is_generated = false;
         if let (ExternalIds::Generated, Some(fields)) = (inner.external_ids, body.as_object_mut())
@@ -202,7 +205,7 @@ impl<A: Action> ActionRequest<A> {
 
 const EXTERNAL_ID: &str = "ExternalId";
 
-/// The body with the generated id of the intent, if it has one, at its end: the rest stays as the action wrote it.
+/// Appends the generated id of the intent, if it has one, to the body. The rest stays as the action wrote it.
 fn with_generated_id(mut body: Vec<u8>, intent: &Intent) -> Vec<u8> {
     if intent.has_generated_id()
         && let Some(id) = intent.external_id()
@@ -216,20 +219,20 @@ fn with_generated_id(mut body: Vec<u8>, intent: &Intent) -> Vec<u8> {
 
 impl<A: WithExternalId> ActionRequest<A> {
     /// Sets the caller's own id of the action. It is sent instead of a
-    /// [generated](crate::DefenderClientBuilder::external_ids) one, and confirms a record that has it; it is not taken for
-    /// unique. Its name in requests is from the service's OData metadata.
+    /// [generated](crate::DefenderClientBuilder::external_ids) id, and confirms a record that has it. The client does not assume that
+    /// it is unique. Its name in requests is from the service's OData metadata.
     pub fn external_id(self, external_id: impl Into<String>) -> Self {
         self.changed(|action| action.with_external_id(external_id.into()))
     }
 }
 
 impl ActionRequest<Isolate> {
-    /// Leaves the network to a limited set of applications.
+    /// Lets a limited set of applications use the network.
     pub fn selective(self) -> Self {
         self.isolation_type(IsolationType::Selective)
     }
 
-    /// For a machine that is not onboarded: the onboarded ones are told to block it.
+    /// Isolates a machine that is not onboarded: the onboarded machines are instructed to block it.
     pub fn unmanaged_device(self) -> Self {
         self.isolation_type(IsolationType::UnManagedDevice)
     }
@@ -245,13 +248,13 @@ impl ActionRequest<Isolate> {
 impl<A> ActionRequest<A> {
     fn changed(mut self, change: impl FnOnce(A) -> A) -> Self {
         self.action = self.action.map(change);
-        // What was given out is the intent of another request.
-        self.bound = OnceLock::new();
+        // The returned intent belongs to the request before the change.
+        self.bound_intent = OnceLock::new();
         self
     }
 }
 
-/// Whether it can stand in a path and change nothing else there.
+/// Returns whether the text is a path segment that does not change the rest of the path.
 fn is_segment(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     !text.is_empty() && !text.starts_with('.') && text.bytes().all(allowed)

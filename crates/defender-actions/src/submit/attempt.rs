@@ -1,4 +1,4 @@
-//! The request of a submission, and the second one where the caller asks for it.
+//! The loop over the requests of a submission: the first, and the second that the caller allows.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -18,125 +18,130 @@ use crate::{
     },
     machines::suitability::concerns,
     submit::{
+        expected::Expected,
         reconcile::{Names, can_exclude},
-        reconciler::{Reconciler, Search},
+        reconciler::Reconciler,
         registry::InFlight,
+        search::SearchLimits,
         span::ActionSpan,
-        submitted::Expected,
     },
 };
 
-/// A submission that is about to be sent.
+/// Submission before its first request.
 pub(crate) struct Attempt {
     pub(crate) client: DefenderClient,
     pub(crate) expected: Arc<Expected>,
     pub(crate) request: Call,
     pub(crate) resend_if_lost: bool,
-    /// Type of the action that must not be pending, if the caller asks for that.
+    /// Type of the inverse action that must not be pending, if the caller requested the check.
     pub(crate) refuse_pending: Option<&'static str>,
-    /// Platforms of the action, where the caller asks that the machine's record is read first and compared.
+    /// Platforms of the action, if the caller requested a check of the machine's record.
     pub(crate) check_machine: Option<Platforms>,
 }
 
 impl Attempt {
-    /// Sends the request and finds the outcome. Gives the number of attempts with it.
-    pub(crate) async fn run(self, telling: &ActionSpan) -> (Result<Submitted, Error>, u32) {
+    /// Sends the request and finds the outcome. Returns the number of attempts as well.
+    pub(crate) async fn run(self, span: &ActionSpan) -> (Result<Submitted, Error>, u32) {
         let inner = self.client.inner();
         let total = self.request.timeout.unwrap_or(inner.total_timeout);
         let mut left = total;
         if self.refuse_pending.is_some() || self.check_machine.is_some() {
-            let began = inner.clock.elapsed();
+            let started = inner.clock.elapsed();
             if let Err(error) = Box::pin(self.check_first(total)).await {
-                // Nothing of the action itself was sent.
+                // The action itself was not sent.
                 return (Err(error.not_sent()), 0);
             }
-            left = total.saturating_sub(inner.clock.elapsed().saturating_sub(began));
+            left = total.saturating_sub(inner.clock.elapsed().saturating_sub(started));
         }
-        let asking = Arc::new(inner.claimed.open(&self.expected.intent));
-        let (outcome, attempts) = self.send(&asking, left, telling).await;
+        let in_flight = Arc::new(inner.claimed.open(&self.expected.intent));
+        let (outcome, attempts) = self.send(&in_flight, left, span).await;
         if outcome.as_ref().err().is_none_or(|error| !error.is_outcome_unknown()) {
-            asking.settle();
+            in_flight.settle();
         }
         (outcome, attempts)
     }
 
     async fn send(
         &self,
-        asking: &Arc<InFlight>,
+        in_flight: &Arc<InFlight>,
         left: Duration,
-        telling: &ActionSpan,
+        span: &ActionSpan,
     ) -> (Result<Submitted, Error>, u32) {
         let inner = self.client.inner();
         let (mut attempts, mut first_attempt) = (0_u32, None);
-        // The error of a first request that may have taken effect, or may yet.
-        let mut doubt: Option<Error> = None;
+        // Error of a first request that may have taken effect, or may still take effect.
+        let mut first_unknown: Option<Error> = None;
         let outcome = loop {
             let now = Moment::now(&*inner.clock);
             let Some(timeout) = self.time_for_request(inner, now, left) else {
-                break Err(doubt.take().unwrap_or_else(|| Error::new(ErrorKind::IntentExpired).context(self.what())));
+                break Err(first_unknown
+                    .take()
+                    .unwrap_or_else(|| Error::new(ErrorKind::IntentExpired).context(self.context())));
             };
             let mut call = self.request.clone();
             call.timeout = timeout;
-            let departure = asking.departure();
-            let response = inner.call_noted(call, JSON, departure, read_json::<MachineAction>).await;
-            let sending = Reconciler {
+            let send_times = in_flight.send_times();
+            let response = inner.call_noted(call, JSON, send_times, read_json::<MachineAction>).await;
+            let reconciler = Reconciler {
                 client: self.client.clone(),
                 expected: Arc::clone(&self.expected),
-                asking: Arc::clone(asking),
-                first_attempt: *first_attempt.get_or_insert(departure.first().unwrap_or(now)),
+                in_flight: Arc::clone(in_flight),
+                first_attempt: *first_attempt.get_or_insert(send_times.first().unwrap_or(now)),
             };
             let error = match response {
-                Ok((record, took)) => {
-                    attempts = attempts.saturating_add(took);
-                    // The token is read only where its names could tell the requestor apart.
+                Ok((record, attempts_of_call)) => {
+                    attempts = attempts.saturating_add(attempts_of_call);
+                    // The token is read only if its names can exclude the requestor.
                     break match record.requestor.as_deref() {
-                        Some(requestor) if can_exclude(requestor) => Box::pin(sending.accepted_by_name(record)).await,
-                        _ => sending.accepted(record, &Names::default()),
+                        Some(requestor) if can_exclude(requestor) => {
+                            Box::pin(reconciler.accepted_by_name(record)).await
+                        }
+                        _ => reconciler.accepted(record, &Names::default()),
                     };
                 }
                 Err(error) => error,
             };
             attempts = attempts.saturating_add(error.attempts());
-            let is_second = doubt.is_some();
-            // The futures of what is rare are boxed, so that the usual one stays small.
+            let is_second = first_unknown.is_some();
+            // The futures of rare outcomes are boxed, so that the usual future stays small.
             match error.kind() {
                 ErrorKind::AlreadyInProgress => {
-                    telling.looking(&error);
-                    break Box::pin(sending.refused(error, is_second)).await;
+                    span.searching(&error);
+                    break Box::pin(reconciler.refused(error, is_second)).await;
                 }
-                // The service has taken the action, so that a second request would do it twice.
+                // The service has accepted the action, so that a second request would perform it twice.
                 ErrorKind::InvalidResponse => {
-                    telling.looking(&error);
-                    break Box::pin(sending.recover(error, Self::search(inner, asking, false))).await;
+                    span.searching(&error);
+                    break Box::pin(reconciler.recover(error, Self::search_limits(inner, in_flight, false))).await;
                 }
                 ErrorKind::OutcomeUnknown => {
-                    telling.looking(&error);
-                    let sends_again = self.resend_if_lost && !is_second;
-                    let search = Self::search(inner, asking, sends_again);
-                    match Box::pin(sending.recover(error, search)).await {
-                        Err(unknown) if sends_again && unknown.reason() == Some(UnknownReason::NothingFound) => {
-                            doubt = Some(unknown);
-                            asking.again();
+                    span.searching(&error);
+                    let may_resend = self.resend_if_lost && !is_second;
+                    let limits = Self::search_limits(inner, in_flight, may_resend);
+                    match Box::pin(reconciler.recover(error, limits)).await {
+                        Err(unknown) if may_resend && unknown.reason() == Some(UnknownReason::NothingFound) => {
+                            first_unknown = Some(unknown);
+                            in_flight.resend();
                         }
-                        known => break known,
+                        outcome => break outcome,
                     }
                 }
                 _ => break Err(error),
             }
         };
-        let outcome = match (outcome, doubt) {
-            // Whatever the second request ended in, it says nothing of the first.
-            (Err(error), Some(doubt)) if !error.is_outcome_unknown() => {
-                Err(doubt.caused_by(error).with_attempts(attempts, None))
+        let outcome = match (outcome, first_unknown) {
+            // An error of the second request does not show the outcome of the first.
+            (Err(error), Some(first_unknown)) if !error.is_outcome_unknown() => {
+                Err(first_unknown.caused_by(error).with_attempts(attempts, None))
             }
             (outcome, _) => outcome.map_err(|error| error.with_total_attempts(attempts)),
         };
         (outcome, attempts)
     }
 
-    /// Time of the request at `now`: what is left of the call's, and no longer than the intent is valid. The inner `None` is
-    /// the client's own time; the outer one says that the intent has expired.
-    #[expect(clippy::option_option, reason = "both are named above")]
+    /// Returns the timeout of a request at `now`: the remaining time of the call, and at most the remaining validity of the intent.
+    /// The inner `None` stands for the client's timeout. The outer `None` means that the intent has expired.
+    #[expect(clippy::option_option, reason = "the comment explains both")]
     fn time_for_request(&self, inner: &Inner, now: Moment, left: Duration) -> Option<Option<Duration>> {
         let latest = now.at_wall(self.expected.intent.latest()).elapsed;
         let valid = Duration::try_from(latest.saturating_sub(now.elapsed)).unwrap_or_default();
@@ -147,14 +152,14 @@ impl Attempt {
         Some((time < inner.total_timeout || self.request.timeout.is_some()).then_some(time))
     }
 
-    /// Notes that the response is lost, and gives how long it is looked for.
-    fn search(inner: &Inner, asking: &InFlight, before_resend: bool) -> Search {
-        asking.lost();
+    /// Records that the response is lost, and returns the limits of the search.
+    fn search_limits(inner: &Inner, in_flight: &InFlight, before_resend: bool) -> SearchLimits {
+        in_flight.lost();
         let until = Moment::now(&*inner.clock).plus(inner.patience.grace);
-        Search { window_end: until, until: until.elapsed, before_resend }
+        SearchLimits { window_end: until, until: until.elapsed, before_resend }
     }
 
-    /// Looks at what the caller wants looked at before anything is sent, within the time of the call.
+    /// Makes the checks that the caller requested before the request, within the time of the call.
     async fn check_first(&self, total: Duration) -> Result<(), Error> {
         let clock = Arc::clone(&self.client.inner().clock);
         let checks = pin!(async {
@@ -169,8 +174,8 @@ impl Attempt {
         match select(checks, clock.sleep(total)).await {
             Either::Left((checked, _)) => checked,
             Either::Right(((), _)) => {
-                let late = "the machine could not be looked at first within the time of the call; raise its timeout";
-                Err(Error::new(ErrorKind::Interrupted).context(self.what()).caused_by(late))
+                let late = "the checks before the action took longer than the call may take; raise `.timeout(..)`";
+                Err(Error::new(ErrorKind::Interrupted).context(self.context()).caused_by(late))
             }
         }
     }
@@ -183,13 +188,13 @@ impl Attempt {
         let mut actions = list.stream();
         while let Some(action) = actions.try_next().await? {
             if !action.status.is_terminal() {
-                return Err(Error::new(ErrorKind::Conflict).context(self.what()).with_action(Some(action)));
+                return Err(Error::new(ErrorKind::Conflict).context(self.context()).with_action(Some(action)));
             }
         }
         Ok(())
     }
 
-    /// Fails where the machine's record speaks against the action.
+    /// Fails if the machine's record does not suit the action.
     async fn refuse_unsuitable(&self, platforms: Platforms, total: Duration) -> Result<(), Error> {
         let Intent { machine_id, action_type, .. } = &*self.expected.intent;
         let record = self.client.machine(machine_id.clone()).get().timeout(total).await?;
@@ -200,11 +205,11 @@ impl Attempt {
             return Ok(());
         }
         let concerns = concerns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        let error = Error::new(ErrorKind::UnsuitableMachine).context(self.what());
+        let error = Error::new(ErrorKind::UnsuitableMachine).context(self.context());
         Err(error.caused_by(concerns).with_machines(vec![record]))
     }
 
-    fn what(&self) -> String {
-        self.expected.intent.what()
+    fn context(&self) -> String {
+        self.expected.intent.context()
     }
 }

@@ -120,7 +120,7 @@ impl Cancel {
         let (clock, poll) = (Arc::clone(&client.inner().clock), client.inner().patience);
         let began = clock.elapsed();
         let left = || poll.grace.saturating_sub(clock.elapsed().saturating_sub(began));
-        let (mut delays, mut last_known) = (poll.after_an_answer(), None);
+        let (mut delays, mut last_known) = (poll.after_response(), None);
         loop {
             let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_READ)).await;
             if let Ok(action) = &read {

@@ -2,23 +2,23 @@
 
 use std::fmt::Write;
 
-/// External ids of actions whose caller sets none.
+/// External ids of actions without an id of the caller.
 ///
 /// The service documents its `externalId` as an "id the customer can submit in the request for custom correlation"
 /// (<https://learn.microsoft.com/en-us/defender-endpoint/api/machineaction>), and its OData metadata names the
-/// parameter `ExternalId`. That it comes back in records is inferred.
+/// parameter `ExternalId`. It is inferred that records have the id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExternalIds {
-    /// The body is sent as the caller gave it, with an external id only where the caller set one.
+    /// No ids are generated. The body has an external id only if the caller sets one.
     #[default]
     AsGiven,
-    /// Each action gets an id of its own, by which its record is known for certain if the service echoes it. An id that
-    /// the caller sets is sent instead.
+    /// Each action gets a unique id, which identifies its record with certainty if the service echoes it. An id of the caller is
+    /// sent instead.
     Generated,
 }
 
-/// First group of each generated id, so that an id which a gateway fills in is not taken for one.
+/// First group of each generated id, so that the id of a gateway does not count as generated.
 const FIRST_GROUP: &str = "de4ec7ed";
 
 /// Generates an id: a UUID of version 8 with the fixed first group and 90 random bits.
@@ -38,7 +38,7 @@ pub(crate) fn generate() -> String {
     id
 }
 
-/// Whether `id` has the form of a generated one.
+/// Returns whether `id` has the form of a generated id.
 pub(crate) fn is_generated_form(id: &str) -> bool {
     let bytes = id.trim().as_bytes();
     let has_form = |(place, byte): (usize, &u8)| match place {

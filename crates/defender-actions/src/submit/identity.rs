@@ -1,32 +1,32 @@
-//! The identity of an action over its records.
+//! The identity of an action across its records.
 
 use std::sync::Arc;
 
 use defender_model::{ActionType, MachineAction, MachineId};
 use jiff::Timestamp;
 
-use super::reconcile::{Asked, Comparison, Names, Window, is_another};
-use crate::{Error, ErrorKind, UnknownReason, submit::submitted::Expected};
+use super::reconcile::{Comparison, ComparisonInput, Names, Window, is_another};
+use crate::{Error, ErrorKind, UnknownReason, submit::expected::Expected};
 
-/// What later records of an action must not contradict.
+/// Facts that later records of an action must not contradict.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Identity {
-    /// Nothing is known but the id.
+    /// Only the id is known.
     #[default]
     Unknown,
-    /// The action of a submission of this client.
+    /// Action of a submission of this client.
     Submitted(Arc<Expected>),
-    /// The machine and type that an earlier record stated.
+    /// Machine and type that an earlier record stated.
     Recorded(Option<MachineId>, ActionType),
 }
 
 impl Identity {
-    /// Identity by a record of the action.
+    /// Returns the identity that a record of the action states.
     pub(crate) fn recorded(record: &MachineAction) -> Self {
         Self::Recorded(record.machine_id.clone(), record.action_type.clone())
     }
 
-    /// Fails where `record` is of another action than the earlier ones, and remembers what it states.
+    /// Fails if `record` belongs to another action than the earlier records, and remembers its machine and type.
     pub(crate) fn check(&mut self, record: &MachineAction) -> Result<(), Error> {
         let is_another = match self {
             Self::Unknown => false,
@@ -73,7 +73,7 @@ fn is_known(action_type: &ActionType) -> bool {
 
 fn contradicts(expected: &Expected, record: &MachineAction) -> bool {
     let window = Window::on_own_clock(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-    let asked = Asked {
+    let input = ComparisonInput {
         intent: &expected.intent,
         rule: &*expected.rule,
         names: &Names::default(),
@@ -83,5 +83,5 @@ fn contradicts(expected: &Expected, record: &MachineAction) -> bool {
         claimed: false,
         has_rival: false,
     };
-    is_another(&Comparison::of(&asked, record), record.status.is_terminal())
+    is_another(&Comparison::of(&input, record), record.status.is_terminal())
 }

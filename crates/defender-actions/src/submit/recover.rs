@@ -1,4 +1,4 @@
-//! Finding the outcome of intents.
+//! Recovery of the outcomes of intents.
 
 use std::sync::Arc;
 
@@ -8,16 +8,13 @@ use crate::{
     BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
     client::service_clock::Moment,
     submit::{
-        intent::RuleOfIntent,
-        reconciler::{Reconciler, Search},
-        span::ActionSpan,
-        submitted::Expected,
+        expected::Expected, particulars::RuleOfIntent, reconciler::Reconciler, search::SearchLimits, span::ActionSpan,
     },
 };
 
-/// A search for the action of an intent. Nothing is sent before it is awaited, and then only reads are.
+/// Search for the action of an intent. Nothing is sent before it is awaited, and then only reads are sent.
 #[derive(Clone, Debug)]
-#[must_use = "nothing is looked for until this is awaited"]
+#[must_use = "nothing is searched for until this is awaited"]
 pub struct Recover {
     client: DefenderClient,
     intent: Intent,
@@ -28,32 +25,32 @@ impl Recover {
         Self { client, intent }
     }
 
-    /// Looks for the action: the same as awaiting this, as a plain future that can be spawned or joined.
+    /// Searches for the action: the same as awaiting this, as a future that can be spawned or joined.
     ///
-    /// It looks for the client's grace, two minutes unless it was set, and once only where the intent is so old that its
-    /// action would be visible by now.
+    /// The search takes the client's visibility timeout, two minutes by default. If the intent is so old that its action would be
+    /// visible by now, one list is read.
     ///
     /// # Errors
     ///
-    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) where no action is certainly the intent's; [`Error::reason`] says why.
-    /// Live response, and an action of a type that the client does not [know](crate::DefenderClientBuilder::action), are found by a
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) if no action is certainly the intent's; [`Error::reason`] returns the reason. A
+    /// live response session, and an action whose type is not [registered](crate::DefenderClientBuilder::action), are found by a
     /// generated external id only.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
-            let telling = ActionSpan::of(&intent.action_type, intent.machine_id.as_str());
-            let outcome = telling.around(recover(client, Arc::new(intent))).await;
-            telling.ended(&outcome, 0);
+            let span = ActionSpan::of(&intent.action_type, intent.machine_id.as_str());
+            let outcome = span.around(recover(client, Arc::new(intent))).await;
+            span.ended(&outcome, 0);
             outcome
         }
     }
 }
 
-/// A search for the actions of many intents. Nothing is sent before its stream is polled, and then only reads are.
+/// Search for the actions of many intents. Nothing is sent before its stream is polled, and then only reads are sent.
 ///
-/// All of them read the same lists, so that 500 intents cost about as many calls as one.
+/// All searches read the same lists, so that 500 intents cost about as many calls as one.
 #[derive(Clone, Debug)]
-#[must_use = "nothing is looked for until its stream is polled"]
+#[must_use = "nothing is searched for until its stream is polled"]
 pub struct RecoverAll {
     client: DefenderClient,
     intents: Vec<Intent>,
@@ -64,7 +61,7 @@ impl RecoverAll {
         Self { client, intents }
     }
 
-    /// Each intent as its outcome is known, with what [`Recover`] would give. Each comes once.
+    /// Returns each intent once, as soon as its outcome is known, with the result of [`Recover`].
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn stream(self) -> BoxStream<(Intent, Result<Submitted, Error>)> {
         let Self { client, intents } = self;
@@ -82,23 +79,22 @@ impl RecoverAll {
 async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitted, Error> {
     let inner = client.inner();
     let now = Moment::now(&*inner.clock);
-    let asking = Arc::new(inner.claimed.open(&intent));
+    let in_flight = Arc::new(inner.claimed.open(&intent));
     let grace = inner.patience.grace;
     let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(grace);
-    // Each attempt left before now, as far as can be known: whoever recovers an intent has given up sending it.
+    // Assumes that each attempt was sent before now: a caller that recovers an intent no longer sends its request.
     let until = now.plus(grace).elapsed.min(window_end.elapsed.max(now.elapsed));
-    let what = intent.what();
     let first_attempt = now.at_wall(intent.earliest);
-    asking.departure().left(first_attempt);
-    asking.lost();
+    in_flight.send_times().left(first_attempt);
+    in_flight.lost();
+    let lost = Error::new(ErrorKind::OutcomeUnknown).context(intent.context());
     let rule = Arc::new(RuleOfIntent::new(Arc::clone(&intent), inner.actions()));
     let expected = Arc::new(Expected { intent, rule });
-    let sending = Reconciler { client: client.clone(), expected, asking: Arc::clone(&asking), first_attempt };
-    let lost = Error::new(ErrorKind::OutcomeUnknown).context(what);
-    let search = Search { window_end, until, before_resend: false };
-    let outcome = Box::pin(sending.recover(lost, search)).await;
+    let reconciler = Reconciler { client: client.clone(), expected, in_flight: Arc::clone(&in_flight), first_attempt };
+    let limits = SearchLimits { window_end, until, before_resend: false };
+    let outcome = Box::pin(reconciler.recover(lost, limits)).await;
     if outcome.is_ok() {
-        asking.settle();
+        in_flight.settle();
     }
     outcome
 }

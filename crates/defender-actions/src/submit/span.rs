@@ -1,7 +1,7 @@
-//! What is told to `tracing`, where it is compiled in.
+//! Spans and events of `tracing`, if the feature is enabled.
 //!
-//! The span `defender.action` is around one asking for an action, from the queue to what became of it. No comment, body, token
-//! or message of an error is told.
+//! The span `defender.action` covers one submission, from the queue to its outcome. Spans and events have no comment, body, token or
+//! message of an error.
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) use self::silent::*;
@@ -16,7 +16,7 @@ mod traced {
 
     const TARGET: &str = "defender_actions::action";
 
-    /// The span of one asking for an action.
+    /// Span of one submission.
     #[derive(Clone, Debug)]
     pub(crate) struct ActionSpan(Span);
 
@@ -39,12 +39,12 @@ mod traced {
             future.instrument(self.0.clone())
         }
 
-        /// The answer was lost, or says that one is pending: the action is looked for.
-        pub(crate) fn looking(&self, error: &Error) {
-            tracing::warn!(target: TARGET, parent: &self.0, why = ?error.kind(), "looking for the action");
+        /// Records the start of a search, after a lost response or a refusal because of a pending action.
+        pub(crate) fn searching(&self, error: &Error) {
+            tracing::warn!(target: TARGET, parent: &self.0, why = ?error.kind(), "searching for the action");
         }
 
-        /// What became of it, after so many sendings.
+        /// Records the outcome and the number of attempts.
         pub(crate) fn ended(&self, outcome: &Result<Submitted, Error>, attempts: u32) {
             self.0.record("attempts", attempts);
             match outcome {
@@ -57,8 +57,8 @@ mod traced {
         }
     }
 
-    pub(crate) fn announced(announcement: &DeprecationNotice) {
-        let DeprecationNotice { operation, gone, deprecation, sunset, .. } = announcement;
+    pub(crate) fn announced(notice: &DeprecationNotice) {
+        let DeprecationNotice { operation, gone, deprecation, sunset, .. } = notice;
         let (deprecation, sunset) = (deprecation.as_deref(), sunset.as_deref());
         tracing::warn!(
             target: "defender_actions::lifecycle",
@@ -75,7 +75,7 @@ mod traced {
 mod silent {
     use crate::{DeprecationNotice, Error, Submitted};
 
-    /// The span of one asking for an action, of which nobody is told.
+    /// Span of one submission that records nothing.
     #[derive(Clone, Debug)]
     pub(crate) struct ActionSpan;
 
@@ -84,15 +84,15 @@ mod silent {
             Self
         }
 
-        #[expect(clippy::unused_self, reason = "its twin has a span")]
+        #[expect(clippy::unused_self, reason = "the method with tracing uses self")]
         pub(crate) fn around<F: Future>(&self, future: F) -> F {
             future
         }
 
-        #[expect(clippy::unused_self, reason = "its twin has a span")]
-        pub(crate) fn looking(&self, _: &Error) {}
+        #[expect(clippy::unused_self, reason = "the method with tracing uses self")]
+        pub(crate) fn searching(&self, _: &Error) {}
 
-        #[expect(clippy::unused_self, reason = "its twin has a span")]
+        #[expect(clippy::unused_self, reason = "the method with tracing uses self")]
         pub(crate) fn ended(&self, _: &Result<Submitted, Error>, _: u32) {}
     }
 

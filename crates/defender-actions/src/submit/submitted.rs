@@ -1,45 +1,33 @@
-//! An action that the service has taken.
+//! An action that the service has accepted.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use defender_model::{ActionId, MachineAction};
 
-use crate::{ActionHandle, Cancel, DefenderClient, Intent, Wait, submit::reconcile::ParticularsRule};
+use crate::{ActionHandle, Cancel, DefenderClient, Wait, submit::expected::Expected};
 
-/// How it is known that the service has taken an action.
+/// Evidence that the service has accepted an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Origin {
-    /// The response says so, and the action is new: its comment is the submission's (or its generated external id is), it was
-    /// created in the time of the submission, nothing in it is different, and no earlier response had shown it.
+    /// The response has the record of a new action: it has the submission's comment or generated external id, it was created in
+    /// the time of the submission, nothing in it is different, and no earlier response had shown it.
     ///
-    /// The service may answer with an action that is there already. One that another process asked for with the same
-    /// comment within the last seconds cannot be told from a new one, unless the external ids are
-    /// [generated](crate::ExternalIds::Generated). No two submissions of one client are `Created` with the same action; of two
-    /// that ask for the same at the same time with the same comment, each may be given the other's.
+    /// The service may respond with an existing action. An action of another process with the same comment that was created
+    /// within the last seconds cannot be told from a new one, unless the external ids are
+    /// [generated](crate::ExternalIds::Generated). No two submissions of one client are `Created` with the same action. Two
+    /// concurrent submissions of the same action with the same comment may each get the record of the other.
     Created,
-    /// An action of this type with these particulars is in progress, which the service responded with or refused the request
-    /// for. It may be somebody else's, or another submission's of yours, and may be younger than a refusal.
+    /// An action of this type with these particulars is in progress. The service responded with it, or refused the request because
+    /// of it. It may belong to another caller or to another submission of yours, and may be younger than a refusal.
     Joined,
-    /// The response was lost, and the action was found in the service's list: by its generated external id, or as the only
-    /// one that can be it. Without generated ids it may be another process's that asked for the same with the same comment
-    /// at the same time. No two submissions of one client hold the same action.
+    /// The response was lost, and the service's list has the action: by its generated external id, or as the only action that can
+    /// be the submission's. Without generated ids it may be the same action with the same comment that another process submitted
+    /// at the same time. No two submissions of one client get the same action.
     Recovered,
 }
 
-/// What the record of a submission must not contradict.
-pub(crate) struct Expected {
-    pub(crate) intent: Arc<Intent>,
-    pub(crate) rule: Arc<dyn ParticularsRule>,
-}
-
-impl fmt::Debug for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Expected").field("intent", &self.intent).finish_non_exhaustive()
-    }
-}
-
-/// An action that the service has taken, as its record stood then.
+/// Action that the service has accepted, with its record at that time.
 #[derive(Clone, Debug)]
 pub struct Submitted {
     client: DefenderClient,
@@ -53,39 +41,39 @@ impl Submitted {
         Self { client, action, origin, expected }
     }
 
-    /// How it is known that the service has taken the action.
+    /// Returns the evidence that the service has accepted the action.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// The record with which the service answered. It does not change; [`wait`](Self::wait) gives later ones.
+    /// Returns the record of the response. It does not change; [`wait`](Self::wait) returns later records.
     #[must_use]
     pub fn action(&self) -> &MachineAction {
         &self.action
     }
 
-    /// The action's id. Write it down: it is all that a later process needs to wait for the action.
+    /// Returns the action's id. Store it: a later process needs only the id to wait for the action.
     #[must_use]
     pub fn id(&self) -> &ActionId {
         &self.action.id
     }
 
-    /// The action by its id: to read its record, and what it brought home. Nothing is sent.
+    /// Returns the handle of the action, to read its record and its results. Nothing is sent.
     #[must_use]
     pub fn handle(&self) -> ActionHandle {
         self.client.action(self.action.id.clone())
     }
 
-    /// *Cancel*: takes the action back, if it has not been done yet. An action that is not [`Created`](Origin::Created) may be
-    /// somebody else's, and is cancelled only with [`even_if_not_ours`](Cancel::even_if_not_ours).
+    /// *Cancel*: cancels the action, if it has not been performed yet. An action that is not [`Created`](Origin::Created) may belong
+    /// to another caller, and is cancelled only with [`even_if_not_ours`](Cancel::even_if_not_ours).
     pub fn cancel(&self, comment: impl Into<String>) -> Cancel {
         let (id, is_ours) = (self.action.id.clone(), self.origin == Origin::Created);
         Cancel::new(self.client.clone(), id, comment, is_ours).expecting(&self.action)
     }
 
-    /// Waits until the action has ended. `Ok` only when it succeeded, and its record is still that of what was asked for:
-    /// a record that comes to state another machine, type or particulars ends the wait as
+    /// Waits until the action has ended. Returns `Ok` only if the action succeeded and its record still matches the submission: a
+    /// record that states another machine, type or other particulars ends the wait as
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     pub fn wait(&self) -> Wait {
         let last = Some(self.action.clone());

@@ -1,4 +1,4 @@
-//! Waiting for many actions with few calls.
+//! The wait for many actions with few calls.
 
 use std::{
     borrow::Cow,
@@ -20,94 +20,96 @@ use crate::{
     ActionHandle, BoxStream, DefenderClient, Error,
     submit::identity::Identity,
     wait::{
-        ended, out_of_patience, passes,
+        ended, is_temporary,
         poll::{PollDelays, PollPolicy},
+        timeout_error,
     },
 };
 
-/// How many of those that no list shows are read one by one in a cycle.
+/// Number of unlisted actions that are read singly in a cycle.
 const SINGLE_READS: usize = 5;
 
-/// How many pages of a list are read at most that has no date to begin from. It is newest first, and who waits for an action has,
-/// as a rule, asked for it lately; what is not found on them is read by itself, which gives its date.
+/// Maximum number of pages of a list without a start date. The newest actions come first, and a caller usually waits for recent
+/// actions. An action that is not on these pages is read singly, and its record states the date.
 const FIRST_PAGES: usize = 10;
 
-/// A wait for many actions. Nothing is sent before its stream is polled.
+/// Wait for many actions. Nothing is sent before its stream is polled.
 ///
-/// It reads the list and not each record, so that a thousand actions cost about as many calls as one: one list call a cycle, from
-/// the oldest action on that is waited for, which ends on the page that has the last of them. Those that no list shows are read
-/// by themselves, a few a cycle. What passes does not end it, as with [`Wait`](crate::Wait).
+/// The wait reads the list and not each record, so that a thousand actions cost about as many calls as one. Each cycle reads one list,
+/// which begins at the oldest pending action and ends on the page with the last one. Actions that no list shows are read singly, a
+/// few in each cycle. Temporary faults do not end the wait, as with [`Wait`](crate::Wait).
 #[derive(Clone, Debug)]
 #[must_use = "nothing is waited for until its stream is polled"]
 pub struct WaitAll {
     client: DefenderClient,
     ids: Vec<ActionId>,
-    patience: PollPolicy,
+    policy: PollPolicy,
 }
 
 impl WaitAll {
     pub(crate) fn new(client: DefenderClient, ids: Vec<ActionId>) -> Self {
-        let patience = client.inner().patience;
-        Self { client, ids, patience }
+        let policy = client.inner().patience;
+        Self { client, ids, policy }
     }
 
-    /// How long to wait before giving up on those that are left. Default: the client's, 1 h.
+    /// Sets the time limit of the wait. Default: the client's, 1 h.
     pub fn at_most(mut self, at_most: Duration) -> Self {
-        self.patience.at_most = at_most;
+        self.policy.at_most = at_most;
         self
     }
 
-    /// The first pause between two cycles, which grows by half with each, and the longest. Default: the client's, 2 s and 30 s.
+    /// Sets the first delay between two cycles, which grows by half with each cycle, and the longest. Default: the client's, 2 s and 30 s.
     pub fn poll(mut self, first: Duration, longest: Duration) -> Self {
-        self.patience.first = first;
-        self.patience.longest = longest;
+        self.policy.first = first;
+        self.policy.longest = longest;
         self
     }
 
-    /// Each action as it ends, with what a [`Wait`](crate::Wait) for it would give. Each id comes once.
+    /// Returns each action once, as soon as it ends, with the result of a [`Wait`](crate::Wait) for it.
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn stream(self) -> BoxStream<(ActionId, Result<MachineAction, Error>)> {
-        let ends = stream::unfold(Cycle::new(self), |mut cycle| async move {
+        let outcomes = stream::unfold(Cycle::new(self), |mut cycle| async move {
             loop {
-                if let Some(ended) = cycle.ready.pop_front() {
-                    return Some((ended, cycle));
+                if let Some(outcome) = cycle.ready.pop_front() {
+                    return Some((outcome, cycle));
                 }
-                if cycle.waiting.is_empty() {
+                if cycle.pending.is_empty() {
                     return None;
                 }
-                cycle.turn().await;
+                cycle.run().await;
             }
         });
-        Box::pin(ends)
+        Box::pin(outcomes)
     }
 }
 
-/// One action that is waited for.
-struct Waiting {
-    /// The id as the caller gave it.
+/// Action whose end has not been seen yet.
+struct Pending {
+    /// Id in the caller's spelling.
     id: ActionId,
     identity: Identity,
     last: Option<MachineAction>,
-    /// When it was last read, counted from the start, and in which turn.
-    seen: Duration,
-    turn: u64,
-    trouble: Option<Error>,
-    /// A list that was read to its end did not show it, so that it is read by itself until its date is known.
+    /// Time of the last successful read, from the start of the wait.
+    last_seen: Duration,
+    /// Cycle of the last successful read.
+    last_cycle: u64,
+    last_error: Option<Error>,
+    /// A completely read list did not show the action, so that it is read singly until its date is known.
     unlisted: bool,
 }
 
-impl Waiting {
+impl Pending {
     fn new(id: ActionId) -> Self {
-        let (seen, identity) = (Duration::ZERO, Identity::Unknown);
-        Self { id, identity, last: None, seen, turn: 0, trouble: None, unlisted: false }
+        let (last_seen, identity) = (Duration::ZERO, Identity::Unknown);
+        Self { id, identity, last: None, last_seen, last_cycle: 0, last_error: None, unlisted: false }
     }
 
-    /// When it was asked for, if that is known: from then on the list has it.
+    /// Returns the creation time, if it is known. A list from this time on has the action.
     fn created(&self) -> Option<Timestamp> {
         self.last.as_ref().and_then(|action| action.creation_date_time_utc)
     }
 
-    /// Whether the list is to be read for it.
+    /// Returns whether the list is read for this action.
     fn is_listed(&self) -> bool {
         !self.unlisted || self.created().is_some()
     }
@@ -115,77 +117,77 @@ impl Waiting {
 
 struct Cycle {
     client: DefenderClient,
-    patience: PollPolicy,
+    policy: PollPolicy,
     started: Duration,
-    pauses: PollDelays,
-    /// By id in lower case.
-    waiting: BTreeMap<String, Waiting>,
+    delays: PollDelays,
+    /// Pending actions by id in lower case.
+    pending: BTreeMap<String, Pending>,
     ready: VecDeque<(ActionId, Result<MachineAction, Error>)>,
-    /// How many turns there have been.
-    turns: u64,
-    /// Behind which of the ids the single reads go on.
+    /// Number of cycles.
+    cycles: u64,
+    /// Id after which the single reads continue.
     read_up_to: Option<String>,
 }
 
 impl Cycle {
     fn new(wait: WaitAll) -> Self {
-        let WaitAll { client, ids, patience } = wait;
+        let WaitAll { client, ids, policy } = wait;
         let started = client.inner().clock.elapsed();
-        let mut waiting = BTreeMap::new();
+        let mut pending = BTreeMap::new();
         for id in ids {
-            waiting.entry(key(&id).into_owned()).or_insert_with(|| Waiting::new(id));
+            pending.entry(key(&id).into_owned()).or_insert_with(|| Pending::new(id));
         }
-        let (pauses, ready) = (patience.at_once(), VecDeque::new());
-        Self { client, patience, started, pauses, waiting, ready, turns: 0, read_up_to: None }
+        let (delays, ready) = (policy.immediate(), VecDeque::new());
+        Self { client, policy, started, delays, pending, ready, cycles: 0, read_up_to: None }
     }
 
-    fn passed(&self) -> Duration {
+    fn elapsed(&self) -> Duration {
         self.client.inner().clock.elapsed().saturating_sub(self.started)
     }
 
-    /// Waits its time and looks once, or gives up on all that are left.
-    async fn turn(&mut self) {
+    /// Runs one cycle after its delay, or ends the wait for all pending actions at the time limit.
+    async fn run(&mut self) {
         let clock = Arc::clone(&self.client.inner().clock);
-        let pause = self.pauses.next();
-        let left = self.patience.at_most.saturating_sub(self.passed());
-        if pause >= left && !pause.is_zero() {
+        let delay = self.delays.next();
+        let left = self.policy.at_most.saturating_sub(self.elapsed());
+        if delay >= left && !delay.is_zero() {
             clock.sleep(left).await;
             return self.give_up();
         }
-        clock.sleep(pause).await;
-        let left = self.patience.at_most.saturating_sub(self.passed());
+        clock.sleep(delay).await;
+        let left = self.policy.at_most.saturating_sub(self.elapsed());
         let in_time = {
-            let look = pin!(self.look());
-            matches!(select(look, clock.sleep(left)).await, Either::Left(_))
+            let read = pin!(self.read());
+            matches!(select(read, clock.sleep(left)).await, Either::Left(_))
         };
         if !in_time {
             self.give_up();
         }
     }
 
-    async fn look(&mut self) {
-        self.turns = self.turns.saturating_add(1);
+    async fn read(&mut self) {
+        self.cycles = self.cycles.saturating_add(1);
         match self.read_list().await {
             Ok(()) => self.read_singly().await,
             Err(error) if error.is_retryable() => {
-                for waiting in self.waiting.values_mut() {
-                    waiting.trouble = Some(error.clone_without_source());
+                for pending in self.pending.values_mut() {
+                    pending.last_error = Some(error.clone_without_source());
                 }
             }
             Err(error) => {
-                for waiting in std::mem::take(&mut self.waiting).into_values() {
-                    let error = error.clone_without_source().with_action_id(&waiting.id).with_action(waiting.last);
-                    self.ready.push_back((waiting.id, Err(error)));
+                for pending in std::mem::take(&mut self.pending).into_values() {
+                    let error = error.clone_without_source().with_action_id(&pending.id).with_action(pending.last);
+                    self.ready.push_back((pending.id, Err(error)));
                 }
             }
         }
     }
 
-    /// Reads the list up to the last that is waited for. It is asked for from the oldest on, once that is known of all that it
-    /// is read for.
+    /// Reads the list up to the last pending action. The list begins at the oldest creation, once the creation of all its actions is
+    /// known.
     async fn read_list(&mut self) -> Result<(), Error> {
         let listed: Vec<_> =
-            self.waiting.values().filter(|waiting| waiting.is_listed()).map(Waiting::created).collect();
+            self.pending.values().filter(|pending| pending.is_listed()).map(Pending::created).collect();
         let mut left = listed.len();
         if left == 0 {
             return Ok(());
@@ -195,67 +197,68 @@ impl Cycle {
         if let Some(oldest) = oldest {
             list = list.filter(MachineAction::CREATION_DATE_TIME_UTC.ge(oldest));
         }
-        // From a date on, all that there is is read; of all that there ever was, the newest.
-        let most = if oldest.is_some() { usize::MAX } else { FIRST_PAGES };
-        let mut pages = list.pages().take(most);
+        // A list with a start date is read completely; of a list without one, the newest pages.
+        let max_pages = if oldest.is_some() { usize::MAX } else { FIRST_PAGES };
+        let mut pages = list.pages().take(max_pages);
         while let Some(page) = pages.try_next().await? {
             for action in page.value {
-                if self.waiting.get(&*key(&action.id)).is_some_and(|waiting| waiting.turn < self.turns) {
+                if self.pending.get(&*key(&action.id)).is_some_and(|pending| pending.last_cycle < self.cycles) {
                     left = left.saturating_sub(1);
-                    self.note(action);
+                    self.record(action);
                 }
             }
             if left == 0 {
                 return Ok(());
             }
         }
-        for waiting in self.waiting.values_mut().filter(|waiting| waiting.turn < self.turns) {
-            waiting.unlisted = true;
+        for pending in self.pending.values_mut().filter(|pending| pending.last_cycle < self.cycles) {
+            pending.unlisted = true;
         }
         Ok(())
     }
 
-    /// Reads a few of those that the list did not show, in turn.
+    /// Reads a few of the actions that the list did not show, in rotation.
     async fn read_singly(&mut self) {
-        let now = self.passed();
-        let is_unseen = |(_, waiting): &(&String, &Waiting)| waiting.turn < self.turns;
-        let unseen: Vec<_> = self.waiting.iter().filter(is_unseen).map(|(key, _)| key.clone()).collect();
-        let behind = unseen.iter().filter(|key| self.read_up_to.as_ref().is_some_and(|last| *key > last));
-        let turn: Vec<_> = behind.chain(&unseen).take(SINGLE_READS.min(unseen.len())).cloned().collect();
-        for key in turn {
+        let now = self.elapsed();
+        let is_unseen = |(_, pending): &(&String, &Pending)| pending.last_cycle < self.cycles;
+        let unseen: Vec<_> = self.pending.iter().filter(is_unseen).map(|(key, _)| key.clone()).collect();
+        let after_last = unseen.iter().filter(|key| self.read_up_to.as_ref().is_some_and(|last| *key > last));
+        let selected: Vec<_> = after_last.chain(&unseen).take(SINGLE_READS.min(unseen.len())).cloned().collect();
+        for key in selected {
             self.read_up_to = Some(key.clone());
-            let Some(id) = self.waiting.get(&key).map(|waiting| waiting.id.clone()) else { continue };
+            let Some(id) = self.pending.get(&key).map(|pending| pending.id.clone()) else { continue };
             match ActionHandle::new(self.client.clone(), id.clone()).get().await {
-                Ok(action) => self.note(action),
+                Ok(action) => self.record(action),
                 Err(error) => {
-                    let Some(waiting) = self.waiting.get_mut(&key) else { continue };
-                    if passes(&error, now.saturating_sub(waiting.seen), self.patience.grace) {
-                        waiting.trouble = Some(error);
-                    } else if let Some(waiting) = self.waiting.remove(&key) {
-                        self.ready.push_back((id.clone(), Err(error.with_action_id(&id).with_action(waiting.last))));
+                    let Some(pending) = self.pending.get_mut(&key) else { continue };
+                    if is_temporary(&error, now.saturating_sub(pending.last_seen), self.policy.grace) {
+                        pending.last_error = Some(error);
+                    } else if let Some(pending) = self.pending.remove(&key) {
+                        self.ready.push_back((id.clone(), Err(error.with_action_id(&id).with_action(pending.last))));
                     }
                 }
             }
         }
     }
 
-    fn note(&mut self, action: MachineAction) {
-        let now = self.passed();
+    /// Records a read of an action, and ends its wait if the action has ended.
+    fn record(&mut self, action: MachineAction) {
+        let now = self.elapsed();
         let key = key(&action.id);
-        let Some(waiting) = self.waiting.get_mut(&*key) else { return };
+        let Some(pending) = self.pending.get_mut(&*key) else { return };
         let has_ended = action.status.is_terminal();
-        match waiting.identity.check(&action) {
+        match pending.identity.check(&action) {
             Ok(()) if !has_ended => {
-                // One without a date is not found by a list from a date on.
-                waiting.unlisted = action.creation_date_time_utc.is_none();
-                (waiting.seen, waiting.turn, waiting.trouble) = (now, self.turns, None);
+                // A list with a start date does not have a record without a date.
+                pending.unlisted = action.creation_date_time_utc.is_none();
+                (pending.last_seen, pending.last_cycle, pending.last_error) = (now, self.cycles, None);
                 drop(key);
-                waiting.last = Some(action);
+                pending.last = Some(action);
             }
             checked => {
-                let waiting = self.waiting.remove(&*key);
+                let pending = self.pending.remove(&*key);
                 drop(key);
-                if let Some(Waiting { id, .. }) = waiting {
+                if let Some(Pending { id, .. }) = pending {
                     self.ready.push_back((id, checked.and_then(|()| ended(action))));
                 }
             }
@@ -263,14 +266,14 @@ impl Cycle {
     }
 
     fn give_up(&mut self) {
-        for waiting in std::mem::take(&mut self.waiting).into_values() {
-            let error = out_of_patience(&waiting.id, self.patience.at_most, waiting.last, waiting.trouble);
-            self.ready.push_back((waiting.id, Err(error)));
+        for pending in std::mem::take(&mut self.pending).into_values() {
+            let error = timeout_error(&pending.id, self.policy.at_most, pending.last, pending.last_error);
+            self.ready.push_back((pending.id, Err(error)));
         }
     }
 }
 
-/// Key of an action: the service's ids are compared without regard to letter case.
+/// Returns the key of an action: ids of the service are compared in any letter case.
 fn key(id: &ActionId) -> Cow<'_, str> {
     let id = id.as_str();
     if id.bytes().any(|byte| byte.is_ascii_uppercase()) { id.to_ascii_lowercase().into() } else { id.into() }

@@ -1,4 +1,4 @@
-//! Waiting until an action has ended.
+//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`.
 
 pub(crate) mod all;
 pub(crate) mod poll;
@@ -14,15 +14,15 @@ use futures_util::{
 use crate::{
     ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
-    submit::{identity::Identity, submitted::Expected},
+    submit::{expected::Expected, identity::Identity},
     wait::poll::{PollDelays, PollPolicy},
 };
 
-/// A wait until an action has ended. Nothing is sent before it is awaited.
+/// Wait until an action has ended. Nothing is sent before it is awaited.
 ///
-/// It reads the record after 2 s and then at growing intervals, up to 30 s. What passes does not end it: a connection that
-/// breaks, a service in trouble, a quota that is used up, a record that is not there yet. Dropping it stops the reading and
-/// nothing else.
+/// The wait reads the record after 2 s and then at growing intervals, up to 30 s. Temporary faults do not end it: a broken
+/// connection, an error of the service, an exhausted quota, a record that is not visible yet. Dropping it stops the reads and has no
+/// effect on the action.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is waited for until this is awaited"]
 pub struct Wait {
@@ -30,50 +30,49 @@ pub struct Wait {
     id: ActionId,
     last: Option<MachineAction>,
     identity: Identity,
-    patience: PollPolicy,
+    policy: PollPolicy,
 }
 
 impl Wait {
     pub(crate) fn new(client: DefenderClient, id: ActionId, last: Option<MachineAction>) -> Self {
-        let patience = client.inner().patience;
-        Self { client, id, last, identity: Identity::Unknown, patience }
+        let policy = client.inner().patience;
+        Self { client, id, last, identity: Identity::Unknown, policy }
     }
 
-    /// Compares each record with what was submitted.
+    /// Compares each record with the submission.
     pub(crate) fn expecting(mut self, expected: Arc<Expected>) -> Self {
         self.identity = Identity::Submitted(expected);
         self
     }
 
-    /// How long to wait before giving up. Default: the client's, 1 h. The service itself gives up on a device that does not
-    /// answer after about three days.
+    /// Sets the time limit of the wait. Default: the client's, 1 h. The service itself gives up after about three days if the device
+    /// does not respond.
     pub fn at_most(mut self, at_most: Duration) -> Self {
-        self.patience.at_most = at_most;
+        self.policy.at_most = at_most;
         self
     }
 
-    /// The first pause between two reads, which grows by half with each, and the longest. Default: the client's, 2 s and 30 s.
+    /// Sets the first delay between two reads, which grows by half with each read, and the longest. Default: the client's, 2 s and 30 s.
     pub fn poll(mut self, first: Duration, longest: Duration) -> Self {
-        self.patience.first = first;
-        self.patience.longest = longest;
+        self.policy.first = first;
+        self.policy.longest = longest;
         self
     }
 
-    /// Waits: the same as awaiting this, as a plain future that can be spawned or joined.
+    /// Waits: the same as awaiting this, as a future that can be spawned or joined.
     ///
-    /// `Ok` says that the action succeeded. Of a live response session it does not say that each command did: see
+    /// `Ok` means that the action succeeded. Single commands of a live response session may have failed nevertheless: see
     /// [`MachineAction::failed_commands`].
     ///
     /// # Errors
     ///
-    /// - [`ActionFailed`](ErrorKind::ActionFailed): the action ended as `Failed`, `TimeOut` or `Cancelled`; the error
-    ///   carries its record.
-    /// - [`WaitTimeout`](ErrorKind::WaitTimeout): the patience ran out first; the error carries the record as last seen,
-    ///   and the last trouble in reading it as its cause. The action goes on.
-    /// - Any error of a read that another read would give again, such as [`Forbidden`](ErrorKind::Forbidden), with the
-    ///   record as last seen; [`NotFound`](ErrorKind::NotFound) only once it has lasted for two minutes.
-    /// - [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) with [`OtherRecord`](crate::UnknownReason::OtherRecord): the record came
-    ///   to state another machine or type than before, or than what was submitted, or other particulars. The error has it.
+    /// - [`ActionFailed`](ErrorKind::ActionFailed): the action ended as `Failed`, `TimeOut` or `Cancelled`; the error has its record.
+    /// - [`WaitTimeout`](ErrorKind::WaitTimeout): the time limit of the wait passed. The error has the last known record, and the error
+    ///   of the last read as its cause. The action is still running.
+    /// - Any error of a read that another read would return again, such as [`Forbidden`](ErrorKind::Forbidden), with the last known
+    ///   record; [`NotFound`](ErrorKind::NotFound) only after two minutes.
+    /// - [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) with [`OtherRecord`](crate::UnknownReason::OtherRecord): the record states
+    ///   another machine or type than an earlier record or the submission, or other particulars. The error has the record.
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         self.run()
     }
@@ -89,18 +88,18 @@ impl Wait {
         }
     }
 
-    /// The record each time it changes, from what is known now to the end. The last is `Ok` only when the action succeeded;
-    /// every error is the last.
+    /// Returns the record each time it changes, beginning with the last known record. The last item is `Ok` only if the action
+    /// succeeded; every error is the last item.
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn updates(self) -> BoxStream<Result<MachineAction, Error>> {
         let updates = stream::unfold(Some((Polling::new(self), None::<MachineAction>)), |state| async move {
-            let (mut polling, shown) = state?;
+            let (mut polling, returned) = state?;
             loop {
-                let news = polling.last.as_ref().filter(|last| shown.as_ref() != Some(last)).cloned();
-                match news {
+                let changed = polling.last.as_ref().filter(|last| returned.as_ref() != Some(last)).cloned();
+                match changed {
                     Some(action) if action.status.is_terminal() => {
-                        let ended = polling.identity.check(&action).and_then(|()| ended(action));
-                        return Some((ended, None));
+                        let outcome = polling.identity.check(&action).and_then(|()| ended(action));
+                        return Some((outcome, None));
                     }
                     Some(action) => return Some((Ok(action.clone()), Some((polling, Some(action))))),
                     None => {}
@@ -114,118 +113,120 @@ impl Wait {
     }
 }
 
-/// Reading a record again and again.
+/// Repeated reads of a record.
 struct Polling {
     client: DefenderClient,
     id: ActionId,
-    patience: PollPolicy,
-    /// The record as last read.
+    policy: PollPolicy,
+    /// Record of the last successful read.
     last: Option<MachineAction>,
     identity: Identity,
     started: Duration,
-    /// When it was last read, counted from the start.
-    seen: Duration,
-    /// Why the last read failed, if it did.
-    trouble: Option<Error>,
-    pauses: PollDelays,
+    /// Time of the last successful read, from the start of the wait.
+    last_seen: Duration,
+    /// Error of the last read, if it failed.
+    last_error: Option<Error>,
+    delays: PollDelays,
 }
 
 impl Polling {
     fn new(wait: Wait) -> Self {
-        let Wait { client, id, last, identity, patience } = wait;
+        let Wait { client, id, last, identity, policy } = wait;
         let started = client.inner().clock.elapsed();
-        // What was just answered needs no reading yet; what is known by its id only does.
-        let pauses = if last.is_some() { patience.after_an_answer() } else { patience.at_once() };
-        Self { client, id, patience, last, identity, started, seen: Duration::ZERO, trouble: None, pauses }
+        // A record of the response needs no read yet. Without a record, the first read is immediate.
+        let delays = if last.is_some() { policy.after_response() } else { policy.immediate() };
+        Self { client, id, policy, last, identity, started, last_seen: Duration::ZERO, last_error: None, delays }
     }
 
-    /// Waits its time and reads, until it has read or is at an end.
+    /// Waits for the delay and reads, until a read succeeds or the wait ends.
     async fn read(&mut self) -> Result<(), Error> {
         loop {
             let clock = Arc::clone(&self.client.inner().clock);
             let started = self.started;
-            let passed = || clock.elapsed().saturating_sub(started);
-            let pause = self.pauses.next();
-            let left = self.patience.at_most.saturating_sub(passed());
-            if pause >= left && !pause.is_zero() {
+            let elapsed = || clock.elapsed().saturating_sub(started);
+            let delay = self.delays.next();
+            let left = self.policy.at_most.saturating_sub(elapsed());
+            if delay >= left && !delay.is_zero() {
                 clock.sleep(left).await;
-                return Err(self.out_of_patience());
+                return Err(self.timeout_error());
             }
-            clock.sleep(pause).await;
-            let left = self.patience.at_most.saturating_sub(passed());
+            clock.sleep(delay).await;
+            let left = self.policy.at_most.saturating_sub(elapsed());
             let handle = ActionHandle::new(self.client.clone(), self.id.clone());
             let read = match select(handle.get().into_future(), clock.sleep(left)).await {
                 Either::Left((read, _)) => read,
-                Either::Right(((), _)) => return Err(self.out_of_patience()),
+                Either::Right(((), _)) => return Err(self.timeout_error()),
             };
             match read {
                 Ok(action) => {
                     self.identity.check(&action)?;
-                    self.seen = passed();
-                    self.trouble = None;
+                    self.last_seen = elapsed();
+                    self.last_error = None;
                     self.last = Some(action);
                     return Ok(());
                 }
-                Err(error) if passes(&error, passed().saturating_sub(self.seen), self.patience.grace) => {
-                    self.trouble = Some(error);
+                Err(error) if is_temporary(&error, elapsed().saturating_sub(self.last_seen), self.policy.grace) => {
+                    self.last_error = Some(error);
                 }
                 Err(error) => return Err(error.with_action_id(&self.id).with_action(self.last.take())),
             }
         }
     }
 
-    fn out_of_patience(&mut self) -> Error {
-        out_of_patience(&self.id, self.patience.at_most, self.last.take(), self.trouble.take())
+    fn timeout_error(&mut self) -> Error {
+        timeout_error(&self.id, self.policy.at_most, self.last.take(), self.last_error.take())
     }
 }
 
-/// Whether another read may go better than the one that ended in `error`, `unseen` after the record was last seen.
-pub(crate) fn passes(error: &Error, unseen: Duration, grace: Duration) -> bool {
+/// Returns whether a later read may succeed after this error. The record was last visible `unseen` ago.
+pub(crate) fn is_temporary(error: &Error, unseen: Duration, grace: Duration) -> bool {
     error.is_retryable() || error.is_not_found() && unseen < grace
 }
 
-/// So much of a name from outside is shown, in characters.
-const SHOWN: usize = 100;
+/// Length limit of a name of the service in errors, in characters.
+const MAX_NAME: usize = 100;
 
+/// Returns the record of an ended action, or the error of an action that did not succeed.
 pub(crate) fn ended(action: MachineAction) -> Result<MachineAction, Error> {
     if action.status == ActionStatus::Succeeded {
         return Ok(action);
     }
-    let why = match action.error_h_result {
+    let result = match action.error_h_result {
         Some(result) if result != 0 => format!(" with 0x{:08X}", result.cast_unsigned()),
         _ => String::new(),
     };
-    let by = |who: &str| format!(", cancelled by {}", sanitize_line(who, SHOWN));
+    let by = |requestor: &str| format!(", cancelled by {}", sanitize_line(requestor, MAX_NAME));
     let cancelled = action.cancellation_requestor.as_deref().map(by).unwrap_or_default();
     let commands = commands(&action);
     let (action_type, status) = (word(action.action_type.as_str()), word(action.status.as_str()));
-    let what = format!("action {} ({action_type}) ended as {status}{why}{cancelled}{commands}", action.id);
-    Err(Error::new(ErrorKind::ActionFailed).context(what).with_action(Some(action)))
+    let context = format!("action {} ({action_type}) ended as {status}{result}{cancelled}{commands}", action.id);
+    Err(Error::new(ErrorKind::ActionFailed).context(context).with_action(Some(action)))
 }
 
-/// How far the commands of a live response session came: one that was cancelled may have done all that it was asked for.
+/// Returns the states of a session's commands: a cancelled live response session may have completed its commands.
 fn commands(action: &MachineAction) -> String {
-    let told = |command: &CommandRecord| {
-        let what = command.command.as_ref().and_then(|command| command.command_type.as_deref()).unwrap_or("a command");
-        format!("{} {}", word(what), word(command.command_status.as_str()))
+    let state = |command: &CommandRecord| {
+        let name = command.command.as_ref().and_then(|command| command.command_type.as_deref()).unwrap_or("a command");
+        format!("{} {}", word(name), word(command.command_status.as_str()))
     };
     match action.commands.as_deref() {
         None | Some([]) => String::new(),
-        Some(commands) => format!("; its commands: {}", commands.iter().map(told).collect::<Vec<_>>().join(", ")),
+        Some(commands) => format!("; its commands: {}", commands.iter().map(state).collect::<Vec<_>>().join(", ")),
     }
 }
 
-pub(crate) fn out_of_patience(
+/// Returns the error of a wait whose time limit has passed.
+pub(crate) fn timeout_error(
     id: &ActionId,
-    patience: Duration,
+    limit: Duration,
     last: Option<MachineAction>,
-    trouble: Option<Error>,
+    last_error: Option<Error>,
 ) -> Error {
-    let how = last.as_ref().map_or_else(|| "never seen".to_owned(), |action| word(action.status.as_str()));
-    let what = format!("action {id} is {how} after {patience:?}");
-    let error = Error::new(ErrorKind::WaitTimeout).context(what).with_action_id(id).with_action(last);
-    match trouble {
-        Some(trouble) => error.caused_by(trouble),
+    let status = last.as_ref().map_or_else(|| "never seen".to_owned(), |action| word(action.status.as_str()));
+    let context = format!("action {id} is {status} after {limit:?}");
+    let error = Error::new(ErrorKind::WaitTimeout).context(context).with_action_id(id).with_action(last);
+    match last_error {
+        Some(cause) => error.caused_by(cause),
         None => error,
     }
 }

@@ -1,16 +1,16 @@
-//! How long waits go on, and how often they look.
+//! Time limits and delays of waits and searches.
 
 use std::time::Duration;
 
-/// How long waits go on, and how often they look.
+/// Time limits and delays of waits and searches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PollPolicy {
-    /// The first pause between two looks; each later one is half as long again, up to the longest.
+    /// First delay between two reads. Each later delay is longer by half, up to `longest`.
     pub(crate) first: Duration,
     pub(crate) longest: Duration,
-    /// How long a wait goes on unless it is told otherwise.
+    /// Default time limit of a wait.
     pub(crate) at_most: Duration,
-    /// How long a record may take to appear: reads lag behind writes, seconds as a rule and two minutes at most as far as seen.
+    /// Time in which a new record must appear. Reads lag behind writes, usually by seconds and, as far as seen, by two minutes at most.
     pub(crate) grace: Duration,
 }
 
@@ -26,30 +26,30 @@ impl Default for PollPolicy {
 }
 
 impl PollPolicy {
-    /// The pauses of whoever has an answer already.
-    pub(crate) fn after_an_answer(self) -> PollDelays {
-        PollDelays { next: self.first, patience: self }
+    /// Returns the delays after a response: the first read follows the first delay.
+    pub(crate) fn after_response(self) -> PollDelays {
+        PollDelays { next: self.first, policy: self }
     }
 
-    /// The pauses of whoever knows nothing yet, and looks at once.
-    pub(crate) fn at_once(self) -> PollDelays {
-        PollDelays { next: Duration::ZERO, patience: self }
+    /// Returns the delays without an earlier response: the first read is immediate.
+    pub(crate) fn immediate(self) -> PollDelays {
+        PollDelays { next: Duration::ZERO, policy: self }
     }
 }
 
-/// How long to pause between looks, without end.
+/// Endless sequence of delays between reads.
 #[derive(Clone, Debug)]
 pub(crate) struct PollDelays {
     next: Duration,
-    patience: PollPolicy,
+    policy: PollPolicy,
 }
 
 impl PollDelays {
     pub(crate) fn next(&mut self) -> Duration {
-        let pause = self.next;
-        let PollPolicy { first, longest, .. } = self.patience;
-        self.next = (pause.saturating_mul(3) / 2).clamp(first, longest.max(first));
-        pause
+        let delay = self.next;
+        let PollPolicy { first, longest, .. } = self.policy;
+        self.next = (delay.saturating_mul(3) / 2).clamp(first, longest.max(first));
+        delay
     }
 }
 
@@ -59,12 +59,12 @@ mod tests {
 
     #[test]
     fn delays_grow_up_to_longest() {
-        let pauses = |mut pauses: PollDelays| (0..10).map(|_| pauses.next().as_millis()).collect::<Vec<_>>();
+        let delays = |mut delays: PollDelays| (0..10).map(|_| delays.next().as_millis()).collect::<Vec<_>>();
         let grown = [2_000, 3_000, 4_500, 6_750, 10_125, 15_187, 22_781, 30_000, 30_000, 30_000];
-        assert_eq!(pauses(PollPolicy::default().after_an_answer()), grown);
-        assert_eq!(pauses(PollPolicy::default().at_once())[..3], [0, 2_000, 3_000]);
+        assert_eq!(delays(PollPolicy::default().after_response()), grown);
+        assert_eq!(delays(PollPolicy::default().immediate())[..3], [0, 2_000, 3_000]);
         let odd =
             PollPolicy { first: Duration::from_secs(9), longest: Duration::from_secs(1), ..PollPolicy::default() };
-        assert_eq!(pauses(odd.after_an_answer())[..3], [9_000, 9_000, 9_000]);
+        assert_eq!(delays(odd.after_response())[..3], [9_000, 9_000, 9_000]);
     }
 }

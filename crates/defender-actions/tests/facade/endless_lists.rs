@@ -84,7 +84,7 @@ async fn circle_of_links_ends() {
         let error = rows.last().unwrap().as_ref().unwrap_err();
         assert_eq!((rows.len() - 1, lists.calls()), (before + length, before + length), "{before} {length}: {error}");
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::InvalidResponse, true));
-        let link = format!("`/api/machineactions?$skip={before}`: it was read already");
+        let link = format!("`/api/machineactions?$skip={before}`: this page was read already");
         assert!(error.to_string().contains(&link), "{error}");
         assert!(lists.clock.elapsed() < MINUTE);
     }
@@ -107,10 +107,8 @@ async fn repeated_page_ends_the_list() {
         let (ids, unreadable, end) = lists.read(None).await;
         let error = end.unwrap();
         assert_eq!((ids.len(), unreadable, error.kind()), (read, odd, ErrorKind::InvalidResponse), "{name}: {error}");
-        let expected = format!(
-            "`/api/machineactions?$skiptoken=t{}`: 11 pages in a row have brought nothing new",
-            lists.calls() - 1
-        );
+        let expected =
+            format!("`/api/machineactions?$skiptoken=t{}`: 11 pages in a row have no new row", lists.calls() - 1);
         assert!(error.to_string().contains(&expected), "{name}: {error}");
         assert!(lists.calls() <= 14, "{name}: {}", lists.calls());
         assert!(lists.clock.elapsed() < MINUTE);
@@ -139,7 +137,7 @@ async fn ignored_skip_ends_the_list() {
         let lists = Lists::new(move |_, _| json!({"value": rows}));
         let (ids, unreadable, end) = lists.read(Some(2)).await;
         assert_eq!((ids.len(), unreadable, lists.calls()), (read, odd, 12));
-        assert!(end.unwrap().to_string().contains("$skip=24`: 11 pages in a row have brought nothing new"));
+        assert!(end.unwrap().to_string().contains("$skip=24`: 11 pages in a row have no new row"));
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
         service_clock::ServiceTime,
         stack::{self, Settings},
     },
-    submit::{look::Looks, principal::Principal, registry::SubmissionRegistry},
+    submit::{principal::Principal, registry::SubmissionRegistry, shared_search::SharedSearch},
     wait::poll::PollPolicy,
 };
 
@@ -303,7 +303,7 @@ impl DefenderClientBuilder {
             base,
             service_time: ServiceTime::default(),
             claimed: SubmissionRegistry::default(),
-            looks: Looks::default(),
+            looks: SharedSearch::default(),
             principal: Principal::default(),
             external_ids: self.external_ids,
             total_timeout: settings.retry().total_timeout(),

@@ -1,37 +1,28 @@
-//! One record beside one submission, attribute by attribute.
+//! The comparison of a record with a submission, attribute by attribute.
 
-use defender_model::{Action, ActionType, MachineAction, MachineId, Match};
+use defender_model::{ActionType, MachineAction, MachineId, Match};
 
 use super::{Names, Window};
-use crate::{Intent, submit::external_id::is_generated_form};
+use crate::{
+    Intent,
+    submit::{external_id::is_generated_form, particulars::ParticularsRule},
+};
 
-/// A cut comment of fewer characters proves nothing either way.
-const LEAST_OF_A_CUT_COMMENT: usize = 64;
+/// Minimum length of a truncated comment. A shorter one neither confirms nor excludes a record.
+const MIN_TRUNCATED_COMMENT: usize = 64;
 
-/// Comparison of particulars by the rule of an action's type.
-pub(crate) trait ParticularsRule: Send + Sync {
-    /// See [`Action::particulars`].
-    fn particulars_of(&self, existing: &MachineAction) -> Option<Match>;
-}
-
-impl<A: Action> ParticularsRule for A {
-    fn particulars_of(&self, existing: &MachineAction) -> Option<Match> {
-        self.particulars(existing)
-    }
-}
-
-/// A submission, with what the client knows of it and of the record that it is compared with.
+/// Submission, with the client's knowledge about it and about the record that it is compared with.
 #[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
-pub(crate) struct Asked<'a> {
+pub(crate) struct ComparisonInput<'a> {
     pub(crate) intent: &'a Intent,
     pub(crate) rule: &'a dyn ParticularsRule,
-    /// Names of the principal; empty where the token does not tell.
+    /// Names of the principal; empty if the token states none.
     pub(crate) names: &'a Names,
     pub(crate) window: &'a Window,
-    /// The record is of a list that was filtered by machine and type, so that null counts as equal.
+    /// The list of the record was filtered by machine and type, so that null counts as equal.
     pub(crate) filtered: bool,
-    /// A response received before the first attempt had shown the record.
+    /// A response before the first attempt showed the record.
     pub(crate) seen_before: bool,
     /// Another submission of this client holds the record.
     pub(crate) claimed: bool,
@@ -44,13 +35,13 @@ pub(crate) struct Asked<'a> {
 pub(crate) enum ExternalIdMatch {
     /// Our generated id.
     Generated,
-    /// The id that the caller set.
+    /// The caller's id.
     Given,
-    /// None is stated.
+    /// The record states no id.
     NotStated,
-    /// Another id of the form of our generated ones, where ours is generated.
+    /// Our id is generated, and the record has another id of the generated form.
     OtherGenerated,
-    /// Another id, or one where none was sent.
+    /// Another id, or an id although none was sent.
     Other,
 }
 
@@ -65,60 +56,60 @@ pub(crate) struct Comparison {
     /// `None`: the type has no rule.
     pub(crate) particulars: Option<Match>,
     pub(crate) requestor: Match,
-    /// Same: inside the window.
+    /// Same: the creation is inside the window.
     pub(crate) creation: Match,
-    /// Created so long before the first attempt that it is certainly not ours.
+    /// The record was created so long before the first attempt that it is certainly not ours.
     pub(crate) too_old: bool,
     pub(crate) seen_before: bool,
     pub(crate) claimed: bool,
     pub(crate) has_rival: bool,
-    /// False for a row of which only machine, type and creation could be read.
+    /// False for a row with only machine, type and creation.
     pub(crate) readable: bool,
 }
 
 impl Comparison {
-    /// Whether the record has our generated id.
+    /// Returns whether the record has our generated id.
     pub(crate) fn has_our_generated_id(&self) -> bool {
         self.external_id == ExternalIdMatch::Generated
     }
 
     /// Compares a record.
-    pub(crate) fn of(asked: &Asked<'_>, record: &MachineAction) -> Self {
+    pub(crate) fn of(input: &ComparisonInput<'_>, record: &MachineAction) -> Self {
         let requestor = record.requestor.as_deref().map_or(Match::NotStated, |requestor| {
-            if asked.names.has(requestor) {
+            if input.names.has(requestor) {
                 Match::Same
-            } else if asked.names.exclude(requestor) {
+            } else if input.names.exclude(requestor) {
                 Match::Different
             } else {
                 Match::NotStated
             }
         });
         Self {
-            external_id: external_id(asked.intent, record),
-            comment: compare_comments(asked.intent.comment(), record.requestor_comment.as_deref()),
-            particulars: asked.rule.particulars_of(record),
+            external_id: external_id(input.intent, record),
+            comment: compare_comments(input.intent.comment(), record.requestor_comment.as_deref()),
+            particulars: input.rule.particulars_of(record),
             requestor,
             readable: true,
-            ..Self::of_unreadable(asked, record)
+            ..Self::of_unreadable(input, record)
         }
     }
 
-    /// Compares a row of which only machine, type and creation could be read.
-    pub(crate) fn of_unreadable(asked: &Asked<'_>, record: &MachineAction) -> Self {
-        let Window { opens, closes, clears_before } = *asked.window;
+    /// Compares a row with only machine, type and creation.
+    pub(crate) fn of_unreadable(input: &ComparisonInput<'_>, record: &MachineAction) -> Self {
+        let Window { opens, closes, clears_before } = *input.window;
         let created = record.creation_date_time_utc;
         Self {
-            machine: machine(asked.intent, record, asked.filtered),
-            action_type: action_type(asked.intent, record, asked.filtered),
+            machine: machine(input.intent, record, input.filtered),
+            action_type: action_type(input.intent, record, input.filtered),
             external_id: ExternalIdMatch::NotStated,
             comment: Match::NotStated,
             particulars: Some(Match::NotStated),
             requestor: Match::NotStated,
             creation: created.map_or(Match::NotStated, |created| of_bool((opens..=closes).contains(&created))),
             too_old: created.zip(clears_before).is_some_and(|(created, before)| created < before),
-            seen_before: asked.seen_before,
-            claimed: asked.claimed,
-            has_rival: asked.has_rival,
+            seen_before: input.seen_before,
+            claimed: input.claimed,
+            has_rival: input.has_rival,
             readable: false,
         }
     }
@@ -135,7 +126,7 @@ fn machine(intent: &Intent, record: &MachineAction, filtered: bool) -> Match {
     }
 }
 
-/// A word that this library does not know can be the service's new one for the same type.
+/// Compares the types. An unknown type may be a new name of the service for the same type.
 fn action_type(intent: &Intent, record: &MachineAction, filtered: bool) -> Match {
     let ours = ActionType::from(intent.action_type.as_str());
     match &record.action_type {
@@ -146,7 +137,8 @@ fn action_type(intent: &Intent, record: &MachineAction, filtered: bool) -> Match
     }
 }
 
-/// Whether a field holds a value that is no id and no word, such as an object. It states something, and not what is known.
+/// Returns whether a field has a value of another kind, such as an object. The value states something, although not a known id or
+/// type.
 fn is_odd(record: &MachineAction, field: &str) -> bool {
     record.extra.get(field).is_some_and(|value| !value.is_null())
 }
@@ -167,13 +159,13 @@ fn external_id(intent: &Intent, record: &MachineAction) -> ExternalIdMatch {
     }
 }
 
-/// Compares comments. The service is seen to put blanks around them, to change line ends and to cut them.
+/// Compares comments. The service has been seen to add blanks around them, to change line ends and to truncate them.
 pub(crate) fn compare_comments(ours: Option<&str>, stated: Option<&str>) -> Match {
-    let ours = folded(ours.unwrap_or_default());
-    let stated = folded(stated.unwrap_or_default());
+    let ours = normalized(ours.unwrap_or_default());
+    let stated = normalized(stated.unwrap_or_default());
     if ours == stated {
         Match::Same
-    } else if stated.is_empty() || stated.chars().count() >= LEAST_OF_A_CUT_COMMENT && ours.starts_with(stated.as_str())
+    } else if stated.is_empty() || stated.chars().count() >= MIN_TRUNCATED_COMMENT && ours.starts_with(stated.as_str())
     {
         Match::NotStated
     } else {
@@ -181,7 +173,7 @@ pub(crate) fn compare_comments(ours: Option<&str>, stated: Option<&str>) -> Matc
     }
 }
 
-/// Without blanks around it, and with one form of line ends.
-fn folded(comment: &str) -> String {
+/// Removes the blanks around a comment and converts line ends to one form.
+fn normalized(comment: &str) -> String {
     comment.replace("\r\n", "\n").replace('\r', "\n").trim().to_owned()
 }

@@ -1,15 +1,15 @@
-//! The names by which a record may call the one that asked.
+//! Names of the principal, as a record's requestor may state them.
 
 use defender_auth::Claims;
 
 /// Names of the principal of a token: addresses of a user, ids of an application, lower case.
 ///
-/// The service writes an application's display name into `requestor`, which no claim holds. So a name confirms, and
-/// excludes only where both sides are of one form.
+/// The service writes an application's display name into `requestor`, and no claim has this name. So an equal name confirms, and
+/// another name excludes only if both have one form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names(Vec<String>);
 
-/// Form of a name, by which two names can be told apart.
+/// Form of a name. Names of one form can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Guid,
@@ -23,30 +23,30 @@ impl Names {
     }
 
     pub(crate) fn new<S: AsRef<str>>(names: &[S]) -> Self {
-        Self(names.iter().map(|name| plain(name.as_ref())).filter(|name| !name.is_empty()).collect())
+        Self(names.iter().map(|name| normalized(name.as_ref())).filter(|name| !name.is_empty()).collect())
     }
 
-    /// Whether one of the names is `requestor`.
+    /// Returns whether one of the names is `requestor`.
     pub(crate) fn has(&self, requestor: &str) -> bool {
-        self.0.contains(&plain(requestor))
+        self.0.contains(&normalized(requestor))
     }
 
-    /// Whether `requestor` is certainly somebody else: its form is that of one of the names, and it is none of them.
+    /// Returns whether `requestor` is certainly another principal: it has the form of one of the names and equals no name.
     pub(crate) fn exclude(&self, requestor: &str) -> bool {
-        let requestor = plain(requestor);
+        let requestor = normalized(requestor);
         let form = form(&requestor);
         form != Form::Other && self.0.iter().any(|name| self::form(name) == form) && !self.0.contains(&requestor)
     }
 }
 
-/// Whether a requestor of this form could be told from another.
+/// Returns whether a requestor of this form can be excluded.
 pub(crate) fn can_exclude(requestor: &str) -> bool {
-    form(&plain(requestor)) != Form::Other
+    form(&normalized(requestor)) != Form::Other
 }
 
-/// Lower case, without blanks, and as a guest's own address: Entra writes `live.com#ann@contoso.com` and
-/// `ann_contoso.com#EXT#@fabrikam.onmicrosoft.com` for `ann@contoso.com`.
-fn plain(name: &str) -> String {
+/// Converts a name to lower case without blanks, and a guest's name to its own address: Entra writes `live.com#ann@contoso.com`
+/// and `ann_contoso.com#EXT#@fabrikam.onmicrosoft.com` for `ann@contoso.com`.
+fn normalized(name: &str) -> String {
     let name = name.trim().to_lowercase();
     let name = name.rsplit_once("live.com#").map_or(name.as_str(), |(_, own)| own);
     match name.split_once("#ext#") {

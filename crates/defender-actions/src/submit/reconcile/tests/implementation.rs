@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     Intent,
-    submit::reconcile::{self, Asked, Comparison, Finding, Names, ParticularsRule, Window},
+    submit::{
+        particulars::ParticularsRule,
+        reconcile::{self, Comparison, ComparisonInput, Finding, Names, Window},
+    },
 };
 
 pub(super) const OURS: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
@@ -129,7 +132,7 @@ impl Known {
     }
 
     fn compare(&self, subject: &Subject, record: &Record, filtered: bool) -> Comparison {
-        let asked = Asked {
+        let input = ComparisonInput {
             intent: &self.intent,
             rule: &*self.rule,
             names: &self.names,
@@ -140,7 +143,7 @@ impl Known {
             has_rival: subject.has_rival,
         };
         let action = machine_action(subject.kind, record);
-        if record.readable { Comparison::of(&asked, &action) } else { Comparison::of_unreadable(&asked, &action) }
+        if record.readable { Comparison::of(&input, &action) } else { Comparison::of_unreadable(&input, &action) }
     }
 }
 

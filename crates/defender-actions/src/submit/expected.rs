@@ -1,0 +1,17 @@
+//! The submission that a record must match.
+
+use std::{fmt, sync::Arc};
+
+use crate::{Intent, submit::particulars::ParticularsRule};
+
+/// Submission that its record must not contradict.
+pub(crate) struct Expected {
+    pub(crate) intent: Arc<Intent>,
+    pub(crate) rule: Arc<dyn ParticularsRule>,
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected").field("intent", &self.intent).finish_non_exhaustive()
+    }
+}
