@@ -24,7 +24,7 @@ const KNOWN: &[(&str, usize)] = &[
     ("breaks", 7),
     ("campaign", 29),
     ("conformance", 10),
-    ("defender-actions", 39),
+    ("defender-actions", 37),
     ("defender-model", 2),
     ("foreign", 6),
 ];
