@@ -9,7 +9,7 @@ open_enum! {
     ScanType {
         /// Scans the locations where malware usually is.
         Quick = "Quick",
-        /// Scans all files.
+        /// Scans the whole machine.
         Full = "Full",
     }
 }

@@ -66,7 +66,7 @@ open_enum! {
         Onboarded = "Onboarded",
         /// The machine can be onboarded.
         CanBeOnboarded = "CanBeOnboarded",
-        /// The service does not support the machine.
+        /// The machine cannot be onboarded.
         Unsupported = "Unsupported",
         /// The service has too little information about the machine.
         InsufficientInfo = "InsufficientInfo",

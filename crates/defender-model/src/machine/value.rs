@@ -9,7 +9,7 @@ open_enum! {
     ///
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/set-device-value>.
     DeviceValue {
-        /// The value of most machines.
+        /// The same value as other machines.
         Normal = "Normal",
         /// A lower value.
         Low = "Low",

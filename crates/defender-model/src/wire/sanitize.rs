@@ -39,7 +39,7 @@ pub fn sanitize_terminal(text: &str) -> String {
 /// ```
 #[must_use]
 pub fn sanitize_line(text: &str, longest: usize) -> String {
-    /// Share of a text that may be escape sequences and blanks: the text is read up to this multiple of its limit.
+    /// Characters that are read for each character of the limit, since escape sequences and blanks are dropped.
     const WASTE: usize = 16;
     let kept: String = text.chars().take(longest.saturating_add(1).saturating_mul(WASTE)).collect();
     let clean = sanitize_terminal(&kept);
