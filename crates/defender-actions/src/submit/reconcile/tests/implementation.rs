@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     model::GRACE,
     rules::{Accepted, Attempt, Decision, Principal, Refusal, Refused, Rules, Subject},
-    service::{ExternalId, Kind, Machine, Ms, Name, Record, Scope, Word},
+    service::{ExternalId, Kind, Machine, Ms, Name, Record, Scope, TypeName},
 };
 use crate::{
     Intent,
@@ -47,13 +47,13 @@ static EMPTY: LazyLock<MachineAction> = LazyLock::new(|| serde_json::from_str(r#
 /// Record as the client decodes it. An unreadable row has machine, type and creation.
 pub(super) fn machine_action(kind: Kind, record: &Record) -> MachineAction {
     let id: ActionId = format!("a{}", record.id).parse().unwrap();
-    let word = match (record.word, kind) {
+    let type_name = match (record.type_name, kind) {
         (None, _) => "",
-        (Some(Word::Ours), Kind::Scoped) => "isolate",
-        (Some(Word::Ours), Kind::Plain) => "RestrictCodeExecution",
-        (Some(Word::Ours), Kind::NoRule) => "Live Response",
-        (Some(Word::Other), _) => "RunAntiVirusScan",
-        (Some(Word::Unknown), _) => "IsolateMachine",
+        (Some(TypeName::Ours), Kind::Scoped) => "isolate",
+        (Some(TypeName::Ours), Kind::Plain) => "RestrictCodeExecution",
+        (Some(TypeName::Ours), Kind::NoRule) => "Live Response",
+        (Some(TypeName::Other), _) => "RunAntiVirusScan",
+        (Some(TypeName::Unknown), _) => "IsolateMachine",
     };
     let machine = match record.machine {
         None | Some(Machine::Odd) => None,
@@ -74,7 +74,7 @@ pub(super) fn machine_action(kind: Kind, record: &Record) -> MachineAction {
     let status = if record.ended.is_some() { ActionStatus::Succeeded } else { ActionStatus::Pending };
     let mut action = EMPTY.clone();
     action.id = id;
-    action.action_type = ActionType::from(word);
+    action.action_type = ActionType::from(type_name);
     action.machine_id = machine.map(|machine| machine.parse().unwrap());
     action.status = status;
     if record.machine == Some(Machine::Odd) {

@@ -2,9 +2,9 @@
 
 use super::{
     course::{Deed, History, Outcome},
-    model::{Answer, GRACE, compare},
+    model::{Comparison, GRACE, compare},
     rules::Subject,
-    service::{By, DateHeader, Echo, Effect, ExternalId, Kind, Machine, Missing, Ms, Record, Reply, SECOND, Word},
+    service::{By, DateHeader, Echo, Effect, ExternalId, Kind, Machine, Missing, Ms, Record, Reply, SECOND, TypeName},
     world::{Ids, Network, World},
 };
 
@@ -54,9 +54,11 @@ pub(super) fn judge(world: &World, history: &History) -> Vec<Finding> {
 /// Judges the course of a submission by the real events.
 pub(super) fn judge_deed(world: &World, effects: &[Effect], number: usize, deed: &Deed) -> Vec<Finding> {
     let mut findings: Vec<_> = second_request(world, effects, number, deed).into_iter().collect();
-    let taken = deed.first_effect.is_some_and(|effect| matches!(effect, Reply::Accepted(_)));
+    let is_accepted = deed.first_effect.is_some_and(|effect| matches!(effect, Reply::Accepted(_)));
     match deed.outcome {
-        Some(Outcome::Conflict(_) | Outcome::AlreadyInProgress(_)) if taken => findings.push(Finding::WrongRefusal),
+        Some(Outcome::Conflict(_) | Outcome::AlreadyInProgress(_)) if is_accepted => {
+            findings.push(Finding::WrongRefusal)
+        }
         Some(Outcome::NothingFound) if is_overlooked(world, effects, number, deed) => {
             findings.push(Finding::Overlooked);
         }
@@ -91,7 +93,7 @@ fn is_overlooked(world: &World, effects: &[Effect], number: usize, deed: &Deed) 
 fn wrong_ok(world: &World, number: usize, deed: &Deed, outcome: Outcome, effect: &Effect) -> Option<Finding> {
     let (plan, theirs) = (world.submissions[number], effect.request);
     let same_comment = theirs.comment == plan.comment;
-    if theirs.machine != Machine::Ours || theirs.word != Word::Ours {
+    if theirs.machine != Machine::Ours || theirs.type_name != TypeName::Ours {
         let is_unstated = matches!(world.service.missing, Missing::MachineAndType | Missing::KnownType);
         return Some(if is_unstated && (same_comment || matches!(outcome, Outcome::Joined(_))) {
             Finding::NotPromisedUnstated
@@ -105,7 +107,7 @@ fn wrong_ok(world: &World, number: usize, deed: &Deed, outcome: Outcome, effect:
         return Some(if effect.ends >= deed.first_sent - tolerance(world) {
             Finding::NotPromisedWithinSkew
         } else {
-            Finding::WrongOk("ended before it was asked for")
+            Finding::WrongOk("ended before the submission")
         });
     }
     if is_own {
@@ -125,10 +127,10 @@ fn wrong_ok(world: &World, number: usize, deed: &Deed, outcome: Outcome, effect:
     if matches!(outcome, Outcome::Joined(_)) {
         return None;
     }
-    let told_apart = world.service.echo == Echo::Yes
+    let is_distinguished = world.service.echo == Echo::Yes
         && plan.ids == Ids::Generated
         && matches!(theirs.external_id, Some(ExternalId::Generated(_)));
-    Some(if same_comment && !told_apart {
+    Some(if same_comment && !is_distinguished {
         Finding::NotPromisedSameRequest
     } else {
         Finding::WrongOk("the action of another")
@@ -149,7 +151,7 @@ fn tolerance(world: &World) -> Ms {
 
 /// Returns the first line of the second rule that does not hold.
 pub(super) fn broken_line(subject: &Subject, rows: &[Record], id: u8) -> Option<&'static str> {
-    use Answer::{Different, NotStated, Same};
+    use Comparison::{Different, NotStated, Same};
     let (Some(record), mut others) = (rows.iter().find(|row| row.id == id), rows.iter().filter(|row| row.id != id))
     else {
         return Some("it is in the list");
@@ -159,17 +161,17 @@ pub(super) fn broken_line(subject: &Subject, rows: &[Record], id: u8) -> Option<
     let generated = row.has_our_generated_id;
     let room = |other: &Record| {
         let other = compare(subject, other);
-        let tells = other.comment == Different
+        let states_difference = other.comment == Different
             || other.particulars == Some(Different)
             || other.requestor == Different
             || other.creation == Different
             || other.is_claimed;
-        other.may_be_ours() && !tells
+        other.may_be_ours() && !states_difference
     };
     let lines = [
         ("no other machine", row.machine != Different),
         ("machine equal or null", generated || !row.machine_is_odd),
-        ("no other type", row.word != Different),
+        ("no other type", row.type_name != Different),
         ("no other particulars", row.particulars != Some(Different)),
         ("type equal or null", generated || !row.word_is_unknown),
         ("a rule for particulars", generated || !no_rule),

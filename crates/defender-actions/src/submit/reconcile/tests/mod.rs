@@ -18,5 +18,5 @@ mod run;
 mod service;
 mod shrink;
 mod tables;
-mod wire;
+mod transport;
 mod world;

@@ -2,7 +2,7 @@
 
 use super::{
     rules::{Accepted, Attempt, Decision, Principal, Refusal, Refused, Rules, Subject},
-    service::{ExternalId, Kind, Machine, Ms, Name, Record, SECOND, Word},
+    service::{ExternalId, Kind, Machine, Ms, Name, Record, SECOND, TypeName},
 };
 
 pub(super) const GRACE: Ms = 120 * SECOND;
@@ -14,15 +14,15 @@ const LEAST_PREFIX: usize = 64;
 
 /// Comparison of one attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Comparison {
     Same,
     Different,
     NotStated,
 }
 
-use Answer::{Different, NotStated, Same};
+use Comparison::{Different, NotStated, Same};
 
-fn answer(is_same: bool) -> Answer {
+fn compared(is_same: bool) -> Comparison {
     if is_same { Same } else { Different }
 }
 
@@ -31,21 +31,21 @@ fn answer(is_same: bool) -> Answer {
 #[allow(clippy::struct_excessive_bools, reason = "each is an attribute of its own")]
 pub(super) struct Compared {
     /// Not stated: null, or a value that is not an id.
-    pub(super) machine: Answer,
+    pub(super) machine: Comparison,
     pub(super) machine_is_odd: bool,
     /// Not stated: null, or an unknown type.
-    pub(super) word: Answer,
+    pub(super) type_name: Comparison,
     pub(super) word_is_unknown: bool,
-    pub(super) external_id: Answer,
+    pub(super) external_id: Comparison,
     /// The record has our generated id.
     pub(super) has_our_generated_id: bool,
     /// Our id is generated, and the record has another id of that form.
     pub(super) has_other_generated_id: bool,
-    pub(super) comment: Answer,
+    pub(super) comment: Comparison,
     /// `None`: the type has no rule.
-    pub(super) particulars: Option<Answer>,
-    pub(super) requestor: Answer,
-    pub(super) creation: Answer,
+    pub(super) particulars: Option<Comparison>,
+    pub(super) requestor: Comparison,
+    pub(super) creation: Comparison,
     pub(super) is_too_old: bool,
     pub(super) was_seen: bool,
     pub(super) is_claimed: bool,
@@ -59,25 +59,25 @@ pub(super) fn compare(subject: &Subject, record: &Record) -> Compared {
     Compared {
         machine: match record.machine {
             None | Some(Machine::Odd) => NotStated,
-            Some(machine) => answer(machine == Machine::Ours),
+            Some(machine) => compared(machine == Machine::Ours),
         },
         machine_is_odd: record.machine == Some(Machine::Odd),
-        word: match record.word {
-            None | Some(Word::Unknown) => NotStated,
-            Some(word) => answer(word == Word::Ours),
+        type_name: match record.type_name {
+            None | Some(TypeName::Unknown) => NotStated,
+            Some(type_name) => compared(type_name == TypeName::Ours),
         },
-        word_is_unknown: record.word == Some(Word::Unknown),
-        external_id: record.external_id.map_or(NotStated, |_| answer(is_ours)),
+        word_is_unknown: record.type_name == Some(TypeName::Unknown),
+        external_id: record.external_id.map_or(NotStated, |_| compared(is_ours)),
         has_our_generated_id: generated && is_ours,
         has_other_generated_id: generated && matches!(record.external_id, Some(ExternalId::Generated(_))) && !is_ours,
         comment: comment(subject.comment, record.comment),
         particulars: match subject.kind {
-            Kind::Scoped => Some(record.scope.map_or(NotStated, |scope| answer(scope == subject.scope))),
+            Kind::Scoped => Some(record.scope.map_or(NotStated, |scope| compared(scope == subject.scope))),
             Kind::Plain => Some(Same),
             Kind::NoRule => None,
         },
         requestor: requestor(subject.principal, record.requestor),
-        creation: record.created.map_or(NotStated, |created| answer(clock.window(subject).contains(&created))),
+        creation: record.created.map_or(NotStated, |created| compared(clock.window(subject).contains(&created))),
         is_too_old: record.created.is_some_and(|created| clock.clears_by_age(subject, created)),
         was_seen: subject.seen.contains(record.id),
         is_claimed: subject.claimed.contains(record.id),
@@ -85,7 +85,7 @@ pub(super) fn compare(subject: &Subject, record: &Record) -> Compared {
     }
 }
 
-fn comment(ours: &str, stated: Option<&str>) -> Answer {
+fn comment(ours: &str, stated: Option<&str>) -> Comparison {
     let fold = |text: &str| text.replace("\r\n", "\n").replace('\r', "\n").trim().to_owned();
     let Some(stated) = stated.map(fold) else { return NotStated };
     let ours = fold(ours);
@@ -98,7 +98,7 @@ fn comment(ours: &str, stated: Option<&str>) -> Answer {
     }
 }
 
-fn requestor(principal: Principal, stated: Option<Name>) -> Answer {
+fn requestor(principal: Principal, stated: Option<Name>) -> Comparison {
     let (knows_guid, knows_mail) = match principal {
         Principal::GuidAndMail => (true, true),
         Principal::Guid => (true, false),
@@ -141,7 +141,7 @@ impl Compared {
     /// The first rule.
     pub(super) fn may_be_ours(&self) -> bool {
         self.machine != Different
-            && self.word != Different
+            && self.type_name != Different
             && !self.was_seen
             && (!self.is_too_old || self.has_our_generated_id)
             && !self.has_other_generated_id
@@ -152,7 +152,7 @@ impl Compared {
         self.has_our_generated_id
             && !self.was_seen
             && self.machine != Different
-            && self.word != Different
+            && self.type_name != Different
             && self.particulars != Some(Different)
     }
 
@@ -167,7 +167,7 @@ impl Compared {
             && self.may_be_ours()
             && self.machine != Different
             && !self.machine_is_odd
-            && self.word != Different
+            && self.type_name != Different
             && !self.word_is_unknown
             && self.comment == Same
             && self.creation == Same
@@ -187,7 +187,7 @@ impl Compared {
     }
 
     fn states_another_action(&self) -> bool {
-        self.machine == Different || self.word == Different || self.particulars == Some(Different)
+        self.machine == Different || self.type_name == Different || self.particulars == Some(Different)
     }
 }
 
@@ -218,14 +218,14 @@ impl Rules for Model {
 
     fn accepted(&self, subject: &Subject, record: &Record) -> Accepted {
         let row = compare(subject, record);
-        let is_told =
+        let is_stated =
             row.has_our_generated_id || row.comment == Same && row.creation == Same && row.requestor != Different;
         // Two runs of a type without a rule are different actions, and with one comment a wait could not tell them apart.
         let is_stranger = row.requestor == Different || row.external_id == Different || row.is_claimed || row.was_seen;
         let is_older_run = row.particulars.is_none() && row.comment == Same && (row.creation != Same || is_stranger);
         if row.states_another_action() {
             Accepted::OtherRecord
-        } else if is_told && row.external_id != Different && !row.is_claimed && !row.was_seen {
+        } else if is_stated && row.external_id != Different && !row.is_claimed && !row.was_seen {
             Accepted::Created
         } else if record.ended.is_none() && !is_older_run {
             Accepted::Joined
@@ -248,7 +248,7 @@ impl Rules for Model {
             .filter(was_pending)
             .map(|record| (record.created, record.id, compare(subject, record)))
             .filter(|(_, _, row)| row.machine != Different && !row.machine_is_odd)
-            .filter(|(_, _, row)| row.word != Different && !row.word_is_unknown)
+            .filter(|(_, _, row)| row.type_name != Different && !row.word_is_unknown)
             .collect();
         rows.sort_by_key(|(created, id, _)| (*created, *id));
         rows.reverse();

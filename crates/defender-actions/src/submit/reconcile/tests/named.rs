@@ -11,8 +11,8 @@ use super::{
     world::{Ids, Network, Other, Submission, World},
 };
 
-const NEVER_ARRIVED: [Network; 2] = [Network::LostBefore, Network::Answered];
-const ANSWERED: [Network; 2] = [Network::Answered, Network::Answered];
+const NEVER_ARRIVED: [Network; 2] = [Network::LostBefore, Network::Received];
+const RECEIVED: [Network; 2] = [Network::Received, Network::Received];
 
 fn usual() -> World {
     World { service: Service { lag: 30 * SECOND, fill: NEVER, ..Service::default() }, ..World::default() }
@@ -149,7 +149,7 @@ fn lost_response_by_record_form() {
         ("comment cut too short", long(CommentForm::CutTooShort), "MayBeOurs"),
         ("machine and type null", missing(Missing::MachineAndType), "Recovered"),
         ("creation null", missing(Missing::Creation), "MayBeOurs"),
-        ("type a word that is not known", missing(Missing::KnownType), "MayBeOurs"),
+        ("unknown type", missing(Missing::KnownType), "MayBeOurs"),
         ("row unreadable", missing(Missing::Decoding), "MayBeOurs"),
         ("row unreadable in all", missing(Missing::Everything), "MayBeOurs"),
         ("external id filled in", ids(Ids::None, Echo::Filled), "MayBeOurs"),
@@ -204,7 +204,7 @@ fn lost_response_beside_portal() {
 fn concurrent_submissions_by_order() {
     let lost = Submission::default();
     let at = |seconds: i64| own(|s| s.at = seconds * SECOND);
-    let answered = own(|s| s.network = ANSWERED);
+    let received = own(|s| s.network = RECEIVED);
     let other_comment = own(|s| (s.at, s.comment) = (3 * SECOND, Comment::Other));
     let selective = own(|s| (s.at, s.scope) = (3 * SECOND, Scope::Selective));
     let crashed = |network| submissions(&[own(|s| (s.crashes, s.network) = (true, network))]);
@@ -218,7 +218,7 @@ fn concurrent_submissions_by_order() {
     late_visible.service.lag = 120 * SECOND;
     let joined_rivals = with(|world| {
         world.service.duplicate = Duplicate::Join;
-        world.submissions = vec![answered, Submission { network: ANSWERED, ..selective }];
+        world.submissions = vec![received, Submission { network: RECEIVED, ..selective }];
     });
     let mut stated_rivals = joined_rivals.clone();
     stated_rivals.service.fill = 0;
@@ -226,19 +226,19 @@ fn concurrent_submissions_by_order() {
     filled_rivals.service.fill = 60 * SECOND;
     verify(&[
         ("same comment, both lost", submissions(&[lost, at(3)]), "Recovered / Recovered"),
-        ("same comment, first answered", submissions(&[answered, at(40)]), "Created / Recovered"),
-        ("same comment, first answered 3 s before", submissions(&[answered, at(3)]), "Created / Recovered"),
+        ("same comment, first received", submissions(&[received, at(40)]), "Created / Recovered"),
+        ("same comment, first received 3 s before", submissions(&[received, at(3)]), "Created / Recovered"),
         ("visible at the last list only, beside another that looks", late_visible, "Recovered / MayBeOurs"),
         ("other comments, both lost", submissions(&[lost, other_comment]), "Recovered / Recovered"),
         (
-            "other comments, second answered",
-            submissions(&[lost, Submission { network: ANSWERED, ..other_comment }]),
+            "other comments, second received",
+            submissions(&[lost, Submission { network: RECEIVED, ..other_comment }]),
             "Recovered / Created",
         ),
         ("other scopes, not stated, both lost", submissions(&[lost, selective]), "MayBeOurs / MayBeOurs"),
-        ("other scope answered by the older, stated", stated_rivals, "Created / OtherRecord"),
+        ("other scope, response is the older, stated", stated_rivals, "Created / OtherRecord"),
         (
-            "other scope answered by the older, stated later",
+            "other scope, response is the older, stated later",
             filled_rivals,
             "Created / Joined, wait ends in OtherRecord",
         ),

@@ -7,7 +7,7 @@ use super::{
     judge::broken_line,
     model::Model,
     rules::{Attempt, Decision, Ids, Principal, Refusal, Rules, Subject},
-    service::{Comment, CommentForm, ExternalId, Kind, Machine, Ms, Name, Record, SECOND, Scope, Word},
+    service::{Comment, CommentForm, ExternalId, Kind, Machine, Ms, Name, Record, SECOND, Scope, TypeName},
 };
 
 const COMMENTS: [Comment; 3] = [Comment::Short, Comment::Other, Comment::Long];
@@ -55,7 +55,7 @@ fn record() -> impl Strategy<Value = Record> {
     let names = [Name::Display, Name::OtherGuid, Name::OwnMail, Name::OtherMail].map(Some);
     let kind = (
         mostly(Some(Machine::Ours), &[None, Some(Machine::Other), Some(Machine::Odd)]),
-        mostly(Some(Word::Ours), &[None, Some(Word::Other), Some(Word::Unknown)]),
+        mostly(Some(TypeName::Ours), &[None, Some(TypeName::Other), Some(TypeName::Unknown)]),
         mostly(Some(1), &TIMES.map(Some)),
     );
     let text = (select(&COMMENTS[..]), mostly(CommentForm::Blank, &forms), mostly(Some(Name::OwnGuid), &names));
@@ -66,14 +66,14 @@ fn record() -> impl Strategy<Value = Record> {
         mostly(true, &[false]),
     );
     (kind, text, rest).prop_map(|(kind, text, rest)| {
-        let ((machine, word, created), (comment, form, requestor)) = (kind, text);
+        let ((machine, type_name, created), (comment, form, requestor)) = (kind, text);
         let (scope, external_id, ended, readable) = rest;
         let seconds = |time: Option<Ms>| time.map(|time| time * SECOND);
         let whole = Record {
             id: 0,
             readable,
             machine,
-            word,
+            type_name,
             created: seconds(created),
             ended: seconds(ended),
             scope,
@@ -113,7 +113,7 @@ proptest! {
 
     #[test]
     fn possible_record_blocks_second_request(subject in subject(), rows in rows()) {
-        let is_of_this_kind = |row: &&Record| row.machine == Some(Machine::Ours) && row.word == Some(Word::Ours);
+        let is_of_this_kind = |row: &&Record| row.machine == Some(Machine::Ours) && row.type_name == Some(TypeName::Ours);
         let blocks = rows.iter().filter(is_of_this_kind).any(|row| !is_certainly_not_ours(&subject, row));
         if blocks {
             prop_assert_ne!(Implementation.decide(&subject, &rows), Decision::Nothing);

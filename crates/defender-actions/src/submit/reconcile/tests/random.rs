@@ -10,7 +10,7 @@ use super::{
     rules::Principal,
     service::{
         Comment, CommentForm, DateHeader, Duplicate, Echo, ExternalId, Kind, Machine, Missing, NEVER, Name, Request,
-        SECOND, Scope, Service, Word,
+        SECOND, Scope, Service, TypeName,
     },
     shrink::smallest,
     world::{Ids, Network, Other, Submission, World},
@@ -57,8 +57,8 @@ fn comment(rng: &mut Rng) -> Comment {
 }
 
 fn submission(rng: &mut Rng) -> Submission {
-    let first = [Network::Answered, Network::LostBefore, Network::LostAfter, Network::LostAfter, Network::Late];
-    let second = [Network::Answered, Network::LostBefore, Network::LostAfter];
+    let first = [Network::Received, Network::LostBefore, Network::LostAfter, Network::LostAfter, Network::Late];
+    let second = [Network::Received, Network::LostBefore, Network::LostAfter];
     Submission {
         at: any(rng, &[0, 0, 1, 3, 8, 40, 100]) * SECOND,
         scope: any(rng, &[Scope::Full, Scope::Selective]),
@@ -76,7 +76,7 @@ fn other(rng: &mut Rng) -> Other {
     let is_alike = rng.u8(..10) < 8;
     let request = Request {
         machine: if is_alike || rng.bool() { Machine::Ours } else { Machine::Other },
-        word: if is_alike || rng.bool() { Word::Ours } else { Word::Other },
+        type_name: if is_alike || rng.bool() { TypeName::Ours } else { TypeName::Other },
         scope: any(rng, &[Scope::Full, Scope::Selective]),
         comment: comment(rng),
         external_id: any(rng, &[None, None, Some(ExternalId::Generated(9)), Some(ExternalId::Given)]),

@@ -18,9 +18,9 @@ use super::{
     model::{GRACE, Model},
     random::world,
     rules::Principal,
-    service::{DateHeader, Kind, Missing, NEVER, SECOND, Scope, Word},
+    service::{DateHeader, Kind, Missing, NEVER, SECOND, Scope, TypeName},
     shrink::smallest,
-    wire::{Wire, as_submission},
+    transport::{WorldTransport, as_submission},
     world::{Ids, Network, Submission, World},
 };
 use crate::{
@@ -44,7 +44,7 @@ fn of_one_client(mut world: World) -> World {
     world
 }
 
-fn client(world: &World, wire: &Wire) -> DefenderClient {
+fn client(world: &World, transport: &WorldTransport) -> DefenderClient {
     let claims = match world.principal {
         Principal::GuidAndMail => json!({"oid": OWN_GUID, "upn": OWN_MAIL}),
         Principal::Guid => json!({"appid": OWN_GUID}),
@@ -53,8 +53,8 @@ fn client(world: &World, wire: &Wire) -> DefenderClient {
     let part = |json: &str| BASE64_URL_SAFE_NO_PAD.encode(json);
     let token = format!("{}.{}.c2ln", part(r#"{"alg":"none"}"#), part(&claims.to_string()));
     let generates = world.submissions.iter().any(|submission| submission.ids == Ids::Generated);
-    let builder = DefenderClient::builder().credential(StaticCredential::new(token)).transport(wire.clone());
-    let builder = builder.clock(wire.clock().clone());
+    let builder = DefenderClient::builder().credential(StaticCredential::new(token)).transport(transport.clone());
+    let builder = builder.clock(transport.clock().clone());
     let ids = if generates { ExternalIds::Generated } else { ExternalIds::AsGiven };
     builder.external_ids(ids).build().unwrap()
 }
@@ -104,17 +104,17 @@ fn outcome(result: &Result<crate::Submitted, Error>) -> Outcome {
     }
 }
 
-async fn submit(world: &World, wire: &Wire, client: &DefenderClient, number: usize) -> (Outcome, bool) {
+async fn submit(world: &World, transport: &WorldTransport, client: &DefenderClient, number: usize) -> (Outcome, bool) {
     let plan = world.submissions[number];
-    wire.sleep_until(plan.at).await;
+    transport.sleep_until(plan.at).await;
     let (intent, sent) = request(client, world.kind, plan);
     let result = if plan.crashes {
-        let crash = Box::pin(wire.sleep_until(plan.at + CRASH));
+        let crash = Box::pin(transport.sleep_until(plan.at + CRASH));
         match select(sent, crash).await {
             Either::Left((result, _)) => result,
             Either::Right(((), sent)) => {
                 drop(sent);
-                self::client(world, wire).recover(intent).await
+                self::client(world, transport).recover(intent).await
             }
         }
     } else {
@@ -130,22 +130,22 @@ async fn submit(world: &World, wire: &Wire, client: &DefenderClient, number: usi
 
 /// Runs a world with the client and judges it.
 fn run(world: &World) -> (Vec<Outcome>, Vec<Finding>) {
-    let wire = Wire::new(world, NEVER);
-    let client = client(world, &wire);
+    let transport = WorldTransport::new(world, NEVER);
+    let client = client(world, &transport);
     let submissions = (0..world.submissions.len())
-        .map(|number| as_submission(number, submit(world, &wire, &client, number)))
+        .map(|number| as_submission(number, submit(world, &transport, &client, number)))
         .collect::<Vec<_>>();
     let reads = join_all(world.reads.iter().map(|at| async {
-        wire.sleep_until(*at).await;
+        transport.sleep_until(*at).await;
         // Unreadable rows are errors of the list.
         client.actions().stream().collect::<Vec<_>>().await;
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (results, _) = runtime.block_on(wire.clock().run(join(join_all(submissions), reads)));
-    let effects = wire.effects();
+    let (results, _) = runtime.block_on(transport.clock().run(join(join_all(submissions), reads)));
+    let effects = transport.effects();
     let mut findings = Vec::new();
     for (number, (outcome, wait_is_ok)) in results.iter().enumerate() {
-        let post = wire.post(number);
+        let post = transport.post(number);
         let deed = Deed {
             first_sent: post.sent[0],
             second_sent: post.sent.get(1).copied(),
@@ -165,7 +165,7 @@ fn differs_on_purpose(world: &World) -> bool {
     let (plan, service) = (world.submissions[0], world.service);
     let has_date = matches!(service.date, DateHeader::Ahead(_));
     let is_legible = !matches!(service.missing, Missing::Decoding | Missing::Everything);
-    let has_other_type = world.others.iter().any(|other| other.request.word != Word::Ours);
+    let has_other_type = world.others.iter().any(|other| other.request.type_name != TypeName::Ours);
     let has_later = world.others.iter().any(|other| other.at + service.lag > plan.at + GRACE);
     let is_like = |other: &Submission| other.comment == plan.comment && other.scope == plan.scope;
     let has_twin = world.submissions.iter().skip(1).any(is_like);
@@ -234,14 +234,14 @@ fn failing_lists_cause_no_resend() {
         let plan = world.submissions[0];
         // From the first list on, or from the middle of the grace on.
         for fail_from in [plan.at, plan.at + 100 * SECOND] {
-            let wire = Wire::new(&world, fail_from);
-            let client = client(&world, &wire);
+            let transport = WorldTransport::new(&world, fail_from);
+            let client = client(&world, &transport);
             let sent = async {
-                wire.sleep_until(plan.at).await;
+                transport.sleep_until(plan.at).await;
                 request(&client, world.kind, plan).1.await
             };
-            let outcome = runtime.block_on(wire.clock().run(as_submission(0, sent)));
-            assert_eq!(wire.post(0).sent.len(), 1, "{outcome:?} in {world:#?}");
+            let outcome = runtime.block_on(transport.clock().run(as_submission(0, sent)));
+            assert_eq!(transport.post(0).sent.len(), 1, "{outcome:?} in {world:#?}");
         }
     }
 }

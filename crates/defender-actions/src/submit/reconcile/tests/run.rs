@@ -6,7 +6,7 @@ use super::{
     course::{Course, Deed, History, Outcome},
     model::GRACE,
     rules::{Accepted, Attempt, Decision, Ids, Refusal, Refused, Rules, Subject},
-    service::{By, DateHeader, Effect, Machine, Ms, Record, Reply, Request, SECOND, Word},
+    service::{By, DateHeader, Effect, Machine, Ms, Record, Reply, Request, SECOND, TypeName},
     world::{Network, World},
 };
 
@@ -94,11 +94,11 @@ impl<R: Rules> Run<'_, R> {
             Event::Send(submission, attempt) => self.send(submission, attempt),
             Event::Arrive(submission, attempt) => self.arrive(submission, attempt),
             Event::ArriveLate(submission) => self.arrive(submission, 0),
-            Event::Answer(submission, attempt) => self.answer(submission, attempt),
+            Event::Answer(submission, attempt) => self.receive(submission, attempt),
             Event::Lose(submission) => self.lose(submission),
-            Event::Look { submission, end, delay } => self.look(submission, end, delay),
+            Event::Look { submission, end, delay } => self.search(submission, end, delay),
             Event::LookAfterRefusal { submission, refused, delay } => {
-                self.look_after_refusal(submission, refused, delay);
+                self.search_after_refusal(submission, refused, delay);
             }
         }
     }
@@ -153,7 +153,7 @@ impl<R: Rules> Run<'_, R> {
             self.course(submission).deed.second_sent = Some(now);
         }
         match plan.network[attempt] {
-            Network::Answered | Network::LostAfter => {
+            Network::Received | Network::LostAfter => {
                 self.schedule(self.now + HALF_WAY, Event::Arrive(submission, attempt));
                 self.schedule(self.now + 2 * HALF_WAY, Event::Answer(submission, attempt));
             }
@@ -171,7 +171,7 @@ impl<R: Rules> Run<'_, R> {
         let plan = self.world.submissions[submission];
         let request = Request {
             machine: Machine::Ours,
-            word: Word::Ours,
+            type_name: TypeName::Ours,
             scope: plan.scope,
             comment: plan.comment,
             external_id: plan.external_id(submission),
@@ -185,7 +185,7 @@ impl<R: Rules> Run<'_, R> {
     }
 
     /// Time of a fast response, received or not.
-    fn answer(&mut self, submission: usize, attempt: usize) {
+    fn receive(&mut self, submission: usize, attempt: usize) {
         let plan = self.world.submissions[submission];
         if plan.crashes && attempt == 0 {
             let closes = self.course(submission).deed.first_sent + TOTAL + LONGEST_ATTEMPT;
@@ -193,15 +193,15 @@ impl<R: Rules> Run<'_, R> {
             self.processes.push(Process::default());
             let course = self.course(submission);
             (course.process, course.subject.seen, course.subject.closes) = (process, Ids::default(), own);
-            return self.look(submission, closes + GRACE, FIRST_DELAY);
+            return self.search(submission, closes + GRACE, FIRST_DELAY);
         }
-        if plan.network[attempt] != Network::Answered {
+        if plan.network[attempt] != Network::Received {
             let lost = (self.now - 2 * HALF_WAY + plan.lost_after).max(self.now);
             return self.schedule(lost, Event::Lose(submission));
         }
         self.course(submission).subject.closes = self.own_clock();
         match self.replies[submission].unwrap() {
-            Reply::Refused => self.look_after_refusal(submission, self.now, FIRST_DELAY),
+            Reply::Refused => self.search_after_refusal(submission, self.now, FIRST_DELAY),
             // A record that does not decode counts as a lost response.
             Reply::Accepted(id) if !self.record(id).readable => self.lose(submission),
             Reply::Accepted(id) => {
@@ -221,10 +221,10 @@ impl<R: Rules> Run<'_, R> {
 
     fn lose(&mut self, submission: usize) {
         self.course(submission).subject.closes = self.own_clock();
-        self.look(submission, self.now + GRACE, FIRST_DELAY);
+        self.search(submission, self.now + GRACE, FIRST_DELAY);
     }
 
-    fn look(&mut self, submission: usize, end: Ms, delay: Ms) {
+    fn search(&mut self, submission: usize, end: Ms, delay: Ms) {
         let is_last = self.now >= end;
         let rows = self.list(submission);
         let subject = self.subject(submission);
@@ -255,7 +255,7 @@ impl<R: Rules> Run<'_, R> {
         }
     }
 
-    fn look_after_refusal(&mut self, submission: usize, refused: Ms, delay: Ms) {
+    fn search_after_refusal(&mut self, submission: usize, refused: Ms, delay: Ms) {
         let is_last = self.now >= refused + GRACE;
         let rows = self.list(submission);
         let subject = self.subject(submission);

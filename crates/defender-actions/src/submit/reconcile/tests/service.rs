@@ -148,7 +148,7 @@ pub(super) enum Kind {
 
 /// Type of an action other than the [`Kind`] of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Word {
+pub(super) enum TypeName {
     Ours,
     Other,
     Unknown,
@@ -168,7 +168,7 @@ pub(super) struct Record {
     pub(super) id: u8,
     pub(super) readable: bool,
     pub(super) machine: Option<Machine>,
-    pub(super) word: Option<Word>,
+    pub(super) type_name: Option<TypeName>,
     pub(super) created: Option<Ms>,
     /// Set if the status is terminal.
     pub(super) ended: Option<Ms>,
@@ -200,7 +200,7 @@ pub(super) struct Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) machine: Machine,
-    pub(super) word: Word,
+    pub(super) type_name: TypeName,
     pub(super) scope: Scope,
     pub(super) comment: Comment,
     pub(super) external_id: Option<ExternalId>,
@@ -246,7 +246,9 @@ pub(super) enum Reply {
 impl Service {
     /// Performs `request`, or responds with an existing action.
     pub(super) fn post(&self, effects: &mut Vec<Effect>, now: Ms, by: By, request: Request, lasts: Ms) -> Reply {
-        let alike = |effect: &&Effect| effect.request.machine == request.machine && effect.request.word == request.word;
+        let alike = |effect: &&Effect| {
+            effect.request.machine == request.machine && effect.request.type_name == request.type_name
+        };
         let pending = |effect: &&Effect| effect.ends > now;
         let newest = |effect: Option<&Effect>| effect.map(|effect| Reply::Accepted(effect.id));
         let running = effects.iter().rev().filter(alike).find(pending);
@@ -268,19 +270,19 @@ impl Service {
 
     /// Record of an action.
     pub(super) fn record(&self, effect: &Effect, now: Ms) -> Record {
-        let asked = effect.request;
+        let content = effect.request;
         let mut record = Record {
             id: effect.id,
             readable: true,
-            machine: Some(asked.machine),
-            word: Some(asked.word),
+            machine: Some(content.machine),
+            type_name: Some(content.type_name),
             created: Some(effect.created),
             ended: (effect.ends <= now).then_some(effect.ends),
-            scope: (now >= effect.created + self.fill).then_some(asked.scope),
-            comment: asked.comment.echoed(self.comment),
+            scope: (now >= effect.created + self.fill).then_some(content.scope),
+            comment: content.comment.echoed(self.comment),
             requestor: Some(self.requestor),
             external_id: match self.echo {
-                Echo::Yes => asked.external_id,
+                Echo::Yes => content.external_id,
                 Echo::No => None,
                 Echo::Filled => Some(ExternalId::Filled),
                 Echo::Uuid => Some(ExternalId::Uuid),
@@ -289,11 +291,11 @@ impl Service {
         match self.missing {
             Missing::Nothing => {}
             Missing::Creation => record.created = None,
-            Missing::MachineAndType => (record.machine, record.word) = (None, None),
-            Missing::KnownType => record.word = Some(Word::Unknown),
+            Missing::MachineAndType => (record.machine, record.type_name) = (None, None),
+            Missing::KnownType => record.type_name = Some(TypeName::Unknown),
             Missing::Decoding => record = unreadable(record),
             Missing::Everything => {
-                record = Record { machine: None, word: None, created: None, ..unreadable(record) };
+                record = Record { machine: None, type_name: None, created: None, ..unreadable(record) };
             }
         }
         record
@@ -301,7 +303,8 @@ impl Service {
 
     /// List of the actions of one machine and type at `now`.
     pub(super) fn list(&self, effects: &[Effect], now: Ms) -> Vec<Record> {
-        let ours = |effect: &&Effect| effect.request.machine == Machine::Ours && effect.request.word == Word::Ours;
+        let ours =
+            |effect: &&Effect| effect.request.machine == Machine::Ours && effect.request.type_name == TypeName::Ours;
         effects.iter().filter(ours).filter(|e| e.visible <= now).map(|effect| self.record(effect, now)).collect()
     }
 }

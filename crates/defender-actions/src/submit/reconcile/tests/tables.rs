@@ -4,7 +4,7 @@ use super::{
     implementation::Implementation,
     model::Model,
     rules::{Decision, Ids, Principal, Rules, Subject},
-    service::{Comment, CommentForm, ExternalId, Kind, Machine, Ms, Name, Record, SECOND, Scope, Word},
+    service::{Comment, CommentForm, ExternalId, Kind, Machine, Ms, Name, Record, SECOND, Scope, TypeName},
 };
 
 const MINUTE: Ms = 60 * SECOND;
@@ -31,7 +31,7 @@ pub(super) fn record() -> Record {
         id: 1,
         readable: true,
         machine: Some(Machine::Ours),
-        word: Some(Word::Ours),
+        type_name: Some(TypeName::Ours),
         created: Some(SECOND),
         ended: None,
         scope: Some(Scope::Full),
@@ -85,17 +85,17 @@ fn verify_records(subject: &Subject, cases: &[(&str, Record, Verdict)]) {
 #[test]
 fn machine_and_type_by_rule() {
     let machine = |machine| Record { machine, ..record() };
-    let word = |word| Record { word, ..record() };
+    let type_name = |type_name| Record { type_name, ..record() };
     verify_records(
         &subject(),
         &[
             ("all the same", record(), OURS),
             ("other machine", machine(Some(Machine::Other)), CLEARED),
             ("machine not stated", machine(None), OURS),
-            ("machine a value that is no id", machine(Some(Machine::Odd)), DOUBTFUL),
-            ("other type", word(Some(Word::Other)), CLEARED),
-            ("type not stated", word(None), OURS),
-            ("type a word that is not known", word(Some(Word::Unknown)), DOUBTFUL),
+            ("machine a value that is not an id", machine(Some(Machine::Odd)), DOUBTFUL),
+            ("other type", type_name(Some(TypeName::Other)), CLEARED),
+            ("type not stated", type_name(None), OURS),
+            ("unknown type", type_name(Some(TypeName::Unknown)), DOUBTFUL),
         ],
     );
 }
@@ -118,7 +118,7 @@ fn comment_by_both_rules() {
     let cases = [
         ("line ends", form(CommentForm::CrLf), OURS),
         ("cut", form(CommentForm::Cut), DOUBTFUL),
-        ("cut too short to tell", form(CommentForm::CutTooShort), DIFFERENT),
+        ("cut too short to compare", form(CommentForm::CutTooShort), DIFFERENT),
     ];
     verify_records(&long, &cases);
 }
@@ -191,9 +191,9 @@ fn generated_id_outranks_three_attributes() {
             ("created long before", Record { created: Some(-60 * MINUTE), ..record }, OURS),
             ("creation not stated", Record { created: None, ..record }, OURS),
             ("particulars not stated", Record { scope: None, ..record }, OURS),
-            ("machine and type not stated", Record { machine: None, word: None, ..record }, OURS),
+            ("machine and type not stated", Record { machine: None, type_name: None, ..record }, OURS),
             ("machine different", Record { machine: Some(Machine::Other), ..record }, CLEARED),
-            ("type different", Record { word: Some(Word::Other), ..record }, CLEARED),
+            ("type different", Record { type_name: Some(TypeName::Other), ..record }, CLEARED),
             ("particulars different", Record { scope: Some(Scope::Selective), ..record }, blocked),
         ],
     );
@@ -250,9 +250,9 @@ fn unreadable_row_by_both_rules() {
         &subject(),
         &[
             ("machine, type and creation the same", row, DOUBTFUL),
-            ("nothing legible", Record { machine: None, word: None, created: None, ..row }, DOUBTFUL),
+            ("nothing legible", Record { machine: None, type_name: None, created: None, ..row }, DOUBTFUL),
             ("machine different", Record { machine: Some(Machine::Other), ..row }, CLEARED),
-            ("type different", Record { word: Some(Word::Other), ..row }, CLEARED),
+            ("type different", Record { type_name: Some(TypeName::Other), ..row }, CLEARED),
             ("created before the window", Record { created: Some(-MINUTE), ..row }, DIFFERENT),
             ("created long before", Record { created: Some(-60 * MINUTE), ..row }, CLEARED),
         ],

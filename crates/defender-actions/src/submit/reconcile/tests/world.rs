@@ -2,14 +2,14 @@
 
 use super::{
     rules::Principal,
-    service::{Comment, ExternalId, Kind, Machine, Ms, Request, SECOND, Scope, Service, Word},
+    service::{Comment, ExternalId, Kind, Machine, Ms, Request, SECOND, Scope, Service, TypeName},
 };
 
 /// Fate of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Network {
     /// Its response is received.
-    Answered,
+    Received,
     /// The request is lost.
     LostBefore,
     /// The response is lost.
@@ -52,7 +52,7 @@ impl Default for Submission {
             comment: Comment::Short,
             ids: Ids::None,
             resends: true,
-            network: [Network::LostAfter, Network::Answered],
+            network: [Network::LostAfter, Network::Received],
             lost_after: 30 * SECOND,
             delay: 0,
             crashes: false,
@@ -84,7 +84,7 @@ impl Default for Other {
             at: 0,
             request: Request {
                 machine: Machine::Ours,
-                word: Word::Ours,
+                type_name: TypeName::Ours,
                 scope: Scope::Full,
                 comment: Comment::Other,
                 external_id: None,

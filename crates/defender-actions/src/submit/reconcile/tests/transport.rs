@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     implementation::{machine_action, time},
-    service::{By, DateHeader, Effect, Machine, Ms, Reply, Request as Asked, SECOND, Word},
+    service::{By, DateHeader, Effect, Machine, Ms, Reply, Request as RequestContent, SECOND, TypeName},
     world::{Network, World},
 };
 
@@ -42,7 +42,7 @@ pub(super) async fn as_submission<F: Future>(number: usize, future: F) -> F::Out
 
 /// The service of a world.
 #[derive(Clone, Debug)]
-pub(super) struct Wire(Arc<Shared>);
+pub(super) struct WorldTransport(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -75,7 +75,7 @@ pub(super) struct Post {
     external_id: Option<Value>,
 }
 
-impl Wire {
+impl WorldTransport {
     pub(super) fn new(world: &World, lists_fail_from: Ms) -> Self {
         let clock = ManualClock::at(time(START + world.clock_ahead));
         let mut state = State { posts: vec![Post::default(); world.submissions.len()], ..State::default() };
@@ -141,13 +141,13 @@ impl Wire {
             self.state().schedule(sent + plan.delay, ToCome::Late(submission));
         }
         let mut reply = None;
-        if matches!(network, Network::Answered | Network::LostAfter) {
+        if matches!(network, Network::Received | Network::LostAfter) {
             self.sleep_until(sent + HALF_WAY).await;
             let now = self.now();
             reply = Some(self.state().take(world, submission, now));
         }
         self.sleep_until(sent + 2 * HALF_WAY).await;
-        match reply.filter(|_| network == Network::Answered) {
+        match reply.filter(|_| network == Network::Received) {
             Some(Reply::Refused) => {
                 let error = json!({"code": "ActiveRequestAlreadyExists", "message": "Action is already in progress"});
                 Ok(self.respond(400, &json!({"error": error})))
@@ -186,7 +186,7 @@ impl Wire {
         assert!(by_kind || since.is_some() || !query.contains("filter"), "{query}");
         let now = self.now();
         let is_listed = |effect: &Effect| {
-            let is_ours = effect.request.machine == Machine::Ours && effect.request.word == Word::Ours;
+            let is_ours = effect.request.machine == Machine::Ours && effect.request.type_name == TypeName::Ours;
             effect.visible <= now && (is_ours || !by_kind) && since.is_none_or(|since| time(effect.created) >= since)
         };
         let effects = self.effects();
@@ -217,9 +217,9 @@ impl State {
 
     fn take(&mut self, world: &World, submission: usize, now: Ms) -> Reply {
         let plan = world.submissions[submission];
-        let request = Asked {
+        let request = RequestContent {
             machine: Machine::Ours,
-            word: Word::Ours,
+            type_name: TypeName::Ours,
             scope: plan.scope,
             comment: plan.comment,
             external_id: plan.external_id(submission),
@@ -231,7 +231,7 @@ impl State {
 }
 
 #[async_trait]
-impl Transport for Wire {
+impl Transport for WorldTransport {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
         if request.method() == Method::POST {
             return self.submit(serde_json::from_slice(request.body()).unwrap()).await;
