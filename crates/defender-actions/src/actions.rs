@@ -3,9 +3,7 @@
 use defender_model::{ActionId, MachineAction};
 
 use crate::{
-    Cancel, DefenderClient, Download, Error, ErrorKind, LiveResponseResult, Request, Wait,
-    client::{call::Call, operation::Operation},
-    files::link::LinkKind,
+    Cancel, DefenderClient, Download, LiveResponseResult, Request, Wait, files::link::LinkKind, submit::record::read,
 };
 
 /// Handle of one action, by its id. It owns its client.
@@ -31,21 +29,7 @@ impl ActionHandle {
     /// Permission: `Machine.ReadWrite.All`, for a user `Machine.ReadWrite`, by the current page. An older page and a 403 of the service
     /// name `Machine.Read.All` and `Machine.Read` as well. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-machineaction-object>.
     pub fn get(&self) -> Request<MachineAction> {
-        let id = self.id.clone();
-        Request::new(&self.client, Ok(read(&id)), move |client, call| async move {
-            let (inner, context) = (client.inner(), call.context());
-            let action: MachineAction = inner.call(call).await.map_err(|error| error.with_action_id(&id))?;
-            // The end of another action must not count as the end of this one.
-            if !is_about(&action, &id) {
-                return Err(Error::new(ErrorKind::InvalidResponse)
-                    .context(context)
-                    .retryable(true)
-                    .with_action_id(&id)
-                    .caused_by(format!("the response is about action {}", action.id)));
-            }
-            inner.saw(&action);
-            Ok(action)
-        })
+        read(&self.client, &self.id)
     }
 
     /// Waits until the action has ended. Returns `Ok` only if the action succeeded.
@@ -83,20 +67,10 @@ impl ActionHandle {
 
     /// *Cancel*: cancels the action, if it has not been done yet, and returns its record.
     ///
-    /// An action that can no longer be cancelled is refused with 400 ([`Refused`](ErrorKind::Refused)). Permission: any one of [`CancelMachineAction::PERMISSIONS`](defender_model::CancelMachineAction::PERMISSIONS). Commands of a record that is `Cancelled` may
+    /// An action that can no longer be cancelled is refused with 400 ([`Refused`](crate::ErrorKind::Refused)). Permission: any one of [`CancelMachineAction::PERMISSIONS`](defender_model::CancelMachineAction::PERMISSIONS). Commands of a record that is `Cancelled` may
     /// have been completed before. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action>.
     pub fn cancel(&self, comment: impl Into<String>) -> Cancel {
         // The caller names the action by its id, so no further confirmation is required.
         Cancel::new(self.client.clone(), self.id.clone(), comment, true)
     }
-}
-
-/// Returns the call that reads the record of an action.
-pub(crate) fn read(id: &ActionId) -> Call {
-    Call::new(Operation::GET_ACTION, format!("/machineactions/{id}"))
-}
-
-/// Returns whether the record is that of the action `id`, letter case aside.
-pub(crate) fn is_about(record: &MachineAction, id: &ActionId) -> bool {
-    record.id.as_str().eq_ignore_ascii_case(id.as_str())
 }

@@ -79,7 +79,7 @@ impl DeprecationNotices {
             if known.len() >= MOST {
                 return;
             }
-            crate::submit::span::announced(&notice);
+            trace(&notice);
         }
         known.insert(operation.to_owned(), notice);
     }
@@ -88,3 +88,20 @@ impl DeprecationNotices {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
+
+#[cfg(feature = "tracing")]
+fn trace(notice: &DeprecationNotice) {
+    let DeprecationNotice { operation, gone, deprecation, sunset, .. } = notice;
+    let (deprecation, sunset) = (deprecation.as_deref(), sunset.as_deref());
+    tracing::warn!(
+        target: "defender_actions::lifecycle",
+        operation,
+        gone,
+        deprecation,
+        sunset,
+        "the service announces the end of an operation"
+    );
+}
+
+#[cfg(not(feature = "tracing"))]
+fn trace(_: &DeprecationNotice) {}

@@ -9,7 +9,6 @@ use tokio::io::AsyncWrite;
 
 use crate::{
     BoxStream, DefenderClient, Error, ErrorKind, Request, Sha256,
-    actions::read,
     client::call::Call,
     files::{
         chunks::DecodedChunks,
@@ -17,6 +16,7 @@ use crate::{
         link::{LinkKind, ResultKind, result_kind},
         partial_file::{PartialFile, write_all},
     },
+    submit::record::read_call,
 };
 
 /// Default of the size limit, in bytes.
@@ -114,7 +114,7 @@ impl Download {
         let Self { client, action, source, needs, .. } = self;
         let first = match source {
             LinkKind::Package => source.call(&action),
-            LinkKind::Result(_) => read(&action),
+            LinkKind::Result(_) => read_call(&action),
         };
         Request::new(&client, Ok(first), move |client, Call { timeout, .. }| async move {
             check(&client, &action, source, needs).await?;

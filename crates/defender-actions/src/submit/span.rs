@@ -12,7 +12,7 @@ pub(crate) use self::traced::*;
 mod traced {
     use tracing::{Instrument, Span, field};
 
-    use crate::{DeprecationNotice, Error, Submitted};
+    use crate::{Error, Submitted};
 
     const TARGET: &str = "defender_actions::action";
 
@@ -56,24 +56,11 @@ mod traced {
             }
         }
     }
-
-    pub(crate) fn announced(notice: &DeprecationNotice) {
-        let DeprecationNotice { operation, gone, deprecation, sunset, .. } = notice;
-        let (deprecation, sunset) = (deprecation.as_deref(), sunset.as_deref());
-        tracing::warn!(
-            target: "defender_actions::lifecycle",
-            operation,
-            gone,
-            deprecation,
-            sunset,
-            "the service announces the end of an operation"
-        );
-    }
 }
 
 #[cfg(not(feature = "tracing"))]
 mod silent {
-    use crate::{DeprecationNotice, Error, Submitted};
+    use crate::{Error, Submitted};
 
     /// Span of one submission that records nothing.
     #[derive(Clone, Debug)]
@@ -95,6 +82,4 @@ mod silent {
         #[expect(clippy::unused_self, reason = "the method with tracing uses self")]
         pub(crate) fn ended(&self, _: &Result<Submitted, Error>, _: u32) {}
     }
-
-    pub(crate) fn announced(_: &DeprecationNotice) {}
 }
