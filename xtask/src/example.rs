@@ -26,7 +26,7 @@ const OTHERS: [(&str, &str); 10] = [
     ("collect-package", "saved: "),
     ("lift-restrictions", "lifted: 2 of 2 found, of 3 named"),
     ("run-script", "  logons.ps1 -Days 3"),
-    ("swap-transport", "by the emulator in process: a machine that stays offline is told after three days, in no time"),
+    ("swap-transport", "with the emulator in process: an action of an offline machine times out after three days, at once"),
     ("yesterdays-actions", "a page of 50 actions"),
 ];
 

@@ -1,7 +1,7 @@
 //! Scans many machines and waits for all of them: `cargo run --example act-on-many`.
 //!
-//! It runs on an emulator inside itself; see `embedded` for what it takes to run it on the real service.
-#![allow(clippy::print_stdout, reason = "a program talks to whoever runs it")]
+//! The example starts its own emulator. `embedded` shows the difference to a client of the real service.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
@@ -13,7 +13,7 @@ use self::embedded::Failure;
 
 mod embedded;
 
-/// Time for the whole run: 1,000 scans are asked for in ten minutes. The quota is 1,500 an hour.
+/// Time limit of the whole run. At 100 calls a minute, 1,000 scans are submitted in ten minutes. The hourly quota is 1,500.
 const WHOLE_RUN: Duration = Duration::from_secs(3_600);
 
 #[tokio::main]
@@ -27,25 +27,25 @@ async fn example() -> Result<(), Failure> {
     let defender = embedded::client(&emulator, emulator.transport()).build()?;
     let machines = emulator.machine_ids().into_iter().map(str::parse).collect::<Result<Vec<MachineId>, _>>()?;
 
-    // All at once: the client's queue keeps to the service's quota of 100 calls a minute. Time in the queue is time of the call, so
-    // each call gets the time of the whole run. With the default of five minutes, those behind the first 500 would fail, and
-    // nothing would be sent for them.
-    let asked = machines.iter().map(|machine| {
+    // All at once: the client's queue keeps the service's quota of 100 calls a minute. The time in the queue counts as time of the call,
+    // so each call gets the time limit of the whole run. With the default of five minutes, the calls after the first 500 would fail,
+    // and nothing would be sent for them.
+    let submissions = machines.iter().map(|machine| {
         let scan = defender.machine(machine.clone()).run_antivirus_scan("Monthly scan", ScanType::Quick);
         let scan = scan.timeout(WHOLE_RUN);
         async move { (machine, scan.await) }
     });
     let mut scans: BTreeMap<ActionId, &MachineId> = BTreeMap::new();
-    for (machine, outcome) in join_all(asked).await {
+    for (machine, outcome) in join_all(submissions).await {
         match outcome {
             Ok(submitted) => drop(scans.insert(submitted.id().clone(), machine)),
-            // One that cannot be asked for does not hold up the others.
+            // A submission that fails does not stop the others.
             Err(error) => println!("{machine}: {error}"),
         }
     }
-    println!("{} scans were asked for", scans.len());
+    println!("{} scans were submitted", scans.len());
 
-    // One list call a cycle, however many they are.
+    // One list call a cycle, however many scans there are.
     let (mut succeeded, mut failed) = (0, 0);
     let mut ends = defender.wait_all(scans.keys().cloned()).stream();
     while let Some((id, end)) = ends.next().await {

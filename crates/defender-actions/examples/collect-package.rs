@@ -1,7 +1,7 @@
-//! Collects an investigation package from a machine, and saves it as a file.
+//! Collects an investigation package from a machine and saves it as a file: `cargo run --example collect-package`.
 //!
-//! The file has its name only when all of it is there; what is there already is not replaced.
-#![allow(clippy::print_stdout, reason = "a program talks to whoever runs it")]
+//! The file gets its name when it is complete. An existing file is not replaced.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 mod embedded;
 
@@ -31,7 +31,7 @@ async fn collect(defender: &DefenderClient, machine: MachineId, to: &Path) -> Re
     println!("action {} is {}", submitted.id(), submitted.action().status);
     submitted.wait().await?;
 
-    let package = defender.action(submitted.id().clone()).package().limit(4 << 30).progress(|progress| {
+    let package = submitted.handle().package().limit(4 << 30).progress(|progress| {
         println!("{} of {:?} bytes", progress.received, progress.total);
     });
     let saved = package.save_as(to).await?;

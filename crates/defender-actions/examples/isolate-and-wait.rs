@@ -1,7 +1,7 @@
-//! Isolates a machine and waits until it is isolated: `cargo run --example isolate-and-wait`.
+//! Isolates a machine and waits for the end of the action: `cargo run --example isolate-and-wait`.
 //!
-//! It runs on an emulator inside itself; see `embedded` for what it takes to run it on the real service.
-#![allow(clippy::print_stdout, reason = "a program talks to whoever runs it")]
+//! The example starts its own emulator. `embedded` shows the difference to a client of the real service.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::{process::ExitCode, time::Duration};
 
@@ -25,11 +25,11 @@ async fn example() -> Result<(), Failure> {
     let submitted = defender.machine(machine).isolate("Ransomware, ticket 4711").selective().await?;
     println!("action {} was {:?} and is {}", submitted.id(), submitted.origin(), submitted.action().status);
 
-    // `Ok` only when it succeeded.
+    // `Ok` only if the action succeeded.
     match submitted.wait().at_most(Duration::from_secs(1_800)).await {
         Ok(action) => println!("done: {} of {} {}", action.action_type, machine_of(&action), action.status),
         Err(error) if error.kind() == ErrorKind::WaitTimeout => {
-            // The action goes on, and its id is enough to wait again, tomorrow or in another process.
+            // The action is still running. Its id is enough to wait again, tomorrow or in another process.
             println!("not yet: {error}");
         }
         Err(error) => return Err(error.into()),

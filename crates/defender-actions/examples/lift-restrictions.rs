@@ -1,8 +1,8 @@
-//! Lifts the app restriction of the machines of a list of names.
+//! Lifts the app restriction of machines, by their names: `cargo run --example lift-restrictions [NAME ..]`.
 //!
-//! Each name must be exactly one machine's: a name that is nobody's, or several machines', is told with what there is to choose
-//! from, and the others go on. The names may be given as arguments; without any, the emulator's are taken, and one that is nobody's.
-#![allow(clippy::print_stdout, reason = "a program talks to whoever runs it")]
+//! Each name must belong to exactly one machine. For another name the example prints the machines to choose from and continues. Without
+//! arguments it uses two names of the emulator's machines and one that belongs to none.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 mod embedded;
 
@@ -26,24 +26,24 @@ async fn main() -> ExitCode {
 }
 
 async fn lift(defender: &DefenderClient, names: &[String]) -> Result<(), Failure> {
-    let mut under_way = Vec::new();
+    let mut submitted_ids = Vec::new();
     for name in names {
         let machine = match defender.machines().find(name).await {
             Ok(machine) => machine,
             Err(error) => {
-                println!("left out: {error}");
+                println!("skipped: {error}");
                 continue;
             }
         };
-        let lifting = defender.machine(machine.id).unrestrict_code_execution("Ticket 4711: cleaned and validated");
+        let lifting = defender.machine_of(&machine).unrestrict_code_execution("Ticket 4711: cleaned and validated");
         match lifting.await {
-            Ok(submitted) => under_way.push(submitted.id().clone()),
+            Ok(submitted) => submitted_ids.push(submitted.id().clone()),
             Err(error) => println!("{name}: {error}"),
         }
     }
-    let asked = under_way.len();
+    let found = submitted_ids.len();
     let mut lifted = 0;
-    let mut ends = defender.wait_all(under_way).stream();
+    let mut ends = defender.wait_all(submitted_ids).stream();
     while let Some((id, outcome)) = ends.next().await {
         match outcome {
             Ok(action) => {
@@ -53,6 +53,6 @@ async fn lift(defender: &DefenderClient, names: &[String]) -> Result<(), Failure
             Err(error) => println!("{id}: {error}"),
         }
     }
-    println!("lifted: {lifted} of {asked} found, of {} named", names.len());
+    println!("lifted: {lifted} of {found} found, of {} named", names.len());
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Acts in the tenants of many customers from one process: `cargo run --example many-tenants`.
 //!
-//! Each customer's tenant has a client of its own, with its own tokens and its own quota; all share one wire. One that is set up
-//! wrongly holds up no other.
+//! Each tenant has its own client, with its own tokens and its own quota. All clients share one transport. A tenant with a wrong
+//! configuration does not stop the others.
 //!
-//! It runs on emulators inside itself, one for each tenant; see `embedded` for what it takes to run it on the real service, where
-//! the tenants differ in nothing but their id.
-#![allow(clippy::print_stdout, reason = "a program talks to whoever runs it")]
+//! The example starts an emulator for each tenant. With the real service the clients differ only in the tenant of their credential.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
@@ -23,17 +22,17 @@ use self::embedded::Failure;
 
 mod embedded;
 
-/// One wire to all of them: in the place of `HyperTransport`, which is shared in the same way.
+/// Shared transport, which sends each request to the emulator of its host. A `HyperTransport` is shared in the same way.
 #[derive(Debug)]
-struct OneWire(BTreeMap<String, Emulator>);
+struct SharedTransport(BTreeMap<String, Emulator>);
 
 #[async_trait]
-impl Transport for OneWire {
+impl Transport for SharedTransport {
     async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        let nowhere = || Error::new(ErrorKind::Request);
-        let emulator = request.uri().host().and_then(|host| self.0.get(host)).ok_or_else(nowhere)?;
+        let unknown_host = || Error::new(ErrorKind::Request);
+        let emulator = request.uri().host().and_then(|host| self.0.get(host)).ok_or_else(unknown_host)?;
         let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
-        let there: Uri = format!("{}{path}", emulator.base_url()).parse().map_err(|_| nowhere())?;
+        let there: Uri = format!("{}{path}", emulator.base_url()).parse().map_err(|_| unknown_host())?;
         *request.uri_mut() = there;
         emulator.transport().send(request).await
     }
@@ -49,13 +48,13 @@ async fn example() -> Result<(), Failure> {
     for name in ["contoso.test", "fabrikam.test"] {
         tenants.insert(name.to_owned(), embedded::in_a_moment().in_process()?);
     }
-    // Here nobody has consented to the permission.
+    // This tenant has not consented to the permission.
     tenants.insert("tailspin.test".to_owned(), embedded::in_a_moment().without_role("Machine.Isolate").in_process()?);
-    let wire = Arc::new(OneWire(tenants));
+    let transport = Arc::new(SharedTransport(tenants));
 
-    let acting = wire.0.iter().map(|(name, emulator)| {
-        let wire = Arc::clone(&wire);
-        async move { (name, act(name, emulator, wire).await) }
+    let acting = transport.0.iter().map(|(name, emulator)| {
+        let transport = Arc::clone(&transport);
+        async move { (name, act(name, emulator, transport).await) }
     });
     let mut succeeded = 0;
     for (name, outcome) in join_all(acting).await {
@@ -67,17 +66,17 @@ async fn example() -> Result<(), Failure> {
             Err(error) => println!("{name}: {error}"),
         }
     }
-    println!("done: isolated in {succeeded} of {} tenants", wire.0.len());
+    println!("done: isolated in {succeeded} of {} tenants", transport.0.len());
     Ok(())
 }
 
-async fn act(name: &str, emulator: &Emulator, wire: Arc<OneWire>) -> Result<String, Failure> {
+async fn act(name: &str, emulator: &Emulator, transport: Arc<SharedTransport>) -> Result<String, Failure> {
     let address = format!("https://{name}");
-    let defender = embedded::client(emulator, wire).base_url(&address).authority(&address).build()?;
-    // What is missing is named before anything is done.
-    let ready = defender.preflight().action::<Isolate>().tenant(emulator.tenant_id()).await?;
-    if !ready.is_ready() {
-        return Err(ready.to_string().into());
+    let defender = embedded::client(emulator, transport).base_url(&address).authority(&address).build()?;
+    // The preflight names a missing permission before an action is sent.
+    let report = defender.preflight().action::<Isolate>().tenant(emulator.tenant_id()).await?;
+    if !report.is_ready() {
+        return Err(report.to_string().into());
     }
     let machine = embedded::machine(emulator)?;
     let done = defender.machine(machine).isolate("Ransomware at several customers").await?.wait().await?;

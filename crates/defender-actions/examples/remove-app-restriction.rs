@@ -1,17 +1,17 @@
-//! Removes the app restriction from a machine: the main job, from the credential to the last status.
+//! Removes the app restriction from a machine, from the credential to the final status.
 //!
-//! With no `DEFENDER_*` variable set, it starts an emulator of the service inside itself, restricts a machine there and
-//! lifts the restriction again: no account, no network, no real machine.
+//! Without `DEFENDER_*` variables, the example starts an emulator, restricts a machine there and lifts the restriction again. It needs no
+//! account and no network, and touches no real machine.
 //!
-//! With these four it lifts the restriction of a real machine, and does nothing else:
+//! With these four variables it lifts the restriction of a real machine, and does nothing else:
 //!
 //! - `DEFENDER_TENANT_ID`, `DEFENDER_CLIENT_ID`, `DEFENDER_CLIENT_SECRET`: the application, which needs the permissions
-//!   `Machine.RestrictExecution` and `Machine.Read.All`
+//!   `Machine.RestrictExecution` and `Machine.ReadWrite.All`
 //! - `DEFENDER_MACHINE_ID`: the machine's id in Defender
 //!
-//! `DEFENDER_BASE_URL`, `DEFENDER_AUTHORITY`, `DEFENDER_AUDIENCE` and `DEFENDER_CA_FILE` point it elsewhere, such as to
-//! another cloud, or to the emulator's own program.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to whoever runs it")]
+//! `DEFENDER_BASE_URL`, `DEFENDER_AUTHORITY`, `DEFENDER_AUDIENCE` and `DEFENDER_CA_FILE` select another
+//! cloud, or the emulator's program.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its results")]
 
 pub(crate) mod embedded;
 
@@ -34,7 +34,7 @@ const REQUIRED: [&str; 4] =
 
 const COMMENT: &str = "Unrestrict code execution since machine was cleaned and validated";
 
-/// Where the lines of output go.
+/// Receiver of the lines of output.
 pub(crate) type Say = Arc<dyn Fn(&str) + Send + Sync>;
 
 #[tokio::main]
@@ -52,11 +52,11 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Does what the variables ask for.
+/// Runs the example with these variables.
 ///
 /// # Errors
 ///
-/// Some variables are missing, or the restriction was not lifted for certain.
+/// A variable is missing, or it is not certain that the restriction was lifted.
 pub(crate) async fn run(variables: &BTreeMap<String, String>, say: Say) -> Result<(), Box<dyn Error + Send + Sync>> {
     if variables.is_empty() {
         return on_the_emulator(&say).await;
@@ -66,21 +66,21 @@ pub(crate) async fn run(variables: &BTreeMap<String, String>, say: Say) -> Resul
         let missing: Vec<_> = REQUIRED.into_iter().filter(|name| value(name).is_none()).collect();
         return Err(format!(
             "nothing was sent: some DEFENDER_* variables are set, and these are missing: {}. Set them too, or unset all \
-             of them to see it on the emulator",
+             of them to use the emulator",
             missing.join(", ")
         )
         .into());
     };
-    let where_to = value("DEFENDER_BASE_URL").unwrap_or_else(|| "the real service".to_owned());
-    say(&format!("This lifts the app restriction of machine {machine} on {where_to}."));
+    let service = value("DEFENDER_BASE_URL").unwrap_or_else(|| "the real service".to_owned());
+    say(&format!("This lifts the app restriction of machine {machine} on {service}."));
 
-    let mut wire = HyperTransport::builder().application("remove-app-restriction");
+    let mut transport = HyperTransport::builder().application("remove-app-restriction");
     if let Some(path) = value("DEFENDER_CA_FILE") {
         let pem = std::fs::read(&path).map_err(|error| format!("DEFENDER_CA_FILE `{path}` cannot be read: {error}"))?;
-        wire = wire.roots(Roots::pem(pem)?);
+        transport = transport.roots(Roots::pem(pem)?);
     }
     let credential = ClientSecretCredential::new(tenant, client, secret);
-    let mut builder = DefenderClient::builder().transport(showing(wire.build()?, &say)).credential(credential);
+    let mut builder = DefenderClient::builder().transport(showing(transport.build()?, &say)).credential(credential);
     if let Some(base_url) = value("DEFENDER_BASE_URL") {
         builder = builder.base_url(base_url);
     }
@@ -96,13 +96,13 @@ pub(crate) async fn run(variables: &BTreeMap<String, String>, say: Say) -> Resul
 async fn on_the_emulator(say: &Say) -> Result<(), Box<dyn Error + Send + Sync>> {
     say(THIS_IS);
     let emulator = Emulator::start().await?;
-    let defender = embedded::client(&emulator, showing(embedded::wire(&emulator)?, say)).build()?;
+    let defender = embedded::client(&emulator, showing(embedded::transport(&emulator)?, say)).build()?;
     let [machine, ..] = emulator.machine_ids()[..] else { return Err("the emulator has no machine".into()) };
     let machine: MachineId = machine.parse()?;
 
     say("\nFirst the machine is restricted, so that there is something to lift.");
     let restricted = defender.machine(machine.clone()).restrict_code_execution("Restricted by the example").await?;
-    tell_end(&restricted.wait().await?, say);
+    report_end(&restricted.wait().await?, say);
 
     say("\nNow the restriction is lifted.");
     lift(&defender, machine, say).await?;
@@ -111,26 +111,26 @@ async fn on_the_emulator(say: &Say) -> Result<(), Box<dyn Error + Send + Sync>> 
     Ok(())
 }
 
-/// The main job, in two calls.
+/// Lifts the restriction and waits for the end: two calls.
 async fn lift(defender: &DefenderClient, machine: MachineId, say: &Say) -> Result<(), Box<dyn Error + Send + Sync>> {
     let submitted = defender.machine(machine).unrestrict_code_execution(COMMENT).await?;
     say(&format!("Action {} is {}. Waiting for its end.", submitted.id(), submitted.action().status));
-    tell_end(&submitted.wait().await?, say);
+    report_end(&submitted.wait().await?, say);
     Ok(())
 }
 
-fn tell_end(action: &MachineAction, say: &Say) {
+fn report_end(action: &MachineAction, say: &Say) {
     say(&format!("{} ended: {}", action.action_type, action.status));
 }
 
-/// A wire that shows what passes.
-fn showing(wire: HyperTransport, say: &Say) -> impl Transport + use<> {
-    Showing { wire: wire.decompressed(), say: Arc::clone(say) }
+/// Returns a transport that prints each exchange.
+fn showing(transport: HyperTransport, say: &Say) -> impl Transport + use<> {
+    Showing { inner: transport.decompressed(), say: Arc::clone(say) }
 }
 
-/// A transport around a transport: shows each exchange, and nothing of the one that gives the token.
+/// Layer that prints each exchange, without the content of the exchange for the token.
 struct Showing<T> {
-    wire: T,
+    inner: T,
     say: Say,
 }
 
@@ -143,7 +143,7 @@ impl<T: Transport> Transport for Showing<T> {
         if !secret && !request.body().is_empty() {
             (self.say)(&format!("    {}", String::from_utf8_lossy(request.body())));
         }
-        let (head, body) = self.wire.send(request).await?.into_parts();
+        let (head, body) = self.inner.send(request).await?.into_parts();
         let body = body.collect(4 << 20).await?;
         let shown = match serde_json::from_slice::<serde_json::Value>(&body) {
             _ if secret => "    (a token, not shown)".to_owned(),
@@ -158,6 +158,6 @@ impl<T: Transport> Transport for Showing<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Showing<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Showing").field("wire", &self.wire).finish_non_exhaustive()
+        f.debug_struct("Showing").field("inner", &self.inner).finish_non_exhaustive()
     }
 }

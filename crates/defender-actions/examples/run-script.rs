@@ -1,5 +1,5 @@
-//! Puts a script into the library, runs it on a machine, and reads what it said.
-#![allow(clippy::print_stdout, reason = "a program talks to whoever runs it")]
+//! Uploads a script to the library, runs it on a machine, and reads its output: `cargo run --example run-script`.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 mod embedded;
 
@@ -27,19 +27,19 @@ async fn main() -> ExitCode {
 
 async fn run(defender: &DefenderClient, machine: MachineId) -> Result<(), Failure> {
     let upload = defender.library().upload("logons.ps1", SCRIPT).parameters("-Days n").override_if_exists();
-    println!("in the library: {}", upload.await?.file_name);
+    println!("uploaded: {}", upload.await?.file_name);
 
     let commands = [LiveResponseCommand::run_script("logons.ps1").args("-Days 3")];
     let submitted = defender.machine(machine).run_live_response("Ticket 4711", commands).await?;
     let session = submitted.wait().await?;
 
-    // Succeeded says that the session ended; each command has a status of its own, and a script an exit code.
+    // `Succeeded` means that the session ended. Each command has its own status, and a script has an exit code.
     for command in session.failed_commands() {
         println!("command {:?} failed: {:?}", command.index, command.errors);
     }
-    let said = defender.action(submitted.id().clone()).result(0).transcript().await?;
-    println!("{} ended with {:?} and said:", said.script_name(), said.exit_code());
-    for line in said.output().lines() {
+    let result = submitted.handle().result(0).transcript().await?;
+    println!("{} ended with {:?} and printed:", result.script_name(), result.exit_code());
+    for line in result.output().lines() {
         println!("  {line}");
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! Pages through the actions that were asked for yesterday, in UTC, and counts how they ended.
+//! Reads yesterday's actions (UTC) page by page and counts them by type and status: `cargo run --example yesterdays-actions`.
 //!
-//! However many there are, no more than a page of them is in memory.
-#![allow(clippy::print_stdout, reason = "a program talks to whoever runs it")]
+//! At most one page is in memory.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 mod embedded;
 
@@ -38,9 +38,9 @@ async fn count(defender: &DefenderClient, now: Timestamp) -> Result<(), Failure>
         for action in page.value {
             *counts.entry(format!("{} {}", action.action_type, action.status)).or_insert(0) += 1;
         }
-        // What could not be read is told, and stops nothing.
+        // A row that cannot be read does not end the list.
         for row in page.unreadable {
-            println!("not readable: {}", row.error);
+            println!("cannot be read: {}", row.error);
         }
     }
     for (what, count) in counts {

@@ -45,7 +45,7 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 /// A longer wait by our own clock is a difference of the clocks.
 const LONGEST_BY_CLOCK: Duration = Duration::from_secs(300);
 
-/// The wait in place of it.
+/// The wait that replaces a longer one.
 const BY_CLOCK: Duration = Duration::from_secs(60);
 
 /// Digits and nothing else. More of them than a number holds are a very long wait.

@@ -29,9 +29,13 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ),
     ("defender-emulator", &["bytes::", "http::", "jiff::"]),
 ];
-/// Modules that are our own crates under another name.
-const REEXPORTED: [&str; 3] =
-    ["pub use defender_actions::auth", "pub use defender_actions::model", "pub use defender_actions::transport"];
+/// Re-exports of our own crates; rustdoc does not tell where a re-export comes from.
+const REEXPORTED: [&str; 4] = [
+    "pub use defender_actions::Sha256",
+    "pub use defender_actions::auth",
+    "pub use defender_actions::model",
+    "pub use defender_actions::transport",
+];
 const PRIMITIVES: [&str; 4] = ["i64", "str", "bool", "u64"];
 
 /// Compares each published crate with its snapshot, or writes the snapshots if `WRITE_PUBLIC_API` is set.

@@ -1,7 +1,7 @@
-//! What the examples share: an emulator of the service inside the example itself, and a client of it. With the real service there is
-//! `DefenderClient::builder().credential(..).build()` in its place.
-#![allow(dead_code, reason = "each example uses what it needs of it")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to whoever runs it")]
+//! Shared by the examples: an emulator inside the example, and its client. With the real service, the client is
+//! `DefenderClient::builder().credential(..).build()`.
+#![allow(dead_code, reason = "each example uses a part of this module")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its results")]
 
 use std::{error::Error, fmt, process::ExitCode, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ pub(crate) const THIS_IS: &str = "This is the emulator: no real machine is touch
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
-/// An emulator whose actions end at once, and a client of it over TLS on loopback. The emulator stays while this does.
+/// Emulator whose actions end at once, with its client over TLS on loopback. The emulator stops when this value is dropped.
 pub(crate) struct Embedded {
     pub(crate) emulator: Emulator,
     pub(crate) defender: DefenderClient,
@@ -29,43 +29,43 @@ impl Embedded {
         Self::with(|emulator| emulator).await
     }
 
-    /// With an emulator that is set up further.
+    /// Starts an emulator with further settings.
     pub(crate) async fn with(set: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder) -> Result<Self, Failure> {
         let at_once = Emulator::builder().pending_for(Duration::ZERO).running_for(Duration::ZERO);
         let emulator = set(at_once).start().await?;
-        let defender = client(&emulator, wire(&emulator)?).build()?;
+        let defender = client(&emulator, transport(&emulator)?).build()?;
         Ok(Self { emulator, defender })
     }
 }
 
-/// A wire that trusts the emulator, whose certificate is made at its start.
-pub(crate) fn wire(emulator: &Emulator) -> Result<HyperTransport, Failure> {
+/// Returns a transport that trusts the emulator's certificate, which is generated at its start.
+pub(crate) fn transport(emulator: &Emulator) -> Result<HyperTransport, Failure> {
     Ok(HyperTransport::builder().roots(Roots::pem(emulator.ca_pem())?).build()?)
 }
 
-/// A client that is pointed at the emulator, over a wire that reaches it.
-pub(crate) fn client(emulator: &Emulator, wire: impl Transport + 'static) -> DefenderClientBuilder {
+/// Returns the builder of a client of the emulator, over a transport that reaches it.
+pub(crate) fn client(emulator: &Emulator, transport: impl Transport + 'static) -> DefenderClientBuilder {
     let (tenant, client, secret) = (emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
     DefenderClient::builder()
         .credential(ClientSecretCredential::new(tenant, client, secret))
-        .transport(wire)
+        .transport(transport)
         .base_url(emulator.base_url())
         .authority(emulator.authority())
         .audience(emulator.audience())
-        .wait_poll(Duration::from_millis(100), Duration::from_secs(1)) // nobody waits for an example
+        .wait_poll(Duration::from_millis(100), Duration::from_secs(1)) // keeps the examples short
 }
 
-/// An emulator whose actions take a moment, to be set up further.
+/// Returns the builder of an emulator whose actions take a moment.
 pub(crate) fn in_a_moment() -> EmulatorBuilder {
     Emulator::builder().pending_for(Duration::from_millis(200)).running_for(Duration::from_millis(200))
 }
 
-/// The first of the emulator's machines.
+/// Returns the id of the emulator's first machine.
 pub(crate) fn machine(emulator: &Emulator) -> Result<MachineId, Failure> {
     Ok(emulator.machine_ids().first().ok_or("the emulator has no machine")?.parse()?)
 }
 
-/// Runs an example: says what it is, before and after, and how it ended.
+/// Runs an example. Prints a notice before and after it, and its error.
 pub(crate) async fn run(example: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     println!("{THIS_IS}\n");
     let code = match example.await {
@@ -79,7 +79,7 @@ pub(crate) async fn run(example: impl Future<Output = Result<(), Failure>>) -> E
     code
 }
 
-/// An error and its causes in one line.
+/// Returns an error and its causes in one line.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -91,7 +91,7 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
     line
 }
 
-/// A clock by which it is noon of yesterday, in UTC: for an emulator to which something happened then.
+/// Returns a clock that begins at noon of yesterday, in UTC, for an emulator with actions of yesterday.
 pub(crate) fn yesterday() -> Arc<dyn Clock> {
     let clock = SystemClock::new();
     let now = clock.now();
@@ -100,7 +100,7 @@ pub(crate) fn yesterday() -> Arc<dyn Clock> {
     Arc::new(Behind { clock, behind })
 }
 
-/// A clock that is behind another.
+/// Clock that is behind another clock.
 struct Behind {
     clock: SystemClock,
     behind: SignedDuration,

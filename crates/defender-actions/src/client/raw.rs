@@ -88,7 +88,7 @@ pub(crate) enum OtherHost {
 }
 
 impl Inner {
-    /// The path and query of a link of the API, below the prefix; or why it is none.
+    /// The path and query of a link of the API, below the prefix, or the reason why it is not one.
     pub(crate) fn below(&self, link: &str, other_host: OtherHost) -> Result<String, &'static str> {
         let uri: Uri = link.parse().map_err(|_| "it is not a URL")?;
         if uri.authority().is_some() && other_host == OtherHost::Refused && !self.is_ours(&uri) {

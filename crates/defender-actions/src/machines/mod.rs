@@ -59,7 +59,7 @@ impl Machines {
         self.all().page_size(rows)
     }
 
-    /// Streams all machines, one by one. If there is none, the service responds with 404, and the stream is empty.
+    /// Streams all machines, one by one. If there are no machines, the service responds with 404, and the stream is empty.
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn stream(&self) -> BoxStream<Result<Machine, Error>> {
         self.all().stream()

@@ -19,7 +19,7 @@ pub enum Origin {
     /// concurrent submissions of the same action with the same comment may each get the record of the other.
     Created,
     /// An action of this type with these particulars is in progress. The service responded with it, or refused the request because
-    /// of it. It may belong to another caller or to another submission of yours, and may be younger than a refusal.
+    /// of this action. It may belong to another caller or to another submission of yours, and may be younger than a refusal.
     Joined,
     /// The response was lost, and the service's list has the action: by its generated external id, or as the only action that can
     /// be the submission's. Without generated ids it may be the same action with the same comment that another process submitted

@@ -46,7 +46,7 @@ pub struct Cached<C> {
 #[derive(Debug)]
 struct Kept {
     token: AccessToken,
-    /// The claims that were demanded of it.
+    /// The claims that a challenge demanded of the token.
     claims: Option<String>,
     /// True if it came again after it had been refused.
     again: bool,

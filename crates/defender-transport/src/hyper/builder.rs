@@ -202,7 +202,6 @@ impl fmt::Debug for HyperTransportBuilder {
 
 #[cfg(test)]
 #[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
-#[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 mod tests {
     use std::{convert::Infallible, sync::Mutex};
 

@@ -52,7 +52,7 @@ impl Bundle {
     }
 }
 
-/// The label of the first private key, and the key as DER. It is read here, since pki-types' own reader wipes nothing of it.
+/// The label of the first private key, and the key as DER. It is read here, since pki-types' own reader wipes nothing.
 pub(crate) fn private_key(pem: &[u8]) -> Option<(String, Zeroizing<Vec<u8>>)> {
     let text = Zeroizing::new(String::from_utf8_lossy(pem).into_owned());
     let mut blocks = text.split(BEGIN).skip(1).filter_map(|block| block.split_once(DASHES));

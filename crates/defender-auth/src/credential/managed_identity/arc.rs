@@ -65,7 +65,7 @@ impl Agent {
                 ))
                 .caused_by(source)
         };
-        // A link in the folder may lead out of it.
+        // A link in the folder may lead elsewhere.
         let (path, folder) = (path.canonicalize(), self.keys.canonicalize());
         let (path, folder) = (path.map_err(unreadable)?, folder.map_err(unreadable)?);
         if path.parent() != Some(&*folder) {
