@@ -79,7 +79,7 @@ impl DeprecationNotices {
             if known.len() >= MOST {
                 return;
             }
-            announced(&notice);
+            trace(&notice);
         }
         known.insert(operation.to_owned(), notice);
     }
@@ -91,7 +91,7 @@ impl DeprecationNotices {
 
 /// Event of the first notice of an operation.
 #[cfg(feature = "tracing")]
-fn announced(notice: &DeprecationNotice) {
+fn trace(notice: &DeprecationNotice) {
     let DeprecationNotice { operation, gone, deprecation, sunset, .. } = notice;
     let (deprecation, sunset) = (deprecation.as_deref(), sunset.as_deref());
     tracing::warn!(
@@ -105,4 +105,4 @@ fn announced(notice: &DeprecationNotice) {
 }
 
 #[cfg(not(feature = "tracing"))]
-fn announced(_: &DeprecationNotice) {}
+fn trace(_: &DeprecationNotice) {}

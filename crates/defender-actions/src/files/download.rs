@@ -6,12 +6,12 @@ use defender_model::{ActionId, DownloadLink, Sha256};
 
 use crate::{
     ActionHandle, DefenderClient, Error, ErrorKind, Request,
-    actions::read,
     client::call::Call,
     files::{
         file_name,
         link::{LinkKind, ResultKind, result_kind},
     },
+    submit::record::read_call,
 };
 
 /// Default of the size limit, in bytes.
@@ -130,7 +130,7 @@ impl Download {
         let Self { client, action, source, needs, .. } = self;
         let first = match source {
             LinkKind::Package => source.call(&action),
-            LinkKind::Result(_) => read(&action),
+            LinkKind::Result(_) => read_call(&action),
         };
         Request::new(&client, Ok(first), move |client, Call { timeout, .. }| async move {
             check(&client, &action, source, needs).await?;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use defender_model::{ActionId, ActionStatus, ActionType, CommandStatus, DownloadLink, MachineAction};
 
 use crate::{
-    ActionHandle, DefenderClient, Error, ErrorKind,
+    DefenderClient, Error, ErrorKind,
     client::{call::Call, operation::Operation},
+    submit::record,
     wait::ended,
 };
 
@@ -67,7 +68,7 @@ impl LinkKind {
 
     /// Returns the error of a 404 or 400. There is no such action, or the action is still running: its record shows which.
     async fn unavailable(self, client: &DefenderClient, action: &ActionId, error: Error) -> Error {
-        let record = match ActionHandle::new(client.clone(), action.clone()).get().await {
+        let record = match record::read(client, action).await {
             Ok(record) => record,
             Err(unread) if unread.is_not_found() => return error,
             Err(unread) => return error.with_cause_if_none(unread),
@@ -102,7 +103,7 @@ pub(crate) enum ResultKind {
 
 /// Returns the kind of the command's result by the action's record, or the error of a command without a result.
 pub(crate) async fn result_kind(client: &DefenderClient, action: &ActionId, index: u32) -> Result<ResultKind, Error> {
-    let record = ActionHandle::new(client.clone(), action.clone()).get().await?;
+    let record = record::read(client, action).await?;
     let context = LinkKind::Result(index).context(action);
     let no_result = |why: String, record: MachineAction| {
         Err(Error::new(ErrorKind::NoResult).context(context.clone()).with_action(Some(record)).caused_by(why))

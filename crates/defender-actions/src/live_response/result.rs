@@ -11,9 +11,9 @@ use futures_util::{
 
 use crate::{
     ActionHandle, DefenderClient, Download, Error, ErrorKind, Request,
-    actions::read,
     client::call::Call,
     files::link::{LinkKind, ResultKind},
+    submit::record::read_call,
 };
 
 /// Largest transcript that is read, in bytes.
@@ -50,7 +50,7 @@ impl LiveResponseResult {
     /// transcript.
     pub fn transcript(&self) -> Request<ScriptResult> {
         let result = self.clone();
-        Request::new(&self.client, Ok(read(&self.action)), move |client, Call { timeout, .. }| async move {
+        Request::new(&self.client, Ok(read_call(&self.action)), move |client, Call { timeout, .. }| async move {
             let download = result.download().needing(Some(ResultKind::Transcript)).unpacked().limit(TRANSCRIPT);
             let what = LinkKind::Result(result.index).context(&result.action);
             let clock = Arc::clone(&client.inner().clock);

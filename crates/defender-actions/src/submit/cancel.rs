@@ -6,13 +6,15 @@ use bytes::Bytes;
 use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction};
 
 use crate::{
-    ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
-    actions::is_about,
+    BoxFuture, DefenderClient, Error, ErrorKind,
     client::{
         call::{Call, JSON},
         operation::Operation,
     },
-    submit::identity::Identity,
+    submit::{
+        identity::Identity,
+        record::{is_about, read},
+    },
 };
 
 impl ActionHandle {
@@ -133,11 +135,11 @@ impl Cancel {
         let left = || poll.grace.saturating_sub(clock.elapsed().saturating_sub(began));
         let (mut delays, mut last_known) = (poll.after_response(), None);
         loop {
-            let read = ActionHandle::new(client.clone(), id.clone()).get().timeout(left().max(LAST_READ)).await;
-            if let Ok(action) = &read {
+            let result = read(&client, &id).timeout(left().max(LAST_READ)).await;
+            if let Ok(action) = &result {
                 identity.check(action).map_err(|error| error.with_action_id(&id))?;
             }
-            match read {
+            match result {
                 Ok(action) if is_cancelled(&action) => return Ok(action),
                 // The action has ended, so the service will refuse a request that is still on its way.
                 Ok(action) if action.status.is_terminal() => {

@@ -22,5 +22,6 @@ pub(crate) mod identity;
 pub(crate) mod particulars;
 pub(crate) mod principal;
 pub(crate) mod reconcile;
+pub(crate) mod record;
 pub(crate) mod search;
 pub(crate) mod shared_search;

@@ -17,8 +17,8 @@ use futures_util::{
 use jiff::Timestamp;
 
 use crate::{
-    ActionHandle, BoxStream, DefenderClient, Error,
-    submit::identity::Identity,
+    BoxStream, DefenderClient, Error,
+    submit::{identity::Identity, record},
     wait::{
         ended, is_temporary,
         poll::{PollDelays, PollPolicy},
@@ -249,7 +249,7 @@ impl Cycle {
         for key in selected {
             self.read_up_to = Some(key.clone());
             let Some(id) = self.pending.get(&key).map(|pending| pending.id.clone()) else { continue };
-            match ActionHandle::new(self.client.clone(), id.clone()).get().await {
+            match record::read(&self.client, &id).await {
                 Ok(action) => self.record(action),
                 Err(error) => {
                     let Some(pending) = self.pending.get_mut(&key) else { continue };

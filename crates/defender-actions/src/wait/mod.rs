@@ -12,9 +12,9 @@ use futures_util::{
 };
 
 use crate::{
-    ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
+    BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
-    submit::{expected::Expected, identity::Identity},
+    submit::{expected::Expected, identity::Identity, record},
     wait::poll::{PollDelays, PollPolicy},
 };
 
@@ -159,12 +159,12 @@ impl Polling {
             }
             clock.sleep(delay).await;
             let left = self.policy.at_most.saturating_sub(elapsed());
-            let handle = ActionHandle::new(self.client.clone(), self.id.clone());
-            let read = match select(handle.get().into_future(), clock.sleep(left)).await {
-                Either::Left((read, _)) => read,
+            let request = record::read(&self.client, &self.id);
+            let result = match select(request.into_future(), clock.sleep(left)).await {
+                Either::Left((result, _)) => result,
                 Either::Right(((), _)) => return Err(self.timeout_error()),
             };
-            match read {
+            match result {
                 Ok(action) => {
                     self.identity.check(&action)?;
                     self.last_seen = elapsed();
