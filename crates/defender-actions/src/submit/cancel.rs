@@ -6,7 +6,7 @@ use bytes::Bytes;
 use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction};
 
 use crate::{
-    BoxFuture, DefenderClient, Error, ErrorKind,
+    ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
     client::{
         call::{Call, JSON},
         operation::Operation,

@@ -12,7 +12,7 @@ use futures_util::{
 };
 
 use crate::{
-    BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
+    ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
     submit::{expected::Expected, identity::Identity, record},
     wait::poll::{PollDelays, PollPolicy},
