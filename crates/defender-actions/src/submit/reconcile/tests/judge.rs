@@ -57,7 +57,7 @@ pub(super) fn judge_deed(world: &World, effects: &[Effect], number: usize, deed:
     let is_accepted = deed.first_effect.is_some_and(|effect| matches!(effect, Reply::Accepted(_)));
     match deed.outcome {
         Some(Outcome::Conflict(_) | Outcome::AlreadyInProgress(_)) if is_accepted => {
-            findings.push(Finding::WrongRefusal)
+            findings.push(Finding::WrongRefusal);
         }
         Some(Outcome::NothingFound) if is_overlooked(world, effects, number, deed) => {
             findings.push(Finding::Overlooked);
