@@ -26,7 +26,10 @@ const OTHERS: [(&str, &str); 10] = [
     ("collect-package", "saved: "),
     ("lift-restrictions", "lifted: 2 of 2 found, of 3 named"),
     ("run-script", "  logons.ps1 -Days 3"),
-    ("swap-transport", "with the emulator in process: an action of an offline machine times out after three days, at once"),
+    (
+        "swap-transport",
+        "with the emulator in process: an action of an offline machine times out after three days, at once",
+    ),
     ("yesterdays-actions", "a page of 50 actions"),
 ];
 

@@ -5,6 +5,7 @@ mod actions;
 mod client;
 mod error;
 mod files;
+mod futures;
 mod list;
 mod live_response;
 mod machines;
@@ -26,6 +27,7 @@ pub use {
     defender_model::Sha256,
     error::{Error, ErrorKind, UnknownReason},
     files::download::{Download, Downloaded, Progress},
+    futures::{BoxFuture, BoxStream},
     list::List,
     live_response::{
         library::{Library, Upload},
@@ -43,9 +45,3 @@ pub use {
     },
     wait::{Wait, all::WaitAll},
 };
-
-/// Future of an awaited request.
-pub type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// Stream of this library. It is `Unpin`, so that a loop over it needs no `pin!`, and it can be named in a field.
-pub type BoxStream<T> = std::pin::Pin<Box<dyn futures_util::Stream<Item = T> + Send>>;

@@ -89,6 +89,7 @@ impl DeprecationNotices {
     }
 }
 
+/// Event of the first notice of an operation.
 #[cfg(feature = "tracing")]
 fn trace(notice: &DeprecationNotice) {
     let DeprecationNotice { operation, gone, deprecation, sunset, .. } = notice;

@@ -17,12 +17,11 @@ pub(crate) mod stack;
 use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::TokenCredential;
-use defender_model::{ACTIONS, ActionId, ActionInfo, Machine, MachineAction, MachineId};
+use defender_model::{ACTIONS, ActionInfo, MachineAction};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    ActionHandle, BodyLimits, DefenderClientBuilder, DeprecationNotice, ExternalIds, Intent, Library, List,
-    MachineHandle, Machines, Preflight, Recover, RecoverAll, WaitAll,
+    BodyLimits, DeprecationNotice, ExternalIds,
     client::{
         deprecation::DeprecationNotices,
         service_clock::{Moment, ServiceTime},
@@ -101,124 +100,6 @@ impl Inner {
 }
 
 impl DefenderClient {
-    /// Returns a builder. Only the credential is required.
-    pub fn builder() -> DefenderClientBuilder {
-        DefenderClientBuilder::new()
-    }
-
-    /// Returns the handle of a machine. Nothing is sent, so the machine may not exist.
-    #[must_use]
-    pub fn machine(&self, id: MachineId) -> MachineHandle {
-        MachineHandle::new(self.clone(), id)
-    }
-
-    /// Returns the handle of the machine of a record, such as one that a search has found. Nothing is sent.
-    ///
-    /// ```no_run
-    /// # async fn example(defender: defender_actions::DefenderClient) -> Result<(), defender_actions::Error> {
-    /// let found = defender.machines().find("ws-eng-04.contoso.com").await?;
-    /// println!("{:?}, last seen {:?}", found.os_platform, found.last_seen);
-    /// defender.machine_of(&found).isolate("Ransomware").await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn machine_of(&self, record: &Machine) -> MachineHandle {
-        self.machine(record.id.clone())
-    }
-
-    /// Returns the handle of an action, which may be old or from another process. Nothing is sent.
-    #[must_use]
-    pub fn action(&self, id: ActionId) -> ActionHandle {
-        ActionHandle::new(self.clone(), id)
-    }
-
-    /// Returns the list of the actions of all machines. Nothing is sent until its stream is polled.
-    ///
-    /// ```no_run
-    /// use defender_actions::{DefenderClient, model::{ActionStatus, MachineAction}};
-    /// use futures_util::TryStreamExt;
-    ///
-    /// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
-    /// let mut pending = defender.actions().filter(MachineAction::STATUS.eq(ActionStatus::Pending)).stream();
-    /// while let Some(action) = pending.try_next().await? {
-    ///     println!("{} {}", action.id, action.action_type);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn actions(&self) -> List<MachineAction> {
-        List::actions(self.clone())
-    }
-
-    /// Returns the methods that find, list and tag machines. Nothing is sent.
-    #[must_use]
-    pub fn machines(&self) -> Machines {
-        Machines::new(self.clone())
-    }
-
-    /// Returns the live response library: the scripts that can be run on machines and the files that can be put there. Nothing is
-    /// sent.
-    #[must_use]
-    pub fn library(&self) -> Library {
-        Library::new(self.clone())
-    }
-
-    /// Checks the audience, tenant, expiry and permissions of the token before the first call. Only requests for the token are sent.
-    pub fn preflight(&self) -> Preflight {
-        Preflight::new(self.clone())
-    }
-
-    /// Waits for many actions with few calls: each cycle reads one list, however many actions there are.
-    ///
-    /// ```no_run
-    /// use defender_actions::{DefenderClient, model::ActionId};
-    /// use futures_util::StreamExt;
-    ///
-    /// # async fn example(defender: DefenderClient, ids: Vec<ActionId>) {
-    /// let mut ends = defender.wait_all(ids).stream();
-    /// while let Some((id, outcome)) = ends.next().await {
-    ///     match outcome {
-    ///         Ok(action) => println!("{id} {}", action.status),
-    ///         Err(error) => eprintln!("{error}"),
-    ///     }
-    /// }
-    /// # }
-    /// ```
-    pub fn wait_all(&self, ids: impl IntoIterator<Item = ActionId>) -> WaitAll {
-        WaitAll::new(self.clone(), ids.into_iter().collect())
-    }
-
-    /// Finds the outcome of an intent whose response is not known: after a crash, or after the future was dropped. Only reads
-    /// are sent.
-    ///
-    /// `Ok` means that *an action of this intent exists*. Without a generated external id ([`ExternalIds::Generated`]) the action may
-    /// be that of another process that submitted the same action with the same comment at the same time. The search takes two
-    /// minutes at most, since reads lag behind writes.
-    pub fn recover(&self, intent: Intent) -> Recover {
-        Recover::new(self.clone(), intent)
-    }
-
-    /// Finds the outcomes of many intents with few calls: all intents share the same lists.
-    ///
-    /// ```no_run
-    /// use defender_actions::{DefenderClient, Intent};
-    /// use futures_util::StreamExt;
-    ///
-    /// # async fn example(defender: DefenderClient, intents: Vec<Intent>) {
-    /// let mut outcomes = defender.recover_all(intents).stream();
-    /// while let Some((intent, outcome)) = outcomes.next().await {
-    ///     match outcome {
-    ///         Ok(submitted) => println!("{} {}", intent.machine_id, submitted.id()),
-    ///         Err(error) => eprintln!("{error}"),
-    ///     }
-    /// }
-    /// # }
-    /// ```
-    pub fn recover_all(&self, intents: impl IntoIterator<Item = Intent>) -> RecoverAll {
-        RecoverAll::new(self.clone(), intents.into_iter().collect())
-    }
-
     /// Returns the service's notices about the end of operations: one for each operation that this client or a clone of it has
     /// called.
     #[must_use]

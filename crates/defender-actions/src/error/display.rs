@@ -4,8 +4,8 @@ use std::{error::Error as StdError, fmt};
 
 use defender_model::{MachineAction, sanitize_line};
 
-use super::{Error, ErrorKind, Inner, Unknown};
-use crate::machines::find::Choice;
+use super::{Error, ErrorKind, Inner, Unknown, word::word};
+use crate::machines::choice::Choice;
 
 /// Longest part of a line, in characters.
 const LONGEST: usize = 700;
@@ -133,15 +133,6 @@ impl Unknown {
 /// Returns the id, type and status of an action.
 fn named(action: &MachineAction) -> String {
     format!("action {} ({}, {})", action.id, word(action.action_type.as_str()), word(action.status.as_str()))
-}
-
-/// Returns a status or type of a record, bounded: the service's own are short, and longer text does not belong in an error.
-pub(crate) fn word(word: &str) -> String {
-    const LONGEST: usize = 40;
-    match sanitize_line(word, LONGEST).as_str() {
-        "" => "not stated".to_owned(),
-        line => line.to_owned(),
-    }
 }
 
 impl fmt::Display for Error {

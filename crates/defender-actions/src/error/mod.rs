@@ -6,6 +6,7 @@ mod display;
 mod kind;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use std::{error::Error as StdError, sync::Arc, time::Duration};
 
@@ -13,8 +14,8 @@ use defender_model::{ActionId, Code, CommandRecord, Machine, MachineAction, Prob
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub(crate) use self::display::word;
 pub use self::kind::{ErrorKind, UnknownReason};
+pub(crate) use self::word::word;
 use crate::{Intent, permissions::Needs};
 
 /// Error of a call.

@@ -1,26 +1,42 @@
 //! A download of a package or a result.
 
-use std::{fmt, future::poll_fn, io, path::PathBuf, pin::Pin};
+use std::fmt;
 
-use bytes::Bytes;
-use defender_model::{ActionId, DownloadLink};
-use futures_util::stream;
-use tokio::io::AsyncWrite;
+use defender_model::{ActionId, DownloadLink, Sha256};
 
 use crate::{
-    BoxStream, DefenderClient, Error, ErrorKind, Request, Sha256,
+    ActionHandle, DefenderClient, Error, ErrorKind, Request,
     client::call::Call,
     files::{
-        chunks::DecodedChunks,
         file_name,
         link::{LinkKind, ResultKind, result_kind},
-        partial_file::{PartialFile, write_all},
     },
     submit::record::read_call,
 };
 
 /// Default of the size limit, in bytes.
 const LIMIT: u64 = 16 << 30;
+
+impl ActionHandle {
+    /// Returns the download of the investigation package that the action collected. Nothing is sent.
+    ///
+    /// Permission: `Machine.Read.All` or `Machine.ReadWrite.All`, for a user `Machine.CollectForensics`. Quota: 2 calls a minute and 120
+    /// an hour. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>.
+    ///
+    /// ```no_run
+    /// # use defender_actions::DefenderClient;
+    /// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+    /// let collected = defender.machine("m1".parse()?).collect_investigation_package("Ticket 4711").await?;
+    /// collected.wait().await?;
+    /// let saved = defender.action(collected.id().clone()).package().save_as("package.zip").await?;
+    /// println!("{} bytes, SHA-256 {}", saved.size(), saved.sha256());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn package(&self) -> Download {
+        Download::new(self.client.clone(), self.id.clone(), LinkKind::Package)
+    }
+}
 
 /// Download of a package or a result. Nothing is sent until one of its methods is awaited or its stream is polled.
 ///
@@ -39,7 +55,7 @@ pub struct Download {
     pub(crate) unpacks: bool,
     pub(crate) limit: u64,
     pub(crate) expected: Option<Sha256>,
-    overwrites: bool,
+    pub(crate) overwrites: bool,
     pub(crate) progress: Option<Box<dyn FnMut(Progress) + Send>>,
 }
 
@@ -120,59 +136,6 @@ impl Download {
             check(&client, &action, source, needs).await?;
             source.link(&client, &action, timeout).await
         })
-    }
-
-    /// Streams the bytes, in chunks of any size. An error is the last item.
-    ///
-    /// The hash is known at the end only. With [`expect_sha256`](Self::expect_sha256), do not trust the bytes before the stream has ended
-    /// without an error.
-    #[must_use = "nothing is sent until the stream is polled"]
-    pub fn into_stream(self) -> BoxStream<Result<Bytes, Error>> {
-        let chunks = stream::try_unfold(DecodedChunks::of(self), |mut chunks| async move {
-            Ok(chunks.next().await?.map(|chunk| (chunk, chunks)))
-        });
-        Box::pin(chunks)
-    }
-
-    /// Writes the bytes to `writer` as they arrive, and flushes it at the end. Bytes that were written before an error stay written.
-    ///
-    /// # Errors
-    ///
-    /// See [`ErrorKind`]; [`Io`](ErrorKind::Io): the writer failed.
-    pub async fn write_to<W: AsyncWrite + Unpin + Send>(self, mut writer: W) -> Result<Downloaded, Error> {
-        let mut chunks = DecodedChunks::of(self);
-        let broken = |source: io::Error| Error::new(ErrorKind::Io).context("the writer").caused_by(source);
-        while let Some(chunk) = chunks.next().await? {
-            write_all(&mut writer, chunk).await.map_err(broken)?;
-        }
-        poll_fn(|context| Pin::new(&mut writer).poll_flush(context)).await.map_err(broken)?;
-        Ok(chunks.downloaded())
-    }
-
-    /// Saves the bytes as the file `path`, in an existing folder.
-    ///
-    /// The bytes are written to a temporary file in the same folder. It gets its final name when it is complete and its hash is the
-    /// expected one. An existing file is not replaced, unless [`overwrite`](Self::overwrite) is set. After an error, and after the future
-    /// was dropped, no file remains. On Unix only the user may read the file. This method needs a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// See [`ErrorKind`]; [`Io`](ErrorKind::Io): the file cannot be written, or exists already.
-    pub fn save_as(self, path: impl Into<PathBuf>) -> impl Future<Output = Result<Downloaded, Error>> + Send + 'static {
-        let path = path.into();
-        async move {
-            let overwrites = self.overwrites;
-            let shown = path.display().to_string();
-            let broken =
-                |source: io::Error| Error::new(ErrorKind::Io).context(format!("the file `{shown}`")).caused_by(source);
-            let mut file = PartialFile::beside(path.clone(), overwrites).await.map_err(broken)?;
-            let mut chunks = DecodedChunks::of(self);
-            while let Some(chunk) = chunks.next().await? {
-                file.write(chunk).await.map_err(broken)?;
-            }
-            file.complete(overwrites).await.map_err(broken)?;
-            Ok(chunks.downloaded())
-        }
     }
 
     /// Checks that the command can have such a result, before the result is requested.

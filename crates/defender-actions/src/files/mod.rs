@@ -10,3 +10,4 @@ pub(crate) mod hasher;
 pub(crate) mod link;
 pub(crate) mod link_target;
 pub(crate) mod partial_file;
+pub(crate) mod save;

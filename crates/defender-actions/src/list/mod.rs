@@ -19,6 +19,26 @@ use crate::{
     client::{Inner, operation::Operation},
 };
 
+impl DefenderClient {
+    /// Returns the list of the actions of all machines. Nothing is sent until its stream is polled.
+    ///
+    /// ```no_run
+    /// use defender_actions::{DefenderClient, model::{ActionStatus, MachineAction}};
+    /// use futures_util::TryStreamExt;
+    ///
+    /// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
+    /// let mut pending = defender.actions().filter(MachineAction::STATUS.eq(ActionStatus::Pending)).stream();
+    /// while let Some(action) = pending.try_next().await? {
+    ///     println!("{} {}", action.id, action.action_type);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn actions(&self) -> List<MachineAction> {
+        List::actions(self.clone())
+    }
+}
+
 /// List of the service. Nothing is sent before its stream is polled.
 ///
 /// All pages are read: by the service's next link, or without a link with `$skip` while pages are full. Only the path and the query of

@@ -20,6 +20,15 @@ use crate::{
 
 const PATH: &str = "/libraryfiles";
 
+impl DefenderClient {
+    /// Returns the live response library: the scripts that can be run on machines and the files that can be put there. Nothing is
+    /// sent.
+    #[must_use]
+    pub fn library(&self) -> Library {
+        Library::new(self.clone())
+    }
+}
+
 /// Live response library of the tenant. Nothing is sent until a request is awaited or a stream is polled.
 ///
 /// Permission: `Library.Manage`.

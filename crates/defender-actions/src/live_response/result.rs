@@ -10,7 +10,7 @@ use futures_util::{
 };
 
 use crate::{
-    DefenderClient, Download, Error, ErrorKind, Request,
+    ActionHandle, DefenderClient, Download, Error, ErrorKind, Request,
     client::call::Call,
     files::link::{LinkKind, ResultKind},
     submit::record::read_call,
@@ -18,6 +18,17 @@ use crate::{
 
 /// Largest transcript that is read, in bytes.
 const TRANSCRIPT: u64 = 16 << 20;
+
+impl ActionHandle {
+    /// Returns the result of a live response command, by its index in the submitted commands, counted from 0. Nothing is sent.
+    ///
+    /// Permission: `Machine.Read.All` or `Machine.ReadWrite.All`, for a user `Machine.LiveResponse`. Source:
+    /// <https://learn.microsoft.com/en-us/defender-endpoint/api/get-live-response-result>.
+    #[must_use]
+    pub fn result(&self, index: u32) -> LiveResponseResult {
+        LiveResponseResult::new(self.client.clone(), self.id.clone(), index)
+    }
+}
 
 /// Result of a live response command: the transcript of a script, or a file. A `PutFile` has no result
 /// ([`NoResult`](ErrorKind::NoResult)). The action's record, which is read first, shows the type of each command.

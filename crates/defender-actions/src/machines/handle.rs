@@ -10,8 +10,34 @@ use serde::Serialize;
 use crate::{
     ActionRequest, DefenderClient, Error, ErrorKind, Request, SuitabilityIssue,
     client::{call::Call, operation::Operation},
-    machines::{another, read, suitability::concerns},
+    machines::{
+        record::{another, read},
+        suitability::concerns,
+    },
 };
+
+impl DefenderClient {
+    /// Returns the handle of a machine. Nothing is sent, so the machine may not exist.
+    #[must_use]
+    pub fn machine(&self, id: MachineId) -> MachineHandle {
+        MachineHandle::new(self.clone(), id)
+    }
+
+    /// Returns the handle of the machine of a record, such as one that a search has found. Nothing is sent.
+    ///
+    /// ```no_run
+    /// # async fn example(defender: defender_actions::DefenderClient) -> Result<(), defender_actions::Error> {
+    /// let found = defender.machines().find("ws-eng-04.contoso.com").await?;
+    /// println!("{:?}, last seen {:?}", found.os_platform, found.last_seen);
+    /// defender.machine_of(&found).isolate("Ransomware").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn machine_of(&self, record: &Machine) -> MachineHandle {
+        self.machine(record.id.clone())
+    }
+}
 
 /// Handle of one machine: its actions and its record. It owns its client.
 ///

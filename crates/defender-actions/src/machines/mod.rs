@@ -1,7 +1,9 @@
 //! Machines: handles, lists, searches, tags and suitability.
 
+pub(crate) mod choice;
 pub(crate) mod find;
 pub(crate) mod handle;
+pub(crate) mod record;
 pub(crate) mod suitability;
 
 use std::{collections::BTreeMap, net::IpAddr};
@@ -9,10 +11,19 @@ use std::{collections::BTreeMap, net::IpAddr};
 use defender_model::{Filter, Machine, MachineId, MachineName, Order, Page, TagAction, TagMachines, percent_encode};
 use jiff::Timestamp;
 
+use self::record::{another, read, unconfirmed};
 use crate::{
     BoxStream, DefenderClient, Error, ErrorKind, List, Request,
     client::{call::Call, operation::Operation},
 };
+
+impl DefenderClient {
+    /// Returns the methods that find, list and tag machines. Nothing is sent.
+    #[must_use]
+    pub fn machines(&self) -> Machines {
+        Machines::new(self.clone())
+    }
+}
 
 /// Methods that find, list and tag machines. Nothing is sent until a request is awaited or a stream is polled.
 ///
@@ -174,21 +185,6 @@ impl Machines {
     fn all(&self) -> List<Machine> {
         List::machines(self.client.clone())
     }
-}
-
-/// Returns the call that reads the record of a machine.
-pub(crate) fn read(id_or_name: impl std::fmt::Display) -> Call {
-    Call::new(Operation::GET_MACHINE, format!("/machines/{id_or_name}"))
-}
-
-/// Returns the error of a response with the record of another machine.
-pub(crate) fn another(what: String, machine: &Machine) -> Error {
-    unconfirmed(format!("the response is about another machine, {}", machine.id)).context(what)
-}
-
-/// Returns the error of a change that the response does not confirm. A second call is safe.
-fn unconfirmed(why: String) -> Error {
-    Error::new(ErrorKind::InvalidResponse).message(why).retryable(true)
 }
 
 /// Returns the page if it has a record of each of these machines, and of no other.

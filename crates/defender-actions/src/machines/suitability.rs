@@ -4,7 +4,7 @@ use std::fmt;
 
 use defender_model::{HealthStatus, IsolationType, Machine, OnboardingStatus, Platforms, sanitize_line};
 
-use crate::machines::find::merged_into;
+use super::choice::merged_into;
 
 /// Longest part of a text from outside that is shown, in characters.
 const SHOWN: usize = 100;

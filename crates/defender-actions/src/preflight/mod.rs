@@ -27,6 +27,13 @@ const READ: Requirement = Requirement {
     delegated: Needs::READING.delegated,
 };
 
+impl DefenderClient {
+    /// Checks the audience, tenant, expiry and permissions of the token before the first call. Only requests for the token are sent.
+    pub fn preflight(&self) -> Preflight {
+        Preflight::new(self.clone())
+    }
+}
+
 /// Check of the token. Nothing happens before it is awaited. Then only requests for the token are sent.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is checked until this is awaited"]

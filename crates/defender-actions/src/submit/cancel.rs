@@ -17,6 +17,17 @@ use crate::{
     },
 };
 
+impl ActionHandle {
+    /// *Cancel*: cancels the action, if it has not been done yet, and returns its record.
+    ///
+    /// An action that can no longer be cancelled is refused with 400 ([`Refused`](ErrorKind::Refused)). Permission: any one of [`CancelMachineAction::PERMISSIONS`](defender_model::CancelMachineAction::PERMISSIONS). Commands of a record that is `Cancelled` may
+    /// have been completed before. Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/cancel-machine-action>.
+    pub fn cancel(&self, comment: impl Into<String>) -> Cancel {
+        // The caller names the action by its id, so no further confirmation is required.
+        Cancel::new(self.client.clone(), self.id.clone(), comment, true)
+    }
+}
+
 /// Request that cancels an action. Nothing is sent before it is awaited, and it is sent once.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until this is awaited"]

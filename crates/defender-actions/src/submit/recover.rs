@@ -12,6 +12,38 @@ use crate::{
     },
 };
 
+impl DefenderClient {
+    /// Finds the outcome of an intent whose response is not known: after a crash, or after the future was dropped. Only reads
+    /// are sent.
+    ///
+    /// `Ok` means that *an action of this intent exists*. Without a generated external id ([`ExternalIds::Generated`]) the action may
+    /// be that of another process that submitted the same action with the same comment at the same time. The search takes two
+    /// minutes at most, since reads lag behind writes.
+    pub fn recover(&self, intent: Intent) -> Recover {
+        Recover::new(self.clone(), intent)
+    }
+
+    /// Finds the outcomes of many intents with few calls: all intents share the same lists.
+    ///
+    /// ```no_run
+    /// use defender_actions::{DefenderClient, Intent};
+    /// use futures_util::StreamExt;
+    ///
+    /// # async fn example(defender: DefenderClient, intents: Vec<Intent>) {
+    /// let mut outcomes = defender.recover_all(intents).stream();
+    /// while let Some((intent, outcome)) = outcomes.next().await {
+    ///     match outcome {
+    ///         Ok(submitted) => println!("{} {}", intent.machine_id, submitted.id()),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn recover_all(&self, intents: impl IntoIterator<Item = Intent>) -> RecoverAll {
+        RecoverAll::new(self.clone(), intents.into_iter().collect())
+    }
+}
+
 /// Search for the action of an intent. Nothing is sent before it is awaited, and then only reads are sent.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is searched for until this is awaited"]

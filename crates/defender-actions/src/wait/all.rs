@@ -33,6 +33,28 @@ const SINGLE_READS: usize = 5;
 /// actions. An action that is not on these pages is read singly, and its record states the date.
 const FIRST_PAGES: usize = 10;
 
+impl DefenderClient {
+    /// Waits for many actions with few calls: each cycle reads one list, however many actions there are.
+    ///
+    /// ```no_run
+    /// use defender_actions::{DefenderClient, model::ActionId};
+    /// use futures_util::StreamExt;
+    ///
+    /// # async fn example(defender: DefenderClient, ids: Vec<ActionId>) {
+    /// let mut ends = defender.wait_all(ids).stream();
+    /// while let Some((id, outcome)) = ends.next().await {
+    ///     match outcome {
+    ///         Ok(action) => println!("{id} {}", action.status),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn wait_all(&self, ids: impl IntoIterator<Item = ActionId>) -> WaitAll {
+        WaitAll::new(self.clone(), ids.into_iter().collect())
+    }
+}
+
 /// Wait for many actions. Nothing is sent before its stream is polled.
 ///
 /// The wait reads the list and not each record, so that a thousand actions cost about as many calls as one. Each cycle reads one list,

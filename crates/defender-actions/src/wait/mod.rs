@@ -18,6 +18,13 @@ use crate::{
     wait::poll::{PollDelays, PollPolicy},
 };
 
+impl ActionHandle {
+    /// Waits until the action has ended. Returns `Ok` only if the action succeeded.
+    pub fn wait(&self) -> Wait {
+        Wait::new(self.client.clone(), self.id.clone(), None)
+    }
+}
+
 /// Wait until an action has ended. Nothing is sent before it is awaited.
 ///
 /// The wait reads the record after 2 s and then at growing intervals, up to 30 s. Temporary faults do not end it: a broken

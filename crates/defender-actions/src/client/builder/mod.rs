@@ -4,6 +4,8 @@ mod base_url;
 mod debug;
 #[cfg(feature = "hyper")]
 mod default_transport;
+#[cfg(feature = "hyper")]
+mod transport_settings;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +33,13 @@ use crate::{
 const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Connect = Box<dyn FnOnce(&CredentialContext) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
+
+impl DefenderClient {
+    /// Returns a builder. Only the credential is required.
+    pub fn builder() -> DefenderClientBuilder {
+        DefenderClientBuilder::new()
+    }
+}
 
 /// Builder of a [`DefenderClient`]. Only the credential is required.
 ///

@@ -3,7 +3,8 @@
 use defender_model::sanitize_line;
 use http::{HeaderMap, header};
 
-use super::CODE;
+/// Longest part of the store's error code that is shown, in characters.
+pub(super) const CODE: usize = 100;
 
 /// Content encoding of a response. None is requested. A store that has the file encoded, or a proxy, may send one anyway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,8 +28,6 @@ const RESUMES: u32 = 5;
 const PROGRESS: u64 = 64 << 10;
 /// Delay before the first resume, which doubles with each further one.
 const DELAY: Duration = Duration::from_millis(500);
-/// Longest part of the store's error code that is shown, in characters.
-const CODE: usize = 100;
 /// Largest refusal that is read, in bytes.
 const REFUSAL: usize = 64 << 10;
 

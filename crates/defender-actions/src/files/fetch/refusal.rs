@@ -8,7 +8,7 @@ use defender_transport::{
 };
 use http::{Response, StatusCode, header};
 
-use super::{CODE, Fetch, REFUSAL, validator::header_text};
+use super::{Fetch, REFUSAL, coding::CODE, validator::header_text};
 use crate::{Error, ErrorKind, client::call::refusal};
 
 impl Fetch {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Code;
+use super::code::Code;
 use crate::{read_json, sanitize_line};
 
 /// Longest code, in characters.
