@@ -59,8 +59,8 @@ pub(crate) struct Inner {
     /// Base URL with the prefix, without a slash at its end.
     pub(crate) base: String,
     pub(crate) service_time: ServiceTime,
-    pub(crate) claimed: SubmissionRegistry,
-    pub(crate) looks: SharedSearch,
+    pub(crate) submissions: SubmissionRegistry,
+    pub(crate) searches: SharedSearch,
     pub(crate) principal: Principal,
     pub(crate) external_ids: ExternalIds,
     /// Time limit of a whole call that sets none.
@@ -68,7 +68,7 @@ pub(crate) struct Inner {
     /// Longest time from sending an attempt to the head of its response.
     pub(crate) longest_attempt: Duration,
     pub(crate) notices: DeprecationNotices,
-    pub(crate) patience: PollPolicy,
+    pub(crate) poll: PollPolicy,
     pub(crate) limits: BodyLimits,
     /// Actions that the caller made known.
     pub(crate) own_actions: Vec<ActionInfo>,
@@ -78,7 +78,7 @@ impl Inner {
     /// Records an action that a read has shown.
     pub(crate) fn saw(&self, action: &MachineAction) {
         let now = Moment::now(&*self.clock);
-        self.claimed.saw(action, now, self.service_time.at(now).unwrap_or(now.wall));
+        self.submissions.saw(action, now, self.service_time.at(now).unwrap_or(now.wall));
     }
 
     /// Returns all known actions: those of the service, then the caller's own.

@@ -53,7 +53,7 @@ impl Attempt {
             }
             left = total.saturating_sub(inner.clock.elapsed().saturating_sub(started));
         }
-        let in_flight = Arc::new(inner.claimed.open(&self.expected.intent));
+        let in_flight = Arc::new(inner.submissions.open(&self.expected.intent));
         let (outcome, attempts) = self.send(&in_flight, left, span).await;
         if outcome.as_ref().err().is_none_or(|error| !error.is_outcome_unknown()) {
             in_flight.settle();
@@ -155,7 +155,7 @@ impl Attempt {
     /// Records that the response is lost, and returns the limits of the search.
     fn search_limits(inner: &Inner, in_flight: &InFlight, before_resend: bool) -> SearchLimits {
         in_flight.lost();
-        let until = Moment::now(&*inner.clock).plus(inner.patience.grace);
+        let until = Moment::now(&*inner.clock).plus(inner.poll.grace);
         SearchLimits { window_end: until, until: until.elapsed, before_resend }
     }
 

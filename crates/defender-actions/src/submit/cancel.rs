@@ -130,7 +130,7 @@ impl Cancel {
     async fn find_outcome(self, lost: Error, mut identity: Identity) -> Result<MachineAction, Error> {
         let context = self.context();
         let Self { client, id, .. } = self;
-        let (clock, poll) = (Arc::clone(&client.inner().clock), client.inner().patience);
+        let (clock, poll) = (Arc::clone(&client.inner().clock), client.inner().poll);
         let began = clock.elapsed();
         let left = || poll.grace.saturating_sub(clock.elapsed().saturating_sub(began));
         let (mut delays, mut last_known) = (poll.after_response(), None);

@@ -111,8 +111,8 @@ impl RecoverAll {
 async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitted, Error> {
     let inner = client.inner();
     let now = Moment::now(&*inner.clock);
-    let in_flight = Arc::new(inner.claimed.open(&intent));
-    let grace = inner.patience.grace;
+    let in_flight = Arc::new(inner.submissions.open(&intent));
+    let grace = inner.poll.grace;
     let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(grace);
     // Assumes that each attempt was sent before now: a caller that recovers an intent no longer sends its request.
     let until = now.plus(grace).elapsed.min(window_end.elapsed.max(now.elapsed));

@@ -39,11 +39,11 @@ impl Reconciler {
             names: inner.names().await,
             window_end: limits.window_end,
         });
-        let participant = inner.looks.join(Arc::clone(&searcher) as Arc<dyn Searcher>);
-        let mut delays = inner.patience.after_response();
+        let participant = inner.searches.join(Arc::clone(&searcher) as Arc<dyn Searcher>);
+        let mut delays = inner.poll.after_response();
         // If only the last list was not readable, a few more are read.
         let mut retries = LAST_RETRIES;
-        let mut queue_time = inner.patience.at_most;
+        let mut queue_time = inner.poll.at_most;
         loop {
             let now = self.now().elapsed;
             let is_last = now >= limits.until;
@@ -91,7 +91,7 @@ impl Reconciler {
                 Ok(_) | Err(_) => {}
             }
             let left = self.left(limits.until);
-            let pause = if left.is_zero() { inner.patience.first } else { delays.next().min(left) };
+            let pause = if left.is_zero() { inner.poll.first } else { delays.next().min(left) };
             clock.sleep(pause).await;
         }
     }

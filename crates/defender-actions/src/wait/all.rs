@@ -70,7 +70,7 @@ pub struct WaitAll {
 
 impl WaitAll {
     pub(crate) fn new(client: DefenderClient, ids: Vec<ActionId>) -> Self {
-        let policy = client.inner().patience;
+        let policy = client.inner().poll;
         Self { client, ids, policy }
     }
 

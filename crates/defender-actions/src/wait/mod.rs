@@ -42,7 +42,7 @@ pub struct Wait {
 
 impl Wait {
     pub(crate) fn new(client: DefenderClient, id: ActionId, last: Option<MachineAction>) -> Self {
-        let policy = client.inner().patience;
+        let policy = client.inner().poll;
         Self { client, id, last, identity: Identity::Unknown, policy }
     }
 

@@ -299,8 +299,9 @@ async fn two_clients_get_documented_origins() {
             let Ok(submitted) = outcome else { continue };
             let id = submitted.id().as_str();
             let own = effects[which] == defender_emulator::Effect::Created(id.to_owned());
-            // `Recovered` and `Joined` document that the action may be another caller's. `Created` documents the one case that cannot be
-            // told apart: the service responds with an action that has the same comment and was created within the same few seconds.
+            // `Recovered` and `Joined` document that the action may be another caller's. `Created` documents the one case that
+            // cannot be told apart: the service responds with an action that has the same comment and was created within the same
+            // few seconds.
             let given = effects[which] == defender_emulator::Effect::Joined(id.to_owned());
             assert!(own || submitted.origin() != Origin::Created || given, "{row}, client {which}: {outcome:?}");
         }

@@ -85,7 +85,8 @@ async fn lift_request_matches_documentation() {
     assert_eq!(action.status, ActionStatus::InProgress);
     assert_eq!(action.machine_id, Some(machine()));
     assert_eq!(action.last_update_date_time_utc.unwrap().to_string(), "2018-12-04T12:15:40.6052029Z");
-    // No field is lost. The record differs from the response in two ways: a null is left out, and the update time has its newer name.
+    // No field is lost. The record differs from the response in two ways: a null is left out, and the update time has its newer
+    // name.
     let mut expected: serde_json::Value = serde_json::from_str(DOCUMENTED).unwrap();
     let map = expected.as_object_mut().unwrap();
     map.remove("relatedFileInfo");
