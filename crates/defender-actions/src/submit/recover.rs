@@ -16,7 +16,7 @@ impl DefenderClient {
     /// Finds the outcome of an intent whose response is not known: after a crash, or after the future was dropped. Only reads
     /// are sent.
     ///
-    /// `Ok` means that *an action of this intent exists*. Without a generated external id ([`ExternalIds::Generated`]) the action may
+    /// `Ok` means that *an action of this intent exists*. Without a generated external id ([`ExternalIds::Generated`](crate::ExternalIds::Generated)) the action may
     /// be that of another process that submitted the same action with the same comment at the same time. The search takes two
     /// minutes at most, since reads lag behind writes.
     pub fn recover(&self, intent: Intent) -> Recover {

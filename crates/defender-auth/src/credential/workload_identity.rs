@@ -54,7 +54,7 @@ impl WorkloadIdentityCredential {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Configuration`] that names what is missing, empty or not text.
+    /// [`ErrorKind::Configuration`](crate::ErrorKind::Configuration) that names what is missing, empty or not text.
     pub fn from_env() -> Result<Self, Error> {
         Self::from_environment(&Environment::of_process())
     }

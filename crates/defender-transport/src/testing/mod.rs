@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`Tape`] | are exactly these requests sent, and what does the code make of these responses? |
 //! | [`Capture`] | what was sent, where the responses are all alike, or given in turn? |
-//! | [`NonIdempotent`] | what if no response ever comes? |
+//! | [`Never`] | what if no response ever comes? |
 //! | [`Faulty`] | what if exchanges go wrong, by script or by seed? |
 //! | [`MockTransport`] | anything else: mockall's expectations |
 //! | [`ManualClock`] | what happens in three days? |
