@@ -40,7 +40,7 @@ pub enum ErrorKind {
     Transport,
     /// The token endpoint refused the request.
     ///
-    /// *Was it sent?* Yes, and answered. *What to do:* [`Error::entra`] has the code, the AADSTS number and a sentence of
+    /// *Was it sent?* Yes, and a response came. *What to do:* [`Error::entra`] has the code, the AADSTS number and a sentence of
     /// advice; nothing changes until somebody changes it, unless [`Error::is_retryable`].
     Refused,
     /// The token endpoint's response is not a token: a page of a proxy or a portal, a redirect, a token that has
@@ -113,7 +113,7 @@ impl Error {
         self.with(|inner| inner.source = Some(Arc::new(source)))
     }
 
-    /// Says whether the same may go well later, where that is not as the kind has it.
+    /// Sets whether the same request may succeed later, if the kind of the error does not decide it.
     #[must_use]
     pub fn retryable(self, retryable: bool) -> Self {
         self.with(|inner| inner.retryable = retryable)
@@ -179,7 +179,7 @@ impl Error {
     }
 
     /// Returns true if the same request may succeed later, with nothing changed: no connection, a 429, a 5xx, or an endpoint
-    /// that says so.
+    /// that states so.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.retryable

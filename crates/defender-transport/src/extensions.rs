@@ -11,7 +11,7 @@
 //! | [`UrlTemplate`] | the path with its ids left out, for traces | the path is not traced |
 //! | [`Timeouts`] | this call's own time limits | the layer's |
 //! | [`Resends`] | number of earlier attempts, for traces | 0 |
-//! | [`Unauthorized`] | the attempt before this one was answered 401: take another token | the token at hand will do |
+//! | [`Unauthorized`] | the response to the previous attempt was 401: set another token | the cached token may be used |
 //! | [`SendState`] | whether the request has been sent | nobody needs to know |
 //! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
@@ -223,7 +223,7 @@ impl SendState {
     }
 }
 
-/// The attempt before this one was answered 401, so its token must be replaced.
+/// Mark of an attempt after a 401: the refused token must be replaced.
 ///
 /// A layer that puts tokens on leaves in the *response's* extensions its notes on the refused attempt, such as
 /// the token that it used, and finds them here. Without such a layer, this does nothing.

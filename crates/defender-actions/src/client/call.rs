@@ -51,7 +51,7 @@ impl Call {
         Ok(self)
     }
 
-    /// Method and path for the texts of errors, without the query, which is long and repeats what the path says.
+    /// Method and path for the texts of errors, without the query, which is long and repeats the path.
     pub(crate) fn context(&self) -> String {
         format!("{} {}", self.operation.method, self.path.split('?').next().unwrap_or_default())
     }
@@ -154,7 +154,7 @@ impl Inner {
         self.notices.note(&operation, head.status, &head.headers);
         let body = body.collect(limit).await;
         let received = body.as_deref().unwrap_or_default();
-        // The clock of another server says nothing about the service's clock.
+        // The clock of another server shows nothing about the service's clock.
         let is_own = author(head.status, &head.headers, received, idempotency, content) == Author::Service;
         let learn = || self.service_time.learn(&head.headers, send_times.last(), send_times.responded());
         let date = if is_own { learn() } else { None };

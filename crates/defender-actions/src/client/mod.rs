@@ -45,6 +45,7 @@ use crate::{
 /// | check the permissions of the token | [`preflight`](Self::preflight) |
 /// | manage the scripts of live response | [`library`](Self::library) |
 /// | call any other path of the API | [`get`](Self::get), [`post`](Self::post) |
+/// | read the service's notices about the end of operations | [`deprecation_notices`](Self::deprecation_notices) |
 #[derive(Clone, Debug)]
 pub struct DefenderClient(Arc<Inner>);
 

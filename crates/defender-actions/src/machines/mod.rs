@@ -92,8 +92,8 @@ impl Machines {
     /// | none | [`NotFound`](ErrorKind::NotFound) | up to 25 machines whose names begin with the name |
     ///
     /// Only the name is compared, never `aadDeviceId`. The search takes one call as a rule. It takes up to three if the name is spelled
-    /// differently from the service's, since no page says if filters are case-sensitive. [`request`](Request::request) returns
-    /// the first page of the list that is searched.
+    /// differently from the service's, since no page states if filters are case-sensitive. [`request`](Request::request) returns
+    /// the request for the first page of the list that is searched.
     pub fn find(&self, name: impl Into<String>) -> Request<Machine> {
         let name = name.into();
         let first = find::first_call(&self.client, &name);

@@ -23,8 +23,8 @@ const CLAIM_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 /// Lifetime of an unsettled submission.
 const UNSETTLED_LIFETIME: SignedDuration = SignedDuration::from_hours(4);
 
-/// Minimum time between the end of one submission and the begin of a like one, if the creation of their records shall distinguish
-/// them: the longest attempt, the grace, and 15 minutes by which clocks may differ.
+/// Minimum time between the end of one submission and the start of a like one, so that the creation of a record shows which of the
+/// two made it: the longest attempt, the visibility timeout, and 15 minutes by which clocks may differ.
 const TWIN_DISTANCE: SignedDuration = SignedDuration::from_mins(20);
 
 /// Lifetime of a seen id. A record whose id has expired blocks a second request, which is the safe side.

@@ -80,7 +80,7 @@ impl Reconciler {
                 Err(error) if ends_search(&error) || is_last && retries == 0 && !may_wait(&error, queue_time) => {
                     return Err(self.unknown(lost, Vec::new(), not_read(&error)).with_list_error(&error));
                 }
-                // The grace is extended while a list waits in the client's own queue.
+                // The search is extended while a list waits in the client's own queue.
                 Err(error) if is_last && may_wait(&error, queue_time) => {
                     let pause = error.retry_after().unwrap_or_default().max(Duration::from_secs(1)).min(queue_time);
                     queue_time = queue_time.saturating_sub(pause);
@@ -123,7 +123,7 @@ impl Reconciler {
     }
 }
 
-/// Number of lists that are read after the grace if the last list was unreadable, or had an unreadable row.
+/// Number of further lists that are read if the last list was unreadable, or had an unreadable row.
 const LAST_RETRIES: u8 = 4;
 
 /// Returns whether the client's own queue delayed a list and the search may wait for it.

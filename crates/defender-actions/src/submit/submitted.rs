@@ -14,7 +14,7 @@ pub enum Origin {
     /// the time of the submission, nothing in it is different, and no earlier response had shown it.
     ///
     /// The service may respond with an existing action. An action of another process with the same comment that was created
-    /// within the last seconds cannot be told from a new one, unless the external ids are
+    /// within the last seconds cannot be distinguished from a new one, unless the external ids are
     /// [generated](crate::ExternalIds::Generated). No two submissions of one client are `Created` with the same action. Two
     /// concurrent submissions of the same action with the same comment may each get the record of the other.
     Created,

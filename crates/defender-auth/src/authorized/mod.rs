@@ -21,12 +21,12 @@ use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, timeou
 /// A request to anywhere else is an error and is not sent: a bearer that reaches a storage host or a plain connection is
 /// a bearer given away.
 ///
-/// A token that comes back, as it is or encoded, is taken out of the response's headers, and out of its body where that was read
-/// beneath, as by `Buffered`.
+/// If a response contains the token, raw or encoded, the token is removed from its headers, and from its body if a layer beneath,
+/// such as `Buffered`, has read the body.
 ///
-/// It does not retry. To a 401 it adds, in the response's extensions, which token was refused; a
-/// layer above that sends again hands this back as [`Unauthorized`], as `Retrying` does, and then the credential is asked
-/// for another token, with the claims that the 401 demanded.
+/// This layer does not retry. It puts the refused token into the extensions of a 401. A layer above that sends the request again,
+/// such as `Retrying`, passes this on as [`Unauthorized`]. The credential is then asked for another token, with the claims that
+/// the 401 demanded.
 ///
 /// A call that may take ten seconds ([`Timeouts::total`]) waits no longer for its token, once a [`clock`](Self::clock) is given.
 #[derive(Debug)]

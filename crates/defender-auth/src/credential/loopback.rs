@@ -1,4 +1,4 @@
-//! Redirect target of the browser: a listener on the loopback that answers a plain page.
+//! Redirect target of the browser: a listener on the loopback that responds with a plain page.
 
 use std::{future::poll_fn, net::Ipv4Addr, pin::Pin, task::Poll};
 
@@ -13,7 +13,7 @@ use crate::{
     secret::Secret,
 };
 
-/// No request of a browser that comes back is larger.
+/// Size limit of the request with which the browser returns.
 const LARGEST: usize = 32 << 10;
 
 /// Browsers open connections that they never use; of so many, the oldest is given up.
@@ -84,7 +84,7 @@ impl Loopback {
     }
 }
 
-/// Reads one request and answers it; `None` where it does not belong to `sign_in`.
+/// Reads one request and responds to it; `None` if it does not belong to `sign_in`.
 async fn visit(mut stream: TcpStream, sign_in: &SignIn) -> Option<Result<Secret, Error>> {
     let head = head(&mut stream).await?;
     let returned = query(&head).map_or(Returned::Foreign, |query| sign_in.returned(query));

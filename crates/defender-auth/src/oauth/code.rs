@@ -30,7 +30,7 @@ pub(crate) enum Returned {
 }
 
 impl SignIn {
-    /// Reads the query with which the browser comes back. The state is looked at before anything else.
+    /// Reads the query with which the browser returns. The state is checked before anything else.
     pub(crate) fn returned(&self, query: &str) -> Returned {
         let all: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let get = |name: &str| {

@@ -43,7 +43,7 @@ const NO_JSON: &str =
     "it is empty or not JSON; check the authority, and whether a proxy or portal responds in its place";
 const NO_TOKEN: &str = "check the authority, and whether a proxy or portal responds in its place";
 
-/// One exchange, as `oauth2` wants it, and the secrets that go out with it: none of them comes back in an error.
+/// One exchange in the form that `oauth2` requires, with the secrets that it sends: no error shows one of them.
 ///
 /// It is a type of its own because a closure's future is not general enough inside a boxed one.
 pub(super) struct Exchange<'t> {

@@ -1,4 +1,4 @@
-//! A token that is kept, and replaced once however many ask.
+//! Cache of a token, with one token request for any number of callers.
 
 use std::{
     sync::{
@@ -14,32 +14,32 @@ use tokio::sync::Mutex;
 
 use crate::{AccessToken, Error, TokenCredential, TokenRequest};
 
-/// Time before its end at which a token is replaced, as in the Azure SDKs.
+/// Time before its expiry at which a token is replaced, as in the Azure SDKs.
 pub(crate) const MARGIN: Duration = Duration::from_secs(300);
 
-/// Time between attempts to replace a token that is still good: an issuer that is down, or that
-/// gives the same token again, is not asked at each call.
+/// Minimum time between attempts to replace a token that is still valid, so that an issuer that is down, or that returns the
+/// same token again, does not get a request for each call.
 const REST: Duration = Duration::from_secs(30);
 
-/// Keeps the token of the credential that it wraps.
+/// Caches the token of the credential that it wraps.
 ///
-/// - Of many concurrent callers, one fetches and the others wait for it; they get its error, too.
-/// - It is replaced five minutes before its end ([`margin`](Self::margin)), or when the issuer said. While that goes on, and when it fails, the old
-///   token is served for as long as it is good.
-/// - A token that was refused ([`TokenRequest::rejected_token`]) is replaced once: a caller with an older one gets the new one.
-///   If the same token comes again, as from the host of a managed identity, it is given to all of them, and not asked for
-///   anew for half a minute: the API's own refusal is more precise than an error here could be.
-/// - Claims that were demanded are asked for once: a caller with the same demand later gets the same token.
-/// - Nothing runs in the background. If the task that fetches is dropped, the next in line fetches.
+/// - Of many concurrent callers, one requests a token. The others wait for the result and get the same token or error.
+/// - A token is replaced five minutes before its expiry ([`margin`](Self::margin)), or at the time that the issuer stated. During
+///   the replacement, and after a failed one, the old token is returned until it expires.
+/// - A token that the API refused ([`TokenRequest::rejected_token`]) is replaced once: later callers with the refused token get
+///   the new one. If the issuer returns the refused token again, as the host of a managed identity does, all callers get it,
+///   and no other is requested for 30 s: the API's own refusal is more precise than an error of this layer.
+/// - The claims of a challenge are requested once: later callers with the same claims get the same token.
+/// - Nothing runs in the background. If the task that requests a token is dropped, the next waiting caller requests it.
 #[derive(Debug)]
 pub struct Cached<C> {
     inner: C,
     clock: Arc<dyn Clock>,
     margin: Duration,
     kept: RwLock<Option<Kept>>,
-    /// Held by the task that fetches. It keeps the last failure, for the tasks that waited for it.
+    /// Lock of the task that requests a token. It has the last failure, for the tasks that waited for that request.
     fetching: Mutex<Option<Error>>,
-    /// Number of failed fetches.
+    /// Number of failed token requests.
     failures: AtomicU64,
 }
 
@@ -48,32 +48,32 @@ struct Kept {
     token: AccessToken,
     /// The claims that a challenge demanded of the token.
     claims: Option<String>,
-    /// True if it came again after it had been refused.
+    /// True if the issuer returned the token again after the API had refused it.
     again: bool,
-    /// Time of the last attempt to replace it, by the clock's own time.
+    /// Time of the last token request, by [`Clock::elapsed`].
     tried: Duration,
 }
 
 impl<C: TokenCredential> Cached<C> {
-    /// Wraps `inner`; tokens end by `clock`.
+    /// Wraps `inner`; `clock` decides when a token has expired.
     pub fn new(inner: C, clock: Arc<dyn Clock>) -> Self {
         let (kept, fetching) = (RwLock::new(None), Mutex::new(None));
         Self { inner, clock, margin: MARGIN, kept, fetching, failures: AtomicU64::new(0) }
     }
 
-    /// Time before its end at which a token is replaced. Default: 5 minutes.
+    /// Sets the time before its expiry at which a token is replaced. Default: 5 minutes.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
         self
     }
 
-    /// The cached token, if it is good and meets the request, and whether it is due to be replaced.
+    /// Returns the cached token, if it is valid and meets the request, and `true` if it is due to be replaced.
     fn kept(&self, ask: &TokenRequest) -> Option<(AccessToken, bool)> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let Kept { token, claims, again, tried } = kept.as_ref()?;
         let now = self.clock.now();
-        // A demand without the token that it refused cannot be known to be met.
+        // Without the refused token it is not known if the cached token meets the claims.
         let met = ask.claims.is_none() || (ask.claims == *claims && ask.rejected_token.is_some());
         let rested = self.clock.elapsed() >= tried.saturating_add(REST);
         let fresh = ask.rejected_token.as_ref() != Some(token) || (*again && !rested);
@@ -81,7 +81,7 @@ impl<C: TokenCredential> Cached<C> {
         good.then(|| (token.clone(), token.is_due(now, self.margin) && rested))
     }
 
-    /// Asks the credential, and keeps its token.
+    /// Requests a token from the credential and caches it.
     async fn fetch(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let fetched = self.inner.token(ask).await;
         let tried = self.clock.elapsed();
@@ -108,14 +108,14 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
         let failures = self.failures.load(Ordering::Acquire);
         let mut last_failure = match self.kept(ask) {
             Some((token, false)) => return Ok(token),
-            // It is good for a while yet: nobody waits for its replacement.
+            // The token is still valid, so no caller waits for its replacement.
             Some((token, true)) => match self.fetching.try_lock() {
                 Ok(turn) => turn,
                 Err(_) => return Ok(token),
             },
             None => self.fetching.lock().await,
         };
-        // While this one waited, somebody may have fetched, or failed to.
+        // Another caller may have requested a token, or failed to, while this one waited.
         let good = match self.kept(ask) {
             Some((token, false)) => return Ok(token),
             good => good.map(|(token, _)| token),
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::ErrorKind;
 
-    /// Gives the scripted tokens one after the other, each after a second.
+    /// Credential that returns the scripted results one after the other, each after a second.
     #[derive(Debug)]
     struct Scripted {
         clock: ManualClock,

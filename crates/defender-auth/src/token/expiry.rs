@@ -28,8 +28,8 @@ pub(crate) fn lifetime(value: &Value) -> Option<Duration> {
     seconds(value).map(|seconds| Duration::from_secs(seconds).min(LONGEST))
 }
 
-/// Time from `now` to a moment that is given in seconds since 1970 or as a date, which is UTC if it does not
-/// say; zero where it has passed.
+/// Time from `now` to a moment that is given in seconds since 1970 or as a date, which is UTC if it
+/// states no zone; zero if the moment has passed.
 pub(crate) fn until(value: &Value, now: Timestamp) -> Option<Duration> {
     let now = u64::try_from(now.as_second()).unwrap_or_default();
     let moment = seconds(value).or_else(|| date(value.as_str()?.trim()))?;

@@ -1,4 +1,4 @@
-//! Asking a machine for an action, and cancelling one.
+//! Submission and cancellation of an action.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ use crate::{
 /// `errorHResult` of a session whose file is not in the library, 0x80070002; inferred.
 const FILE_NOT_FOUND: i32 = -2_147_024_894;
 
-/// Handles a POST that asks the machine `id` for an action.
+/// Handles the POST of an action on the machine `id`.
 pub(crate) fn submit(
     service: &Service,
     kind: &'static ActionKind,
@@ -40,8 +40,8 @@ pub(crate) fn submit(
     let (settings, behaviors) = (&service.settings, service.behaviors());
     let spelling = behaviors.spelling;
     let world = &mut *service.world();
-    // Under the lock, so that actions are in the order of their dates; and the date first, so that no record is dated later than its
-    // states: a fast clock goes far while the machine does something else.
+    // The time is read under the lock, so that actions are in the order of their dates. The date is read first, so that no
+    // record is dated later than its states: a fast clock may advance far between the two reads.
     let (now, elapsed) = (service.clock.now(), service.clock.elapsed());
     let Some((index, machine)) = world.machines.find(id) else {
         return Err(Problem::no_such("Machine", id));
@@ -66,11 +66,11 @@ pub(crate) fn submit(
         return Ok(joined(service, kind, (ended, elapsed)));
     }
     if is_session && world.actions.count_active(kind.type_name, elapsed) >= SESSIONS {
-        // The page has the number and the status; there is no time after which to come back.
+        // The page states the number and the status, and no `Retry-After`.
         return Err(Problem::too_many("The maximum number of concurrent live response sessions was reached", None));
     }
     let state = MachineState::of(machine, &world.actions);
-    // What is offline, or has left, does not begin. For one that has left this is inferred.
+    // An action on an offline or offboarded machine does not begin; inferred for an offboarded machine.
     let mut commands = asked.commands;
     for command in &mut commands {
         command.is_missing = command.library_file().is_some_and(|file| !world.library.contains_key(file));
@@ -78,8 +78,8 @@ pub(crate) fn submit(
     let outcome = match service.outcomes.next(id, kind.type_name) {
         _ if !state.online || !state.onboarded => Outcome::TimedOut,
         Some(outcome) => outcome,
-        // Inferred. Others have seen `Succeeded` with a command that failed (microsoft-365-docs, PR 11695): a test that wants that
-        // orders the outcome.
+        // Inferred. Others have seen `Succeeded` with a command that failed (microsoft-365-docs, PR 11695): a test that
+        // needs this sets the outcome.
         None if commands.iter().any(|command| command.is_missing) => Outcome::Failed { error_hresult: FILE_NOT_FOUND },
         None => Outcome::Succeeded,
     };
@@ -118,7 +118,7 @@ pub(crate) fn submit(
     Ok(response)
 }
 
-/// The response that has an action from before.
+/// Returns the response with an earlier action.
 fn joined(service: &Service, kind: &ActionKind, (action, elapsed): (&MachineAction, Duration)) -> ApiResponse {
     let body = action.entity(&service.base_url, service.moment(elapsed, View::Joined));
     ApiResponse::entity(created(service.settings.created, kind), &body).with(Effect::Joined(action.id.to_string()))
@@ -137,10 +137,10 @@ fn paced(pace: Pace, tenths: u32) -> Pace {
     Pace { pending_for: share(pace.pending_for), running_for: share(pace.running_for) }
 }
 
-/// Handles a POST that cancels the action `id`.
+/// Handles the POST that cancels the action `id`.
 ///
-/// Source: <https://learn.microsoft.com/defender-endpoint/api/cancel-machine-action>. That an action which has ended
-/// gives a 400 is seen in other clients; its code is inferred.
+/// Source: <https://learn.microsoft.com/defender-endpoint/api/cancel-machine-action>. Other clients have
+/// seen a 400 for an action that has ended; the code in its body is inferred.
 pub(crate) fn cancel(
     service: &Service,
     (id, caller): (&str, &Claims),

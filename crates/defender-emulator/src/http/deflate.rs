@@ -1,4 +1,4 @@
-//! Answers that come compressed though nobody asked.
+//! Responses that are compressed without a request for it.
 
 use std::{io::Write, sync::Arc};
 

@@ -8,11 +8,12 @@ open_enum! {
     /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/isolate-machine>.
     IsolationType {
         /// Isolates from the whole network except the service itself. A machine behind a web proxy (PAC, WPAD or static) may
-        /// not recover from a full isolation: use `Selective` there. Isolation exclusion rules have no effect.
+        /// not recover from a full isolation: use `Selective` there. Isolation exclusion rules do not apply.
         Full = "Full",
         /// Isolates from the network except the service and some applications: Teams, Outlook and Skype. If the tenant's
-        /// *Isolation Exclusion Rules* are on, the applications in those rules apply instead; the list is empty at first. A rule
-        /// that is added later does not reach a machine that is already isolated: release the machine and isolate it again.
+        /// *Isolation Exclusion Rules* are on, the applications in those rules replace these three; the list of rules is empty at
+        /// first. A rule that is added later does not reach a machine that is already isolated: release the machine and
+        /// isolate it again.
         Selective = "Selective",
         /// Contains a machine that is not onboarded: the onboarded machines block it, which takes up to five minutes. Microsoft
         /// recommends at most 100 contained devices at a time, and care with reused IP addresses and with routers.
@@ -65,8 +66,8 @@ action! {
 }
 
 impl IsolationType {
-    /// Returns the systems that support this type, if they differ from those of [`Isolate`]. Older versions of Windows begin
-    /// with Server 2012 R2. Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
+    /// Returns the systems that support this type, if they differ from those of [`Isolate`]. The oldest supported Windows is
+    /// Server 2012 R2. Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
     #[must_use]
     pub const fn platforms(&self) -> Option<Platforms> {
         match self {

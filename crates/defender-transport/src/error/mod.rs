@@ -40,26 +40,26 @@ pub enum ErrorKind {
     /// by itself, or was refused for good, reports that with [`Error::permanent`], and is not asked again.
     Credential,
     /// A limit of time ran out.
-    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise, as of a call whose turn in a queue did not come.
-    /// *What to do:* where it was never sent, send again after [`Error::retry_after`]; else see whether it took effect first.
+    /// *Was it sent?* Unknown, unless [`Error::never_sent`] reports otherwise, such as for a call that was still in a queue.
+    /// *What to do:* if it was never sent, send again after [`Error::retry_after`]; else find out first if it took effect.
     Timeout,
     /// The connection broke after the request was, or may have been, sent.
-    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise, as of a stream that the server refused.
-    /// *What to do:* where it was never sent, send again; else see whether it took effect first.
+    /// *Was it sent?* Unknown, unless [`Error::never_sent`] reports otherwise, such as for a stream that the server refused.
+    /// *What to do:* if it was never sent, send again; else find out first if it took effect.
     Interrupted,
     /// The response is not HTTP, or breaks its rules.
-    /// *Was it sent?* Unknown, unless [`Error::never_sent`] says otherwise. *What to do:* see whether it is a web server that
-    /// the URL leads to.
+    /// *Was it sent?* Unknown, unless [`Error::never_sent`] reports otherwise. *What to do:* check that the URL leads to a
+    /// web server.
     Protocol,
     /// The response's body, or its head, is larger than the reader allows.
-    /// *Was it sent?* Yes, and answered. *What to do:* raise the limit, if the size is as it should be.
+    /// *Was it sent?* Yes, and a response came. *What to do:* raise the limit, if the size is as it should be.
     TooLarge,
     /// The response's body cannot be decoded: its compression is broken.
-    /// *Was it sent?* Yes, and answered: see [`Error::response_status`]. *What to do:* send again, if twice does no harm; if it still
-    /// fails, report it to the operator of the server, or of the gateway before it.
+    /// *Was it sent?* Yes, and a response came: see [`Error::response_status`]. *What to do:* send again, if a second request
+    /// does no harm; if it still fails, report it to the operator of the server, or of the gateway before it.
     Decode,
     /// A response that the intended server did not write: the block page of a proxy, a captive portal, a gateway's own error.
-    /// Its status says nothing about the request: see [`Error::response_status`].
+    /// Its status shows nothing about the request: see [`Error::response_status`].
     /// *Was it sent?* Unknown: an intermediary may have forwarded the request before it responded in the server's place.
     /// *What to do:* check the proxy, portal or gateway between this machine and the server; find out whether the request took
     /// effect before sending it again.

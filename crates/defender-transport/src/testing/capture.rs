@@ -11,8 +11,8 @@ use http::{Request, Response};
 
 use crate::{Body, Error, Transport};
 
-/// Keeps every request, and answers all alike, in turn, or as a function says. Clones share the record, so a test hands one to
-/// the code under test and asks the other.
+/// Keeps every request. It returns the same response to all, one response after the other, or the result of a function. Clones
+/// share the record, so a test hands one to the code under test and asks the other.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -51,14 +51,14 @@ struct Inner {
 }
 
 impl Capture {
-    /// Answers every request with a copy of `response`.
+    /// Returns a copy of `response` to every request.
     #[must_use]
     pub fn answering(response: Response<impl Into<Bytes>>) -> Self {
         let response: Response<Bytes> = response.map(Into::into);
         Self::with(move |_| Ok(response.clone().map(Body::from)))
     }
 
-    /// Answers the first request with the first of `answers`, and so on.
+    /// Returns the first of `answers` to the first request, and so on.
     ///
     /// A request after the last of them panics, and the message lists the requests.
     ///

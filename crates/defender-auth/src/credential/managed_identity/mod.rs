@@ -104,7 +104,7 @@ impl IntoCredential for ManagedIdentityCredential {
         }
         let host = self.host.map_or_else(|| Host::detect(&Environment::of_process(), Path::is_file), Ok)?;
         let audience = context.audience.strip_suffix("/.default").unwrap_or(&context.audience).to_owned();
-        host.request(&audience, self.id.as_ref())?; // What cannot be asked is told now.
+        host.request(&audience, self.id.as_ref())?; // An invalid request fails here, and not at the first token.
         let clock = Arc::clone(&context.clock);
         let transport = context.managed_identity_transport.as_ref().unwrap_or(&context.transport);
         let transport = Arc::clone(transport).deadline(Arc::clone(&clock)).shared();
@@ -208,7 +208,7 @@ impl ManagedIdentityFlow {
                             for them, which speaks http and knows no proxy";
                 Outcome::Final(Error::new(ErrorKind::Configuration).context(what).caused_by(error))
             }
-            // Refused, or no way leads there: a machine without a managed identity says so at once, and always.
+            // Refused or unreachable: a machine without a managed identity always fails in this way, and at once.
             Wire::Connect if !seen && !error.is_timeout() => {
                 Outcome::Final(Error::unreached(error).advising(absent).retryable(false))
             }

@@ -16,9 +16,9 @@ pub(super) enum Gate {
 /// Outcome of an attempt, as far as it concerns the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Answered 429: nobody goes before then.
+    /// The response was 429: no call is sent before this time.
     Refused { until: Duration },
-    /// Answered with any other status.
+    /// The response had any other status.
     Answered,
     /// Without a response, so that nothing is known.
     Unanswered,

@@ -7,13 +7,13 @@ use crate::{Body, Error, ErrorKind, extensions::Idempotency};
 /// Next step after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// It is the call's own outcome.
+    /// Ends the call with this outcome.
     Stop,
-    /// The server certainly did not process the request: again, whatever its effect.
+    /// Retries: the server certainly did not process the request, so a second one is safe even if it is not idempotent.
     RetryNotProcessed,
-    /// The server may have processed the request, and doing it twice is safe.
+    /// Retries: the server may have processed the request, and the request is idempotent.
     RetryIdempotent,
-    /// The token was refused: again, with another.
+    /// Retries with another token: the server refused this one.
     Reauthenticate,
 }
 
@@ -35,8 +35,8 @@ impl Decision {
     }
 
     fn on_error(error: &Error, idempotency: Idempotency) -> Self {
-        // The status says that the server refused it, though the rest of the response was lost. A status that an intermediary
-        // wrote says nothing about the server.
+        // The status shows a refusal, even if the rest of the response was lost. A status that an intermediary wrote shows
+        // nothing about the server.
         let status = error.response_status().filter(|_| error.kind() != ErrorKind::ForeignResponse);
         let refused = status.is_some_and(|status| Self::on_status(status, idempotency) == Self::RetryNotProcessed);
         match idempotency {

@@ -44,23 +44,23 @@ use crate::{
 ///
 /// For a broken body to be an error of the attempt, wrap [`Buffered`](crate::Buffered).
 ///
-/// # When
+/// # Delays
 ///
-/// After the longer of two waits: the backoff of the [`Retry`] policy, and the time that the server asks for with
-/// [`Retry-After`](fn@retry_after), or an error with [`Error::retry_after`]. After a 401, at once.
+/// The delay before a retry is the longer of two: the backoff of the [`Retry`] policy, and the time that the response
+/// ([`Retry-After`](fn@retry_after)) or the error ([`Error::retry_after`]) asks for. After a 401 there is no delay.
 ///
-/// A call ends after the attempts of the policy, or if the next wait would leave no time: the time of
-/// the whole call is the request's [`Timeouts::total`], or else the policy's. The last outcome is handed back as it came, a
-/// response with its body. The bodies of the earlier responses are dropped.
+/// A call ends after the attempts of the policy, or if the next delay would leave no time. The time of the whole call is the
+/// request's [`Timeouts::total`], or else the policy's. The caller gets the last outcome unchanged, a response with its body.
+/// The bodies of the earlier responses are dropped.
 ///
 /// # Reports
 ///
 /// [`Error::attempts`] and, in a response's extensions, [`Attempts`] report the number of attempts. An error
 /// [was never sent](Error::never_sent) only if that holds for each of them.
 ///
-/// The layers beneath see each attempt with the rest of the call's time ([`Timeouts::total`]), with [`Resends`] if it
-/// is not the first, and with [`Unauthorized`] if the one before it was answered 401. This layer does not end an attempt
-/// that takes too long: [`Deadline`](crate::Deadline) does. A call that is dropped sends nothing more.
+/// The layers beneath get each attempt with the remaining time of the call ([`Timeouts::total`]), with [`Resends`] if it
+/// is not the first, and with [`Unauthorized`] if the response to the previous attempt was 401. This layer does not end an
+/// attempt that takes too long: [`Deadline`](crate::Deadline) does. A call that is dropped sends nothing more.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -98,7 +98,7 @@ impl<T> Retrying<T> {
         Self { inner, clock: Arc::new(clock), retry, random: Arc::new(Mutex::new(retry.random())) }
     }
 
-    /// Number of attempts, and the waits in between.
+    /// Sets the number of attempts and the delays between them.
     #[must_use]
     pub fn policy(mut self, retry: Retry) -> Self {
         self.retry = retry;
@@ -106,7 +106,7 @@ impl<T> Retrying<T> {
         self
     }
 
-    /// Wait after `outcome`, the last of so many attempts.
+    /// Returns the delay after `outcome`, the outcome of attempt number `sendings`.
     fn wait(&self, outcome: &Result<Response<Body>, Error>, sendings: u32) -> Duration {
         let asked = match outcome {
             Ok(response) => retry_after(response.headers(), self.clock.now()),
@@ -136,7 +136,7 @@ impl<T: Transport> Transport for Retrying<T> {
             loop {
                 let outcome = exchange.await;
                 if call.sendings == 1 && outcome.as_ref().is_ok_and(|response| response.status().is_success()) {
-                    return outcome; // As nearly every call ends.
+                    return outcome; // The usual case.
                 }
                 let verdict = Decision::on(&outcome, idempotency);
                 let is_last = call.sendings >= self.retry.attempts;
@@ -176,12 +176,12 @@ impl<T: Transport> Transport for Retrying<T> {
 #[derive(Debug)]
 struct Call {
     sendings: u32,
-    /// One of the attempts before the last.
+    /// True if the server may have processed an attempt before the last.
     perhaps_processed: bool,
 }
 
 impl Call {
-    /// Adds to the last outcome the number of attempts.
+    /// Adds the number of attempts to the last outcome.
     fn ends(&self, outcome: Result<Response<Body>, Error>) -> Result<Response<Body>, Error> {
         match outcome {
             Ok(mut response) if self.sendings > 1 => {

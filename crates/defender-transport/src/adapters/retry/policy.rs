@@ -1,13 +1,13 @@
-//! Number of attempts, and the waits between them.
+//! Number of attempts, and the delays between them.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// Limits of [`Retrying`](super::Retrying): the number of attempts, and the waits in between.
+/// Limits of [`Retrying`](super::Retrying): the number of attempts, and the delays between them.
 ///
-/// The wait before each further attempt is random, between nothing and a bound that doubles each time ("full jitter"):
-/// many clients that failed together do not retry together.
+/// The delay before a retry is random, between zero and a bound that doubles each time ("full jitter"), so that many clients
+/// that failed together do not retry together.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,20 +41,20 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// One attempt and no other, not even after a 401.
+    /// Creates a policy of one attempt, without a retry even after a 401.
     #[must_use]
     pub fn once() -> Self {
         Self::default().attempts(1)
     }
 
-    /// Most attempts of a request, the first one included. Zero is read as one.
+    /// Sets the maximum number of attempts, the first one included. Zero counts as one.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
         self
     }
 
-    /// The bound of the first wait, and the maximum of the doubled bound. By default 0.5 s and 30 s.
+    /// Sets the bound of the first delay, and the maximum of the doubled bound. By default 0.5 s and 30 s.
     #[must_use]
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.first = first;
@@ -62,37 +62,37 @@ impl Retry {
         self
     }
 
-    /// Longest time of a call from its first attempt to its last, if its
-    /// [`Timeouts`](crate::extensions::Timeouts) have no limit. By default 5 minutes; [`Duration::MAX`] is no bound.
+    /// Sets the longest time of a call from its first attempt to its last, if its
+    /// [`Timeouts`](crate::extensions::Timeouts) have no limit. By default 5 minutes; [`Duration::MAX`] means no limit.
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = total;
         self
     }
 
-    /// Hands a 401 back at once, where no layer beneath can put another token on: the token endpoint's own 401 says that the
-    /// secret is wrong, and it would be wrong again.
+    /// Returns a 401 to the caller without a retry. For a stack in which no layer beneath can set another token: a 401 of the
+    /// token endpoint means that the secret is wrong, and a retry would fail in the same way.
     #[must_use]
     pub fn no_reauth(mut self) -> Self {
         self.renews = false;
         self
     }
 
-    /// Takes the random waits from a sequence that is the same each time: for a test that is to be repeated.
+    /// Sets the seed of the random delays, so that a test can be repeated.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Wait after so many attempts, for a caller that retries by itself; `None` if there is to be no further attempt. The first
-    /// attempt is 1.
+    /// Returns the delay after attempt number `sendings`, for a caller that retries by itself, or `None` if no further attempt
+    /// is allowed. The first attempt is number 1.
     #[must_use]
     pub fn delay_for(&self, sendings: u32) -> Option<Duration> {
         (sendings < self.attempts).then(|| self.wait(sendings, &mut self.random()))
     }
 
-    /// Longest time of a call from its first attempt to its last: see [`total`](Self::total).
+    /// Returns the longest time of a call from its first attempt to its last: see [`total`](Self::total).
     #[must_use]
     pub fn total_timeout(&self) -> Duration {
         self.total
@@ -102,7 +102,7 @@ impl Retry {
         self.seed.map_or_else(Rng::new, Rng::with_seed)
     }
 
-    /// Wait after so many attempts.
+    /// Returns the delay after attempt number `sendings`.
     pub(super) fn wait(&self, sendings: u32, random: &mut Rng) -> Duration {
         let doubled = 1_u32.checked_shl(sendings.saturating_sub(1)).unwrap_or(u32::MAX);
         let bound = self.first.saturating_mul(doubled).min(self.longest);

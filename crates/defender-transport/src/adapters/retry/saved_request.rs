@@ -1,4 +1,4 @@
-//! Copy of a request that is kept while another copy of it is on its way.
+//! Copy of a request that is kept for a retry while the request is sent.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::extensions::{Idempotency, RateLimitScope, Read, Timeouts, UrlTemplate
 
 /// A request that may have to be sent again.
 ///
-/// Nearly every call ends with its first attempt, so the cost of this copy is nearly always for nothing. A copy of the
-/// extensions would be the dearest part, since each of them is boxed; those that this crate knows are kept in one.
+/// Nearly every call ends with its first attempt, so this copy is rarely used and must be cheap. The extensions would cost the
+/// most, since each of them is boxed; those that this crate knows are copied into one struct.
 #[derive(Debug)]
 pub(super) struct SavedRequest {
     method: Method,
     uri: Uri,
     version: Version,
-    /// In a map they would take two allocations.
+    /// A vector, since a map takes two allocations.
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     told: SavedExtensions,
@@ -25,7 +25,7 @@ pub(super) struct SavedRequest {
 #[derive(Debug)]
 enum SavedExtensions {
     Known(KnownExtensions),
-    /// There is one among them that this crate does not know.
+    /// All extensions, if one of them is not known to this crate.
     All(Extensions),
 }
 
@@ -53,7 +53,7 @@ impl SavedRequest {
         }
     }
 
-    /// The request, as it was, with the time that is `left`.
+    /// Returns the request as it was saved, with the time that is `left` for the call.
     pub(super) fn request(&self, left: Duration) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
         request.method_mut().clone_from(&self.method);
@@ -72,14 +72,14 @@ impl SavedRequest {
 }
 
 impl KnownExtensions {
-    /// All that `extensions` hold; `None` where that is more than is known here.
+    /// Returns copies of all `extensions`, or `None` if one of them is not known to this crate.
     fn all_of(extensions: &Extensions) -> Option<Self> {
         let (idempotency, scope, read) =
             (extensions.get::<Idempotency>(), extensions.get::<RateLimitScope>(), extensions.get::<Read>());
         let (template, times) = (extensions.get::<UrlTemplate>(), extensions.get::<Timeouts>());
         let known = [idempotency.is_some(), scope.is_some(), read.is_some(), template.is_some(), times.is_some()];
         if known.into_iter().filter(|&is_there| is_there).count() < extensions.len() {
-            return None; // Before anything is copied, since the caller copies them all.
+            return None; // Nothing is copied yet: the caller then copies all extensions.
         }
         Some(Self {
             idempotency: idempotency.copied(),
