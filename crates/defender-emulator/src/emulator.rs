@@ -138,14 +138,14 @@ impl Emulator {
         self.service.machine_state(id)
     }
 
-    /// The machine of this id is not there from now on: actions that are asked of it wait, and time out after three
+    /// Takes the machine with this id offline: actions on it wait, and time out after three
     /// days. Returns `false` for an unknown machine.
     #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
     pub fn machine_offline(&self, id: &str) -> bool {
         self.service.set_online(id, false)
     }
 
-    /// The machine of this id is there again, and what waited for it begins. Returns `false` for an unknown machine.
+    /// Brings the machine with this id back online: actions that waited begin. Returns `false` for an unknown machine.
     #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
     pub fn machine_online(&self, id: &str) -> bool {
         self.service.set_online(id, true)

@@ -191,7 +191,7 @@ impl Service {
         Some(MachineState::of(machine, &world.actions))
     }
 
-    /// The machine of this id is there from now on, or is not. Says whether there is such a machine.
+    /// Sets the machine with this id online or offline. Returns false if no machine has the id.
     pub(crate) fn set_online(&self, id: &str, online: bool) -> bool {
         let mut world = self.world();
         let elapsed = self.clock.elapsed();

@@ -1,4 +1,4 @@
-//! Time as something that is handed in, so that a test can turn it by hand.
+//! The source of time, which a test can replace by a manual clock.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 

@@ -136,7 +136,7 @@ pub enum ErrorKind {
     /// *Was it sent?* Reads at most; they change nothing. *What to do:* see the message.
     Io,
     /// 410: the service has removed the operation.
-    /// *Was it sent?* Yes, and refused. *What to do:* see the service's announcements.
+    /// *Was it sent?* Yes, and refused. *What to do:* see the service's deprecation notices.
     Retired,
     /// Too many requests: 429, or the queue for the quota is longer than the timeout of the call.
     /// *Was it sent?* Yes, and refused. From the queue: no, and then [`Error::never_sent`](crate::Error::never_sent) is true.

@@ -197,7 +197,7 @@ fn done(service: &Service, route: Route, head: &Parts, body: Result<Bytes, axum:
     (response, effect)
 }
 
-/// Does what is asked.
+/// Calls the handler of the operation.
 ///
 /// The order of the checks is inferred, but for one thing: a caller without permission learns nothing of the machine.
 fn handle(service: &Service, call: &Call, head: &Parts, body: &Bytes) -> Result<ApiResponse, Problem> {

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header::LOCATI
 use super::location::resolved;
 use crate::{Body, Error, Transport, transport::SendFuture};
 
-/// Handles redirects by a policy. By default the response is handed on as it came, and nothing is ever sent
+/// Handles redirects by a policy. By default the caller gets the response unchanged, and nothing is ever sent
 /// to where it points.
 ///
 /// A request has content that is meant for one server, such as a token. So a redirect is not followed unless the policy is
@@ -54,11 +54,11 @@ pub enum Redirects {
     /// None.
     #[default]
     Refuse,
-    /// Up to this many in a row, where all of this holds: the method is GET or HEAD, which it stays; the status is 301,
+    /// Follows up to this many redirects in a row if all of this holds: the method is GET or HEAD, and stays; the status is 301,
     /// 302, 303, 307 or 308; both URLs are https, with the same host and the same port, and without a user or a password.
     /// The request is sent again with its headers and extensions as they were.
     ///
-    /// The response after the last of them is handed on, a redirect too.
+    /// The caller gets the response after the last redirect, even if it is another redirect.
     SameHost(u8),
 }
 

@@ -24,7 +24,7 @@ use crate::{Body, Error, ErrorKind, Transport, transport::SendFuture};
 /// It is decoded as it is read, never more than 16 KiB ahead, so a body that grows without end is stopped by the
 /// reader's own limit. A body that ends before its compression does is an error, not a short body, and so is one that breaks
 /// after it. Several encodings on top of each other are taken off one after the other, up to three. A body with one that is
-/// not known here is handed on as it came, with its header.
+/// not known here is returned unchanged, with its header.
 #[derive(Debug)]
 pub struct Decompressed<T> {
     inner: T,

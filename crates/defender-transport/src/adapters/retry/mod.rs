@@ -33,16 +33,16 @@ use crate::{
 ///
 /// | outcome of an attempt | [`Idempotent`](Idempotency::Idempotent) | [`NonIdempotent`](Idempotency::NonIdempotent) |
 /// |---|---|---|
-/// | an error that [would be the same again](Error::is_permanent): a request that cannot be sent, an unknown CA, a proxy that refuses, a response that is too large, a credential that has retried by itself | handed back | handed back |
-/// | an error that [was never sent](Error::never_sent): no connection, no free stream, a stream refused, HTTP/1.1 demanded, no turn in a queue | again | again |
-/// | 425, 429: the server refused it | again | again |
-/// | 401 | once, with another token | once, with another token |
-/// | 408, any 5xx | again | handed back: it may have taken effect |
-/// | a response [that the intended server did not write](crate::ErrorKind::ForeignResponse), of any status | again | handed back: it may have taken effect |
-/// | any other error, before the head of the response or in its body | again | handed back: it may have taken effect |
-/// | any other response | handed back | handed back |
+/// | a [permanent error](Error::is_permanent), which a retry would repeat: a request that cannot be sent, an unknown CA, a proxy that refuses, a response that is too large, a credential that has retried by itself | returned | returned |
+/// | an error that [was never sent](Error::never_sent): no connection, no free stream, a stream refused, HTTP/1.1 demanded, no turn in a queue | sent again | sent again |
+/// | 425, 429: the server refused the request | sent again | sent again |
+/// | 401 | sent again once, with another token | sent again once, with another token |
+/// | 408, any 5xx | sent again | returned: the request may have taken effect |
+/// | a response [that the intended server did not write](crate::ErrorKind::ForeignResponse), of any status | sent again | returned: the request may have taken effect |
+/// | any other error, before the head of the response or in its body | sent again | returned: the request may have taken effect |
+/// | any other response | returned | returned |
 ///
-/// For a broken body to be an error of the attempt, wrap [`Buffered`](crate::Buffered).
+/// A broken body is an error of the attempt only if the inner transport is [`Buffered`](crate::Buffered).
 ///
 /// # Delays
 ///

@@ -16,8 +16,8 @@ use crate::Error;
 
 /// Proxy of a transport's connections, if any.
 ///
-/// The proxy is asked with `CONNECT` to open a way to the server, and TLS is spoken with the server through it: the proxy
-/// sees the server's name, and no more. It is spoken to over http. User and password in its URL go to the proxy alone,
+/// The proxy opens a tunnel to the server by `CONNECT`, and TLS runs inside the tunnel: the proxy
+/// sees the server's name, and no more. The connection to the proxy itself is http. User and password in its URL go to the proxy alone,
 /// and are in no `Debug` and in no error. Plain http never goes through a proxy: see [`PlainHttp`](crate::PlainHttp).
 ///
 /// ```

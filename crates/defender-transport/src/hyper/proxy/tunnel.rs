@@ -1,4 +1,4 @@
-//! A way through a proxy, which it opens when it is asked with `CONNECT`.
+//! A tunnel through a proxy, opened by `CONNECT`.
 
 use std::{fmt, io};
 
