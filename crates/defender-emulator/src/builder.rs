@@ -43,12 +43,12 @@ impl Emulator {
         Self::builder().start().await
     }
 
-    /// One to be set up.
+    /// Returns a builder with every default.
     pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder::new()
     }
 
-    /// One to be set up, that lets something go wrong with so many in 1 of all requests, by this seed: see
+    /// Returns a builder with random faults in a share (`rate`, 0 to 1) of all requests, by this seed: see
     /// [`EmulatorBuilder::chaotic`].
     pub fn chaotic(seed: u64, rate: f64) -> EmulatorBuilder {
         Self::builder().chaotic(seed, rate)
@@ -75,7 +75,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The port on 127.0.0.1. Default: 0, which is any that is free.
+    /// The port on 127.0.0.1. Default: 0, which is any free port.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
@@ -127,8 +127,8 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Sets the number of machines. Default, and the fewest but for none: 3. With none, the list of machines is a 404, as
-    /// <https://learn.microsoft.com/defender-endpoint/api/get-machines> documents for no recent machines.
+    /// Sets the number of machines. Default: 3, which is also the minimum apart from none. With none, the list of machines is
+    /// a 404, as <https://learn.microsoft.com/defender-endpoint/api/get-machines> documents for no recent machines.
     pub fn machines(mut self, machines: u32) -> Self {
         self.settings.machines = machines;
         self
@@ -154,8 +154,8 @@ impl EmulatorBuilder {
     }
 
     /// Makes the ids of the tenant, the application, the actions and the responses, and the secret, from this seed, so that a run can
-    /// be repeated to the letter, and two tenants differ. Keys are new at each start all the same. Default: the tenant and the application of every emulator, and
-    /// ids of actions that no other start has.
+    /// be repeated exactly, and two tenants differ. Keys are new at each start in any case. Default: the tenant and the
+    /// application of every emulator, and new ids of actions at each start.
     pub fn ids(mut self, seed: u64) -> Self {
         self.settings.ids = Some(seed);
         self
@@ -224,7 +224,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// As [`clock`](Self::clock), with one that stands at the time of now until it is turned over HTTP: see
+    /// As [`clock`](Self::clock), with a clock that stands at the current time until it is advanced over HTTP: see
     /// [`control_over_http`](Self::control_over_http).
     pub fn clock_over_http(mut self) -> Self {
         let hands = HandClock::at(SystemClock::new().now());
@@ -232,7 +232,7 @@ impl EmulatorBuilder {
         self.clock(Arc::new(hands)).control_over_http()
     }
 
-    /// As [`clock`](Self::clock), with a [`FastClock`] that begins at the time of now and goes `speed` times as fast as the
+    /// As [`clock`](Self::clock), with a [`FastClock`] that begins at the current time and runs `speed` times as fast as the
     /// machine's.
     pub fn clock_speed(self, speed: u32) -> Self {
         self.clock(Arc::new(FastClock::new(speed)))
@@ -242,7 +242,7 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// The port is taken, a role that is left out does not exist, the state speaks of the future, or the system gives no
+    /// The port is taken, a role that is left out does not exist, the state has dates in the future, or the system gives no
     /// random bytes; the message names the cause.
     pub async fn start(self) -> Result<Emulator, Error> {
         self.check()?;
@@ -269,7 +269,7 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start), but for the port.
+    /// As [`start`](Self::start), except for the port.
     pub fn in_process(self) -> Result<Emulator, Error> {
         self.check()?;
         let urls = Urls {

@@ -1,4 +1,4 @@
-//! The emulator as its owner sees it.
+//! The handle of a running emulator.
 
 use std::{fmt, sync::Arc};
 
@@ -8,9 +8,9 @@ use crate::{
     Entry, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule, listen::server::Server, service::Service,
 };
 
-/// A Defender for Endpoint service, and the Entra ID that signs in to it, on the loopback of this machine.
+/// A Defender for Endpoint service, and the Entra ID that issues its tokens, on the loopback of this machine.
 ///
-/// Dropping it closes its listener and cuts its connections.
+/// Dropping the emulator closes its listener and its connections.
 pub struct Emulator {
     pub(crate) service: Arc<Service>,
     machine_ids: Vec<Arc<str>>,
@@ -37,8 +37,8 @@ impl Emulator {
         Self { service: Arc::new(service), machine_ids, ca_pem: String::new(), _servers: None }
     }
 
-    /// A way in that has no socket in it, whether there is one beside it or not. It needs no runtime, so that a test can
-    /// drive it with nothing but a manual clock.
+    /// Returns a transport to the emulator without a socket, even if the emulator also listens on one. The transport needs no
+    /// runtime, so that a test can drive it with a manual clock alone.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -58,9 +58,9 @@ impl Emulator {
         InProcess::new(Arc::clone(&self.service))
     }
 
-    /// Arms a fault for every request from now on, until the rule is narrowed.
+    /// Arms a fault for every request from now on. The methods of the returned rule narrow it.
     ///
-    /// Of several rules the first that fits is taken.
+    /// If several rules match a request, the first one applies.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -88,8 +88,8 @@ impl Emulator {
         &self.service.base_url
     }
 
-    /// The audience of tokens; a scope has it with `/.default` behind. It is the real service's, and not a URL of the
-    /// emulator: <https://learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp>.
+    /// The audience of tokens; a scope is the audience and `/.default`. The audience is the real service's, and not a URL of
+    /// the emulator: <https://learn.microsoft.com/defender-endpoint/api/exposed-apis-create-app-webapp>.
     #[must_use]
     pub fn audience(&self) -> &str {
         self.service.audience()
@@ -126,7 +126,7 @@ impl Emulator {
         self.machine_ids.iter().map(|id| &**id).collect()
     }
 
-    /// The certificate of the CA, made at start, that a client must trust, as PEM. Empty for one without a socket.
+    /// The certificate of the CA, made at start, that a client must trust, as PEM. Empty for an emulator without a socket.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
@@ -151,9 +151,9 @@ impl Emulator {
         self.service.set_online(id, true)
     }
 
-    /// Sets the end of all actions requested from now on, until the rule is narrowed.
+    /// Sets the end of all actions requested from now on. The methods of the returned rule narrow it.
     ///
-    /// Of several rules the first that fits is taken; where none does, an action ends as `Succeeded`.
+    /// If several rules match an action, the first one applies; if none does, the action ends as `Succeeded`.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -169,7 +169,7 @@ impl Emulator {
         self.service.outcomes.add(outcome)
     }
 
-    /// Every POST, PATCH and DELETE that the API has received, whatever came of it, in the order in which they came.
+    /// Every POST, PATCH and DELETE that the API has received, with any result, in the order of arrival.
     #[must_use]
     pub fn ledger(&self) -> Vec<Entry> {
         self.service.ledger.entries()

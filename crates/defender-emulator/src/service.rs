@@ -143,8 +143,8 @@ impl Service {
         }
     }
 
-    /// Everything as at the start, but for ids, keys and the port: the clock, if it is turned over HTTP, the machines, actions
-    /// and files, quotas, sign-ins and what was trusted, choices, faults, outcomes, ledger and log.
+    /// Resets everything except ids, keys and the port: the clock, if it is advanced over HTTP, the machines, actions
+    /// and files, quotas, sign-ins and trust, behaviors, faults, outcomes, ledger and log.
     pub(crate) fn reset(&self) {
         // The world first, so that no call sees the new time with the old actions.
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +177,7 @@ impl Service {
         Ok(())
     }
 
-    /// The world as it now is, for one call alone.
+    /// Locks the state for one call.
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.actions.settle(self.clock.elapsed());
@@ -206,7 +206,7 @@ impl Service {
         true
     }
 
-    /// A GUID that nothing else has.
+    /// Returns a new GUID.
     pub(crate) fn new_id(&self) -> Uuid {
         self.ids.next()
     }
@@ -215,7 +215,7 @@ impl Service {
         Moment { elapsed, spelling: self.behaviors().spelling, view }
     }
 
-    /// The choices that hold now.
+    /// Returns the current behaviors.
     pub(crate) fn behaviors(&self) -> Behaviors {
         *self.behaviors.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,23 +1,22 @@
 //! Facts about a call for the layers, in the request's extensions.
 //!
 //! These types are a contract between the code that builds a request and the layers beneath. A transport that drops them
-//! degrades safely: the reading in the column *absent* is always the careful one.
+//! is safe: the meaning in the column *absent means* is always the careful one.
 //!
 //! | extension | states | absent means |
 //! |---|---|---|
-//! | [`Idempotency`] | whether this may be sent twice | `method.is_safe()` |
-//! | [`RateLimitScope`] | which queue, and which windows it keeps to | not paced |
-//! | [`Read`] | collect the body inside the attempt, or hand it on | `Whole` of the default limit |
+//! | [`Idempotency`] | whether the request may be sent twice | `method.is_safe()` |
+//! | [`RateLimitScope`] | the queue of the request, and its limits | not paced |
+//! | [`Read`] | whether the body is read inside the attempt or streamed to the caller | `Whole` of the default limit |
 //! | [`UrlTemplate`] | the path with its ids left out, for traces | the path is not traced |
 //! | [`Timeouts`] | this call's own time limits | the layer's |
 //! | [`Resends`] | number of earlier attempts, for traces | 0 |
 //! | [`Unauthorized`] | the response to the previous attempt was 401: set another token | the cached token may be used |
-//! | [`SendState`] | whether the request has been sent | nobody needs to know |
+//! | [`SendState`] | whether the request has been sent | no layer needs this state |
 //! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
-//! [`SendState`] is put on by [`Deadline`](crate::Deadline). [`Resends`] and [`Unauthorized`] are put on by
-//! [`Retrying`](crate::Retrying), which also adds to a *response's* extensions the number of
-//! attempts: [`Attempts`].
+//! [`Deadline`](crate::Deadline) sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and
+//! adds the number of attempts to the extensions of the *response*: [`Attempts`].
 
 use std::{
     borrow::Cow,
@@ -29,14 +28,14 @@ use std::{
     time::Duration,
 };
 
-/// May this request be sent again when it is not known whether the server processed it?
+/// Permission to send a request again if it is not known whether the server processed it.
 ///
 /// The operation decides this, and not a layer: only the author of the request knows its effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Idempotency {
-    /// Twice does no more than once.
+    /// A second request has no further effect.
     Idempotent,
-    /// Twice may do it twice.
+    /// A second request may have a second effect.
     NonIdempotent,
 }
 
@@ -52,10 +51,10 @@ impl Idempotency {
     }
 }
 
-/// At most [`calls`](Self::calls) in any span of [`per`](Self::per).
+/// Limit of at most [`calls`](Self::calls) in any span of [`per`](Self::per).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RateLimit {
-    /// Number of calls in the span. Zero is read as one, since a window that holds none never opens.
+    /// Number of calls in the span. Zero counts as one, since a window without room never opens.
     pub calls: u32,
     /// The span.
     pub per: Duration,
@@ -105,13 +104,13 @@ impl fmt::Display for QuotaKey {
     }
 }
 
-/// The quota that a request counts against, and the limits of that quota, all of which hold at once.
+/// Quota that a request counts against, with its limits. All limits apply at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RateLimitScope {
     /// Requests with equal keys share one queue.
     pub key: QuotaKey,
-    /// The limits. Without any, no request waits. Requests with equal keys have equal limits: those of the first request hold
-    /// for the queue.
+    /// The limits. Without limits, no request waits. Requests with equal keys must have equal limits: the queue uses those of
+    /// the first request.
     pub limits: Cow<'static, [RateLimit]>,
 }
 
@@ -119,9 +118,9 @@ pub struct RateLimitScope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Read {
-    /// Read it whole inside the attempt, up to this many bytes, so that a body that breaks is an attempt that broke.
+    /// Reads the whole body inside the attempt, up to this many bytes, so that a broken body fails the attempt.
     Whole(usize),
-    /// Hand it on as it comes.
+    /// Streams the body to the caller.
     Stream,
 }
 
@@ -132,7 +131,7 @@ impl Default for Read {
     }
 }
 
-/// The path with placeholders for its ids, such as `/api/machines/{id}/isolate`.
+/// Path with placeholders for its ids, such as `/api/machines/{id}/isolate`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UrlTemplate(pub Cow<'static, str>);
 
@@ -144,7 +143,7 @@ pub struct Timeouts {
     pub head: Option<Duration>,
     /// The longest silence inside a body.
     pub idle: Option<Duration>,
-    /// The whole call, queue and retries included. A layer that has spent some of it hands on what is left.
+    /// The whole call, queue and retries included. A layer that has used some of this time passes on the rest.
     pub total: Option<Duration>,
 }
 
@@ -175,7 +174,7 @@ impl Timeouts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Resends(pub u32);
 
-/// Number of attempts that a response took, itself included. In the extensions of a response, unless it is one.
+/// Number of attempts of a call, in the extensions of its response. Absent after a single attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attempts(pub u32);
 
@@ -190,7 +189,8 @@ impl Attempts {
 /// State of sending a request, shared by the layer that may give it up and the transport that sends it.
 ///
 /// A request may wait for a name, for a connection, or over HTTP/2 for a free stream. A request that is given up before its
-/// body is sent was certainly not processed, and will not be: [`give_up`](Self::give_up) and [`leave`](Self::leave) exclude each other.
+/// body is sent was certainly not processed, and never will be: [`give_up`](Self::give_up) and [`leave`](Self::leave) exclude
+/// each other.
 /// A transport that does not know this extension never calls [`wait`](Self::wait), and then nothing is certain.
 #[derive(Clone, Debug, Default)]
 pub struct SendState(Arc<AtomicU8>);
@@ -225,8 +225,8 @@ impl SendState {
 
 /// Mark of an attempt after a 401: the refused token must be replaced.
 ///
-/// A layer that puts tokens on leaves in the *response's* extensions its notes on the refused attempt, such as
-/// the token that it used, and finds them here. Without such a layer, this does nothing.
+/// A layer that sets tokens writes facts of the refused attempt, such as the token, into the extensions of the *response*,
+/// and reads them here at the next attempt. Without such a layer, this mark has no effect.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Unauthorized {

@@ -15,16 +15,16 @@ use crate::{Body, Error};
 /// - One call is one exchange: it never retries and never follows a redirect. Both are decisions of the code that knows the
 ///   effect of the request.
 /// - A response is `Ok`, whatever its status: a 404 or a 503 is `Ok`.
-/// - An error states whether the request can have been processed: see [`Error::never_sent`]. If that is not known, it
-///   says so, and the caller must assume that the request took effect.
+/// - An error states whether the request can have been processed: see [`Error::never_sent`]. If that is not known, the
+///   error reports it, and the caller must assume that the request took effect.
 /// - A future that is dropped before it is done stops the exchange. Whether the request was sent by then is unknown.
 /// - Nothing of the request's headers or body appears in an error or in `Debug`.
 ///
-/// The facts that a layer needs about a call travel in the request's extensions: [`extensions`](crate::extensions).
+/// A layer reads its settings for a call from the request's extensions: [`extensions`](crate::extensions).
 ///
 /// # Examples
 ///
-/// A transport of one's own, for a test, without any feature:
+/// A transport of your own, for a test, without any feature:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -55,8 +55,8 @@ pub trait Transport: fmt::Debug + Send + Sync {
 
 /// Return type of [`Transport::send`] once `async_trait` has rewritten it.
 ///
-/// A layer can write `send` out with this type. A request is large, and an `async fn` keeps it for as long as it runs, twice
-/// over. A layer that hands the request on before it makes its own future keeps no copy of the request, and a layer that adds
+/// A layer can write `send` out with this type. A request is large, and an `async fn` keeps two copies of it for as long as it
+/// runs. A layer that passes the request on before it makes its own future keeps no copy of the request, and a layer that adds
 /// nothing after the exchange needs no future of its own.
 ///
 /// ```

@@ -20,7 +20,7 @@ use crate::{
     transport::SendFuture,
 };
 
-/// Ends an exchange that takes too long: to begin its response, to go on with it, or on the whole.
+/// Ends an exchange that takes too long: until the response begins, between two parts of its body, or as a whole.
 ///
 /// | limit | from | to | default |
 /// |---|---|---|---|
@@ -30,11 +30,11 @@ use crate::{
 ///
 /// A request's own [`Timeouts`] override those of the layer ([`times`](Self::times)), each for itself. A body under [`Read::Stream`] is not bounded by
 /// `total`, since its reader decides how long that takes; a download of hours ends when it falls silent. Time in which
-/// nobody asks for more of a body does not count as its silence, so a slow reader breaks nothing. A body that comes a byte
-/// at a time, each just before `idle` runs out, is ended by `total`, and by the reader's limit of size.
+/// the reader does not poll the body does not count as silence, so a slow reader causes no timeout. A body that arrives byte by
+/// byte, each just before `idle` is over, is ended by `total`, and by the reader's size limit.
 ///
-/// `total` here is of one exchange. A layer that retries and owns the time of the whole call hands down the
-/// time that is left, in the request's `Timeouts`.
+/// `total` here limits one exchange. A layer that retries, and so decides the time of the whole call, passes down the
+/// remaining time in the request's `Timeouts`.
 ///
 /// A limit that runs out is [`ErrorKind::Timeout`], and the message names the limit; the exchange is dropped with it. The
 /// request may have taken effect, so [`Error::never_sent`] is false, unless `total` was zero to begin with: then nothing

@@ -7,9 +7,9 @@ use std::time::Duration;
 pub(super) enum Gate {
     #[default]
     Open,
-    /// No call goes before then, and after that one call goes alone, as a probe.
+    /// No call is sent before this time. After it, one call is sent alone, as a probe.
     Closed { until: Duration },
-    /// The call of this number is the probe.
+    /// The call with this number is the probe.
     Probing { call: u64 },
 }
 
@@ -20,12 +20,12 @@ pub(super) enum Ended {
     Refused { until: Duration },
     /// The response had any other status.
     Answered,
-    /// Without a response, so that nothing is known.
+    /// The attempt had no response, so that nothing is known.
     Unanswered,
 }
 
 impl Gate {
-    /// The moment from which a call may go; `None` while that depends on the call that has gone to see.
+    /// Time from which a call may be sent; `None` while that depends on the probe.
     pub(super) fn opens(self) -> Option<Duration> {
         match self {
             Self::Open => Some(Duration::ZERO),
@@ -34,7 +34,7 @@ impl Gate {
         }
     }
 
-    /// A call goes through.
+    /// Records that a call is sent.
     pub(super) fn pass(&mut self, call: u64) {
         if let Self::Closed { .. } = self {
             *self = Self::Probing { call };
@@ -43,8 +43,8 @@ impl Gate {
 
     /// Notes the end of a call. Returns true if it closes the gate.
     ///
-    /// Only the probe opens the gate: a response to a call that was sent before the 429 says nothing of the
-    /// state after it. If it gets no response, the next call is the probe.
+    /// Only the probe opens the gate: a response to a call that was sent before the 429 shows nothing of the
+    /// state after it. If the probe gets no response, the next call is the probe.
     pub(super) fn end(&mut self, call: u64, ended: Ended) -> bool {
         let probed = *self == Self::Probing { call };
         match (ended, *self) {

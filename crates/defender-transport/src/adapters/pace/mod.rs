@@ -28,12 +28,12 @@ use crate::{
 ///
 /// # The windows
 ///
-/// A server counts every window back from *now*, so a bucket that refills is not enough: one of 100 tokens lets 200 calls
-/// through in its first minute. This keeps the times of the last calls instead, and lets a call go once every window of
+/// A server counts each window back from *now*, so a token bucket is not enough: a bucket of 100 tokens lets 200 calls
+/// through in its first minute. This layer keeps the times of the last calls instead, and sends a call once every window of
 /// its scope has room. A call takes its slot when it is sent and keeps it until the window has passed since the attempt
-/// *ended*, with the head of a response or an error: the server counts it when it arrives, which is somewhere in between.
-/// So no window ever holds more calls than it may, as the server counts them, whatever the latency. Calls of other processes
-/// are not known here, nor the time at which a request arrives whose attempt was given up while the network still had it.
+/// *ended*, with the head of a response or an error: the server counts the call when it arrives, which is somewhere in between.
+/// At any latency, no window therefore has more calls than its limit by the count of the server. Two things are not known
+/// here: calls of other processes, and the arrival of a request whose attempt was given up while it was still on its way.
 ///
 /// # The queue
 ///
@@ -46,10 +46,10 @@ use crate::{
 ///
 /// # The time
 ///
-/// Waiting counts against [`Timeouts::total`], or else [`total`](Self::total), 5 minutes by default. A wait that is seen not
-/// to end in time ends at once, and any wait when its time is over, with [`ErrorKind::Timeout`]: the request
-/// [was never sent](Error::never_sent), and [`Error::retry_after`] is the least time until its turn. The
-/// rest of `Timeouts::total` is handed on.
+/// Waiting counts against [`Timeouts::total`], or else [`total`](Self::total), 5 minutes by default. A wait that cannot
+/// end in time fails at once, and any other wait when its time is over, with [`ErrorKind::Timeout`]: the request
+/// [was never sent](Error::never_sent), and [`Error::retry_after`] is the minimum time until its turn. The inner
+/// transport gets the rest of `Timeouts::total`.
 ///
 /// With the feature `tracing`, a call that has waited for more than a second is reported when it is sent: an event `INFO` of
 /// the target `defender_transport::queue`, with the fields `scope` and `waited`, in seconds.
@@ -57,9 +57,10 @@ use crate::{
 /// # The gate
 ///
 /// A response of 429 closes the scope until its `Retry-After`, read as [`retry_after`](fn@crate::retry_after) does; for 60
-/// seconds if it names none, and for 15 minutes at most. Then one call goes alone as a probe, while the others wait. After
-/// another 429, the gate stays closed as that response says; without a response, the next call is the probe; with any other
-/// response, the gate is open. The 429 itself is handed on: [`Retrying`](crate::Retrying) decides on another attempt.
+/// seconds if it names none, and for 15 minutes at most. Then one call is sent alone as a probe, while the others wait. After
+/// another 429, the gate stays closed for the `Retry-After` of that response. If the probe gets no response, the next call is
+/// the probe. After any other response, the gate is open. The caller gets the 429: [`Retrying`](crate::Retrying) decides on
+/// another attempt.
 ///
 /// ```
 /// use std::{borrow::Cow, time::Duration};
@@ -85,7 +86,7 @@ struct Shared {
     scopes: Mutex<Lanes>,
 }
 
-/// The scopes that are in use. An idle one is dropped when there are twice as many as were in use the last time.
+/// The queues that are in use. Idle queues are dropped when there are twice as many queues as were in use the last time.
 #[derive(Debug, Default)]
 struct Lanes {
     queues: BTreeMap<QuotaKey, Arc<Queue>>,
@@ -100,7 +101,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
 #[cfg(feature = "tracing")]
 const TARGET: &str = "defender_transport::queue";
-/// This few scopes are kept, idle or not.
+/// Number of queues up to which idle queues are kept.
 const FEW: usize = 32;
 
 impl<T> Paced<T> {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Clock, clock::Sleep, extensions::RateLimit};
 
-/// The queue of one scope. The lock is held for a look and never while anybody waits.
+/// The queue of one scope. The lock is held only to read or change the state, and never while a call waits.
 #[derive(Debug)]
 pub(super) struct Queue(Mutex<State>);
 
@@ -25,7 +25,7 @@ struct State {
     gate: Gate,
     /// Waiting calls by number, which is the order in which they came.
     waiting: VecDeque<(u64, Waker)>,
-    /// The number of the next to come.
+    /// Number of the next call.
     next: u64,
 }
 
@@ -35,14 +35,14 @@ impl Queue {
         Self(Mutex::new(State { log, gate, waiting: VecDeque::new(), next: 0 }))
     }
 
-    /// Waits until a call may go, in the order of asking, and counts it.
+    /// Waits until a call may be sent, in the order of the first polls, and counts it.
     ///
-    /// Nothing has been asked before the first poll. Dropped while it waits, it leaves nothing behind.
+    /// Nothing happens before the first poll. If the future is dropped while it waits, it leaves nothing behind.
     pub(super) fn turn<'a>(&'a self, clock: &'a dyn Clock, patience: Duration) -> Turn<'a> {
         Turn { queue: self, clock, patience, begin: None, place: None, timer: None }
     }
 
-    /// Returns true if a new queue would do as well.
+    /// Returns true if a new queue would behave in the same way.
     pub(super) fn is_idle(&self, now: Duration) -> bool {
         let state = self.lock();
         state.waiting.is_empty() && state.gate == Gate::Open && state.log.is_over(now)
@@ -58,18 +58,18 @@ impl Queue {
     }
 }
 
-/// Verdict on a call that asks to go.
+/// Decision on a call that wants to be sent.
 enum Told {
-    /// Go, as the call of this number.
+    /// Send the call, as the call with this number.
     Go(u64),
-    /// Ask again then, or when woken.
+    /// Try again at this time, or when woken.
     Wait(Duration),
-    /// It cannot be in time: it would not be before then.
+    /// The call cannot be sent in time: its turn is not before this time.
     Late(Duration),
 }
 
 impl State {
-    /// Verdict on the call at `place`, or on a newcomer; and the call that is to be woken for it.
+    /// Decides on the call at `place`, or on a new call; also returns the call that must be woken.
     fn ask(
         &mut self,
         place: &mut Option<u64>,
@@ -100,7 +100,7 @@ impl State {
         (Told::Wait(opens.unwrap_or(Duration::MAX).min(deadline)), None)
     }
 
-    /// Time at which the first in the queue may go; `None` while that depends on a call that is under way.
+    /// Time at which the first call of the queue may be sent; `None` while that depends on a call that is in flight.
     fn opens(&self) -> Option<Duration> {
         match (self.gate.opens(), self.log.room()) {
             (Some(gate), Room::At(room)) => Some(gate.max(room)),
@@ -117,7 +117,7 @@ impl State {
         self.waiting.binary_search_by_key(&number, |&(number, _)| number).unwrap_or_else(|index| index)
     }
 
-    /// Gives a place up. Returns the call that is first now, if that has changed.
+    /// Removes a call from the queue. Returns the call that is first now, if that has changed.
     fn leave(&mut self, place: &mut Option<u64>) -> Option<Waker> {
         let index = self.index(place.take()?);
         self.waiting.remove(index);
@@ -135,13 +135,13 @@ pub(super) struct Turn<'a> {
     clock: &'a dyn Clock,
     /// Longest wait of the call.
     patience: Duration,
-    /// Since when it waits, on the clock's own time.
+    /// Start of the wait, by [`Clock::elapsed`].
     begin: Option<Duration>,
     place: Option<u64>,
     timer: Option<(Duration, Sleep)>,
 }
 
-/// The turn cannot come in time: not for this long.
+/// The turn cannot come in time: the minimum time until it comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLate(pub(super) Duration);
 
@@ -155,7 +155,7 @@ impl<'a> Future for Turn<'a> {
             let begin = *this.begin.get_or_insert(now);
             let deadline = begin.saturating_add(this.patience);
             let (told, next) = this.queue.lock().ask(&mut this.place, deadline, now, context.waker());
-            // Outside the lock, since a waker may do as it likes.
+            // Outside the lock, since a waker may run any code.
             if let Some(next) = next {
                 next.wake();
             }
@@ -218,7 +218,7 @@ impl Drop for Slot<'_> {
         let now = self.clock.elapsed();
         let mut state = self.queue.lock();
         state.log.end(now);
-        // A gate that closes concerns everyone: some have no time left to wait for it.
+        // A gate that closes affects all waiting calls: some have no time left to wait for it.
         let everyone = state.gate.end(self.call, self.ended);
         let woken = if everyone { usize::MAX } else { 1 };
         let woken: Vec<_> = state.waiting.iter().take(woken).map(|(_, waker)| waker.clone()).collect();
