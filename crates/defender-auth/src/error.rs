@@ -31,34 +31,34 @@ struct Inner {
 pub enum ErrorKind {
     /// The description of the credential is incomplete, malformed, or does not fit the cloud.
     ///
-    /// *Was it sent?* No. *What to do:* the message names the setting; change it. Asking again gives the same.
+    /// *Was it sent?* No. *What to do:* the message names the setting; change it. A second request fails in the same way.
     Configuration,
     /// The token endpoint was not reached, or its response broke off.
     ///
     /// *Was it sent?* Perhaps; a second request for a token only gives a second token. It was retried a few times already.
-    /// *What to do:* look at the cause (a name that is not known, a proxy, a certificate), and ask again later.
+    /// *What to do:* look at the cause (a name that is not known, a proxy, a certificate), and try again later.
     Transport,
     /// The token endpoint refused the request.
     ///
     /// *Was it sent?* Yes, and a response came. *What to do:* [`Error::entra`] has the code, the AADSTS number and a sentence of
-    /// advice; nothing changes until somebody changes it, unless [`Error::is_retryable`].
+    /// advice. Unless [`Error::is_retryable`], the refusal stays until its cause is fixed.
     Refused,
     /// The token endpoint's response is not a token: a page of a proxy or a portal, a redirect, a token that has
     /// ended or that no header can carry.
     ///
-    /// *Was it sent?* Yes. *What to do:* check the authority and what stands in between; where [`Error::is_retryable`], as
-    /// after a 503, ask again later.
+    /// *Was it sent?* Yes. *What to do:* check the authority, and any proxy or portal in between; if [`Error::is_retryable`],
+    /// as after a 503, try again later.
     Response,
     /// A person was asked to sign in and did not, or could not be asked.
     ///
-    /// *Was it sent?* No token was asked for. *What to do:* ask again, with the person there.
+    /// *Was it sent?* No token was requested. *What to do:* request it again when the person is present.
     SignIn,
     /// The person who was asked to sign in declined.
     ///
-    /// *Was it sent?* No token was asked for. *What to do:* ask again only when the person agrees; asking at once only asks
-    /// them again.
+    /// *Was it sent?* No token was requested. *What to do:* request it again only when the person agrees; a request at once
+    /// only asks the person again.
     Declined,
-    /// A credential, a store or a program of somebody else's failed in its own way.
+    /// A foreign credential, store or program failed in its own way.
     ///
     /// *Was it sent?* Only that credential knows. *What to do:* look at the message and the cause.
     Other,

@@ -1,4 +1,4 @@
-//! A person who signs in with the browser of this machine.
+//! Sign-in of a person with the browser of this machine.
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
@@ -24,7 +24,7 @@ type Open = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 /// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The browser returns to a
 /// listener on `127.0.0.1`, which takes the one request that belongs to the sign-in, responds with a plain page, and closes.
 /// The call that needs this token waits for the person, five minutes at most; a call to the API waits no longer than its own
-/// time limit, so it is better to ask for a token first, and let the person sign in then.
+/// time limit. So request a token first, and let the person sign in before the first call.
 ///
 /// Register `http://localhost` as a redirect URI of a *mobile and desktop application*.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow>
@@ -55,8 +55,8 @@ impl AuthorizationCodeCredential {
         Self { person: UserSignIn::new(tenant, client_id), open: Arc::new(open) }
     }
 
-    /// The secret of a confidential client, whose redirect URI is of the kind *web*. A public client has none, and must not
-    /// send one.
+    /// Sets the secret of a confidential client, whose redirect URI is of the kind *web*. A public client has no secret and
+    /// must not send one.
     #[must_use]
     pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
         self.person.secret = Some(Secret::trimmed(secret));

@@ -1,4 +1,4 @@
-//! An application that proves itself with a secret.
+//! Credential of an application with a secret.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::{
 
 /// An application with a client secret: the OAuth grant `client_credentials`.
 ///
-/// This is a description, plain data without a transport; [`connect`](IntoCredential::into_credential) makes the credential of it, which keeps
-/// its token. A client's builder does that with its own transport.
+/// This is a description: plain data without a transport. [`into_credential`](IntoCredential::into_credential) creates the
+/// credential, which caches its token. The builder of `DefenderClient` does this with its own transport.
 ///
 /// How to register the application and give it permissions:
 /// <https://learn.microsoft.com/en-us/defender-endpoint/api/exposed-apis-create-app-webapp>.
@@ -26,23 +26,23 @@ pub struct ClientSecretCredential {
 }
 
 impl ClientSecretCredential {
-    /// The application `client_id` in `tenant` (an id or a domain) with the secret's *value*, which is not its id.
+    /// The application `client_id` in `tenant` (an id or a domain) with the *value* of its secret, and not the secret's id.
     #[must_use]
     pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self { registration: Registration::new(tenant, client_id), secret: Secret::trimmed(secret) }
     }
 
-    /// The same application in another tenant: that of a customer, who has consented to it. One description serves for many;
-    /// connect each over the same transport.
+    /// Sets another tenant for the same application, such as the tenant of a customer who has consented to it. Clone the
+    /// description for each tenant, and use one transport for all.
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.registration.tenant = tenant.into();
         self
     }
 
-    /// The application in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, as the Azure SDKs name them; and
-    /// where `AZURE_AUTHORITY_HOST` is set, with or without `https://`, its tokens come from there, unless the context names
-    /// an authority of its own.
+    /// The application in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`, as the Azure SDKs name them. If
+    /// `AZURE_AUTHORITY_HOST` is set, with or without `https://`, the tokens come from there, unless the context names an
+    /// authority of its own.
     ///
     /// # Errors
     ///

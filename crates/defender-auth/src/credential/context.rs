@@ -6,8 +6,8 @@ use defender_transport::{Clock, Retry, Transport};
 
 use crate::{Cached, Cloud, Error, ErrorKind, TokenCredential, env_vars::AUTHORITY, token::cache::MARGIN};
 
-/// Hosts from which tokens of one cloud come, and of no other. Those of China are here to be recognized: the API is not
-/// there. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
+/// Token hosts that belong to one cloud only. The hosts of China are listed so that they are recognized: the API does not
+/// exist there. Source: <https://learn.microsoft.com/en-us/entra/identity-platform/authentication-national-cloud>.
 const KNOWN: [&str; 4] = [
     "login.microsoftonline.com",
     "login.microsoftonline.us",
@@ -20,8 +20,8 @@ const KNOWN: [&str; 4] = [
 /// Authority and audience are settings of their own and never derived from the API's address: a token for the audience
 /// `https://api.securitycenter.microsoft.com` is the right one for `https://api.security.microsoft.com`.
 ///
-/// The transport must not retry: credentials retry by themselves, since each knows what may be sent twice. Its
-/// redirects must be refused, which every [`Transport`] owes.
+/// The transport must not retry: credentials retry by themselves, since each knows what may be sent twice. It
+/// must not follow redirects, as the contract of [`Transport`] requires.
 #[derive(Clone, Debug)]
 pub struct CredentialContext {
     pub(crate) transport: Arc<dyn Transport>,
@@ -60,7 +60,7 @@ impl CredentialContext {
         self
     }
 
-    /// Another audience, without `/.default`. Its last slash, if it has one, counts.
+    /// Sets another audience, without `/.default`. A final slash is part of the audience.
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = audience.into();
@@ -96,9 +96,9 @@ impl CredentialContext {
 
     /// Separate transport for the endpoints of managed identities alone.
     ///
-    /// They are on this machine or on its own link, speak plain http, and must not be reached through a proxy, which none
-    /// of the rest should be allowed. `HyperTransport::link_local` is such a transport. Without it, they are asked over the context's own transport,
-    /// which may refuse http.
+    /// These endpoints are on this machine or on its own link. They use plain http and no proxy, which no other request
+    /// should be allowed. `HyperTransport::link_local` is such a transport. Without it, their requests go over the context's
+    /// own transport, which may refuse http.
     #[must_use]
     pub fn managed_identity_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.managed_identity_transport = Some(transport);
@@ -107,7 +107,7 @@ impl CredentialContext {
 
     /// Authority that issues the tokens: from this context, else from the environment (`named`), else the cloud's own.
     ///
-    /// The environment's may be any host but another cloud's: the audience would not be known there.
+    /// The authority of the environment may be any host except one of another cloud, which does not know the audience.
     pub(crate) fn authority_for(&self, named: Option<&str>) -> Result<String, Error> {
         let (None, Some(named)) = (&self.authority, named) else {
             return Ok(self.authority.clone().unwrap_or_else(|| self.cloud.authority().to_owned()));

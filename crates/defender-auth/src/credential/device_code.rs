@@ -1,4 +1,4 @@
-//! A person who signs in on another device.
+//! Sign-in of a person on another device.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ pub struct DeviceCodePrompt {
     pub user_code: String,
     /// Page on which to enter the code, on any device.
     pub verification_uri: String,
-    /// Both in a sentence, as Entra words it.
+    /// Text of Entra with the page and the code.
     pub message: String,
     /// Lifetime of the code.
     pub expires_in: Duration,
@@ -41,10 +41,10 @@ type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 ///
 /// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The call that needs this
 /// token waits for the person, 15 minutes at most; if it is dropped earlier, the next call begins a new sign-in. A call to the
-/// API has its own time limit, which is shorter, and the wait ends with it: ask for a token first, and let the person sign in
-/// then. The application must allow public client flows.
+/// API has its own, shorter time limit, which also ends the wait. So request a token first, and let the person sign in before
+/// the first call. The application must allow public client flows.
 ///
-/// Anybody can be talked into entering a code: ask only those who began the sign-in themselves.
+/// An attacker can persuade a person to enter a code. Show the code only to the person who began the sign-in.
 ///
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-device-code>
 ///

@@ -18,13 +18,13 @@ use crate::{
 /// | `AZURE_CLIENT_CERTIFICATE_PATH` | `ClientCertificateCredential` (feature `certificate`) |
 /// | `AZURE_FEDERATED_TOKEN_FILE` | [`WorkloadIdentityCredential`] |
 ///
-/// each with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. Nothing is tried one after the other: the same environment gives the
-/// same credential or the same error, independent of the network. A managed identity needs no variables, and is asked for by its
-/// own type.
+/// each with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. No credential is tried after another: the same environment gives the
+/// same credential or the same error, independent of the network. A managed identity needs no variables and has its own type,
+/// [`ManagedIdentityCredential`](crate::ManagedIdentityCredential).
 ///
-/// `AZURE_AUTHORITY_HOST`, with or without `https://` before it and a slash behind it, is where tokens come from, unless the
-/// context names an authority of its own. If it is that of another cloud than the context's, connecting is an error: the
-/// tokens would be for an audience that is not known there.
+/// `AZURE_AUTHORITY_HOST`, with or without `https://` and a final slash, is the authority that issues the tokens, unless the
+/// context names an authority of its own. An authority of another cloud than the context's is an error: that cloud does not
+/// know the audience.
 ///
 /// ```no_run
 /// # fn example() -> Result<(), defender_auth::Error> {
@@ -35,8 +35,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Configuration`] where none of the three is set, or more than one, or something beside it is missing; the
-/// message names the variables that are set, and no values.
+/// [`ErrorKind::Configuration`] if none or several of the three are set, or if the tenant or the client id is missing. The
+/// message names the variables that are set, without their values.
 pub fn credential_from_env() -> Result<EnvironmentCredential, Error> {
     EnvironmentCredential::from_environment(&Environment::of_process())
 }

@@ -1,4 +1,4 @@
-//! An API of one's own that calls this one for its user.
+//! Credential of an API that calls Defender on behalf of its user.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::{
     secret::Secret,
 };
 
-/// An API of one's own that calls this one as the user who called it (*on behalf of*).
+/// An API of your own that calls Defender as the user who called it (*on behalf of*).
 ///
-/// The user's token must be for this application (its `aud` is this client), and not an application's. Make one such
-/// credential for each user's token; it caches the token that it got for it. If the user has to sign in again, the error's
-/// [`EntraError::claims`](crate::EntraError::claims) go to the caller with a 401.
+/// The user's token must be for this application (its `aud` is this client), and not an application's. Create one
+/// credential for each user's token; it caches the token that it gets in exchange. If the user has to sign in again, send the
+/// [`EntraError::claims`](crate::EntraError::claims) of the error to your caller with a 401.
 ///
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-on-behalf-of-flow>
 ///

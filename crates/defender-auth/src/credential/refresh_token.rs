@@ -1,4 +1,4 @@
-//! A sign-in that somebody else began.
+//! Credential of a person who signed in elsewhere.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::{
     secret::Secret,
 };
 
-/// A person who signed in elsewhere: the grant `refresh_token`, with a store from which the token comes and to which each
-/// new one goes.
+/// A person who signed in elsewhere: the grant `refresh_token`, with a store that has the refresh token and gets each
+/// new one.
 ///
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/refresh-tokens>
 ///
@@ -31,7 +31,7 @@ impl RefreshTokenCredential {
         Self(UserSignIn { store: Arc::new(store), ..UserSignIn::new(tenant, client_id) })
     }
 
-    /// The secret of a confidential client. A public client has none, and must not send one.
+    /// Sets the secret of a confidential client. A public client has no secret and must not send one.
     #[must_use]
     pub fn client_secret(mut self, secret: impl Into<String>) -> Self {
         self.0.secret = Some(Secret::trimmed(secret));

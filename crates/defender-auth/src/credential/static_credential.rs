@@ -1,4 +1,4 @@
-//! A token that is there already.
+//! Credential of a given token.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -7,7 +7,7 @@ use crate::{AccessToken, Error, TokenCredential, TokenRequest, secret::Secret};
 
 /// A token from elsewhere: for tests, and for a first experiment with a token from a portal.
 ///
-/// It is never replaced: where it is refused it is given again, so that a call ends with the API's own 401.
+/// The token is never replaced: after a refusal the same token is returned, so that a call ends with the API's own 401.
 ///
 /// ```
 /// use defender_auth::StaticCredential;

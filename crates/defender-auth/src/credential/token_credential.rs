@@ -6,17 +6,17 @@ use async_trait::async_trait;
 
 use crate::{AccessToken, Error};
 
-/// Something that gives access tokens.
+/// Source of access tokens.
 ///
-/// Implement it for a credential of your own. It is asked before each call, so it should keep its
-/// token, or be wrapped in [`Cached`](crate::Cached).
+/// Implement it for a credential of your own. Each call requests its token, so the credential should cache
+/// it or be wrapped in [`Cached`](crate::Cached).
 #[async_trait]
 pub trait TokenCredential: fmt::Debug + Send + Sync {
-    /// A token that is good now.
+    /// Returns a token that is valid now.
     ///
     /// # Errors
     ///
-    /// No token can be had; the error says why and what to do, and holds no secret.
+    /// No token is available. The error states why and what to do, and has no secret.
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error>;
 }
 
@@ -31,27 +31,27 @@ impl<T: TokenCredential + ?Sized> TokenCredential for Arc<T> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct TokenRequest {
-    /// This one was refused with a 401: another is wanted.
+    /// Token that the API refused with a 401; another one is needed.
     pub rejected_token: Option<AccessToken>,
     /// The claims that the API demanded with its 401, as JSON.
     pub claims: Option<String>,
 }
 
 impl TokenRequest {
-    /// Any token that is good now.
+    /// Requests any token that is valid now.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Any token but `rejected`, which was refused.
+    /// Requests any token except `rejected`, which the API refused.
     #[must_use]
     pub fn rejected_token(mut self, rejected: AccessToken) -> Self {
         self.rejected_token = Some(rejected);
         self
     }
 
-    /// A token that has `claims`, a JSON object as the API's challenge gave it.
+    /// Requests a token with these `claims`, a JSON object as in the API's challenge.
     #[must_use]
     pub fn claims(mut self, claims: impl Into<String>) -> Self {
         self.claims = Some(claims.into());

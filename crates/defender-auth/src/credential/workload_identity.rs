@@ -1,4 +1,4 @@
-//! An application that proves itself with a token of the platform that it runs on.
+//! Credential of an application with a token of the platform that it runs on.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -41,7 +41,7 @@ impl WorkloadIdentityCredential {
         Self { registration: Registration::new(tenant, client_id), file: file.into() }
     }
 
-    /// The same application in another tenant: that of a customer, who has consented to it.
+    /// Sets another tenant for the same application, such as the tenant of a customer who has consented to it.
     #[must_use]
     pub fn tenant(mut self, tenant: impl Into<String>) -> Self {
         self.registration.tenant = tenant.into();

@@ -1,4 +1,4 @@
-//! A token and how long it is good for.
+//! An access token and its lifetime.
 
 use std::{fmt, sync::Arc};
 
@@ -53,13 +53,13 @@ impl AccessToken {
         self.expires_on
     }
 
-    /// Time from which on it should be replaced: as the issuer said, and at the latest `margin` before its end.
+    /// Time from which the token should be replaced: the time that the issuer stated, and at the latest `margin` before its end.
     pub(crate) fn is_due(&self, now: Timestamp, margin: std::time::Duration) -> bool {
         self.refresh_on.is_some_and(|refresh_on| now >= refresh_on)
             || now.checked_add(margin).is_ok_and(|later| later >= self.expires_on)
     }
 
-    /// The token itself, for a credential or transport of one's own. Keep it out of logs.
+    /// Text of the token, for a credential or transport of your own. Keep it out of logs.
     #[must_use]
     pub fn secret(&self) -> &str {
         self.secret.reveal()

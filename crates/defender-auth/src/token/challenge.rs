@@ -6,8 +6,8 @@ use crate::{json, token::base64_text::decoded};
 
 /// The claims that an API demands with its 401, as JSON, for [`TokenRequest::claims`](crate::TokenRequest::claims).
 ///
-/// `www_authenticate` is the header's value, or several joined by commas. `None` where it demands no claims, or not in
-/// base64 of a JSON object. [`Authorized`](crate::Authorized) does this by itself; for a transport of one's own.
+/// `www_authenticate` is the header's value, or several joined by commas. `None` if it demands no claims, or if the claims are
+/// not a JSON object in base64. [`Authorized`](crate::Authorized) does this by itself; call it in a transport of your own.
 ///
 /// Source: <https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge>.
 ///

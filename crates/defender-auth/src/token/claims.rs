@@ -13,9 +13,9 @@ const NAMES: [&str; 7] = ["upn", "preferred_username", "unique_name", "email", "
 
 /// Claims of a token, **unverified**: for diagnosis, and for nothing that must be true.
 ///
-/// Tokens are opaque to clients: whose they are and what they hold is the API's affair, and may change. So nothing here
-/// fails: a token that is no JWT has no claims, and a claim that is missing or of another shape is left out. What each
-/// means: <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>.
+/// Tokens are opaque to clients, and their form may change. So nothing here fails: a token that is not a JWT has no claims,
+/// and a claim that is missing or of another form is left out. Meaning of each claim:
+/// <https://learn.microsoft.com/en-us/entra/identity-platform/access-token-claims-reference>.
 ///
 /// ```
 /// use defender_auth::AccessToken;

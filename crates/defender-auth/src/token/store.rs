@@ -22,7 +22,7 @@ impl RefreshToken {
         Self(Arc::new(Secret::trimmed(secret)))
     }
 
-    /// The text itself, for a store of one's own.
+    /// Text of the refresh token, for a store of your own.
     #[must_use]
     pub fn secret(&self) -> &str {
         self.0.reveal()

@@ -16,9 +16,9 @@ use crate::{
 /// `azure-cli`).
 ///
 /// It runs `az account get-access-token`, found by its absolute path on `PATH`, without a shell, and ends it after ten
-/// seconds. Its output is read and never shown. The CLI's own application must be allowed to ask for the API's
-/// permissions in the person's name; version 2.54 or later is needed, since older ones tell the end of a token in local
-/// time without saying which.
+/// seconds. Its output is read and never shown. The CLI's own application must be allowed to request the API's
+/// permissions for the person; version 2.54 or later is needed, since older ones print the expiry of a token in local
+/// time without the zone.
 ///
 /// <https://learn.microsoft.com/en-us/cli/azure/account#az-account-get-access-token>
 ///
@@ -70,7 +70,7 @@ impl AzureCliCredential {
         self
     }
 
-    /// The arguments, each of which is one of the program's and never a line of a shell's.
+    /// Arguments of the program, one by one. No shell reads them.
     fn arguments(&self, audience: &str) -> Result<Vec<String>, Error> {
         let scope = format!("{audience}/.default");
         let mut arguments: Vec<String> =

@@ -1,4 +1,4 @@
-//! An application that proves itself with a certificate.
+//! Credential of an application with a certificate.
 
 mod pem;
 mod provider;
@@ -43,7 +43,7 @@ pub struct ClientCertificateCredential {
 
 impl ClientCertificateCredential {
     /// The application `client_id` in `tenant` (an id or a domain), with its certificate and its RSA key in one PEM, in
-    /// any order: the key as PKCS#8, as PKCS#8 that a [`password`](Self::password) locks, or as PKCS#1.
+    /// any order: the key as PKCS#8, as PKCS#8 with a [`password`](Self::password), or as PKCS#1.
     #[must_use]
     pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, pem: impl Into<String>) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl ClientCertificateCredential {
         self
     }
 
-    /// The password that locks the key (feature `encrypted-keys`).
+    /// Sets the password of the key (feature `encrypted-keys`).
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(Secret::new(password));
@@ -76,8 +76,8 @@ impl ClientCertificateCredential {
         self
     }
 
-    /// Sends all certificates of the PEM along (`x5c`), which an application that trusts a subject name and its issuer
-    /// wants, and no other.
+    /// Sends all certificates of the PEM along (`x5c`). Only an application that trusts a subject name and its issuer needs
+    /// them.
     #[must_use]
     pub fn send_chain(mut self) -> Self {
         self.send_chain = true;
@@ -85,9 +85,9 @@ impl ClientCertificateCredential {
     }
 
     /// The application in `AZURE_TENANT_ID` and `AZURE_CLIENT_ID` with the PEM file in `AZURE_CLIENT_CERTIFICATE_PATH`,
-    /// and, where they are set, the password in `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `1` or `true` in
-    /// `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`, as the Azure SDKs name them; and where `AZURE_AUTHORITY_HOST` is set, with or
-    /// without `https://`, its tokens come from there, unless the context names an authority of its own.
+    /// and, if they are set, the password in `AZURE_CLIENT_CERTIFICATE_PASSWORD` and `1` or `true` in
+    /// `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`, as the Azure SDKs name them. If `AZURE_AUTHORITY_HOST` is set, with or
+    /// without `https://`, the tokens come from there, unless the context names an authority of its own.
     ///
     /// # Errors
     ///

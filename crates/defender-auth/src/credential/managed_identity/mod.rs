@@ -228,7 +228,7 @@ struct Answer {
 
 #[async_trait]
 impl TokenCredential for ManagedIdentityFlow {
-    /// Claims that are demanded cannot be handed on: the host takes none.
+    /// The claims of a challenge cannot be passed on: the host takes no claims.
     async fn token(&self, _: &TokenRequest) -> Result<AccessToken, Error> {
         let mut waits = self.host.waits().iter();
         let mut unseen = 0_u32;
