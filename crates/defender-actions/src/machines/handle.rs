@@ -12,7 +12,7 @@ use crate::{
     client::{call::Call, operation::Operation},
     machines::{
         record::{another, read},
-        suitability::concerns,
+        suitability::suitability_issues,
     },
 };
 
@@ -158,7 +158,7 @@ impl MachineHandle {
     pub fn check<A: Action>(&self) -> Request<Vec<SuitabilityIssue>> {
         let id = self.id.clone();
         Request::new(&self.client, Ok(read(&id)), move |client, call| async move {
-            Ok(concerns((A::TYPE, A::PLATFORMS), None, &read_record(client, id, call).await?))
+            Ok(suitability_issues((A::TYPE, A::PLATFORMS), None, &read_record(client, id, call).await?))
         })
     }
 

@@ -132,7 +132,7 @@ const CONTAINED: &str =
     "at most 100 devices should be contained at a time; do not contain routers or devices with reused IP addresses";
 
 /// Returns the issues of an action of this type on the machine, by its record. `scope` is that of an isolation, if it is known.
-pub(crate) fn concerns(
+pub(crate) fn suitability_issues(
     (action_type, platforms): (&str, Platforms),
     scope: Option<&str>,
     machine: &Machine,
@@ -180,7 +180,7 @@ mod tests {
     fn issues(action_type: &str, machine: &str) -> String {
         let machine = serde_json::from_str(machine).unwrap();
         let platforms = ActionInfo::of_type(action_type).map_or(Platforms::ANY, |action| action.platforms);
-        concerns((action_type, platforms), None, &machine)
+        suitability_issues((action_type, platforms), None, &machine)
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
@@ -227,7 +227,7 @@ mod tests {
     fn selective_isolation_has_its_own_systems() {
         let of = |scope, platform: &str| {
             let machine = serde_json::from_value(serde_json::json!({"id": "a", "osPlatform": platform})).unwrap();
-            let all = concerns(("Isolate", Platforms::ANY), scope, &machine);
+            let all = suitability_issues(("Isolate", Platforms::ANY), scope, &machine);
             (all.iter().any(|concern| !concern.is_caution()), all.iter().any(SuitabilityIssue::is_caution))
         };
         assert_eq!(of(Some("Selective"), "Ubuntu"), (true, true));

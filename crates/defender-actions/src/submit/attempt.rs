@@ -16,7 +16,7 @@ use crate::{
         call::{Call, JSON},
         service_clock::Moment,
     },
-    machines::suitability::concerns,
+    machines::suitability::suitability_issues,
     submit::{
         expected::Expected,
         reconcile::{Names, can_exclude},
@@ -155,7 +155,7 @@ impl Attempt {
     /// Records that the response is lost, and returns the limits of the search.
     fn search_limits(inner: &Inner, in_flight: &InFlight, before_resend: bool) -> SearchLimits {
         in_flight.lost();
-        let until = Moment::now(&*inner.clock).plus(inner.poll.grace);
+        let until = Moment::now(&*inner.clock).plus(inner.poll.visibility_timeout);
         SearchLimits { window_end: until, until: until.elapsed, before_resend }
     }
 
@@ -199,12 +199,12 @@ impl Attempt {
         let Intent { machine_id, action_type, .. } = &*self.expected.intent;
         let record = self.client.machine(machine_id.clone()).get().timeout(total).await?;
         let scope = self.expected.intent.body.get("IsolationType").and_then(serde_json::Value::as_str);
-        let mut concerns = concerns((action_type, platforms), scope, &record);
-        concerns.retain(|concern| !concern.is_caution());
-        if concerns.is_empty() {
+        let mut issues = suitability_issues((action_type, platforms), scope, &record);
+        issues.retain(|issue| !issue.is_caution());
+        if issues.is_empty() {
             return Ok(());
         }
-        let concerns = concerns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let issues = issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         let error = Error::new(ErrorKind::UnsuitableMachine).context(self.context());
         Err(error.caused_by(concerns).with_machines(vec![record]))
     }

@@ -132,7 +132,7 @@ impl Cancel {
         let Self { client, id, .. } = self;
         let (clock, poll) = (Arc::clone(&client.inner().clock), client.inner().poll);
         let began = clock.elapsed();
-        let left = || poll.grace.saturating_sub(clock.elapsed().saturating_sub(began));
+        let left = || poll.visibility_timeout.saturating_sub(clock.elapsed().saturating_sub(began));
         let (mut delays, mut last_known) = (poll.after_response(), None);
         loop {
             let result = read(&client, &id).timeout(left().max(LAST_READ)).await;

@@ -71,7 +71,7 @@ impl Reconciler {
     /// `names` are needed only if they can exclude the requestor: see [`can_exclude`](crate::submit::reconcile::can_exclude).
     pub(crate) fn accepted(&self, record: MachineAction, names: &Names) -> Result<Submitted, Error> {
         let inner = self.inner();
-        let end = self.now().plus(inner.poll.grace);
+        let end = self.now().plus(inner.poll.visibility_timeout);
         let window = inner.service_time.window(self.first_attempt, end);
         let row = Row { record, raw: None };
         let compared = self.compare(names, &window, false, &row);
@@ -97,7 +97,7 @@ impl Reconciler {
     pub(crate) async fn refused(&self, refusal: Error, is_second: bool) -> Result<Submitted, Error> {
         let inner = self.inner();
         let (clock, names) = (Arc::clone(&inner.clock), inner.names().await);
-        let until = self.now().plus(inner.poll.grace);
+        let until = self.now().plus(inner.poll.visibility_timeout);
         // Each refused submission reads its own list, so it reads less often than a search after a lost response.
         let poll = PollPolicy { first: inner.poll.first.saturating_mul(5), ..inner.poll };
         let mut delays = poll.after_response();

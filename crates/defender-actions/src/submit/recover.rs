@@ -112,10 +112,10 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     let inner = client.inner();
     let now = Moment::now(&*inner.clock);
     let in_flight = Arc::new(inner.submissions.open(&intent));
-    let grace = inner.poll.grace;
-    let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(grace);
+    let visibility_timeout = inner.poll.visibility_timeout;
+    let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(visibility_timeout);
     // Assumes that each attempt was sent before now: a caller that recovers an intent no longer sends its request.
-    let until = now.plus(grace).elapsed.min(window_end.elapsed.max(now.elapsed));
+    let until = now.plus(visibility_timeout).elapsed.min(window_end.elapsed.max(now.elapsed));
     let first_attempt = now.at_wall(intent.earliest);
     in_flight.send_times().left(first_attempt);
     in_flight.lost();

@@ -253,7 +253,7 @@ impl Cycle {
                 Ok(action) => self.record(action),
                 Err(error) => {
                     let Some(pending) = self.pending.get_mut(&key) else { continue };
-                    if is_temporary(&error, now.saturating_sub(pending.last_seen), self.policy.grace) {
+                    if is_temporary(&error, now.saturating_sub(pending.last_seen), self.policy.visibility_timeout) {
                         pending.last_error = Some(error);
                     } else if let Some(pending) = self.pending.remove(&key) {
                         self.ready.push_back((id.clone(), Err(error.with_action_id(&id).with_action(pending.last))));

@@ -172,7 +172,13 @@ impl Polling {
                     self.last = Some(action);
                     return Ok(());
                 }
-                Err(error) if is_temporary(&error, elapsed().saturating_sub(self.last_seen), self.policy.grace) => {
+                Err(error)
+                    if is_temporary(
+                        &error,
+                        elapsed().saturating_sub(self.last_seen),
+                        self.policy.visibility_timeout,
+                    ) =>
+                {
                     self.last_error = Some(error);
                 }
                 Err(error) => return Err(error.with_action_id(&self.id).with_action(self.last.take())),
@@ -186,8 +192,8 @@ impl Polling {
 }
 
 /// Returns whether a later read may succeed after this error. The record was last visible `unseen` ago.
-pub(crate) fn is_temporary(error: &Error, unseen: Duration, grace: Duration) -> bool {
-    error.is_retryable() || error.is_not_found() && unseen < grace
+pub(crate) fn is_temporary(error: &Error, unseen: Duration, visibility_timeout: Duration) -> bool {
+    error.is_retryable() || error.is_not_found() && unseen < visibility_timeout
 }
 
 /// Length limit of a name of the service in errors, in characters.

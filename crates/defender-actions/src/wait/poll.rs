@@ -11,7 +11,7 @@ pub(crate) struct PollPolicy {
     /// Default time limit of a wait.
     pub(crate) at_most: Duration,
     /// Time in which a new record must appear. Reads lag behind writes, usually by seconds and, as far as seen, by two minutes at most.
-    pub(crate) grace: Duration,
+    pub(crate) visibility_timeout: Duration,
 }
 
 impl Default for PollPolicy {
@@ -20,7 +20,7 @@ impl Default for PollPolicy {
             first: Duration::from_secs(2),
             longest: Duration::from_secs(30),
             at_most: Duration::from_secs(3_600),
-            grace: Duration::from_secs(120),
+            visibility_timeout: Duration::from_secs(120),
         }
     }
 }

@@ -223,7 +223,7 @@ impl DefenderClientBuilder {
     /// Sets the time that the record of a new action may take to appear. For this time a wait takes a 404 as *not there yet*, and a
     /// search after a lost response goes on. Default: 120 s, which is the time that other clients allow.
     pub fn visibility_timeout(mut self, visibility_timeout: Duration) -> Self {
-        self.poll.grace = visibility_timeout;
+        self.poll.visibility_timeout = visibility_timeout;
         self
     }
 
