@@ -1,6 +1,12 @@
 //! A full page of actions, from the server to the last object: through the client, beside bare hyper and a struct that keeps twelve
 //! of the twenty fields and checks none.
 
+#[path = "../../../../crates/defender-model/benches/page/mod.rs"]
+mod page;
+#[path = "../../../../crates/defender-transport/benches/wire/server.rs"]
+#[allow(dead_code, reason = "the bench of the transport uses all of it")]
+mod server;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -25,19 +31,21 @@ use rustls::{
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem::PemObject},
 };
+use xtask::Failure;
 
-use super::{
-    page,
-    server::{Protocol, Server},
-};
-use crate::Failure;
+use self::server::{Protocol, Server};
 
-type Anything = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Anything = Box<dyn std::error::Error + Send + Sync>;
 
 /// The share of the bare one's objects per second that ours must reach.
 const FLOOR: f64 = 0.75;
 /// Odd, so that there is a middle one.
 const ROUNDS: usize = 41;
+
+/// Serves the page if this process was started as the server, and returns whether it was.
+pub(crate) fn serve_if_asked() -> Result<bool, Anything> {
+    server::serve_if_asked(|| Bytes::from(page::page(page::ROWS)))
+}
 
 /// Measures, prints, and fails where ours does not keep up.
 pub(crate) fn run() -> Result<(), Failure> {

@@ -17,8 +17,7 @@ use defender_emulator::{Emulator, Quotas};
 use defender_transport::{Body, Clock, Error as TransportError, Transport, testing::ManualClock};
 use futures_util::{StreamExt, future::join_all};
 use http::{Method, Request, Response};
-
-use crate::Failure;
+use xtask::Failure;
 
 type Anything = Box<dyn Error + Send + Sync>;
 

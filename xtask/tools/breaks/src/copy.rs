@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
+use xtask::{
     Failure,
     workspace::{self, output},
 };

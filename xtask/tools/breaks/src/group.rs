@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use xtask::Failure;
+
 use super::{
     copy::Copy,
     judge::{Ended, Judge, Kind, says},
 };
-use crate::Failure;
 
 /// Judges that are built together: the tests of one target, or a campaign.
 pub(super) struct Group<'j> {

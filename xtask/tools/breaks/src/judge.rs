@@ -2,8 +2,9 @@
 
 use std::{fmt, path::Path, process::ExitStatus};
 
+use xtask::{Failure, workspace};
+
 use super::copy::Copy;
-use crate::{Failure, workspace};
 
 /// A test or a campaign, and the words that show that it failed for the right reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -13,18 +13,15 @@ mod program;
 mod refresh;
 mod registry;
 
-use std::{collections::BTreeSet, path::Path, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 use lexopt::{Arg, Parser, ValueExt};
-use xtask::{
-    Failure,
-    workspace::{self, Workspace},
-};
+use xtask::{Failure, workspace::Workspace};
 
 use self::{
     copy::Copy,
     judge::{Judge, Judged},
-    patch::Patch,
+    patch::{PATCHES, Patch},
 };
 
 const HELP: &str = "\
@@ -41,12 +38,6 @@ Options:
   --registry  changes each fact of each action instead, and checks that a test fails
   -h, --help  this text
 ";
-
-/// Folder of the patches.
-const PATCHES: &str = "xtask/tools/breaks/patches";
-
-/// How long one judge may take; a broken client may well never come to an end.
-const PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// The page that lists the patches.
 const PAGE: &str = "docs/breaks.md";

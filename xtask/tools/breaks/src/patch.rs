@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use xtask::Failure;
+
 use super::judge::{Judge, Kind};
-use crate::Failure;
+
+/// Folder of the patches.
+pub(super) const PATCHES: &str = "xtask/tools/breaks/patches";
 
 /// One way to break a promise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

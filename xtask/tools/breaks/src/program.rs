@@ -3,16 +3,19 @@
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::Value;
+use xtask::{Failure, workspace};
 
 use super::{
-    PATIENCE,
     copy::Copy,
     judge::{Ended, Kind},
 };
-use crate::{Failure, workspace};
+
+/// How long one judge may take; a broken client may well never come to an end.
+const PATIENCE: Duration = Duration::from_secs(1_200);
 
 impl Kind {
     /// Builds it; `None` where it does not compile, which cargo has told of.

@@ -160,14 +160,16 @@ fn poll(tasks: &mut BTreeMap<u64, Task>, number: u64) -> Option<String> {
     let panic = match polled {
         Ok(Poll::Pending) => return None,
         Ok(Poll::Ready(())) => None,
-        Err(panic) => Some(format!("{} {}", task.name, words(&*panic))),
+        Err(panic) => Some(format!("{} {}", task.name, panicked(&*panic))),
     };
     tasks.remove(&number);
     panic
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
-    super::sweep::panicked(panic)
+/// What a panic said.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", said.unwrap_or("without words"))
 }
 
 #[cfg(test)]

@@ -10,15 +10,16 @@ use std::{
 };
 
 use serde_json::Value;
+use xtask::{Failure, workspace::Workspace};
 
 use super::{
-    Options,
     evidence::LedgerEntry,
+    executor::panicked,
     figures::{Count, Figures},
     judge::Finding,
+    options::Options,
     tally::{Tally, commit},
 };
-use crate::{Failure, workspace::Workspace};
 
 /// One of the two campaigns.
 pub(crate) struct Campaign {
@@ -170,12 +171,6 @@ fn each(
 fn attempt(campaign: &Campaign, seed: u64, steps: u32) -> Ran {
     catch_unwind(AssertUnwindSafe(|| (campaign.run)(seed, steps)))
         .unwrap_or_else(|panic| Ran::broken(Count::Panic, panicked(&*panic)))
-}
-
-/// What a panic said.
-pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", said.unwrap_or("without words"))
 }
 
 /// So many steps more are tried at a time until a prefix fails; of the last few each is.

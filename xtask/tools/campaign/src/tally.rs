@@ -9,9 +9,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use xtask::Failure;
 
 use super::figures::Figures;
-use crate::Failure;
 
 /// The sums of the commit that is being run, and those of others, which stay as they are.
 #[derive(Debug)]

@@ -5,8 +5,16 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::exchange::Filled;
-use crate::Failure;
+use xtask::Failure;
+
+/// A request, ready to be sent.
+#[derive(Debug)]
+pub(super) struct Filled {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<String>,
+}
 
 /// An answer, as curl printed it.
 #[derive(Debug)]

@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 use serde_json::Value;
+use xtask::Failure;
 
-use super::{Verdict, curl::Answer, fill, shape, signing::Token};
-use crate::Failure;
-
-/// What is put in where a text has a name in `${}`.
-pub(super) type Variables = BTreeMap<String, String>;
+use super::{
+    curl::{Answer, Filled},
+    shape,
+    signing::Token,
+    variables::{Variables, fill},
+};
 
 /// The exchanges of one file, in their order.
 #[derive(Debug, Deserialize)]
@@ -73,13 +75,13 @@ const fn once() -> u32 {
     1
 }
 
-/// A request, ready to go.
-#[derive(Debug)]
-pub(super) struct Filled {
-    pub(super) method: String,
-    pub(super) url: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Option<String>,
+/// Result of an exchange.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Kept,
+    Broken(String),
+    /// It names something that is not known of the target.
+    Skipped(String),
 }
 
 impl Suite {

@@ -7,18 +7,19 @@ mod judges;
 mod program;
 mod shape;
 mod signing;
+mod variables;
 mod walkthrough;
 
 use std::{
-    collections::BTreeMap,
     ffi::OsStr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use exchange::{Exchange, Suite, Variables};
+use exchange::{Exchange, Suite, Verdict};
 use lexopt::{Arg, Parser, ValueExt};
 use signing::Keys;
+use variables::{Variables, fill};
 use xtask::{
     Failure,
     emulator::{self, Program},
@@ -83,15 +84,6 @@ struct Target {
     machine: Option<String>,
     /// The certificate of its CA, if the system does not trust it.
     ca_file: Option<String>,
-}
-
-/// What came of an exchange.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Kept,
-    Broken(String),
-    /// It names something that is not known of the target.
-    Skipped(String),
 }
 
 /// Sends every exchange, prints a row for each, and fails where one was not answered as it should be.
@@ -213,30 +205,4 @@ fn row(suite: &str, exchange: &Exchange, verdict: &Verdict) -> String {
         Verdict::Skipped(why) => ("skipped", format!(" ({why})")),
     };
     format!("{word} | {suite} | {} | {}{why}", exchange.name, exchange.source)
-}
-
-/// The names in braces that a text has, put in.
-fn fill(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
-    let (mut filled, mut rest) = (String::new(), text);
-    while let Some((before, behind)) = rest.split_once("${") {
-        let Some((name, after)) = behind.split_once('}') else { break };
-        filled.push_str(before);
-        filled.push_str(variables.get(name).ok_or(name)?);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_filled_in_and_an_unknown_one_is_told() {
-        let variables = [("a".to_owned(), "1".to_owned())].into();
-        assert_eq!(fill("x${a}y${a}", &variables), Ok("x1y1".to_owned()));
-        assert_eq!(fill("x${b}", &variables), Err("b".to_owned()));
-        assert_eq!(fill("{a} ${", &variables), Ok("{a} ${".to_owned()));
-    }
 }

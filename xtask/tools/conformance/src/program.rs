@@ -4,8 +4,8 @@ use serde_json::Value;
 use xtask::{Failure, emulator::Program};
 
 use super::{
-    curl,
-    exchange::{Filled, Variables},
+    curl::{self, Filled},
+    variables::Variables,
 };
 
 /// What it said of itself, and a token.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{exchange::Variables, fill};
+use super::variables::{Variables, fill};
 
 /// Whether `found` has the shape `wanted`; if not, where it does not.
 ///

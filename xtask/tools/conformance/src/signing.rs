@@ -15,9 +15,9 @@ use base64::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use xtask::Failure;
 
-use super::{exchange::Variables, fill};
-use crate::Failure;
+use super::variables::{Variables, fill};
 
 /// A signed token (JWT) to be made before an exchange, under a name for its texts.
 #[derive(Clone, Debug, Deserialize)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Case, Finding,
+    case::{Case, Finding},
     rules::{Match, Pair},
 };
 use crate::{

@@ -1,9 +1,8 @@
 //! What the last word on a submission leaves unsaid.
 
 use super::{
-    Case,
+    case::{Case, is_refusal},
     claims::{Wrong, so},
-    is_refusal,
     rules::GRACE,
     sendings::lost,
 };

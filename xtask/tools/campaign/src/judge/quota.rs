@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::Finding;
+use super::case::Finding;
 use crate::{
     evidence::{Arrival, Evidence},
     figures::Count,

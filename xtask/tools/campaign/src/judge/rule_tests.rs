@@ -6,7 +6,10 @@ use super::{
     tests::{SECOND, Tenant, error, submitted, with_id},
     *,
 };
-use crate::evidence::{Trouble, Writing};
+use crate::{
+    evidence::{Submission, Trouble, Writing},
+    figures::Count,
+};
 
 /// Two submissions of two clients in the same words; the first made `a` and the second says that it recovered it.
 fn recovers_another(change: impl FnOnce(&mut Submission)) -> Tenant {

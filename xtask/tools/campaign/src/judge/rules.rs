@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Case, body};
+use super::case::{Case, body};
 use crate::evidence::{LedgerEntry, Record, Submission, particulars};
 
 /// So long after a response was lost its action is looked for.

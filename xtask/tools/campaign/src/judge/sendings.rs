@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Case, Finding, is_refusal,
+    case::{Case, Finding, is_refusal},
     rules::{GRACE, Pair},
 };
 use crate::{

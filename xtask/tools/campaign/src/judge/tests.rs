@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::evidence::{Arrival, Trouble, Writing};
+use crate::{
+    evidence::{Arrival, LedgerEntry, Record, Submission, Trouble, Writing},
+    figures::Count,
+};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 

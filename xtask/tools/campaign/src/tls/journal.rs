@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::notes::Note;
 use crate::{evidence::Said, flow::Written};
 
+/// The journal in the folder of a seed.
+pub(super) const JOURNAL: &str = "journal.jsonl";
+
 /// A thing that happened, at a time of the worker's wall clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {

@@ -9,6 +9,7 @@
 //! hand. So it is not the same each time: the files of a seed that failed are kept in `target/campaign/tls-SEED-failed-N`, and a
 //! replay may take several.
 
+mod clocks;
 mod gather;
 mod journal;
 mod notes;
@@ -22,22 +23,15 @@ mod worker;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use worker::run as work;
+pub(super) use self::process::WORKER;
+pub(super) use self::worker::run as work;
+use xtask::{Failure, workspace::Workspace};
 
 use super::{
     figures::Count,
     plan::STEPS,
     sweep::{Campaign, Ran},
 };
-use crate::{Failure, workspace::Workspace};
-
-/// The word that makes this program a worker. It is in no help.
-pub(super) const WORKER: &str = "worker";
-
-/// The worker's journal in the folder of a seed, the emulator's log, and what the workers said on stderr.
-const JOURNAL: &str = "journal.jsonl";
-const LOG: &str = "emulator.jsonl";
-const WORDS: &str = "worker.txt";
 
 /// The campaign over TLS. Builds the emulator's program.
 pub(super) fn campaign() -> Result<Campaign, Failure> {
@@ -107,7 +101,7 @@ fn evidence(story: &[String], tag: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{journal::JOURNAL, *};
 
     #[test]
     fn a_finding_is_told_with_the_lines_of_its_submission_and_of_no_other() {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
+use xtask::Failure;
 
 use crate::{
-    Failure,
     dice::Dice,
     evidence::Writing,
     tenant::{MACHINES, Tenant},

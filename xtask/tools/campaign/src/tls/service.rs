@@ -7,10 +7,10 @@ use defender_transport::{Clock, HyperTransport, Roots};
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use xtask::Failure;
 
-use super::gather::Clocks;
+use super::clocks::Clocks;
 use crate::{
-    Failure,
     by_hand::ByHand,
     evidence::{LedgerEntry, Record},
     service::Service,

@@ -9,25 +9,27 @@ use std::{
 use defender_emulator::FastClock;
 use defender_transport::{Clock, SystemClock};
 use fastrand::Rng;
-use xtask::emulator::Program;
+use xtask::{Failure, emulator::Program};
 
 use super::{
-    JOURNAL, LOG, WORDS, gather,
-    journal::{self, Event, Line},
+    gather,
+    journal::{self, Event, JOURNAL, Line},
     notes::{Note, Order},
     plan::{self, SPEED, Stand},
-    process::Worker,
+    process::{WORDS, Worker},
     service::Asking,
     worker::PANICKED,
 };
 use crate::{
-    Failure,
     canary::Canary,
     figures::Count,
     judge::{Finding, judge, quota::over_though_alone},
     service::Service,
     sweep::Ran,
 };
+
+/// The log of the emulator in the folder of a seed.
+const LOG: &str = "emulator.jsonl";
 
 /// A worker that has written nothing for so long hangs: in this time its clock goes hours.
 const HANGS: Duration = Duration::from_secs(60);
@@ -180,8 +182,8 @@ fn leaks(folder: &Path, secret: &str) -> Result<Vec<Finding>, Failure> {
     Ok(canary.found().into_iter().map(|words| Finding { count: Count::Secret, tag: None, words }).collect())
 }
 
-#[cfg(all(test, unix))]
-#[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::process::Command;
 

@@ -8,10 +8,10 @@ use std::{
 
 use defender_emulator::FastClock;
 use futures_util::{StreamExt, stream};
+use xtask::Failure;
 
 use super::{
-    JOURNAL,
-    journal::{self, Event, Journal, Known, tell},
+    journal::{self, Event, JOURNAL, Journal, Known, tell},
     notes::{Note, Order},
     plan::{self, SPEED},
     service::{Asking, wire},
@@ -19,7 +19,6 @@ use super::{
     wire::Watched,
 };
 use crate::{
-    Failure,
     canary::Canary,
     flow::{self, Numbered, Written},
     plan::Step,

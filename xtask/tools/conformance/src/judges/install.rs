@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use crate::Failure;
+use xtask::Failure;
 
 /// A Python with the packages of `requirements.txt`.
 pub(super) fn python(scripts: &Path, folder: &Path) -> Result<PathBuf, Failure> {

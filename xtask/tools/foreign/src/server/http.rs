@@ -23,10 +23,10 @@ use tokio::{net::TcpListener, sync::Notify};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Settings,
     kind::Kind,
     post::Call,
     reply::{Part, Reply, ReplyBody},
+    settings::{Settings, Version},
     tenant::Tenant,
 };
 use crate::{
@@ -36,13 +36,6 @@ use crate::{
 
 /// The header by which the driver numbers its submissions.
 pub(crate) const SUBMISSION: &str = "x-submission";
-
-/// The version of HTTP that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
-    Http1,
-    Http2,
-}
 
 /// The running server; its connections end with the runtime.
 #[derive(Debug)]

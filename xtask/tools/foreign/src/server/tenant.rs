@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Settings,
     fault::Fault,
     kind::Kind,
     quota::Quota,
     record::{Record, Slip},
     reply::Reply,
+    settings::Settings,
     token::Tokens,
 };
 use crate::dice::{dice, hits};
