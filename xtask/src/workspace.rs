@@ -29,7 +29,7 @@ pub struct Package {
     pub folder: PathBuf,
     /// Its dependencies, of all kinds.
     pub dependencies: Vec<Dependency>,
-    /// Whether it goes to a registry.
+    /// True if it goes to a registry.
     pub published: bool,
 }
 
@@ -40,9 +40,9 @@ pub struct Dependency {
     pub name: String,
     /// `normal`, `dev` or `build`.
     pub kind: String,
-    /// What version is asked for, as cargo writes it out: `^0.1.0`.
+    /// Version requirement as cargo writes it: `^0.1.0`.
     pub requirement: String,
-    /// Whether it is taken from a folder.
+    /// True if it is taken from a folder.
     pub by_path: bool,
 }
 
@@ -88,7 +88,7 @@ impl Package {
             name: text(package, "name")?,
             folder: Path::new(&text(package, "manifest_path")?).parent()?.to_owned(),
             dependencies: dependencies.collect::<Option<_>>()?,
-            // Null is any registry, and an empty list is none.
+            // Null is any registry, and an empty list no registry.
             published: package.get("publish")?.as_array().is_none_or(|registries| !registries.is_empty()),
         })
     }
@@ -109,7 +109,7 @@ fn text(of: &Value, key: &str) -> Option<String> {
     Some(of.get(key)?.as_str()?.to_owned())
 }
 
-/// What `command` prints, if it ends well.
+/// Returns what `command` prints.
 ///
 /// # Errors
 ///
@@ -124,7 +124,8 @@ pub fn output(command: &mut Command) -> Result<String, Failure> {
     String::from_utf8(output.stdout).map_err(|error| Failure::broken(format!("`{line}`"), error))
 }
 
-/// How `command` ended, if it did within this time, and what it said on stdout and stderr. The text stays in the file `said`.
+/// Exit status of `command`, if it ended within this time, and its output on stdout and stderr. The text stays in the
+/// file `said`.
 ///
 /// # Errors
 ///
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_fails_is_told_as_it_would_be_typed() {
+    fn failing_command_is_shown_as_typed() {
         let error = output(cargo(Path::new(".")).args(["metadata", "--no-such-option"])).unwrap_err();
         assert!(
             matches!(&error, Failure::Check(what) if what.contains("`cargo metadata --no-such-option`")),

@@ -66,7 +66,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What each took, round by round.
+/// Times of both, round by round.
 fn measure() -> Result<(Vec<Duration>, Vec<Duration>), Anything> {
     // The page is full, so that the client asks for another.
     let server = Server::start(Protocol::Http2)?;

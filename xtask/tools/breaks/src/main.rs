@@ -30,11 +30,11 @@ Breaks each promise on purpose, in a copy of the workspace, and checks that the 
 Usage: cargo xtask breaks [NAME…] [--check | --refresh | --registry]
 
 Arguments:
-  NAME…       the patches whose names begin so; all, if there is none
+  NAME…       the patches whose names have this prefix; default: all
 
 Options:
-  --check     only whether each patch applies, names tests that are there, and stands in docs/breaks.md
-  --refresh   makes anew, against today's source, each patch that no longer applies, and shows it
+  --check     only checks that each patch applies, names existing tests, and is listed in docs/breaks.md
+  --refresh   updates each patch that no longer applies to today's source, and prints it
   --registry  changes each fact of each action instead, and checks that a test fails
   -h, --help  this text
 ";
@@ -80,7 +80,7 @@ fn chosen<'p>(patches: &'p [Patch], names: &[String]) -> Result<Vec<&'p Patch>, 
     Ok(patches.iter().filter(is_meant).collect())
 }
 
-/// What makes a patch worthless is told here, without building anything.
+/// Finds the patches that are worthless, without building anything.
 fn check(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
     let page = std::fs::read_to_string(root.join(PAGE)).map_err(|error| Failure::broken(PAGE, error))?;
     let mut wrong = Vec::new();
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_break_is_chosen_by_the_beginning_of_its_name_and_one_that_is_none_is_told() {
+    fn patches_are_chosen_by_prefix() {
         let patch = |name: &str| Patch { name: name.to_owned(), ..Patch::default() };
         let patches = [patch("10-a"), patch("11-b"), patch("20-c")];
         let names = |names: &[&str]| -> Result<Vec<String>, Failure> {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_patches_of_this_project_are_in_order() {
+    fn patches_of_this_project_are_valid() {
         assert_eq!(run(Parser::from_args(["--check"])), Ok(()));
     }
 

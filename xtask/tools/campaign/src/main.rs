@@ -37,11 +37,11 @@ Judges the promises over an emulator that misbehaves: 200 actions of a tenant fo
 Usage: cargo xtask campaign --seeds FROM..TO [options]
 
 Options:
-  --seeds FROM..TO  the seeds, without the last
+  --seeds FROM..TO  the seeds; TO is excluded
   --tls             emulator and client in two processes that are killed at random, over real TLS; otherwise both in
                     this process, by a clock that is advanced by hand
-  --steps N         only the first N actions of each seed, told in full and without figures, to see a failure again
-  --figures FILE    where the sums are kept, so that no seed is run twice; default: target/campaign/a.json, with
+  --steps N         only the first N actions of each seed, printed in full and without figures, to repeat a failure
+  --figures FILE    the file of the sums, so that no seed runs twice; default: target/campaign/a.json, with
                     --tls b.json
   --anew            forgets the sums first
   -h, --help        this text

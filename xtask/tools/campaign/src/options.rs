@@ -13,9 +13,9 @@ pub(crate) struct Options {
     pub(crate) tls: bool,
     /// Only the first steps of each seed.
     pub(crate) steps: Option<u32>,
-    /// Where the figures are kept.
+    /// File of the figures.
     pub(crate) figures: Option<PathBuf>,
-    /// Whether they are forgotten first.
+    /// Forgets the figures first.
     pub(crate) anew: bool,
 }
 
@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[test]
-    fn seeds_are_a_range_and_steps_a_number() {
+    fn seeds_are_range_steps_are_number() {
         let options = Options { seeds: 3..17, steps: Some(43), ..Options::default() };
         assert_eq!(read("--seeds 3..17 --steps 43"), Ok(options));
     }
 
     #[test]
-    fn what_is_no_range_or_no_number_is_not_understood() {
+    fn invalid_seeds_and_steps_are_refused() {
         for seeds in ["", "3", "3..", "..3", "3..3", "4..3", "a..b", "-1..3", "1...3"] {
             assert!(matches!(read(&format!("--seeds={seeds}")), Err(Failure::Usage(_))), "{seeds}");
         }

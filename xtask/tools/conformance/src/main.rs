@@ -40,12 +40,12 @@ Commands:
                    five places within the second
 
 Options of conformance:
-  --base-url URL   another address in the place of the emulator, with the token in DEFENDER_TOKEN
+  --base-url URL   an address instead of the emulator, with the token in DEFENDER_TOKEN
   --machine ID     a machine there
   --ca-file PATH   the CA to trust there
 
 Options of judges:
-  --short          those in Python, once
+  --short          only the clients in Python, once
 
 Options:
   -h, --help       this text
@@ -74,7 +74,7 @@ fn command(mut arguments: Parser) -> Result<(), Failure> {
     }
 }
 
-/// Where the exchanges are sent.
+/// Target of the exchanges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Target {
     /// An address in the place of the emulator's; the token for it is in `DEFENDER_TOKEN`, since what is on a command
@@ -86,7 +86,7 @@ struct Target {
     ca_file: Option<String>,
 }
 
-/// Sends every exchange, prints a row for each, and fails where one was not answered as it should be.
+/// Sends every exchange, prints a row for each, and fails if a response is not as it should be.
 fn run(target: &Target) -> Result<(), Failure> {
     let root = Workspace::read()?.root;
     curl::ensure()?;
@@ -180,7 +180,7 @@ fn suite_verdicts(
     Ok(verdicts)
 }
 
-/// What came of an exchange, as often as it is to be sent, or the first name that is not known.
+/// Sends an exchange as often as it says, and returns the verdict. The error is the first unknown name.
 fn sent(exchange: &Exchange, variables: &mut Variables, ca_file: Option<&str>) -> Result<Verdict, String> {
     for index in 0..exchange.times {
         variables.insert("index".to_owned(), index.to_string());
@@ -189,8 +189,8 @@ fn sent(exchange: &Exchange, variables: &mut Variables, ca_file: Option<&str>) -
         }
         let filled = exchange.filled(variables)?;
         let own = exchange.ca_file.as_ref().map(|file| fill(file, variables)).transpose()?;
-        let answer = curl::send(&filled, own.as_deref().or(ca_file));
-        let verdict = answer.map_or_else(Verdict::Broken, |answer| exchange.judge(&answer, variables));
+        let response = curl::send(&filled, own.as_deref().or(ca_file));
+        let verdict = response.map_or_else(Verdict::Broken, |response| exchange.judge(&response, variables));
         if verdict != Verdict::Kept {
             return Ok(verdict);
         }

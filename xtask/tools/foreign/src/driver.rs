@@ -59,7 +59,7 @@ impl Transport for Numbered {
     }
 }
 
-/// The client's clock: the server's, and so much ahead of it.
+/// The client's clock: the server's, and so much ahead.
 #[derive(Debug, Clone, Copy)]
 struct AheadClock {
     time: FastTime,

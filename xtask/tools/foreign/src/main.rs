@@ -31,12 +31,12 @@ Sends actions through the real client to a misbehaving server that knows nothing
 Usage: cargo xtask foreign [options]
 
 Options:
-  --actions N              how many actions; default: 5000
-  --at-once N              how many at a time; default: 64
-  --seed S                 what the server does; default: 0
-  --ids as-given|generated where external ids come from; default: as-given
+  --actions N              number of actions; default: 5000
+  --at-once N              actions at a time; default: 64
+  --seed S                 the behavior of the server; default: 0
+  --ids as-given|generated the source of external ids; default: as-given
   --http1, --http2         the protocol; default: --http1
-  --speed N                how many times as fast as the machine's the time goes; default: 30
+  --speed N                speed of time, as a multiple of the machine's; default: 30
   -h, --help               this text
 ";
 

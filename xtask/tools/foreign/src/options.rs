@@ -48,7 +48,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The server's behaviour and how far the client's clock is ahead of the server's, by seed.
+    /// The server's behavior and how far the client's clock is ahead of the server's, by seed.
     pub(super) fn settings(&self) -> (Settings, SignedDuration) {
         let version = if self.http2 { Version::Http2 } else { Version::Http1 };
         let (dates, ahead) = match self.seed % 4 {

@@ -13,7 +13,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) count: Count,
-    /// The submission or the cancelling that it is about, if it is about one.
+    /// The submission or the cancellation that it is about, if it is about one.
     pub(crate) tag: Option<String>,
     pub(crate) words: String,
 }
@@ -27,7 +27,7 @@ pub(super) struct Case<'e> {
     /// The POST that made each action.
     pub(super) makers: BTreeMap<&'e str, &'e LedgerEntry>,
     pub(super) records: BTreeMap<&'e str, &'e Record>,
-    /// What was said of each tag, in its order.
+    /// Claims of each tag, in their order.
     pub(super) said: BTreeMap<&'e str, Vec<&'e Claim>>,
 }
 
@@ -57,12 +57,12 @@ impl<'e> Case<'e> {
     }
 }
 
-/// What a POST says.
+/// Body of a POST.
 pub(super) fn body(post: &LedgerEntry) -> Value {
     serde_json::from_str(&post.body).unwrap_or_default()
 }
 
-/// Whether whoever was answered with this status knows that nothing was done.
+/// Returns true if the status tells the client that nothing was done.
 pub(super) fn is_refusal(entry: &LedgerEntry) -> bool {
     matches!(entry.status, 401 | 425 | 429)
 }

@@ -20,7 +20,7 @@ use super::{
     figures::Figures,
 };
 
-/// What was found, and what was counted.
+/// Findings and figures.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) findings: Vec<Finding>,
@@ -45,7 +45,7 @@ impl Case<'_> {
         let mut figures = Figures { seeds: 1, unpromised: self.unpromised(), ..Figures::default() };
         let count = |into: &mut u64| *into = into.saturating_add(1);
         self.evidence.submissions.iter().for_each(|_| count(&mut figures.actions));
-        // Those of whoever is not the client are not counted.
+        // POSTs of others than the client are not counted.
         let tags: BTreeSet<&str> = self.submissions.keys().chain(self.said.keys()).copied().collect();
         for entry in tags.iter().flat_map(|tag| self.posts(tag)) {
             count(&mut figures.posts);

@@ -24,7 +24,7 @@ impl Clocks {
         Event::Compared { least: nanos(self.least), most: nanos(self.most) }
     }
 
-    /// When it may have been at the earliest, by the emulator's clock, that the wall of the process showed `time`.
+    /// Earliest time on the emulator's clock at which the wall clock of the process may have shown `time`.
     pub(super) fn earliest(self, time: Timestamp) -> Duration {
         self.less(time, self.most)
     }

@@ -69,7 +69,7 @@ impl Worker {
         self.end();
     }
 
-    /// How it ended, or is about to.
+    /// Waits for its end, and returns its exit code.
     pub(super) fn ended(&mut self) -> Result<Option<i32>, Failure> {
         self.process.wait().map(|status| status.code()).map_err(broken)
     }

@@ -1,4 +1,4 @@
-//! The process that is killed: the real client over the real wire, and a journal.
+//! The process that is killed: the real client over the real transport, and a journal.
 
 use std::{
     io::BufRead,
@@ -25,10 +25,10 @@ use crate::{
     service::FILE,
 };
 
-/// How many steps go on at once.
+/// Steps that go on at once.
 const AT_ONCE: usize = 12;
 
-/// What a process that panicked says with its exit code: what the standard library itself says.
+/// Exit code of a process that panicked, as the standard library sets it.
 pub(super) const PANICKED: i32 = 101;
 
 /// A worker whose supervisor is gone.

@@ -8,7 +8,7 @@ use std::{
 
 use xtask::{Failure, emulator::Program, workspace::within};
 
-/// How much is run.
+/// Extent of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Those in Python, once.
@@ -20,11 +20,11 @@ pub(crate) enum Form {
 /// No judge takes longer: each waits for a device's code for five seconds, and for a place in the second for one a check.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// What every judge needs.
+/// Environment of all judges.
 pub(super) struct Court {
     /// The scripts, as they stand in the repository.
     pub(super) scripts: PathBuf,
-    /// Where the libraries and the keys are.
+    /// Folder of the libraries and the keys.
     pub(super) folder: PathBuf,
     pub(super) executable: PathBuf,
     pub(super) python: PathBuf,
@@ -83,7 +83,7 @@ pub(super) fn only_trusting(command: &mut Command, ca_file: &Path) {
     command.env("NO_PROXY", "127.0.0.1,localhost").env("PYTHONDONTWRITEBYTECODE", "1");
 }
 
-/// What a command printed, and whether it ended well in its time.
+/// Runs a command, and returns its output and whether it succeeded in time.
 pub(super) fn heard(command: &mut Command, folder: &Path) -> Result<(String, bool), Failure> {
     let (status, said) = within(command, &folder.join("said.txt"), LONGEST)?;
     Ok((said, status.is_some_and(|status| status.success())))

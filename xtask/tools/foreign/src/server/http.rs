@@ -84,7 +84,7 @@ impl Server {
         format!("https://{}", self.address)
     }
 
-    /// What the service knows, for the judge.
+    /// State of the service, for the judge.
     pub(crate) fn tenant(&self) -> MutexGuard<'_, Tenant> {
         self.state.tenant()
     }
@@ -95,7 +95,7 @@ impl State {
         self.tenant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the service does with a call.
+    /// Handles a call.
     fn route(
         &self,
         now: Timestamp,

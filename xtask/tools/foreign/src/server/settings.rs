@@ -14,7 +14,7 @@ pub(crate) struct Settings {
     pub(crate) version: Version,
     /// Calls of a hundred that go wrong.
     pub(crate) percent: f64,
-    /// Whether responses have a `Date`.
+    /// True if responses have a `Date`.
     pub(crate) dates: bool,
     /// Rows of a page.
     pub(crate) page: usize,

@@ -70,7 +70,7 @@ impl Tenant {
         }
     }
 
-    /// Whether responses have a `Date`.
+    /// Returns true if responses have a `Date`.
     pub(crate) fn dates(&self) -> bool {
         self.settings.dates
     }
