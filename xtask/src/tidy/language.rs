@@ -1,4 +1,4 @@
-//! The language of comments and the length of test names, of the published crates.
+//! The language of comments and the length of test names.
 
 use super::{
     source::{read, rust_files, tests_too, within},
@@ -51,11 +51,12 @@ const PHRASES: [&str; 35] = [
     "whoever",
 ];
 
-/// The violations in the comments and test names of the published crates.
+/// The violations in the comments and test names of all packages.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
-    for package in workspace.crates() {
-        let place = |more: &str| format!("crates/{}{more}", package.name);
+    for package in &workspace.packages {
+        let folder = within(&workspace.root, &package.folder);
+        let place = |more: &str| format!("{folder}{more}");
         let (mut blocks, mut questions) = (0_usize, 0_usize);
         for file in rust_files(&package.folder.join("src"))? {
             let source = read(&file)?;
@@ -72,9 +73,11 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
             found.push(Violation { place: place(""), found: found_here, invariant: SUBJECT_FIRST });
         }
         let mut lengths = Vec::new();
-        for file in tests_too(&package.folder.join("src"))?.into_iter().chain(tests_too(&package.folder.join("tests"))?)
+        for folder in ["src", "tests"].map(|folder| package.folder.join(folder)).iter().filter(|folder| folder.is_dir())
         {
-            lengths.extend(test_names(&read(&file)?).map(|name| name.split('_').count()));
+            for file in tests_too(folder)? {
+                lengths.extend(test_names(&read(&file)?).map(|name| name.split('_').count()));
+            }
         }
         lengths.sort_unstable();
         let median = lengths.get(lengths.len() / 2).copied().unwrap_or_default();
