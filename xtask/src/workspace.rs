@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -115,13 +116,28 @@ fn text(of: &Value, key: &str) -> Option<String> {
 ///
 /// Fails if the command cannot be run, fails, or prints something else than text.
 pub fn output(command: &mut Command) -> Result<String, Failure> {
-    let line = line(command);
-    let output =
-        command.stderr(Stdio::inherit()).output().map_err(|error| Failure::broken(format!("`{line}`"), error))?;
+    let name = format!("`{}`", line(command));
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| Failure::broken(&name, error))?;
     if !output.status.success() {
-        return Err(Failure::broken(format!("`{line}`"), output.status));
+        return Err(Failure::broken(name, output.status));
     }
-    String::from_utf8(output.stdout).map_err(|error| Failure::broken(format!("`{line}`"), error))
+    String::from_utf8(output.stdout).map_err(|error| Failure::broken(name, error))
+}
+
+/// Runs `command` with this input, and returns what it prints. The error is its output on stderr.
+///
+/// # Errors
+///
+/// Fails if the command cannot be run, fails, or does not read its input.
+pub fn fed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("cannot run `{}`: {error}", line(command)))?;
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input));
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    written.map_err(|error| error.to_string()).map(|()| output.stdout)
 }
 
 /// Exit status of `command`, if it ended within this time, and its output on stdout and stderr. The text stays in the
@@ -132,15 +148,11 @@ pub fn output(command: &mut Command) -> Result<String, Failure> {
 /// Fails if the command cannot be run, or the file cannot be written.
 #[expect(clippy::disallowed_methods, reason = "a program of its own runs in real time")]
 pub fn within(command: &mut Command, said: &Path, at_most: Duration) -> Result<(Option<ExitStatus>, String), Failure> {
-    let broken = |error: std::io::Error| Failure::broken(format!("`{}`", line(command)), error);
+    let name = format!("`{}`", line(command));
+    let broken = |error: std::io::Error| Failure::broken(&name, error);
     let file = File::create(said).map_err(broken)?;
-    let copy = file.try_clone().map_err(broken)?;
-    let mut program = command
-        .stdin(Stdio::null())
-        .stdout(file)
-        .stderr(copy)
-        .spawn()
-        .map_err(|error| Failure::broken(format!("`{}`", line(command)), error))?;
+    command.stdin(Stdio::null()).stderr(file.try_clone().map_err(broken)?).stdout(file);
+    let mut program = command.spawn().map_err(broken)?;
     let broken = |error: std::io::Error| Failure::broken(said.display(), error);
     let began = Instant::now();
     let status = loop {

@@ -3,9 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs::Permissions,
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use xtask::{
@@ -110,13 +109,7 @@ fn git_apply(folder: &Path, options: &[&str], patch: &str) -> Result<(), String>
     git.arg("apply").args(options).arg("-").current_dir(folder);
     // In a repository around the folder, git would take the paths for paths from there.
     git.env("GIT_CEILING_DIRECTORIES", folder.parent().unwrap_or(folder));
-    git.stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut git = git.spawn().map_err(|error| error.to_string())?;
-    if let Some(mut stdin) = git.stdin.take() {
-        stdin.write_all(patch.as_bytes()).map_err(|error| error.to_string())?;
-    }
-    let ended = git.wait_with_output().map_err(|error| error.to_string())?;
-    if ended.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&ended.stderr).trim().to_owned()) }
+    workspace::fed(&mut git, patch.as_bytes()).map(drop)
 }
 
 #[cfg(test)]

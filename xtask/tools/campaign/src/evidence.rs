@@ -47,24 +47,14 @@ pub(crate) enum Origin {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Said {
     /// There is an action.
-    Submitted {
-        origin: Origin,
-        id: String,
-    },
+    Submitted { origin: Origin, id: String },
     /// A wait ended well: that of a submission, which knows what was asked for, or one by a bare id.
-    Succeeded {
-        id: String,
-        of_submission: bool,
-    },
+    Succeeded { id: String, of_submission: bool },
     /// A wait ended with an action that did not succeed.
-    Ended {
-        id: String,
-        status: String,
-    },
+    Ended { id: String, status: String },
     /// A cancellation succeeded.
-    Cancelled {
-        id: String,
-    },
+    Cancelled { id: String },
+    /// The call failed.
     Error(Trouble),
     /// Its future was dropped, or its process killed, and nothing has been said since.
     Nothing,

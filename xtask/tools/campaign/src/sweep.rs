@@ -127,7 +127,7 @@ fn verdict(campaign: &Campaign, sum: &Figures, failed: &[u64]) -> Result<(), Fai
 
 /// Runs the first `steps` of each seed and prints its story. No figures are kept.
 fn replay(options: &Options, campaign: &Campaign, steps: u32) -> Result<(), Failure> {
-    let mut tally = Tally::unkept();
+    let mut tally = Tally::default();
     for seed in options.seeds.clone() {
         let ran = attempt(campaign, seed, steps);
         ran.story.iter().for_each(|line| println!("{line}"));

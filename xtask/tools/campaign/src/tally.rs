@@ -13,8 +13,8 @@ use xtask::Failure;
 
 use super::figures::Figures;
 
-/// The sums of the commit that is being run, and those of others, which stay as they are.
-#[derive(Debug)]
+/// The sums of the commit that is being run, and those of others, which stay as they are. The default has no file.
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     path: Option<PathBuf>,
     commit: String,
@@ -33,11 +33,6 @@ struct Sums {
 }
 
 impl Tally {
-    /// One that is kept nowhere.
-    pub(crate) fn unkept() -> Self {
-        Self { path: None, commit: String::new(), commits: BTreeMap::new() }
-    }
-
     /// Reads the file, if there is one. What was run of code that no commit tells apart is forgotten.
     pub(crate) fn open(path: &Path, commit: &str) -> Result<Self, Failure> {
         let mut commits: BTreeMap<String, Sums> = match fs::read(path) {

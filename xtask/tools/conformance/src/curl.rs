@@ -1,11 +1,8 @@
 //! curl, which shares no line with our client.
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
-use xtask::Failure;
+use xtask::{Failure, workspace};
 
 /// A request, ready to be sent.
 #[derive(Debug)]
@@ -79,17 +76,8 @@ pub(super) fn send(request: &Filled, ca_file: Option<&str>) -> Result<Response, 
     let mut command = Command::new("curl");
     command.args(["--disable", "--silent", "--show-error", "--include", "--path-as-is", "--globoff"]);
     command.args(["--max-time", "30", "--noproxy", "127.0.0.1,localhost", "--config", "-"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
-    let sent = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(config(request, ca_file).as_bytes()));
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
-    if let Err(error) = sent {
-        return Err(error.to_string());
-    }
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    }
-    Response::parse(&output.stdout).ok_or_else(|| "curl printed no response".to_owned())
+    let printed = workspace::fed(&mut command, config(request, ca_file).as_bytes())?;
+    Response::parse(&printed).ok_or_else(|| "curl printed no response".to_owned())
 }
 
 fn config(request: &Filled, ca_file: Option<&str>) -> String {

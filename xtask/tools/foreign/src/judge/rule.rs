@@ -75,7 +75,7 @@ impl Met<'_> {
 
     /// Returns true if the creation is in the window, by the service's own clock.
     fn in_window(&self, record: &Record) -> bool {
-        let skew = if self.tenant.dates() { SKEW } else { BEFORE };
+        let skew = if self.tenant.settings.dates { SKEW } else { BEFORE };
         record.created >= self.opened - skew && record.created <= self.report.claimed.max(self.first + GRACE) + skew
     }
 
@@ -124,7 +124,7 @@ impl Met<'_> {
         others.find(|record| {
             let may_be_ours = record.shown.broken.is_some()
                 || !record.shown.creation
-                || !self.tenant.dates()
+                || !self.tenant.settings.dates
                 || record.created >= self.opened - BEFORE - SKEW;
             let different = record.shown.broken.is_none()
                 && (self.comment(record) == Match::Different

@@ -46,15 +46,8 @@ const JSON: &str = "application/json; odata.metadata=minimal; odata.streaming=tr
 
 impl Reply {
     pub(super) fn json(status: u16, body: &Value) -> Self {
-        Self {
-            status,
-            content_type: JSON,
-            headers: vec![("odata-version", "4.0".to_owned())],
-            body: body.to_string().into(),
-            part: Part::Whole,
-            delay: Duration::ZERO,
-            by_service: true,
-        }
+        let headers = vec![("odata-version", "4.0".to_owned())];
+        Self { content_type: JSON, headers, by_service: true, ..Self::gateway(status, &body.to_string()) }
     }
 
     /// The service's error envelope.
