@@ -53,6 +53,6 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         }
         Some("pages") => pages::run(),
         Some("wait") => wait::run(),
-        _ => Err(Failure::Usage(format!("there is no bench `{}`", name.display()))),
+        _ => Err(Failure::Usage(format!("unknown bench `{}`", name.display()))),
     }
 }

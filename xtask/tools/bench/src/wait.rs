@@ -151,7 +151,7 @@ impl Cost {
     fn missed(&self, name: &str, most_calls: usize) -> Vec<String> {
         let mut missed = Vec::new();
         if self.succeeded != OURS {
-            missed.push(format!("{name}: {} of {OURS} were told as succeeded", self.succeeded));
+            missed.push(format!("{name}: {} of {OURS} actions succeeded", self.succeeded));
         }
         if self.calls() > most_calls {
             missed.push(format!("{name}: {} calls, and {most_calls} are allowed", self.calls()));

@@ -65,7 +65,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     let chosen = chosen(&patches, &names)?;
     if refreshes {
         let count = refresh::refresh(&root, &chosen)?;
-        eprintln!("breaks: {count} of {} patches made anew", chosen.len());
+        eprintln!("breaks: {count} of {} patches updated", chosen.len());
         return Ok(());
     }
     if only_checks { check(&root, &chosen) } else { break_each(&root, &chosen) }
@@ -74,7 +74,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
 /// The patches whose names begin with one of `names`.
 fn chosen<'p>(patches: &'p [Patch], names: &[String]) -> Result<Vec<&'p Patch>, Failure> {
     if let Some(name) = names.iter().find(|name| !patches.iter().any(|patch| patch.name.starts_with(name.as_str()))) {
-        return Err(Failure::Usage(format!("there is no break `{name}`")));
+        return Err(Failure::Usage(format!("unknown patch `{name}`")));
     }
     let is_meant = |patch: &&Patch| names.is_empty() || names.iter().any(|name| patch.name.starts_with(name.as_str()));
     Ok(patches.iter().filter(is_meant).collect())
@@ -86,10 +86,10 @@ fn check(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
     let mut wrong = Vec::new();
     for patch in patches {
         if let Err(why) = copy::applies(root, &patch.text) {
-            wrong.push(format!("{}: it does not apply: {why}", patch.name));
+            wrong.push(format!("{}: does not apply: {why}", patch.name));
         }
         for judge in patch.judges.iter().filter(|judge| !judge.is_there(root)) {
-            wrong.push(format!("{}: there is no test for `{}`", patch.name, judge.line()));
+            wrong.push(format!("{}: no test for `{}`", patch.name, judge.line()));
         }
         if !page.contains(&format!("`{}`", patch.name)) {
             wrong.push(format!("{}: {PAGE} does not name the patch", patch.name));
@@ -135,7 +135,7 @@ fn break_each(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
     println!("{}", rows.join("\n"));
     match missed {
         0 => Ok(()),
-        count => Err(Failure::Check(format!("breaks: {count} not noticed, or not as they should be"))),
+        count => Err(Failure::Check(format!("breaks: {count} breaks not noticed, or not for the right reason"))),
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn ensure() -> Result<(), Failure> {
     if is_there() {
         return Ok(());
     }
-    eprintln!("conformance: there is no curl; apt-get is asked for it");
+    eprintln!("conformance: curl is missing; apt-get installs it");
     // The check below shows whether it worked. The output of apt-get is no finding.
     for words in [&["apt-get", "update"][..], &["apt-get", "install", "--yes", "--no-install-recommends", "curl"]] {
         let Some((program, arguments)) = words.split_first() else { continue };
@@ -62,7 +62,7 @@ pub(crate) fn ensure() -> Result<(), Failure> {
     if is_there() {
         return Ok(());
     }
-    let what = "the exchanges are sent by curl, there is none, and `apt-get install curl` did not bring it: install it by hand";
+    let what = "curl is missing, and `apt-get install curl` failed: install curl by hand";
     Err(Failure::Check(what.to_owned()))
 }
 

@@ -107,7 +107,7 @@ fn run(target: &Target) -> Result<(), Failure> {
     let broken = count(|verdict| matches!(verdict, Verdict::Broken(_)));
     let (kept, skipped) = (count(|verdict| *verdict == Verdict::Kept), verdicts.len());
     println!("{kept} of {} kept, {broken} broken, {} skipped", verdicts.len(), skipped - kept - broken);
-    if broken == 0 { Ok(()) } else { Err(Failure::Check(format!("{broken} exchanges are not as they should be"))) }
+    if broken == 0 { Ok(()) } else { Err(Failure::Check(format!("{broken} exchanges failed"))) }
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {

@@ -67,7 +67,7 @@ fn run(folder: &Path) -> Result<(), Failure> {
         }
     }
     match (files.len(), failed) {
-        (0, _) => Err(Failure::Check(format!("vectors: there is no JSON file below {}", folder.display()))),
+        (0, _) => Err(Failure::Check(format!("vectors: no JSON file below {}", folder.display()))),
         (count, 0) => {
             eprintln!("vectors: {count} bodies, all well");
             Ok(())

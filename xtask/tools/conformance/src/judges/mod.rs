@@ -36,5 +36,5 @@ pub(crate) fn run(form: Form) -> Result<(), Failure> {
             failed += usize::from(!court.hear(judge, place)?);
         }
     }
-    if failed == 0 { Ok(()) } else { Err(Failure::Check(format!("{failed} judges were not content"))) }
+    if failed == 0 { Ok(()) } else { Err(Failure::Check(format!("{failed} judges failed"))) }
 }
