@@ -1,4 +1,4 @@
-//! What CI runs, here too.
+//! The steps of CI, for this machine.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use crate::{
     tools::{self, Check},
 };
 
-/// Whether the tests are among the steps.
+/// Includes or leaves out the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tests {
     Run,
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_set_of_features_is_linted_and_every_warning_is_an_error() {
+    fn every_feature_set_is_linted_strictly() {
         let steps = steps(&["defender-model", "defender-transport"], Tests::Run);
         let lints: Vec<_> = steps.iter().filter(|step| step.args.first().is_some_and(|arg| arg == "clippy")).collect();
         assert_eq!(lints.len(), 5);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_names_itself_and_its_command() {
+    fn failing_step_names_its_command() {
         let step = Step::new("format", "fmt --no-such-option");
         let error = step.run(Path::new(".")).unwrap_err();
         assert!(

@@ -6,10 +6,9 @@ use std::{
     process::{Command, Output},
 };
 
-use xtask::emulator::{Program, build};
-
 use xtask::{
     Failure,
+    emulator::{Program, build},
     workspace::{Workspace, cargo},
 };
 

@@ -74,6 +74,6 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         (Some("example"), None) => example::run(),
         (Some("actions"), None) => actions::write(),
         (_, Some(option)) => Err(option.unexpected().into()),
-        _ => Err(Failure::Usage(format!("there is no command `{}`", command.display()))),
+        _ => Err(Failure::Usage(format!("unknown command `{}`", command.display()))),
     }
 }

@@ -19,7 +19,7 @@ const TYPOS: &str = "1.52.0";
 /// A check by a ready-made tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Check {
-    /// Who may depend on what, licenses and sources of packages.
+    /// Permitted dependencies, licenses and sources of packages.
     Deny,
     /// Public API of each published crate, against the snapshots in `xtask/public-api`.
     PublicApi,

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -29,7 +30,7 @@ pub struct Package {
     pub folder: PathBuf,
     /// Its dependencies, of all kinds.
     pub dependencies: Vec<Dependency>,
-    /// Whether it goes to a registry.
+    /// True if it goes to a registry.
     pub published: bool,
 }
 
@@ -40,9 +41,9 @@ pub struct Dependency {
     pub name: String,
     /// `normal`, `dev` or `build`.
     pub kind: String,
-    /// What version is asked for, as cargo writes it out: `^0.1.0`.
+    /// Version requirement as cargo writes it: `^0.1.0`.
     pub requirement: String,
-    /// Whether it is taken from a folder.
+    /// True if it is taken from a folder.
     pub by_path: bool,
 }
 
@@ -88,7 +89,7 @@ impl Package {
             name: text(package, "name")?,
             folder: Path::new(&text(package, "manifest_path")?).parent()?.to_owned(),
             dependencies: dependencies.collect::<Option<_>>()?,
-            // Null is any registry, and an empty list is none.
+            // Null is any registry, and an empty list no registry.
             published: package.get("publish")?.as_array().is_none_or(|registries| !registries.is_empty()),
         })
     }
@@ -109,37 +110,49 @@ fn text(of: &Value, key: &str) -> Option<String> {
     Some(of.get(key)?.as_str()?.to_owned())
 }
 
-/// What `command` prints, if it ends well.
+/// Returns what `command` prints.
 ///
 /// # Errors
 ///
 /// Fails if the command cannot be run, fails, or prints something else than text.
 pub fn output(command: &mut Command) -> Result<String, Failure> {
-    let line = line(command);
-    let output =
-        command.stderr(Stdio::inherit()).output().map_err(|error| Failure::broken(format!("`{line}`"), error))?;
+    let name = format!("`{}`", line(command));
+    let output = command.stderr(Stdio::inherit()).output().map_err(|error| Failure::broken(&name, error))?;
     if !output.status.success() {
-        return Err(Failure::broken(format!("`{line}`"), output.status));
+        return Err(Failure::broken(name, output.status));
     }
-    String::from_utf8(output.stdout).map_err(|error| Failure::broken(format!("`{line}`"), error))
+    String::from_utf8(output.stdout).map_err(|error| Failure::broken(name, error))
 }
 
-/// How `command` ended, if it did within this time, and what it said on stdout and stderr. The text stays in the file `said`.
+/// Runs `command` with this input, and returns what it prints. The error is its output on stderr.
+///
+/// # Errors
+///
+/// Fails if the command cannot be run, fails, or does not read its input.
+pub fn fed(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("cannot run `{}`: {error}", line(command)))?;
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input));
+    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    written.map_err(|error| error.to_string()).map(|()| output.stdout)
+}
+
+/// Exit status of `command`, if it ended within this time, and its output on stdout and stderr. The text stays in the
+/// file `said`.
 ///
 /// # Errors
 ///
 /// Fails if the command cannot be run, or the file cannot be written.
 #[expect(clippy::disallowed_methods, reason = "a program of its own runs in real time")]
 pub fn within(command: &mut Command, said: &Path, at_most: Duration) -> Result<(Option<ExitStatus>, String), Failure> {
-    let broken = |error: std::io::Error| Failure::broken(format!("`{}`", line(command)), error);
+    let name = format!("`{}`", line(command));
+    let broken = |error: std::io::Error| Failure::broken(&name, error);
     let file = File::create(said).map_err(broken)?;
-    let copy = file.try_clone().map_err(broken)?;
-    let mut program = command
-        .stdin(Stdio::null())
-        .stdout(file)
-        .stderr(copy)
-        .spawn()
-        .map_err(|error| Failure::broken(format!("`{}`", line(command)), error))?;
+    command.stdin(Stdio::null()).stderr(file.try_clone().map_err(broken)?).stdout(file);
+    let mut program = command.spawn().map_err(broken)?;
     let broken = |error: std::io::Error| Failure::broken(said.display(), error);
     let began = Instant::now();
     let status = loop {
@@ -208,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_fails_is_told_as_it_would_be_typed() {
+    fn failing_command_is_shown_as_typed() {
         let error = output(cargo(Path::new(".")).args(["metadata", "--no-such-option"])).unwrap_err();
         assert!(
             matches!(&error, Failure::Check(what) if what.contains("`cargo metadata --no-such-option`")),

@@ -1,4 +1,4 @@
-//! The language of comments and the length of test names, of the published crates.
+//! The language of comments and the length of test names.
 
 use super::{
     source::{read, rust_files, tests_too, within},
@@ -13,49 +13,19 @@ const SHORT: &str = "test names are short: half of a crate's have at most 7 word
 
 const WORDS: usize = 7;
 const OPENERS: [&str; 8] = ["What", "How", "Whether", "Where", "When", "Why", "Which", "Who"];
-const PHRASES: [&str; 35] = [
-    "a sending",
-    "a try",
-    "a wire",
-    "are none",
-    "are told",
-    "bears",
-    "became of",
-    "came back",
-    "carries",
-    "departs",
-    "each try",
-    "every try",
-    "go off",
-    "goes off",
-    "heeded",
-    "is none",
-    "is told",
-    "lost answer",
-    "lost answers",
-    "mend",
-    "mended",
-    "mends",
-    "of it.",
-    "our wire",
-    "perhaps or surely",
-    "place of its own",
-    "sendings",
-    "set up rightly",
-    "surely",
-    "the answer",
-    "the wire",
-    "told of",
-    "went off",
-    "who asks",
-    "whoever",
-];
+/// Phrases, separated by a comma and a space.
+const PHRASES: &str = "\
+    a sending, a try, a wire, are none, are told, bears, became of, came back, carries, departs, each try, \
+    every try, go off, goes off, heeded, is none, is told, lost answer, lost answers, mend, mended, mends, \
+    of it., our wire, perhaps or surely, place of its own, sendings, set up rightly, surely, the answer, \
+    the wire, told of, went off, who asks, whoever";
 
-/// The violations in the comments and test names of the published crates.
+/// The violations in the comments and test names of all packages.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
-    for package in workspace.crates() {
-        let place = |more: &str| format!("crates/{}{more}", package.name);
+    for package in &workspace.packages {
+        let folder = within(&workspace.root, &package.folder);
+        let place = |more: &str| format!("{folder}{more}");
         let (mut blocks, mut questions) = (0_usize, 0_usize);
         for file in rust_files(&package.folder.join("src"))? {
             let source = read(&file)?;
@@ -72,9 +42,11 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
             found.push(Violation { place: place(""), found: found_here, invariant: SUBJECT_FIRST });
         }
         let mut lengths = Vec::new();
-        for file in tests_too(&package.folder.join("src"))?.into_iter().chain(tests_too(&package.folder.join("tests"))?)
+        for folder in ["src", "tests"].map(|folder| package.folder.join(folder)).iter().filter(|folder| folder.is_dir())
         {
-            lengths.extend(test_names(&read(&file)?).map(|name| name.split('_').count()));
+            for file in tests_too(folder)? {
+                lengths.extend(test_names(&read(&file)?).map(|name| name.split('_').count()));
+            }
         }
         lengths.sort_unstable();
         let median = lengths.get(lengths.len() / 2).copied().unwrap_or_default();
@@ -103,7 +75,7 @@ fn phrases(source: &str) -> Vec<(usize, &'static str)> {
         // Every second part is between backticks.
         let prose: String = comment.split('`').step_by(2).collect::<Vec<_>>().join("`").to_ascii_lowercase();
         let is_letter = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
-        for phrase in PHRASES {
+        for phrase in PHRASES.split(", ") {
             let is_whole = |(at, _): (usize, &str)| {
                 let (before, after) = prose.split_at_checked(at).unwrap_or_default();
                 let after = after.strip_prefix(phrase).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What each manifest inherits, which cargo does not ask for.
+//! Keys that each manifest inherits, which cargo does not require.
 
 use super::{source::read, violation::Violation};
 use xtask::{

@@ -1,4 +1,4 @@
-//! What a rule reports.
+//! Finding of a rule.
 
 use std::fmt;
 

@@ -68,7 +68,7 @@ pub(super) fn check(workspace: &Workspace, tool: &Path) -> Result<(), Failure> {
     match found {
         0 => Ok(()),
         found => Err(Failure::Check(format!(
-            "public API: {found} found; `WRITE_PUBLIC_API=1 cargo xtask public-api` writes the snapshots anew"
+            "public API: {found} found; `WRITE_PUBLIC_API=1 cargo xtask public-api` writes the snapshots"
         ))),
     }
 }

@@ -206,7 +206,7 @@ impl Attempt {
         }
         let issues = issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         let error = Error::new(ErrorKind::UnsuitableMachine).context(self.context());
-        Err(error.caused_by(concerns).with_machines(vec![record]))
+        Err(error.caused_by(issues).with_machines(vec![record]))
     }
 
     fn context(&self) -> String {

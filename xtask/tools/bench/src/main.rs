@@ -1,17 +1,11 @@
 //! Speed and calls of the client beside bare hyper, in real time or by a clock that is advanced by hand.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 
-#[path = "../../../../crates/defender-model/benches/page/mod.rs"]
-mod page;
 mod pages;
-#[path = "../../../../crates/defender-transport/benches/wire/server.rs"]
-#[allow(dead_code, reason = "the bench of the transport uses all of it")]
-mod server;
 mod wait;
 
 use std::process::ExitCode;
 
-use bytes::Bytes;
 use lexopt::{Arg, Parser};
 use xtask::{
     Failure,
@@ -33,7 +27,7 @@ Options:
 ";
 
 fn main() -> ExitCode {
-    match server::serve_if_asked(|| Bytes::from(page::page(page::ROWS))) {
+    match pages::serve_if_asked() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => xtask::program(HELP, run),
         Err(error) => {
@@ -59,6 +53,6 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         }
         Some("pages") => pages::run(),
         Some("wait") => wait::run(),
-        _ => Err(Failure::Usage(format!("there is no bench `{}`", name.display()))),
+        _ => Err(Failure::Usage(format!("unknown bench `{}`", name.display()))),
     }
 }

@@ -17,22 +17,21 @@ use defender_emulator::{Emulator, Quotas};
 use defender_transport::{Body, Clock, Error as TransportError, Transport, testing::ManualClock};
 use futures_util::{StreamExt, future::join_all};
 use http::{Method, Request, Response};
-
-use crate::Failure;
+use xtask::Failure;
 
 type Anything = Box<dyn Error + Send + Sync>;
 
-/// How many are waited for, and how many of others lie between each two of them.
+/// Number of actions that are waited for, and of others between each two of them.
 const OURS: usize = 1_000;
 const BETWEEN: usize = 5;
 
-/// How long each takes.
+/// Duration of each action.
 const TAKES: Duration = Duration::from_secs(60);
 
-/// How many calls waiting for all of them may cost.
+/// Calls that waiting for all of them may cost.
 const MOST_CALLS: usize = 60;
 
-/// What the service lets in of one operation: so many in any stretch of so long.
+/// Quota of one operation: number of calls in any stretch of a length.
 const QUOTA: [(usize, Duration); 2] = [(100, Duration::from_secs(60)), (1_500, Duration::from_secs(3_600))];
 
 /// Counts what the client sends, by operation and time.
@@ -148,11 +147,11 @@ impl Cost {
         format!("{name:<36} {:>6} {lists:>6} {singles:>6} {took:>7} {minute:>6} {hour:>7}", self.calls())
     }
 
-    /// What is not as it should be.
+    /// Bounds that are missed.
     fn missed(&self, name: &str, most_calls: usize) -> Vec<String> {
         let mut missed = Vec::new();
         if self.succeeded != OURS {
-            missed.push(format!("{name}: {} of {OURS} were told as succeeded", self.succeeded));
+            missed.push(format!("{name}: {} of {OURS} actions succeeded", self.succeeded));
         }
         if self.calls() > most_calls {
             missed.push(format!("{name}: {} calls, and {most_calls} are allowed", self.calls()));
@@ -171,14 +170,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_busiest_stretch_is_found_wherever_it_begins() {
+    fn busiest_stretch_may_begin_anywhere() {
         let times = [0, 50, 55, 59, 60, 109, 110].map(Duration::from_secs);
         assert_eq!(busiest(&times, Duration::from_secs(60)), 5);
         assert_eq!(busiest(&[], Duration::from_secs(60)), 0);
     }
 
     #[test]
-    fn too_many_calls_too_fast_and_too_few_ends_are_told() {
+    fn every_missed_bound_is_reported() {
         let good = Cost { lists: 10, succeeded: OURS, busiest: [10, 10], ..Cost::default() };
         assert!(good.missed("x", MOST_CALLS).is_empty());
         let bad = Cost { lists: 61, succeeded: 1, busiest: [101, 1_501], ..Cost::default() };

@@ -3,12 +3,11 @@
 use std::{
     collections::BTreeMap,
     fs::Permissions,
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use crate::{
+use xtask::{
     Failure,
     workspace::{self, output},
 };
@@ -17,7 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Copy {
     from: PathBuf,
-    /// What was in each file when this was made, and who might do what with it: whoever works there goes on working.
+    /// Content and permissions of each file when the copy was made. Later edits of the workspace do not matter.
     files: BTreeMap<PathBuf, (Vec<u8>, Permissions)>,
     folder: PathBuf,
 }
@@ -100,7 +99,7 @@ pub(super) fn apply(folder: &Path, patch: &str) -> Result<(), String> {
     git_apply(folder, &[], patch)
 }
 
-/// Whether `patch` applies to what is at `root`.
+/// Checks that `patch` applies to the files at `root`.
 pub(super) fn applies(root: &Path, patch: &str) -> Result<(), String> {
     git_apply(root, &["--check"], patch)
 }
@@ -110,13 +109,7 @@ fn git_apply(folder: &Path, options: &[&str], patch: &str) -> Result<(), String>
     git.arg("apply").args(options).arg("-").current_dir(folder);
     // In a repository around the folder, git would take the paths for paths from there.
     git.env("GIT_CEILING_DIRECTORIES", folder.parent().unwrap_or(folder));
-    git.stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut git = git.spawn().map_err(|error| error.to_string())?;
-    if let Some(mut stdin) = git.stdin.take() {
-        stdin.write_all(patch.as_bytes()).map_err(|error| error.to_string())?;
-    }
-    let ended = git.wait_with_output().map_err(|error| error.to_string())?;
-    if ended.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&ended.stderr).trim().to_owned()) }
+    workspace::fed(&mut git, patch.as_bytes()).map(drop)
 }
 
 #[cfg(test)]
@@ -159,7 +152,7 @@ new file mode 100644
     }
 
     #[test]
-    fn what_was_broken_is_as_it_was_again_and_nothing_else_is_touched() {
+    fn restore_touches_only_broken_files() {
         let root = Folder::new("restored");
         let git = |args: &[&str]| output(Command::new("git").args(args).current_dir(&root.0)).unwrap();
         std::fs::write(root.0.join("two.txt"), "kept\n").unwrap();
@@ -182,7 +175,7 @@ new file mode 100644
     }
 
     #[test]
-    fn a_patch_that_has_rotted_does_not_apply() {
+    fn patch_for_other_source_fails() {
         let root = Folder::new("rotten");
         assert_eq!(applies(&root.0, PATCH), Ok(()));
         std::fs::write(root.0.join("in/one.txt"), "kept\nother\n").unwrap();

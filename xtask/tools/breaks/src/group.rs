@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use xtask::Failure;
+
 use super::{
     copy::Copy,
     judge::{Ended, Judge, Kind, says},
 };
-use crate::Failure;
 
 /// Judges that are built together: the tests of one target, or a campaign.
 pub(super) struct Group<'j> {
@@ -75,7 +76,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_unbroken_is_run_once_for_the_tests_of_a_target() {
+    fn unbroken_target_runs_once() {
         let other = Judge { kind: Kind::test("cargo test -p a --all-features --test b e").unwrap(), ..test() };
         let again = Judge { shows: "other words".to_owned(), ..test() };
         let lib = Judge { kind: Kind::test("cargo test -p a --all-features --lib e").unwrap(), ..test() };
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unbroken_must_pass_and_show_nothing_of_what_a_break_shows() {
+    fn unbroken_run_must_pass_without_findings() {
         let judge = test();
         let group = groups(&std::iter::once(&judge).collect()).pop().unwrap();
         assert_eq!(group.is_well(&ended(0, "test c::d ... ok\n")), Ok(()));

@@ -1,9 +1,10 @@
-//! Who must notice that a promise is broken.
+//! Tests and campaigns that must notice that a promise is broken.
 
 use std::{fmt, path::Path, process::ExitStatus};
 
+use xtask::{Failure, workspace};
+
 use super::copy::Copy;
-use crate::{Failure, workspace};
 
 /// A test or a campaign, and the words that show that it failed for the right reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,7 +21,7 @@ pub(super) enum Kind {
     Campaign { seeds: String },
 }
 
-/// How a judge's program ended, and what it said on stdout and stderr.
+/// Exit status of a judge's program, and its output on stdout and stderr.
 #[derive(Debug)]
 pub(super) struct Ended {
     /// `None` where its time was over.
@@ -28,7 +29,7 @@ pub(super) struct Ended {
     pub(super) said: String,
 }
 
-/// What a judge made of it.
+/// Verdict of a judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Judged {
     /// It failed, for the right reason; a campaign after so many seeds.
@@ -117,7 +118,7 @@ impl Judge {
 }
 
 impl Kind {
-    /// What a program is called with, one time after the other: the names of tests, or so many seeds.
+    /// Arguments of the program, run by run: the names of tests, or ranges of seeds.
     fn stretches(&self) -> Vec<Vec<String>> {
         let Self::Campaign { seeds } = self else { return vec![self.names().map(str::to_owned).collect()] };
         let (first, end) = range(seeds).unwrap_or_default();
@@ -137,7 +138,7 @@ impl Kind {
     }
 }
 
-/// Whether the test harness said so of `test`.
+/// Returns true if the test harness printed this verdict on `test`.
 pub(super) fn says(said: &str, test: &str, verdict: &str) -> bool {
     said.lines().any(|line| {
         let rest = line.strip_prefix("test ").and_then(|line| line.strip_prefix(test));
@@ -184,7 +185,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_test_has_noticed_only_if_it_failed_itself_and_for_the_right_reason() {
+    fn test_must_fail_for_right_reason() {
         let failed = "test c::d ... FAILED\nthread 'c::d' panicked: sent twice\n";
         assert_eq!(test().verdict(&ended(101, failed)), Judged::Caught { seeds: None });
         assert_eq!(test().verdict(&ended(0, "test c::d ... ok\n")), Judged::Missed);
@@ -197,7 +198,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_campaign_has_noticed_only_if_it_found_it_and_tells_after_how_many_seeds() {
+    fn campaign_must_find_and_count_seeds() {
         let judge = Judge { kind: Kind::campaign("--seeds 10..200").unwrap(), shows: "sent twice".to_owned() };
         let said =
             "campaign: --seeds 10..200\nseed 17: sent twice\nreplay: `cargo xtask campaign --seeds 17..18 --steps 4`";
@@ -208,7 +209,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_campaign_is_run_in_stretches_until_it_notices() {
+    fn campaign_stops_once_it_notices() {
         let stretches = |seeds: &str| Kind::campaign(&format!("--seeds {seeds}")).unwrap().stretches().concat();
         assert_eq!(stretches("0..200"), ["0..10", "10..40", "40..200"]);
         assert_eq!(stretches("5..20"), ["5..15", "15..20"]);
@@ -216,7 +217,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_test_that_is_gone_is_seen_without_building() {
+    fn missing_test_is_found_without_building() {
         let root = workspace::Workspace::read().unwrap().root;
         let judge = |name: &str| Judge {
             kind: Kind::test(&format!("cargo test -p defender-model --lib {name}")).unwrap(),

@@ -13,18 +13,15 @@ mod program;
 mod refresh;
 mod registry;
 
-use std::{collections::BTreeSet, path::Path, process::ExitCode, time::Duration};
+use std::{collections::BTreeSet, path::Path, process::ExitCode};
 
 use lexopt::{Arg, Parser, ValueExt};
-use xtask::{
-    Failure,
-    workspace::{self, Workspace},
-};
+use xtask::{Failure, workspace::Workspace};
 
 use self::{
     copy::Copy,
     judge::{Judge, Judged},
-    patch::Patch,
+    patch::{PATCHES, Patch},
 };
 
 const HELP: &str = "\
@@ -33,20 +30,14 @@ Breaks each promise on purpose, in a copy of the workspace, and checks that the 
 Usage: cargo xtask breaks [NAME…] [--check | --refresh | --registry]
 
 Arguments:
-  NAME…       the patches whose names begin so; all, if there is none
+  NAME…       the patches whose names have this prefix; default: all
 
 Options:
-  --check     only whether each patch applies, names tests that are there, and stands in docs/breaks.md
-  --refresh   makes anew, against today's source, each patch that no longer applies, and shows it
+  --check     only checks that each patch applies, names existing tests, and is listed in docs/breaks.md
+  --refresh   updates each patch that no longer applies to today's source, and prints it
   --registry  changes each fact of each action instead, and checks that a test fails
   -h, --help  this text
 ";
-
-/// Folder of the patches.
-const PATCHES: &str = "xtask/tools/breaks/patches";
-
-/// How long one judge may take; a broken client may well never come to an end.
-const PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// The page that lists the patches.
 const PAGE: &str = "docs/breaks.md";
@@ -74,7 +65,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     let chosen = chosen(&patches, &names)?;
     if refreshes {
         let count = refresh::refresh(&root, &chosen)?;
-        eprintln!("breaks: {count} of {} patches made anew", chosen.len());
+        eprintln!("breaks: {count} of {} patches updated", chosen.len());
         return Ok(());
     }
     if only_checks { check(&root, &chosen) } else { break_each(&root, &chosen) }
@@ -83,22 +74,22 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
 /// The patches whose names begin with one of `names`.
 fn chosen<'p>(patches: &'p [Patch], names: &[String]) -> Result<Vec<&'p Patch>, Failure> {
     if let Some(name) = names.iter().find(|name| !patches.iter().any(|patch| patch.name.starts_with(name.as_str()))) {
-        return Err(Failure::Usage(format!("there is no break `{name}`")));
+        return Err(Failure::Usage(format!("unknown patch `{name}`")));
     }
     let is_meant = |patch: &&Patch| names.is_empty() || names.iter().any(|name| patch.name.starts_with(name.as_str()));
     Ok(patches.iter().filter(is_meant).collect())
 }
 
-/// What makes a patch worthless is told here, without building anything.
+/// Finds the patches that are worthless, without building anything.
 fn check(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
     let page = std::fs::read_to_string(root.join(PAGE)).map_err(|error| Failure::broken(PAGE, error))?;
     let mut wrong = Vec::new();
     for patch in patches {
         if let Err(why) = copy::applies(root, &patch.text) {
-            wrong.push(format!("{}: it does not apply: {why}", patch.name));
+            wrong.push(format!("{}: does not apply: {why}", patch.name));
         }
         for judge in patch.judges.iter().filter(|judge| !judge.is_there(root)) {
-            wrong.push(format!("{}: there is no test for `{}`", patch.name, judge.line()));
+            wrong.push(format!("{}: no test for `{}`", patch.name, judge.line()));
         }
         if !page.contains(&format!("`{}`", patch.name)) {
             wrong.push(format!("{}: {PAGE} does not name the patch", patch.name));
@@ -144,7 +135,7 @@ fn break_each(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
     println!("{}", rows.join("\n"));
     match missed {
         0 => Ok(()),
-        count => Err(Failure::Check(format!("breaks: {count} not noticed, or not as they should be"))),
+        count => Err(Failure::Check(format!("breaks: {count} breaks not noticed, or not for the right reason"))),
     }
 }
 
@@ -153,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_break_is_chosen_by_the_beginning_of_its_name_and_one_that_is_none_is_told() {
+    fn patches_are_chosen_by_prefix() {
         let patch = |name: &str| Patch { name: name.to_owned(), ..Patch::default() };
         let patches = [patch("10-a"), patch("11-b"), patch("20-c")];
         let names = |names: &[&str]| -> Result<Vec<String>, Failure> {
@@ -167,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_patches_of_this_project_are_in_order() {
+    fn patches_of_this_project_are_valid() {
         assert_eq!(run(Parser::from_args(["--check"])), Ok(()));
     }
 

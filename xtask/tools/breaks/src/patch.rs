@@ -1,9 +1,13 @@
-//! A patch that breaks a promise, and what its head says of it.
+//! A patch that breaks a promise, and its head.
 
 use std::path::Path;
 
+use xtask::Failure;
+
 use super::judge::{Judge, Kind};
-use crate::Failure;
+
+/// Folder of the patches.
+pub(super) const PATCHES: &str = "xtask/tools/breaks/patches";
 
 /// One way to break a promise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,9 +16,9 @@ pub(super) struct Patch {
     pub(super) name: String,
     /// The number of the promise in docs/promises.md.
     pub(super) promise: u8,
-    /// What is broken, in a sentence.
+    /// The broken promise, in a sentence.
     pub(super) broken: String,
-    /// Who must notice.
+    /// The judges that must notice.
     pub(super) judges: Vec<Judge>,
     /// The whole file; what stands before the first `diff` means nothing to git.
     pub(super) text: String,
@@ -75,7 +79,7 @@ mod tests {
     const HEAD: &str = "promise: 1\nbroken: it is sent twice\ntest: cargo test -p a --test b c::d\nshows: twice\n";
 
     #[test]
-    fn a_head_says_what_is_broken_and_who_must_notice() {
+    fn head_names_promise_and_judges() {
         let text =
             format!("{HEAD}campaign: --seeds 0..200\nshows: sent twice\ndiff --git a/x b/x\n+shows: not a head\n");
         let patch = Patch::parse("10-a", text.clone()).unwrap();

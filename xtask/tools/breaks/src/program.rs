@@ -1,21 +1,24 @@
-//! What a judge comes to when it is built: a program.
+//! The program of a judge.
 
 use std::{
     path::PathBuf,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::Value;
+use xtask::{Failure, workspace};
 
 use super::{
-    PATIENCE,
     copy::Copy,
     judge::{Ended, Kind},
 };
-use crate::{Failure, workspace};
+
+/// Time limit of one judge: a broken client may never end.
+const PATIENCE: Duration = Duration::from_secs(1_200);
 
 impl Kind {
-    /// Builds it; `None` where it does not compile, which cargo has told of.
+    /// Builds the program; `None` if it does not compile, which cargo has reported.
     pub(super) fn build(&self, copy: &Copy) -> Result<Option<Program>, Failure> {
         let mut cargo = copy.cargo();
         match self {
@@ -43,7 +46,7 @@ impl Kind {
     }
 }
 
-/// What was built, run by itself and not by cargo, so that it can be ended.
+/// A built program, run directly and not by cargo, so that it can be killed.
 pub(super) struct Program {
     executable: PathBuf,
     package: PathBuf,

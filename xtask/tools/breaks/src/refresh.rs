@@ -6,8 +6,12 @@ use std::{
     process::Command,
 };
 
-use super::{PATCHES, copy, patch::Patch};
-use crate::{Failure, workspace::output};
+use xtask::{Failure, workspace::output};
+
+use super::{
+    copy,
+    patch::{PATCHES, Patch},
+};
 
 /// Makes anew each patch that no longer applies, in its own file, and returns how many there were.
 pub(super) fn refresh(root: &Path, patches: &[&Patch]) -> Result<usize, Failure> {

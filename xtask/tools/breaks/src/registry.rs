@@ -6,8 +6,9 @@
 
 use std::{fs, path::Path};
 
+use xtask::Failure;
+
 use super::copy::Copy;
-use crate::Failure;
 
 const FOLDER: &str = "crates/defender-model/src/action";
 /// Tests that must notice a mutation, from quick to slow. The next line runs only if the one before noticed nothing.
@@ -224,7 +225,7 @@ fn permissions(list: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::Workspace;
+    use xtask::workspace::Workspace;
 
     #[test]
     fn each_fact_of_each_action_is_mutated() {

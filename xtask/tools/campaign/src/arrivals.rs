@@ -15,10 +15,10 @@ use super::{
     wire::Passage,
 };
 
-/// What is read of a line.
+/// A line of the emulator's log.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Line {
-    /// When the request came, by the emulator's clock since its start.
+    /// Time of the request on the emulator's clock, since its start.
     #[serde(skip)]
     pub(crate) at: Duration,
     pub(crate) time: String,
@@ -32,7 +32,7 @@ pub(crate) struct Line {
     fault: Option<String>,
 }
 
-/// What arrived of the clients. Somebody else's request is nobody's arrival.
+/// Arrivals of the clients' requests. Requests of others are left out.
 pub(crate) fn arrivals(log: &[Line], passages: &BTreeMap<String, Passage>) -> Vec<Arrival> {
     let arrival = |line: &Line| {
         let passage = passages.get(line.client_request_id.as_deref()?)?;
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_an_arrival_of_whoever_sent_it() {
+    fn line_is_arrival_of_its_sender() {
         let clock = ManualClock::new();
         let mut log = Log::new(clock.clone());
         clock.advance(Duration::from_secs(5));

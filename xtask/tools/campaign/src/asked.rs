@@ -22,7 +22,7 @@ pub(crate) struct Asked {
 pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<Submitted, Error>> + Send>>;
 
 impl Asked {
-    /// What `step` asks of `client`, for this machine, and for this file if it is about one. Nothing is sent yet.
+    /// The request of `step` for this machine, and for this file if it is about one. Nothing is sent yet.
     pub(crate) fn of(step: &Step, client: &DefenderClient, machine: &MachineId, file: &Sha1) -> Result<Self, Error> {
         let (machine, comment) = (client.machine(machine.clone()), step.comment.as_str());
         match step.kind {

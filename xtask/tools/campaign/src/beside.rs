@@ -1,4 +1,4 @@
-//! What happens beside the steps: processes are killed, others act, lists are read, machines come and go.
+//! Events beside the steps: processes are killed, others act, lists are read, machines come and go.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{
     world::World,
 };
 
-/// What else happens in the step.
+/// Starts the other event of the step.
 pub(crate) fn beside(world: &Arc<World>, step: &Step) {
     let spawn = |name: &str, future: Pin<Box<dyn Future<Output = ()> + Send>>| {
         world.spawner.spawn(Owner::Driver, format!("{name} of step {}", step.number), future);

@@ -1,4 +1,5 @@
-//! Who acts beside the client, by hand: another actor of the same tenant, and the one who looks at the end at what is so.
+//! Requests by hand, beside the client: of another actor in the tenant, and of the driver that reads the state at the
+//! end.
 
 use std::{
     collections::HashSet,
@@ -25,16 +26,16 @@ use super::{evidence::Record, service::Service};
 pub(crate) struct ByHand {
     wire: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
-    /// How long an answer is waited for.
+    /// Time limit of a response.
     patience: Duration,
     base_url: String,
-    /// Where and with which words a token is asked for.
+    /// URL and form of a request for a token.
     token_url: String,
     token_body: String,
     sent: AtomicU64,
 }
 
-/// How often a read is tried: whoever looks at the end meets the same faults as everybody.
+/// Attempts of a read: reads by hand meet the same faults as the client's.
 const TRIES: u32 = 200;
 
 impl ByHand {
@@ -61,7 +62,7 @@ impl ByHand {
         }
     }
 
-    /// Asks for an action once, whatever comes of it.
+    /// Requests an action once, and ignores the outcome.
     pub(crate) async fn post(&self, path: &str, body: &Value) {
         if let Some(token) = self.token().await {
             let request = self.request(Method::POST, &format!("{}{path}", self.base_url), Some(&token));
@@ -72,7 +73,7 @@ impl ByHand {
         }
     }
 
-    /// What a control endpoint of the emulator answers, or what it is told, until it has heard.
+    /// Calls a control endpoint of the emulator until it responds, and returns the response.
     pub(crate) async fn control(&self, method: Method, what: &str, body: &Value) -> Option<Value> {
         for _ in 0..TRIES {
             let request = self.request(method.clone(), &format!("{}/emulator/{what}", self.base_url), None);

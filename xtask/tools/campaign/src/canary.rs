@@ -31,7 +31,7 @@ impl Debug for Watch {
     }
 }
 
-/// How many characters behind the words that begin a secret make one.
+/// Number of characters after the beginning of a secret that make a secret.
 const ENOUGH: usize = 12;
 
 impl Canary {
@@ -58,7 +58,7 @@ impl Canary {
         found.push(format!("{what} is shown in {place}"));
     }
 
-    /// Looks through a value as it is shown to whoever prints it.
+    /// Looks through a value as it is printed.
     pub(crate) fn look_at(&self, place: &str, value: &(impl Debug + ?Sized)) {
         self.look(place, &format!("{value:?}"));
     }
@@ -75,18 +75,18 @@ impl Canary {
         self.look(place, &shown);
     }
 
-    /// What was found.
+    /// The findings.
     pub(crate) fn found(&self) -> Vec<String> {
         self.0.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many events there were: where there were none, nothing was watched.
+    /// Number of events: with none, nothing was watched.
     pub(crate) fn events(&self) -> u64 {
         self.0.events.load(Ordering::Relaxed)
     }
 }
 
-/// Whether `begin` stands in the text with enough of such bytes behind it.
+/// Returns true if `begin` stands in the text with enough of such bytes behind it.
 fn has(text: &str, begin: &str, fits: impl Fn(u8) -> bool) -> bool {
     text.match_indices(begin).any(|(at, _)| {
         let behind = text.as_bytes().get(at.saturating_add(begin.len())..).unwrap_or_default();
@@ -149,7 +149,7 @@ mod tests {
     const TOKEN: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJhdWQiOiIifQ.c2lnbmF0dXJl";
 
     #[test]
-    fn a_secret_is_found_in_each_of_its_forms() {
+    fn secret_is_found_in_each_form() {
         for shown in [
             SECRET,
             "client_secret=e%2B8Q~%25Abc123def456_xyz&scope=x",
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn events_spans_values_and_causes_are_looked_through() {
+    fn events_spans_values_causes_are_searched() {
         let canary = Canary::new(SECRET);
         tracing::subscriber::with_default(canary.clone(), || {
             tracing::trace!(token = TOKEN, "an event");

@@ -33,7 +33,7 @@ impl Dice {
         usize::try_from(self.below(u64::try_from(count).unwrap_or(0))).unwrap_or(0)
     }
 
-    /// Whether it is one of so many in a hundred.
+    /// Returns true with this chance in a hundred.
     pub(crate) fn percent(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_purpose_of_a_seed_throws_the_same_each_time_and_another_does_not() {
+    fn dice_repeat_by_seed_and_purpose() {
         let throws = |seed, purpose| {
             let mut dice = Dice::of(seed, purpose);
             [dice.throw(), dice.throw(), dice.throw()]
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_kept_and_each_of_a_few_comes() {
+    fn shares_and_choices_are_fair() {
         let mut dice = Dice::of(1, 1);
         let happened = (0..10_000).filter(|_| dice.percent(25)).count();
         assert!((2_300..2_700).contains(&happened), "{happened}");

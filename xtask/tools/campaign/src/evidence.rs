@@ -1,4 +1,4 @@
-//! What is known of a run: what the driver asked for, what the client said of it, and what the emulator knows.
+//! Evidence of a run: the driver's requests, the client's statements about them, and the emulator's records.
 //!
 //! Of the client's words none is believed. Times are those of the emulator's clock, since its start.
 
@@ -10,23 +10,23 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How the external ids begin that the drivers set themselves.
+/// Beginning of the external ids that the drivers set.
 pub(crate) const OWN_ID: &str = "ticket-";
 
 /// One request for an action. It keeps its tag when its future is dropped, its process killed, and its intent recovered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Submission {
-    /// What each of its POSTs has in `client-request-id`, before the last dot.
+    /// The part of `client-request-id` before the last dot, in each of its POSTs.
     pub(crate) tag: String,
     /// Of which client it is, among all that there were: one that begins again is another.
     pub(crate) incarnation: u32,
     pub(crate) machine: String,
     /// The service's word for it.
     pub(crate) action_type: String,
-    /// What is sent.
+    /// Body of the request.
     pub(crate) body: Value,
     pub(crate) resend_if_lost: bool,
-    /// When it was written down, before anything was sent.
+    /// Time at which it was written down, before anything was sent.
     pub(crate) written: Duration,
     /// No attempt is sent after this.
     pub(crate) latest: Duration,
@@ -35,7 +35,7 @@ pub(crate) struct Submission {
     pub(crate) departed: Option<Duration>,
 }
 
-/// How the client says that it knows of an action.
+/// The client's relation to an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Origin {
     Created,
@@ -43,68 +43,58 @@ pub(crate) enum Origin {
     Recovered,
 }
 
-/// What the client said of a submission, or of a cancelling.
+/// Statement of the client about a submission, or about a cancellation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Said {
     /// There is an action.
-    Submitted {
-        origin: Origin,
-        id: String,
-    },
+    Submitted { origin: Origin, id: String },
     /// A wait ended well: that of a submission, which knows what was asked for, or one by a bare id.
-    Succeeded {
-        id: String,
-        of_submission: bool,
-    },
+    Succeeded { id: String, of_submission: bool },
     /// A wait ended with an action that did not succeed.
-    Ended {
-        id: String,
-        status: String,
-    },
-    /// A cancelling ended well.
-    Cancelled {
-        id: String,
-    },
+    Ended { id: String, status: String },
+    /// A cancellation succeeded.
+    Cancelled { id: String },
+    /// The call failed.
     Error(Trouble),
     /// Its future was dropped, or its process killed, and nothing has been said since.
     Nothing,
 }
 
-/// What an error says.
+/// Statement of an error.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Trouble {
     pub(crate) kind: String,
     pub(crate) never_sent: bool,
     /// It says that it is not known whether the action was taken, or that it was and its id is not known.
     pub(crate) unknown: bool,
-    /// Why it is not known, in the client's word.
+    /// Reason for which the outcome is unknown, in the client's word.
     #[serde(default)]
     pub(crate) reason: Option<String>,
     pub(crate) action: Option<String>,
     pub(crate) candidates: Vec<String>,
-    /// It carries a row that cannot be read.
+    /// It has a row that cannot be read.
     #[serde(default)]
     pub(crate) has_row: bool,
 }
 
-/// What was said when, and by which client.
+/// A statement with its time and its client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Claim {
     pub(crate) tag: String,
     pub(crate) incarnation: u32,
     pub(crate) at: Duration,
-    /// It was looked for by its intent alone, so that no sending dates it.
+    /// It was looked for by its intent alone, so that no attempt dates it.
     pub(crate) by_intent: bool,
     pub(crate) said: Said,
 }
 
-/// What a POST did.
+/// Effect of a POST.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Effect {
     #[default]
     None,
     Created,
-    /// It was answered with an action that was there before.
+    /// The response had an action that existed before.
     Joined,
     Cancelled,
     Changed,
@@ -117,20 +107,20 @@ pub(crate) struct LedgerEntry {
     pub(crate) path: String,
     pub(crate) client_request_id: Option<String>,
     pub(crate) body: String,
-    /// 0 where no answer was given, or where the driver knows that none reached the client.
+    /// 0 if there was no response, or if the driver knows that none reached the client.
     pub(crate) status: u16,
     pub(crate) effect: Effect,
     pub(crate) action_id: Option<String>,
-    /// When it was received.
+    /// Time at which it was received.
     #[serde(skip)]
     pub(crate) at: Duration,
-    /// When the client let it go, where that was long before.
+    /// Time at which the client sent it, if that was long before.
     #[serde(skip)]
     pub(crate) departed: Option<Duration>,
-    /// When the try ended for the client: with the head of a response, or given up.
+    /// Time at which the attempt ended for the client: with the head of a response, or given up.
     #[serde(skip)]
     pub(crate) ended: Option<Duration>,
-    /// What went wrong with it, in the emulator's words.
+    /// Fault that it met, in the emulator's words.
     #[serde(skip)]
     pub(crate) fault: Option<String>,
 }
@@ -158,16 +148,16 @@ pub(crate) struct Record {
     pub(crate) machine: String,
     pub(crate) action_type: String,
     pub(crate) status: String,
-    /// When it came into that state.
+    /// Time at which it came into that state.
     pub(crate) updated: Duration,
-    /// What it shows of these, which need not be what was sent.
+    /// Attributes that it shows, which need not be those that were sent.
     pub(crate) comment: Option<String>,
     pub(crate) external_id: Option<String>,
     /// It states its scope or file.
     pub(crate) states: bool,
 }
 
-/// How the service writes: what the judge must know of it to say what a client can know.
+/// The service's way of writing, by which the judge determines what a client can know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Writing {
     /// For how long a new action is hidden from every read.
@@ -184,7 +174,7 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
-    /// How a service writes that is told to do so, for clients whose clock is so many seconds ahead.
+    /// The way of writing of a service with these options, for clients whose clock is so many seconds ahead.
     pub(crate) fn of(read_lag: Duration, particulars: Particulars, rows: Rows, date: DateHeader, ahead: i64) -> Self {
         Self {
             read_lag,
@@ -214,7 +204,7 @@ pub(crate) struct Arrival {
     pub(crate) at: Duration,
     /// The emulator refused it for the quota, and not because it was told to.
     pub(crate) over_quota: bool,
-    /// The client had given the try up before the network let it arrive: the one case in which it cannot count it rightly, as
+    /// The client had given the attempt up before the network let it arrive: the one case in which it cannot count it rightly, as
     /// the documentation says.
     pub(crate) given_up: bool,
 }
@@ -229,7 +219,8 @@ pub(crate) struct Evidence {
     pub(crate) records: Vec<Record>,
     /// In the order in which they came.
     pub(crate) arrivals: Vec<Arrival>,
-    /// How long an answer was on its way at most: the client knows the service's clock from the dates of answers, and no better.
+    /// The longest time that a response was on its way: the client knows the service's clock from the dates of
+    /// responses, and no better.
     pub(crate) lateness: Duration,
     pub(crate) writing: Writing,
     /// One client was alone with the quota from the start to the end.
@@ -256,7 +247,7 @@ impl Record {
     }
 }
 
-/// How long after `start` that is, on the emulator's clock.
+/// Time since `start`, on the emulator's clock.
 pub(crate) fn since(start: Timestamp, time: Timestamp) -> Duration {
     Duration::try_from(time.duration_since(start)).unwrap_or_default()
 }
@@ -276,7 +267,7 @@ impl Submission {
     }
 }
 
-/// What is asked of the device: the body without what says who asks and why.
+/// Particulars of a request: the body without its comment and ids.
 pub(crate) fn particulars(body: &Value) -> Value {
     let mut rest = body.clone();
     if let Some(rest) = rest.as_object_mut() {
@@ -322,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ledger_is_read_as_the_emulator_writes_it() {
+    fn ledger_of_emulator_is_read() {
         let entry: LedgerEntry = serde_json::from_value(json!({
             "method": "POST", "path": "/api/machines/m/isolate", "authorizationPresent": true, "contentType": null,
             "userAgent": null, "clientRequestId": "s4.2", "body": "{}", "status": 201, "effect": "Created", "actionId": "a",
@@ -334,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_in_either_spelling_of_its_time() {
+    fn record_has_either_time_spelling() {
         let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         for name in ["lastUpdateDateTimeUtc", "lastUpdateTimeUtc"] {
             let row = json!({"id": "a", "machineId": "m", "type": "Isolate", "status": "Succeeded", name: "2026-01-01T12:01:00Z"});

@@ -28,7 +28,7 @@ pub(crate) enum Owner {
     Network,
 }
 
-/// Where new tasks are left, and clients are killed.
+/// Queue of new tasks and of clients to be killed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spawner(Arc<Mutex<Orders>>);
 
@@ -66,12 +66,12 @@ impl Spawner {
     }
 }
 
-/// How a run ended.
+/// Result of a run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// Who was waiting for what would never come.
+    /// Tasks that wait forever.
     pub(crate) hangs: Vec<String>,
-    /// Who panicked, and with which words.
+    /// Tasks that panicked, with their messages.
     pub(crate) panics: Vec<String>,
 }
 
@@ -145,7 +145,7 @@ fn adopt(spawner: &Spawner, tasks: &mut BTreeMap<u64, Task>, next: &mut u64) {
             *next += 1;
         }
         for client in killed {
-            // Outside of any lock: whoever is dropped may wake another.
+            // Outside of any lock: a dropped task may wake another.
             tasks.retain(|_, task| task.owner != Owner::Client(client));
         }
     }
@@ -160,14 +160,16 @@ fn poll(tasks: &mut BTreeMap<u64, Task>, number: u64) -> Option<String> {
     let panic = match polled {
         Ok(Poll::Pending) => return None,
         Ok(Poll::Ready(())) => None,
-        Err(panic) => Some(format!("{} {}", task.name, words(&*panic))),
+        Err(panic) => Some(format!("{} {}", task.name, panicked(&*panic))),
     };
     tasks.remove(&number);
     panic
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
-    super::sweep::panicked(panic)
+/// Message of a panic.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", said.unwrap_or("without words"))
 }
 
 #[cfg(test)]
@@ -177,7 +179,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const LONG: Duration = Duration::from_secs(1_000);
 
-    /// What is noted by several tasks, in its order.
+    /// Notes of several tasks, in their order.
     #[derive(Clone, Default)]
     struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_go_on_in_the_order_of_their_times_and_the_clock_jumps() {
+    fn tasks_run_in_order_of_time() {
         let (spawner, clock, notes) = (Spawner::default(), ManualClock::new(), Notes::default());
         for (name, time) in [("late", 100), ("soon", 1), ("between", 50)] {
             let (clock, notes) = (clock.clone(), notes.clone());
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_may_spawn_and_the_network_is_not_waited_for() {
+    fn run_ends_without_the_network() {
         let (spawner, clock, notes) = (Spawner::default(), ManualClock::new(), Notes::default());
         let (inner, told) = (spawner.clone(), notes.clone());
         spawner.spawn(Owner::Driver, "first", async move {
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_killed_is_dropped_where_it_is() {
+    fn killed_task_is_dropped_in_place() {
         struct Dropped(Notes);
         impl Drop for Dropped {
             fn drop(&mut self) {
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_nothing_hangs_and_who_waits_too_long_too() {
+    fn endless_and_long_waits_hang() {
         let (spawner, clock) = (Spawner::default(), ManualClock::new());
         spawner.spawn(Owner::Driver, "stuck", std::future::pending());
         assert!(run(&spawner, &clock, LONG).hangs[0].contains("stuck"));
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_ends_its_task_and_no_other() {
+    fn panic_ends_only_its_task() {
         let (spawner, clock, notes) = (Spawner::default(), ManualClock::new(), Notes::default());
         spawner.spawn(Owner::Client(1), "bad", async { panic!("as it was told to") });
         let told = notes.clone();

@@ -1,22 +1,22 @@
-//! What is counted of a run, and against it.
+//! Counts of a run, and counts against it.
 
 use std::{collections::BTreeMap, fmt, ops::AddAssign};
 
 use serde::{Deserialize, Serialize};
 
-/// What is counted of one seed, or of many: figures are added.
+/// Counts of one seed, or of many: figures are added.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Figures {
-    /// How many tenants there were.
+    /// Number of tenants.
     pub(crate) seeds: u64,
-    /// How many actions were asked for through the client.
+    /// Actions that were requested through the client.
     pub(crate) actions: u64,
-    /// How many POSTs of actions and of their cancelling the service received.
+    /// POSTs of actions and of their cancellations that the service received.
     pub(crate) posts: u64,
-    /// How many of those made an action or cancelled one.
+    /// POSTs of those that made an action or canceled one.
     pub(crate) effects: u64,
-    /// How many calls arrived, by operation.
+    /// Calls that arrived, by operation.
     pub(crate) calls: BTreeMap<String, u64>,
     /// In how many tenants some window of an hour was full.
     #[serde(default)]
@@ -57,7 +57,7 @@ macro_rules! counts {
 }
 
 counts! {
-    /// How often each of the hard ways was taken. A campaign that never takes one says nothing of it.
+    /// Counts of the hard ways. A campaign that never takes one proves nothing about it.
     Ways {
         created: "created",
         joined: "joined",
@@ -74,7 +74,7 @@ counts! {
 }
 
 counts! {
-    /// What must stay at zero.
+    /// Counts that must stay at zero.
     Against {
         /// A POST was received after another of its submission whose outcome the client could not know.
         sent_twice: "sent twice",
@@ -128,7 +128,7 @@ impl Against {
 }
 
 impl Ways {
-    /// Which were never taken.
+    /// The ways that were never taken.
     pub(crate) fn untaken(&self) -> Vec<&'static str> {
         self.rows().into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| name).collect()
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_count_against_a_run_is_noted_and_spoils_it() {
+    fn every_count_spoils_a_run() {
         use Count::{FalseClaim, Hang, LostSilently, Panic, QuotaPassed, Secret, SentTwice, WrongOk};
         let mut all = Against::default();
         for count in [SentTwice, WrongOk, LostSilently, FalseClaim, QuotaPassed, Secret, Panic, Hang] {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_that_was_never_taken_is_named() {
+    fn untaken_way_is_named() {
         assert!(ones().ways.untaken().is_empty());
         assert_eq!(Ways { recovered: 0, ..ones().ways }.untaken(), ["recovered"]);
     }

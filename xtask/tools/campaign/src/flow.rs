@@ -1,4 +1,4 @@
-//! What a process of the application does with one step: it asks, is told, waits, cancels, and looks for what it lost.
+//! A step of a process of the application: it requests, waits, cancels, and looks for what it lost.
 
 use std::{sync::Arc, task::Poll, time::Duration};
 
@@ -61,7 +61,7 @@ pub(crate) trait Stage: Send + Sync + 'static {
     }
 }
 
-/// What is written down of a submission.
+/// Note of a process about a submission.
 #[derive(Clone, Debug)]
 pub(crate) enum Written {
     /// Its intent, as JSON, before anything is sent.
@@ -77,7 +77,7 @@ pub(crate) struct Numbered {
     pub(crate) number: u32,
 }
 
-/// How long what was resumed after a restart is waited for.
+/// Longest wait for an action that was resumed after a restart.
 const RESUMED: Duration = Duration::from_secs(180);
 
 /// Does the step, with the client that its process has now.
@@ -89,7 +89,7 @@ pub(crate) async fn step<W: Stage>(world: Arc<W>, step: Step, by: Numbered) {
         Err(error) => return world.broken(format!("{tag} cannot be asked for: {error}")),
     };
     world.asks(&tag, by.number, &asked.intent, step.resend_if_lost);
-    // As whoever follows the advice does: written down before anything is sent.
+    // As the documentation advises: written down before anything is sent.
     match serde_json::to_string(&asked.intent) {
         Ok(intent) => world.write(step.process, &tag, Written::Intent(intent)),
         Err(error) => world.broken(format!("{tag} cannot be written down: {error}")),
@@ -283,7 +283,7 @@ async fn cancel(world: &impl Stage, step: &Step, by: &Numbered, submitted: &Subm
     }
 }
 
-/// What was collected, or what a session got, is fetched once it is there.
+/// Fetches the collected package, or the result of a session, once it is there.
 async fn link(world: &impl Stage, step: &Step, by: &Numbered, submitted: &Submitted) {
     let (tag, id) = (step.tag(), submitted.id().clone());
     let ended = submitted.wait().at_most(RESUMED).await;

@@ -23,7 +23,7 @@ use super::{
     world::World,
 };
 
-/// When all must have ended: the longest wait, and the time in which actions are asked for.
+/// Time at which all must have ended: the longest wait, and the time in which actions are requested.
 const OVER: Duration = Duration::from_secs(24 * 3_600);
 
 /// After so long there is nothing any more that lags, and no quota that is used up.
@@ -75,7 +75,7 @@ async fn drive(world: Arc<World>, steps: u32) {
     }
 }
 
-/// What the emulator has at the end.
+/// Records of the emulator at the end.
 fn records(world: &Arc<World>) -> Vec<Record> {
     let found: Arc<Mutex<Option<Vec<_>>>> = Arc::default();
     let (reader, place) = (Arc::clone(world), Arc::clone(&found));
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_goes_the_same_way_each_time() {
+    fn seed_goes_same_way_each_time() {
         for (seed, steps) in [(3, 40), (9, 10)] {
             let [first, second] = [(); 2].map(|()| run(seed, steps));
             assert_eq!(first.story, second.story, "{seed}");

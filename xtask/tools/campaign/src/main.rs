@@ -14,6 +14,7 @@ mod figures;
 mod flow;
 mod in_process;
 mod judge;
+mod options;
 mod plan;
 mod service;
 mod sweep;
@@ -24,10 +25,11 @@ mod wall;
 mod wire;
 mod world;
 
-use std::{ops::Range, path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use lexopt::{Arg, Parser, ValueExt};
-use xtask::{Failure, workspace};
+use xtask::Failure;
+
+use self::options::Options;
 
 const HELP: &str = "\
 Judges the promises over an emulator that misbehaves: 200 actions of a tenant for each seed.
@@ -35,11 +37,11 @@ Judges the promises over an emulator that misbehaves: 200 actions of a tenant fo
 Usage: cargo xtask campaign --seeds FROM..TO [options]
 
 Options:
-  --seeds FROM..TO  the seeds, without the last
+  --seeds FROM..TO  the seeds; TO is excluded
   --tls             emulator and client in two processes that are killed at random, over real TLS; otherwise both in
                     this process, by a clock that is advanced by hand
-  --steps N         only the first N actions of each seed, told in full and without figures, to see a failure again
-  --figures FILE    where the sums are kept, so that no seed is run twice; default: target/campaign/a.json, with
+  --steps N         only the first N actions of each seed, printed in full and without figures, to repeat a failure
+  --figures FILE    the file of the sums, so that no seed runs twice; default: target/campaign/a.json, with
                     --tls b.json
   --anew            forgets the sums first
   -h, --help        this text
@@ -58,72 +60,4 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<(), Failure> {
     let campaign = if options.tls { tls::campaign()? } else { in_process::campaign() };
     sweep::run(options, &campaign)
-}
-
-/// What is run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Options {
-    seeds: Range<u64>,
-    /// Emulator and client in two processes, over real TLS.
-    tls: bool,
-    /// Only the first steps of each seed.
-    steps: Option<u32>,
-    /// Where the figures are kept.
-    figures: Option<PathBuf>,
-    /// Whether they are forgotten first.
-    anew: bool,
-}
-
-impl Options {
-    fn read(mut arguments: Parser) -> Result<Self, Failure> {
-        let mut options = Self::default();
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Arg::Long("seeds") => options.seeds = arguments.value()?.parse_with(range)?,
-                Arg::Long("steps") => options.steps = Some(arguments.value()?.parse()?),
-                Arg::Long("figures") => options.figures = Some(arguments.value()?.into()),
-                Arg::Long("tls") => options.tls = true,
-                Arg::Long("anew") => options.anew = true,
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        let wrong = |what: &str| Err(Failure::Usage(what.to_owned()));
-        if options.seeds.is_empty() {
-            return wrong("`campaign` needs `--seeds FROM..TO`, two numbers of which the first is the smaller");
-        }
-        if options.steps == Some(0) || options.steps.is_some() && options.figures.is_some() {
-            return wrong("`--steps` is a number above 0, and without `--figures`, since it adds to none");
-        }
-        Ok(options)
-    }
-}
-
-fn range(seeds: &str) -> Result<Range<u64>, String> {
-    let range = seeds.split_once("..").and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
-    range.ok_or_else(|| "not a range".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: &str) -> Result<Options, Failure> {
-        Options::read(Parser::from_args(line.split_whitespace()))
-    }
-
-    #[test]
-    fn seeds_are_a_range_and_steps_a_number() {
-        let options = Options { seeds: 3..17, steps: Some(43), ..Options::default() };
-        assert_eq!(read("--seeds 3..17 --steps 43"), Ok(options));
-    }
-
-    #[test]
-    fn what_is_no_range_or_no_number_is_not_understood() {
-        for seeds in ["", "3", "3..", "..3", "3..3", "4..3", "a..b", "-1..3", "1...3"] {
-            assert!(matches!(read(&format!("--seeds={seeds}")), Err(Failure::Usage(_))), "{seeds}");
-        }
-        for rest in ["", "--seeds 1..2 --steps 0", "--seeds 1..2 --steps x", "--seeds 1..2 --steps 3 --figures f"] {
-            assert!(matches!(read(rest), Err(Failure::Usage(_))), "{rest}");
-        }
-    }
 }

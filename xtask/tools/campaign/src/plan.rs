@@ -1,5 +1,5 @@
-//! What is drawn of a seed for each of its steps. A step draws for itself, so that the first steps of a seed are the same however
-//! many come after them.
+//! Draws of a seed for each of its steps. A step draws for itself, so that the first steps of a seed are the same
+//! however many follow.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::{
     tenant::{Tenant, Words},
 };
 
-/// How many steps a seed has; each asks for one action.
+/// Steps of a seed; each requests one action.
 pub(crate) const STEPS: u32 = 200;
 
-/// How many processes of the application there are at a time.
+/// Processes of the application at a time.
 pub(crate) const PROCESSES: usize = 2;
 
 /// The actions that are asked for.
@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     Offboard,
 }
 
-/// What becomes of the future that asks.
+/// Fate of the future that sends the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Runs,
@@ -40,7 +40,7 @@ pub(crate) enum Fate {
     DroppedAfter(Duration),
 }
 
-/// What is done once there is an action.
+/// Next use of the action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     Wait {
@@ -58,7 +58,7 @@ pub(crate) enum Then {
     Nothing,
 }
 
-/// What else happens in a step.
+/// Other events of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Beside {
     Nothing,
@@ -86,25 +86,25 @@ pub(crate) enum Beside {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) number: u32,
-    /// How long after the step before it begins.
+    /// Time since the step before it.
     pub(crate) gap: Duration,
     pub(crate) process: usize,
     pub(crate) machine: usize,
     pub(crate) kind: Kind,
-    /// What it says; several say the same.
+    /// Its comment; several steps have the same.
     pub(crate) comment: String,
     pub(crate) has_external_id: bool,
     pub(crate) resend_if_lost: bool,
     pub(crate) ordered: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) fate: Fate,
-    /// How long after it was dropped, or told that the outcome is unknown, it is looked for by its intent, if it is.
+    /// Time from its loss, or from an unknown outcome, to the search by its intent, if there is one.
     pub(crate) recovers_after: Option<Duration>,
     pub(crate) then: Then,
     pub(crate) beside: Beside,
     /// For how long its intent is valid, if not for as long as its call may take.
     pub(crate) valid_for: Option<Duration>,
-    /// How long it is kept after its intent was written down, before it is sent.
+    /// Time from the writing of its intent to its sending.
     pub(crate) kept: Option<Duration>,
 }
 
@@ -169,7 +169,7 @@ impl Step {
         if tenant.is_long { step.long() } else { step }
     }
 
-    /// What each of its POSTs is marked with.
+    /// Mark of each of its POSTs.
     pub(crate) fn tag(&self) -> String {
         format!("s{}", self.number)
     }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_seeds_draw_every_kind_every_fate_and_everything_that_happens_beside() {
+    fn ten_seeds_draw_every_variant() {
         let steps: Vec<_> = (0..10).flat_map(steps).collect();
         let kinds: BTreeSet<_> = steps.iter().map(|step| step.kind).collect();
         assert_eq!(kinds.len(), 11);

@@ -1,4 +1,4 @@
-//! Where the emulator is, and how a client of it is built.
+//! Addresses of the emulator, and clients for it.
 
 use std::path::PathBuf;
 

@@ -10,41 +10,42 @@ use std::{
 };
 
 use serde_json::Value;
+use xtask::{Failure, workspace::Workspace};
 
 use super::{
-    Options,
     evidence::LedgerEntry,
+    executor::panicked,
     figures::{Count, Figures},
     judge::Finding,
+    options::Options,
     tally::{Tally, commit},
 };
-use crate::{Failure, workspace::Workspace};
 
 /// One of the two campaigns.
 pub(crate) struct Campaign {
-    /// What its figures are called.
+    /// Name of its figures.
     pub(crate) name: &'static str,
-    /// What it is called with, besides seeds and steps.
+    /// Its flags, besides seeds and steps.
     pub(crate) flags: &'static str,
-    /// How many actions a seed draws.
+    /// Actions of a seed.
     pub(crate) steps: u32,
-    /// How many seeds run at once.
+    /// Seeds that run at once.
     pub(crate) workers: usize,
-    /// Whether a seed goes the same way each time, so that its shortest failing prefix can be searched for.
+    /// True if a seed goes the same way each time, so that its shortest failing prefix can be searched for.
     pub(crate) repeats: bool,
-    /// Whether one of many seeds must fill the window of an hour.
+    /// True if one of many seeds must fill the window of an hour.
     pub(crate) fills_hours: bool,
-    /// Runs one seed, or the first steps of it.
+    /// Runs one seed, or its first steps.
     pub(crate) run: Box<dyn Fn(u64, u32) -> Ran + Sync>,
 }
 
-/// What came of one seed.
+/// Result of one seed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ran {
     pub(crate) figures: Figures,
     pub(crate) findings: Vec<Finding>,
     pub(crate) ledger: Vec<LedgerEntry>,
-    /// What happened, line by line, for whoever replays it.
+    /// Events, line by line, for a replay.
     pub(crate) story: Vec<String>,
 }
 
@@ -101,12 +102,12 @@ pub(crate) fn run(options: &Options, campaign: &Campaign) -> Result<(), Failure>
     verdict(campaign, &sum, &tally.failed())
 }
 
-/// Where the figures are kept that nobody said otherwise of.
+/// The default file of the figures.
 fn file(campaign: &Campaign) -> PathBuf {
     PathBuf::from(format!("target/campaign/{}.json", campaign.name))
 }
 
-/// Whether the sum is as it should be.
+/// Checks the sum.
 fn verdict(campaign: &Campaign, sum: &Figures, failed: &[u64]) -> Result<(), Failure> {
     if !sum.against.is_clean() || !failed.is_empty() {
         let seeds = failed.iter().take(20).map(u64::to_string).collect::<Vec<_>>().join(", ");
@@ -124,9 +125,9 @@ fn verdict(campaign: &Campaign, sum: &Figures, failed: &[u64]) -> Result<(), Fai
     Ok(())
 }
 
-/// Runs the first `steps` of each seed and tells all of it. No figures are kept.
+/// Runs the first `steps` of each seed and prints its story. No figures are kept.
 fn replay(options: &Options, campaign: &Campaign, steps: u32) -> Result<(), Failure> {
-    let mut tally = Tally::unkept();
+    let mut tally = Tally::default();
     for seed in options.seeds.clone() {
         let ran = attempt(campaign, seed, steps);
         ran.story.iter().for_each(|line| println!("{line}"));
@@ -166,16 +167,10 @@ fn each(
     })
 }
 
-/// One run, of which a panic is told as what it is.
+/// One run; a panic is a finding.
 fn attempt(campaign: &Campaign, seed: u64, steps: u32) -> Ran {
     catch_unwind(AssertUnwindSafe(|| (campaign.run)(seed, steps)))
         .unwrap_or_else(|panic| Ran::broken(Count::Panic, panicked(&*panic)))
-}
-
-/// What a panic said.
-pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
-    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", said.unwrap_or("without words"))
 }
 
 /// So many steps more are tried at a time until a prefix fails; of the last few each is.
@@ -191,7 +186,7 @@ fn shortest(campaign: &Campaign, seed: u64, whole: &Ran) -> (u32, Ran) {
     (begin..end).find_map(fails).unwrap_or((end, ran))
 }
 
-/// What was found in one seed, with the lines of the ledger that it is about, and how to see it again.
+/// The findings of one seed, with the lines of the ledger about them, and the command that repeats them.
 fn report(campaign: &Campaign, seed: u64, steps: u32, ran: &Ran) -> String {
     let mut report = String::new();
     let mut line = |text: String| {
@@ -246,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_seed_is_told_with_its_shortest_prefix_its_ledger_and_its_replay() {
+    fn failing_seed_is_reported_with_replay() {
         let whole = attempt(&toy(), 5, 20);
         let (steps, ran) = shortest(&toy(), 5, &whole);
         let told = report(&toy(), 5, steps, &ran);
@@ -258,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_counted_and_its_words_are_kept() {
+    fn panic_is_counted_with_its_message() {
         let ran = attempt(&toy(), 6, 20);
         assert_eq!(ran.figures.against.panics, 1);
         assert!(ran.findings[0].words.contains("six"), "{:?}", ran.findings);
@@ -277,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_campaign_that_never_came_to_the_hard_ways_fails() {
+    fn campaign_without_hard_ways_fails() {
         let mut sum = Figures { seeds: 10, ..Figures::default() };
         assert!(matches!(verdict(&toy(), &sum, &[]), Err(Failure::Check(what)) if what.contains("recovered")));
         sum.seeds = 9;

@@ -1,4 +1,4 @@
-//! What has been run already: the seeds and their sums, for each commit of the code, in a file.
+//! Seeds that were run already, with their sums, for each commit of the code, in a file.
 
 use std::{
     collections::BTreeMap,
@@ -9,35 +9,30 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use xtask::Failure;
 
 use super::figures::Figures;
-use crate::Failure;
 
-/// The sums of the commit that is being run, and those of others, which stay as they are.
-#[derive(Debug)]
+/// The sums of the commit that is being run, and those of others, which stay as they are. The default has no file.
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     path: Option<PathBuf>,
     commit: String,
     commits: BTreeMap<String, Sums>,
 }
 
-/// What was run of one commit.
+/// Seeds of one commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sums {
-    /// Which seeds, as ranges without their ends.
+    /// The seeds, as ranges without their ends.
     done: Vec<(u64, u64)>,
     sum: Figures,
-    /// Which of them failed, and why.
+    /// The seeds that failed, with the reasons.
     failed: BTreeMap<u64, Vec<String>>,
 }
 
 impl Tally {
-    /// One that is kept nowhere.
-    pub(crate) fn unkept() -> Self {
-        Self { path: None, commit: String::new(), commits: BTreeMap::new() }
-    }
-
     /// Reads the file, if there is one. What was run of code that no commit tells apart is forgotten.
     pub(crate) fn open(path: &Path, commit: &str) -> Result<Self, Failure> {
         let mut commits: BTreeMap<String, Sums> = match fs::read(path) {
@@ -86,7 +81,7 @@ impl Tally {
         self.commits.get(&self.commit).map(|sums| sums.failed.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// Writes the file as a whole: whoever is killed in the midst of it leaves the old one.
+    /// Writes the file as a whole: a process that is killed meanwhile leaves the old one.
     pub(crate) fn save(&self) -> Result<(), Failure> {
         let Some(path) = &self.path else { return Ok(()) };
         let broken = |error: io::Error| Failure::broken(path.display(), error);
@@ -138,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_run_is_not_run_again_and_its_sums_stay() {
+    fn seeds_are_not_run_again() {
         let folder = Folder::new("again");
         let path = folder.0.join("deep/a.json");
         let mut tally = Tally::open(&path, "abc").unwrap();
@@ -153,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn another_commit_begins_anew_and_leaves_the_first_as_it_was() {
+    fn other_commit_begins_anew() {
         let folder = Folder::new("other");
         let path = folder.0.join("a.json");
         let mut tally = Tally::open(&path, "abc").unwrap();
@@ -167,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn code_that_was_changed_has_never_been_run() {
+    fn changed_code_was_never_run() {
         let folder = Folder::new("changed");
         let path = folder.0.join("a.json");
         let mut tally = Tally::open(&path, "abc-changed").unwrap();
@@ -177,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_none_is_an_error_and_stays() {
+    fn invalid_file_is_an_error_and_stays() {
         let folder = Folder::new("none");
         fs::create_dir_all(&folder.0).unwrap();
         let path = folder.0.join("a.json");

@@ -1,4 +1,4 @@
-//! What is drawn of a seed for the whole of its tenant: how the service behaves, and how the network.
+//! Draws of a seed for its whole tenant: behavior of the service and of the network.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,23 +10,23 @@ use defender_transport::testing::ManualClock;
 
 use super::{dice::Dice, evidence::Writing, wire::Latency};
 
-/// How many machines a tenant has.
+/// Machines of a tenant.
 pub(crate) const MACHINES: u32 = 50;
 
-/// How a tenant is.
+/// Properties of a tenant.
 #[derive(Clone, Debug)]
 pub(crate) struct Tenant {
     pub(crate) seed: u64,
     /// One client is alone with the quota, and waits for all its actions for longer than an hour.
     pub(crate) is_long: bool,
-    /// How many in 1 of all requests go wrong.
+    /// Share of all requests that go wrong, of 1.
     chaos: f64,
     pub(crate) pending_for: Duration,
     running_for: Duration,
     read_lag: Duration,
     duplicates: Duplicates,
     pub(crate) latency: Latency,
-    /// How many of the machines are acted on: on a few, actions meet.
+    /// Machines that are acted on: on few machines, actions meet.
     pub(crate) machines: usize,
     /// The longest pause between two steps.
     pub(crate) pause: Duration,
@@ -38,12 +38,12 @@ pub(crate) struct Tenant {
     pub(crate) generates_ids: bool,
     /// A process that begins again looks for all that it had written down at once.
     pub(crate) recovers_together: bool,
-    /// How the comments are that several actions share.
+    /// Comments that several actions share.
     pub(crate) words: Words,
     dice: Dice,
 }
 
-/// How the service writes its records and headers.
+/// Format of the service's records and headers.
 #[derive(Clone, Copy, Debug)]
 struct Records {
     requestor: Requestor,
@@ -142,7 +142,7 @@ impl Tenant {
         }
     }
 
-    /// How the service writes, for the judge.
+    /// The service's way of writing, for the judge.
     pub(crate) fn writing(&self) -> Writing {
         let Records { particulars, rows, date, .. } = self.records;
         Writing::of(self.read_lag, particulars, rows, date, self.ahead)
@@ -277,14 +277,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_draws_the_same_tenant_each_time_and_every_tenth_is_a_long_one() {
+    fn seed_draws_same_tenant_each_time() {
         assert_eq!(format!("{:?}", Tenant::of(17)), format!("{:?}", Tenant::of(17)));
         assert_ne!(format!("{:?}", Tenant::of(17)), format!("{:?}", Tenant::of(18)));
         assert_eq!((0..100).filter(|seed| Tenant::of(*seed).is_long).count(), 10);
     }
 
     #[test]
-    fn a_hundred_seeds_draw_each_kind_of_tenant() {
+    fn hundred_seeds_draw_each_tenant_kind() {
         let tenants: Vec<_> = (0..100).map(Tenant::of).collect();
         let some = |holds: &dyn Fn(&Tenant) -> bool| assert!(tenants.iter().any(holds));
         some(&|tenant| tenant.chaos == 0.0);

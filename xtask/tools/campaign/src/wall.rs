@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_wall_is_ahead_and_its_time_is_the_same() {
+    fn wall_is_ahead_of_same_time() {
         let clock = ManualClock::new();
         let wall = Wall { clock: clock.clone(), ahead: -240 };
         clock.advance(Duration::from_secs(9));

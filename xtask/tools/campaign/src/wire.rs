@@ -20,17 +20,17 @@ use super::{
     executor::{Owner, Spawner},
 };
 
-/// How long the network takes.
+/// Delay of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Latency {
     /// No time.
     None,
-    /// Up to so long each way; and of a hundred requests so many arrive so late that nobody waits for the answer any more.
+    /// Up to so long each way; and of a hundred requests so many arrive so late that the client has given up.
     UpTo { each_way: Duration, late: u64 },
 }
 
 impl Latency {
-    /// How long an answer takes at most.
+    /// The longest delay of a response.
     pub(crate) fn most(self) -> Duration {
         match self {
             Self::None => Duration::ZERO,
@@ -39,25 +39,25 @@ impl Latency {
     }
 }
 
-/// Beyond every limit that a client has for a try.
+/// Beyond every limit that a client has for an attempt.
 const LATE: Duration = Duration::from_secs(25);
 /// And so much later at most.
 const LATER: Duration = Duration::from_secs(125);
 
-/// What became of a request on its way.
+/// Path of a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Passage {
     pub(crate) client: u32,
     pub(crate) departed: Duration,
-    /// Its try had been given up before it arrived.
+    /// Its attempt had been given up before it arrived.
     pub(crate) given_up: bool,
-    /// The head of an answer reached the client.
+    /// The head of a response reached the client.
     pub(crate) delivered: bool,
-    /// When the try ended, with a head or without.
+    /// Time at which the attempt ended, with a head or without.
     pub(crate) ended: Option<Duration>,
 }
 
-/// What all wires to one emulator share.
+/// State that all transports to one emulator share.
 #[derive(Debug)]
 pub(crate) struct Network {
     emulator: InProcess,
@@ -72,7 +72,7 @@ struct State {
     dice: Dice,
     /// For which submission the future that is being polled was made.
     tag: Option<Arc<str>>,
-    /// How many requests each tag and each client has sent.
+    /// Number of requests of each tag and each client.
     sent: BTreeMap<String, u32>,
     passages: BTreeMap<String, Passage>,
 }
@@ -83,7 +83,7 @@ impl Network {
         Self { emulator, clock, spawner, latency, state: Mutex::new(state) }
     }
 
-    /// What became of each request, by its id.
+    /// Path of each request, by its id.
     pub(crate) fn passages(&self) -> BTreeMap<String, Passage> {
         self.state().passages.clone()
     }
@@ -100,7 +100,7 @@ impl Network {
         .await
     }
 
-    /// Marks a request that departs now, and gives its id.
+    /// Marks a request that is sent now, and returns its id.
     fn depart(&self, request: &mut Request<Bytes>, client: u32) -> String {
         let state = &mut *self.state();
         let changes = request.method() == Method::POST && request.uri().path().starts_with("/api/");
@@ -125,7 +125,7 @@ impl Network {
         }
     }
 
-    /// How long the next request takes there and its answer back, and whether it arrives all the same if it is given up.
+    /// Delays of the next request and of its response; true if the request arrives even when given up.
     fn draw(&self) -> Option<(Duration, Duration, bool)> {
         let Latency::UpTo { each_way, late } = self.latency else { return None };
         let dice = &mut self.state().dice;
@@ -168,7 +168,7 @@ impl Transport for Wire {
                 });
                 match answer.await {
                     Ok(answer) => answer,
-                    // The trip has no end but with an answer, unless all ends.
+                    // The trip ends only with a response, unless all ends.
                     Err(_) => std::future::pending().await,
                 }
             }
@@ -190,7 +190,7 @@ struct Way {
 }
 
 impl Trip {
-    /// Whether it arrives, where one that was given up does or does not.
+    /// Returns true if it arrives; a given-up request arrives if `though_given_up`.
     fn arrives(&self, though_given_up: bool) -> bool {
         let mut way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         way.arrived = !way.given_up || though_given_up;
@@ -198,7 +198,7 @@ impl Trip {
     }
 }
 
-/// Somebody waits for the answer, until this is dropped.
+/// A client waits for the response, until this is dropped.
 struct Waits {
     trip: Arc<Trip>,
     network: Arc<Network>,

@@ -30,7 +30,7 @@ use super::{
     wire::{Network, Wire},
 };
 
-/// How long an answer to a request by hand is waited for.
+/// Time limit of a response to a request by hand.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) type Anything = Box<dyn StdError + Send + Sync>;
@@ -60,7 +60,7 @@ pub(crate) struct State {
     pub(crate) claims: Vec<Claim>,
     pub(crate) restarts: u64,
     pub(crate) story: Vec<String>,
-    /// What went wrong with the driver itself.
+    /// Failures of the driver itself.
     pub(crate) broken: Vec<String>,
 }
 
@@ -70,11 +70,11 @@ struct Process {
     number: u32,
     client: DefenderClient,
     journal: Journal,
-    /// What is to be waited for together.
+    /// Actions to be waited for together.
     together: Vec<ActionId>,
 }
 
-/// What is written down, by the submission's tag.
+/// Notes of a process, by the submission's tag.
 pub(crate) type Journal = BTreeMap<String, Written>;
 
 impl World {
@@ -144,7 +144,7 @@ impl World {
         Ok(Some((new, process.journal.clone())))
     }
 
-    /// What was left to be waited for.
+    /// Takes the actions that were left to be waited for.
     pub(crate) fn left(&self, place: usize) -> Vec<ActionId> {
         self.state().processes.get_mut(place).map(|process| std::mem::take(&mut process.together)).unwrap_or_default()
     }

@@ -1,23 +1,28 @@
 //! curl, which shares no line with our client.
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
-use super::exchange::Filled;
-use crate::Failure;
+use xtask::{Failure, workspace};
 
-/// An answer, as curl printed it.
+/// A request, ready to be sent.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Filled {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Option<String>,
+}
+
+/// A response, as curl printed it.
+#[derive(Debug)]
+pub(super) struct Response {
     pub(super) version: String,
     pub(super) status: u16,
     headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
@@ -37,14 +42,14 @@ impl Answer {
     }
 }
 
-/// Installs curl where there is none, as on a bare machine; fails where that cannot be done. What needs it never passes
+/// Installs curl if it is missing, as on a bare machine, and fails if that cannot be done. No check that needs it passes
 /// without it.
 pub(crate) fn ensure() -> Result<(), Failure> {
     if is_there() {
         return Ok(());
     }
-    eprintln!("conformance: there is no curl; apt-get is asked for it");
-    // Whether it worked is told by curl itself. What apt-get says is no part of what was found.
+    eprintln!("conformance: curl is missing; apt-get installs it");
+    // The check below shows whether it worked. The output of apt-get is no finding.
     for words in [&["apt-get", "update"][..], &["apt-get", "install", "--yes", "--no-install-recommends", "curl"]] {
         let Some((program, arguments)) = words.split_first() else { continue };
         let _asked = Command::new(program)
@@ -57,7 +62,7 @@ pub(crate) fn ensure() -> Result<(), Failure> {
     if is_there() {
         return Ok(());
     }
-    let what = "the exchanges are sent by curl, there is none, and `apt-get install curl` did not bring it: install it by hand";
+    let what = "curl is missing, and `apt-get install curl` failed: install curl by hand";
     Err(Failure::Check(what.to_owned()))
 }
 
@@ -67,21 +72,12 @@ fn is_there() -> bool {
 }
 
 /// Sends one request. What it is goes in by stdin, since a command line can be read by others and a token must not be.
-pub(super) fn send(request: &Filled, ca_file: Option<&str>) -> Result<Answer, String> {
+pub(super) fn send(request: &Filled, ca_file: Option<&str>) -> Result<Response, String> {
     let mut command = Command::new("curl");
     command.args(["--disable", "--silent", "--show-error", "--include", "--path-as-is", "--globoff"]);
     command.args(["--max-time", "30", "--noproxy", "127.0.0.1,localhost", "--config", "-"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
-    let sent = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(config(request, ca_file).as_bytes()));
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
-    if let Err(error) = sent {
-        return Err(error.to_string());
-    }
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    }
-    Answer::parse(&output.stdout).ok_or_else(|| "curl printed no answer".to_owned())
+    let printed = workspace::fed(&mut command, config(request, ca_file).as_bytes())?;
+    Response::parse(&printed).ok_or_else(|| "curl printed no response".to_owned())
 }
 
 fn config(request: &Filled, ca_file: Option<&str>) -> String {
@@ -116,15 +112,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_taken_apart() {
-        let answer = Answer::parse(b"HTTP/2 201 \r\nRetry-After: 7\r\n\r\n{}\r\n\r\n").unwrap();
-        assert_eq!((answer.status, answer.header("retry-after"), answer.body.len()), (201, Some("7"), 6));
-        assert_eq!(answer.version, "HTTP/2");
-        assert!(Answer::parse(b"nothing").is_none());
+    fn response_is_parsed() {
+        let response = Response::parse(b"HTTP/2 201 \r\nRetry-After: 7\r\n\r\n{}\r\n\r\n").unwrap();
+        assert_eq!((response.status, response.header("retry-after"), response.body.len()), (201, Some("7"), 6));
+        assert_eq!(response.version, "HTTP/2");
+        assert!(Response::parse(b"nothing").is_none());
     }
 
     #[test]
-    fn a_value_is_one_line_whatever_is_in_it() {
+    fn value_stays_on_one_line() {
         assert_eq!(option("data-raw", "a\"b\\c\r\nd"), "data-raw = \"a\\\"b\\\\c\\r\\nd\"\n");
     }
 }

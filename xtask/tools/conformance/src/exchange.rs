@@ -4,18 +4,20 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 use serde_json::Value;
+use xtask::Failure;
 
-use super::{Verdict, curl::Answer, fill, shape, signing::Token};
-use crate::Failure;
-
-/// What is put in where a text has a name in `${}`.
-pub(super) type Variables = BTreeMap<String, String>;
+use super::{
+    curl::{Filled, Response},
+    shape,
+    signing::Token,
+    variables::{Variables, fill},
+};
 
 /// The exchanges of one file, in their order.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Suite {
-    /// What the emulator's program is told; names in `${}` are those of the keys.
+    /// Arguments of the emulator's program; names in `${}` are those of the keys.
     #[serde(default)]
     pub(super) arguments: Vec<String>,
     pub(super) exchanges: Vec<Exchange>,
@@ -26,7 +28,7 @@ pub(super) struct Suite {
 #[serde(deny_unknown_fields)]
 pub(super) struct Exchange {
     pub(super) name: String,
-    /// Where the fact comes from that it checks.
+    /// Source of the fact that it checks.
     pub(super) source: String,
     /// The program is started again first; it is asked under the address, CA, ids and secret that it had before.
     #[serde(default)]
@@ -38,7 +40,7 @@ pub(super) struct Exchange {
     /// The certificate is first checked as strict clients check it (`X509_V_FLAG_X509_STRICT`).
     #[serde(default)]
     pub(super) strict_tls: bool,
-    /// How often it is sent; `${index}` counts from 0, and `${machine_at}` is the machine of this number.
+    /// Number of requests; `${index}` counts from 0, and `${machine_at}` is the machine of this number.
     #[serde(default = "once")]
     pub(super) times: u32,
     method: String,
@@ -53,17 +55,17 @@ pub(super) struct Exchange {
     /// A body as it is.
     text: Option<String>,
     status: u16,
-    /// Headers of the answer: the whole value, or `*` for any.
+    /// Headers of the response: the whole value, or `*` for any.
     #[serde(default)]
     answer_headers: BTreeMap<String, String>,
-    /// The protocol of the answer, such as `HTTP/2`.
+    /// The protocol of the response, such as `HTTP/2`.
     version: Option<String>,
-    /// The shape of the answer's body.
+    /// The shape of the response's body.
     body: Option<Value>,
-    /// What its text has in it; an empty text is for a body without a byte.
+    /// Parts of its text; an empty part is for a body without a byte.
     #[serde(default)]
     contains: Vec<String>,
-    /// Names for later, each with where its value is in the answer's body, or `location?code` for a parameter of the URL
+    /// Names for later, each with where its value is in the response, or `location?code` for a parameter of the URL
     /// that a browser is sent to.
     #[serde(default)]
     save: BTreeMap<String, String>,
@@ -73,13 +75,13 @@ const fn once() -> u32 {
     1
 }
 
-/// A request, ready to go.
-#[derive(Debug)]
-pub(super) struct Filled {
-    pub(super) method: String,
-    pub(super) url: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Option<String>,
+/// Result of an exchange.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Kept,
+    Broken(String),
+    /// It names something that is not known of the target.
+    Skipped(String),
 }
 
 impl Suite {
@@ -115,29 +117,29 @@ impl Exchange {
         Ok(Filled { method: self.method.clone(), url, headers: filled, body })
     }
 
-    /// Whether it was answered as it should be; keeps what is asked for later.
-    pub(super) fn judge(&self, answer: &Answer, variables: &mut Variables) -> Verdict {
-        let shown = || String::from_utf8_lossy(&answer.body).chars().take(400).collect::<String>();
-        if answer.status != self.status {
-            return Verdict::Broken(format!("{} in the place of {}: {}", answer.status, self.status, shown()));
+    /// Compares the response with the exchange, and saves the values for later.
+    pub(super) fn judge(&self, response: &Response, variables: &mut Variables) -> Verdict {
+        let shown = || String::from_utf8_lossy(&response.body).chars().take(400).collect::<String>();
+        if response.status != self.status {
+            return Verdict::Broken(format!("{} in the place of {}: {}", response.status, self.status, shown()));
         }
-        if let Some(wanted) = self.version.as_ref().filter(|wanted| **wanted != answer.version) {
-            return Verdict::Broken(format!("{} in the place of {wanted}", answer.version));
+        if let Some(wanted) = self.version.as_ref().filter(|wanted| **wanted != response.version) {
+            return Verdict::Broken(format!("{} in the place of {wanted}", response.version));
         }
         for (name, wanted) in &self.answer_headers {
-            let found = answer.header(name);
+            let found = response.header(name);
             if found.is_none() || (wanted != "*" && found != Some(wanted)) {
                 return Verdict::Broken(format!("the header {name} is {found:?}"));
             }
         }
-        let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+        let body = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
         if let Some(wanted) = &self.body
             && let Err(why) = shape::matches(wanted, &body, variables)
         {
             return Verdict::Broken(format!("{why}: {}", shown()));
         }
         for wanted in &self.contains {
-            let found = String::from_utf8_lossy(&answer.body);
+            let found = String::from_utf8_lossy(&response.body);
             match fill(wanted, variables) {
                 Ok(wanted) if !wanted.is_empty() && found.contains(&wanted) => {}
                 Ok(wanted) if wanted.is_empty() && found.is_empty() => {}
@@ -147,7 +149,7 @@ impl Exchange {
         }
         for (name, pointer) in &self.save {
             let parameter = pointer.strip_prefix("location?").and_then(|parameter| {
-                let (_, query) = answer.header("location")?.split_once('?')?;
+                let (_, query) = response.header("location")?.split_once('?')?;
                 query.split('&').find_map(|pair| pair.strip_prefix(parameter)?.strip_prefix('='))
             });
             match parameter.or_else(|| body.pointer(pointer)?.as_str()) {

@@ -7,18 +7,19 @@ mod judges;
 mod program;
 mod shape;
 mod signing;
+mod variables;
 mod walkthrough;
 
 use std::{
-    collections::BTreeMap,
     ffi::OsStr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use exchange::{Exchange, Suite, Variables};
+use exchange::{Exchange, Suite, Verdict};
 use lexopt::{Arg, Parser, ValueExt};
 use signing::Keys;
+use variables::{Variables, fill};
 use xtask::{
     Failure,
     emulator::{self, Program},
@@ -39,12 +40,12 @@ Commands:
                    five places within the second
 
 Options of conformance:
-  --base-url URL   another address in the place of the emulator, with the token in DEFENDER_TOKEN
+  --base-url URL   an address instead of the emulator, with the token in DEFENDER_TOKEN
   --machine ID     a machine there
   --ca-file PATH   the CA to trust there
 
 Options of judges:
-  --short          those in Python, once
+  --short          only the clients in Python, once
 
 Options:
   -h, --help       this text
@@ -73,7 +74,7 @@ fn command(mut arguments: Parser) -> Result<(), Failure> {
     }
 }
 
-/// Where the exchanges are sent.
+/// Target of the exchanges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Target {
     /// An address in the place of the emulator's; the token for it is in `DEFENDER_TOKEN`, since what is on a command
@@ -85,16 +86,7 @@ struct Target {
     ca_file: Option<String>,
 }
 
-/// What came of an exchange.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Kept,
-    Broken(String),
-    /// It names something that is not known of the target.
-    Skipped(String),
-}
-
-/// Sends every exchange, prints a row for each, and fails where one was not answered as it should be.
+/// Sends every exchange, prints a row for each, and fails if a response is not as it should be.
 fn run(target: &Target) -> Result<(), Failure> {
     let root = Workspace::read()?.root;
     curl::ensure()?;
@@ -115,7 +107,7 @@ fn run(target: &Target) -> Result<(), Failure> {
     let broken = count(|verdict| matches!(verdict, Verdict::Broken(_)));
     let (kept, skipped) = (count(|verdict| *verdict == Verdict::Kept), verdicts.len());
     println!("{kept} of {} kept, {broken} broken, {} skipped", verdicts.len(), skipped - kept - broken);
-    if broken == 0 { Ok(()) } else { Err(Failure::Check(format!("{broken} exchanges are not as they should be"))) }
+    if broken == 0 { Ok(()) } else { Err(Failure::Check(format!("{broken} exchanges failed"))) }
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -188,7 +180,7 @@ fn suite_verdicts(
     Ok(verdicts)
 }
 
-/// What came of an exchange, as often as it is to be sent, or the first name that is not known.
+/// Sends an exchange as often as it says, and returns the verdict. The error is the first unknown name.
 fn sent(exchange: &Exchange, variables: &mut Variables, ca_file: Option<&str>) -> Result<Verdict, String> {
     for index in 0..exchange.times {
         variables.insert("index".to_owned(), index.to_string());
@@ -197,8 +189,8 @@ fn sent(exchange: &Exchange, variables: &mut Variables, ca_file: Option<&str>) -
         }
         let filled = exchange.filled(variables)?;
         let own = exchange.ca_file.as_ref().map(|file| fill(file, variables)).transpose()?;
-        let answer = curl::send(&filled, own.as_deref().or(ca_file));
-        let verdict = answer.map_or_else(Verdict::Broken, |answer| exchange.judge(&answer, variables));
+        let response = curl::send(&filled, own.as_deref().or(ca_file));
+        let verdict = response.map_or_else(Verdict::Broken, |response| exchange.judge(&response, variables));
         if verdict != Verdict::Kept {
             return Ok(verdict);
         }
@@ -213,30 +205,4 @@ fn row(suite: &str, exchange: &Exchange, verdict: &Verdict) -> String {
         Verdict::Skipped(why) => ("skipped", format!(" ({why})")),
     };
     format!("{word} | {suite} | {} | {}{why}", exchange.name, exchange.source)
-}
-
-/// The names in braces that a text has, put in.
-fn fill(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
-    let (mut filled, mut rest) = (String::new(), text);
-    while let Some((before, behind)) = rest.split_once("${") {
-        let Some((name, after)) = behind.split_once('}') else { break };
-        filled.push_str(before);
-        filled.push_str(variables.get(name).ok_or(name)?);
-        rest = after;
-    }
-    filled.push_str(rest);
-    Ok(filled)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_filled_in_and_an_unknown_one_is_told() {
-        let variables = [("a".to_owned(), "1".to_owned())].into();
-        assert_eq!(fill("x${a}y${a}", &variables), Ok("x1y1".to_owned()));
-        assert_eq!(fill("x${b}", &variables), Err("b".to_owned()));
-        assert_eq!(fill("{a} ${", &variables), Ok("{a} ${".to_owned()));
-    }
 }

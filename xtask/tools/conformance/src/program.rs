@@ -4,11 +4,11 @@ use serde_json::Value;
 use xtask::{Failure, emulator::Program};
 
 use super::{
-    curl,
-    exchange::{Filled, Variables},
+    curl::{self, Filled},
+    variables::Variables,
 };
 
-/// What it said of itself, and a token.
+/// Values that the program prints of itself, and a token.
 pub(super) fn variables(program: &Program) -> Result<Variables, Failure> {
     let mut variables = Variables::new();
     for (name, pointer) in [
@@ -44,8 +44,8 @@ pub(super) fn variables(program: &Program) -> Result<Variables, Failure> {
         headers: vec![("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned())],
         body: Some(form),
     };
-    let answer = curl::send(&request, Some(&program.ca_file().display().to_string())).map_err(Failure::Check)?;
-    let token = serde_json::from_slice::<Value>(&answer.body).ok();
+    let response = curl::send(&request, Some(&program.ca_file().display().to_string())).map_err(Failure::Check)?;
+    let token = serde_json::from_slice::<Value>(&response.body).ok();
     let token = token.as_ref().and_then(|body| body.get("access_token")).and_then(Value::as_str);
     let token = token.ok_or_else(|| Failure::Check("the emulator gave no token".to_owned()))?;
     variables.insert("token".to_owned(), token.to_owned());

@@ -1,10 +1,10 @@
-//! What a body must look like.
+//! Shape of a body.
 
 use serde_json::Value;
 
-use super::{exchange::Variables, fill};
+use super::variables::{Variables, fill};
 
-/// Whether `found` has the shape `wanted`; if not, where it does not.
+/// Checks that `found` has the shape `wanted`. The error names the place that differs.
 ///
 /// An object must have these names and may have others; an array must have these rows. A text is itself, with its names
 /// put in, unless it is one of the words below, which begin with `$`. `{"$each": shape}` is an array of that shape.
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wanted_is_found_and_what_is_not_is_told() {
+    fn shape_matches_or_names_the_place() {
         let variables = [("m".to_owned(), "abc".to_owned())].into();
         let found = json!({"id": "abc", "n": 1, "rows": [{"d": "2026-01-01T00:00:00Z"}], "none": null});
         for wanted in [

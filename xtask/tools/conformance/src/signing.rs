@@ -3,9 +3,8 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    io::Write,
     path::PathBuf,
-    process::{Command, Stdio},
+    process::Command,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -15,9 +14,9 @@ use base64::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use xtask::{Failure, workspace};
 
-use super::{exchange::Variables, fill};
-use crate::Failure;
+use super::variables::{Variables, fill};
 
 /// A signed token (JWT) to be made before an exchange, under a name for its texts.
 #[derive(Clone, Debug, Deserialize)]
@@ -156,18 +155,9 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// What openssl prints for this input.
+/// Output of openssl for this input.
 fn openssl(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>, input: &[u8]) -> Result<Vec<u8>, String> {
-    let mut command = Command::new("openssl");
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child =
-        command.spawn().map_err(|error| format!("cannot run openssl, which has to be installed: {error}"))?;
-    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input));
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    }
-    written.map_err(|error| error.to_string()).map(|()| output.stdout)
+    workspace::fed(Command::new("openssl").args(arguments), input)
 }
 
 #[cfg(test)]

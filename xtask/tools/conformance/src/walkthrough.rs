@@ -41,7 +41,7 @@ pub(crate) fn block<'t>(text: &'t str, language: &str) -> Option<&'t str> {
     behind.split("```").next()
 }
 
-/// What the script prints, in a folder of its own, with the program on its path.
+/// Output of the script, in a separate folder, with the program on its path.
 fn printed(script: &str, program: &Path) -> Result<String, Failure> {
     let broken = |error: &dyn std::fmt::Display| Failure::broken("the walk-through", error);
     let folder = std::env::temp_dir().join(format!("defender-walkthrough-{}", std::process::id()));

@@ -15,15 +15,15 @@ use defender_transport::{Body, Clock, HyperTransport, Roots, Transport, clock::S
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderValue, Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
+use xtask::Failure;
 
 use super::{
-    Ids, Options,
     clock::FastTime,
+    options::{Ids, Options},
     plan::{Step, step},
     report::{Claim, Report, Waited},
     server::{APPLICATION_ID, Kind, SECRET, SUBMISSION, Server, Settings, TENANT},
 };
-use crate::Failure;
 
 tokio::task_local! {
     /// The submission whose requests a task sends.
@@ -59,7 +59,7 @@ impl Transport for Numbered {
     }
 }
 
-/// The client's clock: the server's, and so much ahead of it.
+/// The client's clock: the server's, and so much ahead.
 #[derive(Debug, Clone, Copy)]
 struct AheadClock {
     time: FastTime,

@@ -9,21 +9,20 @@ mod clock;
 mod dice;
 mod driver;
 mod judge;
+mod options;
 mod plan;
 mod report;
 mod server;
 
 use std::process::ExitCode;
 
-use jiff::SignedDuration;
-use lexopt::{Arg, Parser, ValueExt};
 use xtask::Failure;
 
 use self::{
     clock::FastTime,
     judge::Fall,
+    options::{Ids, Options},
     report::Claim,
-    server::{Settings, Version},
 };
 
 const HELP: &str = "\
@@ -32,77 +31,17 @@ Sends actions through the real client to a misbehaving server that knows nothing
 Usage: cargo xtask foreign [options]
 
 Options:
-  --actions N              how many actions; default: 5000
-  --at-once N              how many at a time; default: 64
-  --seed S                 what the server does; default: 0
-  --ids as-given|generated where external ids come from; default: as-given
+  --actions N              number of actions; default: 5000
+  --at-once N              actions at a time; default: 64
+  --seed S                 the behavior of the server; default: 0
+  --ids as-given|generated the source of external ids; default: as-given
   --http1, --http2         the protocol; default: --http1
-  --speed N                how many times as fast as the machine's the time goes; default: 30
+  --speed N                speed of time, as a multiple of the machine's; default: 30
   -h, --help               this text
 ";
 
 fn main() -> ExitCode {
     xtask::program(HELP, |arguments| run(&Options::read(arguments)?))
-}
-
-/// What is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Options {
-    actions: u64,
-    at_once: usize,
-    http2: bool,
-    seed: u64,
-    ids: Ids,
-    speed: u32,
-}
-
-/// Where external ids come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ids {
-    AsGiven,
-    Generated,
-}
-
-impl Options {
-    fn read(mut arguments: Parser) -> Result<Self, Failure> {
-        let mut options = Self { actions: 5_000, at_once: 64, http2: false, seed: 0, ids: Ids::AsGiven, speed: 30 };
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Arg::Long("actions") => options.actions = arguments.value()?.parse()?,
-                Arg::Long("at-once") => options.at_once = arguments.value()?.parse()?,
-                Arg::Long("seed") => options.seed = arguments.value()?.parse()?,
-                Arg::Long("speed") => options.speed = arguments.value()?.parse()?,
-                Arg::Long("http1") => options.http2 = false,
-                Arg::Long("http2") => options.http2 = true,
-                Arg::Long("ids") => {
-                    options.ids = arguments.value()?.parse_with(|word| match word {
-                        "as-given" => Ok(Ids::AsGiven),
-                        "generated" => Ok(Ids::Generated),
-                        _ => Err("neither `as-given` nor `generated`"),
-                    })?;
-                }
-                other => return Err(other.unexpected().into()),
-            }
-        }
-        Ok(options)
-    }
-
-    /// The server's behaviour and how far the client's clock is ahead of the server's, by seed.
-    fn settings(&self) -> (Settings, SignedDuration) {
-        let version = if self.http2 { Version::Http2 } else { Version::Http1 };
-        let (dates, ahead) = match self.seed % 4 {
-            0 => (true, 0),
-            1 => (true, 7),
-            2 => (true, -11),
-            _ => (false, 10),
-        };
-        let page = match self.seed % 3 {
-            0 => 10_000,
-            1 => 2_000,
-            _ => 500,
-        };
-        (Settings { seed: self.seed, version, percent: 30.0, dates, page }, SignedDuration::from_mins(ahead))
-    }
 }
 
 /// Sends the actions, judges, and prints what was found.

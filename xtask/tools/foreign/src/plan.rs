@@ -1,4 +1,4 @@
-//! What is asked for, by seed.
+//! Actions of a plan, by seed.
 
 use super::{
     dice::{dice, hits, pick},
@@ -6,7 +6,7 @@ use super::{
     server::{Kind, Particulars},
 };
 
-/// How external ids begin that the driver sets itself.
+/// Beginning of the external ids that the driver sets.
 pub(super) const OWN_ID: &str = "INC-";
 
 /// A submission that is to be made.

@@ -1,10 +1,10 @@
-//! What was asked of the client, and what it said.
+//! Requests to the client, and its statements.
 
 use jiff::Timestamp;
 
 use super::server::{Kind, Particulars};
 
-/// What was asked for.
+/// Request of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) kind: Kind,
@@ -14,7 +14,7 @@ pub(crate) struct Asked {
     pub(crate) resend_if_lost: bool,
 }
 
-/// What the client said of a submission.
+/// Statement of the client about a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Claim {
     Created(String),
@@ -29,7 +29,7 @@ pub(crate) enum Claim {
     },
 }
 
-/// What the client said at the end of a wait.
+/// Statement of the client at the end of a wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Waited {
     /// The action with this id succeeded.
@@ -44,9 +44,9 @@ pub(crate) struct Report {
     pub(crate) submission: u64,
     pub(crate) asked: Asked,
     pub(crate) began: Timestamp,
-    /// When the first attempt of its POST left, if any did.
+    /// Time at which the first attempt of its POST was sent, if any was.
     pub(crate) first_attempt: Option<Timestamp>,
-    /// When the claim was made.
+    /// Time of the claim.
     pub(crate) claimed: Timestamp,
     pub(crate) claim: Claim,
     pub(crate) waited: Option<Waited>,

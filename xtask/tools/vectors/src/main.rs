@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// What a body is.
+/// Kind of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Action,
@@ -46,7 +46,7 @@ enum Kind {
     Other,
 }
 
-/// What became of a body.
+/// Result for a body.
 type Outcome = Result<String, String>;
 
 /// Decodes every JSON file below `folder`, tells of each, and fails if one fails.
@@ -67,7 +67,7 @@ fn run(folder: &Path) -> Result<(), Failure> {
         }
     }
     match (files.len(), failed) {
-        (0, _) => Err(Failure::Check(format!("vectors: there is no JSON file below {}", folder.display()))),
+        (0, _) => Err(Failure::Check(format!("vectors: no JSON file below {}", folder.display()))),
         (count, 0) => {
             eprintln!("vectors: {count} bodies, all well");
             Ok(())
@@ -245,7 +245,7 @@ fn equal(json: &Value, read: &impl Serialize) -> Outcome {
     if json == back { Ok("the same both ways".to_owned()) } else { Err(format!("{json} came back as {back}")) }
 }
 
-/// The normalisations of docs/decisions.md, done to both sides.
+/// The normalizations of docs/decisions.md, done to both sides.
 fn normal(json: Value) -> Value {
     match json {
         Value::Object(object) => {
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn the_model_s_own_fixtures_are_all_well() {
+    fn own_fixtures_of_model_decode() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../crates/defender-model/tests/fixtures");
         assert!(json_files(&folder).unwrap().len() >= 60);
         assert_eq!(run(&folder), Ok(()));
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn the_normalisations_are_the_listed_ones_and_no_more() {
+    fn only_listed_normalizations_happen() {
         let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_eq!(
             normal(json(r#"{"a":null,"lastUpdateTimeUtc":"2020-01-01T00:00:00.10Z"}"#)),

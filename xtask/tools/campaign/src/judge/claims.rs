@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Case, Finding,
+    case::{Case, Finding},
     rules::{Match, Pair},
 };
 use crate::{
@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// A list is read to its end in so much time, or given up.
 const LONGEST_LIST: Duration = Duration::from_secs(300);
 
-/// What is wrong with a claim.
+/// Fault of a claim.
 pub(super) type Wrong = (Count, String);
 
 pub(super) fn judge(case: &Case<'_>) -> Vec<Finding> {
@@ -191,7 +191,7 @@ impl<'e> Case<'e> {
         })
     }
 
-    /// How many claims and waits are of an action that the client could not tell from its own, which is not promised.
+    /// Number of claims and waits about an action that the client could not tell from its own, which is not promised.
     pub(super) fn unpromised(&self) -> u64 {
         let is_one = |claim: &&Claim| {
             let (id, is_joined) = match &claim.said {
@@ -208,7 +208,7 @@ impl<'e> Case<'e> {
         u64::try_from(self.evidence.claims.iter().filter(is_one).count()).unwrap_or(u64::MAX)
     }
 
-    /// Who holds each action for its own, client by client.
+    /// Holders of each action, client by client.
     fn held(&self) -> BTreeMap<&'e str, BTreeSet<&'e str>> {
         let mut held: BTreeMap<(u32, &str), BTreeSet<&str>> = BTreeMap::new();
         for claim in &self.evidence.claims {
@@ -219,8 +219,8 @@ impl<'e> Case<'e> {
         held.into_iter().filter(|(_, tags)| tags.len() > 1).map(|((_, id), tags)| (id, tags)).collect()
     }
 
-    /// Whether another submission of the same client took `id` for its own, so that this one could not: nobody can tell two of the
-    /// same words apart, and each of them was told of one action.
+    /// Returns true if another submission of the same client took `id` for its own, so that this one could not: two
+    /// requests with the same comment cannot be told apart, and each got one action.
     fn is_held_by_another(&self, claim: &Claim, id: &str) -> bool {
         self.evidence.claims.iter().filter(|other| other.incarnation == claim.incarnation && other.tag != claim.tag).any(
             |other| matches!(&other.said, Said::Submitted { origin: Origin::Created | Origin::Recovered, id: held } if held == id),
@@ -248,7 +248,7 @@ impl Pair<'_, '_> {
     }
 }
 
-/// Whether the response to the POST was changed on its way to speak of another record.
+/// Returns true if the response to the POST was changed on its way to speak of another record.
 fn spoke_of_another(post: &LedgerEntry) -> bool {
     matches!(post.fault.as_deref(), Some("OtherMachine" | "OtherType"))
 }

@@ -1,9 +1,8 @@
-//! What the last word on a submission leaves unsaid.
+//! Rules for the last claim about a submission.
 
 use super::{
-    Case,
+    case::{Case, is_refusal},
     claims::{Wrong, so},
-    is_refusal,
     rules::GRACE,
     sendings::lost,
 };
@@ -41,7 +40,7 @@ impl<'e> Case<'e> {
         is_refusal_certain(trouble, posts)?;
         self.is_nothing_there(last, before, posts)?;
         let Some(done) = done else { return Ok(()) };
-        // The error of a cancelling names its action whatever became of it.
+        // The error of a cancellation names its action, whatever the outcome.
         let carries = done.effect == Effect::Created && *action == done.action_id;
         so(*unknown || carries, Count::LostSilently, || {
             format!(

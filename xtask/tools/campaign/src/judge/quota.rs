@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::Finding;
+use super::case::Finding;
 use crate::{
     evidence::{Arrival, Evidence},
     figures::Count,
@@ -11,7 +11,7 @@ use crate::{
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// How many calls of an operation may arrive in how long: the words of the promise, in the emulator's names.
+/// Quota of an operation, as promised, under the emulator's name.
 fn limits(operation: &str) -> &'static [(usize, Duration)] {
     match operation {
         "Token" | "DownloadBlob" => &[],

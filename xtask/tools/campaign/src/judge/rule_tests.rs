@@ -6,7 +6,10 @@ use super::{
     tests::{SECOND, Tenant, error, submitted, with_id},
     *,
 };
-use crate::evidence::{Trouble, Writing};
+use crate::{
+    evidence::{Submission, Trouble, Writing},
+    figures::Count,
+};
 
 /// Two submissions of two clients in the same words; the first made `a` and the second says that it recovered it.
 fn recovers_another(change: impl FnOnce(&mut Submission)) -> Tenant {
@@ -23,7 +26,7 @@ fn writes(mut tenant: Tenant, change: impl FnOnce(&mut Writing)) -> Tenant {
 }
 
 #[test]
-fn recovered_shows_the_comment_but_for_blanks_and_line_ends() {
+fn recovered_comment_ignores_outer_whitespace() {
     let recovered = |asked: &'static str, shown: Option<&str>| {
         let tenant = Tenant::default().asks_as("s1", |submission| submission.body["Comment"] = asked.into());
         let tenant = tenant.post("s1.1", 0, Effect::Created, "a").says("s1", submitted(Origin::Recovered, "a"));
@@ -39,7 +42,7 @@ fn recovered_shows_the_comment_but_for_blanks_and_line_ends() {
 }
 
 #[test]
-fn generated_id_outranks_the_comment_but_not_machine_or_type() {
+fn generated_id_outranks_only_the_comment() {
     let recovered = || {
         let tenant = Tenant::default().asks_as("s1", with_id("de4ec7ed-1"));
         let tenant = tenant.post("s1.1", 0, Effect::Created, "a").says("s1", submitted(Origin::Recovered, "a"));
@@ -64,7 +67,7 @@ fn recovered_shows_no_other_external_id() {
 }
 
 #[test]
-fn recovered_is_within_the_time_of_its_submission() {
+fn recovered_is_within_its_time() {
     let made_at = |second| {
         let tenant = Tenant::default().asks_as("s1", |submission| submission.incarnation = 2);
         let tenant = tenant.post_at(second, "s1.1", 201, Effect::Created, "a").asks("s2");
@@ -79,7 +82,7 @@ fn recovered_is_within_the_time_of_its_submission() {
 }
 
 #[test]
-fn another_that_may_be_it_forbids_to_recover_one() {
+fn second_candidate_forbids_recovery() {
     let beside = |comment: &str| {
         let tenant = Tenant::default().asks("s1").post("s1.1", 0, Effect::Created, "a");
         let tenant = tenant.asks_as("s2", |submission| submission.incarnation = 2);
@@ -98,7 +101,7 @@ fn another_that_may_be_it_forbids_to_recover_one() {
 }
 
 #[test]
-fn rows_that_hide_what_it_takes_are_recovered_by_generated_id_only() {
+fn hidden_rows_need_a_generated_id() {
     let hides = |tenant: Tenant| writes(tenant, |writing| writing.hides_rows = true);
     let tenant = |change: fn(&mut Submission)| {
         let tenant = Tenant::default().asks_as("s1", change).post("s1.1", 0, Effect::Created, "a");
@@ -109,7 +112,7 @@ fn rows_that_hide_what_it_takes_are_recovered_by_generated_id_only() {
 }
 
 #[test]
-fn unstated_particulars_of_another_process_are_not_promised_and_of_the_same_client_are() {
+fn unstated_particulars_are_promised_within_client() {
     let selective = |submission: &mut Submission| submission.body["IsolationType"] = "Selective".into();
     let unstated = |tenant: Tenant| writes(tenant, |writing| writing.states_at_once = false);
     recovers_another(selective).is(Count::FalseClaim);
@@ -126,7 +129,7 @@ fn unstated_particulars_of_another_process_are_not_promised_and_of_the_same_clie
 }
 
 #[test]
-fn second_request_waits_for_every_record_that_may_be_its_own() {
+fn second_request_waits_for_candidates() {
     let resent = |made_by: &str, second| {
         let tenant = Tenant::default().asks_as("s1", |submission| submission.resend_if_lost = true);
         let tenant = tenant.post("s1.1", 0, Effect::None, "").asks_as("s2", |submission| submission.incarnation = 2);
@@ -147,14 +150,14 @@ fn second_request_waits_for_every_record_that_may_be_its_own() {
     // What the second request made itself was not there before it.
     let tenant = Tenant::default().asks_as("s1", |submission| submission.resend_if_lost = true);
     tenant.post("s1.1", 0, Effect::None, "").post_at(130, "s1.2", 201, Effect::Created, "a").is_clean();
-    // It departed long before it arrived.
+    // It was sent long before it arrived.
     let mut late = own(200);
     late.0.ledger[0].departed = Some(SECOND * 10);
     late.is_clean();
 }
 
 #[test]
-fn second_request_is_not_held_up_by_another_generated_id() {
+fn other_generated_id_permits_second_request() {
     let resent = |shown: &'static str| {
         let tenant = Tenant::default().asks_as("s1", |submission| {
             submission.resend_if_lost = true;
@@ -170,7 +173,7 @@ fn second_request_is_not_held_up_by_another_generated_id() {
 }
 
 #[test]
-fn created_and_joined_are_not_of_a_response_about_another() {
+fn response_about_another_proves_nothing() {
     for origin in [Origin::Created, Origin::Joined] {
         for fault in ["OtherMachine", "OtherType"] {
             let mut tenant = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a");
@@ -178,7 +181,7 @@ fn created_and_joined_are_not_of_a_response_about_another() {
             tenant.says("s1", submitted(origin, "a")).is(Count::WrongOk);
         }
     }
-    // Nobody can know that an id is none. Whether the action had ended well can be known from the response.
+    // Nobody can know that an id does not exist. Whether the action had ended well can be known from the response.
     let misnamed = |said| {
         let mut tenant = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a");
         tenant.0.ledger[0].fault = Some("OtherRecord".to_owned());
@@ -191,7 +194,7 @@ fn created_and_joined_are_not_of_a_response_about_another() {
 }
 
 #[test]
-fn created_shows_its_comment_or_its_generated_id() {
+fn created_shows_comment_or_generated_id() {
     let created = |change: fn(&mut Submission)| {
         let tenant = Tenant::default().asks_as("s1", change).post("s1.1", 201, Effect::Created, "a");
         tenant.record(|record| record.comment = None)
@@ -217,7 +220,7 @@ fn wait_proves_what_it_waited_for() {
     waits(same, true).is_clean();
     waits(other, true).is_clean();
     waits(selective, true).is(Count::WrongOk);
-    // Whoever has only an id asks for no more than that it ended well.
+    // A wait by a bare id requires only that the action ended well.
     waits(selective, false).is_clean();
     waits(other, true).record(|record| record.states = false).is(Count::WrongOk);
     waits(selective, true).record(|record| record.states = false).is_clean();
@@ -227,7 +230,7 @@ fn wait_proves_what_it_waited_for() {
 }
 
 #[test]
-fn wait_is_not_ended_by_what_the_service_never_said() {
+fn wait_ends_only_by_service_state() {
     let ended = |kind| {
         let tenant = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a");
         tenant.says("s1", submitted(Origin::Created, "a")).says("s1", error(kind, |_| ()))
@@ -238,7 +241,7 @@ fn wait_is_not_ended_by_what_the_service_never_said() {
 }
 
 #[test]
-fn refusal_is_certain_only_of_the_one_request() {
+fn refusal_is_certain_of_one_request() {
     for kind in ["Conflict", "AlreadyInProgress"] {
         let tenant = || Tenant::default().asks_as("s1", |submission| submission.resend_if_lost = true);
         let refused = || error(kind, |_| ());
@@ -250,7 +253,7 @@ fn refusal_is_certain_only_of_the_one_request() {
 }
 
 #[test]
-fn page_of_a_proxy_is_not_an_acceptance() {
+fn page_of_proxy_is_no_acceptance() {
     let unreadable = |fault: Option<&str>| {
         let mut tenant = Tenant::default().asks("s1").post("s1.1", 200, Effect::None, "");
         tenant.0.ledger[0].fault = fault.map(str::to_owned);
@@ -261,7 +264,7 @@ fn page_of_a_proxy_is_not_an_acceptance() {
 }
 
 #[test]
-fn nothing_found_is_so_and_what_may_be_it_is_shown() {
+fn nothing_found_has_no_candidates() {
     let unknown = |reason: &str, change: fn(&mut Trouble)| {
         let mut trouble = Trouble { unknown: true, reason: Some(reason.to_owned()), ..Trouble::default() };
         change(&mut trouble);
@@ -286,7 +289,7 @@ fn nothing_found_is_so_and_what_may_be_it_is_shown() {
 }
 
 #[test]
-fn refused_submission_joins_no_unstated_particulars_under_other_words() {
+fn refused_submission_joins_no_unstated_particulars() {
     let joins = |change: fn(&mut Submission), status, effect, action: &str| {
         let tenant = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a").asks_as("s2", change);
         let tenant = writes(tenant, |writing| writing.states_at_once = false);

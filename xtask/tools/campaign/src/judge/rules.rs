@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Case, body};
+use super::case::{Case, body};
 use crate::evidence::{LedgerEntry, Record, Submission, particulars};
 
 /// So long after a response was lost its action is looked for.
@@ -48,7 +48,7 @@ impl<'e> Pair<'_, 'e> {
         self.maker().and_then(LedgerEntry::tag) == Some(&self.submission.tag)
     }
 
-    /// Whether the client that speaks made the action, by whichever of its submissions.
+    /// Returns true if the client that speaks made the action, by whichever of its submissions.
     pub(super) fn is_of_same_client(&self) -> bool {
         let maker = self.maker().and_then(LedgerEntry::tag);
         let maker = maker.and_then(|tag| self.case.submissions.get(tag));
@@ -73,19 +73,19 @@ impl<'e> Pair<'_, 'e> {
         }
     }
 
-    /// Whether the record shows the id that the client generated for the submission.
+    /// Returns true if the record shows the id that the client generated for the submission.
     pub(super) fn has_generated_id(&self) -> bool {
         let generated = self.submission.generated_id();
         generated.is_some() && generated == self.record.external_id.as_deref()
     }
 
-    /// Whether the record shows another external id than was sent, or one where none was.
+    /// Returns true if the record shows another external id than was sent, or one where none was.
     pub(super) fn has_other_id(&self) -> bool {
         let shown = self.record.external_id.as_deref().filter(|id| !id.is_empty());
         shown.is_some() && shown != self.submission.external_id()
     }
 
-    /// Whether the record shows an id that the client generated for another submission, where ours has one too.
+    /// Returns true if the record shows an id that the client generated for another submission, where ours has one too.
     fn has_another_generated_id(&self) -> bool {
         let is_generated =
             |shown: &str| self.case.evidence.submissions.iter().any(|other| other.generated_id() == Some(shown));
@@ -94,35 +94,34 @@ impl<'e> Pair<'_, 'e> {
             && self.record.external_id.as_deref().is_some_and(is_generated)
     }
 
-    /// Whether it does what was asked for.
+    /// Returns true if it does what was requested.
     pub(super) fn does_the_same(&self) -> bool {
         self.maker().is_none_or(|maker| particulars(&body(maker)) == particulars(&self.submission.body))
     }
 
-    /// Whether the particulars of the type stand in its records.
+    /// Returns true if the particulars of the type stand in its records.
     pub(super) fn has_particulars(&self) -> bool {
         matches!(self.record.action_type.as_str(), "Isolate" | "RunAntiVirusScan" | "StopAndQuarantineFile")
     }
 
-    /// Whether the record may have stated no particulars when the client saw it last, before it had ended.
+    /// Returns true if the record may have stated no particulars when the client saw it last, before it had ended.
     pub(super) fn may_have_stated_none(&self) -> bool {
         self.has_particulars() && !(self.record.states && self.case.evidence.writing.states_at_once)
     }
 
-    /// Whether the record stated its particulars when it had ended.
+    /// Returns true if the record stated its particulars when it had ended.
     pub(super) fn stated_at_the_end(&self) -> bool {
         let age = self.record.updated.saturating_sub(self.made());
         self.record.states && age >= self.case.evidence.writing.states_after
     }
 
-    /// When the action was made.
+    /// Time at which the action was made.
     pub(super) fn made(&self) -> Duration {
         self.maker().map(|maker| maker.at).unwrap_or_default()
     }
 
-    /// Whether it was made in the time in which the action of the submission may have been: from the first attempt on, or, where
-    /// only the intent is known, from when that was written down on; until the response was lost, or the intent was over, and the
-    /// grace after that.
+    /// Returns true if it was made in the time of the submission: from the first attempt on, or, if only the intent is
+    /// known, from its writing on; until the response was lost, or the intent was over, and the grace after that.
     pub(super) fn is_in_window(&self, by_intent: bool) -> bool {
         let slack = self.case.slack();
         let first = self.submission.departed.filter(|_| !by_intent).unwrap_or(self.submission.written);
@@ -131,7 +130,7 @@ impl<'e> Pair<'_, 'e> {
         self.made().saturating_add(slack) >= first && self.made() <= end.saturating_add(slack)
     }
 
-    /// Whether it was made in that time even by the shortest reading of it, whatever the clocks are out.
+    /// Returns true if it was made in that time by its shortest reading, however wrong the clocks are.
     pub(super) fn is_surely_in_window(&self) -> bool {
         let end = self.submission.latest.saturating_add(LONGEST_ATTEMPT).saturating_add(GRACE);
         // The skew of the rules makes the window longer, not shorter.
@@ -145,7 +144,7 @@ impl<'e> Pair<'_, 'e> {
         self.is_of_machine_and_type() && self.made() >= first && !self.has_another_generated_id()
     }
 
-    /// Whether nothing that the record shows tells it from ours.
+    /// Returns true if nothing that the record shows tells it from ours.
     pub(super) fn states_nothing_different(&self, by_intent: bool) -> bool {
         self.is_of_machine_and_type()
             && self.comment() != Match::Different

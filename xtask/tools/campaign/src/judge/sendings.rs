@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Case, Finding, is_refusal,
+    case::{Case, Finding, is_refusal},
     rules::{GRACE, Pair},
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Finding> {
 
 impl Case<'_> {
     /// An action of the submission's machine and type that may be its own, and that every list showed at the end of the grace
-    /// of the first POST, before the second went off. What appears later than that is the documented late one.
+    /// of the first POST, before the second was sent. What appears later than that is the documented late one.
     fn visible(&self, submission: &Submission, first: &LedgerEntry, second: &LedgerEntry) -> Option<&str> {
         let left = submission.departed.unwrap_or(submission.written);
         let end = lost(first).saturating_add(GRACE);

@@ -1,11 +1,14 @@
-//! Each count has a case that trips it, and its neighbours that do not.
+//! Each count has a case that trips it, and its neighbors that do not.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::evidence::{Arrival, Trouble, Writing};
+use crate::{
+    evidence::{Arrival, LedgerEntry, Record, Submission, Trouble, Writing},
+    figures::Count,
+};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
@@ -139,7 +142,7 @@ pub(super) fn with_id(id: &str) -> impl FnOnce(&mut Submission) {
 }
 
 #[test]
-fn one_post_and_its_action_are_as_they_should_be() {
+fn one_post_with_its_action_passes() {
     let tenant = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a");
     let tenant = tenant
         .says("s1", submitted(Origin::Created, "a"))
@@ -150,7 +153,7 @@ fn one_post_and_its_action_are_as_they_should_be() {
 }
 
 #[test]
-fn what_another_process_found_again_is_counted_by_itself() {
+fn recovery_by_another_process_is_counted() {
     let tenant = || Tenant::default().asks("s1").post("s1.1", 0, Effect::Created, "a");
     let ways =
         |incarnation| judge(&tenant().says_as("s1", incarnation, submitted(Origin::Recovered, "a")).0).figures.ways;
@@ -160,7 +163,7 @@ fn what_another_process_found_again_is_counted_by_itself() {
 }
 
 #[test]
-fn a_second_post_after_one_in_doubt_is_sent_twice() {
+fn post_after_doubt_is_sent_twice() {
     for status in [0, 200, 201, 400, 408, 500, 502, 503, 504] {
         let tenant = Tenant::default().asks("s1").post("s1.1", status, Effect::None, "");
         tenant.post("s1.2", 0, Effect::None, "").is(Count::SentTwice);
@@ -178,7 +181,7 @@ fn a_second_post_after_one_in_doubt_is_sent_twice() {
 }
 
 #[test]
-fn who_asked_for_a_second_gets_a_second_and_no_third() {
+fn resend_permits_second_but_no_third() {
     let tenant = Tenant::default().asks_as("s1", |submission| submission.resend_if_lost = true);
     let tenant = tenant.post("s1.1", 0, Effect::None, "").post("s1.2", 0, Effect::None, "");
     tenant.is_clean();
@@ -192,7 +195,7 @@ fn a_cancelling_is_sent_once_too() {
 }
 
 #[test]
-fn a_wait_that_ended_well_is_wrong_where_the_action_did_not_succeed() {
+fn successful_wait_needs_a_successful_action() {
     let succeeded = || {
         let tenant = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a");
         tenant
@@ -209,7 +212,7 @@ fn a_wait_that_ended_well_is_wrong_where_the_action_did_not_succeed() {
 }
 
 #[test]
-fn an_end_and_a_cancelling_are_what_the_emulator_says() {
+fn end_and_cancellation_match_emulator() {
     let tenant = |said| Tenant::default().post("s1.1", 201, Effect::Created, "a").says("w1", said);
     let ended = |status: &str| Said::Ended { id: "a".to_owned(), status: status.to_owned() };
     tenant(ended("Succeeded")).is_clean();
@@ -219,7 +222,7 @@ fn an_end_and_a_cancelling_are_what_the_emulator_says() {
 }
 
 #[test]
-fn created_is_what_its_own_post_made_or_what_nothing_tells_from_it() {
+fn created_is_own_or_alike() {
     let says = |tenant: Tenant| tenant.says("s2", submitted(Origin::Created, "a"));
     let others = || Tenant::default().asks_as("s1", |submission| submission.incarnation = 2);
     // Made by another, and its own POST never had anything to do with it.
@@ -227,13 +230,13 @@ fn created_is_what_its_own_post_made_or_what_nothing_tells_from_it() {
     says(others().asks("s2").post("s1.1", 201, Effect::Created, "a").post("s2.1", 0, Effect::None, ""))
         .is(Count::WrongOk);
     says(Tenant::default().asks("s2").post("s2.1", 201, Effect::None, "")).is(Count::WrongOk);
-    // It was answered with it: within the few seconds that the documentation names, and not later.
+    // The response had it: within the few seconds that the documentation names, and not later.
     let answered = |at, tenant: Tenant| {
         says(tenant.post("s1.1", 201, Effect::Created, "a").post_at(at, "s2.1", 201, Effect::Joined, "a"))
     };
     answered(12, others().asks("s2")).is_clean();
     answered(18, others().asks("s2")).is(Count::WrongOk);
-    // Where answers were long on their way, the client knows the service's clock no better than that.
+    // If responses were long on their way, the client knows the service's clock no better than that.
     let mut late = others().asks("s2");
     late.0.lateness = Duration::from_secs(2);
     answered(18, late).is_clean();
@@ -246,7 +249,7 @@ fn created_is_what_its_own_post_made_or_what_nothing_tells_from_it() {
 }
 
 #[test]
-fn of_one_client_two_submissions_never_hold_one_action() {
+fn one_action_has_one_holder() {
     let tenant = || Tenant::default().asks("s1").asks("s2").post("s1.1", 201, Effect::Created, "a");
     let tenant = || tenant().post_at(11, "s2.1", 201, Effect::Joined, "a").says("s1", submitted(Origin::Created, "a"));
     tenant().says("s2", submitted(Origin::Created, "a")).is(Count::FalseClaim);
@@ -256,7 +259,7 @@ fn of_one_client_two_submissions_never_hold_one_action() {
 }
 
 #[test]
-fn what_happened_and_was_not_told_is_lost() {
+fn unreported_effect_is_lost() {
     let tenant = |said| Tenant::default().asks("s1").post("s1.1", 0, Effect::Created, "a").says("s1", said);
     tenant(unknown()).is_clean();
     tenant(Said::Nothing).is_clean();
@@ -267,13 +270,13 @@ fn what_happened_and_was_not_told_is_lost() {
     // What had been told before is not lost by a later error.
     let told = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a");
     told.says("s1", submitted(Origin::Created, "a")).says("s1", error("WaitTimeout", |_| ())).is_clean();
-    // An answer with what was there is no effect.
+    // A response with an existing action is no effect.
     let joined = Tenant::default().asks("s0").post("s0.1", 201, Effect::Created, "a").asks("s1");
     joined.post_at(12, "s1.1", 0, Effect::Joined, "a").says("s1", error("Refused", |_| ())).is_clean();
 }
 
 #[test]
-fn a_cancelling_that_happened_and_was_not_told_is_lost() {
+fn unreported_cancellation_is_lost() {
     let tenant = |said| {
         let tenant = Tenant::default()
             .post("s1.1", 201, Effect::Created, "a")
@@ -286,7 +289,7 @@ fn a_cancelling_that_happened_and_was_not_told_is_lost() {
 }
 
 #[test]
-fn never_sent_is_false_of_what_was_received_and_not_refused() {
+fn never_sent_is_false_once_received() {
     let never = || error("Throttled", |trouble| trouble.never_sent = true);
     let tenant = |status| Tenant::default().asks("s1").post("s1.1", status, Effect::None, "").says("s1", never());
     tenant(429).is_clean();
@@ -296,7 +299,7 @@ fn never_sent_is_false_of_what_was_received_and_not_refused() {
 }
 
 #[test]
-fn recovered_is_its_own_or_one_of_the_same_words_and_time() {
+fn recovered_is_own_or_alike() {
     let says = |tenant: Tenant| tenant.says("s2", submitted(Origin::Recovered, "a"));
     says(Tenant::default().asks("s2").post("s2.1", 0, Effect::Created, "a")).is_clean();
     let others = || {
@@ -315,7 +318,7 @@ fn recovered_is_its_own_or_one_of_the_same_words_and_time() {
 }
 
 #[test]
-fn joined_is_what_was_there_and_was_asked_for() {
+fn joined_action_existed_and_was_requested() {
     let tenant = |at, change: fn(&mut Submission)| {
         let tenant = Tenant::default().asks("s1").post("s1.1", 201, Effect::Created, "a").asks_as("s2", change);
         tenant.post_at(at, "s2.1", 400, Effect::None, "").says("s2", submitted(Origin::Joined, "a"))
@@ -353,7 +356,7 @@ fn two_sessions_are_never_joined() {
 }
 
 #[test]
-fn a_window_that_is_too_full_is_found_wherever_it_begins() {
+fn full_window_may_begin_anywhere() {
     let every = |step: u64, count: u64| (0..count).map(move |number| Duration::from_millis(step * number));
     Tenant::default().arrives("Isolate", every(600, 1_000)).is_clean();
     Tenant::default().arrives("Isolate", every(599, 101)).is(Count::QuotaPassed);
@@ -371,7 +374,7 @@ fn a_window_that_is_too_full_is_found_wherever_it_begins() {
 }
 
 #[test]
-fn who_is_alone_is_never_over_the_quota() {
+fn sole_client_stays_within_quota() {
     let mut tenant = Tenant::default().arrives("Isolate", [SECOND]);
     tenant.0.arrivals[0].over_quota = true;
     tenant.is_clean();

@@ -6,9 +6,10 @@ use std::{
 };
 
 use defender_actions::Intent;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{
+    clocks::Clocks,
     journal::{Event, Line},
     service::Known,
 };
@@ -17,39 +18,6 @@ use crate::{
     evidence::{Claim, Evidence, Said, Submission, Writing, since},
     wire::Passage,
 };
-
-/// How the clock of a process compares with the emulator's. Both go at one speed; each was set by the machine's wall when it began, and
-/// the machine corrects that by a little now and then, which counts as many times as they are fast. So each process compares by itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Clocks {
-    /// From when on the emulator's times are counted.
-    pub(super) start: Timestamp,
-    /// By how much the wall of the process is ahead of the emulator's: at least, and at most.
-    pub(super) least: SignedDuration,
-    pub(super) most: SignedDuration,
-}
-
-impl Clocks {
-    /// As a process writes it down.
-    pub(super) fn told(self) -> Event {
-        let nanos = |ahead: SignedDuration| i64::try_from(ahead.as_nanos()).unwrap_or_default();
-        Event::Compared { least: nanos(self.least), most: nanos(self.most) }
-    }
-
-    /// When it may have been at the earliest, by the emulator's clock, that the wall of the process showed `time`.
-    fn earliest(self, time: Timestamp) -> Duration {
-        self.less(time, self.most)
-    }
-
-    /// And at the latest.
-    fn latest(self, time: Timestamp) -> Duration {
-        self.less(time, self.least)
-    }
-
-    fn less(self, time: Timestamp, ahead: SignedDuration) -> Duration {
-        Duration::try_from(time.duration_since(self.start).saturating_sub(ahead)).unwrap_or_default()
-    }
-}
 
 /// The evidence of a seed.
 pub(super) fn evidence(lines: &[Line], known: Known, mut log: Vec<Logged>, writing: Writing) -> Evidence {
@@ -142,22 +110,13 @@ mod tests {
     use super::*;
     use crate::evidence::{Effect, Origin};
 
-    fn time(text: &str) -> Timestamp {
-        format!("2026-01-01T{text}Z").parse().unwrap()
-    }
-
-    #[test]
-    fn a_time_of_the_workers_is_told_by_the_emulator_s_clock() {
-        let (least, most) = (SignedDuration::from_secs(10), SignedDuration::from_secs(11));
-        let clocks = Clocks { start: time("12:00:00"), least, most };
-        let at = time("12:00:30");
-        assert_eq!((clocks.earliest(at).as_secs(), clocks.latest(at).as_secs()), (19, 20));
-        assert_eq!(clocks.earliest(time("12:00:00")), Duration::ZERO, "before it began there was no time");
-    }
-
     #[test]
     fn what_each_side_wrote_is_brought_together() {
-        let clocks = Clocks { start: time("12:00:00"), least: SignedDuration::ZERO, most: SignedDuration::ZERO };
+        let clocks = Clocks {
+            start: "2026-01-01T12:00:00Z".parse().unwrap(),
+            least: SignedDuration::ZERO,
+            most: SignedDuration::ZERO,
+        };
         let line = |at: &str, event: serde_json::Value| -> Line {
             let mut line = event;
             line["at"] = json!(format!("2026-01-01T{at}Z"));

@@ -1,6 +1,6 @@
-//! What a worker writes down: a line of JSON for each thing that happens, the intent before anything is sent, the outcome after.
+//! Journal of a worker: a line of JSON for each event, the intent before anything is sent, the outcome after.
 //!
-//! A line is written with one call, so that whoever is killed leaves whole lines. What the system has taken outlives the process.
+//! A line is written with one call, so that a killed worker leaves whole lines. Lines that the system has taken outlive the process.
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::notes::Note;
 use crate::{evidence::Said, flow::Written};
 
+/// The journal in the folder of a seed.
+pub(super) const JOURNAL: &str = "journal.jsonl";
+
 /// A thing that happened, at a time of the worker's wall clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {
@@ -31,21 +34,21 @@ pub(super) struct Line {
 pub(super) enum Event {
     /// A process begins, the first as number 0.
     Began { incarnation: u32 },
-    /// How the clock of this process compares with the emulator's, in nanoseconds: so much ahead at least, and at most.
+    /// Comparison of this process's clock with the emulator's, in nanoseconds: so much ahead at least, and at most.
     Compared { least: i64, most: i64 },
     /// An action is about to be asked for.
     Intended { tag: String, intent: Intent, resend_if_lost: bool },
     /// The worker itself failed.
     Broken { why: String },
-    /// A POST goes off.
+    /// A POST is sent.
     Departed { id: String },
-    /// The head of its answer has come.
+    /// The head of its response has arrived.
     Answered { id: String, status: u16 },
-    /// A try ended without an answer, or was dropped.
+    /// An attempt ended without a response, or was dropped.
     GaveUp { id: String },
-    /// What the client says.
+    /// A statement of the client.
     Said { tag: String, by_intent: bool, said: Said },
-    /// An answer took longer than any before it.
+    /// A response took longer than any before it.
     Late { seconds: f64 },
     /// A secret was seen.
     Secret { place: String },
@@ -56,7 +59,7 @@ pub(super) enum Event {
 /// The exit code of a worker that cannot write, or whom nobody listens to.
 const DEAF: i32 = 3;
 
-/// Where a worker writes. Where that cannot be done the process ends: a worker that goes on unheard would only spoil the evidence.
+/// The worker's journal. The process ends if it cannot write: its later events would be missing from the evidence.
 #[derive(Debug)]
 pub(super) struct Journal {
     file: Mutex<File>,
@@ -105,7 +108,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<Line>> {
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
-/// What is known of a submission that was begun.
+/// State of a submission that was begun.
 #[derive(Clone, Debug)]
 pub(super) enum Known {
     /// This is all, and it goes on from there.
@@ -114,7 +117,7 @@ pub(super) enum Known {
     Settled,
 }
 
-/// What is known of each submission that was begun, by its tag.
+/// State of each submission that was begun, by its tag.
 pub(super) fn known(lines: &[Line]) -> BTreeMap<String, Known> {
     let mut known = BTreeMap::new();
     for line in lines {
@@ -141,7 +144,7 @@ mod tests {
     use crate::evidence::Origin;
 
     #[test]
-    fn what_was_written_down_before_the_end_is_read_by_whoever_comes_after() {
+    fn journal_is_read_by_next_worker() {
         let path = std::env::temp_dir().join(format!("campaign-journal-{}.jsonl", std::process::id()));
         let intent: Intent = serde_json::from_value(json!({
             "machine_id": "m1", "action_type": "Isolate", "body": {"Comment": "c"}, "earliest": "2026-01-01T12:00:00Z",

@@ -1,14 +1,15 @@
 //! The campaign over real TLS: emulator and client in two processes, and the client is killed.
 //!
 //! For each seed a supervisor, which is this process, starts the emulator's program and a worker, which runs the real client over the
-//! real wire and writes down what it is about to do, and what became of it. The worker is killed with SIGKILL: at random moments, and
-//! where it stands still for that, an answer in its hands that is not written down. Another takes up what the journal tells. At the
+//! real transport and writes down what it is about to do, and the outcome. The worker is killed with SIGKILL: at random moments, and
+//! where it stands still for that, a response in its hands that is not written down. Another takes up what the journal tells. At the
 //! end the emulator's ledger, its log and its records are asked for, and the judge compares.
 //!
 //! Both go by clocks of one speed, some hundred times that of the machine, since two processes cannot share a clock that is turned by
 //! hand. So it is not the same each time: the files of a seed that failed are kept in `target/campaign/tls-SEED-failed-N`, and a
 //! replay may take several.
 
+mod clocks;
 mod gather;
 mod journal;
 mod notes;
@@ -22,22 +23,15 @@ mod worker;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use worker::run as work;
+pub(super) use self::process::WORKER;
+pub(super) use self::worker::run as work;
+use xtask::{Failure, workspace::Workspace};
 
 use super::{
     figures::Count,
     plan::STEPS,
     sweep::{Campaign, Ran},
 };
-use crate::{Failure, workspace::Workspace};
-
-/// The word that makes this program a worker. It is in no help.
-pub(super) const WORKER: &str = "worker";
-
-/// The worker's journal in the folder of a seed, the emulator's log, and what the workers said on stderr.
-const JOURNAL: &str = "journal.jsonl";
-const LOG: &str = "emulator.jsonl";
-const WORDS: &str = "worker.txt";
 
 /// The campaign over TLS. Builds the emulator's program.
 pub(super) fn campaign() -> Result<Campaign, Failure> {
@@ -67,7 +61,7 @@ fn run(emulator: &Path, folder: &Path, seed: u64, steps: u32) -> Ran {
 }
 
 /// Moves the files of a seed that failed to where no later run touches them, with what was found and what the emulator received.
-/// It need not fail again, so that nothing else is left of it.
+/// The seed need not fail again, so that nothing else is left.
 fn kept(folder: &Path, ran: &Ran) -> PathBuf {
     let findings = ran.findings.iter().map(|finding| format!("{:?}: {}", finding.count, finding.words));
     let ledger = ran.ledger.iter().map(|entry| serde_json::to_string(entry).unwrap_or_default());
@@ -107,10 +101,10 @@ fn evidence(story: &[String], tag: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{journal::JOURNAL, *};
 
     #[test]
-    fn a_finding_is_told_with_the_lines_of_its_submission_and_of_no_other() {
+    fn finding_has_lines_of_its_submission() {
         let story = ["{\"tag\":\"s1\"}", "{\"id\":\"s1.2\"}", "{\"tag\":\"s12\"}", "{\"id\":\"s12.1\"}"];
         let told = evidence(&story.map(str::to_owned), Some("s1"));
         assert_eq!(told, "\n  journal: {\"tag\":\"s1\"}\n  journal: {\"id\":\"s1.2\"}");
@@ -118,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn files_of_failing_seed_outlive_the_next_run() {
+    fn files_of_failing_seed_are_kept() {
         let folder = std::env::temp_dir().join(format!("campaign-kept-{}", std::process::id()));
         let ran = broken(&Failure::Check("it hung".to_owned()));
         let keep = || {
@@ -137,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_run_is_no_success() {
+    fn failed_start_is_no_success() {
         let ran = broken(&Failure::Check("no emulator".to_owned()));
         assert!(!ran.figures.against.is_clean() && ran.findings[0].words.contains("no emulator"));
     }

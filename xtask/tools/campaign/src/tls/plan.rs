@@ -1,30 +1,30 @@
-//! What a seed draws: how the service behaves, and when the client is killed. What is asked of it is drawn as for the campaign in
-//! process. Both processes draw it, and the same: it is all that they need to agree on.
+//! Draws of a seed: behavior of the service, and times at which the client is killed. The steps are drawn as for the
+//! campaign in process. Both processes draw the same, and need to agree on nothing else.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
+use xtask::Failure;
 
 use crate::{
-    Failure,
     dice::Dice,
     evidence::Writing,
     tenant::{MACHINES, Tenant},
 };
 
 /// By how many times both clocks go faster than the machine's: at this speed the 30 s that a head may take are 200 ms, in which an
-/// answer over TLS comes unless the machine is very busy. Where it does not, that is one fault more.
+/// response over TLS comes unless the machine is very busy. Where it does not, that is one fault more.
 pub(super) const SPEED: u32 = 150;
 
-/// Where a process stands still until it is killed.
+/// Places at which a process stands still until it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Stand {
     /// The intent is written down, and nothing is sent.
     Written,
     /// The POST is on its way; it is killed a moment later, whatever has come by then.
     Departed,
-    /// The POST is answered, and the answer is not written down.
+    /// The POST has a response, which is not written down.
     Answered,
 }
 
@@ -37,13 +37,13 @@ pub(super) fn tenant(seed: u64) -> Tenant {
     tenant
 }
 
-/// How long each of the processes that are killed out of the blue may run, in the machine's time.
+/// Lifetimes of the processes that are killed at random, in the machine's time.
 pub(super) fn kills(seed: u64) -> Vec<Duration> {
     let mut dice = Dice::of(seed, u64::MAX - 2);
     (0..2 + dice.below(3)).map(|_| Duration::from_millis(100 + dice.below(1_400))).collect()
 }
 
-/// Where the process stands still in the submission with this tag, if it does.
+/// Place at which the process stands still in the submission with this tag, if any.
 pub(super) fn stand(seed: u64, tag: &str) -> Option<Stand> {
     let number: u64 = tag.strip_prefix('s')?.parse().ok()?;
     match Dice::of(seed, number | 1 << 32).below(100) {
@@ -54,7 +54,7 @@ pub(super) fn stand(seed: u64, tag: &str) -> Option<Stand> {
     }
 }
 
-/// How the service behaves under `seed`: the options of the emulator's program.
+/// Behavior of the service under `seed`: the options of the emulator's program.
 pub(super) fn service(seed: u64) -> Vec<(&'static str, String)> {
     let mut dice = Rng::with_seed(seed.wrapping_mul(0xd129_3d1b_8d2a_5a4f) ^ 0x5e);
     let one_of = |dice: &mut Rng, words: &[&str]| dice.choice(words).copied().unwrap_or_default().to_owned();
@@ -105,7 +105,7 @@ pub(super) fn writing(seed: u64) -> Result<Writing, Failure> {
     Ok(Writing::of(read_lag, particulars, rows, word("--date-header").parse().map_err(|error| broken(&error))?, 0))
 }
 
-/// How the service writes its records and headers: as by default in half of the tenants, each choice by itself.
+/// Format of the service's records and headers: the default in half of the tenants, each choice by itself.
 fn records(dice: &mut Rng, seeded: &str) -> [(&'static str, String); 6] {
     let mut half = |usual: &'static str, others: &[&'static str]| -> String {
         let other = others.get(dice.usize(0..others.len().saturating_mul(2))).copied();
@@ -151,7 +151,7 @@ mod tests {
     use crate::plan::STEPS;
 
     #[test]
-    fn ten_seeds_come_to_every_kind_of_thing() {
+    fn ten_seeds_draw_every_stand() {
         let stands = |seed| (0..STEPS).filter_map(move |number| stand(seed, &format!("s{number}")));
         for wanted in [Stand::Written, Stand::Departed, Stand::Answered] {
             assert!((0..10).flat_map(stands).any(|stand| stand == wanted), "{wanted:?}");

@@ -7,15 +7,19 @@ use std::{
     sync::mpsc::{self, Receiver},
 };
 
-use super::{
-    WORDS, WORKER,
-    notes::{Note, Order},
-};
-use crate::Failure;
+use xtask::Failure;
+
+use super::notes::{Note, Order};
 
 fn broken(error: impl std::fmt::Display) -> Failure {
     Failure::broken("a process of the campaign", error)
 }
+
+/// The word that makes this program a worker. It is in no help.
+pub(crate) const WORKER: &str = "worker";
+
+/// The file in the folder of a seed for what the workers print on stderr.
+pub(super) const WORDS: &str = "worker.txt";
 
 /// A worker, and what it tells.
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl Worker {
         self.end();
     }
 
-    /// How it ended, or is about to.
+    /// Waits for its end, and returns its exit code.
     pub(super) fn ended(&mut self) -> Result<Option<i32>, Failure> {
         self.process.wait().map(|status| status.code()).map_err(broken)
     }

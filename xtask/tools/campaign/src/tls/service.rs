@@ -1,4 +1,4 @@
-//! What the supervisor and each worker ask of the emulator by hand, without the client that is judged.
+//! Requests to the emulator by hand, of the supervisor and of each worker, without the client that is judged.
 
 use std::{path::Path, time::Duration};
 
@@ -7,16 +7,16 @@ use defender_transport::{Clock, HyperTransport, Roots};
 use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use xtask::Failure;
 
-use super::gather::Clocks;
+use super::clocks::Clocks;
 use crate::{
-    Failure,
     by_hand::ByHand,
     evidence::{LedgerEntry, Record},
     service::Service,
 };
 
-/// How long an answer is waited for: less than a second of the machine's time.
+/// Time limit of a response: less than a second of the machine's time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// As long as a new action may be hidden at most.
@@ -83,8 +83,8 @@ impl<'s> Asking<'s> {
         Ok(Known { clocks, ledger, records })
     }
 
-    /// How its clock compares with ours: it shows some time between the departure of a question and the coming of its answer, so that
-    /// each says between what bounds it is, and the fastest says it best.
+    /// Compares its clock with ours: it shows a time between the sending of a request and the arrival of its response.
+    /// Each request gives bounds, and the fastest gives the closest.
     pub(super) async fn clocks(&self) -> Result<Clocks, Failure> {
         let mut clocks: Option<Clocks> = None;
         for _ in 0..30 {

@@ -33,7 +33,7 @@ use crate::{
 /// No step waits for longer before it looks for what it lost.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// What all steps of a worker share.
+/// State that all steps of a worker share.
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) seed: u64,
@@ -42,9 +42,9 @@ pub(super) struct Worker {
     pub(super) canary: Canary,
     pub(super) machines: Vec<MachineId>,
     pub(super) file: Sha1,
-    /// How much of what the canary found is written down.
+    /// Number of the canary's findings that are written down.
     pub(super) told: AtomicUsize,
-    /// What is to be waited for together.
+    /// Actions to be waited for together.
     pub(super) together: Mutex<Vec<ActionId>>,
 }
 

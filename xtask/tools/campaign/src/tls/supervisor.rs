@@ -9,19 +9,18 @@ use std::{
 use defender_emulator::FastClock;
 use defender_transport::{Clock, SystemClock};
 use fastrand::Rng;
-use xtask::emulator::Program;
+use xtask::{Failure, emulator::Program};
 
 use super::{
-    JOURNAL, LOG, WORDS, gather,
-    journal::{self, Event, Line},
+    gather,
+    journal::{self, Event, JOURNAL, Line},
     notes::{Note, Order},
     plan::{self, SPEED, Stand},
-    process::Worker,
+    process::{WORDS, Worker},
     service::Asking,
     worker::PANICKED,
 };
 use crate::{
-    Failure,
     canary::Canary,
     figures::Count,
     judge::{Finding, judge, quota::over_though_alone},
@@ -29,10 +28,13 @@ use crate::{
     sweep::Ran,
 };
 
+/// The log of the emulator in the folder of a seed.
+const LOG: &str = "emulator.jsonl";
+
 /// A worker that has written nothing for so long hangs: in this time its clock goes hours.
 const HANGS: Duration = Duration::from_secs(60);
 
-/// How a worker ended.
+/// End of a worker.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Killed,
@@ -147,7 +149,7 @@ fn read(folder: &Path, name: &str) -> Result<String, Failure> {
     std::fs::read_to_string(&path).map_err(|error| Failure::broken(path.display(), error))
 }
 
-/// What the last worker said before it ended.
+/// Output of the last worker before it ended.
 fn last_words(folder: &Path) -> String {
     let words = read(folder, WORDS).unwrap_or_default();
     let mut last: Vec<&str> = words.lines().rev().take(6).collect();
@@ -155,7 +157,7 @@ fn last_words(folder: &Path) -> String {
     last.join(" / ")
 }
 
-/// The journal, for whoever looks at the seed.
+/// The journal, for the report of the seed.
 fn story(folder: &Path) -> Result<Vec<String>, Failure> {
     Ok(read(folder, JOURNAL)?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
@@ -180,8 +182,8 @@ fn leaks(folder: &Path, secret: &str) -> Result<Vec<Finding>, Failure> {
     Ok(canary.found().into_iter().map(|words| Finding { count: Count::Secret, tag: None, words }).collect())
 }
 
-#[cfg(all(test, unix))]
-#[expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::process::Command;
 
@@ -189,7 +191,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(600);
 
-    /// How a worker ends that does this, in the words of a shell.
+    /// End of a worker that runs this shell script.
     fn ends(script: &str, until: Option<Duration>, hangs: Duration) -> End {
         let mut shell = Command::new("sh");
         shell.args(["-c", script]);
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_is_killed_when_its_time_has_come_or_where_it_says_that_it_may_be() {
+    fn worker_is_killed_at_time_or_stand() {
         assert_eq!(ends("cat > /dev/null", Some(Duration::ZERO), LONG), End::Killed);
         for stand in [Stand::Written, Stand::Departed, Stand::Answered] {
             let script = format!("echo '{{\"stands\":\"{stand:?}\"}}'; cat > /dev/null");
@@ -208,19 +210,19 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_ends_by_itself_is_told_by_how_it_ended() {
+    fn exit_code_of_worker_is_reported() {
         assert_eq!(ends("read order; echo '\"progress\"'; echo '\"done\"'", None, LONG), End::Done);
         assert_eq!(ends("read order; exit 101", None, LONG), End::Broken(Some(PANICKED)));
         assert_eq!(ends("read order; echo '\"progress\"'", None, LONG), End::Broken(Some(0)));
     }
 
     #[test]
-    fn a_worker_that_writes_nothing_any_more_hangs() {
+    fn silent_worker_hangs_after_its_time() {
         assert_eq!(ends("cat > /dev/null", None, Duration::ZERO), End::Hung);
     }
 
     #[test]
-    fn a_secret_in_what_either_wrote_is_found() {
+    fn secret_in_any_file_is_found() {
         let folder = std::env::temp_dir().join(format!("campaign-leaks-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         for name in [JOURNAL, LOG, WORDS] {

@@ -1,4 +1,4 @@
-//! The wire of a worker: the real one, with a name on each request, and a note of what went off and what came.
+//! The transport of a worker: the real one, with a name on each request, and notes of requests and responses.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ tokio::task_local! {
     pub(super) static POSTING: Posting;
 }
 
-/// A submission, or a cancelling, whose POSTs are about to go off.
+/// A submission, or a cancellation, whose POSTs are about to be sent.
 #[derive(Clone, Debug)]
 pub(super) struct Posting {
     tag: String,
@@ -38,14 +38,14 @@ impl Posting {
     }
 }
 
-/// The real wire, watched.
+/// The real transport, watched.
 #[derive(Debug)]
 pub(super) struct Watched {
     wire: HyperTransport,
     journal: Arc<Journal>,
     incarnation: u32,
     others: AtomicU32,
-    /// The longest that an answer was on its way, in milliseconds.
+    /// The longest time that a response was on its way, in milliseconds.
     slowest: AtomicU64,
 }
 
@@ -63,7 +63,7 @@ impl Watched {
         }
     }
 
-    /// Notes how long an answer was on its way, where none was longer.
+    /// Notes the time that a response was on its way, if none was longer.
     fn note_time(&self, took: Duration) {
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         if self.slowest.fetch_max(millis, Ordering::Relaxed) < millis {
@@ -107,7 +107,7 @@ impl Transport for Watched {
     }
 }
 
-/// A try that has no answer yet. Dropped before it has one, it is written down.
+/// An attempt without a response. If it is dropped before it has one, it is written down.
 struct Unanswered<'t> {
     journal: &'t Journal,
     id: Option<String>,

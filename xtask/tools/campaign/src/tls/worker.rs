@@ -1,4 +1,4 @@
-//! The process that is killed: the real client over the real wire, and a journal.
+//! The process that is killed: the real client over the real transport, and a journal.
 
 use std::{
     io::BufRead,
@@ -8,10 +8,10 @@ use std::{
 
 use defender_emulator::FastClock;
 use futures_util::{StreamExt, stream};
+use xtask::Failure;
 
 use super::{
-    JOURNAL,
-    journal::{self, Event, Journal, Known, tell},
+    journal::{self, Event, JOURNAL, Journal, Known, tell},
     notes::{Note, Order},
     plan::{self, SPEED},
     service::{Asking, wire},
@@ -19,17 +19,16 @@ use super::{
     wire::Watched,
 };
 use crate::{
-    Failure,
     canary::Canary,
     flow::{self, Numbered, Written},
     plan::Step,
     service::FILE,
 };
 
-/// How many steps go on at once.
+/// Steps that go on at once.
 const AT_ONCE: usize = 12;
 
-/// What a process that panicked says with its exit code: what the standard library itself says.
+/// Exit code of a process that panicked, as the standard library sets it.
 pub(super) const PANICKED: i32 = 101;
 
 /// A worker whose supervisor is gone.

@@ -5,7 +5,7 @@ use std::{
     process::Command,
 };
 
-use crate::Failure;
+use xtask::Failure;
 
 /// A Python with the packages of `requirements.txt`.
 pub(super) fn python(scripts: &Path, folder: &Path) -> Result<PathBuf, Failure> {
@@ -40,7 +40,7 @@ pub(super) fn node(scripts: &Path, folder: &Path) -> Result<(), Failure> {
     note(&wanted, &environment)
 }
 
-/// Whether the packages of this list are there, as noted when they were installed.
+/// Returns true if the packages of this list are there, as noted when they were installed.
 fn is_installed(wanted: &Path, environment: &Path) -> Result<bool, Failure> {
     let text = std::fs::read_to_string(wanted).map_err(|error| Failure::broken(wanted.display(), error))?;
     Ok(std::fs::read_to_string(environment.join("installed.txt")).is_ok_and(|noted| noted == text))

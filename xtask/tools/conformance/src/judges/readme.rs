@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use xtask::{Failure, emulator::Program};
 
-use super::{Court, Form, heard, only_trusting, told};
+use super::court::{Court, Form, heard, only_trusting, told};
 use crate::walkthrough::block;
 
 const README: &str = "crates/defender-emulator/README.md";

@@ -34,14 +34,14 @@ pub(crate) enum Fall {
     OverQuota,
 }
 
-/// What the judge found.
+/// Findings of the judge.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// Every fault, with its submission and a trace.
     pub(crate) falls: Vec<(Fall, u64, String)>,
     /// Lost responses that were not recovered, and the line of the rule that their record failed.
     pub(crate) unrecovered: Vec<(u64, &'static str)>,
-    /// What the design says that it does not promise, and happened.
+    /// Events that the design does not promise to prevent.
     pub(crate) unpromised: Vec<(u64, &'static str)>,
     /// Lost responses whose record is readable, states the comment, and has no neighbor; and how many were recovered.
     pub(crate) eligible: (u64, u64),
@@ -59,7 +59,7 @@ impl Verdict {
         self.falls.iter().filter(|(kind, ..)| *kind == fall).count()
     }
 
-    /// Whether every count is 0 and no share is missed.
+    /// Returns true if every count is 0 and no share is missed.
     pub(crate) fn holds(&self) -> bool {
         let (eligible, recovered) = self.eligible;
         self.falls.iter().all(|(fall, ..)| *fall == Fall::NotRecovered)
@@ -135,7 +135,7 @@ pub(crate) fn judge(reports: &[Report], tenant: &Tenant, ids_generated: bool) ->
     verdict
 }
 
-/// Whether the client knows of a POST that nothing was done.
+/// Returns true if the client knows of a POST that nothing was done.
 fn refused(arrival: &Arrival) -> bool {
     matches!(arrival.status, 401 | 429) && arrival.whole && arrival.effect.is_none()
 }

@@ -11,12 +11,12 @@ use crate::{
 pub(super) const GRACE: SignedDuration = SignedDuration::from_secs(120);
 /// Longest time before the first attempt at which a record may have been created that may be ours.
 const BEFORE: SignedDuration = SignedDuration::from_mins(15);
-/// How far two clocks may be apart where responses have a `Date`, which has whole seconds.
+/// Difference of two clocks where responses have a `Date`, which has whole seconds.
 const SKEW: SignedDuration = SignedDuration::from_secs(5 + 1);
-/// Longest time between the last list and what is said of it.
+/// Longest time between the last list and the claim.
 const LAST_LIST: SignedDuration = SignedDuration::from_secs(30);
 
-/// How an attribute of a record compares with what was asked for.
+/// Result of comparing an attribute of a record with the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Match {
     Same,
@@ -30,7 +30,7 @@ pub(super) struct Met<'m> {
     pub(super) report: &'m Report,
     /// Arrival of its first POST.
     pub(super) first: Timestamp,
-    /// When its first attempt left, which may not have arrived.
+    /// Time at which its first attempt was sent, which may not have arrived.
     pub(super) opened: Timestamp,
     /// The external id in its body, and whether the client generated it.
     pub(super) external_id: Option<&'m str>,
@@ -73,9 +73,9 @@ impl Met<'_> {
         }
     }
 
-    /// Whether the creation is in the window, by the service's own clock.
+    /// Returns true if the creation is in the window, by the service's own clock.
     fn in_window(&self, record: &Record) -> bool {
-        let skew = if self.tenant.dates() { SKEW } else { BEFORE };
+        let skew = if self.tenant.settings.dates { SKEW } else { BEFORE };
         record.created >= self.opened - skew && record.created <= self.report.claimed.max(self.first + GRACE) + skew
     }
 
@@ -83,26 +83,26 @@ impl Met<'_> {
         self.generated && self.external_id.is_some() && record.shown.external_id.as_deref() == self.external_id
     }
 
-    /// Whether another submission of this client was answered with `record`, which this one made.
+    /// Returns true if another submission of this client was answered with `record`, which this one made.
     pub(super) fn taken_by_another(&self, record: &Record) -> bool {
         let own = self.report.submission;
         self.reports.iter().any(|other| other.submission != own && other.claim.action() == Some(&record.id))
     }
 
-    /// Whether `record` was claimed by another submission, with truth.
+    /// Returns true if `record` was claimed by another submission, with truth.
     fn claimed_by_another(&self, record: &Record) -> bool {
         let Maker::Submission(maker) = record.maker else { return false };
         maker != self.report.submission
             && self.reports.iter().any(|other| other.submission == maker && other.claim.action() == Some(&record.id))
     }
 
-    /// Whether another process made `record`, and it passes every line for this submission, too.
+    /// Returns true if another process made `record`, and it passes every line for this submission, too.
     pub(super) fn cannot_be_told_from_ours(&self, record: &Record) -> bool {
         record.maker == Maker::Other && self.passes_as_ours(record)
     }
 
-    /// Whether `record` was made by a submission of this client that asked for the same in all while this one was
-    /// unsettled. A 2xx with such a record is *Created* by the design's rule, and nothing tells whose it is.
+    /// Returns true if `record` was made by a submission of this client that asked for the same in all while this one
+    /// was unsettled. A 2xx with such a record is *Created* by the design's rule, and nothing tells whose it is.
     pub(super) fn made_by_a_twin(&self, record: &Record) -> bool {
         let Maker::Submission(maker) = record.maker else { return false };
         self.twins().any(|other| other.submission == maker) && self.passes_as_ours(record)
@@ -124,7 +124,7 @@ impl Met<'_> {
         others.find(|record| {
             let may_be_ours = record.shown.broken.is_some()
                 || !record.shown.creation
-                || !self.tenant.dates()
+                || !self.tenant.settings.dates
                 || record.created >= self.opened - BEFORE - SKEW;
             let different = record.shown.broken.is_none()
                 && (self.comment(record) == Match::Different
@@ -158,12 +158,12 @@ impl Met<'_> {
         })
     }
 
-    /// Whether both replicas showed the record early enough for a look at the end of the grace.
+    /// Returns true if both replicas showed the record early enough for a look at the end of the grace.
     pub(super) fn shown_in_grace(&self, record: &Record) -> bool {
         record.visible.iter().all(|&at| at <= self.first + GRACE)
     }
 
-    /// Whether the record's row can be read, and could be in the last list.
+    /// Returns true if the record's row can be read, and could be in the last list.
     pub(super) fn readable(&self, record: &Record) -> bool {
         record.shown.broken.is_none() && !self.slipped(record)
     }
@@ -172,7 +172,7 @@ impl Met<'_> {
         record.slips.iter().any(|&at| at >= self.report.claimed - LAST_LIST && at <= self.report.claimed)
     }
 
-    /// Whether the service echoed the id that the client generated.
+    /// Returns true if the service echoed the id that the client generated.
     pub(super) fn echoed(&self, record: &Record) -> bool {
         self.has_our_generated_id(record)
     }

@@ -153,7 +153,7 @@ fn stranger_in_window_is_not_promised() {
 }
 
 #[test]
-fn record_of_a_like_submission_is_told_apart_from_a_wrong_one() {
+fn like_record_is_not_a_wrong_one() {
     let (mut case, _) = clean();
     let other = case.record(Maker::Submission(2), 1_010, |_| {});
     let id = case.id(other);
@@ -201,7 +201,7 @@ fn other_machine_is_wrong() {
 }
 
 #[test]
-fn wait_must_have_succeeded_on_what_was_asked() {
+fn wait_must_succeed_on_its_action() {
     let waited = |change: &dyn Fn(&mut Record)| {
         let mut case = Case::new();
         let own = case.record(Maker::Submission(1), 1_000, |record| change(record));

@@ -1,4 +1,4 @@
-//! What goes wrong in a call.
+//! Faults of a call.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ impl Fault {
         })
     }
 
-    /// Whether a POST that meets it has an effect, sooner or later.
+    /// Returns true if a POST that meets it has an effect, sooner or later.
     pub(crate) fn has_effect(self) -> bool {
         !matches!(
             self,

@@ -23,10 +23,10 @@ use tokio::{net::TcpListener, sync::Notify};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Settings,
     kind::Kind,
     post::Call,
     reply::{Part, Reply, ReplyBody},
+    settings::{Settings, Version},
     tenant::Tenant,
 };
 use crate::{
@@ -36,13 +36,6 @@ use crate::{
 
 /// The header by which the driver numbers its submissions.
 pub(crate) const SUBMISSION: &str = "x-submission";
-
-/// The version of HTTP that is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
-    Http1,
-    Http2,
-}
 
 /// The running server; its connections end with the runtime.
 #[derive(Debug)]
@@ -91,7 +84,7 @@ impl Server {
         format!("https://{}", self.address)
     }
 
-    /// What the service knows, for the judge.
+    /// State of the service, for the judge.
     pub(crate) fn tenant(&self) -> MutexGuard<'_, Tenant> {
         self.state.tenant()
     }
@@ -102,7 +95,7 @@ impl State {
         self.tenant.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the service does with a call.
+    /// Handles a call.
     fn route(
         &self,
         now: Timestamp,

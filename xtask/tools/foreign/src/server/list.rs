@@ -14,7 +14,7 @@ use super::{
     token::plain,
 };
 
-/// What a next link says: which replica goes on, from which row, and whether the links lead nowhere.
+/// Content of a next link: the replica, the first row, and whether the links lead nowhere.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Place {
     replica: usize,

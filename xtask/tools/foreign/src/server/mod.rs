@@ -12,6 +12,7 @@ mod post;
 mod quota;
 mod record;
 mod reply;
+mod settings;
 mod tenant;
 mod token;
 
@@ -22,22 +23,10 @@ mod tests;
 pub(crate) use self::record::{Broken, Stated};
 pub(crate) use self::{
     fault::Fault,
-    http::{SUBMISSION, Server, Version},
+    http::{SUBMISSION, Server},
     kind::Kind,
     record::{APPLICATION_ID, Maker, PRINCIPAL_ID, Particulars, Record},
+    settings::{Settings, Version},
     tenant::{Arrival, Tenant},
     token::{SECRET, TENANT},
 };
-
-/// How the service behaves.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) seed: u64,
-    pub(crate) version: Version,
-    /// Calls of a hundred that go wrong.
-    pub(crate) percent: f64,
-    /// Whether responses have a `Date`.
-    pub(crate) dates: bool,
-    /// Rows of a page.
-    pub(crate) page: usize,
-}

@@ -1,4 +1,4 @@
-//! A POST of an action: what it does, and what is said of it.
+//! A POST of an action: its effect, and its response.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) struct Call<'c> {
     pub(super) authorization: Option<&'c str>,
 }
 
-/// What a body asks for.
+/// Content of a body.
 #[derive(Debug, PartialEq, Eq)]
 struct Wish {
     comment: String,

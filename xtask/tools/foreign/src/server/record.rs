@@ -1,4 +1,4 @@
-//! What the service knows of an action, and how it shows it.
+//! Record of an action, and the form in which the service shows it.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) const APPLICATION_ID: &str = "3f0a2b54-5a0e-4d1c-9c7b-0d6c2a8e9b11";
 /// The id of the application's service principal.
 pub(crate) const PRINCIPAL_ID: &str = "9b8d6f2e-1c3a-4e5f-8a7b-6c5d4e3f2a10";
 
-/// What was asked for beside machine, type and comment.
+/// Attributes of a request beside machine, type and comment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Particulars {
     /// `Full`, `Selective`, `Quick`.
@@ -27,7 +27,7 @@ pub(crate) struct Particulars {
     pub(crate) file: Option<String>,
 }
 
-/// Who asked for an action.
+/// Maker of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Maker {
     /// A numbered submission of the driver.
@@ -36,7 +36,7 @@ pub(crate) enum Maker {
     Other,
 }
 
-/// When a record states its particulars.
+/// Time at which a record states its particulars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stated {
     AtOnce,
@@ -58,7 +58,7 @@ pub(crate) enum Broken {
     Status,
 }
 
-/// How the service shows a record, the same way each time.
+/// The form of a record, the same each time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) comment: Option<String>,
@@ -79,20 +79,20 @@ pub(crate) struct Record {
     pub(crate) machine: String,
     pub(crate) particulars: Particulars,
     pub(crate) maker: Maker,
-    /// When it took effect; before this time it does not exist.
+    /// Time at which it took effect; before this time it does not exist.
     pub(crate) created: Timestamp,
-    /// When each of two replicas shows it.
+    /// Time at which each of two replicas shows it.
     pub(crate) visible: [Timestamp; 2],
     pub(crate) starts: Timestamp,
     pub(crate) ends: Timestamp,
     pub(crate) end: &'static str,
     pub(crate) cancelled: Option<(Timestamp, String)>,
-    /// When lists showed it broken or with fields that are null, though it is not so each time.
+    /// Times at which lists showed it broken or with null fields, though it is not so each time.
     pub(crate) slips: Vec<Timestamp>,
     pub(crate) shown: Shown,
 }
 
-/// What goes wrong once, in one showing of a row.
+/// Fault of one showing of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slip {
     None,
@@ -181,7 +181,7 @@ impl Record {
         }
     }
 
-    /// Whether it took effect by `now`.
+    /// Returns true if it took effect by `now`.
     pub(crate) fn exists(&self, now: Timestamp) -> bool {
         self.created <= now
     }
@@ -199,7 +199,7 @@ impl Record {
         !matches!(self.status(now), "Pending" | "InProgress")
     }
 
-    /// Whether a record read at `now` states its particulars.
+    /// Returns true if a record read at `now` states its particulars.
     pub(crate) fn states(&self, now: Timestamp) -> bool {
         match self.shown.stated {
             Stated::AtOnce => true,

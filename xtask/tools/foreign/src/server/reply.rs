@@ -18,7 +18,7 @@ use crate::{
 
 pub(super) type ReplyBody = BoxBody<Bytes, io::Error>;
 
-/// How much of a response is sent.
+/// Part of a response that is sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Part {
     Whole,
@@ -38,7 +38,7 @@ pub(super) struct Reply {
     body: Bytes,
     pub(super) part: Part,
     pub(super) delay: Duration,
-    /// Whether the service wrote it, rather than something on the way.
+    /// True if the service wrote it, rather than something on the way.
     by_service: bool,
 }
 
@@ -46,15 +46,8 @@ const JSON: &str = "application/json; odata.metadata=minimal; odata.streaming=tr
 
 impl Reply {
     pub(super) fn json(status: u16, body: &Value) -> Self {
-        Self {
-            status,
-            content_type: JSON,
-            headers: vec![("odata-version", "4.0".to_owned())],
-            body: body.to_string().into(),
-            part: Part::Whole,
-            delay: Duration::ZERO,
-            by_service: true,
-        }
+        let headers = vec![("odata-version", "4.0".to_owned())];
+        Self { content_type: JSON, headers, by_service: true, ..Self::gateway(status, &body.to_string()) }
     }
 
     /// The service's error envelope.
@@ -140,7 +133,7 @@ impl Reply {
         Self { part: Part::Nothing, ..Self::json(200, &Value::Null) }
     }
 
-    /// What is left of the response where `fault` meets it.
+    /// The rest of the response after `fault`.
     pub(super) fn after(self, rng: &mut fastrand::Rng, fault: Fault) -> Self {
         match fault {
             Fault::CloseAfter | Fault::LateEffect(_) | Fault::CloseBefore => Self { part: Part::Nothing, ..self },
@@ -156,7 +149,7 @@ impl Reply {
         }
     }
 
-    /// The response on the wire; `None` where nothing of it is sent.
+    /// The response as it is sent; `None` if nothing is sent.
     pub(super) fn send(self, rng: &mut fastrand::Rng, now: Timestamp, dates: bool) -> Option<Response<ReplyBody>> {
         if self.part == Part::Nothing {
             return None;

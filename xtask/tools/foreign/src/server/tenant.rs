@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Settings,
     fault::Fault,
     kind::Kind,
     quota::Quota,
     record::{Record, Slip},
     reply::Reply,
+    settings::Settings,
     token::Tokens,
 };
 use crate::dice::{dice, hits};
@@ -38,7 +38,7 @@ pub(crate) struct Arrival {
 /// Everything that the service knows.
 #[derive(Debug)]
 pub(crate) struct Tenant {
-    pub(super) settings: Settings,
+    pub(crate) settings: Settings,
     pub(crate) records: Vec<Record>,
     pub(crate) arrivals: Vec<Arrival>,
     pub(super) quota: Quota,
@@ -68,11 +68,6 @@ impl Tenant {
             over_quota: 0,
             lists: 0,
         }
-    }
-
-    /// Whether responses have a `Date`.
-    pub(crate) fn dates(&self) -> bool {
-        self.settings.dates
     }
 
     /// Keeps a record, and returns its place.

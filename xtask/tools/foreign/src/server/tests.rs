@@ -90,7 +90,7 @@ fn faults_are_as_many_as_asked_for() {
 }
 
 #[test]
-fn late_effect_is_not_there_before_its_time() {
+fn late_effect_appears_in_time() {
     let (mut tenant, token) = tenant(100.0);
     let late = (0..400).find_map(|number| {
         let machine = format!("{number:040x}");
@@ -140,7 +140,7 @@ fn particulars_are_stated_after_pending() {
 }
 
 #[test]
-fn pages_lead_to_each_other_to_the_end() {
+fn pages_lead_to_the_end() {
     let (mut tenant, token) = tenant(0.0);
     tenant.settings.page = 40;
     for number in 0..100 {

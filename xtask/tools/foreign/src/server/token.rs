@@ -64,7 +64,7 @@ impl Tokens {
         Reply::json(200, &body)
     }
 
-    /// Whether an `Authorization` header has a token that is good at `now`.
+    /// Returns true if an `Authorization` header has a token that is good at `now`.
     pub(super) fn allow(&self, authorization: Option<&str>, now: Timestamp) -> bool {
         let token = authorization.and_then(|value| value.strip_prefix("Bearer "));
         token.and_then(|token| self.ends.get(token)).is_some_and(|&end| now < end)
