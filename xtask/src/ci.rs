@@ -169,6 +169,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn readme_has_the_test_command_of_ci() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let text = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+        let (script, readme) = (text(".ci/run"), text("README.md"));
+        let command = script.lines().find(|line| line.starts_with("cargo test")).unwrap();
+        assert!(readme.lines().any(|line| line == command), "{command}");
+    }
+
+    #[test]
     fn every_feature_set_is_linted_strictly() {
         let steps = steps(&["defender-model", "defender-transport"], Tests::Run);
         let lints: Vec<_> = steps.iter().filter(|step| step.args.first().is_some_and(|arg| arg == "clippy")).collect();
