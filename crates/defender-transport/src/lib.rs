@@ -8,6 +8,7 @@ mod error;
 pub mod extensions;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod quota;
 mod retry_after;
 mod secrets;
 #[cfg(feature = "testing")]
@@ -40,6 +41,9 @@ pub use {
     body::Body,
     clock::Clock,
     error::{Error, ErrorKind},
+    quota::{
+        EndedPermit, MemoryQuotaStore, PermitId, PermitOutcome, PermitRequest, Permits, QuotaStore, QuotaStoreError,
+    },
     retry_after::retry_after,
     secrets::Secrets,
     transport::{SendFuture, Transport},

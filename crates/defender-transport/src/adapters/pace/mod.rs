@@ -1,7 +1,5 @@
 //! Keeping to a quota that has several windows at once, such as 100 calls a minute *and* 1,500 an hour.
 
-mod gate;
-mod log;
 mod queue;
 #[cfg(test)]
 #[cfg(feature = "testing")]
@@ -16,10 +14,11 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
-use self::{gate::Ended, queue::Queue};
+use self::queue::Queue;
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     extensions::{QuotaKey, RateLimitScope, Timeouts},
+    quota::gate::Ended,
     retry_after,
     transport::SendFuture,
 };

@@ -9,11 +9,15 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    gate::{Ended, Gate},
-    log::{Log, Room},
+use crate::{
+    Clock,
+    clock::Sleep,
+    extensions::RateLimit,
+    quota::{
+        gate::{Ended, Gate},
+        log::{Log, Room},
+    },
 };
-use crate::{Clock, clock::Sleep, extensions::RateLimit};
 
 /// The queue of one scope. The lock is held only to read or change the state, and never while a call waits.
 #[derive(Debug)]

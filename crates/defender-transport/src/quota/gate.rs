@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// State of a scope: open, or closed by a 429.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(crate) enum Gate {
     #[default]
     Open,
     /// No call is sent before this time. After it, one call is sent alone, as a probe.
@@ -15,7 +15,7 @@ pub(super) enum Gate {
 
 /// Outcome of an attempt, as far as it concerns the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// The response was 429: no call is sent before this time.
     Refused { until: Duration },
     /// The response had any other status.
@@ -26,7 +26,7 @@ pub(super) enum Ended {
 
 impl Gate {
     /// Time from which a call may be sent; `None` while that depends on the probe.
-    pub(super) fn opens(self) -> Option<Duration> {
+    pub(crate) fn opens(self) -> Option<Duration> {
         match self {
             Self::Open => Some(Duration::ZERO),
             Self::Closed { until } => Some(until),
@@ -35,7 +35,7 @@ impl Gate {
     }
 
     /// Records that a call is sent.
-    pub(super) fn pass(&mut self, call: u64) {
+    pub(crate) fn pass(&mut self, call: u64) {
         if let Self::Closed { .. } = self {
             *self = Self::Probing { call };
         }
@@ -45,7 +45,7 @@ impl Gate {
     ///
     /// Only the probe opens the gate: a response to a call that was sent before the 429 shows nothing of the
     /// state after it. If the probe gets no response, the next call is the probe.
-    pub(super) fn end(&mut self, call: u64, ended: Ended) -> bool {
+    pub(crate) fn end(&mut self, call: u64, ended: Ended) -> bool {
         let probed = *self == Self::Probing { call };
         match (ended, *self) {
             // A shorter pause does not shorten a longer one.

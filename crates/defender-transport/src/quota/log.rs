@@ -10,10 +10,12 @@ use crate::extensions::RateLimit;
 /// sending and the end of the attempt, and so the slot is taken until `per` after the end. With more than `calls` arrivals
 /// in one window, the last of them would have been sent while all the others held their slots.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(crate) struct Log {
     windows: Vec<RateLimit>,
     /// Number of calls that the widest window holds.
     widest: usize,
+    /// Span of the longest window.
+    longest: Duration,
     /// Number of calls that were sent and have not ended.
     under_way: usize,
     /// Ends of the calls before them, oldest first.
@@ -22,20 +24,37 @@ pub(super) struct Log {
 
 /// Time at which there is room for one more call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+pub(crate) enum Room {
     At(Duration),
     /// Not before a call that is under way has ended, and then some.
     AfterAnEnd,
 }
 
 impl Log {
-    pub(super) fn new(windows: &[RateLimit]) -> Self {
-        let widest = windows.iter().map(calls).max().unwrap_or_default();
-        Self { windows: windows.to_vec(), widest, under_way: 0, ended: VecDeque::new() }
+    pub(crate) fn new(windows: &[RateLimit]) -> Self {
+        let (widest, longest) = (Self::widest_of(windows), Self::longest_of(windows));
+        Self { windows: windows.to_vec(), widest, longest, under_way: 0, ended: VecDeque::new() }
+    }
+
+    fn widest_of(windows: &[RateLimit]) -> usize {
+        windows.iter().map(calls).max().unwrap_or_default()
+    }
+
+    fn longest_of(windows: &[RateLimit]) -> Duration {
+        windows.iter().map(|window| window.per).max().unwrap_or_default()
+    }
+
+    /// Uses these windows from now on. Past calls are kept for the widest window that was ever used.
+    pub(crate) fn set_windows(&mut self, windows: &[RateLimit]) {
+        if self.windows != windows {
+            self.windows = windows.to_vec();
+            self.widest = self.widest.max(Self::widest_of(windows));
+            self.longest = self.longest.max(Self::longest_of(windows));
+        }
     }
 
     /// The first moment at which one more call fits into every window.
-    pub(super) fn room(&self) -> Room {
+    pub(crate) fn room(&self) -> Room {
         let mut at = Duration::ZERO;
         for window in &self.windows {
             let Some(others) = calls(window).checked_sub(self.under_way).filter(|&others| others > 0) else {
@@ -52,7 +71,7 @@ impl Log {
     /// before `start`.
     ///
     /// It takes each window by itself, and the calls under way to end now, and those ahead to take no time.
-    pub(super) fn no_room_before(&self, ahead: usize, start: Duration, now: Duration) -> Duration {
+    pub(crate) fn no_room_before(&self, ahead: usize, start: Duration, now: Duration) -> Duration {
         let earliest = self.windows.iter().map(|window| {
             let calls = calls(window);
             // Whole windows of calls that go before, and the place in the one after them.
@@ -68,13 +87,18 @@ impl Log {
         earliest.fold(start, Duration::max)
     }
 
-    pub(super) fn depart(&mut self) {
+    pub(crate) fn depart(&mut self) {
         self.under_way += 1;
         self.forget();
     }
 
+    /// Takes back a call that was counted and never sent.
+    pub(crate) fn take_back(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
     /// One of the calls under way has ended `now`.
-    pub(super) fn end(&mut self, now: Duration) {
+    pub(crate) fn end(&mut self, now: Duration) {
         self.under_way = self.under_way.saturating_sub(1);
         // Two that end at once may come here in either order.
         let last = self.ended.back().copied().unwrap_or_default();
@@ -83,9 +107,8 @@ impl Log {
     }
 
     /// Returns true if the past means nothing to the calls to come.
-    pub(super) fn is_over(&self, now: Duration) -> bool {
-        let longest = self.windows.iter().map(|window| window.per).max().unwrap_or_default();
-        self.under_way == 0 && self.ended.back().is_none_or(|ended| ended.saturating_add(longest) <= now)
+    pub(crate) fn is_over(&self, now: Duration) -> bool {
+        self.under_way == 0 && self.ended.back().is_none_or(|ended| ended.saturating_add(self.longest) <= now)
     }
 
     /// Drops the calls that no window depends on: those before as many as the widest window holds.
