@@ -13,9 +13,10 @@
 //! | [`Resends`] | number of earlier attempts, for traces | 0 |
 //! | [`Unauthorized`] | the response to the previous attempt was 401: set another token | the cached token may be used |
 //! | [`SendState`] | whether the request has been sent | no layer needs this state |
+//! | [`SendBefore`] | the time before which the request must be sent | it may be sent at any time |
 //! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
-//! [`Deadline`](crate::Deadline) sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and
+//! [`Paced`](crate::Paced) sets [`SendBefore`] if it has a store, and [`Deadline`](crate::Deadline) keeps to it and sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and
 //! adds the number of attempts to the extensions of the *response*: [`Attempts`].
 
 use std::{
@@ -222,6 +223,14 @@ impl SendState {
         self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 }
+
+/// Time before which a request must be sent, by [`Clock::elapsed`](crate::Clock::elapsed) of the layers. Later it fails, and
+/// [was never sent](crate::Error::never_sent).
+///
+/// A permit of a [`QuotaStore`](crate::QuotaStore) is valid for a time. A process that is suspended between the permit and the
+/// request must not send the request afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendBefore(pub Duration);
 
 /// Mark of an attempt after a 401: the refused token must be replaced.
 ///
