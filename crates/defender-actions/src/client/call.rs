@@ -219,6 +219,7 @@ fn no_response(error: defender_transport::Error, idempotency: Idempotency, quota
             let again = again.unwrap_or_else(window);
             return out_of_turn(attempts, quota, time, again).caused_by(error).with_attempts(attempts, Some(again));
         }
+        (TransportErrorKind::QuotaStore, None) if error.never_sent() => Error::new(ErrorKind::QuotaStore),
         _ if error.never_sent() => Error::new(ErrorKind::ConnectFailed).retryable(!error.is_permanent()),
         _ if idempotency == Idempotency::NonIdempotent => Error::new(ErrorKind::OutcomeUnknown),
         _ => Error::new(ErrorKind::Interrupted),

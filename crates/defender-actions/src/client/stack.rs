@@ -11,13 +11,13 @@
 //! | trace | shows each attempt, also one that the deadline ended |
 //! | foreign responses | reads the body inside the attempt, so that a broken body or a proxy's response fails the attempt |
 //! | authorized | after the queue, so that no token expires while it waits |
-//! | paced | each attempt waits for the quota |
+//! | paced | each attempt waits for the quota, of this client or of a store |
 //! | retrying | sends again |
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use defender_auth::{Authorized, TokenCredential};
-use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
+use defender_transport::{Clock, Error, QuotaStore, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
 use crate::client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes};
@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Retry,
+    /// Longest time from sending a request to the head of its response.
+    pub(crate) longest_attempt: Duration,
 }
 
 impl Settings {
@@ -46,6 +48,7 @@ pub(crate) fn api(
     settings: &Settings,
     credential: Arc<dyn TokenCredential>,
     base: &Uri,
+    quota: Option<(Arc<dyn QuotaStore>, String)>,
 ) -> Result<Arc<dyn Transport>, Error> {
     let clock = || settings.clock();
     let transport = RecordSendTimes::new(transport, clock());
@@ -56,6 +59,10 @@ pub(crate) fn api(
         Authorized::new(RejectForeignResponses::new(transport), credential, base)?.clock(clock()).paced(clock());
     let paced = match settings.timeouts.total {
         Some(total) => paced.total(total),
+        None => paced,
+    };
+    let paced = match quota {
+        Some((store, owner)) => paced.longest_attempt(settings.longest_attempt).store(store, owner),
         None => paced,
     };
     Ok(paced.retrying(clock()).policy(settings.retry()).shared())

@@ -71,6 +71,9 @@ pub enum ErrorKind {
     /// The client could not connect to the service.
     /// *Was it sent?* No, for certain. *What to do:* call again.
     ConnectFailed,
+    /// The store of the shared quota did not respond.
+    /// *Was it sent?* No. *What to do:* check the store; then it is safe to call again.
+    QuotaStore,
     /// A request that changes something was sent or may have been sent, and no response shows its outcome. For an action, the search
     /// in the service's list did not find the outcome either.
     /// *Was it sent?* Unknown. The request may have taken effect, and may still take effect. *What to do:* keep
@@ -162,6 +165,7 @@ impl ErrorKind {
             Self::Request => "invalid request",
             Self::Credential => "no token, so nothing was sent",
             Self::ConnectFailed => "the service was not reached",
+            Self::QuotaStore => "no permit of the shared quota",
             Self::OutcomeUnknown => "outcome unknown",
             Self::InvalidResponse => "the service accepted the request, but its response is invalid",
             Self::Interrupted => "no complete response",

@@ -37,6 +37,7 @@ mod resend;
 mod seed_case;
 mod service;
 mod settings;
+mod shared_quota;
 mod slow_responses;
 #[cfg(feature = "tracing")]
 mod spans;

@@ -4,19 +4,20 @@ mod base_url;
 mod debug;
 #[cfg(feature = "hyper")]
 mod default_transport;
+mod shared_quota;
 #[cfg(feature = "hyper")]
 mod transport_settings;
 
 use std::{sync::Arc, time::Duration};
 
-use defender_auth::{Cloud, CredentialContext, IntoCredential, Region, TokenCredential};
+use defender_auth::{Cloud, CredentialContext, CredentialIdentity, IntoCredential, Region, TokenCredential};
 use defender_model::{Action, ActionInfo};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
 use serde::de::DeserializeOwned;
 
-use self::base_url::base;
 #[cfg(feature = "hyper")]
 use self::default_transport::default_transports;
+use self::{base_url::base, shared_quota::SharedQuota};
 use crate::{
     BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds,
     client::{
@@ -60,6 +61,8 @@ impl DefenderClient {
 #[must_use = "a client exists only after `build`"]
 pub struct DefenderClientBuilder {
     credential: Option<Connect>,
+    identity: CredentialIdentity,
+    shared_quota: SharedQuota,
     transport: Option<Arc<dyn Transport>>,
     managed_identity: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
@@ -83,6 +86,8 @@ impl DefenderClientBuilder {
     pub(crate) fn new() -> Self {
         Self {
             credential: None,
+            identity: CredentialIdentity::default(),
+            shared_quota: SharedQuota::default(),
             transport: None,
             managed_identity: None,
             clock: None,
@@ -106,6 +111,7 @@ impl DefenderClientBuilder {
     /// Sets the credential: a description such as [`ClientSecretCredential`](defender_auth::ClientSecretCredential), which gets
     /// the transport, the clock and the cloud of this client, or a finished [`TokenCredential`].
     pub fn credential(mut self, credential: impl IntoCredential + Send + 'static) -> Self {
+        self.identity = credential.identity();
         self.credential = Some(Box::new(|context| credential.into_credential(context)));
         self
     }
@@ -282,7 +288,9 @@ impl DefenderClientBuilder {
                 return Err(wrong("no transport; turn on the feature `hyper`, or set one with `.transport(..)`"));
             }
         };
-        let settings = Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry };
+        let longest_attempt = self.timeouts.head.unwrap_or(DEFAULT_HEAD_TIMEOUT);
+        let settings =
+            Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry, longest_attempt };
         let tokens = stack::tokens(Arc::clone(&transport), &settings);
         let mut context = CredentialContext::new(tokens, Arc::clone(&clock), self.cloud)
             .retry(settings.retry())
@@ -300,7 +308,8 @@ impl DefenderClientBuilder {
         }
         let credential = connect(&context).map_err(|source| wrong("").caused_by(source))?;
         let downloads = stack::downloads(Arc::clone(&transport), &settings);
-        let transport = stack::api(transport, &settings, Arc::clone(&credential), &base)
+        let quota = self.shared_quota.of(self.identity)?;
+        let transport = stack::api(transport, &settings, Arc::clone(&credential), &base, quota)
             .map_err(|source| wrong("the base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
@@ -316,7 +325,7 @@ impl DefenderClientBuilder {
             principal: Principal::default(),
             external_ids: self.external_ids,
             total_timeout: settings.retry().total_timeout(),
-            longest_attempt: self.timeouts.head.unwrap_or(DEFAULT_HEAD_TIMEOUT),
+            longest_attempt,
             notices: DeprecationNotices::default(),
             poll: self.poll,
             limits: self.limits,
