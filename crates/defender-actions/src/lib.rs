@@ -6,6 +6,7 @@ mod client;
 mod error;
 mod files;
 mod futures;
+mod journal;
 mod list;
 mod live_response;
 mod machines;
@@ -28,6 +29,13 @@ pub use {
     error::{Error, ErrorKind, UnknownReason},
     files::download::{Download, Downloaded, Progress},
     futures::{BoxFuture, BoxStream},
+    journal::{
+        Journal,
+        entry::{Entry, EntryKey, Holder, Intended, JournalScope, Settled, Settlement, Unsettled},
+        error::JournalError,
+        jsonl::JsonlJournal,
+        memory::MemoryJournal,
+    },
     list::List,
     live_response::{
         library::{Library, Upload},
@@ -40,8 +48,10 @@ pub use {
         cancel::Cancel,
         external_id::ExternalIds,
         intent::Intent,
+        origin::Origin,
         recover::{Recover, RecoverAll},
-        submitted::{Origin, Submitted},
+        recover_pending::{RecoverPending, Recovered},
+        submitted::Submitted,
     },
     wait::{Wait, all::WaitAll},
 };

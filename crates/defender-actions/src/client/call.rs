@@ -22,6 +22,7 @@ use crate::{
         scrub::{Bearer, cleaned, secrets},
         send_times::SendTimes,
     },
+    journal::write_intent::PendingIntent,
 };
 
 /// Call of an operation.
@@ -34,13 +35,15 @@ pub(crate) struct Call {
     pub(crate) timeout: Option<Duration>,
     /// JSON, unless the call has another content type.
     pub(crate) body: Option<Vec<u8>>,
+    /// Intent that is written before the request.
+    pub(crate) intent: Option<PendingIntent>,
 }
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl Call {
     pub(crate) fn new(operation: Operation, path: impl Into<String>) -> Self {
-        Self { operation, path: path.into(), timeout: None, body: None }
+        Self { operation, path: path.into(), timeout: None, body: None, intent: None }
     }
 
     /// Adds a JSON body. An invalid one is an error of the call.
@@ -80,6 +83,9 @@ impl Call {
             limits: quota.iter().map(|limit| RateLimit { calls: limit.calls, per: limit.per }).collect(),
         });
         extensions.insert(UrlTemplate(template.clone()));
+        if let Some(intent) = self.intent {
+            extensions.insert(intent);
+        }
         Ok(request)
     }
 }

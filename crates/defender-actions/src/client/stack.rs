@@ -10,6 +10,7 @@
 //! | deadline | ends an attempt that takes too long |
 //! | trace | shows each attempt, also one that the deadline ended |
 //! | foreign responses | reads the body inside the attempt, so that a broken body or a proxy's response fails the attempt |
+//! | write intent | right before the request: what waits for the quota or a token was never sent, and needs no entry in the journal |
 //! | authorized | after the queue, so that no token expires while it waits |
 //! | paced | each attempt waits for the quota, of this client or of a store |
 //! | retrying | sends again |
@@ -20,7 +21,10 @@ use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, QuotaStore, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
-use crate::client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes};
+use crate::{
+    client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes},
+    journal::write_intent::WriteIntent,
+};
 
 /// Settings of the layers.
 pub(crate) struct Settings {
@@ -55,8 +59,9 @@ pub(crate) fn api(
     let transport = transport.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let transport = transport.traced(clock());
-    let paced =
-        Authorized::new(RejectForeignResponses::new(transport), credential, base)?.clock(clock()).paced(clock());
+    let paced = Authorized::new(WriteIntent::new(RejectForeignResponses::new(transport)), credential, base)?
+        .clock(clock())
+        .paced(clock());
     let paced = match settings.timeouts.total {
         Some(total) => paced.total(total),
         None => paced,

@@ -16,7 +16,20 @@ use crate::{
         call::{Call, JSON},
         operation::Operation,
     },
-    submit::{attempt::Attempt, expected::Expected, external_id, particulars::ParticularsRule, span::ActionSpan},
+    journal::{
+        Journal,
+        entry::{EntryKey, Holder},
+        write_intent::PendingIntent,
+    },
+    submit::{
+        attempt::Attempt,
+        expected::Expected,
+        external_id,
+        journaled::{JournalEntry, Journaled},
+        particulars::ParticularsRule,
+        recover_pending::lease,
+        span::ActionSpan,
+    },
 };
 
 /// Request of an action. Nothing is sent before it is awaited, and it is sent once.
@@ -38,6 +51,9 @@ pub struct ActionRequest<A> {
     check_machine: bool,
     timeout: Option<Duration>,
     valid_for: Option<Duration>,
+    key: Option<String>,
+    actor: Option<String>,
+    ticket: Option<String>,
     /// Intent that [`intent`](Self::intent) has returned. The request is bound to it.
     bound_intent: OnceLock<Intent>,
 }
@@ -53,6 +69,9 @@ impl<A: Action> ActionRequest<A> {
             check_machine: false,
             timeout: None,
             valid_for: None,
+            key: None,
+            actor: None,
+            ticket: None,
             bound_intent: OnceLock::new(),
         }
     }
@@ -73,7 +92,7 @@ impl<A: Action> ActionRequest<A> {
             return Ok(intent.clone());
         }
         let (_, body) = self.parts()?;
-        let intent = self.new_intent(&body)?;
+        let intent = self.client.inner().addressed(self.new_intent(&body)?);
         Ok(self.bound_intent.get_or_init(|| intent).clone())
     }
 
@@ -113,6 +132,30 @@ impl<A: Action> ActionRequest<A> {
         self
     }
 
+    /// Sets the key of the entry in the [journal](crate::DefenderClientBuilder::journal). Default: a random key.
+    ///
+    /// With a key of the caller, such as run and machine, a second request is not sent while the first is in progress, was submitted, or
+    /// has no known outcome. Without a journal the key has no effect.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the person or program that requests the action, as its intent names it. It is not sent. Default: the client's
+    /// [`actor`](crate::DefenderClientBuilder::actor).
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self.bound_intent = OnceLock::new();
+        self
+    }
+
+    /// Sets the ticket of the change, as the intent names it. It is not sent: write it into the comment as well, for the portal.
+    pub fn ticket(mut self, ticket: impl Into<String>) -> Self {
+        self.ticket = Some(ticket.into());
+        self.bound_intent = OnceLock::new();
+        self
+    }
+
     /// Sets the time limit of the call, queue and retries included. Default: the client's. The search after a lost response may take
     /// two minutes more.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -134,20 +177,30 @@ impl<A: Action> ActionRequest<A> {
                 Some(intent) => intent.clone(),
                 None => self.new_intent(&body)?,
             };
-            let request = self.call(path, with_generated_id(body, &intent));
-            let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, .. } = self;
+            let mut request = self.call(path, with_generated_id(body, &intent));
+            let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, key, .. } = self;
             let invalid = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
             let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(invalid)?);
             let span = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
+            let expected = Arc::new(Expected { intent: Arc::new(intent), rule });
+            let journaled = match client.inner().journal.clone() {
+                Some(journal) => Some(Box::new(journaled(&client, journal, key.as_deref(), &expected)?)),
+                None => None,
+            };
+            request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
             let attempt = Attempt {
                 client,
-                expected: Arc::new(Expected { intent: Arc::new(intent), rule }),
+                expected,
                 request,
                 resend_if_lost,
                 refuse_pending: A::INVERSE.filter(|_| refuse_if_inverse_pending),
                 check_machine: check_machine.then_some(A::PLATFORMS),
             };
-            let (outcome, attempts) = span.around(attempt.run(&span)).await;
+            let (mut outcome, attempts) = span.around(attempt.run(&span)).await;
+            if let Some(journaled) = journaled {
+                let (journaled, pending) = *journaled;
+                outcome = Box::pin(journaled.end(&pending, outcome)).await;
+            }
             span.ended(&outcome, attempts);
             outcome
         }
@@ -195,11 +248,14 @@ impl<A: Action> ActionRequest<A> {
             is_generated = true;
         }
         let valid_for = self.valid_for.or(self.timeout).unwrap_or(inner.total_timeout);
-        Ok(Intent::new(&self.machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for)))
+        let mut intent = Intent::new(&self.machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for));
+        intent.actor.clone_from(&self.actor);
+        intent.ticket.clone_from(&self.ticket);
+        Ok(if inner.journal.is_some() { inner.addressed(intent) } else { intent })
     }
 
     fn call(&self, path: String, body: Vec<u8>) -> Call {
-        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: Some(body) }
+        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: Some(body), intent: None }
     }
 }
 
@@ -252,6 +308,32 @@ impl<A> ActionRequest<A> {
         self.bound_intent = OnceLock::new();
         self
     }
+}
+
+/// Returns the entry of a submission, and the intent that is written before its request.
+fn journaled(
+    client: &DefenderClient,
+    journal: Arc<dyn Journal>,
+    key: Option<&str>,
+    expected: &Arc<Expected>,
+) -> Result<(Journaled, PendingIntent), Error> {
+    let key = match key {
+        None => EntryKey::generate(),
+        Some(text) => EntryKey::new(text).ok_or_else(|| {
+            let why = format!(
+                "the journal key is blank, has control characters, or is longer than {} bytes; correct it",
+                EntryKey::MAX_LENGTH
+            );
+            Error::new(ErrorKind::Request).context(expected.intent.context()).caused_by(why)
+        })?,
+    };
+    let (inner, holder) = (client.inner(), Holder::generate());
+    let valid_for = expected.intent.latest().duration_since(inner.clock.now());
+    let lease = lease(inner, Duration::try_from(valid_for).unwrap_or_default());
+    let intent = Arc::clone(&expected.intent);
+    let pending = PendingIntent::new(Arc::clone(&journal), key.clone(), intent, holder, lease);
+    let entry = JournalEntry::new(journal, key);
+    Ok((Journaled { client: client.clone(), entry, holder, expected: Arc::clone(expected) }, pending))
 }
 
 /// Returns whether the text is a path segment that does not change the rest of the path.

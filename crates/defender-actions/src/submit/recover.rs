@@ -110,6 +110,14 @@ impl RecoverAll {
 
 async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitted, Error> {
     let inner = client.inner();
+    if let (Some(theirs), Some(ours)) = (&intent.tenant_id, &inner.tenant_id)
+        && !theirs.eq_ignore_ascii_case(ours)
+    {
+        let why = format!(
+            "the intent is of tenant {theirs}, and this client is of tenant {ours}; use the client of that tenant"
+        );
+        return Err(Error::new(ErrorKind::Request).context(intent.context()).caused_by(why));
+    }
     let now = Moment::now(&*inner.clock);
     let in_flight = Arc::new(inner.submissions.open(&intent));
     let visibility_timeout = inner.poll.visibility_timeout;

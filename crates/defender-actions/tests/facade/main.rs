@@ -21,6 +21,7 @@ mod gallery;
 mod identity;
 mod intents;
 mod joining;
+mod journal;
 mod lists;
 mod lost_responses;
 #[cfg(feature = "hyper")]

@@ -1,32 +1,35 @@
 //! The settings of a client.
 
+mod account;
 mod base_url;
 mod debug;
 #[cfg(feature = "hyper")]
 mod default_transport;
-mod shared_quota;
+mod shared;
 #[cfg(feature = "hyper")]
 mod transport_settings;
 
 use std::{sync::Arc, time::Duration};
 
-use defender_auth::{Cloud, CredentialContext, CredentialIdentity, IntoCredential, Region, TokenCredential};
+use defender_auth::{Cloud, CredentialContext, IntoCredential, Region, TokenCredential};
 use defender_model::{Action, ActionInfo};
-use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
+use defender_transport::{Clock, QuotaStore, Retry, SystemClock, Transport, extensions::Timeouts};
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "hyper")]
 use self::default_transport::default_transports;
-use self::{base_url::base, shared_quota::SharedQuota};
+use self::{account::Account, base_url::base};
 use crate::{
-    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds,
+    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds, Journal,
     client::{
         Inner,
         deprecation::DeprecationNotices,
         service_clock::ServiceTime,
         stack::{self, Settings},
     },
-    submit::{principal::Principal, registry::SubmissionRegistry, shared_search::SharedSearch},
+    submit::{
+        principal::Principal, registry::SubmissionRegistry, shared_search::SharedSearch, unwritten::UnwrittenOutcomes,
+    },
     wait::poll::PollPolicy,
 };
 
@@ -61,8 +64,10 @@ impl DefenderClient {
 #[must_use = "a client exists only after `build`"]
 pub struct DefenderClientBuilder {
     credential: Option<Connect>,
-    identity: CredentialIdentity,
-    shared_quota: SharedQuota,
+    account: Account,
+    quota_store: Option<Arc<dyn QuotaStore>>,
+    journal: Option<Arc<dyn Journal>>,
+    actor: Option<String>,
     transport: Option<Arc<dyn Transport>>,
     managed_identity: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
@@ -76,7 +81,7 @@ pub struct DefenderClientBuilder {
     poll: PollPolicy,
     limits: BodyLimits,
     own_actions: Vec<ActionInfo>,
-    external_ids: ExternalIds,
+    external_ids: Option<ExternalIds>,
     refresh_margin: Option<Duration>,
     #[cfg(feature = "hyper")]
     hyper: defender_transport::HyperTransportBuilder,
@@ -86,8 +91,10 @@ impl DefenderClientBuilder {
     pub(crate) fn new() -> Self {
         Self {
             credential: None,
-            identity: CredentialIdentity::default(),
-            shared_quota: SharedQuota::default(),
+            account: Account::default(),
+            quota_store: None,
+            journal: None,
+            actor: None,
             transport: None,
             managed_identity: None,
             clock: None,
@@ -101,7 +108,7 @@ impl DefenderClientBuilder {
             poll: PollPolicy::default(),
             limits: BodyLimits::default(),
             own_actions: Vec::new(),
-            external_ids: ExternalIds::default(),
+            external_ids: None,
             refresh_margin: None,
             #[cfg(feature = "hyper")]
             hyper: defender_transport::HyperTransport::builder(),
@@ -111,7 +118,7 @@ impl DefenderClientBuilder {
     /// Sets the credential: a description such as [`ClientSecretCredential`](defender_auth::ClientSecretCredential), which gets
     /// the transport, the clock and the cloud of this client, or a finished [`TokenCredential`].
     pub fn credential(mut self, credential: impl IntoCredential + Send + 'static) -> Self {
-        self.identity = credential.identity();
+        self.account.named_by(credential.identity());
         self.credential = Some(Box::new(|context| credential.into_credential(context)));
         self
     }
@@ -238,7 +245,7 @@ impl DefenderClientBuilder {
     ///
     /// With [`ExternalIds::Generated`] a lost response is recovered for certain wherever the service echoes the id.
     pub fn external_ids(mut self, external_ids: ExternalIds) -> Self {
-        self.external_ids = external_ids;
+        self.external_ids = Some(external_ids);
         self
     }
 
@@ -308,7 +315,17 @@ impl DefenderClientBuilder {
         }
         let credential = connect(&context).map_err(|source| wrong("").caused_by(source))?;
         let downloads = stack::downloads(Arc::clone(&transport), &settings);
-        let quota = self.shared_quota.of(self.identity)?;
+        let quota = match self.quota_store {
+            Some(store) => {
+                let needed_by = "quota store";
+                Some((store, format!("{}/{}", self.account.application(needed_by)?, self.account.tenant(needed_by)?)))
+            }
+            None => None,
+        };
+        let tenant_id = match &self.journal {
+            Some(_) => Some(self.account.tenant("journal")?),
+            None => self.account.known_tenant(),
+        };
         let transport = stack::api(transport, &settings, Arc::clone(&credential), &base, quota)
             .map_err(|source| wrong("the base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
@@ -323,7 +340,14 @@ impl DefenderClientBuilder {
             submissions: SubmissionRegistry::default(),
             searches: SharedSearch::default(),
             principal: Principal::default(),
-            external_ids: self.external_ids,
+            external_ids: self.external_ids.unwrap_or(match self.journal {
+                Some(_) => ExternalIds::Generated,
+                None => ExternalIds::AsGiven,
+            }),
+            journal: self.journal,
+            unwritten: UnwrittenOutcomes::default(),
+            tenant_id,
+            actor: self.actor,
             total_timeout: settings.retry().total_timeout(),
             longest_attempt,
             notices: DeprecationNotices::default(),

@@ -24,7 +24,7 @@ use super::{
     world::{Ids, Network, Submission, World},
 };
 use crate::{
-    ActionRequest, DefenderClient, Error, ErrorKind, ExternalIds, Intent, UnknownReason, submit::submitted::Origin,
+    ActionRequest, DefenderClient, Error, ErrorKind, ExternalIds, Intent, UnknownReason, submit::origin::Origin,
 };
 
 /// Number of worlds of one run. Raise it by hand for a long run with `--release`.
