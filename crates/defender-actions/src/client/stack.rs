@@ -35,6 +35,12 @@ pub(crate) struct Settings {
     pub(crate) longest_attempt: Duration,
 }
 
+/// Store of the quota, and the first part of its keys.
+pub(crate) struct SharedQuota {
+    pub(crate) store: Arc<dyn QuotaStore>,
+    pub(crate) owner: String,
+}
+
 impl Settings {
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
@@ -52,7 +58,7 @@ pub(crate) fn api(
     settings: &Settings,
     credential: Arc<dyn TokenCredential>,
     base: &Uri,
-    quota: Option<(Arc<dyn QuotaStore>, String)>,
+    quota: Option<SharedQuota>,
 ) -> Result<Arc<dyn Transport>, Error> {
     let clock = || settings.clock();
     let transport = RecordSendTimes::new(transport, clock());
@@ -67,7 +73,7 @@ pub(crate) fn api(
         None => paced,
     };
     let paced = match quota {
-        Some((store, owner)) => paced.longest_attempt(settings.longest_attempt).store(store, owner),
+        Some(SharedQuota { store, owner }) => paced.longest_attempt(settings.longest_attempt).store(store, owner),
         None => paced,
     };
     Ok(paced.retrying(clock()).policy(settings.retry()).shared())

@@ -192,7 +192,7 @@ pub enum Settled {
     ClaimedBy(EntryKey),
     /// The entry has another outcome, and nothing was written.
     Superseded(Settlement),
-    /// Another holder has the entry, or there is none, and nothing was written.
+    /// Another holder has the entry, or the key is unknown, and nothing was written.
     NotHeld,
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod entry;
 pub(crate) mod error;
+pub(crate) mod journal_entry;
 pub(crate) mod jsonl;
 pub(crate) mod memory;
 pub(crate) mod table;

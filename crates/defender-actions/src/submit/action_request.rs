@@ -16,18 +16,8 @@ use crate::{
         call::{Call, JSON},
         operation::Operation,
     },
-    journal::{
-        Journal,
-        entry::{EntryKey, Holder},
-        write_intent::PendingIntent,
-    },
     submit::{
-        attempt::Attempt,
-        expected::Expected,
-        external_id,
-        journaled::{JournalEntry, Journaled},
-        particulars::ParticularsRule,
-        recover_pending::lease,
+        attempt::Attempt, expected::Expected, external_id, journaled::Journaled, particulars::ParticularsRule,
         span::ActionSpan,
     },
 };
@@ -184,7 +174,7 @@ impl<A: Action> ActionRequest<A> {
             let span = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
             let expected = Arc::new(Expected { intent: Arc::new(intent), rule });
             let journaled = match client.inner().journal.clone() {
-                Some(journal) => Some(Box::new(journaled(&client, journal, key.as_deref(), &expected)?)),
+                Some(journal) => Some(Box::new(Journaled::begin(&client, journal, key.as_deref(), &expected)?)),
                 None => None,
             };
             request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
@@ -308,32 +298,6 @@ impl<A> ActionRequest<A> {
         self.bound_intent = OnceLock::new();
         self
     }
-}
-
-/// Returns the entry of a submission, and the intent that is written before its request.
-fn journaled(
-    client: &DefenderClient,
-    journal: Arc<dyn Journal>,
-    key: Option<&str>,
-    expected: &Arc<Expected>,
-) -> Result<(Journaled, PendingIntent), Error> {
-    let key = match key {
-        None => EntryKey::generate(),
-        Some(text) => EntryKey::new(text).ok_or_else(|| {
-            let why = format!(
-                "the journal key is blank, has control characters, or is longer than {} bytes; correct it",
-                EntryKey::MAX_LENGTH
-            );
-            Error::new(ErrorKind::Request).context(expected.intent.context()).caused_by(why)
-        })?,
-    };
-    let (inner, holder) = (client.inner(), Holder::generate());
-    let valid_for = expected.intent.latest().duration_since(inner.clock.now());
-    let lease = lease(inner, Duration::try_from(valid_for).unwrap_or_default());
-    let intent = Arc::clone(&expected.intent);
-    let pending = PendingIntent::new(Arc::clone(&journal), key.clone(), intent, holder, lease);
-    let entry = JournalEntry::new(journal, key);
-    Ok((Journaled { client: client.clone(), entry, holder, expected: Arc::clone(expected) }, pending))
 }
 
 /// Returns whether the text is a path segment that does not change the rest of the path.

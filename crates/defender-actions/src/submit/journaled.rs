@@ -1,46 +1,20 @@
 //! The entry of a submission in the journal: what its states mean for the caller.
 
-use std::{fmt, sync::Arc};
+use std::{sync::Arc, time::Duration};
 
-use defender_model::MachineAction;
+use defender_transport::Clock;
 
 use crate::{
     DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
+    client::Inner,
     journal::{
         Journal,
         entry::{Entry, EntryKey, Holder, Settled, Settlement},
+        journal_entry::JournalEntry,
         write_intent::{PendingIntent, State},
     },
     submit::{expected::Expected, unwritten::Unwritten},
 };
-
-/// Entry that a submission has written.
-#[derive(Clone)]
-pub(crate) struct JournalEntry {
-    journal: Arc<dyn Journal>,
-    key: EntryKey,
-}
-
-impl JournalEntry {
-    pub(crate) fn new(journal: Arc<dyn Journal>, key: EntryKey) -> Self {
-        Self { journal, key }
-    }
-
-    pub(crate) fn key(&self) -> &EntryKey {
-        &self.key
-    }
-
-    /// Writes the last record. A failure changes no outcome: a later wait writes it again.
-    pub(crate) async fn finish(&self, last: &MachineAction) {
-        let _written_or_not = self.journal.finish(&self.key, last).await;
-    }
-}
-
-impl fmt::Debug for JournalEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JournalEntry").field("key", &self.key).finish_non_exhaustive()
-    }
-}
 
 /// Submission with an entry.
 pub(crate) struct Journaled {
@@ -51,6 +25,32 @@ pub(crate) struct Journaled {
 }
 
 impl Journaled {
+    /// Returns the entry of a submission, and the intent that is written before its request.
+    pub(crate) fn begin(
+        client: &DefenderClient,
+        journal: Arc<dyn Journal>,
+        key: Option<&str>,
+        expected: &Arc<Expected>,
+    ) -> Result<(Self, PendingIntent), Error> {
+        let key = match key {
+            None => EntryKey::generate(),
+            Some(text) => EntryKey::new(text).ok_or_else(|| {
+                let why = format!(
+                    "the journal key is blank, has control characters, or is longer than {} bytes; correct it",
+                    EntryKey::MAX_LENGTH
+                );
+                Error::new(ErrorKind::Request).context(expected.intent.context()).caused_by(why)
+            })?,
+        };
+        let (inner, holder) = (client.inner(), Holder::generate());
+        let valid_for = expected.intent.latest().duration_since(inner.clock.now());
+        let lease = lease(inner, Duration::try_from(valid_for).unwrap_or_default());
+        let intent = Arc::clone(&expected.intent);
+        let pending = PendingIntent::new(Arc::clone(&journal), key.clone(), intent, holder, lease);
+        let entry = JournalEntry::new(journal, key);
+        Ok((Self { client: client.clone(), entry, holder, expected: Arc::clone(expected) }, pending))
+    }
+
     /// Returns the outcome of the call after its attempts.
     pub(crate) async fn end(
         self,
@@ -165,4 +165,11 @@ fn settlement(outcome: &Result<Submitted, Error>) -> Settlement {
             }
         }
     }
+}
+
+/// Returns the longest time for which a call or a recovery holds its entry. A call that sends takes `sending` more.
+pub(crate) fn lease(inner: &Inner, sending: Duration) -> Duration {
+    const MARGIN: Duration = Duration::from_secs(60);
+    let search = inner.poll.visibility_timeout.saturating_mul(2).saturating_add(inner.longest_attempt);
+    sending.saturating_add(search).saturating_add(MARGIN)
 }

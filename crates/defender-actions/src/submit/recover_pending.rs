@@ -6,14 +6,14 @@ use futures_util::{StreamExt, stream, stream::FuturesUnordered};
 
 use crate::{
     BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
-    client::Inner,
     journal::{
         Journal,
         entry::{EntryKey, Holder, JournalScope, Settlement, Unsettled},
+        journal_entry::JournalEntry,
     },
     submit::{
         expected::Expected,
-        journaled::{JournalEntry, Journaled},
+        journaled::{Journaled, lease},
         particulars::RuleOfIntent,
         recover::Recover,
         unwritten::Unwritten,
@@ -163,13 +163,6 @@ async fn written(
     let submitted = Submitted::new(client.clone(), *action, origin, Arc::clone(&expected));
     let outcome = Journaled { client, entry, holder, expected }.settle(Ok(submitted)).await;
     Some(Recovered { key, intent, outcome })
-}
-
-/// Returns the longest time for which a call or a recovery holds its entry. A call that sends takes `sending` more.
-pub(crate) fn lease(inner: &Inner, sending: Duration) -> Duration {
-    const MARGIN: Duration = Duration::from_secs(60);
-    let search = inner.poll.visibility_timeout.saturating_mul(2).saturating_add(inner.longest_attempt);
-    sending.saturating_add(search).saturating_add(MARGIN)
 }
 
 impl IntoFuture for RecoverPending {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use defender_model::{ActionId, MachineAction};
 
 use crate::{
-    ActionHandle, Cancel, DefenderClient, EntryKey, Origin, Wait,
-    submit::{expected::Expected, journaled::JournalEntry},
+    ActionHandle, Cancel, DefenderClient, EntryKey, Origin, Wait, journal::journal_entry::JournalEntry,
+    submit::expected::Expected,
 };
 
 /// Action that the service has accepted, with its record at that time.

@@ -14,7 +14,8 @@ use futures_util::{
 use crate::{
     ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
-    submit::{expected::Expected, identity::Identity, journaled::JournalEntry, record},
+    journal::journal_entry::JournalEntry,
+    submit::{expected::Expected, identity::Identity, record},
     wait::poll::{PollDelays, PollPolicy},
 };
 

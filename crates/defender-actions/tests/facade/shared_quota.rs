@@ -31,8 +31,8 @@ fn refused(world: &World) -> usize {
 #[tokio::test]
 async fn clients_with_a_store_keep_one_quota() {
     let world = World::with(|emulator| emulator.machines(500));
-    let store = Arc::new(MemoryQuotaStore::new(world.clock.clone()));
-    let client = || world.builder_over(world.emulator.transport()).quota_store(store.clone()).build().unwrap();
+    let store: Arc<dyn QuotaStore> = Arc::new(MemoryQuotaStore::new(world.clock.clone()));
+    let client = || world.builder_over(world.emulator.transport()).quota_store(Arc::clone(&store)).build().unwrap();
     let (errors, took) = scan(&world, &[client(), client(), client()]).await;
     assert_eq!((errors.len(), refused(&world), world.ledger().len()), (0, 0, 500), "{errors:?}");
     assert!((MINUTE * 4..MINUTE * 5).contains(&took), "{took:?}");

@@ -1,56 +1,50 @@
-//! Application and tenant of a client: the keys of what several processes share.
+//! Application and tenant of a client, and what its processes share.
+
+use std::sync::Arc;
 
 use defender_auth::CredentialIdentity;
+use defender_transport::QuotaStore;
 
-use super::DefenderClientBuilder;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Journal, client::stack::SharedQuota};
 
-/// Ids that the caller gives, before those that the credential names.
+/// Application and tenant, and what their processes share.
 #[derive(Debug, Default)]
 pub(super) struct Account {
-    application_id: Option<String>,
-    tenant_id: Option<String>,
-    identity: CredentialIdentity,
-}
-
-impl DefenderClientBuilder {
-    /// Sets the client id of the application, if the credential does not name it, as with a managed identity. It is the key of a
-    /// [shared quota](Self::quota_store), and is not sent.
-    pub fn application_id(mut self, application_id: impl Into<String>) -> Self {
-        self.account.application_id = Some(application_id.into());
-        self
-    }
-
-    /// Sets the id of the tenant, if the credential does not name it or names a domain. It is the key of a
-    /// [shared quota](Self::quota_store) and of a [journal](Self::journal), and is not sent.
-    pub fn tenant_id(mut self, tenant_id: impl Into<String>) -> Self {
-        self.account.tenant_id = Some(tenant_id.into());
-        self
-    }
+    pub(super) application_id: Option<String>,
+    pub(super) tenant_id: Option<String>,
+    /// Ids that the credential names.
+    pub(super) identity: CredentialIdentity,
+    pub(super) quota_store: Option<Arc<dyn QuotaStore>>,
+    pub(super) journal: Option<Arc<dyn Journal>>,
+    pub(super) actor: Option<String>,
 }
 
 impl Account {
-    /// Records what the credential names.
-    pub(super) fn named_by(&mut self, identity: CredentialIdentity) {
-        self.identity = identity;
+    /// Returns the store of the quota and the first part of its keys.
+    pub(super) fn quota(&self) -> Result<Option<SharedQuota>, Error> {
+        let Some(store) = &self.quota_store else { return Ok(None) };
+        let needed_by = "quota store";
+        let application = self.application_id.as_ref().or(self.identity.client_id.as_ref());
+        let application = checked(application, needed_by, "application", "application_id")?;
+        let owner = format!("{application}/{}", self.needed_tenant(needed_by)?);
+        Ok(Some(SharedQuota { store: Arc::clone(store), owner }))
     }
 
-    /// Returns the id of the tenant, if it is known.
-    pub(super) fn known_tenant(&self) -> Option<String> {
-        let id = self.tenant_id.as_ref().or(self.identity.tenant.as_ref())?;
-        guid(id)
+    /// Returns the id of the tenant, if it is known. A journal needs it.
+    pub(super) fn tenant(&self) -> Result<Option<String>, Error> {
+        if self.journal.is_some() {
+            self.needed_tenant("journal").map(Some)
+        } else {
+            Ok(self.named_tenant().and_then(|id| guid(id)))
+        }
     }
 
-    /// Returns the id of the application, for what needs it.
-    pub(super) fn application(&self, needed_by: &str) -> Result<String, Error> {
-        let id = self.application_id.as_ref().or(self.identity.client_id.as_ref());
-        checked(id, needed_by, "application", "application_id")
+    fn needed_tenant(&self, needed_by: &str) -> Result<String, Error> {
+        checked(self.named_tenant(), needed_by, "tenant", "tenant_id")
     }
 
-    /// Returns the id of the tenant, for what needs it.
-    pub(super) fn tenant(&self, needed_by: &str) -> Result<String, Error> {
-        let id = self.tenant_id.as_ref().or(self.identity.tenant.as_ref());
-        checked(id, needed_by, "tenant", "tenant_id")
+    fn named_tenant(&self) -> Option<&String> {
+        self.tenant_id.as_ref().or(self.identity.tenant.as_ref())
     }
 }
 

@@ -13,14 +13,14 @@ use std::{sync::Arc, time::Duration};
 
 use defender_auth::{Cloud, CredentialContext, IntoCredential, Region, TokenCredential};
 use defender_model::{Action, ActionInfo};
-use defender_transport::{Clock, QuotaStore, Retry, SystemClock, Transport, extensions::Timeouts};
+use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
 use serde::de::DeserializeOwned;
 
 #[cfg(feature = "hyper")]
 use self::default_transport::default_transports;
 use self::{account::Account, base_url::base};
 use crate::{
-    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds, Journal,
+    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds,
     client::{
         Inner,
         deprecation::DeprecationNotices,
@@ -65,9 +65,6 @@ impl DefenderClient {
 pub struct DefenderClientBuilder {
     credential: Option<Connect>,
     account: Account,
-    quota_store: Option<Arc<dyn QuotaStore>>,
-    journal: Option<Arc<dyn Journal>>,
-    actor: Option<String>,
     transport: Option<Arc<dyn Transport>>,
     managed_identity: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
@@ -92,9 +89,6 @@ impl DefenderClientBuilder {
         Self {
             credential: None,
             account: Account::default(),
-            quota_store: None,
-            journal: None,
-            actor: None,
             transport: None,
             managed_identity: None,
             clock: None,
@@ -118,7 +112,7 @@ impl DefenderClientBuilder {
     /// Sets the credential: a description such as [`ClientSecretCredential`](defender_auth::ClientSecretCredential), which gets
     /// the transport, the clock and the cloud of this client, or a finished [`TokenCredential`].
     pub fn credential(mut self, credential: impl IntoCredential + Send + 'static) -> Self {
-        self.account.named_by(credential.identity());
+        self.account.identity = credential.identity();
         self.credential = Some(Box::new(|context| credential.into_credential(context)));
         self
     }
@@ -315,17 +309,8 @@ impl DefenderClientBuilder {
         }
         let credential = connect(&context).map_err(|source| wrong("").caused_by(source))?;
         let downloads = stack::downloads(Arc::clone(&transport), &settings);
-        let quota = match self.quota_store {
-            Some(store) => {
-                let needed_by = "quota store";
-                Some((store, format!("{}/{}", self.account.application(needed_by)?, self.account.tenant(needed_by)?)))
-            }
-            None => None,
-        };
-        let tenant_id = match &self.journal {
-            Some(_) => Some(self.account.tenant("journal")?),
-            None => self.account.known_tenant(),
-        };
+        let (quota, tenant_id) = (self.account.quota()?, self.account.tenant()?);
+        let Account { journal, actor, .. } = self.account;
         let transport = stack::api(transport, &settings, Arc::clone(&credential), &base, quota)
             .map_err(|source| wrong("the base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
@@ -340,14 +325,11 @@ impl DefenderClientBuilder {
             submissions: SubmissionRegistry::default(),
             searches: SharedSearch::default(),
             principal: Principal::default(),
-            external_ids: self.external_ids.unwrap_or(match self.journal {
-                Some(_) => ExternalIds::Generated,
-                None => ExternalIds::AsGiven,
-            }),
-            journal: self.journal,
+            external_ids: self.external_ids.unwrap_or(ExternalIds::by_default(journal.is_some())),
+            journal,
             unwritten: UnwrittenOutcomes::default(),
             tenant_id,
-            actor: self.actor,
+            actor,
             total_timeout: settings.retry().total_timeout(),
             longest_attempt,
             notices: DeprecationNotices::default(),

@@ -37,7 +37,7 @@ impl DefenderClientBuilder {
     /// let store = Arc::new(MemoryQuotaStore::new(SystemClock::new()));
     /// ```
     pub fn quota_store(mut self, store: Arc<dyn QuotaStore>) -> Self {
-        self.quota_store = Some(store);
+        self.account.quota_store = Some(store);
         self
     }
 
@@ -48,14 +48,28 @@ impl DefenderClientBuilder {
     /// are [generated](crate::ExternalIds::Generated), unless [`external_ids`](Self::external_ids) is set. The journal needs the id of the tenant, which
     /// comes from the credential or from [`tenant_id`](Self::tenant_id).
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
-        self.journal = Some(journal);
+        self.account.journal = Some(journal);
         self
     }
 
     /// Sets the person or program that requests the actions, as their intents name it. It is not sent.
     /// [`ActionRequest::actor`](crate::ActionRequest::actor) sets another for one action.
     pub fn actor(mut self, actor: impl Into<String>) -> Self {
-        self.actor = Some(actor.into());
+        self.account.actor = Some(actor.into());
+        self
+    }
+
+    /// Sets the client id of the application, if the credential does not name it, as with a managed identity. It is the key of a
+    /// [shared quota](Self::quota_store), and is not sent.
+    pub fn application_id(mut self, application_id: impl Into<String>) -> Self {
+        self.account.application_id = Some(application_id.into());
+        self
+    }
+
+    /// Sets the id of the tenant, if the credential does not name it or names a domain. It is the key of a
+    /// [shared quota](Self::quota_store) and of a [journal](Self::journal), and is not sent.
+    pub fn tenant_id(mut self, tenant_id: impl Into<String>) -> Self {
+        self.account.tenant_id = Some(tenant_id.into());
         self
     }
 }
