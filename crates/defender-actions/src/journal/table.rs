@@ -115,3 +115,77 @@ impl Row {
         self.lease.map(|(there, _)| there) == holder && holder.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Origin;
+
+    fn intended() -> (Table, EntryKey, Holder) {
+        let (mut table, key, holder) = (Table::default(), EntryKey::generate(), Holder::generate());
+        let valid = (jiff::Timestamp::UNIX_EPOCH, Duration::from_secs(300));
+        let intent = Intent::new(&"m1".parse().unwrap(), "Isolate", json!({"Comment": "c"}), false, valid);
+        table.intend(&key, &intent, Some((holder, Duration::from_secs(60))));
+        (table, key, holder)
+    }
+
+    fn submitted(origin: Origin, id: &str) -> Settlement {
+        let action = serde_json::from_value(json!({"id": id, "type": "Isolate", "status": "Pending"})).unwrap();
+        Settlement::Submitted { origin, action: Box::new(action) }
+    }
+
+    fn unknown() -> Settlement {
+        Settlement::Unknown { error: "outcome unknown".to_owned() }
+    }
+
+    #[test]
+    fn knowledge_wins() {
+        let (mut table, key, holder) = intended();
+        let other = Some(Holder::generate());
+        assert_eq!(table.settle(&key, other, &unknown()), Settled::NotHeld);
+        assert_eq!(table.settle(&key, Some(holder), &unknown()), Settled::Done);
+        let found = submitted(Origin::Recovered, "a");
+        assert_eq!(table.settle(&key, other, &found), Settled::Done, "also from another holder");
+        assert_eq!(table.settle(&key, Some(holder), &unknown()), Settled::Superseded(found.clone()));
+        assert_eq!(table.settle(&key, Some(holder), &found), Settled::Done, "a repeat");
+        assert_eq!(table.settle(&EntryKey::generate(), Some(holder), &found), Settled::NotHeld);
+    }
+
+    #[test]
+    fn joined_action_is_shared() {
+        let (mut table, key, holder) = intended();
+        assert_eq!(table.settle(&key, Some(holder), &submitted(Origin::Created, "a")), Settled::Done);
+        for (origin, settled) in [(Origin::Joined, Settled::Done), (Origin::Recovered, Settled::ClaimedBy(key))] {
+            let (other, _, _) = intended();
+            let (next, row) = other.rows.into_iter().next().unwrap();
+            table.rows.insert(next.clone(), row);
+            assert_eq!(table.settle(&next, None, &submitted(origin, "A")), settled);
+        }
+    }
+
+    #[test]
+    fn oldest_lease_is_claimed_first() {
+        let scope = JournalScope::new("api", "t");
+        let mut table = Table::default();
+        let valid = (jiff::Timestamp::UNIX_EPOCH, Duration::from_secs(300));
+        let mut intent = Intent::new(&"m1".parse().unwrap(), "Isolate", json!({}), false, valid);
+        (intent.api, intent.tenant_id) = (Some("api".to_owned()), Some("t".to_owned()));
+        let keys = [("a", 30), ("b", 10), ("c", 20)].map(|(name, seconds)| {
+            let key = EntryKey::new(name).unwrap();
+            table.intend(&key, &intent, Some((Holder::generate(), Duration::from_secs(seconds))));
+            key
+        });
+        let holder = (Holder::generate(), Duration::from_secs(90));
+        let mut claim = |at: u64, most| -> Vec<_> {
+            let claimed = table.claim(&scope, holder, Duration::from_secs(at), most);
+            claimed.into_iter().map(|entry| (entry.key, entry.tries)).collect()
+        };
+        assert_eq!(claim(9, 9), []);
+        assert_eq!(claim(25, 1), [(keys[1].clone(), 1)]);
+        assert_eq!(claim(25, 9), [(keys[2].clone(), 1)]);
+        assert_eq!(claim(90, 9), [(keys[0].clone(), 1), (keys[1].clone(), 2), (keys[2].clone(), 2)]);
+        assert_eq!(table.claim(&JournalScope::new("api", "u"), holder, Duration::MAX, 9), []);
+    }
+}

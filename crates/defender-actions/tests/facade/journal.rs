@@ -230,10 +230,13 @@ async fn unsent_intent_ends_as_unknown() {
     let journal = Recording::new(&world);
     let client = client(&world, &journal);
     let intent = client.machine(world.machine()).isolate("c").intent().unwrap();
-    journal.intend(&EntryKey::generate(), &intent, Holder::generate(), Duration::ZERO).await.unwrap();
+    journal.intend(&EntryKey::new("k").unwrap(), &intent, Holder::generate(), Duration::ZERO).await.unwrap();
     let recovered = world.run(client.recover_pending().send()).await.unwrap();
     assert_eq!(recovered[0].outcome.as_ref().unwrap_err().reason(), Some(UnknownReason::NothingFound));
     assert!(matches!(journal.only().await.outcome, Some(Settlement::Unknown { .. })));
+    // A person decides, and not the library.
+    let again = world.run(client.machine(world.machine()).isolate("c").key("k").send()).await;
+    assert_eq!(again.err().and_then(|error| error.reason()), Some(UnknownReason::EarlierRequest));
     assert_eq!(world.ledger().len(), 0);
 }
 
