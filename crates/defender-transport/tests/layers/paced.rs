@@ -78,3 +78,20 @@ async fn long_queue_wait_is_traced() {
         assert_eq!(*ear.0.lock().unwrap(), told);
     }
 }
+
+#[tokio::test(flavor = "current_thread")]
+async fn late_turn_is_a_warning() {
+    let (clock, ear) = (ManualClock::new(), Ear::default());
+    let transport = Capture::answering(Response::new("")).paced(clock.clone());
+    let limits = vec![RateLimit { calls: 1, per: Duration::from_secs(600) }];
+    let scope = RateLimitScope { key: "things".into(), limits: limits.into() };
+    let request = Request::get("https://example.com/").extension(scope).body(Bytes::new()).unwrap();
+    let _beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+    let listening = tracing::subscriber::set_default(ear.clone());
+    clock.run(transport.send(request.clone())).await.unwrap();
+    clock.run(transport.send(request)).await.unwrap_err();
+    drop(listening);
+    let told =
+        "WARN defender_transport::queue message=no turn within the time of the call scope=\"things\" retry_after=600.0";
+    assert_eq!(*ear.0.lock().unwrap(), [told]);
+}
