@@ -26,10 +26,13 @@ mod lost_responses;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+mod observer;
 mod own_action;
 mod own_queue;
 mod preflight;
 mod raw;
+#[cfg(feature = "tracing")]
+mod recorder;
 mod recovered;
 mod refusals;
 mod requests;
