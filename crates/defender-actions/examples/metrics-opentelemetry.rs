@@ -96,7 +96,7 @@ async fn main() -> ExitCode {
     embedded::run(async { Ok(println!("{}", example().await?.join("\n"))) }).await
 }
 
-async fn example() -> Result<Vec<String>, Failure> {
+pub(crate) async fn example() -> Result<Vec<String>, Failure> {
     let emulator = embedded::in_a_moment().in_process()?;
     let exporter = Printed::default();
     let provider = SdkMeterProvider::builder().with_reader(PeriodicReader::builder(exporter.clone()).build()).build();

@@ -11,7 +11,7 @@ use http::{Method, Request, Response};
 
 /// Service that deprecates the isolation and has retired the reading of actions.
 #[derive(Debug)]
-struct Ending;
+pub(crate) struct Ending;
 
 #[async_trait]
 impl Transport for Ending {
