@@ -10,6 +10,7 @@ mod journal;
 mod list;
 mod live_response;
 mod machines;
+pub mod observe;
 mod permissions;
 mod preflight;
 mod submit;
@@ -42,6 +43,7 @@ pub use {
         result::{LiveResponseResult, ScriptResult},
     },
     machines::{Machines, handle::MachineHandle, suitability::SuitabilityIssue},
+    observe::Observer,
     preflight::{Preflight, PreflightIssue, PreflightReport},
     submit::{
         action_request::ActionRequest,

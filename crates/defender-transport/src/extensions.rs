@@ -14,10 +14,12 @@
 //! | [`Unauthorized`] | the response to the previous attempt was 401: set another token | the cached token may be used |
 //! | [`SendState`] | whether the request has been sent | no layer needs this state |
 //! | [`SendBefore`] | the time before which the request must be sent | it may be sent at any time |
+//! | [`CallStats`] | counters of the call, for its caller | nothing is counted |
 //! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
-//! [`Paced`](crate::Paced) sets [`SendBefore`] if it has a store, and [`Deadline`](crate::Deadline) keeps to it and sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and
-//! adds the number of attempts to the extensions of the *response*: [`Attempts`].
+//! [`Paced`](crate::Paced) counts in [`CallStats`], and sets [`SendBefore`] if it has a store. [`Deadline`](crate::Deadline) keeps to that,
+//! and sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and adds the number of attempts to the
+//! extensions of the *response*: [`Attempts`].
 
 use std::{
     borrow::Cow,
@@ -28,6 +30,8 @@ use std::{
     },
     time::Duration,
 };
+
+pub use crate::call_stats::CallStats;
 
 /// Permission to send a request again if it is not known whether the server processed it.
 ///

@@ -22,8 +22,10 @@ use defender_transport::{Clock, Error, QuotaStore, Retry, Transport, TransportEx
 use http::Uri;
 
 use crate::{
+    Observer,
     client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes},
     journal::write_intent::WriteIntent,
+    observe::tokens::ObserveTokens,
 };
 
 /// Settings of the layers.
@@ -31,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Retry,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     /// Longest time from sending a request to the head of its response.
     pub(crate) longest_attempt: Duration,
 }
@@ -87,7 +90,11 @@ pub(crate) fn tokens(transport: Arc<dyn Transport>, settings: &Settings) -> Arc<
     #[cfg(feature = "tracing")]
     let transport = transport.traced(clock());
     // A transport of the caller may quote the request in its errors.
-    Scrubbed(transport.buffered()).shared()
+    let transport = Scrubbed(transport.buffered());
+    match &settings.observer {
+        Some(observer) => ObserveTokens::new(transport, clock(), Arc::clone(observer)).shared(),
+        None => transport.shared(),
+    }
 }
 
 /// Returns the stack for downloads by a link. The link is the permission, so they have no token and no quota. The body stays as it

@@ -18,7 +18,7 @@ use crate::{
     },
     submit::{
         attempt::Attempt, expected::Expected, external_id, journaled::Journaled, particulars::ParticularsRule,
-        span::ActionSpan,
+        report::ActionReport,
     },
 };
 
@@ -171,8 +171,9 @@ impl<A: Action> ActionRequest<A> {
             let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, key, .. } = self;
             let invalid = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
             let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(invalid)?);
-            let span = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
-            let expected = Arc::new(Expected { intent: Arc::new(intent), rule });
+            let intent = Arc::new(intent);
+            let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&intent));
+            let expected = Arc::new(Expected { intent, rule });
             let journaled = match client.inner().journal.clone() {
                 Some(journal) => Some(Box::new(Journaled::begin(&client, journal, key.as_deref(), &expected)?)),
                 None => None,
@@ -186,12 +187,12 @@ impl<A: Action> ActionRequest<A> {
                 refuse_pending: A::INVERSE.filter(|_| refuse_if_inverse_pending),
                 check_machine: check_machine.then_some(A::PLATFORMS),
             };
-            let (mut outcome, attempts) = span.around(attempt.run(&span)).await;
+            let (mut outcome, attempts) = report.span().around(attempt.run(report.span())).await;
             if let Some(journaled) = journaled {
                 let (journaled, pending) = *journaled;
                 outcome = Box::pin(journaled.end(&pending, outcome)).await;
             }
-            span.ended(&outcome, attempts);
+            report.ended(outcome.as_ref().map(|submitted| (submitted.id(), submitted.origin())), attempts);
             outcome
         }
     }

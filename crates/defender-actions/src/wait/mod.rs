@@ -1,7 +1,8 @@
-//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`.
+//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`, their reports in `report`.
 
 pub(crate) mod all;
 pub(crate) mod poll;
+mod report;
 
 use std::{sync::Arc, time::Duration};
 
@@ -95,12 +96,9 @@ impl Wait {
 
     async fn run(self) -> Result<MachineAction, Error> {
         let mut polling = Polling::new(self);
-        loop {
-            if let Some(action) = polling.last.take_if(|action| action.status.is_terminal()) {
-                return polling.end(action).await;
-            }
-            polling.read().await?;
-        }
+        let outcome = polling.run().await;
+        polling.report(&outcome);
+        outcome
     }
 
     /// Returns the record each time it changes, beginning with the last known record. The last item is `Ok` only if the action
@@ -113,13 +111,17 @@ impl Wait {
                 let changed = polling.last.as_ref().filter(|last| returned.as_ref() != Some(last)).cloned();
                 match changed {
                     Some(action) if action.status.is_terminal() => {
-                        return Some((polling.end(action).await, None));
+                        let outcome = polling.end(action).await;
+                        polling.report(&outcome);
+                        return Some((outcome, None));
                     }
                     Some(action) => return Some((Ok(action.clone()), Some((polling, Some(action))))),
                     None => {}
                 }
                 if let Err(error) = polling.read().await {
-                    return Some((Err(error), None));
+                    let outcome = Err(error);
+                    polling.report(&outcome);
+                    return Some((outcome, None));
                 }
             }
         });
@@ -160,6 +162,20 @@ impl Polling {
             entry.finish(&action).await;
         }
         ended(action)
+    }
+
+    /// Reads until the action has ended.
+    async fn run(&mut self) -> Result<MachineAction, Error> {
+        loop {
+            if let Some(action) = self.last.take_if(|action| action.status.is_terminal()) {
+                return self.end(action).await;
+            }
+            self.read().await?;
+        }
+    }
+
+    fn report(&self, outcome: &Result<MachineAction, Error>) {
+        report::ended(self.client.inner(), &self.id, self.started, outcome);
     }
 
     /// Waits for the delay and reads, until a read succeeds or the wait ends.

@@ -1,6 +1,7 @@
 //! Keeping to a quota that has several windows at once, such as 100 calls a minute *and* 1,500 an hour.
 
 mod queue;
+mod report;
 mod shared;
 #[cfg(test)]
 #[cfg(feature = "testing")]
@@ -19,6 +20,7 @@ use http::{Request, Response, StatusCode};
 
 use self::{
     queue::Queue,
+    report::Report,
     shared::{queues::SharedQueues, turn::NoPermit},
 };
 use crate::{
@@ -56,8 +58,11 @@ use crate::{
 /// [was never sent](Error::never_sent), and [`Error::retry_after`] is the minimum time until its turn. The inner
 /// transport gets the rest of `Timeouts::total`.
 ///
-/// With the feature `tracing`, a call that has waited for more than a second is reported when it is sent: an event `INFO` of
-/// the target `defender_transport::queue`, with the fields `scope` and `waited`, in seconds.
+/// With the feature `tracing`, two events have the target `defender_transport::queue` and the field `scope`. A call that has
+/// waited for more than a second is reported when it is sent: `INFO`, with the field `waited`, in seconds. A call whose turn does not
+/// come in time is reported as `WARN`, with the field `retry_after`, in seconds.
+///
+/// [`CallStats`](crate::extensions::CallStats) has the time that a call has waited, the number of its attempts and of its 429s.
 ///
 /// # The gate
 ///
@@ -115,8 +120,6 @@ const LONGEST_ATTEMPT: Duration = Duration::from_secs(40);
 const PAUSE: Duration = Duration::from_secs(60);
 /// Longest time for which a 429 closes the gate.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
-#[cfg(feature = "tracing")]
-const TARGET: &str = "defender_transport::queue";
 /// Number of queues up to which idle queues are kept.
 const FEW: usize = 32;
 
@@ -230,26 +233,36 @@ impl<T: Transport> Transport for Paced<T> {
         let Some(scope) = request.extensions().get::<RateLimitScope>() else { return self.inner.send(request) };
         let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
         if let Some(stored) = &self.stored {
-            let turn = stored.queue(scope).turn(said.unwrap_or(self.total));
+            let (turn, clock) = (stored.queue(scope).turn(said.unwrap_or(self.total)), &*self.shared.clock);
             return Box::pin(async move {
+                let report = Report::begin(&request, clock);
                 let slot = turn.await.map_err(|reason| match reason {
-                    NoPermit::TooLate(wait) => late(&request, wait),
+                    NoPermit::TooLate(wait) => late(&report, &request, clock, wait),
                     NoPermit::Store(error) => no_permit(error),
                 })?;
                 request.extensions_mut().insert(SendBefore(slot.send_before()));
-                has_waited(&mut request, slot.waited);
+                has_waited(&report, &mut request, slot.waited);
                 let response = self.inner.send(request).await;
-                slot.end(self.permit_outcome(&response)).await;
+                let outcome = self.permit_outcome(&response);
+                if let PermitOutcome::Refused { .. } = outcome {
+                    report.throttled();
+                }
+                slot.end(outcome).await;
                 response
             });
         }
         let (queue, clock) = (self.shared.queue(scope), &*self.shared.clock);
         Box::pin(async move {
+            let report = Report::begin(&request, clock);
             let slot = queue.turn(clock, said.unwrap_or(self.total)).await;
-            let slot = slot.map_err(|too_late| late(&request, too_late.0))?;
-            has_waited(&mut request, slot.waited);
+            let slot = slot.map_err(|too_late| late(&report, &request, clock, too_late.0))?;
+            has_waited(&report, &mut request, slot.waited);
             let response = self.inner.send(request).await;
-            slot.end(self.outcome(&response));
+            let ended = self.outcome(&response);
+            if let Ended::Refused { .. } = ended {
+                report.throttled();
+            }
+            slot.end(ended);
             response
         })
     }
@@ -278,19 +291,15 @@ impl StdError for Cause {
 }
 
 /// Returns the error of a call whose turn does not come in time.
-fn late(request: &Request<Bytes>, wait: Duration) -> Error {
-    let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
+fn late(report: &Report, request: &Request<Bytes>, clock: &dyn Clock, wait: Duration) -> Error {
+    let name = report.too_late(request, clock, wait);
     let said = format!("the turn in the queue `{name}` comes in {wait:?} at the earliest");
     Error::new(ErrorKind::Timeout).not_sent().with_retry_after(wait).context(said)
 }
 
 /// Reports the wait of a request, and takes it from the time of its call.
-fn has_waited(request: &mut Request<Bytes>, waited: Duration) {
-    #[cfg(feature = "tracing")]
-    if waited > Duration::from_secs(1) {
-        let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
-        tracing::info!(target: TARGET, scope = name, waited = waited.as_secs_f64(), "waited for a turn");
-    }
+fn has_waited(report: &Report, request: &mut Request<Bytes>, waited: Duration) {
+    report.left(request, waited);
     if let Some(total) = request.extensions_mut().get_mut::<Timeouts>().and_then(|times| times.total.as_mut()) {
         *total = total.saturating_sub(waited);
     }
