@@ -45,5 +45,5 @@ pub use {
         recover::{Recover, RecoverAll},
         submitted::{Origin, Submitted},
     },
-    wait::{Wait, all::WaitAll},
+    wait::{Wait, all::WaitAll, awaited::Awaited},
 };

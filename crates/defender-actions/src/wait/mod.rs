@@ -1,6 +1,8 @@
-//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`.
+//! Waits until an action has ended: one in this file, many in `all` by the cycles of `cycle`, their delays in `poll`.
 
 pub(crate) mod all;
+pub(crate) mod awaited;
+mod cycle;
 pub(crate) mod poll;
 
 use std::{sync::Arc, time::Duration};
