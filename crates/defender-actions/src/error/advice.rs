@@ -73,8 +73,7 @@ impl Error {
             ErrorKind::Request if self.is_caused_by::<defender_model::Error>() => return None,
             ErrorKind::Request => "correct the call".into(),
             ErrorKind::Credential => return self.of_credential(),
-            ErrorKind::ConnectFailed if self.0.retryable => "nothing was sent, so it is safe to call again".into(),
-            ErrorKind::ConnectFailed => "fix this first, since a second call fails in the same way; nothing was sent".into(),
+            ErrorKind::ConnectFailed => unsent(self.0.retryable).into(),
             ErrorKind::QuotaStore => "check the store, then call again, which is safe".into(),
             ErrorKind::Journal if never_sent => "check the journal, then call again, which is safe".into(),
             ErrorKind::Journal => "the service has accepted the action; check the journal, then call `recover_pending()`".into(),
@@ -142,9 +141,7 @@ impl Error {
                         .into(),
                 )
             }
-            Some(error) if error.kind() == AuthErrorKind::Transport => {
-                Some("nothing was sent, so it is safe to call again".into())
-            }
+            Some(error) if error.kind() == AuthErrorKind::Transport => Some(unsent(error.is_retryable()).into()),
             Some(error) if error.kind() != AuthErrorKind::Other => None,
             _ => Some("fix the error of the credential, then call again".into()),
         }
@@ -236,5 +233,14 @@ impl Error {
             _ => "look at the machine and at the action in the portal's action center, then submit it again",
         }
         .into()
+    }
+}
+
+/// Returns the advice after a failed connection.
+fn unsent(retryable: bool) -> &'static str {
+    if retryable {
+        "nothing was sent, so it is safe to call again"
+    } else {
+        "fix this first, since a second call fails in the same way; nothing was sent"
     }
 }

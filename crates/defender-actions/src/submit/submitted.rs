@@ -5,8 +5,9 @@ use std::sync::Arc;
 use defender_model::{ActionId, MachineAction};
 
 use crate::{
-    ActionHandle, Cancel, DefenderClient, EntryKey, Origin, Wait, journal::journal_entry::JournalEntry,
-    submit::expected::Expected,
+    ActionHandle, Cancel, DefenderClient, EntryKey, Origin, Wait,
+    journal::journal_entry::JournalEntry,
+    submit::{expected::Expected, identity::Identity},
 };
 
 /// Action that the service has accepted, with its record at that time.
@@ -15,14 +16,22 @@ pub struct Submitted {
     client: DefenderClient,
     action: MachineAction,
     origin: Origin,
-    expected: Arc<Expected>,
+    identity: Identity,
     entry: Option<JournalEntry>,
     is_from_journal: bool,
 }
 
 impl Submitted {
     pub(crate) fn new(client: DefenderClient, action: MachineAction, origin: Origin, expected: Arc<Expected>) -> Self {
-        Self { client, action, origin, expected, entry: None, is_from_journal: false }
+        let identity = Identity::Submitted(expected);
+        Self { client, action, origin, identity, entry: None, is_from_journal: false }
+    }
+
+    /// Returns an accepted action for a test. Later records are compared with this one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_record(client: DefenderClient, action: MachineAction, origin: Origin) -> Self {
+        let identity = Identity::recorded(&action);
+        Self { client, action, origin, identity, entry: None, is_from_journal: false }
     }
 
     pub(crate) fn with_entry(mut self, entry: JournalEntry) -> Self {
@@ -66,6 +75,11 @@ impl Submitted {
         &self.action.id
     }
 
+    /// Returns what is known of the action, for waits.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Returns the handle of the action, to read its record and its results. Nothing is sent.
     #[must_use]
     pub fn handle(&self) -> ActionHandle {
@@ -84,7 +98,7 @@ impl Submitted {
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     pub fn wait(&self) -> Wait {
         let last = Some(self.action.clone());
-        let wait = Wait::new(self.client.clone(), self.action.id.clone(), last).expecting(Arc::clone(&self.expected));
+        let wait = Wait::new(self.client.clone(), self.action.id.clone(), last).identified(self.identity.clone());
         wait.finishing(self.entry.clone())
     }
 }

@@ -1,6 +1,9 @@
-//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`, their reports in `report`.
+//! Waits until an action has ended: one in this file, many in `all` by the cycles of `cycle`, their delays in `poll`, their reports in
+//! `report`.
 
 pub(crate) mod all;
+pub(crate) mod awaited;
+mod cycle;
 pub(crate) mod poll;
 mod report;
 
@@ -16,7 +19,7 @@ use crate::{
     ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
     journal::journal_entry::JournalEntry,
-    submit::{expected::Expected, identity::Identity, record},
+    submit::{identity::Identity, record},
     wait::poll::{PollDelays, PollPolicy},
 };
 
@@ -50,9 +53,9 @@ impl Wait {
         Self { client, id, last, identity: Identity::Unknown, policy, entry: None }
     }
 
-    /// Compares each record with the submission.
-    pub(crate) fn expecting(mut self, expected: Arc<Expected>) -> Self {
-        self.identity = Identity::Submitted(expected);
+    /// Compares each record with what is known of the action.
+    pub(crate) fn identified(mut self, identity: Identity) -> Self {
+        self.identity = identity;
         self
     }
 

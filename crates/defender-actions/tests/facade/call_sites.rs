@@ -57,7 +57,9 @@ async fn as_documented(
     defender.recover(intent).await?;
     let _items = defender.actions().filter(pending.clone()).stream();
     let _pages = defender.actions().filter(pending).pages();
-    let _ends = defender.wait_all(ids).stream();
+    let _ends = defender.wait_all(ids.clone()).stream();
+    let _changes = defender.wait_all_keyed(ids.iter().enumerate()).updates();
+    let _by_name = defender.wait_all_keyed([("ws-eng-04", &submitted)]).stream();
     defender.machines().find("ws-eng-04").await?;
     defender.machine(id()).perform(MyOwnAction { comment: "c".to_owned() }).await?;
     defender.get::<Value>("/api/machineactions").await?;
@@ -66,7 +68,8 @@ async fn as_documented(
 
 #[allow(dead_code, reason = "that it compiles is the test")]
 fn a_client_as_documented() -> Result<DefenderClient, Anything> {
-    Ok(DefenderClient::builder().credential(ClientSecretCredential::from_env()?).build()?)
+    let _by_parts = DefenderClient::builder().credential(ClientSecretCredential::from_env()?).build()?;
+    Ok(DefenderClient::from_env()?)
 }
 
 fn is_send<T: Send + 'static>(_: &T) {}

@@ -22,6 +22,8 @@ mod identity;
 mod intents;
 mod joining;
 mod journal;
+#[cfg(feature = "testing")]
+mod kit;
 mod lists;
 mod lost_responses;
 #[cfg(feature = "hyper")]

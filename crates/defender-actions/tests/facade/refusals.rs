@@ -202,7 +202,8 @@ async fn error_keeps_the_service_response() {
     assert_eq!(
         error.to_string(),
         "POST /machines/m/unrestrictCodeExecution: not found (status 404): ResourceNotFound: Machine m was not found \
-         (target 43f4cb08); check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)`"
+         (target 43f4cb08); check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)` \
+         [not-found]"
     );
 }
 
