@@ -6,17 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use defender_model::{Action, Isolate, IsolationType, MachineId, WithExternalId, read_json};
+use defender_model::{Action, Isolate, IsolationType, MachineId, WithExternalId};
 use http::Request;
 use serde_json::Value;
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, ExternalIds, Intent, Submitted,
-    client::{
-        call::{Call, JSON},
-        operation::Operation,
-    },
-    submit::{attempt::Attempt, expected::Expected, external_id, particulars::ParticularsRule, span::ActionSpan},
+    client::{Inner, call::Call, operation::Operation},
+    submit::{attempt::Attempt, expected::Expected, external_id, span::ActionSpan},
 };
 
 /// Request of an action. Nothing is sent before it is awaited, and it is sent once.
@@ -72,8 +69,11 @@ impl<A: Action> ActionRequest<A> {
         if let Some(intent) = self.bound_intent.get() {
             return Ok(intent.clone());
         }
-        let (_, body) = self.parts()?;
-        let intent = self.new_intent(&body)?;
+        self.parts()?;
+        let invalid =
+            |source: &defender_model::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source.clone());
+        let action = self.action.as_ref().map_err(invalid)?;
+        let intent = new_intent(self.client.inner(), self.machine.clone(), action, self.validity())?;
         Ok(self.bound_intent.get_or_init(|| intent).clone())
     }
 
@@ -127,17 +127,19 @@ impl<A: Action> ActionRequest<A> {
     /// # Errors
     ///
     /// See [`ErrorKind`]. Only after [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) may the action still take effect.
-    pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
+    pub fn send(mut self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let (path, body) = self.parts()?;
-            let intent = match self.bound_intent.get() {
-                Some(intent) => intent.clone(),
-                None => self.new_intent(&body)?,
-            };
-            let request = self.call(path, with_generated_id(body, &intent));
-            let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, .. } = self;
+            let (call, bound) = (self.call(path), self.bound_intent.take());
+            let (client, valid_for) = (self.client.clone(), self.validity());
+            let Self { machine, action, resend_if_lost, refuse_if_inverse_pending, check_machine, .. } = self;
             let invalid = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
-            let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(invalid)?);
+            let rule = action.map_err(invalid)?;
+            let intent = match bound {
+                Some(intent) => intent,
+                None => new_intent(client.inner(), machine, &rule, valid_for)?,
+            };
+            let request = Call { body: Some(with_generated_id(body, &intent).into()), ..call };
             let span = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
             let attempt = Attempt {
                 client,
@@ -165,12 +167,12 @@ impl<A: Action> ActionRequest<A> {
         if self.client.inner().external_ids == ExternalIds::Generated {
             body = with_generated_id(body, &self.intent()?);
         }
-        self.call(path, body).into_request(self.client.inner(), JSON)
+        Call { body: Some(body.into()), ..self.call(path) }.request(self.client.inner())
     }
 
     /// Returns the path and the body, or the error of an invalid action.
     fn parts(&self) -> Result<(String, Vec<u8>), Error> {
-        let path = format!("/machines/{}/{}", self.machine, A::SEGMENT);
+        let path = ["/machines/", self.machine.as_str(), "/", A::SEGMENT].concat();
         let invalid = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
         let action = self.action.as_ref().map_err(|source| invalid().caused_by(source.clone()))?;
         if !is_segment(A::SEGMENT) {
@@ -182,28 +184,32 @@ impl<A: Action> ActionRequest<A> {
         Ok((path, body))
     }
 
-    /// Creates the intent of the request with this body, which may get a generated external id.
-    fn new_intent(&self, body: &[u8]) -> Result<Intent, Error> {
-        let invalid = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
-        let mut body: Value = read_json(body).map_err(invalid)?;
-        let inner = self.client.inner();
-        let mut is_generated = false;
-        if let (ExternalIds::Generated, Some(fields)) = (inner.external_ids, body.as_object_mut())
-            && !fields.contains_key(EXTERNAL_ID)
-        {
-            fields.insert(EXTERNAL_ID.to_owned(), Value::from(external_id::generate()));
-            is_generated = true;
-        }
-        let valid_for = self.valid_for.or(self.timeout).unwrap_or(inner.total_timeout);
-        Ok(Intent::new(&self.machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for)))
+    /// Returns the validity of the intent.
+    fn validity(&self) -> Duration {
+        self.valid_for.or(self.timeout).unwrap_or(self.client.inner().total_timeout)
     }
 
-    fn call(&self, path: String, body: Vec<u8>) -> Call {
-        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: Some(body) }
+    /// Returns the call without its body.
+    fn call(&self, path: String) -> Call {
+        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: None }
     }
 }
 
 const EXTERNAL_ID: &str = "ExternalId";
+
+/// Creates the intent of an action, which may get a generated external id.
+fn new_intent<A: Action>(inner: &Inner, machine: MachineId, action: &A, valid_for: Duration) -> Result<Intent, Error> {
+    let invalid = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
+    let mut body = serde_json::to_value(action).map_err(invalid)?;
+    let mut is_generated = false;
+    if let (ExternalIds::Generated, Some(fields)) = (inner.external_ids, body.as_object_mut())
+        && !fields.contains_key(EXTERNAL_ID)
+    {
+        fields.insert(EXTERNAL_ID.to_owned(), Value::from(external_id::generate()));
+        is_generated = true;
+    }
+    Ok(Intent::new(machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for)))
+}
 
 /// Appends the generated id of the intent, if it has one, to the body. The rest stays as the action wrote it.
 fn with_generated_id(mut body: Vec<u8>, intent: &Intent) -> Vec<u8> {

@@ -7,10 +7,7 @@ use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction}
 
 use crate::{
     ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
-    client::{
-        call::{Call, JSON},
-        operation::Operation,
-    },
+    client::{call::Call, operation::Operation},
     submit::{
         identity::Identity,
         record::{is_about, read},
@@ -109,7 +106,7 @@ impl Cancel {
     ///
     /// [`Request`](ErrorKind::Request), as from the await.
     pub fn request(&self) -> Result<http::Request<Bytes>, Error> {
-        self.call()?.into_request(self.client.inner(), JSON)
+        self.call()?.request(self.client.inner())
     }
 
     fn path(&self) -> String {

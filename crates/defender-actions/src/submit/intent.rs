@@ -38,7 +38,7 @@ const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_mins(5);
 
 impl Intent {
     pub(crate) fn new(
-        machine_id: &MachineId,
+        machine_id: MachineId,
         action_type: &str,
         body: Value,
         has_generated_id: bool,
@@ -46,8 +46,7 @@ impl Intent {
     ) -> Self {
         let valid_for = SignedDuration::try_from(valid_for).unwrap_or(SignedDuration::MAX);
         let latest = Some(earliest.saturating_add(valid_for).unwrap_or(Timestamp::MAX));
-        let (machine_id, action_type) = (machine_id.clone(), action_type.to_owned());
-        Self { machine_id, action_type, body, earliest, latest, has_generated_id }
+        Self { machine_id, action_type: action_type.to_owned(), body, earliest, latest, has_generated_id }
     }
 
     /// Latest time of an attempt, on our clock. Default: five minutes after [`earliest`](Self::earliest).
@@ -72,6 +71,12 @@ impl Intent {
     /// Returns the name of the submission in errors.
     pub(crate) fn context(&self) -> String {
         format!("{} of machine {}", self.action_type, self.machine_id)
+    }
+
+    /// Returns whether `other` is for the same machine and type, in any letter case.
+    pub(crate) fn is_for_target_of(&self, other: &Self) -> bool {
+        self.machine_id.as_str().eq_ignore_ascii_case(other.machine_id.as_str())
+            && self.action_type.eq_ignore_ascii_case(&other.action_type)
     }
 
     /// Returns whether the client generated the external id.
@@ -101,7 +106,7 @@ mod tests {
 
     fn intent(action_type: &str, body: Value) -> Intent {
         let valid = (Timestamp::UNIX_EPOCH, Duration::from_secs(300));
-        Intent::new(&"m1".parse().unwrap(), action_type, body, false, valid)
+        Intent::new("m1".parse().unwrap(), action_type, body, false, valid)
     }
 
     #[test]

@@ -120,7 +120,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     in_flight.send_times().left(first_attempt);
     in_flight.lost();
     let lost = Error::new(ErrorKind::OutcomeUnknown).context(intent.context());
-    let rule = Arc::new(RuleOfIntent::new(Arc::clone(&intent), inner.actions()));
+    let rule = RuleOfIntent::new(Arc::clone(&intent), inner.actions());
     let expected = Arc::new(Expected { intent, rule });
     let reconciler = Reconciler { client: client.clone(), expected, in_flight: Arc::clone(&in_flight), first_attempt };
     let limits = SearchLimits { window_end, until, before_resend: false };

@@ -14,7 +14,7 @@ use tracing::{Instrument, Level, Span, field, level_filters::LevelFilter};
 
 use crate::{
     Body, Clock, Error, Secrets, Transport,
-    extensions::{Resends, UrlTemplate},
+    extensions::{self, Resends, UrlTemplate},
     transport::SendFuture,
 };
 
@@ -124,7 +124,7 @@ fn span(request: &Request<Bytes>) -> Span {
         return Span::none();
     }
     let (method, uri) = (known(request.method()), request.uri());
-    let template = request.extensions().get::<UrlTemplate>().map(|template| &*template.0);
+    let template = extensions::of::<UrlTemplate, _>(request).map(|template| &*template.0);
     let default_port = match uri.scheme_str() {
         Some("https") => Some(443),
         Some("http") => Some(80),

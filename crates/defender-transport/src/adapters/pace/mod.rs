@@ -19,7 +19,7 @@ use http::{Request, Response, StatusCode};
 use self::{gate::Ended, queue::Queue};
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
-    extensions::{QuotaKey, RateLimitScope, Timeouts},
+    extensions::{self, QuotaKey, RateLimitScope, Timeouts},
     retry_after,
     transport::SendFuture,
 };
@@ -63,14 +63,14 @@ use crate::{
 /// another attempt.
 ///
 /// ```
-/// use std::{borrow::Cow, time::Duration};
+/// use std::time::Duration;
 /// use defender_transport::extensions::{RateLimitScope, RateLimit};
 ///
 /// const LIMITS: &[RateLimit] = &[
 ///     RateLimit { calls: 100, per: Duration::from_secs(60) },
 ///     RateLimit { calls: 1_500, per: Duration::from_secs(3_600) },
 /// ];
-/// let scope = RateLimitScope { key: "things".into(), limits: Cow::Borrowed(LIMITS) };
+/// let scope = RateLimitScope { key: "things".into(), limits: LIMITS.into() };
 /// let request = http::Request::get("https://example.com/things").extension(scope).body(()).unwrap();
 /// ```
 #[derive(Clone, Debug)]
@@ -170,24 +170,25 @@ impl<T: Transport> Transport for Paced<T> {
         'a: 'f,
         Self: 'f,
     {
-        let Some(scope) = request.extensions().get::<RateLimitScope>() else { return self.inner.send(request) };
+        let Some(scope) = extensions::of::<RateLimitScope, _>(&request) else { return self.inner.send(request) };
         let (queue, clock) = (self.shared.queue(scope), &*self.shared.clock);
         Box::pin(async move {
-            let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
+            let times = extensions::of::<Timeouts, _>(&request).copied();
+            let said = times.and_then(|times| times.total);
             let slot = queue.turn(clock, said.unwrap_or(self.total)).await;
             let slot = slot.map_err(|late| {
-                let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
+                let name = extensions::of::<RateLimitScope, _>(&request).map_or("", |scope| scope.key.as_str());
                 let said = format!("the turn in the queue `{name}` comes in {:?} at the earliest", late.0);
                 Error::new(ErrorKind::Timeout).not_sent().with_retry_after(late.0).context(said)
             })?;
             let waited = slot.waited;
             #[cfg(feature = "tracing")]
             if waited > Duration::from_secs(1) {
-                let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
+                let name = extensions::of::<RateLimitScope, _>(&request).map_or("", |scope| scope.key.as_str());
                 tracing::info!(target: TARGET, scope = name, waited = waited.as_secs_f64(), "waited for a turn");
             }
-            if let (Some(total), Some(times)) = (said, request.extensions_mut().get_mut::<Timeouts>()) {
-                times.total = Some(total.saturating_sub(waited));
+            if let (Some(total), Some(times)) = (said, times) {
+                request.extensions_mut().get_or_insert(times).total = Some(total.saturating_sub(waited));
             }
             let response = self.inner.send(request).await;
             slot.end(self.outcome(&response));
