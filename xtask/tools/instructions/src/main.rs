@@ -1,19 +1,24 @@
-//! Work for an instruction count: `instructions post N` sends N actions, `instructions page N` reads N pages of 10,000.
+//! Work whose instructions are counted: `instructions NAME COUNT`. `cargo xtask instructions` runs it under callgrind.
 //!
-//! Run it under callgrind with two values of N and take the difference, so that the start does not count:
-//! `valgrind --tool=callgrind target/release/deps/instructions-… post 1000`. The transport responds from memory.
+//! The transport responds from memory and the clock is advanced by hand, so that each run does the same. Two runs that differ in
+//! their count show the cost of a call.
 
-use async_trait::async_trait;
-use bytes::Bytes;
+mod service;
+
+use std::{collections::HashMap, error::Error};
+
 use defender_actions::{
     DefenderClient,
     auth::StaticCredential,
-    model::{Action, Limit},
-    transport::{Body, Error, Transport},
+    model::{Action, ActionId, Limit},
 };
-use futures_util::TryStreamExt;
-use http::{Method, Request, Response};
+use defender_transport::testing::ManualClock;
+use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use serde::Serialize;
+
+use self::service::{COMMENT, Service, action_id};
+
+type Anything = Box<dyn Error + Send + Sync>;
 
 /// Restriction without a quota, so that no call waits.
 #[derive(Serialize)]
@@ -29,58 +34,80 @@ impl Action for Restrict {
     const QUOTA: &'static [Limit] = &[];
 }
 
-#[derive(Debug)]
-struct Memory {
-    page: Bytes,
-}
-
-fn record(id: usize, now: &str) -> String {
-    format!(
-        r#"{{"id":"5382f7ea-7557-4ab7-9782-{id:012x}","type":"RestrictCodeExecution","title":null,"requestor":"Contoso Response","requestorComment":"c ","status":"Pending","machineId":"1e5bc9d7e413ddd7902c2932e418702b84d0cc07","computerDnsName":null,"creationDateTimeUtc":"{now}","lastUpdateDateTimeUtc":"{now}","cancellationRequestor":null,"cancellationComment":null,"cancellationDateTimeUtc":null,"errorHResult":0,"scope":null,"externalId":null,"requestSource":"PublicApi","relatedFileInfo":null,"commands":[],"troubleshootInfo":null}}"#
-    )
-}
-
-#[async_trait]
-impl Transport for Memory {
-    async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, Error> {
-        static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        let body = if request.method() == Method::POST {
-            let next = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Body::from(record(next, "2026-01-01T12:00:00.1234567Z"))
-        } else {
-            Body::from(self.page.clone())
-        };
-        let response = Response::builder().status(if request.method() == Method::POST { 201 } else { 200 });
-        let response =
-            response.header("content-type", "application/json; odata.metadata=minimal").header("odata-version", "4.0");
-        Ok(response.body(body).unwrap_or_default())
-    }
-}
-
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let [_, what, count, ..] = arguments.as_slice() else { return Ok(()) };
-    let Ok(count) = count.parse::<usize>() else { return Ok(()) };
-    let rows: Vec<_> = (0..10_000).map(|row| record(row, "2020-01-01T00:00:00.1234567Z")).collect();
-    let page = Bytes::from(format!(r#"{{"value":[{}]}}"#, rows.join(",")));
-    let clock = defender_actions::transport::testing::ManualClock::new();
+fn main() -> Result<(), Anything> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [work, count] = arguments.as_slice() else { return Err("a name and a count are needed".into()) };
+    let count = count.parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let clock = ManualClock::new();
+    let service = Service::new(clock.clone());
     let client = DefenderClient::builder()
         // Length of a real token.
         .credential(StaticCredential::new("e30.eyJ9".repeat(150)))
-        .transport(Memory { page })
-        .clock(clock)
+        .transport(service.clone())
+        .clock(clock.clone())
         .build()?;
-    for _ in 0..count {
-        if what == "post" {
-            client
-                .machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?)
-                .perform(Restrict { comment: "c" })
-                .await?;
-        } else {
-            let mut pages = client.actions().pages();
-            pages.try_next().await?;
+    runtime.block_on(async {
+        match work.as_str() {
+            "post" => post(&client, count).await,
+            "get" => get(&client, count).await,
+            "page" => page(&client, &service, count).await,
+            "wait" => wait(&client, &service, &clock, count).await,
+            "lost" => lost(&client, &service, &clock, count).await,
+            _ => Err(format!("unknown work `{work}`").into()),
         }
+    })
+}
+
+/// Submits so many actions, one after the other.
+async fn post(client: &DefenderClient, count: usize) -> Result<(), Anything> {
+    for number in 0..count {
+        client.machine(format!("{number:040x}").parse()?).perform(Restrict { comment: COMMENT }).await?;
     }
     Ok(())
+}
+
+/// Reads the record of an action so many times.
+async fn get(client: &DefenderClient, count: usize) -> Result<(), Anything> {
+    for number in 0..count {
+        client.action(action_id(number).parse()?).get().await?;
+    }
+    Ok(())
+}
+
+/// Reads so many lists of 10,000 actions.
+async fn page(client: &DefenderClient, service: &Service, count: usize) -> Result<(), Anything> {
+    service.create(10_000);
+    for _ in 0..count {
+        let mut rows = 0;
+        let mut pages = client.actions().pages();
+        while let Some(page) = pages.try_next().await? {
+            rows += page.value.len();
+        }
+        expect(rows, 10_000)?;
+    }
+    Ok(())
+}
+
+/// Waits for so many actions together, which end after a while.
+async fn wait(client: &DefenderClient, service: &Service, clock: &ManualClock, count: usize) -> Result<(), Anything> {
+    service.create(count);
+    let ids: Vec<ActionId> = (0..count).map(|number| action_id(number).parse()).collect::<Result<_, _>>()?;
+    let ends: HashMap<_, _> = clock.run(client.wait_all(ids).stream().collect()).await;
+    expect(ends.values().filter(|end| end.is_ok()).count(), count)
+}
+
+/// Submits so many actions at the same time, whose responses are lost.
+async fn lost(client: &DefenderClient, service: &Service, clock: &ManualClock, count: usize) -> Result<(), Anything> {
+    service.lose_responses();
+    let submit = |number: usize| -> Result<_, Anything> {
+        Ok(client.machine(format!("{number:040x}").parse()?).perform(Restrict { comment: COMMENT }).send())
+    };
+    let all = (0..count).map(submit).collect::<Result<Vec<_>, _>>()?;
+    let outcomes = clock.run(join_all(all)).await;
+    expect(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), count)
+}
+
+fn expect(is: usize, should: usize) -> Result<(), Anything> {
+    if is == should { Ok(()) } else { Err(format!("{is} instead of {should}").into()) }
 }
