@@ -12,7 +12,7 @@ use xtask::{
 };
 
 use crate::{
-    example, tidy,
+    example, instructions, tidy,
     tools::{self, Check},
 };
 
@@ -89,6 +89,7 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     }
     timed("public API", "cargo xtask public-api", || Check::PublicApi.run())?;
     timed("example", "cargo xtask example", example::run)?;
+    timed("instructions", "cargo xtask instructions", instructions::run)?;
     for (name, line) in TOOLS {
         Step::new(name, &format!("xtask {line}")).run(&workspace.root)?;
     }

@@ -9,6 +9,7 @@ mod actions;
 mod ci;
 mod delegate;
 mod example;
+mod instructions;
 mod tidy;
 mod tools;
 
@@ -29,6 +30,7 @@ Commands:
   deny               dependencies, licenses and sources, by cargo-deny
   public-api         the public API against xtask/public-api, by cargo-public-api; WRITE_PUBLIC_API=1 writes that anew
   typos              spelling, by typos
+  instructions       instructions of the client's hot paths, by callgrind; WRITE_INSTRUCTIONS=1 writes the file anew
   example            the README's first command, by itself and against the emulator's program, and the other examples
   actions            writes the table of actions into defender-model's README
 
@@ -42,7 +44,7 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
   campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]
                      the promises, judged over an emulator that misbehaves
   foreign            the client against a misbehaving server that shares no code with client or emulator
-  bench NAME         speed and calls beside bare hyper: smoke, pages, wait
+  bench NAME         speed and calls beside bare hyper: compare, smoke, pages, wait
 
 Options:
   -h, --help         this text, or the tool's
@@ -71,6 +73,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         (Some("deny"), None) => tools::Check::Deny.run(),
         (Some("public-api"), None) => tools::Check::PublicApi.run(),
         (Some("typos"), None) => tools::Check::Typos.run(),
+        (Some("instructions"), None) => instructions::run(),
         (Some("example"), None) => example::run(),
         (Some("actions"), None) => actions::write(),
         (_, Some(option)) => Err(option.unexpected().into()),

@@ -80,7 +80,7 @@ impl Preflight {
             };
             let token_use = TokenUse {
                 audience: &inner.audience,
-                base: &inner.base,
+                base: inner.base.as_str(),
                 tenant: self.tenant.as_deref(),
                 now: inner.clock.now(),
             };

@@ -6,7 +6,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::{
     BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
-    client::service_clock::Moment,
+    client::{Inner, service_clock::Moment},
     submit::{
         expected::Expected, particulars::RuleOfIntent, reconciler::Reconciler, report::ActionReport,
         search::SearchLimits,
@@ -130,8 +130,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     in_flight.send_times().left(first_attempt);
     in_flight.lost();
     let lost = Error::new(ErrorKind::OutcomeUnknown).context(intent.context());
-    let rule = Arc::new(RuleOfIntent::new(Arc::clone(&intent), inner.actions()));
-    let expected = Arc::new(Expected { intent, rule });
+    let expected = expected(inner, intent);
     let reconciler = Reconciler { client: client.clone(), expected, in_flight: Arc::clone(&in_flight), first_attempt };
     let limits = SearchLimits { window_end, until, before_resend: false };
     let outcome = Box::pin(reconciler.recover(lost, limits)).await;
@@ -139,6 +138,12 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
         in_flight.settle();
     }
     outcome
+}
+
+/// Returns the submission of an intent.
+pub(crate) fn expected(inner: &Inner, intent: Arc<Intent>) -> Arc<Expected> {
+    let rule = RuleOfIntent::new(Arc::clone(&intent), inner.actions());
+    Arc::new(Expected { intent, rule })
 }
 
 impl IntoFuture for Recover {

@@ -160,7 +160,7 @@ mod tests {
     fn each_variable_sets_its_setting() {
         let settings = |more: &[(&str, &str)]| {
             let client = built(more).unwrap();
-            (client.inner().base.clone(), client.inner().audience.clone())
+            (client.inner().base.as_str().to_owned(), client.inner().audience.clone())
         };
         let of = |base: &str, audience: &str| (base.to_owned(), audience.to_owned());
         let (public, gov) = (Cloud::Public, Cloud::GccHigh);

@@ -25,7 +25,9 @@ use crate::{
     BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds, Observer,
     client::{
         Inner,
+        base_url::BaseUrl,
         deprecation::DeprecationNotices,
+        lanes::Lanes,
         service_clock::ServiceTime,
         stack::{self, Settings},
     },
@@ -330,14 +332,14 @@ impl DefenderClientBuilder {
         let Account { journal, actor, .. } = self.account;
         let transport = stack::api(transport, &settings, Arc::clone(&credential), &base, quota)
             .map_err(|source| wrong("the base URL").caused_by(source))?;
-        let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
             transport,
             downloads,
             clock,
             credential,
             audience,
-            base,
+            base: BaseUrl::new(base),
+            lanes: Lanes::new(self.limits),
             service_time: ServiceTime::default(),
             submissions: SubmissionRegistry::default(),
             searches: SharedSearch::default(),
