@@ -77,7 +77,7 @@ async fn machine_changes_match_documentation() {
         assert_eq!(request.headers()["content-type"], "application/json");
         // Adding a tag twice has no further effect.
         assert_eq!(extensions::of(&request), Some(&Idempotency::Idempotent));
-        let scope = extensions::of::<RateLimitScope, _>(request).unwrap();
+        let scope = extensions::of::<RateLimitScope, _>(&request).unwrap();
         let minute = scope.limits.iter().find(|window| window.per == Duration::from_secs(60)).unwrap();
         assert_eq!(minute.calls, 100);
     }
