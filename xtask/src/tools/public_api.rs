@@ -27,6 +27,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "tokio::io::async_write::AsyncWrite",
         ],
     ),
+    ("defender-store", &["rustls::client::client_conn::ClientConfig"]),
     ("defender-emulator", &["bytes::", "http::", "jiff::"]),
 ];
 /// Re-exports of our own crates; rustdoc does not tell where a re-export comes from.

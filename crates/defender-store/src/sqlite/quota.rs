@@ -183,9 +183,10 @@ fn take(db: &Connection, key: i64, rooms: &mut [Room], new: i64, now: i64) -> Re
                 .execute([key, room.limit.calls, room.limit.per, room.free])?;
         }
     }
-    if rooms.iter().any(|room| room.is_counted) {
+    if rooms.is_empty() || rooms.iter().any(|room| room.is_counted) {
         db.prepare_cached(
-            "delete from quota_slot where key = ?1 and base <= ?2 - (select max(per) from quota_limit where key = ?1)",
+            "delete from quota_slot where key = ?1 \
+             and base <= ?2 - coalesce((select max(per) from quota_limit where key = ?1), 0)",
         )?
         .execute([key, now])?;
     }

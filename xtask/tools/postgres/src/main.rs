@@ -89,7 +89,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
 
 async fn check(checks: &[Check]) -> Result<(), Failure> {
     let began = Instant::now();
-    let mut world = World::new(Server::start()?);
+    let mut world = World::new(Server::start()?)?;
     eprintln!("postgres: the server runs after {:.1} s", began.elapsed().as_secs_f64());
     let mut failed = Vec::new();
     for (name, check) in checks {

@@ -132,12 +132,9 @@ async fn requests(judge: SocketAddr, store: Arc<dyn QuotaStore>, key: QuotaKey) 
 /// On PostgreSQL and on SQLite at once.
 async fn two_workers_use_the_quota_and_no_more(world: &mut World) -> Outcome {
     drop(world.store().await?);
-    let folder = std::env::temp_dir().join(format!("defender-store-{:016x}", fastrand::u64(..)));
-    std::fs::create_dir(&folder).map_err(text)?;
-    let (url, file) = (world.server.url(world.server.port), folder.join("quota.db"));
+    let (url, file) = (world.server.url(world.server.port), world.folder.0.join("quota.db"));
     let done = tokio::join!(two_workers(&url), two_workers(file.to_str().unwrap_or_default()));
-    let removed = std::fs::remove_dir_all(&folder).map_err(text);
-    done.0.and(done.1).and(removed)
+    done.0.and(done.1)
 }
 
 async fn two_workers(store: &str) -> Outcome {

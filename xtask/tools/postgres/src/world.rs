@@ -1,6 +1,6 @@
 //! What the checks share: the server, stores on it, and a client without the settings of a store.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use defender_store::{PostgresStore, PostgresStoreBuilder, StoreError};
 use defender_transport::{
@@ -14,7 +14,9 @@ use rustls::{
 use tokio_postgres::{Client, Config, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::server::Server;
+use xtask::Failure;
+
+use crate::server::{Server, broken};
 
 /// Result of a check: what was seen, if that is wrong.
 pub(crate) type Outcome = Result<(), String>;
@@ -41,11 +43,23 @@ pub(crate) use ensure;
 
 pub(crate) struct World {
     pub(crate) server: Server,
+    pub(crate) folder: Folder,
+}
+
+/// A folder that is removed when it is dropped.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl World {
-    pub(crate) fn new(server: Server) -> Self {
-        Self { server }
+    pub(crate) fn new(server: Server) -> Result<Self, Failure> {
+        let folder = std::env::temp_dir().join(format!("defender-store-{:016x}", fastrand::u64(..)));
+        std::fs::create_dir(&folder).map_err(broken(&folder))?;
+        Ok(Self { server, folder: Folder(folder) })
     }
 
     pub(crate) fn builder(&self) -> PostgresStoreBuilder {
