@@ -6,9 +6,11 @@ mod client;
 mod error;
 mod files;
 mod futures;
+mod journal;
 mod list;
 mod live_response;
 mod machines;
+pub mod observe;
 mod permissions;
 mod preflight;
 mod submit;
@@ -28,20 +30,30 @@ pub use {
     error::{Error, ErrorKind, UnknownReason},
     files::download::{Download, Downloaded, Progress},
     futures::{BoxFuture, BoxStream},
+    journal::{
+        Journal,
+        entry::{Entry, EntryKey, Holder, Intended, JournalScope, Settled, Settlement, Unsettled},
+        error::JournalError,
+        jsonl::JsonlJournal,
+        memory::MemoryJournal,
+    },
     list::List,
     live_response::{
         library::{Library, Upload},
         result::{LiveResponseResult, ScriptResult},
     },
     machines::{Machines, handle::MachineHandle, suitability::SuitabilityIssue},
+    observe::Observer,
     preflight::{Preflight, PreflightIssue, PreflightReport},
     submit::{
         action_request::ActionRequest,
         cancel::Cancel,
         external_id::ExternalIds,
         intent::Intent,
+        origin::Origin,
         recover::{Recover, RecoverAll},
-        submitted::{Origin, Submitted},
+        recover_pending::{RecoverPending, Recovered},
+        submitted::Submitted,
     },
     wait::{Wait, all::WaitAll},
 };

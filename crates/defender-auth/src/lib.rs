@@ -27,6 +27,7 @@ pub use {
         context::CredentialContext,
         device_code::{DeviceCodeCredential, DeviceCodePrompt},
         environment::{EnvironmentCredential, credential_from_env},
+        identity::CredentialIdentity,
         managed_identity::{ManagedIdentityCredential, id::ManagedIdentityId},
         on_behalf_of::OnBehalfOfCredential,
         refresh_token::RefreshTokenCredential,

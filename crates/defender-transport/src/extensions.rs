@@ -13,10 +13,13 @@
 //! | [`Resends`] | number of earlier attempts, for traces | 0 |
 //! | [`Unauthorized`] | the response to the previous attempt was 401: set another token | the cached token may be used |
 //! | [`SendState`] | whether the request has been sent | no layer needs this state |
+//! | [`SendBefore`] | the time before which the request must be sent | it may be sent at any time |
+//! | [`CallStats`] | counters of the call, for its caller | nothing is counted |
 //! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
-//! [`Deadline`](crate::Deadline) sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and
-//! adds the number of attempts to the extensions of the *response*: [`Attempts`].
+//! [`Paced`](crate::Paced) counts in [`CallStats`], and sets [`SendBefore`] if it has a store. [`Deadline`](crate::Deadline) keeps to that,
+//! and sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and adds the number of attempts to the
+//! extensions of the *response*: [`Attempts`].
 
 use std::{
     borrow::Cow,
@@ -27,6 +30,8 @@ use std::{
     },
     time::Duration,
 };
+
+pub use crate::call_stats::CallStats;
 
 /// Permission to send a request again if it is not known whether the server processed it.
 ///
@@ -222,6 +227,14 @@ impl SendState {
         self.0.compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 }
+
+/// Time before which a request must be sent, by [`Clock::elapsed`](crate::Clock::elapsed) of the layers. Later it fails, and
+/// [was never sent](crate::Error::never_sent).
+///
+/// A permit of a [`QuotaStore`](crate::QuotaStore) is valid for a time. A process that is suspended between the permit and the
+/// request must not send the request afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendBefore(pub Duration);
 
 /// Mark of an attempt after a 401: the refused token must be replaced.
 ///

@@ -22,6 +22,8 @@ use crate::{
         scrub::{Bearer, cleaned, secrets},
         send_times::SendTimes,
     },
+    journal::write_intent::PendingIntent,
+    observe::{End, call::CallReport},
 };
 
 /// Call of an operation.
@@ -34,13 +36,15 @@ pub(crate) struct Call {
     pub(crate) timeout: Option<Duration>,
     /// JSON, unless the call has another content type.
     pub(crate) body: Option<Vec<u8>>,
+    /// Intent that is written before the request.
+    pub(crate) intent: Option<PendingIntent>,
 }
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl Call {
     pub(crate) fn new(operation: Operation, path: impl Into<String>) -> Self {
-        Self { operation, path: path.into(), timeout: None, body: None }
+        Self { operation, path: path.into(), timeout: None, body: None, intent: None }
     }
 
     /// Adds a JSON body. An invalid one is an error of the call.
@@ -80,6 +84,9 @@ impl Call {
             limits: quota.iter().map(|limit| RateLimit { calls: limit.calls, per: limit.per }).collect(),
         });
         extensions.insert(UrlTemplate(template.clone()));
+        if let Some(intent) = self.intent {
+            extensions.insert(intent);
+        }
         Ok(request)
     }
 }
@@ -128,6 +135,7 @@ impl Inner {
         Ok((exchanged.read, exchanged.bearer))
     }
 
+    /// Makes `call`, and reports its end to the observer.
     async fn exchange<T>(
         &self,
         call: Call,
@@ -137,15 +145,22 @@ impl Inner {
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<Exchanged<T>, Error> {
         let what = call.context();
-        let Operation { ref method, ref template, quota, idempotency, read: limit, needs } = call.operation;
+        let report = CallReport::begin(self.observer.as_ref(), &self.clock, &call.operation);
+        let failed = |error: Error| {
+            report.as_ref().inspect(|report| report.ended(error.status(), End::Failed(error.kind())));
+            error
+        };
+        let Operation { ref method, ref template, quota, idempotency, read: limit, needs, .. } = call.operation;
         let operation = format!("{method} {template}");
         let (limit, time) = (self.limits.of(limit), call.timeout.unwrap_or(self.total_timeout));
-        let mut request = call.into_request(self, content_type)?;
+        let mut request = call.into_request(self, content_type).map_err(failed)?;
         request.extensions_mut().insert(send_times.clone());
+        report.as_ref().map(|report| request.extensions_mut().insert(report.stats()));
         mark(request.extensions_mut());
         let content = request.extensions().get::<Content>().copied().unwrap_or_default();
         let response = self.transport.send(request).await;
-        let response = response.map_err(|error| no_response(error, idempotency, quota, time).context(&*what))?;
+        let response =
+            response.map_err(|error| failed(no_response(error, idempotency, quota, time).context(&*what)))?;
         let attempts = Attempts::of(&response);
         let bearer = Bearer::behind(&response);
         let (head, body) = response.into_parts();
@@ -167,25 +182,23 @@ impl Inner {
                 error = error.caused_by(broken);
             }
             let again = retry_after(&head.headers, self.clock.now());
-            return Err(error
-                .with_problem(problem)
-                .with_request_id(request_id)
-                .with_date(date)
-                .with_attempts(attempts, again));
+            let error = error.with_problem(problem).with_request_id(request_id).with_date(date);
+            return Err(failed(error.with_attempts(attempts, again)));
         }
         let unreadable = |body: &[u8], source: Box<dyn StdError + Send + Sync>| {
             let clean = secrets(bearer.as_ref()).redact_bytes(body);
-            Error::new(ErrorKind::InvalidResponse)
+            let error = Error::new(ErrorKind::InvalidResponse)
                 .context(&*what)
                 .retryable(idempotency == Idempotency::Idempotent)
                 .with_problem(Problem::parse(status, clean.as_deref().unwrap_or(body)))
                 .with_request_id(request_id.clone())
-                .caused_by(source)
-                .with_attempts(attempts, None)
+                .caused_by(source);
+            failed(error.with_attempts(attempts, None))
         };
         let body = body.map_err(|source| unreadable(b"", source.into()))?;
         let read = read(&body);
         let read = read.map_err(|source| unreadable(&body, cleaned(&secrets(bearer.as_ref()), source)))?;
+        report.as_ref().inspect(|report| report.ended(Some(status), End::Succeeded));
         Ok(Exchanged { read, attempts, bearer })
     }
 }
@@ -219,6 +232,7 @@ fn no_response(error: defender_transport::Error, idempotency: Idempotency, quota
             let again = again.unwrap_or_else(window);
             return out_of_turn(attempts, quota, time, again).caused_by(error).with_attempts(attempts, Some(again));
         }
+        (TransportErrorKind::QuotaStore, None) if error.never_sent() => Error::new(ErrorKind::QuotaStore),
         _ if error.never_sent() => Error::new(ErrorKind::ConnectFailed).retryable(!error.is_permanent()),
         _ if idempotency == Idempotency::NonIdempotent => Error::new(ErrorKind::OutcomeUnknown),
         _ => Error::new(ErrorKind::Interrupted),

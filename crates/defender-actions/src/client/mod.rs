@@ -17,16 +17,20 @@ pub(crate) mod stack;
 use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::TokenCredential;
-use defender_model::{ACTIONS, ActionInfo, MachineAction};
+use defender_model::{ACTIONS, ActionInfo, ActionType, MachineAction};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    BodyLimits, DeprecationNotice, ExternalIds,
+    BodyLimits, DeprecationNotice, ExternalIds, Intent, Journal, Observer,
     client::{
         deprecation::DeprecationNotices,
         service_clock::{Moment, ServiceTime},
     },
-    submit::{principal::Principal, reconcile::Names, registry::SubmissionRegistry, shared_search::SharedSearch},
+    observe::OTHER,
+    submit::{
+        principal::Principal, reconcile::Names, registry::SubmissionRegistry, shared_search::SharedSearch,
+        unwritten::UnwrittenOutcomes,
+    },
     wait::poll::PollPolicy,
 };
 
@@ -41,7 +45,7 @@ use crate::{
 /// | find, list and tag machines | [`machines`](Self::machines) |
 /// | read, await or cancel an action, download its results | [`action`](Self::action) |
 /// | list actions, wait for many | [`actions`](Self::actions), [`wait_all`](Self::wait_all) |
-/// | find the outcome after a crash | [`recover`](Self::recover), [`recover_all`](Self::recover_all) |
+/// | find the outcome after a crash | [`recover`](Self::recover), [`recover_all`](Self::recover_all); with a journal [`recover_pending`](Self::recover_pending) |
 /// | check the permissions of the token | [`preflight`](Self::preflight) |
 /// | manage the scripts of live response | [`library`](Self::library) |
 /// | call any other path of the API | [`get`](Self::get), [`post`](Self::post) |
@@ -64,6 +68,13 @@ pub(crate) struct Inner {
     pub(crate) searches: SharedSearch,
     pub(crate) principal: Principal,
     pub(crate) external_ids: ExternalIds,
+    pub(crate) journal: Option<Arc<dyn Journal>>,
+    /// Outcomes that the journal did not take.
+    pub(crate) unwritten: UnwrittenOutcomes,
+    /// Id of the tenant, if it is known.
+    pub(crate) tenant_id: Option<String>,
+    /// Person or program that the intents name.
+    pub(crate) actor: Option<String>,
     /// Time limit of a whole call that sets none.
     pub(crate) total_timeout: Duration,
     /// Longest time from sending an attempt to the head of its response.
@@ -71,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) notices: DeprecationNotices,
     pub(crate) poll: PollPolicy,
     pub(crate) limits: BodyLimits,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     /// Actions that the caller made known.
     pub(crate) own_actions: Vec<ActionInfo>,
 }
@@ -85,6 +97,20 @@ impl Inner {
     /// Returns all known actions: those of the service, then the caller's own.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &ActionInfo> + Clone {
         ACTIONS.iter().chain(&self.own_actions)
+    }
+
+    /// Adds what the client knows of the address and the author of an intent.
+    pub(crate) fn addressed(&self, mut intent: Intent) -> Intent {
+        intent.api = Some(self.base.clone());
+        intent.tenant_id.clone_from(&self.tenant_id);
+        intent.actor = intent.actor.or_else(|| self.actor.clone());
+        intent
+    }
+
+    /// Returns the name of a known action type as the service writes it, the name of an own type, or [`OTHER`].
+    pub(crate) fn known_type(&self, name: &str) -> &'static str {
+        let known = ActionType::KNOWN.iter().copied().chain(self.own_actions.iter().map(|own| own.action_type));
+        known.into_iter().find(|known| known.eq_ignore_ascii_case(name)).unwrap_or(OTHER)
     }
 
     /// Returns the names of the principal, read from its token.

@@ -75,7 +75,7 @@ fn raw_call(
     let idempotency = if method.is_safe() { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
     let known = Operation::at(method, path.split('?').next().unwrap_or_default(), inner.actions());
     let operation = Operation { idempotency, read: BodyLimit::Entity, ..known };
-    Ok(Call { operation, path, timeout: None, body })
+    Ok(Call { operation, path, timeout: None, body, intent: None })
 }
 
 /// Treatment of a link to another host than the API's.

@@ -10,23 +10,38 @@
 //! | deadline | ends an attempt that takes too long |
 //! | trace | shows each attempt, also one that the deadline ended |
 //! | foreign responses | reads the body inside the attempt, so that a broken body or a proxy's response fails the attempt |
+//! | write intent | right before the request: what waits for the quota or a token was never sent, and needs no entry in the journal |
 //! | authorized | after the queue, so that no token expires while it waits |
-//! | paced | each attempt waits for the quota |
+//! | paced | each attempt waits for the quota, of this client or of a store |
 //! | retrying | sends again |
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use defender_auth::{Authorized, TokenCredential};
-use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
+use defender_transport::{Clock, Error, QuotaStore, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
-use crate::client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes};
+use crate::{
+    Observer,
+    client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes},
+    journal::write_intent::WriteIntent,
+    observe::tokens::ObserveTokens,
+};
 
 /// Settings of the layers.
 pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Retry,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    /// Longest time from sending a request to the head of its response.
+    pub(crate) longest_attempt: Duration,
+}
+
+/// Store of the quota, and the first part of its keys.
+pub(crate) struct SharedQuota {
+    pub(crate) store: Arc<dyn QuotaStore>,
+    pub(crate) owner: String,
 }
 
 impl Settings {
@@ -46,16 +61,22 @@ pub(crate) fn api(
     settings: &Settings,
     credential: Arc<dyn TokenCredential>,
     base: &Uri,
+    quota: Option<SharedQuota>,
 ) -> Result<Arc<dyn Transport>, Error> {
     let clock = || settings.clock();
     let transport = RecordSendTimes::new(transport, clock());
     let transport = transport.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let transport = transport.traced(clock());
-    let paced =
-        Authorized::new(RejectForeignResponses::new(transport), credential, base)?.clock(clock()).paced(clock());
+    let paced = Authorized::new(WriteIntent::new(RejectForeignResponses::new(transport)), credential, base)?
+        .clock(clock())
+        .paced(clock());
     let paced = match settings.timeouts.total {
         Some(total) => paced.total(total),
+        None => paced,
+    };
+    let paced = match quota {
+        Some(SharedQuota { store, owner }) => paced.longest_attempt(settings.longest_attempt).store(store, owner),
         None => paced,
     };
     Ok(paced.retrying(clock()).policy(settings.retry()).shared())
@@ -69,7 +90,11 @@ pub(crate) fn tokens(transport: Arc<dyn Transport>, settings: &Settings) -> Arc<
     #[cfg(feature = "tracing")]
     let transport = transport.traced(clock());
     // A transport of the caller may quote the request in its errors.
-    Scrubbed(transport.buffered()).shared()
+    let transport = Scrubbed(transport.buffered());
+    match &settings.observer {
+        Some(observer) => ObserveTokens::new(transport, clock(), Arc::clone(observer)).shared(),
+        None => transport.shared(),
+    }
 }
 
 /// Returns the stack for downloads by a link. The link is the permission, so they have no token and no quota. The body stays as it

@@ -75,6 +75,9 @@ impl Error {
             ErrorKind::Credential => return self.of_credential(),
             ErrorKind::ConnectFailed if self.0.retryable => "nothing was sent, so it is safe to call again".into(),
             ErrorKind::ConnectFailed => "fix this first, since a second call fails in the same way; nothing was sent".into(),
+            ErrorKind::QuotaStore => "check the store, then call again, which is safe".into(),
+            ErrorKind::Journal if never_sent => "check the journal, then call again, which is safe".into(),
+            ErrorKind::Journal => "the service has accepted the action; check the journal, then call `recover_pending()`".into(),
             ErrorKind::OutcomeUnknown => self.of_unknown(),
             ErrorKind::InvalidResponse if self.0.unknown.is_some() => "do not send the action again: the service has accepted it".into(),
             ErrorKind::InvalidResponse if self.0.retryable => {

@@ -18,12 +18,14 @@ impl Error {
                 | ErrorKind::Request
                 | ErrorKind::Credential
                 | ErrorKind::ConnectFailed
+                | ErrorKind::QuotaStore
                 | ErrorKind::UnsuitableMachine
                 | ErrorKind::NoResult
         );
         let retryable = matches!(
             kind,
             ErrorKind::ConnectFailed
+                | ErrorKind::QuotaStore
                 | ErrorKind::Interrupted
                 | ErrorKind::NotReady
                 | ErrorKind::Throttled

@@ -20,6 +20,9 @@ pub enum UnknownReason {
     /// The service responded with the record of another action, or a later record states another machine, type or particulars:
     /// [`Error::action`](crate::Error::action) has it.
     OtherRecord,
+    /// The journal has an earlier request with the same key, whose outcome is not known. This call sent nothing.
+    /// [`Error::intent`](crate::Error::intent) is that of the earlier request.
+    EarlierRequest,
 }
 
 impl UnknownReason {
@@ -31,6 +34,9 @@ impl UnknownReason {
             Self::NotReadable => "the machine's actions could not be read",
             Self::QuotaExhausted => "the quota for reads was used up, so the list was not searched",
             Self::OtherRecord => "the service responded with the record of another action",
+            Self::EarlierRequest => {
+                "an earlier request with this journal key has no known outcome, so nothing was sent"
+            }
         }
     }
 
@@ -41,6 +47,7 @@ impl UnknownReason {
             Self::MayBeOurs => "compare the candidates with your request",
             Self::NotReadable => "call `recover(..)` with its `intent()` once they can be read",
             Self::OtherRecord => "look at the machine's actions",
+            Self::EarlierRequest => "call `recover_pending()`, or `recover(..)` with its `intent()`",
         }
     }
 }
@@ -71,6 +78,14 @@ pub enum ErrorKind {
     /// The client could not connect to the service.
     /// *Was it sent?* No, for certain. *What to do:* call again.
     ConnectFailed,
+    /// The store of the shared quota did not respond.
+    /// *Was it sent?* No. *What to do:* check the store; then it is safe to call again.
+    QuotaStore,
+    /// The [journal](crate::Journal) failed.
+    /// *Was it sent?* No, if it did not take the intent; then [`Error::never_sent`](crate::Error::never_sent) is true. Otherwise yes:
+    /// [`Error::action`](crate::Error::action) has the action, whose outcome is not in the journal. *What to do:* check the journal. If
+    /// the request was not sent, call again; else [`recover_pending`](crate::DefenderClient::recover_pending) finds the action.
+    Journal,
     /// A request that changes something was sent or may have been sent, and no response shows its outcome. For an action, the search
     /// in the service's list did not find the outcome either.
     /// *Was it sent?* Unknown. The request may have taken effect, and may still take effect. *What to do:* keep
@@ -162,6 +177,8 @@ impl ErrorKind {
             Self::Request => "invalid request",
             Self::Credential => "no token, so nothing was sent",
             Self::ConnectFailed => "the service was not reached",
+            Self::QuotaStore => "no permit of the shared quota",
+            Self::Journal => "the journal failed",
             Self::OutcomeUnknown => "outcome unknown",
             Self::InvalidResponse => "the service accepted the request, but its response is invalid",
             Self::Interrupted => "no complete response",

@@ -47,6 +47,8 @@ fn texts_equal_the_snapshot() {
         K::Request,
         K::Credential,
         K::ConnectFailed,
+        K::QuotaStore,
+        K::Journal,
         K::OutcomeUnknown,
         K::InvalidResponse,
         K::Interrupted,

@@ -183,7 +183,7 @@ impl<R: Resource + Send + 'static> List<R> {
                 Some(left.min(self.timeout.unwrap_or(inner.total_timeout)))
             }
         };
-        Ok(Call { operation: self.operation.clone(), path, timeout: left, body: None })
+        Ok(Call { operation: self.operation.clone(), path, timeout: left, body: None, intent: None })
     }
 
     /// Returns the link's path and query below the prefix. The error has the reason why the link is not followed, and whether a retry may

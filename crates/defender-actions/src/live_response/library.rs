@@ -201,7 +201,7 @@ impl Upload {
             let idempotency =
                 if self.override_if_exists { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
             let operation = Operation { idempotency, ..Operation::UPLOAD };
-            let call = Call { operation, path: PATH.to_owned(), timeout: self.timeout, body: Some(body) };
+            let call = Call { operation, path: PATH.to_owned(), timeout: self.timeout, body: Some(body), intent: None };
             self.client.inner().call_with(call, content_type, read_json).await
         }
     }

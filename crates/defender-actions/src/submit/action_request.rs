@@ -16,7 +16,10 @@ use crate::{
         call::{Call, JSON},
         operation::Operation,
     },
-    submit::{attempt::Attempt, expected::Expected, external_id, particulars::ParticularsRule, span::ActionSpan},
+    submit::{
+        attempt::Attempt, expected::Expected, external_id, journaled::Journaled, particulars::ParticularsRule,
+        report::ActionReport,
+    },
 };
 
 /// Request of an action. Nothing is sent before it is awaited, and it is sent once.
@@ -38,6 +41,9 @@ pub struct ActionRequest<A> {
     check_machine: bool,
     timeout: Option<Duration>,
     valid_for: Option<Duration>,
+    key: Option<String>,
+    actor: Option<String>,
+    ticket: Option<String>,
     /// Intent that [`intent`](Self::intent) has returned. The request is bound to it.
     bound_intent: OnceLock<Intent>,
 }
@@ -53,6 +59,9 @@ impl<A: Action> ActionRequest<A> {
             check_machine: false,
             timeout: None,
             valid_for: None,
+            key: None,
+            actor: None,
+            ticket: None,
             bound_intent: OnceLock::new(),
         }
     }
@@ -73,7 +82,7 @@ impl<A: Action> ActionRequest<A> {
             return Ok(intent.clone());
         }
         let (_, body) = self.parts()?;
-        let intent = self.new_intent(&body)?;
+        let intent = self.client.inner().addressed(self.new_intent(&body)?);
         Ok(self.bound_intent.get_or_init(|| intent).clone())
     }
 
@@ -113,6 +122,30 @@ impl<A: Action> ActionRequest<A> {
         self
     }
 
+    /// Sets the key of the entry in the [journal](crate::DefenderClientBuilder::journal). Default: a random key.
+    ///
+    /// With a key of the caller, such as run and machine, a second request is not sent while the first is in progress, was submitted, or
+    /// has no known outcome. Without a journal the key has no effect.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the person or program that requests the action, as its intent names it. It is not sent. Default: the client's
+    /// [`actor`](crate::DefenderClientBuilder::actor).
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self.bound_intent = OnceLock::new();
+        self
+    }
+
+    /// Sets the ticket of the change, as the intent names it. It is not sent: write it into the comment as well, for the portal.
+    pub fn ticket(mut self, ticket: impl Into<String>) -> Self {
+        self.ticket = Some(ticket.into());
+        self.bound_intent = OnceLock::new();
+        self
+    }
+
     /// Sets the time limit of the call, queue and retries included. Default: the client's. The search after a lost response may take
     /// two minutes more.
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -134,21 +167,32 @@ impl<A: Action> ActionRequest<A> {
                 Some(intent) => intent.clone(),
                 None => self.new_intent(&body)?,
             };
-            let request = self.call(path, with_generated_id(body, &intent));
-            let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, .. } = self;
+            let mut request = self.call(path, with_generated_id(body, &intent));
+            let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, key, .. } = self;
             let invalid = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
             let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(invalid)?);
-            let span = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
+            let intent = Arc::new(intent);
+            let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&intent));
+            let expected = Arc::new(Expected { intent, rule });
+            let journaled = match client.inner().journal.clone() {
+                Some(journal) => Some(Box::new(Journaled::begin(&client, journal, key.as_deref(), &expected)?)),
+                None => None,
+            };
+            request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
             let attempt = Attempt {
                 client,
-                expected: Arc::new(Expected { intent: Arc::new(intent), rule }),
+                expected,
                 request,
                 resend_if_lost,
                 refuse_pending: A::INVERSE.filter(|_| refuse_if_inverse_pending),
                 check_machine: check_machine.then_some(A::PLATFORMS),
             };
-            let (outcome, attempts) = span.around(attempt.run(&span)).await;
-            span.ended(&outcome, attempts);
+            let (mut outcome, attempts) = report.span().around(attempt.run(report.span())).await;
+            if let Some(journaled) = journaled {
+                let (journaled, pending) = *journaled;
+                outcome = Box::pin(journaled.end(&pending, outcome)).await;
+            }
+            report.ended(outcome.as_ref().map(|submitted| (submitted.id(), submitted.origin())), attempts);
             outcome
         }
     }
@@ -195,11 +239,14 @@ impl<A: Action> ActionRequest<A> {
             is_generated = true;
         }
         let valid_for = self.valid_for.or(self.timeout).unwrap_or(inner.total_timeout);
-        Ok(Intent::new(&self.machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for)))
+        let mut intent = Intent::new(&self.machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for));
+        intent.actor.clone_from(&self.actor);
+        intent.ticket.clone_from(&self.ticket);
+        Ok(if inner.journal.is_some() { inner.addressed(intent) } else { intent })
     }
 
     fn call(&self, path: String, body: Vec<u8>) -> Call {
-        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: Some(body) }
+        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: Some(body), intent: None }
     }
 }
 

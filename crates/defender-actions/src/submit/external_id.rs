@@ -18,6 +18,13 @@ pub enum ExternalIds {
     Generated,
 }
 
+impl ExternalIds {
+    /// Returns the default: a client with a journal generates ids, so that it recovers with certainty.
+    pub(crate) const fn by_default(has_journal: bool) -> Self {
+        if has_journal { Self::Generated } else { Self::AsGiven }
+    }
+}
+
 /// First group of each generated id, so that the id of a gateway does not count as generated.
 const FIRST_GROUP: &str = "de4ec7ed";
 

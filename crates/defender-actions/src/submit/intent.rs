@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use defender_model::MachineId;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
 /// Submission as plain data, to be stored before anything is sent.
@@ -31,6 +31,39 @@ pub struct Intent {
     /// The client generated the external id in the body, so that it is unique.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     has_generated_id: bool,
+    /// Base URL of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
+    /// Id of the tenant, in lower case, if the client knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+    /// Person or program that requested the action, if the caller names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Ticket of the change, if the caller names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+    /// Version of the serialized form. An intent without a version has version 1.
+    #[serde(default = "first_version", deserialize_with = "known_version")]
+    version: u32,
+}
+
+/// Version of the serialized form. Version 2 added `api`, `tenant_id`, `actor` and `ticket`.
+const VERSION: u32 = 2;
+
+fn first_version() -> u32 {
+    1
+}
+
+/// Refuses the form of a newer program: a field that this program does not know may change the meaning of the others.
+fn known_version<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
+    let version = u32::deserialize(input)?;
+    if version <= VERSION {
+        return Ok(version);
+    }
+    Err(D::Error::custom(format_args!(
+        "the intent has version {version}, and this program reads intents up to version {VERSION}; update the program"
+    )))
 }
 
 /// Validity of an intent that was stored without an end.
@@ -47,7 +80,21 @@ impl Intent {
         let valid_for = SignedDuration::try_from(valid_for).unwrap_or(SignedDuration::MAX);
         let latest = Some(earliest.saturating_add(valid_for).unwrap_or(Timestamp::MAX));
         let (machine_id, action_type) = (machine_id.clone(), action_type.to_owned());
-        Self { machine_id, action_type, body, earliest, latest, has_generated_id }
+        let (api, tenant_id, actor, ticket) = (None, None, None, None);
+        let version = VERSION;
+        Self {
+            machine_id,
+            action_type,
+            body,
+            earliest,
+            latest,
+            has_generated_id,
+            api,
+            tenant_id,
+            actor,
+            ticket,
+            version,
+        }
     }
 
     /// Latest time of an attempt, on our clock. Default: five minutes after [`earliest`](Self::earliest).
@@ -121,6 +168,15 @@ mod tests {
         let read: Intent = serde_json::from_str(older).unwrap();
         assert_eq!(read.latest().to_string(), "2026-01-01T00:05:00Z");
         assert!(!read.has_generated_id());
+    }
+
+    #[test]
+    fn newer_intent_is_refused() {
+        let mut form = serde_json::to_value(intent("Isolate", json!({"Comment": "c"}))).unwrap();
+        assert_eq!(form["version"], 2);
+        form["version"] = json!(3);
+        let error = serde_json::from_value::<Intent>(form).unwrap_err().to_string();
+        assert!(error.contains("version 3") && error.contains("update the program"), "{error}");
     }
 
     #[test]

@@ -13,10 +13,10 @@ use crate::{
     submit::{
         candidate_list::own_list,
         expected::Expected,
+        origin::Origin,
         reconcile::{Accepted, Comparison, ComparisonInput, Names, Refusal, Window, accepted, refused, was_pending},
         registry::InFlight,
         shared_search::{Candidates, Row},
-        submitted::Origin,
     },
     wait::poll::PollPolicy,
 };
@@ -87,7 +87,11 @@ impl Reconciler {
             Accepted::Another => {
                 inner.saw(&record);
                 let error = Error::new(ErrorKind::OutcomeUnknown).context(self.intent().context());
-                let error = error.unknown(self.intent().clone(), vec![record.clone()], UnknownReason::OtherRecord);
+                let error = error.unknown(
+                    self.inner().addressed(self.intent().clone()),
+                    vec![record.clone()],
+                    UnknownReason::OtherRecord,
+                );
                 Err(error.with_action(Some(record)))
             }
         }
@@ -163,7 +167,7 @@ impl Reconciler {
     }
 
     pub(crate) fn unknown(&self, lost: Error, candidates: Vec<MachineAction>, reason: UnknownReason) -> Error {
-        lost.unknown(self.intent().clone(), candidates, reason)
+        lost.unknown(self.inner().addressed(self.intent().clone()), candidates, reason)
     }
 
     pub(crate) fn submitted(&self, action: MachineAction, origin: Origin) -> Submitted {

@@ -8,7 +8,8 @@ use crate::{
     BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
     client::service_clock::Moment,
     submit::{
-        expected::Expected, particulars::RuleOfIntent, reconciler::Reconciler, search::SearchLimits, span::ActionSpan,
+        expected::Expected, particulars::RuleOfIntent, reconciler::Reconciler, report::ActionReport,
+        search::SearchLimits,
     },
 };
 
@@ -70,9 +71,10 @@ impl Recover {
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
-            let span = ActionSpan::of(&intent.action_type, intent.machine_id.as_str());
-            let outcome = span.around(recover(client, Arc::new(intent))).await;
-            span.ended(&outcome, 0);
+            let intent = Arc::new(intent);
+            let report = ActionReport::recovery(&client, Arc::clone(&intent));
+            let outcome = report.span().around(recover(client, intent)).await;
+            report.ended(outcome.as_ref().map(|submitted| (submitted.id(), submitted.origin())), 0);
             outcome
         }
     }
@@ -110,6 +112,14 @@ impl RecoverAll {
 
 async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitted, Error> {
     let inner = client.inner();
+    if let (Some(theirs), Some(ours)) = (&intent.tenant_id, &inner.tenant_id)
+        && !theirs.eq_ignore_ascii_case(ours)
+    {
+        let why = format!(
+            "the intent is of tenant {theirs}, and this client is of tenant {ours}; use the client of that tenant"
+        );
+        return Err(Error::new(ErrorKind::Request).context(intent.context()).caused_by(why));
+    }
     let now = Moment::now(&*inner.clock);
     let in_flight = Arc::new(inner.submissions.open(&intent));
     let visibility_timeout = inner.poll.visibility_timeout;

@@ -4,28 +4,10 @@ use std::sync::Arc;
 
 use defender_model::{ActionId, MachineAction};
 
-use crate::{ActionHandle, Cancel, DefenderClient, Wait, submit::expected::Expected};
-
-/// Evidence that the service has accepted an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Origin {
-    /// The response has the record of a new action: it has the submission's comment or generated external id, it was created in
-    /// the time of the submission, nothing in it is different, and no earlier response had shown it.
-    ///
-    /// The service may respond with an existing action. An action of another process with the same comment that was created
-    /// within the last seconds cannot be distinguished from a new one, unless the external ids are
-    /// [generated](crate::ExternalIds::Generated). No two submissions of one client are `Created` with the same action. Two
-    /// concurrent submissions of the same action with the same comment may each get the record of the other.
-    Created,
-    /// An action of this type with these particulars is in progress. The service responded with it, or refused the request because
-    /// of this action. It may belong to another caller or to another submission of yours, and may be younger than a refusal.
-    Joined,
-    /// The response was lost, and the service's list has the action: by its generated external id, or as the only action that can
-    /// be the submission's. Without generated ids it may be the same action with the same comment that another process submitted
-    /// at the same time. No two submissions of one client get the same action.
-    Recovered,
-}
+use crate::{
+    ActionHandle, Cancel, DefenderClient, EntryKey, Origin, Wait, journal::journal_entry::JournalEntry,
+    submit::expected::Expected,
+};
 
 /// Action that the service has accepted, with its record at that time.
 #[derive(Clone, Debug)]
@@ -34,11 +16,36 @@ pub struct Submitted {
     action: MachineAction,
     origin: Origin,
     expected: Arc<Expected>,
+    entry: Option<JournalEntry>,
+    is_from_journal: bool,
 }
 
 impl Submitted {
     pub(crate) fn new(client: DefenderClient, action: MachineAction, origin: Origin, expected: Arc<Expected>) -> Self {
-        Self { client, action, origin, expected }
+        Self { client, action, origin, expected, entry: None, is_from_journal: false }
+    }
+
+    pub(crate) fn with_entry(mut self, entry: JournalEntry) -> Self {
+        self.entry = Some(entry);
+        self
+    }
+
+    pub(crate) fn of_earlier_request(mut self) -> Self {
+        self.is_from_journal = true;
+        self
+    }
+
+    /// Returns the key of the entry in the [journal](crate::DefenderClientBuilder::journal), if the client has one.
+    #[must_use]
+    pub fn key(&self) -> Option<&EntryKey> {
+        self.entry.as_ref().map(JournalEntry::key)
+    }
+
+    /// Returns true if an earlier request with the same [key](crate::ActionRequest::key) submitted the action, and this one sent
+    /// nothing.
+    #[must_use]
+    pub fn is_from_journal(&self) -> bool {
+        self.is_from_journal
     }
 
     /// Returns the evidence that the service has accepted the action.
@@ -77,6 +84,7 @@ impl Submitted {
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     pub fn wait(&self) -> Wait {
         let last = Some(self.action.clone());
-        Wait::new(self.client.clone(), self.action.id.clone(), last).expecting(Arc::clone(&self.expected))
+        let wait = Wait::new(self.client.clone(), self.action.id.clone(), last).expecting(Arc::clone(&self.expected));
+        wait.finishing(self.entry.clone())
     }
 }

@@ -1,7 +1,8 @@
-//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`.
+//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`, their reports in `report`.
 
 pub(crate) mod all;
 pub(crate) mod poll;
+mod report;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +15,7 @@ use futures_util::{
 use crate::{
     ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
+    journal::journal_entry::JournalEntry,
     submit::{expected::Expected, identity::Identity, record},
     wait::poll::{PollDelays, PollPolicy},
 };
@@ -38,17 +40,25 @@ pub struct Wait {
     last: Option<MachineAction>,
     identity: Identity,
     policy: PollPolicy,
+    /// Entry of the journal that gets the last record.
+    entry: Option<JournalEntry>,
 }
 
 impl Wait {
     pub(crate) fn new(client: DefenderClient, id: ActionId, last: Option<MachineAction>) -> Self {
         let policy = client.inner().poll;
-        Self { client, id, last, identity: Identity::Unknown, policy }
+        Self { client, id, last, identity: Identity::Unknown, policy, entry: None }
     }
 
     /// Compares each record with the submission.
     pub(crate) fn expecting(mut self, expected: Arc<Expected>) -> Self {
         self.identity = Identity::Submitted(expected);
+        self
+    }
+
+    /// Writes the last record to an entry of the journal.
+    pub(crate) fn finishing(mut self, entry: Option<JournalEntry>) -> Self {
+        self.entry = entry;
         self
     }
 
@@ -86,13 +96,9 @@ impl Wait {
 
     async fn run(self) -> Result<MachineAction, Error> {
         let mut polling = Polling::new(self);
-        loop {
-            if let Some(action) = polling.last.take_if(|action| action.status.is_terminal()) {
-                polling.identity.check(&action)?;
-                return ended(action);
-            }
-            polling.read().await?;
-        }
+        let outcome = polling.run().await;
+        polling.report(&outcome);
+        outcome
     }
 
     /// Returns the record each time it changes, beginning with the last known record. The last item is `Ok` only if the action
@@ -105,14 +111,17 @@ impl Wait {
                 let changed = polling.last.as_ref().filter(|last| returned.as_ref() != Some(last)).cloned();
                 match changed {
                     Some(action) if action.status.is_terminal() => {
-                        let outcome = polling.identity.check(&action).and_then(|()| ended(action));
+                        let outcome = polling.end(action).await;
+                        polling.report(&outcome);
                         return Some((outcome, None));
                     }
                     Some(action) => return Some((Ok(action.clone()), Some((polling, Some(action))))),
                     None => {}
                 }
                 if let Err(error) = polling.read().await {
-                    return Some((Err(error), None));
+                    let outcome = Err(error);
+                    polling.report(&outcome);
+                    return Some((outcome, None));
                 }
             }
         });
@@ -134,15 +143,39 @@ struct Polling {
     /// Error of the last read, if it failed.
     last_error: Option<Error>,
     delays: PollDelays,
+    entry: Option<JournalEntry>,
 }
 
 impl Polling {
     fn new(wait: Wait) -> Self {
-        let Wait { client, id, last, identity, policy } = wait;
+        let Wait { client, id, last, identity, policy, entry } = wait;
         let started = client.inner().clock.elapsed();
         // A record of the response needs no read yet. Without a record, the first read is immediate.
         let delays = if last.is_some() { policy.after_response() } else { policy.immediate() };
-        Self { client, id, policy, last, identity, started, last_seen: Duration::ZERO, last_error: None, delays }
+        Self { client, id, policy, last, identity, started, last_seen: Duration::ZERO, last_error: None, delays, entry }
+    }
+
+    /// Ends the wait with the record of an ended action.
+    async fn end(&mut self, action: MachineAction) -> Result<MachineAction, Error> {
+        self.identity.check(&action)?;
+        if let Some(entry) = &self.entry {
+            entry.finish(&action).await;
+        }
+        ended(action)
+    }
+
+    /// Reads until the action has ended.
+    async fn run(&mut self) -> Result<MachineAction, Error> {
+        loop {
+            if let Some(action) = self.last.take_if(|action| action.status.is_terminal()) {
+                return self.end(action).await;
+            }
+            self.read().await?;
+        }
+    }
+
+    fn report(&self, outcome: &Result<MachineAction, Error>) {
+        report::ended(self.client.inner(), &self.id, self.started, outcome);
     }
 
     /// Waits for the delay and reads, until a read succeeds or the wait ends.

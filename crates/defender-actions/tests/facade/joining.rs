@@ -76,7 +76,7 @@ async fn maker_gets_created_after_a_join() {
     let client = service.client();
     let submit = |comment| client.machine(machine()).unrestrict_code_execution(comment).send();
     let both = futures_util::future::join(submit("Cleaned"), submit("Another reason"));
-    let (first, second) = service.clock().run(both).await;
+    let (first, second) = Box::pin(service.clock().run(both)).await;
     assert_eq!([first.unwrap().origin(), second.unwrap().origin()], [Origin::Created, Origin::Joined]);
 }
 

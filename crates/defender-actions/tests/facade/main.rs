@@ -21,15 +21,25 @@ mod gallery;
 mod identity;
 mod intents;
 mod joining;
+mod journal;
 mod lists;
 mod lost_responses;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+#[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
+mod metrics_example;
+#[cfg(feature = "tracing")]
+mod observability;
+mod observer;
 mod own_action;
 mod own_queue;
+#[cfg(any(feature = "tracing", all(feature = "hyper", feature = "aws-lc-rs")))]
+mod page;
 mod preflight;
 mod raw;
+#[cfg(feature = "tracing")]
+mod recorder;
 mod recovered;
 mod refusals;
 mod requests;
@@ -37,6 +47,7 @@ mod resend;
 mod seed_case;
 mod service;
 mod settings;
+mod shared_quota;
 mod slow_responses;
 #[cfg(feature = "tracing")]
 mod spans;

@@ -79,7 +79,8 @@ async fn reading_submission_can_be_dropped() {
         let given_up = Box::pin(defender_actions::transport::Clock::sleep(service.clock(), Duration::from_secs(3)));
         drop(futures_util::future::select(Box::pin(first), given_up).await);
     };
-    let (outcome, ()) = service.clock().run(join(client.machine(machine(2)).isolate("c").send(), dropped)).await;
+    let (outcome, ()) =
+        Box::pin(service.clock().run(join(client.machine(machine(2)).isolate("c").send(), dropped))).await;
     assert_eq!(outcome.unwrap().origin(), Origin::Recovered);
 }
 

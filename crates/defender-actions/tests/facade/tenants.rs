@@ -92,7 +92,7 @@ async fn secret_opens_one_tenant_only() {
     let machine = |tenant: &str| tenants.emulator(tenant).machine_ids()[0].parse().unwrap();
     let wrong = tenants.client("one.test", "two.test").machine(machine("one.test")).isolate("c").send();
     let right = tenants.client("two.test", "two.test").machine(machine("two.test")).isolate("c").send();
-    let (wrong, right) = tenants.clock.run(join(wrong, right)).await;
+    let (wrong, right) = Box::pin(tenants.clock.run(join(wrong, right))).await;
     assert_eq!(wrong.unwrap_err().kind(), ErrorKind::Credential);
     assert_eq!(right.unwrap().origin(), Origin::Created);
 }

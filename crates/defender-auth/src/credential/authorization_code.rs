@@ -5,7 +5,8 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest, TokenStore,
+    AccessToken, CredentialContext, CredentialIdentity, Error, ErrorKind, IntoCredential, TokenCredential,
+    TokenRequest, TokenStore,
     credential::{
         loopback::Loopback,
         user_sign_in::{Session, UserSignIn},
@@ -88,6 +89,10 @@ impl IntoCredential for AuthorizationCodeCredential {
     fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.person.session(context)?;
         Ok(context.cached(AuthorizationCodeFlow { session, open: self.open }))
+    }
+
+    fn identity(&self) -> CredentialIdentity {
+        self.person.identity()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    CredentialContext, Error, IntoCredential, TokenCredential,
+    CredentialContext, CredentialIdentity, Error, IntoCredential, TokenCredential,
     credential::{
         confidential_client::{self, ClientAuth},
         registration::{Registration, given},
@@ -67,6 +67,10 @@ impl ClientSecretCredential {
 impl IntoCredential for ClientSecretCredential {
     fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         confidential_client::connect(context, self.client_auth()?)
+    }
+
+    fn identity(&self) -> CredentialIdentity {
+        self.registration.identity()
     }
 }
 

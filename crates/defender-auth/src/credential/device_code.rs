@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest, TokenStore,
+    AccessToken, CredentialContext, CredentialIdentity, Error, ErrorKind, IntoCredential, TokenCredential,
+    TokenRequest, TokenStore,
     credential::user_sign_in::{Session, UserSignIn},
     oauth::{Polled, entra_error::shown},
 };
@@ -96,6 +97,10 @@ impl IntoCredential for DeviceCodeCredential {
     fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.person.session(context)?;
         Ok(context.cached(DeviceCodeFlow { session, prompt: self.prompt }))
+    }
+
+    fn identity(&self) -> CredentialIdentity {
+        self.person.identity()
     }
 }
 

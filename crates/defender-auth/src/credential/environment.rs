@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "certificate")]
 use crate::ClientCertificateCredential;
 use crate::{
-    ClientSecretCredential, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential,
+    ClientSecretCredential, CredentialContext, CredentialIdentity, Error, ErrorKind, IntoCredential, TokenCredential,
     WorkloadIdentityCredential,
     env_vars::{CERTIFICATE, Environment, SECRET, TOKEN_FILE},
 };
@@ -87,6 +87,15 @@ impl IntoCredential for EnvironmentCredential {
             #[cfg(feature = "certificate")]
             Found::Certificate(credential) => credential.into_credential(context),
             Found::Workload(credential) => credential.into_credential(context),
+        }
+    }
+
+    fn identity(&self) -> CredentialIdentity {
+        match &self.0 {
+            Found::Secret(credential) => credential.identity(),
+            #[cfg(feature = "certificate")]
+            Found::Certificate(credential) => credential.identity(),
+            Found::Workload(credential) => credential.identity(),
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod confidential_client;
 pub(crate) mod context;
 pub(crate) mod device_code;
 pub(crate) mod environment;
+pub(crate) mod identity;
 #[cfg(feature = "browser")]
 pub(crate) mod loopback;
 pub(crate) mod managed_identity;
@@ -25,7 +26,7 @@ pub(crate) mod workload_identity;
 
 use std::sync::Arc;
 
-use crate::{CredentialContext, Error, TokenCredential};
+use crate::{CredentialContext, CredentialIdentity, Error, TokenCredential};
 
 /// Becomes a live credential: a description such as
 /// [`ClientSecretCredential`](crate::ClientSecretCredential), or anything that is a [`TokenCredential`] already, which
@@ -37,6 +38,11 @@ pub trait IntoCredential {
     ///
     /// The description and the context do not make a credential; the message names what is wrong.
     fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error>;
+
+    /// Returns the application and the tenant, as far as the description names them. Default: neither.
+    fn identity(&self) -> CredentialIdentity {
+        CredentialIdentity::default()
+    }
 }
 
 impl<T: TokenCredential + 'static> IntoCredential for T {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, ClientSecretCredential, CredentialContext, Error, IntoCredential, TokenCredential, TokenRequest,
+    AccessToken, ClientSecretCredential, CredentialContext, CredentialIdentity, Error, IntoCredential, TokenCredential,
+    TokenRequest,
     credential::{confidential_client::ClientAuth, registration::given},
     oauth::TokenEndpoint,
     secret::Secret,
@@ -64,6 +65,14 @@ impl IntoCredential for OnBehalfOfCredential {
         let endpoint = TokenEndpoint::new(context, &registration.tenant, registration.authority.as_deref())?;
         let live = OnBehalfOfFlow { client_id: registration.client_id, client_auth, user: self.user, endpoint };
         Ok(context.cached(live))
+    }
+
+    fn identity(&self) -> CredentialIdentity {
+        match &self.application {
+            Application::Secret(application) => application.identity(),
+            #[cfg(feature = "certificate")]
+            Application::Certificate(application) => application.identity(),
+        }
     }
 }
 

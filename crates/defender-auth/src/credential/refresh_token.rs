@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest, TokenStore,
+    AccessToken, CredentialContext, CredentialIdentity, Error, ErrorKind, IntoCredential, TokenCredential,
+    TokenRequest, TokenStore,
     credential::user_sign_in::{Session, UserSignIn},
     secret::Secret,
 };
@@ -50,6 +51,10 @@ impl IntoCredential for RefreshTokenCredential {
     fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         let session = self.0.session(context)?;
         Ok(context.cached(RefreshTokenFlow(session)))
+    }
+
+    fn identity(&self) -> CredentialIdentity {
+        self.0.identity()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Application and tenant of a credential.
 
 use crate::{
-    Error, ErrorKind,
+    CredentialIdentity, Error, ErrorKind,
+    credential::identity::is_of_all_tenants,
     env_vars::{AUTHORITY, CLIENT, Environment, TENANT},
     secret::trimmed,
 };
@@ -31,11 +32,14 @@ impl Registration {
         ))
     }
 
+    pub(crate) fn identity(&self) -> CredentialIdentity {
+        CredentialIdentity::of(&self.tenant, &self.client_id)
+    }
+
     /// Refuses a tenant in which an application cannot ask for itself: its token is of one tenant.
     pub(crate) fn of_one_tenant(&self) -> Result<(), Error> {
         given("client id", &self.client_id)?;
-        let of_all = ["common", "organizations", "consumers"];
-        if of_all.iter().any(|name| self.tenant.eq_ignore_ascii_case(name)) {
+        if is_of_all_tenants(&self.tenant) {
             return Err(Error::new(ErrorKind::Configuration).context(format!(
                 "the tenant `{}` is for people who sign in; an application needs the id or a domain of one tenant",
                 self.tenant

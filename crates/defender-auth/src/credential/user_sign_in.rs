@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    AccessToken, CredentialContext, EntraError, Error, MemoryTokenStore, TokenStore,
+    AccessToken, CredentialContext, CredentialIdentity, EntraError, Error, MemoryTokenStore, TokenStore,
     credential::registration::given,
     oauth::{ClientAuthParams, Granted, TokenEndpoint},
     secret::Secret,
@@ -29,6 +29,10 @@ impl UserSignIn {
             permissions: Vec::new(),
             store: Arc::new(MemoryTokenStore::new()),
         }
+    }
+
+    pub(crate) fn identity(&self) -> CredentialIdentity {
+        CredentialIdentity::of(&self.tenant, &self.client_id)
     }
 
     pub(crate) fn session(self, context: &CredentialContext) -> Result<Session, Error> {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    CredentialContext, Error, IntoCredential, TokenCredential,
+    CredentialContext, CredentialIdentity, Error, IntoCredential, TokenCredential,
     credential::{
         confidential_client::{self, ClientAuth},
         registration::Registration,
@@ -69,5 +69,9 @@ impl IntoCredential for WorkloadIdentityCredential {
     fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         self.registration.of_one_tenant()?;
         confidential_client::connect(context, (self.registration, ClientAuth::File(TokenFile::new(self.file))))
+    }
+
+    fn identity(&self) -> CredentialIdentity {
+        self.registration.identity()
     }
 }

@@ -16,7 +16,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     clock::Sleep,
-    extensions::{Read, SendState, Timeouts},
+    extensions::{Read, SendBefore, SendState, Timeouts},
     transport::SendFuture,
 };
 
@@ -40,6 +40,8 @@ use crate::{
 /// request may have taken effect, so [`Error::never_sent`] is false, unless `total` was zero to begin with: then nothing
 /// is sent. A request with a body that still waited for a connection or for a free stream, as a transport reports by
 /// [`SendState`], was never sent either: that is [`ErrorKind::Connect`].
+///
+/// A request that is sent later than its [`SendBefore`] allows fails, and was never sent.
 ///
 /// Time is a [`Clock`]'s. While nothing waits, no timer runs: a response that is there at once costs none.
 ///
@@ -104,6 +106,12 @@ impl<T: Transport> Transport for Deadline<T> {
         if times.total.is_some_and(|total| total.is_zero()) {
             let error = Error::new(ErrorKind::Timeout).context(format!("before anything was sent to {host}"));
             return Box::pin(std::future::ready(Err(error.not_sent())));
+        }
+        if let Some(&SendBefore(end)) = request.extensions().get()
+            && self.clock.elapsed() >= end
+        {
+            let why = format!("the permit of the quota lapsed before anything was sent to {host}");
+            return Box::pin(std::future::ready(Err(Error::new(ErrorKind::Timeout).context(why).not_sent())));
         }
         let state = (!request.body().is_empty()).then(SendState::default);
         if let Some(state) = &state {

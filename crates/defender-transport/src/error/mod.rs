@@ -39,6 +39,9 @@ pub enum ErrorKind {
     /// *Was it sent?* No. *What to do:* see the source, which is the credential's own error. A credential that has retried
     /// by itself, or was refused for good, reports that with [`Error::permanent`], and is not asked again.
     Credential,
+    /// The [`QuotaStore`](crate::QuotaStore) did not respond, so that no permit was granted.
+    /// *Was it sent?* No. *What to do:* check the store; its own message is the source.
+    QuotaStore,
     /// A limit of time ran out.
     /// *Was it sent?* Unknown, unless [`Error::never_sent`] reports otherwise, such as for a call that was still in a queue.
     /// *What to do:* if it was never sent, send again after [`Error::retry_after`]; else find out first if it took effect.
@@ -69,7 +72,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Returns true if an error of this kind always comes from before the request was sent.
     const fn is_before_sending(self) -> bool {
-        matches!(self, Self::Request | Self::Connect | Self::Credential)
+        matches!(self, Self::Request | Self::Connect | Self::Credential | Self::QuotaStore)
     }
 
     /// Returns true if an error of this kind would be the same the next time: the request stays as it is, and the response has
@@ -83,6 +86,7 @@ impl ErrorKind {
             Self::Request => "the request cannot be sent",
             Self::Connect => "could not connect",
             Self::Credential => "there is no credential to send",
+            Self::QuotaStore => "the quota store did not respond, so nothing was sent",
             Self::Timeout => "timed out",
             Self::Interrupted => "the connection broke before the response was complete",
             Self::Protocol => "the response is not valid HTTP",

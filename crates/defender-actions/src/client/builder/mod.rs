@@ -1,9 +1,11 @@
 //! The settings of a client.
 
+mod account;
 mod base_url;
 mod debug;
 #[cfg(feature = "hyper")]
 mod default_transport;
+mod shared;
 #[cfg(feature = "hyper")]
 mod transport_settings;
 
@@ -14,18 +16,20 @@ use defender_model::{Action, ActionInfo};
 use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
 use serde::de::DeserializeOwned;
 
-use self::base_url::base;
 #[cfg(feature = "hyper")]
 use self::default_transport::default_transports;
+use self::{account::Account, base_url::base};
 use crate::{
-    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds,
+    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds, Observer,
     client::{
         Inner,
         deprecation::DeprecationNotices,
         service_clock::ServiceTime,
         stack::{self, Settings},
     },
-    submit::{principal::Principal, registry::SubmissionRegistry, shared_search::SharedSearch},
+    submit::{
+        principal::Principal, registry::SubmissionRegistry, shared_search::SharedSearch, unwritten::UnwrittenOutcomes,
+    },
     wait::poll::PollPolicy,
 };
 
@@ -60,6 +64,7 @@ impl DefenderClient {
 #[must_use = "a client exists only after `build`"]
 pub struct DefenderClientBuilder {
     credential: Option<Connect>,
+    account: Account,
     transport: Option<Arc<dyn Transport>>,
     managed_identity: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
@@ -73,8 +78,9 @@ pub struct DefenderClientBuilder {
     poll: PollPolicy,
     limits: BodyLimits,
     own_actions: Vec<ActionInfo>,
-    external_ids: ExternalIds,
+    external_ids: Option<ExternalIds>,
     refresh_margin: Option<Duration>,
+    observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "hyper")]
     hyper: defender_transport::HyperTransportBuilder,
 }
@@ -83,6 +89,7 @@ impl DefenderClientBuilder {
     pub(crate) fn new() -> Self {
         Self {
             credential: None,
+            account: Account::default(),
             transport: None,
             managed_identity: None,
             clock: None,
@@ -96,8 +103,9 @@ impl DefenderClientBuilder {
             poll: PollPolicy::default(),
             limits: BodyLimits::default(),
             own_actions: Vec::new(),
-            external_ids: ExternalIds::default(),
+            external_ids: None,
             refresh_margin: None,
+            observer: None,
             #[cfg(feature = "hyper")]
             hyper: defender_transport::HyperTransport::builder(),
         }
@@ -106,6 +114,7 @@ impl DefenderClientBuilder {
     /// Sets the credential: a description such as [`ClientSecretCredential`](defender_auth::ClientSecretCredential), which gets
     /// the transport, the clock and the cloud of this client, or a finished [`TokenCredential`].
     pub fn credential(mut self, credential: impl IntoCredential + Send + 'static) -> Self {
+        self.account.identity = credential.identity();
         self.credential = Some(Box::new(|context| credential.into_credential(context)));
         self
     }
@@ -232,7 +241,7 @@ impl DefenderClientBuilder {
     ///
     /// With [`ExternalIds::Generated`] a lost response is recovered for certain wherever the service echoes the id.
     pub fn external_ids(mut self, external_ids: ExternalIds) -> Self {
-        self.external_ids = external_ids;
+        self.external_ids = Some(external_ids);
         self
     }
 
@@ -240,6 +249,12 @@ impl DefenderClientBuilder {
     /// finished [`TokenCredential`] has its own.
     pub fn refresh_margin(mut self, margin: Duration) -> Self {
         self.refresh_margin = Some(margin);
+        self
+    }
+
+    /// Sets the observer of the ends of calls, actions, waits and token requests, for metrics. Default: none.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 
@@ -282,7 +297,9 @@ impl DefenderClientBuilder {
                 return Err(wrong("no transport; turn on the feature `hyper`, or set one with `.transport(..)`"));
             }
         };
-        let settings = Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry };
+        let longest_attempt = self.timeouts.head.unwrap_or(DEFAULT_HEAD_TIMEOUT);
+        let (timeouts, retry, observer) = (self.timeouts, self.retry, self.observer);
+        let settings = Settings { clock: Arc::clone(&clock), timeouts, retry, observer, longest_attempt };
         let tokens = stack::tokens(Arc::clone(&transport), &settings);
         let mut context = CredentialContext::new(tokens, Arc::clone(&clock), self.cloud)
             .retry(settings.retry())
@@ -300,7 +317,9 @@ impl DefenderClientBuilder {
         }
         let credential = connect(&context).map_err(|source| wrong("").caused_by(source))?;
         let downloads = stack::downloads(Arc::clone(&transport), &settings);
-        let transport = stack::api(transport, &settings, Arc::clone(&credential), &base)
+        let (quota, tenant_id) = (self.account.quota()?, self.account.tenant()?);
+        let Account { journal, actor, .. } = self.account;
+        let transport = stack::api(transport, &settings, Arc::clone(&credential), &base, quota)
             .map_err(|source| wrong("the base URL").caused_by(source))?;
         let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
@@ -314,12 +333,17 @@ impl DefenderClientBuilder {
             submissions: SubmissionRegistry::default(),
             searches: SharedSearch::default(),
             principal: Principal::default(),
-            external_ids: self.external_ids,
+            external_ids: self.external_ids.unwrap_or(ExternalIds::by_default(journal.is_some())),
+            journal,
+            unwritten: UnwrittenOutcomes::default(),
+            tenant_id,
+            actor,
             total_timeout: settings.retry().total_timeout(),
-            longest_attempt: self.timeouts.head.unwrap_or(DEFAULT_HEAD_TIMEOUT),
+            longest_attempt,
             notices: DeprecationNotices::default(),
             poll: self.poll,
             limits: self.limits,
+            observer: settings.observer,
             own_actions: self.own_actions,
         }))
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use self::signer::{AssertionAlgorithm, Signer};
 use crate::{
-    CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential,
+    CredentialContext, CredentialIdentity, Error, ErrorKind, IntoCredential, TokenCredential,
     credential::{
         confidential_client::{self, ClientAuth},
         registration::Registration,
@@ -125,5 +125,9 @@ impl ClientCertificateCredential {
 impl IntoCredential for ClientCertificateCredential {
     fn into_credential(self, context: &CredentialContext) -> Result<Arc<dyn TokenCredential>, Error> {
         confidential_client::connect(context, self.client_auth()?)
+    }
+
+    fn identity(&self) -> CredentialIdentity {
+        self.registration.identity()
     }
 }

@@ -1,12 +1,16 @@
 //! Keeping to a quota that has several windows at once, such as 100 calls a minute *and* 1,500 an hour.
 
 mod queue;
+mod report;
+mod shared;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
 
 use std::{
     collections::BTreeMap,
+    error::Error as StdError,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,11 +18,15 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
-use self::queue::Queue;
+use self::{
+    queue::Queue,
+    report::Report,
+    shared::{queues::SharedQueues, turn::NoPermit},
+};
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
-    extensions::{QuotaKey, RateLimitScope, Timeouts},
-    quota::gate::Ended,
+    extensions::{QuotaKey, RateLimitScope, SendBefore, Timeouts},
+    quota::{PermitOutcome, QuotaStore, QuotaStoreError, gate::Ended},
     retry_after,
     transport::SendFuture,
 };
@@ -50,8 +58,11 @@ use crate::{
 /// [was never sent](Error::never_sent), and [`Error::retry_after`] is the minimum time until its turn. The inner
 /// transport gets the rest of `Timeouts::total`.
 ///
-/// With the feature `tracing`, a call that has waited for more than a second is reported when it is sent: an event `INFO` of
-/// the target `defender_transport::queue`, with the fields `scope` and `waited`, in seconds.
+/// With the feature `tracing`, two events have the target `defender_transport::queue` and the field `scope`. A call that has
+/// waited for more than a second is reported when it is sent: `INFO`, with the field `waited`, in seconds. A call whose turn does not
+/// come in time is reported as `WARN`, with the field `retry_after`, in seconds.
+///
+/// [`CallStats`](crate::extensions::CallStats) has the time that a call has waited, the number of its attempts and of its 429s.
 ///
 /// # The gate
 ///
@@ -60,6 +71,12 @@ use crate::{
 /// another 429, the gate stays closed for the `Retry-After` of that response. If the probe gets no response, the next call is
 /// the probe. After any other response, the gate is open. The caller gets the 429: [`Retrying`](crate::Retrying) decides on
 /// another attempt.
+///
+/// # Several processes
+///
+/// With a [`store`](Self::store) the count is the store's, which several processes or clients share. The queue stays that of this
+/// process: its first call asks the store for all that wait. If the store does not respond, nothing is sent:
+/// [`ErrorKind::QuotaStore`].
 ///
 /// ```
 /// use std::{borrow::Cow, time::Duration};
@@ -76,12 +93,15 @@ use crate::{
 pub struct Paced<T> {
     inner: T,
     shared: Arc<Shared>,
+    /// The queues before a store, if there is one.
+    stored: Option<Arc<SharedQueues>>,
     total: Duration,
+    longest_attempt: Duration,
 }
 
 #[derive(Debug)]
 struct Shared {
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     scopes: Mutex<Lanes>,
 }
 
@@ -94,20 +114,20 @@ struct Lanes {
 
 /// Default limit of a wait.
 const TOTAL: Duration = Duration::from_secs(300);
+/// Default limit from sending a request to its arrival.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(40);
 /// Time for which a 429 without `Retry-After` closes the gate.
 const PAUSE: Duration = Duration::from_secs(60);
 /// Longest time for which a 429 closes the gate.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
-#[cfg(feature = "tracing")]
-const TARGET: &str = "defender_transport::queue";
 /// Number of queues up to which idle queues are kept.
 const FEW: usize = 32;
 
 impl<T> Paced<T> {
     /// Wraps `inner`; times are taken from `clock`.
     pub fn new(inner: T, clock: impl Clock + 'static) -> Self {
-        let shared = Shared { clock: Box::new(clock), scopes: Mutex::default() };
-        Self { inner, shared: Arc::new(shared), total: TOTAL }
+        let shared = Shared { clock: Arc::new(clock), scopes: Mutex::default() };
+        Self { inner, shared: Arc::new(shared), stored: None, total: TOTAL, longest_attempt: LONGEST_ATTEMPT }
     }
 
     /// Longest wait of a request whose [`Timeouts`] have no limit. With [`Duration::MAX`], a request waits for as long as it
@@ -115,6 +135,26 @@ impl<T> Paced<T> {
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = total;
+        self
+    }
+
+    /// Counts in a store instead of in this layer, so that all processes with the store share the quota.
+    ///
+    /// `owner` is the first part of the keys in the store: the account for which the server counts, such as an application and
+    /// its tenant. Clones that were made before have no store.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn QuotaStore>, owner: impl Into<String>) -> Self {
+        let clock = Arc::clone(&self.shared.clock);
+        self.stored = Some(Arc::new(SharedQueues::new(store, clock, owner.into(), self.longest_attempt)));
+        self
+    }
+
+    /// Sets the longest time from sending a request to its arrival, for which the store keeps the permit of a process that dies.
+    /// Default: 40 s, the limits of [`HyperTransport`](crate::HyperTransport) to connect and of [`Deadline`](crate::Deadline) to
+    /// the head of the response. Call this before [`store`](Self::store).
+    #[must_use]
+    pub fn longest_attempt(mut self, longest_attempt: Duration) -> Self {
+        self.longest_attempt = longest_attempt;
         self
     }
 
@@ -140,6 +180,27 @@ impl<T> Paced<T> {
             }
             Some(_) => Ended::Answered,
             None => Ended::Unanswered,
+        }
+    }
+}
+
+impl<T> Paced<T> {
+    /// Returns the outcome of an attempt as the store counts it. Only where no connection was opened is it certain that the server
+    /// counts nothing.
+    fn permit_outcome(&self, response: &Result<Response<Body>, Error>) -> PermitOutcome {
+        if let Err(error) = response
+            && error.never_sent()
+            && matches!(error.kind(), ErrorKind::Request | ErrorKind::Connect | ErrorKind::Credential)
+        {
+            return PermitOutcome::NeverSent;
+        }
+        match self.outcome(response) {
+            Ended::Answered => PermitOutcome::Answered,
+            Ended::Unanswered => PermitOutcome::Unanswered,
+            Ended::Refused { until } => {
+                let retry_after = until.saturating_sub(self.shared.clock.elapsed());
+                PermitOutcome::Refused { retry_after }
+            }
         }
     }
 }
@@ -170,27 +231,76 @@ impl<T: Transport> Transport for Paced<T> {
         Self: 'f,
     {
         let Some(scope) = request.extensions().get::<RateLimitScope>() else { return self.inner.send(request) };
+        let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
+        if let Some(stored) = &self.stored {
+            let (turn, clock) = (stored.queue(scope).turn(said.unwrap_or(self.total)), &*self.shared.clock);
+            return Box::pin(async move {
+                let report = Report::begin(&request, clock);
+                let slot = turn.await.map_err(|reason| match reason {
+                    NoPermit::TooLate(wait) => late(&report, &request, clock, wait),
+                    NoPermit::Store(error) => no_permit(error),
+                })?;
+                request.extensions_mut().insert(SendBefore(slot.send_before()));
+                has_waited(&report, &mut request, slot.waited);
+                let response = self.inner.send(request).await;
+                let outcome = self.permit_outcome(&response);
+                if let PermitOutcome::Refused { .. } = outcome {
+                    report.throttled();
+                }
+                slot.end(outcome).await;
+                response
+            });
+        }
         let (queue, clock) = (self.shared.queue(scope), &*self.shared.clock);
         Box::pin(async move {
-            let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
+            let report = Report::begin(&request, clock);
             let slot = queue.turn(clock, said.unwrap_or(self.total)).await;
-            let slot = slot.map_err(|late| {
-                let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
-                let said = format!("the turn in the queue `{name}` comes in {:?} at the earliest", late.0);
-                Error::new(ErrorKind::Timeout).not_sent().with_retry_after(late.0).context(said)
-            })?;
-            let waited = slot.waited;
-            #[cfg(feature = "tracing")]
-            if waited > Duration::from_secs(1) {
-                let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
-                tracing::info!(target: TARGET, scope = name, waited = waited.as_secs_f64(), "waited for a turn");
-            }
-            if let (Some(total), Some(times)) = (said, request.extensions_mut().get_mut::<Timeouts>()) {
-                times.total = Some(total.saturating_sub(waited));
-            }
+            let slot = slot.map_err(|too_late| late(&report, &request, clock, too_late.0))?;
+            has_waited(&report, &mut request, slot.waited);
             let response = self.inner.send(request).await;
-            slot.end(self.outcome(&response));
+            let ended = self.outcome(&response);
+            if let Ended::Refused { .. } = ended {
+                report.throttled();
+            }
+            slot.end(ended);
             response
         })
+    }
+}
+
+/// Returns the error of a call for which the store failed. Its text has the message of the store, so the source is the store's own.
+fn no_permit(error: Arc<QuotaStoreError>) -> Error {
+    let failed = Error::new(ErrorKind::QuotaStore).context(error.to_string());
+    if error.source().is_some() { failed.caused_by(Cause(error)) } else { failed }
+}
+
+/// Cause of a failure of the store, which several calls share.
+#[derive(Debug)]
+struct Cause(Arc<QuotaStoreError>);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.source().map_or(Ok(()), |source| write!(f, "{source}"))
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()?.source()
+    }
+}
+
+/// Returns the error of a call whose turn does not come in time.
+fn late(report: &Report, request: &Request<Bytes>, clock: &dyn Clock, wait: Duration) -> Error {
+    let name = report.too_late(request, clock, wait);
+    let said = format!("the turn in the queue `{name}` comes in {wait:?} at the earliest");
+    Error::new(ErrorKind::Timeout).not_sent().with_retry_after(wait).context(said)
+}
+
+/// Reports the wait of a request, and takes it from the time of its call.
+fn has_waited(report: &Report, request: &mut Request<Bytes>, waited: Duration) {
+    report.left(request, waited);
+    if let Some(total) = request.extensions_mut().get_mut::<Timeouts>().and_then(|times| times.total.as_mut()) {
+        *total = total.saturating_sub(waited);
     }
 }

@@ -1,6 +1,7 @@
 //! A server that takes its time, on a clock that takes none.
 
 mod gate;
+mod shared;
 mod threads;
 mod waiting;
 mod windows;
@@ -45,6 +46,8 @@ enum Answer {
     /// 429, and then the body breaks inside the attempt.
     TooManyAndBroken,
     Broken,
+    /// No connection was opened.
+    NotConnected,
 }
 
 impl Server {
@@ -85,6 +88,7 @@ impl Transport for Server {
                 Err(Error::new(ErrorKind::Interrupted).with_status(StatusCode::TOO_MANY_REQUESTS))
             }
             Answer::Broken => Err(Error::new(ErrorKind::Interrupted)),
+            Answer::NotConnected => Err(Error::new(ErrorKind::Connect)),
         }
     }
 }

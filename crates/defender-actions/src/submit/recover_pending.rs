@@ -1,0 +1,175 @@
+//! Recovery of the entries of a journal that have no outcome.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream, stream::FuturesUnordered};
+
+use crate::{
+    BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
+    journal::{
+        Journal,
+        entry::{EntryKey, Holder, JournalScope, Settlement, Unsettled},
+        journal_entry::JournalEntry,
+    },
+    submit::{
+        expected::Expected,
+        journaled::{Journaled, lease},
+        particulars::RuleOfIntent,
+        recover::Recover,
+        unwritten::Unwritten,
+    },
+};
+
+/// Number of entries that are taken over at a time. All of them read the same lists.
+const BATCH: usize = 200;
+
+impl DefenderClient {
+    /// Finds the outcomes of the entries of the [journal](crate::DefenderClientBuilder::journal) that have none: those of a process that
+    /// died, or of a future that was dropped. Only reads are sent. Each outcome is written to the journal.
+    ///
+    /// Entries of a running call are left to it. Several processes may recover at the same time; each entry is taken by one of them.
+    ///
+    /// ```no_run
+    /// use defender_actions::DefenderClient;
+    /// use futures_util::StreamExt;
+    ///
+    /// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
+    /// let mut pending = defender.recover_pending().stream();
+    /// while let Some(recovered) = pending.next().await {
+    ///     let recovered = recovered?;
+    ///     match recovered.outcome {
+    ///         Ok(submitted) => println!("{}: action {}", recovered.key, submitted.id()),
+    ///         Err(error) => println!("{}: {error}", recovered.key), // a person decides whether to do it again
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recover_pending(&self) -> RecoverPending {
+        RecoverPending { client: self.clone() }
+    }
+}
+
+/// Recovery of the entries of a journal. Nothing is sent before it is awaited or its stream is polled.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is recovered until this is awaited or its stream is polled"]
+pub struct RecoverPending {
+    client: DefenderClient,
+}
+
+/// Entry of a journal that was recovered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// Key of the entry.
+    pub key: EntryKey,
+    /// Intent of the request.
+    pub intent: Intent,
+    /// Result of [`Recover`](crate::Recover). Unless the error is of the kind [`Journal`](ErrorKind::Journal), the journal has it.
+    pub outcome: Result<Submitted, Error>,
+}
+
+impl RecoverPending {
+    /// Recovers all entries: the same as awaiting this, as a future that can be spawned or joined.
+    ///
+    /// # Errors
+    ///
+    /// [`Journal`](ErrorKind::Journal) if the journal cannot be read, and [`Configuration`](ErrorKind::Configuration) if the client
+    /// has none. Entries that were recovered before are in the journal.
+    pub fn send(self) -> impl Future<Output = Result<Vec<Recovered>, Error>> + Send + 'static {
+        async move {
+            let (mut stream, mut recovered) = (self.stream(), Vec::new());
+            while let Some(next) = stream.next().await {
+                recovered.push(next?);
+            }
+            Ok(recovered)
+        }
+    }
+
+    /// Returns each entry once, as soon as its outcome is known. An error is the last item.
+    #[must_use = "nothing is sent until the stream is polled"]
+    pub fn stream(self) -> BoxStream<Result<Recovered, Error>> {
+        let Some(journal) = self.client.inner().journal.clone() else {
+            let missing = "the client has no journal; set one with `.journal(..)`";
+            return Box::pin(stream::iter([Err(Error::new(ErrorKind::Configuration).context(missing))]));
+        };
+        let unwritten: FuturesUnordered<_> = self
+            .client
+            .inner()
+            .unwritten
+            .take()
+            .into_iter()
+            .map(|(key, unwritten)| written(self.client.clone(), Arc::clone(&journal), key, unwritten))
+            .collect();
+        let unwritten = unwritten.filter_map(|written| async { written.map(Ok) });
+        let batches = stream::unfold(Some((self.client, journal)), |state| async move {
+            let (client, journal) = state?;
+            match claim(&client, &*journal).await {
+                Ok(entries) if entries.is_empty() => None,
+                Ok(entries) => {
+                    let recovered: FuturesUnordered<_> = entries
+                        .into_iter()
+                        .map(|entry| recovered(client.clone(), Arc::clone(&journal), entry))
+                        .collect();
+                    Some((recovered.map(Ok).boxed(), Some((client, journal))))
+                }
+                Err(error) => Some((stream::iter([Err(error)]).boxed(), None)),
+            }
+        });
+        Box::pin(unwritten.chain(batches.flatten()))
+    }
+}
+
+/// Entry and its holder.
+type Claimed = (Unsettled, Holder);
+
+/// Takes over entries of this service and tenant.
+async fn claim(client: &DefenderClient, journal: &dyn Journal) -> Result<VecDeque<Claimed>, Error> {
+    let inner = client.inner();
+    let scope = JournalScope::new(&*inner.base, inner.tenant_id.as_deref().unwrap_or_default());
+    let holder = Holder::generate();
+    let entries = journal.claim_unsettled(&scope, holder, lease(inner, Duration::ZERO), BATCH).await;
+    let failed =
+        |source| Error::new(ErrorKind::Journal).context("recover_pending").not_sent().retryable(true).caused_by(source);
+    Ok(entries.map_err(failed)?.into_iter().map(|entry| (entry, holder)).collect())
+}
+
+/// Finds the outcome of an entry, and writes it.
+async fn recovered(client: DefenderClient, journal: Arc<dyn Journal>, (entry, holder): Claimed) -> Recovered {
+    let Unsettled { key, intent, .. } = entry;
+    let outcome = Recover::new(client.clone(), intent.clone()).send().await;
+    let rule = Arc::new(RuleOfIntent::new(Arc::new(intent.clone()), client.inner().actions()));
+    let expected = Arc::new(Expected { intent: Arc::new(intent.clone()), rule });
+    let entry = JournalEntry::new(journal, key.clone());
+    let outcome = Journaled { client, entry, holder, expected }.settle(outcome).await;
+    Recovered { key, intent, outcome }
+}
+
+/// Writes an outcome of this process that the journal did not take before. Only an action is returned: the caller has had any error.
+async fn written(
+    client: DefenderClient,
+    journal: Arc<dyn Journal>,
+    key: EntryKey,
+    unwritten: Unwritten,
+) -> Option<Recovered> {
+    let Unwritten { holder, outcome, expected } = unwritten;
+    let (entry, intent) = (JournalEntry::new(Arc::clone(&journal), key.clone()), (*expected.intent).clone());
+    let Settlement::Submitted { origin, action } = outcome else {
+        if journal.settle(&key, holder, &outcome).await.is_err() {
+            client.inner().unwritten.keep(&key, Unwritten { holder, outcome, expected });
+        }
+        return None;
+    };
+    let submitted = Submitted::new(client.clone(), *action, origin, Arc::clone(&expected));
+    let outcome = Journaled { client, entry, holder, expected }.settle(Ok(submitted)).await;
+    Some(Recovered { key, intent, outcome })
+}
+
+impl IntoFuture for RecoverPending {
+    type Output = Result<Vec<Recovered>, Error>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}

@@ -1,0 +1,384 @@
+//! A journal before and after each request.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use defender_actions::{
+    DefenderClient, DefenderClientBuilder, Entry, EntryKey, ErrorKind, Holder, Intended, Intent, Journal, JournalError,
+    JournalScope, MemoryJournal, Origin, Settled, Settlement, UnknownReason, Unsettled,
+    model::{ActionStatus, MachineAction},
+    transport::{Body, Error as TransportError, Transport},
+};
+use defender_emulator::{Fault, Operation, RetryAfter};
+
+use crate::world::{HOUR, MINUTE, World};
+
+/// Journal in memory that records its calls, and fails on request.
+#[derive(Clone, Debug)]
+struct Recording {
+    memory: MemoryJournal,
+    keys: Arc<Mutex<Vec<EntryKey>>>,
+    intents: Arc<AtomicUsize>,
+    fails: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Recording {
+    fn new(world: &World) -> Self {
+        let memory = MemoryJournal::new(world.clock.clone());
+        Self { memory, keys: Arc::default(), intents: Arc::default(), fails: Arc::default() }
+    }
+
+    /// Lets the next calls of these methods fail.
+    fn failing(self, methods: impl IntoIterator<Item = &'static str>) -> Self {
+        self.fails.lock().unwrap().extend(methods);
+        self
+    }
+
+    fn fail(&self, method: &'static str) -> Result<(), JournalError> {
+        let mut fails = self.fails.lock().unwrap();
+        match fails.iter().position(|name| *name == method) {
+            Some(index) => {
+                fails.remove(index);
+                Err(JournalError::new("the disk of the journal is full; free some space"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The only entry.
+    async fn only(&self) -> Entry {
+        let keys = self.keys.lock().unwrap().clone();
+        assert_eq!(keys.len(), 1, "{keys:?}");
+        self.memory.entry(&keys[0]).await.unwrap().unwrap()
+    }
+
+    fn intents(&self) -> usize {
+        self.intents.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait::async_trait]
+impl Journal for Recording {
+    async fn intend(
+        &self,
+        key: &EntryKey,
+        intent: &Intent,
+        holder: Holder,
+        lease: Duration,
+    ) -> Result<Intended, JournalError> {
+        self.fail("intend")?;
+        self.intents.fetch_add(1, Ordering::SeqCst);
+        let intended = self.memory.intend(key, intent, holder, lease).await?;
+        if intended == Intended::New {
+            self.keys.lock().unwrap().push(key.clone());
+        }
+        Ok(intended)
+    }
+
+    async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
+        self.fail("settle")?;
+        self.memory.settle(key, holder, outcome).await
+    }
+
+    async fn finish(&self, key: &EntryKey, last: &MachineAction) -> Result<(), JournalError> {
+        self.fail("finish")?;
+        self.memory.finish(key, last).await
+    }
+
+    async fn claim_unsettled(
+        &self,
+        scope: &JournalScope,
+        holder: Holder,
+        lease: Duration,
+        at_most: usize,
+    ) -> Result<Vec<Unsettled>, JournalError> {
+        self.fail("claim_unsettled")?;
+        self.memory.claim_unsettled(scope, holder, lease, at_most).await
+    }
+
+    async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, JournalError> {
+        self.memory.entry(key).await
+    }
+}
+
+fn builder(world: &World, journal: &Recording) -> DefenderClientBuilder {
+    world.builder_over(world.emulator.transport()).journal(Arc::new(journal.clone()))
+}
+
+fn client(world: &World, journal: &Recording) -> DefenderClient {
+    builder(world, journal).build().unwrap()
+}
+
+/// Drops the future of an isolation after the service has accepted it, as a crash does.
+async fn crash(world: &World, client: &DefenderClient) {
+    world.emulator.fault(Fault::HangAfterEffect).on(Operation::Isolate).times(1);
+    let isolate = client.machine(world.machine()).isolate("INC-1").send();
+    assert!(world.run_for(Duration::from_secs(1), isolate).await.is_none());
+    assert_eq!(world.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn entry_follows_the_action() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    let client = builder(&world, &journal).actor("soar").build().unwrap();
+    let isolate = client.machine(world.machine()).isolate("c").ticket("CHG-12").send();
+    let submitted = world.run(isolate).await.unwrap();
+    let entry = journal.only().await;
+    assert_eq!((entry.intent.actor.as_deref(), entry.intent.ticket.as_deref()), (Some("soar"), Some("CHG-12")));
+    assert_eq!(entry.intent.tenant_id.as_deref(), Some(&*world.emulator.tenant_id().to_lowercase()));
+    assert!(entry.intent.external_id().is_some(), "a journal generates external ids");
+    let Some(Settlement::Submitted { origin: Origin::Created, action }) = entry.outcome else { panic!("{entry:?}") };
+    assert_eq!((&action.id, entry.last), (submitted.id(), None));
+    assert!(submitted.key().is_some() && !submitted.is_from_journal());
+    world.run(submitted.wait().send()).await.unwrap();
+    assert_eq!(journal.only().await.last.unwrap().status, ActionStatus::Succeeded);
+}
+
+#[tokio::test]
+async fn intent_is_written_right_before_the_request() {
+    let world = World::with(|emulator| emulator.machines(101));
+    let journal = Recording::new(&world);
+    let client = client(&world, &journal);
+    // No token: nothing can be sent, and nothing is written.
+    world.emulator.fault(Fault::SignIn(7_000_215)).times(1);
+    let error = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap_err();
+    assert_eq!((error.kind(), journal.intents()), (ErrorKind::Credential, 0));
+    // The last call is in the queue.
+    let isolate = |machine| client.machine(machine).isolate("c").timeout(HOUR).send();
+    let all = futures_util::future::join_all(world.machines().into_iter().map(isolate));
+    assert!(world.run_for(MINUTE / 2, all).await.is_none());
+    // The call without a token has used one slot of the queue.
+    assert_eq!((journal.intents(), world.ledger().len()), (99, 99));
+}
+
+#[tokio::test]
+async fn resent_request_has_one_intent() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    world.emulator.fault(Fault::TooManyRequests(RetryAfter::Seconds(1))).on(Operation::Isolate).times(2);
+    world.run(client(&world, &journal).machine(world.machine()).isolate("c").send()).await.unwrap();
+    assert_eq!((journal.intents(), world.ledger().len()), (1, 3));
+}
+
+#[tokio::test]
+async fn failed_journal_sends_nothing() {
+    let world = World::new();
+    let journal = Recording::new(&world).failing(["intend"]);
+    let error = world.run(client(&world, &journal).machine(world.machine()).isolate("c").send()).await.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent(), error.is_retryable()), (ErrorKind::Journal, true, true));
+    assert_eq!(world.ledger().len(), 0);
+    let text = error.to_string();
+    assert!(
+        text.contains("the disk of the journal is full") && text.contains("then call again, which is safe"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn unwritten_outcome_is_recovered() {
+    for is_same_process in [true, false] {
+        let world = World::new();
+        let journal = Recording::new(&world).failing(["settle"]);
+        let client = client(&world, &journal);
+        let error = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap_err();
+        assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Journal, false));
+        let id = error.action_id().unwrap().clone();
+        assert!(error.to_string().contains("the service has accepted the action"), "{error}");
+        let other = self::client(&world, &journal);
+        assert!(world.run(other.recover_pending().send()).await.unwrap().is_empty(), "its lease runs");
+        if is_same_process {
+            // This process knows the outcome.
+            let recovered = world.run(client.recover_pending().send()).await.unwrap();
+            let submitted = recovered[0].outcome.as_ref().unwrap();
+            assert_eq!((submitted.id(), submitted.origin()), (&id, Origin::Created));
+        } else {
+            world.clock.advance(HOUR);
+            let recovered = world.run(other.recover_pending().send()).await.unwrap();
+            let submitted = recovered[0].outcome.as_ref().unwrap();
+            assert_eq!((submitted.id(), submitted.origin()), (&id, Origin::Recovered));
+        }
+        assert!(matches!(journal.only().await.outcome, Some(Settlement::Submitted { .. })));
+        assert_eq!(world.ledger().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn dropped_call_is_recovered_by_another_process() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    crash(&world, &client(&world, &journal)).await;
+    world.clock.advance(HOUR);
+    let (one, two) = (client(&world, &journal), client(&world, &journal));
+    let (one, two) =
+        world.run(futures_util::future::join(one.recover_pending().send(), two.recover_pending().send())).await;
+    let recovered: Vec<_> = one.unwrap().into_iter().chain(two.unwrap()).collect();
+    assert_eq!(recovered.len(), 1, "each entry is taken by one process");
+    assert_eq!(recovered[0].outcome.as_ref().unwrap().origin(), Origin::Recovered);
+    assert!(matches!(journal.only().await.outcome, Some(Settlement::Submitted { origin: Origin::Recovered, .. })));
+    assert_eq!(world.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn unsent_intent_ends_as_unknown() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    let client = client(&world, &journal);
+    let intent = client.machine(world.machine()).isolate("c").intent().unwrap();
+    journal.intend(&EntryKey::new("k").unwrap(), &intent, Holder::generate(), Duration::ZERO).await.unwrap();
+    let recovered = world.run(client.recover_pending().send()).await.unwrap();
+    assert_eq!(recovered[0].outcome.as_ref().unwrap_err().reason(), Some(UnknownReason::NothingFound));
+    assert!(matches!(journal.only().await.outcome, Some(Settlement::Unknown { .. })));
+    // A person decides, and not the library.
+    let again = world.run(client.machine(world.machine()).isolate("c").key("k").send()).await;
+    assert_eq!(again.err().and_then(|error| error.reason()), Some(UnknownReason::EarlierRequest));
+    assert_eq!(world.ledger().len(), 0);
+}
+
+#[tokio::test]
+async fn second_request_with_a_key_is_not_sent() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    let isolate = || client(&world, &journal).machine(world.machine()).isolate("c").key("run-7/m1").send();
+    let first = world.run(isolate()).await.unwrap();
+    let second = world.run(isolate()).await.unwrap();
+    assert_eq!((first.id(), first.is_from_journal()), (second.id(), false));
+    assert!(second.is_from_journal() && second.origin() == Origin::Created);
+    assert_eq!(world.ledger().len(), 1);
+    // The same key for another action.
+    let other = client(&world, &journal).machine(world.machine()).unisolate("c").key("run-7/m1").send();
+    let error = world.run(other).await.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Request, true));
+    assert!(
+        error.to_string().contains("the journal key `run-7/m1` is of another action: Isolate of machine"),
+        "{error}"
+    );
+    let error =
+        world.run(client(&world, &journal).machine(world.machine()).isolate("c").key(" ").send()).await.unwrap_err();
+    assert!(error.to_string().contains("the journal key is blank"), "{error}");
+    assert_eq!(world.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn key_in_progress_is_not_sent_again() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    world.emulator.fault(Fault::HangAfterEffect).on(Operation::Isolate).times(1);
+    let isolate = || client(&world, &journal).machine(world.machine()).isolate("c").key("k").send();
+    assert!(world.run_for(Duration::from_secs(1), isolate()).await.is_none());
+    let error = world.run(isolate()).await.unwrap_err();
+    assert_eq!((error.kind(), error.reason()), (ErrorKind::OutcomeUnknown, Some(UnknownReason::EarlierRequest)));
+    assert!(error.to_string().contains("so nothing was sent; call `recover_pending()`"), "{error}");
+    assert_eq!(world.ledger().len(), 1);
+    world.clock.advance(HOUR);
+    world.run(client(&world, &journal).recover_pending().send()).await.unwrap();
+    assert!(world.run(isolate()).await.unwrap().is_from_journal());
+    assert_eq!(world.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn key_without_effect_is_sent_again() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    let isolate = || client(&world, &journal).machine(world.machine()).isolate("c").key("k").send();
+    let disabled = Fault::Code(defender_emulator::ErrorCode::DisabledFeature);
+    for (fault, times) in [(Fault::RefuseConnection, 5), (disabled, 1)] {
+        world.emulator.fault(fault).on(Operation::Isolate).times(times);
+        let error = world.run(isolate()).await.unwrap_err();
+        assert!(!error.is_outcome_unknown(), "{error}");
+    }
+    assert_eq!(world.run(isolate()).await.unwrap().origin(), Origin::Created);
+}
+
+#[tokio::test]
+async fn one_action_is_not_recovered_twice() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    let plain = || builder(&world, &journal).external_ids(defender_actions::ExternalIds::AsGiven).build().unwrap();
+    crash(&world, &plain()).await;
+    // An equal intent of another process, which died before its request.
+    let equal = plain().machine(world.machine()).isolate("INC-1").intent().unwrap();
+    journal.intend(&EntryKey::generate(), &equal, Holder::generate(), Duration::ZERO).await.unwrap();
+    world.clock.advance(HOUR);
+    let (one, two) = (plain(), plain());
+    let mut found = 0;
+    for client in [one, two] {
+        for recovered in world.run(client.recover_pending().send()).await.unwrap() {
+            found += usize::from(recovered.outcome.is_ok());
+        }
+    }
+    assert!(found <= 1, "{found} entries report one action");
+}
+
+#[tokio::test]
+async fn tenants_are_apart() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    crash(&world, &client(&world, &journal)).await;
+    world.clock.advance(HOUR);
+    let other = builder(&world, &journal).tenant_id("0e8a5c1f-0000-4000-8000-000000000000").build().unwrap();
+    assert!(world.run(other.recover_pending().send()).await.unwrap().is_empty());
+    let intent = journal.only().await.intent;
+    let error = world.run(other.recover(intent).send()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Request);
+    assert!(error.to_string().contains("use the client of that tenant"), "{error}");
+}
+
+#[tokio::test]
+async fn recovery_needs_a_journal() {
+    let world = World::new();
+    let error = world.run(world.client().recover_pending().send()).await.unwrap_err();
+    assert_eq!(error.to_string(), "invalid configuration: the client has no journal; set one with `.journal(..)`");
+    let journal = Recording::new(&world).failing(["claim_unsettled"]);
+    let error = world.run(client(&world, &journal).recover_pending().send()).await.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Journal, true));
+}
+
+#[tokio::test]
+async fn unwritten_refusal_is_no_open_entry() {
+    let world = World::new();
+    let journal = Recording::new(&world).failing(["settle"]);
+    let client = client(&world, &journal);
+    world.emulator.fault(Fault::Code(defender_emulator::ErrorCode::DisabledFeature)).on(Operation::Isolate).times(1);
+    let error = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap_err();
+    assert_eq!((error.kind(), journal.only().await.outcome), (ErrorKind::Forbidden, None));
+    assert!(world.run(client.recover_pending().send()).await.unwrap().is_empty());
+    assert!(matches!(journal.only().await.outcome, Some(Settlement::Refused { .. })));
+}
+
+/// Transport that counts its requests.
+#[derive(Clone, Debug)]
+struct Counting<T>(T, Arc<AtomicUsize>);
+
+#[async_trait::async_trait]
+impl<T: Transport> Transport for Counting<T> {
+    async fn send(&self, request: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn many_entries_are_recovered_with_few_calls() {
+    let world = World::with(|emulator| emulator.machines(500));
+    let journal = Recording::new(&world);
+    let transport = Counting(world.emulator.transport(), Arc::default());
+    let client = world.builder_over(transport.clone()).journal(Arc::new(journal.clone())).build().unwrap();
+    world.emulator.fault(Fault::HangAfterEffect).on(Operation::RunAntiVirusScan).times(500);
+    let scan = |machine| {
+        client.machine(machine).run_antivirus_scan("c", defender_actions::model::ScanType::Quick).timeout(HOUR)
+    };
+    let scans = futures_util::future::join_all(world.machines().into_iter().map(|machine| scan(machine).send()));
+    world.run_for(MINUTE * 6, scans).await;
+    world.clock.advance(HOUR * 2);
+    let before = transport.1.load(Ordering::SeqCst);
+    let recovered = world.run(client.recover_pending().send()).await.unwrap();
+    assert!(recovered.iter().all(|recovered| recovered.outcome.is_ok()));
+    let reads = transport.1.load(Ordering::SeqCst) - before;
+    assert!(reads <= 30, "{reads} calls for {} entries", recovered.len());
+}
