@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use tokio_postgres::{Config, config::TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{PostgresStore, address::Address, connection::Connections, migrate, tls::Roots};
+use super::{address::Address, connection::Connections, migrate, store::PostgresStore, tls::Roots};
 use crate::{StoreError, StoreErrorKind};
 
 /// Builder of a [`PostgresStore`].
@@ -20,8 +20,28 @@ pub struct PostgresStoreBuilder {
     timeout: Duration,
 }
 
+impl PostgresStore {
+    /// Connects to a database, such as `postgres://user:password@host/database`, and creates or updates the schema.
+    ///
+    /// TLS is required, and the certificate is checked against the roots of the platform, unless the URL says `sslmode=disable` or
+    /// names a file of CAs by `sslrootcert`.
+    ///
+    /// # Errors
+    ///
+    /// The URL is invalid, the server cannot be reached, or the schema is newer or another program's.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::builder(url).connect().await
+    }
+
+    /// Returns a builder for a store with other settings.
+    #[must_use]
+    pub fn builder(url: &str) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::new(url)
+    }
+}
+
 impl PostgresStoreBuilder {
-    pub(super) fn new(url: &str) -> Self {
+    fn new(url: &str) -> Self {
         let (schema, timeout) = ("defender".to_owned(), Duration::from_secs(10));
         Self { url: url.to_owned(), schema, roots: None, connections: 4, timeout }
     }

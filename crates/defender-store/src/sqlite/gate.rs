@@ -14,7 +14,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Number of permits that may be granted now, and the time to wait if there are none.
+    /// Number of permits that may be granted now, and the time to wait if that is zero.
     pub(super) fn room(&self, now: i64) -> (i64, i64) {
         match self.closed_until {
             None => (i64::MAX, 0),

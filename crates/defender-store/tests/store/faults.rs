@@ -185,3 +185,20 @@ async fn spare_is_at_most_the_free_slots() {
         assert!(number(&folder.file(), &worst) >= 0, "step {step}");
     }
 }
+
+/// Another process has the file while the ask waits. A time from before the wait would free the slot early.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::disallowed_methods, reason = "another connection has the file in real time")]
+async fn time_is_taken_under_the_lock() {
+    let folder = Folder::new();
+    let store = SqliteStore::open(folder.file()).await.unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("begin immediate").unwrap();
+    let waiting = tokio::spawn(async move { one(&store, &[]).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let held_until = jiff::Timestamp::now().as_microsecond();
+    other.execute_batch("rollback").unwrap();
+    assert!(waiting.await.unwrap());
+    let asked = number(&folder.file(), "select base - 40000000 from quota_slot");
+    assert!(asked >= held_until, "{} microseconds before the lock was free", held_until - asked);
+}

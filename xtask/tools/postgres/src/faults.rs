@@ -7,12 +7,13 @@ use defender_transport::{QuotaStoreError, extensions::QuotaKey};
 
 use crate::{
     proxy::{Mode, Proxy},
+    traps::hold_lock,
     world::{Outcome, World, ask, checks, ensure, ids, key, limit, one, refused, says, text},
 };
 
 checks! {
     stopped_server_is_an_error_until_it_runs killed_server_loses_no_permit slow_server_is_waited_for
-    hanging_connection_is_given_up lost_response_is_repeated lost_response_and_repeat_take_one_slot read_only_server_is_an_error
+    hanging_connection_is_given_up dropped_ask_delays_no_other lost_response_is_repeated lost_response_and_repeat_take_one_slot read_only_server_is_an_error
     wrong_password_is_an_error wrong_certificate_is_an_error plain_text_is_refused removed_schema_is_an_error
 }
 
@@ -124,6 +125,21 @@ async fn hanging_connection_is_given_up(world: &mut World) -> Outcome {
     let slots = world.slots(&key).await?;
     ensure!(slots == 4, "{slots} slots for 4 permits");
     Ok(())
+}
+
+/// A connection whose caller was dropped is closed: the next request would wait for the response of the last.
+async fn dropped_ask_delays_no_other(world: &mut World) -> Outcome {
+    let store = world.builder().connections(1).timeout(Duration::from_secs(40)).connect().await.map_err(text)?;
+    let key = key();
+    one(&store, &key).await.map_err(text)?;
+    let holder = world.client().await?;
+    hold_lock(&holder, &key.to_string()).await?;
+    let dropped = tokio::time::timeout(Duration::from_millis(200), one(&store, &key)).await;
+    ensure!(dropped.is_err(), "a permit was granted beside the lock: {dropped:?}");
+    // The dropped ask waits for the lock for 20 seconds.
+    let next = tokio::time::timeout(Duration::from_secs(10), one(&store, &crate::world::key())).await;
+    next.map_err(|_| "an ask waits for the ask of a dropped caller")?.map_err(text)?;
+    holder.batch_execute("rollback").await.map_err(crate::world::describe)
 }
 
 /// The connection dies between commit and response. The store repeats the ask on a new connection.

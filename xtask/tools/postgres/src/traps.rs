@@ -29,7 +29,7 @@ async fn concurrent_asks_get_the_last_slot_once(world: &mut World) -> Outcome {
     Ok(())
 }
 
-/// The server's default is repeatable read. The store does not use it, and the function refuses whoever does.
+/// The server's default is repeatable read. The store does not use it, and the function refuses a client that does.
 async fn wrong_isolation_is_refused_by_the_function(world: &mut World) -> Outcome {
     let store = world.store().await?;
     let key = key();
