@@ -98,6 +98,7 @@ fn explain(error: &Error) -> (StoreErrorKind, &'static str, &'static str) {
         "53300" => {
             (Unavailable, "the server has no free connection", "raise max_connections, or use fewer connections")
         }
+        "40001" | "40P01" => (Unavailable, "another statement came in between", "repeat"),
         "55P03" => (Unavailable, "another process holds the lock of the key", LOAD),
         "57014" => (Unavailable, "the statement took too long", LOAD),
         code if code.starts_with("57") || code.starts_with("08") => {

@@ -81,10 +81,10 @@ impl QuotaStore for PostgresStore {
     async fn release(&self, key: &QuotaKey, ended: &[EndedPermit]) -> Result<(), QuotaStoreError> {
         let report = Report::new(key, ended);
         let ids: Vec<_> = report.ended.iter().map(|ended| Uuid::from_u128(ended.permit)).collect();
-        let agos: Vec<_> = report.ended.iter().map(|ended| ended.ago).collect();
+        let ages: Vec<_> = report.ended.iter().map(|ended| ended.ago).collect();
         let (outcomes, pauses): (Vec<_>, Vec<_>) = report.ended.iter().map(|ended| number(ended.outcome)).unzip();
         let types = [Type::TEXT, Type::UUID_ARRAY, Type::INT2_ARRAY, Type::INT8_ARRAY, Type::INT8_ARRAY];
-        let values: [Value<'_>; 5] = [&report.key, &ids, &outcomes, &agos, &pauses];
+        let values: [Value<'_>; 5] = [&report.key, &ids, &outcomes, &ages, &pauses];
         self.connections.call("cannot release permits", &self.release, &types, &values).await?;
         Ok(())
     }

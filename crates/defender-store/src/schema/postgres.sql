@@ -191,7 +191,7 @@ create function @schema@.quota_release(
     key_name text,
     permits uuid[],
     outcomes smallint[],
-    agos bigint[],
+    ages bigint[],
     pauses bigint[]
 ) returns void language plpgsql set search_path = pg_catalog, @schema@, pg_temp as $body$
 declare
@@ -221,8 +221,8 @@ begin
             where e.outcome = 0 and s.key = k and s.permit = e.permit and s.under_way and s.base > t;
     end if;
     if 0 < any (outcomes) then
-        update quota_slot s set base = least(s.base, t - e.ago * interval '1 microsecond'), under_way = false
-            from unnest(permits, outcomes, agos) as e (permit, outcome, ago)
+        update quota_slot s set base = least(s.base, t - e.age * interval '1 microsecond'), under_way = false
+            from unnest(permits, outcomes, ages) as e (permit, outcome, age)
             where e.outcome > 0 and s.key = k and s.permit = e.permit and s.under_way and s.base > t;
     end if;
     if refused then
