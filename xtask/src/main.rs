@@ -43,7 +43,7 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
                      the promises, judged over an emulator that misbehaves
   foreign            the client against a misbehaving server that shares no code with client or emulator
   postgres [NAME…]   the stores' suite on a PostgreSQL server that is started for it, and faults of that server
-  bench NAME         speed and calls beside bare hyper: smoke, pages, wait
+  bench NAME         speed and calls beside bare hyper: smoke, pages, wait, store
 
 Options:
   -h, --help         this text, or the tool's

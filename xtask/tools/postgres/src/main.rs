@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 #![allow(clippy::disallowed_methods, reason = "a database lives in real time")]
 
+mod bench;
 mod faults;
 mod judge;
 mod proxy;
@@ -36,6 +37,7 @@ Arguments:
 
 Options:
   --list      prints the names of the checks
+  --figures   measures the quota on PostgreSQL and SQLite instead; `cargo xtask bench store`
   -h, --help  this text
 
 The server is installed by apt-get if it is missing. It runs as the user `postgres` if this program runs as root.
@@ -51,7 +53,7 @@ fn main() -> ExitCode {
 
 fn run(mut arguments: Parser) -> Result<(), Failure> {
     let checks: Vec<Check> = [suite::CHECKS, schemas::CHECKS, traps::CHECKS, faults::CHECKS, workers::CHECKS].concat();
-    let mut names = Vec::new();
+    let (mut names, mut is_bench) = (Vec::new(), false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Value(name) => names.push(name),
@@ -61,6 +63,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
                 }
                 return Ok(());
             }
+            Arg::Long("figures") => is_bench = true,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -80,11 +83,17 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         let mut terminated = signal(SignalKind::terminate()).map_err(broken("signal"))?;
         // The server stops with the world, whichever of these ends first.
         tokio::select! {
-            done = check(&checks) => done,
+            done = measure(), if is_bench => done,
+            done = check(&checks), if !is_bench => done,
             _ = tokio::signal::ctrl_c() => Err(Failure::Check("interrupted".to_owned())),
             _ = terminated.recv() => Err(Failure::Check("terminated".to_owned())),
         }
     })
+}
+
+async fn measure() -> Result<(), Failure> {
+    let mut world = World::new(Server::start()?)?;
+    bench::run(&mut world).await.map_err(Failure::Check)
 }
 
 async fn check(checks: &[Check]) -> Result<(), Failure> {

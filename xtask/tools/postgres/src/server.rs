@@ -134,6 +134,11 @@ impl Server {
         Ok(ready.status().map_err(broken("pg_isready"))?.success())
     }
 
+    /// Id of the server's first process.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     /// Stops the server. Connections are closed, and what is committed is flushed.
     pub(crate) fn stop(&mut self) -> Result<(), Failure> {
         if let Some(mut process) = self.process.take() {
