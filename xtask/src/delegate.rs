@@ -23,12 +23,13 @@ const fn tool(command: &'static str) -> Tool {
     Tool { command, package: command, words: &[], release: false }
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     tool("breaks"),
     tool("campaign"),
     tool("conformance"),
     tool("foreign"),
     tool("vectors"),
+    Tool { package: "postgres-suite", ..tool("postgres") },
     Tool { package: "conformance", words: &["judges"], ..tool("judges") },
     Tool { package: "conformance", words: &["walkthrough"], ..tool("walkthrough") },
     Tool { release: true, ..tool("bench") },

@@ -44,7 +44,8 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
   campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]
                      the promises, judged over an emulator that misbehaves
   foreign            the client against a misbehaving server that shares no code with client or emulator
-  bench NAME         speed and calls beside bare hyper: compare, smoke, pages, wait
+  postgres [NAME…]   the stores' suite on a PostgreSQL server that is started for it, and faults of that server
+  bench NAME         speed and calls beside bare hyper: compare, smoke, pages, wait, store
 
 Options:
   -h, --help         this text, or the tool's

@@ -15,13 +15,13 @@ const ROOMS: [(&[&str], &[&str], &str); 3] = [
     (&["h2", "hyper", "hyper_util", "hyper_rustls"], &["defender-transport/src/hyper/"], WIRE),
     (
         &["rustls", "rustls_platform_verifier", "tokio_rustls", "webpki_roots"],
-        &["defender-transport/src/hyper/", "defender-auth/src/credential/certificate/"],
+        &["defender-transport/src/hyper/", "defender-auth/src/credential/certificate/", "defender-store/src/postgres/"],
         WIRE,
     ),
     (&["oauth2"], &["defender-auth/src/oauth/"], OAUTH),
 ];
 const WIRE: &str = "hyper and rustls are named under src/hyper/ of defender-transport, rustls also in \
-                    defender-auth's src/credential/certificate/, and nowhere else";
+                    defender-auth's src/credential/certificate/ and defender-store's src/postgres/, and nowhere else";
 const OAUTH: &str = "oauth2 is named in one private module of defender-auth, `oauth`";
 const NO_DEFENDER: &str = "defender-transport knows no Defender: no URL, no scope, no path of the service";
 const ONE_BEARER: &str = "one function sets the `Authorization` header, in defender-auth's src/authorized/mod.rs";
@@ -245,6 +245,8 @@ mod tests {
             broken("defender-auth/src/hyper/mod.rs", source, WIRE);
         }
         kept("defender-auth/src/credential/certificate/signer.rs", "use rustls::sign::CertifiedKey;");
+        kept("defender-store/src/postgres/tls.rs", "use rustls::ClientConfig;");
+        broken("defender-store/src/sqlite/mod.rs", "use rustls::ClientConfig;", WIRE);
         broken("defender-auth/src/secret.rs", "use rustls::sign::CertifiedKey;", WIRE);
         broken("defender-auth/src/token/mod.rs", "fn f() -> oauth2::Scope {}", OAUTH);
         for source in [

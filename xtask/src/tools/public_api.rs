@@ -28,6 +28,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
         ],
     ),
     ("defender-azure-identity", &["azure_core::credentials::TokenCredential", "typespec::error::Result"]),
+    ("defender-store", &["rustls::client::client_conn::ClientConfig"]),
     ("defender-emulator", &["bytes::", "http::", "jiff::"]),
 ];
 /// Re-exports of our own crates; rustdoc does not tell where a re-export comes from.

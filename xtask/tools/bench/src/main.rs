@@ -24,6 +24,7 @@ Benches:
   smoke       the bench `stack` of defender-transport: our transport and adapters beside a bare hyper client
   pages       a page of 10,000 actions through the client, beside bare hyper and a bare struct
   wait        waiting for a thousand actions, together and one by one: calls, and whether the quota is kept
+  store       the quota on PostgreSQL and SQLite, beside a bare INSERT; starts a server
 
 Options:
   -h, --help  this text
@@ -55,6 +56,12 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             if status.success() { Ok(()) } else { Err(Failure::broken("bench smoke", status)) }
         }
         Some("compare") => compare::run(),
+        Some("store") => {
+            let mut figures = cargo(&Workspace::read()?.root);
+            figures.args(["run", "--quiet", "--release", "--package", "postgres-suite", "--", "--figures"]);
+            let status = figures.status().map_err(|error| Failure::broken("bench store", error))?;
+            if status.success() { Ok(()) } else { Err(Failure::broken("bench store", status)) }
+        }
         Some("pages") => pages::run(),
         Some("wait") => wait::run(),
         _ => Err(Failure::Usage(format!("unknown bench `{}`", name.display()))),

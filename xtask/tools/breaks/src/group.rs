@@ -22,6 +22,7 @@ pub(super) fn groups<'j>(judges: &BTreeSet<&'j Judge>) -> Vec<Group<'j>> {
         let key = match &judge.kind {
             Kind::Test { target, .. } => (target.as_slice(), ""),
             Kind::Campaign { seeds } => (&[][..], seeds.as_str()),
+            Kind::Postgres { check } => (&[][..], check.as_str()),
         };
         groups.entry(key).or_insert_with(|| Group { kind: &judge.kind, judges: Vec::new() }).judges.push(judge);
     }
@@ -39,6 +40,7 @@ impl<'j> Group<'j> {
         match self.kind {
             Kind::Test { target, .. } => format!("cargo test {} -- {}", target.join(" "), self.names().join(" ")),
             Kind::Campaign { seeds } => format!("cargo xtask campaign --seeds {seeds}"),
+            Kind::Postgres { check } => format!("cargo xtask postgres {check}"),
         }
     }
 
@@ -49,6 +51,7 @@ impl<'j> Group<'j> {
         let which = match self.kind {
             Kind::Test { .. } => self.names().into_iter().map(str::to_owned).collect(),
             Kind::Campaign { seeds } => vec![seeds.clone()],
+            Kind::Postgres { check } => vec![check.clone()],
         };
         let ended = program.run(copy, "unbroken.txt", &which)?;
         self.is_well(&ended).map_err(|why| unbroken(&format!("{why}:\n{}", ended.said)))

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Test { target: Vec<String>, test: String },
     /// A campaign over these seeds: `0..200`.
     Campaign { seeds: String },
+    /// One check of `cargo xtask postgres`.
+    Postgres { check: String },
 }
 
 /// Exit status of a judge's program, and its output on stdout and stderr.
@@ -57,6 +59,11 @@ impl Kind {
             .map(|seeds| Self::Campaign { seeds: seeds.to_owned() })
             .ok_or_else(|| format!("`{line}` is not like `--seeds 0..200`"))
     }
+
+    pub(super) fn postgres(line: &str) -> Result<Self, String> {
+        let is_name = !line.is_empty() && line.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        is_name.then(|| Self::Postgres { check: line.to_owned() }).ok_or_else(|| format!("`{line}` is no check"))
+    }
 }
 
 fn range(seeds: &str) -> Option<(u64, u64)> {
@@ -70,12 +77,17 @@ impl Judge {
         match &self.kind {
             Kind::Test { target, test } => format!("cargo test {} {test}", target.join(" ")),
             Kind::Campaign { seeds } => format!("cargo xtask campaign --seeds {seeds}"),
+            Kind::Postgres { check } => format!("cargo xtask postgres {check}"),
         }
     }
 
     /// Returns `true` if the file to which the path of the test leads has the test. Nothing is built.
     pub(super) fn is_there(&self, root: &Path) -> bool {
-        let Kind::Test { target, test } = &self.kind else { return true };
+        let (target, test) = match &self.kind {
+            Kind::Test { target, test } => (target, test),
+            Kind::Campaign { .. } => return true,
+            Kind::Postgres { check } => return has_check(root, check),
+        };
         let after = |flag: &str| target.iter().skip_while(|word| *word != flag).nth(1);
         let package = after("-p").map(|package| root.join("crates").join(package));
         package.is_some_and(|package| workspace::has_test(&package, after("--test").map(String::as_str), test))
@@ -87,6 +99,7 @@ impl Judge {
         let file = match &self.kind {
             Kind::Test { test, .. } => format!("{name}.{}.txt", test.replace("::", ".")),
             Kind::Campaign { .. } => format!("{name}.campaign.txt"),
+            Kind::Postgres { check } => format!("{name}.{check}.txt"),
         };
         let mut judged = Judged::Missed;
         // A campaign is run in stretches, since most of what is broken shows in the first few seeds.
@@ -108,6 +121,9 @@ impl Judge {
             Kind::Test { test, .. } => (says(&ended.said, test, "FAILED"), None),
             // By its exit code it has found something, which no panic and no misuse has.
             Kind::Campaign { seeds } => (status.code() == Some(1), failed_after(&ended.said, seeds)),
+            Kind::Postgres { check } => {
+                (status.code() == Some(1) && ended.said.contains(&format!("\n{check}: ")), None)
+            }
         };
         match (is_its_own, ended.said.contains(&self.shows)) {
             (true, true) => Judged::Caught { seeds },
@@ -120,7 +136,11 @@ impl Judge {
 impl Kind {
     /// Arguments of the program, run by run: the names of tests, or ranges of seeds.
     fn stretches(&self) -> Vec<Vec<String>> {
-        let Self::Campaign { seeds } = self else { return vec![self.names().map(str::to_owned).collect()] };
+        let seeds = match self {
+            Self::Campaign { seeds } => seeds,
+            Self::Test { test, .. } => return vec![vec![test.clone()]],
+            Self::Postgres { check } => return vec![vec![check.clone()]],
+        };
         let (first, end) = range(seeds).unwrap_or_default();
         let mut at = first;
         let bounds = [10, 40, u64::MAX].map(|many| first.saturating_add(many).min(end));
@@ -132,10 +152,17 @@ impl Kind {
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         match self {
             Self::Test { test, .. } => Some(test.as_str()),
-            Self::Campaign { .. } => None,
+            Self::Campaign { .. } | Self::Postgres { .. } => None,
         }
         .into_iter()
     }
+}
+
+/// Returns true if `cargo xtask postgres` has this check.
+fn has_check(root: &Path, check: &str) -> bool {
+    let files = std::fs::read_dir(root.join("xtask/tools/postgres/src")).into_iter().flatten().flatten();
+    let function = format!("async fn {check}(");
+    files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).any(|text| text.contains(&function))
 }
 
 /// Returns true if the test harness printed this verdict on `test`.

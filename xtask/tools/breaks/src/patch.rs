@@ -45,8 +45,8 @@ impl Patch {
         Ok(patches)
     }
 
-    /// The head is made of lines `promise: N`, `broken: …`, and for each judge `test: cargo test …` or
-    /// `campaign: --seeds FROM..TO`, with a line `shows: …` after it.
+    /// The head is made of lines `promise: N`, `broken: …`, and for each judge `test: cargo test …`,
+    /// `campaign: --seeds FROM..TO` or `postgres: CHECK`, with a line `shows: …` after it.
     fn parse(name: &str, text: String) -> Result<Self, String> {
         let mut patch = Self { name: name.to_owned(), ..Self::default() };
         let mut kind = None;
@@ -59,6 +59,7 @@ impl Patch {
                 ("broken", None) => value.clone_into(&mut patch.broken),
                 ("test", None) => kind = Some(Kind::test(value)?),
                 ("campaign", None) => kind = Some(Kind::campaign(value)?),
+                ("postgres", None) => kind = Some(Kind::postgres(value)?),
                 ("shows", Some(kind)) => patch.judges.push(Judge { kind, shows: value.to_owned() }),
                 _ => return Err(format!("`{line}` does not belong there")),
             }

@@ -24,6 +24,7 @@ impl Kind {
         match self {
             Self::Test { target, .. } => cargo.args(["test", "--no-run"]).args(target),
             Self::Campaign { .. } => cargo.args(["build", "-p", "campaign"]),
+            Self::Postgres { .. } => cargo.args(["build", "-p", "postgres-suite"]),
         };
         cargo.args(["--quiet", "--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
         let line = workspace::line(&cargo);
@@ -54,12 +55,13 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Runs these tests, or the campaign over these seeds.
+    /// Runs these tests, the campaign over these seeds, or these checks of PostgreSQL.
     pub(super) fn run(&self, copy: &Copy, file: &str, which: &[String]) -> Result<Ended, Failure> {
         let mut command = Command::new(&self.executable);
         command.env("CARGO_MANIFEST_DIR", &self.package);
         match &self.kind {
             Kind::Test { .. } => command.current_dir(&self.package).arg("--exact").args(which),
+            Kind::Postgres { .. } => command.current_dir(copy.folder()).args(which),
             Kind::Campaign { .. } => {
                 // Its sums are of this break alone.
                 let figures = copy.said(&format!("{file}.json"));

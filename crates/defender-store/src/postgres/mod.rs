@@ -1,0 +1,13 @@
+//! The store in `PostgreSQL`.
+//!
+//! Each request is one call of a function in the database, so that a client that hangs holds no lock.
+
+mod address;
+mod builder;
+mod connection;
+mod failure;
+mod migrate;
+mod store;
+mod tls;
+
+pub use self::{builder::PostgresStoreBuilder, store::PostgresStore};

@@ -1,0 +1,77 @@
+//! Schemas that are missing, newer or another program's, and permissions.
+
+use defender_store::{PostgresStore, StoreErrorKind};
+use futures_util::future::join_all;
+
+use crate::world::{Outcome, World, checks, ensure, key, one, refused, says, text};
+
+checks! {
+    new_schema_may_be_made_at_once newer_schema_is_refused schema_of_another_program_stays_as_it_is
+    documented_grants_are_enough missing_grants_are_an_error
+}
+
+async fn new_schema_may_be_made_at_once(world: &mut World) -> Outcome {
+    for stores in join_all((0..8).map(|_| world.builder().schema("at_once").connect())).await {
+        stores.map_err(text)?;
+    }
+    let rows = world.number("select count(*) from at_once.meta").await?;
+    ensure!(rows == 1, "{rows} rows in meta");
+    world.sql("drop schema at_once cascade").await
+}
+
+async fn newer_schema_is_refused(world: &mut World) -> Outcome {
+    drop(world.builder().schema("newer").connect().await.map_err(text)?);
+    world.sql("update newer.meta set schema_version = 99").await?;
+    let error = refused(world.builder().schema("newer").connect().await)?;
+    ensure!(error.kind() == StoreErrorKind::Schema, "{error:?}");
+    says(world, &error, &["localhost:", "/postgres, schema newer", "has version 99", "update the program"])?;
+    world.sql("drop schema newer cascade").await
+}
+
+async fn schema_of_another_program_stays_as_it_is(world: &mut World) -> Outcome {
+    for theirs in [
+        "create table theirs.quota_slot (id int)",
+        "create table theirs.meta (schema_version int not null)",
+        "create table theirs.meta (program text, schema_version int); insert into theirs.meta values ('other', 1)",
+    ] {
+        world.sql(&format!("create schema theirs; {theirs}")).await?;
+        let error = refused(world.builder().schema("theirs").connect().await)?;
+        ensure!(error.kind() == StoreErrorKind::Schema, "{error:?}");
+        says(world, &error, &["the tables belong to another program"])?;
+        let relations =
+            world.number("select count(*) from pg_class where relnamespace = 'theirs'::regnamespace").await?;
+        ensure!(relations == 1, "{relations} relations in the schema of another program");
+        world.sql("drop schema theirs cascade").await?;
+    }
+    Ok(())
+}
+
+/// The grants of the README: a worker owns nothing and may create nothing.
+async fn documented_grants_are_enough(world: &mut World) -> Outcome {
+    drop(world.store().await?);
+    world
+        .sql(
+            "create role worker login password 'worker-secret'; \
+             grant usage on schema defender to worker; \
+             grant select, insert, update, delete on all tables in schema defender to worker; \
+             grant execute on all functions in schema defender to worker",
+        )
+        .await?;
+    let store = PostgresStore::connect(&world.server.url_of("worker", "worker-secret", world.server.port))
+        .await
+        .map_err(text)?;
+    let granted = one(&store, &key()).await.map_err(text)?.granted;
+    ensure!(granted == 1, "{granted} permits");
+    store.prune().await.map_err(text)?;
+    world.sql("drop owned by worker; drop role worker").await
+}
+
+async fn missing_grants_are_an_error(world: &mut World) -> Outcome {
+    drop(world.store().await?);
+    world.sql("create role worker login password 'worker-secret'").await?;
+    let url = world.server.url_of("worker", "worker-secret", world.server.port);
+    let error = refused(PostgresStore::connect(&url).await)?;
+    ensure!(error.kind() == StoreErrorKind::Configuration, "{error:?}");
+    says(world, &error, &["the user lacks a permission", "grant what the README"])?;
+    world.sql("drop owned by worker; drop role worker").await
+}

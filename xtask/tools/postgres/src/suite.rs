@@ -1,0 +1,19 @@
+//! The suite of the crate.
+
+use std::{sync::Arc, time::Duration};
+
+use defender_store::conformance::QuotaSuite;
+use defender_transport::{QuotaStore, SystemClock};
+
+use crate::world::{Outcome, World, checks, ensure};
+
+checks! { store_keeps_the_contract }
+
+/// Two stores, as two processes have.
+async fn store_keeps_the_contract(world: &mut World) -> Outcome {
+    let stores: Vec<Arc<dyn QuotaStore>> = vec![Arc::new(world.store().await?), Arc::new(world.store().await?)];
+    let verdict = QuotaSuite::new(stores, SystemClock::new()).unit(Duration::from_secs(1)).run_at_once().await;
+    ensure!(verdict.holds(), "{verdict}");
+    eprintln!("postgres: {verdict}");
+    Ok(())
+}
