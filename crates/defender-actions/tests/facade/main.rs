@@ -28,6 +28,7 @@ mod lost_responses;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+mod messages;
 mod own_action;
 mod own_queue;
 mod preflight;
