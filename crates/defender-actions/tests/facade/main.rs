@@ -34,6 +34,7 @@ mod metrics_example;
 #[cfg(feature = "tracing")]
 mod observability;
 mod observer;
+mod messages;
 mod own_action;
 mod own_queue;
 #[cfg(any(feature = "tracing", all(feature = "hyper", feature = "aws-lc-rs")))]
