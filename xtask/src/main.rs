@@ -9,6 +9,7 @@ mod actions;
 mod ci;
 mod delegate;
 mod example;
+mod fresh_crates;
 mod instructions;
 mod tidy;
 mod tools;
@@ -32,6 +33,8 @@ Commands:
   typos              spelling, by typos
   instructions       instructions of the client's hot paths, by callgrind; WRITE_INSTRUCTIONS=1 writes the file anew
   example            the README's first command, by itself and against the emulator's program, and the other examples
+  fresh-crates [NAME…]
+                     crates outside the workspace, from packaged crates, with the `cargo add` lines of the READMEs; on Linux
   actions            writes the table of actions into defender-model's README
 
 Tools, each with a `--help` of its own; `--release` before the other options optimizes it:
@@ -65,6 +68,14 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     let Some(Arg::Value(command)) = arguments.next()? else {
         return Err(Failure::Usage("no command was given".to_owned()));
     };
+    if command == "fresh-crates" {
+        let mut names = Vec::new();
+        while let Some(argument) = arguments.next()? {
+            let Arg::Value(name) = argument else { return Err(argument.unexpected().into()) };
+            names.push(name.to_string_lossy().into_owned());
+        }
+        return fresh_crates::run(&names);
+    }
     let option = arguments.next()?;
     match (command.to_str(), option) {
         (Some("ci"), None) => ci::run(ci::Tests::Run),

@@ -29,12 +29,12 @@ mod lost_responses;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+mod messages;
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 mod metrics_example;
 #[cfg(feature = "tracing")]
 mod observability;
 mod observer;
-mod messages;
 mod own_action;
 mod own_queue;
 #[cfg(any(feature = "tracing", all(feature = "hyper", feature = "aws-lc-rs")))]

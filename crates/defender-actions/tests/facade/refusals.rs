@@ -203,7 +203,8 @@ async fn error_keeps_the_service_response() {
         error.to_string(),
         "POST /machines/m/unrestrictCodeExecution: not found (status 404): ResourceNotFound: Machine m was not found \
          (target 43f4cb08); check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)`; \
-         `m` does not look like the id of a machine, which has 40 hexadecimal digits as a rule [not-found]"
+         `m` does not look like the id of a machine, which has 40 hexadecimal digits as a rule \
+         [not-found]"
     );
 }
 
