@@ -160,11 +160,11 @@ async fn library_requests_match_documentation() {
     );
     let [_, bare, full, _] = &transport.requests()[..] else { panic!() };
     assert_eq!(
-        bare.extensions().get(),
+        extensions::of(bare),
         Some(&Idempotency::NonIdempotent),
         "a second attempt would find the file of the first"
     );
-    assert_eq!(extensions::of(&full), Some(&Idempotency::Idempotent));
+    assert_eq!(extensions::of(full), Some(&Idempotency::Idempotent));
     let boundary = "defender-form-0000000000000000";
     assert_eq!(full.headers()["content-type"], format!("multipart/form-data; boundary={boundary}"));
     let file = format!(
