@@ -160,7 +160,7 @@ async fn library_requests_match_documentation() {
     );
     let [_, bare, full, _] = &transport.requests()[..] else { panic!() };
     assert_eq!(
-        bare.extensions().get(),
+        extensions::of(bare),
         Some(&Idempotency::NonIdempotent),
         "a second attempt would find the file of the first"
     );

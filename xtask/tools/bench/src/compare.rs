@@ -78,13 +78,15 @@ impl Program {
 
 fn posts(programs: &[Program], server: &Live) -> Result<(), Failure> {
     let name = server.server.protocol.name();
-    println!("POST over {name}, 32 at a time: instructions and allocations of a call");
-    let mut floor = None;
-    for program in programs {
-        let post = |count| server.arguments(&format!("post {count} 32"));
-        let Counts { instructions, allocations } = Counts::each(&program.path, post, (200, 2_200))?;
-        let ratio = instructions / *floor.get_or_insert(instructions);
-        println!("  {:<30} {instructions:>9.0} {ratio:>6.2} {allocations:>6.1}", program.name);
+    for token in [1_500, 8] {
+        println!("POST over {name}, 32 at a time, token of {token} characters: instructions and allocations of a call");
+        let mut floor = None;
+        for program in programs {
+            let post = |count| server.arguments(&format!("post {count} 32 {token}"));
+            let Counts { instructions, allocations } = Counts::each(&program.path, post, (200, 1_200))?;
+            let ratio = instructions / *floor.get_or_insert(instructions);
+            println!("  {:<30} {instructions:>9.0} {ratio:>6.2} {allocations:>6.1}", program.name);
+        }
     }
     println!("POST over {name}: CPU time of a call in us, by calls at a time, and its ratio to the floor's");
     let mut rows: BTreeMap<usize, String> = BTreeMap::new();

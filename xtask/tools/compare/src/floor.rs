@@ -5,6 +5,8 @@ mod race;
 mod smallest;
 mod tls;
 
+use http_body_util::Full;
+
 use self::{
     bare::Bare,
     race::{Anything, Client, Server},
@@ -30,7 +32,7 @@ impl Client for Floor {
     }
 
     async fn list(&self) -> Result<usize, Anything> {
-        let request = self.0.get("/api/machineactions").body(Default::default())?;
+        let request = self.0.get("/api/machineactions").body(Full::default())?;
         let page: Page = serde_json::from_slice(&self.0.send(request).await?)?;
         Ok(page.value.len())
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use defender_actions::model::{MachineAction, Page, read_json};
 use http::{HeaderValue, header};
+use http_body_util::Full;
 use hyper_util::rt::TokioTimer;
 
 use self::{
@@ -65,7 +66,7 @@ impl Client for Lossless {
     }
 
     async fn list(&self) -> Result<usize, Anything> {
-        let request = as_ours(self.0.get("/api/machineactions"))?.body(Default::default())?;
+        let request = as_ours(self.0.get("/api/machineactions"))?.body(Full::default())?;
         let page: Page<MachineAction> = read_json(&self.0.send(request).await?)?;
         Ok(page.value.len())
     }

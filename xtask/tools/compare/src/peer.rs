@@ -21,7 +21,10 @@ struct Peer {
 
 impl Client for Peer {
     fn new(server: &Server) -> Result<Self, Anything> {
-        let client = reqwest_0_12::Client::builder().use_preconfigured_tls(tls(&server.ca_pem)?).no_proxy().build()?;
+        let mut tls = tls(&server.ca_pem)?;
+        // A configuration that is given to reqwest states the versions of HTTP itself.
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let client = reqwest_0_12::Client::builder().use_preconfigured_tls(tls).no_proxy().build()?;
         Ok(Self { client, base: (&*server.base).into(), token: (&*server.token).into() })
     }
 

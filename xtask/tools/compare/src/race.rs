@@ -1,4 +1,5 @@
 //! The calls, which each program makes with its own client.
+#![allow(clippy::print_stdout, reason = "a program that measures prints what it measured")]
 
 #[path = "../../../../crates/defender-transport/benches/cpu/mod.rs"]
 #[allow(dead_code, reason = "the bench of the transport uses all of it")]
@@ -18,7 +19,7 @@ pub(crate) type Anything = Box<dyn Error + Send + Sync>;
 
 /// Comment of each action.
 pub(crate) const COMMENT: &str = "Machine was cleaned and validated";
-/// Length of a token of the service.
+/// Usual length of a token of the service.
 const TOKEN: usize = 1_500;
 /// Rows of a list.
 const ROWS: usize = 10_000;
@@ -45,14 +46,15 @@ pub(crate) trait Client: Clone + Send + Sized + 'static {
 }
 
 /// Makes the calls that the arguments ask for, and prints their cost. The arguments are the base URL, the file with the CA, and
-/// `post COUNT AT-A-TIME` or `list COUNT`. The same calls are made before, once for each that is made at a time.
+/// `post COUNT AT-A-TIME [TOKEN-LENGTH]` or `list COUNT`. The same calls are made before, once for each that is made at a time.
 pub(crate) fn run<C: Client>() -> Result<(), Anything> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let [base, ca, what, count, rest @ ..] = arguments.as_slice() else { return Err("too few arguments".into()) };
     let (count, at_a_time) = (count.parse()?, rest.first().map_or(Ok(1), |number| number.parse())?);
     let meter = Meter::new();
-    let token = "e30.eyJ9".chars().cycle().take(TOKEN).collect();
+    let token_length = rest.get(1).map_or(Ok(TOKEN), |number| number.parse())?;
+    let token = "e30.eyJ9".chars().cycle().take(token_length).collect();
     let client = C::new(&Server { base: (*base).to_owned(), ca_pem: fs::read_to_string(ca)?, token })?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let calls = |count| match *what {

@@ -27,10 +27,13 @@ pub(crate) struct Service {
     clock: ManualClock,
     /// Machine and creation of each action.
     actions: Arc<Mutex<Vec<(String, Timestamp)>>>,
-    /// The last page, with its first row, the number of actions and the time, so that making it is counted once.
-    last_page: Arc<Mutex<Option<((usize, usize, Timestamp), Bytes)>>>,
+    /// The last page, so that making it is counted once.
+    last_page: Arc<Mutex<Option<(PageKey, Bytes)>>>,
     loses_responses: Arc<AtomicBool>,
 }
+
+/// First row of a page, number of actions, and time.
+type PageKey = (usize, usize, Timestamp);
 
 /// Returns the id of an action by its number.
 pub(crate) fn action_id(number: usize) -> String {
