@@ -2,6 +2,7 @@
 
 mod account;
 mod base_url;
+mod build;
 mod debug;
 #[cfg(feature = "hyper")]
 mod default_transport;
@@ -15,30 +16,11 @@ use std::{sync::Arc, time::Duration};
 
 use defender_auth::{Cloud, CredentialContext, IntoCredential, Region, TokenCredential};
 use defender_model::{Action, ActionInfo};
-use defender_transport::{Clock, Retry, SystemClock, Transport, extensions::Timeouts};
+use defender_transport::{Clock, Retry, Transport, extensions::Timeouts};
 use serde::de::DeserializeOwned;
 
-#[cfg(feature = "hyper")]
-use self::default_transport::default_transports;
-use self::{account::Account, base_url::base};
-use crate::{
-    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds, Observer,
-    client::{
-        Inner,
-        base_url::BaseUrl,
-        deprecation::DeprecationNotices,
-        lanes::Lanes,
-        service_clock::ServiceTime,
-        stack::{self, Settings},
-    },
-    submit::{
-        principal::Principal, registry::SubmissionRegistry, shared_search::SharedSearch, unwritten::UnwrittenOutcomes,
-    },
-    wait::poll::PollPolicy,
-};
-
-/// Time to the head of a response if none is set: the default of `defender-transport`.
-const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+use self::account::Account;
+use crate::{BodyLimits, DefenderClient, ExternalIds, Observer, wait::poll::PollPolicy};
 
 type Connect = Box<dyn FnOnce(&CredentialContext) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
 /// Layer of the caller around a transport.
@@ -282,80 +264,5 @@ impl DefenderClientBuilder {
     pub fn action<A: Action + DeserializeOwned>(mut self) -> Self {
         self.own_actions.push(ActionInfo::of::<A>());
         self
-    }
-
-    /// Builds the client. Nothing is sent.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Configuration`]. The message names the invalid setting and the fix.
-    pub fn build(self) -> Result<DefenderClient, Error> {
-        let wrong = |what: &str| Error::new(ErrorKind::Configuration).context(what);
-        let connect = self.credential.ok_or_else(|| wrong("no credential; set one with `.credential(..)`"))?;
-        let base = base(self.base_url.as_deref().unwrap_or(self.cloud.base_url()), &self.prefix)?;
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        #[cfg(feature = "hyper")]
-        let (transport, link_local) = match self.transport {
-            Some(transport) => (transport, None),
-            None => default_transports(self.hyper.clock(Arc::clone(&clock)))?,
-        };
-        #[cfg(not(feature = "hyper"))]
-        let (transport, link_local) = match self.transport {
-            Some(transport) => (transport, None),
-            None => {
-                return Err(wrong("no transport; turn on the feature `hyper`, or set one with `.transport(..)`"));
-            }
-        };
-        let longest_attempt = self.timeouts.head.unwrap_or(DEFAULT_HEAD_TIMEOUT);
-        let wrapped = |transport| self.wraps.iter().fold(transport, |inner, wrap| wrap(inner));
-        let (transport, managed) = (wrapped(transport), self.managed_identity.or(link_local).map(wrapped));
-        let (timeouts, retry, observer) = (self.timeouts, self.retry, self.observer);
-        let settings = Settings { clock: Arc::clone(&clock), timeouts, retry, observer, longest_attempt };
-        let tokens = stack::tokens(Arc::clone(&transport), &settings);
-        let mut context = CredentialContext::new(tokens, Arc::clone(&clock), self.cloud)
-            .retry(settings.retry())
-            .token_limit(self.limits.token);
-        if let Some(authority) = self.authority {
-            context = context.authority(authority);
-        }
-        if let Some(managed) = managed {
-            context = context.managed_identity_transport(stack::tokens(managed, &settings));
-        }
-        let audience = self.audience.unwrap_or_else(|| self.cloud.audience().to_owned());
-        context = context.audience(audience.as_str());
-        if let Some(margin) = self.refresh_margin {
-            context = context.refresh_margin(margin);
-        }
-        let credential = connect(&context).map_err(|source| wrong("").caused_by(source))?;
-        let downloads = stack::downloads(Arc::clone(&transport), &settings);
-        let (quota, tenant_id) = (self.account.quota()?, self.account.tenant()?);
-        let Account { journal, actor, .. } = self.account;
-        let transport = stack::api(transport, &settings, Arc::clone(&credential), &base, quota)
-            .map_err(|source| wrong("the base URL").caused_by(source))?;
-        Ok(DefenderClient::from(Inner {
-            transport,
-            downloads,
-            clock,
-            credential,
-            audience,
-            base: BaseUrl::new(base),
-            lanes: Lanes::new(self.limits),
-            service_time: ServiceTime::default(),
-            submissions: SubmissionRegistry::default(),
-            searches: SharedSearch::default(),
-            principal: Principal::default(),
-            external_ids: self.external_ids.unwrap_or(ExternalIds::by_default(journal.is_some())),
-            journal,
-            unwritten: UnwrittenOutcomes::default(),
-            tenant_id,
-            actor,
-            total_timeout: settings.retry().total_timeout(),
-            longest_attempt,
-            notices: DeprecationNotices::default(),
-            poll: self.poll,
-            limits: self.limits,
-            observer: settings.observer,
-            own_actions: self.own_actions,
-        }))
     }
 }
