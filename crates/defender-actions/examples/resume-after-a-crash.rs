@@ -1,67 +1,114 @@
-//! Finds the outcome of an action after a crash: `cargo run --example resume-after-a-crash`.
+//! Kills a program between a request and its response, and runs it again: `cargo run --example resume-after-a-crash`.
 //!
-//! The intent is written to a file before anything is sent. The process then ends between the request and the response; here the example
-//! drops its client. The second part knows the file only.
-//!
-//! The example starts its own emulator. `embedded` shows the difference to a client of the real service.
+//! The example starts its own emulator, and itself twice as the program. The emulator accepts the action and never responds, so the first
+//! program is killed while it waits. The second one finds the action by its journal, and sends nothing again.
 #![allow(clippy::print_stdout, reason = "an example prints its results")]
 
-use std::{fs, path::Path, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::{ExitCode, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
-use defender_actions::{Intent, Origin};
+use defender_actions::{
+    DefenderClientBuilder, JsonlJournal,
+    model::MachineId,
+    transport::{Clock, SystemClock},
+};
 use defender_emulator::{Emulator, Fault, Operation};
+use tokio::process::{Child, Command};
 
 use self::embedded::Failure;
 
 mod embedded;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    embedded::run(example()).await
-}
-
-async fn example() -> Result<(), Failure> {
-    let emulator = embedded::in_a_moment().in_process()?;
-    let file = std::env::temp_dir().join(format!("defender-intent-{}.json", std::process::id()));
-    let outcome = run(&emulator, &file).await;
-    fs::remove_file(&file)?;
-    outcome
-}
-
-async fn run(emulator: &Emulator, file: &Path) -> Result<(), Failure> {
-    // The response never comes.
-    emulator.fault(Fault::HangAfterEffect).on(Operation::Unisolate).times(1);
-    before_the_crash(emulator, file).await?;
-    let posts = emulator.ledger().len();
-    println!("the process has ended; the service has received {posts} POST, and its outcome is unknown");
-
-    let (id, origin) = after_the_crash(emulator, file).await?;
-    let again = emulator.ledger().len().saturating_sub(posts);
-    println!("done: action {id} is {origin:?} and has succeeded; {again} POSTs were sent for the recovery");
+/// The program: the same before and after the crash.
+async fn program(journal: &Path, machine: MachineId) -> Result<(), Failure> {
+    let journal = Arc::new(JsonlJournal::open(journal)?);
+    let defender = DefenderClientBuilder::from_env()?.journal(journal).build()?;
+    for recovered in defender.recover_pending().await? {
+        println!("recovered: action {}", recovered.outcome?.id());
+    }
+    // A second request with this key sends nothing while the first may have taken effect.
+    let submitted = defender.machine(machine).unisolate("Cleaned, ticket 4711").key("ticket-4711").await?;
+    let done = submitted.wait().await?;
+    println!("done: action {} of this key has {}", done.id, done.status);
     Ok(())
 }
 
-async fn before_the_crash(emulator: &Emulator, file: &Path) -> Result<(), Failure> {
-    let defender = embedded::client(emulator, emulator.transport()).build()?;
-    let machine = embedded::machine(emulator)?;
-    // An external id distinguishes this release from any other one of this machine, also in other processes.
-    let release = defender.machine(machine).unisolate("Cleaned, ticket 4711").external_id("ticket-4711");
-    fs::write(file, serde_json::to_vec_pretty(&release.intent()?)?)?;
-    let crash = tokio::time::timeout(Duration::from_millis(200), release.send()).await;
-    if crash.is_ok() { Err("a response came, and none was expected".into()) } else { Ok(()) }
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next(), arguments.next()) {
+        (Some(journal), Some(machine)) => match machine.parse() {
+            Ok(machine) => exit_code(program(Path::new(&journal), machine).await),
+            Err(error) => exit_code(Err(error.into())),
+        },
+        _ => embedded::run(example()).await,
+    }
 }
 
-async fn after_the_crash(emulator: &Emulator, file: &Path) -> Result<(String, Origin), Failure> {
-    let defender = embedded::client(emulator, emulator.transport()).build()?;
-    let intent: Intent = serde_json::from_slice(&fs::read(file)?)?;
-    println!(
-        "intent: {} of {}, comment `{}`",
-        intent.action_type,
-        intent.machine_id,
-        intent.comment().unwrap_or_default()
-    );
-    // Only reads are sent. If no action is found, the outcome stays unknown, and a person decides.
-    let submitted = defender.recover(intent).await?;
-    submitted.wait().await?;
-    Ok((submitted.id().to_string(), submitted.origin()))
+fn exit_code(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {}", embedded::with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn example() -> Result<(), Failure> {
+    let emulator = embedded::in_a_moment().start().await?;
+    let folder = std::env::temp_dir().join(format!("defender-crash-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let outcome = crash_and_resume(&emulator, &folder).await;
+    std::fs::remove_dir_all(&folder)?;
+    outcome
+}
+
+async fn crash_and_resume(emulator: &Emulator, folder: &Path) -> Result<(), Failure> {
+    let ca_file = folder.join("ca.pem");
+    std::fs::write(&ca_file, emulator.ca_pem())?;
+    // The response never comes.
+    emulator.fault(Fault::HangAfterEffect).on(Operation::Unisolate).times(1);
+
+    let mut first = start(emulator, folder, &ca_file)?;
+    let clock = SystemClock::new();
+    while emulator.ledger().is_empty() {
+        clock.sleep(Duration::from_millis(20)).await;
+        if let Some(status) = first.try_wait()? {
+            return Err(format!("the program has ended with {status}, and was to be killed").into());
+        }
+    }
+    first.kill().await?;
+    println!("the program was killed; the service has received {} POST", emulator.ledger().len());
+
+    let status = start(emulator, folder, &ca_file)?.wait().await?;
+    if !status.success() {
+        return Err(format!("the second program has ended with {status}").into());
+    }
+    println!("the service has received {} POST in all", emulator.ledger().len());
+    if emulator.ledger().len() == 1 { Ok(()) } else { Err("the action was sent twice".into()) }
+}
+
+/// Starts this example as the program, with the settings of the emulator in its environment.
+fn start(emulator: &Emulator, folder: &Path, ca_file: &Path) -> Result<Child, Failure> {
+    let journal: PathBuf = folder.join("actions.jsonl");
+    let child = Command::new(std::env::current_exe()?)
+        .arg(journal)
+        .arg(embedded::machine(emulator)?.as_str())
+        .env("AZURE_TENANT_ID", emulator.tenant_id())
+        .env("AZURE_CLIENT_ID", emulator.client_id())
+        .env("AZURE_CLIENT_SECRET", emulator.client_secret())
+        .env("AZURE_AUTHORITY_HOST", emulator.authority())
+        .env("DEFENDER_BASE_URL", emulator.base_url())
+        .env("DEFENDER_AUDIENCE", emulator.audience())
+        .env("DEFENDER_CA_FILE", ca_file)
+        .env("NO_PROXY", "127.0.0.1")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok(child)
 }
