@@ -12,7 +12,7 @@ use xtask::{
 };
 
 use crate::{
-    example, tidy,
+    example, instructions, tidy,
     tools::{self, Check},
 };
 
@@ -25,7 +25,8 @@ pub(crate) enum Tests {
 
 const PACKAGES: &str = "packages";
 /// The crates whose code, tests aside, is held to `xtask/clippy/libraries`.
-const LIBRARIES: [&str; 4] = ["defender-model", "defender-transport", "defender-auth", "defender-actions"];
+const LIBRARIES: [&str; 5] =
+    ["defender-model", "defender-transport", "defender-auth", "defender-actions", "defender-azure-identity"];
 
 /// Commands of `cargo xtask` that are programs of their own.
 const TOOLS: [(&str, &str); 8] = [
@@ -89,6 +90,7 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     }
     timed("public API", "cargo xtask public-api", || Check::PublicApi.run())?;
     timed("example", "cargo xtask example", example::run)?;
+    timed("instructions", "cargo xtask instructions", instructions::run)?;
     for (name, line) in TOOLS {
         Step::new(name, &format!("xtask {line}")).run(&workspace.root)?;
     }
@@ -114,6 +116,8 @@ fn steps(crates: &[&str], tests: Tests) -> Vec<Step> {
     if tests == Tests::Run {
         steps.push(Step::new("tests", "test --workspace --all-features"));
     }
+    // What an error states without a feature is not in a build with all features.
+    steps.push(Step::new("tests of defender-auth with default features", "test --package defender-auth --lib"));
     steps.push(
         Step::new("documentation", "doc --workspace --no-deps --all-features").with("RUSTDOCFLAGS", "-D warnings"),
     );

@@ -1,7 +1,9 @@
-//! Code that `xtask` and its tools share: exit codes, the workspace as cargo sees it, and the emulator's program.
+//! Code that `xtask` and its tools share: exit codes, the workspace as cargo sees it, its Markdown, and the emulator's program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "programs talk")]
 
+pub mod callgrind;
 pub mod emulator;
+pub mod markdown;
 pub mod workspace;
 
 use std::process::ExitCode;

@@ -9,6 +9,8 @@ mod actions;
 mod ci;
 mod delegate;
 mod example;
+mod fresh_crates;
+mod instructions;
 mod tidy;
 mod tools;
 
@@ -29,7 +31,10 @@ Commands:
   deny               dependencies, licenses and sources, by cargo-deny
   public-api         the public API against xtask/public-api, by cargo-public-api; WRITE_PUBLIC_API=1 writes that anew
   typos              spelling, by typos
+  instructions       instructions of the client's hot paths, by callgrind; WRITE_INSTRUCTIONS=1 writes the file anew
   example            the README's first command, by itself and against the emulator's program, and the other examples
+  fresh-crates [NAME…]
+                     crates outside the workspace, from packaged crates, with the `cargo add` lines of the READMEs; on Linux
   actions            writes the table of actions into defender-model's README
 
 Tools, each with a `--help` of its own; `--release` before the other options optimizes it:
@@ -43,7 +48,7 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
                      the promises, judged over an emulator that misbehaves
   foreign            the client against a misbehaving server that shares no code with client or emulator
   postgres [NAME…]   the stores' suite on a PostgreSQL server that is started for it, and faults of that server
-  bench NAME         speed and calls beside bare hyper: smoke, pages, wait, store
+  bench NAME         speed and calls beside bare hyper: compare, smoke, pages, wait, store
 
 Options:
   -h, --help         this text, or the tool's
@@ -63,6 +68,14 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     let Some(Arg::Value(command)) = arguments.next()? else {
         return Err(Failure::Usage("no command was given".to_owned()));
     };
+    if command == "fresh-crates" {
+        let mut names = Vec::new();
+        while let Some(argument) = arguments.next()? {
+            let Arg::Value(name) = argument else { return Err(argument.unexpected().into()) };
+            names.push(name.to_string_lossy().into_owned());
+        }
+        return fresh_crates::run(&names);
+    }
     let option = arguments.next()?;
     match (command.to_str(), option) {
         (Some("ci"), None) => ci::run(ci::Tests::Run),
@@ -72,6 +85,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         (Some("deny"), None) => tools::Check::Deny.run(),
         (Some("public-api"), None) => tools::Check::PublicApi.run(),
         (Some("typos"), None) => tools::Check::Typos.run(),
+        (Some("instructions"), None) => instructions::run(),
         (Some("example"), None) => example::run(),
         (Some("actions"), None) => actions::write(),
         (_, Some(option)) => Err(option.unexpected().into()),

@@ -69,6 +69,11 @@ pub(crate) fn install() -> Result<(), Failure> {
         run(Command::new(python).args(install).arg(format!("typos=={TYPOS}")))?;
         typos(&folder)?;
     }
+    // callgrind counts instructions on Linux alone, where valgrind is a package of every distribution.
+    if cfg!(target_os = "linux") && Command::new("valgrind").arg("--version").output().is_err() {
+        eprintln!("tools: installs valgrind");
+        run(Command::new("apt-get").args(["install", "--yes", "--quiet", "valgrind"]))?;
+    }
     // Objects of the build, several hundred megabytes.
     match std::fs::remove_dir_all(folder.join("build")) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::broken(folder.display(), error)),

@@ -14,6 +14,8 @@ pub mod observe;
 mod permissions;
 mod preflight;
 mod submit;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wait;
 
 pub use defender_auth as auth;
@@ -55,5 +57,5 @@ pub use {
         recover_pending::{RecoverPending, Recovered},
         submitted::Submitted,
     },
-    wait::{Wait, all::WaitAll},
+    wait::{Wait, all::WaitAll, awaited::Awaited},
 };

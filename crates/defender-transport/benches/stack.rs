@@ -17,6 +17,7 @@ use std::{
 use bytes::Bytes;
 use cpu::{Meter, median, nanos_each};
 use exchange::{ANSWER, Anything};
+use http::{Method, Uri};
 use tokio::runtime::{Builder, Runtime};
 use wire::{Client, Protocol, Server, serve_if_asked};
 
@@ -30,7 +31,7 @@ const ROUNDS: usize = 60;
 const LOADS: [(usize, usize); 2] = [(1, 500), (32, 1_600)];
 
 fn main() -> Result<ExitCode, Anything> {
-    if serve_if_asked(|| Bytes::from_static(ANSWER.as_bytes()))? {
+    if serve_if_asked(|| |_: &Method, _: &Uri| Bytes::from_static(ANSWER.as_bytes()))? {
         return Ok(ExitCode::SUCCESS);
     }
     let measured = std::env::args().any(|argument| argument == "--bench");

@@ -1,13 +1,14 @@
 //! The pages of the project: links lead somewhere, the tests that a page names exist, and the folders of each crate are listed.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::Path};
 
-use super::{source::read, violation::Violation};
+use super::{
+    source::{read, tests_too, within},
+    violation::Violation,
+};
 use xtask::{
     Failure,
+    markdown::{anchors, links, pages, prose},
     workspace::{Workspace, has_test},
 };
 
@@ -15,17 +16,18 @@ const LINKS: &str = "links in the pages lead to files and headings that exist";
 const ROOMS: &str = "docs/architecture.md lists the folders of each crate";
 const TESTS: &str = "each test that a page names exists";
 
-/// The broken links and the missing tests of the pages at the top, in `docs` and in `.github`.
+/// The broken links and the missing tests of all pages, and the pages that the source names and that do not exist.
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
     let mut found = Vec::new();
     for page in pages(&workspace.root) {
         let text = read(&page)?;
+        let is_rustdoc = workspace.crates().any(|package| page == package.folder.join("README.md"));
         let place = page.strip_prefix(&workspace.root).unwrap_or(&page).display().to_string();
         for (number, line) in prose(&text) {
             let mut add = |found_here: String, invariant| {
                 found.push(Violation { place: format!("{place}:{number}"), found: found_here, invariant });
             };
-            for link in links(line).filter(|link| !leads_somewhere(&page, link)) {
+            for link in links(line).filter(|link| !(leads_somewhere(&page, link) || is_rustdoc && is_path(link))) {
                 add(format!("links to `{link}`"), LINKS);
             }
             for (krate, target, test) in tests(line) {
@@ -37,6 +39,15 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
                 if !has_test(&package, target, test) {
                     add(format!("names the test `{test}` of {krate}"), TESTS);
                 }
+            }
+        }
+    }
+    for package in workspace.crates() {
+        for file in tests_too(&package.folder.join("src"))? {
+            let source = read(&file)?;
+            for page in named_pages(&source).filter(|page| !workspace.root.join(page).exists()) {
+                let place = within(&workspace.root, &file);
+                found.push(Violation { place, found: format!("names the page `{page}`"), invariant: LINKS });
             }
         }
     }
@@ -73,28 +84,16 @@ fn folders(folder: &Path, prefix: &str) -> BTreeSet<String> {
     found
 }
 
-fn pages(root: &Path) -> Vec<PathBuf> {
-    let folders = [root.to_owned(), root.join("docs"), root.join(".github"), root.join(".github/ISSUE_TEMPLATE")];
-    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-    let pages = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "md"));
-    let mut pages: Vec<_> = pages.collect();
-    pages.sort();
-    pages
+/// Returns `true` for a path of Rust, which rustdoc checks: `Error::kind`.
+fn is_path(link: &str) -> bool {
+    link.chars().all(|letter| letter.is_alphanumeric() || "_:".contains(letter))
 }
 
-/// The lines outside of code blocks, counted from one.
-fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut is_code = false;
-    (1..).zip(text.lines()).filter(move |(_, line)| {
-        let is_fence = line.trim_start().starts_with("```");
-        is_code ^= is_fence;
-        !is_code && !is_fence
-    })
-}
-
-/// The targets of the links in a line.
-fn links(line: &str) -> impl Iterator<Item = &str> {
-    line.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0))
+/// The pages that a source names, such as `docs/promises.md`.
+fn named_pages(source: &str) -> impl Iterator<Item = &str> {
+    let is_of_path = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+    let words = source.split(move |letter| !is_of_path(letter)).map(|word| word.trim_end_matches('.'));
+    words.filter(|word| word.starts_with("docs/") && Path::new(word).extension().is_some_and(|end| end == "md"))
 }
 
 /// Returns `true` for a link to the web, and for a link to a file, and a heading of it, that exist.
@@ -109,20 +108,10 @@ fn leads_somewhere(page: &Path, link: &str) -> bool {
     };
     match heading {
         None => file.exists(),
-        Some(heading) => std::fs::read_to_string(file).is_ok_and(|text| anchors(&text).any(|anchor| anchor == heading)),
+        Some(heading) => {
+            std::fs::read_to_string(file).is_ok_and(|text| anchors(&text).iter().any(|anchor| anchor == heading))
+        }
     }
-}
-
-/// The anchors that GitHub makes of the headings of a page.
-fn anchors(text: &str) -> impl Iterator<Item = String> {
-    let headings = prose(text).filter_map(|(_, line)| line.strip_prefix('#'));
-    headings.map(|heading| {
-        let kept = heading.trim_start_matches('#').trim().chars().filter_map(|letter| match letter {
-            ' ' => Some('-'),
-            letter => (letter.is_alphanumeric() || "-_".contains(letter)).then(|| letter.to_ascii_lowercase()),
-        });
-        kept.collect()
-    })
 }
 
 /// The tests that a line names: crate without `defender-`, target and path, as in ``auth, lib: `a::tests::b` ``.
@@ -154,17 +143,15 @@ mod tests {
     }
 
     #[test]
-    fn links_in_code_are_left_out() {
-        let text = "a [b](c.md) d [e](f.md#g)\n```text\n[h](i)\n```\n[j](k)";
-        let found: Vec<_> =
-            prose(text).flat_map(|(number, line)| links(line).map(move |link| (number, link))).collect();
-        assert_eq!(found, [(1, "c.md"), (1, "f.md#g"), (5, "k")]);
+    fn paths_of_rust_are_left_to_rustdoc() {
+        assert!(is_path("Error::never_sent") && is_path("EmulatorBuilder"));
+        assert!(!is_path("tests/gallery.txt") && !is_path("#which-credential") && !is_path("decisions.md"));
     }
 
     #[test]
-    fn anchors_are_those_of_github() {
-        let text = "# What is *not* promised, and why?\n## `.resend_if_lost()`\ntext\n";
-        assert_eq!(anchors(text).collect::<Vec<_>>(), ["what-is-not-promised-and-why", "resend_if_lost"]);
+    fn pages_in_sources_are_found() {
+        let source = "// See `docs/a.md`, `https://a.example/docs/b.md` and docs/guides/c.md.\n\"docs\"";
+        assert_eq!(named_pages(source).collect::<Vec<_>>(), ["docs/a.md", "docs/guides/c.md"]);
     }
 
     #[test]

@@ -27,6 +27,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "tokio::io::async_write::AsyncWrite",
         ],
     ),
+    ("defender-azure-identity", &["azure_core::credentials::TokenCredential", "typespec::error::Result"]),
     ("defender-store", &["rustls::client::client_conn::ClientConfig"]),
     ("defender-emulator", &["bytes::", "http::", "jiff::"]),
 ];

@@ -1,26 +1,26 @@
 //! One call: its request, and the meaning of its response.
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use defender_model::{Limit, Problem, read_json, sanitize_line};
 use defender_transport::{
     ErrorKind as TransportErrorKind,
-    extensions::{Attempts, Idempotency, RateLimit, RateLimitScope, Timeouts, UrlTemplate},
+    extensions::{Attempts, Idempotency, Shared, Timeouts},
     retry_after,
 };
-use http::{Extensions, HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Error, ErrorKind,
     client::{
         Inner,
+        call_note::CallNote,
         foreign_response::ForeignResponse,
         operation::Operation,
-        response_author::{Author, Content, author},
+        response_author::{Author, author},
         scrub::{Bearer, cleaned, secrets},
-        send_times::SendTimes,
     },
     journal::write_intent::PendingIntent,
     observe::{End, call::CallReport},
@@ -35,12 +35,15 @@ pub(crate) struct Call {
     /// Time limit of the call, if the caller sets one.
     pub(crate) timeout: Option<Duration>,
     /// JSON, unless the call has another content type.
-    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) body: Option<Bytes>,
     /// Intent that is written before the request.
     pub(crate) intent: Option<PendingIntent>,
 }
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Number of headers of a request, as it is sent.
+const HEADERS: usize = 8;
 
 impl Call {
     pub(crate) fn new(operation: Operation, path: impl Into<String>) -> Self {
@@ -51,7 +54,7 @@ impl Call {
     pub(crate) fn json<B: Serialize>(mut self, body: Result<B, defender_model::Error>) -> Result<Self, Error> {
         let invalid = || Error::new(ErrorKind::Request).context(self.context());
         let body = body.map_err(|source| invalid().caused_by(source))?;
-        self.body = Some(serde_json::to_vec(&body).map_err(|source| invalid().caused_by(source))?);
+        self.body = Some(serde_json::to_vec(&body).map_err(|source| invalid().caused_by(source))?.into());
         Ok(self)
     }
 
@@ -60,32 +63,35 @@ impl Call {
         format!("{} {}", self.operation.method, self.path.split('?').next().unwrap_or_default())
     }
 
-    /// Returns the finished request, without a token. The token is set when the request is sent.
-    pub(crate) fn into_request(self, inner: &Inner, content_type: HeaderValue) -> Result<Request<Bytes>, Error> {
-        let mut request = Request::builder()
-            .method(self.operation.method.clone())
-            .uri(format!("{}{}", inner.base, self.path))
-            .header(header::ACCEPT, JSON)
-            .body(Bytes::new())
-            .map_err(|source| Error::new(ErrorKind::Request).context(self.context()).caused_by(source))?;
-        if let Some(body) = self.body {
+    /// Returns the finished request of a JSON call, without a token. The token is set when the request is sent.
+    pub(crate) fn request(&self, inner: &Inner) -> Result<Request<Bytes>, Error> {
+        self.to_request(inner, inner.lanes.of(&self.operation), self.timeout, JSON)
+    }
+
+    fn to_request(
+        &self,
+        inner: &Inner,
+        shared: Shared,
+        timeout: Option<Duration>,
+        content_type: HeaderValue,
+    ) -> Result<Request<Bytes>, Error> {
+        let uri = inner.base.join(&self.path);
+        let uri = uri.map_err(|source| Error::new(ErrorKind::Request).context(self.context()).caused_by(source))?;
+        let mut request = Request::new(self.body.clone().unwrap_or_default());
+        request.method_mut().clone_from(&self.operation.method);
+        *request.uri_mut() = uri;
+        // Room for all headers that the layers and the transport add, so that the map does not grow.
+        request.headers_mut().reserve(HEADERS);
+        request.headers_mut().insert(header::ACCEPT, JSON);
+        if self.body.is_some() {
             request.headers_mut().insert(header::CONTENT_TYPE, content_type);
-            *request.body_mut() = body.into();
         }
-        let Operation { template, quota, idempotency, read, .. } = &self.operation;
-        let extensions = request.extensions_mut();
-        extensions.insert(*idempotency);
-        extensions.insert(inner.limits.read(*read));
-        if let Some(timeout) = self.timeout {
-            extensions.insert(Timeouts::default().total(timeout));
+        request.extensions_mut().insert(shared);
+        if let Some(timeout) = timeout {
+            request.extensions_mut().insert(Timeouts::default().total(timeout));
         }
-        extensions.insert(RateLimitScope {
-            key: self.operation.queue().into(),
-            limits: quota.iter().map(|limit| RateLimit { calls: limit.calls, per: limit.per }).collect(),
-        });
-        extensions.insert(UrlTemplate(template.clone()));
-        if let Some(intent) = self.intent {
-            extensions.insert(intent);
+        if let Some(intent) = &self.intent {
+            request.extensions_mut().insert(intent.clone());
         }
         Ok(request)
     }
@@ -104,80 +110,78 @@ impl Inner {
         content_type: HeaderValue,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
-        Ok(self.exchange(call, content_type, &SendTimes::default(), |_| {}, read).await?.read)
+        Ok(self.exchange(&call, call.timeout, content_type, &Arc::default(), read).await?.read)
     }
 
-    /// Makes `call` with the extensions that `mark` adds to its request, such as a [`Content`].
-    pub(crate) async fn call_marked<T>(
+    /// Makes `call` with a note about it.
+    pub(crate) async fn call_with_note<T>(
         &self,
-        call: Call,
-        mark: impl FnOnce(&mut Extensions),
+        call: &Call,
+        note: &Arc<CallNote>,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<T, Error> {
-        Ok(self.exchange(call, JSON, &SendTimes::default(), mark, read).await?.read)
+        Ok(self.exchange(call, call.timeout, JSON, note, read).await?.read)
     }
 
-    /// Makes `call`, records the send times of its attempts, and returns their number.
-    pub(crate) async fn call_noted<T>(
+    /// Makes `call` with this time limit and with a note about it, and returns the number of attempts.
+    pub(crate) async fn call_counted<T: DeserializeOwned>(
         &self,
-        call: Call,
-        content_type: HeaderValue,
-        send_times: &SendTimes,
-        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<(T, u32), Error> {
-        let exchanged = self.exchange(call, content_type, send_times, |_| {}, read).await?;
+        call: &Call,
+        timeout: Option<Duration>,
+        note: &Arc<CallNote>,
+    ) -> Result<(Box<T>, u32), Error> {
+        let read = |body: &[u8]| read_json(body).map(Box::new);
+        let exchanged = self.exchange(call, timeout, JSON, note, read).await?;
         Ok((exchanged.read, exchanged.attempts))
     }
 
     /// Makes `call` and reads a page. Returns the token with it, which no text about the page may contain.
     pub(crate) async fn call_page<T: DeserializeOwned>(&self, call: Call) -> Result<(T, Option<Bearer>), Error> {
-        let exchanged = self.exchange(call, JSON, &SendTimes::default(), |_| {}, read_json).await?;
+        let exchanged = self.exchange(&call, call.timeout, JSON, &Arc::default(), read_json).await?;
         Ok((exchanged.read, exchanged.bearer))
     }
 
     /// Makes `call`, and reports its end to the observer.
     async fn exchange<T>(
         &self,
-        call: Call,
+        call: &Call,
+        timeout: Option<Duration>,
         content_type: HeaderValue,
-        send_times: &SendTimes,
-        mark: impl FnOnce(&mut Extensions),
+        note: &Arc<CallNote>,
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<Exchanged<T>, Error> {
-        let what = call.context();
         let report = CallReport::begin(self.observer.as_ref(), &self.clock, &call.operation);
         let failed = |error: Error| {
             report.as_ref().inspect(|report| report.ended(error.status(), End::Failed(error.kind())));
             error
         };
-        let Operation { ref method, ref template, quota, idempotency, read: limit, needs, .. } = call.operation;
-        let operation = format!("{method} {template}");
-        let (limit, time) = (self.limits.of(limit), call.timeout.unwrap_or(self.total_timeout));
-        let mut request = call.into_request(self, content_type).map_err(failed)?;
-        request.extensions_mut().insert(send_times.clone());
+        let Operation { quota, idempotency, read: limit, needs, .. } = call.operation;
+        let (limit, time) = (self.limits.of(limit), timeout.unwrap_or(self.total_timeout));
+        let shared = self.lanes.of(&call.operation).with_note(Arc::clone(note));
+        let mut request = call.to_request(self, shared, timeout, content_type).map_err(failed)?;
         report.as_ref().map(|report| request.extensions_mut().insert(report.stats()));
-        mark(request.extensions_mut());
-        let content = request.extensions().get::<Content>().copied().unwrap_or_default();
+        let forgets = ForgetsBearer(note);
         let response = self.transport.send(request).await;
         let response =
-            response.map_err(|error| failed(no_response(error, idempotency, quota, time).context(&*what)))?;
+            response.map_err(|error| failed(no_response(error, idempotency, quota, time).context(call.context())))?;
         let attempts = Attempts::of(&response);
-        let bearer = Bearer::behind(&response);
+        let bearer = forgets.0.take_bearer();
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
         let request_id = correlation_id(&head.headers);
-        self.notices.note(&operation, head.status, &head.headers);
+        self.notices.note(&call.operation, head.status, &head.headers);
         let body = body.collect(limit).await;
         let received = body.as_deref().unwrap_or_default();
         // The clock of another server shows nothing about the service's clock.
-        let is_own = author(head.status, &head.headers, received, idempotency, content) == Author::Service;
-        let learn = || self.service_time.learn(&head.headers, send_times.last(), send_times.responded());
+        let is_own = author(head.status, &head.headers, received, idempotency, note.content) == Author::Service;
+        let times = &note.send_times;
+        let learn = || self.service_time.learn(&head.headers, times.last(), times.responded());
         let date = if is_own { learn() } else { None };
         if !head.status.is_success() {
             // The status alone proves a refusal, even if the body broke off.
             let (body, broken) = body.map_or_else(|error| (Bytes::new(), Some(error)), |body| (body, None));
             let problem = Problem::parse(status, &body);
-            let mut error = Error::new(refusal(&problem, idempotency)).context(what).with_permissions(needs);
+            let mut error = Error::new(refusal(&problem, idempotency)).context(call.context()).with_permissions(needs);
             if let Some(broken) = broken {
                 error = error.caused_by(broken);
             }
@@ -188,7 +192,7 @@ impl Inner {
         let unreadable = |body: &[u8], source: Box<dyn StdError + Send + Sync>| {
             let clean = secrets(bearer.as_ref()).redact_bytes(body);
             let error = Error::new(ErrorKind::InvalidResponse)
-                .context(&*what)
+                .context(call.context())
                 .retryable(idempotency == Idempotency::Idempotent)
                 .with_problem(Problem::parse(status, clean.as_deref().unwrap_or(body)))
                 .with_request_id(request_id.clone())
@@ -200,6 +204,15 @@ impl Inner {
         let read = read.map_err(|source| unreadable(&body, cleaned(&secrets(bearer.as_ref()), source)))?;
         report.as_ref().inspect(|report| report.ended(Some(status), End::Succeeded));
         Ok(Exchanged { read, attempts, bearer })
+    }
+}
+
+/// A note that has no token when the exchange ends or is dropped. The note lives longer.
+struct ForgetsBearer<'a>(&'a CallNote);
+
+impl Drop for ForgetsBearer<'_> {
+    fn drop(&mut self) {
+        drop(self.0.take_bearer());
     }
 }
 

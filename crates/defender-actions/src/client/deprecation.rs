@@ -9,6 +9,8 @@ use std::{
 use defender_model::sanitize_line;
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
+use crate::client::operation::Operation;
+
 /// Notice of the service about the end of an operation: the header `Deprecation` (RFC 9745) or `Sunset` (RFC 8594), or the status
 /// 410.
 ///
@@ -40,7 +42,7 @@ const MOST: usize = 256;
 
 impl DeprecationNotice {
     /// Reads the notice of a response, if it has one.
-    fn of(operation: &str, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
+    fn of(operation: &Operation, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let text = |name: HeaderName| {
             headers.get(name).map(|value| sanitize_line(&String::from_utf8_lossy(value.as_bytes()), LONGEST))
         };
@@ -48,7 +50,7 @@ impl DeprecationNotice {
         if !gone && deprecation.is_none() && sunset.is_none() {
             return None;
         }
-        Some(Self { operation: operation.to_owned(), gone, deprecation, sunset, link: text(header::LINK) })
+        Some(Self { operation: operation.to_string(), gone, deprecation, sunset, link: text(header::LINK) })
     }
 }
 
@@ -72,16 +74,16 @@ pub(crate) struct DeprecationNotices(Mutex<BTreeMap<String, DeprecationNotice>>)
 
 impl DeprecationNotices {
     /// Records the notice of a response, and traces the first one of each operation.
-    pub(crate) fn note(&self, operation: &str, status: StatusCode, headers: &HeaderMap) {
+    pub(crate) fn note(&self, operation: &Operation, status: StatusCode, headers: &HeaderMap) {
         let Some(notice) = DeprecationNotice::of(operation, status, headers) else { return };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains_key(operation) {
+        if !known.contains_key(&notice.operation) {
             if known.len() >= MOST {
                 return;
             }
             trace(&notice);
         }
-        known.insert(operation.to_owned(), notice);
+        known.insert(notice.operation.clone(), notice);
     }
 
     pub(crate) fn all(&self) -> Vec<DeprecationNotice> {

@@ -1,51 +1,23 @@
 //! The layer that turns a response that the service did not write into an error.
 
-use std::{
-    error::Error as StdError,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{error::Error as StdError, fmt, sync::Arc};
 
 use bytes::Bytes;
 use defender_model::{json_text, sanitize_line};
 use defender_transport::{
-    Body, Error, ErrorKind, SendFuture, Transport,
-    extensions::{Idempotency, Read},
+    Body, Clock, Error, ErrorKind, SendFuture, Transport,
+    extensions::{self, Idempotency, Read},
     retry_after,
 };
 use http::{Request, Response, StatusCode, response::Parts};
 use jiff::Timestamp;
 
 use crate::client::{
+    call_note::CallNote,
     response_author::{Author, Content, author, is_head_foreign},
     scrub::{Bearer, cleaned_of_transport, secrets},
+    service_clock::Moment,
 };
-
-/// Flag: the service may have processed an attempt of the call. In the extensions of a request whose caller reads the flag.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct MaybeProcessed(Arc<AtomicBool>);
-
-impl MaybeProcessed {
-    pub(crate) fn get(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    /// Sets the flag by the outcome of an attempt, unless the service refused the attempt or never received it.
-    fn record(&self, outcome: &Result<Response<Body>, Error>) {
-        let status = match outcome {
-            Ok(response) => Some(response.status()),
-            Err(error) if error.never_sent() => return,
-            Err(error) => error.response_status(),
-        };
-        let refused = status.is_some_and(|status| status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT);
-        if !refused {
-            self.0.store(true, Ordering::Release);
-        }
-    }
-}
 
 /// Layer that reads the body of each response, as [`Buffered`](defender_transport::Buffered) does, and turns a response that the
 /// service did not write into [`ErrorKind::ForeignResponse`]. It removes the token from the errors of an attempt.
@@ -54,11 +26,12 @@ impl MaybeProcessed {
 #[derive(Debug)]
 pub(crate) struct RejectForeignResponses<T> {
     inner: T,
+    clock: Arc<dyn Clock>,
 }
 
 impl<T> RejectForeignResponses<T> {
-    pub(crate) fn new(inner: T) -> Self {
-        Self { inner }
+    pub(crate) fn new(inner: T, clock: Arc<dyn Clock>) -> Self {
+        Self { inner, clock }
     }
 }
 
@@ -69,20 +42,25 @@ impl<T: Transport> Transport for RejectForeignResponses<T> {
         'a: 'f,
         Self: 'f,
     {
-        let extensions = request.extensions();
-        let Read::Whole(limit) = extensions.get().copied().unwrap_or_default() else { return self.inner.send(request) };
-        let (idempotency, content) = (Idempotency::of(&request), extensions.get().copied().unwrap_or_default());
-        let flag = extensions.get::<MaybeProcessed>().cloned();
+        let read = extensions::of(&request).copied().unwrap_or_default();
+        let Read::Whole(limit) = read else { return self.inner.send(request) };
+        let (idempotency, note) = (Idempotency::of(&request), CallNote::of(&request));
+        let content = note.as_ref().map(|note| note.content).unwrap_or_default();
         let bearer = Bearer::of(&request);
         let exchange = self.inner.send(request);
         Box::pin(async move {
-            let outcome = match exchange.await {
+            let outcome = exchange.await;
+            if let (Some(note), Ok(_)) = (&note, &outcome) {
+                note.send_times.answered(Moment::now(&*self.clock));
+            }
+            let outcome = match outcome {
                 Ok(response) => classified(response, limit, idempotency, content, bearer.as_ref()).await,
                 Err(error) => Err(error),
             };
             let outcome = outcome.map_err(|error| cleaned_of_transport(&secrets(bearer.as_ref()), error));
-            if let Some(flag) = flag {
-                flag.record(&outcome);
+            if let Some(note) = note {
+                note.record(&outcome);
+                note.set_bearer(bearer);
             }
             outcome
         })
@@ -96,10 +74,7 @@ async fn classified(
     content: Content,
     bearer: Option<&Bearer>,
 ) -> Result<Response<Body>, Error> {
-    let (mut head, body) = response.into_parts();
-    if let Some(bearer) = bearer {
-        head.extensions.insert(bearer.clone());
-    }
+    let (head, body) = response.into_parts();
     let foreign = |head: &Parts, body| Err(ForeignResponse::new(head, body, bearer).into_error(head));
     match body.collect(limit).await {
         Ok(body) if author(head.status, &head.headers, &body, idempotency, content) == Author::Other => {

@@ -1,9 +1,12 @@
 //! The client: its settings, its operations, and the way of one call through the layers.
 
+pub(crate) mod base_url;
 pub(crate) mod builder;
 pub(crate) mod call;
+pub(crate) mod call_note;
 pub(crate) mod deprecation;
 pub(crate) mod foreign_response;
+pub(crate) mod lanes;
 pub(crate) mod limits;
 pub(crate) mod operation;
 pub(crate) mod raw;
@@ -23,7 +26,9 @@ use defender_transport::{Clock, Transport};
 use crate::{
     BodyLimits, DeprecationNotice, ExternalIds, Intent, Journal, Observer,
     client::{
+        base_url::BaseUrl,
         deprecation::DeprecationNotices,
+        lanes::Lanes,
         service_clock::{Moment, ServiceTime},
     },
     observe::OTHER,
@@ -61,8 +66,8 @@ pub(crate) struct Inner {
     pub(crate) credential: Arc<dyn TokenCredential>,
     /// Audience that the tokens should have.
     pub(crate) audience: String,
-    /// Base URL with the prefix, without a slash at its end.
-    pub(crate) base: String,
+    pub(crate) base: BaseUrl,
+    pub(crate) lanes: Lanes,
     pub(crate) service_time: ServiceTime,
     pub(crate) submissions: SubmissionRegistry,
     pub(crate) searches: SharedSearch,
@@ -88,10 +93,10 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    /// Records an action that a read has shown.
-    pub(crate) fn saw(&self, action: &MachineAction) {
+    /// Records actions that a read has shown.
+    pub(crate) fn saw(&self, actions: &[MachineAction]) {
         let now = Moment::now(&*self.clock);
-        self.submissions.saw(action, now, self.service_time.at(now).unwrap_or(now.wall));
+        self.submissions.saw(actions, now, self.service_time.at(now).unwrap_or(now.wall));
     }
 
     /// Returns all known actions: those of the service, then the caller's own.
@@ -101,7 +106,7 @@ impl Inner {
 
     /// Adds what the client knows of the address and the author of an intent.
     pub(crate) fn addressed(&self, mut intent: Intent) -> Intent {
-        intent.api = Some(self.base.clone());
+        intent.api = Some(self.base.as_str().to_owned());
         intent.tenant_id.clone_from(&self.tenant_id);
         intent.actor = intent.actor.or_else(|| self.actor.clone());
         intent
@@ -120,9 +125,7 @@ impl Inner {
 
     /// Returns the first part of every path, without a slash at its end.
     pub(crate) fn prefix(&self) -> &str {
-        let after_scheme = self.base.find("://").map_or(0, |at| at.saturating_add(3));
-        let host_and_prefix = self.base.get(after_scheme..).unwrap_or_default();
-        host_and_prefix.find('/').and_then(|at| host_and_prefix.get(at..)).unwrap_or_default()
+        self.base.prefix()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The operations of the API: everything about a call except its ids and its body.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use defender_model::{Action, ActionInfo, CancelMachineAction, Limit};
 use defender_transport::extensions::Idempotency;
@@ -13,8 +13,7 @@ use crate::{client::limits::BodyLimit, observe::OTHER, permissions::Needs};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operation {
     pub(crate) method: Method,
-    /// Path below the prefix, with placeholders.
-    pub(crate) template: Cow<'static, str>,
+    pub(crate) template: Template,
     pub(crate) quota: &'static [Limit],
     pub(crate) idempotency: Idempotency,
     /// Size limit of its responses.
@@ -25,6 +24,34 @@ pub(crate) struct Operation {
     pub(crate) is_known: bool,
 }
 
+/// Path below the prefix, with placeholders.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Template {
+    Path(Cow<'static, str>),
+    /// Action on a machine, by the last segment of its path. The path is not joined for each call.
+    Action(&'static str),
+}
+
+impl Template {
+    const fn of(path: &'static str) -> Self {
+        Self::Path(Cow::Borrowed(path))
+    }
+
+    /// Returns the path as text.
+    pub(crate) fn path(&self) -> Cow<'static, str> {
+        match self {
+            Self::Path(path) => path.clone(),
+            Self::Action(segment) => format!("/machines/{{id}}/{segment}").into(),
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.template.path())
+    }
+}
+
 /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>.
 const PACKAGE_LINKS: &[Limit] = &[Limit::new(2, Duration::from_secs(60)), Limit::new(120, Duration::from_secs(3_600))];
 
@@ -33,7 +60,7 @@ impl Operation {
     pub(crate) const GET_ACTION: Self = Self::read("/machineactions/{id}", BodyLimit::Entity, Needs::READING);
     pub(crate) const CANCEL: Self = Self {
         method: Method::POST,
-        template: Cow::Borrowed("/machineactions/{id}/cancel"),
+        template: Template::of("/machineactions/{id}/cancel"),
         quota: Limit::GENERAL,
         idempotency: Idempotency::NonIdempotent,
         read: BodyLimit::Entity,
@@ -42,7 +69,7 @@ impl Operation {
     };
     pub(crate) const PACKAGE_LINK: Self = Self {
         method: Method::GET,
-        template: Cow::Borrowed("/machineactions/{id}/getPackageUri"),
+        template: Template::of("/machineactions/{id}/getPackageUri"),
         quota: PACKAGE_LINKS,
         idempotency: Idempotency::Idempotent,
         read: BodyLimit::Entity,
@@ -71,7 +98,7 @@ impl Operation {
     pub(crate) const LIST_LIBRARY: Self = Self::read("/libraryfiles", BodyLimit::Page, Needs::LIBRARY);
     pub(crate) const UPLOAD: Self = Self {
         method: Method::POST,
-        template: Cow::Borrowed("/libraryfiles"),
+        template: Template::of("/libraryfiles"),
         quota: Limit::GENERAL,
         idempotency: Idempotency::NonIdempotent,
         read: BodyLimit::Fixed(1 << 20),
@@ -81,7 +108,7 @@ impl Operation {
     /// Idempotent: a second deletion changes nothing.
     pub(crate) const DELETE_FILE: Self = Self {
         method: Method::DELETE,
-        template: Cow::Borrowed("/libraryfiles/{fileName}"),
+        template: Template::of("/libraryfiles/{fileName}"),
         quota: Limit::GENERAL,
         idempotency: Idempotency::Idempotent,
         read: BodyLimit::Entity,
@@ -112,7 +139,7 @@ impl Operation {
     const fn read(template: &'static str, read: BodyLimit, needs: Needs) -> Self {
         Self {
             method: Method::GET,
-            template: Cow::Borrowed(template),
+            template: Template::of(template),
             quota: Limit::GENERAL,
             idempotency: Idempotency::Idempotent,
             read,
@@ -125,7 +152,7 @@ impl Operation {
     const fn change(method: Method, template: &'static str, read: BodyLimit) -> Self {
         Self {
             method,
-            template: Cow::Borrowed(template),
+            template: Template::of(template),
             quota: Limit::GENERAL,
             idempotency: Idempotency::Idempotent,
             read,
@@ -146,10 +173,10 @@ impl Operation {
         Self::on_machine(action.segment, action.quota, needs)
     }
 
-    fn on_machine(segment: &str, quota: &'static [Limit], needs: Needs) -> Self {
+    fn on_machine(segment: &'static str, quota: &'static [Limit], needs: Needs) -> Self {
         Self {
             method: Method::POST,
-            template: Cow::Owned(format!("/machines/{{id}}/{segment}")),
+            template: Template::Action(segment),
             quota,
             idempotency: Idempotency::NonIdempotent,
             read: BodyLimit::Entity,
@@ -171,16 +198,16 @@ impl Operation {
             .skip_while(|segment| segment.eq_ignore_ascii_case("v1.0"))
             .collect();
         let known = Self::OTHERS.iter().cloned().chain(actions.map(Self::of_info));
-        let fits = known.filter(|known| is_at(&known.template, &segments));
+        let fits = known.filter(|known| is_at(&known.template.path(), &segments));
         // A literal segment wins over a placeholder.
-        let found = fits.min_by_key(|known| (placeholders(&known.template), known.method != *method));
+        let found = fits.min_by_key(|known| (placeholders(&known.template.path()), known.method != *method));
         let idempotency = if method.is_safe() { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
         match found {
             Some(found) if found.method == *method => found,
             Some(found) => Self { method: method.clone(), idempotency, ..found },
             None => Self {
                 method: method.clone(),
-                template: Cow::Owned(unknown(&segments)),
+                template: Template::Path(unknown(&segments).into()),
                 quota: Limit::GENERAL,
                 idempotency,
                 read: BodyLimit::Entity,
@@ -192,12 +219,12 @@ impl Operation {
 
     /// Returns the template for metrics, which has no part of a caller's path.
     pub(crate) fn observed_template(&self) -> Cow<'static, str> {
-        if self.is_known { self.template.clone() } else { OTHER.into() }
+        if self.is_known { self.template.path() } else { OTHER.into() }
     }
 
     /// Returns the name of the queue. The service accepts paths in any letter case, so all must lead to the same queue.
     pub(crate) fn queue(&self) -> String {
-        format!("{} {}", self.method, self.template.to_ascii_lowercase())
+        format!("{} {}", self.method, self.template.path().to_ascii_lowercase())
     }
 }
 
@@ -222,8 +249,9 @@ fn placeholders(template: &str) -> usize {
 /// Returns the template of an unknown operation. The segment after a collection is an id, unless it is `$count`.
 fn unknown(segments: &[Cow<'_, str>]) -> String {
     let collection = |first: &str| {
-        let own = Operation::OTHERS.iter().filter_map(|known| known.template.split('/').nth(1));
-        own.clone().find(|own| own.eq_ignore_ascii_case(first)).map_or_else(|| first.to_owned(), ToOwned::to_owned)
+        let own = |known: &Operation| known.template.path().split('/').nth(1).map(str::to_owned);
+        let mut all = Operation::OTHERS.iter().filter_map(own);
+        all.find(|own| own.eq_ignore_ascii_case(first)).unwrap_or_else(|| first.to_owned())
     };
     segments.iter().enumerate().fold(String::new(), |template, (place, segment)| {
         let shown = match (place, name(segment)) {
@@ -240,7 +268,7 @@ fn unknown(segments: &[Cow<'_, str>]) -> String {
 fn collection_needs(segments: &[Cow<'_, str>]) -> Option<Needs> {
     let first = segments.first()?;
     let lists = [Operation::LIST_ACTIONS, Operation::LIST_MACHINES, Operation::LIST_LIBRARY];
-    lists.into_iter().find(|list| is_at(&list.template, &[Cow::Borrowed(name(first))]))?.needs
+    lists.into_iter().find(|list| is_at(&list.template.path(), &[Cow::Borrowed(name(first))]))?.needs
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use defender_model::read_json;
 use defender_transport::extensions::Idempotency;
-use http::{Extensions, Method, Uri};
+use http::{Method, Uri};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     DefenderClient, Error, ErrorKind, Request,
-    client::{Inner, call::Call, limits::BodyLimit, operation::Operation, response_author::Content},
+    client::{
+        Inner, call::Call, call_note::CallNote, limits::BodyLimit, operation::Operation, response_author::Content,
+    },
 };
 
 impl DefenderClient {
@@ -49,10 +51,8 @@ impl DefenderClient {
         body: Result<Option<Vec<u8>>, serde_json::Error>,
     ) -> Request<T> {
         Request::new(self, raw_call(self.inner(), method, path, body), |client, call| async move {
-            let mark = |extensions: &mut Extensions| {
-                extensions.insert(Content::Unknown);
-            };
-            client.inner().call_marked(call, mark, read_or_null).await
+            let note = CallNote::expecting(Content::Unknown);
+            client.inner().call_with_note(&call, &note, read_or_null).await
         })
     }
 }
@@ -75,7 +75,7 @@ fn raw_call(
     let idempotency = if method.is_safe() { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
     let known = Operation::at(method, path.split('?').next().unwrap_or_default(), inner.actions());
     let operation = Operation { idempotency, read: BodyLimit::Entity, ..known };
-    Ok(Call { operation, path, timeout: None, body, intent: None })
+    Ok(Call { operation, path, timeout: None, body: body.map(Into::into), intent: None })
 }
 
 /// Treatment of a link to another host than the API's.
@@ -91,7 +91,7 @@ impl Inner {
     /// The path and query of a link of the API, below the prefix, or the reason why it is not one.
     pub(crate) fn below(&self, link: &str, other_host: OtherHost) -> Result<String, &'static str> {
         let uri: Uri = link.parse().map_err(|_| "it is not a URL")?;
-        if uri.authority().is_some() && other_host == OtherHost::Refused && !self.is_ours(&uri) {
+        if uri.authority().is_some() && other_host == OtherHost::Refused && !self.base.is_host_of(&uri) {
             return Err("it is not on the API's host");
         }
         let prefix = self.prefix();
@@ -103,12 +103,5 @@ impl Inner {
         }
         let kept = uri.path().len().saturating_sub(below.len());
         Ok(uri.path_and_query().and_then(|whole| whole.as_str().get(kept..)).unwrap_or_default().to_owned())
-    }
-
-    fn is_ours(&self, uri: &Uri) -> bool {
-        let ours: Option<Uri> = self.base.parse().ok();
-        let host = |uri: &Uri| (uri.host().map(str::to_ascii_lowercase), uri.port_u16().unwrap_or(443));
-        let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-        uri.scheme_str() == Some("https") && plain && ours.is_some_and(|ours| host(&ours) == host(uri))
     }
 }

@@ -4,10 +4,7 @@ use std::{any::type_name, fmt, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{
-    BoxFuture, DefenderClient, Error,
-    client::call::{Call, JSON},
-};
+use crate::{BoxFuture, DefenderClient, Error, client::call::Call};
 
 /// A request whose response is read as a `T`. Nothing is sent before it is awaited.
 ///
@@ -64,7 +61,7 @@ impl<T> Request<T> {
     /// [`Request`](crate::ErrorKind::Request), as from the await.
     pub fn request(&self) -> Result<http::Request<Bytes>, Error> {
         match &self.first {
-            Ok(call) => call.clone().into_request(self.client.inner(), JSON),
+            Ok(call) => call.request(self.client.inner()),
             Err(error) => Err(error.duplicate()),
         }
     }

@@ -19,7 +19,7 @@ pub(crate) enum Author {
     Other,
 }
 
-/// Body of a successful response of an operation. In the extensions of a request; absent means [`Object`](Self::Object).
+/// Body of a successful response of an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Content {
     /// A JSON object.

@@ -4,9 +4,9 @@ use std::error::Error as StdError;
 
 use bytes::Bytes;
 use defender_transport::{Error as TransportError, Secrets, SendFuture, Transport};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request};
 
-/// Header with the token of an attempt, in the extensions of its response. Errors about the response are made without the token.
+/// Header with the token of an attempt. Errors about the response are made without the token.
 #[derive(Clone)]
 pub(crate) struct Bearer(HeaderValue);
 
@@ -14,11 +14,6 @@ impl Bearer {
     /// Returns the header of a request. The token is the one value that is marked as sensitive.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
         request.headers().values().find(|value| value.is_sensitive()).cloned().map(Self)
-    }
-
-    /// Returns the header of the request of this response.
-    pub(crate) fn behind<B>(response: &Response<B>) -> Option<Self> {
-        response.extensions().get().cloned()
     }
 
     fn secrets(&self) -> Secrets {

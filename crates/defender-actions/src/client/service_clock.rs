@@ -60,7 +60,30 @@ fn shifted(time: Timestamp, by: SignedDuration) -> Timestamp {
 /// The service writes a `Date` at some time between the send time of a request and the arrival of its response, in whole seconds.
 /// So a response gives two bounds of the clock. An earlier and faster reading is kept while it lies between them.
 #[derive(Debug, Default)]
-pub(crate) struct ServiceTime(Mutex<Option<Reading>>);
+pub(crate) struct ServiceTime(Mutex<Learned>);
+
+#[derive(Debug, Default)]
+struct Learned {
+    reading: Option<Reading>,
+    /// Text and time of the last `Date`. Most responses of one second have the same: this saves 750 of a call's 140,000 instructions.
+    last_date: Option<([u8; DATE_LENGTH], Timestamp)>,
+}
+
+/// Length of a `Date` in the form that RFC 9110 requires.
+const DATE_LENGTH: usize = 29;
+
+impl Learned {
+    fn date(&mut self, text: &[u8]) -> Option<Timestamp> {
+        match self.last_date {
+            Some((last, date)) if last == text => Some(date),
+            _ => {
+                let date = DateTimeParser::new().parse_timestamp(text).ok()?;
+                self.last_date = text.try_into().ok().map(|text| (text, date));
+                Some(date)
+            }
+        }
+    }
+}
 
 /// Time on the service's clock at the zero of our monotonic clock.
 #[derive(Clone, Copy, Debug)]
@@ -81,8 +104,8 @@ impl ServiceTime {
         sent: Option<Moment>,
         received: Option<Moment>,
     ) -> Option<Timestamp> {
-        let date =
-            headers.get(DATE).and_then(|date| DateTimeParser::new().parse_timestamp(date.to_str().ok()?).ok())?;
+        let mut learned = self.learned();
+        let date = learned.date(headers.get(DATE)?.as_bytes())?;
         let received = received?;
         if date.duration_since(received.wall).abs() > FURTHEST {
             return None;
@@ -90,26 +113,25 @@ impl ServiceTime {
         let zero_at = |elapsed: SignedDuration| shifted(date, SignedDuration::ZERO.saturating_sub(elapsed));
         let least = zero_at(received.elapsed);
         let most = sent.map_or(Timestamp::MAX, |sent| shifted(zero_at(sent.elapsed), A_SECOND).max(least));
-        let mut reading = self.reading();
-        let zero = reading.map_or(least, |known| known.zero.clamp(least, most));
-        let lowest = match *reading {
+        let zero = learned.reading.map_or(least, |known| known.zero.clamp(least, most));
+        let lowest = match learned.reading {
             Some(known) if known.lowest <= zero && received.elapsed.saturating_sub(known.lowest_at) < KEPT => {
                 (known.lowest, known.lowest_at)
             }
             _ => (zero, received.elapsed),
         };
-        *reading = Some(Reading { zero, lowest: lowest.0, lowest_at: lowest.1 });
+        learned.reading = Some(Reading { zero, lowest: lowest.0, lowest_at: lowest.1 });
         Some(date)
     }
 
     /// Returns the service's time at `moment`; `None` before the first response.
     pub(crate) fn at(&self, moment: Moment) -> Option<Timestamp> {
-        self.reading().map(|reading| shifted(reading.zero, moment.elapsed))
+        self.learned().reading.map(|reading| shifted(reading.zero, moment.elapsed))
     }
 
     /// Returns the window of a submission whose first attempt was sent at `first_attempt`, and whose action may appear until `end`.
     pub(crate) fn window(&self, first_attempt: Moment, end: Moment) -> Window {
-        match *self.reading() {
+        match self.learned().reading {
             Some(Reading { zero, lowest, .. }) => Window::on_service_clock(
                 shifted(zero, first_attempt.elapsed),
                 shifted(lowest, first_attempt.elapsed),
@@ -119,7 +141,7 @@ impl ServiceTime {
         }
     }
 
-    fn reading(&self) -> MutexGuard<'_, Option<Reading>> {
+    fn learned(&self) -> MutexGuard<'_, Learned> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

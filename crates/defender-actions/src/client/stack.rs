@@ -68,9 +68,8 @@ pub(crate) fn api(
     let transport = transport.redirected().decompressed().deadline(clock()).times(settings.timeouts);
     #[cfg(feature = "tracing")]
     let transport = transport.traced(clock());
-    let paced = Authorized::new(WriteIntent::new(RejectForeignResponses::new(transport)), credential, base)?
-        .clock(clock())
-        .paced(clock());
+    let attempt = RejectForeignResponses::new(transport, clock());
+    let paced = Authorized::new(WriteIntent::new(attempt), credential, base)?.clock(clock()).paced(clock());
     let paced = match settings.timeouts.total {
         Some(total) => paced.total(total),
         None => paced,

@@ -9,12 +9,43 @@ use super::{Error, ErrorKind, Inner};
 
 type Advice = Option<Cow<'static, str>>;
 
+/// Operations on the collection of machines, in the place of an id.
+const OPERATIONS: [&str; 2] = ["findbytag", "AddOrRemoveTagForMultipleMachines"];
+/// Search for a machine by its name, as an advice names it.
+const SEARCH: &str = "`machines().find(..)`";
+
 impl Error {
     /// Returns the advice.
     pub(super) fn to_do(&self) -> Advice {
         let Inner { kind, advice, problem, .. } = &*self.0;
-        let own = advice.as_deref().map(|advice| Cow::Owned(advice.to_owned()));
-        own.or_else(|| self.by_code(problem.as_ref().filter(|_| self.is_refusal())?)).or_else(|| self.by_kind(*kind))
+        if let Some(own) = advice.as_deref() {
+            return Some(Cow::Owned(own.to_owned()));
+        }
+        let by_code = problem.as_ref().filter(|_| self.is_refusal()).and_then(|problem| self.by_code(problem));
+        let advice = by_code.or_else(|| self.by_kind(*kind))?;
+        match self.name_in_place_of_id() {
+            None => Some(advice),
+            // The advice after a 404 names the search already.
+            Some(hint) if advice.contains(SEARCH) => Some(format!("{advice}; {hint}").into()),
+            Some(hint) => Some(format!("{advice}; {hint}; to find a machine by its name, use {SEARCH}").into()),
+        }
+    }
+
+    /// Returns the hint of a refusal that may be due to a name in the place of an id. An id may have another form, so it is only a hint.
+    fn name_in_place_of_id(&self) -> Option<String> {
+        let is_due_to_the_id = match self.0.kind {
+            ErrorKind::NotFound => self.0.machines.is_empty(),
+            ErrorKind::Refused => matches!(self.code(), None | Some(Code::BadRequest | Code::InvalidInput)),
+            _ => false,
+        };
+        let (_, path) = self.0.context.split_once(" /machines/").filter(|_| is_due_to_the_id)?;
+        let id = path.split('/').next()?;
+        let is_id = id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_operation = id.contains('(') || OPERATIONS.iter().any(|name| name.eq_ignore_ascii_case(id));
+        if id.is_empty() || is_id || is_operation {
+            return None;
+        }
+        Some(format!("`{id}` does not look like the id of a machine, which has 40 hexadecimal digits as a rule"))
     }
 
     /// Returns whether the service's error ended the call.
@@ -73,8 +104,7 @@ impl Error {
             ErrorKind::Request if self.is_caused_by::<defender_model::Error>() => return None,
             ErrorKind::Request => "correct the call".into(),
             ErrorKind::Credential => return self.of_credential(),
-            ErrorKind::ConnectFailed if self.0.retryable => "nothing was sent, so it is safe to call again".into(),
-            ErrorKind::ConnectFailed => "fix this first, since a second call fails in the same way; nothing was sent".into(),
+            ErrorKind::ConnectFailed => unsent(self.0.retryable).into(),
             ErrorKind::QuotaStore => "check the store, then call again, which is safe".into(),
             ErrorKind::Journal if never_sent => "check the journal, then call again, which is safe".into(),
             ErrorKind::Journal => "the service has accepted the action; check the journal, then call `recover_pending()`".into(),
@@ -142,9 +172,7 @@ impl Error {
                         .into(),
                 )
             }
-            Some(error) if error.kind() == AuthErrorKind::Transport => {
-                Some("nothing was sent, so it is safe to call again".into())
-            }
+            Some(error) if error.kind() == AuthErrorKind::Transport => Some(unsent(error.is_retryable()).into()),
             Some(error) if error.kind() != AuthErrorKind::Other => None,
             _ => Some("fix the error of the credential, then call again".into()),
         }
@@ -166,7 +194,7 @@ impl Error {
         match () {
             () if !self.0.machines.is_empty() => "choose one of them by its id, or correct the name".into(),
             () if is_of("/machines") => {
-                "check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)`".into()
+                format!("check the machine's id and the tenant; to find a machine by its name, use {SEARCH}").into()
             }
             () if is_of("/machineactions") => {
                 "check the action's id and the tenant; the record of a new action may take two minutes to appear".into()
@@ -236,5 +264,14 @@ impl Error {
             _ => "look at the machine and at the action in the portal's action center, then submit it again",
         }
         .into()
+    }
+}
+
+/// Returns the advice after a failed connection.
+fn unsent(retryable: bool) -> &'static str {
+    if retryable {
+        "nothing was sent, so it is safe to call again"
+    } else {
+        "fix this first, since a second call fails in the same way; nothing was sent"
     }
 }

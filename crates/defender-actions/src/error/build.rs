@@ -59,6 +59,12 @@ impl Error {
         self
     }
 
+    /// Names the variable of the environment whose value the error is about.
+    pub(crate) fn in_variable(mut self, name: &str) -> Self {
+        self.0.context = format!("{name}: {}", self.0.context);
+        self
+    }
+
     /// Replaces the kind's message and the problem in the line.
     pub(crate) fn message(mut self, message: impl Into<String>) -> Self {
         self.0.message = Some(message.into());
@@ -183,6 +189,12 @@ impl Error {
     pub(crate) fn with_attempts(mut self, attempts: u32, retry_after: Option<Duration>) -> Self {
         self.0.attempts = attempts;
         self.0.retry_after = retry_after;
+        self
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.0.retry_after = Some(retry_after);
         self
     }
 

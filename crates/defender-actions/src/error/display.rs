@@ -23,8 +23,14 @@ pub(super) enum Form {
 }
 
 impl Error {
-    /// Returns the line: what failed, on what, why, and what to do.
+    /// Returns the line: what failed, on what, why, what to do, and the name of the kind.
     pub(super) fn line(&self, form: Form) -> String {
+        let text = self.text(form);
+        // The name is that of the whole error, so a cause in the line has none.
+        if form == Form::WithoutAdvice { text } else { format!("{text} [{}]", self.0.kind.name()) }
+    }
+
+    fn text(&self, form: Form) -> String {
         if self.0.kind == ErrorKind::Configuration && self.0.context.is_empty() && self.0.message.is_none() {
             // The cause says by itself that the configuration is invalid.
             if let [cause] = self.causes(form).as_slice() {

@@ -59,6 +59,9 @@ impl fmt::Display for UnknownReason {
 }
 
 /// Kind of an error. Each kind documents if the request was sent and what to do.
+///
+/// The line of an error ends with the [name](Self::name) of its kind in brackets. `docs/guides/troubleshooting.md` in the
+/// repository has a heading for each name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -169,6 +172,41 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Returns the name that ends the line of an error, such as `outcome-unknown`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::IntentExpired => "intent-expired",
+            Self::Request => "request",
+            Self::Credential => "credential",
+            Self::ConnectFailed => "connect-failed",
+            Self::OutcomeUnknown => "outcome-unknown",
+            Self::InvalidResponse => "invalid-response",
+            Self::Interrupted => "interrupted",
+            Self::Refused => "refused",
+            Self::AlreadyInProgress => "already-in-progress",
+            Self::Conflict => "conflict",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not-found",
+            Self::Ambiguous => "ambiguous",
+            Self::UnsuitableMachine => "unsuitable-machine",
+            Self::NotReady => "not-ready",
+            Self::NoResult => "no-result",
+            Self::TooLarge => "too-large",
+            Self::Corrupt => "corrupt",
+            Self::Io => "io",
+            Self::Retired => "retired",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::ActionFailed => "action-failed",
+            Self::WaitTimeout => "wait-timeout",
+            Self::QuotaStore => "quota-store",
+            Self::Journal => "journal",
+        }
+    }
+
     /// Returns what failed. The advice is a separate part of the line.
     pub(super) const fn message(self) -> &'static str {
         match self {

@@ -74,6 +74,8 @@ fn texts_equal_the_snapshot() {
     assert_eq!(all.map(|kind| format!("{kind:?}")).to_vec(), kinds());
     let mut texts = Vec::new();
     for kind in all {
+        // The name of `OutcomeUnknown` is `outcome-unknown`.
+        assert_eq!(kind.name().replace('-', ""), format!("{kind:?}").to_ascii_lowercase());
         let plain = Error::new(kind).context("POST /machines/m1/isolate");
         texts.push(format!("{kind:?}\n  {plain}\n"));
         let sent = if plain.never_sent() { "never sent" } else { "may have been sent" };
@@ -153,7 +155,7 @@ fn line_has_cause_and_advice_and_source_is_beneath() {
     assert_eq!(
         error.to_string(),
         "GET /x: not found (status 404): ResourceNotFound: no machine (target t); the cause; check the spelling, the tenant and \
-         the cloud"
+         the cloud [not-found]"
     );
     assert!(error.source().is_none() && error.cause().is_some());
 }

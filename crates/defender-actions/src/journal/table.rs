@@ -126,7 +126,7 @@ mod tests {
     fn intended() -> (Table, EntryKey, Holder) {
         let (mut table, key, holder) = (Table::default(), EntryKey::generate(), Holder::generate());
         let valid = (jiff::Timestamp::UNIX_EPOCH, Duration::from_secs(300));
-        let intent = Intent::new(&"m1".parse().unwrap(), "Isolate", json!({"Comment": "c"}), false, valid);
+        let intent = Intent::new("m1".parse().unwrap(), "Isolate", json!({"Comment": "c"}), false, valid);
         table.intend(&key, &intent, Some((holder, Duration::from_secs(60))));
         (table, key, holder)
     }
@@ -170,7 +170,7 @@ mod tests {
         let scope = JournalScope::new("api", "t");
         let mut table = Table::default();
         let valid = (jiff::Timestamp::UNIX_EPOCH, Duration::from_secs(300));
-        let mut intent = Intent::new(&"m1".parse().unwrap(), "Isolate", json!({}), false, valid);
+        let mut intent = Intent::new("m1".parse().unwrap(), "Isolate", json!({}), false, valid);
         (intent.api, intent.tenant_id) = (Some("api".to_owned()), Some("t".to_owned()));
         let keys = [("a", 30), ("b", 10), ("c", 20)].map(|(name, seconds)| {
             let key = EntryKey::new(name).unwrap();

@@ -67,8 +67,8 @@ pub struct List<R> {
     /// Time limit of the whole list, and its end on the client's clock.
     total_limit: Option<(Duration, Duration)>,
     id: fn(&R) -> &str,
-    /// Callback for each row, by which the client records seen actions.
-    on_row: fn(&Inner, &R),
+    /// Callback for the rows of a page, by which the client records seen actions.
+    on_rows: fn(&Inner, &[R]),
 }
 
 /// Request of the next page without a next link.
@@ -83,7 +83,7 @@ enum Follows {
 impl List<MachineAction> {
     pub(crate) fn actions(client: DefenderClient) -> Self {
         let all = Self::new(client, Operation::LIST_ACTIONS, |action| action.id.as_str());
-        Self { on_row: |inner, action| inner.saw(action), ..all }
+        Self { on_rows: |inner, actions| inner.saw(actions), ..all }
     }
 }
 
@@ -114,7 +114,7 @@ impl<R: Resource + Send + 'static> List<R> {
     fn new(client: DefenderClient, operation: Operation, id: fn(&R) -> &str) -> Self {
         Self {
             client,
-            path: operation.template.clone(),
+            path: operation.template.path(),
             operation,
             parameters: String::new(),
             follows: Follows::Skips,
@@ -126,7 +126,7 @@ impl<R: Resource + Send + 'static> List<R> {
             timeout: None,
             total_limit: None,
             id,
-            on_row: |_, _| {},
+            on_rows: |_, _| {},
         }
     }
 

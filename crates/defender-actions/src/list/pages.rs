@@ -14,7 +14,7 @@ use super::{
 use crate::{
     BoxStream, Error, ErrorKind,
     client::{
-        call::{Call, JSON},
+        call::Call,
         raw::OtherHost,
         response_author::is_own_not_found,
         scrub::{Bearer, secrets},
@@ -90,7 +90,7 @@ impl<R: Resource + Send + 'static> List<R> {
     ///
     /// [`Request`](ErrorKind::Request): the link of [`resume`](Self::resume) leaves the API.
     pub fn request(&self) -> Result<http::Request<Bytes>, Error> {
-        self.first_call()?.into_request(self.client.inner(), JSON)
+        self.first_call()?.request(self.client.inner())
     }
 
     pub(crate) fn first_call(&self) -> Result<Call, Error> {
@@ -154,7 +154,7 @@ impl<R: Resource + Send + 'static> List<R> {
             }
             None => None,
         };
-        page.value.iter().for_each(|row| (self.on_row)(inner, row));
+        (self.on_rows)(inner, &page.value);
         before.dedup(&mut page, self.id, next_path.is_none());
         let next_path = next_path.map(|next| match page.next_link.as_deref() {
             Some(link) if next.is_ok() && before.is_stuck() => {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use defender_model::{LibraryFile, percent_encode, read_json};
 use defender_transport::extensions::Idempotency;
-use http::{Extensions, HeaderValue};
+use http::HeaderValue;
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, List, Request,
     client::{
         call::Call,
-        foreign_response::MaybeProcessed,
+        call_note::CallNote,
         operation::Operation,
         response_author::{Content, is_own_not_found},
     },
@@ -90,14 +90,10 @@ impl Library {
             Err(why) => Err(Error::new(ErrorKind::Request).context("DELETE /libraryfiles/{fileName}").caused_by(why)),
         };
         Request::new(&self.client, call, |client, call| async move {
-            let attempted = MaybeProcessed::default();
-            let mark = |extensions: &mut Extensions| {
-                extensions.insert(Content::Nothing);
-                extensions.insert(attempted.clone());
-            };
-            match client.inner().call_marked(call, mark, |_nothing| Ok(())).await {
+            let note = CallNote::expecting(Content::Nothing);
+            match client.inner().call_with_note(&call, &note, |_nothing| Ok(())).await {
                 // An earlier attempt with a lost response has deleted the file. A refused or unsent attempt has not.
-                Err(error) if error.problem().is_some_and(is_own_not_found) && attempted.get() => Ok(()),
+                Err(error) if error.problem().is_some_and(is_own_not_found) && note.maybe_processed() => Ok(()),
                 deleted => deleted,
             }
         })
@@ -201,7 +197,8 @@ impl Upload {
             let idempotency =
                 if self.override_if_exists { Idempotency::Idempotent } else { Idempotency::NonIdempotent };
             let operation = Operation { idempotency, ..Operation::UPLOAD };
-            let call = Call { operation, path: PATH.to_owned(), timeout: self.timeout, body: Some(body), intent: None };
+            let (path, body) = (PATH.to_owned(), Some(body.into()));
+            let call = Call { operation, path, timeout: self.timeout, body, intent: None };
             self.client.inner().call_with(call, content_type, read_json).await
         }
     }

@@ -6,20 +6,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use defender_model::{Action, Isolate, IsolationType, MachineId, WithExternalId, read_json};
+use defender_model::{Action, Isolate, IsolationType, MachineId, WithExternalId};
 use http::Request;
 use serde_json::Value;
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, ExternalIds, Intent, Submitted,
-    client::{
-        call::{Call, JSON},
-        operation::Operation,
-    },
-    submit::{
-        attempt::Attempt, expected::Expected, external_id, journaled::Journaled, particulars::ParticularsRule,
-        report::ActionReport,
-    },
+    client::{Inner, call::Call, operation::Operation},
+    submit::{attempt::Attempt, expected::Expected, external_id, journaled::Journaled, report::ActionReport},
 };
 
 /// Request of an action. Nothing is sent before it is awaited, and it is sent once.
@@ -30,6 +24,27 @@ use crate::{
 /// have been sent, the **outcome is unknown**: the service may have accepted the action, or may accept it later, as after a lost
 /// response. A dropped future does not search for the action. Store the [`intent`](Self::intent) before the await; then
 /// [`recover`](DefenderClient::recover) searches for the action.
+///
+/// # Example
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use defender_actions::DefenderClient;
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let machine = defender.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?);
+/// let isolate = machine
+///     .isolate("Ransomware") // the comment in the audit trail
+///     .selective()
+///     .check_machine() // fails if the machine is inactive, or its system does not support the action
+///     .external_id("INC-4711")
+///     .timeout(Duration::from_secs(60));
+/// println!("{}", isolate.request()?.uri()); // a dry run: nothing is sent
+/// let submitted = isolate.await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct ActionRequest<A> {
@@ -81,8 +96,14 @@ impl<A: Action> ActionRequest<A> {
         if let Some(intent) = self.bound_intent.get() {
             return Ok(intent.clone());
         }
-        let (_, body) = self.parts()?;
-        let intent = self.client.inner().addressed(self.new_intent(&body)?);
+        self.parts()?;
+        let invalid =
+            |source: &defender_model::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source.clone());
+        let (inner, action) = (self.client.inner(), self.action.as_ref().map_err(invalid)?);
+        let mut intent = new_intent(inner, self.machine.clone(), action, self.validity())?;
+        intent.actor.clone_from(&self.actor);
+        intent.ticket.clone_from(&self.ticket);
+        let intent = inner.addressed(intent);
         Ok(self.bound_intent.get_or_init(|| intent).clone())
     }
 
@@ -160,22 +181,27 @@ impl<A: Action> ActionRequest<A> {
     /// # Errors
     ///
     /// See [`ErrorKind`]. Only after [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) may the action still take effect.
-    pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
+    pub fn send(mut self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let (path, body) = self.parts()?;
-            let intent = match self.bound_intent.get() {
-                Some(intent) => intent.clone(),
-                None => self.new_intent(&body)?,
-            };
-            let mut request = self.call(path, with_generated_id(body, &intent));
-            let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, key, .. } = self;
+            let (call, bound) = (self.call(path), self.bound_intent.take());
+            let (client, valid_for) = (self.client.clone(), self.validity());
+            let Self { machine, action, resend_if_lost, refuse_if_inverse_pending, check_machine, .. } = self;
             let invalid = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
-            let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(invalid)?);
+            let rule = action.map_err(invalid)?;
+            let intent = if let Some(intent) = bound {
+                intent
+            } else {
+                let mut intent = new_intent(client.inner(), machine, &rule, valid_for)?;
+                (intent.actor, intent.ticket) = (self.actor, self.ticket);
+                if client.inner().journal.is_some() { client.inner().addressed(intent) } else { intent }
+            };
+            let mut request = Call { body: Some(with_generated_id(body, &intent).into()), ..call };
             let intent = Arc::new(intent);
             let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&intent));
-            let expected = Arc::new(Expected { intent, rule });
+            let expected: Arc<Expected> = Arc::new(Expected { intent, rule });
             let journaled = match client.inner().journal.clone() {
-                Some(journal) => Some(Box::new(Journaled::begin(&client, journal, key.as_deref(), &expected)?)),
+                Some(journal) => Some(Box::new(Journaled::begin(&client, journal, self.key.as_deref(), &expected)?)),
                 None => None,
             };
             request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
@@ -209,12 +235,12 @@ impl<A: Action> ActionRequest<A> {
         if self.client.inner().external_ids == ExternalIds::Generated {
             body = with_generated_id(body, &self.intent()?);
         }
-        self.call(path, body).into_request(self.client.inner(), JSON)
+        Call { body: Some(body.into()), ..self.call(path) }.request(self.client.inner())
     }
 
     /// Returns the path and the body, or the error of an invalid action.
     fn parts(&self) -> Result<(String, Vec<u8>), Error> {
-        let path = format!("/machines/{}/{}", self.machine, A::SEGMENT);
+        let path = ["/machines/", self.machine.as_str(), "/", A::SEGMENT].concat();
         let invalid = || Error::new(ErrorKind::Request).context(format!("POST {path}"));
         let action = self.action.as_ref().map_err(|source| invalid().caused_by(source.clone()))?;
         if !is_segment(A::SEGMENT) {
@@ -226,31 +252,32 @@ impl<A: Action> ActionRequest<A> {
         Ok((path, body))
     }
 
-    /// Creates the intent of the request with this body, which may get a generated external id.
-    fn new_intent(&self, body: &[u8]) -> Result<Intent, Error> {
-        let invalid = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
-        let mut body: Value = read_json(body).map_err(invalid)?;
-        let inner = self.client.inner();
-        let mut is_generated = false;
-        if let (ExternalIds::Generated, Some(fields)) = (inner.external_ids, body.as_object_mut())
-            && !fields.contains_key(EXTERNAL_ID)
-        {
-            fields.insert(EXTERNAL_ID.to_owned(), Value::from(external_id::generate()));
-            is_generated = true;
-        }
-        let valid_for = self.valid_for.or(self.timeout).unwrap_or(inner.total_timeout);
-        let mut intent = Intent::new(&self.machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for));
-        intent.actor.clone_from(&self.actor);
-        intent.ticket.clone_from(&self.ticket);
-        Ok(if inner.journal.is_some() { inner.addressed(intent) } else { intent })
+    /// Returns the validity of the intent.
+    fn validity(&self) -> Duration {
+        self.valid_for.or(self.timeout).unwrap_or(self.client.inner().total_timeout)
     }
 
-    fn call(&self, path: String, body: Vec<u8>) -> Call {
-        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: Some(body), intent: None }
+    /// Returns the call without its body.
+    fn call(&self, path: String) -> Call {
+        Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: None, intent: None }
     }
 }
 
 const EXTERNAL_ID: &str = "ExternalId";
+
+/// Creates the intent of an action, which may get a generated external id.
+fn new_intent<A: Action>(inner: &Inner, machine: MachineId, action: &A, valid_for: Duration) -> Result<Intent, Error> {
+    let invalid = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
+    let mut body = serde_json::to_value(action).map_err(invalid)?;
+    let mut is_generated = false;
+    if let (ExternalIds::Generated, Some(fields)) = (inner.external_ids, body.as_object_mut())
+        && !fields.contains_key(EXTERNAL_ID)
+    {
+        fields.insert(EXTERNAL_ID.to_owned(), Value::from(external_id::generate()));
+        is_generated = true;
+    }
+    Ok(Intent::new(machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for)))
+}
 
 /// Appends the generated id of the intent, if it has one, to the body. The rest stays as the action wrote it.
 fn with_generated_id(mut body: Vec<u8>, intent: &Intent) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
-use defender_model::{ActionType, MachineAction, Platforms, read_json};
+use defender_model::{ActionType, MachineAction, Platforms};
 use defender_transport::Clock;
 use futures_util::{
     TryStreamExt,
@@ -11,11 +11,7 @@ use futures_util::{
 
 use crate::{
     DefenderClient, Error, ErrorKind, Intent, Submitted, UnknownReason,
-    client::{
-        Inner,
-        call::{Call, JSON},
-        service_clock::Moment,
-    },
+    client::{Inner, call::Call, service_clock::Moment},
     machines::suitability::suitability_issues,
     submit::{
         expected::Expected,
@@ -41,7 +37,7 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     /// Sends the request and finds the outcome. Returns the number of attempts as well.
-    pub(crate) async fn run(self, span: &ActionSpan) -> (Result<Submitted, Error>, u32) {
+    pub(crate) async fn run(&self, span: &ActionSpan) -> (Result<Submitted, Error>, u32) {
         let inner = self.client.inner();
         let total = self.request.timeout.unwrap_or(inner.total_timeout);
         let mut left = total;
@@ -78,15 +74,13 @@ impl Attempt {
                     .take()
                     .unwrap_or_else(|| Error::new(ErrorKind::IntentExpired).context(self.context())));
             };
-            let mut call = self.request.clone();
-            call.timeout = timeout;
-            let send_times = in_flight.send_times();
-            let response = inner.call_noted(call, JSON, send_times, read_json::<MachineAction>).await;
+            let note = in_flight.note();
+            let response = inner.call_counted::<MachineAction>(&self.request, timeout, note).await;
             let reconciler = Reconciler {
                 client: self.client.clone(),
                 expected: Arc::clone(&self.expected),
                 in_flight: Arc::clone(in_flight),
-                first_attempt: *first_attempt.get_or_insert(send_times.first().unwrap_or(now)),
+                first_attempt: *first_attempt.get_or_insert(note.send_times.first().unwrap_or(now)),
             };
             let error = match response {
                 Ok((record, attempts_of_call)) => {

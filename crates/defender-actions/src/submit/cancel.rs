@@ -3,15 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction, read_json};
+use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction};
 
 use crate::{
     ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
-    client::{
-        call::{Call, JSON},
-        operation::Operation,
-        send_times::SendTimes,
-    },
+    client::{call::Call, call_note::CallNote, operation::Operation},
     submit::{
         identity::Identity,
         record::{is_about, read},
@@ -32,6 +28,19 @@ impl ActionHandle {
 }
 
 /// Request that cancels an action. Nothing is sent before it is awaited, and it is sent once.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, ErrorKind, model::ActionId};
+///
+/// # async fn example(defender: DefenderClient, id: ActionId) -> Result<(), defender_actions::Error> {
+/// match defender.action(id).cancel("False positive").await {
+///     Ok(record) => println!("{}", record.status),
+///     Err(error) if error.kind() == ErrorKind::Refused => println!("too late: {error}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct Cancel {
@@ -95,8 +104,9 @@ impl Cancel {
     /// Sends the call and finds the outcome. Returns the number of attempts as well.
     async fn run(self, call: Call, span: &ActionSpan) -> (Result<MachineAction, Error>, u32) {
         let mut identity = self.identity.clone();
-        let response =
-            self.client.inner().call_noted(call, JSON, &SendTimes::default(), read_json::<MachineAction>).await;
+        let note = Arc::<CallNote>::default();
+        let response = self.client.inner().call_counted::<MachineAction>(&call, call.timeout, &note).await;
+        let response = response.map(|(record, attempts)| (*record, attempts));
         let attempts = response.as_ref().map_or_else(Error::attempts, |(_, attempts)| *attempts);
         let error = match response {
             Ok((record, _)) if is_about(&record, &self.id) => {
@@ -126,7 +136,7 @@ impl Cancel {
     ///
     /// [`Request`](ErrorKind::Request), as from the await.
     pub fn request(&self) -> Result<http::Request<Bytes>, Error> {
-        self.call()?.into_request(self.client.inner(), JSON)
+        self.call()?.request(self.client.inner())
     }
 
     fn path(&self) -> String {

@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc};
 use crate::{Intent, submit::particulars::ParticularsRule};
 
 /// Submission that its record must not contradict.
-pub(crate) struct Expected {
+pub(crate) struct Expected<R: ?Sized = dyn ParticularsRule> {
     pub(crate) intent: Arc<Intent>,
-    pub(crate) rule: Arc<dyn ParticularsRule>,
+    pub(crate) rule: R,
 }
 
 impl fmt::Debug for Expected {

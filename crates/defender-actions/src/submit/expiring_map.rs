@@ -12,11 +12,19 @@ const CAPACITY: usize = 65_536;
 pub(crate) struct ExpiringMap<K, V> {
     map: HashMap<K, (V, SignedDuration)>,
     sweep_at: usize,
+    /// Number of entries that all sweeps have visited.
+    #[cfg(test)]
+    visited: usize,
 }
 
 impl<K, V> Default for ExpiringMap<K, V> {
     fn default() -> Self {
-        Self { map: HashMap::new(), sweep_at: 1_024 }
+        Self {
+            map: HashMap::new(),
+            sweep_at: 1_024,
+            #[cfg(test)]
+            visited: 0,
+        }
     }
 }
 
@@ -36,6 +44,10 @@ impl<K: Hash + Eq + Clone, V> ExpiringMap<K, V> {
 
     /// Removes the entries older than `lifetime`, and the older half if that is not enough.
     fn sweep(&mut self, now: SignedDuration, lifetime: SignedDuration) {
+        #[cfg(test)]
+        {
+            self.visited = self.visited.saturating_add(self.map.len());
+        }
         self.map.retain(|_, (_, at)| now.saturating_sub(*at) < lifetime);
         if self.map.len() > CAPACITY / 2 {
             let mut times: Vec<_> = self.map.values().map(|(_, at)| *at).collect();
@@ -51,6 +63,17 @@ impl<K: Hash + Eq + Clone, V> ExpiringMap<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn insertion_takes_constant_time_on_average() {
+        for lifetime in [SignedDuration::from_secs(1), SignedDuration::from_secs(20_000), SignedDuration::MAX] {
+            let mut map = ExpiringMap::default();
+            for number in 0..200_000_i64 {
+                map.get_or_insert(&number, (), SignedDuration::from_secs(number), lifetime);
+            }
+            assert!(map.visited <= 3 * 200_000, "{} entries visited", map.visited);
+        }
+    }
 
     #[test]
     fn old_entries_expire_in_bounded_memory() {

@@ -75,7 +75,7 @@ fn contradicts(expected: &Expected, record: &MachineAction) -> bool {
     let window = Window::on_own_clock(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
     let input = ComparisonInput {
         intent: &expected.intent,
-        rule: &*expected.rule,
+        rule: &expected.rule,
         names: &Names::default(),
         window: &window,
         filtered: false,

@@ -13,6 +13,22 @@ use serde_json::Value;
 /// the future was dropped between request and response.
 ///
 /// The intent has the comment and the rest of the body, and no secret.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, Intent};
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let release = defender.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?).unisolate("False positive");
+/// std::fs::write("intent.json", serde_json::to_vec(&release.intent()?)?)?; // before anything is sent
+/// let submitted = release.await?;
+///
+/// // In another process, after a crash in between:
+/// let intent: Intent = serde_json::from_slice(&std::fs::read("intent.json")?)?;
+/// println!("{} of {}, {:?}", intent.action_type, intent.machine_id, intent.comment());
+/// let submitted = defender.recover(intent).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Intent {
@@ -71,7 +87,7 @@ const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_mins(5);
 
 impl Intent {
     pub(crate) fn new(
-        machine_id: &MachineId,
+        machine_id: MachineId,
         action_type: &str,
         body: Value,
         has_generated_id: bool,
@@ -79,9 +95,8 @@ impl Intent {
     ) -> Self {
         let valid_for = SignedDuration::try_from(valid_for).unwrap_or(SignedDuration::MAX);
         let latest = Some(earliest.saturating_add(valid_for).unwrap_or(Timestamp::MAX));
-        let (machine_id, action_type) = (machine_id.clone(), action_type.to_owned());
+        let (action_type, version) = (action_type.to_owned(), VERSION);
         let (api, tenant_id, actor, ticket) = (None, None, None, None);
-        let version = VERSION;
         Self {
             machine_id,
             action_type,
@@ -121,6 +136,12 @@ impl Intent {
         format!("{} of machine {}", self.action_type, self.machine_id)
     }
 
+    /// Returns whether `other` is for the same machine and type, in any letter case.
+    pub(crate) fn is_for_target_of(&self, other: &Self) -> bool {
+        self.machine_id.as_str().eq_ignore_ascii_case(other.machine_id.as_str())
+            && self.action_type.eq_ignore_ascii_case(&other.action_type)
+    }
+
     /// Returns whether the client generated the external id.
     pub(crate) fn has_generated_id(&self) -> bool {
         self.has_generated_id
@@ -148,7 +169,7 @@ mod tests {
 
     fn intent(action_type: &str, body: Value) -> Intent {
         let valid = (Timestamp::UNIX_EPOCH, Duration::from_secs(300));
-        Intent::new(&"m1".parse().unwrap(), action_type, body, false, valid)
+        Intent::new("m1".parse().unwrap(), action_type, body, false, valid)
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
         journal_entry::JournalEntry,
         write_intent::{PendingIntent, State},
     },
-    submit::{expected::Expected, unwritten::Unwritten},
+    submit::{expected::Expected, recover::expected, unwritten::Unwritten},
 };
 
 /// Submission with an entry.
@@ -77,7 +77,7 @@ impl Journaled {
         }
         match (settled, outcome) {
             (Ok(Settled::Superseded(Settlement::Submitted { origin, action })), _) => {
-                Ok(self.submitted(Submitted::new(self.client.clone(), *action, origin, Arc::clone(&self.expected))))
+                Ok(self.submitted(Submitted::new(self.client.clone(), action, origin, Arc::clone(&self.expected))))
             }
             (Ok(Settled::ClaimedBy(other)), Ok(submitted)) => Err(self.claimed(&other, submitted).await),
             (Ok(_), Ok(submitted)) => Ok(self.submitted(submitted)),
@@ -99,8 +99,8 @@ impl Journaled {
         }
         match outcome {
             Some(Settlement::Submitted { origin, action }) => {
-                let expected = Expected { intent: Arc::new(intent), rule: Arc::clone(&self.expected.rule) };
-                let submitted = Submitted::new(self.client.clone(), *action, origin, Arc::new(expected));
+                let expected = expected(self.client.inner(), Arc::new(intent));
+                let submitted = Submitted::new(self.client.clone(), action, origin, expected);
                 Ok(self.submitted(submitted).of_earlier_request())
             }
             _ => Err(Error::new(ErrorKind::OutcomeUnknown).context(ours.context()).unknown(

@@ -49,7 +49,7 @@ mod tests {
 
     fn rule(action_type: &str, body: Value) -> RuleOfIntent {
         let valid = (Timestamp::UNIX_EPOCH, Duration::from_secs(300));
-        let intent = Intent::new(&"m1".parse().unwrap(), action_type, body, false, valid);
+        let intent = Intent::new("m1".parse().unwrap(), action_type, body, false, valid);
         RuleOfIntent::new(Arc::new(intent), ACTIONS.iter())
     }
 

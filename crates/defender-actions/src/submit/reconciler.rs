@@ -45,11 +45,21 @@ impl Reconciler {
 
     /// Compares a row with the submission.
     pub(crate) fn compare(&self, names: &Names, window: &Window, filtered: bool, row: &Row) -> Comparison {
-        let id = &row.record.id;
-        let is_readable = row.raw.is_none();
+        self.compare_record(names, window, filtered, &row.record, row.raw.is_none())
+    }
+
+    fn compare_record(
+        &self,
+        names: &Names,
+        window: &Window,
+        filtered: bool,
+        record: &MachineAction,
+        is_readable: bool,
+    ) -> Comparison {
+        let id = &record.id;
         let input = ComparisonInput {
             intent: self.intent(),
-            rule: &*self.expected.rule,
+            rule: &self.expected.rule,
             names,
             window,
             filtered,
@@ -57,11 +67,11 @@ impl Reconciler {
             claimed: is_readable && self.in_flight.is_claimed_by_another(id),
             has_rival: self.in_flight.has_rival(self.intent(), self.now()),
         };
-        if is_readable { Comparison::of(&input, &row.record) } else { Comparison::of_unreadable(&input, &row.record) }
+        if is_readable { Comparison::of(&input, record) } else { Comparison::of_unreadable(&input, record) }
     }
 
     /// Judges the record of a 2xx response, with the names in the token.
-    pub(crate) async fn accepted_by_name(&self, record: MachineAction) -> Result<Submitted, Error> {
+    pub(crate) async fn accepted_by_name(&self, record: Box<MachineAction>) -> Result<Submitted, Error> {
         let names = self.inner().names().await;
         self.accepted(record, &names)
     }
@@ -69,30 +79,25 @@ impl Reconciler {
     /// Judges the record of a 2xx response.
     ///
     /// `names` are needed only if they can exclude the requestor: see [`can_exclude`](crate::submit::reconcile::can_exclude).
-    pub(crate) fn accepted(&self, record: MachineAction, names: &Names) -> Result<Submitted, Error> {
+    pub(crate) fn accepted(&self, record: Box<MachineAction>, names: &Names) -> Result<Submitted, Error> {
         let inner = self.inner();
-        let end = self.now().plus(inner.poll.visibility_timeout);
+        let now = self.now();
+        let end = now.plus(inner.poll.visibility_timeout);
         let window = inner.service_time.window(self.first_attempt, end);
-        let row = Row { record, raw: None };
-        let compared = self.compare(names, &window, false, &row);
-        let record = row.record;
+        let compared = self.compare_record(names, &window, false, &record, true);
         match accepted(&compared, record.status.is_terminal()) {
-            Accepted::Created if self.in_flight.claim(&record.id, self.now()) => {
-                Ok(self.submitted(record, Origin::Created))
-            }
+            Accepted::Created if self.in_flight.claim(&record.id, now) => Ok(self.submitted(record, Origin::Created)),
             Accepted::Created | Accepted::Joined => {
-                inner.saw(&record);
+                inner.saw(std::slice::from_ref(&*record));
                 Ok(self.submitted(record, Origin::Joined))
             }
             Accepted::Another => {
-                inner.saw(&record);
+                inner.saw(std::slice::from_ref(&*record));
                 let error = Error::new(ErrorKind::OutcomeUnknown).context(self.intent().context());
-                let error = error.unknown(
-                    self.inner().addressed(self.intent().clone()),
-                    vec![record.clone()],
-                    UnknownReason::OtherRecord,
-                );
-                Err(error.with_action(Some(record)))
+                let candidates = vec![(*record).clone()];
+                let intent = self.inner().addressed(self.intent().clone());
+                let error = error.unknown(intent, candidates, UnknownReason::OtherRecord);
+                Err(error.with_action(Some(*record)))
             }
         }
     }
@@ -115,7 +120,7 @@ impl Reconciler {
                     let compared: Vec<_> = rows.iter().map(|row| self.compare(&names, &window, true, row)).collect();
                     let mut record = |index: usize| rows.swap_remove(index).record;
                     match refused(&compared) {
-                        Refusal::Joined(index) => return Ok(self.submitted(record(index), Origin::Joined)),
+                        Refusal::Joined(index) => return Ok(self.submitted(record(index).into(), Origin::Joined)),
                         Refusal::Conflict(index) | Refusal::InProgress(index) if is_second => {
                             let candidates = vec![record(index)];
                             return Err(self.second_refusal(refusal, candidates, UnknownReason::MayBeOurs));
@@ -170,7 +175,7 @@ impl Reconciler {
         lost.unknown(self.inner().addressed(self.intent().clone()), candidates, reason)
     }
 
-    pub(crate) fn submitted(&self, action: MachineAction, origin: Origin) -> Submitted {
+    pub(crate) fn submitted(&self, action: Box<MachineAction>, origin: Origin) -> Submitted {
         Submitted::new(self.client.clone(), action, origin, Arc::clone(&self.expected))
     }
 }

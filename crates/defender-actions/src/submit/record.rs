@@ -31,7 +31,7 @@ pub(crate) fn read(client: &DefenderClient, id: &ActionId) -> Request<MachineAct
                 .with_action_id(&id)
                 .caused_by(format!("the response is about action {}", action.id)));
         }
-        inner.saw(&action);
+        inner.saw(std::slice::from_ref(&action));
         Ok(action)
     })
 }

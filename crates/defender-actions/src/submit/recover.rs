@@ -6,7 +6,7 @@ use futures_util::stream::FuturesUnordered;
 
 use crate::{
     BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
-    client::service_clock::Moment,
+    client::{Inner, service_clock::Moment},
     submit::{
         expected::Expected, particulars::RuleOfIntent, reconciler::Reconciler, report::ActionReport,
         search::SearchLimits,
@@ -46,6 +46,19 @@ impl DefenderClient {
 }
 
 /// Search for the action of an intent. Nothing is sent before it is awaited, and then only reads are sent.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, Intent, UnknownReason};
+///
+/// # async fn example(defender: DefenderClient, intent: Intent) -> Result<(), defender_actions::Error> {
+/// match defender.recover(intent).await {
+///     Ok(submitted) => println!("{} is {}", submitted.id(), submitted.action().status),
+///     Err(error) if error.reason() == Some(UnknownReason::NothingFound) => println!("nobody knows that it was done: {error}"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is searched for until this is awaited"]
 pub struct Recover {
@@ -130,8 +143,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     in_flight.send_times().left(first_attempt);
     in_flight.lost();
     let lost = Error::new(ErrorKind::OutcomeUnknown).context(intent.context());
-    let rule = Arc::new(RuleOfIntent::new(Arc::clone(&intent), inner.actions()));
-    let expected = Arc::new(Expected { intent, rule });
+    let expected = expected(inner, intent);
     let reconciler = Reconciler { client: client.clone(), expected, in_flight: Arc::clone(&in_flight), first_attempt };
     let limits = SearchLimits { window_end, until, before_resend: false };
     let outcome = Box::pin(reconciler.recover(lost, limits)).await;
@@ -139,6 +151,12 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
         in_flight.settle();
     }
     outcome
+}
+
+/// Returns the submission of an intent.
+pub(crate) fn expected(inner: &Inner, intent: Arc<Intent>) -> Arc<Expected> {
+    let rule = RuleOfIntent::new(Arc::clone(&intent), inner.actions());
+    Arc::new(Expected { intent, rule })
 }
 
 impl IntoFuture for Recover {

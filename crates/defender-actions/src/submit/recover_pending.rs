@@ -12,10 +12,8 @@ use crate::{
         journal_entry::JournalEntry,
     },
     submit::{
-        expected::Expected,
         journaled::{Journaled, lease},
-        particulars::RuleOfIntent,
-        recover::Recover,
+        recover::{Recover, expected},
         unwritten::Unwritten,
     },
 };
@@ -126,7 +124,7 @@ type Claimed = (Unsettled, Holder);
 /// Takes over entries of this service and tenant.
 async fn claim(client: &DefenderClient, journal: &dyn Journal) -> Result<VecDeque<Claimed>, Error> {
     let inner = client.inner();
-    let scope = JournalScope::new(&*inner.base, inner.tenant_id.as_deref().unwrap_or_default());
+    let scope = JournalScope::new(inner.base.as_str(), inner.tenant_id.as_deref().unwrap_or_default());
     let holder = Holder::generate();
     let entries = journal.claim_unsettled(&scope, holder, lease(inner, Duration::ZERO), BATCH).await;
     let failed =
@@ -138,8 +136,7 @@ async fn claim(client: &DefenderClient, journal: &dyn Journal) -> Result<VecDequ
 async fn recovered(client: DefenderClient, journal: Arc<dyn Journal>, (entry, holder): Claimed) -> Recovered {
     let Unsettled { key, intent, .. } = entry;
     let outcome = Recover::new(client.clone(), intent.clone()).send().await;
-    let rule = Arc::new(RuleOfIntent::new(Arc::new(intent.clone()), client.inner().actions()));
-    let expected = Arc::new(Expected { intent: Arc::new(intent.clone()), rule });
+    let expected = expected(client.inner(), Arc::new(intent.clone()));
     let entry = JournalEntry::new(journal, key.clone());
     let outcome = Journaled { client, entry, holder, expected }.settle(outcome).await;
     Recovered { key, intent, outcome }
@@ -160,7 +157,7 @@ async fn written(
         }
         return None;
     };
-    let submitted = Submitted::new(client.clone(), *action, origin, Arc::clone(&expected));
+    let submitted = Submitted::new(client.clone(), action, origin, Arc::clone(&expected));
     let outcome = Journaled { client, entry, holder, expected }.settle(Ok(submitted)).await;
     Some(Recovered { key, intent, outcome })
 }

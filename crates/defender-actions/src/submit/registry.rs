@@ -1,7 +1,8 @@
 //! Registry of a client's submissions: unsettled submissions, claimed records, and records seen before a submission.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, VecDeque},
+    hash::{BuildHasher, Hasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Intent,
-    client::{send_times::SendTimes, service_clock::Moment},
+    client::{
+        call_note::{CallNote, SendTimes},
+        service_clock::Moment,
+    },
     submit::{expiring_map::ExpiringMap, reconcile::compare_comments},
 };
 
@@ -43,17 +47,20 @@ struct State {
     claims: ExpiringMap<ActionId, u64>,
     /// Records by the time of the first response that showed them.
     seen: ExpiringMap<ActionId, ()>,
-    /// Open submissions by machine and type.
-    open: HashMap<String, Vec<Open>>,
+    /// Open submissions by the hash of their machine and type, and by their number.
+    open: BTreeMap<(Target, u64), Open>,
+    /// Random key of the hashes.
+    key: RandomState,
+    /// Submissions without a known outcome, in the order in which they ended.
+    unsettled: VecDeque<(SignedDuration, (Target, u64))>,
     next: u64,
 }
 
 /// Submission that is in flight, is being searched for, or ended without a known outcome.
 #[derive(Debug)]
 struct Open {
-    number: u64,
     intent: Arc<Intent>,
-    send_times: SendTimes,
+    note: Arc<CallNote>,
     phase: Phase,
 }
 
@@ -71,30 +78,30 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     registry: SubmissionRegistry,
-    key: String,
+    target: Target,
     number: u64,
-    send_times: SendTimes,
+    note: Arc<CallNote>,
     settled: AtomicBool,
 }
 
 impl SubmissionRegistry {
     /// Opens a submission.
     pub(crate) fn open(&self, intent: &Arc<Intent>) -> InFlight {
-        let send_times = SendTimes::default();
+        let note = Arc::<CallNote>::default();
         let mut state = self.state();
         let number = state.next;
         state.next = number.wrapping_add(1);
-        let open = Open { number, intent: Arc::clone(intent), send_times: send_times.clone(), phase: Phase::InFlight };
-        let key = key(intent);
-        state.open.entry(key.clone()).or_default().push(open);
+        let target = state.target(intent);
+        let open = Open { intent: Arc::clone(intent), note: Arc::clone(&note), phase: Phase::InFlight };
+        state.open.insert((target, number), open);
         drop(state);
-        InFlight { registry: self.clone(), key, number, send_times, settled: AtomicBool::new(false) }
+        InFlight { registry: self.clone(), target, number, note, settled: AtomicBool::new(false) }
     }
 
-    /// Records that a response at `now` showed this record. `service_now` is the same moment on the service's clock.
-    pub(crate) fn saw(&self, action: &MachineAction, now: Moment, service_now: Timestamp) {
+    /// Records that a response at `now` showed these records. `service_now` is the same moment on the service's clock.
+    pub(crate) fn saw(&self, actions: &[MachineAction], now: Moment, service_now: Timestamp) {
         let is_young = |created: Timestamp| service_now.duration_since(created) < YOUNG;
-        if action.creation_date_time_utc.is_none_or(is_young) {
+        for action in actions.iter().filter(|action| action.creation_date_time_utc.is_none_or(is_young)) {
             self.state().seen.get_or_insert(&action.id, (), now.elapsed, SEEN_LIFETIME);
         }
     }
@@ -104,10 +111,32 @@ impl SubmissionRegistry {
     }
 }
 
+/// Hash of a machine and a type, in lower case. It costs no allocation; submissions with equal hashes are compared.
+type Target = u64;
+
+impl State {
+    fn target(&self, intent: &Intent) -> Target {
+        let mut hasher = self.key.build_hasher();
+        for text in [intent.machine_id.as_str(), &intent.action_type] {
+            for chunk in text.as_bytes().chunks(64) {
+                let mut lower = [0; 64];
+                lower.iter_mut().zip(chunk).for_each(|(to, from)| *to = from.to_ascii_lowercase());
+                hasher.write(&lower);
+            }
+        }
+        hasher.finish()
+    }
+}
+
 impl InFlight {
+    /// Returns the note of the submission's calls.
+    pub(crate) fn note(&self) -> &Arc<CallNote> {
+        &self.note
+    }
+
     /// Returns the send times of the submission's attempts.
     pub(crate) fn send_times(&self) -> &SendTimes {
-        &self.send_times
+        &self.note.send_times
     }
 
     /// Records that the response was lost.
@@ -117,14 +146,12 @@ impl InFlight {
 
     /// Records that a second request will be sent.
     pub(crate) fn resend(&self) {
-        self.send_times.forget();
+        self.send_times().forget();
         self.change(|open| open.phase = Phase::InFlight);
     }
 
     fn change(&self, change: impl FnOnce(&mut Open)) {
-        let mut state = self.registry.state();
-        let open = state.open.get_mut(&self.key);
-        if let Some(open) = open.and_then(|open| open.iter_mut().find(|open| open.number == self.number)) {
+        if let Some(open) = self.registry.state().open.get_mut(&(self.target, self.number)) {
             change(open);
         }
     }
@@ -168,14 +195,15 @@ impl InFlight {
 
     fn any_other(&self, intent: &Intent, now: Moment, matches: impl Fn(&Open) -> bool) -> bool {
         let state = self.registry.state();
-        let is_match = |open: &Open| {
-            open.number != self.number
+        let is_match = |(&(_, number), open): (&(Target, u64), &Open)| {
+            number != self.number
                 && !open.is_expired(now.elapsed)
-                && open.send_times.last().is_some()
+                && open.note.send_times.last().is_some()
+                && open.intent.is_for_target_of(intent)
                 && compare_comments(open.intent.comment(), intent.comment()) == Match::Same
                 && matches(open)
         };
-        state.open.get(&self.key).is_some_and(|open| open.iter().any(is_match))
+        state.open.range((self.target, 0)..=(self.target, u64::MAX)).any(is_match)
     }
 }
 
@@ -192,29 +220,24 @@ fn may_overlap(one: &Intent, other: &Intent) -> bool {
     began_in_time(one, other) && began_in_time(other, one)
 }
 
-fn key(intent: &Intent) -> String {
-    format!("{} {}", intent.machine_id, intent.action_type).to_ascii_lowercase()
-}
-
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let unsettled = self.send_times.last().filter(|_| !self.settled.load(Ordering::Relaxed));
+        let last_sent = self.send_times().last().filter(|_| !self.settled.load(Ordering::Relaxed));
         let mut state = self.registry.state();
-        let Some(open) = state.open.get_mut(&self.key) else { return };
-        if let Some(last_sent) = unsettled {
-            // Rare: the future was dropped, or the outcome stayed unknown.
-            for open in open.iter_mut().filter(|open| open.number == self.number) {
-                open.phase = Phase::Unsettled(last_sent.elapsed);
-            }
-            for open in state.open.values_mut() {
-                open.retain(|open| !open.is_expired(last_sent.elapsed));
-            }
-            state.open.retain(|_, open| !open.is_empty());
-        } else {
-            open.retain(|open| open.number != self.number);
-            if open.is_empty() {
-                state.open.remove(&self.key);
-            }
+        let key = (self.target, self.number);
+        let Some(last_sent) = last_sent else { return drop(state.open.remove(&key)) };
+        // Rare: the future was dropped, or the outcome stayed unknown.
+        let now = last_sent.elapsed;
+        if let Some(open) = state.open.get_mut(&key) {
+            open.phase = Phase::Unsettled(now);
+        }
+        state.unsettled.push_back((now, key));
+        // Each is removed once, so that 10,000 lost responses do not walk 10,000 entries each.
+        while let Some(&(since, key)) = state.unsettled.front()
+            && now.saturating_sub(since) >= UNSETTLED_LIFETIME
+        {
+            state.unsettled.pop_front();
+            state.open.remove(&key);
         }
     }
 }
@@ -233,7 +256,7 @@ mod tests {
     fn valid_from(second: i64, kind: &str, comment: &str) -> Arc<Intent> {
         let valid = (at(second).wall, std::time::Duration::from_secs(300));
         let body = json!({"Comment": comment, "IsolationType": kind});
-        Arc::new(Intent::new(&"m1".parse().unwrap(), "Isolate", body, false, valid))
+        Arc::new(Intent::new("m1".parse().unwrap(), "Isolate", body, false, valid))
     }
 
     fn at(second: i64) -> Moment {
@@ -264,6 +287,20 @@ mod tests {
             assert!(second.claim(&id(&format!("b{number}")), at(23 * 3_600)));
         }
         assert!(second.is_claimed_by_another(&id("a")), "the claim is forgotten too early");
+    }
+
+    #[test]
+    fn lost_submissions_are_removed_once() {
+        let registry = SubmissionRegistry::default();
+        let lose = |second: i64| {
+            let lost = registry.open(&valid_from(second, "Full", "c"));
+            lost.send_times().left(at(second));
+        };
+        (0..1_000).for_each(lose);
+        assert_eq!((registry.state().open.len(), registry.state().unsettled.len()), (1_000, 1_000));
+        // Four hours after the first hundred.
+        lose(4 * 3_600 + 99);
+        assert_eq!((registry.state().open.len(), registry.state().unsettled.len()), (901, 901));
     }
 
     #[test]

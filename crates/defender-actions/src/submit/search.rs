@@ -52,7 +52,7 @@ impl Reconciler {
                     let mut rows = rows.rows;
                     let record = rows.swap_remove(index).record;
                     if self.in_flight.claim(&record.id, self.now()) {
-                        return Ok(self.submitted(record, Origin::Recovered));
+                        return Ok(self.submitted(record.into(), Origin::Recovered));
                     }
                     // Another submission has claimed the record in the meantime.
                     if is_last {

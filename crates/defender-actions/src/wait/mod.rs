@@ -1,6 +1,9 @@
-//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`, their reports in `report`.
+//! Waits until an action has ended: one in this file, many in `all` by the cycles of `cycle`, their delays in `poll`, their reports in
+//! `report`.
 
 pub(crate) mod all;
+pub(crate) mod awaited;
+mod cycle;
 pub(crate) mod poll;
 mod report;
 
@@ -16,7 +19,7 @@ use crate::{
     ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
     journal::journal_entry::JournalEntry,
-    submit::{expected::Expected, identity::Identity, record},
+    submit::{identity::Identity, record},
     wait::poll::{PollDelays, PollPolicy},
 };
 
@@ -32,6 +35,28 @@ impl ActionHandle {
 /// The wait reads the record after 2 s and then at growing intervals, up to 30 s. Temporary faults do not end it: a broken
 /// connection, an error of the service, an exhausted quota, a record that is not visible yet. Dropping it stops the reads and has no
 /// effect on the action.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use defender_actions::{DefenderClient, ErrorKind, model::ActionId};
+/// use futures_util::StreamExt;
+///
+/// # async fn example(defender: DefenderClient, id: ActionId) -> Result<(), defender_actions::Error> {
+/// let half_an_hour = Duration::from_secs(1_800);
+/// match defender.action(id.clone()).wait().at_most(half_an_hour).await {
+///     Ok(done) => println!("{} succeeded", done.id),
+///     Err(error) if error.kind() == ErrorKind::WaitTimeout => println!("still running: {error}"),
+///     Err(error) => return Err(error), // such as ActionFailed, with the record
+/// }
+///
+/// let mut updates = defender.action(id).wait().updates();
+/// while let Some(update) = updates.next().await {
+///     println!("{}", update?.status); // Pending, InProgress, Succeeded
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is waited for until this is awaited"]
 pub struct Wait {
@@ -50,9 +75,9 @@ impl Wait {
         Self { client, id, last, identity: Identity::Unknown, policy, entry: None }
     }
 
-    /// Compares each record with the submission.
-    pub(crate) fn expecting(mut self, expected: Arc<Expected>) -> Self {
-        self.identity = Identity::Submitted(expected);
+    /// Compares each record with what is known of the action.
+    pub(crate) fn identified(mut self, identity: Identity) -> Self {
+        self.identity = identity;
         self
     }
 

@@ -155,7 +155,8 @@ async fn error_names_captive_portal() {
     assert_eq!(
         error.to_string(),
         "GET /machineactions/a: no response: a proxy or portal seems to have responded in place of the service \
-         (status 403, `<!DOCTYPE html> <title>Blocked</title>`); check the base URL and the proxy or portal in between, then call again"
+         (status 403, `<!DOCTYPE html> <title>Blocked</title>`); check the base URL and the proxy or portal in between, then call again \
+         [interrupted]"
     );
 }
 

@@ -57,7 +57,9 @@ async fn as_documented(
     defender.recover(intent).await?;
     let _items = defender.actions().filter(pending.clone()).stream();
     let _pages = defender.actions().filter(pending).pages();
-    let _ends = defender.wait_all(ids).stream();
+    let _ends = defender.wait_all(ids.clone()).stream();
+    let _changes = defender.wait_all_keyed(ids.iter().enumerate()).updates();
+    let _by_name = defender.wait_all_keyed([("ws-eng-04", &submitted)]).stream();
     defender.machines().find("ws-eng-04").await?;
     defender.machine(id()).perform(MyOwnAction { comment: "c".to_owned() }).await?;
     defender.get::<Value>("/api/machineactions").await?;
@@ -66,7 +68,8 @@ async fn as_documented(
 
 #[allow(dead_code, reason = "that it compiles is the test")]
 fn a_client_as_documented() -> Result<DefenderClient, Anything> {
-    Ok(DefenderClient::builder().credential(ClientSecretCredential::from_env()?).build()?)
+    let _by_parts = DefenderClient::builder().credential(ClientSecretCredential::from_env()?).build()?;
+    Ok(DefenderClient::from_env()?)
 }
 
 fn is_send<T: Send + 'static>(_: &T) {}
@@ -207,4 +210,33 @@ async fn collected_list_has_every_row() {
     let world = World::with(|emulator| emulator.history(25).page_size(10));
     let rows: Vec<MachineAction> = world.run(world.client().actions().stream().try_collect()).await.unwrap();
     assert_eq!(rows.len(), 25);
+}
+
+/// The types that are used most have an example, which the tests of the documentation compile.
+#[test]
+fn main_types_have_an_example() {
+    for (file, declaration) in [
+        ("actions.rs", "pub struct ActionHandle {"),
+        ("client/builder/environment.rs", "pub fn from_env() -> Result<Self, Error> {"),
+        ("client/builder/mod.rs", "pub struct DefenderClientBuilder {"),
+        ("client/request.rs", "pub struct Request<T> {"),
+        ("error/mod.rs", "pub struct Error(Box<Inner>);"),
+        ("files/download.rs", "pub struct Download {"),
+        ("live_response/library.rs", "pub struct Library {"),
+        ("machines/handle.rs", "pub struct MachineHandle {"),
+        ("machines/mod.rs", "pub struct Machines {"),
+        ("preflight/mod.rs", "pub struct Preflight {"),
+        ("submit/action_request.rs", "pub struct ActionRequest<A> {"),
+        ("submit/cancel.rs", "pub struct Cancel {"),
+        ("submit/intent.rs", "pub struct Intent {"),
+        ("submit/recover.rs", "pub struct Recover {"),
+        ("submit/submitted.rs", "pub struct Submitted {"),
+        ("wait/all.rs", "pub struct WaitAll<K = ActionId> {"),
+        ("wait/mod.rs", "pub struct Wait {"),
+    ] {
+        let source = std::fs::read_to_string(format!("{}/src/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let (before, _) = source.split_once(declaration).unwrap_or_else(|| panic!("{file}"));
+        let documentation = before.rsplit("\n\n").next().unwrap();
+        assert!(documentation.contains("/// ```"), "{file}: {declaration} has no example");
+    }
 }

@@ -22,11 +22,14 @@ mod identity;
 mod intents;
 mod joining;
 mod journal;
+#[cfg(feature = "testing")]
+mod kit;
 mod lists;
 mod lost_responses;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+mod messages;
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 mod metrics_example;
 #[cfg(feature = "tracing")]

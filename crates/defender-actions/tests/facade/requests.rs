@@ -13,7 +13,7 @@ use defender_actions::{
     model::{LiveResponseCommand as Command, ScanType},
     transport::{
         Body, Error, Transport,
-        extensions::{Idempotency, RateLimitScope},
+        extensions::{self, Idempotency, RateLimitScope},
     },
 };
 use http::{Request, Response};
@@ -50,7 +50,7 @@ impl Taking {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.headers()["content-type"], "application/json");
         assert_eq!(request.headers()["authorization"], "Bearer t");
-        assert_eq!(request.extensions().get(), Some(&Idempotency::NonIdempotent));
+        assert_eq!(extensions::of(request), Some(&Idempotency::NonIdempotent));
         (request.uri().path().to_owned(), String::from_utf8(request.body().to_vec()).unwrap())
     }
 }
@@ -128,7 +128,7 @@ async fn live_response_has_own_queue() {
     let transport = Taking::default();
     transport.machine().run_live_response("c", [Command::run_script("a.ps1")]).await.unwrap();
     let requests = transport.0.lock().unwrap();
-    let scope = requests[0].extensions().get::<RateLimitScope>().unwrap();
+    let scope = extensions::of::<RateLimitScope, _>(&requests[0]).unwrap();
     assert_eq!(scope.key.as_str(), "POST /machines/{id}/runliveresponse");
     assert_eq!(scope.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>(), [(10, 60)]);
 }

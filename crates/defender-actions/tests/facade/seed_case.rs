@@ -10,7 +10,7 @@ use defender_actions::{
     model::{ActionStatus, ActionType, MachineId},
     transport::{
         Body, Error as TransportError, Transport,
-        extensions::{Idempotency, RateLimit, RateLimitScope, UrlTemplate},
+        extensions::{self, Idempotency, RateLimit, RateLimitScope, UrlTemplate},
         testing::MockTransport,
     },
 };
@@ -169,10 +169,9 @@ async fn extensions_describe_the_call() {
     transport
         .expect_send()
         .withf(|request| {
-            let extensions = request.extensions();
-            let scope = extensions.get::<RateLimitScope>().unwrap();
-            extensions.get() == Some(&Idempotency::NonIdempotent)
-                && extensions.get() == Some(&UrlTemplate("/machines/{id}/unrestrictCodeExecution".into()))
+            let scope = extensions::of::<RateLimitScope, _>(request).unwrap();
+            extensions::of(request) == Some(&Idempotency::NonIdempotent)
+                && extensions::of(request) == Some(&UrlTemplate("/machines/{id}/unrestrictCodeExecution".into()))
                 && scope.key.as_str() == "POST /machines/{id}/unrestrictcodeexecution"
                 && scope.limits.iter().map(|RateLimit { calls, per }| (*calls, per.as_secs())).collect::<Vec<_>>()
                     == [(100, 60), (1_500, 3_600)]

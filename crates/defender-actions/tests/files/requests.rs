@@ -5,7 +5,7 @@ use std::time::Duration;
 use defender_actions::{
     ErrorKind,
     model::{DeviceValue, HealthStatus, Machine, UpdateMachine},
-    transport::extensions::{Idempotency, RateLimitScope},
+    transport::extensions::{self, Idempotency, RateLimitScope},
 };
 use futures_util::TryStreamExt;
 
@@ -76,8 +76,8 @@ async fn machine_changes_match_documentation() {
     for request in transport.requests() {
         assert_eq!(request.headers()["content-type"], "application/json");
         // Adding a tag twice has no further effect.
-        assert_eq!(request.extensions().get(), Some(&Idempotency::Idempotent));
-        let scope = request.extensions().get::<RateLimitScope>().unwrap();
+        assert_eq!(extensions::of(&request), Some(&Idempotency::Idempotent));
+        let scope = extensions::of::<RateLimitScope, _>(&request).unwrap();
         let minute = scope.limits.iter().find(|window| window.per == Duration::from_secs(60)).unwrap();
         assert_eq!(minute.calls, 100);
     }
@@ -105,7 +105,7 @@ async fn link_requests_match_documentation() {
     );
     let [package, _, result] = &transport.requests()[..] else { panic!() };
     let limits = |request: &http::Request<bytes::Bytes>| {
-        let scope = request.extensions().get::<RateLimitScope>().unwrap().clone();
+        let scope = extensions::of::<RateLimitScope, _>(request).unwrap().clone();
         scope.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>()
     };
     assert_eq!((limits(package), limits(result)), (vec![(2, 60), (120, 3_600)], vec![(100, 60), (1_500, 3_600)]));
@@ -160,11 +160,11 @@ async fn library_requests_match_documentation() {
     );
     let [_, bare, full, _] = &transport.requests()[..] else { panic!() };
     assert_eq!(
-        bare.extensions().get(),
+        extensions::of(bare),
         Some(&Idempotency::NonIdempotent),
         "a second attempt would find the file of the first"
     );
-    assert_eq!(full.extensions().get(), Some(&Idempotency::Idempotent));
+    assert_eq!(extensions::of(full), Some(&Idempotency::Idempotent));
     let boundary = "defender-form-0000000000000000";
     assert_eq!(full.headers()["content-type"], format!("multipart/form-data; boundary={boundary}"));
     let file = format!(

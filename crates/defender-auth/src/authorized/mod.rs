@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use defender_transport::{
-    Body, Clock, Error, ErrorKind, Transport,
-    extensions::{Timeouts, Unauthorized},
+    Body, Clock, Error, ErrorKind, SendFuture, Transport,
+    extensions::{self, Timeouts, Unauthorized},
 };
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
@@ -63,9 +62,12 @@ impl<T> Authorized<T> {
 
     fn is_ours(&self, uri: &Uri) -> bool {
         let same = |ours: &Authority, theirs: &Authority| {
-            ours.host().eq_ignore_ascii_case(theirs.host())
-                && ours.port_u16().unwrap_or(443) == theirs.port_u16().unwrap_or(443)
-                && !theirs.as_str().contains('@')
+            // Mostly it is the same text. Comparing the parts costs 1,300 instructions.
+            let is_same_text = ours.as_str() == theirs.as_str();
+            is_same_text
+                || ours.host().eq_ignore_ascii_case(theirs.host())
+                    && ours.port_u16().unwrap_or(443) == theirs.port_u16().unwrap_or(443)
+                    && !theirs.as_str().contains('@')
         };
         uri.scheme_str() == Some("https") && uri.authority().is_some_and(|theirs| same(&self.host, theirs))
     }
@@ -76,7 +78,8 @@ impl<T: Transport> Authorized<T> {
     async fn token(&self, request: &mut Request<Bytes>) -> Result<AccessToken, crate::Error> {
         let ask = asking(request);
         let token = self.credential.token(&ask);
-        let total = request.extensions_mut().get_mut::<Timeouts>().and_then(|times| times.total.as_mut());
+        let times: Timeouts = extensions::of(request).copied().unwrap_or_default();
+        let total = request.extensions_mut().get_or_insert(times).total.as_mut();
         let (Some(clock), Some(total)) = (&self.clock, total) else { return token.await };
         let begin = clock.elapsed();
         let token = timeout(clock, *total, token).await.unwrap_or_else(|| {
@@ -88,24 +91,49 @@ impl<T: Transport> Authorized<T> {
     }
 }
 
-#[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Authorized<T> {
-    async fn send(&self, mut request: Request<Bytes>) -> Result<Response<Body>, Error> {
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> SendFuture<'f>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
         if !self.is_ours(request.uri()) {
             let to = request.uri().authority().map_or("nowhere", Authority::as_str);
-            return Err(Error::new(ErrorKind::Request)
-                .context(format!("it goes to {to}, and the token may go to https://{} only", self.host)));
+            let error = Error::new(ErrorKind::Request)
+                .context(format!("it goes to {to}, and the token may go to https://{} only", self.host));
+            return Box::pin(std::future::ready(Err(error)));
         }
-        let token = self.token(&mut request).await.map_err(without_token)?;
-        authorize(request.headers_mut(), token.header().map_err(without_token)?);
-        let mut response = self.inner.send(request).await?;
-        scrub(&mut response, &token);
-        if response.status() == StatusCode::UNAUTHORIZED {
-            response.extensions_mut().insert(Refused(token));
+        let is_refused = request.extensions().get::<Unauthorized>().is_some();
+        match self.credential.cached_token().filter(|_| !is_refused) {
+            Some(token) => {
+                let exchange = self.send_with(request, &token);
+                Box::pin(async move { exchange?.await.map(|response| received(response, token)) })
+            }
+            None => Box::pin(async move {
+                let token = self.token(&mut request).await.map_err(without_token)?;
+                let exchange = self.send_with(request, &token)?;
+                exchange.await.map(|response| received(response, token))
+            }),
         }
-        Ok(response)
     }
+}
+
+impl<T: Transport> Authorized<T> {
+    /// Sends the request with this token.
+    fn send_with(&self, mut request: Request<Bytes>, token: &AccessToken) -> Result<SendFuture<'_>, Error> {
+        authorize(request.headers_mut(), token.header().map_err(without_token)?);
+        Ok(self.inner.send(request))
+    }
+}
+
+/// Takes an echo of the token out of a response, and leaves the token with a response that refuses it.
+fn received(mut response: Response<Body>, token: AccessToken) -> Response<Body> {
+    scrub(&mut response, &token);
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.extensions_mut().insert(Refused(token));
+    }
+    response
 }
 
 /// Puts on the `Authorization` header, which nobody else does.
@@ -141,17 +169,21 @@ fn has_echo(body: &[u8], token: &[u8]) -> bool {
     const SHORT: usize = 16 << 10;
     const END: usize = 16;
     let end = token.get(token.len().saturating_sub(END)..).unwrap_or(token);
-    let Some((last, before)) = end.split_last() else { return false };
-    // The last byte is looked for first: a comparison of every window costs ten times as much.
-    let (lower, upper) = (last.to_ascii_lowercase(), last.to_ascii_uppercase());
-    let is_end = |(place, byte): (usize, &u8)| {
-        (*byte == lower || *byte == upper)
-            && place
-                .checked_sub(before.len())
-                .and_then(|from| body.get(from..place))
-                .is_some_and(|text| text.eq_ignore_ascii_case(before))
+    if body.len() > SHORT || end.is_empty() {
+        return false;
+    }
+    // The last three bytes are looked for first, with a fold that does not end early, so that the compiler checks many bytes at
+    // once: of the 112,000 instructions of a call this saves 7,000.
+    let may_have = match end {
+        [.., first, second, third] => {
+            let is = |byte: u8, of: u8| (byte == of.to_ascii_lowercase()) | (byte == of.to_ascii_uppercase());
+            let after = |places: usize| body.get(places..).unwrap_or_default();
+            let triples = body.iter().zip(after(1)).zip(after(2));
+            triples.fold(false, |any, ((a, b), c)| any | (is(*a, *first) & is(*b, *second) & is(*c, *third)))
+        }
+        _ => true,
     };
-    body.len() <= SHORT && body.iter().enumerate().any(is_end)
+    may_have && body.windows(end.len()).any(|text| text.eq_ignore_ascii_case(end))
 }
 
 /// A credential of this crate has retried already, where that is of use. A credential from elsewhere, whose errors are

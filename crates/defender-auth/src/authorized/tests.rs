@@ -3,6 +3,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use defender_transport::{
     TransportExt,
     testing::{Capture, ManualClock, MockTransport},

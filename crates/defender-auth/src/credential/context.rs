@@ -22,6 +22,20 @@ const KNOWN: [&str; 4] = [
 ///
 /// The transport must not retry: credentials retry by themselves, since each knows what may be sent twice. It
 /// must not follow redirects, as the contract of [`Transport`] requires.
+///
+/// ```no_run
+/// use std::{sync::Arc, time::Duration};
+///
+/// use defender_auth::{ClientSecretCredential, Cloud, CredentialContext, IntoCredential, TokenRequest};
+/// use defender_transport::{Clock, Transport};
+///
+/// # async fn example(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<(), defender_auth::Error> {
+/// let context = CredentialContext::new(transport, clock, Cloud::GccHigh).refresh_margin(Duration::from_secs(120));
+/// let credential = ClientSecretCredential::new("contoso.com", "client-id", "secret").into_credential(&context)?;
+/// let token = credential.token(&TokenRequest::new()).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct CredentialContext {
     pub(crate) transport: Arc<dyn Transport>,
@@ -89,8 +103,23 @@ impl CredentialContext {
         self
     }
 
-    /// A live credential that keeps its token, with the settings of this context.
-    pub(crate) fn cached(&self, live: impl TokenCredential + 'static) -> Arc<dyn TokenCredential> {
+    /// Scope that stands for every permission that was granted: the audience, and `/.default`. A slash at the end of the
+    /// audience counts.
+    #[must_use]
+    pub fn scope(&self) -> String {
+        format!("{}/.default", self.audience.strip_suffix("/.default").unwrap_or(&self.audience))
+    }
+
+    /// Clock by which tokens end.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Wraps a live credential in [`Cached`], with the clock and the refresh margin of this context: the last step of
+    /// [`IntoCredential`](crate::IntoCredential) for a credential of your own.
+    #[must_use]
+    pub fn cached(&self, live: impl TokenCredential + 'static) -> Arc<dyn TokenCredential> {
         Arc::new(Cached::new(live, Arc::clone(&self.clock)).margin(self.refresh_margin))
     }
 

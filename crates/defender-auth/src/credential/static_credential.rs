@@ -31,6 +31,10 @@ impl TokenCredential for StaticCredential {
     async fn token(&self, _: &TokenRequest) -> Result<AccessToken, Error> {
         Ok(self.0.clone())
     }
+
+    fn cached_token(&self) -> Option<AccessToken> {
+        Some(self.0.clone())
+    }
 }
 
 #[cfg(test)]

@@ -136,6 +136,10 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
             }
         }
     }
+
+    fn cached_token(&self) -> Option<AccessToken> {
+        self.kept(&TokenRequest::new()).and_then(|(token, is_due)| (!is_due).then_some(token))
+    }
 }
 
 #[cfg(test)]

@@ -113,6 +113,29 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
+/// A box reads like its content.
+impl<T: Field> Field for Box<T> {
+    fn text(text: &str) -> Read<Self> {
+        T::text(text).map(Self::new)
+    }
+
+    fn number(number: Number) -> Read<Self> {
+        T::number(number).map(Self::new)
+    }
+
+    fn boolean(boolean: bool) -> Read<Self> {
+        T::boolean(boolean).map(Self::new)
+    }
+
+    fn array<'de, A: SeqAccess<'de>>(array: A) -> Result<Read<Self>, A::Error> {
+        T::array(array).map(|read| read.map(Self::new))
+    }
+
+    fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Self>, A::Error> {
+        T::object(object).map(|read| read.map(Self::new))
+    }
+}
+
 /// An array is read if each element is read; otherwise the whole array is kept as JSON.
 impl<T: Field + Serialize> Field for Vec<T> {
     fn array<'de, A: SeqAccess<'de>>(mut array: A) -> Result<Read<Self>, A::Error> {

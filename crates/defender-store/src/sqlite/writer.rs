@@ -205,7 +205,7 @@ mod tests {
 
     fn reserve(permits: usize) -> Statement {
         let permits: Vec<_> = std::iter::repeat_with(PermitId::generate).take(permits).collect();
-        let (key, hold) = (QuotaKey::from_static("key"), Duration::from_secs(1));
+        let (key, hold) = (QuotaKey::from("key"), Duration::from_secs(1));
         let limits = [RateLimit { calls: 10_000, per: Duration::from_secs(1) }];
         Statement::Reserve(Ask::new(&PermitRequest { key: &key, limits: &limits, permits: &permits, hold }))
     }

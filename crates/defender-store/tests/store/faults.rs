@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::{clock::SteppingClock, folder::Folder};
 
-const KEY: QuotaKey = QuotaKey::from_static("application/tenant/isolate");
+static KEY: std::sync::LazyLock<QuotaKey> = std::sync::LazyLock::new(|| "application/tenant/isolate".into());
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn granted(store: &SqliteStore, permits: &[PermitId], limits: &[RateLimit]) -> usize {

@@ -17,7 +17,7 @@ use defender_transport::{
 
 use super::folder::Folder;
 
-const KEY: QuotaKey = QuotaKey::from_static("application/tenant/isolate");
+static KEY: std::sync::LazyLock<QuotaKey> = std::sync::LazyLock::new(|| "application/tenant/isolate".into());
 const LIMITS: [RateLimit; 2] = [
     RateLimit { calls: 15, per: Duration::from_millis(500) },
     RateLimit { calls: 40, per: Duration::from_millis(1_500) },

@@ -1,6 +1,6 @@
 //! The call that is measured: a small POST and the response of the size that the service gives it, and our adapters.
 
-use std::{borrow::Cow, error::Error, time::Duration};
+use std::{error::Error, time::Duration};
 
 use bytes::Bytes;
 use defender_transport::{
@@ -42,7 +42,7 @@ pub(crate) fn request(authority: &str, machine: usize) -> Result<Request<Bytes>,
 /// Says to our layers what they cannot know by themselves: the queue. A POST that says no more is never sent twice, and what
 /// traces say is off here.
 pub(crate) fn told(mut request: Request<Bytes>) -> Request<Bytes> {
-    request.extensions_mut().insert(RateLimitScope { key: "actions".into(), limits: Cow::Borrowed(LIMITS) });
+    request.extensions_mut().insert(RateLimitScope { key: "actions".into(), limits: LIMITS.into() });
     request
 }
 

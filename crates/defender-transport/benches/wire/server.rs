@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header::CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -105,11 +105,14 @@ impl Drop for Server {
     }
 }
 
-/// Is the server, if this process was started to be one, and returns whether it was. A POST of an action and a GET of a list are
-/// answered with this body, and the rest of a list with an empty one.
-pub(crate) fn serve_if_asked(body: impl FnOnce() -> Bytes) -> Result<bool, Anything> {
+/// Is the server, if this process was started to be one, and returns whether it was. The response to a POST of an action and to a GET
+/// of a list has the body that the function returns for it, and the rest of a list is empty.
+pub(crate) fn serve_if_asked<B>(bodies: impl FnOnce() -> B) -> Result<bool, Anything>
+where
+    B: Fn(&Method, &Uri) -> Bytes + Clone + Send + 'static,
+{
     let Ok(alpn) = env::var(ASKED) else { return Ok(false) };
-    let body = body();
+    let body = bodies();
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
@@ -135,7 +138,10 @@ pub(crate) fn serve_if_asked(body: impl FnOnce() -> Bytes) -> Result<bool, Anyth
 }
 
 /// Ends only when the listener is broken; the clients' errors then say that nobody answers.
-async fn serve(listener: TcpListener, acceptor: TlsAcceptor, body: Bytes) -> io::Result<()> {
+async fn serve<B>(listener: TcpListener, acceptor: TlsAcceptor, body: B) -> io::Result<()>
+where
+    B: Fn(&Method, &Uri) -> Bytes + Clone + Send + 'static,
+{
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
         let (tcp, _) = listener.accept().await?;
@@ -151,7 +157,11 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, body: Bytes) -> io:
     }
 }
 
-async fn respond(request: Request<Incoming>, body: Bytes) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn respond(
+    request: Request<Incoming>,
+    body: impl Fn(&Method, &Uri) -> Bytes,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let body = body(request.method(), request.uri());
     let is_list = request.method() == Method::GET;
     let is_rest = request.uri().query().is_some_and(|query| query.contains("$skip"));
     let is_action = request.method() == Method::POST && request.uri().path().ends_with("/unrestrictCodeExecution");

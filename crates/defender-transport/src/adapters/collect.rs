@@ -4,7 +4,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use jiff::Timestamp;
 
-use crate::{Body, Error, Transport, extensions::Read, retry_after, transport::SendFuture};
+use crate::{
+    Body, Error, Transport,
+    extensions::{self, Read},
+    retry_after,
+    transport::SendFuture,
+};
 
 /// Reads the body of a response before handing the response on, so that a body that breaks is an attempt that broke.
 ///
@@ -34,7 +39,7 @@ impl<T: Transport> Transport for Buffered<T> {
         'a: 'f,
         Self: 'f,
     {
-        let read = request.extensions().get::<Read>().copied().unwrap_or_default();
+        let read = extensions::of::<Read, _>(&request).copied().unwrap_or_default();
         let exchange = self.inner.send(request);
         let Read::Whole(limit) = read else { return exchange };
         Box::pin(async move {

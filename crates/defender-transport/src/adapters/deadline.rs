@@ -16,7 +16,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     clock::Sleep,
-    extensions::{Read, SendBefore, SendState, Timeouts},
+    extensions::{self, Read, SendBefore, SendState, Timeouts},
     transport::SendFuture,
 };
 
@@ -99,9 +99,9 @@ impl<T: Transport> Transport for Deadline<T> {
         'a: 'f,
         Self: 'f,
     {
-        let own = request.extensions().get().copied().unwrap_or_default();
+        let own = extensions::of(&request).copied().unwrap_or_default();
         let times = either(own, self.times);
-        let streamed = matches!(request.extensions().get(), Some(Read::Stream));
+        let streamed = matches!(extensions::of(&request), Some(Read::Stream));
         let host = Host(request.uri().authority().cloned());
         if times.total.is_some_and(|total| total.is_zero()) {
             let error = Error::new(ErrorKind::Timeout).context(format!("before anything was sent to {host}"));

@@ -1,7 +1,9 @@
 //! Speed and calls of the client beside bare hyper, in real time or by a clock that is advanced by hand.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 
+mod compare;
 mod pages;
+mod server;
 mod wait;
 
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ Measures, and fails if a bound is missed.
 Usage: cargo xtask bench NAME
 
 Benches:
+  compare     a call of the client beside bare hyper and reqwest: instructions, allocations, CPU time, memory
   smoke       the bench `stack` of defender-transport: our transport and adapters beside a bare hyper client
   pages       a page of 10,000 actions through the client, beside bare hyper and a bare struct
   wait        waiting for a thousand actions, together and one by one: calls, and whether the quota is kept
@@ -28,7 +31,7 @@ Options:
 ";
 
 fn main() -> ExitCode {
-    match pages::serve_if_asked() {
+    match server::serve_if_asked() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => xtask::program(HELP, run),
         Err(error) => {
@@ -52,6 +55,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             let status = bench.status().map_err(|error| Failure::broken("bench smoke", error))?;
             if status.success() { Ok(()) } else { Err(Failure::broken("bench smoke", status)) }
         }
+        Some("compare") => compare::run(),
         Some("store") => {
             let mut figures = cargo(&Workspace::read()?.root);
             figures.args(["run", "--quiet", "--release", "--package", "postgres-suite", "--", "--figures"]);

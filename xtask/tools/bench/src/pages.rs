@@ -1,12 +1,6 @@
 //! A full page of actions, from the server to the last object: through the client, beside bare hyper and a struct that keeps twelve
 //! of the twenty fields and checks none.
 
-#[path = "../../../../crates/defender-model/benches/page/mod.rs"]
-mod page;
-#[path = "../../../../crates/defender-transport/benches/wire/server.rs"]
-#[allow(dead_code, reason = "the bench of the transport uses all of it")]
-mod server;
-
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -33,7 +27,7 @@ use rustls::{
 };
 use xtask::Failure;
 
-use self::server::{Protocol, Server};
+use crate::server::{Protocol, Server, page};
 
 pub(crate) type Anything = Box<dyn std::error::Error + Send + Sync>;
 
@@ -41,11 +35,6 @@ pub(crate) type Anything = Box<dyn std::error::Error + Send + Sync>;
 const FLOOR: f64 = 0.75;
 /// Odd, so that there is a middle one.
 const ROUNDS: usize = 41;
-
-/// Serves the page if this process was started as the server, and returns whether it was.
-pub(crate) fn serve_if_asked() -> Result<bool, Anything> {
-    server::serve_if_asked(|| Bytes::from(page::page(page::ROWS)))
-}
 
 /// Measures, prints, and fails where ours does not keep up.
 pub(crate) fn run() -> Result<(), Failure> {

@@ -5,9 +5,11 @@ mod base_url;
 mod debug;
 #[cfg(feature = "hyper")]
 mod default_transport;
+mod environment;
 mod shared;
 #[cfg(feature = "hyper")]
 mod transport_settings;
+mod wrap;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +25,9 @@ use crate::{
     BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds, Observer,
     client::{
         Inner,
+        base_url::BaseUrl,
         deprecation::DeprecationNotices,
+        lanes::Lanes,
         service_clock::ServiceTime,
         stack::{self, Settings},
     },
@@ -37,9 +41,12 @@ use crate::{
 const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Connect = Box<dyn FnOnce(&CredentialContext) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
+/// Layer of the caller around a transport.
+type Wrap = Box<dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send>;
 
 impl DefenderClient {
-    /// Returns a builder. Only the credential is required.
+    /// Returns a builder. Only the credential is required. [`DefenderClientBuilder::from_env`] returns one with the settings of the
+    /// environment.
     pub fn builder() -> DefenderClientBuilder {
         DefenderClientBuilder::new()
     }
@@ -67,6 +74,7 @@ pub struct DefenderClientBuilder {
     account: Account,
     transport: Option<Arc<dyn Transport>>,
     managed_identity: Option<Arc<dyn Transport>>,
+    wraps: Vec<Wrap>,
     clock: Option<Arc<dyn Clock>>,
     cloud: Cloud,
     base_url: Option<String>,
@@ -92,6 +100,7 @@ impl DefenderClientBuilder {
             account: Account::default(),
             transport: None,
             managed_identity: None,
+            wraps: Vec::new(),
             clock: None,
             cloud: Cloud::default(),
             base_url: None,
@@ -298,6 +307,8 @@ impl DefenderClientBuilder {
             }
         };
         let longest_attempt = self.timeouts.head.unwrap_or(DEFAULT_HEAD_TIMEOUT);
+        let wrapped = |transport| self.wraps.iter().fold(transport, |inner, wrap| wrap(inner));
+        let (transport, managed) = (wrapped(transport), self.managed_identity.or(link_local).map(wrapped));
         let (timeouts, retry, observer) = (self.timeouts, self.retry, self.observer);
         let settings = Settings { clock: Arc::clone(&clock), timeouts, retry, observer, longest_attempt };
         let tokens = stack::tokens(Arc::clone(&transport), &settings);
@@ -307,7 +318,7 @@ impl DefenderClientBuilder {
         if let Some(authority) = self.authority {
             context = context.authority(authority);
         }
-        if let Some(managed) = self.managed_identity.or(link_local) {
+        if let Some(managed) = managed {
             context = context.managed_identity_transport(stack::tokens(managed, &settings));
         }
         let audience = self.audience.unwrap_or_else(|| self.cloud.audience().to_owned());
@@ -321,14 +332,14 @@ impl DefenderClientBuilder {
         let Account { journal, actor, .. } = self.account;
         let transport = stack::api(transport, &settings, Arc::clone(&credential), &base, quota)
             .map_err(|source| wrong("the base URL").caused_by(source))?;
-        let base = base.to_string().trim_end_matches('/').to_owned();
         Ok(DefenderClient::from(Inner {
             transport,
             downloads,
             clock,
             credential,
             audience,
-            base,
+            base: BaseUrl::new(base),
+            lanes: Lanes::new(self.limits),
             service_time: ServiceTime::default(),
             submissions: SubmissionRegistry::default(),
             searches: SharedSearch::default(),

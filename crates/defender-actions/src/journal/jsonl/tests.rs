@@ -45,7 +45,7 @@ fn key(text: &str) -> EntryKey {
 
 fn intent() -> Intent {
     let valid = (jiff::Timestamp::UNIX_EPOCH, Duration::from_secs(300));
-    let mut intent = Intent::new(&"m1".parse().unwrap(), "Isolate", json!({"Comment": "c"}), false, valid);
+    let mut intent = Intent::new("m1".parse().unwrap(), "Isolate", json!({"Comment": "c"}), false, valid);
     (intent.api, intent.tenant_id) = (Some("https://api.example/api".to_owned()), Some("t".to_owned()));
     intent
 }

@@ -28,11 +28,14 @@ impl Names {
 
     /// Returns whether one of the names is `requestor`.
     pub(crate) fn has(&self, requestor: &str) -> bool {
-        self.0.contains(&normalized(requestor))
+        !self.0.is_empty() && self.0.contains(&normalized(requestor))
     }
 
     /// Returns whether `requestor` is certainly another principal: it has the form of one of the names and equals no name.
     pub(crate) fn exclude(&self, requestor: &str) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
         let requestor = normalized(requestor);
         let form = form(&requestor);
         form != Form::Other && self.0.iter().any(|name| self::form(name) == form) && !self.0.contains(&requestor)
@@ -41,7 +44,9 @@ impl Names {
 
 /// Returns whether a requestor of this form can be excluded.
 pub(crate) fn can_exclude(requestor: &str) -> bool {
-    form(&normalized(requestor)) != Form::Other
+    // The name of an application is mostly neither, and is not copied then.
+    let name = requestor.trim();
+    (name.len() == 36 || name.contains(['@', '#'])) && form(&normalized(requestor)) != Form::Other
 }
 
 /// Converts a name to lower case without blanks, and a guest's name to its own address: Entra writes `live.com#ann@contoso.com`

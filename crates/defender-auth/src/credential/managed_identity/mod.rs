@@ -23,8 +23,8 @@ use crate::{
     AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest,
     authorized::authorize,
     credential::registration::given,
-    env_vars::Environment,
-    secret::{Received, Secret},
+    env_vars::{CLIENT, Environment},
+    secret::{Received, Secret, trimmed},
 };
 
 /// The identity that Azure gives to a virtual machine, a node of AKS, App Service, Functions, Container Apps or an Arc-enabled
@@ -67,6 +67,12 @@ impl ManagedIdentityCredential {
     #[must_use]
     pub fn user_assigned(id: ManagedIdentityId) -> Self {
         Self { id: Some(id), host: None }
+    }
+
+    /// The identity and the host that the variables describe: the user-assigned identity of `AZURE_CLIENT_ID`, if it is set.
+    pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let id = environment.get(CLIENT).map(|id| ManagedIdentityId::ClientId(trimmed(&id).to_owned()));
+        Ok(Self { id, host: Some(Host::detect(environment, Path::is_file)?) })
     }
 
     /// The metadata service of a virtual machine, independent of the environment; at `base`, such as
@@ -168,7 +174,7 @@ impl ManagedIdentityFlow {
             return response::token(&response.body, asked).map(Outcome::Token);
         }
         let secrets: Vec<_> = self.host.secrets().iter().cloned().chain(key).collect();
-        let error = response::refusal(response.status, &response.body, &secrets).answered(response.status, None);
+        let error = response::refusal(response.status, &response.body, &secrets).with_status(response.status, None);
         Ok(if self.host.is_passing(response.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
     }
 

@@ -25,7 +25,7 @@ use self::{
 };
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
-    extensions::{QuotaKey, RateLimitScope, SendBefore, Timeouts},
+    extensions::{self, QuotaKey, RateLimitScope, SendBefore, Timeouts},
     quota::{PermitOutcome, QuotaStore, QuotaStoreError, gate::Ended},
     retry_after,
     transport::SendFuture,
@@ -79,14 +79,14 @@ use crate::{
 /// [`ErrorKind::QuotaStore`].
 ///
 /// ```
-/// use std::{borrow::Cow, time::Duration};
+/// use std::time::Duration;
 /// use defender_transport::extensions::{RateLimitScope, RateLimit};
 ///
 /// const LIMITS: &[RateLimit] = &[
 ///     RateLimit { calls: 100, per: Duration::from_secs(60) },
 ///     RateLimit { calls: 1_500, per: Duration::from_secs(3_600) },
 /// ];
-/// let scope = RateLimitScope { key: "things".into(), limits: Cow::Borrowed(LIMITS) };
+/// let scope = RateLimitScope { key: "things".into(), limits: LIMITS.into() };
 /// let request = http::Request::get("https://example.com/things").extension(scope).body(()).unwrap();
 /// ```
 #[derive(Clone, Debug)]
@@ -230,8 +230,8 @@ impl<T: Transport> Transport for Paced<T> {
         'a: 'f,
         Self: 'f,
     {
-        let Some(scope) = request.extensions().get::<RateLimitScope>() else { return self.inner.send(request) };
-        let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
+        let Some(scope) = extensions::of::<RateLimitScope, _>(&request) else { return self.inner.send(request) };
+        let said = extensions::of::<Timeouts, _>(&request).and_then(|times| times.total);
         if let Some(stored) = &self.stored {
             let (turn, clock) = (stored.queue(scope).turn(said.unwrap_or(self.total)), &*self.shared.clock);
             return Box::pin(async move {
@@ -300,7 +300,8 @@ fn late(report: &Report, request: &Request<Bytes>, clock: &dyn Clock, wait: Dura
 /// Reports the wait of a request, and takes it from the time of its call.
 fn has_waited(report: &Report, request: &mut Request<Bytes>, waited: Duration) {
     report.left(request, waited);
-    if let Some(total) = request.extensions_mut().get_mut::<Timeouts>().and_then(|times| times.total.as_mut()) {
-        *total = total.saturating_sub(waited);
+    let times = extensions::of::<Timeouts, _>(request).copied();
+    if let Some((times, total)) = times.and_then(|times| Some((times, times.total?))) {
+        request.extensions_mut().insert(times.total(total.saturating_sub(waited)));
     }
 }

@@ -7,7 +7,7 @@ use http::Request;
 
 use crate::{
     Clock,
-    extensions::{CallStats, RateLimitScope},
+    extensions::{self, CallStats, RateLimitScope},
 };
 
 #[cfg(feature = "tracing")]
@@ -63,5 +63,5 @@ impl Report {
 
 /// Returns the name of the queue of a request.
 fn scope(request: &Request<Bytes>) -> &str {
-    request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str())
+    extensions::of::<RateLimitScope, _>(request).map_or("", |scope| scope.key.as_str())
 }

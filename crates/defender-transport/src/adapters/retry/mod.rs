@@ -20,7 +20,7 @@ pub use self::policy::Retry;
 use self::{decision::Decision, saved_request::SavedRequest};
 use crate::{
     Body, Clock, Error, Transport,
-    extensions::{Attempts, Idempotency, Resends, Timeouts, Unauthorized},
+    extensions::{self, Attempts, Idempotency, Resends, Timeouts, Unauthorized},
     retry_after,
     transport::SendFuture,
 };
@@ -125,8 +125,8 @@ impl<T: Transport> Transport for Retrying<T> {
         Self: 'f,
     {
         let idempotency = Idempotency::of(&request);
-        let times: &mut Timeouts = request.extensions_mut().get_or_insert_default();
-        let total = *times.total.get_or_insert(self.retry.total);
+        let times: Timeouts = extensions::of(&request).copied().unwrap_or_default();
+        let total = *request.extensions_mut().get_or_insert(times).total.get_or_insert(self.retry.total);
         let kept = (self.retry.attempts > 1).then(|| SavedRequest::of(&request));
         let mut exchange = self.inner.send(request);
         Box::pin(async move {

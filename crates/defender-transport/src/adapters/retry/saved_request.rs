@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Extensions, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
-use crate::extensions::{CallStats, Idempotency, RateLimitScope, Read, Timeouts, UrlTemplate};
+use crate::extensions::{CallStats, Idempotency, RateLimitScope, Read, Shared, Timeouts, UrlTemplate};
 
 /// A request that may have to be sent again.
 ///
@@ -38,6 +38,7 @@ struct KnownExtensions {
     template: Option<UrlTemplate>,
     times: Option<Timeouts>,
     stats: Option<CallStats>,
+    shared: Option<Shared>,
 }
 
 impl SavedRequest {
@@ -79,6 +80,7 @@ impl KnownExtensions {
             (extensions.get::<Idempotency>(), extensions.get::<RateLimitScope>(), extensions.get::<Read>());
         let (template, times) = (extensions.get::<UrlTemplate>(), extensions.get::<Timeouts>());
         let stats = extensions.get::<CallStats>();
+        let shared = extensions.get::<Shared>();
         let known = [
             idempotency.is_some(),
             scope.is_some(),
@@ -86,6 +88,7 @@ impl KnownExtensions {
             template.is_some(),
             times.is_some(),
             stats.is_some(),
+            shared.is_some(),
         ];
         if known.into_iter().filter(|&is_there| is_there).count() < extensions.len() {
             return None; // Nothing is copied yet: the caller then copies all extensions.
@@ -97,25 +100,28 @@ impl KnownExtensions {
             template: template.cloned(),
             times: times.copied(),
             stats: stats.cloned(),
+            shared: shared.cloned(),
         })
     }
 
     fn put_on(self, extensions: &mut Extensions) {
-        let Self { idempotency, scope, read, template, times, stats } = self;
+        let Self { idempotency, scope, read, template, times, stats, shared } = self;
         idempotency.map(|idempotency| extensions.insert(idempotency));
         scope.map(|scope| extensions.insert(scope));
         read.map(|read| extensions.insert(read));
         template.map(|template| extensions.insert(template));
         times.map(|times| extensions.insert(times));
         stats.map(|stats| extensions.insert(stats));
+        shared.map(|shared| extensions.insert(shared));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::extensions;
 
     #[derive(Clone, Debug, PartialEq)]
     struct Foreign(u8);
@@ -139,23 +145,28 @@ mod tests {
     #[test]
     fn what_the_layers_were_told_is_kept() {
         let mut told = request();
-        let scope = RateLimitScope { key: "scope".into(), limits: Cow::Borrowed(&[]) };
+        let scope = RateLimitScope { key: "scope".into(), limits: [].into() };
         told.extensions_mut().insert(scope.clone());
         told.extensions_mut().insert(Idempotency::NonIdempotent);
         told.extensions_mut().insert(Read::Stream);
-        told.extensions_mut().insert(UrlTemplate(Cow::Borrowed("/{x}")));
+        told.extensions_mut().insert(UrlTemplate("/{x}".into()));
         told.extensions_mut().insert(Timeouts::default().head(LEFT));
         told.extensions_mut().insert(CallStats::default());
+        let mut common = Extensions::new();
+        common.insert(Foreign(7));
+        told.extensions_mut().insert(Shared::new(common).with_note(Arc::new(7_u8)));
         let kept = SavedRequest::of(&told);
         assert!(matches!(kept.told, SavedExtensions::Known(_)));
         let again = kept.request(LEFT);
         let extensions = again.extensions();
-        assert_eq!(extensions.len(), 6);
+        assert_eq!(extensions.len(), 7);
         assert!(extensions.get::<CallStats>().is_some());
+        assert_eq!(extensions::of(&again), Some(&Foreign(7)));
+        assert_eq!(extensions::note::<u8, _>(&again).as_deref(), Some(&7));
         assert_eq!(extensions.get(), Some(&scope));
         assert_eq!(extensions.get(), Some(&Idempotency::NonIdempotent));
         assert_eq!(extensions.get(), Some(&Read::Stream));
-        assert_eq!(extensions.get(), Some(&UrlTemplate(Cow::Borrowed("/{x}"))));
+        assert_eq!(extensions.get(), Some(&UrlTemplate("/{x}".into())));
         assert_eq!(extensions.get(), Some(&Timeouts::default().head(LEFT).total(LEFT)));
     }
 

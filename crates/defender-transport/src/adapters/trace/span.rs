@@ -6,7 +6,7 @@ use tracing::{Level, Span, field};
 
 use crate::{
     Secrets,
-    extensions::{Resends, UrlTemplate},
+    extensions::{self, Resends, UrlTemplate},
 };
 
 /// Target of spans and events.
@@ -18,7 +18,7 @@ pub(super) fn span(request: &Request<Bytes>) -> Span {
         return Span::none();
     }
     let (method, uri) = (known(request.method()), request.uri());
-    let template = request.extensions().get::<UrlTemplate>().map(|template| &*template.0);
+    let template = extensions::of::<UrlTemplate, _>(request).map(|template| &*template.0);
     let default_port = match uri.scheme_str() {
         Some("https") => Some(443),
         Some("http") => Some(80),

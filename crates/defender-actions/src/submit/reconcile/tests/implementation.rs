@@ -124,7 +124,7 @@ impl Known {
             Principal::Unknown => &[],
         };
         Self {
-            intent: Intent::new(&OURS.parse().unwrap(), action_type, body, is_generated, valid),
+            intent: Intent::new(OURS.parse().unwrap(), action_type, body, is_generated, valid),
             rule,
             names: Names::new(names),
             window: window(subject),
