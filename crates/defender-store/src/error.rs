@@ -28,6 +28,7 @@ pub enum StoreErrorKind {
     Statement,
 }
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl StoreError {
     pub(crate) fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
@@ -37,7 +38,9 @@ impl StoreError {
         self.source = Some(source.into());
         self
     }
+}
 
+impl StoreError {
     /// Returns the kind.
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {

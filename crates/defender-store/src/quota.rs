@@ -7,9 +7,6 @@ use defender_transport::{EndedPermit, PermitOutcome, PermitRequest, Permits, ext
 /// Longest time of a request: ten years. A longer time would overflow the calendar of a database.
 const LONGEST: i64 = 10 * 365 * 24 * 3_600 * 1_000_000;
 
-/// Interval at which the end of another asker's probe is looked for.
-pub(crate) const PROBE_POLL: i64 = 1_000_000;
-
 /// A request for permits.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {

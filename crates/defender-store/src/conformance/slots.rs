@@ -62,7 +62,7 @@ pub(super) async fn unreleased_permit_lapses(bench: &Bench<'_>) -> Result<(), St
     let after = bench.clock.elapsed();
     check(granted == 1, "no permit was granted with no slot taken of 1")?;
     let free = before.saturating_add(bench.unit.saturating_mul(2));
-    bench.pass(before.saturating_add(bench.unit)).await;
+    bench.pass(after.saturating_add(bench.unit)).await;
     bench.refused(1, &limits, free, "the window was not over since the permit lapsed").await?;
     bench.pass(after.saturating_add(bench.unit.saturating_mul(2))).await;
     check(bench.one(1, &limits).await?, "a permit that nobody releases is held for longer than its time and the window")

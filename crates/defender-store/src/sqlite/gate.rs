@@ -1,6 +1,9 @@
 //! The gate of a key, which a 429 closes.
 
-use crate::quota::{Ended, Outcome, PROBE_POLL};
+use crate::quota::{Ended, Outcome};
+
+/// Interval at which the end of another asker's probe is looked for.
+const PROBE_POLL: i64 = 1_000_000;
 
 /// State of a key. Times are microseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -202,3 +202,16 @@ async fn time_is_taken_under_the_lock() {
     let asked = number(&folder.file(), "select base - 40000000 from quota_slot");
     assert!(asked >= held_until, "{} microseconds before the lock was free", held_until - asked);
 }
+
+/// The store was lost, and a process reports the end of a request from before.
+#[tokio::test]
+async fn refusal_closes_a_key_that_is_new() {
+    let (folder, clock) = (Folder::new(), SteppingClock::default());
+    let store = SqliteStore::open_with_clock(folder.file(), clock.clone()).await.unwrap();
+    let outcome = PermitOutcome::Refused { retry_after: SECOND * 5 };
+    let ended = [EndedPermit { id: PermitId::generate(), outcome, ago: Duration::ZERO }];
+    store.release(&KEY, &ended).await.unwrap();
+    assert!(!one(&store, &[]).await);
+    clock.0.advance(SECOND * 5);
+    assert!(one(&store, &[]).await);
+}

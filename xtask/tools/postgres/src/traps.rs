@@ -11,7 +11,7 @@ checks! {
     concurrent_asks_get_the_last_slot_once wrong_isolation_is_refused_by_the_function commits_are_synchronous
     grants_survive_a_killed_server time_is_taken_after_the_lock first_asks_of_a_key_may_race refusal_writes_nothing
     search_path_has_no_effect lock_has_a_timeout wait_of_an_empty_window_is_the_gates spare_is_at_most_the_free_slots
-    old_slots_are_deleted
+    old_slots_are_deleted refusal_closes_a_key_that_is_new
 }
 
 /// A lock in the statement that counts is too late: its snapshot is older.
@@ -289,5 +289,19 @@ async fn old_slots_are_deleted(world: &mut World) -> Outcome {
     store.prune().await.map_err(text)?;
     let slots = world.slots(&key).await?;
     ensure!(slots == 0, "{slots} slots after all windows are over");
+    Ok(())
+}
+
+/// The store was lost, and a process reports the end of a request from before.
+async fn refusal_closes_a_key_that_is_new(world: &mut World) -> Outcome {
+    use defender_transport::PermitOutcome;
+
+    let (store, key) = (world.store().await?, key());
+    let refused = PermitOutcome::Refused { retry_after: Duration::from_secs(100) };
+    for id in ids(1) {
+        store.release(&key, &ended(id, refused)).await.map_err(text)?;
+    }
+    let granted = one(&store, &key).await.map_err(text)?.granted;
+    ensure!(granted == 0, "{granted} permits after a 429");
     Ok(())
 }
