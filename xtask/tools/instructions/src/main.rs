@@ -10,7 +10,7 @@ use std::{collections::HashMap, error::Error};
 use defender_actions::{
     DefenderClient,
     auth::StaticCredential,
-    model::{Action, ActionId, Limit},
+    model::{Action, ActionId, Limit, MachineAction, Match},
 };
 use defender_transport::testing::ManualClock;
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
@@ -32,6 +32,11 @@ impl Action for Restrict {
     const TYPE: &'static str = "RestrictCodeExecution";
     const PERMISSIONS: &'static [&'static str] = &["Machine.RestrictExecution"];
     const QUOTA: &'static [Limit] = &[];
+
+    /// It has nothing but a comment.
+    fn particulars(&self, _: &MachineAction) -> Option<Match> {
+        Some(Match::Same)
+    }
 }
 
 fn main() -> Result<(), Anything> {
@@ -105,7 +110,10 @@ async fn lost(client: &DefenderClient, service: &Service, clock: &ManualClock, c
     };
     let all = (0..count).map(submit).collect::<Result<Vec<_>, _>>()?;
     let outcomes = clock.run(join_all(all)).await;
-    expect(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), count)
+    if let Some(Err(error)) = outcomes.iter().find(|outcome| outcome.is_err()) {
+        return Err(error.to_string().into());
+    }
+    expect(outcomes.len(), count)
 }
 
 fn expect(is: usize, should: usize) -> Result<(), Anything> {

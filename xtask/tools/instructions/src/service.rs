@@ -124,7 +124,8 @@ impl Transport for Service {
         } else {
             (200, Body::from(self.read(path)))
         };
-        let response = Response::builder().status(status).header("odata-version", "4.0");
+        let date = self.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let response = Response::builder().status(status).header("odata-version", "4.0").header("date", date);
         let response = response.header("content-type", "application/json; odata.metadata=minimal");
         Ok(response.body(body).unwrap_or_default())
     }
