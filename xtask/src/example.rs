@@ -49,7 +49,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The first example, with none of the variables that it looks for.
+/// The first example, with none of the variables that it reads.
 fn example(root: &Path) -> Command {
     named(root, "remove-app-restriction")
 }
@@ -57,8 +57,8 @@ fn example(root: &Path) -> Command {
 fn named(root: &Path, name: &str) -> Command {
     let mut command = cargo(root);
     command.args(["run", "--quiet", "--example", name]);
-    let ours = |name: &OsString| name.to_string_lossy().starts_with("DEFENDER_");
-    for (name, _) in std::env::vars_os().filter(|(name, _)| ours(name)) {
+    let read = |name: &OsString| ["DEFENDER_", "AZURE_"].iter().any(|group| name.to_string_lossy().starts_with(group));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| read(name)) {
         command.env_remove(name);
     }
     command
@@ -73,7 +73,9 @@ fn other(root: &Path, name: &str, line: &str) -> Result<(), Failure> {
 }
 
 fn by_itself(root: &Path) -> Result<(), Failure> {
-    let said = succeeded(&mut example(root))?;
+    // Many machines have the variables of the Azure SDKs, which alone lead nowhere.
+    let azure = [("AZURE_TENANT_ID", "t"), ("AZURE_CLIENT_ID", "c"), ("AZURE_CLIENT_SECRET", "s")];
+    let said = succeeded(example(root).envs(azure))?;
     let lines: Vec<_> = said.lines().collect();
     let ends_well = lines.first() == Some(&THIS_IS) && lines.last() == Some(&THIS_IS) && lines.contains(&LIFTED);
     check(ends_well, "by itself it must say what it is, and that the action succeeded", &said)
@@ -83,16 +85,16 @@ fn by_itself(root: &Path) -> Result<(), Failure> {
 fn pointed(root: &Path, program: &Program, secret: &str) -> Result<Command, Failure> {
     let mut command = example(root);
     for (variable, pointer) in [
-        ("DEFENDER_TENANT_ID", "/tenant_id"),
-        ("DEFENDER_CLIENT_ID", "/client_id"),
+        ("AZURE_TENANT_ID", "/tenant_id"),
+        ("AZURE_CLIENT_ID", "/client_id"),
         ("DEFENDER_MACHINE_ID", "/machine_ids/0"),
         ("DEFENDER_BASE_URL", "/base_url"),
-        ("DEFENDER_AUTHORITY", "/authority"),
+        ("AZURE_AUTHORITY_HOST", "/authority"),
         ("DEFENDER_CA_FILE", "/ca_file"),
     ] {
         command.env(variable, program.text(pointer)?);
     }
-    command.env("DEFENDER_CLIENT_SECRET", secret);
+    command.env("AZURE_CLIENT_SECRET", secret);
     Ok(command)
 }
 

@@ -1,16 +1,13 @@
 //! Removes the app restriction from a machine, from the credential to the final status.
 //!
 //! Without `DEFENDER_*` variables, the example starts an emulator, restricts a machine there and lifts the restriction again. It needs no
-//! account and no network, and touches no real machine.
+//! account and no network, and touches no real machine. Variables of the Azure SDKs alone, which many machines have, change nothing.
 //!
-//! With these four variables it lifts the restriction of a real machine, and does nothing else:
-//!
-//! - `DEFENDER_TENANT_ID`, `DEFENDER_CLIENT_ID`, `DEFENDER_CLIENT_SECRET`: the application, which needs the permissions
-//!   `Machine.RestrictExecution` and `Machine.ReadWrite.All`
-//! - `DEFENDER_MACHINE_ID`: the machine's id in Defender
-//!
-//! `DEFENDER_BASE_URL`, `DEFENDER_AUTHORITY`, `DEFENDER_AUDIENCE` and `DEFENDER_CA_FILE` select another
-//! cloud, or the emulator's program.
+//! With `DEFENDER_MACHINE_ID`, the machine's id in Defender, it lifts the restriction of this machine, and does nothing else. The
+//! credential and the service are those of `DefenderClient::from_env()`: as a rule `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and
+//! `AZURE_CLIENT_SECRET` of an application with the permissions `Machine.RestrictExecution` and `Machine.ReadWrite.All`.
+//! `DEFENDER_CLOUD`, `DEFENDER_BASE_URL`, `AZURE_AUTHORITY_HOST`, `DEFENDER_AUDIENCE` and `DEFENDER_CA_FILE` select another cloud, or
+//! the emulator's program.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its results")]
 
 pub(crate) mod embedded;
@@ -20,17 +17,15 @@ use std::{collections::BTreeMap, error::Error, fmt, process::ExitCode, sync::Arc
 use async_trait::async_trait;
 use bytes::Bytes;
 use defender_actions::{
-    DefenderClient,
-    auth::ClientSecretCredential,
+    DefenderClient, DefenderClientBuilder,
     model::{MachineAction, MachineId},
-    transport::{Body, Error as TransportError, HyperTransport, Roots, Transport, TransportExt},
+    transport::{Body, Error as TransportError, Transport, TransportExt},
 };
 use defender_emulator::Emulator;
 use embedded::THIS_IS;
 use http::{Method, Request, Response};
 
-const REQUIRED: [&str; 4] =
-    ["DEFENDER_TENANT_ID", "DEFENDER_CLIENT_ID", "DEFENDER_CLIENT_SECRET", "DEFENDER_MACHINE_ID"];
+const MACHINE: &str = "DEFENDER_MACHINE_ID";
 
 const COMMENT: &str = "Unrestrict code execution since machine was cleaned and validated";
 
@@ -41,7 +36,6 @@ pub(crate) type Say = Arc<dyn Fn(&str) + Send + Sync>;
 async fn main() -> ExitCode {
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().unwrap_or_default())))
-        .filter(|(name, _)| name.starts_with("DEFENDER_"))
         .collect();
     match run(&variables, Arc::new(|line| println!("{line}"))).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,45 +52,36 @@ async fn main() -> ExitCode {
 ///
 /// A variable is missing, or it is not certain that the restriction was lifted.
 pub(crate) async fn run(variables: &BTreeMap<String, String>, say: Say) -> Result<(), Box<dyn Error + Send + Sync>> {
-    if variables.is_empty() {
-        return on_the_emulator(&say).await;
-    }
-    let value = |name: &str| variables.get(name).filter(|value| !value.trim().is_empty()).cloned();
-    let [Some(tenant), Some(client), Some(secret), Some(machine)] = REQUIRED.map(value) else {
-        let missing: Vec<_> = REQUIRED.into_iter().filter(|name| value(name).is_none()).collect();
-        return Err(format!(
-            "nothing was sent: some DEFENDER_* variables are set, and these are missing: {}. Set them too, or unset all \
-             of them to use the emulator",
-            missing.join(", ")
-        )
-        .into());
-    };
-    let service = value("DEFENDER_BASE_URL").unwrap_or_else(|| "the real service".to_owned());
+    let Some(machine) = machine(variables)? else { return on_the_emulator(&say).await };
+    let builder = DefenderClientBuilder::from_variables(|name| variables.get(name).map(Into::into))?;
+    let service = variables.get("DEFENDER_BASE_URL").filter(|url| !url.trim().is_empty());
+    let service = service.map_or("the real service", |url| url.trim());
     say(&format!("This lifts the app restriction of machine {machine} on {service}."));
+    let defender = builder.application("remove-app-restriction").wrap_transport(showing(&say)).build()?;
+    lift(&defender, machine.parse()?, &say).await
+}
 
-    let mut transport = HyperTransport::builder().application("remove-app-restriction");
-    if let Some(path) = value("DEFENDER_CA_FILE") {
-        let pem = std::fs::read(&path).map_err(|error| format!("DEFENDER_CA_FILE `{path}` cannot be read: {error}"))?;
-        transport = transport.roots(Roots::pem(pem)?);
+/// Returns the machine that the variables name, or `None` if no `DEFENDER_*` variable is set. Only a machine leads to the real service.
+///
+/// # Errors
+///
+/// Another `DEFENDER_*` variable is set, and no machine is named.
+pub(crate) fn machine(variables: &BTreeMap<String, String>) -> Result<Option<&str>, String> {
+    match variables.get(MACHINE).map(|id| id.trim()).filter(|id| !id.is_empty()) {
+        Some(machine) => Ok(Some(machine)),
+        None if variables.keys().any(|name| name.starts_with("DEFENDER_")) => Err(format!(
+            "nothing was sent: some DEFENDER_* variables are set, and {MACHINE} is missing. Set it too, or unset all of \
+             them to use the emulator"
+        )),
+        None => Ok(None),
     }
-    let credential = ClientSecretCredential::new(tenant, client, secret);
-    let mut builder = DefenderClient::builder().transport(showing(transport.build()?, &say)).credential(credential);
-    if let Some(base_url) = value("DEFENDER_BASE_URL") {
-        builder = builder.base_url(base_url);
-    }
-    if let Some(authority) = value("DEFENDER_AUTHORITY") {
-        builder = builder.authority(authority);
-    }
-    if let Some(audience) = value("DEFENDER_AUDIENCE") {
-        builder = builder.audience(audience);
-    }
-    lift(&builder.build()?, machine.trim().parse()?, &say).await
 }
 
 async fn on_the_emulator(say: &Say) -> Result<(), Box<dyn Error + Send + Sync>> {
     say(THIS_IS);
     let emulator = Emulator::start().await?;
-    let defender = embedded::client(&emulator, showing(embedded::transport(&emulator)?, say)).build()?;
+    let transport = embedded::transport(&emulator)?;
+    let defender = embedded::client(&emulator, transport).wrap_transport(showing(say)).build()?;
     let [machine, ..] = emulator.machine_ids()[..] else { return Err("the emulator has no machine".into()) };
     let machine: MachineId = machine.parse()?;
 
@@ -123,9 +108,10 @@ fn report_end(action: &MachineAction, say: &Say) {
     say(&format!("{} ended: {}", action.action_type, action.status));
 }
 
-/// Returns a transport that prints each exchange.
-fn showing(transport: HyperTransport, say: &Say) -> impl Transport + use<> {
-    Showing { inner: transport.decompressed(), say: Arc::clone(say) }
+/// Returns the layer that prints each exchange.
+fn showing(say: &Say) -> impl Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send + use<> {
+    let say = Arc::clone(say);
+    move |transport| Showing { inner: transport.decompressed(), say: Arc::clone(&say) }.shared()
 }
 
 /// Layer that prints each exchange, without the content of the exchange for the token.

@@ -1,5 +1,7 @@
 //! Variables of the environment, as the Azure SDKs name them.
 
+use std::ffi::OsString;
+
 use crate::{Error, ErrorKind, secret::trimmed};
 
 pub(crate) const TENANT: &str = "AZURE_TENANT_ID";
@@ -10,9 +12,13 @@ pub(crate) const AUTHORITY: &str = "AZURE_AUTHORITY_HOST";
 pub(crate) const CERTIFICATE: &str = "AZURE_CLIENT_CERTIFICATE_PATH";
 pub(crate) const CERTIFICATE_PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 pub(crate) const CERTIFICATE_CHAIN: &str = "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN";
+pub(crate) const CHOICE: &str = "AZURE_TOKEN_CREDENTIALS";
+pub(crate) const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 
 /// Variables that an error lists as set if no credential can be made of them. The last two are of a grant that is not offered.
-const TOLD: [&str; 10] = [
+const TOLD: [&str; 12] = [
+    CHOICE,
+    IDENTITY_ENDPOINT,
     TENANT,
     CLIENT,
     SECRET,
@@ -26,19 +32,20 @@ const TOLD: [&str; 10] = [
 ];
 
 /// Looks a variable up; the error is for one that is no text.
-type LookUp = dyn Fn(&str) -> Result<Option<String>, ()>;
+type LookUp<'a> = dyn Fn(&str) -> Result<Option<String>, ()> + 'a;
 
-/// The environment, or its replacement in a test.
-pub(crate) struct Environment(Box<LookUp>);
+/// The environment, or its replacement.
+pub(crate) struct Environment<'a>(Box<LookUp<'a>>);
 
-impl Environment {
+impl<'a> Environment<'a> {
     /// The process' own.
     pub(crate) fn of_process() -> Self {
-        Self(Box::new(|name| match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => Err(()),
-        }))
+        Self::new(|name| std::env::var_os(name))
+    }
+
+    /// The variables that `look_up` returns.
+    pub(crate) fn new(look_up: impl Fn(&str) -> Option<OsString> + 'a) -> Self {
+        Self(Box::new(move |name| look_up(name).map(OsString::into_string).transpose().map_err(drop)))
     }
 
     /// These variables and no others; `\0` stands for a value that is no text.

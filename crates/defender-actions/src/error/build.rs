@@ -57,6 +57,12 @@ impl Error {
         self
     }
 
+    /// Names the variable of the environment whose value the error is about.
+    pub(crate) fn in_variable(mut self, name: &str) -> Self {
+        self.0.context = format!("{name}: {}", self.0.context);
+        self
+    }
+
     /// Replaces the kind's message and the problem in the line.
     pub(crate) fn message(mut self, message: impl Into<String>) -> Self {
         self.0.message = Some(message.into());

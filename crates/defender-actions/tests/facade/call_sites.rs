@@ -66,7 +66,8 @@ async fn as_documented(
 
 #[allow(dead_code, reason = "that it compiles is the test")]
 fn a_client_as_documented() -> Result<DefenderClient, Anything> {
-    Ok(DefenderClient::builder().credential(ClientSecretCredential::from_env()?).build()?)
+    let _by_parts = DefenderClient::builder().credential(ClientSecretCredential::from_env()?).build()?;
+    Ok(DefenderClient::from_env()?)
 }
 
 fn is_send<T: Send + 'static>(_: &T) {}

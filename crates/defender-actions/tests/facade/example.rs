@@ -45,12 +45,12 @@ impl There {
 
     fn variables(&self) -> BTreeMap<&'static str, &str> {
         BTreeMap::from([
-            ("DEFENDER_TENANT_ID", self.emulator.tenant_id()),
-            ("DEFENDER_CLIENT_ID", self.emulator.client_id()),
-            ("DEFENDER_CLIENT_SECRET", self.emulator.client_secret()),
+            ("AZURE_TENANT_ID", self.emulator.tenant_id()),
+            ("AZURE_CLIENT_ID", self.emulator.client_id()),
+            ("AZURE_CLIENT_SECRET", self.emulator.client_secret()),
             ("DEFENDER_MACHINE_ID", self.emulator.machine_ids()[0]),
             ("DEFENDER_BASE_URL", self.emulator.base_url()),
-            ("DEFENDER_AUTHORITY", self.emulator.authority()),
+            ("AZURE_AUTHORITY_HOST", self.emulator.authority()),
             ("DEFENDER_CA_FILE", self.ca.to_str().unwrap()),
         ])
     }
@@ -84,25 +84,40 @@ async fn example_lifts_the_restriction() {
 #[tokio::test]
 async fn partial_environment_sends_nothing() {
     let there = There::start("half").await;
-    for missing in ["DEFENDER_TENANT_ID", "DEFENDER_CLIENT_ID", "DEFENDER_CLIENT_SECRET", "DEFENDER_MACHINE_ID"] {
+    for missing in ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "DEFENDER_MACHINE_ID"] {
         let without = there.run_with(missing, None).await;
         let blank = there.run_with(missing, Some(" ")).await;
         for ran in [without, blank] {
             let error = ran.error.unwrap();
-            assert!(error.contains(&format!("missing: {missing}. ")), "{error}");
+            assert!(error.contains(missing), "{error}");
             assert!(ran.lines.is_empty());
         }
     }
     assert!(there.emulator.ledger().is_empty());
-    // With any variable set, the built-in emulator is not started.
-    let ran = run(&[("DEFENDER_CLOUD", "x")]).await;
-    assert!(ran.error.unwrap().contains("DEFENDER_TENANT_ID, DEFENDER_CLIENT_ID"), "the error names all four");
+}
+
+/// The variables of the Azure SDKs, which machines of a CI have, do not lead to the real service. Only a machine does.
+#[tokio::test]
+async fn only_a_machine_leads_to_the_service() {
+    let there = There::start("machine-only").await;
+    let all: BTreeMap<_, _> =
+        there.variables().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    assert_eq!(program::machine(&all).unwrap(), Some(there.emulator.machine_ids()[0]));
+    let mut azure = all.clone();
+    azure.retain(|name, _| name.starts_with("AZURE_"));
+    assert_eq!((azure.len(), program::machine(&azure).unwrap()), (4, None));
+    // With any variable of the SDK, the built-in emulator is not started.
+    for name in ["DEFENDER_CLOUD", "DEFENDER_TENANT_ID", "DEFENDER_BASE_URL"] {
+        let mut some = azure.clone();
+        some.insert(name.to_owned(), "x".to_owned());
+        assert!(program::machine(&some).unwrap_err().contains("DEFENDER_MACHINE_ID is missing"), "{name}");
+    }
 }
 
 #[tokio::test]
 async fn wrong_secret_is_not_printed() {
     let there = There::start("secret").await;
-    let ran = there.run_with("DEFENDER_CLIENT_SECRET", Some("canary")).await;
+    let ran = there.run_with("AZURE_CLIENT_SECRET", Some("canary")).await;
     let error = ran.error.unwrap();
     assert!(error.contains("use the secret's value, not its id"), "{error}");
     assert!(!error.contains('\n'), "{error}");

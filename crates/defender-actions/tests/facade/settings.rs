@@ -188,3 +188,30 @@ async fn body_limit_is_configurable() {
         assert_eq!(list.err().map(|error| error.kind()), page, "{limits:?}");
     }
 }
+
+/// Layer that notes its name and the path of each request.
+#[derive(Debug)]
+struct Noting(&'static str, Arc<dyn Transport>, Arc<Mutex<Vec<String>>>);
+
+#[async_trait::async_trait]
+impl Transport for Noting {
+    async fn send(&self, request: http::Request<bytes::Bytes>) -> Result<http::Response<Body>, TransportError> {
+        let path = request.uri().path().rsplit('/').next().unwrap_or_default();
+        self.2.lock().unwrap().push(format!("{} {path}", self.0));
+        self.1.send(request).await
+    }
+}
+
+#[tokio::test]
+async fn own_layers_see_each_request() {
+    let world = World::new();
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let layer = |name: &'static str| {
+        let noted = Arc::clone(&noted);
+        move |inner| Noting(name, inner, Arc::clone(&noted))
+    };
+    let builder = world.builder_over(world.emulator.transport()).wrap_transport(layer("inner"));
+    let client = builder.wrap_transport(layer("outer")).build().unwrap();
+    world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap();
+    assert_eq!(*noted.lock().unwrap(), ["outer token", "inner token", "outer isolate", "inner isolate"]);
+}

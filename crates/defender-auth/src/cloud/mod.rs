@@ -2,6 +2,10 @@
 
 pub(crate) mod region;
 
+use std::str::FromStr;
+
+use crate::{Error, ErrorKind};
+
 /// A cloud: where tokens come from, for whom they are, and where the API is.
 ///
 /// Commercial and government hosts are from <https://learn.microsoft.com/en-us/defender-endpoint/gov>. The audiences of
@@ -52,9 +56,53 @@ impl Cloud {
     }
 }
 
+impl FromStr for Cloud {
+    type Err = Error;
+
+    /// Reads the name of a cloud, in any letter case, with or without a hyphen: `public`, `gcc`, `gcc-high` or `dod`.
+    ///
+    /// ```
+    /// use defender_auth::Cloud;
+    ///
+    /// assert_eq!("gcc-high".parse::<Cloud>()?, Cloud::GccHigh);
+    /// # Ok::<(), defender_auth::Error>(())
+    /// ```
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name.trim().to_ascii_lowercase().replace(['-', '_', ' '], "").as_str() {
+            "public" | "commercial" => Ok(Self::Public),
+            "gcc" => Ok(Self::Gcc),
+            "gcchigh" => Ok(Self::GccHigh),
+            "dod" => Ok(Self::DoD),
+            _ => {
+                let shown = name.chars().take(40).collect::<String>();
+                let what =
+                    format!("`{}` is not a cloud; use `public`, `gcc`, `gcc-high` or `dod`", shown.escape_debug());
+                Err(Error::new(ErrorKind::Configuration).context(what))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cloud_is_read_by_its_name() {
+        for (name, cloud) in [
+            ("Public", Cloud::Public),
+            ("commercial", Cloud::Public),
+            (" GCC\n", Cloud::Gcc),
+            ("GccHigh", Cloud::GccHigh),
+            ("gcc_high", Cloud::GccHigh),
+            ("DoD", Cloud::DoD),
+        ] {
+            assert_eq!(name.parse::<Cloud>().unwrap(), cloud, "{name}");
+        }
+        for name in ["", "china", "AzureUSGovernment", "gcc high dod"] {
+            assert!(name.parse::<Cloud>().unwrap_err().to_string().contains("use `public`, `gcc`,"), "{name}");
+        }
+    }
 
     #[test]
     fn cloud_settings_are_bare_https_hosts() {

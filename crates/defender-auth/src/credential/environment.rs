@@ -1,13 +1,16 @@
 //! The credential that the environment describes.
 
-use std::sync::Arc;
+use std::{ffi::OsString, sync::Arc};
 
+#[cfg(feature = "azure-cli")]
+use crate::AzureCliCredential;
 #[cfg(feature = "certificate")]
 use crate::ClientCertificateCredential;
 use crate::{
-    ClientSecretCredential, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential,
-    WorkloadIdentityCredential,
-    env_vars::{CERTIFICATE, Environment, SECRET, TOKEN_FILE},
+    ClientSecretCredential, CredentialContext, Error, ErrorKind, IntoCredential, ManagedIdentityCredential,
+    TokenCredential, WorkloadIdentityCredential,
+    env_vars::{CERTIFICATE, CHOICE, Environment, IDENTITY_ENDPOINT, SECRET, TOKEN_FILE},
+    secret::trimmed,
 };
 
 /// The one credential that the environment describes, by the variables as the Azure SDKs name them.
@@ -17,10 +20,22 @@ use crate::{
 /// | `AZURE_CLIENT_SECRET` | [`ClientSecretCredential`] |
 /// | `AZURE_CLIENT_CERTIFICATE_PATH` | `ClientCertificateCredential` (feature `certificate`) |
 /// | `AZURE_FEDERATED_TOKEN_FILE` | [`WorkloadIdentityCredential`] |
+/// | none of these, and `IDENTITY_ENDPOINT` | [`ManagedIdentityCredential`], as App Service, Functions, Container Apps and Azure Arc set it |
 ///
-/// each with `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. No credential is tried after another: the same environment gives the
-/// same credential or the same error, independent of the network. A managed identity needs no variables and has its own type,
-/// [`ManagedIdentityCredential`](crate::ManagedIdentityCredential).
+/// The first three need `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`. With `AZURE_CLIENT_ID`, a managed identity is the user-assigned
+/// identity of this client id, else the system-assigned identity.
+///
+/// `AZURE_TOKEN_CREDENTIALS` chooses one, if several of these are set or none:
+///
+/// | value | is |
+/// |---|---|
+/// | `EnvironmentCredential` | the secret or the certificate |
+/// | `WorkloadIdentityCredential` | the federated token |
+/// | `ManagedIdentityCredential` | the managed identity, also of a virtual machine, which sets no variables |
+/// | `AzureCliCredential` | the account of `az login` (feature `azure-cli`), in the tenant `AZURE_TENANT_ID` if it is set |
+///
+/// No credential is tried after another: the same environment gives the same credential or the same error, independent of the
+/// network. For this reason the values `dev` and `prod`, which name chains, are errors.
 ///
 /// `AZURE_AUTHORITY_HOST`, with or without `https://` and a final slash, is the authority that issues the tokens, unless the
 /// context names an authority of its own. An authority of another cloud than the context's is an error: that cloud does not
@@ -35,8 +50,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Configuration`] if none or several of the three are set, or if the tenant or the client id is missing. The
-/// message names the variables that are set, without their values.
+/// [`ErrorKind::Configuration`] if the variables describe no credential or several, or if the tenant or the client id is missing.
+/// The message names the variables that are set, without their values.
 pub fn credential_from_env() -> Result<EnvironmentCredential, Error> {
     EnvironmentCredential::from_environment(&Environment::of_process())
 }
@@ -51,33 +66,103 @@ enum Found {
     #[cfg(feature = "certificate")]
     Certificate(Box<ClientCertificateCredential>),
     Workload(WorkloadIdentityCredential),
+    Managed(ManagedIdentityCredential),
+    #[cfg(feature = "azure-cli")]
+    AzureCli(AzureCliCredential),
 }
 
 impl EnvironmentCredential {
-    fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let wrong = |what: String| Error::new(ErrorKind::Configuration).context(what);
-        let choices = [SECRET, CERTIFICATE, TOKEN_FILE];
-        let set: Vec<_> = choices.into_iter().filter(|name| environment.has(name)).collect();
-        let found = match set.as_slice() {
-            [SECRET] => Found::Secret(ClientSecretCredential::from_environment(environment)?),
-            #[cfg(feature = "certificate")]
-            [CERTIFICATE] => Found::Certificate(Box::new(ClientCertificateCredential::from_environment(environment)?)),
-            #[cfg(not(feature = "certificate"))]
-            [CERTIFICATE] => {
-                return Err(wrong(format!("{CERTIFICATE} is set; turn on the feature `certificate` of defender-auth")));
-            }
-            [TOKEN_FILE] => Found::Workload(WorkloadIdentityCredential::from_environment(environment)?),
-            [] => {
-                let (choices, seen) = (choices.join(", "), environment.seen());
-                return Err(wrong(format!("set one of the environment variables {choices}; {seen}")));
-            }
-            several => {
-                let (several, seen) = (several.join(", "), environment.seen());
-                return Err(wrong(format!("the environment has more than one credential: {several}; {seen}")));
-            }
-        };
-        Ok(Self(found))
+    /// As [`credential_from_env`], with the variables that `look_up` returns in place of those of the process.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// let settings = HashMap::from([
+    ///     ("AZURE_TENANT_ID", "contoso.com"),
+    ///     ("AZURE_CLIENT_ID", "client-id"),
+    ///     ("AZURE_CLIENT_SECRET", "secret"),
+    /// ]);
+    /// let look_up = |name: &str| settings.get(name).map(Into::into);
+    /// let credential = defender_auth::EnvironmentCredential::from_variables(look_up)?;
+    /// # Ok::<(), defender_auth::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`credential_from_env`].
+    pub fn from_variables(look_up: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        Self::from_environment(&Environment::new(look_up))
     }
+
+    fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let all = [SECRET, CERTIFICATE, TOKEN_FILE];
+        if !environment.has(CHOICE) {
+            let has_host = environment.has(IDENTITY_ENDPOINT) && !all.iter().any(|name| environment.has(name));
+            return if has_host { managed(environment) } else { only_of(environment, &all) };
+        }
+        let choice = environment.get(CHOICE).unwrap_or_default();
+        match trimmed(&choice).to_ascii_lowercase().as_str() {
+            "environmentcredential" => only_of(environment, &[SECRET, CERTIFICATE]),
+            "workloadidentitycredential" => only_of(environment, &[TOKEN_FILE]),
+            "managedidentitycredential" => managed(environment),
+            #[cfg(feature = "azure-cli")]
+            "azureclicredential" => {
+                let tenant = environment.get(crate::env_vars::TENANT);
+                let cli = tenant.iter().fold(AzureCliCredential::new(), |cli, tenant| cli.tenant(trimmed(tenant)));
+                Ok(Self(Found::AzureCli(cli)))
+            }
+            other => Err(wrong(format!(
+                "{CHOICE} is `{}`; set it to {}, or unset it",
+                other.chars().take(40).collect::<String>().escape_debug(),
+                CHOICES.join(", ")
+            ))),
+        }
+    }
+}
+
+/// Values of [`CHOICE`].
+const CHOICES: &[&str] = &[
+    "EnvironmentCredential",
+    "WorkloadIdentityCredential",
+    "ManagedIdentityCredential",
+    #[cfg(feature = "azure-cli")]
+    "AzureCliCredential",
+];
+
+fn wrong(what: String) -> Error {
+    Error::new(ErrorKind::Configuration).context(what)
+}
+
+fn managed(environment: &Environment) -> Result<EnvironmentCredential, Error> {
+    Ok(EnvironmentCredential(Found::Managed(ManagedIdentityCredential::from_environment(environment)?)))
+}
+
+/// Returns the credential of the one of these variables that is set.
+fn only_of(environment: &Environment, choices: &[&'static str]) -> Result<EnvironmentCredential, Error> {
+    let set: Vec<_> = choices.iter().copied().filter(|name| environment.has(name)).collect();
+    let found = match set.as_slice() {
+        [SECRET] => Found::Secret(ClientSecretCredential::from_environment(environment)?),
+        #[cfg(feature = "certificate")]
+        [CERTIFICATE] => Found::Certificate(Box::new(ClientCertificateCredential::from_environment(environment)?)),
+        #[cfg(not(feature = "certificate"))]
+        [CERTIFICATE] => {
+            return Err(wrong(format!("{CERTIFICATE} is set; turn on the feature `certificate` of defender-auth")));
+        }
+        [TOKEN_FILE] => Found::Workload(WorkloadIdentityCredential::from_environment(environment)?),
+        [] => {
+            let (choices, seen) = (choices.join(", "), environment.seen());
+            let one_of =
+                if choices.contains(',') { "one of the environment variables" } else { "the environment variable" };
+            return Err(wrong(format!("set {one_of} {choices}; {seen}; a managed identity is chosen by {CHOICE}")));
+        }
+        several => {
+            let (several, seen) = (several.join(", "), environment.seen());
+            return Err(wrong(format!(
+                "the environment has more than one credential: {several}; unset all but one, or choose by {CHOICE}; {seen}"
+            )));
+        }
+    };
+    Ok(EnvironmentCredential(found))
 }
 
 impl IntoCredential for EnvironmentCredential {
@@ -87,6 +172,9 @@ impl IntoCredential for EnvironmentCredential {
             #[cfg(feature = "certificate")]
             Found::Certificate(credential) => credential.into_credential(context),
             Found::Workload(credential) => credential.into_credential(context),
+            Found::Managed(credential) => credential.into_credential(context),
+            #[cfg(feature = "azure-cli")]
+            Found::AzureCli(credential) => credential.into_credential(context),
         }
     }
 }
@@ -141,6 +229,41 @@ mod tests {
             let error = found(variables).unwrap_err();
             assert!(error.contains(words) && !error.contains("canary"), "{error}");
         }
+    }
+
+    #[test]
+    fn named_credential_is_chosen() {
+        let named = |name, others: &[(&'static str, &'static str)]| {
+            let variables = [&[TENANT, CLIENT, SECRET, FILE, ("AZURE_TOKEN_CREDENTIALS", name)], others].concat();
+            found(&variables).map(|found| found.0)
+        };
+        assert!(matches!(named("EnvironmentCredential", &[]).unwrap(), Found::Secret(_)));
+        assert!(matches!(named(" workloadidentitycredential\n", &[]).unwrap(), Found::Workload(_)));
+        assert!(matches!(named("ManagedIdentityCredential", &[]).unwrap(), Found::Managed(_)));
+        #[cfg(feature = "azure-cli")]
+        assert!(matches!(named("AzureCliCredential", &[]).unwrap(), Found::AzureCli(_)));
+        for name in ["prod", "dev", "VisualStudioCredential", "\0"] {
+            let error = named(name, &[]).unwrap_err();
+            assert!(error.contains("set it to EnvironmentCredential, WorkloadIdentityCredential, Managed"), "{error}");
+        }
+        let error = found(&[TENANT, CLIENT, FILE, ("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")]).unwrap_err();
+        assert!(error.contains("set one of the environment variables AZURE_CLIENT_SECRET, AZURE_CLIENT_CE"), "{error}");
+    }
+
+    #[test]
+    fn host_of_identities_is_the_last_choice() {
+        let host = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/token"), ("IDENTITY_HEADER", "canary")];
+        let with = |others: &[(&'static str, &'static str)]| found(&[&host, others].concat()).map(|found| found.0);
+        assert!(matches!(with(&[]).unwrap(), Found::Managed(_)));
+        assert!(matches!(with(&[TENANT, CLIENT, SECRET]).unwrap(), Found::Secret(_)));
+        assert!(matches!(with(&[TENANT, CLIENT, FILE]).unwrap(), Found::Workload(_)));
+        assert!(found(&host[..1]).unwrap_err().contains("IDENTITY_HEADER is not"));
+        // The client id alone names the user-assigned identity, and the host is that of these variables.
+        let shown = format!("{:?}", with(&[CLIENT]).unwrap());
+        assert!(
+            shown.contains(r#"ClientId("c")"#) && shown.contains("127.0.0.1:1") && !shown.contains("canary"),
+            "{shown}"
+        );
     }
 
     /// Token endpoint of a credential that the environment describes.

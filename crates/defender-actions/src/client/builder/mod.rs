@@ -4,8 +4,10 @@ mod base_url;
 mod debug;
 #[cfg(feature = "hyper")]
 mod default_transport;
+mod environment;
 #[cfg(feature = "hyper")]
 mod transport_settings;
+mod wrap;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +19,7 @@ use serde::de::DeserializeOwned;
 use self::base_url::base;
 #[cfg(feature = "hyper")]
 use self::default_transport::default_transports;
+use self::wrap::Wrap;
 use crate::{
     BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds,
     client::{
@@ -35,7 +38,8 @@ const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 type Connect = Box<dyn FnOnce(&CredentialContext) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
 
 impl DefenderClient {
-    /// Returns a builder. Only the credential is required.
+    /// Returns a builder. Only the credential is required. [`DefenderClientBuilder::from_env`] returns one with the settings of the
+    /// environment.
     pub fn builder() -> DefenderClientBuilder {
         DefenderClientBuilder::new()
     }
@@ -62,6 +66,7 @@ pub struct DefenderClientBuilder {
     credential: Option<Connect>,
     transport: Option<Arc<dyn Transport>>,
     managed_identity: Option<Arc<dyn Transport>>,
+    wraps: Vec<Wrap>,
     clock: Option<Arc<dyn Clock>>,
     cloud: Cloud,
     base_url: Option<String>,
@@ -85,6 +90,7 @@ impl DefenderClientBuilder {
             credential: None,
             transport: None,
             managed_identity: None,
+            wraps: Vec::new(),
             clock: None,
             cloud: Cloud::default(),
             base_url: None,
@@ -282,6 +288,8 @@ impl DefenderClientBuilder {
                 return Err(wrong("no transport; turn on the feature `hyper`, or set one with `.transport(..)`"));
             }
         };
+        let wrapped = |transport| self.wraps.iter().fold(transport, |inner, wrap| wrap(inner));
+        let (transport, managed) = (wrapped(transport), self.managed_identity.or(link_local).map(wrapped));
         let settings = Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry };
         let tokens = stack::tokens(Arc::clone(&transport), &settings);
         let mut context = CredentialContext::new(tokens, Arc::clone(&clock), self.cloud)
@@ -290,7 +298,7 @@ impl DefenderClientBuilder {
         if let Some(authority) = self.authority {
             context = context.authority(authority);
         }
-        if let Some(managed) = self.managed_identity.or(link_local) {
+        if let Some(managed) = managed {
             context = context.managed_identity_transport(stack::tokens(managed, &settings));
         }
         let audience = self.audience.unwrap_or_else(|| self.cloud.audience().to_owned());

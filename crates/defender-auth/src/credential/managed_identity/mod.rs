@@ -23,8 +23,8 @@ use crate::{
     AccessToken, CredentialContext, Error, ErrorKind, IntoCredential, TokenCredential, TokenRequest,
     authorized::authorize,
     credential::registration::given,
-    env_vars::Environment,
-    secret::{Received, Secret},
+    env_vars::{CLIENT, Environment},
+    secret::{Received, Secret, trimmed},
 };
 
 /// The identity that Azure gives to a virtual machine, a node of AKS, App Service, Functions, Container Apps or an Arc-enabled
@@ -67,6 +67,12 @@ impl ManagedIdentityCredential {
     #[must_use]
     pub fn user_assigned(id: ManagedIdentityId) -> Self {
         Self { id: Some(id), host: None }
+    }
+
+    /// The identity and the host that the variables describe: the user-assigned identity of `AZURE_CLIENT_ID`, if it is set.
+    pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
+        let id = environment.get(CLIENT).map(|id| ManagedIdentityId::ClientId(trimmed(&id).to_owned()));
+        Ok(Self { id, host: Some(Host::detect(environment, Path::is_file)?) })
     }
 
     /// The metadata service of a virtual machine, independent of the environment; at `base`, such as
