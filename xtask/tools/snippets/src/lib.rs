@@ -1,6 +1,7 @@
 //! Rust blocks of the project's pages, as doctests. The README of a crate is not here: it is the crate's own documentation.
 //!
-//! The tests of this package check the other blocks and the commands of all pages.
+//! The tests of this package check the other blocks and the commands of all pages, and run the unit tests in them, which a doctest
+//! leaves out.
 
 macro_rules! pages {
     ($($name:ident: $path:literal,)*) => {
@@ -16,5 +17,16 @@ macro_rules! pages {
 }
 
 pages! {
+    clouds_and_proxies: "docs/guides/clouds-and-proxies.md",
+    credentials: "docs/guides/credentials.md",
+    first_call: "docs/guides/first-call.md",
+    from_other_tools: "docs/guides/from-other-tools.md",
+    live_response: "docs/guides/live-response.md",
+    many_machines: "docs/guides/many-machines.md",
+    many_tenants: "docs/guides/many-tenants.md",
+    permissions: "docs/guides/permissions.md",
     readme: "README.md",
+    testing: "docs/guides/testing.md",
+    troubleshooting: "docs/guides/troubleshooting.md",
+    waiting_and_recovery: "docs/guides/waiting-and-recovery.md",
 }

@@ -86,6 +86,25 @@ fn each_json_block_parses() {
     assert_eq!(found, [""; 0]);
 }
 
+/// The line of an error ends with the name of its kind, which is a heading of the page. The kinds are from the snapshot of their texts.
+#[test]
+fn each_error_kind_has_a_heading() {
+    let texts = std::fs::read_to_string(root().join("crates/defender-actions/tests/error-texts.txt")).unwrap();
+    let lines = texts.lines().filter(|line| line.starts_with("  "));
+    let names = lines.filter_map(|line| Some(line.strip_suffix(']')?.rsplit_once(" [")?.1.to_owned()));
+    let names: BTreeSet<String> = names.collect();
+    assert!(names.len() >= 26 && names.contains("outcome-unknown"), "{names:?}");
+
+    let page = std::fs::read_to_string(root().join("docs/guides/troubleshooting.md")).unwrap();
+    let sections = page.split("\n## ").skip(1).map(|section| section.split_once('\n').unwrap());
+    let sections: BTreeMap<String, &str> = sections.map(|(name, text)| (name.to_owned(), text)).collect();
+    assert_eq!(sections.keys().cloned().collect::<BTreeSet<_>>(), names);
+    for (name, text) in sections {
+        assert!(text.contains("*Was it sent?*") && text.contains("*What to do:*"), "{name}");
+        assert!(page.contains(&format!("[{name}](#{name})")), "the table at the top has no {name}");
+    }
+}
+
 /// A program from a guide compiles in a fresh crate with the packages that the guide adds.
 #[test]
 fn guides_add_the_crates_that_they_use() {
@@ -261,6 +280,35 @@ fn each_command_names_what_exists() {
     }
     assert_eq!(found, [""; 0]);
     assert!(count > 80, "{count} commands were found");
+}
+
+/// Lines of a shell are commands of cargo, which the test above checks, or variables that the SDK reads. `cargo xtask walkthrough` runs
+/// the lines in the README of the emulator.
+#[test]
+fn each_line_of_a_shell_is_checked() {
+    let sources = [
+        "auth/src/env_vars.rs",
+        "actions/src/client/builder/environment.rs",
+        "transport/src/hyper/proxy/environment.rs",
+    ];
+    let sources =
+        sources.map(|file| std::fs::read_to_string(root().join("crates/defender-".to_owned() + file)).unwrap());
+    let is_known = |line: &str| {
+        let is_variable = |name: &str| sources.iter().any(|source| source.contains(&format!("\"{name}\"")));
+        let variable = line.strip_prefix("export ").and_then(|rest| rest.split_once('='));
+        line.is_empty()
+            || line.starts_with("cargo ")
+            || line.starts_with(".ci/run")
+            || variable.is_some_and(|(name, _)| is_variable(name))
+    };
+    let found = faults(|page, block| {
+        let lines = || block.text.lines().map(str::trim).find(|line| !is_known(line));
+        (block.language() == "sh" && page != "crates/defender-emulator/README.md")
+            .then(lines)
+            .flatten()
+            .map(str::to_owned)
+    });
+    assert_eq!(found, [""; 0]);
 }
 
 #[test]
