@@ -25,7 +25,8 @@ pub(crate) enum Tests {
 
 const PACKAGES: &str = "packages";
 /// The crates whose code, tests aside, is held to `xtask/clippy/libraries`.
-const LIBRARIES: [&str; 4] = ["defender-model", "defender-transport", "defender-auth", "defender-actions"];
+const LIBRARIES: [&str; 5] =
+    ["defender-model", "defender-transport", "defender-auth", "defender-actions", "defender-azure-identity"];
 
 /// Commands of `cargo xtask` that are programs of their own.
 const TOOLS: [(&str, &str); 7] = [

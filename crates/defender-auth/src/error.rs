@@ -119,8 +119,9 @@ impl Error {
         self.with(|inner| inner.retryable = retryable)
     }
 
-    /// An error that the endpoint reported.
-    pub(crate) fn refused(entra: EntraError) -> Self {
+    /// Error that the token endpoint reported: [`ErrorKind::Refused`], or [`ErrorKind::Declined`] if a person declined.
+    #[must_use]
+    pub fn refused(entra: EntraError) -> Self {
         let passing = matches!(entra.error(), "temporarily_unavailable" | "server_error");
         let kind = if entra.is_declined() { ErrorKind::Declined } else { ErrorKind::Refused };
         Self::new(kind).with(|inner| inner.entra = Some(entra)).retryable(passing)
@@ -145,8 +146,10 @@ impl Error {
         }
     }
 
-    /// Adds the status of the response, and the time for which it asked for no further request.
-    pub(crate) fn answered(self, status: http::StatusCode, retry_after: Option<Duration>) -> Self {
+    /// Adds the status of the response, and the time for which it asked for no further request. After a 408, a 429 and a 5xx
+    /// the error is retryable.
+    #[must_use]
+    pub fn with_status(self, status: http::StatusCode, retry_after: Option<Duration>) -> Self {
         self.with(|inner| {
             inner.status = Some(status.as_u16());
             inner.retryable |= matches!(status.as_u16(), 408 | 429 | 500..=599);
@@ -264,7 +267,7 @@ mod tests {
         let line = "the token endpoint was not reached: the connection broke before the response was complete: by b";
         assert_eq!(error.to_string(), line);
         assert_eq!(format!("{error:#}"), format!("{line}: reset"));
-        let error = error.answered(http::StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(7)));
+        let error = error.with_status(http::StatusCode::SERVICE_UNAVAILABLE, Some(Duration::from_secs(7)));
         let shown = format!("{error:?}");
         assert!(
             !shown.contains("None") && shown.contains("status: 503") && shown.contains("retry_after: 7s"),

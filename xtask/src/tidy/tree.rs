@@ -8,6 +8,7 @@ use xtask::{
 
 const MODEL: &str = "defender-model knows no HTTP library and no async";
 const BARE_TRANSPORT: &str = "defender-transport without features has no hyper, no rustls, and of tokio `sync` alone";
+const NO_CLIENT: &str = "defender-azure-identity brings no HTTP client and no TLS of its own";
 
 struct Rule {
     package: &'static str,
@@ -19,7 +20,7 @@ struct Rule {
     invariant: &'static str,
 }
 
-const RULES: [Rule; 2] = [
+const RULES: [Rule; 3] = [
     Rule {
         package: "defender-model",
         features: "--all-features",
@@ -43,6 +44,13 @@ const RULES: [Rule; 2] = [
         ],
         tokio: &["sync"],
         invariant: BARE_TRANSPORT,
+    },
+    Rule {
+        package: "defender-azure-identity",
+        features: "--all-features",
+        absent: &["reqwest", "hyper", "rustls", "openssl", "native-tls"],
+        tokio: &["sync"],
+        invariant: NO_CLIENT,
     },
 ];
 

@@ -27,6 +27,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "tokio::io::async_write::AsyncWrite",
         ],
     ),
+    ("defender-azure-identity", &["azure_core::credentials::TokenCredential", "typespec::error::Result"]),
     ("defender-emulator", &["bytes::", "http::", "jiff::"]),
 ];
 /// Re-exports of our own crates; rustdoc does not tell where a re-export comes from.

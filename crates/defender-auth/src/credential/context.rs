@@ -89,8 +89,23 @@ impl CredentialContext {
         self
     }
 
-    /// A live credential that keeps its token, with the settings of this context.
-    pub(crate) fn cached(&self, live: impl TokenCredential + 'static) -> Arc<dyn TokenCredential> {
+    /// Scope that stands for every permission that was granted: the audience, and `/.default`. A slash at the end of the
+    /// audience counts.
+    #[must_use]
+    pub fn scope(&self) -> String {
+        format!("{}/.default", self.audience.strip_suffix("/.default").unwrap_or(&self.audience))
+    }
+
+    /// Clock by which tokens end.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Wraps a live credential in [`Cached`], with the clock and the refresh margin of this context: the last step of
+    /// [`IntoCredential`](crate::IntoCredential) for a credential of your own.
+    #[must_use]
+    pub fn cached(&self, live: impl TokenCredential + 'static) -> Arc<dyn TokenCredential> {
         Arc::new(Cached::new(live, Arc::clone(&self.clock)).margin(self.refresh_margin))
     }
 

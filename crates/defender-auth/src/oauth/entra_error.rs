@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::secret::Secret;
+use crate::{json, secret::Secret};
 
 /// No more of a description than this is shown.
 const SHOWN: usize = 500;
@@ -47,6 +47,12 @@ fn numbers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Er
 }
 
 impl EntraError {
+    /// Reads the error from the body of a token endpoint's response, if it has one.
+    #[must_use]
+    pub fn from_body(body: &[u8]) -> Option<Self> {
+        json::read(body)
+    }
+
     /// An error that a browser brought back.
     #[cfg(feature = "browser")]
     pub(crate) fn new(error: &str, description: Option<&str>) -> Self {

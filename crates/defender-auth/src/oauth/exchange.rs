@@ -154,7 +154,7 @@ impl<'t> Exchange<'t> {
             Some(entra) => Error::refused(entra.without(&self.hidden)),
             None => explained(head.status),
         };
-        Err(error.answered(head.status, defender_transport::retry_after(&head.headers, self.clock.now())))
+        Err(error.with_status(head.status, defender_transport::retry_after(&head.headers, self.clock.now())))
     }
 }
 

@@ -174,7 +174,7 @@ impl ManagedIdentityFlow {
             return response::token(&response.body, asked).map(Outcome::Token);
         }
         let secrets: Vec<_> = self.host.secrets().iter().cloned().chain(key).collect();
-        let error = response::refusal(response.status, &response.body, &secrets).answered(response.status, None);
+        let error = response::refusal(response.status, &response.body, &secrets).with_status(response.status, None);
         Ok(if self.host.is_passing(response.status) { Outcome::Passing(error) } else { Outcome::Final(error) })
     }
 
