@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+// The examples of the README are tested if the features that they use are on.
+#![cfg_attr(
+    any(not(doctest), all(feature = "azure-cli", feature = "browser", feature = "encrypted-keys")),
+    doc = include_str!("../README.md")
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorized;

@@ -187,7 +187,8 @@ fn command(text: &str) -> Option<Command> {
                 command.options.entry(word.to_owned()).or_default().extend(words.next().map(str::to_owned));
             }
             word if word.starts_with('-') => {}
-            word => command.words.push(word.to_owned()),
+            // `azure_identity@1` is a package with a version.
+            word => command.words.extend(word.split('@').next().map(str::to_owned)),
         }
     }
     Some(command)
