@@ -12,6 +12,8 @@ mod machines;
 mod permissions;
 mod preflight;
 mod submit;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wait;
 
 pub use defender_auth as auth;

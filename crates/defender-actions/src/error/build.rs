@@ -190,6 +190,12 @@ impl Error {
         self
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_retry_after(mut self, retry_after: Duration) -> Self {
+        self.0.retry_after = Some(retry_after);
+        self
+    }
+
     /// Sets the number of attempts of all requests together.
     pub(crate) fn with_total_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use defender_model::{ActionId, MachineAction};
 
-use crate::{ActionHandle, Cancel, DefenderClient, Wait, submit::expected::Expected};
+use crate::{
+    ActionHandle, Cancel, DefenderClient, Wait,
+    submit::{expected::Expected, identity::Identity},
+};
 
 /// Evidence that the service has accepted an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,12 +36,19 @@ pub struct Submitted {
     client: DefenderClient,
     action: MachineAction,
     origin: Origin,
-    expected: Arc<Expected>,
+    identity: Identity,
 }
 
 impl Submitted {
     pub(crate) fn new(client: DefenderClient, action: MachineAction, origin: Origin, expected: Arc<Expected>) -> Self {
-        Self { client, action, origin, expected }
+        Self { client, action, origin, identity: Identity::Submitted(expected) }
+    }
+
+    /// Returns an accepted action for a test. Later records are compared with this one.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_record(client: DefenderClient, action: MachineAction, origin: Origin) -> Self {
+        let identity = Identity::recorded(&action);
+        Self { client, action, origin, identity }
     }
 
     /// Returns the evidence that the service has accepted the action.
@@ -77,6 +87,6 @@ impl Submitted {
     /// [`OutcomeUnknown`](crate::ErrorKind::OutcomeUnknown).
     pub fn wait(&self) -> Wait {
         let last = Some(self.action.clone());
-        Wait::new(self.client.clone(), self.action.id.clone(), last).expecting(Arc::clone(&self.expected))
+        Wait::new(self.client.clone(), self.action.id.clone(), last).identified(self.identity.clone())
     }
 }

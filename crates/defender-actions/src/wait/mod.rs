@@ -14,7 +14,7 @@ use futures_util::{
 use crate::{
     ActionHandle, BoxFuture, BoxStream, DefenderClient, Error, ErrorKind,
     error::word,
-    submit::{expected::Expected, identity::Identity, record},
+    submit::{identity::Identity, record},
     wait::poll::{PollDelays, PollPolicy},
 };
 
@@ -46,9 +46,9 @@ impl Wait {
         Self { client, id, last, identity: Identity::Unknown, policy }
     }
 
-    /// Compares each record with the submission.
-    pub(crate) fn expecting(mut self, expected: Arc<Expected>) -> Self {
-        self.identity = Identity::Submitted(expected);
+    /// Compares each record with what is known of the action.
+    pub(crate) fn identified(mut self, identity: Identity) -> Self {
+        self.identity = identity;
         self
     }
 

@@ -21,6 +21,8 @@ mod gallery;
 mod identity;
 mod intents;
 mod joining;
+#[cfg(feature = "testing")]
+mod kit;
 mod lists;
 mod lost_responses;
 #[cfg(feature = "hyper")]

@@ -9,9 +9,10 @@
 //! | [`Never`] | what if no response ever comes? |
 //! | [`Faulty`] | what if exchanges go wrong, by script or by seed? |
 //! | [`MockTransport`] | anything else: mockall's expectations |
-//! | [`ManualClock`] | what happens in three days? |
+//! | [`ManualClock`] | what happens in three days? The test moves the clock |
+//! | [`AutoClock`] | the same, with a clock that moves by itself while everything waits |
 //!
-//! All but the clock are [`Transport`](crate::Transport)s; they replace the real one, under any adapters.
+//! All but the clocks are [`Transport`](crate::Transport)s; they replace the real one, under any adapters.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -34,6 +35,7 @@
 //! # assert!(matches!(ready, std::task::Poll::Ready(Ok(()))));
 //! ```
 
+mod auto_clock;
 mod capture;
 mod faulty;
 mod manual_clock;
@@ -42,6 +44,7 @@ mod side_by_side;
 mod tape;
 
 pub use {
+    auto_clock::AutoClock,
     capture::Capture,
     faulty::{Fault, Faulty},
     manual_clock::ManualClock,

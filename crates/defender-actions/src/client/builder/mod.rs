@@ -19,7 +19,6 @@ use serde::de::DeserializeOwned;
 use self::base_url::base;
 #[cfg(feature = "hyper")]
 use self::default_transport::default_transports;
-use self::wrap::Wrap;
 use crate::{
     BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds,
     client::{
@@ -36,6 +35,8 @@ use crate::{
 const DEFAULT_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Connect = Box<dyn FnOnce(&CredentialContext) -> Result<Arc<dyn TokenCredential>, defender_auth::Error> + Send>;
+/// Layer of the caller around a transport.
+type Wrap = Box<dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send>;
 
 impl DefenderClient {
     /// Returns a builder. Only the credential is required. [`DefenderClientBuilder::from_env`] returns one with the settings of the

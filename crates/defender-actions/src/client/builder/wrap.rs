@@ -6,9 +6,6 @@ use defender_transport::Transport;
 
 use super::DefenderClientBuilder;
 
-/// Layer of the caller around a transport.
-pub(super) type Wrap = Box<dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send>;
-
 impl DefenderClientBuilder {
     /// Wraps the transport into a layer of your own, such as one that logs or counts. It sees each attempt as it is sent, with the
     /// token, also the requests for tokens and the downloads. The layer of a second call is around that of the first.
