@@ -16,13 +16,14 @@ const THIS_IS: &str = "This is the emulator: no real machine is touched.";
 const LIFTED: &str = "UnrestrictCodeExecution ended: Succeeded";
 
 /// The other examples, and a line that each says where it did what it shows.
-const OTHERS: [(&str, &str); 10] = [
+const OTHERS: [(&str, &str); 11] = [
     ("isolate-and-wait", "done: Isolate of"),
     ("act-on-many", "done: 38 scans succeeded and 2 did not"),
     ("cancel", "done: too late for the other"),
     ("resume-after-a-crash", "done: action"),
     ("many-tenants", "done: isolated in 2 of 3 tenants"),
     ("collect-package", "saved: "),
+    ("metrics-opentelemetry", "defender.client.action.duration histogram s"),
     ("lift-restrictions", "lifted: 2 of 2 found, of 3 named"),
     ("run-script", "  logons.ps1 -Days 3"),
     (

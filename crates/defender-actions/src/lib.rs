@@ -9,6 +9,7 @@ mod futures;
 mod list;
 mod live_response;
 mod machines;
+pub mod observe;
 mod permissions;
 mod preflight;
 mod submit;
@@ -36,14 +37,16 @@ pub use {
         result::{LiveResponseResult, ScriptResult},
     },
     machines::{Machines, handle::MachineHandle, suitability::SuitabilityIssue},
+    observe::Observer,
     preflight::{Preflight, PreflightIssue, PreflightReport},
     submit::{
         action_request::ActionRequest,
         cancel::Cancel,
         external_id::ExternalIds,
         intent::Intent,
+        origin::Origin,
         recover::{Recover, RecoverAll},
-        submitted::{Origin, Submitted},
+        submitted::Submitted,
     },
     wait::{Wait, all::WaitAll},
 };

@@ -13,10 +13,11 @@
 //! | [`Resends`] | number of earlier attempts, for traces | 0 |
 //! | [`Unauthorized`] | the response to the previous attempt was 401: set another token | the cached token may be used |
 //! | [`SendState`] | whether the request has been sent | no layer needs this state |
+//! | [`CallStats`] | counters of the call, for its caller | nothing is counted |
 //! | [`Secrets`](crate::Secrets) | the secrets of the request, which no trace may show if a response echoes them | the values of its sensitive headers |
 //!
 //! [`Deadline`](crate::Deadline) sets [`SendState`]. [`Retrying`](crate::Retrying) sets [`Resends`] and [`Unauthorized`], and
-//! adds the number of attempts to the extensions of the *response*: [`Attempts`].
+//! adds the number of attempts to the extensions of the *response*: [`Attempts`]. [`Paced`](crate::Paced) counts in [`CallStats`].
 
 use std::{
     borrow::Cow,
@@ -27,6 +28,8 @@ use std::{
     },
     time::Duration,
 };
+
+pub use crate::call_stats::CallStats;
 
 /// Permission to send a request again if it is not known whether the server processed it.
 ///

@@ -7,6 +7,7 @@
 
 mod adapters;
 mod body;
+mod call_stats;
 pub mod clock;
 mod error;
 pub mod extensions;

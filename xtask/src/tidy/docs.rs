@@ -27,7 +27,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Violation>, Failure> {
             let mut add = |found_here: String, invariant| {
                 found.push(Violation { place: format!("{place}:{number}"), found: found_here, invariant });
             };
-            for link in links(line).filter(|link| !(is_rustdoc && is_path(link)) && !leads_somewhere(&page, link)) {
+            for link in links(line).filter(|link| !(leads_somewhere(&page, link) || is_rustdoc && is_path(link))) {
                 add(format!("links to `{link}`"), LINKS);
             }
             for (krate, target, test) in tests(line) {
@@ -92,10 +92,8 @@ fn is_path(link: &str) -> bool {
 /// The pages that a source names, such as `docs/promises.md`.
 fn named_pages(source: &str) -> impl Iterator<Item = &str> {
     let is_of_path = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
-    source
-        .split(move |letter| !is_of_path(letter))
-        .filter_map(|word| word.starts_with("docs/").then(|| word.trim_end_matches('.')))
-        .filter(|word| word.ends_with(".md"))
+    let words = source.split(move |letter| !is_of_path(letter)).map(|word| word.trim_end_matches('.'));
+    words.filter(|word| word.starts_with("docs/") && Path::new(word).extension().is_some_and(|end| end == "md"))
 }
 
 /// Returns `true` for a link to the web, and for a link to a file, and a heading of it, that exist.

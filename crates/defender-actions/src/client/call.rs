@@ -22,6 +22,7 @@ use crate::{
         scrub::{Bearer, cleaned, secrets},
         send_times::SendTimes,
     },
+    observe::{End, call::CallReport},
 };
 
 /// Call of an operation.
@@ -128,6 +129,7 @@ impl Inner {
         Ok((exchanged.read, exchanged.bearer))
     }
 
+    /// Makes `call`, and reports its end to the observer.
     async fn exchange<T>(
         &self,
         call: Call,
@@ -136,8 +138,33 @@ impl Inner {
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<Exchanged<T>, Error> {
+        let report = CallReport::begin(self.observer.as_ref(), &self.clock, &call.operation);
+        let mark = |extensions: &mut Extensions| {
+            mark(extensions);
+            if let Some(report) = &report {
+                extensions.insert(report.stats());
+            }
+        };
+        let exchanged = self.exchange_unobserved(call, content_type, send_times, mark, read).await;
+        if let Some(report) = report {
+            match &exchanged {
+                Ok(exchanged) => report.ended(Some(exchanged.status), End::Succeeded),
+                Err(error) => report.ended(error.status(), End::Failed(error.kind())),
+            }
+        }
+        exchanged
+    }
+
+    async fn exchange_unobserved<T>(
+        &self,
+        call: Call,
+        content_type: HeaderValue,
+        send_times: &SendTimes,
+        mark: impl FnOnce(&mut Extensions),
+        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<Exchanged<T>, Error> {
         let what = call.context();
-        let Operation { ref method, ref template, quota, idempotency, read: limit, needs } = call.operation;
+        let Operation { ref method, ref template, quota, idempotency, read: limit, needs, .. } = call.operation;
         let operation = format!("{method} {template}");
         let (limit, time) = (self.limits.of(limit), call.timeout.unwrap_or(self.total_timeout));
         let mut request = call.into_request(self, content_type)?;
@@ -186,13 +213,14 @@ impl Inner {
         let body = body.map_err(|source| unreadable(b"", source.into()))?;
         let read = read(&body);
         let read = read.map_err(|source| unreadable(&body, cleaned(&secrets(bearer.as_ref()), source)))?;
-        Ok(Exchanged { read, attempts, bearer })
+        Ok(Exchanged { read, status, attempts, bearer })
     }
 }
 
 /// Successful response of a call.
 struct Exchanged<T> {
     read: T,
+    status: u16,
     attempts: u32,
     bearer: Option<Bearer>,
 }

@@ -17,15 +17,16 @@ pub(crate) mod stack;
 use std::{fmt, sync::Arc, time::Duration};
 
 use defender_auth::TokenCredential;
-use defender_model::{ACTIONS, ActionInfo, MachineAction};
+use defender_model::{ACTIONS, ActionInfo, ActionType, MachineAction};
 use defender_transport::{Clock, Transport};
 
 use crate::{
-    BodyLimits, DeprecationNotice, ExternalIds,
+    BodyLimits, DeprecationNotice, ExternalIds, Observer,
     client::{
         deprecation::DeprecationNotices,
         service_clock::{Moment, ServiceTime},
     },
+    observe::OTHER,
     submit::{principal::Principal, reconcile::Names, registry::SubmissionRegistry, shared_search::SharedSearch},
     wait::poll::PollPolicy,
 };
@@ -71,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) notices: DeprecationNotices,
     pub(crate) poll: PollPolicy,
     pub(crate) limits: BodyLimits,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     /// Actions that the caller made known.
     pub(crate) own_actions: Vec<ActionInfo>,
 }
@@ -85,6 +87,12 @@ impl Inner {
     /// Returns all known actions: those of the service, then the caller's own.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &ActionInfo> + Clone {
         ACTIONS.iter().chain(&self.own_actions)
+    }
+
+    /// Returns the name of a known action type as the service writes it, the name of an own type, or [`OTHER`].
+    pub(crate) fn known_type(&self, name: &str) -> &'static str {
+        let known = ActionType::KNOWN.iter().copied().chain(self.own_actions.iter().map(|own| own.action_type));
+        known.into_iter().find(|known| known.eq_ignore_ascii_case(name)).unwrap_or(OTHER)
     }
 
     /// Returns the names of the principal, read from its token.

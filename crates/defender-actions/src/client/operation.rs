@@ -7,7 +7,7 @@ use defender_transport::extensions::Idempotency;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-use crate::{client::limits::BodyLimit, permissions::Needs};
+use crate::{client::limits::BodyLimit, observe::OTHER, permissions::Needs};
 
 /// Operation of the API. Typed and raw calls of an operation share its quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) struct Operation {
     pub(crate) read: BodyLimit,
     /// Required permissions, if its page names them.
     pub(crate) needs: Option<Needs>,
+    /// False for the operation of a raw call that is in no table. Its template has parts of the caller's path.
+    pub(crate) is_known: bool,
 }
 
 /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/api/get-package-sas-uri>.
@@ -36,6 +38,7 @@ impl Operation {
         idempotency: Idempotency::NonIdempotent,
         read: BodyLimit::Entity,
         needs: Some(Needs::any_of(CancelMachineAction::PERMISSIONS)),
+        is_known: true,
     };
     pub(crate) const PACKAGE_LINK: Self = Self {
         method: Method::GET,
@@ -44,6 +47,7 @@ impl Operation {
         idempotency: Idempotency::Idempotent,
         read: BodyLimit::Entity,
         needs: Some(Needs::PACKAGE_LINK),
+        is_known: true,
     };
     pub(crate) const RESULT_LINK: Self = Self::read(
         "/machineactions/{id}/GetLiveResponseResultDownloadLink(index={index})",
@@ -72,6 +76,7 @@ impl Operation {
         idempotency: Idempotency::NonIdempotent,
         read: BodyLimit::Fixed(1 << 20),
         needs: Some(Needs::LIBRARY),
+        is_known: true,
     };
     /// Idempotent: a second deletion changes nothing.
     pub(crate) const DELETE_FILE: Self = Self {
@@ -81,6 +86,7 @@ impl Operation {
         idempotency: Idempotency::Idempotent,
         read: BodyLimit::Entity,
         needs: Some(Needs::LIBRARY),
+        is_known: true,
     };
 
     /// All operations except the actions on a machine, which [`Inner::actions`](super::Inner::actions) returns.
@@ -111,6 +117,7 @@ impl Operation {
             idempotency: Idempotency::Idempotent,
             read,
             needs: Some(needs),
+            is_known: true,
         }
     }
 
@@ -123,6 +130,7 @@ impl Operation {
             idempotency: Idempotency::Idempotent,
             read,
             needs: Some(Needs::CHANGING),
+            is_known: true,
         }
     }
 
@@ -146,6 +154,7 @@ impl Operation {
             idempotency: Idempotency::NonIdempotent,
             read: BodyLimit::Entity,
             needs: Some(needs),
+            is_known: true,
         }
     }
 
@@ -176,8 +185,14 @@ impl Operation {
                 idempotency,
                 read: BodyLimit::Entity,
                 needs: collection_needs(&segments),
+                is_known: false,
             },
         }
+    }
+
+    /// Returns the template for metrics, which has no part of a caller's path.
+    pub(crate) fn observed_template(&self) -> Cow<'static, str> {
+        if self.is_known { self.template.clone() } else { OTHER.into() }
     }
 
     /// Returns the name of the queue. The service accepts paths in any letter case, so all must lead to the same queue.

@@ -20,13 +20,18 @@ use defender_auth::{Authorized, TokenCredential};
 use defender_transport::{Clock, Error, Retry, Transport, TransportExt, extensions::Timeouts};
 use http::Uri;
 
-use crate::client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes};
+use crate::{
+    Observer,
+    client::{foreign_response::RejectForeignResponses, scrub::Scrubbed, send_times::RecordSendTimes},
+    observe::tokens::ObserveTokens,
+};
 
 /// Settings of the layers.
 pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Retry,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
 }
 
 impl Settings {
@@ -69,7 +74,11 @@ pub(crate) fn tokens(transport: Arc<dyn Transport>, settings: &Settings) -> Arc<
     #[cfg(feature = "tracing")]
     let transport = transport.traced(clock());
     // A transport of the caller may quote the request in its errors.
-    Scrubbed(transport.buffered()).shared()
+    let transport = Scrubbed(transport.buffered());
+    match &settings.observer {
+        Some(observer) => ObserveTokens::new(transport, clock(), Arc::clone(observer)).shared(),
+        None => transport.shared(),
+    }
 }
 
 /// Returns the stack for downloads by a link. The link is the permission, so they have no token and no quota. The body stays as it

@@ -16,7 +16,7 @@ use crate::{
         call::{Call, JSON},
         operation::Operation,
     },
-    submit::{attempt::Attempt, expected::Expected, external_id, particulars::ParticularsRule, span::ActionSpan},
+    submit::{attempt::Attempt, expected::Expected, external_id, particulars::ParticularsRule, report::ActionReport},
 };
 
 /// Request of an action. Nothing is sent before it is awaited, and it is sent once.
@@ -138,17 +138,18 @@ impl<A: Action> ActionRequest<A> {
             let Self { client, action, resend_if_lost, refuse_if_inverse_pending, check_machine, .. } = self;
             let invalid = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
             let rule: Arc<dyn ParticularsRule> = Arc::new(action.map_err(invalid)?);
-            let span = ActionSpan::of(A::TYPE, intent.machine_id.as_str());
+            let intent = Arc::new(intent);
+            let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&intent));
             let attempt = Attempt {
                 client,
-                expected: Arc::new(Expected { intent: Arc::new(intent), rule }),
+                expected: Arc::new(Expected { intent, rule }),
                 request,
                 resend_if_lost,
                 refuse_pending: A::INVERSE.filter(|_| refuse_if_inverse_pending),
                 check_machine: check_machine.then_some(A::PLATFORMS),
             };
-            let (outcome, attempts) = span.around(attempt.run(&span)).await;
-            span.ended(&outcome, attempts);
+            let (outcome, attempts) = report.span().around(attempt.run(report.span())).await;
+            report.ended(outcome.as_ref().map(|submitted| (submitted.id(), submitted.origin())), attempts);
             outcome
         }
     }

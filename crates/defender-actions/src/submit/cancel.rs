@@ -3,17 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction};
+use defender_model::{ActionId, ActionStatus, CancelMachineAction, MachineAction, read_json};
 
 use crate::{
     ActionHandle, BoxFuture, DefenderClient, Error, ErrorKind,
     client::{
         call::{Call, JSON},
         operation::Operation,
+        send_times::SendTimes,
     },
     submit::{
         identity::Identity,
         record::{is_about, read},
+        report::ActionReport,
+        span::ActionSpan,
     },
 };
 
@@ -75,32 +78,46 @@ impl Cancel {
     /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown): the action may still be cancelled; the error has the last known record.
     pub fn send(self) -> impl Future<Output = Result<MachineAction, Error>> + Send + 'static {
         async move {
-            let mut identity = self.identity.clone();
             if !self.allowed {
                 return Err(Error::new(ErrorKind::Request)
                     .context(self.context())
                     .caused_by("this client did not create the action")
                     .advice("use `.even_if_not_ours()` to cancel it anyway"));
             }
-            let inner = self.client.inner();
-            let error = match inner.call::<MachineAction>(self.call()?).await {
-                Ok(record) if is_about(&record, &self.id) => {
-                    return identity.check(&record).map(|()| record).map_err(|error| error.with_action_id(&self.id));
-                }
-                // The record of another action does not show the effect on this one.
-                Ok(record) => Error::new(ErrorKind::OutcomeUnknown)
-                    .context(self.context())
-                    .with_action_id(&self.id)
-                    .caused_by(format!("the response is about action {}", record.id)),
-                Err(error) => error.with_action_id(&self.id),
-            };
-            match error.kind() {
-                ErrorKind::OutcomeUnknown | ErrorKind::InvalidResponse => {
-                    Box::pin(self.find_outcome(error, identity)).await
-                }
-                _ => Err(error),
-            }
+            let call = self.call()?;
+            let report = ActionReport::cancellation(&self.client, &self.id);
+            let (outcome, attempts) = report.span().around(self.run(call, report.span())).await;
+            report.cancelled(outcome.as_ref(), attempts);
+            outcome
         }
+    }
+
+    /// Sends the call and finds the outcome. Returns the number of attempts as well.
+    async fn run(self, call: Call, span: &ActionSpan) -> (Result<MachineAction, Error>, u32) {
+        let mut identity = self.identity.clone();
+        let response =
+            self.client.inner().call_noted(call, JSON, &SendTimes::default(), read_json::<MachineAction>).await;
+        let attempts = response.as_ref().map_or_else(Error::attempts, |(_, attempts)| *attempts);
+        let error = match response {
+            Ok((record, _)) if is_about(&record, &self.id) => {
+                let checked = identity.check(&record).map(|()| record);
+                return (checked.map_err(|error| error.with_action_id(&self.id)), attempts);
+            }
+            // The record of another action does not show the effect on this one.
+            Ok((record, _)) => Error::new(ErrorKind::OutcomeUnknown)
+                .context(self.context())
+                .with_action_id(&self.id)
+                .caused_by(format!("the response is about action {}", record.id)),
+            Err(error) => error.with_action_id(&self.id),
+        };
+        let outcome = match error.kind() {
+            ErrorKind::OutcomeUnknown | ErrorKind::InvalidResponse => {
+                span.searching(&error);
+                Box::pin(self.find_outcome(error, identity)).await
+            }
+            _ => Err(error),
+        };
+        (outcome, attempts)
     }
 
     /// Returns the finished HTTP request. Nothing is sent. The request has no token, which is set when it is sent.

@@ -2,14 +2,16 @@
 //!
 //! `action_request` builds a submission and `attempt` sends it. If the response does not show the outcome, `search` searches for the
 //! action in the service's lists, and `reconciler` judges records by the rules in `reconcile`. `registry` has the submissions that
-//! are in flight, so that two of them never get the same record.
+//! are in flight, so that two of them never get the same record. `report` tells the log and the observer how each one ended.
 
 pub(crate) mod action_request;
 pub(crate) mod cancel;
 pub(crate) mod intent;
+pub(crate) mod origin;
 pub(crate) mod reconciler;
 pub(crate) mod recover;
 pub(crate) mod registry;
+pub(crate) mod report;
 pub(crate) mod span;
 pub(crate) mod submitted;
 

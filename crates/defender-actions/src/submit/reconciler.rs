@@ -13,10 +13,10 @@ use crate::{
     submit::{
         candidate_list::own_list,
         expected::Expected,
+        origin::Origin,
         reconcile::{Accepted, Comparison, ComparisonInput, Names, Refusal, Window, accepted, refused, was_pending},
         registry::InFlight,
         shared_search::{Candidates, Row},
-        submitted::Origin,
     },
     wait::poll::PollPolicy,
 };

@@ -8,7 +8,8 @@ use crate::{
     BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
     client::service_clock::Moment,
     submit::{
-        expected::Expected, particulars::RuleOfIntent, reconciler::Reconciler, search::SearchLimits, span::ActionSpan,
+        expected::Expected, particulars::RuleOfIntent, reconciler::Reconciler, report::ActionReport,
+        search::SearchLimits,
     },
 };
 
@@ -70,9 +71,10 @@ impl Recover {
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
-            let span = ActionSpan::of(&intent.action_type, intent.machine_id.as_str());
-            let outcome = span.around(recover(client, Arc::new(intent))).await;
-            span.ended(&outcome, 0);
+            let intent = Arc::new(intent);
+            let report = ActionReport::recovery(&client, Arc::clone(&intent));
+            let outcome = report.span().around(recover(client, intent)).await;
+            report.ended(outcome.as_ref().map(|submitted| (submitted.id(), submitted.origin())), 0);
             outcome
         }
     }

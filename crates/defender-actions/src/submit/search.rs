@@ -10,10 +10,10 @@ use crate::{
     client::service_clock::Moment,
     submit::{
         candidate_list::own_list,
+        origin::Origin,
         reconcile::{Comparison, Finding, Names, Window, find, may_be_ours},
         reconciler::{Reconciler, ends_search, not_read},
         shared_search::{Candidates, Participant, Row, Searcher},
-        submitted::Origin,
     },
 };
 

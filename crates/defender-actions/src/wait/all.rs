@@ -22,7 +22,7 @@ use crate::{
     wait::{
         ended, is_temporary,
         poll::{PollDelays, PollPolicy},
-        timeout_error,
+        report, timeout_error,
     },
 };
 
@@ -199,7 +199,7 @@ impl Cycle {
             Err(error) => {
                 for pending in std::mem::take(&mut self.pending).into_values() {
                     let error = error.clone_without_source().with_action_id(&pending.id).with_action(pending.last);
-                    self.ready.push_back((pending.id, Err(error)));
+                    self.finish(pending.id, Err(error));
                 }
             }
         }
@@ -256,7 +256,8 @@ impl Cycle {
                     if is_temporary(&error, now.saturating_sub(pending.last_seen), self.policy.visibility_timeout) {
                         pending.last_error = Some(error);
                     } else if let Some(pending) = self.pending.remove(&key) {
-                        self.ready.push_back((id.clone(), Err(error.with_action_id(&id).with_action(pending.last))));
+                        let error = error.with_action_id(&id).with_action(pending.last);
+                        self.finish(id, Err(error));
                     }
                 }
             }
@@ -281,16 +282,22 @@ impl Cycle {
                 let pending = self.pending.remove(&*key);
                 drop(key);
                 if let Some(Pending { id, .. }) = pending {
-                    self.ready.push_back((id, checked.and_then(|()| ended(action))));
+                    self.finish(id, checked.and_then(|()| ended(action)));
                 }
             }
         }
     }
 
+    /// Ends the wait for an action, and reports the end.
+    fn finish(&mut self, id: ActionId, outcome: Result<MachineAction, Error>) {
+        report::ended(self.client.inner(), &id, self.started, &outcome);
+        self.ready.push_back((id, outcome));
+    }
+
     fn give_up(&mut self) {
         for pending in std::mem::take(&mut self.pending).into_values() {
             let error = timeout_error(&pending.id, self.policy.at_most, pending.last, pending.last_error);
-            self.ready.push_back((pending.id, Err(error)));
+            self.finish(pending.id, Err(error));
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`.
+//! Waits until an action has ended: one in this file, many in `all`, their delays in `poll`, their reports in `report`.
 
 pub(crate) mod all;
 pub(crate) mod poll;
+mod report;
 
 use std::{sync::Arc, time::Duration};
 
@@ -86,13 +87,9 @@ impl Wait {
 
     async fn run(self) -> Result<MachineAction, Error> {
         let mut polling = Polling::new(self);
-        loop {
-            if let Some(action) = polling.last.take_if(|action| action.status.is_terminal()) {
-                polling.identity.check(&action)?;
-                return ended(action);
-            }
-            polling.read().await?;
-        }
+        let outcome = polling.run().await;
+        polling.report(&outcome);
+        outcome
     }
 
     /// Returns the record each time it changes, beginning with the last known record. The last item is `Ok` only if the action
@@ -106,13 +103,16 @@ impl Wait {
                 match changed {
                     Some(action) if action.status.is_terminal() => {
                         let outcome = polling.identity.check(&action).and_then(|()| ended(action));
+                        polling.report(&outcome);
                         return Some((outcome, None));
                     }
                     Some(action) => return Some((Ok(action.clone()), Some((polling, Some(action))))),
                     None => {}
                 }
                 if let Err(error) = polling.read().await {
-                    return Some((Err(error), None));
+                    let outcome = Err(error);
+                    polling.report(&outcome);
+                    return Some((outcome, None));
                 }
             }
         });
@@ -143,6 +143,21 @@ impl Polling {
         // A record of the response needs no read yet. Without a record, the first read is immediate.
         let delays = if last.is_some() { policy.after_response() } else { policy.immediate() };
         Self { client, id, policy, last, identity, started, last_seen: Duration::ZERO, last_error: None, delays }
+    }
+
+    /// Reads until the action has ended.
+    async fn run(&mut self) -> Result<MachineAction, Error> {
+        loop {
+            if let Some(action) = self.last.take_if(|action| action.status.is_terminal()) {
+                self.identity.check(&action)?;
+                return ended(action);
+            }
+            self.read().await?;
+        }
+    }
+
+    fn report(&self, outcome: &Result<MachineAction, Error>) {
+        report::ended(self.client.inner(), &self.id, self.started, outcome);
     }
 
     /// Waits for the delay and reads, until a read succeeds or the wait ends.

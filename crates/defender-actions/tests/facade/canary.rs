@@ -13,9 +13,10 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use defender_actions::{
-    DefenderClient, Error,
+    DefenderClient, Error, Observer,
     auth::{ClientSecretCredential, IntoCredential, StaticCredential},
     model::Problem,
+    observe::{ActionEnded, CallEnded, TokenRequestEnded, WaitEnded},
     transport::{
         Body, Error as Broken, ErrorKind,
         testing::{Capture, ManualClock},
@@ -150,6 +151,7 @@ fn client(
     place: Place,
     echo: String,
     status: u16,
+    seen: &Seen,
 ) -> (DefenderClient, ManualClock) {
     let transport = Capture::with(move |_| {
         let builder = Response::builder().status(status);
@@ -167,6 +169,7 @@ fn client(
     let builder = DefenderClient::builder()
         .credential(credential)
         .transport(transport)
+        .observer(seen.clone())
         .attempts(1)
         .visibility_timeout(Duration::from_secs(1));
     (builder.clock(clock.clone()).build().unwrap(), clock)
@@ -198,6 +201,24 @@ impl Seen {
             problem.and_then(Problem::inner_code),
             problem.and_then(Problem::inner_message)
         ));
+    }
+}
+
+impl Observer for Seen {
+    fn call_ended(&self, ended: &CallEnded<'_>) {
+        self.add(&format!("{ended:?} {:?}", ended.end.error_type()));
+    }
+
+    fn action_ended(&self, ended: &ActionEnded<'_>) {
+        self.add(&format!("{ended:?}"));
+    }
+
+    fn wait_ended(&self, ended: &WaitEnded<'_>) {
+        self.add(&format!("{ended:?}"));
+    }
+
+    fn token_request_ended(&self, ended: &TokenRequestEnded) {
+        self.add(&format!("{ended:?} {:?}", ended.error_type()));
     }
 }
 
@@ -260,6 +281,7 @@ async fn inspect_calls(client: &DefenderClient, clock: &ManualClock, seen: &Seen
     look(clock.run(client.machines().find("x").send()).await.err());
     look(clock.run(client.library().delete("x").send()).await.err());
     look(clock.run(action.package().link().send()).await.err());
+    look(clock.run(action.wait().at_most(Duration::from_secs(1)).send()).await.err());
     let rows = clock.run(client.actions().stream().take(2_000).collect::<Vec<_>>()).await;
     for row in rows {
         look(row.err());
@@ -303,7 +325,7 @@ async fn leaks(statuses: &[u16], each: impl AsyncFn(Place, String, u16, &Seen) -
 #[tokio::test]
 async fn token_echo_is_never_shown() {
     let (leaks, errors) = leaks(&[201, 400, 401, 500], async |place, echo, status, seen| {
-        let (client, clock) = client(StaticCredential::new(TOKEN), place, echo, status);
+        let (client, clock) = client(StaticCredential::new(TOKEN), place, echo, status, seen);
         inspect_calls(&client, &clock, seen).await
     })
     .await;
@@ -315,7 +337,8 @@ async fn token_echo_is_never_shown() {
 #[tokio::test]
 async fn client_secret_echo_is_never_shown() {
     let (leaks, errors) = leaks(&[200, 302, 400, 401, 403, 407, 500, 511], async |place, echo, status, seen| {
-        let (client, clock) = client(ClientSecretCredential::new("contoso.com", "app", TOKEN), place, echo, status);
+        let (client, clock) =
+            client(ClientSecretCredential::new("contoso.com", "app", TOKEN), place, echo, status, seen);
         let error = clock.run(client.action("a1".parse().unwrap()).get().send()).await.unwrap_err();
         seen.error(&error);
         seen.add(&format!("{client:?}"));

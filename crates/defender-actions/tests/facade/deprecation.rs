@@ -11,7 +11,7 @@ use http::{Method, Request, Response};
 
 /// Service that deprecates the isolation and has retired the reading of actions.
 #[derive(Debug)]
-struct Ending;
+pub(crate) struct Ending;
 
 #[async_trait]
 impl Transport for Ending {
@@ -71,7 +71,7 @@ async fn retired_operation_fails_and_is_noticed() {
 #[cfg(feature = "tracing")]
 #[tokio::test]
 async fn each_notice_is_one_event() {
-    let recorder = crate::spans::Recorder::default();
+    let recorder = crate::recorder::Recorder::default();
     let _guard = recorder.listen();
     let client = client();
     for machine in ["m1", "m2", "m3"] {
@@ -79,8 +79,8 @@ async fn each_notice_is_one_event() {
         client.action(machine.parse().unwrap()).get().await.unwrap_err();
     }
     let events = recorder.events("defender_actions::lifecycle");
-    let operations: Vec<_> = events.iter().map(|fields| fields["operation"].as_str()).collect();
+    let operations: Vec<_> = events.iter().map(|event| event.fields.0["operation"].as_str()).collect();
     assert_eq!(operations, ["POST /machines/{id}/isolate", "GET /machineactions/{id}"]);
-    assert_eq!(events[0]["sunset"], "Mon, 01 Feb 2027 00:00:00 GMT");
-    assert_eq!(events[1]["gone"], "true");
+    assert_eq!(events[0].fields.0["sunset"], "Mon, 01 Feb 2027 00:00:00 GMT");
+    assert_eq!(events[1].fields.0["gone"], "true");
 }

@@ -28,10 +28,19 @@ mod lost_responses;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+#[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
+mod metrics_example;
+#[cfg(feature = "tracing")]
+mod observability;
+mod observer;
 mod own_action;
 mod own_queue;
+#[cfg(any(feature = "tracing", all(feature = "hyper", feature = "aws-lc-rs")))]
+mod page;
 mod preflight;
 mod raw;
+#[cfg(feature = "tracing")]
+mod recorder;
 mod recovered;
 mod refusals;
 mod requests;

@@ -1,88 +1,16 @@
-//! Spans and events of an action in `tracing`.
+//! The span of an action, and the events of its end.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex},
-};
+use std::time::Duration;
 
 use defender_actions::{ErrorKind, Origin};
 use defender_emulator::{Fault, Operation, RetryAfter};
-use tracing::{
-    Event, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
+
+use crate::{
+    recorder::Recorder,
+    world::{HOUR, World},
 };
 
-use crate::world::{HOUR, World};
-
-/// Recorded spans and events of this crate, with their fields.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Recorder(Arc<Mutex<Vec<(String, Fields)>>>);
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Fields(BTreeMap<String, String>);
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), format!("{value:?}").trim_matches('"').to_owned());
-    }
-}
-
-impl Subscriber for Recorder {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("defender_actions")
-    }
-
-    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        let mut fields = Fields::default();
-        attributes.record(&mut fields);
-        let mut entries = self.0.lock().unwrap();
-        entries.push((attributes.metadata().name().to_owned(), fields));
-        span::Id::from_u64(entries.len() as u64)
-    }
-
-    fn record(&self, span: &span::Id, values: &span::Record<'_>) {
-        let place = usize::try_from(span.into_u64()).unwrap() - 1;
-        values.record(&mut self.0.lock().unwrap()[place].1);
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        self.0.lock().unwrap().push((format!("{} event", event.metadata().target()), fields));
-    }
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
-impl Recorder {
-    /// Returns the fields of each event of this target.
-    pub(crate) fn events(&self, target: &str) -> Vec<BTreeMap<String, String>> {
-        let entries = self.0.lock().unwrap();
-        entries
-            .iter()
-            .filter(|(name, _)| *name == format!("{target} event"))
-            .map(|(_, fields)| fields.0.clone())
-            .collect()
-    }
-
-    /// Records on this thread until the returned guard is dropped.
-    ///
-    /// A second dispatcher is necessary. With one alone, tracing asks only the thread that first passes a callsite whether it is
-    /// enabled, and the thread of another test would disable it for all.
-    pub(crate) fn listen(&self) -> (tracing::subscriber::DefaultGuard, tracing::Dispatch) {
-        let beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-        (tracing::subscriber::set_default(self.clone()), beside)
-    }
-
-    fn spans(&self) -> Vec<BTreeMap<String, String>> {
-        let entries = self.0.lock().unwrap();
-        entries.iter().filter(|(name, _)| name == "defender.action").map(|(_, fields)| fields.0.clone()).collect()
-    }
-}
+const TARGET: &str = "defender_actions::action";
 
 #[tokio::test]
 async fn action_span_has_its_fields() {
@@ -99,28 +27,65 @@ async fn action_span_has_its_fields() {
     world.emulator.fault(Fault::Status(400, RetryAfter::Absent)).on(Operation::Offboard);
     let refused = world.run(machine.offboard("canary comment").send()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Refused);
+    world.run(recovered.handle().cancel("canary comment").send()).await.unwrap();
 
-    let spans = recorder.spans();
-    let shown: Vec<_> = spans
-        .iter()
-        .map(|span| {
-            assert_eq!(span["machine"], world.machine().as_str());
-            ["type", "origin", "attempts", "action", "error.type"]
-                .map(|field| span.get(field).map(String::as_str).unwrap_or_default())
-        })
-        .collect();
+    let fields = ["task", "type", "origin", "attempts", "action", "error.type"];
+    let shown = |fields_of: &std::collections::BTreeMap<String, String>| {
+        assert_eq!(fields_of["machine"], world.machine().as_str());
+        fields.map(|field| fields_of.get(field).cloned().unwrap_or_default())
+    };
     let (made, lost) = (created.id().as_str(), recovered.id().as_str());
-    assert_eq!(
-        shown,
-        [
-            ["Isolate", "Created", "3", made, ""],
-            ["Isolate", "Joined", "1", made, ""],
-            ["Unisolate", "Recovered", "1", lost, ""],
-            ["Offboard", "", "1", "", "Refused"],
-        ]
-    );
-    let all = format!("{:?}", recorder.0.lock().unwrap());
+    let expected = [
+        ["submit", "Isolate", "Created", "3", made, ""],
+        ["submit", "Isolate", "Joined", "1", made, ""],
+        ["submit", "Unisolate", "Recovered", "1", lost, ""],
+        ["submit", "Offboard", "", "1", "", "Refused"],
+        ["cancel", "Unisolate", "", "1", lost, ""],
+    ];
+    let spans: Vec<_> = recorder.spans("defender.action").iter().map(shown).collect();
+    assert_eq!(spans, expected);
+    // The event at the end has the same fields as the span.
+    let events = recorder.events(TARGET);
+    let ends = events.iter().filter(|event| event.fields.0.contains_key("task"));
+    assert_eq!(ends.map(|event| shown(&event.fields.0)).collect::<Vec<_>>(), expected);
+    let all = format!("{:?}", recorder.entries());
     assert!(!all.contains("canary") && !all.contains("eyJ"), "{all}");
-    // The search for an action is an event.
-    assert_eq!(recorder.events("defender_actions::action").len(), 2);
+}
+
+#[tokio::test]
+async fn each_action_ends_with_one_event() {
+    let recorder = Recorder::default();
+    let _guard = recorder.listen();
+    let world = World::with(|emulator| emulator.pending_for(HOUR));
+    let client = world.client();
+    let machine = client.machine(world.machine());
+    let lines = |from: usize| -> Vec<String> {
+        recorder.events(TARGET)[from..].iter().map(super::recorder::Entry::line).collect()
+    };
+
+    let isolated = world.run(machine.isolate("c").send()).await.unwrap();
+    assert_eq!(lines(0), ["INFO action accepted"]);
+    world.run(machine.isolate("c").send()).await.unwrap();
+    assert_eq!(lines(1), ["DEBUG searching for the pending action", "INFO action accepted"]);
+    world.emulator.fault(Fault::ResetAfterEffect).on(Operation::Unisolate).times(1);
+    world.run(machine.unisolate("c").send()).await.unwrap();
+    assert_eq!(lines(3), ["WARN response lost, searching for the action", "INFO action accepted"]);
+    world.emulator.fault(Fault::ResetBeforeEffect).on(Operation::Offboard).times(1);
+    let unknown = world.run(machine.offboard("c").send()).await.unwrap_err();
+    assert_eq!(lines(5), ["WARN response lost, searching for the action", "WARN action outcome unknown"]);
+    let intent = unknown.intent().unwrap().clone();
+    world.run(client.recover(intent).send()).await.unwrap_err();
+    assert_eq!(lines(7), ["WARN action outcome unknown"]);
+    world.emulator.fault(Fault::Status(403, RetryAfter::Absent)).on(Operation::Offboard);
+    world.run(machine.offboard("c").send()).await.unwrap_err();
+    assert_eq!(lines(8), ["WARN action not accepted"]);
+    world.emulator.fault(Fault::Hang).on(Operation::RestrictCodeExecution);
+    assert!(world.run_for(Duration::from_secs(1), machine.restrict_code_execution("c").send()).await.is_none());
+    assert_eq!(lines(9), ["WARN action dropped"]);
+    world.run(isolated.cancel("c").send()).await.unwrap();
+    assert_eq!(lines(10), ["INFO action cancelled"]);
+    world.run(isolated.cancel("c").send()).await.unwrap_err();
+    assert_eq!(lines(11), ["WARN action not cancelled"]);
+    assert!(client.machine(world.machine()).isolate(" ").await.is_err());
+    assert_eq!(lines(12), [""; 0], "an invalid request is not reported");
 }

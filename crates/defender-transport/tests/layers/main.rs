@@ -1,5 +1,6 @@
 //! The layers and the test kit, seen from outside: one binary, since linking takes longer than running.
 
+mod call_stats;
 mod deadline;
 mod faulty;
 mod paced;

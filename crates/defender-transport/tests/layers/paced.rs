@@ -21,9 +21,9 @@ use tracing::{
     span,
 };
 
-/// Keeps what it is told, as text.
+/// Records events as text.
 #[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Vec<String>>>);
+struct Recorder(Arc<Mutex<Vec<String>>>);
 
 struct Line<'a>(&'a mut String);
 
@@ -33,7 +33,7 @@ impl Visit for Line<'_> {
     }
 }
 
-impl Subscriber for Ear {
+impl Subscriber for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("defender_transport")
     }
@@ -63,18 +63,35 @@ async fn long_queue_wait_is_traced() {
             vec!["INFO defender_transport::queue message=waited for a turn scope=\"things\" waited=1.001".to_owned()],
         ),
     ] {
-        let (clock, ear) = (ManualClock::new(), Ear::default());
+        let (clock, recorder) = (ManualClock::new(), Recorder::default());
         let transport = Capture::answering(Response::new("")).paced(clock.clone());
         let limits = vec![RateLimit { calls: 1, per: Duration::from_millis(per) }];
         let scope = RateLimitScope { key: "things".into(), limits: limits.into() };
         let request = Request::get("https://example.com/").extension(scope).body(Bytes::new()).unwrap();
-        // As in `traced.rs`: one alone may hear nothing.
+        // As in `traced`: one dispatcher alone may record nothing.
         let _beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-        let listening = tracing::subscriber::set_default(ear.clone());
+        let listening = tracing::subscriber::set_default(recorder.clone());
         for _ in 0..2 {
             clock.run(transport.send(request.clone())).await.unwrap();
         }
         drop(listening);
-        assert_eq!(*ear.0.lock().unwrap(), told);
+        assert_eq!(*recorder.0.lock().unwrap(), told);
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn late_turn_is_a_warning() {
+    let (clock, recorder) = (ManualClock::new(), Recorder::default());
+    let transport = Capture::answering(Response::new("")).paced(clock.clone());
+    let limits = vec![RateLimit { calls: 1, per: Duration::from_secs(600) }];
+    let scope = RateLimitScope { key: "things".into(), limits: limits.into() };
+    let request = Request::get("https://example.com/").extension(scope).body(Bytes::new()).unwrap();
+    let _beside = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
+    let listening = tracing::subscriber::set_default(recorder.clone());
+    clock.run(transport.send(request.clone())).await.unwrap();
+    clock.run(transport.send(request)).await.unwrap_err();
+    drop(listening);
+    let told =
+        "WARN defender_transport::queue message=no turn within the time of the call scope=\"things\" retry_after=600.0";
+    assert_eq!(*recorder.0.lock().unwrap(), [told]);
 }

@@ -20,7 +20,7 @@ use self::base_url::base;
 #[cfg(feature = "hyper")]
 use self::default_transport::default_transports;
 use crate::{
-    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds,
+    BodyLimits, DefenderClient, Error, ErrorKind, ExternalIds, Observer,
     client::{
         Inner,
         deprecation::DeprecationNotices,
@@ -81,6 +81,7 @@ pub struct DefenderClientBuilder {
     own_actions: Vec<ActionInfo>,
     external_ids: ExternalIds,
     refresh_margin: Option<Duration>,
+    observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "hyper")]
     hyper: defender_transport::HyperTransportBuilder,
 }
@@ -105,6 +106,7 @@ impl DefenderClientBuilder {
             own_actions: Vec::new(),
             external_ids: ExternalIds::default(),
             refresh_margin: None,
+            observer: None,
             #[cfg(feature = "hyper")]
             hyper: defender_transport::HyperTransport::builder(),
         }
@@ -250,6 +252,12 @@ impl DefenderClientBuilder {
         self
     }
 
+    /// Sets the observer of the ends of calls, actions, waits and token requests, for metrics. Default: none.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
     /// Sets the largest responses that are read. Default: 4 MiB for one machine, action or file, 64 MiB for a page, 1 MiB for a
     /// token.
     pub fn body_limits(mut self, limits: BodyLimits) -> Self {
@@ -291,7 +299,8 @@ impl DefenderClientBuilder {
         };
         let wrapped = |transport| self.wraps.iter().fold(transport, |inner, wrap| wrap(inner));
         let (transport, managed) = (wrapped(transport), self.managed_identity.or(link_local).map(wrapped));
-        let settings = Settings { clock: Arc::clone(&clock), timeouts: self.timeouts, retry: self.retry };
+        let (timeouts, retry, observer) = (self.timeouts, self.retry, self.observer);
+        let settings = Settings { clock: Arc::clone(&clock), timeouts, retry, observer };
         let tokens = stack::tokens(Arc::clone(&transport), &settings);
         let mut context = CredentialContext::new(tokens, Arc::clone(&clock), self.cloud)
             .retry(settings.retry())
@@ -329,6 +338,7 @@ impl DefenderClientBuilder {
             notices: DeprecationNotices::default(),
             poll: self.poll,
             limits: self.limits,
+            observer: settings.observer,
             own_actions: self.own_actions,
         }))
     }

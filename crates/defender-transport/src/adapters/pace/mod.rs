@@ -3,6 +3,7 @@
 mod gate;
 mod log;
 mod queue;
+mod report;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
@@ -16,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
-use self::{gate::Ended, queue::Queue};
+use self::{gate::Ended, queue::Queue, report::Report};
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
     extensions::{QuotaKey, RateLimitScope, Timeouts},
@@ -51,8 +52,11 @@ use crate::{
 /// [was never sent](Error::never_sent), and [`Error::retry_after`] is the minimum time until its turn. The inner
 /// transport gets the rest of `Timeouts::total`.
 ///
-/// With the feature `tracing`, a call that has waited for more than a second is reported when it is sent: an event `INFO` of
-/// the target `defender_transport::queue`, with the fields `scope` and `waited`, in seconds.
+/// With the feature `tracing`, two events have the target `defender_transport::queue` and the field `scope`. A call that has
+/// waited for more than a second is reported when it is sent: `INFO`, with the field `waited`, in seconds. A call whose turn does not
+/// come in time is reported as `WARN`, with the field `retry_after`, in seconds.
+///
+/// [`CallStats`](crate::extensions::CallStats) has the time that a call has waited, the number of its attempts and of its 429s.
 ///
 /// # The gate
 ///
@@ -99,8 +103,6 @@ const TOTAL: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_secs(60);
 /// Longest time for which a 429 closes the gate.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
-#[cfg(feature = "tracing")]
-const TARGET: &str = "defender_transport::queue";
 /// Number of queues up to which idle queues are kept.
 const FEW: usize = 32;
 
@@ -174,23 +176,24 @@ impl<T: Transport> Transport for Paced<T> {
         let (queue, clock) = (self.shared.queue(scope), &*self.shared.clock);
         Box::pin(async move {
             let said = request.extensions().get::<Timeouts>().and_then(|times| times.total);
+            let report = Report::begin(&request, clock);
             let slot = queue.turn(clock, said.unwrap_or(self.total)).await;
             let slot = slot.map_err(|late| {
-                let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
+                let name = report.too_late(&request, clock, late.0);
                 let said = format!("the turn in the queue `{name}` comes in {:?} at the earliest", late.0);
                 Error::new(ErrorKind::Timeout).not_sent().with_retry_after(late.0).context(said)
             })?;
             let waited = slot.waited;
-            #[cfg(feature = "tracing")]
-            if waited > Duration::from_secs(1) {
-                let name = request.extensions().get::<RateLimitScope>().map_or("", |scope| scope.key.as_str());
-                tracing::info!(target: TARGET, scope = name, waited = waited.as_secs_f64(), "waited for a turn");
-            }
+            report.left(&request, waited);
             if let (Some(total), Some(times)) = (said, request.extensions_mut().get_mut::<Timeouts>()) {
                 times.total = Some(total.saturating_sub(waited));
             }
             let response = self.inner.send(request).await;
-            slot.end(self.outcome(&response));
+            let ended = self.outcome(&response);
+            if let Ended::Refused { .. } = ended {
+                report.throttled();
+            }
+            slot.end(ended);
             response
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Extensions, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
-use crate::extensions::{Idempotency, RateLimitScope, Read, Timeouts, UrlTemplate};
+use crate::extensions::{CallStats, Idempotency, RateLimitScope, Read, Timeouts, UrlTemplate};
 
 /// A request that may have to be sent again.
 ///
@@ -37,6 +37,7 @@ struct KnownExtensions {
     read: Option<Read>,
     template: Option<UrlTemplate>,
     times: Option<Timeouts>,
+    stats: Option<CallStats>,
 }
 
 impl SavedRequest {
@@ -77,7 +78,15 @@ impl KnownExtensions {
         let (idempotency, scope, read) =
             (extensions.get::<Idempotency>(), extensions.get::<RateLimitScope>(), extensions.get::<Read>());
         let (template, times) = (extensions.get::<UrlTemplate>(), extensions.get::<Timeouts>());
-        let known = [idempotency.is_some(), scope.is_some(), read.is_some(), template.is_some(), times.is_some()];
+        let stats = extensions.get::<CallStats>();
+        let known = [
+            idempotency.is_some(),
+            scope.is_some(),
+            read.is_some(),
+            template.is_some(),
+            times.is_some(),
+            stats.is_some(),
+        ];
         if known.into_iter().filter(|&is_there| is_there).count() < extensions.len() {
             return None; // Nothing is copied yet: the caller then copies all extensions.
         }
@@ -87,16 +96,18 @@ impl KnownExtensions {
             read: read.copied(),
             template: template.cloned(),
             times: times.copied(),
+            stats: stats.cloned(),
         })
     }
 
     fn put_on(self, extensions: &mut Extensions) {
-        let Self { idempotency, scope, read, template, times } = self;
+        let Self { idempotency, scope, read, template, times, stats } = self;
         idempotency.map(|idempotency| extensions.insert(idempotency));
         scope.map(|scope| extensions.insert(scope));
         read.map(|read| extensions.insert(read));
         template.map(|template| extensions.insert(template));
         times.map(|times| extensions.insert(times));
+        stats.map(|stats| extensions.insert(stats));
     }
 }
 
@@ -134,11 +145,13 @@ mod tests {
         told.extensions_mut().insert(Read::Stream);
         told.extensions_mut().insert(UrlTemplate(Cow::Borrowed("/{x}")));
         told.extensions_mut().insert(Timeouts::default().head(LEFT));
+        told.extensions_mut().insert(CallStats::default());
         let kept = SavedRequest::of(&told);
         assert!(matches!(kept.told, SavedExtensions::Known(_)));
         let again = kept.request(LEFT);
         let extensions = again.extensions();
-        assert_eq!(extensions.len(), 5);
+        assert_eq!(extensions.len(), 6);
+        assert!(extensions.get::<CallStats>().is_some());
         assert_eq!(extensions.get(), Some(&scope));
         assert_eq!(extensions.get(), Some(&Idempotency::NonIdempotent));
         assert_eq!(extensions.get(), Some(&Read::Stream));

@@ -23,9 +23,7 @@ use super::{
     transport::{WorldTransport, as_submission},
     world::{Ids, Network, Submission, World},
 };
-use crate::{
-    ActionRequest, DefenderClient, Error, ErrorKind, ExternalIds, Intent, UnknownReason, submit::submitted::Origin,
-};
+use crate::{ActionRequest, DefenderClient, Error, ErrorKind, ExternalIds, Intent, Origin, UnknownReason};
 
 /// Number of worlds of one run. Raise it by hand for a long run with `--release`.
 const WORLDS: u64 = 500;
