@@ -114,6 +114,8 @@ fn steps(crates: &[&str], tests: Tests) -> Vec<Step> {
     if tests == Tests::Run {
         steps.push(Step::new("tests", "test --workspace --all-features"));
     }
+    // What an error states without a feature is not in a build with all features.
+    steps.push(Step::new("tests of defender-auth with default features", "test --package defender-auth --lib"));
     steps.push(
         Step::new("documentation", "doc --workspace --no-deps --all-features").with("RUSTDOCFLAGS", "-D warnings"),
     );

@@ -43,7 +43,7 @@ pub struct ClientCertificateCredential {
 
 impl ClientCertificateCredential {
     /// The application `client_id` in `tenant` (an id or a domain), with its certificate and its RSA key in one PEM, in
-    /// any order: the key as PKCS#8, as PKCS#8 with a [`password`](Self::password), or as PKCS#1.
+    /// any order: the key as PKCS#8, as PKCS#8 with a [`password`](Self::password) (feature `encrypted-keys`), or as PKCS#1.
     #[must_use]
     pub fn new(tenant: impl Into<String>, client_id: impl Into<String>, pem: impl Into<String>) -> Self {
         Self {
@@ -62,7 +62,8 @@ impl ClientCertificateCredential {
         self
     }
 
-    /// Sets the password of the key (feature `encrypted-keys`).
+    /// Sets the password of the key. Without the feature `encrypted-keys`, which is off by default, a key with a password is
+    /// refused by an error that names the feature.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(Secret::new(password));

@@ -80,5 +80,21 @@ fn unlocked(body: &str, password: Option<&Secret>) -> Result<PrivateKeyDer<'stat
 
 #[cfg(not(feature = "encrypted-keys"))]
 fn unlocked(_: &str, _: Option<&Secret>) -> Result<PrivateKeyDer<'static>, Error> {
-    Err(wrong("the key is locked; turn on the feature `encrypted-keys` of defender-auth, or give it unlocked"))
+    Err(wrong(
+        "the key has a password; turn on the feature `encrypted-keys` of this crate, or give the key without one",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(not(feature = "encrypted-keys"))]
+    #[test]
+    fn locked_key_names_its_feature() {
+        use super::{ErrorKind, Secret, private_key};
+
+        let pem = Secret::new(include_str!("../../../tests/flows/keys/pbkdf2.pem"));
+        let error = private_key(&pem, Some(&Secret::new("password"))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains("turn on the feature `encrypted-keys`"), "{error}");
+    }
 }
