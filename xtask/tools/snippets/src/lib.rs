@@ -22,6 +22,7 @@ pages! {
     first_call: "docs/guides/first-call.md",
     from_other_tools: "docs/guides/from-other-tools.md",
     live_response: "docs/guides/live-response.md",
+    logging_and_metrics: "docs/guides/logging-and-metrics.md",
     many_machines: "docs/guides/many-machines.md",
     many_tenants: "docs/guides/many-tenants.md",
     permissions: "docs/guides/permissions.md",
