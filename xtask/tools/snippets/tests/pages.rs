@@ -87,6 +87,20 @@ fn each_json_block_parses() {
     assert_eq!(found, [""; 0]);
 }
 
+#[test]
+fn readme_lists_guides_pages_and_examples() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let mut found = Vec::new();
+    for (folder, end) in [("docs", "md"), ("docs/guides", "md"), ("crates/defender-actions/examples", "rs")] {
+        let entries = std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        for path in entries.filter(|path| path.extension().is_some_and(|extension| extension == end)) {
+            let link = format!("]({folder}/{})", path.file_name().unwrap().to_str().unwrap());
+            found.extend((!readme.contains(&link)).then_some(link));
+        }
+    }
+    assert_eq!(found, [""; 0]);
+}
+
 /// The line of an error ends with the name of its kind, which is a heading of the page. The kinds are from the snapshot of their texts.
 #[test]
 fn each_error_kind_has_a_heading() {
