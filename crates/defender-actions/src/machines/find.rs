@@ -15,17 +15,22 @@ const SHOWN: usize = 100;
 pub(crate) fn first_call(client: &DefenderClient, name: &str) -> Result<Call, Error> {
     let name = name.trim();
     if name.is_empty() {
-        return Err(Error::new(ErrorKind::Request).context(context(name)).caused_by("the name is blank"));
+        return Err(blank(name));
     }
     list(client, name).first_call()
 }
 
-fn context(name: &str) -> String {
+/// Returns the error of a name that is blank.
+pub(super) fn blank(name: &str) -> Error {
+    Error::new(ErrorKind::Request).context(context(name)).caused_by("the name is blank")
+}
+
+pub(super) fn context(name: &str) -> String {
     format!("the machine named `{}`", sanitize_line(name, SHOWN))
 }
 
 /// Returns the list of the machines whose names begin with this name, in three spellings.
-fn list(client: &DefenderClient, name: &str) -> List<Machine> {
+pub(super) fn list(client: &DefenderClient, name: &str) -> List<Machine> {
     let mut spellings = vec![name.to_owned()];
     for spelling in [name.to_lowercase(), name.to_uppercase()] {
         if !spellings.contains(&spelling) {
@@ -57,13 +62,23 @@ pub(crate) async fn by_name(client: DefenderClient, name: String, timeout: Optio
         }
     }
     only(found.exact, found.near, what).map_err(|error| match (error.kind(), refused) {
-        (ErrorKind::NotFound, refused) => {
-            let error = error.message("no machine has exactly this name");
-            let Some(refused) = refused else { return error };
+        (ErrorKind::NotFound, Some(refused)) => {
+            let error = none_of_this_name(error);
             refused.problem().cloned().into_iter().fold(error, Error::with_problem).with_cause_if_none(refused)
         }
-        _ => error,
+        _ => none_of_this_name(error),
     })
+}
+
+/// Adds the message of a search that has found no machine, and leaves another error as it is.
+pub(super) fn none_of_this_name(error: Error) -> Error {
+    if error.kind() == ErrorKind::NotFound { error.message("no machine has exactly this name") } else { error }
+}
+
+/// Returns the error of a record that cannot be read and may be the machine, or another one of this name.
+pub(super) fn unreadable_namesake(name: &str, why: String) -> Error {
+    let what = format!("a machine that may be named `{}`", sanitize_line(name, SHOWN));
+    Error::new(ErrorKind::InvalidResponse).context(what).caused_by(why)
 }
 
 /// Machines of this name, and machines whose names begin with it.
@@ -94,10 +109,7 @@ impl Found {
             ControlFlow::Continue(())
         });
         match unreadable.await? {
-            Some(why) => {
-                let what = format!("a machine that may be named `{}`", sanitize_line(name, SHOWN));
-                Err(Error::new(ErrorKind::InvalidResponse).context(what).caused_by(why))
-            }
+            Some(why) => Err(unreadable_namesake(name, why)),
             None => Ok(found),
         }
     }
@@ -133,7 +145,12 @@ pub(crate) fn is_named(machine: &Machine, name: &str) -> bool {
 }
 
 fn same(own: &str, name: &str) -> bool {
-    own.trim().to_lowercase() == name.trim().to_lowercase()
+    lower(own) == lower(name)
+}
+
+/// Returns the form in which names are compared.
+pub(super) fn lower(name: &str) -> String {
+    name.trim().to_lowercase()
 }
 
 /// Returns the only machine of `exact`, or an error with the machines to choose from.

@@ -2,6 +2,7 @@
 
 pub(crate) mod choice;
 pub(crate) mod find;
+mod find_all;
 pub(crate) mod handle;
 pub(crate) mod record;
 pub(crate) mod suitability;
@@ -98,6 +99,38 @@ impl Machines {
         let name = name.into();
         let first = find::first_call(&self.client, &name);
         Request::new(&self.client, first, move |client, call| find::by_name(client, name, call.timeout))
+    }
+
+    /// Finds the machines of these names, each by the rules of [`find`](Self::find), and returns each name with its machine or with the
+    /// error of a search for it, in the order in which they are given.
+    ///
+    /// ```no_run
+    /// # async fn example(defender: defender_actions::DefenderClient) -> Result<(), defender_actions::Error> {
+    /// for (name, found) in defender.machines().find_all(["ws-eng-04.contoso.com", "ws-eng-05.contoso.com"]).await? {
+    ///     match found {
+    ///         Ok(machine) => println!("{name}: {}", machine.id),
+    ///         Err(error) => eprintln!("{error}"), // no machine of this name, or several
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// More than ten names are searched for in the list of all machines, which has up to 10,000 machines a page, however many names
+    /// there are: 1,000 names in a tenant of 25,000 machines take three calls. Up to ten names are searched for one by one. The list shows
+    /// each spelling of a name, so that it finds also duplicates whose spelling no filter of [`find`](Self::find) has. Of the machines
+    /// whose names begin with a name that is not found, an error has up to five.
+    ///
+    /// # Errors
+    ///
+    /// Any error of a call that is not about one name, such as [`Forbidden`](ErrorKind::Forbidden). Then no name has a result.
+    pub fn find_all<N: Into<String>>(
+        &self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Request<Vec<(String, Result<Machine, Error>)>> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let first = find_all::first_call(&self.client, &names);
+        Request::new(&self.client, first, move |client, call| find_all::by_names(client, names, call.timeout))
     }
 
     /// Returns the list of the machines that had this address within 15 minutes of now. [`List::one`] returns the only one of them.

@@ -9,6 +9,7 @@
 
 mod canary;
 mod downloads;
+mod find_all;
 mod first_requests;
 mod library;
 mod live_response;
