@@ -81,8 +81,11 @@ mod traced {
             let (origin, reason) = (ended.origin.map(field::debug), ended.reason.map(field::debug));
             let error_type = end.error_type();
             let error_type = error_type.as_deref();
-            self.0.record("type", action_type);
-            self.0.record("machine", machine);
+            if task == ActionTask::Cancel {
+                // Known only from the record.
+                self.0.record("type", action_type);
+                self.0.record("machine", machine);
+            }
             self.0.record("attempts", attempts);
             self.0.record("action", action);
             self.0.record("origin", origin.as_ref());
