@@ -1,4 +1,4 @@
-//! Counters of a call, for whoever observes it.
+//! Counters of a call, for the code that observes it.
 
 use std::{
     sync::{

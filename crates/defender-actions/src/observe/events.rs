@@ -41,7 +41,7 @@ pub struct CallEnded<'a> {
     /// HTTP method.
     pub method: &'a str,
     /// Path below the prefix with placeholders for its ids, such as `/machines/{id}/isolate`. [`OTHER`] for a path of
-    /// [`get`](crate::DefenderClient::get) or [`post`](crate::DefenderClient::post) that is none of the known operations.
+    /// [`get`](crate::DefenderClient::get) or [`post`](crate::DefenderClient::post) that belongs to no known operation.
     pub template: &'a str,
     /// HTTP status of the last response; `None` if there was none or the call was dropped.
     pub status: Option<u16>,
