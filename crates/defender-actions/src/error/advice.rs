@@ -73,8 +73,7 @@ impl Error {
             ErrorKind::Request if self.is_caused_by::<defender_model::Error>() => return None,
             ErrorKind::Request => "correct the call".into(),
             ErrorKind::Credential => return self.of_credential(),
-            ErrorKind::ConnectFailed if self.0.retryable => "nothing was sent, so it is safe to call again".into(),
-            ErrorKind::ConnectFailed => "fix this first, since a second call fails in the same way; nothing was sent".into(),
+            ErrorKind::ConnectFailed => unsent(self.0.retryable).into(),
             ErrorKind::OutcomeUnknown => self.of_unknown(),
             ErrorKind::InvalidResponse if self.0.unknown.is_some() => "do not send the action again: the service has accepted it".into(),
             ErrorKind::InvalidResponse if self.0.retryable => {
@@ -139,9 +138,7 @@ impl Error {
                         .into(),
                 )
             }
-            Some(error) if error.kind() == AuthErrorKind::Transport => {
-                Some("nothing was sent, so it is safe to call again".into())
-            }
+            Some(error) if error.kind() == AuthErrorKind::Transport => Some(unsent(error.is_retryable()).into()),
             Some(error) if error.kind() != AuthErrorKind::Other => None,
             _ => Some("fix the error of the credential, then call again".into()),
         }
@@ -233,5 +230,14 @@ impl Error {
             _ => "look at the machine and at the action in the portal's action center, then submit it again",
         }
         .into()
+    }
+}
+
+/// Returns the advice after a failed connection.
+fn unsent(retryable: bool) -> &'static str {
+    if retryable {
+        "nothing was sent, so it is safe to call again"
+    } else {
+        "fix this first, since a second call fails in the same way; nothing was sent"
     }
 }

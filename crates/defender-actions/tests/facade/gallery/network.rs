@@ -77,7 +77,10 @@ impl Canned {
 
 /// Faults over sockets of this machine.
 mod sockets {
-    use defender_actions::transport::{Proxy, Roots, SystemClock};
+    use defender_actions::{
+        auth::ClientSecretCredential,
+        transport::{Proxy, Roots, SystemClock},
+    };
     use defender_emulator::Emulator;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -108,10 +111,17 @@ mod sockets {
             read(trusting(emulator.ca_pem()).proxy(proxy).build().unwrap()).await
         };
         let of_other = trusting(&other).base_url(emulator.base_url()).build().unwrap();
+        let signing_in = trusting(&other)
+            .credential(ClientSecretCredential::new(emulator.tenant_id(), emulator.client_id(), "secret"))
+            .base_url(emulator.base_url())
+            .authority(emulator.authority())
+            .build()
+            .unwrap();
         let refused = trusting(emulator.ca_pem()).base_url(format!("https://{closed}")).build().unwrap();
         let dead = Proxy::http(format!("http://{closed}")).unwrap();
         vec![
             ("unknown CA", read(of_other).await),
+            ("unknown CA at the sign-in", read(signing_in).await),
             ("connection that is refused", read(refused).await),
             ("dead proxy", read(trusting(emulator.ca_pem()).proxy(dead).build().unwrap()).await),
             ("wrong proxy password", through("HTTP/1.1 407 Denied\r\nProxy-Authenticate: Basic\r\n\r\n").await),
