@@ -48,5 +48,5 @@ pub use {
         recover::{Recover, RecoverAll},
         submitted::Submitted,
     },
-    wait::{Wait, all::WaitAll},
+    wait::{Wait, all::WaitAll, awaited::Awaited},
 };

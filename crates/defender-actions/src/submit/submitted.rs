@@ -48,6 +48,11 @@ impl Submitted {
         &self.action.id
     }
 
+    /// Returns what is known of the action, for waits.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Returns the handle of the action, to read its record and its results. Nothing is sent.
     #[must_use]
     pub fn handle(&self) -> ActionHandle {

@@ -57,7 +57,9 @@ async fn as_documented(
     defender.recover(intent).await?;
     let _items = defender.actions().filter(pending.clone()).stream();
     let _pages = defender.actions().filter(pending).pages();
-    let _ends = defender.wait_all(ids).stream();
+    let _ends = defender.wait_all(ids.clone()).stream();
+    let _changes = defender.wait_all_keyed(ids.iter().enumerate()).updates();
+    let _by_name = defender.wait_all_keyed([("ws-eng-04", &submitted)]).stream();
     defender.machines().find("ws-eng-04").await?;
     defender.machine(id()).perform(MyOwnAction { comment: "c".to_owned() }).await?;
     defender.get::<Value>("/api/machineactions").await?;

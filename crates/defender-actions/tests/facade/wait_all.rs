@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use defender_actions::{
-    DefenderClient, Error, ErrorKind,
+    Awaited, DefenderClient, Error, ErrorKind,
     model::{ActionId, ActionStatus, MachineAction},
     transport::Clock,
 };
@@ -157,4 +157,102 @@ async fn old_action_is_read_singly() {
     let order: Vec<_> = ended.iter().map(|(id, _)| id.clone()).collect();
     // One action ends immediately, the other in the same cycle.
     assert_eq!((order, world.clock.elapsed()), (ids, began));
+}
+
+#[tokio::test]
+async fn each_key_has_its_result() {
+    let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE);
+    let ids = foreign(&service, 2);
+    let upper: ActionId = ids[0].as_str().to_uppercase().parse().unwrap();
+    let keyed = [("a", &ids[0]), ("b", &ids[1]), ("c", &upper), ("a", &ids[0])];
+    let ends: Vec<_> = service.clock().run(service.client().wait_all_keyed(keyed).stream().collect()).await;
+    let mut keys: Vec<_> = ends.iter().map(|(key, end)| (*key, end.as_ref().unwrap().id.clone())).collect();
+    keys.sort();
+    let expected = [("a", &ids[0]), ("a", &ids[0]), ("b", &ids[1]), ("c", &ids[0])];
+    assert_eq!(keys, expected.map(|(key, id)| (key, id.clone())));
+}
+
+#[tokio::test]
+async fn updates_show_each_change_of_each_key() {
+    let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE);
+    let ids = foreign(&service, 2);
+    let failing = service.foreign(&json!({"machineId": "m9", "type": "Isolate"})).parse::<ActionId>().unwrap();
+    service.end(failing.as_str(), "Failed");
+    let keyed = [(1, &ids[0]), (2, &ids[1]), (3, &ids[1]), (4, &failing)];
+    let all: Vec<_> = service.clock().run(service.client().wait_all_keyed(keyed).updates().collect()).await;
+    for key in 1..=3 {
+        let statuses: Vec<_> = all
+            .iter()
+            .filter(|(own, _)| *own == key)
+            .map(|(_, update)| update.as_ref().unwrap().status.clone())
+            .collect();
+        assert_eq!(statuses, [ActionStatus::Pending, ActionStatus::Succeeded], "{key}");
+    }
+    let failed: Vec<_> = all.iter().filter(|(own, _)| *own == 4).collect();
+    assert_eq!((failed.len(), failed[0].1.as_ref().unwrap_err().kind()), (1, ErrorKind::ActionFailed));
+}
+
+#[tokio::test]
+async fn submission_is_compared_under_its_key() {
+    let service = Service::new(Repeats::ReturnsFirst).with_actions_that_take(MINUTE);
+    let client = service.client();
+    let isolate = || client.machine("m1".parse().unwrap()).isolate("x");
+    let (first, joined) = (isolate().await.unwrap(), isolate().await.unwrap());
+    assert_eq!(first.id(), joined.id());
+    // The first item of a submission is its record, before any read.
+    let keyed = || [("first", &first), ("joined", &joined)];
+    let mut updates = client.wait_all_keyed(keyed()).updates();
+    for key in ["first", "joined"] {
+        let (own, update) = service.clock().run(updates.next()).await.unwrap();
+        assert_eq!((own, update.unwrap().status), (key, ActionStatus::Pending));
+    }
+    assert_eq!(service.reads().len(), 0);
+    let ends: Vec<_> = service.clock().run(updates.collect()).await;
+    assert!(ends.len() == 2 && ends.iter().all(|(_, end)| end.is_ok()), "{ends:?}");
+
+    // A record of another machine is no end of the submissions, while a wait by the id takes it.
+    let submitted = client.machine("m2".parse().unwrap()).isolate("x").await.unwrap();
+    let service = service.spelling(|record| record["machineId"] = "m3".into());
+    let ends = async |keyed| client.wait_all_keyed([(0, keyed)]).stream().collect::<Vec<_>>().await;
+    let as_submitted = service.clock().run(ends(Awaited::from(&submitted))).await;
+    assert_eq!(as_submitted[0].1.as_ref().unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    let by_id = service.clock().run(ends(Awaited::from(submitted.id()))).await;
+    assert!(by_id[0].1.is_ok());
+}
+
+#[tokio::test]
+async fn every_key_times_out_with_its_record() {
+    let service = Service::new(Repeats::Taken);
+    let ids = foreign(&service, 1);
+    let keyed = service.client().wait_all_keyed([(1, &ids[0]), (2, &ids[0])]).at_most(MINUTE);
+    let ends: Vec<_> = service.clock().run(keyed.stream().collect()).await;
+    assert_eq!(ends.len(), 2);
+    for (_, end) in ends {
+        let error = end.unwrap_err();
+        assert_eq!((error.kind(), error.action_id()), (ErrorKind::WaitTimeout, Some(&ids[0])));
+        assert_eq!(error.action().unwrap().status, ActionStatus::Pending);
+    }
+}
+
+#[tokio::test]
+async fn list_error_ends_every_key() {
+    let service = Service::new(Repeats::Taken).refusing_lists();
+    let ids = foreign(&service, 1);
+    let keyed = service.client().wait_all_keyed([(1, &ids[0]), (2, &ids[0])]);
+    let ends: Vec<_> = service.clock().run(keyed.stream().collect()).await;
+    assert_eq!(ends.iter().map(|(_, end)| end.as_ref().unwrap_err().status()).collect::<Vec<_>>(), [Some(403); 2]);
+}
+
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn ended_submission_needs_no_read() {
+    let service = Service::new(Repeats::ReturnsFirst);
+    let client = service.client();
+    let submitted = client.machine("m1".parse().unwrap()).isolate("x").await.unwrap();
+    service.end(submitted.id().as_str(), "Succeeded");
+    let record = service.clock().run(client.action(submitted.id().clone()).get().into_future()).await.unwrap();
+    let (reads, made) =
+        (service.reads().len(), defender_actions::testing::submitted(&client, record, submitted.origin()));
+    let ends: Vec<_> = service.clock().run(client.wait_all_keyed([((), made)]).stream().collect()).await;
+    assert!(ends[0].1.is_ok() && service.reads().len() == reads);
 }

@@ -24,7 +24,7 @@ fn tenant(machines: Vec<Value>) -> impl Fn(&http::Request<bytes::Bytes>) -> (u16
             .iter()
             .filter(|machine| {
                 let name = machine["computerDnsName"].as_str().unwrap_or_default();
-                name.char_indices().map(|(at, _)| &name[..at]).chain([name]).any(beginning_of)
+                name.char_indices().filter_map(|(at, _)| name.get(..at)).chain([name]).any(beginning_of)
             })
             .skip(skip)
             .take(10_000)
