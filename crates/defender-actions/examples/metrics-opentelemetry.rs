@@ -1,7 +1,5 @@
-//! Records metrics with OpenTelemetry: `cargo run --example metrics-opentelemetry`. Copy `Metrics` into your application.
-//!
-//! The names follow the semantic conventions of OpenTelemetry; `docs/observability.md` lists them. The example starts its own emulator,
-//! and prints the metrics instead of exporting them.
+//! Records metrics with OpenTelemetry, and prints them: `cargo run --example metrics-opentelemetry`. Copy `Metrics` into your
+//! application. `docs/observability.md` lists the metrics. The example starts its own emulator.
 #![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::{process::ExitCode, time::Duration};
@@ -93,10 +91,15 @@ impl Observer for Metrics {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    embedded::run(async { Ok(println!("{}", example().await?.join("\n"))) }).await
+    embedded::run(example()).await
 }
 
-pub(crate) async fn example() -> Result<Vec<String>, Failure> {
+async fn example() -> Result<(), Failure> {
+    metrics().await?.iter().for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+pub(crate) async fn metrics() -> Result<Vec<String>, Failure> {
     let emulator = embedded::in_a_moment().in_process()?;
     let exporter = Printed::default();
     let provider = SdkMeterProvider::builder().with_reader(PeriodicReader::builder(exporter.clone()).build()).build();
@@ -105,7 +108,6 @@ pub(crate) async fn example() -> Result<Vec<String>, Failure> {
         .observer(Metrics::new(&provider.meter("defender-actions"), "contoso"))
         .build()?;
     let machine = defender.machine(embedded::machine(&emulator)?);
-
     emulator.fault(Fault::Status(503, RetryAfter::Absent)).on(Operation::Token).times(1);
     emulator.fault(Fault::TooManyRequests(RetryAfter::Seconds(0))).on(Operation::Isolate).times(1);
     let isolated = machine.isolate("Ransomware, ticket 4711").await?;

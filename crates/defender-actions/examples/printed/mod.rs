@@ -10,7 +10,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     metrics::{
         Temporality,
-        data::{AggregatedMetrics, Metric, MetricData, ResourceMetrics},
+        data::{AggregatedMetrics, Metric, MetricData, ResourceMetrics, ScopeMetrics},
         exporter::PushMetricExporter,
     },
 };
@@ -28,19 +28,19 @@ impl Printed {
         match metric.data() {
             AggregatedMetrics::F64(MetricData::Histogram(histogram)) => {
                 for point in histogram.data_points() {
-                    self.line(metric, "histogram", point.attributes(), format!("count={}", point.count()));
+                    self.line(metric, "histogram", point.attributes(), &format!("count={}", point.count()));
                 }
             }
             AggregatedMetrics::U64(MetricData::Sum(sum)) => {
                 for point in sum.data_points() {
-                    self.line(metric, "counter", point.attributes(), format!("sum={}", point.value()));
+                    self.line(metric, "counter", point.attributes(), &format!("sum={}", point.value()));
                 }
             }
-            _ => self.line(metric, "other", std::iter::empty(), String::new()),
+            _ => self.line(metric, "other", std::iter::empty(), ""),
         }
     }
 
-    fn line<'a>(&self, metric: &Metric, kind: &str, labels: impl Iterator<Item = &'a KeyValue>, value: String) {
+    fn line<'a>(&self, metric: &Metric, kind: &str, labels: impl Iterator<Item = &'a KeyValue>, value: &str) {
         let mut labels: Vec<_> = labels.map(|label| format!("{}={}", label.key, label.value)).collect();
         labels.sort();
         let line = format!("{} {kind} {} {} {value}", metric.name(), metric.unit(), labels.join(","));
@@ -50,7 +50,7 @@ impl Printed {
 
 impl PushMetricExporter for Printed {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        metrics.scope_metrics().flat_map(|scope| scope.metrics()).for_each(|metric| self.add(metric));
+        metrics.scope_metrics().flat_map(ScopeMetrics::metrics).for_each(|metric| self.add(metric));
         Ok(())
     }
 

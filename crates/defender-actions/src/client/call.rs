@@ -138,41 +138,23 @@ impl Inner {
         mark: impl FnOnce(&mut Extensions),
         read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
     ) -> Result<Exchanged<T>, Error> {
-        let report = CallReport::begin(self.observer.as_ref(), &self.clock, &call.operation);
-        let mark = |extensions: &mut Extensions| {
-            mark(extensions);
-            if let Some(report) = &report {
-                extensions.insert(report.stats());
-            }
-        };
-        let exchanged = self.exchange_unobserved(call, content_type, send_times, mark, read).await;
-        if let Some(report) = report {
-            match &exchanged {
-                Ok(exchanged) => report.ended(Some(exchanged.status), End::Succeeded),
-                Err(error) => report.ended(error.status(), End::Failed(error.kind())),
-            }
-        }
-        exchanged
-    }
-
-    async fn exchange_unobserved<T>(
-        &self,
-        call: Call,
-        content_type: HeaderValue,
-        send_times: &SendTimes,
-        mark: impl FnOnce(&mut Extensions),
-        read: impl FnOnce(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<Exchanged<T>, Error> {
         let what = call.context();
+        let report = CallReport::begin(self.observer.as_ref(), &self.clock, &call.operation);
+        let failed = |error: Error| {
+            report.as_ref().inspect(|report| report.ended(error.status(), End::Failed(error.kind())));
+            error
+        };
         let Operation { ref method, ref template, quota, idempotency, read: limit, needs, .. } = call.operation;
         let operation = format!("{method} {template}");
         let (limit, time) = (self.limits.of(limit), call.timeout.unwrap_or(self.total_timeout));
-        let mut request = call.into_request(self, content_type)?;
+        let mut request = call.into_request(self, content_type).map_err(failed)?;
         request.extensions_mut().insert(send_times.clone());
+        report.as_ref().map(|report| request.extensions_mut().insert(report.stats()));
         mark(request.extensions_mut());
         let content = request.extensions().get::<Content>().copied().unwrap_or_default();
         let response = self.transport.send(request).await;
-        let response = response.map_err(|error| no_response(error, idempotency, quota, time).context(&*what))?;
+        let response =
+            response.map_err(|error| failed(no_response(error, idempotency, quota, time).context(&*what)))?;
         let attempts = Attempts::of(&response);
         let bearer = Bearer::behind(&response);
         let (head, body) = response.into_parts();
@@ -194,33 +176,30 @@ impl Inner {
                 error = error.caused_by(broken);
             }
             let again = retry_after(&head.headers, self.clock.now());
-            return Err(error
-                .with_problem(problem)
-                .with_request_id(request_id)
-                .with_date(date)
-                .with_attempts(attempts, again));
+            let error = error.with_problem(problem).with_request_id(request_id).with_date(date);
+            return Err(failed(error.with_attempts(attempts, again)));
         }
         let unreadable = |body: &[u8], source: Box<dyn StdError + Send + Sync>| {
             let clean = secrets(bearer.as_ref()).redact_bytes(body);
-            Error::new(ErrorKind::InvalidResponse)
+            let error = Error::new(ErrorKind::InvalidResponse)
                 .context(&*what)
                 .retryable(idempotency == Idempotency::Idempotent)
                 .with_problem(Problem::parse(status, clean.as_deref().unwrap_or(body)))
                 .with_request_id(request_id.clone())
-                .caused_by(source)
-                .with_attempts(attempts, None)
+                .caused_by(source);
+            failed(error.with_attempts(attempts, None))
         };
         let body = body.map_err(|source| unreadable(b"", source.into()))?;
         let read = read(&body);
         let read = read.map_err(|source| unreadable(&body, cleaned(&secrets(bearer.as_ref()), source)))?;
-        Ok(Exchanged { read, status, attempts, bearer })
+        report.as_ref().inspect(|report| report.ended(Some(status), End::Succeeded));
+        Ok(Exchanged { read, attempts, bearer })
     }
 }
 
 /// Successful response of a call.
 struct Exchanged<T> {
     read: T,
-    status: u16,
     attempts: u32,
     bearer: Option<Bearer>,
 }

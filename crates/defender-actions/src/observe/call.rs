@@ -1,6 +1,13 @@
 //! The report of a call.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use defender_transport::{Clock, extensions::CallStats};
 use http::Method;
@@ -19,7 +26,7 @@ pub(crate) struct CallReport<'a> {
     template: Cow<'static, str>,
     stats: CallStats,
     began: Duration,
-    is_over: bool,
+    is_over: AtomicBool,
 }
 
 impl<'a> CallReport<'a> {
@@ -32,7 +39,15 @@ impl<'a> CallReport<'a> {
         let observer = observer?;
         let (stats, began) = (CallStats::default(), clock.elapsed());
         let (method, template) = (operation.method.clone(), operation.observed_template());
-        Some(Self { observer: &**observer, clock: &**clock, method, template, stats, began, is_over: false })
+        Some(Self {
+            observer: &**observer,
+            clock: &**clock,
+            method,
+            template,
+            stats,
+            began,
+            is_over: AtomicBool::new(false),
+        })
     }
 
     /// Returns the counters for the request.
@@ -40,14 +55,12 @@ impl<'a> CallReport<'a> {
         self.stats.clone()
     }
 
-    /// Reports the end.
-    pub(crate) fn ended(mut self, status: Option<u16>, end: End) {
-        self.report(status, end);
-    }
-
-    fn report(&mut self, status: Option<u16>, end: End) {
+    /// Reports the end, unless it has been reported.
+    pub(crate) fn ended(&self, status: Option<u16>, end: End) {
         // Before the observer is called, which may panic.
-        self.is_over = true;
+        if self.is_over.swap(true, Ordering::Relaxed) {
+            return;
+        }
         self.observer.call_ended(&CallEnded {
             method: self.method.as_str(),
             template: &self.template,
@@ -63,8 +76,6 @@ impl<'a> CallReport<'a> {
 
 impl Drop for CallReport<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.report(None, End::Dropped);
-        }
+        self.ended(None, End::Dropped);
     }
 }

@@ -54,8 +54,7 @@ pub use self::events::{ActionEnded, ActionOutcome, ActionTask, CallEnded, End, O
 ///
 /// The methods are called by the task that made the call, between the end and its return to the caller. A method that blocks
 /// delays the caller, so send slow work to another task. A panic reaches the caller in place of the result: an action may
-/// have been accepted, and [`recover`](crate::DefenderClient::recover) finds it. A client without an observer counts nothing and
-/// reads no clock for it.
+/// have been accepted, and [`recover`](crate::DefenderClient::recover) finds it. A client without an observer counts nothing.
 pub trait Observer: Send + Sync {
     /// Reports the end of a call of the API, reads included. Downloads by a link are not calls of the API.
     fn call_ended(&self, ended: &CallEnded<'_>) {

@@ -86,7 +86,7 @@ impl Cancel {
             }
             let call = self.call()?;
             let report = ActionReport::cancellation(&self.client, &self.id);
-            let (outcome, attempts) = report.span().around(self.run(call, report.span())).await;
+            let (outcome, attempts) = report.span().around(Box::pin(self.run(call, report.span()))).await;
             report.cancelled(outcome.as_ref(), attempts);
             outcome
         }
