@@ -15,6 +15,11 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// `SystemClock` is the real one (feature `tokio`), and `testing::ManualClock` the one for tests
 /// (feature `testing`). Tokio's own paused time moves no wall clock, so a token would never expire under it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a clock",
+    label = "not a clock",
+    note = "use `SystemClock::new()` (feature `tokio`), or `ManualClock::new()` of the test kit (feature `testing`)"
+)]
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The time on the wall.
     fn now(&self) -> Timestamp;

@@ -41,6 +41,17 @@ use crate::{Body, Error};
 ///     }
 /// }
 /// ```
+#[cfg_attr(
+    feature = "testing",
+    allow(unknown_or_malformed_diagnostic_attributes, reason = "mockall copies the attribute below to its mock")
+)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a transport",
+    label = "not a transport",
+    note = "of a builder, a `Result` or a future, take the transport with `.build()?`, `?` or `.await?`",
+    note = "a service of `tower` becomes a transport in a `TowerTransport` (feature `tower`)",
+    note = "a transport of your own implements `Transport` with `#[async_trait]`"
+)]
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]
 pub trait Transport: fmt::Debug + Send + Sync {

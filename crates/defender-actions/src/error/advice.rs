@@ -9,12 +9,43 @@ use super::{Error, ErrorKind, Inner};
 
 type Advice = Option<Cow<'static, str>>;
 
+/// Operations on the collection of machines, in the place of an id.
+const OPERATIONS: [&str; 2] = ["findbytag", "AddOrRemoveTagForMultipleMachines"];
+/// Search for a machine by its name, as an advice names it.
+const SEARCH: &str = "`machines().find(..)`";
+
 impl Error {
     /// Returns the advice.
     pub(super) fn to_do(&self) -> Advice {
         let Inner { kind, advice, problem, .. } = &*self.0;
-        let own = advice.as_deref().map(|advice| Cow::Owned(advice.to_owned()));
-        own.or_else(|| self.by_code(problem.as_ref().filter(|_| self.is_refusal())?)).or_else(|| self.by_kind(*kind))
+        if let Some(own) = advice.as_deref() {
+            return Some(Cow::Owned(own.to_owned()));
+        }
+        let by_code = problem.as_ref().filter(|_| self.is_refusal()).and_then(|problem| self.by_code(problem));
+        let advice = by_code.or_else(|| self.by_kind(*kind))?;
+        match self.name_in_place_of_id() {
+            None => Some(advice),
+            // The advice after a 404 names the search already.
+            Some(hint) if advice.contains(SEARCH) => Some(format!("{advice}; {hint}").into()),
+            Some(hint) => Some(format!("{advice}; {hint}; to find a machine by its name, use {SEARCH}").into()),
+        }
+    }
+
+    /// Returns the hint of a refusal that may be due to a name in the place of an id. An id may have another form, so it is only a hint.
+    fn name_in_place_of_id(&self) -> Option<String> {
+        let is_due_to_the_id = match self.0.kind {
+            ErrorKind::NotFound => self.0.machines.is_empty(),
+            ErrorKind::Refused => matches!(self.code(), None | Some(Code::BadRequest | Code::InvalidInput)),
+            _ => false,
+        };
+        let (_, path) = self.0.context.split_once(" /machines/").filter(|_| is_due_to_the_id)?;
+        let id = path.split('/').next()?;
+        let is_id = id.len() == 40 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_operation = id.contains('(') || OPERATIONS.iter().any(|name| name.eq_ignore_ascii_case(id));
+        if id.is_empty() || is_id || is_operation {
+            return None;
+        }
+        Some(format!("`{id}` does not look like the id of a machine, which has 40 hexadecimal digits as a rule"))
     }
 
     /// Returns whether the service's error ended the call.
@@ -160,7 +191,7 @@ impl Error {
         match () {
             () if !self.0.machines.is_empty() => "choose one of them by its id, or correct the name".into(),
             () if is_of("/machines") => {
-                "check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)`".into()
+                format!("check the machine's id and the tenant; to find a machine by its name, use {SEARCH}").into()
             }
             () if is_of("/machineactions") => {
                 "check the action's id and the tenant; the record of a new action may take two minutes to appear".into()

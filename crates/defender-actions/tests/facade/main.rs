@@ -28,6 +28,7 @@ mod lost_responses;
 #[cfg(feature = "hyper")]
 mod managed_identity;
 mod many_lost;
+mod messages;
 #[cfg(all(feature = "hyper", feature = "aws-lc-rs"))]
 mod metrics_example;
 #[cfg(feature = "tracing")]

@@ -202,9 +202,34 @@ async fn error_keeps_the_service_response() {
     assert_eq!(
         error.to_string(),
         "POST /machines/m/unrestrictCodeExecution: not found (status 404): ResourceNotFound: Machine m was not found \
-         (target 43f4cb08); check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)` \
+         (target 43f4cb08); check the machine's id and the tenant; to find a machine by its name, use `machines().find(..)`; \
+         `m` does not look like the id of a machine, which has 40 hexadecimal digits as a rule \
          [not-found]"
     );
+}
+
+#[tokio::test]
+async fn name_in_place_of_id_is_noticed() {
+    const HINT: &str = "does not look like the id of a machine";
+    let refused = async |machine: &str, status: u16, code: &str| {
+        let body = format!(r#"{{"error":{{"code":"{code}","message":"x"}}}}"#);
+        let respond = move |_| Ok(Response::builder().status(status).body(Body::from(body.clone())).unwrap());
+        let (client, clock) = client(respond, 1..=1);
+        let outcome = clock.run(client.machine(machine.parse().unwrap()).isolate("c")).await;
+        outcome.unwrap_err().to_string()
+    };
+    let id = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
+    for (status, code) in [(404, "ResourceNotFound"), (400, "BadRequest"), (400, "InvalidInput"), (400, "")] {
+        let line = refused("ws-eng-04", status, code).await;
+        assert!(line.contains(HINT) && line.contains("use `machines().find(..)`"), "{line}");
+        let line = refused(id, status, code).await;
+        assert!(!line.contains(HINT), "{line}");
+    }
+    // Another reason is named.
+    for (status, code) in [(400, "OsPlatformNotSupported"), (403, "Forbidden")] {
+        let line = refused("ws-eng-04", status, code).await;
+        assert!(!line.contains(HINT), "{line}");
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,13 @@ use crate::{CredentialContext, Error, TokenCredential};
 /// Becomes a live credential: a description such as
 /// [`ClientSecretCredential`](crate::ClientSecretCredential), or anything that is a [`TokenCredential`] already, which
 /// stays as it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a credential",
+    label = "not a credential",
+    note = "for a secret or a token as text, use `ClientSecretCredential::new(tenant, client_id, secret)` or `StaticCredential::new(token)`",
+    note = "of a `Result` or a future, take the credential with `?` or `.await?`",
+    note = "a credential of your own implements `TokenCredential`"
+)]
 pub trait IntoCredential {
     /// Gives the description its transport, clock and cloud.
     ///

@@ -10,6 +10,13 @@ use crate::{AccessToken, Error};
 ///
 /// Implement it for a credential of your own. Each call requests its token, so the credential should cache
 /// it or be wrapped in [`Cached`](crate::Cached).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a credential",
+    label = "not a credential",
+    note = "for a secret or a token as text, use `ClientSecretCredential::new(tenant, client_id, secret)` or `StaticCredential::new(token)`",
+    note = "of a `Result` or a future, take the credential with `?` or `.await?`",
+    note = "a credential of your own implements `TokenCredential` with `#[async_trait]`"
+)]
 #[async_trait]
 pub trait TokenCredential: fmt::Debug + Send + Sync {
     /// Returns a token that is valid now.

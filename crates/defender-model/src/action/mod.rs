@@ -49,6 +49,12 @@ use crate::{Limit, MachineAction, Platforms, UserRole};
 ///
 /// assert_eq!(RequestSample::QUOTA, Limit::GENERAL);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an action",
+    label = "not an action",
+    note = "an action is a value such as `Isolate::new(comment)?`; of a `Result`, take the action with `?`",
+    note = "an action of your own implements `Action` and `serde::Serialize`"
+)]
 pub trait Action: Serialize + Send + Sync + 'static {
     /// Last segment of the path, in the letter case of the service's page.
     const SEGMENT: &'static str;

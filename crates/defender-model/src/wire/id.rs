@@ -10,6 +10,9 @@ use crate::{Error, ErrorKind};
 /// refused.
 const LONGEST: usize = 128;
 
+const MACHINE: &str = "a machine";
+const HINT: &str = "; if it is the machine's name, get the id by `machines().find(..)` of defender-actions";
+
 fn checked(what: &str, text: String) -> Result<String, Error> {
     // A fold without an early exit lets the compiler check many bytes at once.
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
@@ -17,10 +20,18 @@ fn checked(what: &str, text: String) -> Result<String, Error> {
         return Ok(text);
     }
     let shown: String = text.chars().take(LONGEST).collect();
+    let shown = shown.escape_debug();
+    let hint = if what == MACHINE && looks_like_a_name(&text) { HINT } else { "" };
     Err(Error::new(
         ErrorKind::InvalidId,
-        format!("`{}` is not {what} id; an id has 1 to {LONGEST} letters, digits, `-` or `_`", shown.escape_debug()),
+        format!("`{shown}` is not {what} id; an id has 1 to {LONGEST} letters, digits, `-` or `_`{hint}"),
     ))
+}
+
+/// Returns whether the text may be the name of a machine, such as `ws-eng-04.contoso.com`, and is no attempt to change a path.
+fn looks_like_a_name(text: &str) -> bool {
+    let in_a_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '(' | ')' | '\'');
+    text.chars().all(in_a_name) && text.contains(char::is_alphanumeric)
 }
 
 macro_rules! id {
@@ -102,6 +113,19 @@ mod tests {
         for hostile in ["", ".", "..", "../offboard", "a/b", "a?b", "a#b", "a%2fb", "a b", "é", &"a".repeat(129)] {
             assert_eq!(hostile.parse::<MachineId>().unwrap_err().kind(), ErrorKind::InvalidId, "{hostile}");
         }
+    }
+
+    #[test]
+    fn name_of_a_machine_points_to_the_search() {
+        for name in ["ws-eng-04.contoso.com", "Max's iPad (2nd generation)", "büro-7"] {
+            let error = name.parse::<MachineId>().unwrap_err().to_string();
+            assert!(error.ends_with(HINT), "{error}");
+        }
+        for text in ["", "../offboard", "a/b.c", "..", &"a".repeat(129)] {
+            let error = text.parse::<MachineId>().unwrap_err().to_string();
+            assert_eq!(error.contains(HINT), text.len() > 128, "{error}");
+        }
+        assert!(!"a.b".parse::<ActionId>().unwrap_err().to_string().contains(HINT));
     }
 
     #[test]

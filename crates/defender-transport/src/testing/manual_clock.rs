@@ -87,7 +87,7 @@ impl ManualClock {
         self.hands().sleepers.len()
     }
 
-    /// Runs `future` to its end, moving the clock to the next sleeper whenever nothing else can go on.
+    /// Runs `future`, or what becomes one when it is awaited, to its end, moving the clock to the next sleeper whenever nothing else can go on.
     ///
     /// For a future that waits for this clock and for nothing outside the current task (mocks, not sockets). To do several
     /// things at once, join them in one future.
@@ -111,8 +111,8 @@ impl ManualClock {
     /// # Panics
     ///
     /// When the future waits and nobody sleeps on this clock, since it would wait for good.
-    pub async fn run<F: Future>(&self, future: F) -> F::Output {
-        let mut future = std::pin::pin!(future);
+    pub async fn run<F: IntoFuture>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future.into_future());
         poll_fn(|context| {
             let woken = Arc::new(Woken { by_itself: AtomicBool::new(false), task: context.waker().clone() });
             let output = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&woken))));

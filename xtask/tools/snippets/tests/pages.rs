@@ -210,8 +210,8 @@ fn commands(text: &str) -> Vec<Command> {
 fn command(text: &str) -> Option<Command> {
     let line = text.split(['`', '#', '|', ';', '&', '>', '\\']).next()?.trim();
     let mut words = line.split_whitespace().skip(1).filter(|word| !word.starts_with('+')).peekable();
-    let mut command = Command { line: line.to_owned(), ..Command::default() };
-    command.subcommand = words.next()?.to_owned();
+    let subcommand = words.next()?.to_owned();
+    let mut command = Command { line: line.to_owned(), subcommand, ..Command::default() };
     while let Some(word) = words.next() {
         let word = word.trim_matches(['\'', '"']);
         match word {
