@@ -9,6 +9,7 @@ mod actions;
 mod ci;
 mod delegate;
 mod example;
+mod fresh_crates;
 mod tidy;
 mod tools;
 
@@ -30,6 +31,8 @@ Commands:
   public-api         the public API against xtask/public-api, by cargo-public-api; WRITE_PUBLIC_API=1 writes that anew
   typos              spelling, by typos
   example            the README's first command, by itself and against the emulator's program, and the other examples
+  fresh-crates [NAME…]
+                     crates outside the workspace, from packaged crates, with the `cargo add` lines of the READMEs; on Linux
   actions            writes the table of actions into defender-model's README
 
 Tools, each with a `--help` of its own; `--release` before the other options optimizes it:
@@ -62,6 +65,14 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     let Some(Arg::Value(command)) = arguments.next()? else {
         return Err(Failure::Usage("no command was given".to_owned()));
     };
+    if command == "fresh-crates" {
+        let mut names = Vec::new();
+        while let Some(argument) = arguments.next()? {
+            let Arg::Value(name) = argument else { return Err(argument.unexpected().into()) };
+            names.push(name.to_string_lossy().into_owned());
+        }
+        return fresh_crates::run(&names);
+    }
     let option = arguments.next()?;
     match (command.to_str(), option) {
         (Some("ci"), None) => ci::run(ci::Tests::Run),

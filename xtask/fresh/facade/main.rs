@@ -1,0 +1,18 @@
+//! The facade with its defaults: the first program of a project.
+
+use std::{env, error::Error};
+
+use defender_actions::{DefenderClient, auth::ClientSecretCredential};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let defender = DefenderClient::builder()
+        .base_url(env::var("DEFENDER_BASE_URL")?)
+        .credential(ClientSecretCredential::from_env()?)
+        .build()?;
+
+    let machine = defender.machine(env::var("DEFENDER_MACHINE_ID")?.parse()?);
+    let submitted = machine.isolate("Suspicious sign-ins").await?;
+    println!("isolation {} is {}", submitted.id(), submitted.action().status);
+    Ok(())
+}
