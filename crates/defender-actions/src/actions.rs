@@ -13,6 +13,17 @@ impl DefenderClient {
 }
 
 /// Handle of one action, by its id. It owns its client.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, model::ActionId};
+///
+/// # async fn example(defender: DefenderClient, stored: ActionId) -> Result<(), defender_actions::Error> {
+/// let action = defender.action(stored);
+/// println!("{}", action.get().await?.status);
+/// let done = action.wait().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ActionHandle {
     pub(crate) client: DefenderClient,

@@ -21,6 +21,26 @@ use crate::{
 };
 
 /// Sets up an [`Emulator`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use defender_emulator::{Duplicates, Emulator};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let emulator = Emulator::builder()
+///     .machines(25)
+///     .pending_for(Duration::ZERO) // actions begin at once
+///     .running_for(Duration::from_secs(1))
+///     .duplicates(Duplicates::Join)
+///     .without_role("Machine.Isolate") // as if the permission were not granted
+///     .start()
+///     .await?;
+/// println!("{} {}", emulator.base_url(), emulator.client_id());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing listens until `start`"]
 pub struct EmulatorBuilder {

@@ -1,5 +1,5 @@
 //! Shared by the examples: an emulator inside the example, and its client. With the real service, the client is
-//! `DefenderClient::builder().credential(..).build()`.
+//! `DefenderClient::from_env()`.
 #![allow(dead_code, reason = "each example uses a part of this module")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its results")]
 

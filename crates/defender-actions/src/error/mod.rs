@@ -28,6 +28,28 @@ use crate::{Intent, permissions::Needs};
 /// source of the chain repeats nothing.
 ///
 /// Text from outside is sanitized in these lines: bounded, without control characters, without the token.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, ErrorKind};
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+/// match defender.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?).isolate("Ransomware").await {
+///     Ok(submitted) => println!("{}", submitted.id()),
+///     // The one case in which a second call may perform the action twice.
+///     Err(error) if error.is_outcome_unknown() => {
+///         let intent = error.intent().cloned(); // store it, and `recover` it later
+///         eprintln!("{error}, candidates: {}", error.candidates().len());
+///     }
+///     Err(error) if error.is_retryable() => eprintln!("again after {:?}: {error}", error.retry_after()),
+///     Err(error) => match error.kind() {
+///         ErrorKind::AlreadyInProgress | ErrorKind::Conflict => eprintln!("in progress: {:?}", error.action_id()),
+///         ErrorKind::NotFound => eprintln!("no such machine"),
+///         _ => eprintln!("{error}"), // what failed, on what, why, and what to do
+///     },
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Error(Box<Inner>);
 
 #[derive(Clone)]

@@ -45,6 +45,23 @@ impl ActionHandle {
 /// store behind the link gets no token, is accessed over https only, and may not redirect.
 ///
 /// A download of an action that is still running is [`NotReady`](ErrorKind::NotReady).
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, model::ActionId};
+/// use futures_util::TryStreamExt;
+///
+/// # async fn example(defender: DefenderClient, id: ActionId) -> Result<(), Box<dyn std::error::Error>> {
+/// let package = defender.action(id.clone()).package().limit(2 << 30);
+/// let saved = package.progress(|progress| println!("{} bytes", progress.received)).save_as("package.zip").await?;
+/// println!("{} bytes, SHA-256 {}", saved.size(), saved.sha256());
+///
+/// let mut chunks = defender.action(id).package().into_stream();
+/// while let Some(chunk) = chunks.try_next().await? {
+///     println!("{} bytes more", chunk.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until the download is awaited or polled"]
 pub struct Download {
     pub(crate) client: DefenderClient,

@@ -43,6 +43,20 @@ impl DefenderClient {
 ///
 /// Each action has a comment. The service requires one, and the audit trail shows it unchanged. An empty or blank comment is an error
 /// of the await, and nothing is sent.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, model::ScanType};
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
+/// let found = defender.machines().find("ws-eng-04.contoso.com").await?;
+/// let machine = defender.machine_of(&found);
+/// machine.isolate("Ransomware").await?.wait().await?;
+/// machine.run_antivirus_scan("Ransomware", ScanType::Full).await?;
+/// machine.add_tag("under investigation").await?;
+/// println!("{:?}", machine.get().await?.health_status);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MachineHandle {
     client: DefenderClient,

@@ -35,6 +35,18 @@ impl DefenderClient {
 }
 
 /// Check of the token. Nothing happens before it is awaited. Then only requests for the token are sent.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, model::{Isolate, Unisolate}};
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), defender_actions::Error> {
+/// let report = defender.preflight().action::<Isolate>().action::<Unisolate>().await?;
+/// if !report.is_ready() {
+///     eprintln!("{report}"); // one line for each missing permission, wrong audience or wrong tenant
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is checked until this is awaited"]
 pub struct Preflight {

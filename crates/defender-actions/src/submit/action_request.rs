@@ -27,6 +27,27 @@ use crate::{
 /// have been sent, the **outcome is unknown**: the service may have accepted the action, or may accept it later, as after a lost
 /// response. A dropped future does not search for the action. Store the [`intent`](Self::intent) before the await; then
 /// [`recover`](DefenderClient::recover) searches for the action.
+///
+/// # Example
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use defender_actions::DefenderClient;
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let machine = defender.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?);
+/// let isolate = machine
+///     .isolate("Ransomware") // the comment in the audit trail
+///     .selective()
+///     .check_machine() // fails if the machine is inactive, or its system does not support the action
+///     .external_id("INC-4711")
+///     .timeout(Duration::from_secs(60));
+/// println!("{}", isolate.request()?.uri()); // a dry run: nothing is sent
+/// let submitted = isolate.await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct ActionRequest<A> {

@@ -32,6 +32,19 @@ impl ActionHandle {
 }
 
 /// Request that cancels an action. Nothing is sent before it is awaited, and it is sent once.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, ErrorKind, model::ActionId};
+///
+/// # async fn example(defender: DefenderClient, id: ActionId) -> Result<(), defender_actions::Error> {
+/// match defender.action(id).cancel("False positive").await {
+///     Ok(record) => println!("{}", record.status),
+///     Err(error) if error.kind() == ErrorKind::Refused => println!("too late: {error}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is sent until this is awaited"]
 pub struct Cancel {

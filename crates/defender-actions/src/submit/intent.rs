@@ -13,6 +13,22 @@ use serde_json::Value;
 /// the future was dropped between request and response.
 ///
 /// The intent has the comment and the rest of the body, and no secret.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, Intent};
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let release = defender.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?).unisolate("False positive");
+/// std::fs::write("intent.json", serde_json::to_vec(&release.intent()?)?)?; // before anything is sent
+/// let submitted = release.await?;
+///
+/// // In another process, after a crash in between:
+/// let intent: Intent = serde_json::from_slice(&std::fs::read("intent.json")?)?;
+/// println!("{} of {}, {:?}", intent.action_type, intent.machine_id, intent.comment());
+/// let submitted = defender.recover(intent).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Intent {

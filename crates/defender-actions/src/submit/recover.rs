@@ -46,6 +46,19 @@ impl DefenderClient {
 }
 
 /// Search for the action of an intent. Nothing is sent before it is awaited, and then only reads are sent.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, Intent, UnknownReason};
+///
+/// # async fn example(defender: DefenderClient, intent: Intent) -> Result<(), defender_actions::Error> {
+/// match defender.recover(intent).await {
+///     Ok(submitted) => println!("{} is {}", submitted.id(), submitted.action().status),
+///     Err(error) if error.reason() == Some(UnknownReason::NothingFound) => println!("nobody knows that it was done: {error}"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is searched for until this is awaited"]
 pub struct Recover {

@@ -10,6 +10,22 @@ use crate::{
 };
 
 /// Action that the service has accepted, with its record at that time.
+///
+/// ```no_run
+/// use defender_actions::{DefenderClient, Origin};
+///
+/// # async fn example(defender: DefenderClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let machine = defender.machine("1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse()?);
+/// let submitted = machine.isolate("Ransomware").await?;
+/// match submitted.origin() {
+///     Origin::Created => println!("new: {}", submitted.id()),
+///     Origin::Joined => println!("already in progress: {}", submitted.id()),
+///     _ => println!("found after a lost response: {}", submitted.id()),
+/// }
+/// let done = submitted.wait().await?; // Ok only if the action succeeded
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Submitted {
     client: DefenderClient,

@@ -34,6 +34,28 @@ impl ActionHandle {
 /// The wait reads the record after 2 s and then at growing intervals, up to 30 s. Temporary faults do not end it: a broken
 /// connection, an error of the service, an exhausted quota, a record that is not visible yet. Dropping it stops the reads and has no
 /// effect on the action.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use defender_actions::{DefenderClient, ErrorKind, model::ActionId};
+/// use futures_util::StreamExt;
+///
+/// # async fn example(defender: DefenderClient, id: ActionId) -> Result<(), defender_actions::Error> {
+/// let half_an_hour = Duration::from_secs(1_800);
+/// match defender.action(id.clone()).wait().at_most(half_an_hour).await {
+///     Ok(done) => println!("{} succeeded", done.id),
+///     Err(error) if error.kind() == ErrorKind::WaitTimeout => println!("still running: {error}"),
+///     Err(error) => return Err(error), // such as ActionFailed, with the record
+/// }
+///
+/// let mut updates = defender.action(id).wait().updates();
+/// while let Some(update) = updates.next().await {
+///     println!("{}", update?.status); // Pending, InProgress, Succeeded
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is waited for until this is awaited"]
 pub struct Wait {

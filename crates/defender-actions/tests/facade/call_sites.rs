@@ -211,3 +211,32 @@ async fn collected_list_has_every_row() {
     let rows: Vec<MachineAction> = world.run(world.client().actions().stream().try_collect()).await.unwrap();
     assert_eq!(rows.len(), 25);
 }
+
+/// The types that are used most have an example, which the tests of the documentation compile.
+#[test]
+fn main_types_have_an_example() {
+    for (file, declaration) in [
+        ("actions.rs", "pub struct ActionHandle {"),
+        ("client/builder/environment.rs", "pub fn from_env() -> Result<Self, Error> {"),
+        ("client/builder/mod.rs", "pub struct DefenderClientBuilder {"),
+        ("client/request.rs", "pub struct Request<T> {"),
+        ("error/mod.rs", "pub struct Error(Box<Inner>);"),
+        ("files/download.rs", "pub struct Download {"),
+        ("live_response/library.rs", "pub struct Library {"),
+        ("machines/handle.rs", "pub struct MachineHandle {"),
+        ("machines/mod.rs", "pub struct Machines {"),
+        ("preflight/mod.rs", "pub struct Preflight {"),
+        ("submit/action_request.rs", "pub struct ActionRequest<A> {"),
+        ("submit/cancel.rs", "pub struct Cancel {"),
+        ("submit/intent.rs", "pub struct Intent {"),
+        ("submit/recover.rs", "pub struct Recover {"),
+        ("submit/submitted.rs", "pub struct Submitted {"),
+        ("wait/all.rs", "pub struct WaitAll<K = ActionId> {"),
+        ("wait/mod.rs", "pub struct Wait {"),
+    ] {
+        let source = std::fs::read_to_string(format!("{}/src/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let (before, _) = source.split_once(declaration).unwrap_or_else(|| panic!("{file}"));
+        let documentation = before.rsplit("\n\n").next().unwrap();
+        assert!(documentation.contains("/// ```"), "{file}: {declaration} has no example");
+    }
+}

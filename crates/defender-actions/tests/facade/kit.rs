@@ -23,6 +23,7 @@ async fn release(defender: &DefenderClient, machine: MachineId) -> Result<Action
     Ok(submitted.wait().await?.status)
 }
 
+#[cfg(test)]
 #[tokio::test]
 async fn machine_is_released() {
     use defender_actions::testing::{self, Capture};

@@ -22,6 +22,20 @@ const KNOWN: [&str; 4] = [
 ///
 /// The transport must not retry: credentials retry by themselves, since each knows what may be sent twice. It
 /// must not follow redirects, as the contract of [`Transport`] requires.
+///
+/// ```no_run
+/// use std::{sync::Arc, time::Duration};
+///
+/// use defender_auth::{ClientSecretCredential, Cloud, CredentialContext, IntoCredential, TokenRequest};
+/// use defender_transport::{Clock, Transport};
+///
+/// # async fn example(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Result<(), defender_auth::Error> {
+/// let context = CredentialContext::new(transport, clock, Cloud::GccHigh).refresh_margin(Duration::from_secs(120));
+/// let credential = ClientSecretCredential::new("contoso.com", "client-id", "secret").into_credential(&context)?;
+/// let token = credential.token(&TokenRequest::new()).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct CredentialContext {
     pub(crate) transport: Arc<dyn Transport>,

@@ -10,6 +10,19 @@ use http::StatusCode;
 /// request may have taken effect.
 ///
 /// `{}` is one line: what failed, on what, why, and the advice, if known. `{:#}` adds the causes.
+///
+/// ```no_run
+/// use defender_transport::{ErrorKind, Transport};
+///
+/// # async fn example(transport: impl Transport, request: http::Request<bytes::Bytes>) {
+/// match transport.send(request).await {
+///     Ok(response) => println!("{}", response.status()),
+///     Err(error) if error.never_sent() => eprintln!("safe to send again: {error}"),
+///     Err(error) if error.kind() == ErrorKind::Timeout => eprintln!("may have taken effect: {error}"),
+///     Err(error) => eprintln!("{error:#}"), // with all causes
+/// }
+/// # }
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {

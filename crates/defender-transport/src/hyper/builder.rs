@@ -29,6 +29,22 @@ impl HyperTransport {
 }
 
 /// Sets up a [`HyperTransport`].
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use defender_transport::{HyperTransport, Roots};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let company_ca = std::fs::read("/etc/ssl/company-ca.pem")?; // of a proxy that inspects TLS
+/// let transport = HyperTransport::builder()
+///     .application("contoso-soar/2.1")
+///     .roots(Roots::platform().and_pem(company_ca)?)
+///     .connect_timeout(Duration::from_secs(5))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "nothing is made until `build`"]
 pub struct HyperTransportBuilder {
