@@ -30,7 +30,7 @@ async fn refused(credential: AzureCredential) -> Error {
 #[tokio::test]
 async fn wrong_secret_is_asked_once() {
     let world = World::new().await;
-    let azure = world.azure("wrong~secret", world.emulator.authority());
+    let azure = world.azure("wrong~secret");
     let defender = world.client(AzureCredential::new(azure));
     let error = defender.machine(world.machine()).isolate("Suspicious sign-ins").await.unwrap_err();
     assert_eq!(world.http.forms().len(), 1);
@@ -50,7 +50,7 @@ async fn throttled_sign_in_is_not_multiplied() {
     const JSON: &str = r#"{"error":"temporarily_unavailable","error_description":"AADSTS50196","error_codes":[50196]}"#;
     let world = World::new().await;
     let endpoint = Arc::new(Endpoint::new(429, |_| JSON.to_owned()));
-    let azure = world.azure_over(Arc::<Endpoint>::clone(&endpoint), "secret", world.emulator.authority());
+    let azure = world.azure_once(Arc::<Endpoint>::clone(&endpoint), world.emulator.authority());
     let defender = world.client(AzureCredential::new(azure));
     let error = defender.machine(world.machine()).isolate("Suspicious sign-ins").await.unwrap_err();
     assert_eq!((error.kind(), error.never_sent(), endpoint.requests()), (Kind::Credential, true, 1));
@@ -63,8 +63,9 @@ async fn throttled_sign_in_is_not_multiplied() {
 #[tokio::test]
 async fn empty_response_is_not_a_token() {
     let world = World::new().await;
-    world.emulator.fault(Fault::Empty(503)).on(Operation::Token);
-    let error = refused(AzureCredential::new(world.right())).await;
+    let endpoint = Arc::new(Endpoint::new(503, |_| String::new()));
+    let azure = world.azure_once(endpoint, world.emulator.authority());
+    let error = refused(AzureCredential::new(azure)).await;
     assert_eq!((error.kind(), error.status()), (ErrorKind::Response, None));
 }
 
@@ -73,7 +74,7 @@ async fn refused_connection_states_its_cause() {
     let world = World::new().await;
     // A port on which nothing listens: it was free a moment ago.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let azure = world.azure("secret", &format!("https://{free}"));
+    let azure = world.azure_once(Arc::new(world.http.clone()), &format!("https://{free}"));
     let error = refused(AzureCredential::new(azure)).await;
     assert_eq!((error.kind(), error.is_retryable(), error.status()), (ErrorKind::Transport, true, None));
     let line = error.to_string();
@@ -85,7 +86,8 @@ async fn refused_connection_states_its_cause() {
 async fn lost_response_of_the_endpoint_is_transport() {
     let world = World::new().await;
     world.emulator.fault(Fault::ResetBeforeEffect).on(Operation::Token);
-    let error = refused(AzureCredential::new(world.right())).await;
+    let azure = world.azure_once(Arc::new(world.http.clone()), world.emulator.authority());
+    let error = refused(AzureCredential::new(azure)).await;
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Transport, true));
 }
 
@@ -150,7 +152,7 @@ async fn echoed_secret_is_not_shown() {
     let world = World::new().await;
     for status in [200, 400, 502] {
         let endpoint = Endpoint::new(status, |form| format!(r#"{{"message":"you sent {form}"}}"#));
-        let azure = world.azure_over(Arc::new(endpoint), "canary-secret", world.emulator.authority());
+        let azure = world.azure_once(Arc::new(endpoint), world.emulator.authority());
         let error = refused(AzureCredential::new(azure)).await;
         for text in [format!("{error}"), format!("{error:#}"), format!("{error:?}")] {
             assert!(!text.contains("canary"), "{status}: {text}");

@@ -56,9 +56,7 @@ async fn concurrent_calls_share_one_sign_in() {
 #[tokio::test]
 async fn refused_token_is_replaced_by_new_credential() {
     let world = World::new().await;
-    let (secret, authority) = (world.emulator.client_secret().to_owned(), world.emulator.authority().to_owned());
-    let azure = [world.azure(&secret, &authority), world.azure(&secret, &authority)];
-    let mut azure = azure.into_iter();
+    let mut azure = [world.right(), world.right()].into_iter();
     let azure = Mutex::new(move || azure.next());
     let make = move || Ok((azure.lock().unwrap())().expect("a third credential is not needed"));
     let defender = world.client(AzureCredential::from_fn(make));

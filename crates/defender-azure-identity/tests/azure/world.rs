@@ -50,16 +50,21 @@ impl World {
         Self { emulator, http: Recorded { inner, forms: Arc::default() } }
     }
 
-    /// The SDK's credential of the emulator's application, with this secret and this authority. It does not retry, since the
-    /// SDK waits in real time.
-    pub(crate) fn azure(&self, secret: &str, authority: &str) -> Arc<ClientSecretCredential> {
-        self.azure_over(Arc::new(self.http.clone()), secret, authority)
+    /// The SDK's credential of the emulator's application, with this secret, and with the retries that the SDK has by default.
+    pub(crate) fn azure(&self, secret: &str) -> Arc<ClientSecretCredential> {
+        let http = Arc::new(self.http.clone());
+        self.credential(http, RetryOptions::default(), secret, self.emulator.authority())
     }
 
-    /// The same over another HTTP client.
-    pub(crate) fn azure_over(
+    /// The same over another HTTP client and for another authority, without retries, since the SDK waits in real time.
+    pub(crate) fn azure_once(&self, http: Arc<dyn HttpClient>, authority: &str) -> Arc<ClientSecretCredential> {
+        self.credential(http, RetryOptions::none(), "canary-secret", authority)
+    }
+
+    fn credential(
         &self,
         http: Arc<dyn HttpClient>,
+        retry: RetryOptions,
         secret: &str,
         authority: &str,
     ) -> Arc<ClientSecretCredential> {
@@ -68,7 +73,7 @@ impl World {
         let client_options = ClientOptions {
             transport: Some(Transport::new(http)),
             cloud: Some(Arc::new(CloudConfiguration::Custom(cloud))),
-            retry: RetryOptions::none(),
+            retry,
             ..ClientOptions::default()
         };
         let options = ClientSecretCredentialOptions { client_options };
@@ -76,9 +81,9 @@ impl World {
         ClientSecretCredential::new(tenant, client, Secret::new(secret.to_owned()), Some(options)).unwrap()
     }
 
-    /// The same, with the right secret and the emulator's authority.
+    /// The credential with the right secret.
     pub(crate) fn right(&self) -> Arc<ClientSecretCredential> {
-        self.azure(self.emulator.client_secret(), self.emulator.authority())
+        self.azure(self.emulator.client_secret())
     }
 
     pub(crate) fn client(&self, credential: impl IntoCredential + Send + 'static) -> DefenderClient {
