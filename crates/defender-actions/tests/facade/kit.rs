@@ -40,7 +40,7 @@ async fn machine_is_released() {
 #[test]
 fn readme_has_this_test() {
     let readme = include_str!("../../README.md");
-    let (_, block) = readme.split_once("no real time:\n\n```\n").unwrap();
+    let (_, block) = readme.split_once("no real time:\n\n```rust\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
     // rustfmt breaks the import, which the README has in one line.
     let (imports, code) = block.split_once("\n\n").unwrap();
