@@ -22,8 +22,12 @@ const LIMITS: [RateLimit; 2] = [
     RateLimit { calls: 15, per: Duration::from_millis(500) },
     RateLimit { calls: 40, per: Duration::from_millis(1_500) },
 ];
-/// Time of a permit that nobody releases: the rest of a window for the next worker.
-const HOLD: Duration = Duration::from_secs(1);
+/// Time of a permit that nobody releases.
+const HOLD: Duration = Duration::from_secs(3);
+/// Time for which a worker is stopped. It may have the lock of the file then, for which the others wait longer than that.
+const STOPPED: Duration = Duration::from_secs(1);
+/// Time since the ask after which a permit is not used: a worker may be stopped right after it looked.
+const SEND_WITHIN: Duration = Duration::from_secs(1);
 /// What makes a process a worker: the address of the judge, and the file.
 const WORKER: &str = "DEFENDER_STORE_WORKER";
 
@@ -59,13 +63,13 @@ impl Judge {
         Self { address, began, arrivals }
     }
 
-    fn worker(&self, folder: &Folder) -> Child {
-        Command::new(std::env::current_exe().unwrap())
+    fn worker(&self, folder: &Folder) -> Worker {
+        let worker = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "processes::worker_sends_within_its_permits"])
             .env(WORKER, format!("{} {}", self.address, folder.file().display()))
             .stdout(Stdio::null())
-            .spawn()
-            .unwrap()
+            .spawn();
+        Worker(worker.unwrap())
     }
 
     fn count(&self) -> usize {
@@ -94,6 +98,16 @@ impl Judge {
     }
 }
 
+/// A worker process, which is killed with the test, even while it is stopped.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Sends requests until `is_over`.
 #[expect(clippy::disallowed_methods, reason = "processes live in real time")]
 async fn work(judge: SocketAddr, store: SqliteStore, is_over: impl Fn() -> bool) {
@@ -108,7 +122,7 @@ async fn work(judge: SocketAddr, store: SqliteStore, is_over: impl Fn() -> bool)
         }
         let mut outcome = PermitOutcome::NeverSent;
         // A process that was stopped for long has lost its permit. The time to the judge is short.
-        if asked.elapsed() < HOLD / 2 {
+        if asked.elapsed() < SEND_WITHIN {
             // The test has ended: nobody reads.
             if stream.write_all(&[1]).and_then(|()| stream.read_exact(&mut [0])).is_err() {
                 return;
@@ -134,8 +148,8 @@ async fn worker_sends_within_its_permits() {
     judge.check();
 }
 
-fn signal(worker: &Child, signal: &str) {
-    let sent = Command::new("kill").args([signal, &worker.id().to_string()]).status().unwrap();
+fn signal(worker: &Worker, signal: &str) {
+    let sent = Command::new("kill").args([signal, &worker.0.id().to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
@@ -143,19 +157,15 @@ fn signal(worker: &Child, signal: &str) {
 #[expect(clippy::disallowed_methods, reason = "processes live in real time")]
 fn killed_and_stopped_workers_keep_the_limit() {
     let (folder, judge) = (Folder::new(), Judge::start());
-    let (mut killed, mut stopped) = (judge.worker(&folder), judge.worker(&folder));
+    let (killed, stopped) = (judge.worker(&folder), judge.worker(&folder));
     judge.wait_for(45);
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    let mut third = judge.worker(&folder);
+    drop(killed);
+    let third = judge.worker(&folder);
     signal(&stopped, "-STOP");
-    judge.wait_for(90);
+    thread::sleep(STOPPED);
     signal(&stopped, "-CONT");
     judge.wait_for(130);
-    for worker in [&mut stopped, &mut third] {
-        worker.kill().unwrap();
-        worker.wait().unwrap();
-    }
+    drop((stopped, third));
     thread::sleep(Duration::from_millis(20));
     judge.check();
 }
