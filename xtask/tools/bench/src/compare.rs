@@ -78,7 +78,7 @@ impl Program {
 
 fn posts(programs: &[Program], server: &Live) -> Result<(), Failure> {
     let name = server.server.protocol.name();
-    for token in [1_500, 8] {
+    for token in [1_500, 64] {
         println!("POST over {name}, 32 at a time, token of {token} characters: instructions and allocations of a call");
         let mut floor = None;
         for program in programs {
