@@ -112,9 +112,9 @@ async fn typed_and_raw_calls_share_quota() {
     let typed = client.machine(machine()).perform(evict("all")).request().unwrap();
     let raw = client.post::<Value>("/api/v1.0/machines/m1/EVICTUSER", &json!({})).request().unwrap();
     for request in [&typed, &raw] {
-        let scope = extensions::of::<RateLimitScope, _>(&request).unwrap();
+        let scope = extensions::of::<RateLimitScope, _>(request).unwrap();
         assert_eq!(scope.limits.iter().map(|window| window.calls).collect::<Vec<_>>(), [3]);
-        assert_eq!(extensions::of(&request), Some(&UrlTemplate("/machines/{id}/evictUser".into())));
+        assert_eq!(extensions::of(request), Some(&UrlTemplate("/machines/{id}/evictUser".into())));
     }
     assert_eq!(extensions::of::<RateLimitScope, _>(&typed), extensions::of::<RateLimitScope, _>(&raw));
 }

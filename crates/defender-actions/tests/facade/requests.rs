@@ -50,7 +50,7 @@ impl Taking {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.headers()["content-type"], "application/json");
         assert_eq!(request.headers()["authorization"], "Bearer t");
-        assert_eq!(extensions::of(&request), Some(&Idempotency::NonIdempotent));
+        assert_eq!(extensions::of(request), Some(&Idempotency::NonIdempotent));
         (request.uri().path().to_owned(), String::from_utf8(request.body().to_vec()).unwrap())
     }
 }

@@ -105,7 +105,7 @@ async fn link_requests_match_documentation() {
     );
     let [package, _, result] = &transport.requests()[..] else { panic!() };
     let limits = |request: &http::Request<bytes::Bytes>| {
-        let scope = extensions::of::<RateLimitScope, _>(&request).unwrap().clone();
+        let scope = extensions::of::<RateLimitScope, _>(request).unwrap().clone();
         scope.limits.iter().map(|window| (window.calls, window.per.as_secs())).collect::<Vec<_>>()
     };
     assert_eq!((limits(package), limits(result)), (vec![(2, 60), (120, 3_600)], vec![(100, 60), (1_500, 3_600)]));
