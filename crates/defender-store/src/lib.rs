@@ -1,4 +1,5 @@
-#![doc = include_str!("../README.md")]
+// The example of the README is tested if the features that it uses are on.
+#![cfg_attr(any(not(doctest), all(feature = "postgres", feature = "sqlite")), doc = include_str!("../README.md"))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "conformance")]

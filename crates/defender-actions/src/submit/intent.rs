@@ -1,6 +1,9 @@
 //! A submission as plain data.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Duration,
+};
 
 use defender_model::MachineId;
 use jiff::{SignedDuration, Timestamp};
@@ -140,6 +143,19 @@ impl Intent {
     pub(crate) fn is_for_target_of(&self, other: &Self) -> bool {
         self.machine_id.as_str().eq_ignore_ascii_case(other.machine_id.as_str())
             && self.action_type.eq_ignore_ascii_case(&other.action_type)
+    }
+
+    /// Returns the hash of machine and type, in lower case.
+    pub(crate) fn target_hash(&self, key: &RandomState) -> u64 {
+        let mut hasher = key.build_hasher();
+        for text in [self.machine_id.as_str(), &self.action_type] {
+            for chunk in text.as_bytes().chunks(64) {
+                let mut lower = [0; 64];
+                lower.iter_mut().zip(chunk).for_each(|(to, from)| *to = from.to_ascii_lowercase());
+                hasher.write(&lower);
+            }
+        }
+        hasher.finish()
     }
 
     /// Returns whether the client generated the external id.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    hash::{BuildHasher, Hasher, RandomState},
+    hash::RandomState,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -91,7 +91,7 @@ impl SubmissionRegistry {
         let mut state = self.state();
         let number = state.next;
         state.next = number.wrapping_add(1);
-        let target = state.target(intent);
+        let target = intent.target_hash(&state.key);
         let open = Open { intent: Arc::clone(intent), note: Arc::clone(&note), phase: Phase::InFlight };
         state.open.insert((target, number), open);
         drop(state);
@@ -113,20 +113,6 @@ impl SubmissionRegistry {
 
 /// Hash of a machine and a type, in lower case. It costs no allocation; submissions with equal hashes are compared.
 type Target = u64;
-
-impl State {
-    fn target(&self, intent: &Intent) -> Target {
-        let mut hasher = self.key.build_hasher();
-        for text in [intent.machine_id.as_str(), &intent.action_type] {
-            for chunk in text.as_bytes().chunks(64) {
-                let mut lower = [0; 64];
-                lower.iter_mut().zip(chunk).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-                hasher.write(&lower);
-            }
-        }
-        hasher.finish()
-    }
-}
 
 impl InFlight {
     /// Returns the note of the submission's calls.
@@ -226,7 +212,6 @@ impl Drop for InFlight {
         let mut state = self.registry.state();
         let key = (self.target, self.number);
         let Some(last_sent) = last_sent else { return drop(state.open.remove(&key)) };
-        // Rare: the future was dropped, or the outcome stayed unknown.
         let now = last_sent.elapsed;
         if let Some(open) = state.open.get_mut(&key) {
             open.phase = Phase::Unsettled(now);

@@ -333,7 +333,10 @@ async fn tenants_are_apart() {
 async fn recovery_needs_a_journal() {
     let world = World::new();
     let error = world.run(world.client().recover_pending().send()).await.unwrap_err();
-    assert_eq!(error.to_string(), "invalid configuration: the client has no journal; set one with `.journal(..)`");
+    assert_eq!(
+        error.to_string(),
+        "invalid configuration: the client has no journal; set one with `.journal(..)` [configuration]"
+    );
     let journal = Recording::new(&world).failing(["claim_unsettled"]);
     let error = world.run(client(&world, &journal).recover_pending().send()).await.unwrap_err();
     assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Journal, true));

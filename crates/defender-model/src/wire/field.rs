@@ -113,24 +113,8 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-/// A box reads like its content.
+/// A boxed record reads like the record.
 impl<T: Field> Field for Box<T> {
-    fn text(text: &str) -> Read<Self> {
-        T::text(text).map(Self::new)
-    }
-
-    fn number(number: Number) -> Read<Self> {
-        T::number(number).map(Self::new)
-    }
-
-    fn boolean(boolean: bool) -> Read<Self> {
-        T::boolean(boolean).map(Self::new)
-    }
-
-    fn array<'de, A: SeqAccess<'de>>(array: A) -> Result<Read<Self>, A::Error> {
-        T::array(array).map(|read| read.map(Self::new))
-    }
-
     fn object<'de, A: MapAccess<'de>>(object: A) -> Result<Read<Self>, A::Error> {
         T::object(object).map(|read| read.map(Self::new))
     }

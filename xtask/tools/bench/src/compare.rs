@@ -46,9 +46,9 @@ pub(crate) fn run() -> Result<(), Failure> {
     let root = Workspace::read()?.root;
     let mut build = cargo(&root);
     build.args(["build", "--quiet", "--profile", "bench", "--package", "compare", "--bins", "--message-format=json"]);
-    let built = executables(&output(&mut build)?);
+    let paths = executables(&output(&mut build)?);
     let programs = PROGRAMS.into_iter().map(|(program, name)| {
-        let path = built.get(program).ok_or_else(|| Failure::Check(format!("cargo built no {program}")))?;
+        let path = paths.get(program).ok_or_else(|| Failure::Check(format!("cargo built no {program}")))?;
         Ok(Program { name, path: path.clone() })
     });
     let programs: Vec<_> = programs.collect::<Result<_, Failure>>()?;
@@ -78,7 +78,7 @@ impl Program {
 
 fn posts(programs: &[Program], server: &Live) -> Result<(), Failure> {
     let name = server.server.protocol.name();
-    for token in [1_500, 8] {
+    for token in [1_500, 64] {
         println!("POST over {name}, 32 at a time, token of {token} characters: instructions and allocations of a call");
         let mut floor = None;
         for program in programs {
@@ -89,16 +89,16 @@ fn posts(programs: &[Program], server: &Live) -> Result<(), Failure> {
         }
     }
     println!("POST over {name}: CPU time of a call in us, by calls at a time, and its ratio to the floor's");
-    let mut rows: BTreeMap<usize, String> = BTreeMap::new();
+    let mut rows: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     for at_a_time in LOADS {
         let calls = if at_a_time == 1 { 500 } else { 2_000 };
         let costs = by_turns(programs, &server.arguments(&format!("post {calls} {at_a_time}")))?;
         for (index, (times, ratios)) in compared(&costs, |cost| cost.calls / 1e3 / f64::from(calls)).enumerate() {
-            *rows.entry(index).or_default() += &format!(" {at_a_time:>5}: {times:>7.1} {ratios:>5.2}");
+            rows.entry(index).or_default().push(format!("{at_a_time:>5}: {times:>7.1} {ratios:>5.2}"));
         }
     }
     for (index, program) in programs.iter().enumerate() {
-        println!("  {:<30}{}", program.name, rows.get(&index).map_or("", String::as_str));
+        println!("  {:<30} {}", program.name, rows.get(&index).map(|row| row.join(" ")).unwrap_or_default());
     }
     println!();
     Ok(())

@@ -13,7 +13,7 @@ use xtask::{
 };
 
 /// Languages of blocks. A block without a language is Rust for rustdoc and nothing for GitHub.
-const LANGUAGES: [&str; 8] = ["rust", "text", "sh", "bash", "json", "python", "js", "powershell"];
+const LANGUAGES: [&str; 9] = ["rust", "text", "sh", "bash", "json", "python", "js", "powershell", "sql"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
