@@ -53,26 +53,27 @@ impl QuotaStore for MemoryQuotaStore {
     async fn reserve(&self, request: &PermitRequest<'_>) -> Result<Permits, QuotaStoreError> {
         let now = self.clock.elapsed();
         let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
-        let quota = quotas.entry(request.key.clone()).or_insert_with(|| Quota::new(request));
+        let quota = quotas.entry(request.key.clone()).or_insert_with(Quota::new);
         Ok(quota.reserve(request, now))
     }
 
     async fn release(&self, key: &QuotaKey, ended: &[EndedPermit]) -> Result<(), QuotaStoreError> {
         let now = self.clock.elapsed();
         let mut quotas = self.quotas.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(quota) = quotas.get_mut(key) {
-            quota.release(ended, now);
-            if quota.is_idle(now) {
-                quotas.remove(key);
-            }
+        // A refusal closes the key also if this store has not granted a permit.
+        let quota = quotas.entry(key.clone()).or_insert_with(Quota::new);
+        quota.release(ended, now);
+        if quota.is_idle(now) {
+            quotas.remove(key);
         }
         Ok(())
     }
 }
 
 impl Quota {
-    fn new(request: &PermitRequest<'_>) -> Self {
-        Self { log: Log::new(request.limits), gate: Gate::default(), under_way: BTreeMap::new(), next: 0 }
+    /// Returns a quota without limits. Each ask has its own.
+    fn new() -> Self {
+        Self { log: Log::new(&[]), gate: Gate::default(), under_way: BTreeMap::new(), next: 0 }
     }
 
     fn reserve(&mut self, request: &PermitRequest<'_>, now: Duration) -> Permits {
@@ -101,6 +102,7 @@ impl Quota {
     }
 
     fn release(&mut self, ended: &[EndedPermit], now: Duration) {
+        self.lapse(now);
         for EndedPermit { id, outcome, ago } in ended {
             let number = self.under_way.remove(id).map(|(number, _)| number);
             match (outcome, number) {
@@ -144,5 +146,62 @@ impl fmt::Debug for MemoryQuotaStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys = self.quotas.lock().unwrap_or_else(PoisonError::into_inner).len();
         f.debug_struct("MemoryQuotaStore").field("keys", &keys).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::{extensions::RateLimit, testing::ManualClock};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Store with a key of 10 calls a second, whose permits lapse after a minute.
+    struct Stage {
+        clock: ManualClock,
+        store: MemoryQuotaStore,
+        key: QuotaKey,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            let clock = ManualClock::new();
+            Self { store: MemoryQuotaStore::new(clock.clone()), clock, key: "key".into() }
+        }
+
+        fn ask(&self) -> (PermitId, Permits) {
+            let (id, limits) = (PermitId::generate(), [RateLimit { calls: 10, per: SECOND }]);
+            let request = PermitRequest { key: &self.key, limits: &limits, permits: &[id], hold: SECOND * 60 };
+            (id, self.store.reserve(&request).now_or_never().unwrap().unwrap())
+        }
+
+        fn release(&self, id: PermitId, outcome: PermitOutcome) {
+            let ended = [EndedPermit { id, outcome, ago: Duration::ZERO }];
+            self.store.release(&self.key, &ended).now_or_never().unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn unknown_refusal_closes_the_key() {
+        let stage = Stage::new();
+        stage.release(PermitId::generate(), PermitOutcome::Refused { retry_after: SECOND * 7 });
+        assert_eq!(stage.ask().1, Permits { granted: 0, retry_after: Some(SECOND * 7) });
+        stage.clock.advance(SECOND * 7);
+        assert_eq!(stage.ask().1.granted, 1);
+        assert_eq!(stage.ask().1.granted, 0, "one probe");
+    }
+
+    #[test]
+    fn lapsed_probe_opens_nothing() {
+        let stage = Stage::new();
+        stage.release(PermitId::generate(), PermitOutcome::Refused { retry_after: SECOND });
+        stage.clock.advance(SECOND);
+        let (probe, permits) = stage.ask();
+        assert_eq!(permits.granted, 1);
+        stage.clock.advance(SECOND * 60);
+        stage.release(probe, PermitOutcome::Answered);
+        assert_eq!((stage.ask().1.granted, stage.ask().1.granted), (1, 0), "the next permit is the probe");
     }
 }
