@@ -149,7 +149,8 @@ impl fmt::Debug for MemoryQuotaStore {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests {
     use futures_util::FutureExt;
 
