@@ -23,7 +23,6 @@ use std::{
 ///     testing::{Capture, ManualClock},
 /// };
 /// use http::{Request, Response};
-/// use std::borrow::Cow;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +31,7 @@ use std::{
 /// let transport = server.paced(clock.clone()).retrying(clock.clone());
 ///
 /// let stats = CallStats::default();
-/// let scope = RateLimitScope { key: "things".into(), limits: Cow::Borrowed(&[]) };
+/// let scope = RateLimitScope { key: "things".into(), limits: [].into() };
 /// let request = Request::get("https://example.com/").extension(scope).extension(stats.clone()).body(Bytes::new())?;
 /// clock.run(transport.send(request)).await?;
 /// // A 429 without `Retry-After` closes the gate for a minute.

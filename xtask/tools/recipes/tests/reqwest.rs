@@ -227,6 +227,6 @@ async fn facade_reports_refused_connection_as_never_sent() {
 fn readme_shows_the_recipe() {
     let recipe = include_str!("../../../fresh/reqwest_transport.rs");
     let readme = include_str!("../../../../crates/defender-transport/README.md");
-    assert!(readme.contains(&format!("```rust,ignore\n{recipe}```\n")));
+    assert!(readme.contains(&format!("```Rust\n{recipe}```\n")));
     assert!(recipe.lines().count() <= 60);
 }

@@ -12,8 +12,9 @@ use xtask::{
     workspace::{cargo, output},
 };
 
-/// Languages of blocks. A block without a language is Rust for rustdoc and nothing for GitHub.
-const LANGUAGES: [&str; 9] = ["rust", "text", "sh", "bash", "json", "python", "js", "powershell", "sql"];
+/// Languages of blocks. A block without a language is Rust for rustdoc and nothing for GitHub. A block in `Rust` is Rust for GitHub and
+/// nothing for rustdoc: it is a part of a program of `xtask`.
+const LANGUAGES: [&str; 10] = ["rust", "Rust", "text", "sh", "bash", "json", "python", "js", "powershell", "sql"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
@@ -68,8 +69,9 @@ fn each_rust_block_is_a_doctest() {
         let is_tested = || snippets::PAGES.contains(&page) || is_doc_of_crate(page);
         match block.language() {
             // Code that needs a crate which the page's own crate must not have is a part of a program elsewhere.
-            "rust" if block.info.contains("ignore") => (!programs.iter().any(|program| program.contains(block.text)))
-                .then_some("is ignored, and no program of xtask has it"),
+            "Rust" => (!programs.iter().any(|program| program.contains(block.text)))
+                .then_some("is not tested by rustdoc, and no program of xtask has it"),
+            "rust" if block.info.contains("ignore") => Some("is ignored"),
             "rust" if !is_tested() => Some("is in a page that is not in `pages!` of xtask/tools/snippets"),
             _ => None,
         }
