@@ -141,7 +141,8 @@ impl<T> Paced<T> {
     /// Counts in a store instead of in this layer, so that all processes with the store share the quota.
     ///
     /// `owner` is the first part of the keys in the store: the account for which the server counts, such as an application and
-    /// its tenant. Clones that were made before have no store.
+    /// its tenant. Clones that were made before have no store. A permit is valid for 30 seconds, and
+    /// [`Deadline`](crate::Deadline) keeps to it: put one beneath this layer.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn QuotaStore>, owner: impl Into<String>) -> Self {
         let clock = Arc::clone(&self.shared.clock);
@@ -190,7 +191,10 @@ impl<T> Paced<T> {
     fn permit_outcome(&self, response: &Result<Response<Body>, Error>) -> PermitOutcome {
         if let Err(error) = response
             && error.never_sent()
-            && matches!(error.kind(), ErrorKind::Request | ErrorKind::Connect | ErrorKind::Credential)
+            && matches!(
+                error.kind(),
+                ErrorKind::Request | ErrorKind::Connect | ErrorKind::Credential | ErrorKind::Timeout
+            )
         {
             return PermitOutcome::NeverSent;
         }

@@ -7,3 +7,8 @@ mod queue;
 pub(super) mod queues;
 mod state;
 pub(super) mod turn;
+
+use std::time::Duration;
+
+/// Time from the ask within which a request must be sent: enough to replace a token.
+const SEND_WITHIN: Duration = Duration::from_secs(30);

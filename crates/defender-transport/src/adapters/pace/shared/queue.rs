@@ -1,7 +1,7 @@
 //! The queue, and its reports to the store.
 
 use std::{
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,15 +10,17 @@ use std::{
     time::Duration,
 };
 
-use super::state::{Place, State};
+use super::{
+    SEND_WITHIN,
+    state::{Place, State},
+};
 use crate::{
     Clock,
+    clock::Sleep,
     extensions::{QuotaKey, RateLimit},
     quota::{PermitRequest, Permits, QuotaStore, QuotaStoreError},
 };
 
-/// Time from the ask within which a request must be sent: enough to replace a token.
-pub(super) const SEND_WITHIN: Duration = Duration::from_secs(30);
 /// Longest time for which a response waits for the report of its permit. A report that takes longer is repeated with the next.
 const REPORT_WITHIN: Duration = Duration::from_secs(1);
 
@@ -54,8 +56,16 @@ impl SharedQueue {
         self.lock().is_idle()
     }
 
-    /// Asks the store for permits, after a report of the ended calls.
+    /// Asks the store for permits, after a report of the ended calls. A later response would be of no use.
     pub(super) async fn ask(self: Arc<Self>, places: Vec<Place>) -> Result<Permits, QuotaStoreError> {
+        let late = self.clock.sleep(SEND_WITHIN);
+        let asked = pin!(self.reserve(places));
+        first_of(asked, late).await.unwrap_or_else(|| {
+            Err(QuotaStoreError::new(format!("no response within {SEND_WITHIN:?}; check the store, then call again")))
+        })
+    }
+
+    async fn reserve(&self, places: Vec<Place>) -> Result<Permits, QuotaStoreError> {
         self.report().await?;
         let permits: Vec<_> = places.iter().map(|place| place.permit()).collect();
         let request = PermitRequest { key: &self.key, limits: &self.limits, permits: &permits, hold: self.hold };
@@ -74,22 +84,31 @@ impl SharedQueue {
 
     /// Reports the end of a call and those that come meanwhile, unless another call does it. After a failure, the next ask repeats it.
     pub(super) async fn report_soon(&self) {
-        if self.is_reporting.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let _reporting = Reporting(&self.is_reporting);
-        let mut late = self.clock.sleep(REPORT_WITHIN);
-        let mut reported = pin!(async { while !self.lock().is_reported() && self.report().await.is_ok() {} });
-        std::future::poll_fn(|context| match reported.as_mut().poll(context) {
-            Poll::Pending => late.as_mut().poll(context),
-            ready @ Poll::Ready(()) => ready,
-        })
-        .await;
+        let late = self.clock.sleep(REPORT_WITHIN);
+        let reported = pin!(async {
+            // An end that comes just before the mark is reset is seen by the check after it.
+            while !self.lock().is_reported() && !self.is_reporting.swap(true, Ordering::SeqCst) {
+                let _reporting = Reporting(&self.is_reporting);
+                if self.report().await.is_err() {
+                    return;
+                }
+            }
+        });
+        first_of(reported, late).await;
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the output of a future, or `None` if the time is over first.
+async fn first_of<F: Future>(mut future: Pin<&mut F>, mut late: Sleep) -> Option<F::Output> {
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => late.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 /// Resets the mark of the reporting call, also if the call is dropped.

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use super::SEND_WITHIN;
 use crate::{
     extensions::RateLimit,
     quota::{EndedPermit, PermitId, PermitOutcome, Permits, QuotaStoreError},
@@ -14,6 +15,10 @@ use crate::{
 
 /// Largest number of permits in one ask.
 const BATCH: usize = 64;
+/// Largest number of ends in one report.
+const REPORT: usize = 256;
+/// Shortest time between two asks, for a store that names no time.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -43,8 +48,9 @@ pub(super) struct Place {
 struct Waiting {
     place: Place,
     waker: Waker,
-    /// The store was asked for the permit, and its response is not known.
-    may_be_granted: bool,
+    /// Time of the first ask for the permit, if the store may have granted it. The permit lapses from this time on, and a repeat
+    /// of the ask does not extend it.
+    asked_at: Option<Duration>,
 }
 
 /// Permission to send one request.
@@ -109,11 +115,16 @@ impl State {
             return Step::Wait(self.retry_at.min(place.deadline));
         }
         self.is_asking = true;
-        let asked = self.waiting.iter_mut().take(BATCH).map(|waiting| {
-            waiting.may_be_granted = true;
-            waiting.place
-        });
-        Step::Ask(asked.collect())
+        let (mut asked, mut lapsed) = (Vec::new(), Vec::new());
+        for waiting in self.waiting.iter_mut().take(BATCH) {
+            if waiting.asked_at.take_if(|at| at.saturating_add(SEND_WITHIN) <= now).is_some() {
+                lapsed.push(std::mem::replace(&mut waiting.place.permit, PermitId::generate()));
+            }
+            waiting.asked_at.get_or_insert(now);
+            asked.push(waiting.place);
+        }
+        lapsed.into_iter().for_each(|id| self.end(id, PermitOutcome::NeverSent, now));
+        Step::Ask(asked)
     }
 
     /// Returns the index of the call among those that wait, after adding it if it is new.
@@ -121,7 +132,7 @@ impl State {
         let index = self.waiting.partition_point(|waiting| waiting.place.number < place.number);
         match self.waiting.get_mut(index).filter(|waiting| waiting.place.number == place.number) {
             Some(waiting) => waiting.waker.clone_from(waker),
-            None => self.waiting.insert(index, Waiting { place, waker: waker.clone(), may_be_granted: false }),
+            None => self.waiting.insert(index, Waiting { place, waker: waker.clone(), asked_at: None }),
         }
         index
     }
@@ -137,12 +148,11 @@ impl State {
         limits.iter().map(rounds).fold(start, Duration::max)
     }
 
-    /// Records the result of an ask that began at `send_before` minus its time, and returns the calls to be woken.
+    /// Records the result of an ask, and returns the calls to be woken.
     pub(super) fn asked(
         &mut self,
         asked: &[Place],
         result: Result<Permits, QuotaStoreError>,
-        send_before: Duration,
         now: Duration,
     ) -> Vec<Waker> {
         self.is_asking = false;
@@ -151,15 +161,21 @@ impl State {
             Ok(permits) => {
                 for (index, place) in asked.iter().enumerate() {
                     let is_granted = index < permits.granted;
-                    let permit = Permit { id: place.permit, send_before };
                     match self.waiting(place.number) {
-                        Some(at) if is_granted => woken.extend(self.resolve(at, Ok(permit))),
-                        Some(at) => self.waiting.get_mut(at).into_iter().for_each(|call| call.may_be_granted = false),
+                        Some(at) if is_granted => {
+                            let asked_at = self.waiting.get(at).and_then(|call| call.asked_at).unwrap_or_default();
+                            let permit = Permit { id: place.permit, send_before: asked_at.saturating_add(SEND_WITHIN) };
+                            woken.extend(self.resolve(at, Ok(permit)));
+                        }
+                        Some(at) => self.waiting.get_mut(at).into_iter().for_each(|call| call.asked_at = None),
                         // The call was dropped meanwhile, which has reported its permit.
                         None => {}
                     }
                 }
-                self.retry_at = permits.retry_after.map_or(Duration::ZERO, |wait| now.saturating_add(wait));
+                self.retry_at = match permits.retry_after {
+                    None if permits.granted >= asked.len() => Duration::ZERO,
+                    wait => now.saturating_add(wait.unwrap_or_default().max(ASK_AGAIN)),
+                };
             }
             Err(error) => {
                 // One failure is enough for all that it was asked for. The store may have granted their permits.
@@ -184,13 +200,13 @@ impl State {
         if is_asking {
             self.is_asking = false;
         }
-        if matches!(self.results.remove(&place.number), Some(Ok(_))) {
-            self.end(place.permit, PermitOutcome::NeverSent, now);
+        if let Some(Ok(permit)) = self.results.remove(&place.number) {
+            self.end(permit.id, PermitOutcome::NeverSent, now);
         }
         if let Some(left) = self.waiting(place.number).and_then(|index| self.waiting.remove(index))
-            && left.may_be_granted
+            && left.asked_at.is_some()
         {
-            self.end(place.permit, PermitOutcome::NeverSent, now);
+            self.end(left.place.permit, PermitOutcome::NeverSent, now);
         }
         self.first()
     }
@@ -203,7 +219,7 @@ impl State {
     /// Returns the ends to be reported `now`. Those that have lapsed in the store are forgotten.
     pub(super) fn ended(&mut self, hold: Duration, now: Duration) -> Vec<EndedPermit> {
         self.ended.retain(|ended| ended.at.saturating_add(ended.matters_for(hold)) > now);
-        let ended = self.ended.iter().map(|&Ended { id, outcome, at }| {
+        let ended = self.ended.iter().take(REPORT).map(|&Ended { id, outcome, at }| {
             let ago = now.saturating_sub(at);
             let outcome = match outcome {
                 PermitOutcome::Refused { retry_after } => {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    queue::{SEND_WITHIN, SharedQueue},
+    queue::SharedQueue,
     state::{Permit, Place, Step},
 };
 use crate::{
@@ -48,7 +48,6 @@ pub(crate) struct Turn {
 /// The ask of one call for all that wait.
 struct Ask {
     places: Vec<Place>,
-    began: Duration,
     result: Pin<Box<dyn Future<Output = Result<Permits, QuotaStoreError>> + Send>>,
 }
 
@@ -65,8 +64,7 @@ impl Future for Turn {
             if let Some(ask) = &mut this.ask
                 && let Poll::Ready(result) = ask.result.as_mut().poll(context)
             {
-                let send_before = ask.began.saturating_add(SEND_WITHIN);
-                let woken = this.queue.lock().asked(&ask.places, result, send_before, this.queue.clock.elapsed());
+                let woken = this.queue.lock().asked(&ask.places, result, this.queue.clock.elapsed());
                 this.ask = None;
                 // Outside the lock, since a waker may run any code.
                 woken.into_iter().for_each(Waker::wake);
@@ -87,7 +85,7 @@ impl Future for Turn {
                 Step::Late(earliest) => return Poll::Ready(Err(NoPermit::TooLate(earliest.saturating_sub(now)))),
                 Step::Ask(places) => {
                     let result = Box::pin(Arc::clone(&this.queue).ask(places.clone()));
-                    this.ask = Some(Ask { places, began: now, result });
+                    this.ask = Some(Ask { places, result });
                     continue;
                 }
                 Step::Wait(until) => until,

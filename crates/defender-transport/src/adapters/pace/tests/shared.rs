@@ -224,10 +224,58 @@ fn process_that_asks_again_reports_its_ends() {
 
 #[test]
 fn late_grant_is_not_used() {
-    let (clock, server, store, [paced]) = processes(|clock| Store::new(clock).reserves([Fault::Slow(SECOND * 31)]));
+    let (clock, server, _, [paced]) = processes(|clock| Store::new(clock).reserves([Fault::Slow(SECOND * 31)]));
+    let scope = scope(&[(1, 600)]);
+    let error = block_on(&clock, send(&paced, &scope, plan(0))).unwrap_err();
+    assert_eq!((error.kind(), clock.elapsed()), (ErrorKind::QuotaStore, SECOND * 30));
+    assert!(error.to_string().contains("no response within 30s"), "{error}");
+    block_on(&clock, send(&paced, &scope, plan(1))).unwrap();
+    assert_eq!(server.arrivals(), [SECOND * 30], "its slot is free");
+}
+
+/// A repeat of an ask does not extend the permit, so the time of the first ask counts.
+#[test]
+fn permit_lapses_from_its_first_ask() {
+    let slow = [SECOND, SECOND * 20, SECOND * 20].map(Fault::Slow);
+    let (clock, server, store, [paced]) = processes(|clock| Store::new(clock).reserves(slow));
     let scope = scope(&[(10, 1)]);
-    block_on(&clock, send(&paced, &scope, plan(0))).unwrap();
-    assert_eq!((server.arrivals(), store.asks.lock().unwrap().len()), (vec![SECOND * 31], 2));
+    let calls = future::join3(
+        send(&paced, &scope, plan(0)),
+        paced.send(within(SECOND * 15, request(&scope, plan(1)))),
+        send(&paced, &scope, plan(2)),
+    );
+    let (_, second, third) = block_on(&clock, calls);
+    assert_eq!((second.unwrap_err().kind(), third.is_ok()), (ErrorKind::Timeout, true));
+    // The third was asked for at 1, 15 and 35: the response at 35 is of a permit that has lapsed at 31.
+    assert_eq!(*store.asks.lock().unwrap(), [1, 2, 1, 1]);
+    assert_eq!(server.arrivals(), [SECOND, SECOND * 35]);
+}
+
+#[test]
+fn store_without_a_time_is_asked_in_intervals() {
+    /// Store that grants nothing, and names no time.
+    #[derive(Debug, Default)]
+    struct Full(Mutex<usize>);
+
+    #[async_trait]
+    impl QuotaStore for Full {
+        async fn reserve(&self, _: &PermitRequest<'_>) -> Result<Permits, QuotaStoreError> {
+            *self.0.lock().unwrap() += 1;
+            Ok(Permits { granted: 0, retry_after: None })
+        }
+
+        async fn release(&self, _: &QuotaKey, _: &[EndedPermit]) -> Result<(), QuotaStoreError> {
+            Ok(())
+        }
+    }
+
+    let (clock, server, _) = stage();
+    let full = Arc::new(Full::default());
+    let store: Arc<dyn QuotaStore> = Arc::clone(&full) as _;
+    let paced = Paced::new(server, clock.clone()).store(store, "app");
+    let request = within(SECOND, request(&scope(&[(10, 1)]), plan(0)));
+    assert_eq!(block_on(&clock, paced.send(request)).unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(*full.0.lock().unwrap(), 100);
 }
 
 #[test]
