@@ -69,7 +69,7 @@ pub(crate) fn api(
     #[cfg(feature = "tracing")]
     let transport = transport.traced(clock());
     let attempt = RejectForeignResponses::new(transport, clock());
-    let paced = Authorized::new(WriteIntent::new(attempt), credential, base)?.clock(clock()).paced(clock());
+    let paced = Authorized::new(WriteIntent::new(attempt, clock()), credential, base)?.clock(clock()).paced(clock());
     let paced = match settings.timeouts.total {
         Some(total) => paced.total(total),
         None => paced,

@@ -36,7 +36,7 @@ use crate::Intent;
 /// | none | [`New`](Intended::New) | [`NotHeld`](Settled::NotHeld) | |
 /// | intended | by its holder [`Mine`](Intended::Mine), else [`Existing`](Intended::Existing) | by its holder: done; `Submitted` by anybody: done; else [`NotHeld`](Settled::NotHeld) | once its lease is over |
 /// | `Submitted` | [`Existing`](Intended::Existing) | [`Superseded`](Settled::Superseded) | |
-/// | `NotSent`, `Refused` | [`New`](Intended::New): nothing happened, so the key may be used again | [`Superseded`](Settled::Superseded) | |
+/// | `NotSent`, `Refused` | [`New`](Intended::New): nothing happened, so the key may be used again | `Submitted`: done, since knowledge wins; else [`Superseded`](Settled::Superseded) | |
 /// | `Unknown` | [`Existing`](Intended::Existing) | `Submitted`: done, since knowledge wins; else [`Superseded`](Settled::Superseded) | |
 ///
 /// An intended entry is recovered, and its request is never sent again.

@@ -54,7 +54,7 @@ impl Table {
         let is_submitted = matches!(outcome, Settlement::Submitted { .. });
         match &row.entry.outcome {
             Some(there) if there == outcome => return Settled::Done,
-            Some(Settlement::Unknown { .. }) if is_submitted => {}
+            Some(there) if is_submitted && !matches!(there, Settlement::Submitted { .. }) => {}
             Some(there) => return Settled::Superseded(there.clone()),
             None if is_submitted || holder.is_none() || row.is_held_by(holder) => {}
             None => return Settled::NotHeld,

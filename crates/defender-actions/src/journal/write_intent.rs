@@ -5,12 +5,17 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
-use defender_transport::{Error, ErrorKind, SendFuture, Transport};
+use defender_transport::{
+    Clock, Error, ErrorKind, SendFuture, Transport,
+    extensions::{self, Timeouts},
+};
+use futures_util::future::{Either, select};
 use http::Request;
 
 use super::{
@@ -67,10 +72,11 @@ impl PendingIntent {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the intent. The error was never sent.
-    async fn write(&self) -> Result<(), Error> {
+    /// Writes the intent within this time. The error was never sent.
+    async fn write(&self, clock: &dyn Clock, time: Option<Duration>) -> Result<(), Error> {
         let Inner { journal, key, intent, holder, lease, .. } = &*self.0;
-        let (state, why) = match journal.intend(key, intent, *holder, *lease).await {
+        let written = within(clock, time, journal.intend(key, intent, *holder, *lease)).await;
+        let (state, why) = match written {
             Ok(Intended::New | Intended::Mine) => {
                 *self.state() = State::Written;
                 return Ok(());
@@ -90,21 +96,37 @@ impl fmt::Debug for PendingIntent {
     }
 }
 
-/// The layer.
+/// Returns the output of a call of a journal, or an error if it takes longer than this time.
+pub(crate) async fn within<T>(
+    clock: &dyn Clock,
+    time: Option<Duration>,
+    call: impl Future<Output = Result<T, JournalError>>,
+) -> Result<T, JournalError> {
+    let Some(time) = time else { return call.await };
+    match select(pin!(call), clock.sleep(time)).await {
+        Either::Left((output, _)) => output,
+        Either::Right(((), _)) => {
+            Err(JournalError::new(format!("no response of the journal within {time:?}; check it")))
+        }
+    }
+}
+
+/// The layer. The time of the journal is a part of the time of the call, so that nothing is sent after it.
 #[derive(Debug)]
 pub(crate) struct WriteIntent<T> {
     inner: T,
+    clock: Arc<dyn Clock>,
 }
 
 impl<T> WriteIntent<T> {
-    pub(crate) fn new(inner: T) -> Self {
-        Self { inner }
+    pub(crate) fn new(inner: T, clock: Arc<dyn Clock>) -> Self {
+        Self { inner, clock }
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for WriteIntent<T> {
-    fn send<'a, 'f>(&'a self, request: Request<Bytes>) -> SendFuture<'f>
+    fn send<'a, 'f>(&'a self, mut request: Request<Bytes>) -> SendFuture<'f>
     where
         'a: 'f,
         Self: 'f,
@@ -114,7 +136,13 @@ impl<T: Transport> Transport for WriteIntent<T> {
             return self.inner.send(request);
         };
         Box::pin(async move {
-            pending.write().await?;
+            let times = extensions::of::<Timeouts, _>(&request).copied().unwrap_or_default();
+            let began = self.clock.elapsed();
+            pending.write(&*self.clock, times.total).await?;
+            if let Some(total) = times.total {
+                let left = total.saturating_sub(self.clock.elapsed().saturating_sub(began));
+                request.extensions_mut().insert(times.total(left));
+            }
             self.inner.send(request).await
         })
     }

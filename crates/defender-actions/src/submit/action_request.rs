@@ -198,13 +198,13 @@ impl<A: Action> ActionRequest<A> {
             };
             let mut request = Call { body: Some(with_generated_id(body, &intent).into()), ..call };
             let intent = Arc::new(intent);
-            let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&intent));
-            let expected: Arc<Expected> = Arc::new(Expected { intent, rule });
+            let expected: Arc<Expected> = Arc::new(Expected { intent: Arc::clone(&intent), rule });
             let journaled = match client.inner().journal.clone() {
                 Some(journal) => Some(Box::new(Journaled::begin(&client, journal, self.key.as_deref(), &expected)?)),
                 None => None,
             };
             request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
+            let report = ActionReport::submission(&client, A::TYPE, intent);
             let attempt = Attempt {
                 client,
                 expected,

@@ -9,12 +9,16 @@ use crate::{
     client::Inner,
     journal::{
         Journal,
-        entry::{Entry, EntryKey, Holder, Settled, Settlement},
+        entry::{Entry, EntryKey, Holder, JournalScope, Settled, Settlement},
+        error::JournalError,
         journal_entry::JournalEntry,
-        write_intent::{PendingIntent, State},
+        write_intent::{PendingIntent, State, within},
     },
     submit::{expected::Expected, recover::expected, unwritten::Unwritten},
 };
+
+/// Longest time for which a call waits for the journal after its response.
+const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Submission with an entry.
 pub(crate) struct Journaled {
@@ -60,21 +64,47 @@ impl Journaled {
         match pending.take() {
             // Nothing was sent.
             State::NotWritten => outcome,
-            State::Failed(error) => Err(self.failed().not_sent().retryable(true).caused_by(error)),
+            State::Failed(error) => {
+                // The journal may have the intent. With this outcome its key may be used again.
+                let failed = self.failed().not_sent().retryable(true).caused_by(error);
+                let _written_or_kept = self.write(Settlement::NotSent { error: failed.to_string() }).await;
+                Err(failed)
+            }
             State::Existing(entry) => self.existing(*entry),
             State::Written => self.settle(outcome).await,
         }
     }
 
+    /// Writes the outcome of a recovery. An error of a recovery shows nothing of the request.
+    pub(crate) async fn settle_recovered(self, outcome: Result<Submitted, Error>) -> Result<Submitted, Error> {
+        let settlement = match &outcome {
+            Err(error) => Settlement::Unknown { error: error.to_string() },
+            Ok(_) => settlement(&outcome),
+        };
+        self.settle_as(settlement, outcome).await
+    }
+
     /// Writes the outcome, and returns it as the journal has it.
     pub(crate) async fn settle(self, outcome: Result<Submitted, Error>) -> Result<Submitted, Error> {
         let settlement = settlement(&outcome);
-        let settled = self.entry.journal.settle(&self.entry.key, self.holder, &settlement).await;
-        if settled.is_err() {
-            let (holder, expected) = (self.holder, Arc::clone(&self.expected));
-            let unwritten = Unwritten { holder, outcome: settlement, expected };
-            self.client.inner().unwritten.keep(&self.entry.key, unwritten);
+        self.settle_as(settlement, outcome).await
+    }
+
+    /// Writes an outcome within a time limit. Until it is written, this process keeps it, also if the future is dropped.
+    async fn write(&self, outcome: Settlement) -> Result<Settled, JournalError> {
+        let (inner, key) = (self.client.inner(), &self.entry.key);
+        let kept = Unwritten { holder: self.holder, outcome: outcome.clone(), expected: Arc::clone(&self.expected) };
+        inner.unwritten.keep(key, kept);
+        let settled = self.entry.journal.settle(key, self.holder, &outcome);
+        let settled = within(&*inner.clock, Some(SETTLE_WITHIN), settled).await;
+        if settled.is_ok() {
+            inner.unwritten.forget(key);
         }
+        settled
+    }
+
+    async fn settle_as(self, settlement: Settlement, outcome: Result<Submitted, Error>) -> Result<Submitted, Error> {
+        let settled = self.write(settlement).await;
         match (settled, outcome) {
             (Ok(Settled::Superseded(Settlement::Submitted { origin, action })), _) => {
                 Ok(self.submitted(Submitted::new(self.client.clone(), action, origin, Arc::clone(&self.expected))))
@@ -94,7 +124,12 @@ impl Journaled {
         let Entry { intent, outcome, .. } = entry;
         let ours = &*self.expected.intent;
         if !is_same(ours, &intent) {
-            let why = format!("the journal key `{}` is of another action: {}", self.entry.key, intent.context());
+            let (tenant, api) = (intent.tenant_id.as_deref().unwrap_or("?"), intent.api.as_deref().unwrap_or("?"));
+            let why = format!(
+                "the journal key `{}` is of another action: {}, in tenant {tenant} at {api}",
+                self.entry.key,
+                intent.context()
+            );
             return Err(Error::new(ErrorKind::Request).context(ours.context()).caused_by(why));
         }
         match outcome {
@@ -119,9 +154,7 @@ impl Journaled {
             .context(self.expected.intent.context())
             .caused_by(why)
             .unknown((*self.expected.intent).clone(), candidates, UnknownReason::MayBeOurs);
-        let unknown = Settlement::Unknown { error: error.to_string() };
-        // If this fails, the entry stays intended, and a recovery comes to the same end.
-        let _settled_or_not = self.entry.journal.settle(&self.entry.key, self.holder, &unknown).await;
+        let _written_or_kept = self.write(Settlement::Unknown { error: error.to_string() }).await;
         error
     }
 
@@ -136,9 +169,8 @@ impl Journaled {
 
 /// Returns whether two intents are for the same action on the same machine.
 fn is_same(one: &Intent, other: &Intent) -> bool {
-    one.machine_id == other.machine_id
-        && one.action_type == other.action_type
-        && one.tenant_id == other.tenant_id
+    JournalScope::of(one) == JournalScope::of(other)
+        && one.is_for_target_of(other)
         && !one.differs_in_particulars(other)
 }
 

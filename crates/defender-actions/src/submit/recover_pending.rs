@@ -1,6 +1,10 @@
 //! Recovery of the entries of a journal that have no outcome.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream, stream::FuturesUnordered};
 
@@ -63,7 +67,7 @@ pub struct Recovered {
     pub key: EntryKey,
     /// Intent of the request.
     pub intent: Intent,
-    /// Result of [`Recover`](crate::Recover). Unless the error is of the kind [`Journal`](ErrorKind::Journal), the journal has it.
+    /// Result of [`Recover`](crate::Recover). The journal has it, unless it failed; then a later recovery finds the entry again.
     pub outcome: Result<Submitted, Error>,
 }
 
@@ -85,36 +89,42 @@ impl RecoverPending {
     }
 
     /// Returns each entry once, as soon as its outcome is known. An error is the last item.
+    ///
+    /// The searches run while the stream is polled, and other searches of this client wait for theirs. Do not submit an action inside
+    /// the loop: collect the items first, or await [`send`](Self::send).
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn stream(self) -> BoxStream<Result<Recovered, Error>> {
         let Some(journal) = self.client.inner().journal.clone() else {
             let missing = "the client has no journal; set one with `.journal(..)`";
             return Box::pin(stream::iter([Err(Error::new(ErrorKind::Configuration).context(missing))]));
         };
-        let unwritten: FuturesUnordered<_> = self
-            .client
-            .inner()
-            .unwritten
-            .take()
-            .into_iter()
-            .map(|(key, unwritten)| written(self.client.clone(), Arc::clone(&journal), key, unwritten))
-            .collect();
-        let unwritten = unwritten.filter_map(|written| async { written.map(Ok) });
-        let batches = stream::unfold(Some((self.client, journal)), |state| async move {
-            let (client, journal) = state?;
+        let (client, of_unwritten) = (self.client.clone(), Arc::clone(&journal));
+        let unwritten = stream::once(async move {
+            let unwritten = client.inner().unwritten.all().into_iter();
+            let unwritten: FuturesUnordered<_> = unwritten
+                .map(|(key, unwritten)| written(client.clone(), Arc::clone(&of_unwritten), key, unwritten))
+                .collect();
+            unwritten.filter_map(|written| async { written.map(Ok) })
+        });
+        let batches = stream::unfold(Some((self.client, journal, BTreeSet::new())), |state| async move {
+            let (client, journal, mut known) = state?;
             match claim(&client, &*journal).await {
-                Ok(entries) if entries.is_empty() => None,
-                Ok(entries) => {
+                Ok(mut entries) => {
+                    // An entry that could not be settled is returned once.
+                    entries.retain(|(entry, _)| known.insert(entry.key.clone()));
+                    if entries.is_empty() {
+                        return None;
+                    }
                     let recovered: FuturesUnordered<_> = entries
                         .into_iter()
                         .map(|entry| recovered(client.clone(), Arc::clone(&journal), entry))
                         .collect();
-                    Some((recovered.map(Ok).boxed(), Some((client, journal))))
+                    Some((recovered.map(Ok).boxed(), Some((client, journal, known))))
                 }
                 Err(error) => Some((stream::iter([Err(error)]).boxed(), None)),
             }
         });
-        Box::pin(unwritten.chain(batches.flatten()))
+        Box::pin(unwritten.flatten().chain(batches.flatten()))
     }
 }
 
@@ -138,7 +148,7 @@ async fn recovered(client: DefenderClient, journal: Arc<dyn Journal>, (entry, ho
     let outcome = Recover::new(client.clone(), intent.clone()).send().await;
     let expected = expected(client.inner(), Arc::new(intent.clone()));
     let entry = JournalEntry::new(journal, key.clone());
-    let outcome = Journaled { client, entry, holder, expected }.settle(outcome).await;
+    let outcome = Journaled { client, entry, holder, expected }.settle_recovered(outcome).await;
     Recovered { key, intent, outcome }
 }
 
@@ -152,8 +162,8 @@ async fn written(
     let Unwritten { holder, outcome, expected } = unwritten;
     let (entry, intent) = (JournalEntry::new(Arc::clone(&journal), key.clone()), (*expected.intent).clone());
     let Settlement::Submitted { origin, action } = outcome else {
-        if journal.settle(&key, holder, &outcome).await.is_err() {
-            client.inner().unwritten.keep(&key, Unwritten { holder, outcome, expected });
+        if journal.settle(&key, holder, &outcome).await.is_ok() {
+            client.inner().unwritten.forget(&key);
         }
         return None;
     };

@@ -28,7 +28,13 @@ impl UnwrittenOutcomes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), unwritten);
     }
 
-    pub(crate) fn take(&self) -> BTreeMap<EntryKey, Unwritten> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Forgets an outcome that the journal has.
+    pub(crate) fn forget(&self, key: &EntryKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Returns the outcomes that the journal does not have, or that are being written.
+    pub(crate) fn all(&self) -> BTreeMap<EntryKey, Unwritten> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -12,7 +12,7 @@ use defender_actions::{
     DefenderClient, DefenderClientBuilder, Entry, EntryKey, ErrorKind, Holder, Intended, Intent, Journal, JournalError,
     JournalScope, MemoryJournal, Origin, Settled, Settlement, UnknownReason, Unsettled,
     model::{ActionStatus, MachineAction},
-    transport::{Body, Error as TransportError, Transport},
+    transport::{Body, Clock, Error as TransportError, Transport, testing::ManualClock},
 };
 use defender_emulator::{Fault, Operation, RetryAfter};
 
@@ -25,18 +25,39 @@ struct Recording {
     keys: Arc<Mutex<Vec<EntryKey>>>,
     intents: Arc<AtomicUsize>,
     fails: Arc<Mutex<Vec<&'static str>>>,
+    hangs: Arc<Mutex<Vec<&'static str>>>,
+    clock: ManualClock,
 }
 
 impl Recording {
     fn new(world: &World) -> Self {
         let memory = MemoryJournal::new(world.clock.clone());
-        Self { memory, keys: Arc::default(), intents: Arc::default(), fails: Arc::default() }
+        let clock = world.clock.clone();
+        let (keys, intents, fails, hangs) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
+        Self { memory, keys, intents, fails, hangs, clock }
     }
 
     /// Lets the next calls of these methods fail.
     fn failing(self, methods: impl IntoIterator<Item = &'static str>) -> Self {
         self.fails.lock().unwrap().extend(methods);
         self
+    }
+
+    /// Lets the next calls of these methods take effect and never return.
+    fn hanging(self, methods: impl IntoIterator<Item = &'static str>) -> Self {
+        self.hangs.lock().unwrap().extend(methods);
+        self
+    }
+
+    async fn hang(&self, method: &'static str) {
+        let hangs = {
+            let mut hangs = self.hangs.lock().unwrap();
+            let index = hangs.iter().position(|name| *name == method);
+            index.map(|index| hangs.remove(index)).is_some()
+        };
+        if hangs {
+            self.clock.sleep(HOUR * 1_000).await;
+        }
     }
 
     fn fail(&self, method: &'static str) -> Result<(), JournalError> {
@@ -77,11 +98,13 @@ impl Journal for Recording {
         if intended == Intended::New {
             self.keys.lock().unwrap().push(key.clone());
         }
+        self.hang("intend").await;
         Ok(intended)
     }
 
     async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
         self.fail("settle")?;
+        self.hang("settle").await;
         self.memory.settle(key, holder, outcome).await
     }
 
@@ -321,7 +344,9 @@ async fn tenants_are_apart() {
     let journal = Recording::new(&world);
     crash(&world, &client(&world, &journal)).await;
     world.clock.advance(HOUR);
-    let other = builder(&world, &journal).tenant_id("0e8a5c1f-0000-4000-8000-000000000000").build().unwrap();
+    let token = defender_actions::auth::StaticCredential::new("token");
+    let other = builder(&world, &journal).credential(token).tenant_id("0e8a5c1f-0000-4000-8000-000000000000");
+    let other = other.build().unwrap();
     assert!(world.run(other.recover_pending().send()).await.unwrap().is_empty());
     let intent = journal.only().await.intent;
     let error = world.run(other.recover(intent).send()).await.unwrap_err();
@@ -384,4 +409,73 @@ async fn many_entries_are_recovered_with_few_calls() {
     assert!(recovered.iter().all(|recovered| recovered.outcome.is_ok()));
     let reads = transport.1.load(Ordering::SeqCst) - before;
     assert!(reads <= 30, "{reads} calls for {} entries", recovered.len());
+}
+
+#[tokio::test]
+async fn late_intent_is_not_sent() {
+    let world = World::new();
+    let journal = Recording::new(&world).hanging(["intend"]);
+    let isolate = client(&world, &journal).machine(world.machine()).isolate("c").timeout(MINUTE).key("k").send();
+    let error = world.run(isolate).await.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Journal, true));
+    assert!(error.to_string().contains("no response of the journal within 60s"), "{error}");
+    assert_eq!((world.ledger().len(), world.clock.elapsed()), (0, MINUTE));
+    // The journal has the intent, and that nothing was sent: the key may be used again.
+    world.run(client(&world, &journal).machine(world.machine()).isolate("c").key("k").send()).await.unwrap();
+    assert_eq!(world.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn hung_journal_keeps_the_outcome() {
+    let world = World::new();
+    let journal = Recording::new(&world).hanging(["settle"]);
+    let client = client(&world, &journal);
+    let error = world.run(client.machine(world.machine()).isolate("c").send()).await.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent(), world.clock.elapsed()), (ErrorKind::Journal, false, MINUTE / 2));
+    let recovered = world.run(client.recover_pending().send()).await.unwrap();
+    assert_eq!(recovered[0].outcome.as_ref().unwrap().id(), error.action_id().unwrap());
+}
+
+#[tokio::test]
+async fn outcome_survives_a_dropped_future() {
+    let world = World::new();
+    let journal = Recording::new(&world).hanging(["settle"]);
+    let client = client(&world, &journal);
+    let isolate = client.machine(world.machine()).isolate("c").send();
+    assert!(world.run_for(Duration::from_secs(1), isolate).await.is_none());
+    assert_eq!((world.ledger().len(), journal.only().await.outcome), (1, None));
+    // A stream that is dropped before its first poll takes nothing with it.
+    drop(client.recover_pending().stream());
+    let recovered = world.run(client.recover_pending().send()).await.unwrap();
+    assert_eq!(recovered[0].outcome.as_ref().unwrap().origin(), Origin::Created);
+    assert!(world.run(client.recover_pending().send()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn key_of_another_service_is_refused() {
+    let (rehearsal, world) = (World::new(), World::new());
+    let journal = Recording::new(&world);
+    let emulator = &rehearsal.emulator;
+    let in_rehearsal = builder(&rehearsal, &journal).clock(world.clock.clone()).prefix("/rehearsal").build().unwrap();
+    // The rehearsal has another base URL, the same tenant and the same machines.
+    let intent = in_rehearsal.machine(rehearsal.machine()).isolate("c").intent().unwrap();
+    journal.intend(&EntryKey::new("k").unwrap(), &intent, Holder::generate(), HOUR).await.unwrap();
+    let error = world.run(client(&world, &journal).machine(world.machine()).isolate("c").key("k").send()).await;
+    let error = error.unwrap_err();
+    assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Request, true));
+    assert!(error.to_string().contains(emulator.base_url()) && error.to_string().contains("/rehearsal"), "{error}");
+}
+
+#[tokio::test]
+async fn entry_that_cannot_be_settled_is_returned_once() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    crash(&world, &client(&world, &journal)).await;
+    world.clock.advance(HOUR);
+    let journal = journal.failing(vec!["settle"; 100]);
+    // Each lease ends before the next claim.
+    let other = client(&world, &journal);
+    let recovered = world.run(other.recover_pending().send()).await.unwrap();
+    assert_eq!(recovered.len(), 1);
+    assert_eq!(recovered[0].outcome.as_ref().unwrap_err().kind(), ErrorKind::Journal);
 }

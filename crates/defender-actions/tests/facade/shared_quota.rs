@@ -102,4 +102,12 @@ fn store_needs_application_and_tenant() {
     assert!(error.contains("the credential does not name it; set it with `.application_id(..)`"), "{error}");
     let finished = DefenderClient::builder().credential(StaticCredential::new("t")).quota_store(Arc::new(Away));
     assert!(finished.application_id(ID).tenant_id(ID).build().is_ok());
+    let other = "1e8a5c1f-0000-4000-8000-000000000000";
+    let error = DefenderClient::builder()
+        .credential(ClientSecretCredential::new(ID, ID, "secret"))
+        .quota_store(Arc::new(Away))
+        .tenant_id(other)
+        .build()
+        .unwrap_err();
+    assert!(error.to_string().contains(&format!("`.tenant_id(..)` is {other}")), "{error}");
 }

@@ -40,6 +40,14 @@ impl Account {
     }
 
     fn needed_tenant(&self, needed_by: &str) -> Result<String, Error> {
+        let named = |id: &Option<String>| id.as_deref().and_then(guid);
+        if let (Some(set), Some(named)) = (named(&self.tenant_id), named(&self.identity.tenant))
+            && set != named
+        {
+            let why =
+                format!("`.tenant_id(..)` is {set}, and the credential is of tenant {named}; leave out one of them");
+            return Err(Error::new(ErrorKind::Configuration).context(why));
+        }
         checked(self.named_tenant(), needed_by, "tenant", "tenant_id")
     }
 

@@ -7,7 +7,7 @@ mod writer;
 
 use std::{
     fmt,
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -94,8 +94,12 @@ impl JsonlJournal {
         let failed = |what: &str| JournalError::new(format!("journal {}: {what}", path.display()));
         let cannot = |source: io::Error| failed(&format!("cannot be opened: {source}")).caused_by(source);
         let mut file = options().open(&path).map_err(cannot)?;
-        file.try_lock()
-            .map_err(|source| failed("is open in another process; use one journal a process").caused_by(source))?;
+        file.try_lock().map_err(|source| match source {
+            TryLockError::WouldBlock => failed("is open in another process; use one journal a process"),
+            TryLockError::Error(source) => {
+                failed(&format!("cannot be locked: {source}; choose a file on a local disk")).caused_by(source)
+            }
+        })?;
         let (table, end) = replay(&mut file).map_err(|what| failed(&what))?;
         file.set_len(end).and_then(|()| sync_folder(&path)).map_err(cannot)?;
         let (table, clock, writer) = (Mutex::new(table), Arc::new(clock), Arc::new(Writer::new(file)));
@@ -112,12 +116,15 @@ impl JsonlJournal {
         synced.map_err(|what| JournalError::new(format!("journal {}: {what}", self.0.path.display())))
     }
 
-    /// Queues a line. The order of the lines is the order of the changes, since the caller holds the table.
-    fn queue(&self, line: &Line<'_>) -> Result<(), JournalError> {
+    /// Returns the text of a line, before anything changes.
+    fn text(&self, line: &Line<'_>) -> Result<Vec<u8>, JournalError> {
         let text = line.text(self.0.clock.now());
-        let text = text.map_err(|source| JournalError::new("the entry cannot be written as JSON").caused_by(source))?;
-        self.0.writer.queue(&text);
-        Ok(())
+        text.map_err(|source| JournalError::new("the entry cannot be written as JSON").caused_by(source))
+    }
+
+    /// Queues a line. The order of the lines is the order of the changes, since the caller holds the table.
+    fn queue(&self, text: &[u8]) {
+        self.0.writer.queue(text);
     }
 }
 
@@ -131,11 +138,12 @@ impl Journal for JsonlJournal {
         lease: Duration,
     ) -> Result<Intended, JournalError> {
         let until = self.0.clock.elapsed().saturating_add(lease);
+        let text = self.text(&Line::Intended { key: key.into(), intent: intent.into() })?;
         let intended = {
             let mut table = self.table();
             let intended = table.intend(key, intent, Some((holder, until)));
             if intended == Intended::New {
-                self.queue(&Line::Intended { key: key.into(), intent: intent.into() })?;
+                self.queue(&text);
             }
             intended
         };
@@ -145,12 +153,13 @@ impl Journal for JsonlJournal {
     }
 
     async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
+        let text = self.text(&Line::Settled { key: key.into(), outcome: outcome.into() })?;
         let settled = {
             let mut table = self.table();
             let is_new = table.entry(key).is_none_or(|entry| entry.outcome.as_ref() != Some(outcome));
             let settled = table.settle(key, Some(holder), outcome);
             if settled == Settled::Done && is_new {
-                self.queue(&Line::Settled { key: key.into(), outcome: outcome.into() })?;
+                self.queue(&text);
             }
             settled
         };
@@ -159,10 +168,11 @@ impl Journal for JsonlJournal {
     }
 
     async fn finish(&self, key: &EntryKey, last: &MachineAction) -> Result<(), JournalError> {
+        let text = self.text(&Line::Finished { key: key.into(), action: last.into() })?;
         {
             let mut table = self.table();
             if table.finish(key, last) {
-                self.queue(&Line::Finished { key: key.into(), action: last.into() })?;
+                self.queue(&text);
             }
         }
         self.sync().await

@@ -123,7 +123,9 @@ impl State {
             waiting.asked_at.get_or_insert(now);
             asked.push(waiting.place);
         }
-        lapsed.into_iter().for_each(|id| self.end(id, PermitOutcome::NeverSent, now));
+        for id in lapsed {
+            self.end(id, PermitOutcome::NeverSent, now);
+        }
         Step::Ask(asked)
     }
 
