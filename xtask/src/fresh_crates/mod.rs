@@ -177,15 +177,22 @@ impl Fresh {
         Ok(all)
     }
 
-    /// An empty crate, as `cargo new` makes it.
+    /// An empty crate, as `cargo new` makes it, and a workspace of its own: `cargo new` would add it to ours, where the target
+    /// folder may be.
     fn make(&self, packages: &Packages) -> Result<PathBuf, Failure> {
         let folder = packages.folder.join(self.name);
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(|error| Failure::broken(folder.display(), error))?;
         }
-        let kind = if self.prints.is_some() { "--bin" } else { "--lib" };
-        let mut new = packages.cargo(&packages.folder);
-        output(new.args(["new", "--quiet", "--vcs", "none", kind, self.name]))?;
+        let manifest = format!(
+            "[package]\nname = \"{}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[dependencies]\n\n[workspace]\n",
+            self.name
+        );
+        let (source, text) = if self.prints.is_some() { ("src/main.rs", "fn main() {}\n") } else { ("src/lib.rs", "") };
+        let made = fs::create_dir_all(folder.join("src"))
+            .and_then(|()| fs::write(folder.join("Cargo.toml"), manifest))
+            .and_then(|()| fs::write(folder.join(source), text));
+        made.map_err(|error| Failure::broken(folder.display(), error))?;
         Ok(folder)
     }
 
