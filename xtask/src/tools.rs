@@ -72,6 +72,8 @@ pub(crate) fn install() -> Result<(), Failure> {
     // callgrind counts instructions on Linux alone, where valgrind is a package of every distribution.
     if cfg!(target_os = "linux") && Command::new("valgrind").arg("--version").output().is_err() {
         eprintln!("tools: installs valgrind");
+        // A bare machine has no list of packages. If the list cannot be read, the next command says what is wrong.
+        let _updated = run(Command::new("apt-get").args(["update", "--quiet"]));
         run(Command::new("apt-get").args(["install", "--yes", "--quiet", "valgrind"]))?;
     }
     // Objects of the build, several hundred megabytes.
