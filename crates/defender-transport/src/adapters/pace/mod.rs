@@ -2,18 +2,13 @@
 
 mod queue;
 mod report;
+mod scopes;
 mod shared;
 #[cfg(test)]
 #[cfg(feature = "testing")]
 mod tests;
 
-use std::{
-    collections::BTreeMap,
-    error::Error as StdError,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -21,11 +16,12 @@ use http::{Request, Response, StatusCode};
 use self::{
     queue::Queue,
     report::Report,
+    scopes::Scopes,
     shared::{queues::SharedQueues, turn::NoPermit},
 };
 use crate::{
     Body, Clock, Error, ErrorKind, Transport,
-    extensions::{self, QuotaKey, RateLimitScope, SendBefore, Timeouts},
+    extensions::{self, RateLimitScope, SendBefore, Timeouts},
     quota::{PermitOutcome, QuotaStore, QuotaStoreError, gate::Ended},
     retry_after,
     transport::SendFuture,
@@ -102,14 +98,7 @@ pub struct Paced<T> {
 #[derive(Debug)]
 struct Shared {
     clock: Arc<dyn Clock>,
-    scopes: Mutex<Lanes>,
-}
-
-/// The queues that are in use. Idle queues are dropped when there are twice as many queues as were in use the last time.
-#[derive(Debug, Default)]
-struct Lanes {
-    queues: BTreeMap<QuotaKey, Arc<Queue>>,
-    sweep_at: usize,
+    scopes: Scopes<Queue>,
 }
 
 /// Default limit of a wait.
@@ -120,13 +109,11 @@ const LONGEST_ATTEMPT: Duration = Duration::from_secs(40);
 const PAUSE: Duration = Duration::from_secs(60);
 /// Longest time for which a 429 closes the gate.
 const LONGEST_PAUSE: Duration = Duration::from_secs(900);
-/// Number of queues up to which idle queues are kept.
-const FEW: usize = 32;
 
 impl<T> Paced<T> {
     /// Wraps `inner`; times are taken from `clock`.
     pub fn new(inner: T, clock: impl Clock + 'static) -> Self {
-        let shared = Shared { clock: Arc::new(clock), scopes: Mutex::default() };
+        let shared = Shared { clock: Arc::new(clock), scopes: Scopes::default() };
         Self { inner, shared: Arc::new(shared), stored: None, total: TOTAL, longest_attempt: LONGEST_ATTEMPT }
     }
 
@@ -211,19 +198,11 @@ impl<T> Paced<T> {
 
 impl Shared {
     fn queue(&self, scope: &RateLimitScope) -> Arc<Queue> {
-        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = scopes.queues.get(&scope.key) {
-            return Arc::clone(queue);
-        }
-        if scopes.queues.len() >= scopes.sweep_at.max(FEW) {
+        let is_idle = || {
             let now = self.clock.elapsed();
-            // Every holder of a queue got it under this lock, so a queue without holders is not about to be asked.
-            scopes.queues.retain(|_, queue| Arc::strong_count(queue) > 1 || !queue.is_idle(now));
-            scopes.sweep_at = scopes.queues.len().saturating_mul(2);
-        }
-        let queue = Arc::new(Queue::new(&scope.limits));
-        scopes.queues.insert(scope.key.clone(), Arc::clone(&queue));
-        queue
+            move |queue: &Queue| queue.is_idle(now)
+        };
+        self.scopes.queue(&scope.key, is_idle, || Queue::new(&scope.limits))
     }
 }
 

@@ -9,13 +9,14 @@ mod windows;
 use std::{
     collections::VecDeque,
     pin::{Pin, pin},
+    sync::Mutex,
     task::{Context, Poll, Waker},
 };
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
 
-use super::*;
+use super::{scopes::FEW, *};
 use crate::{extensions::RateLimit, testing::ManualClock};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     TransportExt,
+    extensions::QuotaKey,
     quota::{EndedPermit, MemoryQuotaStore, PermitRequest, Permits, QuotaStore, QuotaStoreError},
 };
 
