@@ -105,6 +105,10 @@ impl Table {
         claimed.collect()
     }
 
+    pub(super) fn outcome(&self, key: &EntryKey) -> Option<&Settlement> {
+        self.rows.get(key)?.entry.outcome.as_ref()
+    }
+
     pub(super) fn entry(&self, key: &EntryKey) -> Option<Entry> {
         self.rows.get(key).map(|row| row.entry.clone())
     }

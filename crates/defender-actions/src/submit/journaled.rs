@@ -91,7 +91,7 @@ impl Journaled {
     }
 
     /// Writes an outcome within a time limit. Until it is written, this process keeps it, also if the future is dropped.
-    async fn write(&self, outcome: Settlement) -> Result<Settled, JournalError> {
+    pub(crate) async fn write(&self, outcome: Settlement) -> Result<Settled, JournalError> {
         let (inner, key) = (self.client.inner(), &self.entry.key);
         let kept = Unwritten { holder: self.holder, outcome: outcome.clone(), expected: Arc::clone(&self.expected) };
         inner.unwritten.keep(key, kept);

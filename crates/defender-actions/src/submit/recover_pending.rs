@@ -160,16 +160,15 @@ async fn written(
     unwritten: Unwritten,
 ) -> Option<Recovered> {
     let Unwritten { holder, outcome, expected } = unwritten;
-    let (entry, intent) = (JournalEntry::new(Arc::clone(&journal), key.clone()), (*expected.intent).clone());
+    let intent = (*expected.intent).clone();
+    let entry = JournalEntry::new(journal, key.clone());
+    let journaled = Journaled { client, entry, holder, expected };
     let Settlement::Submitted { origin, action } = outcome else {
-        if journal.settle(&key, holder, &outcome).await.is_ok() {
-            client.inner().unwritten.forget(&key);
-        }
+        let _written_or_kept = journaled.write(outcome).await;
         return None;
     };
-    let submitted = Submitted::new(client.clone(), action, origin, Arc::clone(&expected));
-    let outcome = Journaled { client, entry, holder, expected }.settle(Ok(submitted)).await;
-    Some(Recovered { key, intent, outcome })
+    let submitted = Submitted::new(journaled.client.clone(), action, origin, Arc::clone(&journaled.expected));
+    Some(Recovered { key, intent, outcome: journaled.settle(Ok(submitted)).await })
 }
 
 impl IntoFuture for RecoverPending {

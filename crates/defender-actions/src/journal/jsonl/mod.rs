@@ -156,7 +156,7 @@ impl Journal for JsonlJournal {
         let text = self.text(&Line::Settled { key: key.into(), outcome: outcome.into() })?;
         let settled = {
             let mut table = self.table();
-            let is_new = table.entry(key).is_none_or(|entry| entry.outcome.as_ref() != Some(outcome));
+            let is_new = table.outcome(key) != Some(outcome);
             let settled = table.settle(key, Some(holder), outcome);
             if settled == Settled::Done && is_new {
                 self.queue(&text);
