@@ -65,7 +65,7 @@ impl Call {
 
     /// Returns the finished request of a JSON call, without a token. The token is set when the request is sent.
     pub(crate) fn request(&self, inner: &Inner) -> Result<Request<Bytes>, Error> {
-        self.to_request(inner, inner.lanes.of(&self.operation), self.timeout, JSON)
+        self.to_request(inner, inner.operation_facts.of(&self.operation), self.timeout, JSON)
     }
 
     fn to_request(
@@ -157,7 +157,7 @@ impl Inner {
         };
         let Operation { quota, idempotency, read: limit, needs, .. } = call.operation;
         let (limit, time) = (self.limits.of(limit), timeout.unwrap_or(self.total_timeout));
-        let shared = self.lanes.of(&call.operation).with_note(Arc::clone(note));
+        let shared = self.operation_facts.of(&call.operation).with_note(Arc::clone(note));
         let mut request = call.to_request(self, shared, timeout, content_type).map_err(failed)?;
         report.as_ref().map(|report| request.extensions_mut().insert(report.stats()));
         let forgets = ForgetsBearer(note);

@@ -6,9 +6,9 @@ pub(crate) mod call;
 pub(crate) mod call_note;
 pub(crate) mod deprecation;
 pub(crate) mod foreign_response;
-pub(crate) mod lanes;
 pub(crate) mod limits;
 pub(crate) mod operation;
+pub(crate) mod operation_facts;
 pub(crate) mod raw;
 pub(crate) mod request;
 pub(crate) mod response_author;
@@ -28,7 +28,7 @@ use crate::{
     client::{
         base_url::BaseUrl,
         deprecation::DeprecationNotices,
-        lanes::Lanes,
+        operation_facts::OperationFacts,
         service_clock::{Moment, ServiceTime},
     },
     observe::OTHER,
@@ -67,7 +67,7 @@ pub(crate) struct Inner {
     /// Audience that the tokens should have.
     pub(crate) audience: String,
     pub(crate) base: BaseUrl,
-    pub(crate) lanes: Lanes,
+    pub(crate) operation_facts: OperationFacts,
     pub(crate) service_time: ServiceTime,
     pub(crate) submissions: SubmissionRegistry,
     pub(crate) searches: SharedSearch,

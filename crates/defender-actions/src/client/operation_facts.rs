@@ -21,39 +21,39 @@ const MOST: usize = 256;
 /// Without them each call would join and copy the names of its operation and box each fact: of its 112,000 instructions this saves
 /// 6,000.
 #[derive(Debug)]
-pub(crate) struct Lanes {
+pub(crate) struct OperationFacts {
     limits: BodyLimits,
     known: RwLock<BTreeMap<Template, Vec<(Operation, Shared)>>>,
 }
 
-impl Lanes {
+impl OperationFacts {
     pub(crate) fn new(limits: BodyLimits) -> Self {
         Self { limits, known: RwLock::default() }
     }
 
     pub(crate) fn of(&self, operation: &Operation) -> Shared {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let lanes = known.get(&operation.template).map(Vec::as_slice).unwrap_or_default();
-        if let Some((_, lane)) = lanes.iter().find(|(known, _)| known == operation) {
-            return lane.clone();
+        let facts = known.get(&operation.template).map(Vec::as_slice).unwrap_or_default();
+        if let Some((_, shared)) = facts.iter().find(|(known, _)| known == operation) {
+            return shared.clone();
         }
         drop(known);
-        let lane = self.lane(operation);
+        let shared = self.shared(operation);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < MOST {
-            known.entry(operation.template.clone()).or_default().push((operation.clone(), lane.clone()));
+            known.entry(operation.template.clone()).or_default().push((operation.clone(), shared.clone()));
         }
-        lane
+        shared
     }
 
-    fn lane(&self, operation: &Operation) -> Shared {
+    fn shared(&self, operation: &Operation) -> Shared {
         let limits = operation.quota.iter().map(|limit| RateLimit { calls: limit.calls, per: limit.per }).collect();
-        let mut facts = Extensions::new();
-        facts.insert(operation.idempotency);
-        facts.insert(self.limits.read(operation.read));
-        facts.insert(RateLimitScope { key: operation.queue().into(), limits });
-        facts.insert(UrlTemplate(operation.template.path().into()));
-        Shared::new(facts)
+        let mut common = Extensions::new();
+        common.insert(operation.idempotency);
+        common.insert(self.limits.read(operation.read));
+        common.insert(RateLimitScope { key: operation.queue().into(), limits });
+        common.insert(UrlTemplate(operation.template.path().into()));
+        Shared::new(common)
     }
 }
 
@@ -64,31 +64,31 @@ mod tests {
 
     use super::*;
 
-    fn template(lane: Shared) -> String {
-        let request = Request::get("/").extension(lane).body(()).unwrap();
+    fn template(shared: Shared) -> String {
+        let request = Request::get("/").extension(shared).body(()).unwrap();
         extensions::of::<UrlTemplate, _>(&request).unwrap().0.to_string()
     }
 
     #[test]
-    fn calls_of_an_operation_share_a_lane() {
-        let lanes = Lanes::new(BodyLimits::default());
+    fn calls_of_an_operation_share_facts() {
+        let facts = OperationFacts::new(BodyLimits::default());
         for _ in 0..3 {
-            lanes.of(&Operation::GET_ACTION);
+            facts.of(&Operation::GET_ACTION);
             let changed = Operation { idempotency: Idempotency::NonIdempotent, ..Operation::GET_ACTION };
-            let request = Request::get("/").extension(lanes.of(&changed)).body(()).unwrap();
+            let request = Request::get("/").extension(facts.of(&changed)).body(()).unwrap();
             assert_eq!(Idempotency::of(&request), Idempotency::NonIdempotent);
         }
-        assert_eq!(lanes.known.read().unwrap()[&Operation::GET_ACTION.template].len(), 2);
+        assert_eq!(facts.known.read().unwrap()[&Operation::GET_ACTION.template].len(), 2);
     }
 
     #[test]
     fn unknown_operations_are_kept_in_bounded_number() {
-        let lanes = Lanes::new(BodyLimits::default());
+        let facts = OperationFacts::new(BodyLimits::default());
         for number in 0..2 * MOST {
             let path = format!("/unknown{number}");
             let operation = Operation { template: Template::Path(path.clone().into()), ..Operation::GET_ACTION };
-            assert_eq!(template(lanes.of(&operation)), path);
+            assert_eq!(template(facts.of(&operation)), path);
         }
-        assert_eq!(lanes.known.read().unwrap().len(), MOST);
+        assert_eq!(facts.known.read().unwrap().len(), MOST);
     }
 }

@@ -1,4 +1,4 @@
-//! What several processes share: the quota, and the journal.
+//! The settings of what several processes share: the quota, and the journal.
 
 use std::sync::Arc;
 
