@@ -80,7 +80,7 @@ struct Search {
     seen: HashMap<String, Seen>,
     /// Lengths of the names in lower case, so that only beginnings of these lengths are looked up.
     lengths: BTreeSet<usize>,
-    /// Why a row cannot be read that may be of any name.
+    /// Error of a row that cannot be read and may be of any name.
     unreadable: Option<String>,
 }
 
@@ -88,7 +88,7 @@ struct Search {
 struct Seen {
     exact: Vec<Machine>,
     near: Vec<Machine>,
-    /// Why a row of this name cannot be read.
+    /// Error of a row of this name that cannot be read.
     unreadable: Option<String>,
 }
 

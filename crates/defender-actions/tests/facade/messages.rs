@@ -22,7 +22,7 @@ fn library(folder: &Path) -> PathBuf {
     libraries.max_by_key(|entry| entry.metadata().unwrap().modified().unwrap()).unwrap().path()
 }
 
-/// What the compiler says to this body of a function, which must not compile.
+/// Message of the compiler for this body of a function, which must not compile.
 fn said(name: &str, body: &str) -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("messages-{name}"));
     std::fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! What a clause works with: a key of its own, and the handles of the store.
+//! The tools of a clause: a key of its own, and the handles of the store.
 
 use std::{sync::Arc, time::Duration};
 

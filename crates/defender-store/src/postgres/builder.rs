@@ -139,7 +139,7 @@ impl fmt::Debug for PostgresStoreBuilder {
     }
 }
 
-/// What holds for each connection, whatever the defaults of server, database and role are. The functions make sure of it again, for
+/// Settings of each connection, whatever the defaults of server, database and role are. The functions make sure of it again, for
 /// a pooler that does not keep it.
 fn settings(timeout: Duration) -> String {
     let timeout = timeout.as_millis().max(2);

@@ -28,7 +28,7 @@ const HOLD: Duration = Duration::from_secs(3);
 const STOPPED: Duration = Duration::from_secs(1);
 /// Time since the ask after which a permit is not used: a worker may be stopped right after it looked.
 const SEND_WITHIN: Duration = Duration::from_secs(1);
-/// What makes a process a worker: the address of the judge, and the file.
+/// Variables of a worker process: the address of the judge, and the file.
 const WORKER: &str = "DEFENDER_STORE_WORKER";
 
 /// The server of the requests. It counts a request as it arrives, and responds a little later.

@@ -1,4 +1,4 @@
-//! What a user calls, beside bare hyper and reqwest: each a program of its own in the package `compare`, all before the same server.
+//! The calls of a user, beside bare hyper and reqwest: each a program of its own in the package `compare`, all before the same server.
 
 use std::{
     collections::BTreeMap,
