@@ -28,19 +28,19 @@ pub enum StoreErrorKind {
     Statement,
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl StoreError {
-    pub(crate) fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+    /// Creates an error: what failed, on which store, and what to do.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    /// Sets the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
-}
 
-impl StoreError {
     /// Returns the kind.
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {

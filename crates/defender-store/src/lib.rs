@@ -9,6 +9,7 @@ mod error;
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod quota;
+mod runs;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod schema;
 #[cfg(feature = "sqlite")]
@@ -17,5 +18,9 @@ mod sqlite;
 pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
+pub use runs::{
+    CreatedRun, Departure, MemoryRunStore, NewRow, NewRun, RowCounts, RowState, RowWritten, RunId, RunStore, StoredRow,
+    StoredRun, WorkerId, WorkerLease,
+};
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
