@@ -109,8 +109,16 @@ impl World {
 
     /// Returns a fleet that shares nothing but the stores with another, like one of another process.
     pub(crate) fn fleet(&self) -> Fleet {
+        Fleet::new(Tenants::default().with(self.tenant("contoso")), self.stores.clone())
+    }
+
+    pub(crate) fn tenant(&self, name: &str) -> Tenant {
+        self.tenant_with_id(name, self.emulator.tenant_id())
+    }
+
+    pub(crate) fn tenant_with_id(&self, name: &str, id: &str) -> Tenant {
         let world = self.clone();
-        let tenant = Tenant::new("contoso", self.emulator.tenant_id(), move || {
+        Tenant::new(name, id, move || {
             let emulator = &world.emulator;
             let secret =
                 ClientSecretCredential::new(emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
@@ -121,14 +129,14 @@ impl World {
                 .base_url(emulator.base_url())
                 .authority(emulator.authority())
                 .audience(emulator.audience()))
-        });
-        Fleet::new(Tenants::default().with(tenant), self.stores.clone())
+        })
     }
 
     /// Returns an approved plan for all machines.
     pub(crate) fn plan(&self, action: impl Into<FleetAction>) -> Planned {
         let machines = self.emulator.machine_ids().iter().map(|id| (*id).to_owned()).collect();
-        Planned { world: self.clone(), action: action.into(), machines, waves: Vec::new(), halt_after: None }
+        let world = self.clone();
+        Planned { world, tenant: "contoso", action: action.into(), machines, waves: Vec::new(), halt_after: None }
     }
 
     pub(crate) fn release(&self) -> Planned {
@@ -189,6 +197,7 @@ impl World {
 /// Plan of a test.
 pub(crate) struct Planned {
     world: World,
+    tenant: &'static str,
     action: FleetAction,
     machines: Vec<String>,
     waves: Vec<usize>,
@@ -199,6 +208,11 @@ impl Planned {
     /// Sets the sizes of the first waves. The last wave has the other machines.
     pub(crate) fn waves(mut self, sizes: &[usize]) -> Self {
         self.waves = sizes.to_vec();
+        self
+    }
+
+    pub(crate) fn of(mut self, tenant: &'static str) -> Self {
+        self.tenant = tenant;
         self
     }
 
@@ -226,7 +240,7 @@ impl Planned {
             .collect();
         let lapses_at = now.saturating_add(Duration::from_secs(3_600)).unwrap();
         let plan = json!({
-            "version": 1, "tenant": "contoso", "tenant_id": emulator.tenant_id(), "api": emulator.base_url(),
+            "version": 1, "tenant": self.tenant, "tenant_id": emulator.tenant_id(), "api": emulator.base_url(),
             "action": self.action, "rows": rows, "left_out": [], "max_machines": rows.len(),
             "halt_after": self.halt_after, "permissions": {"any_of": [], "missing": []},
             "shortest_time": "PT0S", "warnings": [], "resolved_at": now, "lapses_at": lapses_at, "hash": "",
