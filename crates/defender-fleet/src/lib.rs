@@ -6,20 +6,25 @@ mod departure;
 mod error;
 mod fleet;
 mod plan;
+mod reads;
 mod report;
 mod run;
+mod state;
 mod stores;
+mod targets;
 mod tenants;
 
 pub use self::{
     action::FleetAction,
     error::{Error, ErrorKind},
     fleet::Fleet,
-    plan::{ApprovedPlan, LeftOut, LeftOutReason, Plan, PlanPermissions, PlanRow},
+    plan::{ApprovedPlan, Candidate, LeftOut, LeftOutReason, Plan, PlanBuilder, PlanPermissions, PlanRow},
     report::{Report, ReportCounts, ReportRow, ReportState},
     run::{
-        RetryRows, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow, RunSummary,
+        DownloadedRow, RetryRows, Revert, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow, RunSummary,
     },
+    state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
     stores::Stores,
+    targets::Targets,
     tenants::{Tenant, Tenants},
 };

@@ -137,7 +137,7 @@ impl DefenderClient {
         self.0.notices.all()
     }
 
-    /// Returns the base URL of the API, without the prefix `/api`.
+    /// Returns the base URL of the API, with the prefix `/api`.
     #[must_use]
     pub fn base_url(&self) -> &str {
         self.0.base.as_str()

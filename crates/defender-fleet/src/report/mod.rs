@@ -1,7 +1,6 @@
 //! The report of a run: one row for each machine, and for each target that the plan leaves out.
 
 mod csv;
-mod left_out;
 
 use std::fmt;
 
@@ -261,7 +260,7 @@ impl ReportRow {
             origin: None,
             status: None,
             action_id: None,
-            error: Some(left_out::error(target)),
+            error: Some(RowError::of_left_out(target)),
             wave: None,
             attempts: 0,
             worker: None,

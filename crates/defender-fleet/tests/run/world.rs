@@ -19,7 +19,7 @@ use defender_actions::{
     transport::{SendFuture, Transport, testing::ManualClock},
 };
 use defender_emulator::{Effect, Emulator, EmulatorBuilder, Entry};
-use defender_fleet::{ApprovedPlan, Fleet, FleetAction, Report, ReportState, Run, RunEvent, RunEventKind, Stores, Tenant, Tenants};
+use defender_fleet::{ApprovedPlan, Fleet, FleetAction, Plan, Report, ReportState, Run, RunEvent, RunEventKind, Stores, Tenant, Tenants};
 use defender_transport::Clock;
 use futures_util::StreamExt;
 use http::{Method, Request};
@@ -239,12 +239,16 @@ impl Planned {
             })
             .collect();
         let lapses_at = now.saturating_add(Duration::from_secs(3_600)).unwrap();
+        let tenants = Tenants::default().with(self.world.tenant(self.tenant));
+        let client = Fleet::new(tenants, self.world.stores.clone()).client(self.tenant).unwrap();
         let plan = json!({
-            "version": 1, "tenant": self.tenant, "tenant_id": emulator.tenant_id(), "api": emulator.base_url(),
+            "version": 1, "tenant": self.tenant, "tenant_id": emulator.tenant_id(), "api": client.base_url(),
             "action": self.action, "rows": rows, "left_out": [], "max_machines": rows.len(),
-            "halt_after": self.halt_after, "permissions": {"any_of": [], "missing": []},
+            "halt_after": self.halt_after, "permissions": {"any_of": [], "missing": [], "is_known": true}, "history_from": null,
             "shortest_time": "PT0S", "warnings": [], "resolved_at": now, "lapses_at": lapses_at, "hash": "",
         });
+        let mut plan: Plan = serde_json::from_value(plan).unwrap();
+        plan.hash = plan.computed_hash();
         serde_json::from_value(json!({
             "plan": plan, "approver": "jo@contoso.example", "ticket": "CHG-12", "approved_at": now,
         }))
