@@ -127,7 +127,9 @@ impl fmt::Display for LeftOutReason {
             Self::Invalid { message } | Self::AlreadyDone { message } | Self::NotOurs { message } => {
                 write!(f, "{}: {}", self.name(), line(message))
             }
-            Self::NotFound { similar } if similar.is_empty() => f.write_str("not found: no machine has this id or name"),
+            Self::NotFound { similar } if similar.is_empty() => {
+                f.write_str("not found: no machine has this id or name")
+            }
             Self::NotFound { similar } => {
                 write!(f, "not found: no machine has exactly this name; similar: {}", Choice(similar))
             }

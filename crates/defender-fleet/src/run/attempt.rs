@@ -106,7 +106,8 @@ impl Context {
 
     /// Returns the key of an attempt.
     fn key(&self, text: &str) -> Result<EntryKey, Error> {
-        EntryKey::new(text).ok_or_else(|| self.failed(ErrorKind::Store, format!("`{text}` is not a key of the journal")))
+        EntryKey::new(text)
+            .ok_or_else(|| self.failed(ErrorKind::Store, format!("`{text}` is not a key of the journal")))
     }
 
     /// Takes a claimed row to its next step.

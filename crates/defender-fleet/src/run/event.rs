@@ -119,8 +119,8 @@ impl fmt::Display for RunEvent {
         write!(f, "tenant {} run {}: ", self.tenant, self.run)?;
         match &self.kind {
             K::Started { counts } => write!(f, "started, {} of {} rows are open", counts.open(), counts.total()),
-            K::WaveBegan { wave } => write!(f, "wave {wave} began"),
-            K::WaveEnded { wave } => write!(f, "wave {wave} ended"),
+            K::WaveBegan { wave } => write!(f, "wave {} began", wave + 1),
+            K::WaveEnded { wave } => write!(f, "wave {} ended", wave + 1),
             K::Sent { row } => write!(f, "{}: sent", row.machine()),
             K::Submitted { row, origin, action_id } => write!(f, "{}: {origin}, action {action_id}", row.machine()),
             K::Succeeded { row, .. } => write!(f, "{}: succeeded", row.machine()),

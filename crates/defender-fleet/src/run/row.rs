@@ -137,7 +137,13 @@ impl RowDocument {
     /// Returns the document of a row that is planned.
     pub(crate) fn planned(row: &PlanRow) -> Self {
         let attempt = RowAttempt::default();
-        Self { version: VERSION, machine_id: row.machine_id.clone(), name: row.name.clone(), attempt, earlier: Vec::new() }
+        Self {
+            version: VERSION,
+            machine_id: row.machine_id.clone(),
+            name: row.name.clone(),
+            attempt,
+            earlier: Vec::new(),
+        }
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {

@@ -50,7 +50,8 @@ fn target(record: &ByteRecord, place: usize, column: &str, source: String) -> Ta
 
 /// Place of the column of exactly this name.
 fn place_of(name: &str, columns: &[String], column: &str) -> Result<usize, Error> {
-    let mut places = columns.iter().enumerate().filter(|(_, of_file)| *of_file == column.trim()).map(|(place, _)| place);
+    let mut places =
+        columns.iter().enumerate().filter(|(_, of_file)| *of_file == column.trim()).map(|(place, _)| place);
     let why = match (places.next(), places.next()) {
         (Some(place), None) => return Ok(place),
         (Some(_), Some(_)) => format!("has the column `{column}` several times; rename one of them"),

@@ -9,5 +9,6 @@
 mod crash;
 mod halting;
 mod pace;
+mod reverts;
 mod rows;
 mod world;

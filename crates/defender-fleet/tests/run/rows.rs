@@ -159,7 +159,10 @@ async fn action_in_progress_is_joined() {
     let run = world.start(&world.release()).await;
     let report = world.run(run.finish()).await.unwrap();
     assert_eq!(counts(&report), (3, 0, 0, 0));
-    assert_eq!((report.rows[0].origin, report.rows[0].action_id.as_ref()), (Some(RowOrigin::Joined), Some(theirs.id())));
+    assert_eq!(
+        (report.rows[0].origin, report.rows[0].action_id.as_ref()),
+        (Some(RowOrigin::Joined), Some(theirs.id()))
+    );
     assert_eq!(report.rows[1].origin, Some(RowOrigin::Created));
 }
 
@@ -189,11 +192,8 @@ async fn store_error_ends_the_worker() {
     let world = World::new(200);
     let clock = world.clock.clone();
     let quota = Away { quota: MemoryQuotaStore::new(clock.clone()), clock: clock.clone() };
-    let stores = Stores::new(
-        Arc::new(MemoryJournal::new(clock.clone())),
-        Arc::new(quota),
-        Arc::new(MemoryRunStore::new(clock)),
-    );
+    let stores =
+        Stores::new(Arc::new(MemoryJournal::new(clock.clone())), Arc::new(quota), Arc::new(MemoryRunStore::new(clock)));
     let world = world.with_stores(stores);
     let run = world.start(&world.release()).await;
     let events: Vec<_> = world.run(run.events().collect::<Vec<_>>()).await;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::poll_fn,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,7 +20,9 @@ use defender_actions::{
     transport::{SendFuture, Transport, testing::ManualClock},
 };
 use defender_emulator::{Effect, Emulator, EmulatorBuilder, Entry};
-use defender_fleet::{ApprovedPlan, Fleet, FleetAction, Plan, Report, ReportState, Run, RunEvent, RunEventKind, Stores, Tenant, Tenants};
+use defender_fleet::{
+    ApprovedPlan, Fleet, FleetAction, Plan, Report, Run, RunEvent, RunEventKind, Stores, Tenant, Tenants,
+};
 use defender_transport::Clock;
 use futures_util::StreamExt;
 use http::{Method, Request};
@@ -262,10 +265,6 @@ pub(crate) fn counts(report: &Report) -> (u32, u32, u32, u32) {
     (counts.succeeded, counts.failed, counts.unknown, counts.open())
 }
 
-pub(crate) fn rows_in(report: &Report, state: ReportState) -> usize {
-    report.in_state(state).count()
-}
-
 /// Returns the number of events of which this is true.
 pub(crate) fn number(events: &[RunEvent], is_one: impl Fn(&RunEventKind) -> bool) -> usize {
     events.iter().filter(|event| is_one(&event.kind)).count()
@@ -275,5 +274,44 @@ impl World {
     /// Time since the start, in seconds.
     pub(crate) fn clock_seconds(&self) -> f64 {
         self.clock.elapsed().as_secs_f64()
+    }
+
+    /// Runs a future that waits for this clock and for the disk.
+    pub(crate) async fn driven<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        loop {
+            // The disk has its own threads, whose work takes no time of this clock.
+            for _ in 0..100 {
+                tokio::select! {
+                    biased;
+                    output = &mut future => return output,
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+            self.clock.advance_to_next();
+        }
+    }
+}
+
+/// Empty folder, which is removed with its files.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("runs-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
