@@ -26,7 +26,7 @@ use defender_fleet::{
 use defender_transport::Clock;
 use futures_util::StreamExt;
 use http::{Method, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Emulator, its clock, and the stores of all fleets.
 #[derive(Clone)]
@@ -139,7 +139,15 @@ impl World {
     pub(crate) fn plan(&self, action: impl Into<FleetAction>) -> Planned {
         let machines = self.emulator.machine_ids().iter().map(|id| (*id).to_owned()).collect();
         let world = self.clone();
-        Planned { world, tenant: "contoso", action: action.into(), machines, waves: Vec::new(), halt_after: None }
+        Planned {
+            world,
+            tenant: "contoso",
+            action: action.into(),
+            machines,
+            waves: Vec::new(),
+            halt_after: None,
+            left_out: json!([]),
+        }
     }
 
     pub(crate) fn release(&self) -> Planned {
@@ -205,6 +213,7 @@ pub(crate) struct Planned {
     machines: Vec<String>,
     waves: Vec<usize>,
     halt_after: Option<u32>,
+    left_out: Value,
 }
 
 impl Planned {
@@ -221,6 +230,11 @@ impl Planned {
 
     pub(crate) fn halt_after(mut self, failures: u32) -> Self {
         self.halt_after = Some(failures);
+        self
+    }
+
+    pub(crate) fn left_out(mut self, targets: Value) -> Self {
+        self.left_out = targets;
         self
     }
 
@@ -246,7 +260,7 @@ impl Planned {
         let client = Fleet::new(tenants, self.world.stores.clone()).client(self.tenant).unwrap();
         let plan = json!({
             "version": 1, "tenant": self.tenant, "tenant_id": emulator.tenant_id(), "api": client.base_url(),
-            "action": self.action, "rows": rows, "left_out": [], "max_machines": rows.len(),
+            "action": self.action, "rows": rows, "left_out": self.left_out, "max_machines": rows.len(),
             "halt_after": self.halt_after, "permissions": {"any_of": [], "missing": [], "is_known": true}, "history_from": null,
             "shortest_time": "PT0S", "warnings": [], "resolved_at": now, "lapses_at": lapses_at, "hash": "",
         });
