@@ -19,5 +19,5 @@ pub use self::{
     state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
     stores::Stores,
     targets::Targets,
-    tenants::{Tenant, Tenants},
+    tenants::{Tenant, Tenants, TenantsFile},
 };
