@@ -16,7 +16,7 @@ pub use self::{
     error::{Error, ErrorKind},
     fleet::Fleet,
     plan::{ApprovedPlan, Candidate, LeftOut, LeftOutReason, Plan, PlanBuilder, PlanPermissions, PlanRow},
-    state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
+    state::{Isolation, MachineState, PendingChange, Restriction, StateNow},
     stores::Stores,
     targets::Targets,
     tenants::{Tenant, Tenants, TenantsFile},
