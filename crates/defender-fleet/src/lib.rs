@@ -24,8 +24,8 @@ pub use self::{
         DownloadedRow, RetryRows, Revert, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow,
         RunSummary,
     },
-    state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
+    state::{Isolation, MachineState, PendingChange, Restriction, StateNow},
     stores::Stores,
     targets::Targets,
-    tenants::{Tenant, Tenants},
+    tenants::{Tenant, Tenants, TenantsFile},
 };
