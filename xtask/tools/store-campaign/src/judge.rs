@@ -1,6 +1,6 @@
 //! The judge: compares the journal with what the emulators received.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use defender_actions::{Entry, Origin, Settlement};
 
@@ -18,6 +18,8 @@ pub(crate) struct Evidence<'a> {
     /// Entry of each action, by its key.
     pub(crate) entries: &'a HashMap<String, Entry>,
     pub(crate) claims: &'a [Note],
+    /// Keys that a worker had begun when it was killed, and keys whose request was lost on its way.
+    pub(crate) doubtful: &'a HashSet<String>,
     pub(crate) actions: u32,
 }
 
@@ -28,13 +30,16 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> (Figures, Vec<String>) {
         if report.over_quota > 0 {
             findings.push(format!("over quota: tenant {tenant} had {} calls over its quota", report.over_quota));
         }
-        let mut by_key: HashMap<&str, Vec<&Arrival>> = HashMap::new();
+        let mut by_number: HashMap<u32, Vec<&Arrival>> = HashMap::new();
         for arrival in &report.arrivals {
-            by_key.entry(&arrival.key).or_default().push(arrival);
+            by_number.entry(arrival.number).or_default().push(arrival);
         }
         for number in 0..evidence.actions {
             let key = key(tenant, number);
-            let arrivals = by_key.remove(key.as_str()).unwrap_or_default();
+            let arrivals = by_number.remove(&number).unwrap_or_default();
+            if arrivals.iter().any(|arrival| arrival.comment.as_ref().is_some_and(|comment| *comment != key)) {
+                findings.push(format!("unasked: another comment than {key}: {arrivals:?}"));
+            }
             figures.actions += 1;
             figures.posts += arrivals.len() as u64;
             let processed = arrivals.iter().filter(|arrival| !NOT_PROCESSED.contains(&arrival.status)).count();
@@ -56,7 +61,14 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> (Figures, Vec<String>) {
                     "false claim: {key} has the action {} as {origin:?}, and created {created:?}",
                     action.id
                 )),
-                (Some(Settlement::Unknown { .. }), []) if processed == 0 => figures.unknown_not_sent += 1,
+                (Some(Settlement::Unknown { error }), []) if processed == 0 => {
+                    figures.unknown_not_sent += 1;
+                    if !evidence.doubtful.contains(&key) {
+                        findings.push(format!(
+                            "unknown: nothing of {key} arrived, though no worker of it was killed and no request lost: {error}"
+                        ));
+                    }
+                }
                 (Some(Settlement::Unknown { .. }), []) => figures.unknown_without_effect += 1,
                 (Some(Settlement::Refused { .. }), []) => figures.refused += 1,
                 (outcome, _) => {
@@ -64,7 +76,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> (Figures, Vec<String>) {
                 }
             }
         }
-        findings.extend(by_key.keys().map(|key| format!("unasked: `{key}` is no key of the campaign")));
+        findings.extend(by_number.keys().map(|number| format!("unasked: action {number} of tenant {tenant}")));
     }
     findings.extend(claims(evidence));
     (figures, findings)
@@ -107,13 +119,24 @@ mod tests {
     }
 
     fn arrival(status: u16, created: Option<&str>) -> Arrival {
-        Arrival { key: key(0, 0), status, created: created.map(str::to_owned) }
+        Arrival { number: 0, comment: Some(key(0, 0)), status, created: created.map(str::to_owned) }
     }
 
     fn findings(arrivals: Vec<Arrival>, outcome: Option<Settlement>, over_quota: u32, claims: &[Note]) -> String {
+        findings_of(arrivals, outcome, over_quota, claims, true)
+    }
+
+    fn findings_of(
+        arrivals: Vec<Arrival>,
+        outcome: Option<Settlement>,
+        over_quota: u32,
+        claims: &[Note],
+        is_doubtful: bool,
+    ) -> String {
         let entries = HashMap::from([(key(0, 0), entry(outcome))]);
         let reports = [TenantReport { arrivals, over_quota }];
-        let evidence = Evidence { reports: &reports, entries: &entries, claims, actions: 1 };
+        let doubtful = if is_doubtful { HashSet::from([key(0, 0)]) } else { HashSet::new() };
+        let evidence = Evidence { reports: &reports, entries: &entries, claims, doubtful: &doubtful, actions: 1 };
         judge(&evidence).1.join("; ")
     }
 
@@ -131,11 +154,13 @@ mod tests {
         let claim = Note::Claim { key: key(0, 0), action: "b".to_owned(), origin: Origin::Created };
         for (found, expected) in [
             (findings(vec![arrival(201, Some("a")), arrival(0, None)], submitted("a"), 0, &[]), "twice"),
+            (findings_of(vec![], unknown.clone(), 0, &[], false), "unknown"),
             (findings(vec![arrival(201, Some("a"))], unknown, 0, &[]), "lost"),
             (findings(vec![arrival(201, Some("a"))], None, 0, &[]), "lost"),
             (findings(vec![arrival(201, Some("a"))], submitted("b"), 0, &[]), "false claim"),
             (findings(vec![arrival(201, Some("a"))], submitted("a"), 0, &[claim]), "false claim"),
             (findings(vec![arrival(201, Some("a"))], submitted("a"), 1, &[]), "over quota"),
+            (findings(vec![Arrival { number: 1, ..arrival(201, Some("a")) }], None, 0, &[]), "lost"),
         ] {
             assert!(found.starts_with(expected), "{expected}: {found}");
         }

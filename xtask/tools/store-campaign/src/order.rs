@@ -53,8 +53,12 @@ pub(crate) struct WorkerOrder {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Note {
+    /// An action is about to be performed.
+    Began { key: String },
     /// An action was performed or recovered, and not taken from the journal.
     Claim { key: String, action: String, origin: Origin },
+    /// A call ended without a response, after its request was sent.
+    Lost { key: String },
     /// All actions of the worker have an outcome.
     Done,
 }
@@ -62,8 +66,10 @@ pub(crate) enum Note {
 /// POST that an emulator received.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Arrival {
-    /// Comment of the action, which is the key of its entry.
-    pub(crate) key: String,
+    /// Number of the action, which is that of its machine.
+    pub(crate) number: u32,
+    /// Comment of the action, which is the key of its entry. `None` if the connection was cut before the body arrived.
+    pub(crate) comment: Option<String>,
     pub(crate) status: u16,
     /// Id of the action that it created.
     pub(crate) created: Option<String>,

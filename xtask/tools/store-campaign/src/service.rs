@@ -117,14 +117,17 @@ fn disturb(rng: &mut Rng, emulator: &Emulator) {
 
 fn report(emulator: &Emulator, log: &Log) -> TenantReport {
     let posts = emulator.ledger().into_iter().filter(|entry| entry.path.ends_with("/unrestrictCodeExecution"));
+    let machines = emulator.machine_ids();
+    let number = |path: &str| machines.iter().position(|id| path.split('/').any(|part| part == *id));
     let arrivals = posts.map(|entry| {
-        let body: Value = serde_json::from_str(&entry.body).unwrap_or_default();
+        let body: Option<Value> = serde_json::from_str(&entry.body).ok();
         let created = match entry.effect {
             Effect::Created(id) => Some(id),
             _ => None,
         };
-        let key = body.get("Comment").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Arrival { key, status: entry.status, created }
+        let comment = body.as_ref().and_then(|body| body.get("Comment")?.as_str()).map(str::to_owned);
+        let number = number(&entry.path).and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX);
+        Arrival { number, comment, status: entry.status, created }
     });
     let log = log.0.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());

@@ -1,7 +1,7 @@
 //! One seed: starts the processes, disturbs them, and gathers what they leave.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::mpsc::RecvTimeoutError,
     time::{Duration, Instant},
@@ -23,6 +23,8 @@ use crate::{
 const WORKERS: u32 = 3;
 /// Faults of a seed.
 const FAULTS: u32 = 24;
+/// Longer than the lease of an entry, which is about 340 s on the clocks of the workers.
+const LONGER_THAN_LEASES: Duration = Duration::from_secs(35);
 /// Longest time in which all workers must come to their end once no more faults come.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Longest time in which the emulators must start or report.
@@ -35,6 +37,10 @@ struct Seed {
     store: String,
     tenants: Vec<Tenant>,
     claims: Vec<Note>,
+    /// Keys that the present process of each worker has begun.
+    began: Vec<HashSet<String>>,
+    /// Keys of the workers that were killed, and keys whose request was lost on its way.
+    doubtful: HashSet<String>,
     /// Whether each worker is done.
     done: Vec<bool>,
     figures: Figures,
@@ -67,8 +73,19 @@ fn in_folder(
     let line = service.lines.recv_timeout(REPORTS).map_err(|error| broken("the emulators")(&error))?;
     let tenants = serde_json::from_str(&line).map_err(|error| broken("the emulators")(&error))?;
     let (folder, store) = (folder.to_owned(), database.address());
-    let (claims, done) = (Vec::new(), vec![false; WORKERS as usize]);
-    let mut run = Seed { folder, origin, actions, store, tenants, claims, done, figures: Figures::default() };
+    let (began, done) = (vec![HashSet::new(); WORKERS as usize], vec![false; WORKERS as usize]);
+    let mut run = Seed {
+        folder,
+        origin,
+        actions,
+        store,
+        tenants,
+        claims: Vec::new(),
+        began,
+        doubtful: HashSet::new(),
+        done,
+        figures: Figures::default(),
+    };
     let mut workers = (0..WORKERS).map(|number| run.worker(number)).collect::<Result<Vec<_>, _>>()?;
     run.disturb(seed, &mut database, &mut workers)?;
     service.tell(CALM)?;
@@ -79,7 +96,8 @@ fn in_folder(
     let reports: Vec<TenantReport> =
         serde_json::from_str(&line).map_err(|error| broken("the emulators' report")(&error))?;
     let entries = run.entries()?;
-    let evidence = Evidence { reports: &reports, entries: &entries, claims: &run.claims, actions };
+    let evidence =
+        Evidence { reports: &reports, entries: &entries, claims: &run.claims, doubtful: &run.doubtful, actions };
     let (mut figures, found) = judge(&evidence);
     figures.add(&run.figures);
     findings.extend(found);
@@ -103,6 +121,12 @@ impl Seed {
     fn note(&mut self, number: usize, line: &str) {
         match serde_json::from_str(line) {
             Ok(Note::Done) => self.done[number] = true,
+            Ok(Note::Began { key }) => {
+                self.began[number].insert(key);
+            }
+            Ok(Note::Lost { key }) => {
+                self.doubtful.insert(key);
+            }
             Ok(claim) => self.claims.push(claim),
             // The last line of a worker that was killed may be cut off.
             Err(_) => {}
@@ -126,6 +150,7 @@ impl Seed {
                     worker.lines.iter().for_each(|line| self.note(number, &line));
                     *worker = self.worker(u32::try_from(number).unwrap_or_default())?;
                     self.done[number] = false;
+                    self.doubtful.extend(std::mem::take(&mut self.began[number]));
                     self.figures.killed += 1;
                 }
                 5..8 => {
@@ -139,6 +164,13 @@ impl Seed {
                     self.figures.disturbed += 1;
                 }
             }
+        }
+        // Others recover its entries, and then it goes on.
+        if let Some(worker) = workers.first().filter(|_| !seed.is_multiple_of(2)) {
+            worker.signal("-STOP")?;
+            std::thread::sleep(LONGER_THAN_LEASES);
+            worker.signal("-CONT")?;
+            self.figures.stopped += 1;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_actions::{
-    DefenderClient, EntryKey, Journal, Settlement, Submitted,
+    DefenderClient, EntryKey, Journal, Settlement, Submitted, UnknownReason,
     auth::ClientSecretCredential,
     model::{MachineId, UnrestrictCodeExecution},
 };
@@ -147,6 +147,7 @@ async fn perform(worker: Arc<Worker>, tenant: usize, number: u32) {
                 continue;
             }
         }
+        say(&Note::Began { key: name.clone() });
         match worker.client.machine(machine.clone()).perform(action.clone()).key(&name).await {
             Ok(submitted) => {
                 claim(&name, &submitted);
@@ -158,6 +159,9 @@ async fn perform(worker: Arc<Worker>, tenant: usize, number: u32) {
             }
             Err(error) => {
                 eprintln!("{name}: {error}");
+                if error.is_outcome_unknown() && error.reason() != Some(UnknownReason::EarlierRequest) {
+                    say(&Note::Lost { key: name.clone() });
+                }
                 worker.clock.sleep(AGAIN).await;
             }
         }
