@@ -46,6 +46,8 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
                      `--registry`
   campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]
                      the promises, judged over an emulator that misbehaves
+  campaign --store --seeds FROM..TO
+                     journal and quota, judged over processes that are killed, on SQLite and PostgreSQL
   foreign            the client against a misbehaving server that shares no code with client or emulator
   postgres [NAME…]   the stores' suite on a PostgreSQL server that is started for it, and faults of that server
   bench NAME         speed and calls beside bare hyper: compare, smoke, pages, wait, store
