@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What happened. Each of the last five must be above zero, or nothing is shown.
+/// Counts of events. Created, recovered, killed, stopped and disturbed must be above zero, or nothing is shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) actions: u64,

@@ -12,7 +12,7 @@ use crate::{
 /// Statuses of a request that was certainly not processed, so that it may be sent again.
 const NOT_PROCESSED: [u16; 3] = [401, 425, 429];
 
-/// What there is at the end.
+/// Journal, ledgers and notes at the end of a seed.
 pub(crate) struct Evidence<'a> {
     pub(crate) reports: &'a [TenantReport],
     /// Entry of each action, by its key.

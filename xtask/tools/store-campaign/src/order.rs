@@ -75,7 +75,7 @@ pub(crate) struct Arrival {
     pub(crate) created: Option<String>,
 }
 
-/// What an emulator knows at the end.
+/// Arrivals at an emulator, at the end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TenantReport {
     pub(crate) arrivals: Vec<Arrival>,

@@ -41,7 +41,7 @@ struct Seed {
     began: Vec<HashSet<String>>,
     /// Keys of the workers that were killed, and keys whose request was lost on its way.
     doubtful: HashSet<String>,
-    /// Whether each worker is done.
+    /// True for each worker that is done.
     done: Vec<bool>,
     figures: Figures,
 }
