@@ -7,6 +7,7 @@
 
 mod actions;
 mod ci;
+mod claims;
 mod delegate;
 mod example;
 mod fresh_crates;
@@ -35,6 +36,7 @@ Commands:
   example            the README's first command, by itself and against the emulator's program, and the other examples
   fresh-crates [NAME…]
                      crates outside the workspace, from packaged crates, with the `cargo add` lines of the READMEs; on Linux
+  claims [--list]    each command of docs/claims.md, which shows a claim of the README or the docs; takes an hour
   actions            writes the table of actions into defender-model's README
 
 Tools, each with a `--help` of its own; `--release` before the other options optimizes it:
@@ -82,6 +84,8 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
     match (command.to_str(), option) {
         (Some("ci"), None) => ci::run(ci::Tests::Run),
         (Some("ci"), Some(Arg::Long("skip-tests"))) => ci::run(ci::Tests::Skip),
+        (Some("claims"), None) => claims::run(false),
+        (Some("claims"), Some(Arg::Long("list"))) => claims::run(true),
         (Some("tidy"), None) => tidy::run(),
         (Some("tools"), None) => tools::install(),
         (Some("deny"), None) => tools::Check::Deny.run(),
