@@ -12,6 +12,7 @@ mod delegate;
 mod example;
 mod fresh_crates;
 mod instructions;
+mod release;
 mod tidy;
 mod tools;
 
@@ -37,6 +38,8 @@ Commands:
   fresh-crates [NAME…]
                      crates outside the workspace, from packaged crates, with the `cargo add` lines of the READMEs; on Linux
   claims [--list]    each command of docs/claims.md, which shows a claim of the README or the docs; takes an hour
+  release --dry-run [--quick]
+                     checks of a release, and the commands that publish it; takes a day, and seconds with `--quick`
   actions            writes the table of actions into defender-model's README
 
 Tools, each with a `--help` of its own; `--release` before the other options optimizes it:
@@ -79,6 +82,17 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             names.push(name.to_string_lossy().into_owned());
         }
         return fresh_crates::run(&names);
+    }
+    if command == "release" {
+        let mut words = Vec::new();
+        while let Some(argument) = arguments.next()? {
+            let Arg::Long(word @ ("dry-run" | "quick")) = argument else { return Err(argument.unexpected().into()) };
+            words.push(word.to_owned());
+        }
+        if !words.iter().any(|word| word == "dry-run") {
+            return Err(Failure::Usage("`release` publishes nothing; give `--dry-run`".to_owned()));
+        }
+        return release::run(words.iter().any(|word| word == "quick"));
     }
     let option = arguments.next()?;
     match (command.to_str(), option) {
