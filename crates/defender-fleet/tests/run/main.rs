@@ -13,3 +13,4 @@ mod reports;
 mod reverts;
 mod rows;
 mod world;
+mod yielding;
