@@ -7,6 +7,7 @@
 )]
 
 mod crash;
+mod guard;
 mod halting;
 mod pace;
 mod reports;
