@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
+use defender_actions::JournalError;
 use defender_transport::QuotaStoreError;
 
 /// Failure of a store: what failed, on which store, and what to do. It contains no password.
@@ -28,19 +29,19 @@ pub enum StoreErrorKind {
     Statement,
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl StoreError {
-    pub(crate) fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+    /// Creates an error: what failed, on which store, and what to do.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    pub(crate) fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    /// Sets the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
-}
 
-impl StoreError {
     /// Returns the kind.
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
@@ -61,6 +62,12 @@ impl StdError for StoreError {
 }
 
 impl From<StoreError> for QuotaStoreError {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.message.clone()).caused_by(error)
+    }
+}
+
+impl From<StoreError> for JournalError {
     fn from(error: StoreError) -> Self {
         Self::new(error.message.clone()).caused_by(error)
     }
