@@ -10,12 +10,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
+use crate::submit::intent_body;
+
 /// Submission as plain data, to be stored before anything is sent.
 ///
 /// [`DefenderClient::recover`](crate::DefenderClient::recover) finds the outcome of the action by its intent, after a crash or after
 /// the future was dropped between request and response.
 ///
-/// The intent has the comment and the rest of the body, and no secret.
+/// The intent has the comment and the rest of the body, and no secret of the client. The body is a part of it: parameters of a live response
+/// script may be secret. In a journal it can be [a hash](crate::JournalBody::Hash).
 ///
 /// ```no_run
 /// use defender_actions::{DefenderClient, Intent};
@@ -172,15 +175,12 @@ impl Intent {
 
     /// Returns whether `other`, for the same machine and type and with the same comment, has other particulars.
     pub(crate) fn differs_in_particulars(&self, other: &Self) -> bool {
-        let particulars = |body: &Value| {
-            let mut body = body.clone();
-            if let Some(body) = body.as_object_mut() {
-                body.remove("Comment");
-                body.remove("ExternalId");
-            }
-            body
-        };
-        particulars(&self.body) != particulars(&other.body)
+        intent_body::differ(&self.body, &other.body)
+    }
+
+    /// Returns the intent with a hash in place of the particulars of its body.
+    pub(crate) fn with_hashed_body(&self) -> Self {
+        Self { body: intent_body::hashed(&self.body), ..self.clone() }
     }
 }
 

@@ -11,7 +11,6 @@ mod journal;
 mod judge;
 mod proxy;
 mod schemas;
-mod server;
 mod suite;
 mod traps;
 mod workers;
@@ -23,10 +22,9 @@ use lexopt::{Arg, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use xtask::Failure;
 
-use self::{
-    server::{Server, broken},
-    world::{Check, World},
-};
+use postgres_suite::server::{Server, broken};
+
+use self::world::{Check, World};
 
 const HELP: &str = "\
 The suite of defender-store on a PostgreSQL server that is started for it, and faults of that server.
