@@ -70,6 +70,8 @@ pub(super) enum Step {
     Ended { row: Box<Row>, state: RowState, is_halted: bool },
     /// The row is planned again. No row is sent for this time.
     Planned { again_in: Duration },
+    /// The row is planned again, since the service was not reached.
+    Unreachable { error: Box<Error> },
     /// The row is planned again, since the run is halted.
     Halted,
     /// Another worker has the row.
@@ -186,9 +188,10 @@ impl Context {
                     let _planned_or_claimed_later = self.put_back(&row).await;
                     Err(self.service_failed(error))
                 }
-                Verdict::Later(again_in) => match self.put_back(&row).await? {
-                    RowWritten::Done { .. } => Ok(Step::Planned { again_in }),
-                    RowWritten::NotHeld => Ok(Step::Lost),
+                verdict @ (Verdict::Later(_) | Verdict::Unreachable) => match (self.put_back(&row).await?, verdict) {
+                    (RowWritten::NotHeld, _) => Ok(Step::Lost),
+                    (RowWritten::Done { .. }, Verdict::Later(again_in)) => Ok(Step::Planned { again_in }),
+                    (RowWritten::Done { .. }, _) => Ok(Step::Unreachable { error: self.service_failed(error).into() }),
                 },
             },
         }

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_store::RowState;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     attempt::{Row, Step},
     event::RunEventKind as Kind,
     row::RowError,
     wait::Happened,
-    worker::{LONGEST_READ, Worker},
+    worker::{GIVE_UP, LONGEST_READ, SEND_AGAIN, Worker},
 };
 use crate::{Error, departure::Note};
 
@@ -50,6 +50,9 @@ impl Worker {
     async fn stepped(&mut self, step: Step) -> Result<(), Error> {
         match step {
             Step::Submitted { row, awaited, is_news } => {
+                if is_news {
+                    self.unreachable_since = None;
+                }
                 let attempt = &row.document.attempt;
                 if let (true, Some(origin), Some(action_id)) = (is_news, attempt.origin, attempt.action_id.clone()) {
                     self.tell(Kind::Submitted { row: row.for_event(), origin, action_id });
@@ -74,19 +77,36 @@ impl Worker {
                 if is_halted { self.halted().await } else { Ok(()) }
             }
             Step::Planned { again_in } => {
-                let until = self.now().saturating_add(again_in);
-                if until > self.quota_at && !again_in.is_zero() {
-                    self.quota_at = until;
-                    let again_in = SignedDuration::try_from(again_in).unwrap_or_default();
-                    let until = self.context.clock().now().saturating_add(again_in);
-                    self.tell(Kind::WaitingForQuota { until: until.unwrap_or(jiff::Timestamp::MAX) });
+                if let Some(until) = self.pause(again_in) {
+                    self.tell(Kind::WaitingForQuota { until });
                 }
-                self.claim_at = Duration::ZERO;
+                Ok(())
+            }
+            Step::Unreachable { error } => {
+                let since = *self.unreachable_since.get_or_insert(self.now());
+                if self.now().saturating_sub(since) >= GIVE_UP {
+                    return Err(*error);
+                }
+                if let Some(until) = self.pause(SEND_AGAIN) {
+                    self.tell(Kind::WaitingForService { until, error: error.to_string() });
+                }
                 Ok(())
             }
             Step::Halted => self.halted().await,
             Step::Lost => Ok(()),
         }
+    }
+
+    /// Sends no row for this time. Returns its end, if it is later than that of an earlier pause.
+    fn pause(&mut self, time: Duration) -> Option<Timestamp> {
+        self.claim_at = Duration::ZERO;
+        let until = self.now().saturating_add(time);
+        if until <= self.send_at || time.is_zero() {
+            return None;
+        }
+        self.send_at = until;
+        let time = SignedDuration::try_from(time).unwrap_or_default();
+        Some(self.context.clock().now().saturating_add(time).unwrap_or(Timestamp::MAX))
     }
 }
 

@@ -12,6 +12,8 @@ const SEND_AGAIN: Duration = Duration::from_secs(30);
 pub(super) enum Verdict {
     /// Nothing happened, and the same request may be sent after this time.
     Later(Duration),
+    /// Nothing happened, since the service or the sign-in was not reached.
+    Unreachable,
     /// Nothing happened, and the next row would fail as well.
     Stop,
     /// The outcome is known, and the journal does not have it: the row stays as it is, and is recovered.
@@ -31,9 +33,9 @@ impl Verdict {
             _ if error.is_outcome_unknown() => Self::Unknown,
             K::Throttled => Self::Later(error.retry_after().unwrap_or(SEND_AGAIN)),
             K::IntentExpired => Self::Later(Duration::ZERO),
-            K::Configuration | K::Credential | K::ConnectFailed | K::QuotaStore | K::Journal | K::Unauthorized => {
-                Self::Stop
-            }
+            K::ConnectFailed => Self::Unreachable,
+            K::Credential if error.is_retryable() => Self::Unreachable,
+            K::Configuration | K::Credential | K::QuotaStore | K::Journal | K::Unauthorized => Self::Stop,
             K::Request | K::Refused | K::AlreadyInProgress | K::Conflict | K::Forbidden | K::NotFound | K::Retired => {
                 Self::Failed
             }

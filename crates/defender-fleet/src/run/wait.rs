@@ -41,7 +41,7 @@ impl Worker {
         let may_claim = self.failure.is_none() && self.rows.len() < self.most;
         let times = [
             Some(self.heartbeat_at),
-            may_claim.then_some(self.claim_at.max(self.quota_at)),
+            may_claim.then_some(self.claim_at.max(self.send_at)),
             (self.set.is_some() && !self.waiting.is_empty() && self.failure.is_none()).then_some(self.read_at),
         ];
         let until = times.into_iter().flatten().min().unwrap_or(self.heartbeat_at);

@@ -24,6 +24,10 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 const CLAIM_AGAIN: Duration = Duration::from_secs(10);
 /// The same while the run is being halted.
 pub(super) const HALTING: Duration = Duration::from_secs(1);
+/// Time after which a row is sent again if the service was not reached.
+pub(super) const SEND_AGAIN: Duration = Duration::from_secs(30);
+/// Time without a connection after which the worker gives up.
+pub(super) const GIVE_UP: Duration = Duration::from_secs(600);
 /// Most requests at a time. A permit comes for each within a minute.
 const MOST_REQUESTS: u32 = 32;
 /// Delays between two reads of the list.
@@ -57,8 +61,10 @@ pub(super) struct Worker {
     pub(super) read_delay: Duration,
     pub(super) claim_at: Duration,
     pub(super) heartbeat_at: Duration,
-    /// Time before which the quota allows no request.
-    pub(super) quota_at: Duration,
+    /// Time before which no request is sent: the quota is used up, or the service was not reached.
+    pub(super) send_at: Duration,
+    /// Time since which the service was not reached.
+    pub(super) unreachable_since: Option<Duration>,
     pub(super) wave: Option<u32>,
     pub(super) is_halted: bool,
     pub(super) stage: Stage,
@@ -100,7 +106,8 @@ impl Worker {
             read_delay: FIRST_READ,
             claim_at: Duration::ZERO,
             heartbeat_at: Duration::ZERO,
-            quota_at: Duration::ZERO,
+            send_at: Duration::ZERO,
+            unreachable_since: None,
             wave: None,
             is_halted: false,
             stage: Stage::New,
@@ -231,7 +238,7 @@ impl Worker {
     async fn claim(&mut self) -> Result<(), Error> {
         let now = self.now();
         let wanted = self.most.saturating_sub(self.rows.len());
-        if wanted == 0 || now < self.claim_at || now < self.quota_at {
+        if wanted == 0 || now < self.claim_at || now < self.send_at {
             return Ok(());
         }
         let (store, lease) = (&self.context.store, self.lease(LEASE));

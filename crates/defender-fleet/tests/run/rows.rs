@@ -256,3 +256,34 @@ async fn run_is_found_by_its_id() {
     assert!(error.to_string().contains("other"), "{error}");
     assert!(run.events().next().await.unwrap().is_ok());
 }
+
+#[tokio::test]
+async fn run_survives_an_outage() {
+    for minutes in [5, 60] {
+        let world = World::new(120);
+        let run = world.start(&world.release().waves(&[10])).await;
+        let mut events = run.events();
+        while world.entries().len() < 10 {
+            world.run(events.next()).await.unwrap().unwrap();
+        }
+        let outage = world.emulator.fault(Fault::RefuseConnection).on(RELEASE);
+        let ends = async {
+            world.clock.sleep(Duration::from_secs(minutes * 60)).await;
+            outage.stop();
+        };
+        let (events, ()) = world.run(join(events.collect::<Vec<_>>(), ends)).await;
+        let report = run.report().await.unwrap();
+        if minutes == 5 {
+            assert_eq!(counts(&report), (120, 0, 0, 0));
+            let events: Vec<_> = events.into_iter().map(Result::unwrap).collect();
+            let line = events.iter().find(|event| matches!(event.kind, Kind::WaitingForService { .. })).unwrap();
+            assert!(line.to_string().contains("waits for the service until about "), "{line}");
+        } else {
+            let error = events.last().unwrap().as_ref().unwrap_err();
+            assert_eq!(error.service().unwrap().kind(), defender_actions::ErrorKind::ConnectFailed);
+            assert_eq!(counts(&report), (10, 0, 0, 110), "nothing failed, and nothing is unknown");
+            assert_eq!(counts(&world.run(run.finish()).await.unwrap()), (120, 0, 0, 0));
+        }
+        world.each_machine_has_one_action();
+    }
+}
