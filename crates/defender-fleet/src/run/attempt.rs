@@ -156,7 +156,8 @@ impl Context {
         let (actor, ticket) = (Some(approver.clone()), Some(ticket.clone()));
         let sending = Sending { key: key.to_string(), actor, ticket, timeout: SEND_WITHIN };
         let machine = self.client.machine(row.document.machine_id.clone());
-        let (request, handle) = abortable(plan.action.send(&machine, sending));
+        let request = self.spanned(&row, plan.action.send(&machine, sending));
+        let (request, handle) = abortable(request);
         let claim = Claim { run: self.run.clone(), index: row.index, worker: self.worker };
         let entry = self.departures.request(key, claim, handle);
         let sent = request.await;
@@ -195,6 +196,19 @@ impl Context {
                 },
             },
         }
+    }
+
+    /// Puts the request of a row into a span, which names tenant, run and machine.
+    #[cfg(feature = "tracing")]
+    fn spanned<F: Future>(&self, row: &Row, request: F) -> impl Future<Output = F::Output> + use<F> {
+        let (tenant, run, machine) = (&*self.approved.plan.tenant, self.run.as_str(), row.document.machine_id.as_str());
+        tracing::Instrument::instrument(request, tracing::info_span!("row", tenant, run, index = row.index, machine))
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[expect(clippy::unused_self, reason = "the span needs it")]
+    fn spanned<F: Future>(&self, _: &Row, request: F) -> F {
+        request
     }
 
     /// Returns the action of an entry of the journal, after a search for it if it has no outcome.
