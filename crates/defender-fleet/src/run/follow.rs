@@ -6,7 +6,7 @@ use defender_store::RowState;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    attempt::{Row, Step},
+    context::{Row, Step},
     event::RunEventKind as Kind,
     row::RowError,
     wait::Happened,

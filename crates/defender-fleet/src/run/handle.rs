@@ -7,7 +7,7 @@ use defender_store::{RowCounts, RunId, StoredRow, StoredRun, WorkerId};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{attempt::Context, event::RunEvent, row::RowDocument, worker::Worker};
+use super::{context::Context, event::RunEvent, row::RowDocument, worker::Worker};
 use crate::{ApprovedPlan, Error, ErrorKind, Fleet, Report};
 
 /// Number of rows that are read at a time.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use defender_actions::{Error as ServiceError, ErrorKind};
+use defender_actions::{Error as ServiceError, ErrorKind, UnknownReason};
 
 /// Time after which a refused request is sent again, if neither the service nor the queue names one.
 const SEND_AGAIN: Duration = Duration::from_secs(30);
@@ -18,6 +18,8 @@ pub(super) enum Verdict {
     Stop,
     /// The outcome is known, and the journal does not have it: the row stays as it is, and is recovered.
     Recover,
+    /// The action may have been done, and the search for it was not finished.
+    Search,
     /// Nothing happened on this machine.
     Failed,
     /// The action may have been done.
@@ -27,10 +29,13 @@ pub(super) enum Verdict {
 impl Verdict {
     /// Returns the verdict on the error of a submission.
     pub(super) fn of(error: &ServiceError) -> Self {
-        use ErrorKind as K;
+        use {ErrorKind as K, UnknownReason as R};
         match error.kind() {
             K::Journal if !error.never_sent() => Self::Recover,
-            _ if error.is_outcome_unknown() => Self::Unknown,
+            _ if error.is_outcome_unknown() => match error.reason() {
+                Some(R::NotReadable | R::QuotaExhausted | R::EarlierRequest) => Self::Search,
+                _ => Self::Unknown,
+            },
             K::Throttled => Self::Later(error.retry_after().unwrap_or(SEND_AGAIN)),
             K::IntentExpired => Self::Later(Duration::ZERO),
             K::ConnectFailed => Self::Unreachable,

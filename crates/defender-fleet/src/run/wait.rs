@@ -5,7 +5,7 @@ use std::{future::poll_fn, task::Poll};
 use futures_util::{FutureExt, StreamExt};
 
 use super::{
-    attempt::Step,
+    context::Step,
     worker::{FIRST_READ, Reads, Worker},
 };
 use crate::{Error, departure::Note};

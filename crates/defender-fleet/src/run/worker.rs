@@ -11,7 +11,7 @@ use defender_store::WorkerLease;
 use futures_util::{stream, stream::FuturesUnordered};
 
 use super::{
-    attempt::{Context, Row, Step},
+    context::{Context, Row, Step},
     event::{RunEvent, RunEventKind as Kind, RunRow},
 };
 use crate::{Error, departure::WorkerEntry};

@@ -287,3 +287,30 @@ async fn run_survives_an_outage() {
         world.each_machine_has_one_action();
     }
 }
+
+/// No list can be read for some minutes: the row is not unknown, but searched for until one can.
+#[tokio::test]
+async fn search_waits_for_readable_lists() {
+    for minutes in [8, 60] {
+        let world = World::new(3);
+        let id = world.emulator.machine_ids()[0].to_owned();
+        world.emulator.fault(Fault::ResetAfterEffect).on(RELEASE).on_machine(id).times(1);
+        let unreadable = world.emulator.fault(Fault::Status(503, RetryAfter::Absent)).on(Operation::ListActions);
+        let run = world.start(&world.release()).await;
+        let ends = async {
+            world.clock.sleep(Duration::from_secs(minutes * 60)).await;
+            unreadable.stop();
+        };
+        let (events, ()) = world.run(join(run.events().collect::<Vec<_>>(), ends)).await;
+        let report = run.report().await.unwrap();
+        if minutes == 60 {
+            assert_eq!(events.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::Service);
+            assert_eq!((report.rows[0].state, report.counts.unknown), (S::Sending, 0), "{report}");
+            world.run(run.finish()).await.unwrap();
+        }
+        let report = run.report().await.unwrap();
+        assert_eq!(counts(&report), (3, 0, 0, 0), "{report}");
+        assert_eq!(report.rows[0].origin, Some(RowOrigin::Recovered));
+        world.each_machine_has_one_action();
+    }
+}
