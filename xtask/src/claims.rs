@@ -76,7 +76,7 @@ fn read(root: &Path) -> Result<Vec<Claim>, Failure> {
     parse(&text).map_err(|line| Failure::Check(format!("{PAGE}: not a claim with commands: {line}")))
 }
 
-/// Returns the claims of the page, or the row that is none.
+/// Returns the claims of the page, or the row that has no commands.
 fn parse(text: &str) -> Result<Vec<Claim>, String> {
     let (mut page, mut claims) = (String::new(), Vec::new());
     for line in text.lines() {
