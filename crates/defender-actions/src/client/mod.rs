@@ -137,6 +137,24 @@ impl DefenderClient {
         self.0.notices.all()
     }
 
+    /// Returns the base URL of the API, with the prefix `/api`.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.0.base.as_str()
+    }
+
+    /// Returns the clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// Returns the journal, as the client writes to it.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Arc<dyn Journal>> {
+        self.0.journal.as_ref()
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
     }
