@@ -55,3 +55,18 @@ impl fmt::Debug for SharedTransport {
         f.debug_struct("SharedTransport").field("is_default", &self.given.is_none()).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "hyper", any(feature = "aws-lc-rs", feature = "ring")))]
+mod tests {
+    use defender_actions::DefenderClient;
+
+    use super::*;
+
+    #[test]
+    fn clients_share_the_default_transport() {
+        let shared = SharedTransport::default();
+        let builders = [(); 3].map(|()| shared.set(DefenderClient::builder()).unwrap());
+        let built = shared.default.lock().unwrap();
+        assert_eq!(Arc::strong_count(&built.as_ref().unwrap().0), 1 + builders.len());
+    }
+}
