@@ -18,7 +18,11 @@ type Built = (Arc<dyn Transport>, Arc<dyn Transport>);
 
 impl SharedTransport {
     pub(super) fn of(transport: impl Transport + 'static) -> Self {
-        Self { given: Some(Arc::new(transport)), ..Self::default() }
+        Self {
+            given: Some(Arc::new(transport)),
+            #[cfg(feature = "hyper")]
+            default: Arc::default(),
+        }
     }
 
     /// Sets the transport of a client. The error is a sentence.
@@ -44,9 +48,10 @@ impl SharedTransport {
     }
 
     #[cfg(not(feature = "hyper"))]
-    fn set_default(&self, builder: DefenderClientBuilder) -> Result<DefenderClientBuilder, String> {
-        let _ = self;
-        Ok(builder)
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn set_default(&self, _: DefenderClientBuilder) -> Result<DefenderClientBuilder, String> {
+        let why = "this program is built without the feature `hyper`; set a transport with `TenantsFile::transport`";
+        Err(why.to_owned())
     }
 }
 
