@@ -36,6 +36,7 @@ pub use {
         Journal,
         entry::{Entry, EntryKey, Holder, Intended, JournalScope, Settled, Settlement, Unsettled},
         error::JournalError,
+        hashed_bodies::JournalBody,
         jsonl::JsonlJournal,
         memory::MemoryJournal,
     },
@@ -61,5 +62,5 @@ pub use {
         recover_pending::{RecoverPending, Recovered},
         submitted::Submitted,
     },
-    wait::{Wait, all::WaitAll, awaited::Awaited},
+    wait::{Wait, all::WaitAll, awaited::Awaited, set::WaitSet},
 };

@@ -2,10 +2,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod action;
+mod departure;
 mod error;
 mod fleet;
 mod plan;
 mod reads;
+mod report;
+mod run;
 mod state;
 mod stores;
 mod targets;
@@ -16,6 +19,11 @@ pub use self::{
     error::{Error, ErrorKind},
     fleet::Fleet,
     plan::{ApprovedPlan, Candidate, LeftOut, LeftOutReason, Plan, PlanBuilder, PlanPermissions, PlanRow},
+    report::{Report, ReportCounts, ReportRow, ReportState},
+    run::{
+        DownloadedRow, RetryRows, Revert, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow,
+        RunSummary,
+    },
     state::{Isolation, MachineState, PendingChange, Restriction, StateNow},
     stores::Stores,
     targets::Targets,

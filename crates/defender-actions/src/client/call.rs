@@ -9,7 +9,7 @@ use defender_transport::{
     extensions::{Attempts, Idempotency, Shared, Timeouts},
     retry_after,
 };
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -19,7 +19,6 @@ use crate::{
         call_note::CallNote,
         foreign_response::ForeignResponse,
         operation::Operation,
-        response_author::{Author, author},
         scrub::{Bearer, cleaned, secrets},
     },
     journal::write_intent::PendingIntent,
@@ -171,9 +170,8 @@ impl Inner {
         let request_id = correlation_id(&head.headers);
         self.notices.note(&call.operation, head.status, &head.headers);
         let body = body.collect(limit).await;
-        let received = body.as_deref().unwrap_or_default();
         // The clock of another server shows nothing about the service's clock.
-        let is_own = author(head.status, &head.headers, received, idempotency, note.content) == Author::Service;
+        let is_own = note.is_from_service();
         let times = &note.send_times;
         let learn = || self.service_time.learn(&head.headers, times.last(), times.responded());
         let date = if is_own { learn() } else { None };
@@ -267,7 +265,7 @@ fn out_of_turn(attempts: u32, quota: &[Limit], time: Duration, again: Duration) 
     let seconds = again.as_secs().saturating_add(u64::from(again.subsec_nanos() > 0));
     let message = format!("{outcome}: the call's turn in {queue} does not come within its timeout of {time:?}");
     let advice = format!("raise `.timeout(..)`, or call again after {seconds} s");
-    Error::new(ErrorKind::Throttled).message(message).advice(advice).not_sent()
+    Error::new(ErrorKind::Throttled).message(message).with_advice(advice).not_sent()
 }
 
 /// Returns the error of a response that the service did not write. The effect on the service is not known.
@@ -285,7 +283,7 @@ fn foreign(error: &defender_transport::Error, idempotency: Idempotency) -> Error
         }
         Idempotency::Idempotent => "check the base URL and the proxy or portal in between, then call again",
     };
-    let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which})")).advice(advice);
+    let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which})")).with_advice(advice);
     let foreign = foreign.retryable(idempotency == Idempotency::Idempotent && !error.is_permanent());
     match response {
         Some(response) => foreign.with_problem(Problem::parse(response.status.as_u16(), &response.body)),
@@ -323,8 +321,11 @@ pub(crate) fn refusal(problem: &Problem, idempotency: Idempotency) -> ErrorKind 
     }
 }
 
+/// Header with the service's id of a call.
+const CORRELATION_ID: HeaderName = HeaderName::from_static("mise-correlation-id");
+
 fn correlation_id(headers: &HeaderMap) -> Option<String> {
     const LONGEST: usize = 200;
-    let text = headers.get("mise-correlation-id")?.to_str().ok()?;
+    let text = headers.get(CORRELATION_ID)?.to_str().ok()?;
     Some(sanitize_line(text, LONGEST)).filter(|id| !id.is_empty())
 }

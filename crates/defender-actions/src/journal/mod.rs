@@ -1,10 +1,12 @@
 //! The journal: intents and outcomes that survive the process.
 //!
-//! `entry` has the data, `table` the states of an entry. `memory` and `jsonl` are two journals; `write_intent` writes the intent
+//! `entry` has the data, `table` the states of an entry. `memory` and `jsonl` are two journals;
+//! `hashed_bodies` keeps bodies out of any journal; `write_intent` writes the intent
 //! between the permit of the quota and the request.
 
 pub(crate) mod entry;
 pub(crate) mod error;
+pub(crate) mod hashed_bodies;
 pub(crate) mod journal_entry;
 pub(crate) mod jsonl;
 pub(crate) mod memory;
@@ -63,6 +65,16 @@ pub trait Journal: fmt::Debug + Send + Sync {
         holder: Holder,
         lease: Duration,
     ) -> Result<Intended, JournalError>;
+
+    /// Asks whether a further attempt of a request may be sent whose intent is written. A call sends further attempts only after a refusal
+    /// such as a 429, or if the first attempt certainly did not arrive. Default: it may.
+    ///
+    /// # Errors
+    ///
+    /// The attempt is not sent.
+    async fn may_resend(&self, _key: &EntryKey) -> Result<(), JournalError> {
+        Ok(())
+    }
 
     /// Writes the outcome of an intent.
     ///

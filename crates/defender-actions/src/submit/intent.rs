@@ -1,21 +1,21 @@
 //! A submission as plain data.
 
-use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use defender_model::MachineId;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
+use crate::submit::intent_body;
+
 /// Submission as plain data, to be stored before anything is sent.
 ///
 /// [`DefenderClient::recover`](crate::DefenderClient::recover) finds the outcome of the action by its intent, after a crash or after
 /// the future was dropped between request and response.
 ///
-/// The intent has the comment and the rest of the body, and no secret.
+/// The intent has the comment and the rest of the body, and no secret of the client. The body is a part of it: parameters of a live response
+/// script may be secret. In a journal it can be [a hash](crate::JournalBody::Hash).
 ///
 /// ```no_run
 /// use defender_actions::{DefenderClient, Intent};
@@ -67,9 +67,6 @@ pub struct Intent {
     version: u32,
 }
 
-/// Version of the serialized form. Version 2 added `api`, `tenant_id`, `actor` and `ticket`.
-const VERSION: u32 = 2;
-
 fn first_version() -> u32 {
     1
 }
@@ -77,18 +74,28 @@ fn first_version() -> u32 {
 /// Refuses the form of a newer program: a field that this program does not know may change the meaning of the others.
 fn known_version<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
     let version = u32::deserialize(input)?;
-    if version <= VERSION {
+    let newest = Intent::VERSION;
+    if version <= newest {
         return Ok(version);
     }
     Err(D::Error::custom(format_args!(
-        "the intent has version {version}, and this program reads intents up to version {VERSION}; update the program"
+        "the intent has version {version}, and this program reads intents up to version {newest}; update the program"
     )))
+}
+
+/// Returns the end of a validity that begins at `earliest`.
+pub(crate) fn latest(earliest: Timestamp, valid_for: Duration) -> Timestamp {
+    let valid_for = SignedDuration::try_from(valid_for).unwrap_or(SignedDuration::MAX);
+    earliest.saturating_add(valid_for).unwrap_or(Timestamp::MAX)
 }
 
 /// Validity of an intent that was stored without an end.
 const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_mins(5);
 
 impl Intent {
+    /// Newest version of the serialized form that this program reads and writes. Version 2 added `api`, `tenant_id`, `actor` and `ticket`.
+    pub const VERSION: u32 = 2;
+
     pub(crate) fn new(
         machine_id: MachineId,
         action_type: &str,
@@ -96,9 +103,18 @@ impl Intent {
         has_generated_id: bool,
         (earliest, valid_for): (Timestamp, Duration),
     ) -> Self {
-        let valid_for = SignedDuration::try_from(valid_for).unwrap_or(SignedDuration::MAX);
-        let latest = Some(earliest.saturating_add(valid_for).unwrap_or(Timestamp::MAX));
-        let (action_type, version) = (action_type.to_owned(), VERSION);
+        Self::until(machine_id, action_type, body, has_generated_id, (earliest, latest(earliest, valid_for)))
+    }
+
+    /// Creates an intent that is valid from the first time until the second.
+    pub(crate) fn until(
+        machine_id: MachineId,
+        action_type: &str,
+        body: Value,
+        has_generated_id: bool,
+        (earliest, latest): (Timestamp, Timestamp),
+    ) -> Self {
+        let (action_type, latest, version) = (action_type.to_owned(), Some(latest), Self::VERSION);
         let (api, tenant_id, actor, ticket) = (None, None, None, None);
         Self {
             machine_id,
@@ -122,6 +138,12 @@ impl Intent {
         self.latest.unwrap_or_else(|| self.earliest.saturating_add(DEFAULT_VALIDITY).unwrap_or(Timestamp::MAX))
     }
 
+    /// Version of the serialized form.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
     /// Returns the comment of the request.
     #[must_use]
     pub fn comment(&self) -> Option<&str> {
@@ -139,41 +161,20 @@ impl Intent {
         format!("{} of machine {}", self.action_type, self.machine_id)
     }
 
-    /// Returns whether `other` is for the same machine and type, in any letter case.
-    pub(crate) fn is_for_target_of(&self, other: &Self) -> bool {
-        self.machine_id.as_str().eq_ignore_ascii_case(other.machine_id.as_str())
-            && self.action_type.eq_ignore_ascii_case(&other.action_type)
-    }
-
-    /// Returns the hash of machine and type, in lower case.
-    pub(crate) fn target_hash(&self, key: &RandomState) -> u64 {
-        let mut hasher = key.build_hasher();
-        for text in [self.machine_id.as_str(), &self.action_type] {
-            for chunk in text.as_bytes().chunks(64) {
-                let mut lower = [0; 64];
-                lower.iter_mut().zip(chunk).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-                hasher.write(&lower);
-            }
-        }
-        hasher.finish()
-    }
-
-    /// Returns whether the client generated the external id.
-    pub(crate) fn has_generated_id(&self) -> bool {
+    /// Returns whether the client generated the external id, so that a record with this id is certainly the action.
+    #[must_use]
+    pub fn has_generated_id(&self) -> bool {
         self.has_generated_id
     }
 
     /// Returns whether `other`, for the same machine and type and with the same comment, has other particulars.
     pub(crate) fn differs_in_particulars(&self, other: &Self) -> bool {
-        let particulars = |body: &Value| {
-            let mut body = body.clone();
-            if let Some(body) = body.as_object_mut() {
-                body.remove("Comment");
-                body.remove("ExternalId");
-            }
-            body
-        };
-        particulars(&self.body) != particulars(&other.body)
+        intent_body::differ(&self.body, &other.body)
+    }
+
+    /// Returns the intent with a hash in place of the particulars of its body.
+    pub(crate) fn with_hashed_body(&self) -> Self {
+        Self { body: intent_body::hashed(&self.body), ..self.clone() }
     }
 }
 

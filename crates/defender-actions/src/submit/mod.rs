@@ -7,6 +7,7 @@
 pub(crate) mod action_request;
 pub(crate) mod cancel;
 pub(crate) mod intent;
+mod intent_body;
 pub(crate) mod origin;
 pub(crate) mod reconciler;
 pub(crate) mod recover;
@@ -29,4 +30,5 @@ pub(crate) mod reconcile;
 pub(crate) mod record;
 pub(crate) mod search;
 pub(crate) mod shared_search;
+pub(crate) mod submission;
 pub(crate) mod unwritten;

@@ -6,7 +6,10 @@ mod address;
 mod builder;
 mod connection;
 mod failure;
+mod journal;
 mod migrate;
+mod runs;
+mod statements;
 mod store;
 mod tls;
 

@@ -4,10 +4,13 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use defender_transport::{EndedPermit, PermitRequest, Permits, QuotaStore, QuotaStoreError, extensions::QuotaKey};
-use tokio_postgres::types::Type;
+use tokio_postgres::{Error, types::Type};
 use uuid::Uuid;
 
-use super::connection::{Connections, Value};
+use super::{
+    connection::{Connections, Value},
+    statements::{JournalStatements, RunStatements},
+};
 use crate::{
     StoreError,
     quota::{Ask, Outcome, Report, permits},
@@ -29,7 +32,9 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct PostgresStore {
-    connections: Arc<Connections>,
+    pub(super) connections: Arc<Connections>,
+    pub(super) journal: JournalStatements,
+    pub(super) runs: RunStatements,
     reserve: Arc<str>,
     release: Arc<str>,
     prune: Arc<str>,
@@ -47,7 +52,12 @@ impl PostgresStore {
              returning 1) select count(*) from gone"
         );
         let (reserve, release, prune) = (reserve.into(), release.into(), prune.into());
-        Self { connections: Arc::new(connections), reserve, release, prune }
+        let (journal, runs) = (JournalStatements::new(schema), RunStatements::new(schema));
+        Self { connections: Arc::new(connections), journal, runs, reserve, release, prune }
+    }
+
+    pub(super) fn decoded<T>(&self, decoded: Result<T, Error>) -> Result<T, StoreError> {
+        decoded.map_err(|error| self.connections.unreadable(error))
     }
 
     /// Deletes the slots of all keys that no limit counts any more, and returns their number.

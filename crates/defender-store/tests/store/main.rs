@@ -5,6 +5,8 @@
 mod clock;
 mod faults;
 mod folder;
+mod journal;
 #[cfg(unix)]
 mod processes;
+mod runs;
 mod suite;

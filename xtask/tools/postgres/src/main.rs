@@ -7,10 +7,10 @@
 
 mod bench;
 mod faults;
+mod journal;
 mod judge;
 mod proxy;
 mod schemas;
-mod server;
 mod suite;
 mod traps;
 mod workers;
@@ -22,10 +22,9 @@ use lexopt::{Arg, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use xtask::Failure;
 
-use self::{
-    server::{Server, broken},
-    world::{Check, World},
-};
+use postgres_suite::server::{Server, broken};
+
+use self::world::{Check, World};
 
 const HELP: &str = "\
 The suite of defender-store on a PostgreSQL server that is started for it, and faults of that server.
@@ -37,7 +36,7 @@ Arguments:
 
 Options:
   --list      prints the names of the checks
-  --figures   measures the quota on PostgreSQL and SQLite instead; `cargo xtask bench store`
+  --figures   measures quota and journal on PostgreSQL and SQLite instead; `cargo xtask bench store`
   -h, --help  this text
 
 The server is installed by apt-get if it is missing. It runs as the user `postgres` if this program runs as root.
@@ -45,14 +44,27 @@ The server is installed by apt-get if it is missing. It runs as the user `postgr
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(workers::WORKER) {
-        return workers::work(&arguments.collect::<Vec<_>>());
+    match arguments.next().as_deref() {
+        Some(workers::WORKER) => return workers::work(&arguments.collect::<Vec<_>>()),
+        Some(journal::workers::WORKER) => return journal::workers::work(&arguments.collect::<Vec<_>>()),
+        Some(journal::bench::WORKER) => return journal::bench::work(&arguments.collect::<Vec<_>>()),
+        _ => {}
     }
     xtask::program(HELP, run)
 }
 
 fn run(mut arguments: Parser) -> Result<(), Failure> {
-    let checks: Vec<Check> = [suite::CHECKS, schemas::CHECKS, traps::CHECKS, faults::CHECKS, workers::CHECKS].concat();
+    let checks: Vec<Check> = [
+        suite::CHECKS,
+        schemas::CHECKS,
+        traps::CHECKS,
+        faults::CHECKS,
+        workers::CHECKS,
+        journal::traps::CHECKS,
+        journal::faults::CHECKS,
+        journal::workers::CHECKS,
+    ]
+    .concat();
     let (mut names, mut is_bench) = (Vec::new(), false);
     while let Some(argument) = arguments.next()? {
         match argument {
