@@ -61,17 +61,14 @@ impl fmt::Debug for SharedTransport {
     }
 }
 
-#[cfg(all(test, feature = "hyper", any(feature = "aws-lc-rs", feature = "ring")))]
+#[cfg(test)]
 mod tests {
-    use defender_actions::DefenderClient;
-
-    use super::*;
-
+    #[cfg(all(feature = "hyper", any(feature = "aws-lc-rs", feature = "ring")))]
     #[test]
     fn clients_share_the_default_transport() {
-        let shared = SharedTransport::default();
-        let builders = [(); 3].map(|()| shared.set(DefenderClient::builder()).unwrap());
+        let shared = super::SharedTransport::default();
+        let builders = [(); 3].map(|()| shared.set(defender_actions::DefenderClient::builder()).unwrap());
         let built = shared.default.lock().unwrap();
-        assert_eq!(Arc::strong_count(&built.as_ref().unwrap().0), 1 + builders.len());
+        assert_eq!(std::sync::Arc::strong_count(&built.as_ref().unwrap().0), 1 + builders.len());
     }
 }
