@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Statuses of a request that was certainly not processed, so that it may be sent again.
-const NOT_PROCESSED: [u16; 3] = [401, 425, 429];
+pub(crate) const NOT_PROCESSED: [u16; 3] = [401, 425, 429];
 
 /// Journal, ledgers and notes at the end of a seed.
 pub(crate) struct Evidence<'a> {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     fn arrival(status: u16, created: Option<&str>) -> Arrival {
-        Arrival { number: 0, comment: Some(key(0, 0)), status, created: created.map(str::to_owned) }
+        Arrival { segment: "unrestrictCodeExecution".to_owned(), number: 0, comment: Some(key(0, 0)), status, created: created.map(str::to_owned) }
     }
 
     fn findings(arrivals: Vec<Arrival>, outcome: Option<Settlement>, over_quota: u32, claims: &[Note]) -> String {
