@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use defender_actions::{Journal, model::Isolate};
 use defender_emulator::FastClock;
-use defender_fleet::{Fleet, Report, Stores, Targets, Tenants};
 use defender_fleet::Tenant as FleetTenant;
+use defender_fleet::{Fleet, Report, Stores, Targets, Tenants};
 use defender_store::{RunId, RunStore};
 use defender_transport::{Clock, QuotaStore};
 use fastrand::Rng;
@@ -32,9 +32,7 @@ pub(crate) fn fleet(tenants: &[Tenant], clock: &FastClock, store: Store) -> Flee
     };
     let tenants = tenants.iter().enumerate().fold(Tenants::default(), |all, (number, tenant)| {
         let (id, clock, tenant) = (tenant.tenant_id.clone(), clock.clone(), tenant.clone());
-        let build = move || {
-            client(&tenant, &clock).map_err(|failure| format!("{failure:?}"))
-        };
+        let build = move || client(&tenant, &clock).map_err(|failure| format!("{failure:?}"));
         all.with(FleetTenant::new(number.to_string(), id, build))
     });
     Fleet::new(tenants, stores)

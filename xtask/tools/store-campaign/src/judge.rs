@@ -119,7 +119,13 @@ mod tests {
     }
 
     fn arrival(status: u16, created: Option<&str>) -> Arrival {
-        Arrival { segment: "unrestrictCodeExecution".to_owned(), number: 0, comment: Some(key(0, 0)), status, created: created.map(str::to_owned) }
+        Arrival {
+            segment: "unrestrictCodeExecution".to_owned(),
+            number: 0,
+            comment: Some(key(0, 0)),
+            status,
+            created: created.map(str::to_owned),
+        }
     }
 
     fn findings(arrivals: Vec<Arrival>, outcome: Option<Settlement>, over_quota: u32, claims: &[Note]) -> String {

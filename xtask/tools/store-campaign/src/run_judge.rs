@@ -14,11 +14,7 @@ use crate::{
 const SEGMENTS: [&str; 2] = ["isolate", "unisolate"];
 
 /// Returns the figures, and what is wrong. `reports` has the report of the run of each tenant, and of the run that undoes it.
-pub(crate) fn judge(
-    tenants: &[Tenant],
-    emulators: &[TenantReport],
-    reports: &[[Report; 2]],
-) -> (Figures, Vec<String>) {
+pub(crate) fn judge(tenants: &[Tenant], emulators: &[TenantReport], reports: &[[Report; 2]]) -> (Figures, Vec<String>) {
     let (mut figures, mut findings) = (Figures::default(), Vec::new());
     for ((tenant, emulator), reports) in tenants.iter().zip(emulators).zip(reports) {
         if emulator.over_quota > 0 {
@@ -30,7 +26,8 @@ pub(crate) fn judge(
                 arrivals.entry(arrival.number).or_default().push(arrival);
             }
             for row in &report.rows {
-                let number = tenant.machine_ids.iter().position(|id| row.machine_id.as_ref().is_some_and(|m| m.as_str() == id));
+                let number =
+                    tenant.machine_ids.iter().position(|id| row.machine_id.as_ref().is_some_and(|m| m.as_str() == id));
                 let number = number.and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX);
                 let arrived = arrivals.remove(&number).unwrap_or_default();
                 figures.posts += arrived.len() as u64;
@@ -79,7 +76,9 @@ fn judge_row(figures: &mut Figures, row: &ReportRow, arrived: &[&Arrival]) -> Op
         (ReportState::Planned | ReportState::Sending | ReportState::Submitted, _) => {
             Some(format!("lost: the run has ended, and the row is {:?}", row.state))
         }
-        (state, _) => Some(format!("false claim or lost: the row is {state:?} with {action:?}, and created {created:?}")),
+        (state, _) => {
+            Some(format!("false claim or lost: the row is {state:?} with {action:?}, and created {created:?}"))
+        }
     }
 }
 
@@ -93,5 +92,9 @@ fn undone(done: &Report, undone: &Report) -> Vec<String> {
     let mut planned: Vec<_> = in_plan.filter_map(|row| row.machine_id.clone()).collect();
     ours.sort();
     planned.sort();
-    if ours == planned { Vec::new() } else { vec![format!("revert: {} machines are ours, and {} undone", ours.len(), planned.len())] }
+    if ours == planned {
+        Vec::new()
+    } else {
+        vec![format!("revert: {} machines are ours, and {} undone", ours.len(), planned.len())]
+    }
 }

@@ -15,9 +15,11 @@ use xtask::Failure;
 use crate::{
     database::{Database, Engine, Store},
     figures::Figures,
+    fleet::Operator,
     judge::{Evidence, judge},
     order::{CALM, Note, REPORT, ServiceOrder, Tenant, TenantReport, WorkerOrder, key},
     process::{Process, SERVICE, WORKER, broken},
+    run_judge,
 };
 
 const WORKERS: u32 = 3;
@@ -43,14 +45,36 @@ struct Seed {
     doubtful: HashSet<String>,
     /// True for each worker that is done.
     done: Vec<bool>,
+    /// Id of the run of each tenant.
+    runs: Vec<String>,
     figures: Figures,
 }
 
+/// How the actions are submitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One by one, each with a key.
+    Actions,
+    /// By a run of a fleet in each tenant, and a second one that undoes the first.
+    Runs,
+}
+
+/// Engine, kind and size of a seed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    pub(crate) engine: Engine,
+    pub(crate) kind: Kind,
+    pub(crate) seed: u64,
+    pub(crate) tenants: u32,
+    pub(crate) actions: u32,
+}
+
 /// Runs a seed, and returns its figures and findings. The folder of a seed with findings is kept.
-pub(crate) fn run(engine: Engine, seed: u64, tenants: u32, actions: u32) -> Result<(Figures, Vec<String>), Failure> {
-    let folder = std::env::temp_dir().join(format!("campaign-c-{}-{engine:?}-{seed}", std::process::id()));
+pub(crate) fn run(case: Case) -> Result<(Figures, Vec<String>), Failure> {
+    let Case { engine, kind, seed, .. } = case;
+    let folder = std::env::temp_dir().join(format!("campaign-c-{}-{engine:?}-{kind:?}-{seed}", std::process::id()));
     std::fs::create_dir_all(&folder).map_err(|error| Failure::broken(folder.display(), error))?;
-    let (figures, mut findings) = in_folder(engine, seed, tenants, actions, &folder)?;
+    let (figures, mut findings) = in_folder(case, &folder)?;
     if findings.is_empty() {
         let _removed = std::fs::remove_dir_all(&folder);
     } else {
@@ -59,13 +83,8 @@ pub(crate) fn run(engine: Engine, seed: u64, tenants: u32, actions: u32) -> Resu
     Ok((figures, findings))
 }
 
-fn in_folder(
-    engine: Engine,
-    seed: u64,
-    tenants: u32,
-    actions: u32,
-    folder: &Path,
-) -> Result<(Figures, Vec<String>), Failure> {
+fn in_folder(case: Case, folder: &Path) -> Result<(Figures, Vec<String>), Failure> {
+    let Case { engine, kind, seed, tenants, actions } = case;
     let mut database = Database::start(engine, folder)?;
     let origin = SystemClock::new().now().to_string();
     let order = ServiceOrder { seed, tenants, actions, folder: folder.to_owned(), origin: origin.clone() };
@@ -84,17 +103,18 @@ fn in_folder(
         began,
         doubtful: HashSet::new(),
         done,
+        runs: Vec::new(),
         figures: Figures::default(),
     };
+    if kind == Kind::Runs {
+        return run.in_runs(seed, &mut database, &mut service);
+    }
     let mut workers = (0..WORKERS).map(|number| run.worker(number)).collect::<Result<Vec<_>, _>>()?;
-    run.disturb(seed, &mut database, &mut workers)?;
+    run.disturb(seed, &mut database, &mut workers, None)?;
     service.tell(CALM)?;
     let mut findings = run.finish(&mut workers);
     drop(workers);
-    service.tell(REPORT)?;
-    let line = service.lines.recv_timeout(REPORTS).map_err(|error| broken("the emulators")(&error))?;
-    let reports: Vec<TenantReport> =
-        serde_json::from_str(&line).map_err(|error| broken("the emulators' report")(&error))?;
+    let reports = reports(&mut service)?;
     let entries = run.entries()?;
     let evidence =
         Evidence { reports: &reports, entries: &entries, claims: &run.claims, doubtful: &run.doubtful, actions };
@@ -113,8 +133,42 @@ impl Seed {
             origin: self.origin.clone(),
             store: self.store.clone(),
             tenants: self.tenants.clone(),
+            runs: self.runs.clone(),
         };
         Process::start(WORKER, &order, &self.folder.join(format!("worker-{number}.log")))
+    }
+
+    /// Runs an isolation of all machines in each tenant, and then the runs that undo it.
+    fn in_runs(
+        mut self,
+        seed: u64,
+        database: &mut Database,
+        service: &mut Process,
+    ) -> Result<(Figures, Vec<String>), Failure> {
+        let operator = Operator::new(&self.tenants, &self.origin, &self.store)?;
+        let (mut findings, mut all) = (Vec::new(), Vec::new());
+        self.runs = operator.start(&self.tenants)?;
+        for round in 0..2 {
+            let mut workers = (0..WORKERS).map(|number| self.worker(number)).collect::<Result<Vec<_>, _>>()?;
+            self.done = vec![false; workers.len()];
+            self.disturb(seed.wrapping_add(round), database, &mut workers, Some(&operator))?;
+            operator.resume(&self.runs)?;
+            if round == 1 {
+                service.tell(CALM)?;
+            }
+            findings.extend(self.finish(&mut workers));
+            all.push(operator.reports(&self.runs)?);
+            drop(workers);
+            if round == 0 {
+                self.runs = operator.undo(&self.runs)?;
+            }
+        }
+        let [done, undone] = <[_; 2]>::try_from(all).map_err(|_| Failure::Check("a round is missing".to_owned()))?;
+        let pairs: Vec<_> = done.into_iter().zip(undone).map(|(done, undone)| [done, undone]).collect();
+        let (mut figures, found) = run_judge::judge(&self.tenants, &reports(service)?, &pairs);
+        figures.add(&self.figures);
+        findings.extend(found);
+        Ok((figures, findings))
     }
 
     /// Takes a line of a worker.
@@ -134,7 +188,13 @@ impl Seed {
     }
 
     /// Kills and stops workers, and disturbs the database, at random moments.
-    fn disturb(&mut self, seed: u64, database: &mut Database, workers: &mut [Process]) -> Result<(), Failure> {
+    fn disturb(
+        &mut self,
+        seed: u64,
+        database: &mut Database,
+        workers: &mut [Process],
+        operator: Option<&Operator>,
+    ) -> Result<(), Failure> {
         let mut rng = Rng::with_seed(seed ^ 0xc0);
         for _ in 0..FAULTS {
             std::thread::sleep(Duration::from_millis(rng.u64(50..900)));
@@ -163,6 +223,11 @@ impl Seed {
                     database.disturb(&mut rng)?;
                     self.figures.disturbed += 1;
                 }
+            }
+            if let Some(operator) = operator.filter(|_| rng.u32(0..3) == 0)
+                && operator.halt_or_resume(&mut rng, &self.runs)?
+            {
+                self.figures.halted += 1;
             }
         }
         // Others recover its entries, and then it goes on.
@@ -219,4 +284,11 @@ impl Seed {
             Ok(entries)
         })
     }
+}
+
+/// Asks the emulators for what they received.
+fn reports(service: &mut Process) -> Result<Vec<TenantReport>, Failure> {
+    service.tell(REPORT)?;
+    let line = service.lines.recv_timeout(REPORTS).map_err(|error| broken("the emulators")(&error))?;
+    serde_json::from_str(&line).map_err(|error| broken("the emulators' report")(&error))
 }
