@@ -45,7 +45,11 @@ pub use {
         library::{Library, Upload},
         result::{LiveResponseResult, ScriptResult},
     },
-    machines::{Machines, handle::MachineHandle, suitability::SuitabilityIssue},
+    machines::{
+        Machines,
+        handle::MachineHandle,
+        suitability::{SuitabilityIssue, isolation_lapses_after},
+    },
     observe::Observer,
     preflight::{Preflight, PreflightIssue, PreflightReport},
     submit::{
@@ -58,5 +62,5 @@ pub use {
         recover_pending::{RecoverPending, Recovered},
         submitted::Submitted,
     },
-    wait::{Wait, all::WaitAll, awaited::Awaited},
+    wait::{Wait, all::WaitAll, awaited::Awaited, set::WaitSet},
 };
