@@ -4,8 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use defender_actions::{Journal, model::Isolate};
 use defender_emulator::FastClock;
-use defender_fleet::Tenant as FleetTenant;
-use defender_fleet::{Fleet, Report, Stores, Targets, Tenants};
+use defender_fleet::{Error as FleetError, Fleet, Report, Stores, Tenant as FleetTenant, Targets, Tenants};
 use defender_store::{RunId, RunStore};
 use defender_transport::{Clock, QuotaStore};
 use fastrand::Rng;
@@ -32,7 +31,7 @@ pub(crate) fn fleet(tenants: &[Tenant], clock: &FastClock, store: Store) -> Flee
     };
     let tenants = tenants.iter().enumerate().fold(Tenants::default(), |all, (number, tenant)| {
         let (id, clock, tenant) = (tenant.tenant_id.clone(), clock.clone(), tenant.clone());
-        let build = move || client(&tenant, &clock).map_err(|failure| format!("{failure:?}"));
+        let build = move || client(&tenant, &clock).map_err(|failure| FleetError::configuration(format!("{failure:?}")));
         all.with(FleetTenant::new(number.to_string(), id, build))
     });
     Fleet::new(tenants, stores)
@@ -146,7 +145,7 @@ impl Operator {
     }
 
     /// Repeats what failed because the database was away.
-    fn until_the_store_responds<T, F: Future<Output = Result<T, defender_fleet::Error>>>(
+    fn until_the_store_responds<T, F: Future<Output = Result<T, FleetError>>>(
         &self,
         ask: impl Fn() -> F,
     ) -> Result<T, Failure> {

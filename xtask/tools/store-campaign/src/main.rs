@@ -72,7 +72,6 @@ impl Options {
             actions: 200,
             engines: vec![Engine::Sqlite, Engine::Postgres],
             kinds: vec![Kind::Actions, Kind::Runs],
-            kinds: vec![Kind::Actions, Kind::Runs],
         };
         while let Some(argument) = arguments.next()? {
             match argument {
