@@ -121,11 +121,12 @@ impl Context {
             return Ok(Step::Submitted { row: row.into(), awaited, is_news: false });
         }
         let key = self.key(&departure::key(&self.run, row.index, attempt))?;
-        let before = row.document.begin(attempt, key.to_string()).map(|before| before.key.clone());
+        let before = row.document.begin(attempt, key.to_string());
+        let before = before.filter(|before| !before.has_ended()).map(|before| before.key.clone());
         row.attempt().worker = Some(format!("{:032x}", self.worker.as_u128()));
         row.attempt().started_at.get_or_insert(self.clock().now());
         if state == RowState::Planned {
-            // A retry looks once more for the action of the attempt before, which may have become visible.
+            // A retry looks once more for the action of an attempt whose outcome is unknown. It may have become visible.
             if let Some(before) = before {
                 let before = self.key(&before)?;
                 if let Some(entry) = self.journal.entry(&before).await.map_err(|error| self.journal_failed(error))?

@@ -119,6 +119,13 @@ pub struct RowAttempt {
     pub ended_at: Option<Timestamp>,
 }
 
+impl RowAttempt {
+    /// Returns whether the action of the attempt has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.status.as_ref().is_some_and(ActionStatus::is_terminal)
+    }
+}
+
 /// Document of a row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RowDocument {
