@@ -2,9 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use defender_actions::{Journal, model::Isolate};
+use defender_actions::{
+    Journal,
+    model::{Isolate, IsolationType},
+};
 use defender_emulator::FastClock;
-use defender_fleet::{Error as FleetError, Fleet, Report, Stores, Tenant as FleetTenant, Targets, Tenants};
+use defender_fleet::{Error as FleetError, Fleet, Report, Stores, Targets, Tenant as FleetTenant, Tenants};
 use defender_store::{RunId, RunStore};
 use defender_transport::{Clock, QuotaStore};
 use fastrand::Rng;
@@ -27,11 +30,12 @@ pub(crate) const UNDONE: &str = "a run of campaign C is undone";
 pub(crate) fn fleet(tenants: &[Tenant], clock: &FastClock, store: Store) -> Fleet {
     let stores = match store {
         Store::Sqlite(store) => stores(store),
-        Store::Postgres(store) => stores(store),
+        Store::Postgres(store) => stores(*store),
     };
     let tenants = tenants.iter().enumerate().fold(Tenants::default(), |all, (number, tenant)| {
-        let (id, clock, tenant) = (tenant.tenant_id.clone(), clock.clone(), tenant.clone());
-        let build = move || client(&tenant, &clock).map_err(|failure| FleetError::configuration(format!("{failure:?}")));
+        let (id, clock, tenant) = (tenant.id.clone(), clock.clone(), tenant.clone());
+        let build =
+            move || client(&tenant, &clock).map_err(|failure| FleetError::configuration(format!("{failure:?}")));
         all.with(FleetTenant::new(number.to_string(), id, build))
     });
     Fleet::new(tenants, stores)
@@ -89,16 +93,22 @@ impl Operator {
 
     /// Starts the run of each tenant: an isolation of all its machines.
     pub(crate) fn start(&self, tenants: &[Tenant]) -> Result<Vec<String>, Failure> {
-        let plans = tenants.iter().enumerate().map(|(number, tenant)| async move {
-            let isolate = Isolate::new(DONE, defender_actions::model::IsolationType::Full).map_err(wrong)?;
-            let plan = self.fleet.plan(&number.to_string()).map_err(wrong)?;
-            let machines = u32::try_from(tenant.machine_ids.len()).unwrap_or(u32::MAX);
-            let plan = plan.targets(Targets::ids(&tenant.machine_ids)).action(isolate).max_machines(machines);
-            let plan = plan.waves([1, 10, 50]).resolve().await.map_err(wrong)?;
-            let approved = plan.approved_by("campaign", "C").map_err(wrong)?;
-            Ok(self.fleet.start(&approved).await.map_err(wrong)?.id().to_string())
-        });
-        self.runtime.block_on(join_all(plans)).into_iter().collect()
+        let start = |number: usize, tenant: &Tenant| {
+            let (name, machines) = (number.to_string(), tenant.machine_ids.clone());
+            async move {
+                let comment = Isolate::new(DONE, IsolationType::Full);
+                let isolate = comment.map_err(|error| FleetError::configuration(error.to_string()))?;
+                let most = u32::try_from(machines.len()).unwrap_or(u32::MAX);
+                let plan = self.fleet.plan(&name)?.targets(Targets::ids(machines)).action(isolate).max_machines(most);
+                let approved = plan.waves([1, 10, 50]).resolve().await?.approved_by("campaign", "C")?;
+                Ok(self.fleet.start(&approved).await?.id().to_string())
+            }
+        };
+        tenants
+            .iter()
+            .enumerate()
+            .map(|(number, tenant)| self.until_the_store_responds(|| start(number, tenant)))
+            .collect()
     }
 
     /// Halts a run or resumes it. Returns whether it was halted.

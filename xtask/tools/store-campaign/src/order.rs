@@ -14,7 +14,7 @@ pub(crate) struct Tenant {
     pub(crate) base_url: String,
     pub(crate) authority: String,
     pub(crate) audience: String,
-    pub(crate) tenant_id: String,
+    pub(crate) id: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) machine_ids: Vec<String>,

@@ -18,7 +18,7 @@ pub(crate) fn judge(tenants: &[Tenant], emulators: &[TenantReport], reports: &[[
     let (mut figures, mut findings) = (Figures::default(), Vec::new());
     for ((tenant, emulator), reports) in tenants.iter().zip(emulators).zip(reports) {
         if emulator.over_quota > 0 {
-            findings.push(format!("over quota: {} calls of tenant {}", emulator.over_quota, tenant.tenant_id));
+            findings.push(format!("over quota: {} calls of tenant {}", emulator.over_quota, tenant.id));
         }
         for (segment, report) in SEGMENTS.iter().zip(reports) {
             let mut arrivals: HashMap<u32, Vec<&Arrival>> = HashMap::new();
@@ -45,7 +45,7 @@ pub(crate) fn judge(tenants: &[Tenant], emulators: &[TenantReport], reports: &[[
 fn judge_row(figures: &mut Figures, row: &ReportRow, arrived: &[&Arrival]) -> Option<String> {
     let processed = arrived.iter().filter(|arrival| !NOT_PROCESSED.contains(&arrival.status)).count();
     let created: Vec<&str> = arrived.iter().filter_map(|arrival| arrival.created.as_deref()).collect();
-    let action = row.action_id.as_ref().map(|id| id.as_str());
+    let action = row.action_id.as_ref().map(defender_actions::model::ActionId::as_str);
     if processed > 1 {
         return Some("twice".to_owned());
     }

@@ -97,7 +97,7 @@ fn tenant(emulator: &Emulator, ca_file: std::path::PathBuf) -> Tenant {
         base_url: emulator.base_url().to_owned(),
         authority: emulator.authority().to_owned(),
         audience: emulator.audience().to_owned(),
-        tenant_id: emulator.tenant_id().to_owned(),
+        id: emulator.tenant_id().to_owned(),
         client_id: emulator.client_id().to_owned(),
         client_secret: emulator.client_secret().to_owned(),
         machine_ids: emulator.machine_ids().into_iter().map(str::to_owned).collect(),

@@ -51,7 +51,7 @@ pub(crate) async fn work(order: WorkerOrder, _: UnboundedReceiver<String>) -> Re
     }
     let (journal, quota): (Arc<dyn Journal>, Arc<dyn QuotaStore>) = match store {
         Store::Sqlite(store) => (Arc::new(Scaled(store.clone())), Arc::new(Scaled(store))),
-        Store::Postgres(store) => (Arc::new(Scaled(store.clone())), Arc::new(Scaled(store))),
+        Store::Postgres(store) => (Arc::new(Scaled((*store).clone())), Arc::new(Scaled(*store))),
     };
     let mut tenants = Vec::new();
     for (number, tenant) in order.tenants.iter().enumerate() {
@@ -89,7 +89,7 @@ pub(crate) fn client(tenant: &Tenant, clock: &FastClock) -> Result<DefenderClien
     let roots = Roots::pem(pem).map_err(|error| broken(&error))?;
     let transport = HyperTransport::builder().roots(roots).build().map_err(|error| broken(&error))?;
     Ok(DefenderClient::builder()
-        .credential(ClientSecretCredential::new(&tenant.tenant_id, &tenant.client_id, &tenant.client_secret))
+        .credential(ClientSecretCredential::new(&tenant.id, &tenant.client_id, &tenant.client_secret))
         .base_url(&tenant.base_url)
         .authority(&tenant.authority)
         .audience(&tenant.audience)
