@@ -213,14 +213,9 @@ impl<A: Action> ActionRequest<A> {
             };
             let mut request = Call { body: Some(body), ..call };
             let expected: Arc<Expected> = Arc::new(Expected { submission, rule });
-            let call_timeout = self.timeout.unwrap_or(client.inner().total_timeout);
-            let journaled = match client.inner().journal.clone() {
-                Some(journal) => {
-                    let key = self.key.as_deref();
-                    Some(Box::new(Journaled::begin(&client, journal, key, &expected, call_timeout)?))
-                }
-                None => None,
-            };
+            let (key, timeout) = (self.key.as_deref(), self.timeout);
+            let begin = |journal| Journaled::begin(&client, journal, key, &expected, timeout).map(Box::new);
+            let journaled = client.inner().journal.clone().map(begin).transpose()?;
             request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
             let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&expected));
             let attempt = Attempt {
