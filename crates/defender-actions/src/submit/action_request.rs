@@ -214,8 +214,8 @@ impl<A: Action> ActionRequest<A> {
             let mut request = Call { body: Some(body), ..call };
             let expected: Arc<Expected> = Arc::new(Expected { submission, rule });
             let (key, timeout) = (self.key.as_deref(), self.timeout);
-            let begin = |journal| Journaled::begin(&client, journal, key, &expected, timeout).map(Box::new);
-            let journaled = client.inner().journal.clone().map(begin).transpose()?;
+            let with_entry = |journal| Journaled::begin(&client, journal, key, &expected, timeout).map(Box::new);
+            let journaled = client.inner().journal.clone().map(with_entry).transpose()?;
             request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
             let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&expected));
             let attempt = Attempt {
