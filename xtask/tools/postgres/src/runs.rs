@@ -42,7 +42,7 @@ fn uuid(worker: WorkerId) -> String {
     format!("{:032x}", worker.as_u128())
 }
 
-/// A departure that has looked at the run, and has not committed, comes before the halt: after it, no row departs.
+/// A departure that has looked at the run, and has not committed, comes before the halt: no departure follows it.
 async fn halt_waits_for_departures(world: &mut World) -> Outcome {
     let store = world.store().await?;
     let (id, worker) = claimed(&store, 2, None).await?;
