@@ -139,19 +139,37 @@ struct Thread {
 impl Thread {
     fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
         while let Some(first) = waiting.blocking_recv() {
-            let mut jobs = vec![first];
-            match self.commit(&mut jobs, || waiting.try_recv().ok()) {
-                // Nothing of the group is stored. One of its requests may be the reason, and fails alone.
-                Err(error) if jobs.len() > 1 && !is_locked(&error) => {
-                    for job in jobs {
-                        let mut jobs = vec![job];
-                        let done = self.commit(&mut jobs, || None);
-                        self.respond(jobs, done);
-                    }
-                }
-                done => self.respond(jobs, done),
+            // A wait for the lock would be in vain.
+            if first.is_given_up() {
+                continue;
             }
+            let mut jobs = vec![first];
+            let mut done = self.commit(&mut jobs, || waiting.try_recv().ok());
+            if jobs.len() > 1 && done.as_ref().is_err_and(|error| !is_locked(error)) {
+                // Nothing of the group is stored. One of its requests may be the reason, and fails alone.
+                (jobs, done) = self.one_by_one(jobs);
+            }
+            if done.as_ref().is_err_and(is_locked) {
+                // Each of them would wait for the lock as long, one after the other.
+                jobs.extend(std::iter::from_fn(|| waiting.try_recv().ok()));
+            }
+            self.respond(jobs, done);
         }
+    }
+
+    /// Runs each request in a transaction of its own, and responds. Returns those that are left once the file is locked.
+    fn one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> (Vec<Box<dyn Job>>, Result<(), Error>) {
+        let mut jobs = jobs.into_iter();
+        while let Some(job) = jobs.next() {
+            let mut alone = vec![job];
+            let done = self.commit(&mut alone, || None);
+            if done.as_ref().is_err_and(is_locked) {
+                alone.extend(jobs);
+                return (alone, done);
+            }
+            self.respond(alone, done);
+        }
+        (Vec::new(), Ok(()))
     }
 
     /// Runs the requests, and those that came while the file was locked, in one transaction.
@@ -299,5 +317,60 @@ pub(super) mod tests {
         let taken: i64 = other.query_row("select count(*) from quota_slot", [], |row| row.get(0)).unwrap();
         assert_eq!(taken, 1);
         close(&path, writer);
+    }
+    thread_local! {
+        /// Waits of this thread for the lock of a file.
+        static WAITS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    }
+
+    /// Runs these requests on a locked file. Returns their responses, and the number of waits for the lock. A request is given up if it is
+    /// false.
+    fn run_locked(requests: &[bool]) -> (Vec<Result<(), StoreError>>, u32) {
+        let path = std::env::temp_dir().join(format!("defender-store-{}.db", PermitId::generate()));
+        let mut connection = open::open(&path).unwrap();
+        let count = |_waits| {
+            WAITS.set(WAITS.get() + 1);
+            false
+        };
+        connection.busy_handler(Some(count)).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("begin immediate").unwrap();
+        let (jobs, waiting) = mpsc::channel::<Box<dyn Job>>(WAITING);
+        let mut responses = Vec::new();
+        for is_awaited in requests {
+            let (reply, response) = oneshot::channel();
+            jobs.try_send(Box::new(Request {
+                what: "cannot wait",
+                statements: |_: &Connection, _| Ok(()),
+                value: None,
+                reply,
+            }))
+            .unwrap_or_else(|_| panic!("the channel is full"));
+            responses.extend(is_awaited.then_some(response));
+        }
+        drop(jobs);
+        WAITS.set(0);
+        Thread { connection, path: path.clone(), clock: Box::new(ManualClock::new()) }.run(waiting);
+        drop(other);
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+        }
+        (responses.into_iter().map(|mut response| response.try_recv().unwrap()).collect(), WAITS.get())
+    }
+
+    #[test]
+    fn locked_file_fails_all_that_wait() {
+        let (responses, waits) = run_locked(&[true; 20]);
+        assert_eq!((responses.len(), waits), (20, 1));
+        for response in responses {
+            let error = response.unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+            assert!(error.to_string().starts_with("cannot wait: SQLite at "), "{error}");
+        }
+    }
+
+    #[test]
+    fn dropped_callers_wait_for_no_lock() {
+        assert_eq!(run_locked(&[false; 20]).1, 0);
     }
 }
