@@ -1,9 +1,13 @@
+-- Names are compared byte by byte. In the collation of the database, an update of the operating system may change their order under an
+-- index, which then has a name twice.
+alter table @schema@.quota_key alter column name type text collate "C";
+
 -- Times are the server's. `api` and `tenant` are the scope; both are empty if the intent does not name it. `intent`, `outcome` and `last`
 -- are JSON, kept as text so that they are returned as they were written.
 create table @schema@.entry (
-    key text primary key,
-    api text not null,
-    tenant text not null,
+    key text collate "C" primary key,
+    api text collate "C" not null,
+    tenant text collate "C" not null,
     -- 0 intended, 1 submitted, 2 not sent, 3 refused, 4 unknown.
     state smallint not null,
     intent text not null,
@@ -13,7 +17,7 @@ create table @schema@.entry (
     lease_until timestamptz not null,
     tries integer not null default 0,
     -- Of an action: its id in lower case, and 1 created, 2 joined, 3 recovered.
-    action_id text,
+    action_id text collate "C",
     origin smallint,
     outcome text,
     last text,

@@ -2,7 +2,7 @@
 create table @schema@.run (
     -- In the order of creation.
     number bigint generated always as identity primary key,
-    id text not null unique,
+    id text collate "C" not null unique,
     tenant text not null,
     document text not null,
     halt_after bigint,
