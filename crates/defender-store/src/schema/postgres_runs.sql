@@ -23,7 +23,7 @@ create table @schema@.run_row (
     attempt bigint not null default 1,
     document text not null,
     worker uuid,
-    -- The row is free from this time on.
+    -- The row is free from this time on. The default is that of a row without a lease, which no renewal begins.
     lease_until timestamptz not null default '-infinity',
     primary key (run, place)
 );
@@ -123,7 +123,7 @@ begin
     -- Whoever changes several rows of a run locks its row before, so that they wait for each other in one order.
     select r.number into k from run r where r.id = run_id for share;
     update run_row w set lease_until = clock_timestamp() + lease * interval '1 microsecond'
-        where w.run = k and w.worker = by_worker and w.state < 3;
+        where w.run = k and w.worker = by_worker and w.state < 3 and w.lease_until > '-infinity';
     get diagnostics renewed = row_count;
     return renewed;
 end $body$;
