@@ -123,7 +123,7 @@ pub trait RunStore: fmt::Debug + Send + Sync {
     ) -> Result<RowWritten, StoreError>;
 
     /// Sets rows that are `Failed` or `Unknown` to `Planned`, with the next [`attempt`](StoredRow::attempt), and returns their number. Rows
-    /// in other states are unchanged.
+    /// in other states are unchanged. A repeat by the caller also plans rows again that have failed meanwhile.
     ///
     /// # Errors
     ///
