@@ -57,8 +57,7 @@ impl Journal for SqliteStore {
     ) -> std::result::Result<Vec<Unsettled>, JournalError> {
         let order = TakeOver::new(scope, holder, lease, at_most);
         let taken = self.writer.run("cannot take over entries", move |db, now| take_over(db, &order, now)).await?;
-        let taken = taken.iter().map(|entry| entry.read(&self.writer.name()));
-        Ok(taken.collect::<std::result::Result<_, StoreError>>()?)
+        Ok(StoredUnsettled::read_all(&taken, &self.writer.name())?)
     }
 
     async fn entry(&self, key: &EntryKey) -> std::result::Result<Option<Entry>, JournalError> {
