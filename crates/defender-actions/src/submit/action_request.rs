@@ -200,11 +200,11 @@ impl<A: Action> ActionRequest<A> {
             let needs_intent = inner.journal.is_some() || inner.external_ids == ExternalIds::Generated;
             let valid = (began.wall, valid_for);
             let (submission, body) = if let Some(intent) = bound {
-                with_intent(body, intent)
+                Submission::of_intent(body, intent)
             } else if needs_intent {
                 let mut intent = new_intent(inner, machine, &rule, valid)?;
                 (intent.actor, intent.ticket) = (self.actor, self.ticket);
-                with_intent(body, if inner.journal.is_some() { inner.addressed(intent) } else { intent })
+                Submission::of_intent(body, if inner.journal.is_some() { inner.addressed(intent) } else { intent })
             } else {
                 let mut request = SubmittedRequest::new(machine, A::TYPE, body.into(), valid);
                 (request.actor, request.ticket) = (self.actor, self.ticket);
@@ -275,12 +275,6 @@ impl<A: Action> ActionRequest<A> {
     fn call(&self, path: String) -> Call {
         Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: None, intent: None }
     }
-}
-
-/// Returns the submission of an intent, and its body.
-fn with_intent(body: Vec<u8>, intent: Intent) -> (Submission, Bytes) {
-    let body = with_generated_id(body, &intent).into();
-    (Submission::Intent(Arc::new(intent)), body)
 }
 
 /// Creates the intent of an action, which may get a generated external id.
