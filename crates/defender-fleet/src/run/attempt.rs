@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_actions::{
-    Awaited, DefenderClient, Entry, EntryKey, Error as ServiceError, Holder, Intent, Journal, JournalError, Origin,
-    Settled, Settlement,
+    Awaited, DefenderClient, Entry, EntryKey, Error as ServiceError, Journal, JournalError, Origin, Settlement,
+    UnknownReason,
     model::{ActionId, MachineAction},
 };
 use defender_store::{RowState, RowWritten, RunId, RunStore, StoredRow, StoredRun, WorkerId};
@@ -13,6 +13,7 @@ use futures_util::future::abortable;
 
 use super::{
     event::RunRow,
+    look::{Found, Lost, recovered},
     row::{RowAttempt, RowDocument, RowError, RowOrigin},
     verdict::Verdict,
 };
@@ -86,11 +87,11 @@ impl Context {
         Error::new(kind, format!("tenant `{}`, run {}: {why}", self.approved.plan.tenant, self.run))
     }
 
-    fn service_failed(&self, error: ServiceError) -> Error {
+    pub(super) fn service_failed(&self, error: ServiceError) -> Error {
         self.failed(ErrorKind::Service, &error).caused_by(error)
     }
 
-    fn journal_failed(&self, error: JournalError) -> Error {
+    pub(super) fn journal_failed(&self, error: JournalError) -> Error {
         self.failed(ErrorKind::Store, &error).caused_by(error)
     }
 
@@ -116,36 +117,34 @@ impl Context {
             && let Some(id) = row.document.attempt.action_id.clone()
         {
             let key = self.key(&row.document.attempt.key)?;
-            let entry = self.journal.entry(&key).await.map_err(|error| self.journal_failed(error))?;
+            let entry = self.entry(&key).await?;
             let awaited = self.awaited(&key, entry, id).into();
             return Ok(Step::Submitted { row: row.into(), awaited, is_news: false });
         }
         let key = self.key(&departure::key(&self.run, row.index, attempt))?;
-        let before = row.document.begin(attempt, key.to_string());
-        let before = before.filter(|before| !before.has_ended()).map(|before| before.key.clone());
+        row.document.begin(attempt, key.to_string());
         row.attempt().worker = Some(format!("{:032x}", self.worker.as_u128()));
         row.attempt().started_at.get_or_insert(self.clock().now());
-        if state == RowState::Planned {
-            // A retry looks once more for the action of an attempt whose outcome is unknown. It may have become visible.
-            if let Some(before) = before {
-                let before = self.key(&before)?;
-                if let Some(entry) = self.journal.entry(&before).await.map_err(|error| self.journal_failed(error))?
-                    && let Ok(found) = self.outcome(&before, entry).await?
-                {
-                    return self.found(row, &before, found).await;
-                }
+        if state != RowState::Planned
+            && let Some(entry) = self.entry(&key).await?
+        {
+            match self.outcome(&key, entry).await? {
+                Ok(found) => return self.found(row, &key, found).await,
+                Err(Lost::NotSent) => {}
+                Err(Lost::Failed(error)) => return self.end(row, RowState::Failed, Some(error)).await,
+                Err(Lost::Unknown(error, _)) => return self.end(row, RowState::Unknown, Some(error)).await,
             }
-            return self.send(row, &key).await;
         }
-        match self.journal.entry(&key).await.map_err(|error| self.journal_failed(error))? {
-            None => self.send(row, &key).await,
-            Some(entry) => match self.outcome(&key, entry).await? {
-                Ok(found) => self.found(row, &key, found).await,
-                Err(Lost::NotSent) => self.send(row, &key).await,
-                Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
-                Err(Lost::Unknown(error)) => self.end(row, RowState::Unknown, Some(error)).await,
-            },
+        // A retry looks once more for the actions of the attempts whose outcome is unknown. They may have become visible.
+        for before in row.document.open_attempts() {
+            let before = self.key(&before)?;
+            match self.look(&before).await? {
+                Ok(found) => return self.found(row, &before, found).await,
+                Err(Lost::NotSent | Lost::Failed(_) | Lost::Unknown(_, UnknownReason::NothingFound)) => {}
+                Err(Lost::Unknown(error, _)) => return self.end(row, RowState::Unknown, Some(error)).await,
+            }
         }
+        self.send(row, &key).await
     }
 
     /// Sends the request of a row.
@@ -169,11 +168,20 @@ impl Context {
                     Origin::Created => RowOrigin::Created,
                     Origin::Joined => RowOrigin::Joined,
                     _ => {
-                        let entry = self.journal.entry(key).await.map_err(|error| self.journal_failed(error))?;
+                        let entry = self.entry(key).await?;
                         recovered(entry.as_ref().map(|entry| &entry.intent), submitted.action())
                     }
                 };
                 self.submitted(row, origin, submitted.action().clone(), (&submitted).into()).await
+            }
+            // The journal has an entry of this attempt, such as that of a worker whose row was put back: it decides.
+            (None, Ok(Err(error))) if error.reason() == Some(UnknownReason::EarlierRequest) => {
+                match self.look(key).await? {
+                    Ok(found) => self.found(row, key, found).await,
+                    Err(Lost::NotSent) => self.planned(&row, Duration::ZERO).await,
+                    Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
+                    Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
+                }
             }
             (None, Ok(Err(error))) => match Verdict::of(&error) {
                 Verdict::Failed => self.end(row, RowState::Failed, Some(RowError::of(&error))).await,
@@ -186,60 +194,23 @@ impl Context {
                     let _planned_or_claimed_later = self.put_back(&row).await;
                     Err(self.service_failed(error))
                 }
-                Verdict::Later(again_in) => match self.put_back(&row).await? {
-                    RowWritten::Done { .. } => Ok(Step::Planned { again_in }),
-                    RowWritten::NotHeld => Ok(Step::Lost),
-                },
+                Verdict::Later(again_in) => self.planned(&row, again_in).await,
             },
         }
     }
 
-    /// Returns the action of an entry of the journal, after a search for it if it has no outcome.
-    async fn outcome(&self, key: &EntryKey, entry: Entry) -> Result<Result<Entry, Lost>, Error> {
-        let intent = entry.intent.clone();
-        Ok(match &entry.outcome {
-            Some(Settlement::Submitted { .. }) => Ok(entry),
-            Some(Settlement::NotSent { .. }) => Err(Lost::NotSent),
-            Some(Settlement::Refused { error }) => {
-                let error = RowError::of_line(error);
-                let is_throttled = error.kind == defender_actions::ErrorKind::Throttled.name();
-                Err(if is_throttled { Lost::NotSent } else { Lost::Failed(error) })
-            }
-            Some(_) | None => match self.client.recover(intent.clone()).await {
-                Err(error) => Err(Lost::Unknown(RowError::of(&error))),
-                Ok(submitted) => {
-                    let action = Box::new(submitted.action().clone());
-                    let found = Settlement::Submitted { origin: submitted.origin(), action };
-                    let settled = self.journal.settle(key, Holder::generate(), &found).await;
-                    match settled.map_err(|error| self.journal_failed(error))? {
-                        Settled::ClaimedBy(other) => {
-                            let id = submitted.id();
-                            let line = format!("the action {id} is that of the journal entry `{other}`; compare them");
-                            Err(Lost::Unknown(RowError::of_line(&line)))
-                        }
-                        Settled::Superseded(known @ Settlement::Submitted { .. }) => {
-                            Ok(Entry::new(intent, Some(known), None))
-                        }
-                        _ => Ok(Entry::new(intent, Some(found), None)),
-                    }
-                }
-            },
-        })
-    }
-
     /// Writes that the action of a row was found in the journal or in the service's list.
-    async fn found(&self, mut row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
-        let Some(Settlement::Submitted { origin, action }) = entry.outcome.clone() else {
-            return self.send(row, key).await;
-        };
-        let origin = match origin {
+    async fn found(&self, mut row: Row, key: &EntryKey, found: Found) -> Result<Step, Error> {
+        let Found { intent, origin, action } = found;
+        let evidence = match origin {
             Origin::Created => RowOrigin::Created,
             Origin::Joined => RowOrigin::Joined,
-            _ => recovered(Some(&entry.intent), &action),
+            _ => recovered(Some(&intent), &action),
         };
+        let entry = Entry::new(intent, Some(Settlement::Submitted { origin, action: action.clone() }), None);
         row.attempt().key = key.to_string();
         let awaited = self.awaited(key, Some(entry), action.id.clone());
-        self.submitted(row, origin, *action, awaited).await
+        self.submitted(row, evidence, *action, awaited).await
     }
 
     fn awaited(&self, key: &EntryKey, entry: Option<Entry>, id: ActionId) -> Awaited {
@@ -303,6 +274,14 @@ impl Context {
         }
     }
 
+    /// Plans a row again.
+    async fn planned(&self, row: &Row, again_in: Duration) -> Result<Step, Error> {
+        match self.put_back(row).await? {
+            RowWritten::Done { .. } => Ok(Step::Planned { again_in }),
+            RowWritten::NotHeld => Ok(Step::Lost),
+        }
+    }
+
     async fn put_back(&self, row: &Row) -> Result<RowWritten, Error> {
         self.write(row, RowState::Planned).await
     }
@@ -311,22 +290,4 @@ impl Context {
         let written = self.store.write_row(&self.run, row.index, self.worker, state, &row.document.to_text()).await;
         written.map_err(|error| self.store_failed(error))
     }
-}
-
-/// Outcome of an entry without an action.
-enum Lost {
-    /// Nothing was sent, so that the request may be sent.
-    NotSent,
-    /// The service refused the request.
-    Failed(RowError),
-    Unknown(RowError),
-}
-
-/// Returns the evidence of a recovered action: a generated external id of the intent, or only its comment.
-fn recovered(intent: Option<&Intent>, action: &MachineAction) -> RowOrigin {
-    let has_its_id = intent.filter(|intent| intent.has_generated_id()).is_some_and(|intent| {
-        let recorded = action.external_id.as_deref().map(str::trim);
-        intent.external_id().zip(recorded).is_some_and(|(ours, theirs)| ours.eq_ignore_ascii_case(theirs))
-    });
-    if has_its_id { RowOrigin::Recovered } else { RowOrigin::RecoveredByComment }
 }

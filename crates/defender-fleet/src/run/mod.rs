@@ -1,12 +1,13 @@
 //! Runs: an approved plan, carried out row by row.
 //!
-//! `worker` is the loop, and `attempt` one row of it, whose errors `verdict` judges. `row` is the document of a row in the store, `event`
+//! `worker` is the loop, and `attempt` one row of it, whose errors `verdict` judges; `look` finds the action of an attempt. `row` is the document of a row in the store, `event`
 //! what the loop tells. `retry`, `revert` and `download` are what a person does with a run afterwards. The guard at departure is
 //! [`crate::departure`].
 
 mod attempt;
 mod download;
 mod event;
+mod look;
 mod retry;
 mod revert;
 mod row;

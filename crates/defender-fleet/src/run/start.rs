@@ -5,15 +5,21 @@ use std::sync::Arc;
 use defender_store::{CreatedRun, NewRow, NewRun, RunId, StoreError, StoredRun};
 
 use super::{Run, RunDocument, RunSummary, VERSION, parse_versioned, row::RowDocument};
-use crate::{ApprovedPlan, Error, ErrorKind, Fleet, PlanRow};
+use crate::{ApprovedPlan, Error, ErrorKind, Fleet, PlanRow, plan::hash_of};
+
+/// Length of the id of a run, in hexadecimal digits.
+const ID_DIGITS: usize = 12;
 
 impl Fleet {
     /// Starts a run of an approved plan. Nothing is sent until the run is worked on.
     ///
+    /// An approved plan has one run in a store: its id follows from the plan and its approval. A repeat, such as after an error of the
+    /// store, returns the same run. To do the plan again, approve it again.
+    ///
     /// # Errors
     ///
     /// The plan has lapsed, was changed, has too many machines, or is for another tenant: see [`ErrorKind`]. [`Store`](ErrorKind::Store):
-    /// the run may be in the store, without any request sent.
+    /// the run may be in the store, without any request sent; the error names it, and a repeat is safe.
     pub async fn start(&self, approved: &ApprovedPlan) -> Result<Run, Error> {
         let plan = &approved.plan;
         plan.check(self)?;
@@ -23,8 +29,9 @@ impl Fleet {
         let document = serde_json::to_string(&document).map_err(|error| {
             Error::new(ErrorKind::PlanFile, format!("the plan has no JSON form: {error}")).caused_by(error)
         })?;
-        let mut new = NewRun {
-            id: RunId::generate(),
+        let id = id_of(approved)?;
+        let new = NewRun {
+            id: id.clone(),
             tenant_id: plan.tenant_id.clone(),
             document,
             halt_after: plan.halt_after,
@@ -34,12 +41,18 @@ impl Fleet {
                 .collect(),
         };
         let failed = |error: StoreError| {
-            Error::new(ErrorKind::Store, format!("tenant `{}`: {error}", plan.tenant)).caused_by(error)
+            let why = format!("tenant `{}`, run {id}: {error}; start the plan again, or resume the run", plan.tenant);
+            Error::new(ErrorKind::Store, why).caused_by(error)
         };
-        while self.stores().runs.create_run(&new).await.map_err(failed)? == CreatedRun::Existing {
-            new.id = RunId::generate();
+        if self.stores().runs.create_run(&new).await.map_err(failed)? == CreatedRun::Existing {
+            let run = self.run(&id).await?;
+            if *run.approved != *approved {
+                let why = format!("the store has a run {id} of another plan; approve the plan again");
+                return Err(run.failed(ErrorKind::Store, why));
+            }
+            return Ok(run);
         }
-        Ok(Run { fleet: self.clone(), id: new.id, approved: Arc::new(approved.clone()) })
+        Ok(Run { fleet: self.clone(), id, approved: Arc::new(approved.clone()) })
     }
 
     /// Returns a run of the store. Nothing is sent, and nothing changes.
@@ -101,6 +114,14 @@ impl Fleet {
         );
         Err(Error::new(ErrorKind::PlanOfAnotherTenant, message))
     }
+}
+
+/// Returns the id of the run of an approved plan.
+fn id_of(approved: &ApprovedPlan) -> Result<RunId, Error> {
+    let ApprovedPlan { plan, approver, ticket, approved_at } = approved;
+    let parts = serde_json::json!([plan.hash, approver, ticket, approved_at]);
+    let digits: String = hash_of(&parts).chars().take(ID_DIGITS).collect();
+    RunId::new(&digits).ok_or_else(|| Error::new(ErrorKind::PlanFile, "the plan has no JSON form"))
 }
 
 fn approved(stored: &StoredRun) -> Result<ApprovedPlan, Error> {

@@ -2,10 +2,26 @@
 
 use std::time::Duration;
 
-use defender_actions::{Error as ServiceError, ErrorKind};
+use defender_actions::{Error as ServiceError, ErrorKind, UnknownReason};
 
 /// Time after which a refused request is sent again, if neither the service nor the queue names one.
 const SEND_AGAIN: Duration = Duration::from_secs(30);
+
+/// Kinds of errors after which nothing has happened on the machine.
+pub(super) const REFUSALS: [ErrorKind; 7] = [
+    ErrorKind::Request,
+    ErrorKind::Refused,
+    ErrorKind::AlreadyInProgress,
+    ErrorKind::Conflict,
+    ErrorKind::Forbidden,
+    ErrorKind::NotFound,
+    ErrorKind::Retired,
+];
+
+/// Returns whether the service's list could not be read, so that a later search may find the action.
+pub(super) fn not_readable(reason: UnknownReason) -> bool {
+    matches!(reason, UnknownReason::NotReadable | UnknownReason::QuotaExhausted)
+}
 
 /// What an error of a submission means for its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +30,7 @@ pub(super) enum Verdict {
     Later(Duration),
     /// Nothing happened, and the next row would fail as well.
     Stop,
-    /// The outcome is known, and the journal does not have it: the row stays as it is, and is recovered.
+    /// The outcome is known, and the journal does not have it, or the list could not be read: the row stays as it is, and is recovered.
     Recover,
     /// Nothing happened on this machine.
     Failed,
@@ -28,15 +44,14 @@ impl Verdict {
         use ErrorKind as K;
         match error.kind() {
             K::Journal if !error.never_sent() => Self::Recover,
+            _ if error.reason().is_some_and(not_readable) => Self::Recover,
             _ if error.is_outcome_unknown() => Self::Unknown,
             K::Throttled => Self::Later(error.retry_after().unwrap_or(SEND_AGAIN)),
             K::IntentExpired => Self::Later(Duration::ZERO),
             K::Configuration | K::Credential | K::ConnectFailed | K::QuotaStore | K::Journal | K::Unauthorized => {
                 Self::Stop
             }
-            K::Request | K::Refused | K::AlreadyInProgress | K::Conflict | K::Forbidden | K::NotFound | K::Retired => {
-                Self::Failed
-            }
+            kind if REFUSALS.contains(&kind) => Self::Failed,
             _ if error.never_sent() => Self::Stop,
             _ => Self::Unknown,
         }

@@ -228,6 +228,12 @@ impl Planned {
         self
     }
 
+    /// Keeps the first machines alone.
+    pub(crate) fn first(mut self, machines: usize) -> Self {
+        self.machines.truncate(machines);
+        self
+    }
+
     pub(crate) fn halt_after(mut self, failures: u32) -> Self {
         self.halt_after = Some(failures);
         self
