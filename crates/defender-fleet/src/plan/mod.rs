@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::builder::PlanBuilder;
-pub(crate) use self::hash::hash_of;
+pub(crate) use self::{hash::hash_of, settings::Reverts};
 use crate::FleetAction;
 
 /// Plan of a run, as data: reviewed, signed off, compared. [`PlanBuilder::resolve`] makes it.
