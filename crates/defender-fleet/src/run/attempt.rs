@@ -71,6 +71,8 @@ pub(super) enum Step {
     Ended { row: Box<Row>, state: RowState, is_halted: bool },
     /// The row is planned again. No row is sent for this time.
     Planned { again_in: Duration },
+    /// The row is planned again, since another worker of this process is sending its request.
+    Later,
     /// The row is planned again, since the run is halted.
     Halted,
     /// Another worker has the row.
@@ -97,6 +99,13 @@ impl Context {
 
     pub(super) fn store_failed(&self, error: defender_store::StoreError) -> Error {
         self.failed(ErrorKind::Store, &error).caused_by(error)
+    }
+
+    /// Plans a row again that was claimed and not begun.
+    pub(super) async fn give_back(&self, stored: &StoredRow) -> Result<(), Error> {
+        let (index, state) = (stored.index, RowState::Planned);
+        let written = self.store.write_row(&self.run, index, self.worker, state, &stored.document).await;
+        written.map(drop).map_err(|error| self.store_failed(error))
     }
 
     /// Returns the run as the store has it.
@@ -155,7 +164,13 @@ impl Context {
         let machine = self.client.machine(row.document.machine_id.clone());
         let (request, handle) = abortable(plan.action.send(&machine, sending));
         let claim = Claim { run: self.run.clone(), index: row.index, worker: self.worker };
-        let entry = self.departures.request(key, claim, handle);
+        let Some(entry) = self.departures.request(key, claim, handle) else {
+            // Another worker of this process is sending it, and has not written its intent.
+            return match self.put_back(&row).await? {
+                RowWritten::Done { .. } => Ok(Step::Later),
+                RowWritten::NotHeld => Ok(Step::Lost),
+            };
+        };
         let sent = request.await;
         match (entry.denied(), sent) {
             (Some(NotDeparted::NotHeld), _) => Ok(Step::Lost),

@@ -3,13 +3,15 @@
 use defender_actions::{
     Entry, EntryKey, Holder, Intent, Origin, Settled, Settlement, UnknownReason, model::MachineAction,
 };
+use defender_store::{RowState, StoredRun};
 
 use super::{
+    ROWS,
     attempt::Context,
     row::{RowError, RowOrigin},
     verdict::not_readable,
 };
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// Action of an entry.
 pub(super) struct Found {
@@ -29,6 +31,27 @@ pub(super) enum Lost {
 }
 
 impl Context {
+    /// Fails if the plan has lapsed and no request of the run was sent.
+    pub(super) async fn is_in_time(&self, run: &StoredRun) -> Result<(), Error> {
+        let (lapses_at, now) = (self.approved.plan.lapses_at, self.clock().now());
+        if now <= lapses_at || run.counts.planned != run.counts.total() {
+            return Ok(());
+        }
+        let mut from = 0;
+        loop {
+            let rows = self.store.rows(&self.run, from, ROWS).await.map_err(|error| self.store_failed(error))?;
+            let Some(last) = rows.last() else { break };
+            // A later attempt is a person's word.
+            if rows.iter().any(|row| row.attempt > 1 || row.state != RowState::Planned) {
+                return Ok(());
+            }
+            from = last.index + 1;
+        }
+        let why =
+            format!("the plan lapsed at {lapses_at} before anything was sent, and it is {now}; make another plan");
+        Err(self.failed(ErrorKind::PlanLapsed, why))
+    }
+
     pub(super) async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, Error> {
         self.journal.entry(key).await.map_err(|error| self.journal_failed(error))
     }

@@ -73,14 +73,18 @@ impl Fleet {
 
     /// Ends the halt of a run, and returns the run. Its failures count from 0 again. Nothing is sent until the run is worked on.
     ///
+    /// A run that was begun is resumed also if its plan has lapsed: the call is a person's word. The machines are not read anew. Make another
+    /// plan for the rest if their states may have changed.
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
     pub async fn resume(&self, id: &RunId) -> Result<Run, Error> {
         let run = self.run(id).await?;
+        let halts = self.departures().halts(id);
         let reopened = self.stores().runs.reopen_run(id).await;
         reopened.map_err(|error| run.failed(ErrorKind::Store, &error).caused_by(error))?;
-        self.departures().reopen(id);
+        self.departures().reopen(id, halts);
         Ok(run)
     }
 

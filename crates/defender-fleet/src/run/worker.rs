@@ -1,7 +1,7 @@
 //! The loop of one worker on a run. It is a stream: nothing goes on unless it is polled, and dropping it is like a crash.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     future::poll_fn,
     sync::Arc,
     task::Poll,
@@ -9,7 +9,7 @@ use std::{
 };
 
 use defender_actions::{Awaited, BoxFuture, BoxStream, Error as ServiceError, WaitSet, model::MachineAction};
-use defender_store::{RowState, WorkerLease};
+use defender_store::{RowState, StoredRun, WorkerLease};
 use futures_util::{FutureExt, StreamExt, stream, stream::FuturesUnordered};
 use jiff::SignedDuration;
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Error,
-    departure::{Note, WorkerEntry},
+    departure::{HaltMark, Note, WorkerEntry},
 };
 
 /// Time for which the worker has its rows.
@@ -37,6 +37,7 @@ const MOST_REQUESTS: u32 = 32;
 const FIRST_READ: Duration = Duration::from_secs(2);
 const LONGEST_READ: Duration = Duration::from_secs(30);
 
+type Stepped = (u32, Result<Step, Error>);
 type Reads = (WaitSet<u32>, Vec<(u32, Result<MachineAction, ServiceError>)>);
 
 /// State of the loop.
@@ -47,11 +48,13 @@ pub(super) struct Worker {
     most: usize,
     events: VecDeque<RunEvent>,
     /// Rows before their submission.
-    rows: FuturesUnordered<BoxFuture<Result<Step, Error>>>,
+    rows: FuturesUnordered<BoxFuture<Stepped>>,
+    /// Indexes of all rows that the worker has. On the clock of the store, their leases may end while the worker does not see it.
+    held: HashSet<u32>,
     /// Rows by index, for events of their departures.
     claimed: HashMap<u32, RunRow>,
     /// Ends that are written.
-    ends: FuturesUnordered<BoxFuture<Result<Step, Error>>>,
+    ends: FuturesUnordered<BoxFuture<Stepped>>,
     /// Rows that are waited for.
     waiting: HashMap<u32, Row>,
     /// The set of their actions, unless it is being read.
@@ -65,6 +68,8 @@ pub(super) struct Worker {
     heartbeat_at: Duration,
     /// Time before which the quota allows no request.
     quota_at: Duration,
+    /// Time of the next claim of rows that other workers have left, while the quota allows no request.
+    take_over_at: Duration,
     wave: Option<u32>,
     is_halted: bool,
     stage: Stage,
@@ -81,7 +86,7 @@ enum Stage {
 /// What the loop has waited for.
 enum Happened {
     Note(Note),
-    Step(Result<Step, Error>),
+    Step(Stepped),
     Read(Box<Reads>),
     Time,
 }
@@ -104,6 +109,7 @@ impl Worker {
             most: usize::try_from(most).unwrap_or(1).max(1),
             events: VecDeque::new(),
             rows: FuturesUnordered::new(),
+            held: HashSet::new(),
             claimed: HashMap::new(),
             ends: FuturesUnordered::new(),
             waiting: HashMap::new(),
@@ -115,6 +121,7 @@ impl Worker {
             claim_at: Duration::ZERO,
             heartbeat_at: Duration::ZERO,
             quota_at: Duration::ZERO,
+            take_over_at: Duration::ZERO,
             wave: None,
             is_halted: false,
             stage: Stage::New,
@@ -178,15 +185,33 @@ impl Worker {
     }
 
     async fn begin(&mut self) -> Result<(), Error> {
+        let halts = self.context.departures.halts(&self.context.run);
         let run = self.context.stored().await?;
+        self.context.is_in_time(&run).await?;
         self.stage = Stage::Running;
         self.heartbeat_at = self.now().saturating_add(HEARTBEAT);
         self.tell(Kind::Started { counts: run.counts });
-        match run.halted {
-            Some(reason) => self.halted_by(reason),
-            None => self.context.departures.reopen(&self.context.run),
-        }
+        self.follow_halt(run.halted, halts);
         Ok(())
+    }
+
+    /// Reads the run, and follows its halt or the end of it.
+    async fn look(&mut self) -> Result<StoredRun, Error> {
+        let halts = self.context.departures.halts(&self.context.run);
+        let run = self.context.stored().await?;
+        self.follow_halt(run.halted.clone(), halts);
+        Ok(run)
+    }
+
+    fn follow_halt(&mut self, halted: Option<String>, halts: HaltMark) {
+        match halted {
+            Some(reason) => self.halted_by(reason),
+            None => {
+                // Another process may have resumed the run.
+                self.is_halted = false;
+                self.context.departures.reopen(&self.context.run, halts);
+            }
+        }
     }
 
     fn now(&self) -> Duration {
@@ -214,12 +239,7 @@ impl Worker {
             let renewed = store.renew_rows(&self.context.run, lease).await;
             renewed.map_err(|error| self.context.store_failed(error))?;
         }
-        if !self.is_halted
-            && let Some(reason) = self.context.stored().await?.halted
-        {
-            self.halted_by(reason);
-        }
-        Ok(())
+        self.look().await.map(drop)
     }
 
     fn halted_by(&mut self, reason: String) {
@@ -231,40 +251,62 @@ impl Worker {
 
     /// Asks the store for the reason of a halt.
     async fn halted(&mut self) -> Result<(), Error> {
-        if !self.is_halted {
-            match self.context.stored().await?.halted {
-                Some(reason) => self.halted_by(reason),
-                // The store does not have the halt yet.
-                None => self.claim_at = self.now().saturating_add(HALTING),
-            }
+        if !self.is_halted && self.look().await?.halted.is_none() {
+            // The store does not have the halt yet.
+            self.claim_at = self.now().saturating_add(HALTING);
         }
         Ok(())
     }
 
     /// Claims rows, as many as may be sent soon.
     async fn claim(&mut self) -> Result<(), Error> {
-        let now = self.now();
-        let wanted = self.most.saturating_sub(self.rows.len());
-        if wanted == 0 || now < self.claim_at || now < self.quota_at {
+        let wanted = self.wanted().await?;
+        if wanted == 0 {
             return Ok(());
         }
         let (store, lease) = (&self.context.store, self.lease(LEASE));
         let claimed = store.claim_rows(&self.context.run, lease, wanted).await;
         let claimed = claimed.map_err(|error| self.context.store_failed(error))?;
-        if claimed.len() < wanted {
+        let now = self.now();
+        if claimed.len() < wanted && now >= self.quota_at {
             self.claim_at = now.saturating_add(CLAIM_AGAIN);
         }
         for stored in claimed {
+            if self.held.contains(&stored.index) {
+                continue;
+            }
+            if now < self.quota_at && stored.state == RowState::Planned {
+                self.context.give_back(&stored).await?;
+                continue;
+            }
             if self.wave.is_none_or(|wave| wave < stored.wave) {
                 self.wave_ended();
                 self.wave = Some(stored.wave);
                 self.tell(Kind::WaveBegan { wave: stored.wave });
             }
-            let row = Row::of(&stored)?;
-            self.claimed.insert(stored.index, row.for_event());
-            self.rows.push(Box::pin(Arc::clone(&self.context).advance(row, stored.state, stored.attempt)));
+            let (row, index) = (Row::of(&stored)?, stored.index);
+            self.held.insert(index);
+            self.claimed.insert(index, row.for_event());
+            let step = Arc::clone(&self.context).advance(row, stored.state, stored.attempt);
+            self.rows.push(Box::pin(async move { (index, step.await) }));
         }
         Ok(())
+    }
+
+    /// Returns how many rows are claimed now. While the quota allows no request, these are the rows that other workers have sent, and may
+    /// have left.
+    async fn wanted(&mut self) -> Result<usize, Error> {
+        let (now, wanted) = (self.now(), self.most.saturating_sub(self.rows.len()));
+        if now >= self.quota_at {
+            return Ok(if now < self.claim_at { 0 } else { wanted });
+        }
+        if now < self.take_over_at || wanted == 0 {
+            return Ok(0);
+        }
+        self.take_over_at = now.saturating_add(CLAIM_AGAIN);
+        let counts = self.look().await?.counts;
+        let of_all = usize::try_from(counts.sending.saturating_add(counts.submitted)).unwrap_or(usize::MAX);
+        Ok(of_all.saturating_sub(self.waiting.len()).min(wanted))
     }
 
     fn wave_ended(&mut self) {
@@ -279,11 +321,7 @@ impl Worker {
 
     /// Returns whether nothing of the run is left to do, neither by this worker nor by another.
     async fn is_done(&mut self) -> Result<bool, Error> {
-        let run = self.context.stored().await?;
-        if let Some(reason) = run.halted {
-            self.halted_by(reason);
-        }
-        let counts = run.counts;
+        let counts = self.look().await?.counts;
         let is_done = if self.is_halted { counts.sending + counts.submitted == 0 } else { counts.open() == 0 };
         if is_done {
             if counts.open() == 0 {
@@ -314,10 +352,11 @@ impl Worker {
     /// Waits until something happens.
     async fn wait(&mut self) -> Happened {
         let now = self.now();
+        let claim_at = if now < self.quota_at { self.take_over_at.min(self.quota_at) } else { self.claim_at };
         let may_claim = self.failure.is_none() && self.rows.len() < self.most;
         let times = [
             Some(self.heartbeat_at),
-            may_claim.then_some(self.claim_at.max(self.quota_at)),
+            may_claim.then_some(claim_at),
             (self.set.is_some() && !self.waiting.is_empty() && self.failure.is_none()).then_some(self.read_at),
         ];
         let until = times.into_iter().flatten().min().unwrap_or(self.heartbeat_at);
@@ -353,7 +392,12 @@ impl Worker {
         match happened {
             Happened::Time => Ok(()),
             Happened::Note(note) => self.note(note).await,
-            Happened::Step(step) => self.stepped(step?).await,
+            Happened::Step((index, step)) => {
+                if !matches!(step, Ok(Step::Submitted { .. })) {
+                    self.held.remove(&index);
+                }
+                self.stepped(step?).await
+            }
             Happened::Read(read) => {
                 let (set, ended) = *read;
                 self.set = Some(set);
@@ -361,7 +405,8 @@ impl Worker {
                 self.read_at = self.now().saturating_add(self.read_delay);
                 for (index, outcome) in ended {
                     if let Some(row) = self.waiting.remove(&index) {
-                        self.ends.push(Box::pin(Arc::clone(&self.context).ended(row, outcome)));
+                        let end = Arc::clone(&self.context).ended(row, outcome);
+                        self.ends.push(Box::pin(async move { (index, end.await) }));
                     }
                 }
                 Ok(())
@@ -419,6 +464,10 @@ impl Worker {
                 Ok(())
             }
             Step::Halted => self.halted().await,
+            Step::Later => {
+                self.claim_at = self.now().saturating_add(CLAIM_AGAIN);
+                Ok(())
+            }
             Step::Lost => Ok(()),
         }
     }

@@ -15,5 +15,6 @@ mod retries;
 mod reverts;
 mod rows;
 mod starts;
+mod workers;
 mod world;
 mod yielding;
