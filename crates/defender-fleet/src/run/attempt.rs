@@ -3,123 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_actions::{
-    Awaited, DefenderClient, Entry, EntryKey, Error as ServiceError, Journal, JournalError, Origin, Settlement,
-    UnknownReason,
+    Awaited, Entry, EntryKey, Error as ServiceError, Origin, Settlement, UnknownReason,
     model::{ActionId, MachineAction},
 };
-use defender_store::{RowState, RowWritten, RunId, RunStore, StoredRow, StoredRun, WorkerId};
-use defender_transport::Clock;
+use defender_store::{RowState, RowWritten};
 use futures_util::future::abortable;
 
 use super::{
-    event::RunRow,
-    look::{Found, Lost, recovered},
-    row::{RowAttempt, RowDocument, RowError, RowOrigin},
+    context::{Context, Row, Step},
+    row::{RowError, RowOrigin},
+    search::{Lost, recovered},
     verdict::Verdict,
 };
 use crate::{
-    ApprovedPlan, Error, ErrorKind,
+    ApprovedPlan, Error,
     action::Sending,
-    departure::{self, Claim, Departures, NotDeparted},
+    departure::{self, Claim, NotDeparted},
 };
 
 /// Time limit of a submission. A request whose turn in the quota comes later goes back to the run, so that leases and intents stay short.
 const SEND_WITHIN: Duration = Duration::from_secs(150);
 
-/// What the rows of a worker share.
-pub(super) struct Context {
-    pub(super) run: RunId,
-    pub(super) approved: Arc<ApprovedPlan>,
-    pub(super) client: DefenderClient,
-    pub(super) journal: Arc<dyn Journal>,
-    pub(super) store: Arc<dyn RunStore>,
-    pub(super) departures: Arc<Departures>,
-    pub(super) worker: WorkerId,
-}
-
-/// Row that the worker has.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub(super) index: u32,
-    pub(super) wave: u32,
-    pub(super) document: RowDocument,
-}
-
-impl Row {
-    pub(super) fn of(stored: &StoredRow) -> Result<Self, Error> {
-        let document = RowDocument::parse(&stored.document)?;
-        Ok(Self { index: stored.index, wave: stored.wave, document })
-    }
-
-    /// Returns the form of the row in events.
-    pub(super) fn for_event(&self) -> RunRow {
-        let RowDocument { machine_id, name, .. } = &self.document;
-        RunRow { index: self.index, wave: self.wave, machine_id: machine_id.clone(), name: name.clone() }
-    }
-
-    fn attempt(&mut self) -> &mut RowAttempt {
-        &mut self.document.attempt
-    }
-}
-
-/// Step of a row. The store has it.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// The service has accepted the action, which is waited for.
-    Submitted { row: Box<Row>, awaited: Box<Awaited>, is_news: bool },
-    /// The row has ended.
-    Ended { row: Box<Row>, state: RowState, is_halted: bool },
-    /// The row is planned again. No row is sent for this time.
-    Planned { again_in: Duration },
-    /// The row is planned again, since another worker of this process is sending its request.
-    Later,
-    /// The row is planned again, since the run is halted.
-    Halted,
-    /// Another worker has the row.
-    Lost,
-}
-
 impl Context {
-    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
-        self.client.clock()
-    }
-
-    /// Returns an error of the run.
-    pub(super) fn failed(&self, kind: ErrorKind, why: impl std::fmt::Display) -> Error {
-        Error::new(kind, format!("tenant `{}`, run {}: {why}", self.approved.plan.tenant, self.run))
-    }
-
-    pub(super) fn service_failed(&self, error: ServiceError) -> Error {
-        self.failed(ErrorKind::Service, &error).caused_by(error)
-    }
-
-    pub(super) fn journal_failed(&self, error: JournalError) -> Error {
-        self.failed(ErrorKind::Store, &error).caused_by(error)
-    }
-
-    pub(super) fn store_failed(&self, error: defender_store::StoreError) -> Error {
-        self.failed(ErrorKind::Store, &error).caused_by(error)
-    }
-
-    /// Plans a row again that was claimed and not begun.
-    pub(super) async fn give_back(&self, stored: &StoredRow) -> Result<(), Error> {
-        let (index, state) = (stored.index, RowState::Planned);
-        let written = self.store.write_row(&self.run, index, self.worker, state, &stored.document).await;
-        written.map(drop).map_err(|error| self.store_failed(error))
-    }
-
-    /// Returns the run as the store has it.
-    pub(super) async fn stored(&self) -> Result<StoredRun, Error> {
-        let run = self.store.run(&self.run).await.map_err(|error| self.store_failed(error))?;
-        run.ok_or_else(|| self.failed(ErrorKind::UnknownRun, "the store no longer has the run"))
-    }
-
-    /// Returns the key of an attempt.
-    fn key(&self, text: &str) -> Result<EntryKey, Error> {
-        EntryKey::new(text)
-            .ok_or_else(|| self.failed(ErrorKind::Store, format!("`{text}` is not a key of the journal")))
-    }
-
     /// Takes a claimed row to its next step.
     pub(super) async fn advance(self: Arc<Self>, mut row: Row, state: RowState, attempt: u32) -> Result<Step, Error> {
         if state == RowState::Submitted
@@ -137,12 +42,7 @@ impl Context {
         if state != RowState::Planned
             && let Some(entry) = self.entry(&key).await?
         {
-            match self.outcome(&key, entry).await? {
-                Ok(found) => return self.found(row, &key, found).await,
-                Err(Lost::NotSent) => {}
-                Err(Lost::Failed(error)) => return self.end(row, RowState::Failed, Some(error)).await,
-                Err(Lost::Unknown(error, _)) => return self.end(row, RowState::Unknown, Some(error)).await,
-            }
+            return self.follow(row, &key, entry).await;
         }
         // A retry looks once more for the actions of the attempts whose outcome is unknown. They may have become visible.
         for before in row.document.open_attempts() {
@@ -156,13 +56,24 @@ impl Context {
         self.send(row, &key).await
     }
 
+    /// Continues with a row whose request may have been sent.
+    async fn follow(&self, row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
+        match self.outcome(key, entry).await? {
+            Ok(found) => self.found(row, key, found).await,
+            Err(Lost::NotSent) => self.plan_again(&row, Duration::ZERO).await,
+            Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
+            Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
+        }
+    }
+
     /// Sends the request of a row.
     async fn send(&self, mut row: Row, key: &EntryKey) -> Result<Step, Error> {
         let ApprovedPlan { plan, approver, ticket, .. } = &*self.approved;
         let (actor, ticket) = (Some(approver.clone()), Some(ticket.clone()));
         let sending = Sending { key: key.to_string(), actor, ticket, timeout: SEND_WITHIN };
         let machine = self.client.machine(row.document.machine_id.clone());
-        let (request, handle) = abortable(plan.action.send(&machine, sending));
+        let request = self.spanned(&row, plan.action.send(&machine, sending));
+        let (request, handle) = abortable(request);
         let claim = Claim { run: self.run.clone(), index: row.index, worker: self.worker };
         let Some(entry) = self.departures.request(key, claim, handle) else {
             // Another worker of this process is sending it, and has not written its intent.
@@ -189,43 +100,56 @@ impl Context {
                 };
                 self.submitted(row, origin, submitted.action().clone(), (&submitted).into()).await
             }
-            // The journal has an entry of this attempt, such as that of a worker whose row was put back: it decides.
-            (None, Ok(Err(error))) if error.reason() == Some(UnknownReason::EarlierRequest) => {
-                match self.look(key).await? {
-                    Ok(found) => self.found(row, key, found).await,
-                    Err(Lost::NotSent) => self.planned(&row, Duration::ZERO).await,
-                    Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
-                    Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
-                }
-            }
             (None, Ok(Err(error))) => match Verdict::of(&error) {
                 Verdict::Failed => self.end(row, RowState::Failed, Some(RowError::of(&error))).await,
                 Verdict::Unknown => {
                     row.attempt().action_id = error.action_id().cloned();
                     self.end(row, RowState::Unknown, Some(RowError::of(&error))).await
                 }
+                Verdict::Search => match self.entry(key).await? {
+                    Some(entry) => self.follow(row, key, entry).await,
+                    None => self.end(row, RowState::Unknown, Some(RowError::of(&error))).await,
+                },
                 Verdict::Recover => Err(self.service_failed(error)),
                 Verdict::Stop => {
                     let _planned_or_claimed_later = self.put_back(&row).await;
                     Err(self.service_failed(error))
                 }
-                Verdict::Later(again_in) => self.planned(&row, again_in).await,
+                Verdict::Later(again_in) => self.plan_again(&row, again_in).await,
+                Verdict::Unreachable => match self.put_back(&row).await? {
+                    RowWritten::Done { .. } => Ok(Step::Unreachable { error: self.service_failed(error).into() }),
+                    RowWritten::NotHeld => Ok(Step::Lost),
+                },
             },
         }
     }
 
+    /// Puts the request of a row into a span, which names tenant, run and machine.
+    #[cfg(feature = "tracing")]
+    fn spanned<F: Future>(&self, row: &Row, request: F) -> impl Future<Output = F::Output> + use<F> {
+        let (tenant, run, machine) = (&*self.approved.plan.tenant, self.run.as_str(), row.document.machine_id.as_str());
+        tracing::Instrument::instrument(request, tracing::info_span!("row", tenant, run, index = row.index, machine))
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[expect(clippy::unused_self, reason = "the span needs it")]
+    fn spanned<F: Future>(&self, _: &Row, request: F) -> F {
+        request
+    }
+
     /// Writes that the action of a row was found in the journal or in the service's list.
-    async fn found(&self, mut row: Row, key: &EntryKey, found: Found) -> Result<Step, Error> {
-        let Found { intent, origin, action } = found;
-        let evidence = match origin {
+    async fn found(&self, mut row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
+        let Some(Settlement::Submitted { origin, action }) = entry.outcome.clone() else {
+            return self.plan_again(&row, Duration::ZERO).await;
+        };
+        let origin = match origin {
             Origin::Created => RowOrigin::Created,
             Origin::Joined => RowOrigin::Joined,
-            _ => recovered(Some(&intent), &action),
+            _ => recovered(Some(&entry.intent), &action),
         };
-        let entry = Entry::new(intent, Some(Settlement::Submitted { origin, action: action.clone() }), None);
         row.attempt().key = key.to_string();
         let awaited = self.awaited(key, Some(entry), action.id.clone());
-        self.submitted(row, evidence, *action, awaited).await
+        self.submitted(row, origin, *action, awaited).await
     }
 
     fn awaited(&self, key: &EntryKey, entry: Option<Entry>, id: ActionId) -> Awaited {
@@ -289,8 +213,7 @@ impl Context {
         }
     }
 
-    /// Plans a row again.
-    async fn planned(&self, row: &Row, again_in: Duration) -> Result<Step, Error> {
+    async fn plan_again(&self, row: &Row, again_in: Duration) -> Result<Step, Error> {
         match self.put_back(row).await? {
             RowWritten::Done { .. } => Ok(Step::Planned { again_in }),
             RowWritten::NotHeld => Ok(Step::Lost),

@@ -2,7 +2,7 @@
 
 use defender_store::{RowState, StoredRow};
 
-use super::{RowDocument, Run};
+use super::{handle::Run, row::RowDocument};
 use crate::{Error, ErrorKind};
 
 /// Rows that are done again.

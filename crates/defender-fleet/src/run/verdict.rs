@@ -18,20 +18,19 @@ pub(super) const REFUSALS: [ErrorKind; 7] = [
     ErrorKind::Retired,
 ];
 
-/// Returns whether the service's list could not be read, so that a later search may find the action.
-pub(super) fn not_readable(reason: UnknownReason) -> bool {
-    matches!(reason, UnknownReason::NotReadable | UnknownReason::QuotaExhausted)
-}
-
 /// What an error of a submission means for its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Nothing happened, and the same request may be sent after this time.
     Later(Duration),
+    /// Nothing happened, since the service or the sign-in was not reached.
+    Unreachable,
     /// Nothing happened, and the next row would fail as well.
     Stop,
-    /// The outcome is known, and the journal does not have it, or the list could not be read: the row stays as it is, and is recovered.
+    /// The outcome is known, and the journal does not have it: the row stays as it is, and is recovered.
     Recover,
+    /// The action may have been done, and the search for it was not finished.
+    Search,
     /// Nothing happened on this machine.
     Failed,
     /// The action may have been done.
@@ -41,16 +40,18 @@ pub(super) enum Verdict {
 impl Verdict {
     /// Returns the verdict on the error of a submission.
     pub(super) fn of(error: &ServiceError) -> Self {
-        use ErrorKind as K;
+        use {ErrorKind as K, UnknownReason as R};
         match error.kind() {
             K::Journal if !error.never_sent() => Self::Recover,
-            _ if error.reason().is_some_and(not_readable) => Self::Recover,
-            _ if error.is_outcome_unknown() => Self::Unknown,
+            _ if error.is_outcome_unknown() => match error.reason() {
+                Some(R::NotReadable | R::QuotaExhausted | R::EarlierRequest) => Self::Search,
+                _ => Self::Unknown,
+            },
             K::Throttled => Self::Later(error.retry_after().unwrap_or(SEND_AGAIN)),
             K::IntentExpired => Self::Later(Duration::ZERO),
-            K::Configuration | K::Credential | K::ConnectFailed | K::QuotaStore | K::Journal | K::Unauthorized => {
-                Self::Stop
-            }
+            K::ConnectFailed => Self::Unreachable,
+            K::Credential if error.is_retryable() => Self::Unreachable,
+            K::Configuration | K::Credential | K::QuotaStore | K::Journal | K::Unauthorized => Self::Stop,
             kind if REFUSALS.contains(&kind) => Self::Failed,
             _ if error.never_sent() => Self::Stop,
             _ => Self::Unknown,

@@ -9,11 +9,11 @@ use defender_actions::{
 };
 
 use super::{
-    Tenant, Tenants,
     credential::{Credential, Prompt, not_a_guid},
     secret::Secrets,
     shared_transport::SharedTransport,
     table::{Source, Table},
+    tenant::{Tenant, Tenants},
 };
 use crate::{Error, ErrorKind};
 
@@ -188,7 +188,7 @@ impl TenantsFile {
 
     fn tenant(&self, name: String, mut table: Table<'_>, folder: &Path) -> Result<Tenant, Error> {
         if name.trim().is_empty() || name.trim() != name {
-            return Err(table.error("the name is blank or has blanks around it, and so is the name"));
+            return Err(table.error("the name is blank or has blanks around it"));
         }
         let tenant_id = table.required("tenant_id", not_a_guid)?;
         let credential = Credential::take(&mut table, folder)?;
@@ -204,6 +204,26 @@ impl TenantsFile {
             let builder = credential.set(address.set(builder), id, sources).map_err(|error| wrong(&error))?;
             Ok(file.settings.iter().fold(builder, |builder, settings| settings(builder)))
         }))
+    }
+}
+
+impl Tenants {
+    /// Reads the tenants of a file. No secret is read, and nothing is sent: see [`TenantsFile`].
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration), with the line.
+    pub fn from_toml(path: impl AsRef<Path>) -> Result<Self, Error> {
+        TenantsFile::new().read(path)
+    }
+
+    /// As [`from_toml`](Self::from_toml), from the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_toml`](Self::from_toml).
+    pub fn from_toml_text(text: &str) -> Result<Self, Error> {
+        TenantsFile::new().read_text("tenants.toml", text)
     }
 }
 
@@ -234,7 +254,7 @@ impl Address {
         let region = region.as_deref().and_then(region_of);
         let base_url = table.text("base_url")?;
         if region.is_some() && (cloud != Cloud::Public || base_url.is_some()) {
-            return Err(table.error("`region` is for the public cloud without `base_url`, and not for the addresses"));
+            return Err(table.error("`region` needs the public cloud, and no `base_url`; remove one of them"));
         }
         Ok(Self {
             cloud,

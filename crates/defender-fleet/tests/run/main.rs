@@ -14,6 +14,8 @@ mod reports;
 mod retries;
 mod reverts;
 mod rows;
+#[cfg(feature = "tracing")]
+mod spans;
 mod starts;
 mod workers;
 mod world;
