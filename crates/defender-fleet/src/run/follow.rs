@@ -10,7 +10,7 @@ use super::{
     event::RunEventKind as Kind,
     row::RowError,
     wait::Happened,
-    worker::{GIVE_UP, LONGEST_READ, SEND_AGAIN, Worker},
+    worker::{CLAIM_AGAIN, GIVE_UP, LONGEST_READ, SEND_AGAIN, Worker},
 };
 use crate::{Error, departure::Note};
 
@@ -19,7 +19,12 @@ impl Worker {
         match happened {
             Happened::Time => Ok(()),
             Happened::Note(note) => self.note(note).await,
-            Happened::Step(step) => self.stepped(step?).await,
+            Happened::Step((index, step)) => {
+                if !matches!(step, Ok(Step::Submitted { .. })) {
+                    self.held.remove(&index);
+                }
+                self.stepped(step?).await
+            }
             Happened::Read(read) => {
                 let (set, ended) = *read;
                 self.set = Some(set);
@@ -27,7 +32,8 @@ impl Worker {
                 self.read_at = self.now().saturating_add(self.read_delay);
                 for (index, outcome) in ended {
                     if let Some(row) = self.waiting.remove(&index) {
-                        self.ends.push(Box::pin(Arc::clone(&self.context).ended(row, outcome)));
+                        let end = Arc::clone(&self.context).ended(row, outcome);
+                        self.ends.push(Box::pin(async move { (index, end.await) }));
                     }
                 }
                 Ok(())
@@ -93,6 +99,10 @@ impl Worker {
                 Ok(())
             }
             Step::Halted => self.halted().await,
+            Step::Later => {
+                self.claim_at = self.now().saturating_add(CLAIM_AGAIN);
+                Ok(())
+            }
             Step::Lost => Ok(()),
         }
     }

@@ -4,16 +4,13 @@ use std::{future::poll_fn, task::Poll};
 
 use futures_util::{FutureExt, StreamExt};
 
-use super::{
-    context::Step,
-    worker::{FIRST_READ, Reads, Worker},
-};
-use crate::{Error, departure::Note};
+use super::worker::{FIRST_READ, Reads, Stepped, Worker};
+use crate::departure::Note;
 
 /// What the loop has waited for.
 pub(super) enum Happened {
     Note(Note),
-    Step(Result<Step, Error>),
+    Step(Stepped),
     Read(Box<Reads>),
     Time,
 }
@@ -38,10 +35,11 @@ impl Worker {
     /// Waits until something happens.
     pub(super) async fn wait(&mut self) -> Happened {
         let now = self.now();
+        let claim_at = if now < self.send_at { self.take_over_at.min(self.send_at) } else { self.claim_at };
         let may_claim = self.failure.is_none() && self.rows.len() < self.most;
         let times = [
             Some(self.heartbeat_at),
-            may_claim.then_some(self.claim_at.max(self.send_at)),
+            may_claim.then_some(claim_at),
             (self.set.is_some() && !self.waiting.is_empty() && self.failure.is_none()).then_some(self.read_at),
         ];
         let until = times.into_iter().flatten().min().unwrap_or(self.heartbeat_at);
