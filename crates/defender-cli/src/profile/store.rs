@@ -1,0 +1,38 @@
+//! The store of journal, quota and runs.
+
+use defender_actions::transport::SystemClock;
+use defender_fleet::Stores;
+use defender_store::SqliteStore;
+
+use super::{folders, variable};
+use crate::failure::Failure;
+
+/// Opens the store of the option, of `DEFENDER_STORE`, or the SQLite file in the user's state folder.
+pub(crate) async fn stores(option: Option<&str>) -> Result<Stores, Failure> {
+    let chosen = match option {
+        Some(chosen) => Some(chosen.to_owned()),
+        None => variable("DEFENDER_STORE")?,
+    };
+    match chosen {
+        Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => postgres(&url).await,
+        Some(path) => sqlite(path.as_ref()).await,
+        None => sqlite(&folders::state_file("runs.db")?).await,
+    }
+}
+
+async fn sqlite(path: &std::path::Path) -> Result<Stores, Failure> {
+    use std::sync::Arc;
+
+    let store = SqliteStore::open(path).await.map_err(|error| Failure::usage(error.to_string()))?;
+    let clock = SystemClock::new();
+    Ok(Stores::new(
+        Arc::new(defender_actions::MemoryJournal::new(clock.clone())),
+        Arc::new(store),
+        Arc::new(defender_store::MemoryRunStore::new(clock)),
+    ))
+}
+
+#[expect(clippy::unused_async, reason = "with the feature `postgres` it connects")]
+async fn postgres(_url: &str) -> Result<Stores, Failure> {
+    Err(Failure::usage("this build has no PostgreSQL; install it with the feature `postgres`, or give --store PATH"))
+}

@@ -1,0 +1,67 @@
+//! What a command works with: the tenants, the stores, and the clock.
+
+use defender_actions::{
+    DefenderClient,
+    transport::{Clock, SystemClock},
+};
+use defender_fleet::{Fleet, Stores, Tenant};
+use jiff::Timestamp;
+
+use crate::{
+    cli::Global,
+    demo::{self, Demo},
+    failure::Failure,
+    output::talk,
+    profile,
+};
+
+/// Fleet of a command, and the tenant that it was given.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) fleet: Fleet,
+    tenant: Option<String>,
+    demo: Option<Demo>,
+}
+
+impl Session {
+    /// Opens profiles and stores, or starts the demonstration.
+    pub(crate) async fn open(global: &Global) -> Result<Self, Failure> {
+        if global.demo {
+            let demo = Demo::start()?;
+            talk::say(demo::NOTICE);
+            let fleet = Fleet::new(demo.tenants(), Stores::memory(demo.clock()));
+            // The demonstration has one tenant, which touches nothing, so that it need not be named.
+            let tenant = global.tenant.clone().or_else(|| Some(demo::TENANT.to_owned()));
+            return Ok(Self { fleet, tenant, demo: Some(demo) });
+        }
+        let tenants = profile::tenants(global.tenants.as_deref())?;
+        let stores = profile::stores(global.store.as_deref()).await?;
+        Ok(Self { fleet: Fleet::new(tenants, stores), tenant: profile::chosen_tenant(global.tenant.clone())?, demo: None })
+    }
+
+    /// Returns the tenant of the command.
+    ///
+    /// # Errors
+    ///
+    /// None was given, or there is none of this exact name.
+    pub(crate) fn tenant(&self) -> Result<&Tenant, Failure> {
+        let known = || self.fleet.tenants().iter().map(Tenant::name).collect::<Vec<_>>().join(", ");
+        match &self.tenant {
+            Some(name) => Ok(self.fleet.tenants().get(name)?),
+            None => Err(Failure::usage(format!(
+                "no tenant was given; add --tenant NAME or set DEFENDER_TENANT, with one of: {}",
+                known()
+            ))),
+        }
+    }
+
+    /// Returns the client of the tenant of the command.
+    pub(crate) fn client(&self) -> Result<DefenderClient, Failure> {
+        Ok(self.fleet.client(self.tenant()?.name())?)
+    }
+
+    /// Returns the time of the service.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.demo.as_ref().map_or_else(|| SystemClock::new().now(), |demo| demo.clock().now())
+    }
+}
