@@ -44,7 +44,11 @@ pub use {
         library::{Library, Upload},
         result::{LiveResponseResult, ScriptResult},
     },
-    machines::{Machines, handle::MachineHandle, suitability::SuitabilityIssue},
+    machines::{
+        Machines,
+        handle::MachineHandle,
+        suitability::{SuitabilityIssue, isolation_lapses_after},
+    },
     observe::Observer,
     preflight::{Preflight, PreflightIssue, PreflightReport},
     submit::{

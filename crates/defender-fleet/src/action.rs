@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use defender_actions::{
-    BoxFuture, Error, MachineHandle, Submitted,
+    BoxFuture, Error, MachineHandle, Preflight, Submitted,
     model::{
-        Action, ActionInfo, CollectInvestigationPackage, Isolate, LiveResponse, Offboard, RestrictCodeExecution,
+        Action, ActionInfo, CollectInvestigationPackage, Isolate, IsolationType, LiveResponse, Offboard, RestrictCodeExecution,
         RunAntiVirusScan, StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
     },
 };
@@ -87,6 +87,13 @@ macro_rules! fleet_actions {
                 body.unwrap_or_default()
             }
 
+            /// Adds the permissions of the action to a check of the token.
+            pub(crate) fn preflight(&self, preflight: Preflight) -> Preflight {
+                match self {
+                    $(Self::$action(_) => preflight.action::<$action>(),)+
+                }
+            }
+
             /// Sends the action to a machine.
             pub(crate) fn send(&self, machine: &MachineHandle, sending: Sending) -> BoxFuture<Result<Submitted, Error>> {
                 match self {
@@ -117,3 +124,13 @@ fleet_actions![
     Unisolate,
     UnrestrictCodeExecution,
 ];
+
+impl FleetAction {
+    /// Returns the type of an isolation.
+    pub(crate) fn isolation_type(&self) -> Option<&IsolationType> {
+        match self {
+            Self::Isolate(isolate) => Some(&isolate.isolation_type),
+            _ => None,
+        }
+    }
+}

@@ -5,14 +5,19 @@ mod action;
 mod error;
 mod fleet;
 mod plan;
+mod reads;
+mod state;
 mod stores;
+mod targets;
 mod tenants;
 
 pub use self::{
     action::FleetAction,
     error::{Error, ErrorKind},
     fleet::Fleet,
-    plan::{ApprovedPlan, LeftOut, LeftOutReason, Plan, PlanPermissions, PlanRow},
+    plan::{ApprovedPlan, Candidate, LeftOut, LeftOutReason, Plan, PlanBuilder, PlanPermissions, PlanRow},
+    state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
     stores::Stores,
+    targets::Targets,
     tenants::{Tenant, Tenants},
 };

@@ -137,6 +137,18 @@ impl DefenderClient {
         self.0.notices.all()
     }
 
+    /// Returns the base URL of the API, with the prefix `/api`.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.0.base.as_str()
+    }
+
+    /// Returns the clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
     }

@@ -1,8 +1,8 @@
 //! Suitability of a machine for an action.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use defender_model::{HealthStatus, IsolationType, Machine, OnboardingStatus, Platforms, sanitize_line};
+use defender_model::{ActionInfo, HealthStatus, IsolationType, Machine, OnboardingStatus, Platforms, sanitize_line};
 
 use super::choice::merged_into;
 
@@ -35,6 +35,22 @@ pub enum SuitabilityIssue {
 }
 
 impl SuitabilityIssue {
+    /// Returns the issues of an action on the machine, by its record. `isolation` is the type of an isolation, if it is known.
+    ///
+    /// ```
+    /// use defender_actions::{SuitabilityIssue, model::{ActionInfo, Machine}};
+    ///
+    /// let machine: Machine = serde_json::from_str(r#"{"id": "a", "osPlatform": "Ubuntu"}"#)?;
+    /// let restrict = ActionInfo::of_type("RestrictCodeExecution").unwrap();
+    /// let issues = SuitabilityIssue::of(restrict, None, &machine);
+    /// assert!(matches!(issues[..], [SuitabilityIssue::System { .. }]));
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of(action: &ActionInfo, isolation: Option<&IsolationType>, machine: &Machine) -> Vec<Self> {
+        suitability_issues((action.action_type, action.platforms), isolation.map(IsolationType::as_str), machine)
+    }
+
     /// Returns true if the issue is only a caution.
     #[must_use]
     pub fn is_caution(&self) -> bool {
@@ -82,6 +98,20 @@ fn normalized(platform: &str) -> String {
 
 fn is_linux(platform: &str) -> bool {
     LINUX.iter().any(|linux| platform.contains(linux))
+}
+
+/// Time after which an isolation ends by itself on this system, or `None` if it stays until it is released: seven days on macOS and Linux.
+///
+/// Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
+///
+/// ```
+/// assert_eq!(defender_actions::isolation_lapses_after("Windows11"), None);
+/// assert_eq!(defender_actions::isolation_lapses_after("Ubuntu").unwrap().as_secs(), 7 * 24 * 3_600);
+/// ```
+#[must_use]
+pub fn isolation_lapses_after(os_platform: &str) -> Option<Duration> {
+    let platform = normalized(os_platform);
+    (platform.contains("macos") || is_linux(&platform)).then_some(Duration::from_secs(7 * 24 * 3_600))
 }
 
 /// Returns whether an action of these platforms certainly does not support this system.

@@ -1,14 +1,35 @@
 //! Plans: what a run will do, as data that a person reviews.
+//!
+//! `builder` takes the settings, `resolve` reads machines and history and applies the `guards`, and `check` refuses a plan that is no
+//! longer what was approved.
+
+mod approval;
+mod builder;
+mod check;
+mod display;
+mod estimate;
+mod file;
+mod guards;
+mod hash;
+mod machines;
+mod resolve;
+mod settings;
+mod waves;
 
 use std::collections::BTreeMap;
 
-use defender_actions::model::{Machine, MachineId};
+use defender_actions::model::{HealthStatus, Machine, MachineId};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::builder::PlanBuilder;
 use crate::FleetAction;
 
-/// What a run will do, as data: reviewed, signed off, compared. [`resolve`](crate::Fleet) reads the machines and makes it.
+/// Plan of a run, as data: reviewed, signed off, compared. [`PlanBuilder::resolve`] makes it.
+///
+/// [`save`](Self::save) and [`load`](Self::load) keep it in a file. [`check`](Self::check) refuses a plan that has lapsed, was
+/// changed, has too many machines, or is for another tenant; a run checks its plan at its start. The [`hash`](Self::hash) shows a change
+/// by mistake or by hand. It is no signature: an author of changes can compute it anew.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Plan {
@@ -32,8 +53,11 @@ pub struct Plan {
     pub halt_after: Option<u32>,
     /// Permissions that the run needs, and what the token has.
     pub permissions: PlanPermissions,
-    /// Shortest time in which the quota allows the requests.
+    /// Shortest time in which the quota allows the requests. The actions themselves, and the waits between waves, take more.
     pub shortest_time: SignedDuration,
+    /// Creation of the oldest action of the history by which the states of the machines are known. `None` if no history was read,
+    /// or if it has no action.
+    pub history_from: Option<Timestamp>,
     /// Advice that concerns the whole plan, one sentence each.
     pub warnings: Vec<String>,
     /// Id of the run whose actions this plan undoes.
@@ -92,11 +116,14 @@ pub enum LeftOutReason {
         message: String,
     },
     /// No machine has this id or name.
-    NotFound,
+    NotFound {
+        /// Some machines whose names begin with the name.
+        similar: Vec<Candidate>,
+    },
     /// Several machines have this name.
     Ambiguous {
         /// The machines, the one that was seen last first.
-        candidates: Vec<Machine>,
+        candidates: Vec<Candidate>,
     },
     /// The machine is a target already.
     Duplicate,
@@ -127,14 +154,52 @@ pub enum LeftOutReason {
     },
 }
 
+/// Machine to choose from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Candidate {
+    /// Id of the machine.
+    pub machine_id: MachineId,
+    /// Name of the machine.
+    pub name: Option<String>,
+    /// Time of its last full report.
+    pub last_seen: Option<Timestamp>,
+    /// Health of its sensor.
+    pub health: Option<HealthStatus>,
+}
+
+impl From<&Machine> for Candidate {
+    fn from(machine: &Machine) -> Self {
+        Self {
+            machine_id: machine.id.clone(),
+            name: machine.computer_dns_name.clone(),
+            last_seen: machine.last_seen,
+            health: machine.health_status.clone(),
+        }
+    }
+}
+
 /// Permissions of a plan.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PlanPermissions {
     /// Permissions of which the token needs one.
     pub any_of: Vec<String>,
-    /// What the token lacks, one sentence each. Empty if nothing is known to be missing.
+    /// Missing permissions and other faults of the token, one sentence each. Empty if nothing is known to be missing.
     pub missing: Vec<String>,
+    /// False if the permissions of the token cannot be read.
+    pub is_known: bool,
+}
+
+impl PlanPermissions {
+    /// Result of the check in a few words, after the names of the permissions.
+    fn standing(&self) -> &'static str {
+        match (self.is_known, self.missing.is_empty()) {
+            (false, _) => " (the token cannot be read, so it is not known whether it has one)",
+            (true, true) => " (the token has it)",
+            (true, false) => " (see `missing`)",
+        }
+    }
 }
 
 /// Plan that a person has approved.

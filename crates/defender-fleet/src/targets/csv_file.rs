@@ -1,0 +1,69 @@
+//! Targets in a column of a CSV file.
+
+use csv::{ByteRecord, ReaderBuilder};
+
+use super::Target;
+use crate::{Error, ErrorKind};
+
+/// Longest part of a row that is shown, in characters.
+const SHOWN: usize = 200;
+
+/// Reads the targets of a column. The name of the file is the first part of each place.
+pub(super) fn read(name: &str, text: &[u8], column: &str) -> Result<Vec<Target>, Error> {
+    let mut reader =
+        ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter(text)).from_reader(text);
+    let failed = |error: csv::Error| {
+        Error::new(ErrorKind::Configuration, format!("the CSV file `{name}` cannot be read: {error}")).caused_by(error)
+    };
+    let mut record = ByteRecord::new();
+    if !reader.read_byte_record(&mut record).map_err(failed)? {
+        return Err(Error::new(ErrorKind::Configuration, format!("the CSV file `{name}` is empty")));
+    }
+    let columns: Vec<_> = record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
+    let place = place_of(name, &columns, column)?;
+    let mut targets = Vec::new();
+    while reader.read_byte_record(&mut record).map_err(failed)? {
+        let line = record.position().map_or(0, csv::Position::line);
+        targets.push(target(&record, place, column, format!("{name}:{line}")));
+    }
+    Ok(targets)
+}
+
+fn target(record: &ByteRecord, place: usize, column: &str, source: String) -> Target {
+    let whole = || {
+        let fields: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
+        fields.join(",").chars().take(SHOWN).collect::<String>()
+    };
+    let Some(field) = record.get(place) else {
+        let has = record.len();
+        let why = format!("the row has {has} of at least {} fields, and none in the column `{column}`", place + 1);
+        return Target::invalid(whole(), source, why);
+    };
+    match std::str::from_utf8(field) {
+        Ok(text) if text.trim().is_empty() => {
+            Target::invalid(whole(), source, format!("the column `{column}` is blank"))
+        }
+        Ok(text) => Target::by_content(text, source),
+        Err(_) => Target::invalid(whole(), source, format!("the column `{column}` is not text in UTF-8")),
+    }
+}
+
+/// Place of the column of exactly this name.
+fn place_of(name: &str, columns: &[String], column: &str) -> Result<usize, Error> {
+    let mut places = columns.iter().enumerate().filter(|(_, of_file)| *of_file == column.trim()).map(|(place, _)| place);
+    let why = match (places.next(), places.next()) {
+        (Some(place), None) => return Ok(place),
+        (Some(_), Some(_)) => format!("has the column `{column}` several times; rename one of them"),
+        (None, _) => format!("has no column `{column}`; its columns are: {}", columns.join(", ")),
+    };
+    Err(Error::new(ErrorKind::Configuration, format!("the CSV file `{name}` {why}")))
+}
+
+/// Separator that the first line has most of, outside quotes.
+fn delimiter(text: &[u8]) -> u8 {
+    let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let outside = first.split(|byte| *byte == b'"').step_by(2);
+    let count = |separator: u8| outside.clone().flatten().filter(|byte| **byte == separator).count();
+    // Of two that are equal, `max_by_key` takes the last one.
+    [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+}
