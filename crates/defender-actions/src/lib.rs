@@ -61,5 +61,5 @@ pub use {
         recover_pending::{RecoverPending, Recovered},
         submitted::Submitted,
     },
-    wait::{Wait, all::WaitAll, awaited::Awaited},
+    wait::{Wait, all::WaitAll, awaited::Awaited, set::WaitSet},
 };

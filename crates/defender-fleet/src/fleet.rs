@@ -7,7 +7,10 @@ use std::{
 
 use defender_actions::{DefenderClient, ExternalIds};
 
-use crate::{Error, ErrorKind, Stores, Tenants};
+use crate::{
+    Error, ErrorKind, Stores, Tenants,
+    departure::{Departures, GuardedJournal},
+};
 
 /// Tenants, and the stores of their runs. Clones share everything.
 #[derive(Clone, Debug)]
@@ -19,6 +22,7 @@ pub struct Fleet {
 struct Inner {
     tenants: Tenants,
     stores: Stores,
+    departures: Arc<Departures>,
     /// Clients by the names of their tenants.
     clients: Mutex<HashMap<String, DefenderClient>>,
 }
@@ -27,7 +31,7 @@ impl Fleet {
     /// Creates a fleet. Nothing is sent.
     #[must_use]
     pub fn new(tenants: Tenants, stores: Stores) -> Self {
-        Self { inner: Arc::new(Inner { tenants, stores, clients: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { tenants, stores, departures: Arc::default(), clients: Mutex::default() }) }
     }
 
     /// Returns the tenants.
@@ -42,6 +46,10 @@ impl Fleet {
         &self.inner.stores
     }
 
+    pub(crate) fn departures(&self) -> &Arc<Departures> {
+        &self.inner.departures
+    }
+
     /// Returns the client of a tenant, which writes to the journal of the fleet and shares its quota.
     ///
     /// # Errors
@@ -52,9 +60,11 @@ impl Fleet {
         if let Some(client) = clients.get(tenant) {
             return Ok(client.clone());
         }
-        let Stores { journal, quota, .. } = &self.inner.stores;
+        let Stores { journal, quota, runs } = &self.inner.stores;
+        let departures = Arc::clone(&self.inner.departures);
+        let journal = GuardedJournal { journal: Arc::clone(journal), runs: Arc::clone(runs), departures };
         let builder = self.inner.tenants.get(tenant)?.client()?;
-        let builder = builder.journal(Arc::clone(journal)).quota_store(Arc::clone(quota));
+        let builder = builder.journal(Arc::new(journal)).quota_store(Arc::clone(quota));
         let client = builder.external_ids(ExternalIds::Generated).build().map_err(|error| {
             Error::new(ErrorKind::Configuration, format!("tenant `{tenant}`: {error}")).caused_by(error)
         })?;

@@ -2,11 +2,14 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod action;
+mod departure;
 mod error;
 mod fleet;
 mod plan;
 mod reads;
 mod state;
+mod report;
+mod run;
 mod stores;
 mod targets;
 mod tenants;
@@ -17,6 +20,10 @@ pub use self::{
     fleet::Fleet,
     plan::{ApprovedPlan, Candidate, LeftOut, LeftOutReason, Plan, PlanBuilder, PlanPermissions, PlanRow},
     state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
+    report::{Report, ReportCounts, ReportRow, ReportState},
+    run::{
+        RetryRows, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow, RunSummary,
+    },
     stores::Stores,
     targets::Targets,
     tenants::{Tenant, Tenants},

@@ -267,7 +267,7 @@ fn out_of_turn(attempts: u32, quota: &[Limit], time: Duration, again: Duration) 
     let seconds = again.as_secs().saturating_add(u64::from(again.subsec_nanos() > 0));
     let message = format!("{outcome}: the call's turn in {queue} does not come within its timeout of {time:?}");
     let advice = format!("raise `.timeout(..)`, or call again after {seconds} s");
-    Error::new(ErrorKind::Throttled).message(message).advice(advice).not_sent()
+    Error::new(ErrorKind::Throttled).message(message).with_advice(advice).not_sent()
 }
 
 /// Returns the error of a response that the service did not write. The effect on the service is not known.
@@ -285,7 +285,7 @@ fn foreign(error: &defender_transport::Error, idempotency: Idempotency) -> Error
         }
         Idempotency::Idempotent => "check the base URL and the proxy or portal in between, then call again",
     };
-    let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which})")).advice(advice);
+    let foreign = Error::new(kind).message(format!("{outcome}: {why} ({which})")).with_advice(advice);
     let foreign = foreign.retryable(idempotency == Idempotency::Idempotent && !error.is_permanent());
     match response {
         Some(response) => foreign.with_problem(Problem::parse(response.status.as_u16(), &response.body)),

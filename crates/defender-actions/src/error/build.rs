@@ -72,7 +72,7 @@ impl Error {
     }
 
     /// Replaces the advice of kind and code.
-    pub(crate) fn advice(mut self, advice: impl Into<String>) -> Self {
+    pub(crate) fn with_advice(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = Some(advice.into());
         self
     }

@@ -220,6 +220,12 @@ impl Error {
         self.0.source.as_deref().map(|cause| cause as _)
     }
 
+    /// Returns the advice of the error's line.
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
+        self.to_do().map(Into::into)
+    }
+
     /// Returns the row of a list that cannot be read, as received.
     #[must_use]
     pub fn row(&self) -> Option<&Value> {

@@ -64,6 +64,16 @@ pub trait Journal: fmt::Debug + Send + Sync {
         lease: Duration,
     ) -> Result<Intended, JournalError>;
 
+    /// Asks whether a further attempt of a request may be sent whose intent is written. A call sends further attempts only after a refusal
+    /// such as a 429, or if the first attempt certainly did not arrive. Default: it may.
+    ///
+    /// # Errors
+    ///
+    /// The attempt is not sent.
+    async fn may_resend(&self, _key: &EntryKey) -> Result<(), JournalError> {
+        Ok(())
+    }
+
     /// Writes the outcome of an intent.
     ///
     /// # Errors

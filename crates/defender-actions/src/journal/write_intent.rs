@@ -68,13 +68,23 @@ impl PendingIntent {
         std::mem::take(&mut *self.state())
     }
 
+    fn is_written(&self) -> bool {
+        matches!(*self.state(), State::Written)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the intent within this time. The error was never sent.
+    /// Writes the intent within this time, or asks for a further attempt if it is written. The error was never sent.
     async fn write(&self, clock: &dyn Clock, time: Option<Duration>) -> Result<(), Error> {
         let Inner { journal, key, intent, holder, lease, .. } = &*self.0;
+        if self.is_written() {
+            let allowed = within(clock, time, journal.may_resend(key)).await;
+            return allowed.map_err(|error| {
+                Error::new(ErrorKind::Request).context("the journal allows no further attempt").caused_by(error)
+            });
+        }
         let written = within(clock, time, journal.intend(key, intent, *holder, *lease)).await;
         let (state, why) = match written {
             Ok(Intended::New | Intended::Mine) => {
@@ -131,8 +141,7 @@ impl<T: Transport> Transport for WriteIntent<T> {
         'a: 'f,
         Self: 'f,
     {
-        let pending = request.extensions().get::<PendingIntent>();
-        let Some(pending) = pending.filter(|pending| !matches!(*pending.state(), State::Written)).cloned() else {
+        let Some(pending) = request.extensions().get::<PendingIntent>().cloned() else {
             return self.inner.send(request);
         };
         Box::pin(async move {

@@ -28,7 +28,7 @@ impl List<Machine> {
             }
             only(machines, Vec::new(), context).map_err(|error| match error.kind() {
                 ErrorKind::NotFound => {
-                    error.message("the list has no machine").advice("correct the search, or repeat it later")
+                    error.message("the list has no machine").with_advice("correct the search, or repeat it later")
                 }
                 _ => error,
             })

@@ -178,7 +178,7 @@ impl<R: Resource + Send + 'static> List<R> {
                     return Err(Error::new(ErrorKind::Interrupted)
                         .context(format!("GET {}", self.path))
                         .message(message)
-                        .advice("raise `.timeout(..)`, or narrow the list with a filter"));
+                        .with_advice("raise `.timeout(..)`, or narrow the list with a filter"));
                 }
                 Some(left.min(self.timeout.unwrap_or(inner.total_timeout)))
             }
@@ -200,6 +200,6 @@ impl<R: Resource + Send + 'static> List<R> {
         Error::new(ErrorKind::InvalidResponse)
             .context(format!("GET {}", self.path))
             .message(message)
-            .advice("narrow the list to one page with a filter, and report the link to Microsoft support")
+            .with_advice("narrow the list to one page with a filter, and report the link to Microsoft support")
     }
 }

@@ -91,7 +91,7 @@ impl Cancel {
                 return Err(Error::new(ErrorKind::Request)
                     .context(self.context())
                     .caused_by("this client did not create the action")
-                    .advice("use `.even_if_not_ours()` to cancel it anyway"));
+                    .with_advice("use `.even_if_not_ours()` to cancel it anyway"));
             }
             let call = self.call()?;
             let report = ActionReport::cancellation(&self.client, &self.id);

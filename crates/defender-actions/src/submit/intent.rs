@@ -158,8 +158,9 @@ impl Intent {
         hasher.finish()
     }
 
-    /// Returns whether the client generated the external id.
-    pub(crate) fn has_generated_id(&self) -> bool {
+    /// Returns whether the client generated the external id, so that a record with this id is certainly the action.
+    #[must_use]
+    pub fn has_generated_id(&self) -> bool {
         self.has_generated_id
     }
 

@@ -167,6 +167,19 @@ impl Journaled {
     }
 }
 
+impl DefenderClient {
+    /// Returns the action of an entry of the journal, or `None` if the service has accepted none, as far as the entry shows. Nothing is
+    /// sent.
+    #[must_use]
+    pub fn submitted(&self, key: &EntryKey, entry: Entry) -> Option<Submitted> {
+        let Some(Settlement::Submitted { origin, action }) = entry.outcome else { return None };
+        let journal = Arc::clone(self.inner().journal.as_ref()?);
+        let expected = expected(self.inner(), Arc::new(entry.intent));
+        let submitted = Submitted::new(self.clone(), action, origin, expected);
+        Some(submitted.with_entry(JournalEntry::new(journal, key.clone())).of_earlier_request())
+    }
+}
+
 /// Returns whether two intents are for the same action on the same machine.
 fn is_same(one: &Intent, other: &Intent) -> bool {
     JournalScope::of(one) == JournalScope::of(other)

@@ -49,6 +49,8 @@ struct Pending<K> {
     /// Several keys may share one action.
     waiters: Vec<Waiter<K>>,
     last: Option<MachineAction>,
+    /// Time at which the wait for the action began, from the start of the wait.
+    since: Duration,
     /// Time of the last successful read, from the start of the wait.
     last_seen: Duration,
     /// Cycle of the last successful read.
@@ -59,9 +61,9 @@ struct Pending<K> {
 }
 
 impl<K> Pending<K> {
-    fn new(id: ActionId) -> Self {
-        let (last_seen, waiters) = (Duration::ZERO, Vec::new());
-        Self { id, waiters, last: None, last_seen, last_cycle: 0, last_error: None, unlisted: false }
+    fn new(id: ActionId, since: Duration) -> Self {
+        let waiters = Vec::new();
+        Self { id, waiters, last: None, since, last_seen: since, last_cycle: 0, last_error: None, unlisted: false }
     }
 
     /// Returns the creation time, if it is known. A list from this time on has the action.
@@ -110,20 +112,48 @@ impl<K> Cycle<K> {
         let (delays, ready) = (policy.immediate(), VecDeque::new());
         let (pending, cycles, read_up_to) = (BTreeMap::new(), 0, None);
         let mut cycle = Self { client, policy, started, delays, pending, ready, copy_key, cycles, read_up_to };
-        let mut known = Vec::new();
-        for (key, Awaited { id, identity, last }) in entries {
-            known.extend(last);
-            let pending = cycle.pending.entry(lower(&id).into_owned()).or_insert_with(|| Pending::new(id));
-            pending.waiters.push(Waiter { key, identity });
-        }
+        let known: Vec<_> = entries.into_iter().filter_map(|(key, action)| cycle.register(key, action)).collect();
         // A record of a submission is the first of its action, and a later one of another submission may show the end already.
         for action in known {
-            let pending = cycle.pending.get(&*lower(&action.id));
-            if pending.is_some_and(|pending| pending.last.is_none() || action.status.is_terminal()) {
-                cycle.record(action);
-            }
+            cycle.record_first(action);
         }
         cycle
+    }
+
+    /// Adds an action. Its record may show that it has ended.
+    pub(super) fn add(&mut self, key: K, action: Awaited) {
+        if let Some(action) = self.register(key, action) {
+            self.record_first(action);
+        }
+    }
+
+    /// Adds a key of an action, and returns the record of its submission.
+    fn register(&mut self, key: K, Awaited { id, identity, last }: Awaited) -> Option<MachineAction> {
+        let now = self.elapsed();
+        let pending = self.pending.entry(lower(&id).into_owned()).or_insert_with(|| Pending::new(id, now));
+        pending.waiters.push(Waiter { key, identity });
+        last
+    }
+
+    /// Records the record of a submission.
+    fn record_first(&mut self, action: MachineAction) {
+        let pending = self.pending.get(&*lower(&action.id));
+        if pending.is_some_and(|pending| pending.last.is_none() || action.status.is_terminal()) {
+            self.record(action);
+        }
+    }
+
+    /// Returns the number of actions that have not ended.
+    pub(super) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Reads once, and returns what ended.
+    pub(super) async fn read_once(&mut self) -> Vec<Report<K>> {
+        if !self.pending.is_empty() {
+            self.read().await;
+        }
+        self.ready.drain(..).collect()
     }
 
     /// Returns the next result, or the next change if the caller wants each.
@@ -250,7 +280,8 @@ impl<K> Cycle<K> {
                 Ok(()) if !has_ended => pending.waiters.push(waiter),
                 checked => {
                     let outcome = checked.and_then(|()| ended(action.clone()));
-                    report::ended(self.client.inner(), &pending.id, self.started, &outcome);
+                    let began = self.started.saturating_add(pending.since);
+                    report::ended(self.client.inner(), &pending.id, began, &outcome);
                     self.ready.push_back((waiter.key, outcome));
                 }
             }
@@ -272,9 +303,9 @@ impl<K> Cycle<K> {
 
     /// Ends the waits for an action with this error, and reports each end.
     fn fail(&mut self, pending: Pending<K>, error: impl Fn() -> Error) {
-        let id = pending.id.clone();
+        let (id, began) = (pending.id.clone(), self.started.saturating_add(pending.since));
         for (key, outcome) in pending.fail(error) {
-            report::ended(self.client.inner(), &id, self.started, &outcome);
+            report::ended(self.client.inner(), &id, began, &outcome);
             self.ready.push_back((key, outcome));
         }
     }

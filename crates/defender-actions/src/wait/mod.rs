@@ -1,11 +1,12 @@
-//! Waits until an action has ended: one in this file, many in `all` by the cycles of `cycle`, their delays in `poll`, their reports in
-//! `report`.
+//! Waits until an action has ended: one in this file, many in `all` and a growing set in `set` by the cycles of `cycle`, their delays in
+//! `poll`, their reports in `report`.
 
 pub(crate) mod all;
 pub(crate) mod awaited;
 mod cycle;
 pub(crate) mod poll;
 mod report;
+pub(crate) mod set;
 
 use std::{sync::Arc, time::Duration};
 

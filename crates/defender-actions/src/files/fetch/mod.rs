@@ -290,7 +290,7 @@ impl Fetch {
         if is_page && !is_stores {
             let error =
                 self.changed("received a web page; a proxy or portal seems to have responded in place of the store");
-            return Err(error.advice("check the proxy or portal in between, then download it again"));
+            return Err(error.with_advice("check the proxy or portal in between, then download it again"));
         }
         let coding = Coding::of(headers).map_err(|coding| {
             let coding = self.scrubbed(&coding);

@@ -30,17 +30,17 @@ impl Fetch {
         let problem = Problem::parse(head.status.as_u16(), text.as_bytes());
         let mut error = self.error(refusal(&problem, Idempotency::Idempotent)).with_attempts(attempts, again);
         error = match head.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.advice(
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.with_advice(
                 "download it again, which requests another link; if the error persists, check this machine's clock and the proxy in between",
             ),
             StatusCode::NOT_FOUND | StatusCode::GONE => {
-                error.advice("the store no longer has the file: submit the action again to collect it anew")
+                error.with_advice("the store no longer has the file: submit the action again to collect it anew")
             }
             _ => error,
         };
         if head.status.is_redirection() {
             error = error.caused_by("the store redirects, and redirects are not followed");
-            error = error.advice("check the proxy or gateway between this machine and the store");
+            error = error.with_advice("check the proxy or gateway between this machine and the store");
         } else if let Some(code) = header_text(&head.headers, &header::HeaderName::from_static("x-ms-error-code")) {
             error = error.caused_by(format!("the store's error code is {}", sanitize_line(&self.scrubbed(code), CODE)));
         }

@@ -1,0 +1,289 @@
+//! The report of a run: one row for each machine, and for each target that the plan leaves out.
+
+mod csv;
+mod left_out;
+
+use std::fmt;
+
+use defender_actions::model::{ActionId, ActionStatus, MachineId};
+use defender_store::{RowState, StoredRow, StoredRun};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ApprovedPlan, LeftOut,
+    run::{RowAttempt, RowDocument, RowError, RowOrigin},
+};
+
+/// Report of a run. `{}` is a summary, [`to_csv`](Self::to_csv) a table, and its serialized form JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// Version of the serialized form.
+    pub version: u32,
+    /// Id of the run.
+    pub run: String,
+    /// Name of the tenant.
+    pub tenant: String,
+    /// Id of the tenant.
+    pub tenant_id: String,
+    /// Type of the action.
+    pub action: String,
+    /// Comment of the action.
+    pub comment: String,
+    /// Person who has approved the plan.
+    pub approver: String,
+    /// Ticket of the change.
+    pub ticket: String,
+    /// Id of the run that this run undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<String>,
+    /// Reason of the halt, if the run is halted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halted: Option<String>,
+    /// Number of rows in each state.
+    pub counts: ReportCounts,
+    /// The machines of the run in the order of their waves, then the targets that the plan leaves out.
+    pub rows: Vec<ReportRow>,
+}
+
+/// Number of rows in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReportCounts {
+    /// See [`ReportState::Planned`].
+    pub planned: u32,
+    /// See [`ReportState::Sending`].
+    pub sending: u32,
+    /// See [`ReportState::Submitted`].
+    pub submitted: u32,
+    /// See [`ReportState::Succeeded`].
+    pub succeeded: u32,
+    /// See [`ReportState::Failed`].
+    pub failed: u32,
+    /// See [`ReportState::Unknown`].
+    pub unknown: u32,
+    /// See [`ReportState::LeftOut`].
+    pub left_out: u32,
+}
+
+/// State of a row in a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReportState {
+    /// Nothing was sent.
+    Planned,
+    /// The request may have been sent, and a worker has or had it in hand.
+    Sending,
+    /// The service has accepted the action, and its end is not known.
+    Submitted,
+    /// The action succeeded.
+    Succeeded,
+    /// The action failed, or the request was refused.
+    Failed,
+    /// The outcome is unknown.
+    Unknown,
+    /// The plan leaves the target out.
+    LeftOut,
+}
+
+/// Row of a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ReportRow {
+    /// Name of the tenant.
+    pub tenant: String,
+    /// Id of the machine. `None` if the plan found no machine for the target.
+    pub machine_id: Option<MachineId>,
+    /// Name of the machine, or the target as it was given.
+    pub machine: Option<String>,
+    /// Type of the action.
+    pub action: String,
+    /// State of the row.
+    pub state: ReportState,
+    /// Evidence that the service has accepted the action, if it has.
+    pub origin: Option<RowOrigin>,
+    /// Last known status of the action.
+    pub status: Option<ActionStatus>,
+    /// Id of the action.
+    pub action_id: Option<ActionId>,
+    /// Why the row failed, is unknown, or is left out.
+    pub error: Option<RowError>,
+    /// Wave, from 0. `None` if the plan leaves the target out.
+    pub wave: Option<u32>,
+    /// Number of attempts.
+    pub attempts: u32,
+    /// Time at which a worker took the row.
+    pub started_at: Option<Timestamp>,
+    /// Time at which the acceptance of the action was known.
+    pub submitted_at: Option<Timestamp>,
+    /// Time at which the end was known.
+    pub ended_at: Option<Timestamp>,
+    /// The attempts before the last, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<RowAttempt>,
+}
+
+/// Version of the serialized form.
+const VERSION: u32 = 1;
+
+impl Report {
+    /// Returns the report of a run of the store.
+    pub(crate) fn of(stored: &StoredRun, approved: &ApprovedPlan, rows: &[(StoredRow, RowDocument)]) -> Self {
+        let plan = &approved.plan;
+        let action = plan.action.action_type();
+        let of_run = rows.iter().map(|(row, document)| ReportRow::of(row, document, &plan.tenant, action));
+        let left_out = plan.left_out.iter().map(|target| ReportRow::left_out(target, &plan.tenant, action));
+        let rows: Vec<_> = of_run.chain(left_out).collect();
+        let mut counts = ReportCounts::default();
+        for row in &rows {
+            *counts.of_mut(row.state) += 1;
+        }
+        Self {
+            version: VERSION,
+            run: stored.id.to_string(),
+            tenant: plan.tenant.clone(),
+            tenant_id: plan.tenant_id.clone(),
+            action: action.to_owned(),
+            comment: plan.action.comment().to_owned(),
+            approver: approved.approver.clone(),
+            ticket: approved.ticket.clone(),
+            reverts: plan.reverts.clone(),
+            halted: stored.halted.clone(),
+            counts,
+            rows,
+        }
+    }
+
+    /// Returns the rows in a state.
+    pub fn in_state(&self, state: ReportState) -> impl Iterator<Item = &ReportRow> {
+        self.rows.iter().filter(move |row| row.state == state)
+    }
+}
+
+impl ReportCounts {
+    fn of_mut(&mut self, state: ReportState) -> &mut u32 {
+        match state {
+            ReportState::Planned => &mut self.planned,
+            ReportState::Sending => &mut self.sending,
+            ReportState::Submitted => &mut self.submitted,
+            ReportState::Succeeded => &mut self.succeeded,
+            ReportState::Failed => &mut self.failed,
+            ReportState::Unknown => &mut self.unknown,
+            ReportState::LeftOut => &mut self.left_out,
+        }
+    }
+
+    /// Returns the number of machines that have not ended.
+    #[must_use]
+    pub const fn open(&self) -> u32 {
+        self.planned + self.sending + self.submitted
+    }
+
+    /// Returns the number of machines of the run.
+    #[must_use]
+    pub const fn machines(&self) -> u32 {
+        self.open() + self.succeeded + self.failed + self.unknown
+    }
+}
+
+impl ReportState {
+    /// Returns the name of the state in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Sending => "sending",
+            Self::Submitted => "submitted",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::LeftOut => "left out",
+        }
+    }
+}
+
+impl fmt::Display for ReportState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl From<RowState> for ReportState {
+    fn from(state: RowState) -> Self {
+        match state {
+            RowState::Planned => Self::Planned,
+            RowState::Sending => Self::Sending,
+            RowState::Submitted => Self::Submitted,
+            RowState::Succeeded => Self::Succeeded,
+            RowState::Failed => Self::Failed,
+            RowState::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl ReportRow {
+    fn of(row: &StoredRow, document: &RowDocument, tenant: &str, action: &str) -> Self {
+        let RowDocument { machine_id, name, attempt, earlier, .. } = document;
+        Self {
+            tenant: tenant.to_owned(),
+            machine_id: Some(machine_id.clone()),
+            machine: name.clone(),
+            action: action.to_owned(),
+            state: row.state.into(),
+            origin: attempt.origin,
+            status: attempt.status.clone(),
+            action_id: attempt.action_id.clone(),
+            error: attempt.error.clone(),
+            wave: Some(row.wave),
+            attempts: attempt.number,
+            started_at: attempt.started_at,
+            submitted_at: attempt.submitted_at,
+            ended_at: attempt.ended_at,
+            earlier: earlier.clone(),
+        }
+    }
+
+    fn left_out(target: &LeftOut, tenant: &str, action: &str) -> Self {
+        Self {
+            tenant: tenant.to_owned(),
+            machine_id: target.machine_id.clone(),
+            machine: Some(target.target.clone()),
+            action: action.to_owned(),
+            state: ReportState::LeftOut,
+            origin: None,
+            status: None,
+            action_id: None,
+            error: Some(left_out::error(target)),
+            wave: None,
+            attempts: 0,
+            started_at: None,
+            submitted_at: None,
+            ended_at: None,
+            earlier: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    /// Writes the counts, and each row that did not succeed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { run, tenant, action, ticket, approver, counts, .. } = self;
+        writeln!(f, "run {run}: {action} in tenant {tenant}, {ticket}, approved by {approver}")?;
+        let ReportCounts { succeeded, failed, unknown, left_out, .. } = counts;
+        let (machines, open) = (counts.machines(), counts.open());
+        write!(f, "{machines} machines: {succeeded} succeeded, {failed} failed, {unknown} unknown, {open} not done")?;
+        writeln!(f, "; {left_out} left out")?;
+        if let Some(reason) = &self.halted {
+            writeln!(f, "halted: {reason}")?;
+        }
+        for row in self.rows.iter().filter(|row| row.state != ReportState::Succeeded) {
+            let id = row.machine_id.as_ref().map(MachineId::as_str);
+            let machine = row.machine.as_deref().or(id).unwrap_or("?");
+            let error = row.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
+            writeln!(f, "{machine} {}{error}", row.state)?;
+        }
+        Ok(())
+    }
+}

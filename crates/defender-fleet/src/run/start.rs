@@ -1,0 +1,112 @@
+//! The start of runs, and the runs of a fleet.
+
+use std::sync::Arc;
+
+use defender_store::{CreatedRun, NewRow, NewRun, RunId, StoreError, StoredRun};
+
+use super::{Run, RunDocument, RunSummary, VERSION, parse_versioned, row::RowDocument};
+use crate::{ApprovedPlan, Error, ErrorKind, Fleet, PlanRow};
+
+impl Fleet {
+    /// Starts a run of an approved plan. Nothing is sent until the run is worked on.
+    ///
+    /// # Errors
+    ///
+    /// The plan has lapsed, was changed, has too many machines, or is for another tenant: see [`ErrorKind`]. [`Store`](ErrorKind::Store):
+    /// the run may be in the store, without any request sent.
+    pub async fn start(&self, approved: &ApprovedPlan) -> Result<Run, Error> {
+        let plan = &approved.plan;
+        self.check(approved)?;
+        let mut rows: Vec<&PlanRow> = plan.rows.iter().collect();
+        rows.sort_by_key(|row| row.wave);
+        let document = RunDocument { version: VERSION, approved: approved.clone() };
+        let document = serde_json::to_string(&document)
+            .map_err(|error| Error::new(ErrorKind::PlanFile, format!("the plan has no JSON form: {error}")).caused_by(error))?;
+        let mut new = NewRun {
+            id: RunId::generate(),
+            tenant_id: plan.tenant_id.clone(),
+            document,
+            halt_after: plan.halt_after,
+            rows: rows
+                .into_iter()
+                .map(|row| NewRow { wave: row.wave, document: RowDocument::planned(row).to_text() })
+                .collect(),
+        };
+        let failed = |error: StoreError| {
+            Error::new(ErrorKind::Store, format!("tenant `{}`: {error}", plan.tenant)).caused_by(error)
+        };
+        while self.stores().runs.create_run(&new).await.map_err(failed)? == CreatedRun::Existing {
+            new.id = RunId::generate();
+        }
+        Ok(Run { fleet: self.clone(), id: new.id, approved: Arc::new(approved.clone()) })
+    }
+
+    /// Returns a run of the store. Nothing is sent, and nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownRun`](ErrorKind::UnknownRun), [`UnknownTenant`](ErrorKind::UnknownTenant) if the fleet does not have its tenant,
+    /// [`PlanOfAnotherTenant`](ErrorKind::PlanOfAnotherTenant) if the tenant has another id now, [`Store`](ErrorKind::Store).
+    pub async fn run(&self, id: &RunId) -> Result<Run, Error> {
+        let stored = self.stores().runs.run(id).await?;
+        let stored = stored.ok_or_else(|| {
+            Error::new(ErrorKind::UnknownRun, format!("the store has no run {id}; `Fleet::runs` lists its runs"))
+        })?;
+        let approved = approved(&stored)?;
+        self.is_of_tenant(&approved)?;
+        Ok(Run { fleet: self.clone(), id: id.clone(), approved: Arc::new(approved) })
+    }
+
+    /// Ends the halt of a run, and returns the run. Its failures count from 0 again. Nothing is sent until the run is worked on.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub async fn resume(&self, id: &RunId) -> Result<Run, Error> {
+        let run = self.run(id).await?;
+        let reopened = self.stores().runs.reopen_run(id).await;
+        reopened.map_err(|error| run.failed(ErrorKind::Store, &error).caused_by(error))?;
+        self.departures().reopen(id);
+        Ok(run)
+    }
+
+    /// Returns the newest runs of all tenants, the newest first. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](ErrorKind::Store).
+    pub async fn runs(&self, at_most: usize) -> Result<Vec<RunSummary>, Error> {
+        let runs = self.stores().runs.runs(at_most).await?;
+        runs.into_iter()
+            .map(|stored| {
+                let approved = approved(&stored)?;
+                Ok(RunSummary::of(stored, &approved))
+            })
+            .collect()
+    }
+
+    fn check(&self, approved: &ApprovedPlan) -> Result<(), Error> {
+        self.is_of_tenant(approved)
+    }
+
+    /// Fails unless the fleet has the tenant of the plan.
+    fn is_of_tenant(&self, approved: &ApprovedPlan) -> Result<(), Error> {
+        let plan = &approved.plan;
+        let tenant = self.tenants().get(&plan.tenant)?;
+        if tenant.id().eq_ignore_ascii_case(&plan.tenant_id) {
+            return Ok(());
+        }
+        let message = format!(
+            "the plan is for tenant `{}` with the id {}, and that tenant has the id {} here",
+            plan.tenant,
+            plan.tenant_id,
+            tenant.id()
+        );
+        Err(Error::new(ErrorKind::PlanOfAnotherTenant, message))
+    }
+}
+
+fn approved(stored: &StoredRun) -> Result<ApprovedPlan, Error> {
+    let what = format!("run {}", stored.id);
+    parse_versioned::<RunDocument>(&stored.document, VERSION, &what).map(|document| document.approved)
+}

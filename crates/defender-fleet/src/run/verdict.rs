@@ -1,0 +1,52 @@
+//! What an error of a call means for its row.
+
+use std::time::Duration;
+
+use defender_actions::{Error as ServiceError, ErrorKind};
+
+/// Time after which a refused request is sent again, if neither the service nor the queue names one.
+const SEND_AGAIN: Duration = Duration::from_secs(30);
+
+/// What an error of a submission means for its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing happened, and the same request may be sent after this time.
+    Later(Duration),
+    /// Nothing happened, and the next row would fail as well.
+    Stop,
+    /// The outcome is known, and the journal does not have it: the row stays as it is, and is recovered.
+    Recover,
+    /// Nothing happened on this machine.
+    Failed,
+    /// The action may have been done.
+    Unknown,
+}
+
+impl Verdict {
+    /// Returns the verdict on the error of a submission.
+    pub(super) fn of(error: &ServiceError) -> Self {
+        use ErrorKind as K;
+        match error.kind() {
+            K::Journal if !error.never_sent() => Self::Recover,
+            _ if error.is_outcome_unknown() => Self::Unknown,
+            K::Throttled => Self::Later(error.retry_after().unwrap_or(SEND_AGAIN)),
+            K::IntentExpired => Self::Later(Duration::ZERO),
+            K::Configuration | K::Credential | K::ConnectFailed | K::QuotaStore | K::Journal | K::Unauthorized => Self::Stop,
+            K::Request | K::Refused | K::AlreadyInProgress | K::Conflict | K::Forbidden | K::NotFound | K::Retired => {
+                Self::Failed
+            }
+            _ if error.never_sent() => Self::Stop,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Returns the verdict on the error of a wait.
+    pub(super) fn of_wait(error: &ServiceError) -> Self {
+        use ErrorKind as K;
+        match error.kind() {
+            K::ActionFailed => Self::Failed,
+            K::Configuration | K::Credential | K::Unauthorized | K::Forbidden | K::QuotaStore => Self::Stop,
+            _ => Self::Unknown,
+        }
+    }
+}
