@@ -17,7 +17,8 @@ pub(crate) const HOSTS: &str = include_str!("../demo/hosts.csv");
 /// Speed of the clock of service and client. A machine that answers after 3 s does so after 0.15 s.
 const SPEED: u32 = 20;
 
-pub(crate) const NOTICE: &str = "This is a demonstration on an emulator inside this process: no real machine is touched.";
+pub(crate) const NOTICE: &str =
+    "This is a demonstration on an emulator inside this process: no real machine is touched.";
 
 /// Service of the demonstration. It ends with this value.
 #[derive(Debug)]

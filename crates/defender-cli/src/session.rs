@@ -36,7 +36,11 @@ impl Session {
         }
         let tenants = profile::tenants(global.tenants.as_deref())?;
         let stores = profile::stores(global.store.as_deref()).await?;
-        Ok(Self { fleet: Fleet::new(tenants, stores), tenant: profile::chosen_tenant(global.tenant.clone())?, demo: None })
+        Ok(Self {
+            fleet: Fleet::new(tenants, stores),
+            tenant: profile::chosen_tenant(global.tenant.clone())?,
+            demo: None,
+        })
     }
 
     /// Returns the tenant of the command.

@@ -128,10 +128,21 @@ struct ActionRow<'s> {
 
 impl Record for ActionRow<'_> {
     const COLUMNS: &'static [&'static str] = &[
-        "tenant", "id", "type", "status", "machine_id", "machine", "requestor", "comment", "scope", "created", "updated",
-        "error_code", "error",
+        "tenant",
+        "id",
+        "type",
+        "status",
+        "machine_id",
+        "machine",
+        "requestor",
+        "comment",
+        "scope",
+        "created",
+        "updated",
+        "error_code",
+        "error",
     ];
-    const TABLE: &'static [&'static str] = &["created", "type", "status", "machine", "requestor", "comment", "id"];
+    const TABLE: &'static [&'static str] = &["created", "type", "status", "machine", "id", "comment", "requestor"];
 }
 
 impl<'s> ActionRow<'s> {
@@ -219,7 +230,11 @@ impl List {
         // The service documents no order.
         actions.sort_by_key(|action: &MachineAction| std::cmp::Reverse(action.creation_date_time_utc));
         if actions.len() > self.limit {
-            talk::warn(&format!("the newest {} of {} actions are shown; raise --limit to see more", self.limit, actions.len()));
+            talk::warn(&format!(
+                "the newest {} of {} actions are shown; raise --limit to see more",
+                self.limit,
+                actions.len()
+            ));
             actions.truncate(self.limit);
         }
         Ok(actions.into_iter().map(|action| ActionRow::new(tenant, action)).collect())
@@ -238,10 +253,12 @@ impl Wait {
                 Err(error) if matches!(error.kind(), ErrorKind::ActionFailed | ErrorKind::WaitTimeout) => {
                     talk::error(&error.to_string());
                     exit = exit_of(error.kind());
-                    rows.extend(error.action().cloned().map(|action| ActionRow {
-                        error: Some(error.to_string()),
-                        ..ActionRow::new(tenant, action)
-                    }));
+                    rows.extend(
+                        error.action().cloned().map(|action| ActionRow {
+                            error: Some(error.to_string()),
+                            ..ActionRow::new(tenant, action)
+                        }),
+                    );
                 }
                 Err(error) => {
                     talk::say(&format!("Action {known} was not waited for to its end."));

@@ -2,10 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use crate::{
-    failure::Failure,
-    output::talk::counted,
-};
+use crate::{failure::Failure, output::talk::counted};
 
 /// Asks the person at the terminal to type the number of machines. With `yes`, nothing is asked.
 ///

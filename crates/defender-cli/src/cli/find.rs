@@ -70,10 +70,22 @@ pub(super) struct MachineRow<'s> {
 
 impl Record for MachineRow<'_> {
     const COLUMNS: &'static [&'static str] = &[
-        "tenant", "id", "name", "os", "health", "onboarding", "last_seen", "last_ip", "tags", "group", "risk", "exposure",
-        "value", "merged_into",
+        "tenant",
+        "id",
+        "name",
+        "os",
+        "health",
+        "onboarding",
+        "last_seen",
+        "last_ip",
+        "tags",
+        "group",
+        "risk",
+        "exposure",
+        "value",
+        "merged_into",
     ];
-    const TABLE: &'static [&'static str] = &["name", "os", "health", "last_seen", "tags", "id"];
+    const TABLE: &'static [&'static str] = &["name", "health", "os", "last_seen", "id", "tags"];
 }
 
 impl<'s> MachineRow<'s> {

@@ -1,12 +1,21 @@
 //! The command line: its arguments, one file a command, and the exit code of each.
 
+mod act;
 mod actions;
 mod completions;
 mod confirm;
 mod find;
+mod follow;
+mod plan;
 mod preflight;
+mod report;
+mod runs;
 mod secret_arguments;
+mod selection;
+mod state;
 mod tenants;
+mod tour;
+mod verb;
 
 use std::{
     ffi::OsString,
@@ -85,11 +94,27 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Act(verb::Verb<act::Sending>),
     /// Finds machines by name, id, tag or filter
     Find(find::Find),
     /// Lists, shows, cancels and awaits single actions
     #[command(subcommand)]
     Actions(actions::Actions),
+    /// Plans an action, and writes the plan to a file
+    Plan(plan::PlanCommand),
+    /// Runs a plan of a file
+    Apply(plan::Apply),
+    /// Goes on with a run that was interrupted, halted, or whose process died
+    Resume(runs::Resume),
+    /// Halts a run: nothing more is sent
+    Halt(runs::Halt),
+    /// Does machines of a run again that failed
+    Retry(runs::Retry),
+    /// Reports a run, or lists the runs
+    Report(runs::ReportCommand),
+    /// Shows which machines are isolated or restricted now
+    State(state::State),
     /// Shows what the token may do, and which permission and role is missing
     Preflight(preflight::Preflight),
     /// Lists the tenants of the profiles
@@ -132,29 +157,46 @@ fn parse(arguments: Vec<OsString>) -> Result<Parsed, Failure> {
 fn execute(cli: Cli) -> Result<Exit, Failure> {
     let Cli { global, command } = cli;
     let output = Output { format: global.output };
-    let Some(command) = command else {
-        return Err(Failure::usage("no command was given; `defender --help` lists them, and `defender --demo` shows them at work"));
-    };
-    // These need neither profiles nor stores.
     let command = match command {
-        Command::Completions(completions) => return completions.run(&mut Cli::command()),
-        other => other,
+        // These need neither profiles nor stores.
+        Some(Command::Completions(completions)) => return completions.run(&mut Cli::command()),
+        None if !global.demo => {
+            return Err(Failure::usage(
+                "no command was given; `defender --help` lists them, and `defender --demo` shows them at work",
+            ));
+        }
+        command => command,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Failed, format!("cannot start the runtime: {error}")))?;
     let exit = runtime.block_on(async {
         let session = Session::open(&global).await?;
         match command {
-            Command::Find(find) => find.run(&session, output).await,
-            Command::Actions(actions) => actions.run(&session, output).await,
-            Command::Preflight(preflight) => preflight.run(&session, output).await,
-            Command::Tenants => tenants::run(&session, output),
-            Command::Completions(_) => Ok(Exit::Success),
+            Some(command) => dispatch(command, &session, output).await,
+            None => tour::run(&session, output).await,
         }
     });
     // A thread that still reads from the terminal is not waited for.
     runtime.shutdown_background();
     exit
+}
+
+async fn dispatch(command: Command, session: &Session, output: Output) -> Result<Exit, Failure> {
+    match command {
+        Command::Act(verb) => act::act(verb, session, output).await,
+        Command::Plan(plan) => plan.run(session, output).await,
+        Command::Apply(apply) => apply.run(session, output).await,
+        Command::Resume(resume) => resume.run(session, output).await,
+        Command::Halt(halt) => halt.run(session).await,
+        Command::Retry(retry) => retry.run(session, output).await,
+        Command::Report(report) => report.run(session, output).await,
+        Command::State(state) => state.run(session, output).await,
+        Command::Find(find) => find.run(session, output).await,
+        Command::Actions(actions) => actions.run(session, output).await,
+        Command::Preflight(preflight) => preflight.run(session, output).await,
+        Command::Tenants => tenants::run(session, output),
+        Command::Completions(_) => Ok(Exit::Success),
+    }
 }
 
 #[cfg(test)]

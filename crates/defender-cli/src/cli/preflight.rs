@@ -66,7 +66,10 @@ impl Preflight {
         if let Some(claims) = &report.claims {
             let principal = claims.user.as_deref().or(claims.application.as_deref()).unwrap_or("unknown");
             let kind = if delegated { "user" } else { "application" };
-            talk::say(&format!("The token is of the {kind} {principal} in tenant {}.", claims.tenant.as_deref().unwrap_or("unknown")));
+            talk::say(&format!(
+                "The token is of the {kind} {principal} in tenant {}.",
+                claims.tenant.as_deref().unwrap_or("unknown")
+            ));
         } else {
             talk::warn("the claims of the token cannot be read, so nothing is known before the first call");
         }
@@ -84,7 +87,9 @@ impl Preflight {
             ));
         }
         if delegated {
-            talk::say("A user also needs the role of the action, in Unified RBAC or in Defender for Endpoint, and access to the machine's group.");
+            talk::say(
+                "A user also needs the role of the action, in Unified RBAC or in Defender for Endpoint, and access to the machine's group.",
+            );
         }
         Ok(if report.is_ready() { Exit::Success } else { Exit::Denied })
     }

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn plain_argument_is_accepted() {
-        for argument in ["--comment=the secret is out", "--store=postgres://user@db:5432/x", "token", "--tenant=a@b:c"] {
+        for argument in ["--comment=the secret is out", "--store=postgres://user@db:5432/x", "token", "--tenant=a@b:c"]
+        {
             assert_eq!(refused(argument), None, "{argument}");
         }
     }

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use console::measure_text_width;
 use defender_actions::model::sanitize_line;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -25,20 +26,49 @@ pub(crate) enum Format {
 /// Longest cell of a table, in characters.
 const CELL: usize = 400;
 
-/// Returns the table of these columns. Its lines end without blanks.
+/// Columns whose cells may be wrapped. The others are shown as a whole, so that ids and names can be copied.
+const WRAPPED: [&str; 9] =
+    ["any_of", "comment", "detail", "endpoint_role", "error", "halted", "pending", "tags", "unified_rbac"];
+
+/// Least width of a wrapped column.
+const LEAST: usize = 20;
+/// Blanks between columns.
+const GAP: usize = 2;
+
+/// Returns the table of these columns, without those that have no text at all. If the terminal is too narrow, the last columns are
+/// left out. Its lines end without blanks.
 pub(super) fn table(columns: &[&str], rows: &[Value], width: Option<u16>) -> String {
+    let text = |row: &Value, column: &str| short(sanitize_line(&cell(row, column), CELL));
+    let mut shown: Vec<_> = columns
+        .iter()
+        .map(|column| (*column, rows.iter().map(|row| text(row, column)).collect::<Vec<_>>()))
+        .filter(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()))
+        .collect();
+    if let Some(width) = width.map(usize::from) {
+        let needed = |(column, cells): &(&str, Vec<String>)| {
+            let longest = cells.iter().map(|cell| measure_text_width(cell)).max().unwrap_or_default();
+            let longest = longest.max(column.len());
+            GAP + if WRAPPED.contains(column) { longest.min(LEAST.max(column.len())) } else { longest }
+        };
+        while shown.len() > 1 && shown.iter().map(needed).sum::<usize>() > width {
+            shown.pop();
+        }
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(columns.iter().map(|column| column.replace('_', " ").to_uppercase()));
+    table.set_header(shown.iter().map(|(column, _)| column.replace('_', " ").to_uppercase()));
     match width {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
-    for row in rows {
-        table.add_row(columns.iter().map(|column| short(sanitize_line(&cell(row, column), CELL))));
+    for row in 0..rows.len() {
+        table.add_row(shown.iter().map(|(_, cells)| cells.get(row).map_or("", String::as_str)));
     }
-    for column in table.column_iter_mut() {
+    for (column, (name, _)) in table.column_iter_mut().zip(&shown) {
         column.set_padding((0, 2));
+        if !WRAPPED.contains(name) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let mut lines = String::new();
     for line in table.lines() {
@@ -63,9 +93,14 @@ pub(super) fn csv(columns: &[&str], rows: &[Value], out: &mut impl Write) -> io:
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(columns)?;
     for row in rows {
-        writer.write_record(columns.iter().map(|column| cell(row, column)))?;
+        writer.write_record(columns.iter().map(|column| quoted(cell(row, column))))?;
     }
     writer.flush()
+}
+
+/// Returns a text that a spreadsheet would take for a formula with a `'` before it: names and texts of errors come from outside.
+fn quoted(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }
 
 /// Returns a field as text: empty for null, and the items of a list with semicolons.

@@ -9,6 +9,11 @@ pub(crate) fn say(line: &str) {
     let _printed = writeln!(io::stderr().lock(), "{line}");
 }
 
+/// Prints a line on stderr that begins a new part.
+pub(crate) fn heading(line: &str) {
+    say(&style(line).for_stderr().bold().to_string());
+}
+
 /// Prints an error on stderr.
 pub(crate) fn error(message: &str) {
     say(&format!("{} {message}", style("error:").for_stderr().red().bold()));

@@ -23,14 +23,19 @@ pub(crate) fn state_file(name: &str) -> Result<PathBuf, Failure> {
     let folder = strategy.state_dir().unwrap_or_else(|| strategy.data_dir()).join(PROGRAM);
     create_private(&folder).map_err(|error| {
         let folder = folder.display();
-        Failure::new(Exit::Usage, format!("cannot create the folder {folder}: {error}; correct its owner, or give --store PATH"))
+        Failure::new(
+            Exit::Usage,
+            format!("cannot create the folder {folder}: {error}; correct its owner, or give --store PATH"),
+        )
     })?;
     Ok(folder.join(name))
 }
 
 fn strategy() -> Result<impl BaseStrategy, Failure> {
     choose_base_strategy().map_err(|error| {
-        Failure::usage(format!("the home folder is not known: {error}; set HOME, or give --tenants FILE and --store PATH"))
+        Failure::usage(format!(
+            "the home folder is not known: {error}; set HOME, or give --tenants FILE and --store PATH"
+        ))
     })
 }
 

@@ -3,7 +3,7 @@
 mod folders;
 mod store;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use defender_actions::DefenderClientBuilder;
 use defender_fleet::{Error as FleetError, Tenant, Tenants};
@@ -19,13 +19,22 @@ pub(crate) fn chosen_tenant(option: Option<String>) -> Result<Option<String>, Fa
     }
 }
 
+/// Writes a file of the demonstration to the user's state folder, and returns its path.
+pub(crate) fn demo_file(name: &str, text: &str) -> Result<PathBuf, Failure> {
+    let path = folders::state_file(name)?;
+    std::fs::write(&path, text).map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
+    Ok(path)
+}
+
 /// Returns the value of a variable of the environment, if it is set and not blank.
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
         Ok(value) if value.trim().is_empty() => Ok(None),
         Ok(value) => Ok(Some(value.trim().to_owned())),
         Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is not text; correct it, or unset it"))),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::usage(format!("{name} is not text; correct it, or unset it")))
+        }
     }
 }
 

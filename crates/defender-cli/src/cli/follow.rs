@@ -1,0 +1,120 @@
+//! The way of a run until its end, or until Ctrl-C.
+
+use std::io;
+
+use defender_fleet::{Error as FleetError, Run};
+use futures_util::StreamExt;
+
+use super::report::{exit_of, print};
+use crate::{
+    failure::{Exit, Failure},
+    output::{Output, progress::Progress, talk},
+};
+
+/// What ended the work on a run.
+enum End {
+    /// Nothing is left to do.
+    Done,
+    /// A person stopped it. The run is halted.
+    Interrupted,
+    Failed(FleetError),
+}
+
+/// Works on a run, shows its progress, and prints its report.
+pub(super) async fn follow(output: Output, run: Run) -> Result<Exit, Failure> {
+    let id = run.id().clone();
+    talk::say(&format!("Run {id} in tenant {}", run.tenant()));
+    let waves = run.approved().plan.rows.iter().map(|row| row.wave + 1).max().unwrap_or(0);
+    let mut progress = Progress::new(waves);
+    let end = work(&run, &mut progress).await;
+    progress.finish();
+    let end = match end {
+        Ok(end) => end,
+        Err(failure) => {
+            talk::say(&format!("To go on: defender resume {id}"));
+            return Err(failure);
+        }
+    };
+    let report = run.report().await?;
+    print(output, &report)?;
+    match end {
+        End::Done => {
+            let exit = exit_of(&report);
+            if let Some(reason) = &report.halted {
+                talk::say(&format!("Run {id} is halted: {reason}. To go on: defender resume {id}"));
+            }
+            Ok(exit)
+        }
+        End::Interrupted => {
+            talk::say(&format!("Run {id} was interrupted and is halted. To go on: defender resume {id}"));
+            Ok(Exit::Interrupted)
+        }
+        End::Failed(error) => {
+            talk::say(&format!("Run {id} stopped. Once the cause is gone, go on: defender resume {id}"));
+            Err(error.into())
+        }
+    }
+}
+
+async fn work(run: &Run, progress: &mut Progress) -> Result<End, Failure> {
+    let mut signals = Signals::listen()
+        .map_err(|error| Failure::usage(format!("cannot listen for Ctrl-C: {error}; nothing was sent")))?;
+    let mut events = run.events();
+    let mut is_interrupted = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.next() => {
+                if is_interrupted {
+                    progress.above("Stopped waiting. What was sent goes on at the service.");
+                    return Ok(End::Interrupted);
+                }
+                is_interrupted = true;
+                progress.above("Interrupted: nothing more is sent. Waiting for what was sent; Ctrl-C again stops the wait.");
+                run.halt("interrupted by the user").await?;
+            }
+            event = events.next() => match event {
+                Some(Ok(event)) => progress.event(&event),
+                Some(Err(error)) => return Ok(End::Failed(error)),
+                None if is_interrupted => return Ok(End::Interrupted),
+                None => return Ok(End::Done),
+            },
+        }
+    }
+}
+
+/// Signals that ask the program to stop.
+#[cfg(unix)]
+struct Signals([tokio::signal::unix::Signal; 3]);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// Signals that ask the program to stop.
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self(tokio::signal::windows::ctrl_c()?))
+    }
+
+    async fn next(&mut self) {
+        let _heard = self.0.recv().await;
+    }
+}

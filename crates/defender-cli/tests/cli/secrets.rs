@@ -1,0 +1,1 @@
+//! No secret in arguments, output, files or dumps.

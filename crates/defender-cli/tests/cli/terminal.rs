@@ -1,0 +1,1 @@
+//! The program on a real pseudo-terminal, whose bytes a terminal emulation reads.
