@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use super::signals::Signals;
 use crate::{failure::Failure, output::talk::counted};
 
 /// Asks the person at the terminal to type the number of machines. With `yes`, nothing is asked.
@@ -20,11 +21,13 @@ pub(super) async fn confirm(number: usize, noun: &str, yes: bool) -> Result<(), 
              to see the plan"
         )));
     }
+    // Before the prompt, so that Ctrl-C is heard as soon as a person sees it.
+    let mut signals = Signals::listen()?;
     let prompt = format!("Type {number} to act on {what}, or anything else to stop: ");
     let _shown = io::stderr().write_all(prompt.as_bytes()).and_then(|()| io::stderr().flush());
     let answer = tokio::select! {
         answer = line() => answer,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted("interrupted: nothing was sent")),
+        () = signals.next() => return Err(Failure::interrupted("interrupted: nothing was sent")),
     };
     if answer.trim() == number.to_string() {
         return Ok(());

@@ -1,11 +1,12 @@
 //! The way of a run until its end, or until Ctrl-C.
 
-use std::io;
-
 use defender_fleet::{Error as FleetError, Run};
 use futures_util::StreamExt;
 
-use super::report::{exit_of, print};
+use super::{
+    report::{exit_of, print},
+    signals::Signals,
+};
 use crate::{
     failure::{Exit, Failure},
     output::{Output, progress::Progress, talk},
@@ -57,8 +58,7 @@ pub(super) async fn follow(output: Output, run: Run) -> Result<Exit, Failure> {
 }
 
 async fn work(run: &Run, progress: &mut Progress) -> Result<End, Failure> {
-    let mut signals = Signals::listen()
-        .map_err(|error| Failure::usage(format!("cannot listen for Ctrl-C: {error}; nothing was sent")))?;
+    let mut signals = Signals::listen()?;
     let mut events = run.events();
     let mut is_interrupted = false;
     loop {
@@ -80,41 +80,5 @@ async fn work(run: &Run, progress: &mut Progress) -> Result<End, Failure> {
                 None => return Ok(End::Done),
             },
         }
-    }
-}
-
-/// Signals that ask the program to stop.
-#[cfg(unix)]
-struct Signals([tokio::signal::unix::Signal; 3]);
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
-    }
-
-    async fn next(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-}
-
-/// Signals that ask the program to stop.
-#[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
-
-#[cfg(windows)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self(tokio::signal::windows::ctrl_c()?))
-    }
-
-    async fn next(&mut self) {
-        let _heard = self.0.recv().await;
     }
 }

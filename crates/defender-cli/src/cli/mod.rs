@@ -12,6 +12,7 @@ mod report;
 mod runs;
 mod secret_arguments;
 mod selection;
+mod signals;
 mod state;
 mod tenants;
 mod tour;
@@ -60,7 +61,6 @@ Data goes to stdout, everything else to stderr.";
     after_help = EXAMPLES,
     disable_help_subcommand = true,
     max_term_width = 110,
-    propagate_version = true,
     subcommand_value_name = "COMMAND"
 )]
 struct Cli {

@@ -189,10 +189,13 @@ mod tests {
 
     use super::*;
 
+    #[derive(Args, Debug)]
+    struct NoCommand {}
+
     #[derive(Debug, Parser)]
     struct Program {
         #[command(subcommand)]
-        verb: Verb<NoOptions>,
+        verb: Verb<NoCommand>,
     }
 
     fn action(arguments: &[&str]) -> Result<FleetAction, String> {
@@ -221,7 +224,7 @@ mod tests {
         let all: BTreeSet<_> = ACTIONS.iter().map(|action| action.action_type).collect();
         assert_eq!(verbs.iter().copied().collect::<BTreeSet<_>>(), all);
         let names: BTreeSet<_> = VERBS.iter().filter_map(|verb| verb.first()).map(ToString::to_string).collect();
-        let defined = <Verb<NoOptions> as Subcommand>::augment_subcommands(clap::Command::new("x"));
+        let defined = <Verb<NoCommand> as Subcommand>::augment_subcommands(clap::Command::new("x"));
         assert_eq!(defined.get_subcommands().map(|verb| verb.get_name().to_owned()).collect::<BTreeSet<_>>(), names);
     }
 

@@ -12,14 +12,14 @@ use serde_json::Value;
 /// Format of the data on stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Columns for people
+    // Columns for people
     #[default]
     Table,
-    /// One JSON array
+    // One JSON array
     Json,
-    /// One JSON object a line
+    // One JSON object a line
     Jsonl,
-    /// RFC 4180 with a header line
+    // RFC 4180 with a header line
     Csv,
 }
 

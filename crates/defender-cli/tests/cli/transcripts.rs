@@ -57,11 +57,11 @@ fn words(line: &str) -> Vec<String> {
 fn redactions() -> Redactions {
     let mut redactions = Redactions::new();
     for (name, pattern) in [
-        ("[TIME]", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"),
+        ("[TIME]", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}([.][0-9]+)?Z"),
         ("[UUID]", r"(?<redacted>[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"),
-        ("[HASH]", r"\b[0-9a-f]{64}\b"),
-        ("[RUN]", r"\b[0-9a-f]{12}\b"),
-        ("[VERSION]", r"defender (?<redacted>\d+\.\d+\.\d+)"),
+        ("[HASH]", r"(?-u:\b)[0-9a-f]{64}(?-u:\b)"),
+        ("[RUN]", r"(?-u:\b)[0-9a-f]{12}(?-u:\b)"),
+        ("[VERSION]", r"defender (?<redacted>[0-9]+[.][0-9]+[.][0-9]+)"),
     ] {
         redactions.insert(name, Regex::new(pattern).unwrap()).unwrap();
     }
