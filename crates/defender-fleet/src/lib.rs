@@ -7,9 +7,9 @@ mod error;
 mod fleet;
 mod plan;
 mod reads;
-mod state;
 mod report;
 mod run;
+mod state;
 mod stores;
 mod targets;
 mod tenants;
@@ -19,11 +19,11 @@ pub use self::{
     error::{Error, ErrorKind},
     fleet::Fleet,
     plan::{ApprovedPlan, Candidate, LeftOut, LeftOutReason, Plan, PlanBuilder, PlanPermissions, PlanRow},
-    state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
     report::{Report, ReportCounts, ReportRow, ReportState},
     run::{
-        RetryRows, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow, RunSummary,
+        DownloadedRow, RetryRows, Revert, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow, RunSummary,
     },
+    state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
     stores::Stores,
     targets::Targets,
     tenants::{Tenant, Tenants},

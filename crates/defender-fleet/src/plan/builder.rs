@@ -140,7 +140,6 @@ impl PlanBuilder {
     }
 
     /// Marks the plan as the reverse of a run, with the rows of the run that it does not undo.
-    #[allow(dead_code, reason = "`revert` of a run uses it")]
     pub(crate) fn reverts(mut self, run: impl Into<String>, left_out: Vec<LeftOut>) -> Self {
         self.settings.reverts = Some((run.into(), left_out));
         self

@@ -1,7 +1,6 @@
 //! The report of a run: one row for each machine, and for each target that the plan leaves out.
 
 mod csv;
-mod left_out;
 
 use std::fmt;
 
@@ -114,6 +113,10 @@ pub struct ReportRow {
     pub wave: Option<u32>,
     /// Number of attempts.
     pub attempts: u32,
+    /// Worker that began the last attempt, as a number in hexadecimal digits.
+    pub worker: Option<String>,
+    /// Key of the intent in the journal.
+    pub key: Option<String>,
     /// Time at which a worker took the row.
     pub started_at: Option<Timestamp>,
     /// Time at which the acceptance of the action was known.
@@ -238,6 +241,8 @@ impl ReportRow {
             error: attempt.error.clone(),
             wave: Some(row.wave),
             attempts: attempt.number,
+            worker: attempt.worker.clone(),
+            key: Some(attempt.key.clone()).filter(|key| !key.is_empty()),
             started_at: attempt.started_at,
             submitted_at: attempt.submitted_at,
             ended_at: attempt.ended_at,
@@ -255,9 +260,11 @@ impl ReportRow {
             origin: None,
             status: None,
             action_id: None,
-            error: Some(left_out::error(target)),
+            error: Some(RowError::of_left_out(target)),
             wave: None,
             attempts: 0,
+            worker: None,
+            key: None,
             started_at: None,
             submitted_at: None,
             ended_at: None,

@@ -5,8 +5,10 @@
 //! [`crate::departure`].
 
 mod attempt;
+mod download;
 mod event;
 mod retry;
+mod revert;
 mod row;
 mod start;
 mod verdict;
@@ -20,8 +22,10 @@ use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    download::DownloadedRow,
     event::{RunEvent, RunEventKind, RunRow},
     retry::RetryRows,
+    revert::Revert,
     row::{RowAttempt, RowError, RowOrigin},
 };
 pub(crate) use self::row::RowDocument;

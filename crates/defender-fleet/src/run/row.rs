@@ -9,7 +9,7 @@ use defender_actions::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, ErrorKind, PlanRow};
+use crate::{Error, ErrorKind, LeftOut, PlanRow};
 
 /// Version of the serialized form.
 const VERSION: u32 = 1;
@@ -66,6 +66,16 @@ impl RowError {
     /// Returns the form of an error of a call.
     pub(crate) fn of(error: &ServiceError) -> Self {
         Self { kind: error.kind().name().to_owned(), message: error.to_string(), advice: error.advice() }
+    }
+
+    /// Returns the reason for which a plan leaves a target out.
+    pub(crate) fn of_left_out(target: &LeftOut) -> Self {
+        let kind = target.reason.name().replace(' ', "-");
+        let message = match &target.source {
+            Some(source) => format!("{source}: {}", target.reason),
+            None => target.reason.to_string(),
+        };
+        Self { kind, message, advice: None }
     }
 
     /// Returns the form of an error of which the journal has the line.

@@ -16,7 +16,7 @@ impl Fleet {
     /// the run may be in the store, without any request sent.
     pub async fn start(&self, approved: &ApprovedPlan) -> Result<Run, Error> {
         let plan = &approved.plan;
-        self.check(approved)?;
+        plan.check(self)?;
         let mut rows: Vec<&PlanRow> = plan.rows.iter().collect();
         rows.sort_by_key(|row| row.wave);
         let document = RunDocument { version: VERSION, approved: approved.clone() };
@@ -83,10 +83,6 @@ impl Fleet {
                 Ok(RunSummary::of(stored, &approved))
             })
             .collect()
-    }
-
-    fn check(&self, approved: &ApprovedPlan) -> Result<(), Error> {
-        self.is_of_tenant(approved)
     }
 
     /// Fails unless the fleet has the tenant of the plan.

@@ -1,0 +1,13 @@
+//! Runs over the emulator, in virtual time. The judge is the emulator's ledger.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set up its world has failed"
+)]
+
+mod crash;
+mod halting;
+mod pace;
+mod rows;
+mod world;
