@@ -5,8 +5,8 @@ use std::time::Duration;
 use defender_actions::{
     BoxFuture, Error, MachineHandle, Preflight, Submitted,
     model::{
-        Action, ActionInfo, CollectInvestigationPackage, Isolate, IsolationType, LiveResponse, Offboard, RestrictCodeExecution,
-        RunAntiVirusScan, StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
+        Action, ActionInfo, CollectInvestigationPackage, Isolate, IsolationType, LiveResponse, Offboard,
+        RestrictCodeExecution, RunAntiVirusScan, StopAndQuarantineFile, Unisolate, UnrestrictCodeExecution,
     },
 };
 use serde::{Deserialize, Serialize};

@@ -76,6 +76,11 @@ impl Error {
         self.kind
     }
 
+    /// Message without the name of the kind.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Returns the error of the call, if a call of the service failed.
     #[must_use]
     pub fn service(&self) -> Option<&defender_actions::Error> {

@@ -26,5 +26,5 @@ pub use self::{
     state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
     stores::Stores,
     targets::Targets,
-    tenants::{Tenant, Tenants},
+    tenants::{Tenant, Tenants, TenantsFile},
 };

@@ -59,11 +59,8 @@ pub(crate) async fn machines_by_id(
     let ids: BTreeMap<_, _> = ids.into_iter().map(|id| (key(id), id)).collect();
     let filter = ids.values().map(|id| Machine::ID.eq(*id)).reduce(Filter::or);
     let Some(filter) = filter else { return Ok(ReadMachines::default()) };
-    let pages = if ids.len() > IN_A_FILTER {
-        client.machines().pages()
-    } else {
-        client.machines().filter(filter).pages()
-    };
+    let pages =
+        if ids.len() > IN_A_FILTER { client.machines().pages() } else { client.machines().filter(filter).pages() };
     machines(pages, |id| ids.contains_key(id)).await
 }
 

@@ -14,7 +14,9 @@ impl Plan {
     /// [`Configuration`](ErrorKind::Configuration) if the approver or the ticket is blank.
     pub fn approved_by(self, approver: impl Into<String>, ticket: impl Into<String>) -> Result<ApprovedPlan, Error> {
         let given = |what: &str, text: String| match text.trim() {
-            "" => Err(Error::new(ErrorKind::Configuration, format!("the {what} of the plan is blank; name the {what}"))),
+            "" => {
+                Err(Error::new(ErrorKind::Configuration, format!("the {what} of the plan is blank; name the {what}")))
+            }
             given => Ok(given.to_owned()),
         };
         Ok(ApprovedPlan {

@@ -32,7 +32,8 @@ impl Plan {
         self.check_address(&name, ("API", &self.api, client.base_url()))?;
         let (machines, max) = (self.rows.len(), self.max_machines);
         if u64::try_from(machines).unwrap_or(u64::MAX) > max.into() {
-            let what = format!("{name} has {machines} machines, and its maximum is {max}; raise it with `.max_machines(..)`");
+            let what =
+                format!("{name} has {machines} machines, and its maximum is {max}; raise it with `.max_machines(..)`");
             return Err(Error::new(ErrorKind::TooManyMachines, what));
         }
         let now = client.clock().now();

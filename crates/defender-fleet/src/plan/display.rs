@@ -127,7 +127,9 @@ impl fmt::Display for LeftOutReason {
             Self::Invalid { message } | Self::AlreadyDone { message } | Self::NotOurs { message } => {
                 write!(f, "{}: {}", self.name(), line(message))
             }
-            Self::NotFound { similar } if similar.is_empty() => f.write_str("not found: no machine has this id or name"),
+            Self::NotFound { similar } if similar.is_empty() => {
+                f.write_str("not found: no machine has this id or name")
+            }
             Self::NotFound { similar } => {
                 write!(f, "not found: no machine has exactly this name; similar: {}", Choice(similar))
             }
@@ -180,7 +182,7 @@ impl fmt::Display for Choice<'_> {
         for (place, candidate) in self.0.iter().take(NAMED).enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             let name = candidate.name.as_deref().unwrap_or("no name");
-            write!(f, "{comma}{} ({}", candidate.machine_id, sanitize_line(name, SHOWN))?;
+            write!(f, "{comma}{} ({}", candidate.id, sanitize_line(name, SHOWN))?;
             match candidate.last_seen {
                 Some(seen) => write!(f, ", last seen {seen})")?,
                 None => f.write_str(")")?,

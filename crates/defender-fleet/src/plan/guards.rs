@@ -108,7 +108,9 @@ impl<'a> Guards<'a> {
             FleetAction::Unisolate(_) => undone(folded.isolation.is_some(), &folded.released, "isolation"),
             FleetAction::RestrictCodeExecution(_) => match &folded.restriction {
                 None => State::Open,
-                Some(held) => State::Done(format!("it is restricted since {}, by action {}", held.since, held.action_id)),
+                Some(held) => {
+                    State::Done(format!("it is restricted since {}, by action {}", held.since, held.action_id))
+                }
             },
             FleetAction::UnrestrictCodeExecution(_) => {
                 undone(folded.restriction.is_some(), &folded.unrestricted, "restriction")

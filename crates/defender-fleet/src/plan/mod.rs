@@ -159,7 +159,7 @@ pub enum LeftOutReason {
 #[non_exhaustive]
 pub struct Candidate {
     /// Id of the machine.
-    pub machine_id: MachineId,
+    pub id: MachineId,
     /// Name of the machine.
     pub name: Option<String>,
     /// Time of its last full report.
@@ -171,7 +171,7 @@ pub struct Candidate {
 impl From<&Machine> for Candidate {
     fn from(machine: &Machine) -> Self {
         Self {
-            machine_id: machine.id.clone(),
+            id: machine.id.clone(),
             name: machine.computer_dns_name.clone(),
             last_seen: machine.last_seen,
             health: machine.health_status.clone(),
@@ -188,6 +188,7 @@ pub struct PlanPermissions {
     /// Missing permissions and other faults of the token, one sentence each. Empty if nothing is known to be missing.
     pub missing: Vec<String>,
     /// False if the permissions of the token cannot be read.
+    #[serde(default)]
     pub is_known: bool,
 }
 

@@ -135,7 +135,9 @@ fn own_warnings(settings: &Settings, action: &FleetAction, rows: usize) -> Vec<S
         (rows == 0).then(|| "the plan has no machine".to_owned()),
         too_many.then(|| {
             let rows = counted(rows);
-            format!("the plan has {rows} and its maximum is {max}, so a run is refused; raise it with `.max_machines(..)`")
+            format!(
+                "the plan has {rows} and its maximum is {max}, so a run is refused; raise it with `.max_machines(..)`"
+            )
         }),
         action.info().inverse.is_none().then(|| format!("{} cannot be undone by another action", action.action_type())),
     ];

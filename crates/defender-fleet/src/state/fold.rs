@@ -188,9 +188,9 @@ impl OfMachine {
                 created: change.created,
             })
             .collect();
-        folded.pending.sort_unstable_by(|one, other| {
-            (one.created, &one.action_id).cmp(&(other.created, &other.action_id))
-        });
+        folded
+            .pending
+            .sort_unstable_by(|one, other| (one.created, &one.action_id).cmp(&(other.created, &other.action_id)));
         folded
     }
 }
@@ -200,7 +200,8 @@ impl Folded {
         let (ended, action_id) = (effect.ended(), effect.action_id.clone());
         match effect.action_type {
             ActionType::Isolate => {
-                let before = self.isolation.take().filter(|before| before.lapses_at.is_none_or(|lapses| lapses > ended));
+                let before =
+                    self.isolation.take().filter(|before| before.lapses_at.is_none_or(|lapses| lapses > ended));
                 let known = before.as_ref().and_then(|before| before.isolation_type.clone());
                 let isolation_type = effect.scope.clone().or(known).or_else(|| containment(machine));
                 let since = before.map_or(ended, |before| before.since);

@@ -8,7 +8,9 @@ mod now;
 
 use std::fmt;
 
-use defender_actions::model::{ActionId, ActionStatus, ActionType, IsolationType, MachineAction, MachineId, sanitize_line};
+use defender_actions::model::{
+    ActionId, ActionStatus, ActionType, IsolationType, MachineAction, MachineId, sanitize_line,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 

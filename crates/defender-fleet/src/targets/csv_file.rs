@@ -22,11 +22,34 @@ pub(super) fn read(name: &str, text: &[u8], column: &str) -> Result<Vec<Target>,
     let columns: Vec<_> = record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
     let place = place_of(name, &columns, column)?;
     let mut targets = Vec::new();
+    let mut lines = Lines { text, read: 0, line: 1 };
     while reader.read_byte_record(&mut record).map_err(failed)? {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = lines.of_row_after(record.position().map_or(0, csv::Position::byte));
         targets.push(target(&record, place, column, format!("{name}:{line}")));
     }
     Ok(targets)
+}
+
+/// Lines of a text, counted as far as it was read. The position of a row in the reader is before the line end of the row above it.
+struct Lines<'t> {
+    text: &'t [u8],
+    read: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// Number of the line of the first row after this byte, which never goes back.
+    fn of_row_after(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(next) = self.text.get(self.read) {
+            if self.read >= byte && !matches!(next, b'\r' | b'\n') {
+                break;
+            }
+            self.line += u64::from(*next == b'\n');
+            self.read += 1;
+        }
+        self.line
+    }
 }
 
 fn target(record: &ByteRecord, place: usize, column: &str, source: String) -> Target {
@@ -50,7 +73,8 @@ fn target(record: &ByteRecord, place: usize, column: &str, source: String) -> Ta
 
 /// Place of the column of exactly this name.
 fn place_of(name: &str, columns: &[String], column: &str) -> Result<usize, Error> {
-    let mut places = columns.iter().enumerate().filter(|(_, of_file)| *of_file == column.trim()).map(|(place, _)| place);
+    let mut places =
+        columns.iter().enumerate().filter(|(_, of_file)| *of_file == column.trim()).map(|(place, _)| place);
     let why = match (places.next(), places.next()) {
         (Some(place), None) => return Ok(place),
         (Some(_), Some(_)) => format!("has the column `{column}` several times; rename one of them"),

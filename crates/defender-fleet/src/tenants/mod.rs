@@ -1,15 +1,24 @@
-//! The tenants of a fleet.
+//! The tenants of a fleet, and the file that describes them.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+mod credential;
+mod file;
+mod secret;
+mod shared_transport;
+mod table;
+
+use std::{collections::BTreeMap, fmt, path::Path, sync::Arc};
 
 use defender_actions::DefenderClientBuilder;
 
+pub use self::file::TenantsFile;
 use crate::{Error, ErrorKind};
 
 /// Tenants by their exact names. There is no default tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Tenants {
     by_name: BTreeMap<String, Tenant>,
+    /// Names that may be used. `None` for all.
+    allowed: Option<Vec<String>>,
 }
 
 /// Tenant of a fleet: its name, and how its client is made.
@@ -54,6 +63,24 @@ impl fmt::Debug for Tenant {
 }
 
 impl Tenants {
+    /// Reads the tenants of a file. No secret is read, and nothing is sent: see [`TenantsFile`].
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration), with the line.
+    pub fn from_toml(path: impl AsRef<Path>) -> Result<Self, Error> {
+        TenantsFile::new().read(path)
+    }
+
+    /// As [`from_toml`](Self::from_toml), from the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_toml`](Self::from_toml).
+    pub fn from_toml_text(text: &str) -> Result<Self, Error> {
+        TenantsFile::new().read_text("tenants.toml", text)
+    }
+
     /// Adds a tenant. A tenant of the same name is replaced.
     #[must_use]
     pub fn with(mut self, tenant: Tenant) -> Self {
@@ -61,21 +88,41 @@ impl Tenants {
         self
     }
 
+    /// Allows these tenants alone, of those that are allowed so far. [`get`](Self::get) refuses all others.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownTenant`](ErrorKind::UnknownTenant) if a name is none of the tenants.
+    pub fn allow_only<I: Into<String>>(mut self, names: impl IntoIterator<Item = I>) -> Result<Self, Error> {
+        let names: Vec<_> = names.into_iter().map(Into::into).collect();
+        for name in &names {
+            self.get(name)?;
+        }
+        self.allowed = Some(names);
+        Ok(self)
+    }
+
     /// Returns the tenant of exactly this name.
     ///
     /// # Errors
     ///
-    /// [`UnknownTenant`](ErrorKind::UnknownTenant).
+    /// [`UnknownTenant`](ErrorKind::UnknownTenant) if there is no such tenant, or if it is not allowed.
     pub fn get(&self, name: &str) -> Result<&Tenant, Error> {
-        self.by_name.get(name).ok_or_else(|| {
-            let known: Vec<_> = self.by_name.keys().take(20).map(String::as_str).collect();
-            let known = known.join(", ");
-            Error::new(ErrorKind::UnknownTenant, format!("there is no tenant `{name}`; the tenants are: {known}"))
-        })
+        let why = match self.by_name.get(name) {
+            Some(tenant) if self.is_allowed(name) => return Ok(tenant),
+            Some(_) => format!("tenant `{name}` is not among the allowed tenants"),
+            None => format!("there is no tenant `{name}`"),
+        };
+        let known: Vec<_> = self.iter().take(20).map(Tenant::name).collect();
+        Err(Error::new(ErrorKind::UnknownTenant, format!("{why}; the tenants are: {}", known.join(", "))))
     }
 
-    /// Returns all tenants in the order of their names.
+    /// Returns all allowed tenants in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Tenant> {
-        self.by_name.values()
+        self.by_name.values().filter(|tenant| self.is_allowed(&tenant.name))
+    }
+
+    fn is_allowed(&self, name: &str) -> bool {
+        self.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|allowed| allowed == name))
     }
 }

@@ -1,0 +1,104 @@
+//! Targets in CSV files and in lines.
+
+use defender_fleet::{ErrorKind, Plan, Targets};
+use serde_json::json;
+
+use crate::{folder::Folder, world::World};
+
+const ID: &str = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
+
+fn world() -> World {
+    let machines = json!([
+        {"id": ID, "computerDnsName": "ws-1"},
+        {"id": "m2", "computerDnsName": "ws-2"},
+        {"id": "m3", "computerDnsName": "ws 3, lab"},
+    ]);
+    World::of(&machines, &json!([]))
+}
+
+async fn plan(targets: Targets) -> Plan {
+    world().unrestrict(targets).resolve().await.unwrap()
+}
+
+fn left_out(plan: &Plan) -> Vec<String> {
+    plan.left_out.iter().map(|left_out| left_out.to_string()).collect()
+}
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.rows.iter().map(|row| row.machine_id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn bad_row_is_left_out_with_line() {
+    let folder = Folder::new();
+    let text = format!("\u{feff}site,name\r\nA,ws-1\r\nB\r\nC,\"ws 3, lab\"\r\n\r\nD,\" \"\r\nE,nobody\r\nF,{ID}\r\n");
+    let file = folder.file("hosts.csv", text.as_bytes());
+    let plan = plan(Targets::csv(&file, "name").unwrap()).await;
+    assert_eq!(ids(&plan), [ID, "m3"]);
+    assert_eq!(
+        left_out(&plan),
+        [
+            "hosts.csv:3 `B` invalid: the row has 1 of at least 2 fields, and none in the column `name`",
+            "hosts.csv:6 `D,` invalid: the column `name` is blank",
+            "hosts.csv:7 `nobody` not found: no machine has this id or name",
+            &format!("hosts.csv:8 `{ID}` duplicate: the machine is a target already"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn separator_follows_first_line() {
+    for text in ["id;name\nx,y;ws-2\n", "id\tname\nx;y\tws-2\n", "\"a;b;c\",name\n1;2,ws-2\n", "name\nws-2"] {
+        let plan = plan(Targets::csv_from("hosts.csv", text.as_bytes(), "name").unwrap()).await;
+        assert_eq!(ids(&plan), ["m2"], "{text}");
+    }
+}
+
+#[test]
+fn wrong_column_error_lists_columns() {
+    for (text, why) in [
+        ("", "the CSV file `hosts.csv` is empty"),
+        ("Name,site\na,b\n", "has no column `name`; its columns are: Name, site"),
+        ("name,site,name\na,b,c\n", "has the column `name` several times"),
+    ] {
+        let error = Targets::csv_from("hosts.csv", text.as_bytes(), "name").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    let utf_16: Vec<u8> = "\u{feff}name\na\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = Targets::csv_from("hosts.csv", &utf_16[..], "name").unwrap_err();
+    assert!(error.to_string().contains("UTF-16; save it as UTF-8"), "{error}");
+    let error = Targets::csv("nowhere/hosts.csv", "name").unwrap_err();
+    assert!(error.to_string().contains("nowhere/hosts.csv"), "{error}");
+}
+
+#[tokio::test]
+async fn unclosed_quote_is_one_bad_row() {
+    let text = b"name\nws-1\n\"ws-2\nws-3\nws-4\n";
+    let plan = plan(Targets::csv_from("hosts.csv", &text[..], "name").unwrap()).await;
+    assert_eq!(ids(&plan), [ID]);
+    assert!(left_out(&plan)[0].starts_with("hosts.csv:3 "), "{plan}");
+    assert!(left_out(&plan)[0].contains("a quote may be missing"), "{plan}");
+}
+
+#[tokio::test]
+async fn undecodable_row_is_left_out() {
+    let plan = plan(Targets::csv_from("hosts.csv", &b"name\nws-\xff\nws-2\n"[..], "name").unwrap()).await;
+    assert_eq!(ids(&plan), ["m2"]);
+    assert!(left_out(&plan)[0].contains("not text in UTF-8"), "{plan}");
+}
+
+#[tokio::test]
+async fn lines_are_ids_or_names() {
+    let text = format!("\u{feff}# hosts of the lab\r\n{ID}\r\n\r\n  ws-2\nws-\u{7}\n");
+    let folder = Folder::new();
+    let file = folder.file("hosts.txt", &text);
+    for (targets, name) in
+        [(Targets::lines("stdin", text.as_bytes()).unwrap(), "stdin"), (Targets::lines_of(&file).unwrap(), "hosts.txt")]
+    {
+        let plan = plan(targets).await;
+        assert_eq!(ids(&plan), [ID, "m2"]);
+        assert_eq!(left_out(&plan), [format!("{name}:5 `ws-` invalid: the name has a control character")]);
+    }
+    assert!(Targets::lines("stdin", &b"\n# none\n"[..]).unwrap().is_empty());
+}

@@ -1,0 +1,177 @@
+//! The fold of a history against a model that lives through the same actions minute by minute.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use defender_actions::model::{Machine, MachineAction};
+use defender_fleet::fold;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::json;
+
+const MACHINES: usize = 40;
+/// Length of the history, in minutes: three weeks, so that isolations lapse within it.
+const LENGTH: i64 = 21 * 24 * 60;
+const WEEK: i64 = 7 * 24 * 60;
+const TYPES: [&str; 5] =
+    ["Isolate", "Unisolate", "RestrictCodeExecution", "UnrestrictCodeExecution", "RunAntiVirusScan"];
+const ENDS: [&str; 6] = ["Succeeded", "Succeeded", "Succeeded", "Failed", "TimeOut", "Cancelled"];
+
+#[derive(Clone, Debug)]
+struct Action {
+    machine: usize,
+    action_type: &'static str,
+    began: i64,
+    lasts: i64,
+    end: &'static str,
+    /// The history has an older record of the action, too.
+    twice: bool,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    // Most actions take minutes, and some overlap for days.
+    let lasts = prop_oneof![4 => 0..30_i64, 1 => 0..3 * 24 * 60_i64];
+    let kind = (prop::sample::select(&TYPES[..]), prop::sample::select(&ENDS[..]));
+    (0..MACHINES, kind, 0..LENGTH, lasts, prop::bool::weighted(0.05)).prop_map(
+        |(machine, (action_type, end), began, lasts, twice)| Action { machine, action_type, began, lasts, end, twice },
+    )
+}
+
+fn time(minute: i64) -> Timestamp {
+    Timestamp::constant(1_767_268_800, 0).checked_add(SignedDuration::from_mins(minute)).unwrap()
+}
+
+fn record(number: usize, action: &Action, now: i64) -> MachineAction {
+    let ended = action.began + action.lasts;
+    let (status, updated) = match ended <= now {
+        true => (action.end, ended),
+        false => ("InProgress", action.began),
+    };
+    serde_json::from_value(json!({
+        "id": format!("{number:06}"),
+        "type": action.action_type,
+        "status": status,
+        "machineId": format!("m{}", action.machine),
+        "scope": "Full",
+        "creationDateTimeUtc": time(action.began).to_string(),
+        "lastUpdateDateTimeUtc": time(updated).to_string(),
+    }))
+    .unwrap()
+}
+
+fn system(machine: usize) -> &'static str {
+    ["Windows11", "macOS", "Ubuntu", "WindowsServer2022"][machine % 4]
+}
+
+/// A machine that lives through its actions.
+#[derive(Clone, Debug, Default)]
+struct Living {
+    isolated_since: Option<i64>,
+    isolation_ends: Option<i64>,
+    restricted_since: Option<i64>,
+}
+
+/// Isolated and restricted machines with the minutes since which they are.
+type States = (BTreeMap<usize, i64>, BTreeMap<usize, i64>);
+
+fn live(actions: &[Action], now: i64) -> States {
+    let mut endings = BTreeMap::<i64, Vec<(i64, usize, &Action)>>::new();
+    for (number, action) in actions.iter().enumerate().filter(|(_, action)| action.end == "Succeeded") {
+        endings.entry(action.began + action.lasts).or_default().push((action.began, number, action));
+    }
+    let mut machines = vec![Living::default(); MACHINES];
+    for minute in 0..=now {
+        for machine in &mut machines {
+            if machine.isolation_ends == Some(minute) {
+                (machine.isolated_since, machine.isolation_ends) = (None, None);
+            }
+        }
+        let mut ending = endings.remove(&minute).unwrap_or_default();
+        ending.sort_by_key(|(began, number, _)| (*began, *number));
+        for (_, _, action) in ending {
+            let machine = &mut machines[action.machine];
+            match action.action_type {
+                "Isolate" => {
+                    machine.isolated_since.get_or_insert(minute);
+                    let lapses = matches!(system(action.machine), "macOS" | "Ubuntu");
+                    machine.isolation_ends = lapses.then_some(minute + WEEK);
+                }
+                "Unisolate" => (machine.isolated_since, machine.isolation_ends) = (None, None),
+                "RestrictCodeExecution" => drop(machine.restricted_since.get_or_insert(minute)),
+                "UnrestrictCodeExecution" => machine.restricted_since = None,
+                _ => {}
+            }
+        }
+    }
+    let of = |since: fn(&Living) -> Option<i64>| {
+        machines.iter().enumerate().filter_map(|(number, machine)| Some((number, since(machine)?))).collect()
+    };
+    (of(|machine| machine.isolated_since), of(|machine| machine.restricted_since))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::with_cases(8) })]
+
+    #[test]
+    fn fold_agrees_with_model(
+        actions in prop::collection::vec(action(), 10_000..=10_000),
+        now in LENGTH / 2..LENGTH + 2 * WEEK,
+    ) {
+        let begun: Vec<_> = actions.iter().filter(|action| action.began <= now).cloned().collect();
+        let mut history: Vec<_> = begun.iter().enumerate().map(|(number, action)| record(number, action, now)).collect();
+        let older = begun.iter().enumerate().filter(|(_, action)| action.twice);
+        history.extend(older.map(|(number, action)| record(number, action, action.began)));
+        // The order of the service is no promise.
+        history.sort_by_key(|action| action.id.as_str().bytes().rev().collect::<Vec<_>>());
+        let machines: Vec<Machine> = (0..MACHINES)
+            .map(|number| serde_json::from_value(json!({"id": format!("M{number}"), "osPlatform": system(number)})).unwrap())
+            .collect();
+        let state = fold(&history, &machines, time(now));
+
+        let number = |id: &str| id[1..].parse::<usize>().unwrap();
+        let isolated: BTreeMap<_, _> = state.machines.iter()
+            .filter_map(|machine| Some((number(machine.machine_id.as_str()), machine.isolation.as_ref()?.since)))
+            .collect();
+        let restricted: BTreeMap<_, _> = state.machines.iter()
+            .filter_map(|machine| Some((number(machine.machine_id.as_str()), machine.restriction.as_ref()?.since)))
+            .collect();
+        let (expected_isolated, expected_restricted) = live(&begun, now);
+        let times = |of: BTreeMap<usize, i64>| of.into_iter().map(|(number, since)| (number, time(since))).collect();
+        prop_assert_eq!(isolated, times(expected_isolated));
+        prop_assert_eq!(restricted, times(expected_restricted));
+
+        let pending: BTreeSet<_> = state.machines.iter().flat_map(|machine| &machine.pending)
+            .map(|pending| pending.action_id.to_string())
+            .collect();
+        let under_way = begun.iter().enumerate()
+            .filter(|(_, action)| action.began + action.lasts > now && action.action_type != "RunAntiVirusScan")
+            .map(|(number, _)| format!("{number:06}"));
+        prop_assert_eq!(pending, under_way.collect());
+        let first = begun.iter().map(|action| action.began).min().map(time);
+        prop_assert_eq!(state.oldest.and_then(|oldest| oldest.creation_date_time_utc), first);
+        prop_assert_eq!(state.actions, begun.len());
+    }
+}
+
+#[test]
+fn unmanaged_device_is_contained() {
+    let action = |id: &str, scope: serde_json::Value| -> MachineAction {
+        serde_json::from_value(
+            json!({"id": id, "type": "Isolate", "status": "Succeeded", "machineId": id, "scope": scope,
+            "creationDateTimeUtc": "2026-01-01T00:00:00Z"}),
+        )
+        .unwrap()
+    };
+    let history = [action("a", json!("UnManagedDevice")), action("b", json!(null)), action("c", json!(null))];
+    let machine = |id: &str, status: &str| -> Machine {
+        serde_json::from_value(json!({"id": id, "onboardingStatus": status, "osPlatform": "Ubuntu"})).unwrap()
+    };
+    let machines = [machine("a", "CanBeOnboarded"), machine("b", "CanBeOnboarded"), machine("c", "Onboarded")];
+    let now = "2026-01-09T00:00:00Z".parse().unwrap();
+    let state = fold(&history, &machines, now);
+    // A containment does not lapse, and an isolation of Linux does.
+    let contained: Vec<_> = state.machines.iter().map(|machine| machine.machine_id.as_str()).collect();
+    assert_eq!(contained, ["a", "b"]);
+    assert!(state.machines.iter().all(|machine| machine.isolation.as_ref().unwrap().is_containment()));
+    // Without its record, a machine stays isolated.
+    assert_eq!(fold(&history, [], now).machines.len(), 3);
+}
