@@ -49,14 +49,20 @@ impl Session {
     ///
     /// None was given, or there is none of this exact name.
     pub(crate) fn tenant(&self) -> Result<&Tenant, Failure> {
-        let known = || self.fleet.tenants().iter().map(Tenant::name).collect::<Vec<_>>().join(", ");
-        match &self.tenant {
-            Some(name) => Ok(self.fleet.tenants().get(name)?),
-            None => Err(Failure::usage(format!(
-                "no tenant was given; add --tenant NAME or set DEFENDER_TENANT, with one of: {}",
-                known()
-            ))),
+        let tenants = self.fleet.tenants();
+        if tenants.iter().next().is_none() {
+            return Err(Failure::usage(
+                "there is no tenant: write a profile (`defender tenants --help` shows one), or set AZURE_TENANT_ID, \
+                 AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; `defender --demo` needs none",
+            ));
         }
+        let Some(name) = &self.tenant else {
+            let known = tenants.iter().map(Tenant::name).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!(
+                "no tenant was given; add --tenant NAME or set DEFENDER_TENANT, with one of: {known}"
+            )));
+        };
+        Ok(tenants.get(name)?)
     }
 
     /// Returns the client of the tenant of the command.

@@ -48,8 +48,18 @@ pub(super) struct Sending {
 
 /// Plans the action, and runs the plan once it is confirmed.
 pub(super) async fn act(verb: Verb<Sending>, session: &Session, output: Output) -> Result<Exit, Failure> {
-    let (action, selection, Sending { dry_run, approval, confirmed }) = verb.parts()?;
+    let (action, selection, sending) = verb.parts()?;
     let plan = selection.resolve(session, action).await?;
+    send(session, output, plan, sending).await
+}
+
+/// Shows a plan, or runs it once it is confirmed.
+pub(super) async fn send(
+    session: &Session,
+    output: Output,
+    plan: Plan,
+    Sending { dry_run, approval, confirmed }: Sending,
+) -> Result<Exit, Failure> {
     if dry_run {
         talk::say(&summary(&plan));
         output.print(&decisions(&plan))?;

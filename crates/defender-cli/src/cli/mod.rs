@@ -113,11 +113,14 @@ enum Command {
     Retry(runs::Retry),
     /// Reports a run, or lists the runs
     Report(runs::ReportCommand),
+    /// Undoes what a run created
+    Revert(runs::Revert),
     /// Shows which machines are isolated or restricted now
     State(state::State),
     /// Shows what the token may do, and which permission and role is missing
     Preflight(preflight::Preflight),
     /// Lists the tenants of the profiles
+    #[command(after_help = crate::profile::PROFILES)]
     Tenants,
     /// Writes a completion script for a shell
     Completions(completions::Completions),
@@ -190,6 +193,7 @@ async fn dispatch(command: Command, session: &Session, output: Output) -> Result
         Command::Halt(halt) => halt.run(session).await,
         Command::Retry(retry) => retry.run(session, output).await,
         Command::Report(report) => report.run(session, output).await,
+        Command::Revert(revert) => revert.run(session, output).await,
         Command::State(state) => state.run(session, output).await,
         Command::Find(find) => find.run(session, output).await,
         Command::Actions(actions) => actions.run(session, output).await,

@@ -5,7 +5,7 @@ use defender_fleet::RetryRows;
 use defender_store::RunId;
 
 use super::{
-    act::Confirmed,
+    act::{Confirmed, Sending, send},
     confirm::confirm,
     follow::follow,
     report::{exit_of, print, print_runs},
@@ -47,6 +47,14 @@ Examples:
   defender report 5f2c7a90d1e3 -o json | jq '.[] | select(.status != \"succeeded\")'
 
 Exit codes: those of the run: 0 all succeeded, 2 something failed or is not done, 3 an outcome is unknown.";
+
+const REVERT_EXAMPLES: &str = "\
+Plans the inverse of each action that the run created itself, and runs that plan once it is confirmed. Actions that others requested
+stay.
+
+Examples:
+  defender revert 5f2c7a90d1e3 --comment 'INC-4711: false positive'
+  defender revert 5f2c7a90d1e3 --comment 'INC-4711' --dry-run";
 
 /// Goes on with a run
 #[derive(Args, Debug)]
@@ -95,6 +103,31 @@ pub(super) struct ReportCommand {
     /// Most runs of the list
     #[arg(long, default_value_t = 20, value_name = "NUMBER", conflicts_with = "run")]
     limit: usize,
+}
+
+/// Undoes a run
+#[derive(Args, Debug)]
+#[command(after_help = REVERT_EXAMPLES)]
+pub(super) struct Revert {
+    /// Id of the run
+    #[arg(value_parser = run_id)]
+    run: RunId,
+    /// Reason, for the audit trail of the service
+    #[arg(long, value_name = "TEXT")]
+    comment: String,
+    /// Includes actions that were found by their comment alone after a lost response
+    #[arg(long)]
+    even_if_not_ours: bool,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+impl Revert {
+    pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
+        let revert = session.fleet.run(&self.run).await?.revert(self.comment);
+        let revert = if self.even_if_not_ours { revert.even_if_not_ours() } else { revert };
+        send(session, output, revert.await?, self.sending).await
+    }
 }
 
 impl Resume {

@@ -3,6 +3,7 @@
 
 mod program;
 mod secrets;
+mod service;
 mod streams;
 mod terminal;
 mod transcripts;
