@@ -55,10 +55,13 @@ impl Tool {
 
     /// The command line of cargo.
     fn cargo(self, root: &Path, arguments: impl Iterator<Item = OsString>) -> Command {
-        let mut arguments = arguments.peekable();
+        let arguments: Vec<_> = arguments.collect();
+        let is_store = self.command == "campaign" && arguments.iter().any(|argument| argument == "--store");
+        let package = if is_store { "store-campaign" } else { self.package };
+        let mut arguments = arguments.into_iter().peekable();
         let release = arguments.next_if(|argument| argument == "--release").is_some() || self.release;
         let mut cargo = workspace::cargo(root);
-        cargo.args(["run", "--quiet", "--package", self.package]).args(release.then_some("--release"));
+        cargo.args(["run", "--quiet", "--package", package]).args(release.then_some("--release"));
         cargo.arg("--").args(self.words).args(arguments);
         cargo
     }
@@ -77,6 +80,7 @@ mod tests {
     #[test]
     fn arguments_go_to_the_tool() {
         assert_eq!(line("campaign --seeds 0..9"), "cargo run --quiet --package campaign -- --seeds 0..9");
+        assert_eq!(line("campaign --store"), "cargo run --quiet --package store-campaign -- --store");
         assert_eq!(line("judges --short"), "cargo run --quiet --package conformance -- judges --short");
         assert_eq!(line("bench smoke"), "cargo run --quiet --package bench --release -- smoke");
         assert_eq!(line("campaign --release --tls"), "cargo run --quiet --package campaign --release -- --tls");

@@ -7,10 +7,12 @@
 
 mod actions;
 mod ci;
+mod claims;
 mod delegate;
 mod example;
 mod fresh_crates;
 mod instructions;
+mod release;
 mod tidy;
 mod tools;
 
@@ -35,6 +37,9 @@ Commands:
   example            the README's first command, by itself and against the emulator's program, and the other examples
   fresh-crates [NAME…]
                      crates outside the workspace, from packaged crates, with the `cargo add` lines of the READMEs; on Linux
+  claims [--list]    each command of docs/claims.md, which shows a claim of the README or the docs; takes an hour
+  release --dry-run [--quick]
+                     checks of a release, and the commands that publish it; takes a day, and seconds with `--quick`
   actions            writes the table of actions into defender-model's README
 
 Tools, each with a `--help` of its own; `--release` before the other options optimizes it:
@@ -46,6 +51,8 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
                      `--registry`
   campaign --seeds FROM..TO [--tls] [--steps N] [--figures FILE]
                      the promises, judged over an emulator that misbehaves
+  campaign --store --seeds FROM..TO
+                     journal and quota, judged over processes that are killed, on SQLite and PostgreSQL
   foreign            the client against a misbehaving server that shares no code with client or emulator
   postgres [NAME…]   the stores' suite on a PostgreSQL server that is started for it, and faults of that server
   bench NAME         speed and calls beside bare hyper: compare, smoke, pages, wait, store
@@ -76,10 +83,23 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         }
         return fresh_crates::run(&names);
     }
+    if command == "release" {
+        let mut words = Vec::new();
+        while let Some(argument) = arguments.next()? {
+            let Arg::Long(word @ ("dry-run" | "quick")) = argument else { return Err(argument.unexpected().into()) };
+            words.push(word.to_owned());
+        }
+        if !words.iter().any(|word| word == "dry-run") {
+            return Err(Failure::Usage("`release` publishes nothing; give `--dry-run`".to_owned()));
+        }
+        return release::run(words.iter().any(|word| word == "quick"));
+    }
     let option = arguments.next()?;
     match (command.to_str(), option) {
         (Some("ci"), None) => ci::run(ci::Tests::Run),
         (Some("ci"), Some(Arg::Long("skip-tests"))) => ci::run(ci::Tests::Skip),
+        (Some("claims"), None) => claims::run(false),
+        (Some("claims"), Some(Arg::Long("list"))) => claims::run(true),
         (Some("tidy"), None) => tidy::run(),
         (Some("tools"), None) => tools::install(),
         (Some("deny"), None) => tools::Check::Deny.run(),

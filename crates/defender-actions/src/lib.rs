@@ -36,6 +36,7 @@ pub use {
         Journal,
         entry::{Entry, EntryKey, Holder, Intended, JournalScope, Settled, Settlement, Unsettled},
         error::JournalError,
+        hashed_bodies::JournalBody,
         jsonl::JsonlJournal,
         memory::MemoryJournal,
     },

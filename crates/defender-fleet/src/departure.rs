@@ -130,7 +130,9 @@ impl Departures {
         state.halted.insert(run.clone());
         let inboxes: Vec<_> = state.inboxes.values().filter(|(of, _)| of == run).map(|(_, i)| Arc::clone(i)).collect();
         drop(state);
-        inboxes.into_iter().for_each(|inbox| inbox.put(Note::Halted));
+        for inbox in inboxes {
+            inbox.put(Note::Halted);
+        }
     }
 
     /// Allows departures again. The store of the runs decides then.

@@ -21,9 +21,10 @@ pub use self::{
     plan::{ApprovedPlan, Candidate, LeftOut, LeftOutReason, Plan, PlanBuilder, PlanPermissions, PlanRow},
     report::{Report, ReportCounts, ReportRow, ReportState},
     run::{
-        DownloadedRow, RetryRows, Revert, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow, RunSummary,
+        DownloadedRow, RetryRows, Revert, RowAttempt, RowError, RowOrigin, Run, RunEvent, RunEventKind, RunRow,
+        RunSummary,
     },
-    state::{Isolation, MachineState, PendingChange, Restriction, StateNow, fold},
+    state::{Isolation, MachineState, PendingChange, Restriction, StateNow},
     stores::Stores,
     targets::Targets,
     tenants::{Tenant, Tenants, TenantsFile},

@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
+use defender_actions::JournalError;
 use defender_transport::QuotaStoreError;
 
 /// Failure of a store: what failed, on which store, and what to do. It contains no password.
@@ -61,6 +62,12 @@ impl StdError for StoreError {
 }
 
 impl From<StoreError> for QuotaStoreError {
+    fn from(error: StoreError) -> Self {
+        Self::new(error.message.clone()).caused_by(error)
+    }
+}
+
+impl From<StoreError> for JournalError {
     fn from(error: StoreError) -> Self {
         Self::new(error.message.clone()).caused_by(error)
     }

@@ -5,6 +5,10 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod journal;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod micros;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -19,8 +23,12 @@ pub use error::{StoreError, StoreErrorKind};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreBuilder};
 pub use runs::{
-    CreatedRun, Departure, MemoryRunStore, NewRow, NewRun, RowCounts, RowState, RowWritten, RunId, RunStore, StoredRow,
-    StoredRun, WorkerId, WorkerLease,
+    memory::MemoryRunStore,
+    record::{
+        CreatedRun, Departure, NewRow, NewRun, RowCounts, RowState, RowWritten, RunId, StoredRow, StoredRun, WorkerId,
+        WorkerLease,
+    },
+    store::RunStore,
 };
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use defender_transport::{EndedPermit, PermitOutcome, PermitRequest, Permits, extensions::QuotaKey};
 
-/// Longest time of a request: ten years. A longer time would overflow the calendar of a database.
-const LONGEST: i64 = 10 * 365 * 24 * 3_600 * 1_000_000;
+use crate::micros::{ceiling, floor};
 
 /// A request for permits.
 #[derive(Clone, Debug)]
@@ -85,26 +84,4 @@ impl Report {
 pub(crate) fn permits(granted: usize, retry_after: Option<i64>) -> Permits {
     let micros = |micros: i64| Duration::from_micros(u64::try_from(micros).unwrap_or_default());
     Permits { granted, retry_after: retry_after.map(micros) }
-}
-
-/// Microseconds, rounded up: a slot is not freed early.
-fn ceiling(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos().div_ceil(1_000)).map_or(LONGEST, |micros| micros.min(LONGEST))
-}
-
-/// Microseconds, rounded down: an attempt did not end earlier than stated.
-fn floor(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).map_or(LONGEST, |micros| micros.min(LONGEST))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_rounded_to_the_safe_side() {
-        let times = [Duration::ZERO, Duration::from_nanos(1), Duration::from_nanos(1_001), Duration::MAX];
-        assert_eq!(times.map(ceiling), [0, 1, 2, LONGEST]);
-        assert_eq!(times.map(floor), [0, 0, 1, LONGEST]);
-    }
 }

@@ -1,10 +1,12 @@
 //! The journal: intents and outcomes that survive the process.
 //!
-//! `entry` has the data, `table` the states of an entry. `memory` and `jsonl` are two journals; `write_intent` writes the intent
+//! `entry` has the data, `table` the states of an entry. `memory` and `jsonl` are two journals;
+//! `hashed_bodies` keeps bodies out of any journal; `write_intent` writes the intent
 //! between the permit of the quota and the request.
 
 pub(crate) mod entry;
 pub(crate) mod error;
+pub(crate) mod hashed_bodies;
 pub(crate) mod journal_entry;
 pub(crate) mod jsonl;
 pub(crate) mod memory;

@@ -10,12 +10,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
+use crate::submit::intent_body;
+
 /// Submission as plain data, to be stored before anything is sent.
 ///
 /// [`DefenderClient::recover`](crate::DefenderClient::recover) finds the outcome of the action by its intent, after a crash or after
 /// the future was dropped between request and response.
 ///
-/// The intent has the comment and the rest of the body, and no secret.
+/// The intent has the comment and the rest of the body, and no secret of the client. The body is a part of it: parameters of a live response
+/// script may be secret. In a journal it can be [a hash](crate::JournalBody::Hash).
 ///
 /// ```no_run
 /// use defender_actions::{DefenderClient, Intent};
@@ -67,9 +70,6 @@ pub struct Intent {
     version: u32,
 }
 
-/// Version of the serialized form. Version 2 added `api`, `tenant_id`, `actor` and `ticket`.
-const VERSION: u32 = 2;
-
 fn first_version() -> u32 {
     1
 }
@@ -77,11 +77,12 @@ fn first_version() -> u32 {
 /// Refuses the form of a newer program: a field that this program does not know may change the meaning of the others.
 fn known_version<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
     let version = u32::deserialize(input)?;
-    if version <= VERSION {
+    let newest = Intent::VERSION;
+    if version <= newest {
         return Ok(version);
     }
     Err(D::Error::custom(format_args!(
-        "the intent has version {version}, and this program reads intents up to version {VERSION}; update the program"
+        "the intent has version {version}, and this program reads intents up to version {newest}; update the program"
     )))
 }
 
@@ -89,6 +90,9 @@ fn known_version<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
 const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_mins(5);
 
 impl Intent {
+    /// Newest version of the serialized form that this program reads and writes. Version 2 added `api`, `tenant_id`, `actor` and `ticket`.
+    pub const VERSION: u32 = 2;
+
     pub(crate) fn new(
         machine_id: MachineId,
         action_type: &str,
@@ -98,7 +102,7 @@ impl Intent {
     ) -> Self {
         let valid_for = SignedDuration::try_from(valid_for).unwrap_or(SignedDuration::MAX);
         let latest = Some(earliest.saturating_add(valid_for).unwrap_or(Timestamp::MAX));
-        let (action_type, version) = (action_type.to_owned(), VERSION);
+        let (action_type, version) = (action_type.to_owned(), Self::VERSION);
         let (api, tenant_id, actor, ticket) = (None, None, None, None);
         Self {
             machine_id,
@@ -120,6 +124,12 @@ impl Intent {
     #[must_use]
     pub fn latest(&self) -> Timestamp {
         self.latest.unwrap_or_else(|| self.earliest.saturating_add(DEFAULT_VALIDITY).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Version of the serialized form.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
     }
 
     /// Returns the comment of the request.
@@ -166,15 +176,12 @@ impl Intent {
 
     /// Returns whether `other`, for the same machine and type and with the same comment, has other particulars.
     pub(crate) fn differs_in_particulars(&self, other: &Self) -> bool {
-        let particulars = |body: &Value| {
-            let mut body = body.clone();
-            if let Some(body) = body.as_object_mut() {
-                body.remove("Comment");
-                body.remove("ExternalId");
-            }
-            body
-        };
-        particulars(&self.body) != particulars(&other.body)
+        intent_body::differ(&self.body, &other.body)
+    }
+
+    /// Returns the intent with a hash in place of the particulars of its body.
+    pub(crate) fn with_hashed_body(&self) -> Self {
+        Self { body: intent_body::hashed(&self.body), ..self.clone() }
     }
 }
 

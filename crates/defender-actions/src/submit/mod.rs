@@ -7,6 +7,7 @@
 pub(crate) mod action_request;
 pub(crate) mod cancel;
 pub(crate) mod intent;
+mod intent_body;
 pub(crate) mod origin;
 pub(crate) mod reconciler;
 pub(crate) mod recover;

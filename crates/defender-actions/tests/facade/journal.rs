@@ -102,6 +102,11 @@ impl Journal for Recording {
         Ok(intended)
     }
 
+    async fn may_resend(&self, key: &EntryKey) -> Result<(), JournalError> {
+        self.fail("may_resend")?;
+        self.memory.may_resend(key).await
+    }
+
     async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
         self.fail("settle")?;
         self.hang("settle").await;
@@ -478,4 +483,35 @@ async fn entry_that_cannot_be_settled_is_returned_once() {
     let recovered = world.run(other.recover_pending().send()).await.unwrap();
     assert_eq!(recovered.len(), 1);
     assert_eq!(recovered[0].outcome.as_ref().unwrap_err().kind(), ErrorKind::Journal);
+}
+
+#[tokio::test]
+async fn journal_decides_on_further_attempts() {
+    let world = World::new();
+    let journal = Recording::new(&world).failing(["may_resend"]);
+    let client = client(&world, &journal);
+    world.emulator.fault(Fault::TooManyRequests(RetryAfter::Seconds(5))).on(Operation::Isolate).times(2);
+    let isolate = || client.machine(world.machine()).isolate("c").key("k").send();
+    let error = world.run(isolate()).await.unwrap_err();
+    assert_eq!((error.never_sent(), world.ledger().len()), (true, 1), "{error}");
+    assert!(error.to_string().contains("the journal allows no further attempt"), "{error}");
+    assert!(matches!(journal.only().await.outcome, Some(Settlement::NotSent { .. })));
+    // Nothing happened, so that the key may be used again; the journal allows its second attempt.
+    assert_eq!(world.run(isolate()).await.unwrap().origin(), Origin::Created);
+    assert_eq!(world.ledger().len(), 3);
+}
+
+#[tokio::test]
+async fn entry_leads_to_its_action() {
+    let world = World::new();
+    let journal = Recording::new(&world);
+    let first = client(&world, &journal);
+    let submitted = world.run(first.machine(world.machine()).isolate("c").send()).await.unwrap();
+    let (key, entry) = (submitted.key().unwrap().clone(), journal.only().await);
+    let later = client(&world, &journal).submitted(&key, entry.clone()).unwrap();
+    assert_eq!((later.id(), later.origin(), later.is_from_journal()), (submitted.id(), Origin::Created, true));
+    assert!(world.run(later.wait().into_future()).await.is_ok());
+    assert!(journal.only().await.last.is_some(), "the wait writes the last record");
+    let open = Entry::new(entry.intent, None, None);
+    assert!(first.submitted(&key, open).is_none());
 }

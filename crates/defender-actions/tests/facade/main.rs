@@ -22,6 +22,7 @@ mod identity;
 mod intents;
 mod joining;
 mod journal;
+mod journal_bodies;
 #[cfg(feature = "testing")]
 mod kit;
 mod lists;

@@ -261,3 +261,57 @@ async fn ended_submission_needs_no_read() {
     let ends: Vec<_> = service.clock().run(client.wait_all_keyed([((), made)]).stream().collect()).await;
     assert!(ends[0].1.is_ok() && service.reads().len() == reads);
 }
+
+/// Actions that are added while others are waited for share the lists.
+#[tokio::test]
+async fn growing_set_shares_lists() {
+    let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE);
+    let client = service.client();
+    let mut set = client.wait_set();
+    let (mut ends, mut reads) = (Vec::new(), 0);
+    for round in 0..20_u32 {
+        for id in foreign(&service, if round < 10 { 10 } else { 0 }) {
+            set.add(round, id);
+        }
+        ends.extend(service.clock().run(set.read()).await);
+        reads += 1;
+        service.clock().run(service.clock().sleep(Duration::from_secs(15))).await;
+    }
+    assert_eq!((ends.len(), set.len(), set.is_empty()), (100, 0, true));
+    assert!(ends.iter().all(|(_, end)| end.is_ok()));
+    assert!(service.reads().len() < reads, "an empty set reads nothing: {}", service.reads().len());
+    // The first actions ended first.
+    assert!(ends.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+}
+
+#[tokio::test]
+async fn set_keeps_the_grace_of_each_action() {
+    let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE * 60);
+    let client = service.client();
+    let mut set = client.wait_set();
+    set.add("known", foreign(&service, 1).remove(0));
+    service.clock().run(service.clock().sleep(MINUTE * 10)).await;
+    set.add("nobody", "nobody".parse::<ActionId>().unwrap());
+    assert_eq!(service.clock().run(set.read()).await.len(), 0, "a new action may appear within two minutes");
+    service.clock().run(service.clock().sleep(MINUTE * 3)).await;
+    let ends = service.clock().run(set.read()).await;
+    assert_eq!((ends.len(), ends[0].0, ends[0].1.as_ref().unwrap_err().is_not_found()), (1, "nobody", true));
+}
+
+#[tokio::test]
+async fn ended_action_of_a_set_is_returned() {
+    let service = Service::new(Repeats::Taken);
+    let ids = foreign(&service, 2);
+    service.end(ids[0].as_str(), "Succeeded");
+    service.end(ids[1].as_str(), "Failed");
+    let client = service.client();
+    let mut set = client.wait_set();
+    assert!(service.clock().run(set.read()).await.is_empty() && service.reads().is_empty());
+    set.add(0, &ids[0]);
+    set.add(1, &ids[1]);
+    set.add(2, &ids[1]);
+    let mut ends = service.clock().run(set.read()).await;
+    ends.sort_by_key(|(key, _)| *key);
+    let kinds: Vec<_> = ends.iter().map(|(key, end)| (*key, end.as_ref().map(|_| ()).map_err(Error::kind))).collect();
+    assert_eq!(kinds, [(0, Ok(())), (1, Err(ErrorKind::ActionFailed)), (2, Err(ErrorKind::ActionFailed))]);
+}

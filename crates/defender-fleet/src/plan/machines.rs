@@ -1,6 +1,9 @@
 //! The machines of the targets.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
 use defender_actions::{
     DefenderClient, Error, ErrorKind,
@@ -110,7 +113,7 @@ fn not_one(error: &Error) -> LeftOutReason {
     match error.kind() {
         ErrorKind::NotFound => LeftOutReason::NotFound { similar: candidates },
         ErrorKind::Ambiguous => {
-            candidates.sort_by(|one, other| other.last_seen.cmp(&one.last_seen));
+            candidates.sort_by_key(|candidate| Reverse(candidate.last_seen));
             LeftOutReason::Ambiguous { candidates }
         }
         _ => LeftOutReason::Invalid { message: error.to_string() },

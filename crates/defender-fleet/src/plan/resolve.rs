@@ -139,7 +139,7 @@ fn own_warnings(settings: &Settings, action: &FleetAction, rows: usize) -> Vec<S
                 "the plan has {rows} and its maximum is {max}, so a run is refused; raise it with `.max_machines(..)`"
             )
         }),
-        action.info().inverse.is_none().then(|| format!("{} cannot be undone by another action", action.action_type())),
+        matches!(action, FleetAction::Offboard(_)).then(|| "no action of the API undoes an offboarding".to_owned()),
     ];
     warnings.into_iter().flatten().collect()
 }

@@ -4,7 +4,7 @@ mod csv;
 
 use std::fmt;
 
-use defender_actions::model::{ActionId, ActionStatus, MachineId};
+use defender_actions::model::{ActionId, ActionStatus, MachineId, sanitize_line};
 use defender_store::{RowState, StoredRow, StoredRun};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,8 @@ pub struct ReportRow {
 
 /// Version of the serialized form.
 const VERSION: u32 = 1;
+/// Longest line of a row, in characters.
+const SHOWN: usize = 1_000;
 
 impl Report {
     /// Returns the report of a run of the store.
@@ -229,6 +231,12 @@ impl From<RowState> for ReportState {
 impl ReportRow {
     fn of(row: &StoredRow, document: &RowDocument, tenant: &str, action: &str) -> Self {
         let RowDocument { machine_id, name, attempt, earlier, .. } = document;
+        let (mut attempt, mut earlier) = (attempt.clone(), earlier.clone());
+        let attempts = attempt.number;
+        if row.attempt > attempts && attempts > 0 {
+            // A retry that no worker has begun.
+            earlier.push(std::mem::take(&mut attempt));
+        }
         Self {
             tenant: tenant.to_owned(),
             machine_id: Some(machine_id.clone()),
@@ -236,17 +244,17 @@ impl ReportRow {
             action: action.to_owned(),
             state: row.state.into(),
             origin: attempt.origin,
-            status: attempt.status.clone(),
-            action_id: attempt.action_id.clone(),
-            error: attempt.error.clone(),
+            status: attempt.status,
+            action_id: attempt.action_id,
+            error: attempt.error,
             wave: Some(row.wave),
-            attempts: attempt.number,
-            worker: attempt.worker.clone(),
-            key: Some(attempt.key.clone()).filter(|key| !key.is_empty()),
+            attempts,
+            worker: attempt.worker,
+            key: Some(attempt.key).filter(|key| !key.is_empty()),
             started_at: attempt.started_at,
             submitted_at: attempt.submitted_at,
             ended_at: attempt.ended_at,
-            earlier: earlier.clone(),
+            earlier,
         }
     }
 
@@ -289,7 +297,8 @@ impl fmt::Display for Report {
             let id = row.machine_id.as_ref().map(MachineId::as_str);
             let machine = row.machine.as_deref().or(id).unwrap_or("?");
             let error = row.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
-            writeln!(f, "{machine} {}{error}", row.state)?;
+            // Names of machines and targets come from outside.
+            writeln!(f, "{}", sanitize_line(&format!("{machine} {}{error}", row.state), SHOWN))?;
         }
         Ok(())
     }

@@ -65,9 +65,9 @@ impl Row {
 #[derive(Debug)]
 pub(super) enum Step {
     /// The service has accepted the action, which is waited for.
-    Submitted { row: Row, awaited: Awaited, is_news: bool },
+    Submitted { row: Box<Row>, awaited: Box<Awaited>, is_news: bool },
     /// The row has ended.
-    Ended { row: Row, state: RowState, is_halted: bool },
+    Ended { row: Box<Row>, state: RowState, is_halted: bool },
     /// The row is planned again. No row is sent for this time.
     Planned { again_in: Duration },
     /// The row is planned again, since the run is halted.
@@ -106,7 +106,8 @@ impl Context {
 
     /// Returns the key of an attempt.
     fn key(&self, text: &str) -> Result<EntryKey, Error> {
-        EntryKey::new(text).ok_or_else(|| self.failed(ErrorKind::Store, format!("`{text}` is not a key of the journal")))
+        EntryKey::new(text)
+            .ok_or_else(|| self.failed(ErrorKind::Store, format!("`{text}` is not a key of the journal")))
     }
 
     /// Takes a claimed row to its next step.
@@ -116,14 +117,16 @@ impl Context {
         {
             let key = self.key(&row.document.attempt.key)?;
             let entry = self.journal.entry(&key).await.map_err(|error| self.journal_failed(error))?;
-            return Ok(Step::Submitted { row, awaited: self.awaited(&key, entry, id), is_news: false });
+            let awaited = self.awaited(&key, entry, id).into();
+            return Ok(Step::Submitted { row: row.into(), awaited, is_news: false });
         }
         let key = self.key(&departure::key(&self.run, row.index, attempt))?;
-        let before = row.document.begin(attempt, key.to_string()).map(|before| before.key.clone());
+        let before = row.document.begin(attempt, key.to_string());
+        let before = before.filter(|before| !before.has_ended()).map(|before| before.key.clone());
         row.attempt().worker = Some(format!("{:032x}", self.worker.as_u128()));
         row.attempt().started_at.get_or_insert(self.clock().now());
         if state == RowState::Planned {
-            // A retry looks once more for the action of the attempt before, which may have become visible.
+            // A retry looks once more for the action of an attempt whose outcome is unknown. It may have become visible.
             if let Some(before) = before {
                 let before = self.key(&before)?;
                 if let Some(entry) = self.journal.entry(&before).await.map_err(|error| self.journal_failed(error))?
@@ -260,7 +263,7 @@ impl Context {
         (attempt.action_id, attempt.status) = (Some(action.id), Some(action.status));
         (attempt.submitted_at, attempt.error) = (Some(now), None);
         match self.write(&row, RowState::Submitted).await? {
-            RowWritten::Done { .. } => Ok(Step::Submitted { row, awaited, is_news: true }),
+            RowWritten::Done { .. } => Ok(Step::Submitted { row: row.into(), awaited: awaited.into(), is_news: true }),
             RowWritten::NotHeld => Ok(Step::Lost),
         }
     }
@@ -295,7 +298,7 @@ impl Context {
         let now = self.clock().now();
         (row.attempt().error, row.attempt().ended_at) = (error, Some(now));
         match self.write(&row, state).await? {
-            RowWritten::Done { is_halted } => Ok(Step::Ended { row, state, is_halted }),
+            RowWritten::Done { is_halted } => Ok(Step::Ended { row: row.into(), state, is_halted }),
             RowWritten::NotHeld => Ok(Step::Lost),
         }
     }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use defender_actions::model::{ActionId, ActionStatus, MachineId};
+use defender_actions::model::{ActionId, ActionStatus, MachineId, sanitize_line};
 use defender_store::{RowCounts, RunId};
 use jiff::Timestamp;
 
 use super::row::{RowError, RowOrigin};
+
+/// Longest name of a machine in a line, in characters.
+const SHOWN: usize = 200;
 
 /// Event of a run. `{}` is one line.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +114,11 @@ impl RunRow {
     fn machine(&self) -> &str {
         self.name.as_deref().unwrap_or(self.machine_id.as_str())
     }
+
+    /// Returns the name without characters that have an effect on a terminal.
+    fn shown(&self) -> String {
+        sanitize_line(self.machine(), SHOWN)
+    }
 }
 
 impl fmt::Display for RunEvent {
@@ -119,13 +127,13 @@ impl fmt::Display for RunEvent {
         write!(f, "tenant {} run {}: ", self.tenant, self.run)?;
         match &self.kind {
             K::Started { counts } => write!(f, "started, {} of {} rows are open", counts.open(), counts.total()),
-            K::WaveBegan { wave } => write!(f, "wave {wave} began"),
-            K::WaveEnded { wave } => write!(f, "wave {wave} ended"),
-            K::Sent { row } => write!(f, "{}: sent", row.machine()),
-            K::Submitted { row, origin, action_id } => write!(f, "{}: {origin}, action {action_id}", row.machine()),
-            K::Succeeded { row, .. } => write!(f, "{}: succeeded", row.machine()),
-            K::Failed { row, error, .. } => write!(f, "{}: failed: {}", row.machine(), error.message),
-            K::Unknown { row, error } => write!(f, "{}: unknown: {}", row.machine(), error.message),
+            K::WaveBegan { wave } => write!(f, "wave {} began", wave + 1),
+            K::WaveEnded { wave } => write!(f, "wave {} ended", wave + 1),
+            K::Sent { row } => write!(f, "{}: sent", row.shown()),
+            K::Submitted { row, origin, action_id } => write!(f, "{}: {origin}, action {action_id}", row.shown()),
+            K::Succeeded { row, .. } => write!(f, "{}: succeeded", row.shown()),
+            K::Failed { row, error, .. } => write!(f, "{}: failed: {}", row.shown(), error.message),
+            K::Unknown { row, error } => write!(f, "{}: unknown: {}", row.shown(), error.message),
             K::WaitingForQuota { until } => write!(f, "waits for the quota until about {until:.0}"),
             K::Halted { reason } => write!(f, "halted: {reason}"),
             K::Ended { counts } => {

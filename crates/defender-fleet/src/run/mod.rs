@@ -21,6 +21,8 @@ use defender_store::{RowCounts, RunId, StoredRow, StoredRun, WorkerId};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::row::RowDocument;
+use self::{attempt::Context, row::parse_versioned, worker::Worker};
 pub use self::{
     download::DownloadedRow,
     event::{RunEvent, RunEventKind, RunRow},
@@ -28,8 +30,6 @@ pub use self::{
     revert::Revert,
     row::{RowAttempt, RowError, RowOrigin},
 };
-pub(crate) use self::row::RowDocument;
-use self::{attempt::Context, row::parse_versioned, worker::Worker};
 use crate::{ApprovedPlan, Error, ErrorKind, Fleet, Report};
 
 /// Number of rows that are read at a time.

@@ -2,11 +2,11 @@
 
 use defender_actions::{
     BoxFuture,
-    model::{self, IsolationType, Isolate, RestrictCodeExecution, Unisolate, UnrestrictCodeExecution},
+    model::{self, Isolate, IsolationType, RestrictCodeExecution, Unisolate, UnrestrictCodeExecution},
 };
 use defender_store::{RowState, StoredRow};
 
-use super::{Run, RowDocument, RowOrigin};
+use super::{RowDocument, RowOrigin, Run};
 use crate::{Error, ErrorKind, FleetAction, LeftOut, LeftOutReason, Plan, PlanBuilder, Targets};
 
 impl Run {

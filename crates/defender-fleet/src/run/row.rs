@@ -119,6 +119,13 @@ pub struct RowAttempt {
     pub ended_at: Option<Timestamp>,
 }
 
+impl RowAttempt {
+    /// Returns whether the action of the attempt has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.status.as_ref().is_some_and(ActionStatus::is_terminal)
+    }
+}
+
 /// Document of a row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RowDocument {
@@ -137,7 +144,13 @@ impl RowDocument {
     /// Returns the document of a row that is planned.
     pub(crate) fn planned(row: &PlanRow) -> Self {
         let attempt = RowAttempt::default();
-        Self { version: VERSION, machine_id: row.machine_id.clone(), name: row.name.clone(), attempt, earlier: Vec::new() }
+        Self {
+            version: VERSION,
+            machine_id: row.machine_id.clone(),
+            name: row.name.clone(),
+            attempt,
+            earlier: Vec::new(),
+        }
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {

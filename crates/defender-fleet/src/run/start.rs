@@ -20,8 +20,9 @@ impl Fleet {
         let mut rows: Vec<&PlanRow> = plan.rows.iter().collect();
         rows.sort_by_key(|row| row.wave);
         let document = RunDocument { version: VERSION, approved: approved.clone() };
-        let document = serde_json::to_string(&document)
-            .map_err(|error| Error::new(ErrorKind::PlanFile, format!("the plan has no JSON form: {error}")).caused_by(error))?;
+        let document = serde_json::to_string(&document).map_err(|error| {
+            Error::new(ErrorKind::PlanFile, format!("the plan has no JSON form: {error}")).caused_by(error)
+        })?;
         let mut new = NewRun {
             id: RunId::generate(),
             tenant_id: plan.tenant_id.clone(),

@@ -31,7 +31,9 @@ impl Verdict {
             _ if error.is_outcome_unknown() => Self::Unknown,
             K::Throttled => Self::Later(error.retry_after().unwrap_or(SEND_AGAIN)),
             K::IntentExpired => Self::Later(Duration::ZERO),
-            K::Configuration | K::Credential | K::ConnectFailed | K::QuotaStore | K::Journal | K::Unauthorized => Self::Stop,
+            K::Configuration | K::Credential | K::ConnectFailed | K::QuotaStore | K::Journal | K::Unauthorized => {
+                Self::Stop
+            }
             K::Request | K::Refused | K::AlreadyInProgress | K::Conflict | K::Forbidden | K::NotFound | K::Retired => {
                 Self::Failed
             }

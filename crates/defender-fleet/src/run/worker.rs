@@ -82,7 +82,7 @@ enum Stage {
 enum Happened {
     Note(Note),
     Step(Result<Step, Error>),
-    Read(Reads),
+    Read(Box<Reads>),
     Time,
 }
 
@@ -338,7 +338,7 @@ impl Worker {
             }
             if let Some(Poll::Ready(read)) = reading.as_mut().map(|reading| reading.poll_unpin(context)) {
                 *reading = None;
-                return Poll::Ready(Happened::Read(read));
+                return Poll::Ready(Happened::Read(read.into()));
             }
             // A request that departed in this poll.
             if let Some(note) = entry.inbox.poll(context.waker()) {
@@ -354,7 +354,8 @@ impl Worker {
             Happened::Time => Ok(()),
             Happened::Note(note) => self.note(note).await,
             Happened::Step(step) => self.stepped(step?).await,
-            Happened::Read((set, ended)) => {
+            Happened::Read(read) => {
+                let (set, ended) = *read;
                 self.set = Some(set);
                 self.read_delay = (self.read_delay * 3 / 2).min(LONGEST_READ);
                 self.read_at = self.now().saturating_add(self.read_delay);
@@ -390,8 +391,8 @@ impl Worker {
                 if self.waiting.is_empty() {
                     self.read_soon();
                 }
-                self.added.push((row.index, awaited));
-                self.waiting.insert(row.index, row);
+                self.added.push((row.index, *awaited));
+                self.waiting.insert(row.index, *row);
                 if self.rows.is_empty() && self.now() < self.claim_at {
                     // The last of the wave: its end is what the run waits for.
                     self.read_soon();

@@ -13,46 +13,48 @@ use super::{
     change::{CHANGING, Change},
 };
 
-/// Computes the state of machines at `now` from the history of their actions, in any order. The records of the machines give their
-/// systems and names; a machine without a record is taken for one whose isolation stays.
-///
-/// - An action takes effect when it ends as `Succeeded`. Actions that failed, timed out or were cancelled change nothing. A status that is
-///   not known counts as pending.
-/// - Of two actions that overlap, the one that ended later decides; of two that ended at the same time, the one that was requested later.
-/// - A repeat of an isolation begins its seven days anew (inferred).
-/// - Two records of one action count once, and the newer one decides.
-/// - An isolation that states no type is a containment if its machine is not onboarded (inferred: no page states the `scope` of a
-///   contained device).
-///
-/// ```
-/// use defender_actions::model::{Machine, MachineAction};
-/// use defender_fleet::fold;
-///
-/// let history: Vec<MachineAction> = serde_json::from_str(r#"[
-///     {"id": "a", "type": "Isolate", "status": "Succeeded", "machineId": "m1", "scope": "Full",
-///      "creationDateTimeUtc": "2026-01-01T10:00:00Z", "lastUpdateDateTimeUtc": "2026-01-01T10:05:00Z"},
-///     {"id": "b", "type": "Unisolate", "status": "Failed", "machineId": "m1",
-///      "creationDateTimeUtc": "2026-01-02T10:00:00Z", "lastUpdateDateTimeUtc": "2026-01-02T10:05:00Z"}
-/// ]"#)?;
-/// let machine: Machine = serde_json::from_str(r#"{"id": "m1", "osPlatform": "Ubuntu"}"#)?;
-///
-/// let state = fold(&history, [&machine], "2026-01-08T10:00:00Z".parse()?);
-/// assert!(state.machine("m1").unwrap().isolation.is_some());
-/// let state = fold(&history, [&machine], "2026-01-08T10:05:00Z".parse()?);
-/// assert!(state.machine("m1").is_none());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[must_use]
-pub fn fold<'a>(
-    history: impl IntoIterator<Item = &'a MachineAction>,
-    machines: impl IntoIterator<Item = &'a Machine>,
-    now: Timestamp,
-) -> StateNow {
-    let mut changes = MachineChanges::default();
-    for action in history {
-        changes.add(action);
+impl StateNow {
+    /// Computes the state of machines at `now` from the history of their actions, in any order. The records of the machines give their
+    /// systems and names; a machine without a record is taken for one whose isolation stays.
+    ///
+    /// - An action takes effect when it ends as `Succeeded`. Actions that failed, timed out or were cancelled change nothing. A status that is
+    ///   not known counts as pending.
+    /// - Of two actions that overlap, the one that ended later decides; of two that ended at the same time, the one that was requested later.
+    /// - A repeat of an isolation begins its seven days anew (inferred).
+    /// - Two records of one action count once, and the newer one decides.
+    /// - An isolation that states no type is a containment if its machine is not onboarded (inferred: no page states the `scope` of a
+    ///   contained device).
+    ///
+    /// ```
+    /// use defender_actions::model::{Machine, MachineAction};
+    /// use defender_fleet::StateNow;
+    ///
+    /// let history: Vec<MachineAction> = serde_json::from_str(r#"[
+    ///     {"id": "a", "type": "Isolate", "status": "Succeeded", "machineId": "m1", "scope": "Full",
+    ///      "creationDateTimeUtc": "2026-01-01T10:00:00Z", "lastUpdateDateTimeUtc": "2026-01-01T10:05:00Z"},
+    ///     {"id": "b", "type": "Unisolate", "status": "Failed", "machineId": "m1",
+    ///      "creationDateTimeUtc": "2026-01-02T10:00:00Z", "lastUpdateDateTimeUtc": "2026-01-02T10:05:00Z"}
+    /// ]"#)?;
+    /// let machine: Machine = serde_json::from_str(r#"{"id": "m1", "osPlatform": "Ubuntu"}"#)?;
+    ///
+    /// let state = StateNow::fold(&history, [&machine], "2026-01-08T10:00:00Z".parse()?);
+    /// assert!(state.machine("m1").unwrap().isolation.is_some());
+    /// let state = StateNow::fold(&history, [&machine], "2026-01-08T10:05:00Z".parse()?);
+    /// assert!(state.machine("m1").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn fold<'a>(
+        history: impl IntoIterator<Item = &'a MachineAction>,
+        machines: impl IntoIterator<Item = &'a Machine>,
+        now: Timestamp,
+    ) -> Self {
+        let mut changes = MachineChanges::default();
+        for action in history {
+            changes.add(action);
+        }
+        changes.state(machines, now)
     }
-    changes.state(machines, now)
 }
 
 /// Changes of machines, added action by action, so that a long history is not held in memory as records.
@@ -127,9 +129,14 @@ impl MachineChanges {
         self.by_machine.values().filter(is_contained).count()
     }
 
-    /// Ids of all machines with an action.
-    pub(crate) fn machine_ids(&self) -> impl Iterator<Item = &MachineId> {
-        self.by_machine.values().map(|of_machine| &of_machine.id)
+    /// Ids of the machines whose records matter for the state: those that are isolated unless the isolation has lapsed, and those whose name
+    /// is shown.
+    pub(crate) fn machines_to_read(&self, now: Timestamp) -> impl Iterator<Item = &MachineId> {
+        let matters = move |of_machine: &&OfMachine| {
+            let Folded { isolation, restriction, pending, .. } = of_machine.folded(None, now);
+            isolation.is_some() || restriction.is_some() || !pending.is_empty()
+        };
+        self.by_machine.values().filter(matters).map(|of_machine| &of_machine.id)
     }
 
     /// State of one machine, whose record may be known.

@@ -1,6 +1,6 @@
 //! State of machines by the history of their actions: isolated, contained or restricted.
 //!
-//! No field of the API has it. `fold` computes it from the actions, and `now` reads the actions.
+//! No field of the API has it. `fold` computes it from the actions, and `now` reads them.
 
 mod change;
 mod fold;
@@ -14,7 +14,6 @@ use defender_actions::model::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::fold::fold;
 pub(crate) use self::fold::{Folded, MachineChanges};
 
 /// Machines that are isolated, contained or restricted, by the history of their actions.

@@ -9,8 +9,9 @@ use crate::{
 impl Fleet {
     /// Reads which machines of a tenant are isolated, contained or restricted now. Nothing is changed.
     ///
-    /// The calls: one for each 10,000 isolations, releases, restrictions and removals of restrictions, and the records of the machines
-    /// that they name, from one call for up to 50 machines, else from the list of all machines. See [`fold`](crate::fold) for the rules.
+    /// The calls: one for each 10,000 isolations, releases, restrictions and removals of restrictions in the history, and one for the records
+    /// of up to 50 machines in such a state; if there are more, one for each 10,000 machines of the tenant. See [`StateNow::fold`] for the
+    /// rules.
     ///
     /// # Errors
     ///
@@ -20,7 +21,8 @@ impl Fleet {
         let client = self.client(tenant)?;
         let failed = |error| service_error(tenant, error);
         let changes = history(&client, &CHANGING, Reach::All, &[]).await.map_err(failed)?;
-        let read = machines_by_id(&client, changes.machine_ids()).await.map_err(failed)?;
-        Ok(changes.state(&read.machines, client.clock().now()))
+        let now = client.clock().now();
+        let read = machines_by_id(&client, changes.machines_to_read(now)).await.map_err(failed)?;
+        Ok(changes.state(&read.machines, now))
     }
 }

@@ -37,6 +37,7 @@ pub(super) type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 #[derive(Clone, Debug)]
 pub(super) enum Credential {
     ClientSecret { client_id: String, secret: SecretPlace },
+    #[cfg_attr(not(feature = "certificate"), allow(dead_code, reason = "the credential is refused"))]
     Certificate { client_id: String, file: PathBuf, password: Option<SecretPlace>, sends_chain: bool },
     ManagedIdentity { client_id: String, is_system_assigned: bool },
     WorkloadIdentity { client_id: String, token_file: PathBuf },

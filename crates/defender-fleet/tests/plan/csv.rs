@@ -1,6 +1,7 @@
 //! Targets in CSV files and in lines.
 
 use defender_fleet::{ErrorKind, Plan, Targets};
+use proptest::prelude::*;
 use serde_json::json;
 
 use crate::{folder::Folder, world::World};
@@ -21,7 +22,7 @@ async fn plan(targets: Targets) -> Plan {
 }
 
 fn left_out(plan: &Plan) -> Vec<String> {
-    plan.left_out.iter().map(|left_out| left_out.to_string()).collect()
+    plan.left_out.iter().map(ToString::to_string).collect()
 }
 
 fn ids(plan: &Plan) -> Vec<&str> {
@@ -101,4 +102,17 @@ async fn lines_are_ids_or_names() {
         assert_eq!(left_out(&plan), [format!("{name}:5 `ws-` invalid: the name has a control character")]);
     }
     assert!(Targets::lines("stdin", &b"\n# none\n"[..]).unwrap().is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    /// No row ends the reading, and a row after clean ones never hides them.
+    #[test]
+    fn no_row_ends_the_file(rows in prop::collection::vec("[a\"',;\\t\r\u{e9} ]{0,12}", 0..8)) {
+        let text = format!("site,name\nx,ws-1\n{}\n", rows.join("\n"));
+        let targets = Targets::csv_from("hosts.csv", text.as_bytes(), "name").unwrap();
+        prop_assert!(!targets.is_empty());
+        prop_assert!(Targets::lines("hosts.txt", text.as_bytes()).is_ok());
+    }
 }

@@ -1,5 +1,10 @@
 //! Tenants, targets, plans and states, against the emulator in process and in virtual time.
-#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that cannot set up its world has failed"
+)]
 
 mod checks;
 mod csv;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use defender_actions::model::{Machine, MachineAction};
-use defender_fleet::fold;
+use defender_fleet::StateNow;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
@@ -19,7 +19,7 @@ const ENDS: [&str; 6] = ["Succeeded", "Succeeded", "Succeeded", "Failed", "TimeO
 #[derive(Clone, Debug)]
 struct Action {
     machine: usize,
-    action_type: &'static str,
+    kind: &'static str,
     began: i64,
     lasts: i64,
     end: &'static str,
@@ -31,9 +31,8 @@ fn action() -> impl Strategy<Value = Action> {
     // Most actions take minutes, and some overlap for days.
     let lasts = prop_oneof![4 => 0..30_i64, 1 => 0..3 * 24 * 60_i64];
     let kind = (prop::sample::select(&TYPES[..]), prop::sample::select(&ENDS[..]));
-    (0..MACHINES, kind, 0..LENGTH, lasts, prop::bool::weighted(0.05)).prop_map(
-        |(machine, (action_type, end), began, lasts, twice)| Action { machine, action_type, began, lasts, end, twice },
-    )
+    (0..MACHINES, kind, 0..LENGTH, lasts, prop::bool::weighted(0.05))
+        .prop_map(|(machine, (kind, end), began, lasts, twice)| Action { machine, kind, began, lasts, end, twice })
 }
 
 fn time(minute: i64) -> Timestamp {
@@ -42,13 +41,10 @@ fn time(minute: i64) -> Timestamp {
 
 fn record(number: usize, action: &Action, now: i64) -> MachineAction {
     let ended = action.began + action.lasts;
-    let (status, updated) = match ended <= now {
-        true => (action.end, ended),
-        false => ("InProgress", action.began),
-    };
+    let (status, updated) = if ended <= now { (action.end, ended) } else { ("InProgress", action.began) };
     serde_json::from_value(json!({
         "id": format!("{number:06}"),
-        "type": action.action_type,
+        "type": action.kind,
         "status": status,
         "machineId": format!("m{}", action.machine),
         "scope": "Full",
@@ -89,7 +85,7 @@ fn live(actions: &[Action], now: i64) -> States {
         ending.sort_by_key(|(began, number, _)| (*began, *number));
         for (_, _, action) in ending {
             let machine = &mut machines[action.machine];
-            match action.action_type {
+            match action.kind {
                 "Isolate" => {
                     machine.isolated_since.get_or_insert(minute);
                     let lapses = matches!(system(action.machine), "macOS" | "Ubuntu");
@@ -125,7 +121,7 @@ proptest! {
         let machines: Vec<Machine> = (0..MACHINES)
             .map(|number| serde_json::from_value(json!({"id": format!("M{number}"), "osPlatform": system(number)})).unwrap())
             .collect();
-        let state = fold(&history, &machines, time(now));
+        let state = StateNow::fold(&history, &machines, time(now));
 
         let number = |id: &str| id[1..].parse::<usize>().unwrap();
         let isolated: BTreeMap<_, _> = state.machines.iter()
@@ -143,7 +139,7 @@ proptest! {
             .map(|pending| pending.action_id.to_string())
             .collect();
         let under_way = begun.iter().enumerate()
-            .filter(|(_, action)| action.began + action.lasts > now && action.action_type != "RunAntiVirusScan")
+            .filter(|(_, action)| action.began + action.lasts > now && action.kind != "RunAntiVirusScan")
             .map(|(number, _)| format!("{number:06}"));
         prop_assert_eq!(pending, under_way.collect());
         let first = begun.iter().map(|action| action.began).min().map(time);
@@ -167,11 +163,11 @@ fn unmanaged_device_is_contained() {
     };
     let machines = [machine("a", "CanBeOnboarded"), machine("b", "CanBeOnboarded"), machine("c", "Onboarded")];
     let now = "2026-01-09T00:00:00Z".parse().unwrap();
-    let state = fold(&history, &machines, now);
+    let state = StateNow::fold(&history, &machines, now);
     // A containment does not lapse, and an isolation of Linux does.
     let contained: Vec<_> = state.machines.iter().map(|machine| machine.machine_id.as_str()).collect();
     assert_eq!(contained, ["a", "b"]);
     assert!(state.machines.iter().all(|machine| machine.isolation.as_ref().unwrap().is_containment()));
     // Without its record, a machine stays isolated.
-    assert_eq!(fold(&history, [], now).machines.len(), 3);
+    assert_eq!(StateNow::fold(&history, [], now).machines.len(), 3);
 }

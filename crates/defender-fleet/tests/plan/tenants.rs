@@ -235,3 +235,34 @@ fn names_are_exact_and_allowed() {
     assert!(tenants.clone().allow_only(["fabrikam"]).is_err(), "an allowlist does not widen");
     assert!(tenants.allow_only::<&str>([]).unwrap().get("contoso").is_err());
 }
+
+#[cfg(feature = "certificate")]
+#[test]
+fn certificate_file_is_private() {
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["app.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let folder = Folder::new();
+    let pem = folder.file("contoso.pem", certificate.pem() + &key.serialize_pem());
+    let text = contoso("credential = \"certificate\"\ncertificate_file = \"contoso.pem\"\nsend_chain = true\n");
+    let path = folder.file("tenants.toml", text);
+    let client = || {
+        let tenants = Tenants::from_toml(&path).unwrap();
+        Fleet::new(tenants, Stores::memory(defender_transport::testing::AutoClock::new())).client("contoso")
+    };
+    #[cfg(unix)]
+    {
+        let mode = |mode| {
+            std::fs::set_permissions(&pem, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        };
+        mode(0o640);
+        let error = client().unwrap_err();
+        assert!(error.to_string().contains("contoso.pem` (mode 640); run `chmod 600"), "{error}");
+        mode(0o600);
+    }
+    client().unwrap();
+    std::fs::write(&pem, CANARY).unwrap();
+    let error = client().unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+    std::fs::remove_file(&pem).unwrap();
+    assert!(client().unwrap_err().to_string().contains("contoso.pem` cannot be read"));
+}

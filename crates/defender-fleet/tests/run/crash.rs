@@ -10,7 +10,8 @@ use std::{
 use async_trait::async_trait;
 use defender_actions::{
     Entry, EntryKey, Holder, Intended, Intent, Journal, JournalError, JournalScope, MemoryJournal, Settled, Settlement,
-    Unsettled, model::MachineAction,
+    Unsettled,
+    model::{ActionId, MachineAction},
 };
 use defender_emulator::{Effect, Fault, Operation, Outcome, RetryAfter};
 use defender_fleet::{Report, ReportState, RowOrigin, Run, Stores};
@@ -176,7 +177,7 @@ async fn dies_after(world: &World, run: &Run, polls: usize) -> bool {
 fn agrees_with_ledger(world: &World, report: &Report) {
     assert_eq!(report.counts.open(), 0, "{report}");
     let entries = world.entries();
-    for row in report.rows.iter() {
+    for row in &report.rows {
         let id = row.machine_id.as_ref().unwrap().as_str();
         let posts: Vec<_> = entries.iter().filter(|e| e.path.contains(id) && e.status != 429).collect();
         assert!(posts.len() <= 1, "sent twice to {id}: {posts:?}");
@@ -184,7 +185,7 @@ fn agrees_with_ledger(world: &World, report: &Report) {
             Effect::Created(action) => Some(action.as_str()),
             _ => None,
         });
-        assert_eq!(row.action_id.as_ref().map(|id| id.as_str()), created, "{id}: {row:?}");
+        assert_eq!(row.action_id.as_ref().map(ActionId::as_str), created, "{id}: {row:?}");
         match row.state {
             ReportState::Succeeded => {
                 assert!(matches!(row.origin, Some(RowOrigin::Created | RowOrigin::Recovered)), "{row:?}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use defender_actions::transport::Clock;
-use defender_emulator::{Outcome, ErrorCode, Fault, Operation, RetryAfter};
+use defender_emulator::{ErrorCode, Fault, Operation, Outcome, RetryAfter};
 use defender_fleet::{ReportState, RunEventKind as Kind};
 use futures_util::StreamExt;
 
@@ -48,7 +48,11 @@ async fn halt_sends_nothing_new() {
 #[tokio::test]
 async fn halt_stops_the_second_attempt() {
     let world = World::new(3);
-    world.emulator.fault(Fault::TooManyRequests(RetryAfter::Seconds(20))).on(Operation::UnrestrictCodeExecution).times(1);
+    world
+        .emulator
+        .fault(Fault::TooManyRequests(RetryAfter::Seconds(20)))
+        .on(Operation::UnrestrictCodeExecution)
+        .times(1);
     let run = world.start(&world.release()).await;
     let halts = async {
         world.clock.sleep(Duration::from_secs(10)).await;

@@ -9,5 +9,7 @@
 mod crash;
 mod halting;
 mod pace;
+mod reports;
+mod reverts;
 mod rows;
 mod world;

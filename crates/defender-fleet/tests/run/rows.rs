@@ -7,7 +7,7 @@ use defender_actions::{
     transport::{Clock, testing::ManualClock},
 };
 use defender_emulator::{Duplicates, ErrorCode, Fault, Operation, Outcome, RetryAfter};
-use defender_fleet::{ErrorKind, Fleet, ReportState, RetryRows, RowOrigin, RunEventKind as Kind, Stores, Tenants};
+use defender_fleet::{ErrorKind, Fleet, ReportState as S, RetryRows, RowOrigin, RunEventKind as Kind, Stores, Tenants};
 use defender_store::{MemoryRunStore, RunId};
 use defender_transport::{
     EndedPermit, MemoryQuotaStore, PermitRequest, Permits, QuotaStore, QuotaStoreError, extensions::QuotaKey,
@@ -55,7 +55,6 @@ async fn faults_end_in_their_rows() {
     let run = world.start(&world.release()).await;
     let (events, report) = world.finish(&run).await;
     let of: Vec<_> = report.rows.iter().take(7).map(|row| (row.state, row.origin)).collect();
-    use ReportState as S;
     assert_eq!(
         of,
         [
@@ -110,17 +109,18 @@ async fn retry_begins_another_attempt() {
     let fault = |fault, id: &str| drop(world.emulator.fault(fault).on(RELEASE).on_machine(id).times(1));
     fault(Fault::ResetBeforeEffect, &ids[0]);
     fault(Fault::Code(ErrorCode::DisallowedOperation), &ids[1]);
+    world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 }).on_machine(&*ids[2]).times(1);
     let run = world.start(&world.release()).await;
     let report = world.run(run.finish()).await.unwrap();
-    assert_eq!(counts(&report), (2, 1, 1, 0));
-    for (rows, then) in [(RetryRows::Unknown, (3, 1, 0, 0)), (RetryRows::Failed, (4, 0, 0, 0))] {
-        assert_eq!(run.retry(rows).await.unwrap(), 1);
+    assert_eq!(counts(&report), (1, 2, 1, 0));
+    for (rows, number, then) in [(RetryRows::Unknown, 1, (2, 2, 0, 0)), (RetryRows::Failed, 2, (4, 0, 0, 0))] {
+        assert_eq!(run.retry(rows).await.unwrap(), number);
         let report = world.run(run.finish()).await.unwrap();
         assert_eq!(counts(&report), then);
         assert_eq!(run.retry(rows).await.unwrap(), 0);
     }
     let report = run.report().await.unwrap();
-    for (row, kind) in [(0, "outcome-unknown"), (1, "forbidden")] {
+    for (row, kind) in [(0, "outcome-unknown"), (1, "forbidden"), (2, "action-failed")] {
         let row = &report.rows[row];
         let earlier: Vec<_> = row.earlier.iter().map(|attempt| attempt.number).collect();
         assert_eq!((row.attempts, earlier), (2, vec![1]));
@@ -128,7 +128,8 @@ async fn retry_begins_another_attempt() {
         assert_eq!((row.origin, row.error.is_none()), (Some(RowOrigin::Created), true));
         assert_ne!(Some(&row.earlier[0].key), row.key.as_ref());
     }
-    world.each_machine_has_one_action();
+    let created: Vec<_> = world.posts().into_values().map(|(_, created)| created).collect();
+    assert_eq!(created.iter().sum::<usize>(), 5, "one action failed, and was done again");
 }
 
 /// The action of an unknown row became visible after its search: the retry finds it, and sends nothing.
@@ -159,7 +160,10 @@ async fn action_in_progress_is_joined() {
     let run = world.start(&world.release()).await;
     let report = world.run(run.finish()).await.unwrap();
     assert_eq!(counts(&report), (3, 0, 0, 0));
-    assert_eq!((report.rows[0].origin, report.rows[0].action_id.as_ref()), (Some(RowOrigin::Joined), Some(theirs.id())));
+    assert_eq!(
+        (report.rows[0].origin, report.rows[0].action_id.as_ref()),
+        (Some(RowOrigin::Joined), Some(theirs.id()))
+    );
     assert_eq!(report.rows[1].origin, Some(RowOrigin::Created));
 }
 
@@ -189,11 +193,8 @@ async fn store_error_ends_the_worker() {
     let world = World::new(200);
     let clock = world.clock.clone();
     let quota = Away { quota: MemoryQuotaStore::new(clock.clone()), clock: clock.clone() };
-    let stores = Stores::new(
-        Arc::new(MemoryJournal::new(clock.clone())),
-        Arc::new(quota),
-        Arc::new(MemoryRunStore::new(clock)),
-    );
+    let stores =
+        Stores::new(Arc::new(MemoryJournal::new(clock.clone())), Arc::new(quota), Arc::new(MemoryRunStore::new(clock)));
     let world = world.with_stores(stores);
     let run = world.start(&world.release()).await;
     let events: Vec<_> = world.run(run.events().collect::<Vec<_>>()).await;

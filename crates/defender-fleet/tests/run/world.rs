@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     future::poll_fn,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,11 +20,13 @@ use defender_actions::{
     transport::{SendFuture, Transport, testing::ManualClock},
 };
 use defender_emulator::{Effect, Emulator, EmulatorBuilder, Entry};
-use defender_fleet::{ApprovedPlan, Fleet, FleetAction, Plan, Report, ReportState, Run, RunEvent, RunEventKind, Stores, Tenant, Tenants};
+use defender_fleet::{
+    ApprovedPlan, Fleet, FleetAction, Plan, Report, Run, RunEvent, RunEventKind, Stores, Tenant, Tenants,
+};
 use defender_transport::Clock;
 use futures_util::StreamExt;
 use http::{Method, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Emulator, its clock, and the stores of all fleets.
 #[derive(Clone)]
@@ -136,7 +139,15 @@ impl World {
     pub(crate) fn plan(&self, action: impl Into<FleetAction>) -> Planned {
         let machines = self.emulator.machine_ids().iter().map(|id| (*id).to_owned()).collect();
         let world = self.clone();
-        Planned { world, tenant: "contoso", action: action.into(), machines, waves: Vec::new(), halt_after: None }
+        Planned {
+            world,
+            tenant: "contoso",
+            action: action.into(),
+            machines,
+            waves: Vec::new(),
+            halt_after: None,
+            left_out: json!([]),
+        }
     }
 
     pub(crate) fn release(&self) -> Planned {
@@ -202,6 +213,7 @@ pub(crate) struct Planned {
     machines: Vec<String>,
     waves: Vec<usize>,
     halt_after: Option<u32>,
+    left_out: Value,
 }
 
 impl Planned {
@@ -218,6 +230,11 @@ impl Planned {
 
     pub(crate) fn halt_after(mut self, failures: u32) -> Self {
         self.halt_after = Some(failures);
+        self
+    }
+
+    pub(crate) fn left_out(mut self, targets: Value) -> Self {
+        self.left_out = targets;
         self
     }
 
@@ -243,7 +260,7 @@ impl Planned {
         let client = Fleet::new(tenants, self.world.stores.clone()).client(self.tenant).unwrap();
         let plan = json!({
             "version": 1, "tenant": self.tenant, "tenant_id": emulator.tenant_id(), "api": client.base_url(),
-            "action": self.action, "rows": rows, "left_out": [], "max_machines": rows.len(),
+            "action": self.action, "rows": rows, "left_out": self.left_out, "max_machines": rows.len(),
             "halt_after": self.halt_after, "permissions": {"any_of": [], "missing": [], "is_known": true}, "history_from": null,
             "shortest_time": "PT0S", "warnings": [], "resolved_at": now, "lapses_at": lapses_at, "hash": "",
         });
@@ -262,10 +279,6 @@ pub(crate) fn counts(report: &Report) -> (u32, u32, u32, u32) {
     (counts.succeeded, counts.failed, counts.unknown, counts.open())
 }
 
-pub(crate) fn rows_in(report: &Report, state: ReportState) -> usize {
-    report.in_state(state).count()
-}
-
 /// Returns the number of events of which this is true.
 pub(crate) fn number(events: &[RunEvent], is_one: impl Fn(&RunEventKind) -> bool) -> usize {
     events.iter().filter(|event| is_one(&event.kind)).count()
@@ -275,5 +288,44 @@ impl World {
     /// Time since the start, in seconds.
     pub(crate) fn clock_seconds(&self) -> f64 {
         self.clock.elapsed().as_secs_f64()
+    }
+
+    /// Runs a future that waits for this clock and for the disk.
+    pub(crate) async fn driven<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        loop {
+            // The disk has its own threads, whose work takes no time of this clock.
+            for _ in 0..100 {
+                tokio::select! {
+                    biased;
+                    output = &mut future => return output,
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+            self.clock.advance_to_next();
+        }
+    }
+}
+
+/// Empty folder, which is removed with its files.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("runs-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -14,6 +14,19 @@ use crate::StoreError;
 /// A parameter of a statement.
 pub(super) type Value<'a> = &'a (dyn ToSql + Sync);
 
+/// Parameters of a statement, and those of its repeat after a lost connection.
+#[derive(Clone, Copy)]
+pub(super) struct Repeated<'a> {
+    pub(super) first: &'a [Value<'a>],
+    pub(super) again: &'a [Value<'a>],
+}
+
+impl<'a> Repeated<'a> {
+    pub(super) const fn same(values: &'a [Value<'a>]) -> Self {
+        Self { first: values, again: values }
+    }
+}
+
 /// A request on a connection.
 pub(super) type Request<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
@@ -52,10 +65,30 @@ impl Connections {
         types: &[Type],
         values: &[Value<'_>],
     ) -> Result<Row, StoreError> {
-        let attempt = || async {
+        let attempt = |_| async {
             let lent = self.lend().await?;
             let done = match lent.client().prepare_typed_cached(statement, types).await {
                 Ok(prepared) => lent.client().query_one(&prepared, values).await,
+                Err(error) => Err(error),
+            };
+            lent.finish(done)
+        };
+        self.twice(what, attempt).await
+    }
+
+    /// Runs a statement that returns any number of rows and may be repeated.
+    pub(super) async fn rows(
+        &self,
+        what: &str,
+        statement: &str,
+        types: &[Type],
+        values: Repeated<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let attempt = |is_repeat| async move {
+            let lent = self.lend().await?;
+            let values = if is_repeat { values.again } else { values.first };
+            let done = match lent.client().prepare_typed_cached(statement, types).await {
+                Ok(prepared) => lent.client().query(&prepared, values).await,
                 Err(error) => Err(error),
             };
             lent.finish(done)
@@ -69,7 +102,7 @@ impl Connections {
         what: &str,
         request: impl for<'a> Fn(&'a Object) -> Request<'a, T> + Send + Sync,
     ) -> Result<T, StoreError> {
-        let attempt = || async {
+        let attempt = |_| async {
             let lent = self.lend().await?;
             let done = request(lent.client()).await;
             lent.finish(done)
@@ -77,18 +110,19 @@ impl Connections {
         self.twice(what, attempt).await
     }
 
-    /// Makes an attempt, and another one if the connection was lost, as after a restart of the server.
-    async fn twice<T, R>(&self, what: &str, attempt: impl Fn() -> R + Send + Sync) -> Result<T, StoreError>
+    /// Makes an attempt, and another one if the connection was lost, as after a restart of the server. The attempt is told if it is a
+    /// repeat.
+    async fn twice<T, R>(&self, what: &str, attempt: impl Fn(bool) -> R + Send + Sync) -> Result<T, StoreError>
     where
         T: Send,
         R: Future<Output = Result<T, Failure>> + Send,
     {
         let attempts = async {
-            match attempt().await {
+            match attempt(false).await {
                 Err(Failure::Database(error)) if is_lost(&error) => {
                     // The others were made before the restart too.
                     self.pool.retain(|_, _| false);
-                    attempt().await
+                    attempt(true).await
                 }
                 done => done,
             }

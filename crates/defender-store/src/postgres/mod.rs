@@ -6,7 +6,9 @@ mod address;
 mod builder;
 mod connection;
 mod failure;
+mod journal;
 mod migrate;
+mod statements;
 mod store;
 mod tls;
 

@@ -7,7 +7,10 @@ use defender_transport::{EndedPermit, PermitRequest, Permits, QuotaStore, QuotaS
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::connection::{Connections, Value};
+use super::{
+    connection::{Connections, Value},
+    statements::Statements,
+};
 use crate::{
     StoreError,
     quota::{Ask, Outcome, Report, permits},
@@ -29,7 +32,8 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct PostgresStore {
-    connections: Arc<Connections>,
+    pub(super) connections: Arc<Connections>,
+    pub(super) journal: Statements,
     reserve: Arc<str>,
     release: Arc<str>,
     prune: Arc<str>,
@@ -47,7 +51,8 @@ impl PostgresStore {
              returning 1) select count(*) from gone"
         );
         let (reserve, release, prune) = (reserve.into(), release.into(), prune.into());
-        Self { connections: Arc::new(connections), reserve, release, prune }
+        let journal = Statements::new(schema);
+        Self { connections: Arc::new(connections), journal, reserve, release, prune }
     }
 
     /// Deletes the slots of all keys that no limit counts any more, and returns their number.

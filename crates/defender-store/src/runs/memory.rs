@@ -11,8 +11,11 @@ use async_trait::async_trait;
 use defender_transport::Clock;
 
 use super::{
-    CreatedRun, Departure, NewRun, RowCounts, RowState, RowWritten, RunId, RunStore, StoredRow, StoredRun, WorkerId,
-    WorkerLease,
+    record::{
+        CreatedRun, Departure, NewRun, RowCounts, RowState, RowWritten, RunId, StoredRow, StoredRun, WorkerId,
+        WorkerLease,
+    },
+    store::RunStore,
 };
 use crate::StoreError;
 

@@ -240,7 +240,7 @@ pub struct StoredRow {
     pub wave: u32,
     /// State of the row.
     pub state: RowState,
-    /// Number of the attempt, from 1. [`retry_rows`](super::RunStore::retry_rows) begins the next one.
+    /// Number of the attempt, from 1. [`retry_rows`](crate::RunStore::retry_rows) begins the next one.
     pub attempt: u32,
     /// What is known of the row.
     pub document: String,

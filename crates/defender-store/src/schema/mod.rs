@@ -3,7 +3,7 @@
 //! A version is never changed once it is released: a change is a new version with the statements that lead to it.
 
 /// Version of the schema that this crate writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// Schema that a store finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

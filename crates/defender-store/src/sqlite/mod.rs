@@ -5,6 +5,7 @@
 
 mod failure;
 mod gate;
+mod journal;
 mod open;
 mod quota;
 mod writer;
@@ -16,7 +17,7 @@ use defender_transport::{
     Clock, EndedPermit, PermitRequest, Permits, QuotaStore, QuotaStoreError, SystemClock, extensions::QuotaKey,
 };
 
-use self::writer::{Reply, Statement, Writer};
+use self::writer::Writer;
 use crate::{
     StoreError,
     quota::{Ask, Report},
@@ -32,7 +33,7 @@ use crate::{
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = std::env::temp_dir().join(format!("defender-store-example-{}", std::process::id()));
 /// # std::fs::create_dir_all(&folder)?;
-/// # let path = folder.join("quota.db");
+/// # let path = folder.join("responder.db");
 /// use defender_store::SqliteStore;
 ///
 /// let store = SqliteStore::open(path).await?;
@@ -74,20 +75,20 @@ impl SqliteStore {
     ///
     /// The file cannot be written.
     pub async fn prune(&self) -> Result<u64, StoreError> {
-        self.writer.run(Statement::Prune).await.map(Reply::count)
+        self.writer.run("cannot delete old slots", quota::prune).await
     }
 }
 
 #[async_trait]
 impl QuotaStore for SqliteStore {
     async fn reserve(&self, request: &PermitRequest<'_>) -> Result<Permits, QuotaStoreError> {
-        let reply = self.writer.run(Statement::Reserve(Ask::new(request))).await?;
-        Ok(reply.permits())
+        let ask = Ask::new(request);
+        Ok(self.writer.run("cannot reserve permits", move |db, now| quota::reserve(db, &ask, now)).await?)
     }
 
     async fn release(&self, key: &QuotaKey, ended: &[EndedPermit]) -> Result<(), QuotaStoreError> {
-        self.writer.run(Statement::Release(Report::new(key, ended))).await?;
-        Ok(())
+        let report = Report::new(key, ended);
+        Ok(self.writer.run("cannot release permits", move |db, now| quota::release(db, &report, now)).await?)
     }
 }
 

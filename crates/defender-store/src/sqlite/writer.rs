@@ -5,62 +5,70 @@ use std::{
     sync::Arc,
 };
 
-use defender_transport::{Clock, Permits};
+use defender_transport::Clock;
 use rusqlite::{Connection, Error, ErrorCode, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{failure::failure, open, quota};
-use crate::{
-    StoreError, StoreErrorKind,
-    quota::{Ask, Report},
-};
+use super::{failure::failure, open};
+use crate::{StoreError, StoreErrorKind};
 
 /// Number of requests that wait for the thread. More of them wait for a place.
 const WAITING: usize = 1_024;
 /// Largest number of requests in one transaction.
 const GROUP: usize = 256;
 
-/// A request to the thread.
-#[derive(Clone, Debug)]
-pub(super) enum Statement {
-    Reserve(Ask),
-    Release(Report),
-    Prune,
+/// A request to the thread, and the way back to its caller.
+trait Job: Send {
+    /// The caller was dropped, and does not use what it asked for.
+    fn is_given_up(&self) -> bool;
+
+    /// Runs the statements. The result is kept until the transaction has ended. A job may run again after a failure.
+    fn run(&mut self, db: &Connection, now: i64) -> rusqlite::Result<()>;
+
+    /// Responds with the result of the last run, which is durable now.
+    fn succeed(self: Box<Self>);
+
+    fn fail(self: Box<Self>, path: &Path, error: &Arc<Error>);
 }
 
-/// Response of the thread.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Reply {
-    Permits(Permits),
-    Done,
-    Count(u64),
+struct Request<T, F> {
+    /// What its failure is called.
+    what: &'static str,
+    statements: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl Reply {
-    pub(super) fn permits(self) -> Permits {
-        match self {
-            Self::Permits(permits) => permits,
-            Self::Done | Self::Count(_) => Permits { granted: 0, retry_after: None },
+impl<T, F> Job for Request<T, F>
+where
+    T: Send,
+    F: Fn(&Connection, i64) -> rusqlite::Result<T> + Send,
+{
+    fn is_given_up(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    fn run(&mut self, db: &Connection, now: i64) -> rusqlite::Result<()> {
+        self.value = Some((self.statements)(db, now)?);
+        Ok(())
+    }
+
+    fn succeed(self: Box<Self>) {
+        // A caller that was dropped meanwhile needs no response.
+        if let Some(value) = self.value {
+            let _ = self.reply.send(Ok(value));
         }
     }
 
-    pub(super) fn count(self) -> u64 {
-        match self {
-            Self::Count(count) => count,
-            Self::Done | Self::Permits(_) => 0,
-        }
+    fn fail(self: Box<Self>, path: &Path, error: &Arc<Error>) {
+        let _ = self.reply.send(Err(failure(self.what, path, error)));
     }
-}
-
-struct Job {
-    statement: Statement,
-    reply: oneshot::Sender<Result<Reply, StoreError>>,
 }
 
 /// The way to the thread. The thread ends with it.
 pub(super) struct Writer {
     path: PathBuf,
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Box<dyn Job>>,
 }
 
 impl Writer {
@@ -98,10 +106,21 @@ impl Writer {
         &self.path
     }
 
-    /// Runs a request, and returns once its effect is durable.
-    pub(super) async fn run(&self, statement: Statement) -> Result<Reply, StoreError> {
+    /// Name of the file in errors.
+    pub(super) fn name(&self) -> String {
+        format!("SQLite at {}", self.path.display())
+    }
+
+    /// Runs statements in a transaction, at a time in microseconds, and returns once their effect is durable. They may run several times;
+    /// the last time counts.
+    pub(super) async fn run<T, F>(&self, what: &'static str, statements: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection, i64) -> rusqlite::Result<T> + Send + 'static,
+    {
         let (reply, response) = oneshot::channel();
-        self.jobs.send(Job { statement, reply }).await.map_err(|_| ended(&self.path))?;
+        let job = Box::new(Request { what, statements, value: None, reply });
+        self.jobs.send(job).await.map_err(|_| ended(&self.path))?;
         response.await.unwrap_or_else(|_| Err(ended(&self.path)))
     }
 }
@@ -118,7 +137,7 @@ struct Thread {
 }
 
 impl Thread {
-    fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+    fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
         while let Some(first) = waiting.blocking_recv() {
             let mut jobs = vec![first];
             match self.commit(&mut jobs, || waiting.try_recv().ok()) {
@@ -126,62 +145,40 @@ impl Thread {
                 Err(error) if jobs.len() > 1 && !is_locked(&error) => {
                     for job in jobs {
                         let mut jobs = vec![job];
-                        let replies = self.commit(&mut jobs, || None);
-                        self.respond(jobs, replies);
+                        let done = self.commit(&mut jobs, || None);
+                        self.respond(jobs, done);
                     }
                 }
-                replies => self.respond(jobs, replies),
+                done => self.respond(jobs, done),
             }
         }
     }
 
     /// Runs the requests, and those that came while the file was locked, in one transaction.
-    fn commit(&mut self, jobs: &mut Vec<Job>, mut more: impl FnMut() -> Option<Job>) -> Result<Vec<Reply>, Error> {
+    fn commit(
+        &mut self,
+        jobs: &mut Vec<Box<dyn Job>>,
+        mut more: impl FnMut() -> Option<Box<dyn Job>>,
+    ) -> Result<(), Error> {
         // A transaction that begins as a reader cannot become a writer after another process has written.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         jobs.extend(std::iter::from_fn(&mut more).take(GROUP));
-        // A caller that was dropped does not use what it asked for.
-        jobs.retain(|job| !job.reply.is_closed());
-        let mut replies = Vec::with_capacity(jobs.len());
-        for job in &*jobs {
+        jobs.retain(|job| !job.is_given_up());
+        for job in jobs {
             // Under the lock: the time of an ask is not before the times that another process has stored.
             let now = self.clock.now().as_microsecond();
-            replies.push(match &job.statement {
-                Statement::Reserve(ask) => Reply::Permits(quota::reserve(&transaction, ask, now)?),
-                Statement::Release(report) => quota::release(&transaction, report, now).map(|()| Reply::Done)?,
-                Statement::Prune => Reply::Count(quota::prune(&transaction, now)?),
-            });
+            job.run(&transaction, now)?;
         }
-        transaction.commit()?;
-        Ok(replies)
+        transaction.commit()
     }
 
-    fn respond(&self, jobs: Vec<Job>, replies: Result<Vec<Reply>, Error>) {
-        match replies {
-            Ok(replies) => {
-                for (job, reply) in jobs.into_iter().zip(replies) {
-                    // A caller that was dropped meanwhile needs no reply.
-                    let _ = job.reply.send(Ok(reply));
-                }
+    fn respond(&self, jobs: Vec<Box<dyn Job>>, done: Result<(), Error>) {
+        let failed = done.err().map(Arc::new);
+        for job in jobs {
+            match &failed {
+                None => job.succeed(),
+                Some(error) => job.fail(&self.path, error),
             }
-            Err(error) => {
-                let error = Arc::new(error);
-                for job in jobs {
-                    let error = failure(job.statement.failure(), &self.path, &error);
-                    let _ = job.reply.send(Err(error));
-                }
-            }
-        }
-    }
-}
-
-impl Statement {
-    /// Text of its failure.
-    fn failure(&self) -> &'static str {
-        match self {
-            Self::Reserve(_) => "cannot reserve permits",
-            Self::Release(_) => "cannot release permits",
-            Self::Prune => "cannot delete old slots",
         }
     }
 }
@@ -192,26 +189,28 @@ fn is_locked(error: &Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use defender_transport::{
-        PermitId, PermitRequest,
+        PermitId, PermitRequest, Permits,
         extensions::{QuotaKey, RateLimit},
         testing::ManualClock,
     };
 
     use super::*;
+    use crate::{quota::Ask, sqlite::quota};
 
-    fn reserve(permits: usize) -> Statement {
+    async fn reserve(writer: &Writer, permits: usize) -> Result<Permits, StoreError> {
         let permits: Vec<_> = std::iter::repeat_with(PermitId::generate).take(permits).collect();
         let (key, hold) = (QuotaKey::from("key"), Duration::from_secs(1));
         let limits = [RateLimit { calls: 10_000, per: Duration::from_secs(1) }];
-        Statement::Reserve(Ask::new(&PermitRequest { key: &key, limits: &limits, permits: &permits, hold }))
+        let ask = Ask::new(&PermitRequest { key: &key, limits: &limits, permits: &permits, hold });
+        writer.run("cannot reserve permits", move |db, now| quota::reserve(db, &ask, now)).await
     }
 
     /// A store on a connection that is changed after it was opened.
-    async fn store(change: fn(&Path, Connection) -> Connection) -> (PathBuf, Writer) {
+    pub(in crate::sqlite) async fn store(change: fn(&Path, Connection) -> Connection) -> (PathBuf, Writer) {
         let path = std::env::temp_dir().join(format!("defender-store-{}.db", PermitId::generate()));
         let file = path.clone();
         let open = move || open::open(&file).map(|connection| change(&file, connection));
@@ -219,7 +218,14 @@ mod tests {
         (path, writer)
     }
 
-    fn close(path: &Path, writer: Writer) {
+    /// Lets the file grow by two pages only.
+    pub(in crate::sqlite) fn almost_full(connection: Connection) -> Connection {
+        let pages: i64 = connection.query_row("pragma page_count", [], |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
+        connection
+    }
+
+    pub(in crate::sqlite) fn close(path: &Path, writer: Writer) {
         drop(writer);
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{end}", path.display()));
@@ -228,20 +234,15 @@ mod tests {
 
     #[tokio::test]
     async fn full_disk_fails_the_ask_alone() {
-        let (path, writer) = store(|_, connection| {
-            let pages: i64 = connection.query_row("pragma page_count", [], |row| row.get(0)).unwrap();
-            connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
-            connection
-        })
-        .await;
-        let (large, small) = tokio::join!(writer.run(reserve(5_000)), writer.run(reserve(1)));
+        let (path, writer) = store(|_, connection| almost_full(connection)).await;
+        let (large, small) = tokio::join!(reserve(&writer, 5_000), reserve(&writer, 1));
         let error = large.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Storage);
         assert!(
             error.to_string().ends_with("the disk is full (database or disk is full); free space and repeat"),
             "{error}"
         );
-        assert_eq!(small.unwrap().permits().granted, 1);
+        assert_eq!(small.unwrap().granted, 1);
         close(&path, writer);
     }
 
@@ -250,7 +251,7 @@ mod tests {
         let (path, writer) =
             store(|path, _| Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap())
                 .await;
-        let error = writer.run(reserve(1)).await.unwrap_err();
+        let error = reserve(&writer, 1).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Storage);
         assert!(error.to_string().contains("the file is read-only"), "{error}");
         close(&path, writer);
@@ -265,11 +266,11 @@ mod tests {
         .await;
         let other = Connection::open(&path).unwrap();
         other.execute_batch("begin immediate").unwrap();
-        let error = writer.run(reserve(1)).await.unwrap_err();
+        let error = reserve(&writer, 1).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert!(error.to_string().contains("another process holds its lock"), "{error}");
         other.execute_batch("rollback").unwrap();
-        assert_eq!(writer.run(reserve(1)).await.unwrap().permits().granted, 1);
+        assert_eq!(reserve(&writer, 1).await.unwrap().granted, 1);
         close(&path, writer);
     }
 
@@ -291,10 +292,10 @@ mod tests {
         let other = Connection::open(&path).unwrap();
         other.execute_batch("begin immediate").unwrap();
         // It waits for the lock, and its caller gives up.
-        let waits = tokio::time::timeout(Duration::from_millis(20), writer.run(reserve(7))).await;
+        let waits = tokio::time::timeout(Duration::from_millis(20), reserve(&writer, 7)).await;
         assert!(waits.is_err());
         other.execute_batch("rollback").unwrap();
-        assert_eq!(writer.run(reserve(1)).await.unwrap().permits().granted, 1);
+        assert_eq!(reserve(&writer, 1).await.unwrap().granted, 1);
         let taken: i64 = other.query_row("select count(*) from quota_slot", [], |row| row.get(0)).unwrap();
         assert_eq!(taken, 1);
         close(&path, writer);

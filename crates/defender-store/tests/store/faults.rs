@@ -36,7 +36,7 @@ async fn newer_schema_is_refused() {
     assert_eq!(error.kind(), StoreErrorKind::Schema);
     let text = format!(
         "cannot open the store: SQLite at {}: the schema has version 99, and this version of defender-store knows versions up \
-         to 1; update the program",
+         to 2; update the program",
         folder.file().display()
     );
     assert_eq!(error.to_string(), text);
@@ -79,7 +79,7 @@ async fn new_file_may_be_opened_at_once() {
     for opened in opened.collect::<Vec<_>>() {
         opened.await.unwrap().unwrap();
     }
-    assert_eq!(number(&folder.file(), "pragma user_version"), 1);
+    assert_eq!(number(&folder.file(), "pragma user_version"), 2);
 }
 
 #[cfg(unix)]

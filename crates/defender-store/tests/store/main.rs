@@ -5,6 +5,7 @@
 mod clock;
 mod faults;
 mod folder;
+mod journal;
 #[cfg(unix)]
 mod processes;
 mod suite;

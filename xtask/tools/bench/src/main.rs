@@ -4,6 +4,7 @@
 mod compare;
 mod pages;
 mod server;
+mod tenants;
 mod wait;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ Benches:
   smoke       the bench `stack` of defender-transport: our transport and adapters beside a bare hyper client
   pages       a page of 10,000 actions through the client, beside bare hyper and a bare struct
   wait        waiting for a thousand actions, together and one by one: calls, and whether the quota is kept
+  tenants     2,000 tenants in one process: memory, beside a process with one
   store       the quota on PostgreSQL and SQLite, beside a bare INSERT; starts a server
 
 Options:
@@ -31,11 +33,11 @@ Options:
 ";
 
 fn main() -> ExitCode {
-    match server::serve_if_asked() {
+    match server::serve_if_asked().and_then(|served| Ok(served || tenants::hold_if_asked()?)) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => xtask::program(HELP, run),
         Err(error) => {
-            eprintln!("the server: {error}");
+            eprintln!("a process of a bench: {error}");
             ExitCode::FAILURE
         }
     }
@@ -63,6 +65,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             if status.success() { Ok(()) } else { Err(Failure::broken("bench store", status)) }
         }
         Some("pages") => pages::run(),
+        Some("tenants") => tenants::run(),
         Some("wait") => wait::run(),
         _ => Err(Failure::Usage(format!("unknown bench `{}`", name.display()))),
     }

@@ -6,11 +6,14 @@
 #![allow(clippy::disallowed_methods, reason = "a database lives in real time")]
 
 mod bench;
+mod entries;
 mod faults;
+mod journal_faults;
+mod journal_traps;
+mod journal_workers;
 mod judge;
 mod proxy;
 mod schemas;
-mod server;
 mod suite;
 mod traps;
 mod workers;
@@ -22,10 +25,9 @@ use lexopt::{Arg, Parser};
 use tokio::signal::unix::{SignalKind, signal};
 use xtask::Failure;
 
-use self::{
-    server::{Server, broken},
-    world::{Check, World},
-};
+use postgres_suite::server::{Server, broken};
+
+use self::world::{Check, World};
 
 const HELP: &str = "\
 The suite of defender-store on a PostgreSQL server that is started for it, and faults of that server.
@@ -45,14 +47,26 @@ The server is installed by apt-get if it is missing. It runs as the user `postgr
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(workers::WORKER) {
-        return workers::work(&arguments.collect::<Vec<_>>());
+    match arguments.next().as_deref() {
+        Some(workers::WORKER) => return workers::work(&arguments.collect::<Vec<_>>()),
+        Some(journal_workers::WORKER) => return journal_workers::work(&arguments.collect::<Vec<_>>()),
+        _ => {}
     }
     xtask::program(HELP, run)
 }
 
 fn run(mut arguments: Parser) -> Result<(), Failure> {
-    let checks: Vec<Check> = [suite::CHECKS, schemas::CHECKS, traps::CHECKS, faults::CHECKS, workers::CHECKS].concat();
+    let checks: Vec<Check> = [
+        suite::CHECKS,
+        schemas::CHECKS,
+        traps::CHECKS,
+        faults::CHECKS,
+        workers::CHECKS,
+        journal_traps::CHECKS,
+        journal_faults::CHECKS,
+        journal_workers::CHECKS,
+    ]
+    .concat();
     let (mut names, mut is_bench) = (Vec::new(), false);
     while let Some(argument) = arguments.next()? {
         match argument {

@@ -16,19 +16,25 @@ use xtask::Failure;
 const START: Duration = Duration::from_secs(60);
 
 /// A server. It is stopped and its folder removed when it is dropped.
-pub(crate) struct Server {
+#[derive(Debug)]
+pub struct Server {
     folder: PathBuf,
     programs: PathBuf,
     /// User and group that run the server, if this process is root, which the server refuses.
     user: Option<(u32, u32)>,
-    pub(crate) port: u16,
+    /// Port of the server on 127.0.0.1.
+    pub port: u16,
     password: String,
     process: Option<Child>,
 }
 
 impl Server {
     /// Finds the programs or installs them, and starts a server. Its defaults are those that a store must not depend on.
-    pub(crate) fn start() -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The programs cannot be installed, or the server does not start.
+    pub fn start() -> Result<Self, Failure> {
         let programs = programs()?;
         let user = (output(Command::new("id").arg("-u"))? == "0").then(postgres).transpose()?;
         let folder = std::env::temp_dir().join(format!("defender-postgres-{:016x}", fastrand::u64(..)));
@@ -41,22 +47,29 @@ impl Server {
     }
 
     /// URL of the server's own user, at a port that may be a proxy's.
-    pub(crate) fn url(&self, port: u16) -> String {
+    #[must_use]
+    pub fn url(&self, port: u16) -> String {
         self.url_of("defender", &self.password, port)
     }
 
-    pub(crate) fn url_of(&self, user: &str, password: &str, port: u16) -> String {
+    /// URL of this user, at a port that may be a proxy's.
+    #[must_use]
+    pub fn url_of(&self, user: &str, password: &str, port: u16) -> String {
         format!(
             "postgres://{user}:{password}@localhost:{port}/postgres?hostaddr=127.0.0.1&sslrootcert={}",
             self.ca().display()
         )
     }
 
-    pub(crate) fn password(&self) -> &str {
+    /// Password of the server's own user.
+    #[must_use]
+    pub fn password(&self) -> &str {
         &self.password
     }
 
-    pub(crate) fn ca(&self) -> PathBuf {
+    /// File with the certificate of the server.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
         self.folder.join("ca.pem")
     }
 
@@ -99,7 +112,11 @@ impl Server {
     }
 
     /// Starts the server again, and returns once it accepts connections.
-    pub(crate) fn launch(&mut self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The server does not start within a minute.
+    pub fn launch(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + START;
         loop {
             let log = self.folder.join("log");
@@ -135,12 +152,16 @@ impl Server {
     }
 
     /// Id of the server's first process.
-    pub(crate) fn process(&self) -> Option<u32> {
+    pub fn process(&self) -> Option<u32> {
         self.process.as_ref().map(Child::id)
     }
 
     /// Stops the server. Connections are closed, and what is committed is flushed.
-    pub(crate) fn stop(&mut self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be told.
+    pub fn stop(&mut self) -> Result<(), Failure> {
         if let Some(mut process) = self.process.take() {
             signal("-INT", process.id())?;
             process.wait().map_err(broken("postgres"))?;
@@ -149,7 +170,11 @@ impl Server {
     }
 
     /// Kills the server, which can flush nothing.
-    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be killed.
+    pub fn kill(&mut self) -> Result<(), Failure> {
         if let Some(mut process) = self.process.take() {
             process.kill().and_then(|()| process.wait()).map_err(broken("postgres"))?;
         }
@@ -204,7 +229,11 @@ impl Drop for Server {
 }
 
 /// Sends a signal to a process.
-pub(crate) fn signal(signal: &str, process: u32) -> Result<(), Failure> {
+///
+/// # Errors
+///
+/// There is no such process.
+pub fn signal(signal: &str, process: u32) -> Result<(), Failure> {
     output(Command::new("kill").args([signal, &process.to_string()])).map(|_nothing| ())
 }
 
@@ -257,6 +286,6 @@ fn output(command: &mut Command) -> Result<String, Failure> {
 }
 
 /// Makes a failure of an error.
-pub(crate) fn broken<T: std::fmt::Display, W: std::fmt::Debug>(what: W) -> impl Fn(T) -> Failure {
+pub fn broken<T: std::fmt::Display, W: std::fmt::Debug>(what: W) -> impl Fn(T) -> Failure {
     move |error| Failure::broken(format!("{what:?}"), error)
 }

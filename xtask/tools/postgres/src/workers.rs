@@ -17,9 +17,10 @@ use tokio::{
     net::TcpStream,
 };
 
+use postgres_suite::server::signal;
+
 use crate::{
     judge::Judge,
-    server::signal,
     world::{Outcome, World, checks, ended, ensure, text},
 };
 

@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use xtask::Failure;
 
-use crate::server::{Server, broken};
+use postgres_suite::server::{Server, broken};
 
 /// Result of a check: what was seen, if that is wrong.
 pub(crate) type Outcome = Result<(), String>;

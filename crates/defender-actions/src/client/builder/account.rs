@@ -5,7 +5,10 @@ use std::sync::Arc;
 use defender_auth::CredentialIdentity;
 use defender_transport::QuotaStore;
 
-use crate::{Error, ErrorKind, Journal, client::stack::SharedQuota};
+use crate::{
+    Error, ErrorKind, ExternalIds, Journal, JournalBody, client::stack::SharedQuota,
+    journal::hashed_bodies::HashedBodies,
+};
 
 /// Application and tenant, and what their processes share.
 #[derive(Debug, Default)]
@@ -16,6 +19,7 @@ pub(super) struct Account {
     pub(super) identity: CredentialIdentity,
     pub(super) quota_store: Option<Arc<dyn QuotaStore>>,
     pub(super) journal: Option<Arc<dyn Journal>>,
+    pub(super) journal_body: JournalBody,
     pub(super) actor: Option<String>,
 }
 
@@ -37,6 +41,20 @@ impl Account {
         } else {
             Ok(self.named_tenant().and_then(|id| guid(id)))
         }
+    }
+
+    /// Returns the journal, in the form that the caller wants.
+    pub(super) fn journal(&self, external_ids: ExternalIds) -> Result<Option<Arc<dyn Journal>>, Error> {
+        let Some(journal) = self.journal.clone() else { return Ok(None) };
+        if self.journal_body == JournalBody::Full {
+            return Ok(Some(journal));
+        }
+        if external_ids != ExternalIds::Generated {
+            let why =
+                "a journal with hashes of the bodies recovers by generated external ids; leave out `.external_ids(..)`";
+            return Err(Error::new(ErrorKind::Configuration).context(why));
+        }
+        Ok(Some(Arc::new(HashedBodies(journal))))
     }
 
     fn needed_tenant(&self, needed_by: &str) -> Result<String, Error> {

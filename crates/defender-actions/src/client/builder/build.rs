@@ -7,7 +7,7 @@ use defender_transport::SystemClock;
 
 #[cfg(feature = "hyper")]
 use super::default_transport::default_transports;
-use super::{DefenderClientBuilder, account::Account, base_url::base};
+use super::{DefenderClientBuilder, base_url::base};
 use crate::{
     DefenderClient, Error, ErrorKind, ExternalIds,
     client::{
@@ -72,7 +72,9 @@ impl DefenderClientBuilder {
         let credential = connect(&context).map_err(|source| wrong("").caused_by(source))?;
         let downloads = stack::downloads(Arc::clone(&transport), &settings);
         let (quota, tenant_id) = (self.account.quota()?, self.account.tenant()?);
-        let Account { journal, actor, .. } = self.account;
+        let external_ids = self.external_ids.unwrap_or(ExternalIds::by_default(self.account.journal.is_some()));
+        let journal = self.account.journal(external_ids)?;
+        let actor = self.account.actor;
         let transport = stack::api(transport, &settings, Arc::clone(&credential), &base, quota)
             .map_err(|source| wrong("the base URL").caused_by(source))?;
         Ok(DefenderClient::from(Inner {
@@ -87,7 +89,7 @@ impl DefenderClientBuilder {
             submissions: SubmissionRegistry::default(),
             searches: SharedSearch::default(),
             principal: Principal::default(),
-            external_ids: self.external_ids.unwrap_or(ExternalIds::by_default(journal.is_some())),
+            external_ids,
             journal,
             unwritten: UnwrittenOutcomes::default(),
             tenant_id,

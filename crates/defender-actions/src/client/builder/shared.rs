@@ -5,7 +5,7 @@ use std::sync::Arc;
 use defender_transport::QuotaStore;
 
 use super::DefenderClientBuilder;
-use crate::Journal;
+use crate::{Journal, JournalBody};
 
 /// Settings of what several processes share. Without a store, the client counts its own calls only; without a journal, the caller
 /// stores the intents.
@@ -49,6 +49,13 @@ impl DefenderClientBuilder {
     /// comes from the credential or from [`tenant_id`](Self::tenant_id).
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
         self.account.journal = Some(journal);
+        self
+    }
+
+    /// Sets what the journal keeps of the bodies of requests. Default: [`JournalBody::Full`]. Parameters of a live response script may be
+    /// secret: use [`JournalBody::Hash`] then.
+    pub fn journal_body(mut self, journal_body: JournalBody) -> Self {
+        self.account.journal_body = journal_body;
         self
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use defender_transport::{EndedPermit, PermitId, PermitOutcome};
 
-use super::bench::{Bench, Span, Stop, check, ids};
+use super::bench::{Bench, Span, ids};
+use crate::conformance::verdict::{Stop, check};
 
 /// Number of slots of the limit: the gate refuses, and not the limit.
 const CALLS: u32 = 1_000;

@@ -6,9 +6,10 @@ use defender_transport::PermitOutcome;
 use futures_util::future::join_all;
 
 use super::{
-    bench::{Bench, Stop, check, ids},
+    bench::{Bench, ids},
     judge::fullest_window,
 };
+use crate::conformance::verdict::{Stop, check};
 
 /// Asks of several processes at once.
 pub(super) async fn limit_is_kept(bench: &Bench<'_>) -> Result<(), Stop> {

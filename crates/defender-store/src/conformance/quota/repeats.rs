@@ -3,7 +3,8 @@
 use defender_transport::PermitOutcome;
 use futures_util::future::join_all;
 
-use super::bench::{Bench, Stop, check, ids};
+use super::bench::{Bench, ids};
+use crate::conformance::verdict::{Stop, check};
 
 pub(super) async fn repeated_ask_is_granted_again(bench: &Bench<'_>) -> Result<(), Stop> {
     let limits = [bench.limit(2, 1)];

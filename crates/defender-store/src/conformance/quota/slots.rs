@@ -2,7 +2,8 @@
 
 use defender_transport::{EndedPermit, PermitId, PermitOutcome};
 
-use super::bench::{Bench, Stop, check, ids};
+use super::bench::{Bench, ids};
+use crate::conformance::verdict::{Stop, check};
 
 /// Takes the only slot, and returns the id of its permit.
 async fn only_slot(bench: &Bench<'_>) -> Result<PermitId, Stop> {

@@ -7,14 +7,7 @@ use defender_transport::{
     extensions::{QuotaKey, RateLimit},
 };
 
-/// Reason for which a clause stops.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// The store breaks the contract.
-    Broken(String),
-    /// The store did what is right at this time, and the time is not the one that the clause is about.
-    TooSlow,
-}
+use crate::conformance::verdict::Stop;
 
 pub(super) struct Bench<'a> {
     stores: &'a [Arc<dyn QuotaStore>],
@@ -152,9 +145,4 @@ impl<'a> Bench<'a> {
 /// New ids of permits.
 pub(super) fn ids<const COUNT: usize>() -> [PermitId; COUNT] {
     std::array::from_fn(|_| PermitId::generate())
-}
-
-/// Fails the clause unless `holds`.
-pub(super) fn check(holds: bool, why: impl Into<String>) -> Result<(), Stop> {
-    if holds { Ok(()) } else { Err(Stop::Broken(why.into())) }
 }

@@ -1,0 +1,81 @@
+//! The texts of reports. `WRITE_REPORTS=1` rewrites the files: read the difference.
+
+use std::{fs, path::Path};
+
+use defender_emulator::{ErrorCode, Fault, Operation, Outcome};
+use defender_fleet::{Report, RetryRows, Run};
+use serde_json::json;
+
+use crate::world::World;
+
+const RELEASE: Operation = Operation::UnrestrictCodeExecution;
+
+/// Report of a run with rows of many kinds.
+async fn report() -> (Report, Run) {
+    let world = World::with(8, |emulator| emulator.ids(7));
+    let ids: Vec<_> = world.emulator.machine_ids().iter().map(|id| (*id).to_owned()).collect();
+    let fault = |fault, id: &str| drop(world.emulator.fault(fault).on(RELEASE).on_machine(id).times(1));
+    fault(Fault::ResetAfterEffect, &ids[1]);
+    fault(Fault::ResetBeforeEffect, &ids[2]);
+    fault(Fault::Code(ErrorCode::DisallowedOperation), &ids[3]);
+    fault(Fault::Code(ErrorCode::DisallowedOperation), &ids[4]);
+    world.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 }).on_machine(&*ids[5]);
+    let left_out = json!([
+        {"target": "nobody.contoso.example", "source": "hosts.csv:17", "reason": {"reason": "not_found", "similar": []}},
+        {"target": "=cmd|' /C calc'!A0", "reason": {"reason": "invalid", "message": "a name, \"quoted\""}},
+        {"target": "db-1", "machine_id": "db1", "reason": {"reason": "excluded", "by": "tag `critical`"}},
+    ]);
+    let plan = world.release().waves(&[6]).halt_after(4).left_out(left_out);
+    let run = world.start(&plan).await;
+    world.run(run.finish()).await.unwrap();
+    run.retry(RetryRows::Failed).await.unwrap();
+    let run = world.fleet().resume(run.id()).await.unwrap();
+    world.run(run.finish()).await.unwrap();
+    run.retry(RetryRows::Failed).await.unwrap();
+    run.halt("lunch").await.unwrap();
+    (run.report().await.unwrap(), run)
+}
+
+/// Replaces what differs from run to run.
+fn stable(text: &str, report: &Report) -> String {
+    let mut text = text.replace(&report.run, "RUN");
+    for worker in
+        report.rows.iter().flat_map(|row| row.worker.iter().chain(row.earlier.iter().filter_map(|e| e.worker.as_ref())))
+    {
+        text = text.replace(worker, "WORKER");
+    }
+    text
+}
+
+fn compare(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run/reports").join(name);
+    if std::env::var_os("WRITE_REPORTS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap();
+    assert!(text == expected, "{name} is\n{text}");
+}
+
+#[tokio::test]
+async fn reports_equal_the_snapshots() {
+    let (report, _) = report().await;
+    compare("report.csv", &stable(&report.to_csv().unwrap(), &report));
+    let json = serde_json::to_string_pretty(&report).unwrap();
+    compare("report.json", &(stable(&json, &report) + "\n"));
+    compare("report.txt", &stable(&report.to_string(), &report));
+    let read: Report = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, report);
+}
+
+#[tokio::test]
+async fn csv_has_no_formula() {
+    let (report, _) = report().await;
+    let csv = report.to_csv().unwrap();
+    let mut table = csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<_> = table.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), report.rows.len());
+    assert!(rows.iter().flatten().all(|field| !field.starts_with(['=', '+', '-', '@', '\t', '\r'])));
+    assert!(rows.iter().any(|row| &row[2] == "'=cmd|' /C calc'!A0"));
+    assert!(rows.iter().all(|row| &row[0] == "contoso"));
+}

@@ -1,0 +1,7 @@
+//! The journal: the suite, faults, processes that die, and retention.
+
+mod faults;
+mod processes;
+mod prune;
+mod suite;
+mod world;
