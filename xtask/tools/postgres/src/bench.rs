@@ -1,4 +1,4 @@
-//! Figures of the quota, each beside a bare INSERT of the same run, with the goals that were set for them.
+//! Figures of the quota, and then of the journal, each beside a bare INSERT of the same run, with the goals that were set for them.
 
 use std::{
     sync::{
@@ -15,7 +15,10 @@ use defender_transport::{
 };
 use futures_util::future::join_all;
 
-use crate::world::{Outcome, World, describe, ids, text};
+use crate::{
+    journal,
+    world::{Outcome, World, describe, ids, text},
+};
 
 /// Limits as the service has them, with a wider minute, so that the slots of the hour are what is used up.
 const LIMITS: [RateLimit; 2] = [
@@ -35,6 +38,7 @@ pub(crate) async fn run(world: &mut World) -> Outcome {
     println!("| figure | measured | goal |\n|---|---|---|");
     postgres(world).await?;
     sqlite(world).await?;
+    journal::bench::run(world).await?;
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("\nload average {}", load.split(' ').next().unwrap_or("unknown"));
     Ok(())

@@ -6,11 +6,8 @@
 #![allow(clippy::disallowed_methods, reason = "a database lives in real time")]
 
 mod bench;
-mod entries;
 mod faults;
-mod journal_faults;
-mod journal_traps;
-mod journal_workers;
+mod journal;
 mod judge;
 mod proxy;
 mod schemas;
@@ -39,7 +36,7 @@ Arguments:
 
 Options:
   --list      prints the names of the checks
-  --figures   measures the quota on PostgreSQL and SQLite instead; `cargo xtask bench store`
+  --figures   measures quota and journal on PostgreSQL and SQLite instead; `cargo xtask bench store`
   -h, --help  this text
 
 The server is installed by apt-get if it is missing. It runs as the user `postgres` if this program runs as root.
@@ -49,7 +46,8 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     match arguments.next().as_deref() {
         Some(workers::WORKER) => return workers::work(&arguments.collect::<Vec<_>>()),
-        Some(journal_workers::WORKER) => return journal_workers::work(&arguments.collect::<Vec<_>>()),
+        Some(journal::workers::WORKER) => return journal::workers::work(&arguments.collect::<Vec<_>>()),
+        Some(journal::bench::WORKER) => return journal::bench::work(&arguments.collect::<Vec<_>>()),
         _ => {}
     }
     xtask::program(HELP, run)
@@ -62,9 +60,9 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         traps::CHECKS,
         faults::CHECKS,
         workers::CHECKS,
-        journal_traps::CHECKS,
-        journal_faults::CHECKS,
-        journal_workers::CHECKS,
+        journal::traps::CHECKS,
+        journal::faults::CHECKS,
+        journal::workers::CHECKS,
     ]
     .concat();
     let (mut names, mut is_bench) = (Vec::new(), false);

@@ -9,10 +9,8 @@ use std::{
 use defender_actions::{EntryKey, Holder, Intended, Journal, JournalScope, Settled};
 use defender_store::PostgresStore;
 
-use crate::{
-    entries::{created, entry_key, intent, record, scope, take_over, unknown},
-    world::{Outcome, World, checks, ensure, text},
-};
+use super::entries::{created, entry_key, intent, record, scope, take_over, unknown};
+use crate::world::{Outcome, World, checks, ensure, text};
 
 checks! {
     worker_killed_before_its_intent_leaves_nothing worker_killed_after_its_intent_is_recovered
@@ -229,7 +227,7 @@ async fn two_processes_recover_each_entry_once(world: &mut World) -> Outcome {
 
     let (scope, store) = (scope(), world.store().await?);
     for _ in 0..COUNT {
-        crate::entries::intend(&store, &scope, Duration::ZERO).await?;
+        super::entries::intend(&store, &scope, Duration::ZERO).await?;
     }
     let key = entry_key();
     let mut workers = Vec::new();

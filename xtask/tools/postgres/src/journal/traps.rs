@@ -6,10 +6,8 @@ use defender_actions::{Holder, Intended, Journal, Settled};
 use defender_store::StoreErrorKind;
 use futures_util::future::join_all;
 
-use crate::{
-    entries::{LEASE, count, created, entry_key, failed, intend, intent, is, record, scope, take_over, unknown},
-    world::{Outcome, World, checks, describe, ensure, one, says, text},
-};
+use super::entries::{LEASE, count, created, entry_key, failed, intend, intent, is, record, scope, take_over, unknown};
+use crate::world::{Outcome, World, checks, describe, ensure, one, says, text};
 
 checks! {
     trap_d_first_intents_may_race trap_f_action_is_of_one_entry trap_b_journal_refuses_other_isolation
@@ -270,7 +268,7 @@ async fn damaged_entry_is_named(world: &mut World) -> Outcome {
 
 /// A database of the version before the journal, with slots that must stay.
 async fn first_schema_is_migrated(world: &mut World) -> Outcome {
-    let first = include_str!("../../../../crates/defender-store/src/schema/postgres.sql");
+    let first = include_str!("../../../../../crates/defender-store/src/schema/postgres.sql");
     let first = first.replace("@schema@", "first").replace("@lock@", "7");
     world
         .sql(&format!(

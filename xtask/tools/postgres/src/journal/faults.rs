@@ -8,8 +8,8 @@ use std::{
 use defender_actions::{EntryKey, Holder, Intended, Journal, Settled};
 use defender_store::{PostgresStore, StoreErrorKind};
 
+use super::entries::{LEASE, count, created, entry_key, failed, intend, intent, is, scope, take_over, unknown};
 use crate::{
-    entries::{LEASE, count, created, entry_key, failed, intend, intent, is, scope, take_over, unknown},
     proxy::{Mode, Proxy},
     world::{Outcome, World, checks, ensure, says, text},
 };
@@ -272,7 +272,7 @@ async fn workers_share_the_journal_by_the_grants(world: &mut World) -> Outcome {
     ensure!(take_over(&store, &scope).await? == [key.clone()], "an entry was not taken over");
     let settled = store.settle(&key, holder, &created("a")?).await.map_err(text)?;
     ensure!(settled == Settled::Done, "{settled:?}");
-    store.finish(&key, &crate::entries::record("a", "Succeeded")?).await.map_err(text)?;
+    store.finish(&key, &super::entries::record("a", "Succeeded")?).await.map_err(text)?;
     let deleted = store.prune_entries(Duration::ZERO).await.map_err(text)?;
     ensure!(deleted >= 1, "{deleted} entries were deleted");
     world.sql("drop owned by worker; drop role worker").await
