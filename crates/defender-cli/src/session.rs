@@ -5,6 +5,7 @@ use defender_actions::{
     transport::{Clock, SystemClock},
 };
 use defender_fleet::{Fleet, Stores, Tenant};
+use defender_store::RunId;
 use jiff::Timestamp;
 
 use crate::{
@@ -21,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) fleet: Fleet,
     tenant: Option<String>,
     demo: Option<Demo>,
+    /// Options of the command that a later command on the same run needs too.
+    options: String,
 }
 
 impl Session {
@@ -32,15 +35,19 @@ impl Session {
             let fleet = Fleet::new(demo.tenants(), Stores::memory(demo.clock()));
             // The demonstration has one tenant, which touches nothing, so that it need not be named.
             let tenant = global.tenant.clone().or_else(|| Some(demo::TENANT.to_owned()));
-            return Ok(Self { fleet, tenant, demo: Some(demo) });
+            return Ok(Self { fleet, tenant, demo: Some(demo), options: String::new() });
         }
         let tenants = profile::tenants(global.tenants.as_deref())?;
         let stores = profile::stores(global.store.as_deref()).await?;
-        Ok(Self {
-            fleet: Fleet::new(tenants, stores),
-            tenant: profile::chosen_tenant(global.tenant.clone())?,
-            demo: None,
-        })
+        let mut options = String::new();
+        if let Some(file) = &global.tenants {
+            options = format!("--tenants {} ", file.display());
+        }
+        if let Some(store) = &global.store {
+            options = format!("{options}--store {store} ");
+        }
+        let tenant = profile::chosen_tenant(global.tenant.clone())?;
+        Ok(Self { fleet: Fleet::new(tenants, stores), tenant, demo: None, options })
     }
 
     /// Returns the tenant of the command.
@@ -68,6 +75,16 @@ impl Session {
     /// Returns the client of the tenant of the command.
     pub(crate) fn client(&self) -> Result<DefenderClient, Failure> {
         Ok(self.fleet.client(self.tenant()?.name())?)
+    }
+
+    /// Returns the sentence with the command that goes on with a run.
+    pub(crate) fn to_go_on(&self, run: &RunId) -> String {
+        match self.demo {
+            Some(_) => {
+                "The demonstration keeps no runs: without --demo, `defender resume RUN` would go on with it.".to_owned()
+            }
+            None => format!("To go on: defender {}resume {run}", self.options),
+        }
     }
 
     /// Returns the time of the service.

@@ -89,7 +89,7 @@ pub(super) async fn start(
     let ticket = approval.ticket.unwrap_or_else(|| plan.action.comment().to_owned());
     let approver = approval.approver.unwrap_or_else(user);
     let run = session.fleet.start(&plan.approved_by(approver, ticket)?).await?;
-    let exit = follow(output, run).await?;
+    let exit = follow(session, output, run).await?;
     Ok(if exit == Exit::Success { left_out } else { exit })
 }
 

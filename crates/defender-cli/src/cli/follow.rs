@@ -10,6 +10,7 @@ use super::{
 use crate::{
     failure::{Exit, Failure},
     output::{Output, progress::Progress, talk},
+    session::Session,
 };
 
 /// What ended the work on a run.
@@ -22,7 +23,7 @@ enum End {
 }
 
 /// Works on a run, shows its progress, and prints its report.
-pub(super) async fn follow(output: Output, run: Run) -> Result<Exit, Failure> {
+pub(super) async fn follow(session: &Session, output: Output, run: Run) -> Result<Exit, Failure> {
     let id = run.id().clone();
     talk::say(&format!("Run {id} in tenant {}", run.tenant()));
     let waves = run.approved().plan.rows.iter().map(|row| row.wave + 1).max().unwrap_or(0);
@@ -32,7 +33,7 @@ pub(super) async fn follow(output: Output, run: Run) -> Result<Exit, Failure> {
     let end = match end {
         Ok(end) => end,
         Err(failure) => {
-            talk::say(&format!("To go on: defender resume {id}"));
+            talk::say(&session.to_go_on(&id));
             return Err(failure);
         }
     };
@@ -42,16 +43,16 @@ pub(super) async fn follow(output: Output, run: Run) -> Result<Exit, Failure> {
         End::Done => {
             let exit = exit_of(&report);
             if let Some(reason) = &report.halted {
-                talk::say(&format!("Run {id} is halted: {reason}. To go on: defender resume {id}"));
+                talk::say(&format!("Run {id} is halted: {reason}. {}", session.to_go_on(&id)));
             }
             Ok(exit)
         }
         End::Interrupted => {
-            talk::say(&format!("Run {id} was interrupted and is halted. To go on: defender resume {id}"));
+            talk::say(&format!("Run {id} was interrupted and is halted. {}", session.to_go_on(&id)));
             Ok(Exit::Interrupted)
         }
         End::Failed(error) => {
-            talk::say(&format!("Run {id} stopped. Once the cause is gone, go on: defender resume {id}"));
+            talk::say(&format!("Run {id} stopped. Once the cause is gone: {}", session.to_go_on(&id)));
             Err(error.into())
         }
     }

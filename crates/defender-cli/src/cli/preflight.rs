@@ -67,8 +67,9 @@ impl Preflight {
             let principal = claims.user.as_deref().or(claims.application.as_deref()).unwrap_or("unknown");
             let kind = if delegated { "user" } else { "application" };
             talk::say(&format!(
-                "The token is of the {kind} {principal} in tenant {}.",
-                claims.tenant.as_deref().unwrap_or("unknown")
+                "The token is of the {kind} {principal} in tenant {}, for {}.",
+                claims.tenant.as_deref().unwrap_or("unknown"),
+                claims.audience.as_deref().unwrap_or("an unknown audience")
             ));
         } else {
             talk::warn("the claims of the token cannot be read, so nothing is known before the first call");

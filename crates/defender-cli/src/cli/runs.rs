@@ -135,7 +135,7 @@ impl Resume {
         let run = session.fleet.run(&self.run).await?;
         let counts = run.summary().await?.counts;
         confirm_open(counts.planned + counts.sending, self.confirmed).await?;
-        follow(output, session.fleet.resume(&self.run).await?).await
+        follow(session, output, session.fleet.resume(&self.run).await?).await
     }
 }
 
@@ -153,10 +153,11 @@ impl Halt {
         run.halt(&self.reason).await?;
         let counts = run.summary().await?.counts;
         talk::say(&format!(
-            "Run {} is halted: {} of {} machines have not ended. To go on: defender resume {0}",
+            "Run {} is halted: {} of {} machines have not ended. {}",
             run.id(),
             counts.open(),
-            counts.total()
+            counts.total(),
+            session.to_go_on(run.id())
         ));
         Ok(Exit::Success)
     }
@@ -182,7 +183,7 @@ impl Retry {
         }
         confirm_open(number, self.confirmed).await?;
         run.retry(rows).await?;
-        follow(output, session.fleet.resume(&self.run).await?).await
+        follow(session, output, session.fleet.resume(&self.run).await?).await
     }
 }
 
@@ -195,7 +196,7 @@ impl ReportCommand {
         let report = session.fleet.run(&run).await?.report().await?;
         print(output, &report)?;
         if let Some(reason) = &report.halted {
-            talk::say(&format!("Run {run} is halted: {reason}. To go on: defender resume {run}"));
+            talk::say(&format!("Run {run} is halted: {reason}. {}", session.to_go_on(&run)));
         }
         Ok(exit_of(&report))
     }

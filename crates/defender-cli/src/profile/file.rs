@@ -18,7 +18,8 @@ pub(super) fn tenants(path: &Path) -> Result<Tenants, Failure> {
     let file = TenantsFile::new().secret_source(of_keyring).device_code_prompt(|prompt| talk::say(&prompt.message));
     let transport = transport()?;
     let managed: Arc<HyperTransport> = Arc::new(transport.link_local());
-    let file = file.transport(transport).client(move |builder| builder.managed_identity_transport(Arc::clone(&managed)));
+    let file =
+        file.transport(transport).client(move |builder| builder.managed_identity_transport(Arc::clone(&managed)));
     Ok(file.read(path)?)
 }
 
@@ -27,7 +28,9 @@ fn transport() -> Result<HyperTransport, Failure> {
     let mut builder = HyperTransport::builder().application(PROGRAM);
     if let Some(path) = variable("DEFENDER_CA_FILE")? {
         let wrong = |error: &dyn std::fmt::Display| {
-            Failure::usage(format!("DEFENDER_CA_FILE is {path}, which must be a PEM file with the certificate of a CA: {error}"))
+            Failure::usage(format!(
+                "DEFENDER_CA_FILE is {path}, which must be a PEM file with the certificate of a CA: {error}"
+            ))
         };
         let pem = std::fs::read(&path).map_err(|error| wrong(&error))?;
         builder = builder.roots(Roots::platform().and_pem(pem).map_err(|error| wrong(&error))?);
@@ -39,7 +42,9 @@ fn transport() -> Result<HyperTransport, Failure> {
 #[cfg(feature = "keyring")]
 fn of_keyring(name: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     let missing = |error: keyring::v1::Error| {
-        format!("the keyring has no entry of service `defender` and user `{name}`: {error}; store it (`defender tenants --help`)")
+        format!(
+            "the keyring has no entry of service `defender` and user `{name}`: {error}; store it (`defender tenants --help`)"
+        )
     };
     let entry = keyring::v1::Entry::new("defender", name).map_err(missing)?;
     Ok(entry.get_password().map_err(missing)?)

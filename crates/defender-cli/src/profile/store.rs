@@ -1,6 +1,7 @@
 //! The store of journal, quota and runs.
 
-use defender_actions::transport::SystemClock;
+use std::path::Path;
+
 use defender_fleet::Stores;
 use defender_store::SqliteStore;
 
@@ -20,18 +21,19 @@ pub(crate) async fn stores(option: Option<&str>) -> Result<Stores, Failure> {
     }
 }
 
-async fn sqlite(path: &std::path::Path) -> Result<Stores, Failure> {
-    use std::sync::Arc;
-
+async fn sqlite(path: &Path) -> Result<Stores, Failure> {
     let store = SqliteStore::open(path).await.map_err(|error| Failure::usage(error.to_string()))?;
-    let clock = SystemClock::new();
-    Ok(Stores::new(
-        Arc::new(defender_actions::MemoryJournal::new(clock.clone())),
-        Arc::new(store),
-        Arc::new(defender_store::MemoryRunStore::new(clock)),
-    ))
+    let runs = defender_store::MemoryRunStore::new(defender_actions::transport::SystemClock::new());
+    Ok(Stores::new(std::sync::Arc::new(store.clone()), std::sync::Arc::new(store), std::sync::Arc::new(runs)))
 }
 
+#[cfg(feature = "postgres")]
+async fn postgres(url: &str) -> Result<Stores, Failure> {
+    let store = defender_store::PostgresStore::connect(url).await.map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Stores::of(store))
+}
+
+#[cfg(not(feature = "postgres"))]
 #[expect(clippy::unused_async, reason = "with the feature `postgres` it connects")]
 async fn postgres(_url: &str) -> Result<Stores, Failure> {
     Err(Failure::usage("this build has no PostgreSQL; install it with the feature `postgres`, or give --store PATH"))

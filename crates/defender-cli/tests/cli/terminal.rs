@@ -52,7 +52,13 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keyboard, bytes, parser: Parser::new(size.rows.try_into().unwrap(), size.cols.try_into().unwrap(), 500), raw: Vec::new() }
+        Self {
+            child,
+            keyboard,
+            bytes,
+            parser: Parser::new(size.rows.try_into().unwrap(), size.cols.try_into().unwrap(), 500),
+            raw: Vec::new(),
+        }
     }
 
     /// Reads until the screen has this text.
@@ -154,7 +160,8 @@ fn interrupt_of_prompt_sends_nothing() {
 #[test]
 fn interrupts_halt_run_then_stop_waiting() {
     let home = Home::new();
-    let offline = ["--demo", "isolate", "ws-hr-02.contoso.example", "--even-if-inactive", "--comment", "INC-1", "--yes"];
+    let offline =
+        ["--demo", "isolate", "ws-hr-02.contoso.example", "--even-if-inactive", "--comment", "INC-1", "--yes"];
     let mut terminal = Terminal::start(&home, &offline);
     terminal.wait_for("1 in progress");
     terminal.type_text(CTRL_C);
@@ -162,7 +169,7 @@ fn interrupts_halt_run_then_stop_waiting() {
     terminal.type_text(CTRL_C);
     assert_eq!(terminal.end(), 130, "{}", terminal.screen());
     let screen = terminal.screen();
-    assert!(screen.contains("Stopped waiting") && screen.contains("To go on: defender resume "), "{screen}");
+    assert!(screen.contains("Stopped waiting") && screen.contains("was interrupted and is halted"), "{screen}");
     assert!(screen.contains("ws-hr-02.contoso.example  submitted"), "{screen}");
 }
 
