@@ -9,7 +9,7 @@ use defender_store::RunId;
 use jiff::Timestamp;
 
 use crate::{
-    cli::Global,
+    cli::global::Global,
     demo::{self, Demo},
     failure::Failure,
     output::talk,
@@ -54,7 +54,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// None was given, or there is none of this exact name.
+    /// No name was given, or no tenant has exactly this name.
     pub(crate) fn tenant(&self) -> Result<&Tenant, Failure> {
         let tenants = self.fleet.tenants();
         if tenants.iter().next().is_none() {

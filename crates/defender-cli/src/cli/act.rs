@@ -5,8 +5,8 @@ use defender_fleet::Plan;
 
 use super::{
     confirm::confirm,
+    decisions::{decisions, exit_of_left_out, summary},
     follow::follow,
-    plan::{decisions, exit_of_left_out, summary},
     verb::Verb,
 };
 use crate::{

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::{Cli, dispatch};
+use super::command::{Cli, dispatch};
 use crate::{
     demo,
     failure::{Exit, Failure},

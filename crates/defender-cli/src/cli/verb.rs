@@ -10,26 +10,57 @@ use defender_fleet::FleetAction;
 use super::selection::Selection;
 use crate::failure::Failure;
 
+/// Declares the examples of a verb: a dry run and the run.
+macro_rules! examples {
+    ($($name:ident: $verb:literal $arguments:literal;)+) => {
+        $(const $name: &str = concat!(
+            "Examples:\n  defender --tenant contoso ", $verb, " ", $arguments, " --dry-run\n  defender --tenant contoso ", $verb, " ",
+            $arguments,
+        );)+
+    };
+}
+
+examples! {
+    ISOLATE: "isolate" "--tag ransomware --type selective --comment 'INC-4712'";
+    UNISOLATE: "unisolate" "--csv hosts.csv:name --comment 'INC-4712: cleaned' --wave 1,10,rest";
+    RESTRICT: "restrict" "ws-fin-01 ws-fin-02 --comment 'INC-4711'";
+    UNRESTRICT: "unrestrict" "--csv hosts.csv:name --comment 'INC-4711: cleaned' --wave 1,10,rest --halt-after 3";
+    SCAN: "scan" "--filter \"riskScore eq 'High'\" --type full --comment 'weekly scan' --max 100";
+    QUARANTINE: "quarantine" "ws-fin-01 --sha1 87662bc3d60e4200ceaf7aae249d1c343f4b83c9 --comment 'INC-4711'";
+    COLLECT: "collect" "ws-fin-01 --comment 'INC-4711: evidence'";
+    LIVE_RESPONSE: "live-response" "ws-fin-01 --run collect.ps1 --args '-Deep' --get 'C:\\temp\\out.zip' --comment 'INC-4711'";
+    OFFBOARD: "offboard" "--ids-file retired.txt --exclude-tag keep --comment 'CHG-9: retired'";
+}
+
 /// Action with its targets and the options `R` of the command.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb<R: Args> {
     /// Isolates machines from the network, except from the service
+    #[command(after_help = ISOLATE)]
     Isolate(Act<IsolateOptions, R>),
     /// Releases machines from isolation
+    #[command(after_help = UNISOLATE)]
     Unisolate(Act<NoOptions, R>),
     /// Restricts machines to run only code that Microsoft signed
+    #[command(after_help = RESTRICT)]
     Restrict(Act<NoOptions, R>),
     /// Lifts the restriction of code execution
+    #[command(after_help = UNRESTRICT)]
     Unrestrict(Act<NoOptions, R>),
     /// Starts an antivirus scan
+    #[command(after_help = SCAN)]
     Scan(Act<ScanOptions, R>),
     /// Stops the processes of a file and quarantines the file
+    #[command(after_help = QUARANTINE)]
     Quarantine(Act<QuarantineOptions, R>),
     /// Collects an investigation package
+    #[command(after_help = COLLECT)]
     Collect(Act<NoOptions, R>),
     /// Runs commands of live response: scripts and files of the library, files of the machine
+    #[command(after_help = LIVE_RESPONSE)]
     LiveResponse(Act<LiveResponseOptions, R>),
     /// Removes machines from the service. No call of the API undoes this
+    #[command(after_help = OFFBOARD)]
     Offboard(Act<NoOptions, R>),
 }
 

@@ -3,7 +3,7 @@
 use defender_actions::{DefenderClientBuilder, auth::credential_from_env};
 use defender_fleet::{Error, Tenant, Tenants};
 
-use super::variable;
+use super::variable::variable;
 use crate::failure::Failure;
 
 /// Application of the Azure CLI itself, the same in each tenant.

@@ -5,7 +5,7 @@ use std::{error::Error, path::Path, sync::Arc};
 use defender_actions::transport::{HyperTransport, Roots};
 use defender_fleet::{Tenants, TenantsFile};
 
-use super::variable;
+use super::variable::variable;
 use crate::{failure::Failure, output::talk};
 
 /// Name of the file in the folder of the program.

@@ -4,12 +4,14 @@ mod environment;
 mod file;
 mod folders;
 mod store;
+mod variable;
 
 use std::path::{Path, PathBuf};
 
 use defender_fleet::Tenants;
 
 pub(crate) use self::store::stores;
+use self::variable::variable;
 use crate::failure::Failure;
 
 /// Help about the profiles.
@@ -56,16 +58,4 @@ pub(crate) fn demo_file(name: &str, text: &str) -> Result<PathBuf, Failure> {
         Failure::usage(format!("cannot write {}: {error}; correct the owner of the folder", path.display()))
     })?;
     Ok(path)
-}
-
-/// Returns the value of a variable of the environment, if it is set and not blank.
-fn variable(name: &str) -> Result<Option<String>, Failure> {
-    match std::env::var(name) {
-        Ok(value) if value.trim().is_empty() => Ok(None),
-        Ok(value) => Ok(Some(value.trim().to_owned())),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Failure::usage(format!("{name} is not text; correct it, or unset it")))
-        }
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use defender_fleet::Stores;
 use defender_store::SqliteStore;
 
-use super::{folders, variable};
+use super::{folders, variable::variable};
 use crate::failure::Failure;
 
 /// Opens the store of the option, of `DEFENDER_STORE`, or the SQLite file in the user's state folder.
