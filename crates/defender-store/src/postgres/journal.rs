@@ -117,10 +117,6 @@ impl PostgresStore {
             all = all.saturating_add(u64::try_from(deleted).unwrap_or_default());
         }
     }
-
-    fn decoded<T>(&self, decoded: Result<T, Error>) -> Result<T, StoreError> {
-        decoded.map_err(|error| self.connections.unreadable(error))
-    }
 }
 
 fn intended(row: &Row) -> Result<StoredIntended, Error> {

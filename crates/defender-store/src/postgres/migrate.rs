@@ -14,7 +14,10 @@ use crate::{
 /// Name of this crate in the table `meta`.
 const PROGRAM: &str = "defender-store";
 /// Statements that lead from each version to the next.
-const VERSIONS: &[&str] = &[include_str!("../schema/postgres.sql"), include_str!("../schema/postgres_journal.sql")];
+const VERSIONS: &[&str] = &[
+    include_str!("../schema/postgres.sql"),
+    concat!(include_str!("../schema/postgres_journal.sql"), include_str!("../schema/postgres_runs.sql")),
+];
 /// Class of the advisory locks of migrations.
 const MIGRATIONS: i32 = 0x4466_5374;
 const WHAT: &str = "cannot open the store";

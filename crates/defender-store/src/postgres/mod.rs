@@ -8,6 +8,7 @@ mod connection;
 mod failure;
 mod journal;
 mod migrate;
+mod runs;
 mod statements;
 mod store;
 mod tls;

@@ -4,12 +4,12 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use defender_transport::{EndedPermit, PermitRequest, Permits, QuotaStore, QuotaStoreError, extensions::QuotaKey};
-use tokio_postgres::types::Type;
+use tokio_postgres::{Error, types::Type};
 use uuid::Uuid;
 
 use super::{
     connection::{Connections, Value},
-    statements::Statements,
+    statements::{JournalStatements, RunStatements},
 };
 use crate::{
     StoreError,
@@ -33,7 +33,8 @@ use crate::{
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(super) connections: Arc<Connections>,
-    pub(super) journal: Statements,
+    pub(super) journal: JournalStatements,
+    pub(super) runs: RunStatements,
     reserve: Arc<str>,
     release: Arc<str>,
     prune: Arc<str>,
@@ -51,8 +52,12 @@ impl PostgresStore {
              returning 1) select count(*) from gone"
         );
         let (reserve, release, prune) = (reserve.into(), release.into(), prune.into());
-        let journal = Statements::new(schema);
-        Self { connections: Arc::new(connections), journal, reserve, release, prune }
+        let (journal, runs) = (JournalStatements::new(schema), RunStatements::new(schema));
+        Self { connections: Arc::new(connections), journal, runs, reserve, release, prune }
+    }
+
+    pub(super) fn decoded<T>(&self, decoded: Result<T, Error>) -> Result<T, StoreError> {
+        decoded.map_err(|error| self.connections.unreadable(error))
     }
 
     /// Deletes the slots of all keys that no limit counts any more, and returns their number.

@@ -15,7 +15,8 @@ create table @schema@.run (
 
 create table @schema@.run_row (
     run bigint not null references @schema@.run,
-    row bigint not null,
+    -- Index of the row.
+    place bigint not null,
     wave bigint not null,
     -- 0 planned, 1 sending, 2 submitted, 3 succeeded, 4 failed, 5 unknown.
     state smallint not null default 0,
@@ -24,7 +25,7 @@ create table @schema@.run_row (
     worker uuid,
     -- The row is free from this time on.
     lease_until timestamptz not null default '-infinity',
-    primary key (run, row)
+    primary key (run, place)
 );
 
 create index run_row_open on @schema@.run_row (run, wave) where state < 3;
@@ -53,9 +54,8 @@ begin
             select from run r where r.id = new_id and r.tenant = new_tenant and r.document = new_document
         );
     end if;
-    insert into run_row (run, row, wave, document)
-        select k, n.place - 1, n.wave, n.document
-        from unnest(waves, documents) with ordinality as n (wave, document, place);
+    insert into run_row (run, place, wave, document)
+        select k, n.nth - 1, n.wave, n.document from unnest(waves, documents) with ordinality as n (wave, document, nth);
     return true;
 end $body$;
 
@@ -100,14 +100,14 @@ begin
     select min(w.wave) into open_wave from run_row w where w.run = k and w.state < 3;
     return query
         with free as materialized (
-            select w.row as place from run_row w
+            select w.place from run_row w
                 where w.run = k and w.lease_until <= t
                 and (w.state in (1, 2) or w.state = 0 and not is_halted and w.wave = open_wave)
-                order by w.state = 0, w.row limit at_most for update skip locked
+                order by w.state = 0, w.place limit at_most for update skip locked
         ), claimed as (
             update run_row w set worker = by_worker, lease_until = t + lease * interval '1 microsecond'
-                from free where w.run = k and w.row = free.place
-                returning w.row as place, w.wave, w.state, w.attempt, w.document
+                from free where w.run = k and w.place = free.place
+                returning w.place, w.wave, w.state, w.attempt, w.document
         )
         select c.place, c.wave, c.state::integer, c.attempt, c.document from claimed c order by c.state = 0, c.place;
 end $body$;
@@ -129,7 +129,7 @@ begin
 end $body$;
 
 -- Lets a row depart. The result is 0 for go, 1 for a halted run, and 2 for a row that the worker does not have.
-create function @schema@.run_depart(run_id text, place bigint, by_worker uuid) returns integer
+create function @schema@.run_depart(run_id text, of_place bigint, by_worker uuid) returns integer
 language plpgsql set search_path = pg_catalog, @schema@, pg_temp as $body$
 declare
     k bigint;
@@ -140,16 +140,16 @@ begin
     select r.number, r.halted is not null into k, is_halted from run r where r.id = run_id for share;
     if is_halted then
         return case when exists (
-            select from run_row w where w.run = k and w.row = place and w.worker = by_worker and w.state in (0, 1)
+            select from run_row w where w.run = k and w.place = of_place and w.worker = by_worker and w.state in (0, 1)
         ) then 1 else 2 end;
     end if;
-    update run_row w set state = 1 where w.run = k and w.row = place and w.worker = by_worker and w.state in (0, 1);
+    update run_row w set state = 1 where w.run = k and w.place = of_place and w.worker = by_worker and w.state in (0, 1);
     return case when found then 0 else 2 end;
 end $body$;
 
 -- Writes a row, and halts the run if too many rows have failed. The result is null for a row that the worker does not have, and else
 -- whether the run is halted.
-create function @schema@.run_write(run_id text, place bigint, by_worker uuid, new_state integer, new_document text) returns boolean
+create function @schema@.run_write(run_id text, of_place bigint, by_worker uuid, new_state integer, new_document text) returns boolean
 language plpgsql set search_path = pg_catalog, @schema@, pg_temp as $body$
 declare
     k bigint;
@@ -169,9 +169,9 @@ begin
         state = new_state,
         document = new_document,
         lease_until = case when new_state in (1, 2) then w.lease_until else '-infinity' end
-        where w.run = k and w.row = place and w.worker = by_worker and w.state < 3;
+        where w.run = k and w.place = of_place and w.worker = by_worker and w.state < 3;
     if not found and not exists (
-        select from run_row w where w.run = k and w.row = place and w.worker = by_worker
+        select from run_row w where w.run = k and w.place = of_place and w.worker = by_worker
         and w.state >= 3 and w.state = new_state and w.document = new_document
     ) then
         return null;
@@ -199,7 +199,7 @@ begin
     perform store_prepare();
     select r.number into k from run r where r.id = run_id for no key update;
     update run_row w set state = 0, attempt = w.attempt + 1, worker = null, lease_until = '-infinity'
-        where w.run = k and w.row = any (places) and w.state in (4, 5);
+        where w.run = k and w.place = any (places) and w.state in (4, 5);
     get diagnostics retried = row_count;
     update run r set
         failures_before = least(r.failures_before, (select count(*) from run_row w where w.run = k and w.state in (4, 5)))

@@ -16,7 +16,8 @@ create table run (
 
 create table run_row (
     run integer not null references run,
-    row integer not null,
+    -- Index of the row.
+    place integer not null,
     wave integer not null,
     -- 0 planned, 1 sending, 2 submitted, 3 succeeded, 4 failed, 5 unknown.
     state integer not null default 0,
@@ -25,7 +26,7 @@ create table run_row (
     worker blob,
     -- The row is free from this time on.
     lease_until integer not null default 0,
-    primary key (run, row)
+    primary key (run, place)
 ) strict;
 
 create index run_row_open on run_row (run, wave) where state < 3;

@@ -8,6 +8,7 @@ mod gate;
 mod journal;
 mod open;
 mod quota;
+mod runs;
 mod writer;
 
 use std::{fmt, path::Path, sync::Arc};

@@ -14,7 +14,10 @@ use crate::{
 /// `application_id` of the file: `DfSt`.
 const APPLICATION: i64 = 0x4466_5374;
 /// Statements that lead from each version to the next.
-const VERSIONS: &[&str] = &[include_str!("../schema/sqlite.sql"), include_str!("../schema/sqlite_journal.sql")];
+const VERSIONS: &[&str] = &[
+    include_str!("../schema/sqlite.sql"),
+    concat!(include_str!("../schema/sqlite_journal.sql"), include_str!("../schema/sqlite_runs.sql")),
+];
 /// Number of waits for the lock of the file, of a millisecond each.
 const WAITS: i32 = 5_000;
 

@@ -8,4 +8,5 @@ mod folder;
 mod journal;
 #[cfg(unix)]
 mod processes;
+mod runs;
 mod suite;

@@ -122,7 +122,7 @@ pub(super) async fn four_askers_take_over_each_entry_once(bench: &Bench<'_>) -> 
         let mut taken = Vec::new();
         // An asker may see nothing while the others take what is left, so that it asks twice.
         let mut empty = 0;
-        while empty < 2 {
+        while empty < 2 && taken.len() <= COUNT {
             let more = bench.take_over(handle, Holder::generate(), 7).await?;
             empty = if more.is_empty() { empty + 1 } else { 0 };
             taken.extend(more);
