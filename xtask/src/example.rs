@@ -16,7 +16,7 @@ const THIS_IS: &str = "This is the emulator: no real machine is touched.";
 const LIFTED: &str = "UnrestrictCodeExecution ended: Succeeded";
 
 /// The other examples, and a line that each says where it did what it shows.
-const OTHERS: [(&str, &str); 11] = [
+const OTHERS: [(&str, &str); 12] = [
     ("isolate-and-wait", "done: Isolate of"),
     ("act-on-many", "done: 38 scans succeeded and 2 did not"),
     ("cancel", "done: too late for the other"),
@@ -31,6 +31,7 @@ const OTHERS: [(&str, &str); 11] = [
         "with the emulator in process: an action of an offline machine times out after three days, at once",
     ),
     ("yesterdays-actions", "a page of 50 actions"),
+    ("playbook", "29 requests for 29 machines"),
 ];
 
 /// Runs the examples, the first in each of its ways, and checks what they say and how they end.

@@ -270,6 +270,7 @@ impl GuardedJournal {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Journal for GuardedJournal {
     async fn intend(
         &self,

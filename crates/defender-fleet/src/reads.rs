@@ -57,7 +57,11 @@ pub(crate) async fn machines_by_id(
     ids: impl IntoIterator<Item = &MachineId> + Send,
 ) -> Result<ReadMachines, defender_actions::Error> {
     let ids: BTreeMap<_, _> = ids.into_iter().map(|id| (key(id), id)).collect();
-    let filter = ids.values().map(|id| Machine::ID.eq(*id)).reduce(Filter::or);
+    // The service writes ids in lower case, and no page says that a filter ignores the letter case.
+    let lower =
+        ids.iter().filter(|(key, id)| **key != id.as_str()).filter_map(|(key, _)| key.parse::<MachineId>().ok());
+    let spellings = ids.values().copied().cloned().chain(lower);
+    let filter = spellings.map(|id| Machine::ID.eq(id)).reduce(Filter::or);
     let Some(filter) = filter else { return Ok(ReadMachines::default()) };
     let pages =
         if ids.len() > IN_A_FILTER { client.machines().pages() } else { client.machines().filter(filter).pages() };

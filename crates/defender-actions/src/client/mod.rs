@@ -149,6 +149,12 @@ impl DefenderClient {
         &self.0.clock
     }
 
+    /// Returns the journal, as the client writes to it.
+    #[must_use]
+    pub fn journal(&self) -> Option<&Arc<dyn Journal>> {
+        self.0.journal.as_ref()
+    }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.0
     }

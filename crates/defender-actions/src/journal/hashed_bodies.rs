@@ -43,6 +43,10 @@ impl Journal for HashedBodies {
         self.0.intend(key, &intent.with_hashed_body(), holder, lease).await
     }
 
+    async fn may_resend(&self, key: &EntryKey) -> Result<(), JournalError> {
+        self.0.may_resend(key).await
+    }
+
     async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
         match outcome {
             Settlement::Submitted { origin, action } => {

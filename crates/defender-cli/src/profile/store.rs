@@ -23,8 +23,7 @@ pub(crate) async fn stores(option: Option<&str>) -> Result<Stores, Failure> {
 
 async fn sqlite(path: &Path) -> Result<Stores, Failure> {
     let store = SqliteStore::open(path).await.map_err(|error| Failure::usage(error.to_string()))?;
-    let runs = defender_store::MemoryRunStore::new(defender_actions::transport::SystemClock::new());
-    Ok(Stores::new(std::sync::Arc::new(store.clone()), std::sync::Arc::new(store), std::sync::Arc::new(runs)))
+    Ok(Stores::of(store))
 }
 
 #[cfg(feature = "postgres")]

@@ -122,8 +122,9 @@ impl Run {
                 Worker::events(Context {
                     run: self.id.clone(),
                     approved: Arc::clone(&self.approved),
+                    // Of the client, which may keep hashes of bodies.
+                    journal: client.journal().map_or_else(|| Arc::clone(&stores.journal), Arc::clone),
                     client,
-                    journal: Arc::clone(&stores.journal),
                     store: Arc::clone(&stores.runs),
                     departures: Arc::clone(self.fleet.departures()),
                     worker: WorkerId::generate(),

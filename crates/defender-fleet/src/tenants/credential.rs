@@ -36,13 +36,31 @@ pub(super) type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 /// Kind of a credential, with the places of its secrets.
 #[derive(Clone, Debug)]
 pub(super) enum Credential {
-    ClientSecret { client_id: String, secret: SecretPlace },
+    ClientSecret {
+        client_id: String,
+        secret: SecretPlace,
+    },
     #[cfg_attr(not(feature = "certificate"), allow(dead_code, reason = "the credential is refused"))]
-    Certificate { client_id: String, file: PathBuf, password: Option<SecretPlace>, sends_chain: bool },
-    ManagedIdentity { client_id: String, is_system_assigned: bool },
-    WorkloadIdentity { client_id: String, token_file: PathBuf },
-    AzureCli { client_id: Option<String> },
-    DeviceCode { client_id: String },
+    Certificate {
+        client_id: String,
+        file: PathBuf,
+        password: Option<SecretPlace>,
+        sends_chain: bool,
+    },
+    ManagedIdentity {
+        client_id: String,
+        is_system_assigned: bool,
+    },
+    WorkloadIdentity {
+        client_id: String,
+        token_file: PathBuf,
+    },
+    AzureCli {
+        client_id: Option<String>,
+    },
+    DeviceCode {
+        client_id: String,
+    },
 }
 
 impl Credential {

@@ -131,9 +131,9 @@ impl TenantsFile {
     /// ```
     /// use std::time::Duration;
     ///
-    /// let file = defender_fleet::TenantsFile::new().client(|builder| builder.total_timeout(Duration::from_secs(600)));
+    /// let file = defender_fleet::TenantsFile::new().client_settings(|builder| builder.total_timeout(Duration::from_secs(600)));
     /// ```
-    pub fn client(
+    pub fn client_settings(
         mut self,
         settings: impl Fn(DefenderClientBuilder) -> DefenderClientBuilder + Send + Sync + 'static,
     ) -> Self {
@@ -159,7 +159,7 @@ impl TenantsFile {
             Error::new(ErrorKind::Configuration, format!("the tenants in `{name}` cannot be read: {error}"))
                 .caused_by(error)
         })?;
-        self.tenants(Source { name: &name, text: &text }, path.parent().unwrap_or(Path::new("")))
+        self.tenants(&Source::new(&name, &text), path.parent().unwrap_or(Path::new("")))
     }
 
     /// Reads the text of a file. `name` stands for its path in errors. Paths in it are relative to the folder of the process.
@@ -168,12 +168,11 @@ impl TenantsFile {
     ///
     /// As [`read`](Self::read).
     pub fn read_text(&self, name: &str, text: &str) -> Result<Tenants, Error> {
-        self.tenants(Source { name, text }, Path::new(""))
+        self.tenants(&Source::new(name, text), Path::new(""))
     }
 
-    fn tenants(&self, source: Source<'_>, folder: &Path) -> Result<Tenants, Error> {
-        let text = source.text.strip_prefix('\u{feff}').unwrap_or(source.text);
-        let mut file = Source { text, ..source }.table()?;
+    fn tenants<'t>(&self, source: &'t Source<'t>, folder: &Path) -> Result<Tenants, Error> {
+        let mut file = source.table()?;
         let allowed = file.texts("allow")?;
         let mut tenants = Tenants::default();
         for (name, table) in file.tables("tenants")? {

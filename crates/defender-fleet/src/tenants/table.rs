@@ -10,16 +10,18 @@ use toml::{
 use crate::{Error, ErrorKind};
 
 /// Text of a file, and its name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Source<'t> {
-    pub(super) name: &'t str,
-    pub(super) text: &'t str,
+    name: &'t str,
+    text: &'t str,
+    /// Places of the line ends.
+    line_ends: Vec<usize>,
 }
 
 /// Table whose fields have not been taken yet.
 #[derive(Debug)]
 pub(super) struct Table<'t> {
-    source: Source<'t>,
+    source: &'t Source<'t>,
     /// Place of the table.
     line: usize,
     /// Description of the table in errors, with a preposition.
@@ -28,8 +30,13 @@ pub(super) struct Table<'t> {
 }
 
 impl<'t> Source<'t> {
+    pub(super) fn new(name: &'t str, text: &'t str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self { name, text, line_ends: text.match_indices('\n').map(|(place, _)| place).collect() }
+    }
+
     /// Reads the outermost table.
-    pub(super) fn table(self) -> Result<Table<'t>, Error> {
+    pub(super) fn table(&'t self) -> Result<Table<'t>, Error> {
         let table = DeTable::parse(self.text).map_err(|error| {
             let place = error.span().map_or(0, |span| span.start);
             self.error(self.line(place), error.message())
@@ -37,7 +44,7 @@ impl<'t> Source<'t> {
         Ok(self.of_fields(1, String::new(), table.into_inner()))
     }
 
-    fn of_fields(self, line: usize, of: String, fields: DeTable<'t>) -> Table<'t> {
+    fn of_fields(&'t self, line: usize, of: String, fields: DeTable<'t>) -> Table<'t> {
         let fields = fields.into_iter().map(|(name, value)| {
             let line = self.line(name.span().start);
             (name.into_inner().into_owned(), (line, value.into_inner()))
@@ -45,12 +52,11 @@ impl<'t> Source<'t> {
         Table { source: self, line, of, fields: fields.collect() }
     }
 
-    fn line(self, place: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(place);
-        before.filter(|byte| **byte == b'\n').count() + 1
+    fn line(&self, place: usize) -> usize {
+        self.line_ends.partition_point(|end| *end < place) + 1
     }
 
-    fn error(self, line: usize, why: &str) -> Error {
+    fn error(&self, line: usize, why: &str) -> Error {
         Error::new(ErrorKind::Configuration, format!("{}:{line}: {why}", self.name))
     }
 }

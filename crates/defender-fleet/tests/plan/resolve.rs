@@ -128,7 +128,7 @@ async fn ids_have_no_letter_case() {
         let more = (1..count).map(|number| format!("{number:040x}"));
         let targets = Targets::ids([UPPER.to_owned()]).and(Targets::ids(more));
         let plan = world.unrestrict(targets).resolve().await.unwrap();
-        assert_eq!(plan.rows.len(), usize::from(count > 50), "{plan}");
+        assert_eq!(plan.rows.len(), 1, "{plan}");
     }
 }
 

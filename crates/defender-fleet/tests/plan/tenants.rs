@@ -172,7 +172,7 @@ async fn tenant_of_file_is_used() {
         .variables(move |name| variables.get(name).cloned())
         .secret_source(move |_| Ok(secret.clone()))
         .transport(emulator.transport())
-        .client(move |builder| builder.clock(clock.clone()));
+        .client_settings(move |builder| builder.clock(clock.clone()));
     assert!(!format!("{file:?}").contains(emulator.client_secret()));
     let tenants = file.read(&path).unwrap();
     assert!(!format!("{tenants:?}").contains(emulator.client_secret()));

@@ -2,152 +2,19 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
-use async_trait::async_trait;
-use defender_actions::{
-    Entry, EntryKey, Holder, Intended, Intent, Journal, JournalError, JournalScope, MemoryJournal, Settled, Settlement,
-    Unsettled,
-    model::{ActionId, MachineAction},
-};
+use defender_actions::model::ActionId;
 use defender_emulator::{Effect, Fault, Operation, Outcome, RetryAfter};
-use defender_fleet::{Report, ReportState, RowOrigin, Run, Stores};
-use defender_store::{
-    CreatedRun, Departure, MemoryRunStore, NewRun, RowState, RowWritten, RunId, RunStore, StoreError, StoredRow,
-    StoredRun, WorkerId, WorkerLease,
-};
-use defender_transport::MemoryQuotaStore;
+use defender_fleet::{Report, ReportState, RowOrigin, Run};
 use futures_util::StreamExt;
 use proptest::prelude::*;
 
-use crate::world::{World, pause};
-
-/// Store that waits before and after each effect, as a database does.
-#[derive(Debug)]
-struct Yielding<S>(S);
-
-#[async_trait]
-impl RunStore for Yielding<MemoryRunStore> {
-    async fn create_run(&self, run: &NewRun) -> Result<CreatedRun, StoreError> {
-        self.0.create_run(run).await
-    }
-
-    async fn run(&self, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
-        pause().await;
-        self.0.run(id).await
-    }
-
-    async fn runs(&self, at_most: usize) -> Result<Vec<StoredRun>, StoreError> {
-        self.0.runs(at_most).await
-    }
-
-    async fn rows(&self, id: &RunId, from: u32, at_most: usize) -> Result<Vec<StoredRow>, StoreError> {
-        self.0.rows(id, from, at_most).await
-    }
-
-    async fn halt_run(&self, id: &RunId, reason: &str) -> Result<(), StoreError> {
-        pause().await;
-        self.0.halt_run(id, reason).await
-    }
-
-    async fn reopen_run(&self, id: &RunId) -> Result<(), StoreError> {
-        self.0.reopen_run(id).await
-    }
-
-    async fn claim_rows(&self, id: &RunId, lease: WorkerLease, most: usize) -> Result<Vec<StoredRow>, StoreError> {
-        pause().await;
-        let rows = self.0.claim_rows(id, lease, most).await;
-        pause().await;
-        rows
-    }
-
-    async fn renew_rows(&self, id: &RunId, lease: WorkerLease) -> Result<u32, StoreError> {
-        pause().await;
-        self.0.renew_rows(id, lease).await
-    }
-
-    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
-        pause().await;
-        let departure = self.0.depart_row(id, index, worker).await;
-        pause().await;
-        departure
-    }
-
-    async fn write_row(
-        &self,
-        id: &RunId,
-        index: u32,
-        worker: WorkerId,
-        state: RowState,
-        document: &str,
-    ) -> Result<RowWritten, StoreError> {
-        pause().await;
-        let written = self.0.write_row(id, index, worker, state, document).await;
-        pause().await;
-        written
-    }
-
-    async fn retry_rows(&self, id: &RunId, indexes: &[u32]) -> Result<u32, StoreError> {
-        self.0.retry_rows(id, indexes).await
-    }
-}
-
-#[async_trait]
-impl Journal for Yielding<MemoryJournal> {
-    async fn intend(
-        &self,
-        key: &EntryKey,
-        intent: &Intent,
-        holder: Holder,
-        lease: Duration,
-    ) -> Result<Intended, JournalError> {
-        pause().await;
-        let intended = self.0.intend(key, intent, holder, lease).await;
-        pause().await;
-        intended
-    }
-
-    async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
-        pause().await;
-        let settled = self.0.settle(key, holder, outcome).await;
-        pause().await;
-        settled
-    }
-
-    async fn finish(&self, key: &EntryKey, last: &MachineAction) -> Result<(), JournalError> {
-        pause().await;
-        self.0.finish(key, last).await
-    }
-
-    async fn claim_unsettled(
-        &self,
-        scope: &JournalScope,
-        holder: Holder,
-        lease: Duration,
-        at_most: usize,
-    ) -> Result<Vec<Unsettled>, JournalError> {
-        self.0.claim_unsettled(scope, holder, lease, at_most).await
-    }
-
-    async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, JournalError> {
-        pause().await;
-        self.0.entry(key).await
-    }
-}
-
-fn world(machines: u32) -> World {
-    let world = World::new(machines);
-    let clock = world.clock.clone();
-    let stores = Stores::new(
-        Arc::new(Yielding(MemoryJournal::new(clock.clone()))),
-        Arc::new(MemoryQuotaStore::new(clock.clone())),
-        Arc::new(Yielding(MemoryRunStore::new(clock))),
-    );
-    world.with_stores(stores).pausing()
-}
+use crate::{
+    world::World,
+    yielding::world,
+};
 
 /// Future that ends without its output after a number of polls, as with a process that dies.
 struct Dies<F> {
@@ -202,7 +69,7 @@ fn agrees_with_ledger(world: &World, report: &Report) {
 async fn worker_may_die_at_any_await() {
     let (mut polls, mut unknown, mut recovered) = (0, 0, 0);
     loop {
-        let world = world(4);
+        let world = world(4).pausing();
         let run = world.start(&world.release().waves(&[1])).await;
         let has_ended = dies_after(&world, &run, polls).await;
         let resumed = world.fleet().run(run.id()).await.unwrap();
@@ -219,6 +86,35 @@ async fn worker_may_die_at_any_await() {
     assert!(polls > 50 && recovered > 0 && unknown > 0);
 }
 
+/// A person halts the run while the worker stands at any await.
+#[tokio::test]
+async fn halt_may_come_at_any_await() {
+    let mut denied = 0;
+    for polls in 0.. {
+        let world = world(6);
+        let run = world.start(&world.release().waves(&[2])).await;
+        let mut events = run.events().fuse();
+        let some = Dies { inner: Box::pin(events.by_ref().collect::<Vec<_>>()), left: polls };
+        let has_ended = world.run(some).await.is_some();
+        world.run(run.halt("stop")).await.unwrap();
+        let sent = world.entries().len();
+        assert!(world.run(events.collect::<Vec<_>>()).await.iter().all(Result::is_ok));
+        assert_eq!(world.entries().len(), sent, "sent after the halt, which came after {polls} polls");
+        let report = run.report().await.unwrap();
+        let done = usize::try_from(report.counts.succeeded).unwrap();
+        assert_eq!((done, report.counts.sending, report.counts.submitted), (sent, 0, 0), "{report}");
+        denied += usize::try_from(report.counts.planned).unwrap();
+        if has_ended {
+            break;
+        }
+        let resumed = world.fleet().resume(run.id()).await.unwrap();
+        let report = world.run(resumed.finish()).await.unwrap();
+        assert_eq!(report.counts.succeeded, 6, "{report}");
+        world.each_machine_has_one_action();
+    }
+    assert!(denied > 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -232,7 +128,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let world = world(8);
+            let world = world(8).pausing();
             let throttled = Fault::TooManyRequests(RetryAfter::Seconds(5));
             for (fault, times) in [(Fault::ResetAfterEffect, lost), (throttled, refused)] {
                 if times > 0 {

@@ -7,9 +7,11 @@
 )]
 
 mod crash;
+mod guard;
 mod halting;
 mod pace;
 mod reports;
 mod reverts;
 mod rows;
 mod world;
+mod yielding;

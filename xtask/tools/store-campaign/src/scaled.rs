@@ -52,6 +52,10 @@ impl<S: Journal + fmt::Debug> Journal for Scaled<S> {
         self.0.intend(key, intent, holder, lease / SPEED).await
     }
 
+    async fn may_resend(&self, key: &EntryKey) -> Result<(), JournalError> {
+        self.0.may_resend(key).await
+    }
+
     async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
         self.0.settle(key, holder, outcome).await
     }

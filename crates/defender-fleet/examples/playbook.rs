@@ -1,0 +1,60 @@
+//! The playbook of an incident: names from a CSV file, a ticket, a dry run, a crash, and a report: `cargo run --example playbook`.
+//!
+//! The example starts its own emulator, whose clock runs a hundred times as fast as yours.
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
+
+use std::{error::Error, fmt::Write, sync::Arc};
+
+use defender_actions::{
+    DefenderClient,
+    auth::ClientSecretCredential,
+    model::UnrestrictCodeExecution,
+    transport::{HyperTransport, Roots},
+};
+use defender_emulator::{Emulator, FastClock};
+use defender_fleet::{Fleet, RunEventKind, Stores, Targets, Tenant, Tenants};
+use futures_util::{StreamExt, TryStreamExt};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let clock = FastClock::new(100);
+    let emulator = Emulator::builder().machines(30).clock(Arc::new(clock.clone())).start().await?;
+    let (tenants, stores) = (Tenants::default().with(contoso(&emulator, clock.clone())?), Stores::memory(clock));
+    let fleet = Fleet::new(tenants.clone(), stores.clone());
+
+    // The list of the incident: 30 machines by their names, and a typing error.
+    let machines: Vec<_> = fleet.client("contoso")?.machines().stream().try_collect().await?;
+    let mut hosts = "name\ntill-9.contoso.exmaple\n".to_owned();
+    for name in machines.iter().filter_map(|machine| machine.computer_dns_name.as_deref()) {
+        writeln!(hosts, "{name}")?;
+    }
+    // The dry run reads only. A person looks at the plan and approves it under the ticket of the change.
+    let targets = Targets::csv_from("hosts.csv", hosts.as_bytes(), "name")?;
+    let release = UnrestrictCodeExecution::new("INC-4711: cleaned and validated")?;
+    let plan = fleet.plan("contoso")?.targets(targets).action(release).max_machines(30).waves([1, 10, 20]);
+    let plan = plan.halt_after(3).resolve().await?;
+    println!("{plan}");
+    let run = fleet.start(&plan.approved_by("jo@contoso.example", "CHG-12")?).await?;
+    // The process dies in the middle of the second wave: nothing is left of the fleet but its stores.
+    let (id, mut events, mut sent) = (run.id().clone(), run.events(), 0);
+    while let Some(event) = events.next().await.filter(|_| sent < 6) {
+        sent += usize::from(matches!(event?.kind, RunEventKind::Sent { .. }));
+    }
+    drop((events, run, fleet));
+    // Another process knows the id of the run. It sends no row twice.
+    let report = Fleet::new(tenants, stores).resume(&id).await?.finish().await?;
+    println!("\n{report}{} requests for {} machines", emulator.ledger().len(), report.counts.machines());
+    Ok(())
+}
+
+/// Returns the tenant. With the real service it comes from a file: `Tenants::from_toml("tenants.toml")`.
+fn contoso(emulator: &Emulator, clock: FastClock) -> Result<Tenant, Box<dyn Error>> {
+    let credential = ClientSecretCredential::new(emulator.tenant_id(), emulator.client_id(), emulator.client_secret());
+    let transport = HyperTransport::builder().roots(Roots::pem(emulator.ca_pem())?).build()?;
+    let [base, authority, audience] =
+        [emulator.base_url(), emulator.authority(), emulator.audience()].map(str::to_owned);
+    Ok(Tenant::new("contoso", emulator.tenant_id(), move || {
+        let builder = DefenderClient::builder().credential(credential.clone()).transport(transport.clone());
+        Ok(builder.clock(clock.clone()).base_url(&base).authority(&authority).audience(&audience))
+    }))
+}
