@@ -1,9 +1,6 @@
 //! What a command works with: the tenants, the stores, and the clock.
 
-use defender_actions::{
-    DefenderClient,
-    transport::{Clock, SystemClock},
-};
+use defender_actions::{DefenderClient, transport::Clock};
 use defender_fleet::{Fleet, Stores, Tenant};
 use defender_store::RunId;
 use jiff::Timestamp;
@@ -89,6 +86,6 @@ impl Session {
 
     /// Returns the time of the service.
     pub(crate) fn now(&self) -> Timestamp {
-        self.demo.as_ref().map_or_else(|| SystemClock::new().now(), |demo| demo.clock().now())
+        self.demo.as_ref().map_or_else(|| profile::clock().now(), |demo| demo.clock().now())
     }
 }

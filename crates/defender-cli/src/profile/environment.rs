@@ -3,7 +3,7 @@
 use defender_actions::{DefenderClientBuilder, auth::credential_from_env};
 use defender_fleet::{Error, Tenant, Tenants};
 
-use super::variable::variable;
+use super::{clock::clock, file::PROGRAM, variable::variable};
 use crate::failure::Failure;
 
 /// Application of the Azure CLI itself, the same in each tenant.
@@ -18,7 +18,7 @@ pub(super) fn tenants() -> Result<Tenants, Failure> {
     let application = variable("AZURE_CLIENT_ID")?.unwrap_or_else(|| AZURE_CLI.to_owned());
     let client = move || {
         let builder = DefenderClientBuilder::from_env().map_err(Error::from)?;
-        Ok(builder.application_id(&application).application(super::file::PROGRAM))
+        Ok(builder.application_id(&application).application(PROGRAM).clock(clock()))
     };
     Ok(Tenants::default().with(Tenant::new(id.clone(), id, client)))
 }

@@ -5,7 +5,7 @@ use std::{error::Error, path::Path, sync::Arc};
 use defender_actions::transport::{HyperTransport, Roots};
 use defender_fleet::{Tenants, TenantsFile};
 
-use super::variable::variable;
+use super::{clock::clock, variable::variable};
 use crate::{failure::Failure, output::talk};
 
 /// Name of the file in the folder of the program.
@@ -18,8 +18,9 @@ pub(super) fn tenants(path: &Path) -> Result<Tenants, Failure> {
     let file = TenantsFile::new().secret_source(of_keyring).device_code_prompt(|prompt| talk::say(&prompt.message));
     let transport = transport()?;
     let managed: Arc<HyperTransport> = Arc::new(transport.link_local());
-    let file =
-        file.transport(transport).client(move |builder| builder.managed_identity_transport(Arc::clone(&managed)));
+    let file = file
+        .transport(transport)
+        .client_settings(move |builder| builder.managed_identity_transport(Arc::clone(&managed)).clock(clock()));
     Ok(file.read(path)?)
 }
 

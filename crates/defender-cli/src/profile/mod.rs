@@ -1,5 +1,6 @@
 //! Tenants, stores and folders of the user.
 
+mod clock;
 mod environment;
 mod file;
 mod folders;
@@ -10,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use defender_fleet::Tenants;
 
-pub(crate) use self::store::stores;
 use self::variable::variable;
+pub(crate) use self::{clock::clock, store::stores};
 use crate::failure::Failure;
 
 /// Help about the profiles.

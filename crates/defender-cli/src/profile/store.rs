@@ -5,7 +5,7 @@ use std::path::Path;
 use defender_fleet::Stores;
 use defender_store::SqliteStore;
 
-use super::{folders, variable::variable};
+use super::{clock::clock, folders, variable::variable};
 use crate::failure::Failure;
 
 /// Opens the store of the option, of `DEFENDER_STORE`, or the SQLite file in the user's state folder.
@@ -22,7 +22,7 @@ pub(crate) async fn stores(option: Option<&str>) -> Result<Stores, Failure> {
 }
 
 async fn sqlite(path: &Path) -> Result<Stores, Failure> {
-    let store = SqliteStore::open(path).await.map_err(|error| Failure::usage(error.to_string()))?;
+    let store = SqliteStore::open_with_clock(path, clock()).await.map_err(|error| Failure::usage(error.to_string()))?;
     Ok(Stores::of(store))
 }
 

@@ -1,6 +1,8 @@
 //! Tests of the program: transcripts, terminal, secrets, crash and networks.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics")]
 
+#[cfg(feature = "testing")]
+mod crash;
 mod program;
 mod secrets;
 mod service;
