@@ -17,8 +17,7 @@ pub(super) async fn confirm(number: usize, noun: &str, yes: bool) -> Result<(), 
     let what = counted(number, noun);
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::usage(format!(
-            "nothing was sent: {what} would be acted on, and there is no terminal to confirm it; add --yes to send, or --dry-run \
-             to see the plan"
+            "nothing was sent: {what} would be acted on, and there is no terminal to confirm it; add --yes to send"
         )));
     }
     // Before the prompt, so that Ctrl-C is heard as soon as a person sees it.

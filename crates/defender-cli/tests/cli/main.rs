@@ -4,6 +4,8 @@
 #[cfg(feature = "testing")]
 mod crash;
 mod program;
+#[cfg(feature = "testing")]
+mod runs;
 mod secrets;
 mod service;
 mod streams;

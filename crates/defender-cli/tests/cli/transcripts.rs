@@ -11,11 +11,16 @@ use crate::program::Home;
 type Steps<'s> = &'s [(&'s str, &'s str)];
 
 /// Compares the transcript of commands, each with its stdin, with the file of this name.
-fn transcript(name: &str, home: &Home, steps: Steps<'_>) {
-    let mut text = String::new();
+///
+/// `RUN` in a command stands for the id of the first run.
+pub(crate) fn transcript(name: &str, home: &Home, steps: Steps<'_>) {
+    let (mut text, mut run) = (String::new(), None);
     for (line, stdin) in steps {
-        let arguments = words(line);
+        let arguments = words(&line.replace("RUN", run.as_deref().unwrap_or("RUN")));
         let ran = home.run_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), stdin);
+        run = run.or_else(|| {
+            Some(ran.stderr.lines().find_map(|line| line.strip_prefix("Run "))?.split(' ').next()?.to_owned())
+        });
         text.push_str(&format!("$ defender {line}\n"));
         if !stdin.is_empty() {
             text.push_str(&prefixed("< ", stdin));
@@ -24,10 +29,19 @@ fn transcript(name: &str, home: &Home, steps: Steps<'_>) {
         text.push_str(&prefixed("1> ", &ran.stdout));
         text.push_str(&format!("exit {}\n\n", ran.code()));
     }
-    let text = text.replace(home.folder().to_str().unwrap(), "[HOME]");
+    let text = stable(&text).replace(home.folder().to_str().unwrap(), "[HOME]");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts").join(name).with_extension("txt");
     let assert = Assert::new().action_env("SNAPSHOTS").redact_with(redactions());
     assert.eq(text, Data::read_from(&path, None));
+}
+
+/// Sorts lines of events that follow each other, of which the order is not fixed.
+fn stable(text: &str) -> String {
+    let mut lines: Vec<_> = text.lines().collect();
+    for events in lines.chunk_by_mut(|one, other| one.contains(".example: ") && other.contains(".example: ")) {
+        events.sort_by_key(|line| line.split_once(": ").map(|(_, event)| event));
+    }
+    lines.join("\n") + "\n"
 }
 
 fn prefixed(prefix: &str, text: &str) -> String {
@@ -60,6 +74,7 @@ fn redactions() -> Redactions {
         ("[TIME]", r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}([.][0-9]+)?Z"),
         ("[UUID]", r"(?<redacted>[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"),
         ("[HASH]", r"(?-u:\b)[0-9a-f]{64}(?-u:\b)"),
+        ("[PORT]", r"127[.]0[.]0[.]1:(?<redacted>[0-9]+)"),
         ("[RUN]", r"(?-u:\b)[0-9a-f]{12}(?-u:\b)"),
         ("[VERSION]", r"defender (?<redacted>[0-9]+[.][0-9]+[.][0-9]+)"),
     ] {
