@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use console::measure_text_width;
 use defender_actions::model::sanitize_line;
 use jiff::Timestamp;
@@ -30,15 +30,16 @@ const CELL: usize = 400;
 const WRAPPED: [&str; 9] =
     ["any_of", "comment", "detail", "endpoint_role", "error", "halted", "pending", "tags", "unified_rbac"];
 
-/// Least width of a wrapped column.
+/// Least width of a wrapped column, and the longest word that is kept whole in it.
 const LEAST: usize = 20;
+const WIDEST: usize = 32;
 /// Blanks between columns.
 const GAP: usize = 2;
 
 /// Returns the table of these columns, without those that have no text at all. If the terminal is too narrow, the last columns are
 /// left out. Its lines end without blanks.
 pub(super) fn table(columns: &[&str], rows: &[Value], width: Option<u16>) -> String {
-    let text = |row: &Value, column: &str| short(sanitize_line(&cell(row, column), CELL));
+    let text = |row: &Value, column: &str| short(sanitize_line(&cell(row, column, ", "), CELL));
     let mut shown: Vec<_> = columns
         .iter()
         .map(|column| (*column, rows.iter().map(|row| text(row, column)).collect::<Vec<_>>()))
@@ -48,7 +49,7 @@ pub(super) fn table(columns: &[&str], rows: &[Value], width: Option<u16>) -> Str
         let needed = |(column, cells): &(&str, Vec<String>)| {
             let longest = cells.iter().map(|cell| measure_text_width(cell)).max().unwrap_or_default();
             let longest = longest.max(column.len());
-            GAP + if WRAPPED.contains(column) { longest.min(LEAST.max(column.len())) } else { longest }
+            GAP + if WRAPPED.contains(column) { longest.min(least(column, cells)) } else { longest }
         };
         while shown.len() > 1 && shown.iter().map(needed).sum::<usize>() > width {
             shown.pop();
@@ -64,11 +65,14 @@ pub(super) fn table(columns: &[&str], rows: &[Value], width: Option<u16>) -> Str
     for row in 0..rows.len() {
         table.add_row(shown.iter().map(|(_, cells)| cells.get(row).map_or("", String::as_str)));
     }
-    for (column, (name, _)) in table.column_iter_mut().zip(&shown) {
+    for (column, (name, cells)) in table.column_iter_mut().zip(&shown) {
         column.set_padding((0, 2));
-        if !WRAPPED.contains(name) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
+        column.set_constraint(if WRAPPED.contains(name) {
+            let least = u16::try_from(least(name, cells)).unwrap_or(u16::MAX);
+            ColumnConstraint::LowerBoundary(Width::Fixed(least + 2))
+        } else {
+            ColumnConstraint::ContentWidth
+        });
     }
     let mut lines = String::new();
     for line in table.lines() {
@@ -76,6 +80,12 @@ pub(super) fn table(columns: &[&str], rows: &[Value], width: Option<u16>) -> Str
         lines.push('\n');
     }
     lines
+}
+
+/// Returns the least width of a wrapped column, in which its words are whole.
+fn least(column: &str, cells: &[String]) -> usize {
+    let words = cells.iter().flat_map(|cell| cell.split(' ')).map(measure_text_width);
+    words.max().unwrap_or_default().clamp(LEAST, WIDEST).max(column.len())
 }
 
 /// Returns a time without its fraction of a second, and another text as it is.
@@ -93,7 +103,7 @@ pub(super) fn csv(columns: &[&str], rows: &[Value], out: &mut impl Write) -> io:
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(columns)?;
     for row in rows {
-        writer.write_record(columns.iter().map(|column| quoted(cell(row, column))))?;
+        writer.write_record(columns.iter().map(|column| quoted(cell(row, column, ";"))))?;
     }
     writer.flush()
 }
@@ -103,15 +113,15 @@ fn quoted(text: String) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }
 
-/// Returns a field as text: empty for null, and the items of a list with semicolons.
-fn cell(row: &Value, column: &str) -> String {
-    fn text(value: &Value) -> String {
+/// Returns a field as text: empty for null, and the items of a list with a separator.
+fn cell(row: &Value, column: &str, separator: &str) -> String {
+    fn text(value: &Value, separator: &str) -> String {
         match value {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
-            Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(";"),
+            Value::Array(items) => items.iter().map(|item| text(item, separator)).collect::<Vec<_>>().join(separator),
             other => other.to_string(),
         }
     }
-    row.get(column).map(text).unwrap_or_default()
+    row.get(column).map(|value| text(value, separator)).unwrap_or_default()
 }

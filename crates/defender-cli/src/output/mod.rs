@@ -127,6 +127,6 @@ mod tests {
     fn table_has_no_control_characters() {
         let table = written_as(Format::Table);
         assert!(!table.contains('\u{1b}'), "{table:?}");
-        assert_eq!(table, "NAME  TAGS\nws-1  a;b,c\nws-2\n");
+        assert_eq!(table, "NAME  TAGS\nws-1  a, b,c\nws-2\n");
     }
 }
