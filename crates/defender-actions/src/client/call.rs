@@ -9,7 +9,7 @@ use defender_transport::{
     extensions::{Attempts, Idempotency, Shared, Timeouts},
     retry_after,
 };
-use http::{HeaderMap, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -19,7 +19,6 @@ use crate::{
         call_note::CallNote,
         foreign_response::ForeignResponse,
         operation::Operation,
-        response_author::{Author, author},
         scrub::{Bearer, cleaned, secrets},
     },
     journal::write_intent::PendingIntent,
@@ -171,9 +170,8 @@ impl Inner {
         let request_id = correlation_id(&head.headers);
         self.notices.note(&call.operation, head.status, &head.headers);
         let body = body.collect(limit).await;
-        let received = body.as_deref().unwrap_or_default();
         // The clock of another server shows nothing about the service's clock.
-        let is_own = author(head.status, &head.headers, received, idempotency, note.content) == Author::Service;
+        let is_own = note.is_from_service();
         let times = &note.send_times;
         let learn = || self.service_time.learn(&head.headers, times.last(), times.responded());
         let date = if is_own { learn() } else { None };
@@ -323,8 +321,11 @@ pub(crate) fn refusal(problem: &Problem, idempotency: Idempotency) -> ErrorKind 
     }
 }
 
+/// Header with the service's id of a call.
+const CORRELATION_ID: HeaderName = HeaderName::from_static("mise-correlation-id");
+
 fn correlation_id(headers: &HeaderMap) -> Option<String> {
     const LONGEST: usize = 200;
-    let text = headers.get("mise-correlation-id")?.to_str().ok()?;
+    let text = headers.get(CORRELATION_ID)?.to_str().ok()?;
     Some(sanitize_line(text, LONGEST)).filter(|id| !id.is_empty())
 }

@@ -9,7 +9,11 @@ use bytes::Bytes;
 use defender_transport::{Body, Error, extensions};
 use http::{Request, Response, StatusCode};
 
-use crate::client::{response_author::Content, scrub::Bearer, service_clock::Moment};
+use crate::client::{
+    response_author::{Author, Content},
+    scrub::Bearer,
+    service_clock::Moment,
+};
 
 /// Facts about a call, for the facade and its own layers: the note of its request. A second request of the same submission has
 /// the same note.
@@ -19,6 +23,8 @@ pub(crate) struct CallNote {
     pub(crate) content: Content,
     pub(crate) send_times: SendTimes,
     maybe_processed: AtomicBool,
+    /// The service wrote the last response, for certain.
+    is_from_service: AtomicBool,
     /// Header with the token of the last attempt with a response. It is not an extension of the response, which would cost a call
     /// three allocations.
     bearer: Mutex<Option<Bearer>>,
@@ -38,6 +44,16 @@ impl CallNote {
     /// Returns whether the service may have processed an attempt of the call.
     pub(crate) fn maybe_processed(&self) -> bool {
         self.maybe_processed.load(Ordering::Acquire)
+    }
+
+    /// Returns whether the service wrote the last response, for certain: it is [`Author::Service`].
+    pub(crate) fn is_from_service(&self) -> bool {
+        self.is_from_service.load(Ordering::Acquire)
+    }
+
+    /// Records the author of a response.
+    pub(crate) fn set_author(&self, author: Author) {
+        self.is_from_service.store(author == Author::Service, Ordering::Release);
     }
 
     /// Returns the header with the token of the last attempt with a response, and forgets it.

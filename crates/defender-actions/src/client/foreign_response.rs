@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::client::{
     call_note::CallNote,
-    response_author::{Author, Content, author, is_head_foreign},
+    response_author::{Author, author, is_head_foreign},
     scrub::{Bearer, cleaned_of_transport, secrets},
     service_clock::Moment,
 };
@@ -45,7 +45,6 @@ impl<T: Transport> Transport for RejectForeignResponses<T> {
         let read = extensions::of(&request).copied().unwrap_or_default();
         let Read::Whole(limit) = read else { return self.inner.send(request) };
         let (idempotency, note) = (Idempotency::of(&request), CallNote::of(&request));
-        let content = note.as_ref().map(|note| note.content).unwrap_or_default();
         let bearer = Bearer::of(&request);
         let exchange = self.inner.send(request);
         Box::pin(async move {
@@ -54,7 +53,7 @@ impl<T: Transport> Transport for RejectForeignResponses<T> {
                 note.send_times.answered(Moment::now(&*self.clock));
             }
             let outcome = match outcome {
-                Ok(response) => classified(response, limit, idempotency, content, bearer.as_ref()).await,
+                Ok(response) => classified(response, limit, idempotency, note.as_deref(), bearer.as_ref()).await,
                 Err(error) => Err(error),
             };
             let outcome = outcome.map_err(|error| cleaned_of_transport(&secrets(bearer.as_ref()), error));
@@ -71,16 +70,24 @@ async fn classified(
     response: Response<Body>,
     limit: usize,
     idempotency: Idempotency,
-    content: Content,
+    note: Option<&CallNote>,
     bearer: Option<&Bearer>,
 ) -> Result<Response<Body>, Error> {
     let (head, body) = response.into_parts();
     let foreign = |head: &Parts, body| Err(ForeignResponse::new(head, body, bearer).into_error(head));
     match body.collect(limit).await {
-        Ok(body) if author(head.status, &head.headers, &body, idempotency, content) == Author::Other => {
-            foreign(&head, body)
+        Ok(body) => {
+            let content = note.map(|note| note.content).unwrap_or_default();
+            let author = author(head.status, &head.headers, &body, idempotency, content);
+            if let Some(note) = note {
+                note.set_author(author);
+            }
+            if author == Author::Other {
+                foreign(&head, body)
+            } else {
+                Ok(Response::from_parts(head, Body::from(body)))
+            }
         }
-        Ok(body) => Ok(Response::from_parts(head, Body::from(body))),
         Err(_) if is_head_foreign(head.status, &head.headers) => foreign(&head, Bytes::new()),
         Err(error) => Err(with_retry_after(error.with_status(head.status), &head)),
     }

@@ -3,9 +3,10 @@
 use std::{
     collections::BTreeMap,
     sync::{PoisonError, RwLock},
+    time::Duration,
 };
 
-use defender_transport::extensions::{RateLimit, RateLimitScope, Shared, UrlTemplate};
+use defender_transport::extensions::{RateLimit, RateLimitScope, Shared, Timeouts, UrlTemplate};
 use http::Extensions;
 
 use crate::{
@@ -23,12 +24,14 @@ const MOST: usize = 256;
 #[derive(Debug)]
 pub(crate) struct OperationFacts {
     limits: BodyLimits,
+    /// Time limit of a call that sets none.
+    total_timeout: Duration,
     known: RwLock<BTreeMap<Template, Vec<(Operation, Shared)>>>,
 }
 
 impl OperationFacts {
-    pub(crate) fn new(limits: BodyLimits) -> Self {
-        Self { limits, known: RwLock::default() }
+    pub(crate) fn new(limits: BodyLimits, total_timeout: Duration) -> Self {
+        Self { limits, total_timeout, known: RwLock::default() }
     }
 
     pub(crate) fn of(&self, operation: &Operation) -> Shared {
@@ -52,6 +55,7 @@ impl OperationFacts {
         common.insert(operation.idempotency);
         common.insert(self.limits.read(operation.read));
         common.insert(RateLimitScope { key: operation.queue().into(), limits });
+        common.insert(Timeouts::default().total(self.total_timeout));
         common.insert(UrlTemplate(operation.template.path().into()));
         Shared::new(common)
     }
@@ -71,7 +75,7 @@ mod tests {
 
     #[test]
     fn calls_of_an_operation_share_facts() {
-        let facts = OperationFacts::new(BodyLimits::default());
+        let facts = OperationFacts::new(BodyLimits::default(), Duration::from_secs(300));
         for _ in 0..3 {
             facts.of(&Operation::GET_ACTION);
             let changed = Operation { idempotency: Idempotency::NonIdempotent, ..Operation::GET_ACTION };
@@ -83,7 +87,7 @@ mod tests {
 
     #[test]
     fn unknown_operations_are_kept_in_bounded_number() {
-        let facts = OperationFacts::new(BodyLimits::default());
+        let facts = OperationFacts::new(BodyLimits::default(), Duration::from_secs(300));
         for number in 0..2 * MOST {
             let path = format!("/unknown{number}");
             let operation = Operation { template: Template::Path(path.clone().into()), ..Operation::GET_ACTION };

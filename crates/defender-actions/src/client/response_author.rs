@@ -44,9 +44,13 @@ pub(crate) fn author(
     content: Content,
 ) -> Author {
     let body = &*json_text(body);
+    let is_object = opens_object(body);
+    if is_object && status.is_success() {
+        return Author::Service; // Nearly always, and by the head as well.
+    }
     match by_head(status, headers) {
         Some(author) => author,
-        None if opens_object(body) && (status.is_success() || has_error(body)) => Author::Service,
+        None if is_object && has_error(body) => Author::Service,
         None if status.is_success() => by_success(status, body, idempotency, content),
         None if body.starts_with(b"<") || is_html(headers) || status.is_redirection() => Author::Other,
         // After a refusal a request may be sent again, even one that must not be processed twice. So plain text needs a second sign.

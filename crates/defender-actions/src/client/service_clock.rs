@@ -110,9 +110,8 @@ impl ServiceTime {
         if date.duration_since(received.wall).abs() > FURTHEST {
             return None;
         }
-        let zero_at = |elapsed: SignedDuration| shifted(date, SignedDuration::ZERO.saturating_sub(elapsed));
-        let least = zero_at(received.elapsed);
-        let most = sent.map_or(Timestamp::MAX, |sent| shifted(zero_at(sent.elapsed), A_SECOND).max(least));
+        let least = shifted(date, SignedDuration::ZERO.saturating_sub(received.elapsed));
+        let most = sent.map_or(Timestamp::MAX, |sent| shifted(date, A_SECOND.saturating_sub(sent.elapsed)).max(least));
         let zero = learned.reading.map_or(least, |known| known.zero.clamp(least, most));
         let lowest = match learned.reading {
             Some(known) if known.lowest <= zero && received.elapsed.saturating_sub(known.lowest_at) < KEPT => {
@@ -132,11 +131,9 @@ impl ServiceTime {
     /// Returns the window of a submission whose first attempt was sent at `first_attempt`, and whose action may appear until `end`.
     pub(crate) fn window(&self, first_attempt: Moment, end: Moment) -> Window {
         match self.learned().reading {
-            Some(Reading { zero, lowest, .. }) => Window::on_service_clock(
-                shifted(zero, first_attempt.elapsed),
-                shifted(lowest, first_attempt.elapsed),
-                shifted(zero, end.elapsed),
-            ),
+            Some(Reading { zero, lowest, .. }) => {
+                Window::on_service_clock(zero, lowest, first_attempt.elapsed, end.elapsed)
+            }
             None => Window::on_own_clock(first_attempt.wall, end.wall),
         }
     }

@@ -8,12 +8,19 @@ use std::{
 use bytes::Bytes;
 use defender_model::{Action, Isolate, IsolationType, MachineId, WithExternalId};
 use http::Request;
-use serde_json::Value;
+use jiff::Timestamp;
 
 use crate::{
     BoxFuture, DefenderClient, Error, ErrorKind, ExternalIds, Intent, Submitted,
-    client::{Inner, call::Call, operation::Operation},
-    submit::{attempt::Attempt, expected::Expected, external_id, journaled::Journaled, report::ActionReport},
+    client::{Inner, call::Call, operation::Operation, service_clock::Moment},
+    submit::{
+        attempt::Attempt,
+        expected::Expected,
+        external_id::{self, with_generated_id},
+        journaled::Journaled,
+        report::ActionReport,
+        submission::{Submission, SubmittedRequest},
+    },
 };
 
 /// Request of an action. Nothing is sent before it is awaited, and it is sent once.
@@ -100,7 +107,7 @@ impl<A: Action> ActionRequest<A> {
         let invalid =
             |source: &defender_model::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source.clone());
         let (inner, action) = (self.client.inner(), self.action.as_ref().map_err(invalid)?);
-        let mut intent = new_intent(inner, self.machine.clone(), action, self.validity())?;
+        let mut intent = new_intent(inner, self.machine.clone(), action, (inner.clock.now(), self.validity()))?;
         intent.actor.clone_from(&self.actor);
         intent.ticket.clone_from(&self.ticket);
         let intent = inner.addressed(intent);
@@ -189,26 +196,34 @@ impl<A: Action> ActionRequest<A> {
             let Self { machine, action, resend_if_lost, refuse_if_inverse_pending, check_machine, .. } = self;
             let invalid = |source| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
             let rule = action.map_err(invalid)?;
-            let intent = if let Some(intent) = bound {
-                intent
-            } else {
-                let mut intent = new_intent(client.inner(), machine, &rule, valid_for)?;
+            let (inner, began) = (client.inner(), Moment::now(&*client.inner().clock));
+            let needs_intent = inner.journal.is_some() || inner.external_ids == ExternalIds::Generated;
+            let valid = (began.wall, valid_for);
+            let (submission, body) = if let Some(intent) = bound {
+                with_intent(body, intent)
+            } else if needs_intent {
+                let mut intent = new_intent(inner, machine, &rule, valid)?;
                 (intent.actor, intent.ticket) = (self.actor, self.ticket);
-                if client.inner().journal.is_some() { client.inner().addressed(intent) } else { intent }
+                with_intent(body, if inner.journal.is_some() { inner.addressed(intent) } else { intent })
+            } else {
+                let mut request = SubmittedRequest::new(machine, A::TYPE, body.into(), valid);
+                (request.actor, request.ticket) = (self.actor, self.ticket);
+                let body = request.body.clone();
+                (Submission::Request(request), body)
             };
-            let mut request = Call { body: Some(with_generated_id(body, &intent).into()), ..call };
-            let intent = Arc::new(intent);
-            let expected: Arc<Expected> = Arc::new(Expected { intent: Arc::clone(&intent), rule });
+            let mut request = Call { body: Some(body), ..call };
+            let expected: Arc<Expected> = Arc::new(Expected { submission, rule });
             let journaled = match client.inner().journal.clone() {
                 Some(journal) => Some(Box::new(Journaled::begin(&client, journal, self.key.as_deref(), &expected)?)),
                 None => None,
             };
             request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
-            let report = ActionReport::submission(&client, A::TYPE, intent);
+            let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&expected));
             let attempt = Attempt {
                 client,
                 expected,
                 request,
+                began,
                 resend_if_lost,
                 refuse_pending: A::INVERSE.filter(|_| refuse_if_inverse_pending),
                 check_machine: check_machine.then_some(A::PLATFORMS),
@@ -263,32 +278,23 @@ impl<A: Action> ActionRequest<A> {
     }
 }
 
-const EXTERNAL_ID: &str = "ExternalId";
-
-/// Creates the intent of an action, which may get a generated external id.
-fn new_intent<A: Action>(inner: &Inner, machine: MachineId, action: &A, valid_for: Duration) -> Result<Intent, Error> {
-    let invalid = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
-    let mut body = serde_json::to_value(action).map_err(invalid)?;
-    let mut is_generated = false;
-    if let (ExternalIds::Generated, Some(fields)) = (inner.external_ids, body.as_object_mut())
-        && !fields.contains_key(EXTERNAL_ID)
-    {
-        fields.insert(EXTERNAL_ID.to_owned(), Value::from(external_id::generate()));
-        is_generated = true;
-    }
-    Ok(Intent::new(machine, A::TYPE, body, is_generated, (inner.clock.now(), valid_for)))
+/// Returns the submission of an intent, and its body.
+fn with_intent(body: Vec<u8>, intent: Intent) -> (Submission, Bytes) {
+    let body = with_generated_id(body, &intent).into();
+    (Submission::Intent(Arc::new(intent)), body)
 }
 
-/// Appends the generated id of the intent, if it has one, to the body. The rest stays as the action wrote it.
-fn with_generated_id(mut body: Vec<u8>, intent: &Intent) -> Vec<u8> {
-    if intent.has_generated_id()
-        && let Some(id) = intent.external_id()
-        && body.pop() == Some(b'}')
-    {
-        let comma = if body.ends_with(b"{") { "" } else { "," };
-        body.extend_from_slice(format!("{comma}\"{EXTERNAL_ID}\":\"{id}\"}}").as_bytes());
-    }
-    body
+/// Creates the intent of an action, which may get a generated external id.
+fn new_intent<A: Action>(
+    inner: &Inner,
+    machine: MachineId,
+    action: &A,
+    valid: (Timestamp, Duration),
+) -> Result<Intent, Error> {
+    let invalid = |source: serde_json::Error| Error::new(ErrorKind::Request).context(A::TYPE).caused_by(source);
+    let mut body = serde_json::to_value(action).map_err(invalid)?;
+    let is_generated = inner.external_ids == ExternalIds::Generated && external_id::add_generated(&mut body);
+    Ok(Intent::new(machine, A::TYPE, body, is_generated, valid))
 }
 
 impl<A: WithExternalId> ActionRequest<A> {

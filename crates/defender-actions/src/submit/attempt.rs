@@ -28,6 +28,8 @@ pub(crate) struct Attempt {
     pub(crate) client: DefenderClient,
     pub(crate) expected: Arc<Expected>,
     pub(crate) request: Call,
+    /// Start of the submission.
+    pub(crate) began: Moment,
     pub(crate) resend_if_lost: bool,
     /// Type of the inverse action that must not be pending, if the caller requested the check.
     pub(crate) refuse_pending: Option<&'static str>,
@@ -40,7 +42,7 @@ impl Attempt {
     pub(crate) async fn run(&self, span: &ActionSpan) -> (Result<Submitted, Error>, u32) {
         let inner = self.client.inner();
         let total = self.request.timeout.unwrap_or(inner.total_timeout);
-        let mut left = total;
+        let (mut left, mut now) = (total, self.began);
         if self.refuse_pending.is_some() || self.check_machine.is_some() {
             let started = inner.clock.elapsed();
             if let Err(error) = Box::pin(self.check_first(total)).await {
@@ -48,9 +50,10 @@ impl Attempt {
                 return (Err(error.not_sent()), 0);
             }
             left = total.saturating_sub(inner.clock.elapsed().saturating_sub(started));
+            now = Moment::now(&*inner.clock);
         }
-        let in_flight = Arc::new(inner.submissions.open(&self.expected.intent));
-        let (outcome, attempts) = self.send(&in_flight, left, span).await;
+        let in_flight = Arc::new(inner.submissions.open(&self.expected));
+        let (outcome, attempts) = self.send(&in_flight, (now, left), span).await;
         if outcome.as_ref().err().is_none_or(|error| !error.is_outcome_unknown()) {
             in_flight.settle();
         }
@@ -60,7 +63,7 @@ impl Attempt {
     async fn send(
         &self,
         in_flight: &Arc<InFlight>,
-        left: Duration,
+        (mut now, left): (Moment, Duration),
         span: &ActionSpan,
     ) -> (Result<Submitted, Error>, u32) {
         let inner = self.client.inner();
@@ -68,7 +71,6 @@ impl Attempt {
         // Error of a first request that may have taken effect, or may still take effect.
         let mut first_unknown: Option<Error> = None;
         let outcome = loop {
-            let now = Moment::now(&*inner.clock);
             let Some(timeout) = self.time_for_request(inner, now, left) else {
                 break Err(first_unknown
                     .take()
@@ -116,6 +118,7 @@ impl Attempt {
                         Err(unknown) if may_resend && unknown.reason() == Some(UnknownReason::NothingFound) => {
                             first_unknown = Some(unknown);
                             in_flight.resend();
+                            now = Moment::now(&*inner.clock);
                         }
                         outcome => break outcome,
                     }
@@ -137,8 +140,8 @@ impl Attempt {
     /// The inner `None` stands for the client's timeout. The outer `None` means that the intent has expired.
     #[expect(clippy::option_option, reason = "the comment explains both")]
     fn time_for_request(&self, inner: &Inner, now: Moment, left: Duration) -> Option<Option<Duration>> {
-        let latest = now.at_wall(self.expected.intent.latest()).elapsed;
-        let valid = Duration::try_from(latest.saturating_sub(now.elapsed)).unwrap_or_default();
+        let valid = self.expected.submission.latest().duration_since(now.wall);
+        let valid = Duration::try_from(valid).unwrap_or_default();
         let time = left.min(valid);
         if time.is_zero() {
             return None;
@@ -176,7 +179,7 @@ impl Attempt {
 
     /// Fails while an action of this type is pending on the machine.
     async fn refuse_pending(&self, action_type: &str, total: Duration) -> Result<(), Error> {
-        let of_machine = MachineAction::MACHINE_ID.eq(&self.expected.intent.machine_id);
+        let of_machine = MachineAction::MACHINE_ID.eq(self.expected.submission.machine_id());
         let of_type = MachineAction::ACTION_TYPE.eq(ActionType::from(action_type));
         let list = self.client.actions().filter(of_machine.and(of_type)).timeout(total);
         let mut actions = list.stream();
@@ -190,9 +193,9 @@ impl Attempt {
 
     /// Fails if the machine's record does not suit the action.
     async fn refuse_unsuitable(&self, platforms: Platforms, total: Duration) -> Result<(), Error> {
-        let Intent { machine_id, action_type, .. } = &*self.expected.intent;
+        let Intent { machine_id, action_type, body, .. } = &**self.expected.submission.intent();
         let record = self.client.machine(machine_id.clone()).get().timeout(total).await?;
-        let scope = self.expected.intent.body.get("IsolationType").and_then(serde_json::Value::as_str);
+        let scope = body.get("IsolationType").and_then(serde_json::Value::as_str);
         let mut issues = suitability_issues((action_type, platforms), scope, &record);
         issues.retain(|issue| !issue.is_caution());
         if issues.is_empty() {
@@ -204,6 +207,6 @@ impl Attempt {
     }
 
     fn context(&self) -> String {
-        self.expected.intent.context()
+        self.expected.submission.context()
     }
 }

@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use serde_json::Value;
+
+use crate::Intent;
+
 /// External ids of actions without an id of the caller.
 ///
 /// The service documents its `externalId` as an "id the customer can submit in the request for custom correlation"
@@ -43,6 +47,28 @@ pub(crate) fn generate() -> String {
     );
     debug_assert!(written.is_ok(), "a String takes any text");
     id
+}
+
+/// Field of a body.
+const EXTERNAL_ID: &str = "ExternalId";
+
+/// Adds a generated id to a body, unless it has an id. Returns whether it was added.
+pub(crate) fn add_generated(body: &mut Value) -> bool {
+    let Some(fields) = body.as_object_mut().filter(|fields| !fields.contains_key(EXTERNAL_ID)) else { return false };
+    fields.insert(EXTERNAL_ID.to_owned(), Value::from(generate()));
+    true
+}
+
+/// Appends the generated id of the intent, if it has one, to the body. The rest stays as the action wrote it.
+pub(crate) fn with_generated_id(mut body: Vec<u8>, intent: &Intent) -> Vec<u8> {
+    if intent.has_generated_id()
+        && let Some(id) = intent.external_id()
+        && body.pop() == Some(b'}')
+    {
+        let comma = if body.ends_with(b"{") { "" } else { "," };
+        body.extend_from_slice(format!("{comma}\"{EXTERNAL_ID}\":\"{id}\"}}").as_bytes());
+    }
+    body
 }
 
 /// Returns whether `id` has the form of a generated id.

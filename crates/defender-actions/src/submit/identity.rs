@@ -6,7 +6,7 @@ use defender_model::{ActionType, MachineAction, MachineId};
 use jiff::Timestamp;
 
 use super::reconcile::{Comparison, ComparisonInput, Names, Window, is_another};
-use crate::{Error, ErrorKind, UnknownReason, submit::expected::Expected};
+use crate::{Error, ErrorKind, Intent, UnknownReason, submit::expected::Expected};
 
 /// Facts that later records of an action must not contradict.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,7 @@ impl Identity {
         };
         if is_another {
             let intent = match self {
-                Self::Submitted(expected) => Some((*expected.intent).clone()),
+                Self::Submitted(expected) => Some(Intent::clone(expected.submission.intent())),
                 Self::Unknown | Self::Recorded(..) => None,
             };
             let error = Error::new(ErrorKind::OutcomeUnknown).context(format!("action {}", record.id));
@@ -74,7 +74,7 @@ fn is_known(action_type: &ActionType) -> bool {
 fn contradicts(expected: &Expected, record: &MachineAction) -> bool {
     let window = Window::on_own_clock(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
     let input = ComparisonInput {
-        intent: &expected.intent,
+        submission: &expected.submission,
         rule: &expected.rule,
         names: &Names::default(),
         window: &window,

@@ -1,9 +1,6 @@
 //! A submission as plain data.
 
-use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 
 use defender_model::MachineId;
 use jiff::{SignedDuration, Timestamp};
@@ -86,6 +83,12 @@ fn known_version<'de, D: Deserializer<'de>>(input: D) -> Result<u32, D::Error> {
     )))
 }
 
+/// Returns the end of a validity that begins at `earliest`.
+pub(crate) fn latest(earliest: Timestamp, valid_for: Duration) -> Timestamp {
+    let valid_for = SignedDuration::try_from(valid_for).unwrap_or(SignedDuration::MAX);
+    earliest.saturating_add(valid_for).unwrap_or(Timestamp::MAX)
+}
+
 /// Validity of an intent that was stored without an end.
 const DEFAULT_VALIDITY: SignedDuration = SignedDuration::from_mins(5);
 
@@ -100,9 +103,18 @@ impl Intent {
         has_generated_id: bool,
         (earliest, valid_for): (Timestamp, Duration),
     ) -> Self {
-        let valid_for = SignedDuration::try_from(valid_for).unwrap_or(SignedDuration::MAX);
-        let latest = Some(earliest.saturating_add(valid_for).unwrap_or(Timestamp::MAX));
-        let (action_type, version) = (action_type.to_owned(), Self::VERSION);
+        Self::until(machine_id, action_type, body, has_generated_id, (earliest, latest(earliest, valid_for)))
+    }
+
+    /// Creates an intent that is valid from the first time until the second.
+    pub(crate) fn until(
+        machine_id: MachineId,
+        action_type: &str,
+        body: Value,
+        has_generated_id: bool,
+        (earliest, latest): (Timestamp, Timestamp),
+    ) -> Self {
+        let (action_type, latest, version) = (action_type.to_owned(), Some(latest), Self::VERSION);
         let (api, tenant_id, actor, ticket) = (None, None, None, None);
         Self {
             machine_id,
@@ -147,25 +159,6 @@ impl Intent {
     /// Returns the name of the submission in errors.
     pub(crate) fn context(&self) -> String {
         format!("{} of machine {}", self.action_type, self.machine_id)
-    }
-
-    /// Returns whether `other` is for the same machine and type, in any letter case.
-    pub(crate) fn is_for_target_of(&self, other: &Self) -> bool {
-        self.machine_id.as_str().eq_ignore_ascii_case(other.machine_id.as_str())
-            && self.action_type.eq_ignore_ascii_case(&other.action_type)
-    }
-
-    /// Returns the hash of machine and type, in lower case.
-    pub(crate) fn target_hash(&self, key: &RandomState) -> u64 {
-        let mut hasher = key.build_hasher();
-        for text in [self.machine_id.as_str(), &self.action_type] {
-            for chunk in text.as_bytes().chunks(64) {
-                let mut lower = [0; 64];
-                lower.iter_mut().zip(chunk).for_each(|(to, from)| *to = from.to_ascii_lowercase());
-                hasher.write(&lower);
-            }
-        }
-        hasher.finish()
     }
 
     /// Returns whether the client generated the external id, so that a record with this id is certainly the action.

@@ -14,7 +14,7 @@ use crate::{
         journal_entry::JournalEntry,
         write_intent::{PendingIntent, State, within},
     },
-    submit::{expected::Expected, recover::expected, unwritten::Unwritten},
+    submit::{expected::Expected, recover::expected, submission::Submission, unwritten::Unwritten},
 };
 
 /// Longest time for which a call waits for the journal after its response.
@@ -43,13 +43,13 @@ impl Journaled {
                     "the journal key is blank, has control characters, or is longer than {} bytes; correct it",
                     EntryKey::MAX_LENGTH
                 );
-                Error::new(ErrorKind::Request).context(expected.intent.context()).caused_by(why)
+                Error::new(ErrorKind::Request).context(expected.submission.context()).caused_by(why)
             })?,
         };
         let (inner, holder) = (client.inner(), Holder::generate());
-        let valid_for = expected.intent.latest().duration_since(inner.clock.now());
+        let valid_for = expected.submission.latest().duration_since(inner.clock.now());
         let lease = lease(inner, Duration::try_from(valid_for).unwrap_or_default());
-        let intent = Arc::clone(&expected.intent);
+        let intent = Arc::clone(expected.submission.intent());
         let pending = PendingIntent::new(Arc::clone(&journal), key.clone(), intent, holder, lease);
         let entry = JournalEntry::new(journal, key);
         Ok((Self { client: client.clone(), entry, holder, expected: Arc::clone(expected) }, pending))
@@ -122,7 +122,7 @@ impl Journaled {
     /// Returns the outcome of an earlier request with the same key.
     fn existing(&self, entry: Entry) -> Result<Submitted, Error> {
         let Entry { intent, outcome, .. } = entry;
-        let ours = &*self.expected.intent;
+        let ours = &self.expected.submission;
         if !is_same(ours, &intent) {
             let (tenant, api) = (intent.tenant_id.as_deref().unwrap_or("?"), intent.api.as_deref().unwrap_or("?"));
             let why = format!(
@@ -151,9 +151,9 @@ impl Journaled {
         let candidates = vec![submitted.action().clone()];
         let why = format!("the action {} is that of the journal entry `{other}`", submitted.id());
         let error = Error::new(ErrorKind::OutcomeUnknown)
-            .context(self.expected.intent.context())
+            .context(self.expected.submission.context())
             .caused_by(why)
-            .unknown((*self.expected.intent).clone(), candidates, UnknownReason::MayBeOurs);
+            .unknown(Intent::clone(self.expected.submission.intent()), candidates, UnknownReason::MayBeOurs);
         let _written_or_kept = self.write(Settlement::Unknown { error: error.to_string() }).await;
         error
     }
@@ -163,7 +163,7 @@ impl Journaled {
     }
 
     fn failed(&self) -> Error {
-        Error::new(ErrorKind::Journal).context(self.expected.intent.context())
+        Error::new(ErrorKind::Journal).context(self.expected.submission.context())
     }
 }
 
@@ -180,11 +180,11 @@ impl DefenderClient {
     }
 }
 
-/// Returns whether two intents are for the same action on the same machine.
-fn is_same(one: &Intent, other: &Intent) -> bool {
-    JournalScope::of(one) == JournalScope::of(other)
-        && one.is_for_target_of(other)
-        && !one.differs_in_particulars(other)
+/// Returns whether a submission and an intent are for the same action on the same machine.
+fn is_same(ours: &Submission, other: &Intent) -> bool {
+    JournalScope::of(ours.intent()) == JournalScope::of(other)
+        && ours.is_for(&other.machine_id, &other.action_type)
+        && !ours.intent().differs_in_particulars(other)
 }
 
 /// Returns the outcome as the journal has it.

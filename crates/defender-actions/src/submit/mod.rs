@@ -30,4 +30,5 @@ pub(crate) mod reconcile;
 pub(crate) mod record;
 pub(crate) mod search;
 pub(crate) mod shared_search;
+pub(crate) mod submission;
 pub(crate) mod unwritten;

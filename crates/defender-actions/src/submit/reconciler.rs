@@ -17,6 +17,7 @@ use crate::{
         reconcile::{Accepted, Comparison, ComparisonInput, Names, Refusal, Window, accepted, refused, was_pending},
         registry::InFlight,
         shared_search::{Candidates, Row},
+        submission::Submission,
     },
     wait::poll::PollPolicy,
 };
@@ -35,8 +36,8 @@ impl Reconciler {
         self.client.inner()
     }
 
-    pub(crate) fn intent(&self) -> &Intent {
-        &self.expected.intent
+    pub(crate) fn submission(&self) -> &Submission {
+        &self.expected.submission
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -45,7 +46,7 @@ impl Reconciler {
 
     /// Compares a row with the submission.
     pub(crate) fn compare(&self, names: &Names, window: &Window, filtered: bool, row: &Row) -> Comparison {
-        self.compare_record(names, window, filtered, &row.record, row.raw.is_none())
+        self.compare_record(names, window, filtered, &row.record, row.raw.is_none(), self.now())
     }
 
     fn compare_record(
@@ -55,17 +56,18 @@ impl Reconciler {
         filtered: bool,
         record: &MachineAction,
         is_readable: bool,
+        now: Moment,
     ) -> Comparison {
         let id = &record.id;
         let input = ComparisonInput {
-            intent: self.intent(),
+            submission: self.submission(),
             rule: &self.expected.rule,
             names,
             window,
             filtered,
             seen_before: is_readable && self.in_flight.was_seen_before(id, self.first_attempt),
             claimed: is_readable && self.in_flight.is_claimed_by_another(id),
-            has_rival: self.in_flight.has_rival(self.intent(), self.now()),
+            has_rival: self.in_flight.has_rival(self.submission(), now),
         };
         if is_readable { Comparison::of(&input, record) } else { Comparison::of_unreadable(&input, record) }
     }
@@ -81,10 +83,10 @@ impl Reconciler {
     /// `names` are needed only if they can exclude the requestor: see [`can_exclude`](crate::submit::reconcile::can_exclude).
     pub(crate) fn accepted(&self, record: Box<MachineAction>, names: &Names) -> Result<Submitted, Error> {
         let inner = self.inner();
-        let now = self.now();
+        let now = self.in_flight.send_times().responded().unwrap_or_else(|| self.now());
         let end = now.plus(inner.poll.visibility_timeout);
         let window = inner.service_time.window(self.first_attempt, end);
-        let compared = self.compare_record(names, &window, false, &record, true);
+        let compared = self.compare_record(names, &window, false, &record, true, now);
         match accepted(&compared, record.status.is_terminal()) {
             Accepted::Created if self.in_flight.claim(&record.id, now) => Ok(self.submitted(record, Origin::Created)),
             Accepted::Created | Accepted::Joined => {
@@ -93,10 +95,9 @@ impl Reconciler {
             }
             Accepted::Another => {
                 inner.saw(std::slice::from_ref(&*record));
-                let error = Error::new(ErrorKind::OutcomeUnknown).context(self.intent().context());
+                let error = Error::new(ErrorKind::OutcomeUnknown).context(self.submission().context());
                 let candidates = vec![(*record).clone()];
-                let intent = self.inner().addressed(self.intent().clone());
-                let error = error.unknown(intent, candidates, UnknownReason::OtherRecord);
+                let error = error.unknown(self.intent(), candidates, UnknownReason::OtherRecord);
                 Err(error.with_action(Some(*record)))
             }
         }
@@ -126,7 +127,7 @@ impl Reconciler {
                             return Err(self.second_refusal(refusal, candidates, UnknownReason::MayBeOurs));
                         }
                         Refusal::Conflict(index) => {
-                            let conflict = Error::new(ErrorKind::Conflict).context(self.intent().context());
+                            let conflict = Error::new(ErrorKind::Conflict).context(self.submission().context());
                             return Err(conflict.with_action(Some(record(index))));
                         }
                         Refusal::InProgress(index) => return Err(refusal.with_action(Some(record(index)))),
@@ -152,9 +153,9 @@ impl Reconciler {
 
     /// Returns the list of the machine's actions of this type.
     pub(crate) fn list(&self) -> List<MachineAction> {
-        let intent = self.intent();
-        let action_type = ActionType::from(intent.action_type.as_str());
-        let of_machine = MachineAction::MACHINE_ID.eq(&intent.machine_id);
+        let submission = self.submission();
+        let action_type = ActionType::from(submission.action_type());
+        let of_machine = MachineAction::MACHINE_ID.eq(submission.machine_id());
         self.client.actions().filter(of_machine.and(MachineAction::ACTION_TYPE.eq(action_type)))
     }
 
@@ -165,14 +166,19 @@ impl Reconciler {
     /// Returns the error of a refused second attempt. The first may have taken effect, so the refusal does not exclude an effect.
     fn second_refusal(&self, refusal: Error, candidates: Vec<MachineAction>, reason: UnknownReason) -> Error {
         self.unknown(
-            Error::new(ErrorKind::OutcomeUnknown).context(self.intent().context()).caused_by(refusal),
+            Error::new(ErrorKind::OutcomeUnknown).context(self.submission().context()).caused_by(refusal),
             candidates,
             reason,
         )
     }
 
     pub(crate) fn unknown(&self, lost: Error, candidates: Vec<MachineAction>, reason: UnknownReason) -> Error {
-        lost.unknown(self.inner().addressed(self.intent().clone()), candidates, reason)
+        lost.unknown(self.intent(), candidates, reason)
+    }
+
+    /// Returns the intent for an error.
+    fn intent(&self) -> Intent {
+        self.inner().addressed(Intent::clone(self.submission().intent()))
     }
 
     pub(crate) fn submitted(&self, action: Box<MachineAction>, origin: Origin) -> Submitted {

@@ -9,7 +9,7 @@ use crate::{
     client::{Inner, service_clock::Moment},
     submit::{
         expected::Expected, particulars::RuleOfIntent, reconciler::Reconciler, report::ActionReport,
-        search::SearchLimits,
+        search::SearchLimits, submission::Submission,
     },
 };
 
@@ -84,9 +84,9 @@ impl Recover {
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
         async move {
             let Self { client, intent } = self;
-            let intent = Arc::new(intent);
-            let report = ActionReport::recovery(&client, Arc::clone(&intent));
-            let outcome = report.span().around(recover(client, intent)).await;
+            let expected = expected(client.inner(), Arc::new(intent));
+            let report = ActionReport::recovery(&client, Arc::clone(&expected));
+            let outcome = report.span().around(recover(client, expected)).await;
             report.ended(outcome.as_ref().map(|submitted| (submitted.id(), submitted.origin())), 0);
             outcome
         }
@@ -123,8 +123,8 @@ impl RecoverAll {
     }
 }
 
-async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitted, Error> {
-    let inner = client.inner();
+async fn recover(client: DefenderClient, expected: Arc<Expected>) -> Result<Submitted, Error> {
+    let (inner, intent) = (client.inner(), expected.submission.intent());
     if let (Some(theirs), Some(ours)) = (&intent.tenant_id, &inner.tenant_id)
         && !theirs.eq_ignore_ascii_case(ours)
     {
@@ -134,7 +134,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
         return Err(Error::new(ErrorKind::Request).context(intent.context()).caused_by(why));
     }
     let now = Moment::now(&*inner.clock);
-    let in_flight = Arc::new(inner.submissions.open(&intent));
+    let in_flight = Arc::new(inner.submissions.open(&expected));
     let visibility_timeout = inner.poll.visibility_timeout;
     let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(visibility_timeout);
     // Assumes that each attempt was sent before now: a caller that recovers an intent no longer sends its request.
@@ -143,7 +143,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
     in_flight.send_times().left(first_attempt);
     in_flight.lost();
     let lost = Error::new(ErrorKind::OutcomeUnknown).context(intent.context());
-    let expected = expected(inner, intent);
+    let expected = Arc::clone(&expected);
     let reconciler = Reconciler { client: client.clone(), expected, in_flight: Arc::clone(&in_flight), first_attempt };
     let limits = SearchLimits { window_end, until, before_resend: false };
     let outcome = Box::pin(reconciler.recover(lost, limits)).await;
@@ -156,7 +156,7 @@ async fn recover(client: DefenderClient, intent: Arc<Intent>) -> Result<Submitte
 /// Returns the submission of an intent.
 pub(crate) fn expected(inner: &Inner, intent: Arc<Intent>) -> Arc<Expected> {
     let rule = RuleOfIntent::new(Arc::clone(&intent), inner.actions());
-    Arc::new(Expected { intent, rule })
+    Arc::new(Expected { submission: Submission::Intent(intent), rule })
 }
 
 impl IntoFuture for Recover {

@@ -160,7 +160,7 @@ async fn written(
     unwritten: Unwritten,
 ) -> Option<Recovered> {
     let Unwritten { holder, outcome, expected } = unwritten;
-    let intent = (*expected.intent).clone();
+    let intent = Intent::clone(expected.submission.intent());
     let entry = JournalEntry::new(journal, key.clone());
     let journaled = Journaled { client, entry, holder, expected };
     let Settlement::Submitted { origin, action } = outcome else {

@@ -18,7 +18,7 @@ use crate::{
         call_note::{CallNote, SendTimes},
         service_clock::Moment,
     },
-    submit::{expiring_map::ExpiringMap, reconcile::compare_comments},
+    submit::{expected::Expected, expiring_map::ExpiringMap, reconcile::compare_comments, submission::Submission},
 };
 
 /// Lifetime of a claim. A recovery that starts later finds fewer claimed records.
@@ -47,19 +47,19 @@ struct State {
     claims: ExpiringMap<ActionId, u64>,
     /// Records by the time of the first response that showed them.
     seen: ExpiringMap<ActionId, ()>,
-    /// Open submissions by the hash of their machine and type, and by their number.
-    open: BTreeMap<(Target, u64), Open>,
+    /// Open submissions by the hash of their machine, and by their number.
+    open: BTreeMap<(MachineHash, u64), Open>,
     /// Random key of the hashes.
     key: RandomState,
     /// Submissions without a known outcome, in the order in which they ended.
-    unsettled: VecDeque<(SignedDuration, (Target, u64))>,
+    unsettled: VecDeque<(SignedDuration, (MachineHash, u64))>,
     next: u64,
 }
 
 /// Submission that is in flight, is being searched for, or ended without a known outcome.
 #[derive(Debug)]
 struct Open {
-    intent: Arc<Intent>,
+    expected: Arc<Expected>,
     note: Arc<CallNote>,
     phase: Phase,
 }
@@ -78,7 +78,7 @@ enum Phase {
 #[derive(Debug)]
 pub(crate) struct InFlight {
     registry: SubmissionRegistry,
-    target: Target,
+    machine: MachineHash,
     number: u64,
     note: Arc<CallNote>,
     settled: AtomicBool,
@@ -86,16 +86,16 @@ pub(crate) struct InFlight {
 
 impl SubmissionRegistry {
     /// Opens a submission.
-    pub(crate) fn open(&self, intent: &Arc<Intent>) -> InFlight {
+    pub(crate) fn open(&self, expected: &Arc<Expected>) -> InFlight {
         let note = Arc::<CallNote>::default();
         let mut state = self.state();
         let number = state.next;
         state.next = number.wrapping_add(1);
-        let target = intent.target_hash(&state.key);
-        let open = Open { intent: Arc::clone(intent), note: Arc::clone(&note), phase: Phase::InFlight };
-        state.open.insert((target, number), open);
+        let machine = expected.submission.machine_hash(&state.key);
+        let open = Open { expected: Arc::clone(expected), note: Arc::clone(&note), phase: Phase::InFlight };
+        state.open.insert((machine, number), open);
         drop(state);
-        InFlight { registry: self.clone(), target, number, note, settled: AtomicBool::new(false) }
+        InFlight { registry: self.clone(), machine, number, note, settled: AtomicBool::new(false) }
     }
 
     /// Records that a response at `now` showed these records. `service_now` is the same moment on the service's clock.
@@ -111,8 +111,8 @@ impl SubmissionRegistry {
     }
 }
 
-/// Hash of a machine and a type, in lower case. It costs no allocation; submissions with equal hashes are compared.
-type Target = u64;
+/// Hash of a machine id, in lower case. It costs no allocation; submissions with equal hashes are compared.
+type MachineHash = u64;
 
 impl InFlight {
     /// Returns the note of the submission's calls.
@@ -137,7 +137,7 @@ impl InFlight {
     }
 
     fn change(&self, change: impl FnOnce(&mut Open)) {
-        if let Some(open) = self.registry.state().open.get_mut(&(self.target, self.number)) {
+        if let Some(open) = self.registry.state().open.get_mut(&(self.machine, self.number)) {
             change(open);
         }
     }
@@ -165,35 +165,40 @@ impl InFlight {
 
     /// Returns whether a rival exists at `now`: another submission for the same machine and type, with the same comment and other
     /// particulars, that is in flight or unsettled.
-    pub(crate) fn has_rival(&self, intent: &Intent, now: Moment) -> bool {
-        self.any_other(intent, now, |open| open.intent.differs_in_particulars(intent))
+    pub(crate) fn has_rival(&self, submission: &Submission, now: Moment) -> bool {
+        self.any_other(submission, now, |open| open.intent().differs_in_particulars(submission.intent()))
     }
 
     /// Returns whether a twin exists at `now`: another submission with the same comment and particulars that was sent at about the
     /// same time and has no known outcome. A record without our generated id may be the record of the twin.
-    pub(crate) fn has_twin(&self, intent: &Intent, now: Moment) -> bool {
-        self.any_other(intent, now, |open| {
+    pub(crate) fn has_twin(&self, submission: &Submission, now: Moment) -> bool {
+        self.any_other(submission, now, |open| {
+            let (theirs, ours) = (open.intent(), submission.intent());
             // A recovered intent is not a twin of its own dropped future.
-            let is_itself = matches!(open.phase, Phase::Unsettled(_)) && *open.intent == *intent;
-            !is_itself && may_overlap(&open.intent, intent) && !open.intent.differs_in_particulars(intent)
+            let is_itself = matches!(open.phase, Phase::Unsettled(_)) && *theirs == **ours;
+            !is_itself && may_overlap(theirs, ours) && !theirs.differs_in_particulars(ours)
         })
     }
 
-    fn any_other(&self, intent: &Intent, now: Moment, matches: impl Fn(&Open) -> bool) -> bool {
+    fn any_other(&self, submission: &Submission, now: Moment, matches: impl Fn(&Open) -> bool) -> bool {
         let state = self.registry.state();
-        let is_match = |(&(_, number), open): (&(Target, u64), &Open)| {
+        let is_match = |(&(_, number), open): (&(MachineHash, u64), &Open)| {
             number != self.number
                 && !open.is_expired(now.elapsed)
                 && open.note.send_times.last().is_some()
-                && open.intent.is_for_target_of(intent)
-                && compare_comments(open.intent.comment(), intent.comment()) == Match::Same
+                && open.expected.submission.is_for(submission.machine_id(), submission.action_type())
+                && compare_comments(open.expected.submission.comment(), submission.comment()) == Match::Same
                 && matches(open)
         };
-        state.open.range((self.target, 0)..=(self.target, u64::MAX)).any(is_match)
+        state.open.range((self.machine, 0)..=(self.machine, u64::MAX)).any(is_match)
     }
 }
 
 impl Open {
+    fn intent(&self) -> &Intent {
+        self.expected.submission.intent()
+    }
+
     /// Returns whether the submission has expired at `now`.
     fn is_expired(&self, now: SignedDuration) -> bool {
         matches!(self.phase, Phase::Unsettled(since) if now.saturating_sub(since) >= UNSETTLED_LIFETIME)
@@ -210,7 +215,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let last_sent = self.send_times().last().filter(|_| !self.settled.load(Ordering::Relaxed));
         let mut state = self.registry.state();
-        let key = (self.target, self.number);
+        let key = (self.machine, self.number);
         let Some(last_sent) = last_sent else { return drop(state.open.remove(&key)) };
         let now = last_sent.elapsed;
         if let Some(open) = state.open.get_mut(&key) {

@@ -5,9 +5,12 @@ use std::{sync::Arc, time::Duration};
 use defender_model::{ActionId, MachineAction, MachineId};
 
 use crate::{
-    DefenderClient, Error, Intent, Origin, UnknownReason,
+    DefenderClient, Error, Origin, UnknownReason,
     observe::{ActionEnded, ActionOutcome, ActionTask, End, OTHER},
-    submit::span::{ActionSpan, Ended},
+    submit::{
+        expected::Expected,
+        span::{ActionSpan, Ended},
+    },
 };
 
 /// Report of a task in progress. However the task ends, its end is reported once.
@@ -25,20 +28,20 @@ pub(crate) struct ActionReport {
 
 /// Subject of a task.
 enum Subject {
-    Intent(Arc<Intent>),
+    Submission(Arc<Expected>),
     Action(ActionId),
 }
 
 impl ActionReport {
     /// Begins the report of a submission.
-    pub(crate) fn submission(client: &DefenderClient, action_type: &'static str, intent: Arc<Intent>) -> Self {
-        Self::begin(client, ActionTask::Submit, action_type, Subject::Intent(intent))
+    pub(crate) fn submission(client: &DefenderClient, action_type: &'static str, expected: Arc<Expected>) -> Self {
+        Self::begin(client, ActionTask::Submit, action_type, Subject::Submission(expected))
     }
 
     /// Begins the report of a recovery.
-    pub(crate) fn recovery(client: &DefenderClient, intent: Arc<Intent>) -> Self {
-        let action_type = client.inner().known_type(&intent.action_type);
-        Self::begin(client, ActionTask::Recover, action_type, Subject::Intent(intent))
+    pub(crate) fn recovery(client: &DefenderClient, expected: Arc<Expected>) -> Self {
+        let action_type = client.inner().known_type(expected.submission.action_type());
+        Self::begin(client, ActionTask::Recover, action_type, Subject::Submission(expected))
     }
 
     /// Begins the report of a cancellation.
@@ -50,8 +53,9 @@ impl ActionReport {
         let inner = client.inner();
         let began = inner.observer.as_ref().map(|_| inner.clock.elapsed());
         let span = match &subject {
-            Subject::Intent(intent) => {
-                ActionSpan::of(task, Some(&intent.action_type), Some(intent.machine_id.as_str()))
+            Subject::Submission(expected) => {
+                let submission = &expected.submission;
+                ActionSpan::of(task, Some(submission.action_type()), Some(submission.machine_id().as_str()))
             }
             Subject::Action(_) => ActionSpan::of(task, None, None),
         };
@@ -103,7 +107,10 @@ impl ActionReport {
         let Facts { outcome, end, origin, reason, attempts, .. } = *facts;
         let (task, action_type) = (self.task, self.action_type);
         let (named_type, machine, action) = match &self.subject {
-            Subject::Intent(intent) => (&*intent.action_type, Some(intent.machine_id.as_str()), facts.action),
+            Subject::Submission(expected) => {
+                let submission = &expected.submission;
+                (submission.action_type(), Some(submission.machine_id().as_str()), facts.action)
+            }
             Subject::Action(id) => (action_type, facts.machine, Some(id.as_str())),
         };
         self.span.ended(&Ended {

@@ -35,7 +35,7 @@ impl Reconciler {
         let clock = Arc::clone(&inner.clock);
         let searcher = Arc::new(LostSubmission {
             reconciler: self.clone(),
-            machine: self.intent().machine_id.as_str().to_ascii_lowercase(),
+            machine: self.submission().machine_id().as_str().to_ascii_lowercase(),
             names: inner.names().await,
             window_end: limits.window_end,
         });
@@ -160,11 +160,11 @@ impl LostSubmission {
             Finding::Ours(index) => compared.get(index).is_some_and(Comparison::has_our_generated_id),
             Finding::MayBeOurs | Finding::Nothing => false,
         };
-        let intent = self.reconciler.intent();
+        let submission = self.reconciler.submission();
         // The record with our generated id may appear later than a like record of another process, which has no id.
         let is_uncertain = rows.overflowed
-            || !is_last && intent.has_generated_id()
-            || self.reconciler.in_flight.has_twin(intent, self.reconciler.now());
+            || !is_last && submission.has_generated_id()
+            || self.reconciler.in_flight.has_twin(submission, self.reconciler.now());
         if is_uncertain && !by_generated_id && finding != Finding::Nothing {
             finding = Finding::MayBeOurs;
         }

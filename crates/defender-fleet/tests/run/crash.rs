@@ -11,10 +11,7 @@ use defender_fleet::{Report, ReportState, RowOrigin, Run};
 use futures_util::StreamExt;
 use proptest::prelude::*;
 
-use crate::{
-    world::World,
-    yielding::world,
-};
+use crate::{world::World, yielding::world};
 
 /// Future that ends without its output after a number of polls, as with a process that dies.
 struct Dies<F> {

@@ -45,7 +45,8 @@ async fn departure_needs_the_row() {
         }
     };
     world.run(rest).await;
-    let taken: Vec<_> = taken.iter().map(|row| row.document.split('"').find(|text| text.len() == 40).unwrap()).collect();
+    let taken: Vec<_> =
+        taken.iter().map(|row| row.document.split('"').find(|text| text.len() == 40).unwrap()).collect();
     let sent_by_both = world.entries()[before..].iter().filter(|e| taken.iter().any(|id| e.path.contains(id))).count();
     assert_eq!(sent_by_both, 0, "sent although another worker has the row");
 }

@@ -39,7 +39,12 @@ async fn revert_undoes_what_is_ours() {
     assert_eq!(report.rows[3].state, ReportState::Unknown);
     let recovered = |of| (4..12).filter(|row| origin(*row) == Some(of)).map(|row| ids[row].clone()).collect::<Vec<_>>();
     let (by_id, by_comment) = (recovered(RowOrigin::Recovered), recovered(RowOrigin::RecoveredByComment));
-    assert!(by_id.len() >= 2 && by_comment.len() >= 2, "by id {}, by comment {}: {report}", by_id.len(), by_comment.len());
+    assert!(
+        by_id.len() >= 2 && by_comment.len() >= 2,
+        "by id {}, by comment {}: {report}",
+        by_id.len(),
+        by_comment.len()
+    );
     let created: Vec<_> =
         (12..16).filter(|row| origin(*row) == Some(RowOrigin::Created)).map(|row| ids[row].clone()).collect();
     assert!(created.len() >= 2, "{report}");

@@ -140,4 +140,3 @@ pub(crate) fn world(machines: u32) -> World {
     );
     world.with_stores(stores)
 }
-

@@ -48,7 +48,8 @@ pub(super) struct RunStatements {
 impl RunStatements {
     /// The schema is quoted.
     pub(super) fn new(schema: &str) -> Self {
-        let counts: String = (0..6).map(|state| format!(", count(*) filter (where w.state = {state})")).collect();
+        let counts: String =
+            (0..6).map(|state| format!(", count(*) filter (where w.state = {state})")).collect::<Vec<_>>().concat();
         let read = |of: &str| {
             format!(
                 "select r.id, r.tenant, r.document, r.halt_after, r.halted{counts} \

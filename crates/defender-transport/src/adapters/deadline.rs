@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, uri::Authority};
+use http::{Request, Response, uri::Authority};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::{
@@ -68,6 +68,16 @@ pub struct Deadline<T> {
     inner: T,
     clock: Arc<dyn Clock>,
     times: Timeouts,
+    codec: Option<Codec>,
+}
+
+/// A layer beneath, as two functions, so that it needs no future of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Codec {
+    /// Changes a request before it is sent.
+    pub(super) request: fn(&mut Request<Bytes>),
+    /// Changes a response before it is read.
+    pub(super) response: fn(&mut Response<Body>),
 }
 
 /// Default of the limits `head` and `idle`.
@@ -76,7 +86,14 @@ const DEFAULT: Duration = Duration::from_secs(30);
 impl<T> Deadline<T> {
     /// Wraps `inner` with the default limits.
     pub fn new(inner: T, clock: impl Clock + 'static) -> Self {
-        Self { inner, clock: Arc::new(clock), times: Timeouts::default() }
+        Self { inner, clock: Arc::new(clock), times: Timeouts::default(), codec: None }
+    }
+
+    /// Puts a layer between `inner` and this one.
+    #[cfg(feature = "compression")]
+    pub(super) fn over(mut self, codec: Codec) -> Self {
+        self.codec = Some(codec);
+        self
     }
 
     /// The layer's own limits, of those that are set in `times`; the rest stays as it was. [`Duration::MAX`] is no limit.
@@ -117,6 +134,9 @@ impl<T: Transport> Transport for Deadline<T> {
         if let Some(state) = &state {
             request.extensions_mut().insert(state.clone());
         }
+        if let Some(codec) = self.codec {
+            (codec.request)(&mut request);
+        }
         let mut exchange = self.inner.send(request);
         Box::pin(async move {
             let begin = self.clock.elapsed();
@@ -147,6 +167,9 @@ impl<T: Transport> Transport for Deadline<T> {
                 Err(Error::new(ErrorKind::Timeout).context(waiting))
             });
             let Ok(response) = &mut outcome else { return outcome };
+            if let Some(codec) = self.codec {
+                (codec.response)(response);
+            }
             let body = response.body_mut();
             let ahead = if streamed || body.is_end_stream() { Poll::Pending } else { first_piece(body).await };
             let ahead = match ahead {

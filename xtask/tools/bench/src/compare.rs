@@ -13,7 +13,10 @@ use xtask::{
     workspace::{Workspace, cargo, output},
 };
 
-use crate::server::{Protocol, Server};
+use crate::{
+    builds::{self, stripped_size},
+    server::{Protocol, Server},
+};
 
 /// The programs, the first of which is the floor.
 const PROGRAMS: [(&str, &str); 4] = [
@@ -27,6 +30,9 @@ const PROGRAMS: [(&str, &str); 4] = [
 const LOADS: [usize; 3] = [1, 32, 256];
 /// Rounds of each program by turns. Odd, so that there is a middle one.
 const ROUNDS: usize = 15;
+/// Number of tenants, and for how long they call.
+const TENANTS: u32 = 1_000;
+const SECONDS: u32 = 30;
 
 /// Cost of the calls of a program, as it prints it.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -59,8 +65,11 @@ pub(crate) fn run() -> Result<(), Failure> {
     let server = Live::start(Protocol::Http2)?;
     lists(&programs, &server)?;
     first_calls(&programs, &server)?;
+    tokens(&programs)?;
+    wait(&root)?;
+    tenants(&programs, &server)?;
     sizes(&programs)?;
-    packages(&root)
+    builds::run(&root)
 }
 
 /// One of the compared programs.
@@ -139,34 +148,65 @@ fn first_calls(programs: &[Program], server: &Live) -> Result<(), Failure> {
 fn sizes(programs: &[Program]) -> Result<(), Failure> {
     println!("Size of the stripped program in MB");
     for program in programs {
-        let stripped = std::env::temp_dir().join(format!("compare-stripped-{}", std::process::id()));
-        output(Command::new("strip").arg("-o").arg(&stripped).arg(&program.path))?;
-        let size = std::fs::metadata(&stripped).and_then(|file| std::fs::remove_file(&stripped).map(|()| file.len()));
-        let size = size.map_err(|error| Failure::broken(stripped.display(), error))?;
-        println!("  {:<30} {:>7.2}", program.name, f64::from(u32::try_from(size).unwrap_or(u32::MAX)) / 1e6);
+        println!("  {:<30} {:>7.2}", program.name, stripped_size(&program.path)?);
     }
     println!();
     Ok(())
 }
 
-fn packages(root: &Path) -> Result<(), Failure> {
-    println!("Packages in the tree of `defender-actions`, this one included");
-    for (name, features) in [("hyper, ring", "hyper,ring"), ("hyper, aws-lc-rs", "hyper,aws-lc-rs")] {
-        let mut tree = cargo(root);
-        tree.args([
-            "tree",
-            "--package",
-            "defender-actions",
-            "--edges",
-            "normal",
-            "--prefix",
-            "none",
-            "--no-default-features",
-        ]);
-        let tree = output(tree.args(["--features", features, "--format", "{p}"]))?;
-        let names: std::collections::BTreeSet<_> = tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
-        println!("  {name:<30} {:>7}", names.len());
+/// Prints what many tenants cost, each with a client of its own and its full quota.
+fn tenants(programs: &[Program], server: &Live) -> Result<(), Failure> {
+    /// Milliseconds between two calls of a tenant.
+    const BETWEEN: u32 = 600;
+    println!(
+        "{TENANTS} tenants at full quota for {SECONDS} s: CPU time of a call in us, KiB of a tenant, tenants per core by 100 calls \
+         a minute and by 1,500 an hour"
+    );
+    let calls = f64::from(TENANTS) * f64::from(SECONDS * 1_000 / BETWEEN + 1);
+    for program in programs {
+        let (one, all) = (
+            program.cost(&server.arguments("tenants 0 1"))?,
+            program.cost(&server.arguments(&format!("tenants {SECONDS} {TENANTS}")))?,
+        );
+        let (call, memory) = (all.calls / calls, (all.peak - one.peak) / f64::from(TENANTS - 1));
+        let of = |calls_in_a_second: f64| 1e9 / call / calls_in_a_second;
+        println!(
+            "  {:<30} {:>7.1} {memory:>7.1} {:>8.0} {:>8.0}",
+            program.name,
+            call / 1e3,
+            of(100.0 / 60.0),
+            of(1_500.0 / 3_600.0)
+        );
     }
+    println!();
+    Ok(())
+}
+
+/// Prints the cost of a token from a cold and from a warm cache.
+fn tokens(programs: &[Program]) -> Result<(), Failure> {
+    println!("Token of 1,500 characters by client secret, from an endpoint in memory: instructions and allocations");
+    let Some(ours) = programs.last() else { return Ok(()) };
+    for (cache, counts) in [("cold", (50, 250)), ("warm", (1_000, 11_000))] {
+        let arguments = |count: usize| ["tokens", cache, &count.to_string()].map(str::to_owned).to_vec();
+        let Counts { instructions, allocations } = Counts::each(&ours.path, arguments, counts)?;
+        println!("  {cache:<30} {instructions:>9.0} {allocations:>6.1}");
+    }
+    println!();
+    Ok(())
+}
+
+/// Prints the cost of waiting for a thousand actions, over a transport in memory.
+fn wait(root: &Path) -> Result<(), Failure> {
+    let mut build = cargo(root);
+    build.args(["build", "--quiet", "--profile", "bench", "--package", "instructions", "--message-format=json"]);
+    let programs = executables(&output(&mut build)?);
+    let program = programs.get("instructions").ok_or_else(|| Failure::Check("cargo built no program".to_owned()))?;
+    let of = |count: usize| Counts::of(program, &["wait".to_owned(), count.to_string()]);
+    let (all, none) = (of(1_000)?, of(0)?);
+    let millions = (all.instructions - none.instructions) / 1e6;
+    println!("Wait for 1,000 actions together, until all have ended: {millions:.1} million instructions; calls:");
+    crate::wait::run()?;
+    println!();
     Ok(())
 }
 

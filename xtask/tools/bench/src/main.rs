@@ -1,6 +1,7 @@
 //! Speed and calls of the client beside bare hyper, in real time or by a clock that is advanced by hand.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 
+mod builds;
 mod compare;
 mod pages;
 mod server;
@@ -22,7 +23,8 @@ Measures, and fails if a bound is missed.
 Usage: cargo xtask bench NAME
 
 Benches:
-  compare     a call of the client beside bare hyper and reqwest: instructions, allocations, CPU time, memory
+  compare     a call of the client beside bare hyper and reqwest: instructions, allocations, CPU time, memory; tokens, waits,
+              tenants, builds
   smoke       the bench `stack` of defender-transport: our transport and adapters beside a bare hyper client
   pages       a page of 10,000 actions through the client, beside bare hyper and a bare struct
   wait        waiting for a thousand actions, together and one by one: calls, and whether the quota is kept

@@ -41,12 +41,18 @@ pub(crate) trait Client: Clone + Send + Sized + 'static {
     /// Submits an action on a machine, and returns the length of the id of the action.
     fn post(&self, machine: String) -> impl Future<Output = Result<usize, Anything>> + Send + 'static;
 
+    /// Submits an action on a machine within the quota of the service, which the client keeps if it knows it.
+    fn post_within_quota(&self, machine: String) -> impl Future<Output = Result<usize, Anything>> + Send + 'static {
+        self.post(machine)
+    }
+
     /// Reads a list of actions, and returns their number.
     fn list(&self) -> impl Future<Output = Result<usize, Anything>> + Send;
 }
 
 /// Makes the calls that the arguments ask for, and prints their cost. The arguments are the base URL, the file with the CA, and
-/// `post COUNT AT-A-TIME [TOKEN-LENGTH]` or `list COUNT`. The same calls are made before, once for each that is made at a time.
+/// `post COUNT AT-A-TIME [TOKEN-LENGTH]`, `list COUNT` or `tenants SECONDS COUNT`. The same calls are made before, once for each that is
+/// made at a time.
 pub(crate) fn run<C: Client>() -> Result<(), Anything> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -55,14 +61,18 @@ pub(crate) fn run<C: Client>() -> Result<(), Anything> {
     let meter = Meter::new();
     let token_length = rest.get(1).map_or(Ok(TOKEN), |number| number.parse())?;
     let token = "e30.eyJ9".chars().cycle().take(token_length).collect();
-    let client = C::new(&Server { base: (*base).to_owned(), ca_pem: fs::read_to_string(ca)?, token })?;
+    let server = Server { base: (*base).to_owned(), ca_pem: fs::read_to_string(ca)?, token };
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    let tenants = if *what == "tenants" { at_a_time } else { 1 };
+    let clients: Vec<C> = (0..tenants).map(|_| C::new(&server)).collect::<Result<_, _>>()?;
+    let client = clients.first().ok_or("no client")?;
     let calls = |count| match *what {
-        "post" => post(&runtime, &client, count, at_a_time),
-        "list" => list(&runtime, &client, count),
-        _ => Err("neither `post` nor `list`".into()),
+        "post" => post(&runtime, client, count, at_a_time),
+        "list" => list(&runtime, client, count),
+        "tenants" => runtime.block_on(act_for_tenants(clients.clone(), count)),
+        _ => Err("none of `post`, `list` and `tenants`".into()),
     };
-    calls(at_a_time)?;
+    calls(if *what == "tenants" { 0 } else { at_a_time })?;
     let (start, faults) = (meter.read()?, faults()?);
     calls(count)?;
     let cost =
@@ -106,6 +116,33 @@ fn post(runtime: &Runtime, client: &impl Client, count: usize, at_a_time: usize)
         }
         Ok(())
     })
+}
+
+/// Calls of a tenant in a minute, by the quota of the service.
+const QUOTA: u32 = 100;
+
+/// Makes the calls of many tenants: for each a first one, and its full quota for so many seconds.
+async fn act_for_tenants<C: Client>(tenants: Vec<C>, seconds: usize) -> Result<(), Anything> {
+    let between = Duration::from_secs(60) / QUOTA;
+    let calls = seconds.saturating_mul(1_000).checked_div(usize::try_from(between.as_millis())?).unwrap_or_default();
+    let apart = between / u32::try_from(tenants.len())?;
+    let mut tasks = JoinSet::new();
+    for (number, client) in (0..).zip(tenants) {
+        let offset = apart * number;
+        tasks.spawn(async move {
+            let mut turns = tokio::time::interval(between);
+            turns.reset_after(offset);
+            for call in 0..=calls {
+                turns.tick().await;
+                client.post_within_quota(format!("{number:020x}{call:020x}")).await?;
+            }
+            Ok::<_, Anything>(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 fn list(runtime: &Runtime, client: &impl Client, count: usize) -> Result<(), Anything> {

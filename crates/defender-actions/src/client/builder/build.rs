@@ -84,7 +84,7 @@ impl DefenderClientBuilder {
             credential,
             audience,
             base: BaseUrl::new(base),
-            operation_facts: OperationFacts::new(self.limits),
+            operation_facts: OperationFacts::new(self.limits, settings.retry().total_timeout()),
             service_time: ServiceTime::default(),
             submissions: SubmissionRegistry::default(),
             searches: SharedSearch::default(),

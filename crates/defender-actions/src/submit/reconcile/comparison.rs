@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use defender_model::{ActionType, MachineAction, MachineId, Match};
 
 use super::{Names, Window};
-use crate::{
-    Intent,
-    submit::{external_id::is_generated_form, particulars::ParticularsRule},
-};
+use crate::submit::{external_id::is_generated_form, particulars::ParticularsRule, submission::Submission};
 
 /// Minimum length of a truncated comment. A shorter one neither confirms nor excludes a record.
 const MIN_TRUNCATED_COMMENT: usize = 64;
@@ -17,7 +14,7 @@ const MIN_TRUNCATED_COMMENT: usize = 64;
 #[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(crate) struct ComparisonInput<'a> {
-    pub(crate) intent: &'a Intent,
+    pub(crate) submission: &'a Submission,
     pub(crate) rule: &'a dyn ParticularsRule,
     /// Names of the principal; empty if the token states none.
     pub(crate) names: &'a Names,
@@ -87,8 +84,8 @@ impl Comparison {
             }
         });
         Self {
-            external_id: external_id(input.intent, record),
-            comment: compare_comments(input.intent.comment(), record.requestor_comment.as_deref()),
+            external_id: external_id(input.submission, record),
+            comment: compare_comments(input.submission.comment(), record.requestor_comment.as_deref()),
             particulars: input.rule.particulars_of(record),
             requestor,
             readable: true,
@@ -101,8 +98,8 @@ impl Comparison {
         let Window { opens, closes, clears_before } = *input.window;
         let created = record.creation_date_time_utc;
         Self {
-            machine: machine(input.intent, record, input.filtered),
-            action_type: action_type(input.intent, record, input.filtered),
+            machine: machine(input.submission, record, input.filtered),
+            action_type: action_type(input.submission, record, input.filtered),
             external_id: ExternalIdMatch::NotStated,
             comment: Match::NotStated,
             particulars: Some(Match::NotStated),
@@ -121,19 +118,19 @@ fn of_bool(same: bool) -> Match {
     if same { Match::Same } else { Match::Different }
 }
 
-fn machine(intent: &Intent, record: &MachineAction, filtered: bool) -> Match {
+fn machine(submission: &Submission, record: &MachineAction, filtered: bool) -> Match {
     match record.machine_id.as_ref().map(MachineId::as_str) {
-        Some(machine) => of_bool(machine.eq_ignore_ascii_case(intent.machine_id.as_str())),
+        Some(machine) => of_bool(machine.eq_ignore_ascii_case(submission.machine_id().as_str())),
         None => if_filtered(filtered && !is_odd(record, "machineId")),
     }
 }
 
 /// Compares the types. An unknown type may be a new name of the service for the same type.
-fn action_type(intent: &Intent, record: &MachineAction, filtered: bool) -> Match {
-    let ours = ActionType::from(intent.action_type.as_str());
+fn action_type(submission: &Submission, record: &MachineAction, filtered: bool) -> Match {
+    let ours = ActionType::from(submission.action_type());
     match &record.action_type {
         stated if stated.as_str().is_empty() => if_filtered(filtered && !is_odd(record, "type")),
-        stated if *stated == ours || stated.as_str().eq_ignore_ascii_case(&intent.action_type) => Match::Same,
+        stated if *stated == ours || stated.as_str().eq_ignore_ascii_case(submission.action_type()) => Match::Same,
         ActionType::Unknown(_) => Match::NotStated,
         _ => Match::Different,
     }
@@ -149,22 +146,25 @@ fn if_filtered(filtered: bool) -> Match {
     if filtered { Match::Same } else { Match::NotStated }
 }
 
-fn external_id(intent: &Intent, record: &MachineAction) -> ExternalIdMatch {
+fn external_id(submission: &Submission, record: &MachineAction) -> ExternalIdMatch {
     let stated = record.external_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
-    let generated = intent.has_generated_id();
-    match (intent.external_id().map(str::trim), stated) {
-        (_, None) => ExternalIdMatch::NotStated,
-        (Some(ours), Some(stated)) if generated && ours.eq_ignore_ascii_case(stated) => ExternalIdMatch::Generated,
-        (Some(ours), Some(stated)) if ours == stated => ExternalIdMatch::Given,
-        (Some(_), Some(stated)) if generated && is_generated_form(stated) => ExternalIdMatch::OtherGenerated,
-        (_, Some(_)) => ExternalIdMatch::Other,
+    let generated = submission.has_generated_id();
+    let Some(stated) = stated else { return ExternalIdMatch::NotStated };
+    match submission.external_id().map(str::trim) {
+        Some(ours) if generated && ours.eq_ignore_ascii_case(stated) => ExternalIdMatch::Generated,
+        Some(ours) if ours == stated => ExternalIdMatch::Given,
+        Some(_) if generated && is_generated_form(stated) => ExternalIdMatch::OtherGenerated,
+        _ => ExternalIdMatch::Other,
     }
 }
 
 /// Compares comments. The service has been seen to add blanks around them, to change line ends and to truncate them.
 pub(crate) fn compare_comments(ours: Option<&str>, stated: Option<&str>) -> Match {
-    let ours = normalized(ours.unwrap_or_default());
-    let stated = normalized(stated.unwrap_or_default());
+    let (ours, stated) = (ours.unwrap_or_default(), stated.unwrap_or_default());
+    if ours == stated {
+        return Match::Same; // Nearly always.
+    }
+    let (ours, stated) = (normalized(ours), normalized(stated));
     if ours == stated {
         Match::Same
     } else if stated.is_empty() || stated.chars().count() >= MIN_TRUNCATED_COMMENT && ours.starts_with(&*stated) {

@@ -23,10 +23,22 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Returns the window on the service's clock. `earliest` is the first attempt by the most pessimistic reading of that clock.
-    pub(crate) fn on_service_clock(first_attempt: Timestamp, earliest: Timestamp, end: Timestamp) -> Self {
-        let clears_before = minus(minus(earliest.min(first_attempt), SKEW), TOO_OLD);
-        Self { opens: minus(first_attempt, SKEW), closes: plus(end, SKEW), clears_before: Some(clears_before) }
+    /// Returns the window on the service's clock, which shows `zero` when the times of the first attempt and of the end begin;
+    /// `lowest` by its most pessimistic reading.
+    ///
+    /// Times are added to a timestamp last: each sum with a timestamp costs 76 instructions, and this takes three of seven.
+    pub(crate) fn on_service_clock(
+        zero: Timestamp,
+        lowest: Timestamp,
+        first_attempt: SignedDuration,
+        end: SignedDuration,
+    ) -> Self {
+        let opens = first_attempt.saturating_sub(SKEW);
+        Self {
+            opens: plus(zero, opens),
+            closes: plus(zero, end.saturating_add(SKEW)),
+            clears_before: Some(plus(lowest.min(zero), opens.saturating_sub(TOO_OLD))),
+        }
     }
 
     /// Returns the window on our own clock.
@@ -45,5 +57,6 @@ fn minus(time: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 fn plus(time: Timestamp, by: SignedDuration) -> Timestamp {
-    time.saturating_add(by).unwrap_or(Timestamp::MAX)
+    let limit = if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
+    time.saturating_add(by).unwrap_or(limit)
 }

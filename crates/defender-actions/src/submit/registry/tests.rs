@@ -3,16 +3,19 @@
 use serde_json::json;
 
 use super::*;
+use crate::submit::particulars::RuleOfIntent;
 
-fn intent(kind: &str, comment: &str) -> Arc<Intent> {
+fn intent(kind: &str, comment: &str) -> Arc<Expected> {
     valid_from(0, kind, comment)
 }
 
 /// Valid for 300 s.
-fn valid_from(second: i64, kind: &str, comment: &str) -> Arc<Intent> {
+fn valid_from(second: i64, kind: &str, comment: &str) -> Arc<Expected> {
     let valid = (at(second).wall, std::time::Duration::from_secs(300));
     let body = json!({"Comment": comment, "IsolationType": kind});
-    Arc::new(Intent::new("m1".parse().unwrap(), "Isolate", body, false, valid))
+    let intent = Arc::new(Intent::new("m1".parse().unwrap(), "Isolate", body, false, valid));
+    let rule = RuleOfIntent::new(Arc::clone(&intent), std::iter::empty());
+    Arc::new(Expected { submission: Submission::Intent(intent), rule })
 }
 
 fn at(second: i64) -> Moment {
@@ -69,18 +72,21 @@ fn rival_is_sent_and_unsettled() {
     let ours = intent("Full", "c");
     let in_flight = registry.open(&ours);
     let rival = registry.open(&intent("Selective", " c\r\n"));
-    assert!(!in_flight.has_rival(&ours, at(1)), "no attempt was sent");
+    assert!(!in_flight.has_rival(&ours.submission, at(1)), "no attempt was sent");
     rival.send_times().left(at(1));
-    assert!(in_flight.has_rival(&ours, at(1)) && !in_flight.has_twin(&ours, at(1)));
+    assert!(in_flight.has_rival(&ours.submission, at(1)) && !in_flight.has_twin(&ours.submission, at(1)));
     rival.lost();
-    assert!(in_flight.has_rival(&ours, at(1)));
+    assert!(in_flight.has_rival(&ours.submission, at(1)));
     drop(rival);
-    assert!(in_flight.has_rival(&ours, at(4 * 3_600)) && !in_flight.has_rival(&ours, at(4 * 3_600 + 1)));
+    assert!(
+        in_flight.has_rival(&ours.submission, at(4 * 3_600))
+            && !in_flight.has_rival(&ours.submission, at(4 * 3_600 + 1))
+    );
     let settled = registry.open(&intent("Selective", "c"));
     settled.send_times().left(at(4 * 3_600 + 1));
     settled.settle();
     drop(settled);
-    assert!(!in_flight.has_rival(&ours, at(4 * 3_600 + 1)));
+    assert!(!in_flight.has_rival(&ours.submission, at(4 * 3_600 + 1)));
 }
 
 #[test]
@@ -89,19 +95,19 @@ fn twin_is_like_and_unsettled() {
     let ours = intent("Full", "c");
     let in_flight = registry.open(&ours);
     let twin = registry.open(&valid_from(1, "Full", "c"));
-    assert!(!in_flight.has_twin(&ours, at(1)), "no attempt was sent");
+    assert!(!in_flight.has_twin(&ours.submission, at(1)), "no attempt was sent");
     twin.send_times().left(at(1));
-    assert!(in_flight.has_twin(&ours, at(1)) && !in_flight.has_rival(&ours, at(1)));
+    assert!(in_flight.has_twin(&ours.submission, at(1)) && !in_flight.has_rival(&ours.submission, at(1)));
     twin.lost();
-    assert!(in_flight.has_twin(&ours, at(1)));
+    assert!(in_flight.has_twin(&ours.submission, at(1)));
     drop(twin);
-    assert!(in_flight.has_twin(&ours, at(4 * 3_600)), "it stays a twin for any length of the search");
-    assert!(!in_flight.has_twin(&ours, at(4 * 3_600 + 1)));
+    assert!(in_flight.has_twin(&ours.submission, at(4 * 3_600)), "it stays a twin for any length of the search");
+    assert!(!in_flight.has_twin(&ours.submission, at(4 * 3_600 + 1)));
     let settled = registry.open(&valid_from(2, "Full", "c"));
     settled.send_times().left(at(4 * 3_600 + 1));
     settled.settle();
     drop(settled);
-    assert!(!in_flight.has_twin(&ours, at(4 * 3_600 + 1)));
+    assert!(!in_flight.has_twin(&ours.submission, at(4 * 3_600 + 1)));
 }
 
 #[test]
@@ -113,7 +119,7 @@ fn distant_submissions_are_not_twins() {
         let twin = registry.open(&valid_from(other, "Full", "c"));
         twin.send_times().left(at(other));
         drop(twin);
-        in_flight.has_twin(&ours, at(9_000))
+        in_flight.has_twin(&ours.submission, at(9_000))
     };
     assert!(has_twin(7_200 - 1_500) && !has_twin(7_200 - 1_501));
     assert!(has_twin(7_200 + 1_500) && !has_twin(7_200 + 1_501));

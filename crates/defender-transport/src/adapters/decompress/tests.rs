@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use http::Response;
 
 use super::*;
-use crate::testing::MockTransport;
+use crate::testing::{ManualClock, MockTransport};
 
 fn forms(plain: &[u8]) -> [(&'static str, Vec<u8>); 3] {
     let (mut gzip, mut zlib, mut raw) = (
@@ -146,4 +146,21 @@ fn compression_bomb_stops_at_reader_limit() {
 fn garbage_fails_and_empty_stays_empty() {
     assert_eq!(read("gzip", Body::from("<html>"), 1 << 20).unwrap_err().kind(), ErrorKind::Decode);
     assert_eq!(read("deflate", Body::empty(), 1 << 20).unwrap(), "");
+}
+
+#[test]
+fn deadline_above_decodes_too() {
+    let plain = "A response that nobody asked to be compressed. ".repeat(100);
+    for (coding, packed) in forms(plain.as_bytes()) {
+        let mut transport = MockTransport::new();
+        let asks = |request: &Request<Bytes>| request.headers()[ACCEPT_ENCODING] == "gzip, deflate";
+        transport.expect_send().withf(asks).return_once(move |_| {
+            Ok(Response::builder().header(CONTENT_ENCODING, coding).body(packed.into()).unwrap())
+        });
+        let transport = Decompressed::new(transport).deadline(ManualClock::new());
+        let request = Request::get("https://example.com/").body(Bytes::new()).unwrap();
+        let response = transport.send(request).now_or_never().unwrap().unwrap();
+        assert!(!response.headers().contains_key(CONTENT_ENCODING));
+        assert_eq!(response.into_body().collect(1 << 20).now_or_never().unwrap().unwrap(), plain, "{coding}");
+    }
 }

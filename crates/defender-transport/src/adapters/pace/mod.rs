@@ -283,6 +283,9 @@ fn late(report: &Report, request: &Request<Bytes>, clock: &dyn Clock, wait: Dura
 /// Reports the wait of a request, and takes it from the time of its call.
 fn has_waited(report: &Report, request: &mut Request<Bytes>, waited: Duration) {
     report.left(request, waited);
+    if waited.is_zero() {
+        return;
+    }
     let times = extensions::of::<Timeouts, _>(request).copied();
     if let Some((times, total)) = times.and_then(|times| Some((times, times.total?))) {
         request.extensions_mut().insert(times.total(total.saturating_sub(waited)));

@@ -126,7 +126,11 @@ impl<T: Transport> Transport for Retrying<T> {
     {
         let idempotency = Idempotency::of(&request);
         let times: Timeouts = extensions::of(&request).copied().unwrap_or_default();
-        let total = *request.extensions_mut().get_or_insert(times).total.get_or_insert(self.retry.total);
+        // The layers beneath find a time that all calls of an operation share.
+        let total = times.total.unwrap_or_else(|| {
+            request.extensions_mut().insert(times.total(self.retry.total));
+            self.retry.total
+        });
         let kept = (self.retry.attempts > 1).then(|| SavedRequest::of(&request));
         let mut exchange = self.inner.send(request);
         Box::pin(async move {

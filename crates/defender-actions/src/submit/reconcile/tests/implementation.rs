@@ -1,6 +1,10 @@
 //! The implementation behind the trait of the model. It converts records and decides nothing.
 
-use std::{borrow::Cow, sync::LazyLock, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use defender_model::{
     ActionId, ActionStatus, ActionType, Isolate, IsolationType, LiveResponse, LiveResponseCommand, MachineAction,
@@ -19,6 +23,7 @@ use crate::{
     submit::{
         particulars::ParticularsRule,
         reconcile::{self, Comparison, ComparisonInput, Finding, Names, Window},
+        submission::Submission,
     },
 };
 
@@ -91,7 +96,7 @@ pub(super) fn machine_action(kind: Kind, record: &Record) -> MachineAction {
 
 /// Subject as the client knows it.
 struct Known {
-    intent: Intent,
+    submission: Submission,
     rule: Box<dyn ParticularsRule>,
     names: Names,
     window: Window,
@@ -123,8 +128,9 @@ impl Known {
             Principal::Guid => &[OWN_GUID],
             Principal::Unknown => &[],
         };
+        let intent = Intent::new(OURS.parse().unwrap(), action_type, body, is_generated, valid);
         Self {
-            intent: Intent::new(OURS.parse().unwrap(), action_type, body, is_generated, valid),
+            submission: Submission::Intent(Arc::new(intent)),
             rule,
             names: Names::new(names),
             window: window(subject),
@@ -133,7 +139,7 @@ impl Known {
 
     fn compare(&self, subject: &Subject, record: &Record, filtered: bool) -> Comparison {
         let input = ComparisonInput {
-            intent: &self.intent,
+            submission: &self.submission,
             rule: &*self.rule,
             names: &self.names,
             window: &self.window,
@@ -150,12 +156,13 @@ impl Known {
 /// Window by the client's reading of the service's clock.
 fn window(subject: &Subject) -> Window {
     let grace = SignedDuration::from_millis(GRACE);
-    let end = time(subject.closes) + grace;
-    let first = time(subject.first_attempt);
     let day = 24 * 3_600_000;
     match subject.date_ahead.filter(|ahead| ahead.abs() <= day).map(SignedDuration::from_millis) {
-        Some(ahead) => Window::on_service_clock(first + ahead, first + ahead, end + ahead),
-        None => Window::on_own_clock(first, end),
+        Some(ahead) => {
+            let (first, end) = (SignedDuration::from_millis(subject.first_attempt), subject.closes);
+            Window::on_service_clock(time(0) + ahead, time(0) + ahead, first, SignedDuration::from_millis(end) + grace)
+        }
+        None => Window::on_own_clock(time(subject.first_attempt), time(subject.closes) + grace),
     }
 }
 
