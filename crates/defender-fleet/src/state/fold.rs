@@ -9,8 +9,8 @@ use defender_actions::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Isolation, MachineState, PendingChange, Restriction, StateNow,
     change::{CHANGING, Change},
+    machine_state::{Isolation, MachineState, PendingChange, Restriction, StateNow},
 };
 
 impl StateNow {

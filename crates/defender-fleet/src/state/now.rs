@@ -1,6 +1,6 @@
 //! The state of a tenant's machines, read from the service.
 
-use super::{StateNow, change::CHANGING};
+use super::{change::CHANGING, machine_state::StateNow};
 use crate::{
     Error, Fleet,
     reads::{Reach, history, machines_by_id, service_error},

@@ -2,7 +2,7 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::Target;
+use super::target::Target;
 use crate::{Error, ErrorKind};
 
 /// Longest part of a row that is shown, in characters.

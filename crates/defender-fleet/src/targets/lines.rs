@@ -1,6 +1,6 @@
 //! Targets in the lines of a text.
 
-use super::Target;
+use super::target::Target;
 
 /// Reads the targets of a text, whose name is the first part of each place.
 pub(super) fn read(name: &str, text: &[u8]) -> Vec<Target> {

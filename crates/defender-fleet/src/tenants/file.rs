@@ -9,11 +9,11 @@ use defender_actions::{
 };
 
 use super::{
-    Tenant, Tenants,
     credential::{Credential, Prompt, not_a_guid},
     secret::Secrets,
     shared_transport::SharedTransport,
     table::{Source, Table},
+    tenant::{Tenant, Tenants},
 };
 use crate::{Error, ErrorKind};
 
@@ -204,6 +204,26 @@ impl TenantsFile {
             let builder = credential.set(address.set(builder), id, sources).map_err(|error| wrong(&error))?;
             Ok(file.settings.iter().fold(builder, |builder, settings| settings(builder)))
         }))
+    }
+}
+
+impl Tenants {
+    /// Reads the tenants of a file. No secret is read, and nothing is sent: see [`TenantsFile`].
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration), with the line.
+    pub fn from_toml(path: impl AsRef<Path>) -> Result<Self, Error> {
+        TenantsFile::new().read(path)
+    }
+
+    /// As [`from_toml`](Self::from_toml), from the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_toml`](Self::from_toml).
+    pub fn from_toml_text(text: &str) -> Result<Self, Error> {
+        TenantsFile::new().read_text("tenants.toml", text)
     }
 }
 
