@@ -38,7 +38,7 @@ use crate::{
 /// Runs the program with these arguments, and returns its exit code.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let result = secret_arguments::refuse(&arguments).and_then(|()| parse(arguments)).and_then(|cli| match cli {
+    let result = secret_arguments::refuse(&arguments).and_then(|()| match parse(arguments) {
         Parsed::Run(cli) => execute(*cli),
         Parsed::Printed(exit) => Ok(exit),
     });
@@ -54,14 +54,14 @@ enum Parsed {
     Printed(Exit),
 }
 
-fn parse(arguments: Vec<OsString>) -> Result<Parsed, Failure> {
+fn parse(arguments: Vec<OsString>) -> Parsed {
     match Cli::try_parse_from(arguments) {
-        Ok(cli) => Ok(Parsed::Run(Box::new(cli))),
+        Ok(cli) => Parsed::Run(Box::new(cli)),
         Err(error) => {
             let is_help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // A closed pipe, as of `defender --help | head -1`, is no failure.
             let _printed = error.print().and_then(|()| io::stdout().flush());
-            Ok(Parsed::Printed(if is_help { Exit::Success } else { Exit::Usage }))
+            Parsed::Printed(if is_help { Exit::Success } else { Exit::Usage })
         }
     }
 }

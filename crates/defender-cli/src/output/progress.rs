@@ -19,7 +19,7 @@ const TEMPLATE: &str = "{prefix} [{bar:30.green}] {pos}/{len} {msg}";
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     waves: u32,
-    in_progress: BTreeSet<u32>,
+    waiting: BTreeSet<u32>,
     failed: u32,
     unknown: u32,
 }
@@ -37,7 +37,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { bar, waves, in_progress: BTreeSet::new(), failed: 0, unknown: 0 }
+        Self { bar, waves, waiting: BTreeSet::new(), failed: 0, unknown: 0 }
     }
 
     /// Shows an event.
@@ -58,7 +58,7 @@ impl Progress {
             }
             RunEventKind::WaveBegan { wave } => bar.set_prefix(format!("wave {}/{}", wave + 1, self.waves)),
             RunEventKind::Submitted { row, .. } => {
-                self.in_progress.insert(row.index);
+                self.waiting.insert(row.index);
             }
             RunEventKind::Succeeded { row, .. } => self.ended(&bar, row.index),
             RunEventKind::Failed { row, .. } => {
@@ -74,10 +74,10 @@ impl Progress {
             RunEventKind::WaitingForQuota { .. } | RunEventKind::Halted { .. } => self.above(&event.to_string()),
             _ => {}
         }
-        let mut message = format!("{} in progress", self.in_progress.len());
+        let mut message = format!("{} in progress", self.waiting.len());
         for (number, what) in [(self.failed, "failed"), (self.unknown, "unknown")] {
             if number > 0 {
-                message.push_str(&format!(", {number} {what}"));
+                message = format!("{message}, {number} {what}");
             }
         }
         bar.set_message(message);
@@ -99,7 +99,7 @@ impl Progress {
     }
 
     fn ended(&mut self, bar: &ProgressBar, index: u32) {
-        self.in_progress.remove(&index);
+        self.waiting.remove(&index);
         bar.inc(1);
     }
 }

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
+use defender_actions::transport::{Clock, SystemClock};
 use defender_emulator::{Effect, Emulator, FastClock};
-use jiff::Timestamp;
 
 use crate::program::Home;
 
@@ -19,7 +19,7 @@ const MACHINES: usize = 200;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_run_is_resumed_without_repeats() {
-    let origin = Timestamp::now();
+    let origin = SystemClock::new().now();
     let clock = Arc::new(FastClock::since(origin, SPEED));
     let emulator = Emulator::builder().clock(clock).machines(u32::try_from(MACHINES).unwrap());
     let emulator = emulator.pending_for(Duration::ZERO).running_for(Duration::from_secs(10)).start().await.unwrap();

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use defender_actions::transport::{Clock, SystemClock};
 use defender_emulator::{Emulator, EmulatorBuilder, FastClock, Fault, Operation, Outcome};
-use jiff::Timestamp;
 
 use crate::{program::Home, transcripts::transcript};
 
@@ -11,7 +11,7 @@ const SPEED: u32 = 20;
 const ACT: [&str; 4] = ["ws-eng-04.contoso.example", "ws-eng-042.contoso.example", "--comment", "INC-4711"];
 
 async fn service(set: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder) -> (Emulator, Home) {
-    let origin = Timestamp::now();
+    let origin = SystemClock::new().now();
     let clock = Arc::new(FastClock::since(origin, SPEED));
     let emulator = Emulator::builder().clock(clock).pending_for(Duration::ZERO).running_for(Duration::from_secs(2));
     let emulator = set(emulator).start().await.unwrap();

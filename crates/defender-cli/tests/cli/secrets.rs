@@ -33,12 +33,14 @@ const COMMANDS: [&[&str]; 20] = [
     &["preflight"],
 ];
 
+/// Name of a failure, and the variables that lead to it.
+type Failure = (&'static str, fn(&mut Home, &Emulator));
+
 /// Failures of the sign-in and of the service.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_prints_a_secret() {
     let emulator = Emulator::builder().pending_for(std::time::Duration::ZERO).start().await.unwrap();
-    type Change = fn(&mut Home, &Emulator);
-    let failures: [(&str, Change); 4] = [
+    let failures: [Failure; 4] = [
         ("wrong secret", |home, _| home.set("AZURE_CLIENT_SECRET", "canary-wrong~secret")),
         ("wrong tenant", |home, _| {
             home.set("AZURE_CLIENT_SECRET", "canary-1");

@@ -3,9 +3,10 @@
 use std::{
     io::{Read, Write},
     sync::mpsc::{Receiver, channel},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use defender_actions::transport::{Clock, SystemClock};
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 use vt100::Parser;
 
@@ -63,9 +64,9 @@ impl Terminal {
 
     /// Reads until the screen has this text.
     fn wait_for(&mut self, text: &str) {
-        let end = Instant::now() + LIMIT;
+        let clock = SystemClock::new();
         while !self.screen().contains(text) {
-            let left = end.saturating_duration_since(Instant::now());
+            let left = LIMIT.saturating_sub(clock.elapsed());
             match self.bytes.recv_timeout(left) {
                 Ok(bytes) => self.read(&bytes),
                 Err(error) => panic!("{text:?} is not on the screen ({error}):\n{}", self.screen()),

@@ -21,13 +21,13 @@ pub(crate) fn transcript(name: &str, home: &Home, steps: Steps<'_>) {
         run = run.or_else(|| {
             Some(ran.stderr.lines().find_map(|line| line.strip_prefix("Run "))?.split(' ').next()?.to_owned())
         });
-        text.push_str(&format!("$ defender {line}\n"));
+        text = format!("{text}$ defender {line}\n");
         if !stdin.is_empty() {
             text.push_str(&prefixed("< ", stdin));
         }
         text.push_str(&prefixed("2> ", &ran.stderr));
         text.push_str(&prefixed("1> ", &ran.stdout));
-        text.push_str(&format!("exit {}\n\n", ran.code()));
+        text = format!("{text}exit {}\n\n", ran.code());
     }
     let text = stable(&text).replace(home.folder().to_str().unwrap(), "[HOME]");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/transcripts").join(name).with_extension("txt");
