@@ -45,6 +45,7 @@ Commands:
 Tools, each with a `--help` of its own; `--release` before the other options optimizes it:
   vectors DIR        decodes every JSON body in a folder and encodes it back
   conformance        the exchanges of defender-emulator/conformance, sent by curl to the emulator's program
+  program            the program `defender` against the emulator's program: HTTP/1.1, a government cloud, a proxy, a private CA
   walkthrough        the emulator's README for other languages, run as it stands there
   judges [--short]   sign-in libraries and other clients against the emulator's program
   breaks [NAME…]     breaks each promise on purpose, in a copy, and checks that a test fails; `--check`, `--refresh`,
