@@ -1,6 +1,4 @@
-//! The playbook of an incident: names from a CSV file, a ticket, a dry run, a crash, and a report: `cargo run --example playbook`.
-//!
-//! The example starts its own emulator, whose clock runs a hundred times as fast as yours.
+//! An incident: names from a CSV file, a ticket, a dry run, a crash, a report, on an emulator whose clock runs a hundred times as fast.
 #![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::{error::Error, fmt::Write, sync::Arc};
@@ -12,7 +10,7 @@ use defender_actions::{
     transport::{HyperTransport, Roots},
 };
 use defender_emulator::{Emulator, FastClock};
-use defender_fleet::{Fleet, RunEventKind, Stores, Targets, Tenant, Tenants};
+use defender_fleet::{Fleet, RetryRows, RunEventKind, Stores, Targets, Tenant, Tenants};
 use futures_util::{StreamExt, TryStreamExt};
 
 #[tokio::main]
@@ -21,10 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let emulator = Emulator::builder().machines(30).clock(Arc::new(clock.clone())).start().await?;
     let (tenants, stores) = (Tenants::default().with(contoso(&emulator, clock.clone())?), Stores::memory(clock));
     let fleet = Fleet::new(tenants.clone(), stores.clone());
-
-    // The list of the incident: 30 machines by their names, and a typing error.
     let machines: Vec<_> = fleet.client("contoso")?.machines().stream().try_collect().await?;
-    let mut hosts = "name\ntill-9.contoso.exmaple\n".to_owned();
+    let mut hosts = "name\ntill-9.contoso.exmaple\n".to_owned(); // with a typing error
     for name in machines.iter().filter_map(|machine| machine.computer_dns_name.as_deref()) {
         writeln!(hosts, "{name}")?;
     }
@@ -32,18 +28,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let targets = Targets::csv_from("hosts.csv", hosts.as_bytes(), "name")?;
     let release = UnrestrictCodeExecution::new("INC-4711: cleaned and validated")?;
     let plan = fleet.plan("contoso")?.targets(targets).action(release).max_machines(30).waves([1, 10, 20]);
-    let plan = plan.halt_after(3).resolve().await?;
+    let plan = plan.halt_after(12).resolve().await?;
     println!("{plan}");
     let run = fleet.start(&plan.approved_by("jo@contoso.example", "CHG-12")?).await?;
-    // The process dies in the middle of the second wave: nothing is left of the fleet but its stores.
+    // The process dies in the middle of the second wave. Only the stores are left.
     let (id, mut events, mut sent) = (run.id().clone(), run.events(), 0);
     while let Some(event) = events.next().await.filter(|_| sent < 6) {
         sent += usize::from(matches!(event?.kind, RunEventKind::Sent { .. }));
     }
     drop((events, run, fleet));
-    // Another process knows the id of the run. It sends no row twice.
-    let report = Fleet::new(tenants, stores).resume(&id).await?.finish().await?;
-    println!("\n{report}{} requests for {} machines", emulator.ledger().len(), report.counts.machines());
+    // Another process knows the id of the run. It searches for what was in flight, and sends no row twice.
+    let run = Fleet::new(tenants, stores).run(&id).await?;
+    println!("{}", run.finish().await?);
+    // Rows whose request may have been lost on its way are unknown. A person has looked at the machines.
+    run.retry(RetryRows::Unknown).await?;
+    let report = run.finish().await?;
+    println!("done: {} machines, {} left out", report.counts.succeeded, report.counts.left_out);
     Ok(())
 }
 

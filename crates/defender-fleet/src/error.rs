@@ -70,6 +70,11 @@ impl Error {
         self
     }
 
+    /// Creates an error of the configuration, for the settings of a tenant: what is wrong, and what to do. No secret.
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Configuration, message)
+    }
+
     /// Returns the kind.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {

@@ -63,6 +63,11 @@ impl PendingIntent {
         Self(Arc::new(Inner { journal, key, intent, holder, lease, state: Mutex::default() }))
     }
 
+    /// Returns the lease that the holder asks for.
+    pub(crate) fn lease(&self) -> Duration {
+        self.0.lease
+    }
+
     /// Takes the state. It is [`State::NotWritten`] from then on.
     pub(crate) fn take(&self) -> State {
         std::mem::take(&mut *self.state())

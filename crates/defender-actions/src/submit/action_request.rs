@@ -213,8 +213,12 @@ impl<A: Action> ActionRequest<A> {
             };
             let mut request = Call { body: Some(body), ..call };
             let expected: Arc<Expected> = Arc::new(Expected { submission, rule });
+            let call_timeout = self.timeout.unwrap_or(client.inner().total_timeout);
             let journaled = match client.inner().journal.clone() {
-                Some(journal) => Some(Box::new(Journaled::begin(&client, journal, self.key.as_deref(), &expected)?)),
+                Some(journal) => {
+                    let key = self.key.as_deref();
+                    Some(Box::new(Journaled::begin(&client, journal, key, &expected, call_timeout)?))
+                }
                 None => None,
             };
             request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());

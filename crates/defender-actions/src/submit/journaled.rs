@@ -35,6 +35,7 @@ impl Journaled {
         journal: Arc<dyn Journal>,
         key: Option<&str>,
         expected: &Arc<Expected>,
+        call_timeout: Duration,
     ) -> Result<(Self, PendingIntent), Error> {
         let key = match key {
             None => EntryKey::generate(),
@@ -48,7 +49,9 @@ impl Journaled {
         };
         let (inner, holder) = (client.inner(), Holder::generate());
         let valid_for = expected.submission.latest().duration_since(inner.clock.now());
-        let lease = lease(inner, Duration::try_from(valid_for).unwrap_or_default());
+        // A second request of `resend_if_lost` has its own time. An intent may be valid for longer than its call lasts.
+        let sending = Duration::try_from(valid_for).unwrap_or_default().min(call_timeout.saturating_mul(2));
+        let lease = lease(inner, sending);
         let intent = Arc::clone(expected.submission.intent());
         let pending = PendingIntent::new(Arc::clone(&journal), key.clone(), intent, holder, lease);
         let entry = JournalEntry::new(journal, key);
@@ -67,7 +70,9 @@ impl Journaled {
             State::Failed(error) => {
                 // The journal may have the intent. With this outcome its key may be used again.
                 let failed = self.failed().not_sent().retryable(true).caused_by(error);
-                let _written_or_kept = self.write(Settlement::NotSent { error: failed.to_string() }).await;
+                let may_appear_until = Some(self.client.inner().clock.elapsed().saturating_add(pending.lease()));
+                let not_sent = Settlement::NotSent { error: failed.to_string() };
+                let _written_or_kept = self.write(not_sent, may_appear_until).await;
                 Err(failed)
             }
             State::Existing(entry) => self.existing(*entry),
@@ -75,36 +80,50 @@ impl Journaled {
         }
     }
 
-    /// Writes the outcome of a recovery. An error of a recovery shows nothing of the request.
+    /// Writes the outcome of a recovery. An error of a recovery shows nothing of the request. After a search that was not finished, the
+    /// entry stays intended, so that a later recovery searches again.
     pub(crate) async fn settle_recovered(self, outcome: Result<Submitted, Error>) -> Result<Submitted, Error> {
-        let settlement = match &outcome {
-            Err(error) => Settlement::Unknown { error: error.to_string() },
-            Ok(_) => settlement(&outcome),
-        };
-        self.settle_as(settlement, outcome).await
+        match &outcome {
+            Ok(_) => self.settle(outcome).await,
+            Err(error) if !is_searched(error) => outcome,
+            Err(error) => {
+                let unknown = Settlement::Unknown { error: error.to_string() };
+                self.settle_as(unknown, outcome).await
+            }
+        }
     }
 
-    /// Writes the outcome, and returns it as the journal has it.
+    /// Writes the outcome, and returns it as the journal has it. After a search that was not finished, the entry stays intended.
     pub(crate) async fn settle(self, outcome: Result<Submitted, Error>) -> Result<Submitted, Error> {
+        if outcome.as_ref().is_err_and(|error| error.is_outcome_unknown() && !is_searched(error)) {
+            return outcome;
+        }
         let settlement = settlement(&outcome);
         self.settle_as(settlement, outcome).await
     }
 
-    /// Writes an outcome within a time limit. Until it is written, this process keeps it, also if the future is dropped.
-    pub(crate) async fn write(&self, outcome: Settlement) -> Result<Settled, JournalError> {
+    /// Writes an outcome within a time limit. Until it is written, this process keeps it, also if the future is dropped. If the journal
+    /// has no such entry, and the intent may still appear in it, the outcome is kept as well.
+    pub(crate) async fn write(
+        &self,
+        outcome: Settlement,
+        may_appear_until: Option<Duration>,
+    ) -> Result<Settled, JournalError> {
         let (inner, key) = (self.client.inner(), &self.entry.key);
-        let kept = Unwritten { holder: self.holder, outcome: outcome.clone(), expected: Arc::clone(&self.expected) };
-        inner.unwritten.keep(key, kept);
+        let expected = Arc::clone(&self.expected);
+        let kept = Unwritten { outcome: outcome.clone(), expected, may_appear_until };
+        inner.unwritten.keep(key, self.holder, kept, inner.clock.elapsed());
         let settled = self.entry.journal.settle(key, self.holder, &outcome);
         let settled = within(&*inner.clock, Some(SETTLE_WITHIN), settled).await;
-        if settled.is_ok() {
-            inner.unwritten.forget(key);
+        let may_appear = may_appear_until.is_some_and(|until| inner.clock.elapsed() < until);
+        if settled.as_ref().is_ok_and(|settled| !(may_appear && *settled == Settled::NotHeld)) {
+            inner.unwritten.forget(key, self.holder);
         }
         settled
     }
 
     async fn settle_as(self, settlement: Settlement, outcome: Result<Submitted, Error>) -> Result<Submitted, Error> {
-        let settled = self.write(settlement).await;
+        let settled = self.write(settlement, None).await;
         match (settled, outcome) {
             (Ok(Settled::Superseded(Settlement::Submitted { origin, action })), _) => {
                 Ok(self.submitted(Submitted::new(self.client.clone(), action, origin, Arc::clone(&self.expected))))
@@ -154,7 +173,7 @@ impl Journaled {
             .context(self.expected.submission.context())
             .caused_by(why)
             .unknown(Intent::clone(self.expected.submission.intent()), candidates, UnknownReason::MayBeOurs);
-        let _written_or_kept = self.write(Settlement::Unknown { error: error.to_string() }).await;
+        let _written_or_kept = self.write(Settlement::Unknown { error: error.to_string() }, None).await;
         error
     }
 
@@ -185,6 +204,19 @@ fn is_same(ours: &Submission, other: &Intent) -> bool {
     JournalScope::of(ours.intent()) == JournalScope::of(other)
         && ours.is_for(&other.machine_id, &other.action_type)
         && !ours.intent().differs_in_particulars(other)
+}
+
+/// Returns whether the search for the action was finished: a later search would read the same lists and find the same.
+fn is_searched(error: &Error) -> bool {
+    matches!(
+        error.reason(),
+        Some(
+            UnknownReason::NothingFound
+                | UnknownReason::MayBeOurs
+                | UnknownReason::OtherRecord
+                | UnknownReason::EarlierRequest
+        )
+    )
 }
 
 /// Returns the outcome as the journal has it.

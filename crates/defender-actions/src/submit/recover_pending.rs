@@ -29,6 +29,9 @@ impl DefenderClient {
     /// Finds the outcomes of the entries of the [journal](crate::DefenderClientBuilder::journal) that have none: those of a process that
     /// died, or of a future that was dropped. Only reads are sent. Each outcome is written to the journal.
     ///
+    /// An entry is free once its lease is over, ten and a half minutes after the intent with the default settings. So call this every few
+    /// minutes, and not only at the start of a program. An entry whose lists could not be read stays intended for the next recovery.
+    ///
     /// Entries of a running call are left to it. Several processes may recover at the same time; each entry is taken by one of them.
     ///
     /// ```no_run
@@ -102,7 +105,7 @@ impl RecoverPending {
         let unwritten = stream::once(async move {
             let unwritten = client.inner().unwritten.all().into_iter();
             let unwritten: FuturesUnordered<_> = unwritten
-                .map(|(key, unwritten)| written(client.clone(), Arc::clone(&of_unwritten), key, unwritten))
+                .map(|(entry, unwritten)| written(client.clone(), Arc::clone(&of_unwritten), entry, unwritten))
                 .collect();
             unwritten.filter_map(|written| async { written.map(Ok) })
         });
@@ -156,15 +159,15 @@ async fn recovered(client: DefenderClient, journal: Arc<dyn Journal>, (entry, ho
 async fn written(
     client: DefenderClient,
     journal: Arc<dyn Journal>,
-    key: EntryKey,
+    (key, holder): (EntryKey, Holder),
     unwritten: Unwritten,
 ) -> Option<Recovered> {
-    let Unwritten { holder, outcome, expected } = unwritten;
+    let Unwritten { outcome, expected, may_appear_until } = unwritten;
     let intent = Intent::clone(expected.submission.intent());
     let entry = JournalEntry::new(journal, key.clone());
     let journaled = Journaled { client, entry, holder, expected };
     let Settlement::Submitted { origin, action } = outcome else {
-        let _written_or_kept = journaled.write(outcome).await;
+        let _written_or_kept = journaled.write(outcome, may_appear_until).await;
         return None;
     };
     let submitted = Submitted::new(journaled.client.clone(), action, origin, Arc::clone(&journaled.expected));

@@ -22,8 +22,8 @@ use crate::{Intent, submit::intent::latest};
 pub(crate) enum Submission {
     /// The caller or a journal has the intent, or the body has a generated id.
     Intent(Arc<Intent>),
-    /// The intent is made when an error or the comparison with a like submission needs it. Most submissions need none: of the 98,000
-    /// instructions of a call this saves 2,500, and four of its 60 allocations.
+    /// The intent is made when an error or the comparison with a like submission needs it. Most submissions need none: of the 94,700
+    /// instructions of a call this saves about 1,700 by the profile, and five of its 64 allocations.
     Request(SubmittedRequest),
 }
 
@@ -156,7 +156,8 @@ impl Submission {
     }
 }
 
-/// Returns the comment of a body that has nothing else and no escape. Of the 92,000 instructions of a call this saves 700.
+/// Returns the comment of a body that has nothing else and no escape. Of the 92,000 instructions of a call this saves 600 by the
+/// profile.
 fn only_comment(body: &[u8]) -> Option<&str> {
     let comment = body.strip_prefix(br#"{"Comment":""#)?.strip_suffix(br#""}"#)?;
     // A fold that does not end early lets the compiler check many bytes at once.

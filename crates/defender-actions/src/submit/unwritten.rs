@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use crate::{
@@ -12,29 +13,35 @@ use crate::{
 
 /// Outcomes of this process that are not in the journal. The next [`recover_pending`](crate::DefenderClient::recover_pending) writes
 /// them: this process knows them, and need not search.
+///
+/// Two requests of this process with one key are two holders, so that the outcome of one does not replace that of the other.
 #[derive(Debug, Default)]
-pub(crate) struct UnwrittenOutcomes(Mutex<BTreeMap<EntryKey, Unwritten>>);
+pub(crate) struct UnwrittenOutcomes(Mutex<BTreeMap<(EntryKey, Holder), Unwritten>>);
 
-/// Outcome of one entry.
+/// Outcome of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Unwritten {
-    pub(crate) holder: Holder,
     pub(crate) outcome: Settlement,
     pub(crate) expected: Arc<Expected>,
+    /// Time on our clock until which the intent may still appear in the journal, which did not say whether it took it.
+    pub(crate) may_appear_until: Option<Duration>,
 }
 
 impl UnwrittenOutcomes {
-    pub(crate) fn keep(&self, key: &EntryKey, unwritten: Unwritten) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), unwritten);
+    /// Keeps an outcome. Those whose intent can no longer appear at `now` are forgotten.
+    pub(crate) fn keep(&self, key: &EntryKey, holder: Holder, unwritten: Unwritten, now: Duration) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|_, unwritten| unwritten.may_appear_until.is_none_or(|until| now < until));
+        kept.insert((key.clone(), holder), unwritten);
     }
 
     /// Forgets an outcome that the journal has.
-    pub(crate) fn forget(&self, key: &EntryKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    pub(crate) fn forget(&self, key: &EntryKey, holder: Holder) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(key.clone(), holder));
     }
 
     /// Returns the outcomes that the journal does not have, or that are being written.
-    pub(crate) fn all(&self) -> BTreeMap<EntryKey, Unwritten> {
+    pub(crate) fn all(&self) -> BTreeMap<(EntryKey, Holder), Unwritten> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

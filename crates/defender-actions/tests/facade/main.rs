@@ -23,6 +23,7 @@ mod intents;
 mod joining;
 mod journal;
 mod journal_bodies;
+mod journal_recovery;
 #[cfg(feature = "testing")]
 mod kit;
 mod lists;

@@ -177,7 +177,7 @@ fn has_echo(body: &[u8], token: &[u8]) -> bool {
     }
     // The last three bytes are looked for first, with a fold that does not end early, so that the compiler checks many bytes at
     // once: of the 112,000 instructions of a call this saves 7,000. Setting the bit of lower case is enough for a first look, and takes
-    // 450 less than comparing with both cases.
+    // 390 less than comparing with both cases.
     let may_have = match end {
         [.., first, second, third] => {
             let is = |byte: u8, of: u8| byte | LOWER == of | LOWER;

@@ -3,113 +3,28 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_actions::{
-    Awaited, DefenderClient, Entry, EntryKey, Error as ServiceError, Holder, Intent, Journal, JournalError, Origin,
-    Settled, Settlement,
+    Awaited, Entry, EntryKey, Error as ServiceError, Origin, Settlement,
     model::{ActionId, MachineAction},
 };
-use defender_store::{RowState, RowWritten, RunId, RunStore, StoredRow, StoredRun, WorkerId};
-use defender_transport::Clock;
+use defender_store::{RowState, RowWritten};
 use futures_util::future::abortable;
 
 use super::{
-    event::RunRow,
-    row::{RowAttempt, RowDocument, RowError, RowOrigin},
+    context::{Context, Row, Step},
+    row::{RowError, RowOrigin},
+    search::{Lost, recovered},
     verdict::Verdict,
 };
 use crate::{
-    ApprovedPlan, Error, ErrorKind,
+    ApprovedPlan, Error,
     action::Sending,
-    departure::{self, Claim, Departures, NotDeparted},
+    departure::{self, Claim, NotDeparted},
 };
 
 /// Time limit of a submission. A request whose turn in the quota comes later goes back to the run, so that leases and intents stay short.
 const SEND_WITHIN: Duration = Duration::from_secs(150);
 
-/// What the rows of a worker share.
-pub(super) struct Context {
-    pub(super) run: RunId,
-    pub(super) approved: Arc<ApprovedPlan>,
-    pub(super) client: DefenderClient,
-    pub(super) journal: Arc<dyn Journal>,
-    pub(super) store: Arc<dyn RunStore>,
-    pub(super) departures: Arc<Departures>,
-    pub(super) worker: WorkerId,
-}
-
-/// Row that the worker has.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub(super) index: u32,
-    pub(super) wave: u32,
-    pub(super) document: RowDocument,
-}
-
-impl Row {
-    pub(super) fn of(stored: &StoredRow) -> Result<Self, Error> {
-        let document = RowDocument::parse(&stored.document)?;
-        Ok(Self { index: stored.index, wave: stored.wave, document })
-    }
-
-    /// Returns the form of the row in events.
-    pub(super) fn for_event(&self) -> RunRow {
-        let RowDocument { machine_id, name, .. } = &self.document;
-        RunRow { index: self.index, wave: self.wave, machine_id: machine_id.clone(), name: name.clone() }
-    }
-
-    fn attempt(&mut self) -> &mut RowAttempt {
-        &mut self.document.attempt
-    }
-}
-
-/// Step of a row. The store has it.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// The service has accepted the action, which is waited for.
-    Submitted { row: Box<Row>, awaited: Box<Awaited>, is_news: bool },
-    /// The row has ended.
-    Ended { row: Box<Row>, state: RowState, is_halted: bool },
-    /// The row is planned again. No row is sent for this time.
-    Planned { again_in: Duration },
-    /// The row is planned again, since the run is halted.
-    Halted,
-    /// Another worker has the row.
-    Lost,
-}
-
 impl Context {
-    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
-        self.client.clock()
-    }
-
-    /// Returns an error of the run.
-    pub(super) fn failed(&self, kind: ErrorKind, why: impl std::fmt::Display) -> Error {
-        Error::new(kind, format!("tenant `{}`, run {}: {why}", self.approved.plan.tenant, self.run))
-    }
-
-    fn service_failed(&self, error: ServiceError) -> Error {
-        self.failed(ErrorKind::Service, &error).caused_by(error)
-    }
-
-    fn journal_failed(&self, error: JournalError) -> Error {
-        self.failed(ErrorKind::Store, &error).caused_by(error)
-    }
-
-    pub(super) fn store_failed(&self, error: defender_store::StoreError) -> Error {
-        self.failed(ErrorKind::Store, &error).caused_by(error)
-    }
-
-    /// Returns the run as the store has it.
-    pub(super) async fn stored(&self) -> Result<StoredRun, Error> {
-        let run = self.store.run(&self.run).await.map_err(|error| self.store_failed(error))?;
-        run.ok_or_else(|| self.failed(ErrorKind::UnknownRun, "the store no longer has the run"))
-    }
-
-    /// Returns the key of an attempt.
-    fn key(&self, text: &str) -> Result<EntryKey, Error> {
-        EntryKey::new(text)
-            .ok_or_else(|| self.failed(ErrorKind::Store, format!("`{text}` is not a key of the journal")))
-    }
-
     /// Takes a claimed row to its next step.
     pub(super) async fn advance(self: Arc<Self>, mut row: Row, state: RowState, attempt: u32) -> Result<Step, Error> {
         if state == RowState::Submitted
@@ -139,12 +54,17 @@ impl Context {
         }
         match self.journal.entry(&key).await.map_err(|error| self.journal_failed(error))? {
             None => self.send(row, &key).await,
-            Some(entry) => match self.outcome(&key, entry).await? {
-                Ok(found) => self.found(row, &key, found).await,
-                Err(Lost::NotSent) => self.send(row, &key).await,
-                Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
-                Err(Lost::Unknown(error)) => self.end(row, RowState::Unknown, Some(error)).await,
-            },
+            Some(entry) => self.follow(row, &key, entry).await,
+        }
+    }
+
+    /// Continues with a row whose request may have been sent.
+    async fn follow(&self, row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
+        match self.outcome(key, entry).await? {
+            Ok(found) => self.found(row, key, found).await,
+            Err(Lost::NotSent) => self.plan_again(&row, Duration::ZERO).await,
+            Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
+            Err(Lost::Unknown(error)) => self.end(row, RowState::Unknown, Some(error)).await,
         }
     }
 
@@ -154,7 +74,8 @@ impl Context {
         let (actor, ticket) = (Some(approver.clone()), Some(ticket.clone()));
         let sending = Sending { key: key.to_string(), actor, ticket, timeout: SEND_WITHIN };
         let machine = self.client.machine(row.document.machine_id.clone());
-        let (request, handle) = abortable(plan.action.send(&machine, sending));
+        let request = self.spanned(&row, plan.action.send(&machine, sending));
+        let (request, handle) = abortable(request);
         let claim = Claim { run: self.run.clone(), index: row.index, worker: self.worker };
         let entry = self.departures.request(key, claim, handle);
         let sent = request.await;
@@ -181,56 +102,41 @@ impl Context {
                     row.attempt().action_id = error.action_id().cloned();
                     self.end(row, RowState::Unknown, Some(RowError::of(&error))).await
                 }
+                Verdict::Search => match self.journal.entry(key).await.map_err(|error| self.journal_failed(error))? {
+                    Some(entry) => self.follow(row, key, entry).await,
+                    None => self.end(row, RowState::Unknown, Some(RowError::of(&error))).await,
+                },
                 Verdict::Recover => Err(self.service_failed(error)),
                 Verdict::Stop => {
                     let _planned_or_claimed_later = self.put_back(&row).await;
                     Err(self.service_failed(error))
                 }
-                Verdict::Later(again_in) => match self.put_back(&row).await? {
-                    RowWritten::Done { .. } => Ok(Step::Planned { again_in }),
+                Verdict::Later(again_in) => self.plan_again(&row, again_in).await,
+                Verdict::Unreachable => match self.put_back(&row).await? {
+                    RowWritten::Done { .. } => Ok(Step::Unreachable { error: self.service_failed(error).into() }),
                     RowWritten::NotHeld => Ok(Step::Lost),
                 },
             },
         }
     }
 
-    /// Returns the action of an entry of the journal, after a search for it if it has no outcome.
-    async fn outcome(&self, key: &EntryKey, entry: Entry) -> Result<Result<Entry, Lost>, Error> {
-        let intent = entry.intent.clone();
-        Ok(match &entry.outcome {
-            Some(Settlement::Submitted { .. }) => Ok(entry),
-            Some(Settlement::NotSent { .. }) => Err(Lost::NotSent),
-            Some(Settlement::Refused { error }) => {
-                let error = RowError::of_line(error);
-                let is_throttled = error.kind == defender_actions::ErrorKind::Throttled.name();
-                Err(if is_throttled { Lost::NotSent } else { Lost::Failed(error) })
-            }
-            Some(_) | None => match self.client.recover(intent.clone()).await {
-                Err(error) => Err(Lost::Unknown(RowError::of(&error))),
-                Ok(submitted) => {
-                    let action = Box::new(submitted.action().clone());
-                    let found = Settlement::Submitted { origin: submitted.origin(), action };
-                    let settled = self.journal.settle(key, Holder::generate(), &found).await;
-                    match settled.map_err(|error| self.journal_failed(error))? {
-                        Settled::ClaimedBy(other) => {
-                            let id = submitted.id();
-                            let line = format!("the action {id} is that of the journal entry `{other}`; compare them");
-                            Err(Lost::Unknown(RowError::of_line(&line)))
-                        }
-                        Settled::Superseded(known @ Settlement::Submitted { .. }) => {
-                            Ok(Entry::new(intent, Some(known), None))
-                        }
-                        _ => Ok(Entry::new(intent, Some(found), None)),
-                    }
-                }
-            },
-        })
+    /// Puts the request of a row into a span, which names tenant, run and machine.
+    #[cfg(feature = "tracing")]
+    fn spanned<F: Future>(&self, row: &Row, request: F) -> impl Future<Output = F::Output> + use<F> {
+        let (tenant, run, machine) = (&*self.approved.plan.tenant, self.run.as_str(), row.document.machine_id.as_str());
+        tracing::Instrument::instrument(request, tracing::info_span!("row", tenant, run, index = row.index, machine))
+    }
+
+    #[cfg(not(feature = "tracing"))]
+    #[expect(clippy::unused_self, reason = "the span needs it")]
+    fn spanned<F: Future>(&self, _: &Row, request: F) -> F {
+        request
     }
 
     /// Writes that the action of a row was found in the journal or in the service's list.
     async fn found(&self, mut row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         let Some(Settlement::Submitted { origin, action }) = entry.outcome.clone() else {
-            return self.send(row, key).await;
+            return self.plan_again(&row, Duration::ZERO).await;
         };
         let origin = match origin {
             Origin::Created => RowOrigin::Created,
@@ -303,6 +209,13 @@ impl Context {
         }
     }
 
+    async fn plan_again(&self, row: &Row, again_in: Duration) -> Result<Step, Error> {
+        match self.put_back(row).await? {
+            RowWritten::Done { .. } => Ok(Step::Planned { again_in }),
+            RowWritten::NotHeld => Ok(Step::Lost),
+        }
+    }
+
     async fn put_back(&self, row: &Row) -> Result<RowWritten, Error> {
         self.write(row, RowState::Planned).await
     }
@@ -311,22 +224,4 @@ impl Context {
         let written = self.store.write_row(&self.run, row.index, self.worker, state, &row.document.to_text()).await;
         written.map_err(|error| self.store_failed(error))
     }
-}
-
-/// Outcome of an entry without an action.
-enum Lost {
-    /// Nothing was sent, so that the request may be sent.
-    NotSent,
-    /// The service refused the request.
-    Failed(RowError),
-    Unknown(RowError),
-}
-
-/// Returns the evidence of a recovered action: a generated external id of the intent, or only its comment.
-fn recovered(intent: Option<&Intent>, action: &MachineAction) -> RowOrigin {
-    let has_its_id = intent.filter(|intent| intent.has_generated_id()).is_some_and(|intent| {
-        let recorded = action.external_id.as_deref().map(str::trim);
-        intent.external_id().zip(recorded).is_some_and(|(ours, theirs)| ours.eq_ignore_ascii_case(theirs))
-    });
-    if has_its_id { RowOrigin::Recovered } else { RowOrigin::RecoveredByComment }
 }

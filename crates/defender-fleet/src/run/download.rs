@@ -12,7 +12,10 @@ use defender_actions::{
 use defender_store::RowState;
 use futures_util::{StreamExt, stream};
 
-use super::{RowDocument, RowError, Run};
+use super::{
+    handle::Run,
+    row::{RowDocument, RowError},
+};
 use crate::{Error, ErrorKind, FleetAction};
 
 /// Number of machines whose files are downloaded at a time. Links to packages have a quota of two a minute.

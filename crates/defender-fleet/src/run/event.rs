@@ -98,6 +98,14 @@ pub enum RunEventKind {
         /// Time at which the next request may be sent, as far as it is known.
         until: Timestamp,
     },
+    /// The service or the sign-in was not reached, and nothing is sent for a while. After ten minutes without a connection the worker ends
+    /// with the error.
+    WaitingForService {
+        /// Time of the next attempt.
+        until: Timestamp,
+        /// The error in one line.
+        error: String,
+    },
     /// The run is halted. What was sent is still waited for.
     Halted {
         /// Reason.
@@ -135,6 +143,7 @@ impl fmt::Display for RunEvent {
             K::Failed { row, error, .. } => write!(f, "{}: failed: {}", row.shown(), error.message),
             K::Unknown { row, error } => write!(f, "{}: unknown: {}", row.shown(), error.message),
             K::WaitingForQuota { until } => write!(f, "waits for the quota until about {until:.0}"),
+            K::WaitingForService { until, error } => write!(f, "waits for the service until about {until:.0}: {error}"),
             K::Halted { reason } => write!(f, "halted: {reason}"),
             K::Ended { counts } => {
                 let RowCounts { succeeded, failed, unknown, .. } = counts;

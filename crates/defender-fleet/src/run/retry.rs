@@ -2,7 +2,7 @@
 
 use defender_store::RowState;
 
-use super::Run;
+use super::handle::Run;
 use crate::{Error, ErrorKind};
 
 /// Rows that are done again.

@@ -6,7 +6,10 @@ use defender_actions::{
 };
 use defender_store::{RowState, StoredRow};
 
-use super::{RowDocument, RowOrigin, Run};
+use super::{
+    handle::Run,
+    row::{RowDocument, RowOrigin},
+};
 use crate::{Error, ErrorKind, FleetAction, LeftOut, LeftOutReason, Plan, PlanBuilder, Targets};
 
 impl Run {

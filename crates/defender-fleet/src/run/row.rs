@@ -85,7 +85,7 @@ impl RowError {
     }
 }
 
-/// Attempt of a row: one intent, and what became of it.
+/// Attempt of a row: one intent, and its outcome.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RowAttempt {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use defender_store::{CreatedRun, NewRow, NewRun, RunId, StoreError, StoredRun};
 
-use super::{Run, RunDocument, RunSummary, VERSION, parse_versioned, row::RowDocument};
+use super::{
+    handle::{Run, RunDocument, RunSummary, VERSION},
+    row::{RowDocument, parse_versioned},
+};
 use crate::{ApprovedPlan, Error, ErrorKind, Fleet, PlanRow};
 
 impl Fleet {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use defender_actions::{Error as ServiceError, ErrorKind};
+use defender_actions::{Error as ServiceError, ErrorKind, UnknownReason};
 
 /// Time after which a refused request is sent again, if neither the service nor the queue names one.
 const SEND_AGAIN: Duration = Duration::from_secs(30);
@@ -12,10 +12,14 @@ const SEND_AGAIN: Duration = Duration::from_secs(30);
 pub(super) enum Verdict {
     /// Nothing happened, and the same request may be sent after this time.
     Later(Duration),
+    /// Nothing happened, since the service or the sign-in was not reached.
+    Unreachable,
     /// Nothing happened, and the next row would fail as well.
     Stop,
     /// The outcome is known, and the journal does not have it: the row stays as it is, and is recovered.
     Recover,
+    /// The action may have been done, and the search for it was not finished.
+    Search,
     /// Nothing happened on this machine.
     Failed,
     /// The action may have been done.
@@ -25,15 +29,18 @@ pub(super) enum Verdict {
 impl Verdict {
     /// Returns the verdict on the error of a submission.
     pub(super) fn of(error: &ServiceError) -> Self {
-        use ErrorKind as K;
+        use {ErrorKind as K, UnknownReason as R};
         match error.kind() {
             K::Journal if !error.never_sent() => Self::Recover,
-            _ if error.is_outcome_unknown() => Self::Unknown,
+            _ if error.is_outcome_unknown() => match error.reason() {
+                Some(R::NotReadable | R::QuotaExhausted | R::EarlierRequest) => Self::Search,
+                _ => Self::Unknown,
+            },
             K::Throttled => Self::Later(error.retry_after().unwrap_or(SEND_AGAIN)),
             K::IntentExpired => Self::Later(Duration::ZERO),
-            K::Configuration | K::Credential | K::ConnectFailed | K::QuotaStore | K::Journal | K::Unauthorized => {
-                Self::Stop
-            }
+            K::ConnectFailed => Self::Unreachable,
+            K::Credential if error.is_retryable() => Self::Unreachable,
+            K::Configuration | K::Credential | K::QuotaStore | K::Journal | K::Unauthorized => Self::Stop,
             K::Request | K::Refused | K::AlreadyInProgress | K::Conflict | K::Forbidden | K::NotFound | K::Retired => {
                 Self::Failed
             }

@@ -2,26 +2,19 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    future::poll_fn,
     sync::Arc,
-    task::Poll,
     time::Duration,
 };
 
 use defender_actions::{Awaited, BoxFuture, BoxStream, Error as ServiceError, WaitSet, model::MachineAction};
-use defender_store::{RowState, WorkerLease};
-use futures_util::{FutureExt, StreamExt, stream, stream::FuturesUnordered};
-use jiff::SignedDuration;
+use defender_store::WorkerLease;
+use futures_util::{stream, stream::FuturesUnordered};
 
 use super::{
-    attempt::{Context, Row, Step},
+    context::{Context, Row, Step},
     event::{RunEvent, RunEventKind as Kind, RunRow},
-    row::RowError,
 };
-use crate::{
-    Error,
-    departure::{Note, WorkerEntry},
-};
+use crate::{Error, departure::WorkerEntry};
 
 /// Time for which the worker has its rows.
 const LEASE: Duration = Duration::from_secs(90);
@@ -30,60 +23,59 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// Time after which the worker asks again for rows that another worker may have left.
 const CLAIM_AGAIN: Duration = Duration::from_secs(10);
 /// The same while the run is being halted.
-const HALTING: Duration = Duration::from_secs(1);
+pub(super) const HALTING: Duration = Duration::from_secs(1);
+/// Time after which a row is sent again if the service was not reached.
+pub(super) const SEND_AGAIN: Duration = Duration::from_secs(30);
+/// Time without a connection after which the worker gives up.
+pub(super) const GIVE_UP: Duration = Duration::from_secs(600);
 /// Most requests at a time. A permit comes for each within a minute.
 const MOST_REQUESTS: u32 = 32;
 /// Delays between two reads of the list.
-const FIRST_READ: Duration = Duration::from_secs(2);
-const LONGEST_READ: Duration = Duration::from_secs(30);
+pub(super) const FIRST_READ: Duration = Duration::from_secs(2);
+pub(super) const LONGEST_READ: Duration = Duration::from_secs(30);
 
-type Reads = (WaitSet<u32>, Vec<(u32, Result<MachineAction, ServiceError>)>);
+/// A set that was read, and what ended.
+pub(super) type Reads = (WaitSet<u32>, Vec<(u32, Result<MachineAction, ServiceError>)>);
 
 /// State of the loop.
 pub(super) struct Worker {
-    context: Arc<Context>,
-    entry: WorkerEntry,
+    pub(super) context: Arc<Context>,
+    pub(super) entry: WorkerEntry,
     /// Most requests at a time.
-    most: usize,
-    events: VecDeque<RunEvent>,
+    pub(super) most: usize,
+    pub(super) events: VecDeque<RunEvent>,
     /// Rows before their submission.
-    rows: FuturesUnordered<BoxFuture<Result<Step, Error>>>,
+    pub(super) rows: FuturesUnordered<BoxFuture<Result<Step, Error>>>,
     /// Rows by index, for events of their departures.
-    claimed: HashMap<u32, RunRow>,
+    pub(super) claimed: HashMap<u32, RunRow>,
     /// Ends that are written.
-    ends: FuturesUnordered<BoxFuture<Result<Step, Error>>>,
+    pub(super) ends: FuturesUnordered<BoxFuture<Result<Step, Error>>>,
     /// Rows that are waited for.
-    waiting: HashMap<u32, Row>,
+    pub(super) waiting: HashMap<u32, Row>,
     /// The set of their actions, unless it is being read.
-    set: Option<WaitSet<u32>>,
+    pub(super) set: Option<WaitSet<u32>>,
     /// Actions to be added to the set.
-    added: Vec<(u32, Awaited)>,
-    reading: Option<BoxFuture<Reads>>,
-    read_at: Duration,
-    read_delay: Duration,
-    claim_at: Duration,
-    heartbeat_at: Duration,
-    /// Time before which the quota allows no request.
-    quota_at: Duration,
-    wave: Option<u32>,
-    is_halted: bool,
-    stage: Stage,
-    failure: Option<Error>,
+    pub(super) added: Vec<(u32, Awaited)>,
+    pub(super) reading: Option<BoxFuture<Reads>>,
+    pub(super) read_at: Duration,
+    pub(super) read_delay: Duration,
+    pub(super) claim_at: Duration,
+    pub(super) heartbeat_at: Duration,
+    /// Time before which no request is sent: the quota is used up, or the service was not reached.
+    pub(super) send_at: Duration,
+    /// Time since which the service was not reached.
+    pub(super) unreachable_since: Option<Duration>,
+    pub(super) wave: Option<u32>,
+    pub(super) is_halted: bool,
+    pub(super) stage: Stage,
+    pub(super) failure: Option<Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     New,
     Running,
     Over,
-}
-
-/// What the loop has waited for.
-enum Happened {
-    Note(Note),
-    Step(Result<Step, Error>),
-    Read(Box<Reads>),
-    Time,
 }
 
 impl Worker {
@@ -114,7 +106,8 @@ impl Worker {
             read_delay: FIRST_READ,
             claim_at: Duration::ZERO,
             heartbeat_at: Duration::ZERO,
-            quota_at: Duration::ZERO,
+            send_at: Duration::ZERO,
+            unreachable_since: None,
             wave: None,
             is_halted: false,
             stage: Stage::New,
@@ -170,7 +163,7 @@ impl Worker {
         }
         self.read_if_due();
         let happened = self.wait().await;
-        // A request departs before its row has an outcome.
+        // The note of a request precedes the outcome of its row.
         while let Some(note) = self.entry.inbox.take() {
             self.note(note).await?;
         }
@@ -189,7 +182,7 @@ impl Worker {
         Ok(())
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.context.clock().elapsed()
     }
 
@@ -197,7 +190,7 @@ impl Worker {
         WorkerLease { worker: self.context.worker, lease }
     }
 
-    fn tell(&mut self, kind: Kind) {
+    pub(super) fn tell(&mut self, kind: Kind) {
         let (run, tenant) = (self.context.run.clone(), self.context.approved.plan.tenant.clone());
         self.events.push_back(RunEvent { run, tenant, kind });
     }
@@ -222,7 +215,7 @@ impl Worker {
         Ok(())
     }
 
-    fn halted_by(&mut self, reason: String) {
+    pub(super) fn halted_by(&mut self, reason: String) {
         if !std::mem::replace(&mut self.is_halted, true) {
             self.tell(Kind::Halted { reason });
             self.context.departures.cancel(self.context.worker);
@@ -230,7 +223,7 @@ impl Worker {
     }
 
     /// Asks the store for the reason of a halt.
-    async fn halted(&mut self) -> Result<(), Error> {
+    pub(super) async fn halted(&mut self) -> Result<(), Error> {
         if !self.is_halted {
             match self.context.stored().await?.halted {
                 Some(reason) => self.halted_by(reason),
@@ -245,7 +238,7 @@ impl Worker {
     async fn claim(&mut self) -> Result<(), Error> {
         let now = self.now();
         let wanted = self.most.saturating_sub(self.rows.len());
-        if wanted == 0 || now < self.claim_at || now < self.quota_at {
+        if wanted == 0 || now < self.claim_at || now < self.send_at {
             return Ok(());
         }
         let (store, lease) = (&self.context.store, self.lease(LEASE));
@@ -293,150 +286,5 @@ impl Worker {
             self.stage = Stage::Over;
         }
         Ok(is_done)
-    }
-
-    /// Begins a read of the list, if it is time.
-    fn read_if_due(&mut self) {
-        let Some(mut set) = self.set.take() else { return };
-        for (index, awaited) in self.added.drain(..) {
-            set.add(index, awaited);
-        }
-        if self.waiting.is_empty() || self.now() < self.read_at || self.failure.is_some() {
-            self.set = Some(set);
-            return;
-        }
-        self.reading = Some(Box::pin(async move {
-            let ended = set.read().await;
-            (set, ended)
-        }));
-    }
-
-    /// Waits until something happens.
-    async fn wait(&mut self) -> Happened {
-        let now = self.now();
-        let may_claim = self.failure.is_none() && self.rows.len() < self.most;
-        let times = [
-            Some(self.heartbeat_at),
-            may_claim.then_some(self.claim_at.max(self.quota_at)),
-            (self.set.is_some() && !self.waiting.is_empty() && self.failure.is_none()).then_some(self.read_at),
-        ];
-        let until = times.into_iter().flatten().min().unwrap_or(self.heartbeat_at);
-        if until <= now {
-            return Happened::Time;
-        }
-        let mut time = self.context.clock().sleep_until(until);
-        let Self { entry, rows, ends, reading, .. } = self;
-        poll_fn(|context| {
-            if let Some(note) = entry.inbox.poll(context.waker()) {
-                return Poll::Ready(Happened::Note(note));
-            }
-            if let Poll::Ready(Some(step)) = rows.poll_next_unpin(context) {
-                return Poll::Ready(Happened::Step(step));
-            }
-            if let Poll::Ready(Some(step)) = ends.poll_next_unpin(context) {
-                return Poll::Ready(Happened::Step(step));
-            }
-            if let Some(Poll::Ready(read)) = reading.as_mut().map(|reading| reading.poll_unpin(context)) {
-                *reading = None;
-                return Poll::Ready(Happened::Read(read.into()));
-            }
-            // A request that departed in this poll.
-            if let Some(note) = entry.inbox.poll(context.waker()) {
-                return Poll::Ready(Happened::Note(note));
-            }
-            time.poll_unpin(context).map(|()| Happened::Time)
-        })
-        .await
-    }
-
-    async fn follow(&mut self, happened: Happened) -> Result<(), Error> {
-        match happened {
-            Happened::Time => Ok(()),
-            Happened::Note(note) => self.note(note).await,
-            Happened::Step(step) => self.stepped(step?).await,
-            Happened::Read(read) => {
-                let (set, ended) = *read;
-                self.set = Some(set);
-                self.read_delay = (self.read_delay * 3 / 2).min(LONGEST_READ);
-                self.read_at = self.now().saturating_add(self.read_delay);
-                for (index, outcome) in ended {
-                    if let Some(row) = self.waiting.remove(&index) {
-                        self.ends.push(Box::pin(Arc::clone(&self.context).ended(row, outcome)));
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    async fn note(&mut self, note: Note) -> Result<(), Error> {
-        match note {
-            Note::Halted => self.halted().await,
-            Note::Departed(index) => {
-                if let Some(row) = self.claimed.remove(&index) {
-                    self.tell(Kind::Sent { row });
-                }
-                Ok(())
-            }
-        }
-    }
-
-    async fn stepped(&mut self, step: Step) -> Result<(), Error> {
-        match step {
-            Step::Submitted { row, awaited, is_news } => {
-                let attempt = &row.document.attempt;
-                if let (true, Some(origin), Some(action_id)) = (is_news, attempt.origin, attempt.action_id.clone()) {
-                    self.tell(Kind::Submitted { row: row.for_event(), origin, action_id });
-                }
-                if self.waiting.is_empty() {
-                    self.read_soon();
-                }
-                self.added.push((row.index, *awaited));
-                self.waiting.insert(row.index, *row);
-                if self.rows.is_empty() && self.now() < self.claim_at {
-                    // The last of the wave: its end is what the run waits for.
-                    self.read_soon();
-                }
-                Ok(())
-            }
-            Step::Ended { row, state, is_halted } => {
-                self.tell(ended(&row, state));
-                if self.rows.is_empty() && self.waiting.is_empty() {
-                    // The next wave may begin.
-                    self.claim_at = Duration::ZERO;
-                }
-                if is_halted { self.halted().await } else { Ok(()) }
-            }
-            Step::Planned { again_in } => {
-                let until = self.now().saturating_add(again_in);
-                if until > self.quota_at && !again_in.is_zero() {
-                    self.quota_at = until;
-                    let again_in = SignedDuration::try_from(again_in).unwrap_or_default();
-                    let until = self.context.clock().now().saturating_add(again_in);
-                    self.tell(Kind::WaitingForQuota { until: until.unwrap_or(jiff::Timestamp::MAX) });
-                }
-                self.claim_at = Duration::ZERO;
-                Ok(())
-            }
-            Step::Halted => self.halted().await,
-            Step::Lost => Ok(()),
-        }
-    }
-
-    fn read_soon(&mut self) {
-        self.read_delay = FIRST_READ;
-        self.read_at = self.now().saturating_add(FIRST_READ);
-    }
-}
-
-/// Returns the event of an ended row.
-fn ended(row: &Row, state: RowState) -> Kind {
-    let attempt = &row.document.attempt;
-    let error = || attempt.error.clone().unwrap_or_else(|| RowError::of_line(""));
-    let (row, status, action_id) = (row.for_event(), attempt.status.clone(), attempt.action_id.clone());
-    match state {
-        RowState::Failed => Kind::Failed { row, status, error: error() },
-        RowState::Unknown => Kind::Unknown { row, error: error() },
-        _ => Kind::Succeeded { row, action_id },
     }
 }

@@ -188,7 +188,7 @@ impl TenantsFile {
 
     fn tenant(&self, name: String, mut table: Table<'_>, folder: &Path) -> Result<Tenant, Error> {
         if name.trim().is_empty() || name.trim() != name {
-            return Err(table.error("the name is blank or has blanks around it, and so is the name"));
+            return Err(table.error("the name is blank or has blanks around it"));
         }
         let tenant_id = table.required("tenant_id", not_a_guid)?;
         let credential = Credential::take(&mut table, folder)?;
@@ -254,7 +254,7 @@ impl Address {
         let region = region.as_deref().and_then(region_of);
         let base_url = table.text("base_url")?;
         if region.is_some() && (cloud != Cloud::Public || base_url.is_some()) {
-            return Err(table.error("`region` is for the public cloud without `base_url`, and not for the addresses"));
+            return Err(table.error("`region` needs the public cloud, and no `base_url`; remove one of them"));
         }
         Ok(Self {
             cloud,

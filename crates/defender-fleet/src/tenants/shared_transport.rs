@@ -18,7 +18,11 @@ type Built = (Arc<dyn Transport>, Arc<dyn Transport>);
 
 impl SharedTransport {
     pub(super) fn of(transport: impl Transport + 'static) -> Self {
-        Self { given: Some(Arc::new(transport)), ..Self::default() }
+        Self {
+            given: Some(Arc::new(transport)),
+            #[cfg(feature = "hyper")]
+            default: Arc::default(),
+        }
     }
 
     /// Sets the transport of a client. The error is a sentence.
@@ -44,14 +48,27 @@ impl SharedTransport {
     }
 
     #[cfg(not(feature = "hyper"))]
-    fn set_default(&self, builder: DefenderClientBuilder) -> Result<DefenderClientBuilder, String> {
-        let _ = self;
-        Ok(builder)
+    #[expect(clippy::unused_self, reason = "as with the feature")]
+    fn set_default(&self, _: DefenderClientBuilder) -> Result<DefenderClientBuilder, String> {
+        let why = "this program is built without the feature `hyper`; set a transport with `TenantsFile::transport`";
+        Err(why.to_owned())
     }
 }
 
 impl fmt::Debug for SharedTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedTransport").field("is_default", &self.given.is_none()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(all(feature = "hyper", any(feature = "aws-lc-rs", feature = "ring")))]
+    #[test]
+    fn clients_share_the_default_transport() {
+        let shared = super::SharedTransport::default();
+        let builders = [(); 3].map(|()| shared.set(defender_actions::DefenderClient::builder()).unwrap());
+        let built = shared.default.lock().unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&built.as_ref().unwrap().0), 1 + builders.len());
     }
 }

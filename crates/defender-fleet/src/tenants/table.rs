@@ -24,7 +24,7 @@ pub(super) struct Table<'t> {
     source: &'t Source<'t>,
     /// Place of the table.
     line: usize,
-    /// Description of the table in errors, with a preposition.
+    /// Beginning of an error about the table.
     pub(super) of: String,
     fields: BTreeMap<String, (usize, DeValue<'t>)>,
 }
@@ -64,7 +64,7 @@ impl<'t> Source<'t> {
 impl<'t> Table<'t> {
     /// Error about the table itself.
     pub(super) fn error(&self, why: &str) -> Error {
-        self.source.error(self.line, &format!("{why}{}", self.of))
+        self.source.error(self.line, &format!("{}{why}", self.of))
     }
 
     /// Place of the table, such as `tenants.toml:3`.
@@ -93,7 +93,7 @@ impl<'t> Table<'t> {
             (None, Some(text)) => Ok(Some(text.trim().to_owned())),
             (fault, _) => {
                 let fault = fault.unwrap_or("is not a text in quotes");
-                Err(self.source.error(line, &format!("`{name}`{} {fault}", self.of)))
+                Err(self.source.error(line, &format!("{}`{name}` {fault}", self.of)))
             }
         }
     }
@@ -113,7 +113,7 @@ impl<'t> Table<'t> {
         let Some((line, value)) = self.fields.remove(name) else { return Ok(false) };
         value
             .as_bool()
-            .ok_or_else(|| self.source.error(line, &format!("`{name}`{} is neither true nor false", self.of)))
+            .ok_or_else(|| self.source.error(line, &format!("{}`{name}` is neither true nor false", self.of)))
     }
 
     /// Takes a list of texts, with the line of the list.
@@ -123,7 +123,7 @@ impl<'t> Table<'t> {
         let texts: Option<Vec<_>> = items.and_then(Iterator::collect);
         match texts {
             Some(texts) => Ok(Some((line, texts))),
-            None => Err(self.source.error(line, &format!("`{name}`{} is not a list of texts", self.of))),
+            None => Err(self.source.error(line, &format!("{}`{name}` is not a list of texts", self.of))),
         }
     }
 
@@ -138,7 +138,7 @@ impl<'t> Table<'t> {
             let key = std::borrow::Cow::<str>::into_owned(key.into_inner());
             match value.into_inner() {
                 DeValue::Table(fields) => {
-                    let of = format!(" of tenant `{}`", defender_actions::model::sanitize_line(&key, 100));
+                    let of = format!("tenant `{}`: ", defender_actions::model::sanitize_line(&key, 100));
                     Ok((key, self.source.of_fields(line, of, fields)))
                 }
                 _ => {
@@ -157,19 +157,19 @@ impl<'t> Table<'t> {
         let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         let of = &self.of;
         let why = if known.contains(&name.as_str()) {
-            format!("`{shown}`{of} has no effect with this credential; remove it")
+            format!("{of}`{shown}` has no effect with this credential; remove it")
         } else if has(&["password", "passphrase", "pwd"]) {
             format!(
-                "`{shown}`{of}: a secret may not stand in this file; put the password into an environment variable and name it with \
+                "{of}`{shown}`: a secret may not stand in this file; put the password into an environment variable and name it with \
                  `password_env`, or into a file that only its owner can read and name it with `password_file`"
             )
         } else if has(&["secret", "token", "key"]) {
             format!(
-                "`{shown}`{of}: a secret may not stand in this file; put the secret into an environment variable and name it with \
+                "{of}`{shown}`: a secret may not stand in this file; put the secret into an environment variable and name it with \
                  `secret_env`, or into a file that only its owner can read and name it with `secret_file`"
             )
         } else {
-            format!("`{shown}`{of} is not a known field; known are: {}", known.join(", "))
+            format!("{of}`{shown}` is not a known field; known are: {}", known.join(", "))
         };
         Err(self.source.error(*line, &why))
     }

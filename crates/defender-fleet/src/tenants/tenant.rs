@@ -23,7 +23,8 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// Creates a tenant. Its client is built at the first use of the tenant, with the stores of the fleet.
+    /// Creates a tenant. Its client is built at the first use of the tenant, with the stores of the fleet. An error of `client` is
+    /// [`Error::configuration`], and the next use of the tenant asks again.
     pub fn new(
         name: impl Into<String>,
         tenant_id: impl Into<String>,

@@ -45,32 +45,32 @@ fn wrong_file_error_has_line() {
         ("\n\ntenants = 5", "tenants.toml:3: `tenants` is not a table; write `[tenants.NAME]`"),
         ("tenant = {}", "tenants.toml:1: `tenant` is not a known field; known are: allow, tenants"),
         ("[tenants]\ncontoso = 5", "tenants.toml:2: a field in `tenants` is not a table"),
-        ("\n[tenants.contoso]\n", "tenants.toml:2: `tenant_id` is missing of tenant `contoso`"),
-        (&contoso(""), "tenants.toml:1: `credential` is missing of tenant `contoso`"),
+        ("\n[tenants.contoso]\n", "tenants.toml:2: tenant `contoso`: `tenant_id` is missing"),
+        (&contoso(""), "tenants.toml:1: tenant `contoso`: `credential` is missing"),
         (
             &contoso("credential = \"password\""),
-            "tenants.toml:4: `credential` of tenant `contoso` is not a credential; use client-secret",
+            "tenants.toml:4: tenant `contoso`: `credential` is not a credential; use client-secret",
         ),
         (&contoso("credential = \"client-secret\""), "`secret_env`, `secret_file` or `secret_name` is missing"),
         (&contoso("credential = \"client-secret\"\nsecret_env = \"A\"\nsecret_file = \"b\""), "only one of"),
         (
             &contoso("credential = \"azure-cli\"\nsecret_env = \"A\""),
-            "tenants.toml:5: `secret_env` of tenant `contoso` has no effect with this credential",
+            "tenants.toml:5: tenant `contoso`: `secret_env` has no effect with this credential",
         ),
         (
             &contoso("credential = \"azure-cli\"\nclould = \"gcc\""),
-            "tenants.toml:5: `clould` of tenant `contoso` is not a known field",
+            "tenants.toml:5: tenant `contoso`: `clould` is not a known field",
         ),
         (
             &contoso("credential = \"azure-cli\"\ncloud = \"china\""),
-            "tenants.toml:5: `cloud` of tenant `contoso` is not a cloud",
+            "tenants.toml:5: tenant `contoso`: `cloud` is not a cloud",
         ),
-        (&contoso("credential = \"azure-cli\"\ncloud = \"gcc\"\nregion = \"eu\""), "`region` is for the public cloud"),
+        (&contoso("credential = \"azure-cli\"\ncloud = \"gcc\"\nregion = \"eu\""), "`region` needs the public cloud"),
         (&contoso("credential = \"managed-identity\"\nsystem_assigned = \"yes\""), "is neither true nor false"),
-        (&contoso("credential = 5"), "tenants.toml:4: `credential` of tenant `contoso` is not a text in quotes"),
+        (&contoso("credential = 5"), "tenants.toml:4: tenant `contoso`: `credential` is not a text in quotes"),
         (
             &contoso("credential = \"azure-cli\"").replace("7e4a", "7e4x"),
-            "tenants.toml:2: `tenant_id` of tenant `contoso` is not a GUID",
+            "tenants.toml:2: tenant `contoso`: `tenant_id` is not a GUID",
         ),
         (
             &format!("allow = [\"fabrikam\"]\n{}", contoso("credential = \"azure-cli\"")),
@@ -94,7 +94,7 @@ fn secret_in_file_is_refused() {
     ] {
         let error =
             refused(&contoso(&format!("credential = \"client-secret\"\nsecret_env = \"A\"\n{field} = \"{CANARY}\"")));
-        let expected = format!("tenants.toml:6: `{field}` of tenant `contoso`: a secret may not stand in this file");
+        let expected = format!("tenants.toml:6: tenant `contoso`: `{field}`: a secret may not stand in this file");
         assert!(error.contains(&expected) && error.contains(advice), "{error}");
     }
     // A secret in the place of another text, and broken lines with a secret.

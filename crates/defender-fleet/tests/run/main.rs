@@ -13,5 +13,7 @@ mod pace;
 mod reports;
 mod reverts;
 mod rows;
+#[cfg(feature = "tracing")]
+mod spans;
 mod world;
 mod yielding;

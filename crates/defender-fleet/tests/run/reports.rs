@@ -36,13 +36,30 @@ async fn report() -> (Report, Run) {
     (run.report().await.unwrap(), run)
 }
 
-/// Replaces what differs from run to run.
+/// Replaces what differs from run to run: the ids of run, workers, actions and responses.
 fn stable(text: &str, report: &Report) -> String {
     let mut text = text.replace(&report.run, "RUN");
-    for worker in
-        report.rows.iter().flat_map(|row| row.worker.iter().chain(row.earlier.iter().filter_map(|e| e.worker.as_ref())))
-    {
-        text = text.replace(worker, "WORKER");
+    for row in &report.rows {
+        let earlier = row.earlier.iter().filter_map(|attempt| attempt.worker.as_deref());
+        for worker in row.worker.as_deref().into_iter().chain(earlier) {
+            text = text.replace(worker, "WORKER");
+        }
+    }
+    let is_uuid = |text: &str| {
+        text.len() == 36
+            && text.char_indices().all(|(place, letter)| match place {
+                8 | 13 | 18 | 23 => letter == '-',
+                _ => letter.is_ascii_hexdigit(),
+            })
+    };
+    let mut ids: Vec<String> = Vec::new();
+    for word in text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-') {
+        if is_uuid(word) && word != report.tenant_id && !ids.iter().any(|id| id == word) {
+            ids.push(word.to_owned());
+        }
+    }
+    for (number, id) in ids.iter().enumerate() {
+        text = text.replace(id, &format!("ID-{}", number + 1));
     }
     text
 }

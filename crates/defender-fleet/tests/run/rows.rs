@@ -256,3 +256,61 @@ async fn run_is_found_by_its_id() {
     assert!(error.to_string().contains("other"), "{error}");
     assert!(run.events().next().await.unwrap().is_ok());
 }
+
+#[tokio::test]
+async fn run_survives_an_outage() {
+    for minutes in [5, 60] {
+        let world = World::new(120);
+        let run = world.start(&world.release().waves(&[10])).await;
+        let mut events = run.events();
+        while world.entries().len() < 10 {
+            world.run(events.next()).await.unwrap().unwrap();
+        }
+        let outage = world.emulator.fault(Fault::RefuseConnection).on(RELEASE);
+        let ends = async {
+            world.clock.sleep(Duration::from_secs(minutes * 60)).await;
+            outage.stop();
+        };
+        let (events, ()) = world.run(join(events.collect::<Vec<_>>(), ends)).await;
+        let report = run.report().await.unwrap();
+        if minutes == 5 {
+            assert_eq!(counts(&report), (120, 0, 0, 0));
+            let events: Vec<_> = events.into_iter().map(Result::unwrap).collect();
+            let line = events.iter().find(|event| matches!(event.kind, Kind::WaitingForService { .. })).unwrap();
+            assert!(line.to_string().contains("waits for the service until about "), "{line}");
+        } else {
+            let error = events.last().unwrap().as_ref().unwrap_err();
+            assert_eq!(error.service().unwrap().kind(), defender_actions::ErrorKind::ConnectFailed);
+            assert_eq!(counts(&report), (10, 0, 0, 110), "nothing failed, and nothing is unknown");
+            assert_eq!(counts(&world.run(run.finish()).await.unwrap()), (120, 0, 0, 0));
+        }
+        world.each_machine_has_one_action();
+    }
+}
+
+/// No list can be read for some minutes: the row is not unknown, but searched for until one can.
+#[tokio::test]
+async fn search_waits_for_readable_lists() {
+    for minutes in [8, 60] {
+        let world = World::new(3);
+        let id = world.emulator.machine_ids()[0].to_owned();
+        world.emulator.fault(Fault::ResetAfterEffect).on(RELEASE).on_machine(id).times(1);
+        let unreadable = world.emulator.fault(Fault::Status(503, RetryAfter::Absent)).on(Operation::ListActions);
+        let run = world.start(&world.release()).await;
+        let ends = async {
+            world.clock.sleep(Duration::from_secs(minutes * 60)).await;
+            unreadable.stop();
+        };
+        let (events, ()) = world.run(join(run.events().collect::<Vec<_>>(), ends)).await;
+        let report = run.report().await.unwrap();
+        if minutes == 60 {
+            assert_eq!(events.last().unwrap().as_ref().unwrap_err().kind(), ErrorKind::Service);
+            assert_eq!((report.rows[0].state, report.counts.unknown), (S::Sending, 0), "{report}");
+            world.run(run.finish()).await.unwrap();
+        }
+        let report = run.report().await.unwrap();
+        assert_eq!(counts(&report), (3, 0, 0, 0), "{report}");
+        assert_eq!(report.rows[0].origin, Some(RowOrigin::Recovered));
+        world.each_machine_has_one_action();
+    }
+}

@@ -110,8 +110,8 @@ impl Connections {
         self.twice(what, attempt).await
     }
 
-    /// Makes an attempt, and another one if the connection was lost, as after a restart of the server. The attempt is told if it is a
-    /// repeat.
+    /// Makes an attempt, and another one if the connection was lost, as after a restart of the server. The argument is
+    /// true for the second attempt.
     async fn twice<T, R>(&self, what: &str, attempt: impl Fn(bool) -> R + Send + Sync) -> Result<T, StoreError>
     where
         T: Send,

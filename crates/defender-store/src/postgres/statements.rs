@@ -48,11 +48,10 @@ pub(super) struct RunStatements {
 impl RunStatements {
     /// The schema is quoted.
     pub(super) fn new(schema: &str) -> Self {
-        let counts: String =
-            (0..6).map(|state| format!(", count(*) filter (where w.state = {state})")).collect::<Vec<_>>().concat();
+        let counts = [0, 1, 2, 3, 4, 5].map(|state| format!("count(*) filter (where w.state = {state})")).join(", ");
         let read = |of: &str| {
             format!(
-                "select r.id, r.tenant, r.document, r.halt_after, r.halted{counts} \
+                "select r.id, r.tenant, r.document, r.halt_after, r.halted, {counts} \
                  from {of} r left join {schema}.run_row w on w.run = r.number \
                  group by r.number, r.id, r.tenant, r.document, r.halt_after, r.halted order by r.number desc"
             )

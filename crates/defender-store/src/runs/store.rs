@@ -41,6 +41,7 @@ use crate::StoreError;
 /// - `retry_rows` takes a row from its last worker.
 /// - A `write_row` that makes the number of rows in `Failed` and `Unknown` reach [`halt_after`](NewRun::halt_after), counted since the
 ///   last `reopen_run`, halts the run in the same step, with the reason `N of M rows failed`.
+/// - Texts have no NUL character, which PostgreSQL does not store.
 #[async_trait]
 pub trait RunStore: fmt::Debug + Send + Sync {
     /// Creates a run with its rows, which are `Planned`.

@@ -8,7 +8,7 @@ use xtask::{
     workspace::{cargo, output},
 };
 
-/// Crates with the features that are built, besides the default ones of no crate.
+/// Crates, and the features with which they are built.
 const BUILDS: [(&str, &str); 5] = [
     ("defender-model", ""),
     ("defender-transport", "hyper,ring"),
@@ -17,8 +17,8 @@ const BUILDS: [(&str, &str); 5] = [
     ("defender-actions", "hyper,aws-lc-rs,certificate,browser,azure-cli"),
 ];
 
-/// Features that are added to the program with `hyper` and `ring`.
-const ADDED: [&str; 6] = ["", "tracing", "certificate", "browser", "azure-cli", "aws-lc-rs"];
+/// Features that are added to the program with `hyper`, `ring` and one credential.
+const ADDED: [&str; 4] = ["", "tracing", "certificate,browser,azure-cli", "aws-lc-rs"];
 
 /// Number of clock ticks of Linux in a second, in `/proc`.
 const TICKS: f64 = 100.0;

@@ -198,7 +198,7 @@ fn tokens(programs: &[Program]) -> Result<(), Failure> {
 /// Prints the cost of waiting for a thousand actions, over a transport in memory.
 fn wait(root: &Path) -> Result<(), Failure> {
     let mut build = cargo(root);
-    build.args(["build", "--quiet", "--profile", "bench", "--package", "instructions", "--message-format=json"]);
+    build.args(["build", "--quiet", "--release", "--package", "instructions", "--message-format=json"]);
     let programs = executables(&output(&mut build)?);
     let program = programs.get("instructions").ok_or_else(|| Failure::Check("cargo built no program".to_owned()))?;
     let of = |count: usize| Counts::of(program, &["wait".to_owned(), count.to_string()]);

@@ -160,9 +160,19 @@ impl Kind {
 
 /// Returns true if `cargo xtask postgres` has this check.
 fn has_check(root: &Path, check: &str) -> bool {
-    let files = std::fs::read_dir(root.join("xtask/tools/postgres/src")).into_iter().flatten().flatten();
     let function = format!("async fn {check}(");
-    files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).any(|text| text.contains(&function))
+    let mut folders = vec![root.join("xtask/tools/postgres/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read_to_string(path).is_ok_and(|text| text.contains(&function)) {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// Returns true if the test harness printed this verdict on `test`.

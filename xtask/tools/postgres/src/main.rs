@@ -10,6 +10,7 @@ mod faults;
 mod journal;
 mod judge;
 mod proxy;
+mod runs;
 mod schemas;
 mod suite;
 mod traps;
@@ -63,6 +64,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         journal::traps::CHECKS,
         journal::faults::CHECKS,
         journal::workers::CHECKS,
+        runs::CHECKS,
     ]
     .concat();
     let (mut names, mut is_bench) = (Vec::new(), false);

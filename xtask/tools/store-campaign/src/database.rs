@@ -71,13 +71,13 @@ impl Database {
 /// The store at an address.
 pub(crate) enum Store {
     Sqlite(SqliteStore),
-    Postgres(PostgresStore),
+    Postgres(Box<PostgresStore>),
 }
 
 impl Store {
     pub(crate) async fn connect(address: &str) -> Result<Self, StoreError> {
         if address.starts_with("postgres") {
-            PostgresStore::connect(address).await.map(Self::Postgres)
+            PostgresStore::connect(address).await.map(|store| Self::Postgres(Box::new(store)))
         } else {
             SqliteStore::open(address).await.map(Self::Sqlite)
         }

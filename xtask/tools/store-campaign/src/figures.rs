@@ -16,6 +16,7 @@ pub(crate) struct Figures {
     pub(crate) created: u64,
     pub(crate) recovered: u64,
     pub(crate) killed: u64,
+    pub(crate) halted: u64,
     pub(crate) stopped: u64,
     pub(crate) disturbed: u64,
 }
@@ -32,6 +33,7 @@ impl Figures {
             (&mut self.created, other.created),
             (&mut self.recovered, other.recovered),
             (&mut self.killed, other.killed),
+            (&mut self.halted, other.halted),
             (&mut self.stopped, other.stopped),
             (&mut self.disturbed, other.disturbed),
         ];
@@ -58,7 +60,7 @@ impl fmt::Display for Figures {
         write!(
             f,
             "{} actions, {} POSTs, {} created, {} recovered, {} refused, {} unknown of which nothing arrived, {} unknown without \
-             effect, {} finished; {} workers killed, {} stopped, {} faults of the database",
+             effect, {} finished; {} workers killed, {} stopped, {} runs halted, {} faults of the database",
             self.actions,
             self.posts,
             self.created,
@@ -69,6 +71,7 @@ impl fmt::Display for Figures {
             self.finished,
             self.killed,
             self.stopped,
+            self.halted,
             self.disturbed
         )
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Statuses of a request that was certainly not processed, so that it may be sent again.
-const NOT_PROCESSED: [u16; 3] = [401, 425, 429];
+pub(crate) const NOT_PROCESSED: [u16; 3] = [401, 425, 429];
 
 /// Journal, ledgers and notes at the end of a seed.
 pub(crate) struct Evidence<'a> {
@@ -72,7 +72,7 @@ pub(crate) fn judge(evidence: &Evidence<'_>) -> (Figures, Vec<String>) {
                 (Some(Settlement::Unknown { .. }), []) => figures.unknown_without_effect += 1,
                 (Some(Settlement::Refused { .. }), []) => figures.refused += 1,
                 (outcome, _) => {
-                    findings.push(format!("lost: {key} created {created:?} and has the outcome {outcome:?}"))
+                    findings.push(format!("lost: {key} created {created:?} and has the outcome {outcome:?}"));
                 }
             }
         }
@@ -113,13 +113,19 @@ mod tests {
         Entry::new(serde_json::from_value(intent).unwrap(), outcome, None)
     }
 
-    fn submitted(id: &str) -> Option<Settlement> {
+    fn submitted(id: &str) -> Settlement {
         let action: MachineAction = serde_json::from_value(json!({"id": id})).unwrap();
-        Some(Settlement::Submitted { origin: Origin::Created, action: Box::new(action) })
+        Settlement::Submitted { origin: Origin::Created, action: Box::new(action) }
     }
 
     fn arrival(status: u16, created: Option<&str>) -> Arrival {
-        Arrival { number: 0, comment: Some(key(0, 0)), status, created: created.map(str::to_owned) }
+        Arrival {
+            segment: "unrestrictCodeExecution".to_owned(),
+            number: 0,
+            comment: Some(key(0, 0)),
+            status,
+            created: created.map(str::to_owned),
+        }
     }
 
     fn findings(arrivals: Vec<Arrival>, outcome: Option<Settlement>, over_quota: u32, claims: &[Note]) -> String {
@@ -142,7 +148,7 @@ mod tests {
 
     #[test]
     fn clean_seed_has_no_findings() {
-        assert_eq!(findings(vec![arrival(429, None), arrival(201, Some("a"))], submitted("a"), 0, &[]), "");
+        assert_eq!(findings(vec![arrival(429, None), arrival(201, Some("a"))], Some(submitted("a")), 0, &[]), "");
         let unknown = Settlement::Unknown { error: String::new() };
         assert_eq!(findings(vec![], Some(unknown.clone()), 0, &[]), "");
         assert_eq!(findings(vec![arrival(500, None)], Some(unknown), 0, &[]), "");
@@ -153,13 +159,13 @@ mod tests {
         let unknown = Some(Settlement::Unknown { error: String::new() });
         let claim = Note::Claim { key: key(0, 0), action: "b".to_owned(), origin: Origin::Created };
         for (found, expected) in [
-            (findings(vec![arrival(201, Some("a")), arrival(0, None)], submitted("a"), 0, &[]), "twice"),
+            (findings(vec![arrival(201, Some("a")), arrival(0, None)], Some(submitted("a")), 0, &[]), "twice"),
             (findings_of(vec![], unknown.clone(), 0, &[], false), "unknown"),
             (findings(vec![arrival(201, Some("a"))], unknown, 0, &[]), "lost"),
             (findings(vec![arrival(201, Some("a"))], None, 0, &[]), "lost"),
-            (findings(vec![arrival(201, Some("a"))], submitted("b"), 0, &[]), "false claim"),
-            (findings(vec![arrival(201, Some("a"))], submitted("a"), 0, &[claim]), "false claim"),
-            (findings(vec![arrival(201, Some("a"))], submitted("a"), 1, &[]), "over quota"),
+            (findings(vec![arrival(201, Some("a"))], Some(submitted("b")), 0, &[]), "false claim"),
+            (findings(vec![arrival(201, Some("a"))], Some(submitted("a")), 0, &[claim]), "false claim"),
+            (findings(vec![arrival(201, Some("a"))], Some(submitted("a")), 1, &[]), "over quota"),
             (findings(vec![Arrival { number: 1, ..arrival(201, Some("a")) }], None, 0, &[]), "lost"),
         ] {
             assert!(found.starts_with(expected), "{expected}: {found}");

@@ -8,9 +8,11 @@
 
 mod database;
 mod figures;
+mod fleet;
 mod judge;
 mod order;
 mod process;
+mod run_judge;
 mod scaled;
 mod service;
 mod supervisor;
@@ -21,7 +23,11 @@ use std::{ops::Range, process::ExitCode, time::Instant};
 use lexopt::{Arg, Parser, ValueExt};
 use xtask::Failure;
 
-use self::{database::Engine, figures::Figures};
+use self::{
+    database::Engine,
+    figures::Figures,
+    supervisor::{Case, Kind},
+};
 
 const HELP: &str = "\
 Judges journal and shared quota over worker processes that are killed, on SQLite and on PostgreSQL.
@@ -33,6 +39,7 @@ Options:
   --tenants N       tenants of each seed; default: 5
   --actions N       actions of each tenant; default: 200
   --engine NAME     sqlite or postgres; default: both
+  --only KIND       actions or runs; default: both, one after the other
   -h, --help        this text
 ";
 
@@ -54,18 +61,31 @@ struct Options {
     tenants: u32,
     actions: u32,
     engines: Vec<Engine>,
+    kinds: Vec<Kind>,
 }
 
 impl Options {
     fn read(mut arguments: Parser) -> Result<Self, Failure> {
-        let mut options =
-            Self { seeds: 0..0, tenants: 5, actions: 200, engines: vec![Engine::Sqlite, Engine::Postgres] };
+        let mut options = Self {
+            seeds: 0..0,
+            tenants: 5,
+            actions: 200,
+            engines: vec![Engine::Sqlite, Engine::Postgres],
+            kinds: vec![Kind::Actions, Kind::Runs],
+        };
         while let Some(argument) = arguments.next()? {
             match argument {
                 Arg::Long("store") => {}
                 Arg::Long("seeds") => options.seeds = arguments.value()?.parse_with(range)?,
                 Arg::Long("tenants") => options.tenants = arguments.value()?.parse()?,
                 Arg::Long("actions") => options.actions = arguments.value()?.parse()?,
+                Arg::Long("only") => {
+                    options.kinds = vec![arguments.value()?.parse_with(|name| match name {
+                        "actions" => Ok(Kind::Actions),
+                        "runs" => Ok(Kind::Runs),
+                        _ => Err("not `actions` or `runs`"),
+                    })?];
+                }
                 Arg::Long("engine") => options.engines = vec![arguments.value()?.parse_with(Engine::of)?],
                 other => return Err(other.unexpected().into()),
             }
@@ -86,31 +106,37 @@ fn run(options: &Options) -> Result<(), Failure> {
     // Most of its time, a seed waits for leases.
     let ran = std::thread::scope(|scope| {
         let engines: Vec<_> = options.engines.iter().map(|engine| scope.spawn(|| run_on(*engine, options))).collect();
-        engines
-            .into_iter()
-            .map(|engine| engine.join().unwrap_or_else(|_| Err(Failure::Check("a panic".to_owned()))))
-            .collect::<Result<Vec<bool>, _>>()
+        let ended = engines.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended
+            .map(|ran| ran.unwrap_or_else(|_| Err(Failure::Check("a panic".to_owned()))))
+            .collect::<Result<Vec<_>, _>>()
     })?;
     if ran.contains(&false) { Err(Failure::Check("campaign c has findings".to_owned())) } else { Ok(()) }
 }
 
 /// Runs all seeds on an engine. Returns whether nothing was found.
 fn run_on(engine: Engine, options: &Options) -> Result<bool, Failure> {
-    let (mut sum, mut is_clean) = (Figures::default(), true);
-    for seed in options.seeds.clone() {
-        let began = Instant::now();
-        let (figures, findings) = supervisor::run(engine, seed, options.tenants, options.actions)?;
-        eprintln!("campaign c: {engine:?}, seed {seed}: {:.0} s, {figures}", began.elapsed().as_secs_f64());
-        for finding in findings.iter().take(SHOWN) {
-            println!("campaign c: {engine:?}, seed {seed}: {finding}");
+    let mut is_clean = true;
+    for kind in &options.kinds {
+        let mut sum = Figures::default();
+        for seed in options.seeds.clone() {
+            let began = Instant::now();
+            let Options { tenants, actions, .. } = *options;
+            let case = Case { engine, kind: *kind, seed, tenants, actions };
+            let (figures, findings) = supervisor::run(case)?;
+            let seconds = began.elapsed().as_secs_f64();
+            eprintln!("campaign c: {engine:?}, {kind:?}, seed {seed}: {seconds:.0} s, {figures}");
+            for finding in findings.iter().take(SHOWN) {
+                println!("campaign c: {engine:?}, {kind:?}, seed {seed}: {finding}");
+            }
+            is_clean &= findings.is_empty();
+            sum.add(&figures);
         }
-        is_clean &= findings.is_empty();
-        sum.add(&figures);
-    }
-    println!("campaign c, {engine:?}: {sum}");
-    if let Some(missing) = sum.proves_nothing() {
-        println!("campaign c, {engine:?}: {missing}, so that it proves nothing");
-        is_clean = false;
+        println!("campaign c, {engine:?}, {kind:?}: {sum}");
+        if let Some(missing) = sum.proves_nothing() {
+            println!("campaign c, {engine:?}, {kind:?}: {missing}, so that it proves nothing");
+            is_clean = false;
+        }
     }
     Ok(is_clean)
 }

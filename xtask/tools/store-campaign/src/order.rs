@@ -14,7 +14,7 @@ pub(crate) struct Tenant {
     pub(crate) base_url: String,
     pub(crate) authority: String,
     pub(crate) audience: String,
-    pub(crate) tenant_id: String,
+    pub(crate) id: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) machine_ids: Vec<String>,
@@ -47,6 +47,8 @@ pub(crate) struct WorkerOrder {
     /// URL or file of the store.
     pub(crate) store: String,
     pub(crate) tenants: Vec<Tenant>,
+    /// Id of the run of each tenant, or nothing if the worker submits actions by itself.
+    pub(crate) runs: Vec<String>,
 }
 
 /// Note of a worker.
@@ -66,6 +68,8 @@ pub(crate) enum Note {
 /// POST that an emulator received.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Arrival {
+    /// Path segment of the action.
+    pub(crate) segment: String,
     /// Number of the action, which is that of its machine.
     pub(crate) number: u32,
     /// Comment of the action, which is the key of its entry. `None` if the connection was cut before the body arrived.

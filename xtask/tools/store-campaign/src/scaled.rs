@@ -12,6 +12,11 @@ use defender_transport::{
     extensions::{QuotaKey, RateLimit},
 };
 
+use defender_store::{
+    CreatedRun, Departure, NewRun, RowState, RowWritten, RunId, RunStore, StoreError, StoredRow, StoredRun, WorkerId,
+    WorkerLease,
+};
+
 use crate::order::SPEED;
 
 /// The store, as the client sees it.
@@ -77,4 +82,62 @@ impl<S: Journal + fmt::Debug> Journal for Scaled<S> {
     async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, JournalError> {
         self.0.entry(key).await
     }
+}
+
+#[async_trait]
+impl<S: RunStore> RunStore for Scaled<S> {
+    async fn create_run(&self, run: &NewRun) -> Result<CreatedRun, StoreError> {
+        self.0.create_run(run).await
+    }
+
+    async fn run(&self, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
+        self.0.run(id).await
+    }
+
+    async fn runs(&self, at_most: usize) -> Result<Vec<StoredRun>, StoreError> {
+        self.0.runs(at_most).await
+    }
+
+    async fn rows(&self, id: &RunId, from: u32, at_most: usize) -> Result<Vec<StoredRow>, StoreError> {
+        self.0.rows(id, from, at_most).await
+    }
+
+    async fn halt_run(&self, id: &RunId, reason: &str) -> Result<(), StoreError> {
+        self.0.halt_run(id, reason).await
+    }
+
+    async fn reopen_run(&self, id: &RunId) -> Result<(), StoreError> {
+        self.0.reopen_run(id).await
+    }
+
+    async fn claim_rows(&self, id: &RunId, lease: WorkerLease, at_most: usize) -> Result<Vec<StoredRow>, StoreError> {
+        self.0.claim_rows(id, scaled(lease), at_most).await
+    }
+
+    async fn renew_rows(&self, id: &RunId, lease: WorkerLease) -> Result<u32, StoreError> {
+        self.0.renew_rows(id, scaled(lease)).await
+    }
+
+    async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
+        self.0.depart_row(id, index, worker).await
+    }
+
+    async fn write_row(
+        &self,
+        id: &RunId,
+        index: u32,
+        worker: WorkerId,
+        state: RowState,
+        document: &str,
+    ) -> Result<RowWritten, StoreError> {
+        self.0.write_row(id, index, worker, state, document).await
+    }
+
+    async fn retry_rows(&self, id: &RunId, indexes: &[u32]) -> Result<u32, StoreError> {
+        self.0.retry_rows(id, indexes).await
+    }
+}
+
+fn scaled(lease: WorkerLease) -> WorkerLease {
+    WorkerLease { lease: lease.lease / SPEED, ..lease }
 }

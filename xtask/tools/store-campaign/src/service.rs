@@ -97,7 +97,7 @@ fn tenant(emulator: &Emulator, ca_file: std::path::PathBuf) -> Tenant {
         base_url: emulator.base_url().to_owned(),
         authority: emulator.authority().to_owned(),
         audience: emulator.audience().to_owned(),
-        tenant_id: emulator.tenant_id().to_owned(),
+        id: emulator.tenant_id().to_owned(),
         client_id: emulator.client_id().to_owned(),
         client_secret: emulator.client_secret().to_owned(),
         machine_ids: emulator.machine_ids().into_iter().map(str::to_owned).collect(),
@@ -111,12 +111,14 @@ fn disturb(rng: &mut Rng, emulator: &Emulator) {
         emulator.fault(fault).on(Operation::ListActions).times(1);
     } else {
         let fault = rng.choice(OF_POSTS).unwrap_or(Fault::ResetAfterEffect);
-        emulator.fault(fault).on(Operation::UnrestrictCodeExecution).times(1);
+        let operations = [Operation::UnrestrictCodeExecution, Operation::Isolate, Operation::Unisolate];
+        let operation = rng.choice(operations).unwrap_or(Operation::Isolate);
+        emulator.fault(fault).on(operation).times(1);
     }
 }
 
 fn report(emulator: &Emulator, log: &Log) -> TenantReport {
-    let posts = emulator.ledger().into_iter().filter(|entry| entry.path.ends_with("/unrestrictCodeExecution"));
+    let posts = emulator.ledger().into_iter().filter(|entry| entry.path.contains("/machines/"));
     let machines = emulator.machine_ids();
     let number = |path: &str| machines.iter().position(|id| path.split('/').any(|part| part == *id));
     let arrivals = posts.map(|entry| {
@@ -127,7 +129,8 @@ fn report(emulator: &Emulator, log: &Log) -> TenantReport {
         };
         let comment = body.as_ref().and_then(|body| body.get("Comment")?.as_str()).map(str::to_owned);
         let number = number(&entry.path).and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX);
-        Arrival { number, comment, status: entry.status, created }
+        let segment = entry.path.rsplit('/').next().unwrap_or_default().to_owned();
+        Arrival { segment, number, comment, status: entry.status, created }
     });
     let log = log.0.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_actions::{
-    DefenderClient, EntryKey, Journal, Settlement, Submitted, UnknownReason,
+    DefenderClient, DefenderClientBuilder, EntryKey, Journal, Settlement, Submitted, UnknownReason,
     auth::ClientSecretCredential,
     model::{MachineId, UnrestrictCodeExecution},
 };
@@ -23,7 +23,7 @@ use crate::{
 /// Actions of a tenant at a time.
 const AT_ONCE: usize = 24;
 /// Delay before an action is tried or looked at again, on the client's clock.
-const AGAIN: Duration = Duration::from_secs(8);
+pub(crate) const AGAIN: Duration = Duration::from_secs(8);
 
 struct Worker {
     clock: FastClock,
@@ -45,13 +45,18 @@ pub(crate) async fn work(order: WorkerOrder, _: UnboundedReceiver<String>) -> Re
             }
         }
     };
+    if !order.runs.is_empty() {
+        crate::fleet::work(&crate::fleet::fleet(&order.tenants, &clock, store), &clock, &order.runs).await;
+        return std::future::pending().await;
+    }
     let (journal, quota): (Arc<dyn Journal>, Arc<dyn QuotaStore>) = match store {
         Store::Sqlite(store) => (Arc::new(Scaled(store.clone())), Arc::new(Scaled(store))),
-        Store::Postgres(store) => (Arc::new(Scaled(store.clone())), Arc::new(Scaled(store))),
+        Store::Postgres(store) => (Arc::new(Scaled((*store).clone())), Arc::new(Scaled(*store))),
     };
     let mut tenants = Vec::new();
     for (number, tenant) in order.tenants.iter().enumerate() {
-        let client = client(tenant, &clock, Arc::clone(&journal), Arc::clone(&quota))?;
+        let client = client(tenant, &clock)?.journal(Arc::clone(&journal)).quota_store(Arc::clone(&quota));
+        let client = client.build().map_err(|error| broken(&error))?;
         let machines = tenant.machine_ids.iter().map(|id| id.parse()).collect::<Result<_, _>>();
         let machines = machines.map_err(|error: defender_actions::model::Error| broken(&error))?;
         let worker = Worker { clock: clock.clone(), journal: Arc::clone(&journal), client, machines };
@@ -77,29 +82,21 @@ pub(crate) async fn work(order: WorkerOrder, _: UnboundedReceiver<String>) -> Re
     std::future::pending().await
 }
 
-fn client(
-    tenant: &Tenant,
-    clock: &FastClock,
-    journal: Arc<dyn Journal>,
-    quota: Arc<dyn QuotaStore>,
-) -> Result<DefenderClient, Failure> {
+/// Returns the client of a tenant, without journal and quota.
+pub(crate) fn client(tenant: &Tenant, clock: &FastClock) -> Result<DefenderClientBuilder, Failure> {
     let broken = broken("a client");
     let pem = std::fs::read(&tenant.ca_file).map_err(|error| broken(&error))?;
     let roots = Roots::pem(pem).map_err(|error| broken(&error))?;
     let transport = HyperTransport::builder().roots(roots).build().map_err(|error| broken(&error))?;
-    DefenderClient::builder()
-        .credential(ClientSecretCredential::new(&tenant.tenant_id, &tenant.client_id, &tenant.client_secret))
+    Ok(DefenderClient::builder()
+        .credential(ClientSecretCredential::new(&tenant.id, &tenant.client_id, &tenant.client_secret))
         .base_url(&tenant.base_url)
         .authority(&tenant.authority)
         .audience(&tenant.audience)
         .transport(transport)
         .clock(clock.clone())
-        .journal(journal)
-        .quota_store(quota)
         .visibility_timeout(Duration::from_secs(40))
-        .total_timeout(Duration::from_secs(180))
-        .build()
-        .map_err(|error| broken(&error))
+        .total_timeout(Duration::from_secs(180)))
 }
 
 /// Recovers again and again what dead workers left.
@@ -127,7 +124,8 @@ async fn perform(worker: Arc<Worker>, tenant: usize, number: u32) {
     let machine = usize::try_from(number).ok().and_then(|number| worker.machines.get(number)).cloned();
     let (Some(machine), Some(entry), Ok(action)) = (machine, EntryKey::new(&name), UnrestrictCodeExecution::new(&name))
     else {
-        panic!("action {name} cannot be made")
+        eprintln!("action {name} cannot be made");
+        return;
     };
     loop {
         match worker.journal.entry(&entry).await {

@@ -26,7 +26,7 @@ impl Window {
     /// Returns the window on the service's clock, which shows `zero` when the times of the first attempt and of the end begin;
     /// `lowest` by its most pessimistic reading.
     ///
-    /// Times are added to a timestamp last: each sum with a timestamp costs 76 instructions, and this takes three of seven.
+    /// Times are added to a timestamp last: such a sum costs 76 instructions, and this way three are enough in place of seven.
     pub(crate) fn on_service_clock(
         zero: Timestamp,
         lowest: Timestamp,

@@ -68,8 +68,8 @@ const CLAUSES: &[Clause] = super::verdict::clauses! {
 };
 
 impl JournalSuite {
-    /// Creates the suite of a journal. Several journals are handles on the same data, as several processes have; a journal of one process
-    /// has one handle, or clones of it.
+    /// Creates the suite of a journal. Several journals are handles on the same data, as several processes have; the handles of a journal
+    /// of one process are clones.
     ///
     /// The clock is the clock of the journal, or runs at the same speed. A manual clock must advance by itself in
     /// [`sleep`](Clock::sleep).

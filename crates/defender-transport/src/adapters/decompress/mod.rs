@@ -38,7 +38,7 @@ impl<T> Decompressed<T> {
     }
 
     /// Ends exchanges that take too long, as [`TransportExt::deadline`](crate::TransportExt::deadline) does. One future keeps the time
-    /// and decodes: of the 90,000 instructions of a call this saves 450.
+    /// and decodes: of the 90,000 instructions of a call this saves about 800, and an allocation.
     pub fn deadline(self, clock: impl Clock + 'static) -> Deadline<T> {
         Deadline::new(self.inner, clock).over(Codec { request: ask, response: decode })
     }

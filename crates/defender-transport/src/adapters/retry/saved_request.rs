@@ -79,7 +79,8 @@ impl KnownExtensions {
     fn all_of(extensions: &Extensions) -> Option<Self> {
         let shared = extensions.get::<Shared>();
         if let (Some(shared), 1) = (shared, extensions.len()) {
-            return Some(Self { shared: Some(shared.clone()), ..Self::default() }); // Nearly always: of 92,000 instructions this saves 150.
+            // Nearly always. Of the 92,000 instructions of a call this saves 180.
+            return Some(Self { shared: Some(shared.clone()), ..Self::default() });
         }
         let (idempotency, scope, read) =
             (extensions.get::<Idempotency>(), extensions.get::<RateLimitScope>(), extensions.get::<Read>());

@@ -1,0 +1,101 @@
+//! What the rows of a worker share, a row, and its steps.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use defender_actions::{Awaited, DefenderClient, EntryKey, Error as ServiceError, Journal, JournalError};
+use defender_store::{RowState, RunId, RunStore, StoreError, StoredRow, StoredRun, WorkerId};
+use defender_transport::Clock;
+
+use super::{
+    event::RunRow,
+    row::{RowAttempt, RowDocument},
+};
+use crate::{ApprovedPlan, Error, ErrorKind, departure::Departures};
+
+/// What the rows of a worker share.
+pub(super) struct Context {
+    pub(super) run: RunId,
+    pub(super) approved: Arc<ApprovedPlan>,
+    pub(super) client: DefenderClient,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) store: Arc<dyn RunStore>,
+    pub(super) departures: Arc<Departures>,
+    pub(super) worker: WorkerId,
+}
+
+/// Row that the worker has.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) index: u32,
+    pub(super) wave: u32,
+    pub(super) document: RowDocument,
+}
+
+impl Row {
+    pub(super) fn of(stored: &StoredRow) -> Result<Self, Error> {
+        let document = RowDocument::parse(&stored.document)?;
+        Ok(Self { index: stored.index, wave: stored.wave, document })
+    }
+
+    /// Returns the form of the row in events.
+    pub(super) fn for_event(&self) -> RunRow {
+        let RowDocument { machine_id, name, .. } = &self.document;
+        RunRow { index: self.index, wave: self.wave, machine_id: machine_id.clone(), name: name.clone() }
+    }
+
+    pub(super) fn attempt(&mut self) -> &mut RowAttempt {
+        &mut self.document.attempt
+    }
+}
+
+/// Step of a row. The store has it.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The service has accepted the action, which is waited for.
+    Submitted { row: Box<Row>, awaited: Box<Awaited>, is_news: bool },
+    /// The row has ended.
+    Ended { row: Box<Row>, state: RowState, is_halted: bool },
+    /// The row is planned again. No row is sent for this time.
+    Planned { again_in: Duration },
+    /// The row is planned again, since the service was not reached.
+    Unreachable { error: Box<Error> },
+    /// The row is planned again, since the run is halted.
+    Halted,
+    /// Another worker has the row.
+    Lost,
+}
+
+impl Context {
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        self.client.clock()
+    }
+
+    /// Returns an error of the run.
+    pub(super) fn failed(&self, kind: ErrorKind, why: impl fmt::Display) -> Error {
+        Error::new(kind, format!("tenant `{}`, run {}: {why}", self.approved.plan.tenant, self.run))
+    }
+
+    pub(super) fn service_failed(&self, error: ServiceError) -> Error {
+        self.failed(ErrorKind::Service, &error).caused_by(error)
+    }
+
+    pub(super) fn journal_failed(&self, error: JournalError) -> Error {
+        self.failed(ErrorKind::Store, &error).caused_by(error)
+    }
+
+    pub(super) fn store_failed(&self, error: StoreError) -> Error {
+        self.failed(ErrorKind::Store, &error).caused_by(error)
+    }
+
+    /// Returns the run as the store has it.
+    pub(super) async fn stored(&self) -> Result<StoredRun, Error> {
+        let run = self.store.run(&self.run).await.map_err(|error| self.store_failed(error))?;
+        run.ok_or_else(|| self.failed(ErrorKind::UnknownRun, "the store no longer has the run"))
+    }
+
+    /// Returns the key of an attempt.
+    pub(super) fn key(&self, text: &str) -> Result<EntryKey, Error> {
+        EntryKey::new(text)
+            .ok_or_else(|| self.failed(ErrorKind::Store, format!("`{text}` is not a key of the journal")))
+    }
+}

@@ -1,0 +1,88 @@
+//! The search for the action of a row whose request may have been sent.
+
+use std::time::Duration;
+
+use defender_actions::{
+    Entry, EntryKey, Error as ServiceError, Holder, Intent, Settled, Settlement, Submitted, model::MachineAction,
+};
+
+use super::{
+    context::Context,
+    row::{RowError, RowOrigin},
+    verdict::Verdict,
+};
+use crate::Error;
+
+/// Time after which a search is repeated whose lists could not be read.
+const SEARCH_AGAIN: Duration = Duration::from_secs(30);
+/// Time without a finished search after which the worker gives up. The row stays as it is, and a later worker searches again.
+const SEARCH_WITHIN: Duration = Duration::from_secs(600);
+
+impl Context {
+    /// Returns the action of an entry of the journal, after a search for it if it has no outcome.
+    pub(super) async fn outcome(&self, key: &EntryKey, entry: Entry) -> Result<Result<Entry, Lost>, Error> {
+        let intent = entry.intent.clone();
+        Ok(match &entry.outcome {
+            Some(Settlement::Submitted { .. }) => Ok(entry),
+            Some(Settlement::NotSent { .. }) => Err(Lost::NotSent),
+            Some(Settlement::Refused { error }) => {
+                let error = RowError::of_line(error);
+                let is_throttled = error.kind == defender_actions::ErrorKind::Throttled.name();
+                Err(if is_throttled { Lost::NotSent } else { Lost::Failed(error) })
+            }
+            Some(_) | None => match self.search(intent.clone()).await? {
+                Err(error) => Err(Lost::Unknown(RowError::of(&error))),
+                Ok(submitted) => {
+                    let action = Box::new(submitted.action().clone());
+                    let found = Settlement::Submitted { origin: submitted.origin(), action };
+                    let settled = self.journal.settle(key, Holder::generate(), &found).await;
+                    match settled.map_err(|error| self.journal_failed(error))? {
+                        Settled::ClaimedBy(other) => {
+                            let id = submitted.id();
+                            let line = format!("the action {id} is that of the journal entry `{other}`; compare them");
+                            Err(Lost::Unknown(RowError::of_line(&line)))
+                        }
+                        Settled::Superseded(known @ Settlement::Submitted { .. }) => {
+                            Ok(Entry::new(intent, Some(known), None))
+                        }
+                        _ => Ok(Entry::new(intent, Some(found), None)),
+                    }
+                }
+            },
+        })
+    }
+
+    /// Searches for the action of an intent, until a search was finished.
+    async fn search(&self, intent: Intent) -> Result<Result<Submitted, ServiceError>, Error> {
+        let began = self.clock().elapsed();
+        loop {
+            match self.client.recover(intent.clone()).await {
+                Err(error) if Verdict::of(&error) == Verdict::Search => {
+                    if self.clock().elapsed().saturating_sub(began) >= SEARCH_WITHIN {
+                        return Err(self.service_failed(error));
+                    }
+                    self.clock().sleep(SEARCH_AGAIN).await;
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+}
+
+/// Outcome of an entry without an action.
+pub(super) enum Lost {
+    /// Nothing was sent, so that the request may be sent.
+    NotSent,
+    /// The service refused the request.
+    Failed(RowError),
+    Unknown(RowError),
+}
+
+/// Returns the evidence of a recovered action: a generated external id of the intent, or only its comment.
+pub(super) fn recovered(intent: Option<&Intent>, action: &MachineAction) -> RowOrigin {
+    let has_its_id = intent.filter(|intent| intent.has_generated_id()).is_some_and(|intent| {
+        let recorded = action.external_id.as_deref().map(str::trim);
+        intent.external_id().zip(recorded).is_some_and(|(ours, theirs)| ours.eq_ignore_ascii_case(theirs))
+    });
+    if has_its_id { RowOrigin::Recovered } else { RowOrigin::RecoveredByComment }
+}
