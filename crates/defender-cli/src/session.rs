@@ -34,7 +34,7 @@ impl Session {
             let tenant = global.tenant.clone().or_else(|| Some(demo::TENANT.to_owned()));
             return Ok(Self { fleet, tenant, demo: Some(demo), options: String::new() });
         }
-        let tenants = profile::tenants(global.tenants.as_deref())?;
+        let known = profile::tenants(global.tenants.as_deref())?;
         let stores = profile::stores(global.store.as_deref()).await?;
         let mut options = String::new();
         if let Some(file) = &global.tenants {
@@ -43,8 +43,8 @@ impl Session {
         if let Some(store) = &global.store {
             options = format!("{options}--store {store} ");
         }
-        let tenant = profile::chosen_tenant(global.tenant.clone())?;
-        Ok(Self { fleet: Fleet::new(tenants, stores), tenant, demo: None, options })
+        let tenant = profile::chosen_tenant(global.tenant.clone())?.or(known.of_environment);
+        Ok(Self { fleet: Fleet::new(known.tenants, stores), tenant, demo: None, options })
     }
 
     /// Returns the tenant of the command.

@@ -1,9 +1,10 @@
 //! `defender preflight`: what the token may do.
 
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 use defender_actions::{PreflightIssue, auth::Claims, model::ACTIONS};
 use serde::Serialize;
 
+use super::verb::VERBS;
 use crate::{
     failure::{Exit, Failure},
     output::{Output, Record, talk},
@@ -15,13 +16,18 @@ Only requests for the token are sent. The token is read and not verified: the AP
 
 Examples:
   defender --tenant contoso preflight
+  defender --tenant contoso preflight restrict unrestrict
   defender --tenant contoso preflight -o json | jq -r '.[] | select(.allowed | not) | .any_of[]'
 
-Exit codes: 0 the token permits every action, 4 something is missing or there is no token.";
+Exit codes: 0 the token permits it, 4 something is missing or there is no token.";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Preflight {}
+pub(super) struct Preflight {
+    /// Verbs whose permissions are checked, such as isolate [default: all]
+    #[arg(value_name = "VERB", value_parser = PossibleValuesParser::new(VERBS.map(|(verb, _)| verb)))]
+    verbs: Vec<String>,
+}
 
 /// What the token may do with one action of the registry.
 #[derive(Serialize)]
@@ -50,6 +56,7 @@ impl Preflight {
         let delegated = report.claims.as_ref().is_some_and(|claims| !claims.scopes.is_empty());
         let rows: Vec<_> = ACTIONS
             .iter()
+            .filter(|action| self.concerns(action.action_type))
             .map(|action| {
                 let any_of = if delegated { action.delegated_permissions } else { action.permissions };
                 PermissionRow {
@@ -92,7 +99,13 @@ impl Preflight {
                 "A user also needs the role of the action, in Unified RBAC or in Defender for Endpoint, and access to the machine's group.",
             );
         }
-        Ok(if report.is_ready() { Exit::Success } else { Exit::Denied })
+        let has_issue = report.issues.iter().any(|issue| !is_of_listed_action(issue)) || !missing.is_empty();
+        Ok(if has_issue { Exit::Denied } else { Exit::Success })
+    }
+
+    fn concerns(&self, action_type: &str) -> bool {
+        let is_of = |verb: &String| VERBS.contains(&(verb.as_str(), action_type));
+        self.verbs.is_empty() || self.verbs.iter().any(is_of)
     }
 }
 

@@ -135,6 +135,19 @@ pub(super) struct LiveResponseOptions {
     get: Vec<String>,
 }
 
+/// Verb of each action of the registry, with the `type` of the action.
+pub(super) const VERBS: [(&str, &str); 9] = [
+    ("isolate", "Isolate"),
+    ("unisolate", "Unisolate"),
+    ("restrict", "RestrictCodeExecution"),
+    ("unrestrict", "UnrestrictCodeExecution"),
+    ("scan", "RunAntiVirusScan"),
+    ("quarantine", "StopAndQuarantineFile"),
+    ("collect", "CollectInvestigationPackage"),
+    ("live-response", "LiveResponse"),
+    ("offboard", "Offboard"),
+];
+
 /// Action, targets and the options of the command.
 pub(super) type Parts<R> = (FleetAction, Selection, R);
 
@@ -237,7 +250,7 @@ mod tests {
     }
 
     /// Verb of each action of the registry, with the options that it requires.
-    const VERBS: [&[&str]; 9] = [
+    const LINES: [&[&str]; 9] = [
         &["isolate"],
         &["unisolate"],
         &["restrict"],
@@ -251,10 +264,12 @@ mod tests {
 
     #[test]
     fn each_action_has_a_verb() {
-        let verbs: Vec<_> = VERBS.iter().map(|verb| action(verb).unwrap().action_type()).collect();
+        let verbs: Vec<_> = LINES.iter().map(|verb| action(verb).unwrap().action_type()).collect();
         let all: BTreeSet<_> = ACTIONS.iter().map(|action| action.action_type).collect();
         assert_eq!(verbs.iter().copied().collect::<BTreeSet<_>>(), all);
-        let names: BTreeSet<_> = VERBS.iter().filter_map(|verb| verb.first()).map(ToString::to_string).collect();
+        let names: BTreeSet<_> = LINES.iter().filter_map(|verb| verb.first()).map(ToString::to_string).collect();
+        let of_lines: Vec<_> = LINES.iter().map(|line| (line[0], action(line).unwrap().action_type())).collect();
+        assert_eq!(of_lines, VERBS);
         let defined = <Verb<NoCommand> as Subcommand>::augment_subcommands(clap::Command::new("x"));
         assert_eq!(defined.get_subcommands().map(|verb| verb.get_name().to_owned()).collect::<BTreeSet<_>>(), names);
     }

@@ -4,15 +4,14 @@ mod clock;
 mod environment;
 mod file;
 mod folders;
+mod known;
 mod store;
 mod variable;
 
 use std::path::{Path, PathBuf};
 
-use defender_fleet::Tenants;
-
 use self::variable::variable;
-pub(crate) use self::{clock::clock, store::stores};
+pub(crate) use self::{clock::clock, known::Known, store::stores};
 use crate::failure::Failure;
 
 /// Help about the profiles.
@@ -44,12 +43,13 @@ pub(crate) fn chosen_tenant(option: Option<String>) -> Result<Option<String>, Fa
 }
 
 /// Returns the tenants of the file. Without a file, it is the one of the standard variables, or none.
-pub(crate) fn tenants(option: Option<&Path>) -> Result<Tenants, Failure> {
+pub(crate) fn tenants(option: Option<&Path>) -> Result<Known, Failure> {
+    let of_file = |path: &Path| Ok(Known { tenants: file::tenants(path)?, of_environment: None });
     if let Some(path) = option {
-        return file::tenants(path);
+        return of_file(path);
     }
     let path = folders::config_file(file::NAME)?;
-    if path.exists() { file::tenants(&path) } else { environment::tenants() }
+    if path.exists() { of_file(&path) } else { environment::tenants() }
 }
 
 /// Writes a file of the demonstration to the user's state folder, and returns its path.

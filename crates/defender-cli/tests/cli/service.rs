@@ -153,3 +153,16 @@ async fn tunnel(mut client: TcpStream, expected: String, told: Arc<Mutex<Vec<Str
     client.write_all(b"HTTP/1.1 200 Connection Established\r\n\r\n").await?;
     copy_bidirectional(&mut client, &mut service).await.map(drop)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_of_azure_name_their_tenant() {
+    let emulator = Emulator::builder().without_role("Machine.Offboard").start().await.unwrap();
+    let mut home = Home::new();
+    home.sign_in(&emulator);
+    home.set("DEFENDER_TENANT", "");
+    assert_eq!(home.run(&["find", MACHINE]).code(), 0);
+    assert_eq!(home.run(&["preflight"]).code(), 4);
+    let ran = home.run(&["preflight", "restrict", "unrestrict", "-o", "csv"]);
+    assert_eq!((ran.code(), ran.stdout.lines().count()), (0, 3), "{ran:?}");
+    assert_eq!(home.run(&["preflight", "offboard"]).code(), 4);
+}
