@@ -1,5 +1,7 @@
 //! The time and the calls of a run, against the quota.
 
+use std::time::Duration;
+
 use defender_fleet::RunEventKind as Kind;
 
 use crate::world::{World, counts, number};
@@ -38,4 +40,17 @@ async fn five_thousand_machines_wait_for_the_hour() {
     assert!(took <= ideal * 1.02, "{took} s, and the ideal is {ideal} s");
     assert!(reads <= 450, "{reads} calls");
     assert_eq!(number(&events, |kind| matches!(kind, Kind::WaitingForQuota { .. })), 3);
+}
+
+/// Actions that take as long as on real machines: some are pending all the time.
+#[tokio::test]
+async fn slow_actions_cost_few_lists() {
+    let world = World::with(1_000, |emulator| emulator.running_for(Duration::from_secs(300)));
+    let run = world.start(&world.release()).await;
+    let (_, report) = world.finish(&run).await;
+    assert_eq!(counts(&report), (1_000, 0, 0, 0));
+    let (took, reads) = (world.clock_seconds(), world.reads());
+    println!("1,000 machines with actions of 5 min: {took} s, {reads} calls beside the POSTs");
+    assert!(took <= 9.0 * MINUTE * 1.02 + 331.0, "{took} s");
+    assert!(reads <= 80, "{reads} calls");
 }
