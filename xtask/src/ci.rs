@@ -29,10 +29,11 @@ const LIBRARIES: [&str; 5] =
     ["defender-model", "defender-transport", "defender-auth", "defender-actions", "defender-azure-identity"];
 
 /// Commands of `cargo xtask` that are programs of their own.
-const TOOLS: [(&str, &str); 9] = [
+const TOOLS: [(&str, &str); 10] = [
     ("vectors", "vectors crates/defender-model/tests/fixtures"),
     ("conformance", "conformance"),
     ("walk-through", "walkthrough"),
+    ("program", "program"),
     ("PostgreSQL", "postgres"),
     ("judges", "judges --short"),
     ("campaign", "campaign --seeds 0..100 --anew --figures target/campaign/ci-a.json"),

@@ -23,11 +23,12 @@ const fn tool(command: &'static str) -> Tool {
     Tool { command, package: command, words: &[], release: false }
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 10] = [
     tool("breaks"),
     tool("campaign"),
     tool("conformance"),
     tool("foreign"),
+    tool("program"),
     tool("vectors"),
     Tool { package: "postgres-suite", ..tool("postgres") },
     Tool { package: "conformance", words: &["judges"], ..tool("judges") },

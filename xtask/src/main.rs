@@ -45,6 +45,7 @@ Commands:
 Tools, each with a `--help` of its own; `--release` before the other options optimizes it:
   vectors DIR        decodes every JSON body in a folder and encodes it back
   conformance        the exchanges of defender-emulator/conformance, sent by curl to the emulator's program
+  program            the program `defender` against the emulator's program: HTTP/1.1, a government cloud, a proxy, a private CA
   walkthrough        the emulator's README for other languages, run as it stands there
   judges [--short]   sign-in libraries and other clients against the emulator's program
   breaks [NAME…]     breaks each promise on purpose, in a copy, and checks that a test fails; `--check`, `--refresh`,
@@ -55,7 +56,7 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
                      journal and quota, judged over processes that are killed, on SQLite and PostgreSQL
   foreign            the client against a misbehaving server that shares no code with client or emulator
   postgres [NAME…]   the stores' suite on a PostgreSQL server that is started for it, and faults of that server
-  bench NAME         speed and calls beside bare hyper: compare, smoke, pages, wait, store
+  bench NAME         speed and calls beside bare hyper: compare, smoke, pages, start, wait, store
 
 Options:
   -h, --help         this text, or the tool's

@@ -110,3 +110,14 @@ impl From<StoreError> for Error {
         Self::new(ErrorKind::Store, error.to_string()).caused_by(error)
     }
 }
+
+/// Error of a call, or of the settings of a client. A closure of [`Tenant::new`](crate::Tenant::new) returns it by `?`.
+impl From<defender_actions::Error> for Error {
+    fn from(error: defender_actions::Error) -> Self {
+        let kind = match error.kind() {
+            defender_actions::ErrorKind::Configuration => ErrorKind::Configuration,
+            _ => ErrorKind::Service,
+        };
+        Self::new(kind, error.to_string()).caused_by(error)
+    }
+}

@@ -5,6 +5,7 @@ mod builds;
 mod compare;
 mod pages;
 mod server;
+mod start;
 mod tenants;
 mod wait;
 
@@ -28,6 +29,7 @@ Benches:
   pages       a page of 10,000 actions through the client, beside bare hyper and a bare struct
   wait        waiting for a thousand actions, together and one by one: calls, and whether the quota is kept
   tenants     2,000 tenants in one process: memory, beside a process with one
+  start       the program `defender`: `--version` beside an empty program, `--demo` beside an example
   store       the quota on PostgreSQL and SQLite, beside a bare INSERT; starts a server
 
 Options:
@@ -66,6 +68,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             let status = figures.status().map_err(|error| Failure::broken("bench store", error))?;
             if status.success() { Ok(()) } else { Err(Failure::broken("bench store", status)) }
         }
+        Some("start") => start::run(),
         Some("pages") => pages::run(),
         Some("tenants") => tenants::run(),
         Some("wait") => wait::run(),

@@ -167,6 +167,6 @@ mod tests {
         let root = Workspace::read().unwrap().root;
         let promises: BTreeSet<_> =
             Patch::read_all(&root.join(PATCHES)).unwrap().into_iter().map(|patch| patch.promise).collect();
-        assert_eq!(promises, (1..=12).collect());
+        assert_eq!(promises, (1..=13).collect());
     }
 }

@@ -1,0 +1,46 @@
+//! The confirmation of what changes machines: the number of machines is typed.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::signals::Signals;
+use crate::{failure::Failure, output::talk::counted};
+
+/// Asks the person at the terminal to type the number of machines. With `yes`, nothing is asked.
+///
+/// # Errors
+///
+/// Another answer was given, Ctrl-C was pressed, or there is no terminal. Nothing was sent.
+pub(super) async fn confirm(number: usize, noun: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    let what = counted(number, noun);
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::usage(format!(
+            "nothing was sent: {what} would be acted on, and there is no terminal to confirm it; add --yes to send"
+        )));
+    }
+    // Before the prompt, so that Ctrl-C is heard as soon as a person sees it.
+    let mut signals = Signals::listen()?;
+    let prompt = format!("Type {number} to act on {what}, or anything else to stop: ");
+    let _shown = io::stderr().write_all(prompt.as_bytes()).and_then(|()| io::stderr().flush());
+    let answer = tokio::select! {
+        answer = line() => answer,
+        () = signals.next() => return Err(Failure::interrupted("interrupted: nothing was sent")),
+    };
+    if answer.trim() == number.to_string() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("nothing was sent: {number} was not typed; run the command again to confirm")))
+}
+
+/// Reads a line of stdin on a thread of its own: a read cannot be cancelled, and a runtime would wait for it at its end.
+async fn line() -> String {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _read = io::stdin().read_line(&mut line);
+        let _heard = sender.send(line);
+    });
+    receiver.await.unwrap_or_default()
+}

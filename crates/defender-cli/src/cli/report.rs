@@ -1,0 +1,190 @@
+//! The report of a run as data, and its exit code.
+
+use defender_fleet::{Report, ReportRow, ReportState, RowAttempt, RunSummary};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    failure::{Exit, Failure},
+    output::{Output, Record, talk},
+};
+
+/// Machine of a run, or a target that its plan left out.
+#[derive(Serialize)]
+struct MachineRow<'r> {
+    run: &'r str,
+    tenant: &'r str,
+    tenant_id: &'r str,
+    machine: Option<&'r str>,
+    machine_id: Option<&'r str>,
+    action: &'r str,
+    state: &'static str,
+    origin: Option<&'static str>,
+    status: Option<String>,
+    error_kind: Option<&'r str>,
+    error: Option<String>,
+    advice: Option<String>,
+    action_id: Option<&'r str>,
+    /// Wave, from 1.
+    wave: Option<u32>,
+    attempts: u32,
+    started_at: Option<Timestamp>,
+    submitted_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+    ticket: &'r str,
+    approver: &'r str,
+    comment: &'r str,
+    earlier: &'r [RowAttempt],
+}
+
+impl Record for MachineRow<'_> {
+    const COLUMNS: &'static [&'static str] = &[
+        "run",
+        "tenant",
+        "tenant_id",
+        "machine",
+        "machine_id",
+        "action",
+        "state",
+        "origin",
+        "status",
+        "error_kind",
+        "error",
+        "advice",
+        "action_id",
+        "wave",
+        "attempts",
+        "started_at",
+        "submitted_at",
+        "ended_at",
+        "ticket",
+        "approver",
+        "comment",
+    ];
+    const TABLE: &'static [&'static str] =
+        &["machine", "state", "error", "wave", "origin", "attempts", "ended_at", "action_id"];
+}
+
+impl<'r> MachineRow<'r> {
+    fn of(report: &'r Report, row: &'r ReportRow) -> Self {
+        let error = row.error.as_ref();
+        Self {
+            run: &report.run,
+            tenant: &row.tenant,
+            tenant_id: &report.tenant_id,
+            machine: row.machine.as_deref(),
+            machine_id: row.machine_id.as_ref().map(defender_actions::model::MachineId::as_str),
+            action: &row.action,
+            state: row.state.name(),
+            origin: row.origin.map(defender_fleet::RowOrigin::name),
+            status: row.status.as_ref().map(ToString::to_string),
+            error_kind: error.map(|error| error.kind.as_str()),
+            error: error.map(|error| talk::in_options(&error.message)),
+            advice: error.and_then(|error| error.advice.as_deref()).map(talk::in_options),
+            action_id: row.action_id.as_ref().map(defender_actions::model::ActionId::as_str),
+            wave: row.wave.map(|wave| wave + 1),
+            attempts: row.attempts,
+            started_at: row.started_at,
+            submitted_at: row.submitted_at,
+            ended_at: row.ended_at,
+            ticket: &report.ticket,
+            approver: &report.approver,
+            comment: &report.comment,
+            earlier: &row.earlier,
+        }
+    }
+}
+
+/// Prints the rows of a report on stdout, and its counts on stderr.
+pub(super) fn print(output: Output, report: &Report) -> Result<(), Failure> {
+    let rows: Vec<_> = report.rows.iter().map(|row| MachineRow::of(report, row)).collect();
+    output.print(&rows)?;
+    let counts = report.counts;
+    talk::say(&format!(
+        "Run {}, {} in tenant {}: {} succeeded, {} failed, {} unknown, {} not done, {} left out",
+        report.run,
+        report.action,
+        report.tenant,
+        counts.succeeded,
+        counts.failed,
+        counts.unknown,
+        counts.open(),
+        counts.left_out
+    ));
+    Ok(())
+}
+
+/// Returns the exit code of a run. A target that was left out counts where its plan is made.
+pub(super) fn exit_of(report: &Report) -> Exit {
+    let counts = report.counts;
+    if counts.unknown > 0 {
+        return Exit::Unknown;
+    }
+    if counts.failed > 0 {
+        let is_denied = |row: &ReportRow| {
+            let kind = row.error.as_ref().map(|error| error.kind.as_str());
+            matches!(kind, Some("forbidden" | "unauthorized" | "credential"))
+        };
+        let are_denied = report.in_state(ReportState::Failed).all(is_denied);
+        return if are_denied { Exit::Denied } else { Exit::Failed };
+    }
+    if counts.open() > 0 { Exit::Failed } else { Exit::Success }
+}
+
+/// Run of the list of runs.
+#[derive(Serialize)]
+struct RunRow {
+    run: String,
+    tenant: String,
+    action: &'static str,
+    ticket: String,
+    approver: String,
+    machines: u32,
+    succeeded: u32,
+    failed: u32,
+    unknown: u32,
+    not_done: u32,
+    halted: Option<String>,
+}
+
+impl Record for RunRow {
+    const COLUMNS: &'static [&'static str] = &[
+        "run",
+        "tenant",
+        "action",
+        "ticket",
+        "approver",
+        "machines",
+        "succeeded",
+        "failed",
+        "unknown",
+        "not_done",
+        "halted",
+    ];
+    const TABLE: &'static [&'static str] = Self::COLUMNS;
+}
+
+/// Prints a list of runs.
+pub(super) fn print_runs(output: Output, runs: Vec<RunSummary>) -> Result<(), Failure> {
+    let rows: Vec<_> = runs
+        .into_iter()
+        .map(|run| RunRow {
+            run: run.id.to_string(),
+            tenant: run.tenant,
+            action: run.action_type,
+            ticket: run.ticket,
+            approver: run.approver,
+            machines: run.counts.total(),
+            succeeded: run.counts.succeeded,
+            failed: run.counts.failed,
+            unknown: run.counts.unknown,
+            not_done: run.counts.open(),
+            halted: run.halted,
+        })
+        .collect();
+    output.print(&rows)?;
+    if rows.is_empty() {
+        talk::say("The store has no run.");
+    }
+    Ok(())
+}

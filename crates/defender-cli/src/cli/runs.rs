@@ -1,0 +1,207 @@
+//! Runs: following one, and `defender resume|halt|retry|report|revert`.
+
+use clap::Args;
+use defender_fleet::RetryRows;
+use defender_store::RunId;
+
+use super::{
+    act::{Confirmed, Sending, send},
+    confirm::confirm,
+    follow::follow,
+    report::{exit_of, print, print_runs},
+};
+use crate::{
+    failure::{Exit, Failure},
+    output::{Output, talk},
+    session::Session,
+};
+
+const RESUME_EXAMPLES: &str = "\
+Goes on with a run that was interrupted, halted, or whose process died. What may have been sent is looked for in the journal and at
+the service, and never sent again. After a crash, the rows of the dead process are taken once its lease of 90 seconds is over.
+
+Examples:
+  defender resume 5f2c7a90d1e3
+  defender resume 5f2c7a90d1e3 --yes -o jsonl";
+
+const HALT_EXAMPLES: &str = "\
+Nothing more is sent, by whichever process works on the run. What was sent is still waited for.
+
+Examples:
+  defender halt 5f2c7a90d1e3 --reason 'wrong list'";
+
+const RETRY_EXAMPLES: &str = "\
+Does machines again that failed or, with --unknown, whose outcome is unknown: their action may then be done twice, so look at
+the machines first.
+
+Examples:
+  defender retry 5f2c7a90d1e3
+  defender retry 5f2c7a90d1e3 --unknown";
+
+const REPORT_EXAMPLES: &str = "\
+One row for each machine, and for each target that was left out. Without RUN it lists the newest runs. Nothing is sent.
+
+Examples:
+  defender report
+  defender report 5f2c7a90d1e3 -o csv > report.csv
+  defender report 5f2c7a90d1e3 -o json | jq '.[] | select(.status != \"succeeded\")'
+
+Exit codes: those of the run: 0 all succeeded, 2 something failed or is not done, 3 an outcome is unknown.";
+
+const REVERT_EXAMPLES: &str = "\
+Plans the inverse of each action that the run created itself, and runs that plan once it is confirmed. Actions that others requested
+stay.
+
+Examples:
+  defender revert 5f2c7a90d1e3 --comment 'INC-4711: false positive'
+  defender revert 5f2c7a90d1e3 --comment 'INC-4711' --dry-run";
+
+/// Goes on with a run
+#[derive(Args, Debug)]
+#[command(after_help = RESUME_EXAMPLES)]
+pub(super) struct Resume {
+    /// Id of the run
+    #[arg(value_parser = run_id)]
+    run: RunId,
+    #[command(flatten)]
+    confirmed: Confirmed,
+}
+
+/// Halts a run
+#[derive(Args, Debug)]
+#[command(after_help = HALT_EXAMPLES)]
+pub(super) struct Halt {
+    /// Id of the run
+    #[arg(value_parser = run_id)]
+    run: RunId,
+    /// Reason, for the report
+    #[arg(long, default_value = "halted by `defender halt`", value_name = "TEXT")]
+    reason: String,
+}
+
+/// Does failed machines of a run again
+#[derive(Args, Debug)]
+#[command(after_help = RETRY_EXAMPLES)]
+pub(super) struct Retry {
+    /// Id of the run
+    #[arg(value_parser = run_id)]
+    run: RunId,
+    /// The machines whose outcome is unknown, in place of those that failed: their action may be done twice
+    #[arg(long)]
+    unknown: bool,
+    #[command(flatten)]
+    confirmed: Confirmed,
+}
+
+/// Reports a run
+#[derive(Args, Debug)]
+#[command(after_help = REPORT_EXAMPLES)]
+pub(super) struct ReportCommand {
+    /// Id of the run [default: the list of runs]
+    #[arg(value_parser = run_id)]
+    run: Option<RunId>,
+    /// Most runs of the list
+    #[arg(long, default_value_t = 20, value_name = "NUMBER", conflicts_with = "run")]
+    limit: usize,
+}
+
+/// Undoes a run
+#[derive(Args, Debug)]
+#[command(after_help = REVERT_EXAMPLES)]
+pub(super) struct Revert {
+    /// Id of the run
+    #[arg(value_parser = run_id)]
+    run: RunId,
+    /// Reason, for the audit trail of the service
+    #[arg(long, value_name = "TEXT")]
+    comment: String,
+    /// Includes actions that were found by their comment alone after a lost response
+    #[arg(long)]
+    even_if_not_ours: bool,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+impl Revert {
+    pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
+        let revert = session.fleet.run(&self.run).await?.revert(self.comment);
+        let revert = if self.even_if_not_ours { revert.even_if_not_ours() } else { revert };
+        send(session, output, revert.await?, self.sending).await
+    }
+}
+
+impl Resume {
+    pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
+        let run = session.fleet.run(&self.run).await?;
+        let counts = run.summary().await?.counts;
+        confirm_open(counts.planned + counts.sending, self.confirmed).await?;
+        follow(session, output, session.fleet.resume(&self.run).await?).await
+    }
+}
+
+/// Asks for a confirmation if requests may be sent.
+async fn confirm_open(open: u32, confirmed: Confirmed) -> Result<(), Failure> {
+    match usize::try_from(open).unwrap_or(usize::MAX) {
+        0 => Ok(()),
+        open => confirm(open, "machine", confirmed.yes).await,
+    }
+}
+
+impl Halt {
+    pub(super) async fn run(self, session: &Session) -> Result<Exit, Failure> {
+        let run = session.fleet.run(&self.run).await?;
+        run.halt(&self.reason).await?;
+        let counts = run.summary().await?.counts;
+        talk::say(&format!(
+            "Run {} is halted: {} of {} machines have not ended. {}",
+            run.id(),
+            counts.open(),
+            counts.total(),
+            session.to_go_on(run.id())
+        ));
+        Ok(Exit::Success)
+    }
+}
+
+impl Retry {
+    pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
+        let run = session.fleet.run(&self.run).await?;
+        let counts = run.summary().await?.counts;
+        let (rows, number, state) = if self.unknown {
+            (RetryRows::Unknown, counts.unknown, "unknown")
+        } else {
+            (RetryRows::Failed, counts.failed, "failed")
+        };
+        if number == 0 {
+            talk::say(&format!("Run {} has no machine that is {state}. Nothing was sent.", run.id()));
+            return Ok(exit_of(&run.report().await?));
+        }
+        if self.unknown {
+            talk::warn(
+                "the first request may still take effect, so that an action may be done twice; look at the machines first",
+            );
+        }
+        confirm_open(number, self.confirmed).await?;
+        run.retry(rows).await?;
+        follow(session, output, session.fleet.resume(&self.run).await?).await
+    }
+}
+
+impl ReportCommand {
+    pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
+        let Some(run) = self.run else {
+            print_runs(output, session.fleet.runs(self.limit).await?)?;
+            return Ok(Exit::Success);
+        };
+        let report = session.fleet.run(&run).await?.report().await?;
+        print(output, &report)?;
+        if let Some(reason) = &report.halted {
+            talk::say(&format!("Run {run} is halted: {reason}. {}", session.to_go_on(&run)));
+        }
+        Ok(exit_of(&report))
+    }
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    RunId::new(text.trim()).ok_or_else(|| "not the id of a run; `defender report` lists the runs".to_owned())
+}

@@ -1,0 +1,48 @@
+//! Signals that ask the program to stop: Ctrl-C, and on Unix SIGTERM and SIGHUP.
+
+use std::io;
+
+use crate::failure::Failure;
+
+/// Signals that ask the program to stop.
+#[cfg(unix)]
+pub(super) struct Signals([tokio::signal::unix::Signal; 3]);
+
+#[cfg(unix)]
+impl Signals {
+    fn open() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
+    }
+
+    pub(super) async fn next(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// Signals that ask the program to stop.
+#[cfg(windows)]
+pub(super) struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn open() -> io::Result<Self> {
+        Ok(Self(tokio::signal::windows::ctrl_c()?))
+    }
+
+    pub(super) async fn next(&mut self) {
+        let _heard = self.0.recv().await;
+    }
+}
+
+impl Signals {
+    /// Listens from now on, in place of the system, which would end the program.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        Self::open().map_err(|error| Failure::usage(format!("cannot listen for Ctrl-C: {error}; nothing was sent")))
+    }
+}

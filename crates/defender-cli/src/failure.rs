@@ -1,0 +1,124 @@
+//! Exit codes, and the error that leads to one.
+
+use std::{fmt, process::ExitCode};
+
+use defender_actions::{Error as ServiceError, ErrorKind as ServiceKind};
+use defender_fleet::{Error as FleetError, ErrorKind as FleetKind};
+
+/// Exit code of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything succeeded.
+    Success,
+    /// The command line or the configuration is invalid. Nothing was sent.
+    Usage,
+    /// Something failed.
+    Failed,
+    /// The outcome of at least one action is unknown.
+    Unknown,
+    /// The sign-in failed, or a permission is missing.
+    Denied,
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+}
+
+impl Exit {
+    /// Returns the number that the shell gets.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Usage => 1,
+            Self::Failed => 2,
+            Self::Unknown => 3,
+            Self::Denied => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Failure of a command: its exit code, and a line that says what failed and what to do.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// Returns the failure of an invalid command line or configuration.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Returns the failure of a command that was stopped before anything was sent.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Exit::Interrupted, message)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Returns the exit code of an error of a call.
+pub(crate) fn exit_of(kind: ServiceKind) -> Exit {
+    match kind {
+        ServiceKind::Configuration | ServiceKind::Request => Exit::Usage,
+        ServiceKind::Credential | ServiceKind::Unauthorized | ServiceKind::Forbidden => Exit::Denied,
+        ServiceKind::OutcomeUnknown | ServiceKind::InvalidResponse => Exit::Unknown,
+        _ => Exit::Failed,
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        Self::new(exit_of(error.kind()), error.to_string())
+    }
+}
+
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        let exit = match (error.kind(), error.service()) {
+            (_, Some(service)) => exit_of(service.kind()),
+            (FleetKind::Store | FleetKind::Service, None) => Exit::Failed,
+            _ => Exit::Usage,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<defender_actions::model::Error> for Failure {
+    fn from(error: defender_actions::model::Error) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_follows_error_kind() {
+        for (kind, exit) in [
+            (ServiceKind::Configuration, 1),
+            (ServiceKind::NotFound, 2),
+            (ServiceKind::OutcomeUnknown, 3),
+            (ServiceKind::InvalidResponse, 3),
+            (ServiceKind::Credential, 4),
+            (ServiceKind::Forbidden, 4),
+        ] {
+            assert_eq!(exit_of(kind).code(), exit, "{kind:?}");
+        }
+    }
+}

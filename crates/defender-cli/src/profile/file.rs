@@ -1,0 +1,57 @@
+//! The file with the profiles of the tenants.
+
+use std::{error::Error, path::Path, sync::Arc};
+
+use defender_actions::transport::{HyperTransport, Roots};
+use defender_fleet::{Tenants, TenantsFile};
+
+use super::{clock::clock, variable::variable};
+use crate::{failure::Failure, output::talk};
+
+/// Name of the file in the folder of the program.
+pub(super) const NAME: &str = "tenants.toml";
+/// Program in the `User-Agent`.
+pub(super) const PROGRAM: &str = concat!("defender-cli/", env!("CARGO_PKG_VERSION"));
+
+/// Reads the profiles. No secret is read yet.
+pub(super) fn tenants(path: &Path) -> Result<Tenants, Failure> {
+    let file = TenantsFile::new().secret_source(of_keyring).device_code_prompt(|prompt| talk::say(&prompt.message));
+    let transport = transport()?;
+    let managed: Arc<HyperTransport> = Arc::new(transport.link_local());
+    let file = file
+        .transport(transport)
+        .client_settings(move |builder| builder.managed_identity_transport(Arc::clone(&managed)).clock(clock()));
+    Ok(file.read(path)?)
+}
+
+/// Returns the transport of all tenants, with the CA of `DEFENDER_CA_FILE` beside those of the platform.
+fn transport() -> Result<HyperTransport, Failure> {
+    let mut builder = HyperTransport::builder().application(PROGRAM);
+    if let Some(path) = variable("DEFENDER_CA_FILE")? {
+        let wrong = |error: &dyn std::fmt::Display| {
+            Failure::usage(format!(
+                "DEFENDER_CA_FILE is {path}, which must be a PEM file with the certificate of a CA: {error}"
+            ))
+        };
+        let pem = std::fs::read(&path).map_err(|error| wrong(&error))?;
+        builder = builder.roots(Roots::platform().and_pem(pem).map_err(|error| wrong(&error))?);
+    }
+    builder.build().map_err(|error| Failure::usage(format!("the transport cannot be built: {error}")))
+}
+
+/// Reads a secret of the system's keyring.
+#[cfg(feature = "keyring")]
+fn of_keyring(name: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let missing = |error: keyring::v1::Error| {
+        format!(
+            "the keyring has no entry of service `defender` and user `{name}`: {error}; store it (`defender tenants --help`)"
+        )
+    };
+    let entry = keyring::v1::Entry::new("defender", name).map_err(missing)?;
+    Ok(entry.get_password().map_err(missing)?)
+}
+
+#[cfg(not(feature = "keyring"))]
+fn of_keyring(_: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
+    Err("this build has no keyring; install it with the feature `keyring`, or use `secret_env` or `secret_file`".into())
+}

@@ -1,0 +1,13 @@
+//! Tests of the program: transcripts, terminal, secrets, crash and networks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics")]
+
+#[cfg(feature = "testing")]
+mod crash;
+mod program;
+#[cfg(feature = "testing")]
+mod runs;
+mod secrets;
+mod service;
+mod streams;
+mod terminal;
+mod transcripts;
