@@ -201,13 +201,12 @@ impl Worker {
     }
 
     fn follow_halt(&mut self, halted: Option<String>, halts: HaltMark) {
-        match halted {
-            Some(reason) => self.halted_by(reason),
-            None => {
-                // Another process may have resumed the run.
-                self.is_halted = false;
-                self.context.departures.reopen(&self.context.run, halts);
-            }
+        if let Some(reason) = halted {
+            self.halted_by(reason);
+        } else {
+            // Another process may have resumed the run.
+            self.is_halted = false;
+            self.context.departures.reopen(&self.context.run, halts);
         }
     }
 
