@@ -4,7 +4,7 @@
 //! quota, departure, intent, request. A request without such a key is not of a run, and passes.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -16,66 +16,12 @@ use defender_actions::{
     model::MachineAction,
 };
 use defender_store::{Departure, RunId, RunStore, WorkerId};
-use futures_util::{future::AbortHandle, task::AtomicWaker};
+use futures_util::future::AbortHandle;
 
-/// First part of the key of each request of a run.
-const PREFIX: &str = "run/";
-
-/// Returns the key of an attempt of a row.
-pub(crate) fn key(run: &RunId, index: u32, attempt: u32) -> String {
-    format!("{PREFIX}{run}/{index}/{attempt}")
-}
-
-/// Why a request was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotDeparted {
-    /// The run is halted.
-    Halted,
-    /// Another worker has the row.
-    NotHeld,
-}
-
-/// What happens to a worker from outside of its loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Note {
-    /// The request of this row is sent now.
-    Departed(u32),
-    /// The run was halted in this process.
-    Halted,
-}
-
-/// Notes for one worker.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    notes: Mutex<VecDeque<Note>>,
-    waker: AtomicWaker,
-}
-
-impl Inbox {
-    fn put(&self, note: Note) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push_back(note);
-        self.waker.wake();
-    }
-
-    /// Returns the next note, if there is one.
-    pub(crate) fn take(&self) -> Option<Note> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    /// Returns the next note. Without one, the task is woken by the next.
-    pub(crate) fn poll(&self, waker: &std::task::Waker) -> Option<Note> {
-        self.waker.register(waker);
-        self.take()
-    }
-}
-
-/// Row of which this process sends the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
-    pub(crate) run: RunId,
-    pub(crate) index: u32,
-    pub(crate) worker: WorkerId,
-}
+use crate::{
+    claim::{Claim, NotDeparted, PREFIX},
+    inbox::{Inbox, Note},
+};
 
 /// Rows of which this process sends the requests, and its workers.
 #[derive(Default)]

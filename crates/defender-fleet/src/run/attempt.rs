@@ -18,7 +18,7 @@ use super::{
 use crate::{
     ApprovedPlan, Error,
     action::Sending,
-    departure::{self, Claim, NotDeparted},
+    claim::{self, Claim, NotDeparted},
 };
 
 /// Time limit of a submission. A request whose turn in the quota comes later goes back to the run, so that leases and intents stay short.
@@ -35,7 +35,7 @@ impl Context {
             let awaited = self.awaited(&key, entry, id).into();
             return Ok(Step::Submitted { row: row.into(), awaited, is_news: false });
         }
-        let key = self.key(&departure::key(&self.run, row.index, attempt))?;
+        let key = self.key(&claim::key(&self.run, row.index, attempt))?;
         row.document.begin(attempt, key.to_string());
         row.attempt().worker = Some(format!("{:032x}", self.worker.as_u128()));
         row.attempt().started_at.get_or_insert(self.clock().now());
@@ -178,16 +178,17 @@ impl Context {
         }
     }
 
-    /// Writes the end of an action that was waited for.
+    /// Writes the end of an action that was waited for. `is_of_list` if the list failed, and not the record of the action.
     pub(super) async fn ended(
         self: Arc<Self>,
         mut row: Row,
         outcome: Result<MachineAction, ServiceError>,
+        is_of_list: bool,
     ) -> Result<Step, Error> {
         let (state, error, last) = match outcome {
             Ok(action) => (RowState::Succeeded, None, Some(action)),
             Err(error) => {
-                let state = match Verdict::of_wait(&error) {
+                let state = match Verdict::of_wait(&error, is_of_list) {
                     Verdict::Stop => return Err(self.service_failed(error)),
                     Verdict::Failed => RowState::Failed,
                     _ => RowState::Unknown,

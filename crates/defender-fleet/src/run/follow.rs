@@ -12,7 +12,7 @@ use super::{
     wait::Happened,
     worker::{CLAIM_AGAIN, GIVE_UP, LONGEST_READ, SEND_AGAIN, Worker},
 };
-use crate::{Error, departure::Note};
+use crate::{Error, inbox::Note};
 
 impl Worker {
     pub(super) async fn follow(&mut self, happened: Happened) -> Result<(), Error> {
@@ -26,13 +26,13 @@ impl Worker {
                 self.stepped(step?).await
             }
             Happened::Read(read) => {
-                let (set, ended) = *read;
+                let (set, ended, is_of_list) = *read;
                 self.set = Some(set);
                 self.read_delay = (self.read_delay * 3 / 2).min(LONGEST_READ);
                 self.read_at = self.now().saturating_add(self.read_delay);
                 for (index, outcome) in ended {
                     if let Some(row) = self.waiting.remove(&index) {
-                        let end = Arc::clone(&self.context).ended(row, outcome);
+                        let end = Arc::clone(&self.context).ended(row, outcome, is_of_list);
                         self.ends.push(Box::pin(async move { (index, end.await) }));
                     }
                 }

@@ -58,13 +58,15 @@ impl Verdict {
         }
     }
 
-    /// Returns the verdict on the error of a wait.
-    pub(super) fn of_wait(error: &ServiceError) -> Self {
+    /// Returns the verdict on the error of a wait. `is_of_list` if the list failed, and not the
+    /// record of the action.
+    pub(super) fn of_wait(error: &ServiceError, is_of_list: bool) -> Self {
         use ErrorKind as K;
         match error.kind() {
             K::ActionFailed => Self::Failed,
-            K::Configuration | K::Credential | K::Unauthorized | K::Forbidden | K::QuotaStore => Self::Stop,
-            _ => Self::Unknown,
+            K::OutcomeUnknown => Self::Unknown,
+            K::NotFound | K::Forbidden if !is_of_list => Self::Unknown,
+            _ => Self::Stop,
         }
     }
 }

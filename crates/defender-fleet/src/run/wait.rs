@@ -1,11 +1,12 @@
 //! What a worker waits for.
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
+use defender_actions::{Error as ServiceError, ErrorKind, model::MachineAction};
 use futures_util::{FutureExt, StreamExt};
 
 use super::worker::{FIRST_READ, Reads, Stepped, Worker};
-use crate::departure::Note;
+use crate::inbox::Note;
 
 /// What the loop has waited for.
 pub(super) enum Happened {
@@ -26,9 +27,17 @@ impl Worker {
             self.set = Some(set);
             return;
         }
+        let context = Arc::clone(&self.context);
         self.reading = Some(Box::pin(async move {
             let ended = set.read().await;
-            (set, ended)
+            let is_of_read = |(_, outcome): &(u32, Result<MachineAction, ServiceError>)| {
+                outcome.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden))
+            };
+            // The error of a list is that of each wait, and so is the error of the last record. Another list tells them apart.
+            let may_be_of_list = set.is_empty() && !ended.is_empty() && ended.iter().all(is_of_read);
+            let is_of_list =
+                may_be_of_list && context.client.actions().pages().next().await.is_none_or(|page| page.is_err());
+            (set, ended, is_of_list)
         }));
     }
 

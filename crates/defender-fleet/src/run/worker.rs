@@ -39,8 +39,8 @@ pub(super) const LONGEST_READ: Duration = Duration::from_secs(30);
 
 /// Index of a row, and its step.
 pub(super) type Stepped = (u32, Result<Step, Error>);
-/// A set that was read, and what ended.
-pub(super) type Reads = (WaitSet<u32>, Vec<(u32, Result<MachineAction, ServiceError>)>);
+/// A set that was read, what ended, and whether the list failed for all of it.
+pub(super) type Reads = (WaitSet<u32>, Vec<(u32, Result<MachineAction, ServiceError>)>, bool);
 
 /// State of the loop.
 pub(super) struct Worker {
@@ -201,13 +201,12 @@ impl Worker {
     }
 
     fn follow_halt(&mut self, halted: Option<String>, halts: HaltMark) {
-        match halted {
-            Some(reason) => self.halted_by(reason),
-            None => {
-                // Another process may have resumed the run.
-                self.is_halted = false;
-                self.context.departures.reopen(&self.context.run, halts);
-            }
+        if let Some(reason) = halted {
+            self.halted_by(reason);
+        } else {
+            // Another process may have resumed the run.
+            self.is_halted = false;
+            self.context.departures.reopen(&self.context.run, halts);
         }
     }
 

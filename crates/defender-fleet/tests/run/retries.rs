@@ -31,7 +31,7 @@ async fn unreadable_list_keeps_a_retry() {
     assert_eq!(counts(&report), (0, 0, 1, 0), "the lists lag: {report}");
     world.clock.advance(Duration::from_secs(600));
     assert_eq!(run.retry(RetryRows::Unknown).await.unwrap(), 1);
-    let away = world.emulator.fault(AWAY).on(Operation::ListActions).times(200);
+    let away = world.emulator.fault(AWAY).on(Operation::ListActions).times(2_000);
     let error = world.run(run.finish()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Service);
     assert_eq!(counts(&run.report().await.unwrap()), (0, 0, 0, 1));

@@ -194,7 +194,7 @@ async fn packages_are_saved_by_machine() {
     let rows = world.driven(run.download(folder.path())).await.unwrap();
     for row in &rows {
         assert_eq!((row.tenant.as_str(), row.errors.len(), row.files.len()), ("contoso", 0, 1), "{row:?}");
-        assert_eq!(row.files[0], folder.path().join(format!("{}.zip", row.machine_id)));
+        assert_eq!(row.files[0], folder.path().join(row.machine_id.as_str()).join(format!("{}.zip", row.action_id)));
         assert!(std::fs::read(&row.files[0]).unwrap().starts_with(b"PK\x03\x04"));
     }
     // A file that is there is kept.
@@ -203,6 +203,12 @@ async fn packages_are_saved_by_machine() {
     let again = world.driven(run.download(folder.path())).await.unwrap();
     assert_eq!((again, world.reads()), (rows.clone(), reads));
     assert_eq!(std::fs::read(&rows[0].files[0]).unwrap(), b"kept");
+    // A later run collects the packages anew.
+    let later = world.start(&world.plan(CollectInvestigationPackage::new("INC-4712: evidence").unwrap())).await;
+    world.run(later.finish()).await.unwrap();
+    let of_later = world.driven(later.download(folder.path())).await.unwrap();
+    assert!(of_later.iter().zip(&rows).all(|(later, row)| later.files.len() == 1 && later.files != row.files));
+    assert_ne!(std::fs::read(&of_later[0].files[0]).unwrap(), b"kept");
 }
 
 #[tokio::test]
@@ -215,8 +221,8 @@ async fn session_results_are_saved_by_command() {
     assert_eq!(counts(&report), (3, 0, 0, 0));
     let rows = world.driven(run.download(folder.path())).await.unwrap();
     for row in &rows {
-        let machine = folder.path().join(row.machine_id.as_str());
-        assert_eq!(row.files, [machine.join("1.json"), machine.join("2.file")], "{row:?}");
+        let results = folder.path().join(row.machine_id.as_str()).join(row.action_id.as_str());
+        assert_eq!(row.files, [results.join("1.json"), results.join("2.file")], "{row:?}");
         let transcript = std::fs::read_to_string(&row.files[0]).unwrap();
         assert!(transcript.contains("a.ps1"), "{transcript}");
         assert_eq!(std::fs::read_to_string(&row.files[1]).unwrap(), "Contents of C:\\temp\\out.txt\r\n");

@@ -6,8 +6,8 @@ use defender_actions::{
     MemoryJournal,
     transport::{Clock, testing::ManualClock},
 };
-use defender_emulator::{Fault, Operation};
-use defender_fleet::{RunEvent, RunEventKind as Kind, Stores};
+use defender_emulator::{ErrorCode, Fault, Operation};
+use defender_fleet::{ErrorKind, RunEvent, RunEventKind as Kind, Stores};
 use defender_store::{MemoryRunStore, RowState, RunStore, WorkerId, WorkerLease};
 use defender_transport::MemoryQuotaStore;
 use futures_util::{
@@ -121,4 +121,32 @@ async fn run_resumed_elsewhere_goes_on() {
     assert!(number(&rest, |kind| matches!(kind, Kind::Sent { .. })) > 50, "the worker goes on");
     assert_eq!(counts(&elsewhere.report().await.unwrap()), (150, 0, 0, 0));
     world.each_machine_has_one_action();
+}
+
+/// One list is refused while all rows are waited for: no row becomes unknown.
+#[tokio::test]
+async fn refused_list_stops_the_worker() {
+    let world = World::with(3, |emulator| emulator.pending_for(Duration::from_secs(60)));
+    let run = world.start(&world.release()).await;
+    for fault in [Fault::Code(ErrorCode::DisabledFeature), Fault::NotFound] {
+        let refused = world.emulator.fault(fault).on(Operation::ListActions);
+        let error = world.run(run.finish()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Service, "{fault:?}: {error}");
+        refused.stop();
+        let counts = run.report().await.unwrap().counts;
+        assert_eq!((counts.unknown, counts.submitted), (0, 3), "{fault:?}");
+    }
+    assert_eq!(counts(&world.run(run.finish()).await.unwrap()), (3, 0, 0, 0));
+}
+
+/// The record of one action is refused, which no list shows: its row ends, and the run with it.
+#[tokio::test]
+async fn refused_record_ends_its_row() {
+    let world = World::with(3, |emulator| emulator.read_lag(Duration::from_secs(100)));
+    let run = world.start(&world.release()).await;
+    let id = world.emulator.machine_ids()[0].to_owned();
+    world.emulator.fault(Fault::Code(ErrorCode::DisabledFeature)).on(Operation::GetAction).on_machine(id);
+    let report = world.run(run.finish()).await.unwrap();
+    assert_eq!(counts(&report), (2, 0, 1, 0), "{report}");
+    assert_eq!(report.rows[0].error.as_ref().unwrap().kind, "forbidden");
 }
