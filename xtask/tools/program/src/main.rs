@@ -74,7 +74,7 @@ struct Programs {
     defender: PathBuf,
 }
 
-/// Emulator, and the environment of a client of it.
+/// Emulator, and the environment of its client.
 struct Network<'p> {
     programs: &'p Programs,
     emulator: Program,
