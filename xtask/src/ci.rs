@@ -29,7 +29,7 @@ const LIBRARIES: [&str; 5] =
     ["defender-model", "defender-transport", "defender-auth", "defender-actions", "defender-azure-identity"];
 
 /// Commands of `cargo xtask` that are programs of their own.
-const TOOLS: [(&str, &str); 10] = [
+const TOOLS: [(&str, &str); 11] = [
     ("vectors", "vectors crates/defender-model/tests/fixtures"),
     ("conformance", "conformance"),
     ("walk-through", "walkthrough"),
@@ -39,7 +39,8 @@ const TOOLS: [(&str, &str); 10] = [
     ("campaign", "campaign --seeds 0..100 --anew --figures target/campaign/ci-a.json"),
     ("breaks", "breaks --check"),
     ("campaign over TLS", "campaign --tls --seeds 0..10 --anew --figures target/campaign/ci-b.json"),
-    ("campaign over stores", "campaign --store --seeds 0..1"),
+    ("campaign over stores", "campaign --store --only actions --seeds 0..1"),
+    ("campaign of runs", "campaign --store --only runs --seeds 0..1 --tenants 2 --actions 60"),
 ];
 
 /// One command of cargo.

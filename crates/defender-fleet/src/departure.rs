@@ -4,7 +4,7 @@
 //! quota, departure, intent, request. A request without such a key is not of a run, and passes.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -16,66 +16,12 @@ use defender_actions::{
     model::MachineAction,
 };
 use defender_store::{Departure, RunId, RunStore, WorkerId};
-use futures_util::{future::AbortHandle, task::AtomicWaker};
+use futures_util::future::AbortHandle;
 
-/// First part of the key of each request of a run.
-const PREFIX: &str = "run/";
-
-/// Returns the key of an attempt of a row.
-pub(crate) fn key(run: &RunId, index: u32, attempt: u32) -> String {
-    format!("{PREFIX}{run}/{index}/{attempt}")
-}
-
-/// Why a request was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NotDeparted {
-    /// The run is halted.
-    Halted,
-    /// Another worker has the row.
-    NotHeld,
-}
-
-/// What happens to a worker from outside of its loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Note {
-    /// The request of this row is sent now.
-    Departed(u32),
-    /// The run was halted in this process.
-    Halted,
-}
-
-/// Notes for one worker.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    notes: Mutex<VecDeque<Note>>,
-    waker: AtomicWaker,
-}
-
-impl Inbox {
-    fn put(&self, note: Note) {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push_back(note);
-        self.waker.wake();
-    }
-
-    /// Returns the next note, if there is one.
-    pub(crate) fn take(&self) -> Option<Note> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    /// Returns the next note. Without one, the task is woken by the next.
-    pub(crate) fn poll(&self, waker: &std::task::Waker) -> Option<Note> {
-        self.waker.register(waker);
-        self.take()
-    }
-}
-
-/// Row of which this process sends the request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
-    pub(crate) run: RunId,
-    pub(crate) index: u32,
-    pub(crate) worker: WorkerId,
-}
+use crate::{
+    claim::{Claim, NotDeparted, PREFIX},
+    inbox::{Inbox, Note},
+};
 
 /// Rows of which this process sends the requests, and its workers.
 #[derive(Default)]
@@ -85,11 +31,23 @@ pub(crate) struct Departures(Mutex<State>);
 struct State {
     claims: HashMap<EntryKey, Row>,
     inboxes: HashMap<WorkerId, (RunId, Arc<Inbox>)>,
-    /// Runs that this process has halted.
-    halted: HashSet<RunId>,
+    /// Runs that this process has halted, or is halting.
+    halts: HashMap<RunId, Halts>,
+    /// Number of requests and halts so far, for their ids.
+    last_id: u64,
+}
+
+/// Halts of a run by this process.
+#[derive(Default)]
+struct Halts {
+    /// Halts that the store may not have yet.
+    pending: usize,
+    /// Last change. The mark of a halt is removed only by a read of the store that began after it.
+    changed: u64,
 }
 
 struct Row {
+    id: u64,
     claim: Claim,
     stage: Stage,
     abort: AbortHandle,
@@ -118,26 +76,48 @@ impl Departures {
         WorkerEntry { departures: Arc::clone(self), worker, inbox }
     }
 
-    /// Adds a request, until the returned value is dropped.
-    pub(crate) fn request(self: &Arc<Self>, key: &EntryKey, claim: Claim, abort: AbortHandle) -> RequestEntry {
-        self.state().claims.insert(key.clone(), Row { claim, stage: Stage::Waiting, abort });
-        RequestEntry { departures: Arc::clone(self), key: key.clone() }
+    /// Adds a request, until the returned value is dropped. A request of another worker of this process that waits for its permit is ended,
+    /// since the store has given its row away. `None` if that request may have been sent.
+    pub(crate) fn request(self: &Arc<Self>, key: &EntryKey, claim: Claim, abort: AbortHandle) -> Option<RequestEntry> {
+        let mut state = self.state();
+        if state.claims.get(key).is_some_and(|row| row.stage == Stage::Departing) {
+            return None;
+        }
+        let id = state.next_id();
+        let before = state.claims.insert(key.clone(), Row { id, claim, stage: Stage::Waiting, abort });
+        drop(state);
+        if let Some(before) = before {
+            before.abort.abort();
+        }
+        Some(RequestEntry { departures: Arc::clone(self), key: key.clone(), id })
     }
 
-    /// Denies the departure of all requests of a run in this process, until [`reopen`](Self::reopen).
-    pub(crate) fn halt(&self, run: &RunId) {
+    /// Denies the departure of all requests of a run in this process, until [`reopen`](Self::reopen). The store has the halt once the
+    /// returned value is dropped, or never.
+    pub(crate) fn halt(self: &Arc<Self>, run: &RunId) -> HaltEntry {
         let mut state = self.state();
-        state.halted.insert(run.clone());
+        state.halts.entry(run.clone()).or_default().pending += 1;
+        state.halt_changed(run);
         let inboxes: Vec<_> = state.inboxes.values().filter(|(of, _)| of == run).map(|(_, i)| Arc::clone(i)).collect();
         drop(state);
         for inbox in inboxes {
             inbox.put(Note::Halted);
         }
+        HaltEntry { departures: Arc::clone(self), run: run.clone() }
     }
 
-    /// Allows departures again. The store of the runs decides then.
-    pub(crate) fn reopen(&self, run: &RunId) {
-        self.state().halted.remove(run);
+    /// Returns the mark of the halts of a run, for [`reopen`](Self::reopen).
+    pub(crate) fn halts(&self, run: &RunId) -> HaltMark {
+        HaltMark(self.state().halts.get(run).map(|halts| halts.changed))
+    }
+
+    /// Allows departures again, after the store has shown that the run is not halted. Nothing changes if the run was halted since `mark`,
+    /// or if a halt is on its way to the store.
+    pub(crate) fn reopen(&self, run: &RunId, mark: HaltMark) {
+        let mut state = self.state();
+        if state.halts.get(run).is_some_and(|halts| halts.pending == 0 && mark.0 == Some(halts.changed)) {
+            state.halts.remove(run);
+        }
     }
 
     /// Ends the requests of a worker that wait for their permit.
@@ -174,7 +154,7 @@ impl Departures {
     /// Ends the departure of a request. Returns false if this process has halted the run meanwhile.
     fn depart(&self, key: &EntryKey, claim: &Claim) -> bool {
         let mut state = self.state();
-        if state.halted.contains(&claim.run) {
+        if state.halts.contains_key(&claim.run) {
             if let Some(row) = state.claims.get_mut(key) {
                 row.stage = Stage::Denied(NotDeparted::Halted);
             }
@@ -195,6 +175,41 @@ impl fmt::Debug for Departures {
     }
 }
 
+impl State {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn halt_changed(&mut self, run: &RunId) {
+        let changed = self.next_id();
+        if let Some(halts) = self.halts.get_mut(run) {
+            halts.changed = changed;
+        }
+    }
+}
+
+/// Halts of a run at some time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HaltMark(Option<u64>);
+
+/// Halt that the store may not have yet.
+pub(crate) struct HaltEntry {
+    departures: Arc<Departures>,
+    run: RunId,
+}
+
+impl Drop for HaltEntry {
+    fn drop(&mut self) {
+        let mut state = self.departures.state();
+        if let Some(halts) = state.halts.get_mut(&self.run) {
+            halts.pending = halts.pending.saturating_sub(1);
+        }
+        // A read of the store that began before does not show this halt.
+        state.halt_changed(&self.run);
+    }
+}
+
 /// Worker of this process.
 pub(crate) struct WorkerEntry {
     departures: Arc<Departures>,
@@ -212,21 +227,29 @@ impl Drop for WorkerEntry {
 pub(crate) struct RequestEntry {
     departures: Arc<Departures>,
     key: EntryKey,
+    id: u64,
 }
 
 impl RequestEntry {
     /// Returns why the request was not sent, if its departure was denied.
     pub(crate) fn denied(&self) -> Option<NotDeparted> {
-        match self.departures.state().claims.get(&self.key)?.stage {
-            Stage::Denied(why) => Some(why),
-            Stage::Waiting | Stage::Departing => None,
+        match self.departures.state().claims.get(&self.key) {
+            Some(row) if row.id == self.id => match row.stage {
+                Stage::Denied(why) => Some(why),
+                Stage::Waiting | Stage::Departing => None,
+            },
+            // Another worker of this process has the row.
+            _ => Some(NotDeparted::NotHeld),
         }
     }
 }
 
 impl Drop for RequestEntry {
     fn drop(&mut self) {
-        self.departures.state().claims.remove(&self.key);
+        let mut state = self.departures.state();
+        if state.claims.get(&self.key).is_some_and(|row| row.id == self.id) {
+            state.claims.remove(&self.key);
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod action;
+mod claim;
 mod departure;
 mod error;
 mod fleet;
+mod inbox;
 mod plan;
 mod reads;
 mod report;

@@ -179,7 +179,23 @@ pub(crate) struct StoredUnsettled {
 }
 
 impl StoredUnsettled {
-    pub(crate) fn read(&self, database: &str) -> Result<Unsettled, StoreError> {
+    /// Reads entries. Those that cannot be read are left out, unless none can be: an entry that is damaged keeps no other one from its
+    /// recovery.
+    pub(crate) fn read_all(taken: &[Self], database: &str) -> Result<Vec<Unsettled>, StoreError> {
+        let (mut entries, mut unreadable) = (Vec::new(), None);
+        for entry in taken {
+            match entry.read(database) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => unreadable = Some(error),
+            }
+        }
+        match unreadable {
+            Some(error) if entries.is_empty() => Err(error),
+            _ => Ok(entries),
+        }
+    }
+
+    fn read(&self, database: &str) -> Result<Unsettled, StoreError> {
         let reader = Reader { key: &self.key, database };
         let tries = u32::try_from(self.tries).unwrap_or(u32::MAX);
         Ok(Unsettled::new(reader.key()?, reader.read(&self.intent)?, tries))

@@ -200,11 +200,11 @@ impl<A: Action> ActionRequest<A> {
             let needs_intent = inner.journal.is_some() || inner.external_ids == ExternalIds::Generated;
             let valid = (began.wall, valid_for);
             let (submission, body) = if let Some(intent) = bound {
-                with_intent(body, intent)
+                Submission::of_intent(body, intent)
             } else if needs_intent {
                 let mut intent = new_intent(inner, machine, &rule, valid)?;
                 (intent.actor, intent.ticket) = (self.actor, self.ticket);
-                with_intent(body, if inner.journal.is_some() { inner.addressed(intent) } else { intent })
+                Submission::of_intent(body, if inner.journal.is_some() { inner.addressed(intent) } else { intent })
             } else {
                 let mut request = SubmittedRequest::new(machine, A::TYPE, body.into(), valid);
                 (request.actor, request.ticket) = (self.actor, self.ticket);
@@ -213,14 +213,9 @@ impl<A: Action> ActionRequest<A> {
             };
             let mut request = Call { body: Some(body), ..call };
             let expected: Arc<Expected> = Arc::new(Expected { submission, rule });
-            let call_timeout = self.timeout.unwrap_or(client.inner().total_timeout);
-            let journaled = match client.inner().journal.clone() {
-                Some(journal) => {
-                    let key = self.key.as_deref();
-                    Some(Box::new(Journaled::begin(&client, journal, key, &expected, call_timeout)?))
-                }
-                None => None,
-            };
+            let (key, timeout) = (self.key.as_deref(), self.timeout);
+            let with_entry = |journal| Journaled::begin(&client, journal, key, &expected, timeout).map(Box::new);
+            let journaled = client.inner().journal.clone().map(with_entry).transpose()?;
             request.intent = journaled.as_deref().map(|(_, pending)| pending.clone());
             let report = ActionReport::submission(&client, A::TYPE, Arc::clone(&expected));
             let attempt = Attempt {
@@ -280,12 +275,6 @@ impl<A: Action> ActionRequest<A> {
     fn call(&self, path: String) -> Call {
         Call { operation: Operation::of_action::<A>(), path, timeout: self.timeout, body: None, intent: None }
     }
-}
-
-/// Returns the submission of an intent, and its body.
-fn with_intent(body: Vec<u8>, intent: Intent) -> (Submission, Bytes) {
-    let body = with_generated_id(body, &intent).into();
-    (Submission::Intent(Arc::new(intent)), body)
 }
 
 /// Creates the intent of an action, which may get a generated external id.

@@ -35,7 +35,7 @@ impl Journaled {
         journal: Arc<dyn Journal>,
         key: Option<&str>,
         expected: &Arc<Expected>,
-        call_timeout: Duration,
+        timeout: Option<Duration>,
     ) -> Result<(Self, PendingIntent), Error> {
         let key = match key {
             None => EntryKey::generate(),
@@ -50,7 +50,8 @@ impl Journaled {
         let (inner, holder) = (client.inner(), Holder::generate());
         let valid_for = expected.submission.latest().duration_since(inner.clock.now());
         // A second request of `resend_if_lost` has its own time. An intent may be valid for longer than its call lasts.
-        let sending = Duration::try_from(valid_for).unwrap_or_default().min(call_timeout.saturating_mul(2));
+        let call = timeout.unwrap_or(inner.total_timeout).saturating_mul(2);
+        let sending = Duration::try_from(valid_for).unwrap_or_default().min(call);
         let lease = lease(inner, sending);
         let intent = Arc::clone(expected.submission.intent());
         let pending = PendingIntent::new(Arc::clone(&journal), key.clone(), intent, holder, lease);

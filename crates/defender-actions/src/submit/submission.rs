@@ -11,7 +11,10 @@ use defender_model::{MachineId, read_json};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{Intent, submit::intent::latest};
+use crate::{
+    Intent,
+    submit::{external_id::with_generated_id, intent::latest},
+};
 
 /// Submission, with the facts by which a record is compared with it.
 #[derive(Debug)]
@@ -83,6 +86,12 @@ impl SubmittedRequest {
 }
 
 impl Submission {
+    /// Returns the submission of an intent, and the body with its generated id, if it has one.
+    pub(crate) fn of_intent(body: Vec<u8>, intent: Intent) -> (Self, Bytes) {
+        let body = with_generated_id(body, &intent).into();
+        (Self::Intent(Arc::new(intent)), body)
+    }
+
     pub(crate) fn machine_id(&self) -> &MachineId {
         match self {
             Self::Intent(intent) => &intent.machine_id,

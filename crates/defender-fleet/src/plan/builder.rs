@@ -5,9 +5,9 @@ use std::time::Duration;
 use defender_actions::model::{DeviceValue, MachineId};
 
 use super::{
-    LeftOut, Plan,
+    Plan,
     resolve::resolve,
-    settings::{Exclusion, Halt, Settings},
+    settings::{Exclusion, Halt, Reverts, Settings},
 };
 use crate::{Error, Fleet, FleetAction, Targets};
 
@@ -139,9 +139,9 @@ impl PlanBuilder {
         self
     }
 
-    /// Marks the plan as the reverse of a run, with the rows of the run that it does not undo.
-    pub(crate) fn reverts(mut self, run: impl Into<String>, left_out: Vec<LeftOut>) -> Self {
-        self.settings.reverts = Some((run.into(), left_out));
+    /// Marks the plan as the reverse of a run.
+    pub(crate) fn reverts(mut self, run: Reverts) -> Self {
+        self.settings.reverts = Some(run);
         self
     }
 

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use defender_actions::{SuitabilityIssue, model::Machine};
+use defender_actions::{
+    SuitabilityIssue,
+    model::{Machine, MachineId},
+};
 
 use super::{
     LeftOutReason,
     settings::{Settings, has_tag},
 };
-use crate::{FleetAction, state::Folded};
+use crate::{FleetAction, reads::key, state::Folded};
 
 /// Most devices that should be contained at a time, by the service's page.
 /// Source: <https://learn.microsoft.com/en-us/defender-endpoint/respond-machine-alerts>.
@@ -67,13 +70,16 @@ impl<'a> Guards<'a> {
     }
 
     /// Judges a machine by the history of its actions.
-    pub(super) fn by_history(&self, folded: &Folded) -> Judged {
+    pub(super) fn by_history(&self, id: &MachineId, folded: &Folded) -> Judged {
         let info = self.action.info();
         let pending = |action_type: &str| {
             folded.pending.iter().find(|pending| pending.action_type.as_str().eq_ignore_ascii_case(action_type))
         };
         if let Some(inverse) = info.inverse.and_then(pending) {
             return Err(LeftOutReason::InversePending { action_id: inverse.action_id.to_string() });
+        }
+        if let Some(message) = self.not_of_the_run(id, folded) {
+            return Err(LeftOutReason::NotOurs { message });
         }
         let mut warnings = Vec::new();
         match self.state(folded) {
@@ -89,6 +95,28 @@ impl<'a> Guards<'a> {
             ));
         }
         Ok(warnings)
+    }
+
+    /// Returns why the state of a machine is not that of the run which is undone: somebody else changed it before the run or after it.
+    fn not_of_the_run(&self, id: &MachineId, folded: &Folded) -> Option<String> {
+        let ours = self.settings.reverts.as_ref()?.actions.get(&key(id))?;
+        let (last, held) = match self.action {
+            FleetAction::Isolate(_) => (&folded.last_isolating, None),
+            FleetAction::Unisolate(_) => (&folded.last_isolating, folded.isolation.as_ref().map(ToString::to_string)),
+            FleetAction::RestrictCodeExecution(_) => (&folded.last_restricting, None),
+            FleetAction::UnrestrictCodeExecution(_) => {
+                let held = folded.restriction.as_ref().map(|held| format!("restricted since {}", held.since));
+                (&folded.last_restricting, held)
+            }
+            _ => return None,
+        };
+        let last = last.as_ref()?;
+        if !last.action_id.as_str().eq_ignore_ascii_case(ours.as_str()) {
+            let state = held.unwrap_or_else(|| "changed".to_owned());
+            return Some(format!("it is {state}, by action {} after action {ours} of the run", last.action_id));
+        }
+        let before = last.before.as_ref()?;
+        Some(format!("action {ours} of the run changed nothing: it was in the state already, by action {before}"))
     }
 
     fn state(&self, folded: &Folded) -> State {

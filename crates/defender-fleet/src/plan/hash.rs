@@ -24,7 +24,7 @@ impl Plan {
 }
 
 /// Returns the SHA-256 of a plan in JSON, in hexadecimal digits.
-pub(super) fn hash_of(plan: &Value) -> String {
+pub(crate) fn hash_of(plan: &Value) -> String {
     let mut text = String::new();
     match plan {
         Value::Object(fields) => {

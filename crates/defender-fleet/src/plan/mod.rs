@@ -23,3 +23,4 @@ pub use self::{
     document::{ApprovedPlan, Plan, PlanPermissions, PlanRow},
     left_out::{Candidate, LeftOut, LeftOutReason},
 };
+pub(crate) use self::{hash::hash_of, settings::Reverts};

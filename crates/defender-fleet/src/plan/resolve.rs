@@ -42,7 +42,7 @@ pub(super) async fn resolve(fleet: &Fleet, tenant: &str, settings: Settings) -> 
     let mut warnings = own_warnings(&settings, &action, rows.len());
     warnings.extend(history_warnings(&action, (&changes, now), rows.len()));
     warnings.extend(guards.warnings());
-    let (reverts, of_run) = settings.reverts.clone().unzip();
+    let (reverts, of_run) = settings.reverts.clone().map(|reverts| (reverts.run, reverts.left_out)).unzip();
     left_out.extend(of_run.into_iter().flatten());
     let mut plan = Plan {
         version: Plan::VERSION,
@@ -93,7 +93,7 @@ fn by_history(
 ) -> Vec<PlanRow> {
     let mut rows = Vec::with_capacity(kept.len());
     for (found, mut warnings) in kept {
-        match guards.by_history(&changes.folded(&found.machine.id, Some(&found.machine), now)) {
+        match guards.by_history(&found.machine.id, &changes.folded(&found.machine.id, Some(&found.machine), now)) {
             Ok(more) => {
                 warnings.extend(more);
                 let (machine_id, name) = (found.machine.id, found.machine.computer_dns_name);

@@ -1,8 +1,8 @@
 //! Settings of a plan.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use defender_actions::model::{DeviceValue, Machine, MachineId};
+use defender_actions::model::{ActionId, DeviceValue, Machine, MachineId};
 
 use super::LeftOut;
 use crate::{Error, ErrorKind, FleetAction, Targets, reads::key};
@@ -23,7 +23,18 @@ pub(super) struct Settings {
     /// Tags with the warnings of their machines.
     pub(super) tag_warnings: Vec<(String, String)>,
     /// Run that is undone, and what it did without being undone.
-    pub(super) reverts: Option<(String, Vec<LeftOut>)>,
+    pub(super) reverts: Option<Reverts>,
+}
+
+/// Run that is undone.
+#[derive(Clone, Debug)]
+pub(crate) struct Reverts {
+    /// Id of the run.
+    pub(crate) run: String,
+    /// Machines whose action is not undone.
+    pub(crate) left_out: Vec<LeftOut>,
+    /// Actions that are undone, by the [`key`]s of their machines.
+    pub(crate) actions: HashMap<String, ActionId>,
 }
 
 /// Failures at which a run halts.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_actions::{
-    Awaited, Entry, EntryKey, Error as ServiceError, Origin, Settlement,
+    Awaited, Entry, EntryKey, Error as ServiceError, Origin, Settlement, UnknownReason,
     model::{ActionId, MachineAction},
 };
 use defender_store::{RowState, RowWritten};
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     ApprovedPlan, Error,
     action::Sending,
-    departure::{self, Claim, NotDeparted},
+    claim::{self, Claim, NotDeparted},
 };
 
 /// Time limit of a submission. A request whose turn in the quota comes later goes back to the run, so that leases and intents stay short.
@@ -31,31 +31,29 @@ impl Context {
             && let Some(id) = row.document.attempt.action_id.clone()
         {
             let key = self.key(&row.document.attempt.key)?;
-            let entry = self.journal.entry(&key).await.map_err(|error| self.journal_failed(error))?;
+            let entry = self.entry(&key).await?;
             let awaited = self.awaited(&key, entry, id).into();
             return Ok(Step::Submitted { row: row.into(), awaited, is_news: false });
         }
-        let key = self.key(&departure::key(&self.run, row.index, attempt))?;
-        let before = row.document.begin(attempt, key.to_string());
-        let before = before.filter(|before| !before.has_ended()).map(|before| before.key.clone());
+        let key = self.key(&claim::key(&self.run, row.index, attempt))?;
+        row.document.begin(attempt, key.to_string());
         row.attempt().worker = Some(format!("{:032x}", self.worker.as_u128()));
         row.attempt().started_at.get_or_insert(self.clock().now());
-        if state == RowState::Planned {
-            // A retry looks once more for the action of an attempt whose outcome is unknown. It may have become visible.
-            if let Some(before) = before {
-                let before = self.key(&before)?;
-                if let Some(entry) = self.journal.entry(&before).await.map_err(|error| self.journal_failed(error))?
-                    && let Ok(found) = self.outcome(&before, entry).await?
-                {
-                    return self.found(row, &before, found).await;
-                }
+        if state != RowState::Planned
+            && let Some(entry) = self.entry(&key).await?
+        {
+            return self.follow(row, &key, entry).await;
+        }
+        // A retry looks once more for the actions of the attempts whose outcome is unknown. They may have become visible.
+        for before in row.document.open_attempts() {
+            let before = self.key(&before)?;
+            match self.look(&before).await? {
+                Ok(found) => return self.found(row, &before, found).await,
+                Err(Lost::NotSent | Lost::Failed(_) | Lost::Unknown(_, UnknownReason::NothingFound)) => {}
+                Err(Lost::Unknown(error, _)) => return self.end(row, RowState::Unknown, Some(error)).await,
             }
-            return self.send(row, &key).await;
         }
-        match self.journal.entry(&key).await.map_err(|error| self.journal_failed(error))? {
-            None => self.send(row, &key).await,
-            Some(entry) => self.follow(row, &key, entry).await,
-        }
+        self.send(row, &key).await
     }
 
     /// Continues with a row whose request may have been sent.
@@ -64,7 +62,7 @@ impl Context {
             Ok(found) => self.found(row, key, found).await,
             Err(Lost::NotSent) => self.plan_again(&row, Duration::ZERO).await,
             Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
-            Err(Lost::Unknown(error)) => self.end(row, RowState::Unknown, Some(error)).await,
+            Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
         }
     }
 
@@ -77,7 +75,13 @@ impl Context {
         let request = self.spanned(&row, plan.action.send(&machine, sending));
         let (request, handle) = abortable(request);
         let claim = Claim { run: self.run.clone(), index: row.index, worker: self.worker };
-        let entry = self.departures.request(key, claim, handle);
+        let Some(entry) = self.departures.request(key, claim, handle) else {
+            // Another worker of this process is sending it, and has not written its intent.
+            return match self.put_back(&row).await? {
+                RowWritten::Done { .. } => Ok(Step::Later),
+                RowWritten::NotHeld => Ok(Step::Lost),
+            };
+        };
         let sent = request.await;
         match (entry.denied(), sent) {
             (Some(NotDeparted::NotHeld), _) => Ok(Step::Lost),
@@ -90,7 +94,7 @@ impl Context {
                     Origin::Created => RowOrigin::Created,
                     Origin::Joined => RowOrigin::Joined,
                     _ => {
-                        let entry = self.journal.entry(key).await.map_err(|error| self.journal_failed(error))?;
+                        let entry = self.entry(key).await?;
                         recovered(entry.as_ref().map(|entry| &entry.intent), submitted.action())
                     }
                 };
@@ -102,7 +106,7 @@ impl Context {
                     row.attempt().action_id = error.action_id().cloned();
                     self.end(row, RowState::Unknown, Some(RowError::of(&error))).await
                 }
-                Verdict::Search => match self.journal.entry(key).await.map_err(|error| self.journal_failed(error))? {
+                Verdict::Search => match self.entry(key).await? {
                     Some(entry) => self.follow(row, key, entry).await,
                     None => self.end(row, RowState::Unknown, Some(RowError::of(&error))).await,
                 },
@@ -174,16 +178,17 @@ impl Context {
         }
     }
 
-    /// Writes the end of an action that was waited for.
+    /// Writes the end of an action that was waited for. `is_of_list` if the list failed, and not the record of the action.
     pub(super) async fn ended(
         self: Arc<Self>,
         mut row: Row,
         outcome: Result<MachineAction, ServiceError>,
+        is_of_list: bool,
     ) -> Result<Step, Error> {
         let (state, error, last) = match outcome {
             Ok(action) => (RowState::Succeeded, None, Some(action)),
             Err(error) => {
-                let state = match Verdict::of_wait(&error) {
+                let state = match Verdict::of_wait(&error, is_of_list) {
                     Verdict::Stop => return Err(self.service_failed(error)),
                     Verdict::Failed => RowState::Failed,
                     _ => RowState::Unknown,

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::{ApprovedPlan, Error, ErrorKind, departure::Departures};
 
+/// Number of rows that are read at a time.
+pub(super) const ROWS: usize = 500;
+
 /// What the rows of a worker share.
 pub(super) struct Context {
     pub(super) run: RunId,
@@ -59,6 +62,8 @@ pub(super) enum Step {
     Planned { again_in: Duration },
     /// The row is planned again, since the service was not reached.
     Unreachable { error: Box<Error> },
+    /// The row is planned again, since another worker of this process is sending its request.
+    Later,
     /// The row is planned again, since the run is halted.
     Halted,
     /// Another worker has the row.
@@ -85,6 +90,34 @@ impl Context {
 
     pub(super) fn store_failed(&self, error: StoreError) -> Error {
         self.failed(ErrorKind::Store, &error).caused_by(error)
+    }
+
+    /// Plans a row again that was claimed and not begun.
+    pub(super) async fn give_back(&self, stored: &StoredRow) -> Result<(), Error> {
+        let (index, state) = (stored.index, RowState::Planned);
+        let written = self.store.write_row(&self.run, index, self.worker, state, &stored.document).await;
+        written.map(drop).map_err(|error| self.store_failed(error))
+    }
+
+    /// Fails if the plan has lapsed and no request of the run was sent.
+    pub(super) async fn is_in_time(&self, run: &StoredRun) -> Result<(), Error> {
+        let (lapses_at, now) = (self.approved.plan.lapses_at, self.clock().now());
+        if now <= lapses_at || run.counts.planned != run.counts.total() {
+            return Ok(());
+        }
+        let mut from = 0;
+        loop {
+            let rows = self.store.rows(&self.run, from, ROWS).await.map_err(|error| self.store_failed(error))?;
+            let Some(last) = rows.last() else { break };
+            // A later attempt is a person's word.
+            if rows.iter().any(|row| row.attempt > 1 || row.state != RowState::Planned) {
+                return Ok(());
+            }
+            from = last.index + 1;
+        }
+        let why =
+            format!("the plan lapsed at {lapses_at} before anything was sent, and it is {now}; make another plan");
+        Err(self.failed(ErrorKind::PlanLapsed, why))
     }
 
     /// Returns the run as the store has it.

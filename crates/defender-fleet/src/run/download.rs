@@ -42,8 +42,9 @@ pub struct DownloadedRow {
 impl Run {
     /// Downloads what the run has collected to a folder, which is created if it is missing. It needs a tokio runtime.
     ///
-    /// An investigation package is `MACHINE-ID.zip`. The results of a live response session are in the folder `MACHINE-ID`, by the index
-    /// of the command: `0.json` is the transcript of a script, and `1.file` a file. Rows that did not succeed have no result.
+    /// An investigation package is `MACHINE-ID/ACTION-ID.zip`. The results of a live response session are in the folder
+    /// `MACHINE-ID/ACTION-ID`, by the index of the command: `0.json` is the transcript of a script, and `1.file` a file. Files of other runs
+    /// are other files. Rows that did not succeed have no result.
     ///
     /// A file that exists is kept and not downloaded again. A file appears once it is complete, so that a download that was interrupted
     /// can be repeated. After a broken connection a download continues at the same byte, as by [`Download`].
@@ -69,25 +70,25 @@ impl Run {
         for (_, document) in succeeded {
             let RowDocument { machine_id, name, attempt, .. } = document;
             let Some(action_id) = attempt.action_id else { continue };
-            if !is_package {
-                self.create(&folder.join(machine_id.as_str()))?;
-            }
+            let of_machine = folder.join(machine_id.as_str());
+            self.create(&if is_package { of_machine } else { of_machine.join(action_id.as_str()) })?;
             let (files, errors) = (Vec::new(), Vec::new());
             let tenant = self.tenant().to_owned();
             rows.push(DownloadedRow { tenant, machine_id, machine: name, action_id, files, errors });
         }
         let downloads = rows.into_iter().map(|mut row| {
             let handle = client.action(row.action_id.clone());
+            let of_machine = folder.join(row.machine_id.as_str());
             async move {
                 if is_package {
-                    let path = folder.join(format!("{}.zip", row.machine_id));
+                    let path = of_machine.join(format!("{}.zip", row.action_id));
                     row.save(path, || handle.package()).await;
                     return row;
                 }
                 match results(&handle).await {
                     Err(error) => row.errors.push(RowError::of(&error)),
                     Ok(results) => {
-                        let folder = folder.join(row.machine_id.as_str());
+                        let folder = of_machine.join(row.action_id.as_str());
                         for (index, is_file) in results {
                             let result = handle.result(index);
                             let path = folder.join(format!("{index}.{}", if is_file { "file" } else { "json" }));

@@ -10,24 +10,30 @@ use super::{
     event::RunEventKind as Kind,
     row::RowError,
     wait::Happened,
-    worker::{GIVE_UP, LONGEST_READ, SEND_AGAIN, Worker},
+    worker::{CLAIM_AGAIN, GIVE_UP, LONGEST_READ, SEND_AGAIN, Worker},
 };
-use crate::{Error, departure::Note};
+use crate::{Error, inbox::Note};
 
 impl Worker {
     pub(super) async fn follow(&mut self, happened: Happened) -> Result<(), Error> {
         match happened {
             Happened::Time => Ok(()),
             Happened::Note(note) => self.note(note).await,
-            Happened::Step(step) => self.stepped(step?).await,
+            Happened::Step((index, step)) => {
+                if !matches!(step, Ok(Step::Submitted { .. })) {
+                    self.held.remove(&index);
+                }
+                self.stepped(step?).await
+            }
             Happened::Read(read) => {
-                let (set, ended) = *read;
+                let (set, ended, is_of_list) = *read;
                 self.set = Some(set);
                 self.read_delay = (self.read_delay * 3 / 2).min(LONGEST_READ);
                 self.read_at = self.now().saturating_add(self.read_delay);
                 for (index, outcome) in ended {
                     if let Some(row) = self.waiting.remove(&index) {
-                        self.ends.push(Box::pin(Arc::clone(&self.context).ended(row, outcome)));
+                        let end = Arc::clone(&self.context).ended(row, outcome, is_of_list);
+                        self.ends.push(Box::pin(async move { (index, end.await) }));
                     }
                 }
                 Ok(())
@@ -93,6 +99,10 @@ impl Worker {
                 Ok(())
             }
             Step::Halted => self.halted().await,
+            Step::Later => {
+                self.claim_at = self.now().saturating_add(CLAIM_AGAIN);
+                Ok(())
+            }
             Step::Lost => Ok(()),
         }
     }

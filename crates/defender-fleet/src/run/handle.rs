@@ -7,11 +7,13 @@ use defender_store::{RowCounts, RunId, StoredRow, StoredRun, WorkerId};
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{context::Context, event::RunEvent, row::RowDocument, worker::Worker};
+use super::{
+    context::{Context, ROWS},
+    event::RunEvent,
+    row::RowDocument,
+    worker::Worker,
+};
 use crate::{ApprovedPlan, Error, ErrorKind, Fleet, Report};
-
-/// Number of rows that are read at a time.
-const ROWS: usize = 500;
 
 /// Version of the serialized form.
 pub(super) const VERSION: u32 = 1;
@@ -91,10 +93,19 @@ impl Run {
     ///
     /// Dropping the stream is like a crash: nothing more is sent, and the rows that the worker had are recovered by the next one, once the
     /// lease of 90 seconds is over. Poll the stream at least that often.
+    ///
+    /// A run of which nothing was sent yet is refused once its plan has lapsed: [`PlanLapsed`](ErrorKind::PlanLapsed). A run that was begun
+    /// goes on at any time, with the states of the machines as the plan has them. A run whose tenant has another API now is refused:
+    /// [`PlanOfAnotherTenant`](ErrorKind::PlanOfAnotherTenant).
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn events(&self) -> BoxStream<Result<RunEvent, Error>> {
         match self.fleet.client(self.tenant()) {
             Err(error) => Box::pin(stream::iter([Err(error)])),
+            Ok(client) if !self.approved.plan.api.eq_ignore_ascii_case(client.base_url()) => {
+                let (api, here) = (&self.approved.plan.api, client.base_url());
+                let why = format!("the plan is for the API {api}, and the tenant has {here} here");
+                Box::pin(stream::iter([Err(self.failed(ErrorKind::PlanOfAnotherTenant, why))]))
+            }
             Ok(client) => {
                 let stores = self.fleet.stores();
                 Worker::events(Context {
@@ -126,20 +137,17 @@ impl Run {
 
     /// Halts the run, from any clone, task or process. What was sent is still waited for.
     ///
-    /// After this has returned, no request of the run is sent in this process. Another process sends at most the requests that the
-    /// store had let depart before, which it sends within the time of a write to its journal.
+    /// After this has returned, no request of the run departs in this process. A request that departed before may still be on its way: it
+    /// may open its connection or refresh its token first. Another process sends at most the requests that the store had let depart before,
+    /// which it sends within the time of a write to its journal and of a connection.
     ///
     /// # Errors
     ///
-    /// [`Store`](ErrorKind::Store): the run may or may not be halted.
+    /// [`Store`](ErrorKind::Store): the run may or may not be halted. Workers follow what the store has.
     pub async fn halt(&self, reason: &str) -> Result<(), Error> {
-        let departures = self.fleet.departures();
-        departures.halt(&self.id);
+        let _pending = self.fleet.departures().halt(&self.id);
         let halted = self.fleet.stores().runs.halt_run(&self.id, reason).await;
-        halted.map_err(|error| {
-            departures.reopen(&self.id);
-            self.failed(ErrorKind::Store, &error).caused_by(error)
-        })
+        halted.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))
     }
 
     /// Returns the state of the run. Nothing is sent.

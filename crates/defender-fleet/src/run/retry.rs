@@ -1,17 +1,17 @@
 //! A person's word that rows are done again.
 
-use defender_store::RowState;
+use defender_store::{RowState, StoredRow};
 
-use super::handle::Run;
+use super::{handle::Run, row::RowDocument};
 use crate::{Error, ErrorKind};
 
 /// Rows that are done again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RetryRows {
-    /// Rows whose action failed or was refused.
+    /// Rows whose action failed or was refused, and none of whose earlier attempts has an unknown outcome.
     Failed,
-    /// Rows whose outcome is unknown. Their action **may be done twice**: look at their machines first.
+    /// Rows whose outcome is unknown, and failed rows with an earlier attempt whose outcome is unknown. Their action **may be done twice**: look at their machines first.
     Unknown,
 }
 
@@ -19,19 +19,23 @@ impl Run {
     /// Plans rows again that have failed or whose outcome is unknown, and returns their number. Nothing is sent until the run is worked on.
     ///
     /// The next worker begins the next attempt of each, with a new intent; the history of the row has the earlier ones. Right before, it
-    /// looks once more for the action of the earlier attempt. If the action is found now, nothing is sent, and the row waits for it. A
-    /// halted run stays halted: see [`Fleet::resume`](crate::Fleet::resume).
+    /// looks once more for the action of each earlier attempt whose outcome is unknown. The request is sent only if the service's list has
+    /// no action that may be one of them. If an action is found now, the row waits for it. If one may be the row's, the row ends as unknown
+    /// again. If the list cannot be read, the row stays planned, and the worker ends with the error. A halted run stays halted: see
+    /// [`Fleet::resume`](crate::Fleet::resume).
     ///
     /// # Errors
     ///
     /// [`Store`](ErrorKind::Store): the rows may or may not be planned again.
     pub async fn retry(&self, rows: RetryRows) -> Result<u32, Error> {
-        let state = match rows {
-            RetryRows::Failed => RowState::Failed,
-            RetryRows::Unknown => RowState::Unknown,
+        let is_chosen = |(row, document): &&(StoredRow, RowDocument)| match row.state {
+            RowState::Unknown => rows == RetryRows::Unknown,
+            // The action of an earlier attempt may still be done, so that the row is as good as unknown.
+            RowState::Failed => (rows == RetryRows::Unknown) != document.open_attempts().is_empty(),
+            _ => false,
         };
         let all = self.rows().await?;
-        let indexes: Vec<_> = all.iter().filter(|(row, _)| row.state == state).map(|(row, _)| row.index).collect();
+        let indexes: Vec<_> = all.iter().filter(is_chosen).map(|(row, _)| row.index).collect();
         let retried = self.fleet.stores().runs.retry_rows(&self.id, &indexes).await;
         retried.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))
     }

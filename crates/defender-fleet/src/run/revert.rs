@@ -1,5 +1,7 @@
 //! The plan that undoes a run.
 
+use std::collections::HashMap;
+
 use defender_actions::{
     BoxFuture,
     model::{self, Isolate, IsolationType, RestrictCodeExecution, Unisolate, UnrestrictCodeExecution},
@@ -10,7 +12,9 @@ use super::{
     handle::Run,
     row::{RowDocument, RowOrigin},
 };
-use crate::{Error, ErrorKind, FleetAction, LeftOut, LeftOutReason, Plan, PlanBuilder, Targets};
+use crate::{
+    Error, ErrorKind, FleetAction, LeftOut, LeftOutReason, Plan, PlanBuilder, Targets, plan::Reverts, reads::key,
+};
 
 impl Run {
     /// Returns the plan that undoes the run: the inverse of its action on each machine on which the action succeeded and is certainly the
@@ -27,6 +31,9 @@ impl Run {
     /// | submitted, and has not ended | no: wait for its end, and revert then |
     /// | failed, refused, unknown, not sent | no |
     ///
+    /// A machine is also left out if the history shows that its state is not the run's: somebody changed it after the action of the run, or
+    /// it was in the state already before.
+    ///
     /// ```no_run
     /// # async fn example(run: defender_fleet::Run, fleet: defender_fleet::Fleet) -> Result<(), defender_fleet::Error> {
     /// let plan = run.revert("INC-4711: false positive").await?;
@@ -39,10 +46,11 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) if the action has no inverse or the comment is blank; the errors of the store and of
+    /// [`Configuration`](ErrorKind::Configuration) if the action has no inverse, the comment is blank, or the run released machines and
+    /// [`isolation_type`](Revert::isolation_type) is not set; the errors of the store and of
     /// [`PlanBuilder::resolve`].
     pub fn revert(&self, comment: impl Into<String>) -> Revert {
-        Revert { run: self.clone(), comment: comment.into(), even_if_not_ours: false }
+        Revert { run: self.clone(), comment: comment.into(), even_if_not_ours: false, isolation_type: None }
     }
 }
 
@@ -53,6 +61,7 @@ pub struct Revert {
     run: Run,
     comment: String,
     even_if_not_ours: bool,
+    isolation_type: Option<IsolationType>,
 }
 
 impl Revert {
@@ -63,18 +72,28 @@ impl Revert {
         self
     }
 
+    /// Sets the type of the isolation that undoes a release. It is required if the run released machines, and has no effect otherwise: the
+    /// record of a release does not state how the machine was isolated.
+    pub fn isolation_type(mut self, isolation_type: IsolationType) -> Self {
+        self.isolation_type = Some(isolation_type);
+        self
+    }
+
     /// Returns the builder of the plan, for waves and other settings. Its maximum is the number of its machines.
     ///
     /// # Errors
     ///
     /// As [`Run::revert`].
     pub async fn builder(self) -> Result<PlanBuilder, Error> {
-        let Self { run, comment, even_if_not_ours } = self;
-        let action = inverse(&run, comment)?;
-        let (mut ids, mut left_out) = (Vec::new(), Vec::new());
+        let Self { run, comment, even_if_not_ours, isolation_type } = self;
+        let action = inverse(&run, comment, isolation_type)?;
+        let (mut ids, mut left_out, mut actions) = (Vec::new(), Vec::new(), HashMap::new());
         for (row, document) in run.rows().await? {
             match reason(&row, &document, even_if_not_ours) {
-                None => ids.push(document.machine_id.as_str().to_owned()),
+                None => {
+                    ids.push(document.machine_id.as_str().to_owned());
+                    actions.extend(document.attempt.action_id.map(|action| (key(&document.machine_id), action)));
+                }
                 Some(reason) => {
                     let target = document.name.as_deref().unwrap_or(document.machine_id.as_str()).to_owned();
                     let source = Some(format!("run {}", run.id));
@@ -84,7 +103,7 @@ impl Revert {
         }
         let machines = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         let builder = run.fleet.plan(run.tenant())?.action(action).targets(Targets::ids(ids)).max_machines(machines);
-        Ok(builder.reverts(run.id.as_str(), left_out))
+        Ok(builder.reverts(Reverts { run: run.id.to_string(), left_out, actions }))
     }
 }
 
@@ -98,10 +117,16 @@ impl IntoFuture for Revert {
 }
 
 /// Returns the action that undoes the action of a run.
-fn inverse(run: &Run, comment: String) -> Result<FleetAction, Error> {
+fn inverse(run: &Run, comment: String, isolation_type: Option<IsolationType>) -> Result<FleetAction, Error> {
     let action = &run.approved.plan.action;
     let action: Result<FleetAction, model::Error> = match action.info().inverse {
-        Some("Isolate") => Isolate::new(comment, IsolationType::Full).map(Into::into),
+        Some("Isolate") => {
+            let isolation_type = isolation_type.ok_or_else(|| {
+                let why = "a release is undone by an isolation, and the run does not have its type; set it with `.isolation_type(..)`";
+                run.failed(ErrorKind::Configuration, why)
+            })?;
+            Isolate::new(comment, isolation_type).map(Into::into)
+        }
         Some("Unisolate") => Unisolate::new(comment).map(Into::into),
         Some("RestrictCodeExecution") => RestrictCodeExecution::new(comment).map(Into::into),
         Some("UnrestrictCodeExecution") => UnrestrictCodeExecution::new(comment).map(Into::into),
@@ -121,7 +146,13 @@ fn reason(row: &StoredRow, document: &RowDocument, even_if_not_ours: bool) -> Op
     let message = match (row.state, attempt.origin) {
         (RowState::Planned, _) => "the run sent nothing to the machine".to_owned(),
         (RowState::Sending, _) => "the request of the run may have been sent; work on the run first".to_owned(),
-        (RowState::Failed, _) => format!("the run did nothing on the machine: {}", error()),
+        (RowState::Failed, _) => match &attempt.status {
+            Some(status) => format!("action {action} of the run ended as {status}; look at the machine: {}", error()),
+            None if !document.open_attempts().is_empty() => {
+                format!("the outcome of an earlier attempt is unknown; look at the machine: {}", error())
+            }
+            None => format!("the run did nothing on the machine: {}", error()),
+        },
         (RowState::Unknown, _) => format!("the outcome is unknown, so look at the machine: {}", error()),
         (_, None) => "the run has no action on the machine".to_owned(),
         (_, Some(RowOrigin::Joined)) => {

@@ -9,6 +9,7 @@ use defender_actions::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::verdict::REFUSALS;
 use crate::{Error, ErrorKind, LeftOut, PlanRow};
 
 /// Version of the serialized form.
@@ -120,9 +121,11 @@ pub struct RowAttempt {
 }
 
 impl RowAttempt {
-    /// Returns whether the action of the attempt has ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.status.as_ref().is_some_and(ActionStatus::is_terminal)
+    /// Returns whether the outcome of the attempt is known: its action has ended, or nothing has happened.
+    pub(crate) fn is_known(&self) -> bool {
+        let is_refusal = |error: &RowError| REFUSALS.iter().any(|refusal| refusal.name() == error.kind);
+        let has_ended = self.status.as_ref().is_some_and(ActionStatus::is_terminal);
+        has_ended || (self.action_id.is_none() && self.error.as_ref().is_some_and(is_refusal))
     }
 }
 
@@ -161,17 +164,25 @@ impl RowDocument {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Begins an attempt, if it is not the current one. Returns the attempt that it follows.
-    pub(crate) fn begin(&mut self, number: u32, key: String) -> Option<&RowAttempt> {
+    /// Begins an attempt, if it is not the current one.
+    pub(crate) fn begin(&mut self, number: u32, key: String) {
         if self.attempt.number == number {
-            return None;
+            return;
         }
         let before = std::mem::replace(&mut self.attempt, RowAttempt { number, key, ..RowAttempt::default() });
-        if before.number == 0 {
-            return None;
+        if before.number > 0 {
+            self.earlier.push(before);
         }
-        self.earlier.push(before);
-        self.earlier.last()
+    }
+
+    /// Returns the keys of the earlier attempts whose outcome is unknown, the newest first. A later attempt may have found the action of
+    /// an earlier one, and has its key.
+    pub(crate) fn open_attempts(&self) -> Vec<String> {
+        let all = || self.earlier.iter().chain([&self.attempt]);
+        let is_open = |attempt: &&RowAttempt| !all().any(|other| other.key == attempt.key && other.is_known());
+        let mut keys: Vec<_> = self.earlier.iter().rev().filter(is_open).map(|attempt| attempt.key.clone()).collect();
+        keys.dedup();
+        keys
     }
 }
 

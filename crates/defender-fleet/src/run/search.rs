@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use defender_actions::{
-    Entry, EntryKey, Error as ServiceError, Holder, Intent, Settled, Settlement, Submitted, model::MachineAction,
+    Entry, EntryKey, Error as ServiceError, Holder, Intent, Settled, Settlement, Submitted, UnknownReason,
+    model::MachineAction,
 };
 
 use super::{
@@ -19,6 +20,21 @@ const SEARCH_AGAIN: Duration = Duration::from_secs(30);
 const SEARCH_WITHIN: Duration = Duration::from_secs(600);
 
 impl Context {
+    pub(super) async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, Error> {
+        self.journal.entry(key).await.map_err(|error| self.journal_failed(error))
+    }
+
+    /// Returns the action of an earlier attempt whose outcome is not known.
+    pub(super) async fn look(&self, key: &EntryKey) -> Result<Result<Entry, Lost>, Error> {
+        if let Some(entry) = self.entry(key).await? {
+            return self.outcome(key, entry).await;
+        }
+        let line = format!(
+            "the journal has no entry `{key}`, so the action cannot be searched for; look at the machine [outcome-unknown]"
+        );
+        Ok(Err(Lost::Unknown(RowError::of_line(&line), UnknownReason::NotReadable)))
+    }
+
     /// Returns the action of an entry of the journal, after a search for it if it has no outcome.
     pub(super) async fn outcome(&self, key: &EntryKey, entry: Entry) -> Result<Result<Entry, Lost>, Error> {
         let intent = entry.intent.clone();
@@ -31,7 +47,10 @@ impl Context {
                 Err(if is_throttled { Lost::NotSent } else { Lost::Failed(error) })
             }
             Some(_) | None => match self.search(intent.clone()).await? {
-                Err(error) => Err(Lost::Unknown(RowError::of(&error))),
+                Err(error) => match error.reason() {
+                    Some(reason) => Err(Lost::Unknown(RowError::of(&error), reason)),
+                    None => return Err(self.service_failed(error)),
+                },
                 Ok(submitted) => {
                     let action = Box::new(submitted.action().clone());
                     let found = Settlement::Submitted { origin: submitted.origin(), action };
@@ -40,7 +59,7 @@ impl Context {
                         Settled::ClaimedBy(other) => {
                             let id = submitted.id();
                             let line = format!("the action {id} is that of the journal entry `{other}`; compare them");
-                            Err(Lost::Unknown(RowError::of_line(&line)))
+                            Err(Lost::Unknown(RowError::of_line(&line), UnknownReason::MayBeOurs))
                         }
                         Settled::Superseded(known @ Settlement::Submitted { .. }) => {
                             Ok(Entry::new(intent, Some(known), None))
@@ -75,7 +94,8 @@ pub(super) enum Lost {
     NotSent,
     /// The service refused the request.
     Failed(RowError),
-    Unknown(RowError),
+    /// The action was searched for, and is not certainly the attempt's.
+    Unknown(RowError, UnknownReason),
 }
 
 /// Returns the evidence of a recovered action: a generated external id of the intent, or only its comment.

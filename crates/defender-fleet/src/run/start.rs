@@ -8,15 +8,21 @@ use super::{
     handle::{Run, RunDocument, RunSummary, VERSION},
     row::{RowDocument, parse_versioned},
 };
-use crate::{ApprovedPlan, Error, ErrorKind, Fleet, PlanRow};
+use crate::{ApprovedPlan, Error, ErrorKind, Fleet, PlanRow, plan::hash_of};
+
+/// Length of the id of a run, in hexadecimal digits.
+const ID_DIGITS: usize = 12;
 
 impl Fleet {
     /// Starts a run of an approved plan. Nothing is sent until the run is worked on.
     ///
+    /// An approved plan has one run in a store: its id follows from the plan and its approval. A repeat, such as after an error of the
+    /// store, returns the same run. To do the plan again, approve it again.
+    ///
     /// # Errors
     ///
     /// The plan has lapsed, was changed, has too many machines, or is for another tenant: see [`ErrorKind`]. [`Store`](ErrorKind::Store):
-    /// the run may be in the store, without any request sent.
+    /// the run may be in the store, without any request sent; the error names it, and a repeat is safe.
     pub async fn start(&self, approved: &ApprovedPlan) -> Result<Run, Error> {
         let plan = &approved.plan;
         plan.check(self)?;
@@ -26,8 +32,9 @@ impl Fleet {
         let document = serde_json::to_string(&document).map_err(|error| {
             Error::new(ErrorKind::PlanFile, format!("the plan has no JSON form: {error}")).caused_by(error)
         })?;
-        let mut new = NewRun {
-            id: RunId::generate(),
+        let id = id_of(approved)?;
+        let new = NewRun {
+            id: id.clone(),
             tenant_id: plan.tenant_id.clone(),
             document,
             halt_after: plan.halt_after,
@@ -37,12 +44,18 @@ impl Fleet {
                 .collect(),
         };
         let failed = |error: StoreError| {
-            Error::new(ErrorKind::Store, format!("tenant `{}`: {error}", plan.tenant)).caused_by(error)
+            let why = format!("tenant `{}`, run {id}: {error}; start the plan again, or resume the run", plan.tenant);
+            Error::new(ErrorKind::Store, why).caused_by(error)
         };
-        while self.stores().runs.create_run(&new).await.map_err(failed)? == CreatedRun::Existing {
-            new.id = RunId::generate();
+        if self.stores().runs.create_run(&new).await.map_err(failed)? == CreatedRun::Existing {
+            let run = self.run(&id).await?;
+            if *run.approved != *approved {
+                let why = format!("the store has a run {id} of another plan; approve the plan again");
+                return Err(run.failed(ErrorKind::Store, why));
+            }
+            return Ok(run);
         }
-        Ok(Run { fleet: self.clone(), id: new.id, approved: Arc::new(approved.clone()) })
+        Ok(Run { fleet: self.clone(), id, approved: Arc::new(approved.clone()) })
     }
 
     /// Returns a run of the store. Nothing is sent, and nothing changes.
@@ -63,14 +76,18 @@ impl Fleet {
 
     /// Ends the halt of a run, and returns the run. Its failures count from 0 again. Nothing is sent until the run is worked on.
     ///
+    /// A run that was begun is resumed also if its plan has lapsed: the call is a person's word. The machines are not read anew. Make another
+    /// plan for the rest if their states may have changed.
+    ///
     /// # Errors
     ///
     /// As [`run`](Self::run).
     pub async fn resume(&self, id: &RunId) -> Result<Run, Error> {
         let run = self.run(id).await?;
+        let halts = self.departures().halts(id);
         let reopened = self.stores().runs.reopen_run(id).await;
         reopened.map_err(|error| run.failed(ErrorKind::Store, &error).caused_by(error))?;
-        self.departures().reopen(id);
+        self.departures().reopen(id, halts);
         Ok(run)
     }
 
@@ -104,6 +121,14 @@ impl Fleet {
         );
         Err(Error::new(ErrorKind::PlanOfAnotherTenant, message))
     }
+}
+
+/// Returns the id of the run of an approved plan.
+fn id_of(approved: &ApprovedPlan) -> Result<RunId, Error> {
+    let ApprovedPlan { plan, approver, ticket, approved_at } = approved;
+    let parts = serde_json::json!([plan.hash, approver, ticket, approved_at]);
+    let digits: String = hash_of(&parts).chars().take(ID_DIGITS).collect();
+    RunId::new(&digits).ok_or_else(|| Error::new(ErrorKind::PlanFile, "the plan has no JSON form"))
 }
 
 fn approved(stored: &StoredRun) -> Result<ApprovedPlan, Error> {

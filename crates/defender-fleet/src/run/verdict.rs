@@ -7,6 +7,17 @@ use defender_actions::{Error as ServiceError, ErrorKind, UnknownReason};
 /// Time after which a refused request is sent again, if neither the service nor the queue names one.
 const SEND_AGAIN: Duration = Duration::from_secs(30);
 
+/// Kinds of errors after which nothing has happened on the machine.
+pub(super) const REFUSALS: [ErrorKind; 7] = [
+    ErrorKind::Request,
+    ErrorKind::Refused,
+    ErrorKind::AlreadyInProgress,
+    ErrorKind::Conflict,
+    ErrorKind::Forbidden,
+    ErrorKind::NotFound,
+    ErrorKind::Retired,
+];
+
 /// What an error of a submission means for its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -41,21 +52,21 @@ impl Verdict {
             K::ConnectFailed => Self::Unreachable,
             K::Credential if error.is_retryable() => Self::Unreachable,
             K::Configuration | K::Credential | K::QuotaStore | K::Journal | K::Unauthorized => Self::Stop,
-            K::Request | K::Refused | K::AlreadyInProgress | K::Conflict | K::Forbidden | K::NotFound | K::Retired => {
-                Self::Failed
-            }
+            kind if REFUSALS.contains(&kind) => Self::Failed,
             _ if error.never_sent() => Self::Stop,
             _ => Self::Unknown,
         }
     }
 
-    /// Returns the verdict on the error of a wait.
-    pub(super) fn of_wait(error: &ServiceError) -> Self {
+    /// Returns the verdict on the error of a wait. `is_of_list` if the list failed, and not the
+    /// record of the action.
+    pub(super) fn of_wait(error: &ServiceError, is_of_list: bool) -> Self {
         use ErrorKind as K;
         match error.kind() {
             K::ActionFailed => Self::Failed,
-            K::Configuration | K::Credential | K::Unauthorized | K::Forbidden | K::QuotaStore => Self::Stop,
-            _ => Self::Unknown,
+            K::OutcomeUnknown => Self::Unknown,
+            K::NotFound | K::Forbidden if !is_of_list => Self::Unknown,
+            _ => Self::Stop,
         }
     }
 }

@@ -1,19 +1,17 @@
 //! What a worker waits for.
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
+use defender_actions::{Error as ServiceError, ErrorKind, model::MachineAction};
 use futures_util::{FutureExt, StreamExt};
 
-use super::{
-    context::Step,
-    worker::{FIRST_READ, Reads, Worker},
-};
-use crate::{Error, departure::Note};
+use super::worker::{FIRST_READ, Reads, Stepped, Worker};
+use crate::inbox::Note;
 
 /// What the loop has waited for.
 pub(super) enum Happened {
     Note(Note),
-    Step(Result<Step, Error>),
+    Step(Stepped),
     Read(Box<Reads>),
     Time,
 }
@@ -29,19 +27,28 @@ impl Worker {
             self.set = Some(set);
             return;
         }
+        let context = Arc::clone(&self.context);
         self.reading = Some(Box::pin(async move {
             let ended = set.read().await;
-            (set, ended)
+            let is_of_read = |(_, outcome): &(u32, Result<MachineAction, ServiceError>)| {
+                outcome.as_ref().is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Forbidden))
+            };
+            // The error of a list is that of each wait, and so is the error of the last record. Another list tells them apart.
+            let may_be_of_list = set.is_empty() && !ended.is_empty() && ended.iter().all(is_of_read);
+            let is_of_list =
+                may_be_of_list && context.client.actions().pages().next().await.is_none_or(|page| page.is_err());
+            (set, ended, is_of_list)
         }));
     }
 
     /// Waits until something happens.
     pub(super) async fn wait(&mut self) -> Happened {
         let now = self.now();
+        let claim_at = if now < self.send_at { self.take_over_at.min(self.send_at) } else { self.claim_at };
         let may_claim = self.failure.is_none() && self.rows.len() < self.most;
         let times = [
             Some(self.heartbeat_at),
-            may_claim.then_some(self.claim_at.max(self.send_at)),
+            may_claim.then_some(claim_at),
             (self.set.is_some() && !self.waiting.is_empty() && self.failure.is_none()).then_some(self.read_at),
         ];
         let until = times.into_iter().flatten().min().unwrap_or(self.heartbeat_at);

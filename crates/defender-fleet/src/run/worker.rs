@@ -1,29 +1,32 @@
 //! The loop of one worker on a run. It is a stream: nothing goes on unless it is polled, and dropping it is like a crash.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
 use defender_actions::{Awaited, BoxFuture, BoxStream, Error as ServiceError, WaitSet, model::MachineAction};
-use defender_store::WorkerLease;
+use defender_store::{RowState, StoredRun, WorkerLease};
 use futures_util::{stream, stream::FuturesUnordered};
 
 use super::{
     context::{Context, Row, Step},
     event::{RunEvent, RunEventKind as Kind, RunRow},
 };
-use crate::{Error, departure::WorkerEntry};
+use crate::{
+    Error,
+    departure::{HaltMark, WorkerEntry},
+};
 
 /// Time for which the worker has its rows.
 const LEASE: Duration = Duration::from_secs(90);
 /// Interval at which the worker renews its leases, and looks if another process has halted the run.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// Time after which the worker asks again for rows that another worker may have left.
-const CLAIM_AGAIN: Duration = Duration::from_secs(10);
+pub(super) const CLAIM_AGAIN: Duration = Duration::from_secs(10);
 /// The same while the run is being halted.
-pub(super) const HALTING: Duration = Duration::from_secs(1);
+const HALTING: Duration = Duration::from_secs(1);
 /// Time after which a row is sent again if the service was not reached.
 pub(super) const SEND_AGAIN: Duration = Duration::from_secs(30);
 /// Time without a connection after which the worker gives up.
@@ -34,8 +37,10 @@ const MOST_REQUESTS: u32 = 32;
 pub(super) const FIRST_READ: Duration = Duration::from_secs(2);
 pub(super) const LONGEST_READ: Duration = Duration::from_secs(30);
 
-/// A set that was read, and what ended.
-pub(super) type Reads = (WaitSet<u32>, Vec<(u32, Result<MachineAction, ServiceError>)>);
+/// Index of a row, and its step.
+pub(super) type Stepped = (u32, Result<Step, Error>);
+/// A set that was read, what ended, and whether the list failed for all of it.
+pub(super) type Reads = (WaitSet<u32>, Vec<(u32, Result<MachineAction, ServiceError>)>, bool);
 
 /// State of the loop.
 pub(super) struct Worker {
@@ -45,11 +50,13 @@ pub(super) struct Worker {
     pub(super) most: usize,
     pub(super) events: VecDeque<RunEvent>,
     /// Rows before their submission.
-    pub(super) rows: FuturesUnordered<BoxFuture<Result<Step, Error>>>,
+    pub(super) rows: FuturesUnordered<BoxFuture<Stepped>>,
+    /// Indexes of all rows that the worker has. On the clock of the store, their leases may end while the worker does not see it.
+    pub(super) held: HashSet<u32>,
     /// Rows by index, for events of their departures.
     pub(super) claimed: HashMap<u32, RunRow>,
     /// Ends that are written.
-    pub(super) ends: FuturesUnordered<BoxFuture<Result<Step, Error>>>,
+    pub(super) ends: FuturesUnordered<BoxFuture<Stepped>>,
     /// Rows that are waited for.
     pub(super) waiting: HashMap<u32, Row>,
     /// The set of their actions, unless it is being read.
@@ -63,6 +70,8 @@ pub(super) struct Worker {
     pub(super) heartbeat_at: Duration,
     /// Time before which no request is sent: the quota is used up, or the service was not reached.
     pub(super) send_at: Duration,
+    /// Time of the next claim of rows that other workers have left, while no request is sent.
+    pub(super) take_over_at: Duration,
     /// Time since which the service was not reached.
     pub(super) unreachable_since: Option<Duration>,
     pub(super) wave: Option<u32>,
@@ -96,6 +105,7 @@ impl Worker {
             most: usize::try_from(most).unwrap_or(1).max(1),
             events: VecDeque::new(),
             rows: FuturesUnordered::new(),
+            held: HashSet::new(),
             claimed: HashMap::new(),
             ends: FuturesUnordered::new(),
             waiting: HashMap::new(),
@@ -107,6 +117,7 @@ impl Worker {
             claim_at: Duration::ZERO,
             heartbeat_at: Duration::ZERO,
             send_at: Duration::ZERO,
+            take_over_at: Duration::ZERO,
             unreachable_since: None,
             wave: None,
             is_halted: false,
@@ -171,15 +182,32 @@ impl Worker {
     }
 
     async fn begin(&mut self) -> Result<(), Error> {
+        let halts = self.context.departures.halts(&self.context.run);
         let run = self.context.stored().await?;
+        self.context.is_in_time(&run).await?;
         self.stage = Stage::Running;
         self.heartbeat_at = self.now().saturating_add(HEARTBEAT);
         self.tell(Kind::Started { counts: run.counts });
-        match run.halted {
-            Some(reason) => self.halted_by(reason),
-            None => self.context.departures.reopen(&self.context.run),
-        }
+        self.follow_halt(run.halted, halts);
         Ok(())
+    }
+
+    /// Reads the run, and follows its halt or the end of it.
+    async fn look(&mut self) -> Result<StoredRun, Error> {
+        let halts = self.context.departures.halts(&self.context.run);
+        let run = self.context.stored().await?;
+        self.follow_halt(run.halted.clone(), halts);
+        Ok(run)
+    }
+
+    fn follow_halt(&mut self, halted: Option<String>, halts: HaltMark) {
+        if let Some(reason) = halted {
+            self.halted_by(reason);
+        } else {
+            // Another process may have resumed the run.
+            self.is_halted = false;
+            self.context.departures.reopen(&self.context.run, halts);
+        }
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -207,12 +235,7 @@ impl Worker {
             let renewed = store.renew_rows(&self.context.run, lease).await;
             renewed.map_err(|error| self.context.store_failed(error))?;
         }
-        if !self.is_halted
-            && let Some(reason) = self.context.stored().await?.halted
-        {
-            self.halted_by(reason);
-        }
-        Ok(())
+        self.look().await.map(drop)
     }
 
     pub(super) fn halted_by(&mut self, reason: String) {
@@ -224,40 +247,62 @@ impl Worker {
 
     /// Asks the store for the reason of a halt.
     pub(super) async fn halted(&mut self) -> Result<(), Error> {
-        if !self.is_halted {
-            match self.context.stored().await?.halted {
-                Some(reason) => self.halted_by(reason),
-                // The store does not have the halt yet.
-                None => self.claim_at = self.now().saturating_add(HALTING),
-            }
+        if !self.is_halted && self.look().await?.halted.is_none() {
+            // The store does not have the halt yet.
+            self.claim_at = self.now().saturating_add(HALTING);
         }
         Ok(())
     }
 
     /// Claims rows, as many as may be sent soon.
     async fn claim(&mut self) -> Result<(), Error> {
-        let now = self.now();
-        let wanted = self.most.saturating_sub(self.rows.len());
-        if wanted == 0 || now < self.claim_at || now < self.send_at {
+        let wanted = self.wanted().await?;
+        if wanted == 0 {
             return Ok(());
         }
         let (store, lease) = (&self.context.store, self.lease(LEASE));
         let claimed = store.claim_rows(&self.context.run, lease, wanted).await;
         let claimed = claimed.map_err(|error| self.context.store_failed(error))?;
-        if claimed.len() < wanted {
+        let now = self.now();
+        if claimed.len() < wanted && now >= self.send_at {
             self.claim_at = now.saturating_add(CLAIM_AGAIN);
         }
         for stored in claimed {
+            if self.held.contains(&stored.index) {
+                continue;
+            }
+            if now < self.send_at && stored.state == RowState::Planned {
+                self.context.give_back(&stored).await?;
+                continue;
+            }
             if self.wave.is_none_or(|wave| wave < stored.wave) {
                 self.wave_ended();
                 self.wave = Some(stored.wave);
                 self.tell(Kind::WaveBegan { wave: stored.wave });
             }
-            let row = Row::of(&stored)?;
-            self.claimed.insert(stored.index, row.for_event());
-            self.rows.push(Box::pin(Arc::clone(&self.context).advance(row, stored.state, stored.attempt)));
+            let (row, index) = (Row::of(&stored)?, stored.index);
+            self.held.insert(index);
+            self.claimed.insert(index, row.for_event());
+            let step = Arc::clone(&self.context).advance(row, stored.state, stored.attempt);
+            self.rows.push(Box::pin(async move { (index, step.await) }));
         }
         Ok(())
+    }
+
+    /// Returns how many rows are claimed now. While no request is sent, these are the rows that other workers have sent, and may have
+    /// left.
+    async fn wanted(&mut self) -> Result<usize, Error> {
+        let (now, wanted) = (self.now(), self.most.saturating_sub(self.rows.len()));
+        if now >= self.send_at {
+            return Ok(if now < self.claim_at { 0 } else { wanted });
+        }
+        if now < self.take_over_at || wanted == 0 {
+            return Ok(0);
+        }
+        self.take_over_at = now.saturating_add(CLAIM_AGAIN);
+        let counts = self.look().await?.counts;
+        let of_all = usize::try_from(counts.sending.saturating_add(counts.submitted)).unwrap_or(usize::MAX);
+        Ok(of_all.saturating_sub(self.waiting.len()).min(wanted))
     }
 
     fn wave_ended(&mut self) {
@@ -272,11 +317,7 @@ impl Worker {
 
     /// Returns whether nothing of the run is left to do, neither by this worker nor by another.
     async fn is_done(&mut self) -> Result<bool, Error> {
-        let run = self.context.stored().await?;
-        if let Some(reason) = run.halted {
-            self.halted_by(reason);
-        }
-        let counts = run.counts;
+        let counts = self.look().await?.counts;
         let is_done = if self.is_halted { counts.sending + counts.submitted == 0 } else { counts.open() == 0 };
         if is_done {
             if counts.open() == 0 {

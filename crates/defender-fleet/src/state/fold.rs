@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, hash_map::Entry};
 
 use defender_actions::{
     isolation_lapses_after,
-    model::{ActionStatus, ActionType, IsolationType, Machine, MachineAction, MachineId, OnboardingStatus},
+    model::{ActionId, ActionStatus, ActionType, IsolationType, Machine, MachineAction, MachineId, OnboardingStatus},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -85,6 +85,29 @@ pub(crate) struct Folded {
     /// The same of the last restriction.
     pub(crate) unrestricted: Option<String>,
     pub(crate) pending: Vec<PendingChange>,
+    /// Last isolation or release.
+    pub(crate) last_isolating: Option<LastChange>,
+    /// Last restriction or removal of one.
+    pub(crate) last_restricting: Option<LastChange>,
+}
+
+/// Last change of a state.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LastChange {
+    pub(crate) action_id: ActionId,
+    action_type: ActionType,
+    /// Action by which the machine was in the state already.
+    pub(crate) before: Option<ActionId>,
+}
+
+impl LastChange {
+    /// Replaces the last change. `has_lapsed` if the state of the earlier one had ended by itself.
+    fn replace(last: &mut Option<Self>, effect: &Change, has_lapsed: bool) {
+        let is_same = |last: &Self| last.action_type == effect.action_type && !has_lapsed;
+        let before = last.take().filter(is_same).map(|last| last.action_id);
+        let (action_id, action_type) = (effect.action_id.clone(), effect.action_type.clone());
+        *last = Some(Self { action_id, action_type, before });
+    }
 }
 
 impl MachineChanges {
@@ -205,6 +228,16 @@ impl OfMachine {
 impl Folded {
     fn apply(&mut self, effect: &Change, machine: Option<&Machine>) {
         let (ended, action_id) = (effect.ended(), effect.action_id.clone());
+        match effect.action_type {
+            ActionType::Isolate | ActionType::Unisolate => {
+                let lapses_at = self.isolation.as_ref().and_then(|isolation| isolation.lapses_at);
+                LastChange::replace(&mut self.last_isolating, effect, lapses_at.is_some_and(|lapses| lapses <= ended));
+            }
+            ActionType::RestrictCodeExecution | ActionType::UnrestrictCodeExecution => {
+                LastChange::replace(&mut self.last_restricting, effect, false);
+            }
+            _ => {}
+        }
         match effect.action_type {
             ActionType::Isolate => {
                 let before =

@@ -25,7 +25,7 @@ pub(super) fn read(name: &str, text: &[u8], column: &str) -> Result<Vec<Target>,
     let mut lines = Lines { text, read: 0, line: 1 };
     while reader.read_byte_record(&mut record).map_err(failed)? {
         let line = lines.of_row_after(record.position().map_or(0, csv::Position::byte));
-        targets.push(target(&record, place, column, format!("{name}:{line}")));
+        targets.push(target(&record, place, column, (name, line)));
     }
     Ok(targets)
 }
@@ -52,11 +52,21 @@ impl Lines<'_> {
     }
 }
 
-fn target(record: &ByteRecord, place: usize, column: &str, source: String) -> Target {
+fn target(record: &ByteRecord, place: usize, column: &str, (name, line): (&str, u64)) -> Target {
+    let source = format!("{name}:{line}");
     let whole = || {
         let fields: Vec<_> = record.iter().map(String::from_utf8_lossy).collect();
         fields.join(",").chars().take(SHOWN).collect::<String>()
     };
+    // A quote that is not closed takes the rows below into its field.
+    let breaks = record.iter().flatten().filter(|byte| **byte == b'\n').count();
+    if breaks > 0 || record.iter().flatten().any(|byte| *byte == b'\r') {
+        let last = line.saturating_add(u64::try_from(breaks).unwrap_or(u64::MAX));
+        let why = format!(
+            "a field has a line break, and the row takes the lines {line} to {last}; a quote may be missing, or remove the line break"
+        );
+        return Target::invalid(whole(), source, why);
+    }
     let Some(field) = record.get(place) else {
         let has = record.len();
         let why = format!("the row has {has} of at least {} fields, and none in the column `{column}`", place + 1);

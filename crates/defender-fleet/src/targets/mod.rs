@@ -63,7 +63,7 @@ impl Targets {
     ///
     /// The first line has the names of the columns. The fields are separated by commas, semicolons or tabs, whichever the first line
     /// has most of, and may be quoted. A byte order mark is skipped. A row without a valid id or name is left out of the plan with
-    /// its line, such as `hosts.csv:17`.
+    /// its line, such as `hosts.csv:17`, and so is a row with a line break in a field: a quote that is not closed hides the rows below.
     ///
     /// # Errors
     ///

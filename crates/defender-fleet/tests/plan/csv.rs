@@ -82,6 +82,16 @@ async fn unclosed_quote_is_one_bad_row() {
     assert!(left_out(&plan)[0].contains("a quote may be missing"), "{plan}");
 }
 
+/// The quote is in another column than the names.
+#[tokio::test]
+async fn rows_behind_a_quote_are_named() {
+    let text = b"name,note\nws-1,ok\nws-2,\"not closed\nws-3,x\nws-4,y\n";
+    let plan = plan(Targets::csv_from("hosts.csv", &text[..], "name").unwrap()).await;
+    assert_eq!(ids(&plan), [ID], "{plan}");
+    assert!(left_out(&plan)[0].starts_with("hosts.csv:3 "), "{plan}");
+    assert!(left_out(&plan)[0].contains("the row takes the lines 3 to 6; a quote may be missing"), "{plan}");
+}
+
 #[tokio::test]
 async fn undecodable_row_is_left_out() {
     let plan = plan(Targets::csv_from("hosts.csv", &b"name\nws-\xff\nws-2\n"[..], "name").unwrap()).await;

@@ -11,9 +11,12 @@ mod guard;
 mod halting;
 mod pace;
 mod reports;
+mod retries;
 mod reverts;
 mod rows;
 #[cfg(feature = "tracing")]
 mod spans;
+mod starts;
+mod workers;
 mod world;
 mod yielding;

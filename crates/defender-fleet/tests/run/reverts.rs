@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use defender_actions::model::{
-    CollectInvestigationPackage, LiveResponse, LiveResponseCommand as Command, RunAntiVirusScan, ScanType,
+    CollectInvestigationPackage, IsolationType, LiveResponse, LiveResponseCommand as Command, RunAntiVirusScan,
+    ScanType,
 };
+use defender_actions::transport::Clock;
 use defender_emulator::{Duplicates, Effect, ErrorCode, ExternalIds, Fault, Operation, Outcome, RetryAfter};
 use defender_fleet::{ErrorKind, LeftOutReason, ReportState, RowOrigin};
 
@@ -71,8 +73,8 @@ async fn revert_undoes_what_is_ours() {
         }
     };
     assert!(why(&ids[0]).starts_with("the run joined action "));
-    assert!(why(&ids[1]).starts_with("the run did nothing on the machine: "));
-    assert!(why(&ids[2]).contains("[forbidden]"));
+    assert!(why(&ids[1]).contains("of the run ended as Failed; look at the machine: "), "{}", why(&ids[1]));
+    assert!(why(&ids[2]).starts_with("the run did nothing on the machine: ") && why(&ids[2]).contains("[forbidden]"));
     assert!(why(&ids[3]).starts_with("the outcome is unknown, so look at the machine: "));
     assert!(why(&by_comment[0]).ends_with("was recovered by its comment alone; `.even_if_not_ours()` includes it"));
     assert_eq!(plan.left_out.len(), 16 - ours.len());
@@ -104,6 +106,58 @@ async fn action_without_inverse_stays() {
     assert!(text.contains("RunAntiVirusScan has no inverse") && text.contains("tenant `contoso`"), "{text}");
     let run = world.start(&world.isolate()).await;
     assert_eq!(run.revert("  ").await.unwrap_err().kind(), ErrorKind::Configuration);
+}
+
+/// Somebody isolated one machine before the run, and another one again after it.
+#[tokio::test]
+async fn revert_keeps_other_isolations() {
+    let world = World::new(3);
+    let ids: Vec<_> = world.emulator.machine_ids().iter().map(|id| (*id).to_owned()).collect();
+    let fleet = world.fleet();
+    let theirs = |id: &str, comment: &str| {
+        let request = fleet.client("contoso").unwrap().machine(id.parse().unwrap()).isolate(comment);
+        let clock = world.clock.clone();
+        async move {
+            let submitted = request.send().await.unwrap();
+            clock.sleep(Duration::from_secs(60)).await;
+            submitted.id().to_string()
+        }
+    };
+    let earlier = world.run(theirs(&ids[0], "theirs, before")).await;
+    let run = world.start(&world.isolate()).await;
+    let report = world.run(run.finish()).await.unwrap();
+    assert_eq!(counts(&report), (3, 0, 0, 0));
+    assert!(report.rows.iter().all(|row| row.origin == Some(RowOrigin::Created)));
+    world.clock.advance(Duration::from_secs(60));
+    let later = world.run(theirs(&ids[1], "theirs, after")).await;
+    let plan = world.run(run.revert("INC-4711: false positive").into_future()).await.unwrap();
+    let planned: Vec<_> = plan.rows.iter().map(|row| row.machine_id.as_str()).collect();
+    assert_eq!(planned, [ids[2].as_str()], "{plan:#}");
+    for (id, action) in [(&ids[0], &earlier), (&ids[1], &later)] {
+        let left_out = plan.left_out.iter().find(|row| row.machine_id.as_ref().is_some_and(|of| of.as_str() == *id));
+        let reason = &left_out.unwrap().reason;
+        assert!(
+            matches!(reason, LeftOutReason::NotOurs { message } if message.contains(action.as_str())),
+            "{reason:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn reverted_release_needs_a_type() {
+    let world = World::new(3);
+    let run = world.start(&world.isolate()).await;
+    world.run(run.finish()).await.unwrap();
+    let plan = world.run(run.revert("false positive").into_future()).await.unwrap();
+    let released = world.fleet().start(&plan.approved_by("jo@contoso.example", "CHG-13").unwrap()).await.unwrap();
+    assert_eq!(counts(&world.run(released.finish()).await.unwrap()), (3, 0, 0, 0));
+    let error = released.revert("ransomware after all").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("`.isolation_type(..)`"), "{error}");
+    let revert = released.revert("ransomware after all").isolation_type(IsolationType::Selective);
+    let plan = world.run(revert.into_future()).await.unwrap();
+    // The Linux server does not support it.
+    assert_eq!((plan.rows.len(), plan.action.body()["IsolationType"].as_str()), (2, Some("Selective")), "{plan:#}");
 }
 
 #[tokio::test]
@@ -140,7 +194,7 @@ async fn packages_are_saved_by_machine() {
     let rows = world.driven(run.download(folder.path())).await.unwrap();
     for row in &rows {
         assert_eq!((row.tenant.as_str(), row.errors.len(), row.files.len()), ("contoso", 0, 1), "{row:?}");
-        assert_eq!(row.files[0], folder.path().join(format!("{}.zip", row.machine_id)));
+        assert_eq!(row.files[0], folder.path().join(row.machine_id.as_str()).join(format!("{}.zip", row.action_id)));
         assert!(std::fs::read(&row.files[0]).unwrap().starts_with(b"PK\x03\x04"));
     }
     // A file that is there is kept.
@@ -149,6 +203,12 @@ async fn packages_are_saved_by_machine() {
     let again = world.driven(run.download(folder.path())).await.unwrap();
     assert_eq!((again, world.reads()), (rows.clone(), reads));
     assert_eq!(std::fs::read(&rows[0].files[0]).unwrap(), b"kept");
+    // A later run collects the packages anew.
+    let later = world.start(&world.plan(CollectInvestigationPackage::new("INC-4712: evidence").unwrap())).await;
+    world.run(later.finish()).await.unwrap();
+    let of_later = world.driven(later.download(folder.path())).await.unwrap();
+    assert!(of_later.iter().zip(&rows).all(|(later, row)| later.files.len() == 1 && later.files != row.files));
+    assert_ne!(std::fs::read(&of_later[0].files[0]).unwrap(), b"kept");
 }
 
 #[tokio::test]
@@ -161,8 +221,8 @@ async fn session_results_are_saved_by_command() {
     assert_eq!(counts(&report), (3, 0, 0, 0));
     let rows = world.driven(run.download(folder.path())).await.unwrap();
     for row in &rows {
-        let machine = folder.path().join(row.machine_id.as_str());
-        assert_eq!(row.files, [machine.join("1.json"), machine.join("2.file")], "{row:?}");
+        let results = folder.path().join(row.machine_id.as_str()).join(row.action_id.as_str());
+        assert_eq!(row.files, [results.join("1.json"), results.join("2.file")], "{row:?}");
         let transcript = std::fs::read_to_string(&row.files[0]).unwrap();
         assert!(transcript.contains("a.ps1"), "{transcript}");
         assert_eq!(std::fs::read_to_string(&row.files[1]).unwrap(), "Contents of C:\\temp\\out.txt\r\n");

@@ -120,7 +120,16 @@ impl World {
     }
 
     pub(crate) fn tenant_with_id(&self, name: &str, id: &str) -> Tenant {
-        let world = self.clone();
+        self.tenant_of(name, id, self.emulator.base_url())
+    }
+
+    /// Tenant whose API has another base URL.
+    pub(crate) fn tenant_at(&self, name: &str, base: &str) -> Tenant {
+        self.tenant_of(name, self.emulator.tenant_id(), base)
+    }
+
+    fn tenant_of(&self, name: &str, id: &str, base: &str) -> Tenant {
+        let (world, base) = (self.clone(), base.to_owned());
         Tenant::new(name, id, move || {
             let emulator = &world.emulator;
             let secret =
@@ -129,7 +138,7 @@ impl World {
                 .credential(secret)
                 .transport(Counting { inner: emulator.transport(), world: world.clone() })
                 .clock(world.clock.clone())
-                .base_url(emulator.base_url())
+                .base_url(&base)
                 .authority(emulator.authority())
                 .audience(emulator.audience()))
         })
@@ -225,6 +234,12 @@ impl Planned {
 
     pub(crate) fn of(mut self, tenant: &'static str) -> Self {
         self.tenant = tenant;
+        self
+    }
+
+    /// Keeps the first machines alone.
+    pub(crate) fn first(mut self, machines: usize) -> Self {
+        self.machines.truncate(machines);
         self
     }
 

@@ -71,8 +71,8 @@ impl Journal for PostgresStore {
         };
         let values = Repeated { first: &of(&false), again: &of(&true) };
         let rows = self.connections.rows("cannot take over entries", &self.journal.take_over, &types, values).await?;
-        let taken = rows.iter().map(|row| self.decoded(unsettled(row))?.read(self.connections.name()));
-        Ok(taken.collect::<Result<_, StoreError>>()?)
+        let taken = rows.iter().map(|row| self.decoded(unsettled(row))).collect::<Result<Vec<_>, _>>()?;
+        Ok(StoredUnsettled::read_all(&taken, self.connections.name())?)
     }
 
     async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, JournalError> {

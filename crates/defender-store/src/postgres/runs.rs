@@ -120,9 +120,19 @@ impl RunStore for PostgresStore {
 
     async fn retry_rows(&self, id: &RunId, indexes: &[u32]) -> Result<u32, StoreError> {
         let (id, places) = (id.as_str(), indexes.iter().map(|index| i64::from(*index)).collect::<Vec<_>>());
-        let types = [Type::TEXT, Type::INT8_ARRAY];
-        let row = self.connections.call("cannot plan rows again", &self.runs.retry, &types, &[&id, &places]).await?;
-        self.number(&row, 0)
+        let what = "cannot plan rows again";
+        let values: [Value<'_>; 2] = [&id, &places];
+        let (failed, types) = (&self.runs.failed, [Type::TEXT, Type::INT8_ARRAY]);
+        let failed = self.connections.rows(what, failed, &types, Repeated::same(&values)).await?;
+        // The attempts are fixed before the first call: its repeat plans no row that has failed again meanwhile.
+        let attempts: Result<Vec<(i64, i64)>, _> =
+            failed.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect();
+        let (places, attempts): (Vec<i64>, Vec<i64>) = self.decoded(attempts)?.into_iter().unzip();
+        let types = [Type::TEXT, Type::INT8_ARRAY, Type::INT8_ARRAY, Type::BOOL];
+        let of = |is_repeat: &'static bool| -> [Value<'_>; 4] { [&id, &places, &attempts, is_repeat] };
+        let values = Repeated { first: &of(&false), again: &of(&true) };
+        let rows = self.connections.rows(what, &self.runs.retry, &types, values).await?;
+        rows.first().map_or(Ok(0), |row| self.number(row, 0))
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) struct RunStatements {
     pub(super) renew: Arc<str>,
     pub(super) depart: Arc<str>,
     pub(super) write: Arc<str>,
+    pub(super) failed: Arc<str>,
     pub(super) retry: Arc<str>,
 }
 
@@ -72,7 +73,12 @@ impl RunStatements {
             renew: format!("select {schema}.run_renew($1, $2, $3)").into(),
             depart: format!("select {schema}.run_depart($1, $2, $3)").into(),
             write: format!("select {schema}.run_write($1, $2, $3, $4, $5)").into(),
-            retry: format!("select {schema}.run_retry($1, $2)").into(),
+            failed: format!(
+                "select w.place, w.attempt from {schema}.run_row w join {schema}.run r on r.number = w.run \
+                 where r.id = $1 and w.place = any ($2) and w.state in (4, 5)"
+            )
+            .into(),
+            retry: format!("select {schema}.run_retry($1, $2, $3, $4)").into(),
         }
     }
 }

@@ -63,8 +63,8 @@ struct Run {
 
 struct Row {
     row: StoredRow,
-    /// Worker, and the end of its lease.
-    held: Option<(WorkerId, Duration)>,
+    /// Worker, and the end of its lease. There is no lease once the worker has ended it.
+    held: Option<(WorkerId, Option<Duration>)>,
 }
 
 impl Run {
@@ -171,7 +171,7 @@ impl RunStore for MemoryRunStore {
         let mut runs = self.lock();
         let Some(run) = runs.by_id.get_mut(id) else { return Ok(Vec::new()) };
         let (open_wave, is_halted) = (run.open_wave(), run.halted.is_some());
-        let is_free = |row: &Row| row.held.is_none_or(|(_, until)| until <= now);
+        let is_free = |row: &Row| row.held.and_then(|(_, until)| until).is_none_or(|until| until <= now);
         let is_planned = |row: &Row| row.row.state == RowState::Planned;
         let may_begin = |row: &Row| is_planned(row) && !is_halted && Some(row.row.wave) == open_wave;
         let under_way = |row: &Row| !is_planned(row) && !row.row.state.has_ended();
@@ -179,7 +179,7 @@ impl RunStore for MemoryRunStore {
         for may_claim in [&under_way as &dyn Fn(&Row) -> bool, &may_begin] {
             let free = run.rows.iter_mut().filter(|row| is_free(row) && may_claim(row));
             for row in free.take(at_most.saturating_sub(claimed.len())) {
-                row.held = Some((worker, now.saturating_add(lease)));
+                row.held = Some((worker, Some(now.saturating_add(lease))));
                 claimed.push(row.row.clone());
             }
         }
@@ -190,8 +190,9 @@ impl RunStore for MemoryRunStore {
         let until = self.clock.elapsed().saturating_add(lease);
         let mut renewed = 0;
         for row in self.lock().by_id.get_mut(id).into_iter().flat_map(|run| &mut run.rows) {
-            if row.held.is_some_and(|(by, _)| by == worker) && !row.row.state.has_ended() {
-                row.held = Some((worker, until));
+            let has_lease = row.held.is_some_and(|(by, until)| by == worker && until.is_some());
+            if has_lease && !row.row.state.has_ended() {
+                row.held = Some((worker, Some(until)));
                 renewed += 1;
             }
         }
@@ -237,7 +238,7 @@ impl RunStore for MemoryRunStore {
         row.row.state = state;
         document.clone_into(&mut row.row.document);
         if state.has_ended() || state == RowState::Planned {
-            row.held = Some((worker, Duration::ZERO));
+            row.held = Some((worker, None));
         }
         run.halt_if_too_many_failed();
         Ok(RowWritten::Done { is_halted: run.halted.is_some() })

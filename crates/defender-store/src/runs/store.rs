@@ -24,7 +24,8 @@ use crate::StoreError;
 /// | `Succeeded`, `Failed`, `Unknown` | never | [`NotHeld`](Departure::NotHeld) | done if it is the same write again, else [`NotHeld`](RowWritten::NotHeld) |
 ///
 /// - A wave is open once no row of an earlier wave is `Planned`, `Sending` or `Submitted`.
-/// - `write_row` with `Planned` or with an ended state also ends the lease of the row.
+/// - `write_row` with `Planned` or with an ended state also ends the lease of the row, and `renew_rows` does not begin it anew: another
+///   worker can claim the row.
 /// - Anybody but the worker that claimed the row last gets [`NotHeld`](Departure::NotHeld) and [`NotHeld`](RowWritten::NotHeld). A lease that is
 ///   over leaves the row to its worker until another one claims it.
 ///
@@ -93,7 +94,8 @@ pub trait RunStore: fmt::Debug + Send + Sync {
     /// Rows may have been claimed. They are free again once the lease is over.
     async fn claim_rows(&self, id: &RunId, lease: WorkerLease, at_most: usize) -> Result<Vec<StoredRow>, StoreError>;
 
-    /// Begins the lease of all rows anew that the worker has and that have not ended, and returns their number.
+    /// Begins the leases of a worker anew, and returns their number. Rows that have ended, and rows that the worker has written as `Planned`
+    /// and not claimed again, have no lease.
     ///
     /// # Errors
     ///
@@ -122,7 +124,7 @@ pub trait RunStore: fmt::Debug + Send + Sync {
     ) -> Result<RowWritten, StoreError>;
 
     /// Sets rows that are `Failed` or `Unknown` to `Planned`, with the next [`attempt`](StoredRow::attempt), and returns their number. Rows
-    /// in other states are unchanged.
+    /// in other states are unchanged. A repeat by the caller also plans rows again that have failed meanwhile.
     ///
     /// # Errors
     ///

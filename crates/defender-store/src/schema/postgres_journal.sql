@@ -1,9 +1,13 @@
+-- Names are compared byte by byte. In the collation of the database, an update of the operating system may change their order under an
+-- index, which then has a name twice.
+alter table @schema@.quota_key alter column name type text collate "C";
+
 -- Times are the server's. `api` and `tenant` are the scope; both are empty if the intent does not name it. `intent`, `outcome` and `last`
 -- are JSON, kept as text so that they are returned as they were written.
 create table @schema@.entry (
-    key text primary key,
-    api text not null,
-    tenant text not null,
+    key text collate "C" primary key,
+    api text collate "C" not null,
+    tenant text collate "C" not null,
     -- 0 intended, 1 submitted, 2 not sent, 3 refused, 4 unknown.
     state smallint not null,
     intent text not null,
@@ -13,7 +17,7 @@ create table @schema@.entry (
     lease_until timestamptz not null,
     tries integer not null default 0,
     -- Of an action: its id in lower case, and 1 created, 2 joined, 3 recovered.
-    action_id text,
+    action_id text collate "C",
     origin smallint,
     outcome text,
     last text,
@@ -26,6 +30,9 @@ create table @schema@.entry (
 create unique index entry_claim on @schema@.entry (api, tenant, action_id) where origin in (1, 3);
 
 create index entry_open on @schema@.entry (lease_until) where state = 0;
+
+-- For the retention. An intent writes nothing here.
+create index entry_settled on @schema@.entry (settled_at) where state in (1, 2, 3);
 
 -- Makes sure of what the functions depend on, whatever the defaults of server, database and role are.
 create function @schema@.store_prepare() returns void language plpgsql set search_path = pg_catalog, pg_temp as $body$
@@ -188,7 +195,8 @@ begin
     perform store_prepare();
     t := clock_timestamp();
     delete from entry d where d.key in (
-        select e.key from entry e where e.state in (1, 2, 3)
+        -- The first comparison follows from the second, and has an index.
+        select e.key from entry e where e.state in (1, 2, 3) and e.settled_at < t - age * interval '1 microsecond'
             and greatest(e.settled_at, e.finished_at) < t - age * interval '1 microsecond'
             and (e.state <> 1 or e.last is not null or e.settled_at < t - unfinished_age * interval '1 microsecond')
             and not exists (

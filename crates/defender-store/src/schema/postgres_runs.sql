@@ -2,7 +2,7 @@
 create table @schema@.run (
     -- In the order of creation.
     number bigint generated always as identity primary key,
-    id text not null unique,
+    id text collate "C" not null unique,
     tenant text not null,
     document text not null,
     halt_after bigint,
@@ -23,7 +23,7 @@ create table @schema@.run_row (
     attempt bigint not null default 1,
     document text not null,
     worker uuid,
-    -- The row is free from this time on.
+    -- The row is free from this time on. The default is that of a row without a lease, which no renewal begins.
     lease_until timestamptz not null default '-infinity',
     primary key (run, place)
 );
@@ -123,7 +123,7 @@ begin
     -- Whoever changes several rows of a run locks its row before, so that they wait for each other in one order.
     select r.number into k from run r where r.id = run_id for share;
     update run_row w set lease_until = clock_timestamp() + lease * interval '1 microsecond'
-        where w.run = k and w.worker = by_worker and w.state < 3;
+        where w.run = k and w.worker = by_worker and w.state < 3 and w.lease_until > '-infinity';
     get diagnostics renewed = row_count;
     return renewed;
 end $body$;
@@ -189,20 +189,27 @@ begin
     return is_halted;
 end $body$;
 
--- Plans failed and unknown rows again, and returns their number.
-create function @schema@.run_retry(run_id text, places bigint[]) returns bigint
+-- Plans failed and unknown rows again that are in these attempts, and returns their number. A repeat also counts the rows that the call of
+-- the lost response has planned, and plans no row that has failed in its next attempt.
+create function @schema@.run_retry(run_id text, places bigint[], attempts bigint[], is_repeat boolean) returns bigint
 language plpgsql set search_path = pg_catalog, @schema@, pg_temp as $body$
 declare
     k bigint;
+    before bigint := 0;
     retried bigint;
 begin
     perform store_prepare();
     select r.number into k from run r where r.id = run_id for no key update;
+    if is_repeat then
+        select count(*) into before from run_row w join unnest(places, attempts) as e (place, attempt)
+            on w.place = e.place and w.attempt = e.attempt + 1 where w.run = k;
+    end if;
     update run_row w set state = 0, attempt = w.attempt + 1, worker = null, lease_until = '-infinity'
-        where w.run = k and w.place = any (places) and w.state in (4, 5);
+        from unnest(places, attempts) as e (place, attempt)
+        where w.run = k and w.place = e.place and w.attempt = e.attempt and w.state in (4, 5);
     get diagnostics retried = row_count;
     update run r set
         failures_before = least(r.failures_before, (select count(*) from run_row w where w.run = k and w.state in (4, 5)))
         where r.number = k;
-    return retried;
+    return before + retried;
 end $body$;

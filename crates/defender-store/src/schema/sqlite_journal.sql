@@ -28,3 +28,6 @@ create table entry (
 create unique index entry_claim on entry (api, tenant, action_id) where origin in (1, 3);
 
 create index entry_open on entry (lease_until) where state = 0;
+
+-- For the retention. An intent writes nothing here.
+create index entry_settled on entry (settled_at) where state in (1, 2, 3);

@@ -24,7 +24,7 @@ create table run_row (
     attempt integer not null default 1,
     document text not null,
     worker blob,
-    -- The row is free from this time on.
+    -- The row is free from this time on. The default is that of a row without a lease, which no renewal begins.
     lease_until integer not null default 0,
     primary key (run, place)
 ) strict;

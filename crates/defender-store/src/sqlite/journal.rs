@@ -57,8 +57,7 @@ impl Journal for SqliteStore {
     ) -> std::result::Result<Vec<Unsettled>, JournalError> {
         let order = TakeOver::new(scope, holder, lease, at_most);
         let taken = self.writer.run("cannot take over entries", move |db, now| take_over(db, &order, now)).await?;
-        let taken = taken.iter().map(|entry| entry.read(&self.writer.name()));
-        Ok(taken.collect::<std::result::Result<_, StoreError>>()?)
+        Ok(StoredUnsettled::read_all(&taken, &self.writer.name())?)
     }
 
     async fn entry(&self, key: &EntryKey) -> std::result::Result<Option<Entry>, JournalError> {
@@ -87,16 +86,25 @@ impl SqliteStore {
     /// The file cannot be written. Some entries may be deleted.
     pub async fn prune_entries(&self, older_than: Duration) -> std::result::Result<u64, StoreError> {
         let order = Prune::new(older_than);
-        let mut all = 0_u64;
+        let (mut all, mut next) = (0_u64, Some(Place::FIRST));
         // In parts, so that intents get their turn in between.
-        loop {
-            let deleted = self.writer.run("cannot delete old entries", move |db, now| prune(db, order, now)).await?;
-            if deleted == 0 {
-                return Ok(all);
-            }
+        while let Some(from) = next {
+            let deleted;
+            (deleted, next) =
+                self.writer.run("cannot delete old entries", move |db, now| prune(db, order, from, now)).await?;
             all = all.saturating_add(deleted);
         }
+        Ok(all)
     }
+}
+
+/// Place of an entry in the order of the retention: the time of its outcome, and its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(i64, i64);
+
+impl Place {
+    const FIRST: Self = Self(i64::MIN, i64::MIN);
+    const LAST: Self = Self(i64::MAX, i64::MAX);
 }
 
 fn intend(db: &Connection, new: &NewEntry, now: i64) -> Result<StoredIntended> {
@@ -195,17 +203,35 @@ fn entry(db: &Connection, key: &str) -> Result<Option<StoredEntry>> {
     db.prepare_cached("select intent, outcome, last from entry where key = ?1")?.query_row([key], stored).optional()
 }
 
-fn prune(db: &Connection, order: Prune, now: i64) -> Result<u64> {
-    let deleted = db
-        .prepare_cached(
-            "delete from entry where id in (select e.id from entry e where e.state in (1, 2, 3) \
-             and max(e.settled_at, coalesce(e.finished_at, 0)) < ?1 - ?2 \
-             and (e.state <> 1 or e.last is not null or e.settled_at < ?1 - ?3) \
-             and not exists (select 1 from entry o where o.state = 0 and o.api = e.api and o.tenant = e.tenant \
-             and o.intended_at < ?1 - ?4) limit ?5)",
-        )?
-        .execute(params![now, order.age, order.unfinished, order.open, Prune::AT_MOST])?;
-    Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+/// The entries of the next part, from a place on.
+const PART: &str = "select settled_at, id from entry indexed by entry_settled where state in (1, 2, 3) \
+     and (settled_at, id) >= (?1, ?2) and settled_at < ?3 order by settled_at, id limit 1 offset ?4";
+/// Deletes what is not needed of a part. The first comparison of the age has an index, and follows from the second.
+const PRUNE: &str = "delete from entry where id in (select e.id from entry e indexed by entry_settled where e.state in (1, 2, 3) \
+     and (e.settled_at, e.id) >= (?1, ?2) and (e.settled_at, e.id) < (?3, ?4) and e.settled_at < ?5 \
+     and max(e.settled_at, coalesce(e.finished_at, 0)) < ?5 and (e.state <> 1 or e.last is not null or e.settled_at < ?6) \
+     and not exists (select 1 from entry o where o.state = 0 and o.api = e.api and o.tenant = e.tenant and o.intended_at < ?7))";
+
+/// Looks at a bounded number of entries from a place on. Returns the number of those that it has deleted, and the place of the next part.
+fn prune(db: &Connection, order: Prune, from: Place, now: i64) -> Result<(u64, Option<Place>)> {
+    let before = |age: i64| now.saturating_sub(age);
+    let next = db
+        .prepare_cached(PART)?
+        .query_row(params![from.0, from.1, before(order.age), Prune::AT_MOST], |row| {
+            Ok(Place(row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let to = next.unwrap_or(Place::LAST);
+    let deleted = db.prepare_cached(PRUNE)?.execute(params![
+        from.0,
+        from.1,
+        to.0,
+        to.1,
+        before(order.age),
+        before(order.unfinished),
+        before(order.open)
+    ])?;
+    Ok((u64::try_from(deleted).unwrap_or(u64::MAX), next))
 }
 
 fn stored(row: &Row<'_>) -> Result<StoredEntry> {
@@ -258,5 +284,56 @@ mod tests {
         let error = store.intend(&key, &intent("c"), Holder::generate(), Duration::ZERO).await.unwrap_err().to_string();
         assert!(error.contains("the file is read-only") && error.contains("allow this user"), "{error}");
         close(&path, Arc::into_inner(store.writer).unwrap());
+    }
+
+    /// Fills the journal with settled entries of one state.
+    fn fill(db: &Connection, state: i32, count: i64) {
+        let fill = "insert into entry (key, api, tenant, state, intent, version, holder, lease_until, intended_at, settled_at) \
+            with recursive n (i) as (select 1 union all select i + 1 from n where i < ?2) \
+            select ?1 || '-' || i, 'api', 'tenant', ?1, '{}', 2, randomblob(16), 0, 0, 1 + i / 700 from n";
+        db.execute(fill, params![state, count]).unwrap();
+    }
+
+    /// A retention that scanned the table would have the lock of the file meanwhile.
+    #[tokio::test]
+    async fn retention_uses_its_index() {
+        let (path, writer) = store(|_, connection| {
+            for statement in [PART, PRUNE] {
+                let mut plan = connection.prepare(&format!("explain query plan {statement}")).unwrap();
+                let count = plan.parameter_count();
+                let steps = plan.query_map(rusqlite::params_from_iter(vec![1_i64; count]), |row| row.get(3)).unwrap();
+                let steps: Vec<String> = steps.map(Result::unwrap).collect();
+                assert!(steps.iter().any(|step| step.contains("USING INDEX entry_settled (settled_at>")), "{steps:?}");
+                assert!(steps.iter().all(|step| !step.starts_with("SCAN entry") && step != "SCAN e"), "{steps:?}");
+            }
+            connection
+        })
+        .await;
+        close(&path, writer);
+    }
+
+    /// A part that deletes nothing is not the last one.
+    #[tokio::test]
+    async fn retention_walks_in_bounded_parts() {
+        let (path, writer) = store(|_, connection| {
+            // Those that no process has seen end come first, and stay.
+            fill(&connection, 1, 2_400);
+            fill(&connection, 2, 1_800);
+            let (order, now) = (Prune::new(Duration::from_secs(1)), 10_000_000);
+            let (mut from, mut parts) = (Place::FIRST, Vec::new());
+            loop {
+                let (deleted, next) = prune(&connection, order, from, now).unwrap();
+                assert!(i64::try_from(deleted).unwrap() <= Prune::AT_MOST);
+                parts.push(deleted);
+                let Some(next) = next else { break };
+                from = next;
+            }
+            assert_eq!((parts.len(), parts.iter().sum::<u64>()), (5, 1_800), "{parts:?}");
+            let left: i64 = connection.query_row("select count(*) from entry", [], |row| row.get(0)).unwrap();
+            assert_eq!(left, 2_400);
+            connection
+        })
+        .await;
+        close(&path, writer);
     }
 }

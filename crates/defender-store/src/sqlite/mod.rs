@@ -27,7 +27,8 @@ use crate::{
 /// Store in an SQLite file, which several processes of one host can share.
 ///
 /// The file is opened in WAL mode with `synchronous = FULL`: what a method has returned survives the end of the process and a power
-/// failure. The file must be on a local disk. A clone uses the same connection.
+/// failure. The file must be on a local disk. A process that opens the file by other means than SQLite, as to copy it, drops the locks of
+/// its stores as it closes the file. A clone uses the same connection.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

@@ -1,7 +1,9 @@
 //! Opening of the file, and its schema.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior};
 
@@ -64,13 +66,22 @@ fn prepare(connection: &mut Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Creates an empty file that only this user can read.
+/// Creates an empty file that only this user can read, if it is missing.
+///
+/// A file that exists is not opened here: POSIX drops all locks of a process on a file as it closes any descriptor of it, and those of
+/// its other connections are among them. Without them, another process takes the WAL away under a connection.
 fn create(path: &Path) -> std::io::Result<()> {
+    /// No connection to a new file is opened before its first descriptor is closed.
+    static CREATING: Mutex<()> = Mutex::new(());
+    let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    match options.open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        created => created.map(drop),
+    }
 }
 
 fn cannot_open() -> rusqlite::ffi::Error {

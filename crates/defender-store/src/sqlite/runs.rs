@@ -194,7 +194,7 @@ fn renew(db: &Connection, id: &str, WorkerLease { worker, lease }: WorkerLease, 
     let renewed = db
         .prepare_cached(
             "update run_row set lease_until = ?3 \
-             where run = (select number from run where id = ?1) and worker = ?2 and state < 3",
+             where run = (select number from run where id = ?1) and worker = ?2 and state < 3 and lease_until > 0",
         )?
         .execute(params![id, worker.as_u128().to_be_bytes(), now.saturating_add(ceiling(lease))])?;
     Ok(u32::try_from(renewed).unwrap_or(u32::MAX))

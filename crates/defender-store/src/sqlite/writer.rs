@@ -139,19 +139,37 @@ struct Thread {
 impl Thread {
     fn run(mut self, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
         while let Some(first) = waiting.blocking_recv() {
-            let mut jobs = vec![first];
-            match self.commit(&mut jobs, || waiting.try_recv().ok()) {
-                // Nothing of the group is stored. One of its requests may be the reason, and fails alone.
-                Err(error) if jobs.len() > 1 && !is_locked(&error) => {
-                    for job in jobs {
-                        let mut jobs = vec![job];
-                        let done = self.commit(&mut jobs, || None);
-                        self.respond(jobs, done);
-                    }
-                }
-                done => self.respond(jobs, done),
+            // A wait for the lock would be in vain.
+            if first.is_given_up() {
+                continue;
             }
+            let mut jobs = vec![first];
+            let mut done = self.commit(&mut jobs, || waiting.try_recv().ok());
+            if jobs.len() > 1 && done.as_ref().is_err_and(|error| !is_locked(error)) {
+                // Nothing of the group is stored. One of its requests may be the reason, and fails alone.
+                (jobs, done) = self.one_by_one(jobs);
+            }
+            if done.as_ref().is_err_and(is_locked) {
+                // Each of them would wait for the lock as long, one after the other.
+                jobs.extend(std::iter::from_fn(|| waiting.try_recv().ok()));
+            }
+            self.respond(jobs, done);
         }
+    }
+
+    /// Runs each request in a transaction of its own, and responds. Returns those that are left once the file is locked.
+    fn one_by_one(&mut self, jobs: Vec<Box<dyn Job>>) -> (Vec<Box<dyn Job>>, Result<(), Error>) {
+        let mut jobs = jobs.into_iter();
+        while let Some(job) = jobs.next() {
+            let mut alone = vec![job];
+            let done = self.commit(&mut alone, || None);
+            if done.as_ref().is_err_and(is_locked) {
+                alone.extend(jobs);
+                return (alone, done);
+            }
+            self.respond(alone, done);
+        }
+        (Vec::new(), Ok(()))
     }
 
     /// Runs the requests, and those that came while the file was locked, in one transaction.
@@ -189,115 +207,4 @@ fn is_locked(error: &Error) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::time::Duration;
-
-    use defender_transport::{
-        PermitId, PermitRequest, Permits,
-        extensions::{QuotaKey, RateLimit},
-        testing::ManualClock,
-    };
-
-    use super::*;
-    use crate::{quota::Ask, sqlite::quota};
-
-    async fn reserve(writer: &Writer, permits: usize) -> Result<Permits, StoreError> {
-        let permits: Vec<_> = std::iter::repeat_with(PermitId::generate).take(permits).collect();
-        let (key, hold) = (QuotaKey::from("key"), Duration::from_secs(1));
-        let limits = [RateLimit { calls: 10_000, per: Duration::from_secs(1) }];
-        let ask = Ask::new(&PermitRequest { key: &key, limits: &limits, permits: &permits, hold });
-        writer.run("cannot reserve permits", move |db, now| quota::reserve(db, &ask, now)).await
-    }
-
-    /// A store on a connection that is changed after it was opened.
-    pub(in crate::sqlite) async fn store(change: fn(&Path, Connection) -> Connection) -> (PathBuf, Writer) {
-        let path = std::env::temp_dir().join(format!("defender-store-{}.db", PermitId::generate()));
-        let file = path.clone();
-        let open = move || open::open(&file).map(|connection| change(&file, connection));
-        let writer = Writer::start_with(path.clone(), Box::new(ManualClock::new()), open).await.unwrap();
-        (path, writer)
-    }
-
-    /// Lets the file grow by two pages only.
-    pub(in crate::sqlite) fn almost_full(connection: Connection) -> Connection {
-        let pages: i64 = connection.query_row("pragma page_count", [], |row| row.get(0)).unwrap();
-        connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
-        connection
-    }
-
-    pub(in crate::sqlite) fn close(path: &Path, writer: Writer) {
-        drop(writer);
-        for end in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{end}", path.display()));
-        }
-    }
-
-    #[tokio::test]
-    async fn full_disk_fails_the_ask_alone() {
-        let (path, writer) = store(|_, connection| almost_full(connection)).await;
-        let (large, small) = tokio::join!(reserve(&writer, 5_000), reserve(&writer, 1));
-        let error = large.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Storage);
-        assert!(
-            error.to_string().ends_with("the disk is full (database or disk is full); free space and repeat"),
-            "{error}"
-        );
-        assert_eq!(small.unwrap().granted, 1);
-        close(&path, writer);
-    }
-
-    #[tokio::test]
-    async fn read_only_file_is_an_error() {
-        let (path, writer) =
-            store(|path, _| Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap())
-                .await;
-        let error = reserve(&writer, 1).await.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Storage);
-        assert!(error.to_string().contains("the file is read-only"), "{error}");
-        close(&path, writer);
-    }
-
-    #[tokio::test]
-    async fn locked_file_is_an_error_after_a_while() {
-        let (path, writer) = store(|_, connection| {
-            connection.busy_timeout(Duration::from_millis(50)).unwrap();
-            connection
-        })
-        .await;
-        let other = Connection::open(&path).unwrap();
-        other.execute_batch("begin immediate").unwrap();
-        let error = reserve(&writer, 1).await.unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-        assert!(error.to_string().contains("another process holds its lock"), "{error}");
-        other.execute_batch("rollback").unwrap();
-        assert_eq!(reserve(&writer, 1).await.unwrap().granted, 1);
-        close(&path, writer);
-    }
-
-    #[tokio::test]
-    async fn commit_is_flushed_to_the_disk() {
-        let (path, writer) = store(|_, connection| {
-            let mode: String = connection.query_row("pragma journal_mode", [], |row| row.get(0)).unwrap();
-            let flushes: i64 = connection.query_row("pragma synchronous", [], |row| row.get(0)).unwrap();
-            assert_eq!((mode.as_str(), flushes), ("wal", 2));
-            connection
-        })
-        .await;
-        close(&path, writer);
-    }
-
-    #[tokio::test]
-    async fn dropped_caller_takes_no_slot() {
-        let (path, writer) = store(|_, connection| connection).await;
-        let other = Connection::open(&path).unwrap();
-        other.execute_batch("begin immediate").unwrap();
-        // It waits for the lock, and its caller gives up.
-        let waits = tokio::time::timeout(Duration::from_millis(20), reserve(&writer, 7)).await;
-        assert!(waits.is_err());
-        other.execute_batch("rollback").unwrap();
-        assert_eq!(reserve(&writer, 1).await.unwrap().granted, 1);
-        let taken: i64 = other.query_row("select count(*) from quota_slot", [], |row| row.get(0)).unwrap();
-        assert_eq!(taken, 1);
-        close(&path, writer);
-    }
-}
+pub(super) mod tests;

@@ -130,6 +130,7 @@ enum Fault {
     RetriesEverything,
     ReturnsTheOldestFirst,
     LosesTheDocument,
+    RenewsWhatWasPutBack,
 }
 
 #[async_trait]
@@ -178,7 +179,11 @@ impl RunStore for Broken {
     }
 
     async fn renew_rows(&self, id: &RunId, lease: WorkerLease) -> Result<u32, StoreError> {
-        self.store.renew_rows(id, lease).await
+        let renewed = self.store.renew_rows(id, lease).await?;
+        if self.fault == Fault::RenewsWhatWasPutBack {
+            self.store.claim_rows(id, lease, 1).await?;
+        }
+        Ok(renewed)
     }
 
     async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
@@ -224,6 +229,7 @@ async fn run_suite_notices_each_fault() {
         (Fault::RetriesEverything, "other_rows_are_not_retried"),
         (Fault::ReturnsTheOldestFirst, "newest_runs_come_first"),
         (Fault::LosesTheDocument, "document_is_replaced"),
+        (Fault::RenewsWhatWasPutBack, "put_back_row_is_not_renewed"),
     ] {
         let clock = SteppingClock::default();
         let store = Broken { store: MemoryRunStore::new(clock.clone()), fault };

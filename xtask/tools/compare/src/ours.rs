@@ -2,13 +2,11 @@
 
 mod race;
 
-use std::sync::Arc;
-
 use defender_actions::{
     DefenderClient,
-    auth::{ClientSecretCredential, Cloud, CredentialContext, IntoCredential, StaticCredential, TokenRequest},
+    auth::StaticCredential,
     model::{Action, Limit},
-    transport::{Body, HyperTransport, Roots, SendFuture, SystemClock, Transport},
+    transport::{HyperTransport, Roots},
 };
 use futures_util::TryStreamExt;
 use serde::Serialize;
@@ -76,44 +74,6 @@ impl Client for DefenderClient {
     }
 }
 
-/// Token endpoint in memory.
-#[derive(Debug)]
-struct TokenEndpoint(String);
-
-impl Transport for TokenEndpoint {
-    fn send<'a, 'f>(&'a self, _: http::Request<bytes::Bytes>) -> SendFuture<'f>
-    where
-        'a: 'f,
-        Self: 'f,
-    {
-        Box::pin(std::future::ready(Ok(http::Response::new(Body::from(self.0.clone())))))
-    }
-}
-
-/// Gets so many tokens: each from a new credential, whose cache is cold, or all from one.
-async fn tokens(is_cold: bool, count: usize) -> Result<(), Anything> {
-    let token = "e30.eyJ9".repeat(188);
-    let response = format!(r#"{{"token_type":"Bearer","expires_in":3599,"access_token":"{token}"}}"#);
-    let endpoint = Arc::new(TokenEndpoint(response));
-    let context = CredentialContext::new(endpoint, Arc::new(SystemClock::new()), Cloud::Public);
-    let credential = || ClientSecretCredential::new("contoso.com", "client", "secret").into_credential(&context);
-    let mut cached = credential()?;
-    for _ in 0..count {
-        if is_cold {
-            cached = credential()?;
-        }
-        cached.token(&TokenRequest::new()).await?;
-    }
-    Ok(())
-}
-
 fn main() -> Result<(), Anything> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["tokens", cache @ ("cold" | "warm"), count] => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(tokens(*cache == "cold", count.parse()?))
-        }
-        _ => race::run::<DefenderClient>(),
-    }
+    race::run::<DefenderClient>()
 }

@@ -28,9 +28,11 @@ pub(crate) enum Mode {
     Lose,
     /// The same, and new connections are refused.
     LoseAndRefuse,
+    /// The same as `Lose` for the response after the next one.
+    LoseSecond,
 }
 
-const MODES: [Mode; 5] = [Mode::Forward, Mode::Slow, Mode::Hang, Mode::Lose, Mode::LoseAndRefuse];
+const MODES: [Mode; 6] = [Mode::Forward, Mode::Slow, Mode::Hang, Mode::Lose, Mode::LoseAndRefuse, Mode::LoseSecond];
 
 /// A proxy. It ends with the runtime.
 pub(crate) struct Proxy {
@@ -87,10 +89,17 @@ async fn requests(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf) {
 
 async fn responses(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, made_in: Mode, mode: &AtomicU8) {
     let mut buffer = [0; 16_384];
+    let mut is_second = false;
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         match now(mode) {
             // The response is here, so that the server has committed.
             Mode::Lose | Mode::LoseAndRefuse if made_in != Mode::Lose => return,
+            Mode::LoseSecond if made_in != Mode::LoseSecond => {
+                if is_second {
+                    return;
+                }
+                is_second = true;
+            }
             Mode::Slow => tokio::time::sleep(Duration::from_millis(500)).await,
             Mode::Hang => continue,
             _ => {}

@@ -14,7 +14,7 @@ use crate::{
 
 checks! {
     halt_waits_for_departures second_failure_counts_the_first runs_refuse_other_isolation runs_are_committed_synchronously
-    killed_server_loses_no_row lost_creation_is_new stopped_server_takes_no_run workers_share_runs_by_the_grants
+    killed_server_loses_no_row lost_creation_is_new lost_retry_counts_its_rows repeated_retry_leaves_new_failures stopped_server_takes_no_run workers_share_runs_by_the_grants
 }
 
 const LEASE: Duration = Duration::from_secs(100);
@@ -96,7 +96,7 @@ fn calls(id: &RunId, worker: WorkerId) -> Vec<String> {
         format!("run_renew('{id}', '{worker}', 1000000)"),
         format!("run_depart('{id}', 0, '{worker}')"),
         format!("run_write('{id}', 0, '{worker}', 4, 'd')"),
-        format!("run_retry('{id}', '{{0}}')"),
+        format!("run_retry('{id}', '{{0}}', '{{1}}', false)"),
         format!("run_halt('{id}', 'a person')"),
         format!("run_reopen('{id}')"),
     ]
@@ -173,6 +173,46 @@ async fn lost_creation_is_new(world: &mut World) -> Outcome {
     ensure!(created == CreatedRun::Existing, "a run that was created before was {created:?}");
     let rows = store.rows(&run.id, 0, 10).await.map_err(text)?;
     ensure!(rows.len() == 3, "{} of 3 rows", rows.len());
+    Ok(())
+}
+
+/// The connection dies between commit and response.
+async fn lost_retry_counts_its_rows(world: &mut World) -> Outcome {
+    let proxy = Proxy::start(world.server.port).await?;
+    let store = world.builder_at(proxy.port).connections(1).connect().await.map_err(text)?;
+    let (id, worker) = claimed(&store, 3, None).await?;
+    for (index, state) in [(0, RowState::Failed), (1, RowState::Unknown), (2, RowState::Succeeded)] {
+        store.write_row(&id, index, worker, state, "d").await.map_err(text)?;
+    }
+    // The statements are prepared from here on.
+    store.retry_rows(&id, &[]).await.map_err(text)?;
+    proxy.set(Mode::LoseSecond);
+    let retried = store.retry_rows(&id, &[0, 1, 2]).await.map_err(text)?;
+    proxy.set(Mode::Forward);
+    ensure!(retried == 2, "{retried} of 2 rows were planned again, with a lost response");
+    let attempts: Vec<_> =
+        store.rows(&id, 0, 10).await.map_err(text)?.into_iter().map(|row| (row.state, row.attempt)).collect();
+    let expected = [(RowState::Planned, 2), (RowState::Planned, 2), (RowState::Succeeded, 1)];
+    ensure!(attempts == expected, "the rows are {attempts:?} after a retry with a lost response");
+    Ok(())
+}
+
+/// A worker has claimed the row after the call whose response was lost, and the row has failed again.
+async fn repeated_retry_leaves_new_failures(world: &mut World) -> Outcome {
+    let store = world.store().await?;
+    let (id, worker) = claimed(&store, 1, None).await?;
+    store.write_row(&id, 0, worker, RowState::Failed, "d").await.map_err(text)?;
+    let retry = |is_repeat: bool| {
+        let function = format!("defender.run_retry('{id}', '{{0}}', '{{1}}', {is_repeat})");
+        format!("begin isolation level read committed; select from {function}; commit")
+    };
+    world.sql(&retry(false)).await?;
+    store.claim_rows(&id, WorkerLease { worker, lease: LEASE }, 1).await.map_err(text)?;
+    store.write_row(&id, 0, worker, RowState::Failed, "again").await.map_err(text)?;
+    world.sql(&retry(true)).await?;
+    let rows = store.rows(&id, 0, 10).await.map_err(text)?;
+    let row = rows.first().map(|row| (row.state, row.attempt));
+    ensure!(row == Some((RowState::Failed, 2)), "a row that failed again is {row:?} after a repeat of its retry");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::world::{Outcome, World, checks, ensure, key, one, refused, says, text
 
 checks! {
     new_schema_may_be_made_at_once newer_schema_is_refused schema_of_another_program_stays_as_it_is
-    documented_grants_are_enough missing_grants_are_an_error
+    documented_grants_are_enough missing_grants_are_an_error names_are_compared_by_their_bytes
 }
 
 async fn new_schema_may_be_made_at_once(world: &mut World) -> Outcome {
@@ -74,4 +74,34 @@ async fn missing_grants_are_an_error(world: &mut World) -> Outcome {
     ensure!(error.kind() == StoreErrorKind::Configuration, "{error:?}");
     says(world, &error, &["the user lacks a permission", "grant what the README"])?;
     world.sql("drop owned by worker; drop role worker").await
+}
+
+/// An index in the collation of the database has a name twice once the operating system sorts it elsewhere. The schema is new, or was
+/// migrated from the first version.
+async fn names_are_compared_by_their_bytes(world: &mut World) -> Outcome {
+    let first = include_str!("../../../../crates/defender-store/src/schema/postgres.sql");
+    let first = first.replace("@schema@", "bytes").replace("@lock@", "7");
+    for before in ["", &format!("create schema bytes; {first}; insert into bytes.meta values ('defender-store', 1)")] {
+        world.sql(before).await?;
+        let store = world.builder().schema("bytes").connect().await.map_err(text)?;
+        let columns = |collation: &str| {
+            format!(
+                "select count(*) from pg_index i join pg_class c on c.oid = i.indexrelid, unnest(i.indcollation) o \
+                 where c.relnamespace = 'bytes'::regnamespace and o <> 0 and o {collation} 'pg_catalog.\"C\"'::regcollation"
+            )
+        };
+        let (others, bytes) = (world.number(&columns("<>")).await?, world.number(&columns("=")).await?);
+        ensure!(
+            (others, bytes) == (0, 6),
+            "{others} names of indexes are in the collation of the database, {bytes} in C"
+        );
+        for (key, granted) in [("key", 1), ("KEY", 1), ("key", 0)] {
+            let there =
+                crate::world::ask(&store, &key.into(), &crate::world::ids(1), &crate::world::limit(1, 100)).await;
+            let there = there.map_err(text)?.granted;
+            ensure!(there == granted, "{there} permits of the key `{key}`, and not {granted}");
+        }
+        world.sql("drop schema bytes cascade").await?;
+    }
+    Ok(())
 }

@@ -15,11 +15,11 @@ use futures_util::{StreamExt, future::join_all};
 use xtask::Failure;
 
 use crate::{
+    client::{AGAIN, client},
     database::Store,
     order::{Note, Tenant},
     process::{broken, say},
     scaled::Scaled,
-    worker::{AGAIN, client},
 };
 
 /// Comment of the actions of a run, and of those that undo it.

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 #![allow(clippy::disallowed_methods, reason = "processes and databases live in real time")]
 
+mod client;
 mod database;
 mod figures;
 mod fleet;

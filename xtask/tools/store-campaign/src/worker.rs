@@ -1,29 +1,27 @@
 //! A worker: the real client over TLS, with the journal and the quota of the store. It may be killed or stopped at any moment.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use defender_actions::{
-    DefenderClient, DefenderClientBuilder, EntryKey, Journal, Settlement, Submitted, UnknownReason,
-    auth::ClientSecretCredential,
+    DefenderClient, EntryKey, Journal, Settlement, Submitted, UnknownReason,
     model::{MachineId, UnrestrictCodeExecution},
 };
 use defender_emulator::FastClock;
-use defender_transport::{Clock, HyperTransport, QuotaStore, Roots};
+use defender_transport::{Clock, QuotaStore};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use xtask::Failure;
 
 use crate::{
+    client::{AGAIN, client},
     database::Store,
-    order::{Note, SPEED, Tenant, WorkerOrder, key},
+    order::{Note, SPEED, WorkerOrder, key},
     process::{broken, say},
     scaled::Scaled,
 };
 
 /// Actions of a tenant at a time.
 const AT_ONCE: usize = 24;
-/// Delay before an action is tried or looked at again, on the client's clock.
-pub(crate) const AGAIN: Duration = Duration::from_secs(8);
 
 struct Worker {
     clock: FastClock,
@@ -80,23 +78,6 @@ pub(crate) async fn work(order: WorkerOrder, _: UnboundedReceiver<String>) -> Re
     say(&Note::Done);
     // Until the supervisor ends this process.
     std::future::pending().await
-}
-
-/// Returns the client of a tenant, without journal and quota.
-pub(crate) fn client(tenant: &Tenant, clock: &FastClock) -> Result<DefenderClientBuilder, Failure> {
-    let broken = broken("a client");
-    let pem = std::fs::read(&tenant.ca_file).map_err(|error| broken(&error))?;
-    let roots = Roots::pem(pem).map_err(|error| broken(&error))?;
-    let transport = HyperTransport::builder().roots(roots).build().map_err(|error| broken(&error))?;
-    Ok(DefenderClient::builder()
-        .credential(ClientSecretCredential::new(&tenant.id, &tenant.client_id, &tenant.client_secret))
-        .base_url(&tenant.base_url)
-        .authority(&tenant.authority)
-        .audience(&tenant.audience)
-        .transport(transport)
-        .clock(clock.clone())
-        .visibility_timeout(Duration::from_secs(40))
-        .total_timeout(Duration::from_secs(180)))
 }
 
 /// Recovers again and again what dead workers left.

@@ -68,6 +68,19 @@ pub(super) async fn planned_row_is_free_again(bench: &Bench<'_>) -> Result<(), S
     check(claimed == [0], format!("rows {claimed:?} were claimed, after row 0 was planned again"))
 }
 
+pub(super) async fn put_back_row_is_not_renewed(bench: &Bench<'_>) -> Result<(), Stop> {
+    bench.create(&[0, 0], None).await?;
+    let worker = bench.worker(2).await?;
+    bench.done(0, worker, RowState::Planned, false).await?;
+    let renewed = bench.renew(1, worker, bench.long()).await?;
+    check(renewed == 1, format!("{renewed} leases were renewed of the one row that was not put back"))?;
+    let next = WorkerId::generate();
+    let claimed = bench.claim(0, next, 10).await?;
+    check(claimed == [0], format!("rows {claimed:?} were claimed by another worker, after row 0 was put back"))?;
+    let renewed = bench.renew(0, next, bench.long()).await?;
+    check(renewed == 1, format!("{renewed} leases of the worker that claimed a row that was put back were renewed"))
+}
+
 pub(super) async fn submitted_row_is_held(bench: &Bench<'_>) -> Result<(), Stop> {
     bench.create(&[0, 0], None).await?;
     let worker = bench.worker(2).await?;

@@ -8,7 +8,7 @@ use defender_transport::{PermitId, PermitRequest, QuotaStore, extensions::RateLi
 use futures_util::future::join_all;
 use rusqlite::Connection;
 
-use super::world::{SECOND, created, intend, intent, key, record, take_over, unknown};
+use super::world::{SECOND, created, intend, intent, key, record, scope, take_over, unknown};
 use crate::{clock::SteppingClock, folder::Folder};
 
 fn kind(error: &JournalError) -> Option<StoreErrorKind> {
@@ -154,6 +154,27 @@ async fn damaged_entry_is_named() {
     let text = error.to_string();
     let begin = format!("cannot read the journal: SQLite at {}: entry `first`: ", folder.file().display());
     assert!(text.starts_with(&begin) && text.contains("restore a backup"), "{text}");
+}
+
+/// The recovery of the others goes on, and the error has the key of a damaged entry if nothing else was to be recovered.
+#[tokio::test]
+async fn damaged_entry_stops_no_recovery() {
+    let (folder, clock) = (Folder::new(), SteppingClock::default());
+    let store = SqliteStore::open_with_clock(folder.file(), clock.clone()).await.unwrap();
+    for name in ["a", "damaged", "z"] {
+        intend(&store, name, SECOND).await;
+    }
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute("update entry set intent = '{' where key = 'damaged'", []).unwrap();
+    clock.0.advance(SECOND);
+    assert_eq!(take_over(&store).await, ["a", "z"]);
+    for name in ["a", "z"] {
+        store.settle(&key(name), Holder::generate(), &created(name)).await.unwrap();
+    }
+    clock.0.advance(SECOND * 300);
+    let error = store.claim_unsettled(&scope(), Holder::generate(), SECOND, 10).await.unwrap_err();
+    assert_eq!(kind(&error), Some(StoreErrorKind::Storage));
+    assert!(error.to_string().contains("entry `damaged`"), "{error}");
 }
 
 /// An older program leaves the entries of a newer one to it, and says so if it is asked for one.

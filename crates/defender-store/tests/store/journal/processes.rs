@@ -28,7 +28,7 @@ impl Worker {
     fn start(folder: &Folder, order: &str) -> Self {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "journal::processes::worker_does_what_it_is_told", "--nocapture"])
-            .env(WORKER, format!("{order} {}", folder.file().display()))
+            .env(WORKER, format!("{order} in {}", folder.file().display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -47,6 +47,11 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// Lets a worker that reads a line go on.
+    fn go_on(&mut self) {
+        writeln!(self.process.stdin.as_mut().unwrap()).unwrap();
     }
 
     /// Kills the worker, and returns the rest of what it has said.
@@ -84,10 +89,18 @@ async fn worker_does_what_it_is_told() {
         let store = SqliteStore::open(folder.file()).await.unwrap();
         return steps(&store, "finished").await;
     };
-    let (order, file) = order.split_once(' ').unwrap();
+    let (order, file) = order.split_once(" in ").unwrap();
     let store = SqliteStore::open(file).await.unwrap();
     if order == "many" {
         tokio::spawn(async move { many(&store).await });
+    } else if order == "opens again" {
+        let again = SqliteStore::open(file).await.unwrap();
+        say("opened again");
+        let _ = std::io::stdin().read_line(&mut String::new());
+        steps(&store, "intended").await;
+        say("intended");
+        wait_for_the_end();
+        drop(again);
     } else {
         steps(&store, order).await;
         say(order);
@@ -177,8 +190,8 @@ async fn worker_killed_after_its_outcome_is_settled() {
 /// Kills at any moment, also between commit and response: what the worker knew is there, and what it asked for may be asked for again.
 #[tokio::test]
 async fn killed_worker_loses_no_intent() {
-    let folder = Folder::new();
     for round in 0..8 {
+        let folder = Folder::new();
         let mut worker = Worker::start(&folder, "many");
         worker.wait_for("has 5");
         pass(Duration::from_micros(700 * round)).await;
@@ -192,9 +205,26 @@ async fn killed_worker_loses_no_intent() {
         }
         let repeat = store.intend(&key(&asked.to_string()), &intent(), Holder::from_u128(asked), LEASE).await.unwrap();
         assert!(matches!(repeat, Intended::New | Intended::Mine), "round {round}: {repeat:?}");
-        drop(store);
-        for end in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{end}", folder.file().display()));
-        }
     }
+}
+
+/// A process that opens the file a second time keeps its locks. Without them, another process takes the log away under its connections:
+/// SQLite before 3.51 as it closes the file, and a newer one in the exclusive mode. What is committed into that log afterwards is lost.
+#[tokio::test]
+async fn second_store_keeps_the_locks() {
+    let folder = Folder::new();
+    let mut worker = Worker::start(&folder, "opens again");
+    worker.wait_for("opened again");
+    let other = rusqlite::Connection::open(folder.file()).unwrap();
+    other.busy_timeout(Duration::ZERO).unwrap();
+    other.pragma_update(None, "locking_mode", "exclusive").unwrap();
+    let mode: rusqlite::Result<String> = other.query_row("pragma journal_mode = delete", [], |row| row.get(0));
+    worker.go_on();
+    worker.wait_for("intended");
+    worker.kill();
+    drop(other);
+    let other = rusqlite::Connection::open(folder.file()).unwrap();
+    let there: i64 = other.query_row("select count(*) from entry where key = 'first'", [], |row| row.get(0)).unwrap();
+    assert_eq!(there, 1, "a written intent is lost, and the log was taken away: {mode:?}");
+    assert!(mode.is_err(), "the log of another process was taken away: {mode:?}");
 }

@@ -13,6 +13,7 @@ checks! {
     trap_d_first_intents_may_race trap_f_action_is_of_one_entry trap_b_journal_refuses_other_isolation
     trap_e_intents_are_committed_synchronously trap_c_lease_begins_at_the_call skipped_entries_are_taken_by_others
     journal_ignores_the_search_path journal_lock_has_a_timeout entry_of_a_newer_program_is_left_to_it damaged_entry_is_named
+    damaged_entry_stops_no_recovery audit_query_of_the_readme_runs retention_uses_its_index
     first_schema_is_migrated needed_entries_are_kept
 }
 
@@ -264,6 +265,67 @@ async fn damaged_entry_is_named(world: &mut World) -> Outcome {
         &error,
         &["cannot read the journal: PostgreSQL at localhost:", &format!("entry `{key}`"), "restore a backup"],
     )
+}
+
+/// The recovery of the others goes on.
+async fn damaged_entry_stops_no_recovery(world: &mut World) -> Outcome {
+    let (store, scope) = (world.store().await?, scope());
+    let (damaged, _) = intend(&store, &scope, Duration::ZERO).await?;
+    let (readable, _) = intend(&store, &scope, Duration::ZERO).await?;
+    world.sql(&format!("update defender.entry set intent = '{{' where key = '{damaged}'")).await?;
+    let taken = take_over(&store, &scope).await?;
+    ensure!(taken == [readable], "{taken:?} were taken over beside a damaged entry");
+    let again = format!("update defender.entry set lease_until = '-infinity' where key = '{damaged}'");
+    world.sql(&format!("begin isolation level read committed; {again}; commit")).await?;
+    let taken = store.claim_unsettled(&scope, Holder::generate(), LEASE, 10).await;
+    let error = failed(taken, StoreErrorKind::Storage)?;
+    says(world, &error, &[&format!("entry `{damaged}`")])
+}
+
+/// A comment with NUL is in the text of an intent, and PostgreSQL reads no such JSON.
+async fn audit_query_of_the_readme_runs(world: &mut World) -> Outcome {
+    let readme = include_str!("../../../../../crates/defender-store/README.md");
+    let query = readme.split("```sql").filter_map(|part| part.split("```").next());
+    let query =
+        query.into_iter().find(|block| block.contains("->> 'ticket'")).ok_or("the README has no audit query")?;
+    let query = query.replace("defender.entry", "audit.entry");
+    let (store, scope) = (world.builder().schema("audit").connect().await.map_err(text)?, scope());
+    let (key, mut new) = (entry_key(), intent(&scope)?);
+    new.body = serde_json::json!({"Comment": "a\0b"});
+    store.intend(&key, &new, Holder::generate(), LEASE).await.map_err(text)?;
+    let there = store.entry(&key).await.map_err(text)?;
+    ensure!(there.is_some_and(|entry| entry.intent == new), "an intent with NUL was changed");
+    intend(&store, &scope, LEASE).await?;
+    let rows = world.client().await?.query(query.trim().trim_end_matches(';'), &[]).await.map_err(describe)?;
+    let tenants: Vec<&str> = rows.iter().map(|row| row.try_get(1)).collect::<Result<_, _>>().map_err(text)?;
+    let count = tenants.iter().filter(|tenant| **tenant == scope.tenant_id).count();
+    world.sql("drop schema audit cascade").await?;
+    ensure!(count == 1, "{count} of the intents of the tenant are in the audit record, and one of two has no NUL");
+    Ok(())
+}
+
+/// Entries that stay are not read, however many they are.
+async fn retention_uses_its_index(world: &mut World) -> Outcome {
+    drop(world.store().await?);
+    world
+        .sql(
+            "begin isolation level read committed; \
+             insert into defender.entry (key, api, tenant, state, intent, version, holder, lease_until, intended_at, settled_at) \
+             select 'retention-' || i, 'a', 'retention', 2, '{}', 2, gen_random_uuid(), now(), now(), now() \
+             from generate_series(1, 20000) i; commit; analyze defender.entry",
+        )
+        .await?;
+    let client = world.client().await?;
+    let prune =
+        "begin isolation level read committed; select defender.entry_prune(3600000000, 3600000000, 3600000000, 1000)";
+    client.batch_execute(prune).await.map_err(describe)?;
+    let read =
+        "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relid = 'defender.entry'::regclass";
+    let read: i64 = client.query_one(read, &[]).await.map_err(describe)?.try_get(0).map_err(text)?;
+    client.batch_execute("rollback").await.map_err(describe)?;
+    world.sql("delete from defender.entry where tenant = 'retention'").await?;
+    ensure!(read < 5_000, "{read} entries were read of 20000 that stay");
+    Ok(())
 }
 
 /// A database of the version before the journal, with slots that must stay.
