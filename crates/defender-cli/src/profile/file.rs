@@ -1,6 +1,6 @@
 //! The file with the profiles of the tenants.
 
-use std::{error::Error, path::Path, sync::Arc};
+use std::{error::Error, path::Path, process::Stdio, sync::Arc};
 
 use defender_actions::transport::{HyperTransport, Roots};
 use defender_fleet::{Tenants, TenantsFile};
@@ -15,7 +15,10 @@ pub(super) const PROGRAM: &str = concat!("defender-cli/", env!("CARGO_PKG_VERSIO
 
 /// Reads the profiles. No secret is read yet.
 pub(super) fn tenants(path: &Path) -> Result<Tenants, Failure> {
-    let file = TenantsFile::new().secret_source(of_keyring).device_code_prompt(|prompt| talk::say(&prompt.message));
+    let file = TenantsFile::new()
+        .secret_source(of_keyring)
+        .device_code_prompt(|prompt| talk::say(&prompt.message))
+        .browser(open_browser);
     let transport = transport()?;
     let managed: Arc<HyperTransport> = Arc::new(transport.link_local());
     let file = file
@@ -54,4 +57,19 @@ fn of_keyring(name: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
 #[cfg(not(feature = "keyring"))]
 fn of_keyring(_: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
     Err("this build has no keyring; install it with the feature `keyring`, or use `secret_env` or `secret_file`".into())
+}
+
+/// Opens a page in the browser of the user. Its address is also printed, for a terminal without one.
+fn open_browser(url: &str) -> std::io::Result<()> {
+    talk::say(&format!("Sign in with a browser on this machine: {url}"));
+    let (program, arguments): (&str, &[&str]) = match std::env::consts::OS {
+        "macos" => ("open", &[]),
+        "windows" => ("rundll32", &["url.dll,FileProtocolHandler"]),
+        _ => ("xdg-open", &[]),
+    };
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Without a browser the person opens the address that was printed.
+    let _opened = command.spawn();
+    Ok(())
 }

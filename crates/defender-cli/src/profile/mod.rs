@@ -21,7 +21,7 @@ Profiles are in defender/tenants.toml of the user's config folder (~/.config on 
   [tenants.contoso]
   tenant_id = \"7e4a47d0-0000-4000-8000-000000000001\"
   client_id = \"c11e47d0-0000-4000-8000-000000000002\"
-  credential = \"client-secret\"          # certificate, managed-identity, workload-identity, azure-cli or device-code
+  credential = \"client-secret\"          # certificate, managed-identity, workload-identity, azure-cli, device-code or browser
   secret_env = \"CONTOSO_SECRET\"         # or secret_file = \"contoso.secret\" (mode 0600), or secret_name = \"contoso\"
   # cloud = \"gcc-high\"                  # public, gcc, gcc-high or dod
 

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(feature = "browser")]
+use defender_actions::auth::AuthorizationCodeCredential;
 #[cfg(feature = "azure-cli")]
 use defender_actions::auth::AzureCliCredential;
 #[cfg(feature = "certificate")]
@@ -29,9 +31,19 @@ use crate::Error;
 /// Source: <https://learn.microsoft.com/en-us/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in>.
 const AZURE_CLI: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
 
-const KINDS: &str = "is not a credential; use client-secret, certificate, managed-identity, workload-identity, azure-cli or device-code";
+const KINDS: &str = "is not a credential; use client-secret, certificate, managed-identity, workload-identity, azure-cli, device-code or browser";
 
-pub(super) type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
+type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
+#[cfg(feature = "browser")]
+type Open = dyn Fn(&str) -> std::io::Result<()> + Send + Sync;
+
+/// How a program reaches the person who signs in.
+#[derive(Clone, Default)]
+pub(super) struct Person {
+    pub(super) prompt: Option<Arc<Prompt>>,
+    #[cfg(feature = "browser")]
+    pub(super) browser: Option<Arc<Open>>,
+}
 
 /// Kind of a credential, with the places of its secrets.
 #[derive(Clone, Debug)]
@@ -61,14 +73,24 @@ pub(super) enum Credential {
     DeviceCode {
         client_id: String,
     },
+    Browser {
+        client_id: String,
+    },
 }
 
 impl Credential {
     /// Takes the fields of a credential. Relative paths are relative to `folder`.
     pub(super) fn take(table: &mut Table<'_>, folder: &Path) -> Result<Self, Error> {
         let kind = table.required("credential", |kind| {
-            let kinds =
-                ["client-secret", "certificate", "managed-identity", "workload-identity", "azure-cli", "device-code"];
+            let kinds = [
+                "client-secret",
+                "certificate",
+                "managed-identity",
+                "workload-identity",
+                "azure-cli",
+                "device-code",
+                "browser",
+            ];
             (!kinds.contains(&kind)).then_some(KINDS)
         })?;
         let client_id = table.checked_text("client_id", not_a_guid)?;
@@ -92,6 +114,7 @@ impl Credential {
                 Self::ManagedIdentity { client_id, is_system_assigned: table.flag("system_assigned")? }
             }
             "workload-identity" => Self::WorkloadIdentity { client_id, token_file: file(table, "token_file")? },
+            "browser" => Self::Browser { client_id },
             _ => Self::DeviceCode { client_id },
         })
     }
@@ -101,7 +124,7 @@ impl Credential {
         &self,
         builder: DefenderClientBuilder,
         tenant_id: &str,
-        (secrets, prompt): (&Secrets, Option<&Arc<Prompt>>),
+        (secrets, person): (&Secrets, &Person),
     ) -> Result<DefenderClientBuilder, String> {
         let client_id = self.client_id().to_owned();
         let builder = builder.application_id(&client_id);
@@ -135,11 +158,20 @@ impl Credential {
             #[cfg(not(feature = "azure-cli"))]
             Self::AzureCli { .. } => return Err("this program is built without the feature `azure-cli`".to_owned()),
             Self::DeviceCode { .. } => {
-                let Some(prompt) = prompt.map(Arc::clone) else {
+                let Some(prompt) = person.prompt.clone() else {
                     return Err("this program cannot show a device code; use another credential".to_owned());
                 };
                 builder.credential(DeviceCodeCredential::new(tenant_id, client_id, move |shown| prompt(shown)))
             }
+            #[cfg(feature = "browser")]
+            Self::Browser { .. } => {
+                let Some(open) = person.browser.clone() else {
+                    return Err("this program cannot open a browser; use another credential".to_owned());
+                };
+                builder.credential(AuthorizationCodeCredential::new(tenant_id, client_id, move |url| open(url)))
+            }
+            #[cfg(not(feature = "browser"))]
+            Self::Browser { .. } => return Err("this program is built without the feature `browser`".to_owned()),
         })
     }
 
@@ -149,7 +181,8 @@ impl Credential {
             | Self::Certificate { client_id, .. }
             | Self::ManagedIdentity { client_id, .. }
             | Self::WorkloadIdentity { client_id, .. }
-            | Self::DeviceCode { client_id } => client_id,
+            | Self::DeviceCode { client_id }
+            | Self::Browser { client_id } => client_id,
             Self::AzureCli { client_id } => client_id.as_deref().unwrap_or(AZURE_CLI),
         }
     }

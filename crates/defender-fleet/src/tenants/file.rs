@@ -9,7 +9,7 @@ use defender_actions::{
 };
 
 use super::{
-    credential::{Credential, Prompt, not_a_guid},
+    credential::{Credential, Person, not_a_guid},
     secret::Secrets,
     shared_transport::SharedTransport,
     table::{Source, Table},
@@ -63,7 +63,7 @@ type Settings = dyn Fn(DefenderClientBuilder) -> DefenderClientBuilder + Send + 
 /// | field | value |
 /// |---|---|
 /// | `tenant_id`, `client_id` | GUIDs. `client_id` is not needed with `azure-cli` |
-/// | `credential` | `client-secret`, `certificate`, `managed-identity`, `workload-identity`, `azure-cli` or `device-code` |
+/// | `credential` | `client-secret`, `certificate`, `managed-identity`, `workload-identity`, `azure-cli`, `device-code` or `browser` (feature `browser`) |
 /// | `secret_env`, `secret_file` or `secret_name` | place of a client secret: a variable, a file that only its owner can read, or a name for the [`secret_source`](Self::secret_source) |
 /// | `certificate_file` | PEM with certificate and key, which only its owner can read |
 /// | `password_env`, `password_file` or `password_name` | place of the password of the key, if it has one (feature `encrypted-keys`) |
@@ -85,7 +85,7 @@ pub struct TenantsFile {
     secrets: Secrets,
     transport: SharedTransport,
     settings: Option<Arc<Settings>>,
-    prompt: Option<Arc<Prompt>>,
+    person: Person,
 }
 
 impl TenantsFile {
@@ -143,7 +143,15 @@ impl TenantsFile {
 
     /// Sets the prompt for the person who signs in to a tenant with the credential `device-code`.
     pub fn device_code_prompt(mut self, prompt: impl Fn(&DeviceCodePrompt) + Send + Sync + 'static) -> Self {
-        self.prompt = Some(Arc::new(prompt));
+        self.person.prompt = Some(Arc::new(prompt));
+        self
+    }
+
+    /// Sets how a browser is opened for the person who signs in to a tenant with the credential `browser`. The page comes back to this
+    /// host on loopback.
+    #[cfg(feature = "browser")]
+    pub fn browser(mut self, open: impl Fn(&str) -> std::io::Result<()> + Send + Sync + 'static) -> Self {
+        self.person.browser = Some(Arc::new(open));
         self
     }
 
@@ -200,7 +208,7 @@ impl TenantsFile {
             let (name, id) = &of;
             let wrong = |why: &str| Error::new(ErrorKind::Configuration, format!("tenant `{name}` ({place}): {why}"));
             let builder = file.transport.set(DefenderClient::builder()).map_err(|error| wrong(&error))?;
-            let sources = (&file.secrets, file.prompt.as_ref());
+            let sources = (&file.secrets, &file.person);
             let builder = credential.set(address.set(builder), id, sources).map_err(|error| wrong(&error))?;
             Ok(file.settings.iter().fold(builder, |builder, settings| settings(builder)))
         }))

@@ -139,6 +139,8 @@ fn missing_secret_error_names_place() {
     assert!(error.contains("no source for the secret `contoso`; use `secret_env`"), "{error}");
     let error = no_client(&TenantsFile::new(), &contoso("credential = \"device-code\""));
     assert!(error.contains("cannot show a device code"), "{error}");
+    let error = no_client(&TenantsFile::new(), &contoso("credential = \"browser\""));
+    assert!(error.contains("browser"), "{error}");
 }
 
 #[tokio::test]
