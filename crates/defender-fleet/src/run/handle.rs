@@ -137,7 +137,7 @@ impl Run {
 
     /// Halts the run, from any clone, task or process. What was sent is still waited for.
     ///
-    /// After this has returned, no request of the run departs in this process. A request that departed before may still be on its way: it
+    /// After this has returned, no request of the run leaves this process. A request that departed before may still be on its way: it
     /// may open its connection or refresh its token first. Another process sends at most the requests that the store had let depart before,
     /// which it sends within the time of a write to its journal and of a connection.
     ///

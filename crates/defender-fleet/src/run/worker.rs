@@ -39,7 +39,7 @@ pub(super) const LONGEST_READ: Duration = Duration::from_secs(30);
 
 /// Index of a row, and its step.
 pub(super) type Stepped = (u32, Result<Step, Error>);
-/// A set that was read, what ended, and whether the list failed for all of it.
+/// A set that was read, the actions that ended, and true if the list failed for all.
 pub(super) type Reads = (WaitSet<u32>, Vec<(u32, Result<MachineAction, ServiceError>)>, bool);
 
 /// State of the loop.
@@ -192,7 +192,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads the run, and follows its halt or the end of it.
+    /// Reads the run, and follows its halt or the end of a halt.
     async fn look(&mut self) -> Result<StoredRun, Error> {
         let halts = self.context.departures.halts(&self.context.run);
         let run = self.context.stored().await?;

@@ -1,9 +1,6 @@
 //! Opening of the file, and its schema.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::Path, sync::Arc};
 
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior};
 
@@ -71,16 +68,14 @@ fn prepare(connection: &mut Connection) -> Result<(), Error> {
 /// A file that exists is not opened here: POSIX drops all locks of a process on a file as it closes any descriptor of it, and those of
 /// its other connections are among them. Without them, another process takes the WAL away under a connection.
 fn create(path: &Path) -> std::io::Result<()> {
-    /// No connection to a new file is opened before its first descriptor is closed.
-    static CREATING: Mutex<()> = Mutex::new(());
-    let _creating = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        created => created.map(drop),
+        // The descriptor stays open: another thread may have a connection to the new file already.
+        created => created.map(std::mem::forget),
     }
 }
 
