@@ -18,7 +18,10 @@ pub(super) fn tenants(path: &Path) -> Result<Tenants, Failure> {
     let file = TenantsFile::new()
         .secret_source(of_keyring)
         .device_code_prompt(|prompt| talk::say(&prompt.message))
-        .browser(open_browser);
+        .browser(|url| {
+            open_browser(url);
+            Ok(())
+        });
     let transport = transport()?;
     let managed: Arc<HyperTransport> = Arc::new(transport.link_local());
     let file = file
@@ -60,7 +63,7 @@ fn of_keyring(_: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
 }
 
 /// Opens a page in the browser of the user. Its address is also printed, for a terminal without one.
-fn open_browser(url: &str) -> std::io::Result<()> {
+fn open_browser(url: &str) {
     talk::say(&format!("Sign in with a browser on this machine: {url}"));
     let (program, arguments): (&str, &[&str]) = match std::env::consts::OS {
         "macos" => ("open", &[]),
@@ -71,5 +74,4 @@ fn open_browser(url: &str) -> std::io::Result<()> {
     command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Without a browser the person opens the address that was printed.
     let _opened = command.spawn();
-    Ok(())
 }
