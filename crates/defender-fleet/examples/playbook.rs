@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (tenants, stores) = (Tenants::default().with(contoso(&emulator, clock.clone())?), Stores::memory(clock));
     let fleet = Fleet::new(tenants.clone(), stores.clone());
     let machines: Vec<_> = fleet.client("contoso")?.machines().stream().try_collect().await?;
-    let mut hosts = "name\ntill-9.contoso.exmaple\n".to_owned(); // with a typing error
+    let mut hosts = "name\ntill-99.contoso.example\n".to_owned(); // no machine has this name
     for name in machines.iter().filter_map(|machine| machine.computer_dns_name.as_deref()) {
         writeln!(hosts, "{name}")?;
     }
