@@ -14,7 +14,8 @@ use xtask::{
 
 /// Languages of blocks. A block without a language is Rust for rustdoc and nothing for GitHub. A block in `Rust` is Rust for GitHub and
 /// nothing for rustdoc: it is a part of a program of `xtask`.
-const LANGUAGES: [&str; 10] = ["rust", "Rust", "text", "sh", "bash", "json", "python", "js", "powershell", "sql"];
+const LANGUAGES: [&str; 11] =
+    ["toml", "rust", "Rust", "text", "sh", "bash", "json", "python", "js", "powershell", "sql"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
@@ -262,8 +263,25 @@ impl Known {
     /// Returns the fault of a command, if it has one.
     fn fault(&self, command: &Command) -> Option<String> {
         let known = [
-            "add", "bench", "clippy", "deny", "doc", "fmt", "install", "metadata", "new", "package", "run", "test",
-            "tree", "xtask", "build", "check",
+            "add",
+            "bench",
+            "clippy",
+            "deny",
+            "doc",
+            "fmt",
+            "install",
+            "metadata",
+            "new",
+            "package",
+            "run",
+            "test",
+            "tree",
+            "xtask",
+            "build",
+            "check",
+            "semver-checks",
+            "update",
+            "yank",
         ];
         if !known.contains(&command.subcommand.as_str()) {
             return Some(format!("unknown command `{}`", command.subcommand));
@@ -281,6 +299,10 @@ impl Known {
             ("xtask", Some(name)) if !is_placeholder(name) => {
                 let is_there = self.xtask.lines().any(|line| line.trim_start().split(' ').next() == Some(name));
                 (!is_there).then(|| format!("no command `{name}`"))
+            }
+            ("install", _) if command.line.contains("--path") => {
+                let mut folders = command.words.iter().filter(|word| word.contains('/'));
+                folders.find(|folder| !root().join(folder).is_dir()).map(|folder| format!("no folder `{folder}`"))
             }
             ("add" | "install", _) => self.fault_of_add(command),
             _ => None,
@@ -318,7 +340,7 @@ fn each_command_names_what_exists() {
     assert!(count > 80, "{count} commands were found");
 }
 
-/// Lines of a shell are commands of cargo, which the test above checks, or variables that the SDK reads. `cargo xtask walkthrough` runs
+/// Lines of a shell are commands of cargo, which the test above checks, commands of the program, or variables that the SDK reads. `cargo xtask walkthrough` runs
 /// the lines in the README of the emulator.
 #[test]
 fn each_line_of_a_shell_is_checked() {
@@ -336,6 +358,8 @@ fn each_line_of_a_shell_is_checked() {
             || line.starts_with("cargo ")
             || line.starts_with('#')
             || line.starts_with(".ci/run")
+            // The transcripts of the program have each of its commands.
+            || line.starts_with("defender ")
             || variable.is_some_and(|(name, _)| is_variable(name))
     };
     let found = faults(|page, block| {
