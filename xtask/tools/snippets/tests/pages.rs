@@ -286,6 +286,10 @@ impl Known {
         if !known.contains(&command.subcommand.as_str()) {
             return Some(format!("unknown command `{}`", command.subcommand));
         }
+        // A package of a program's own lock file.
+        if command.subcommand == "update" {
+            return None;
+        }
         for (option, kind) in [("--example", "example"), ("--bench", "bench"), ("--test", "test")] {
             if let Some(name) = command.values(&[option]).find(|name| !self.has_target(kind, name)) {
                 return Some(format!("no {kind} `{name}`"));
