@@ -1,12 +1,13 @@
 //! The process of the emulators: one for each tenant, with faults at random.
 
 use std::{
+    collections::VecDeque,
     io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use defender_emulator::{Effect, Emulator, FastClock, Fault, Operation, RetryAfter};
+use defender_emulator::{Effect, Emulator, FastClock, Fault, FaultRule, Operation, RetryAfter};
 use fastrand::Rng;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -30,6 +31,9 @@ const OF_POSTS: [Fault; 10] = [
     Fault::TooManyRequests(RetryAfter::Seconds(10)),
     Fault::Unauthorized,
 ];
+
+/// Most faults of an emulator that wait for their request.
+const WAITING: usize = 4;
 
 /// Faults of a list.
 const OF_LISTS: [Fault; 3] = [Fault::ResetBeforeEffect, Fault::Html502, Fault::Status(503, RetryAfter::Seconds(2))];
@@ -72,6 +76,8 @@ pub(crate) async fn serve(order: ServiceOrder, mut words: UnboundedReceiver<Stri
     say(&tenants);
     let mut rng = Rng::with_seed(order.seed);
     let mut is_calm = false;
+    // Faults that have not come. Without a bound, each list would fail after a while without one.
+    let mut waiting = VecDeque::new();
     loop {
         let pause = Duration::from_millis(rng.u64(20..120));
         match tokio::time::timeout(pause, words.recv()).await {
@@ -81,7 +87,12 @@ pub(crate) async fn serve(order: ServiceOrder, mut words: UnboundedReceiver<Stri
             Err(_) if is_calm => {}
             Err(_) => {
                 if let Some((emulator, _)) = rng.choice(&emulators) {
-                    disturb(&mut rng, emulator);
+                    waiting.push_back(disturb(&mut rng, emulator));
+                    if waiting.len() > WAITING * emulators.len()
+                        && let Some(oldest) = waiting.pop_front()
+                    {
+                        FaultRule::stop(oldest);
+                    }
                 }
             }
         }
@@ -105,15 +116,15 @@ fn tenant(emulator: &Emulator, ca_file: std::path::PathBuf) -> Tenant {
     }
 }
 
-fn disturb(rng: &mut Rng, emulator: &Emulator) {
+fn disturb(rng: &mut Rng, emulator: &Emulator) -> FaultRule {
     if rng.u32(0..4) == 0 {
         let fault = rng.choice(OF_LISTS).unwrap_or(Fault::Html502);
-        emulator.fault(fault).on(Operation::ListActions).times(1);
+        emulator.fault(fault).on(Operation::ListActions).times(1)
     } else {
         let fault = rng.choice(OF_POSTS).unwrap_or(Fault::ResetAfterEffect);
         let operations = [Operation::UnrestrictCodeExecution, Operation::Isolate, Operation::Unisolate];
         let operation = rng.choice(operations).unwrap_or(Operation::Isolate);
-        emulator.fault(fault).on(operation).times(1);
+        emulator.fault(fault).on(operation).times(1)
     }
 }
 
