@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let release = UnrestrictCodeExecution::new("INC-4711: cleaned and validated")?;
     let plan = fleet.plan("contoso")?.targets(targets).action(release).max_machines(30).waves([1, 10, 20]);
     let plan = plan.halt_after(12).resolve().await?;
-    println!("{plan}");
+    println!("This is the emulator: no real machine is touched.\n{plan}");
     let run = fleet.start(&plan.approved_by("jo@contoso.example", "CHG-12")?).await?;
     // The process dies in the middle of the second wave. Only the stores are left.
     let (id, mut events, mut sent) = (run.id().clone(), run.events(), 0);
