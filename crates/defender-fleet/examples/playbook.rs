@@ -12,6 +12,7 @@ use defender_actions::{
 use defender_emulator::{Emulator, FastClock};
 use defender_fleet::{Fleet, RetryRows, RunEventKind, Stores, Targets, Tenant, Tenants};
 use futures_util::{StreamExt, TryStreamExt};
+const THIS: &str = "This is the emulator: no real machine is touched.";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -29,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let release = UnrestrictCodeExecution::new("INC-4711: cleaned and validated")?;
     let plan = fleet.plan("contoso")?.targets(targets).action(release).max_machines(30).waves([1, 10, 20]);
     let plan = plan.halt_after(12).resolve().await?;
-    println!("This is the emulator: no real machine is touched.\n{plan}");
+    println!("{THIS}\n{plan}");
     let run = fleet.start(&plan.approved_by("jo@contoso.example", "CHG-12")?).await?;
     // The process dies in the middle of the second wave. Only the stores are left.
     let (id, mut events, mut sent) = (run.id().clone(), run.events(), 0);
@@ -40,10 +41,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Another process knows the id of the run. It searches for what was in flight, and sends no row twice.
     let run = Fleet::new(tenants, stores).run(&id).await?;
     println!("{}", run.finish().await?);
-    // Rows whose request may have been lost on its way are unknown. A person has looked at the machines.
-    run.retry(RetryRows::Unknown).await?;
+    run.retry(RetryRows::Unknown).await?; // a person has looked at these machines: their requests may be lost
     let report = run.finish().await?;
-    println!("done: {} machines, {} left out", report.counts.succeeded, report.counts.left_out);
+    println!("done: {} machines, {} left out\n{THIS}", report.counts.succeeded, report.counts.left_out);
     Ok(())
 }
 
