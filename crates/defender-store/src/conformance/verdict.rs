@@ -1,9 +1,14 @@
-//! Clauses, and what the suite has found.
+//! Clauses, and the result of a suite.
 
-use std::fmt;
+use std::{fmt, time::Duration};
+
+use futures_util::future::join_all;
 
 /// Number of lengths of the times that a clause is tried with.
-pub(super) const TRIES: u32 = 5;
+const TRIES: u32 = 5;
+
+/// Result of a clause, with its name.
+pub(super) type Checked = (&'static str, Result<(), String>);
 
 /// Reason for which a clause stops.
 #[derive(Debug)]
@@ -19,6 +24,24 @@ pub(super) fn check(holds: bool, why: impl Into<String>) -> Result<(), Stop> {
     if holds { Ok(()) } else { Err(Stop::Broken(why.into())) }
 }
 
+/// Checks a clause, again with twice the time for as long as the machine is too slow. `attempt` checks it with this shortest time, which
+/// `times` names.
+pub(super) async fn tried<A: Future<Output = Result<(), Stop>>>(
+    name: &'static str,
+    mut unit: Duration,
+    times: &str,
+    attempt: impl Fn(Duration) -> A,
+) -> Checked {
+    for _ in 0..TRIES {
+        match attempt(unit).await {
+            Ok(()) => return (name, Ok(())),
+            Err(Stop::Broken(why)) => return (name, Err(why)),
+            Err(Stop::TooSlow) => unit = unit.saturating_mul(2),
+        }
+    }
+    (name, Err(format!("the machine is too slow for {times} of {unit:?}: nothing was shown")))
+}
+
 /// Makes the list of clauses of their functions.
 macro_rules! clauses {
     ($($module:ident: $($name:ident)*;)*) => {
@@ -30,12 +53,22 @@ pub(super) use clauses;
 /// Result of a suite.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    clauses: Vec<(&'static str, Result<(), String>)>,
+    clauses: Vec<Checked>,
 }
 
 impl Verdict {
-    pub(super) fn new(clauses: Vec<(&'static str, Result<(), String>)>) -> Self {
+    /// Checks clauses one after the other.
+    pub(super) async fn in_turn<C: Future<Output = Checked>>(checks: impl Iterator<Item = C>) -> Self {
+        let mut clauses = Vec::with_capacity(checks.size_hint().0);
+        for check in checks {
+            clauses.push(check.await);
+        }
         Self { clauses }
+    }
+
+    /// Checks all clauses at once.
+    pub(super) async fn at_once<C: Future<Output = Checked>>(checks: impl Iterator<Item = C>) -> Self {
+        Self { clauses: join_all(checks).await }
     }
 
     /// Returns true if all clauses hold.

@@ -14,10 +14,10 @@ mod writes;
 use std::{sync::Arc, time::Duration};
 
 use defender_transport::Clock;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 
 use self::bench::Bench;
-use super::verdict::{Stop, TRIES, Verdict};
+use super::verdict::{Checked, Stop, Verdict, tried};
 use crate::RunStore;
 
 /// The suite of [`RunStore`].
@@ -95,28 +95,16 @@ impl RunSuite {
 
     /// Checks the clauses one after the other.
     pub async fn run(&self) -> Verdict {
-        let mut clauses = Vec::with_capacity(CLAUSES.len());
-        for clause in CLAUSES {
-            clauses.push(self.check(clause).await);
-        }
-        Verdict::new(clauses)
+        Verdict::in_turn(CLAUSES.iter().map(|clause| self.check(clause))).await
     }
 
     /// Checks all clauses at once, for a store in real time.
     pub async fn run_at_once(&self) -> Verdict {
-        Verdict::new(join_all(CLAUSES.iter().map(|clause| self.check(clause))).await)
+        Verdict::at_once(CLAUSES.iter().map(|clause| self.check(clause))).await
     }
 
-    async fn check(&self, (name, clause): &Clause) -> (&'static str, Result<(), String>) {
-        let mut unit = self.unit;
-        for _ in 0..TRIES {
-            let bench = Bench::new(&self.stores, self.clock.as_ref(), unit);
-            match clause(&bench).await {
-                Ok(()) => return (name, Ok(())),
-                Err(Stop::Broken(why)) => return (name, Err(why)),
-                Err(Stop::TooSlow) => unit = unit.saturating_mul(2),
-            }
-        }
-        (name, Err(format!("the machine is too slow for leases of {unit:?}: nothing was shown")))
+    async fn check(&self, (name, clause): &Clause) -> Checked {
+        let attempt = |unit| async move { clause(&Bench::new(&self.stores, self.clock.as_ref(), unit)).await };
+        tried(name, self.unit, "leases", attempt).await
     }
 }
