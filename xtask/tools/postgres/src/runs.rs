@@ -231,17 +231,7 @@ async fn stopped_server_takes_no_run(world: &mut World) -> Outcome {
 }
 
 async fn workers_share_runs_by_the_grants(world: &mut World) -> Outcome {
-    drop(world.store().await?);
-    world
-        .sql(
-            "create role worker login password 'worker-secret'; \
-             grant usage on schema defender to worker; \
-             grant select, insert, update, delete on all tables in schema defender to worker; \
-             grant execute on all functions in schema defender to worker",
-        )
-        .await?;
-    let url = world.server.url_of("worker", "worker-secret", world.server.port);
-    let store = PostgresStore::connect(&url).await.map_err(text)?;
+    let store = world.store_of_worker().await?;
     let (id, worker) = claimed(&store, 2, Some(1)).await?;
     let departure = store.depart_row(&id, 0, worker).await.map_err(text)?;
     ensure!(departure == Departure::Go, "{departure:?}");
@@ -250,5 +240,5 @@ async fn workers_share_runs_by_the_grants(world: &mut World) -> Outcome {
     store.retry_rows(&id, &[0]).await.map_err(text)?;
     store.reopen_run(&id).await.map_err(text)?;
     ensure!(!store.runs(10).await.map_err(text)?.is_empty(), "no runs");
-    world.sql("drop owned by worker; drop role worker").await
+    world.drop_worker().await
 }

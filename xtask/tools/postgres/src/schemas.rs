@@ -48,22 +48,11 @@ async fn schema_of_another_program_stays_as_it_is(world: &mut World) -> Outcome 
 
 /// The grants of the README: a worker owns nothing and may create nothing.
 async fn documented_grants_are_enough(world: &mut World) -> Outcome {
-    drop(world.store().await?);
-    world
-        .sql(
-            "create role worker login password 'worker-secret'; \
-             grant usage on schema defender to worker; \
-             grant select, insert, update, delete on all tables in schema defender to worker; \
-             grant execute on all functions in schema defender to worker",
-        )
-        .await?;
-    let store = PostgresStore::connect(&world.server.url_of("worker", "worker-secret", world.server.port))
-        .await
-        .map_err(text)?;
+    let store = world.store_of_worker().await?;
     let granted = one(&store, &key()).await.map_err(text)?.granted;
     ensure!(granted == 1, "{granted} permits");
     store.prune().await.map_err(text)?;
-    world.sql("drop owned by worker; drop role worker").await
+    world.drop_worker().await
 }
 
 async fn missing_grants_are_an_error(world: &mut World) -> Outcome {
@@ -73,7 +62,7 @@ async fn missing_grants_are_an_error(world: &mut World) -> Outcome {
     let error = refused(PostgresStore::connect(&url).await)?;
     ensure!(error.kind() == StoreErrorKind::Configuration, "{error:?}");
     says(world, &error, &["the user lacks a permission", "grant what the README"])?;
-    world.sql("drop owned by worker; drop role worker").await
+    world.drop_worker().await
 }
 
 /// An index in the collation of the database has a name twice once the operating system sorts it elsewhere. The schema is new, or was

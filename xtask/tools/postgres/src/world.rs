@@ -71,6 +71,25 @@ impl World {
         PostgresStore::builder(&self.server.url(port))
     }
 
+    /// Returns a store of a user `worker` that has the grants of the README: it owns nothing and may create nothing.
+    pub(crate) async fn store_of_worker(&self) -> Result<PostgresStore, String> {
+        drop(self.store().await?);
+        self.sql(
+            "create role worker login password 'worker-secret'; \
+             grant usage on schema defender to worker; \
+             grant select, insert, update, delete on all tables in schema defender to worker; \
+             grant execute on all functions in schema defender to worker",
+        )
+        .await?;
+        let url = self.server.url_of("worker", "worker-secret", self.server.port);
+        PostgresStore::connect(&url).await.map_err(text)
+    }
+
+    /// Drops the user `worker`.
+    pub(crate) async fn drop_worker(&self) -> Outcome {
+        self.sql("drop owned by worker; drop role worker").await
+    }
+
     pub(crate) async fn store(&self) -> Result<PostgresStore, String> {
         self.builder().connect().await.map_err(text)
     }

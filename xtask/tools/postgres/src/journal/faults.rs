@@ -256,17 +256,7 @@ async fn full_disk_takes_no_intent(world: &mut World) -> Outcome {
 
 /// The grants of the README: a worker owns nothing and may create nothing.
 async fn workers_share_the_journal_by_the_grants(world: &mut World) -> Outcome {
-    drop(world.store().await?);
-    world
-        .sql(
-            "create role worker login password 'worker-secret'; \
-             grant usage on schema defender to worker; \
-             grant select, insert, update, delete on all tables in schema defender to worker; \
-             grant execute on all functions in schema defender to worker",
-        )
-        .await?;
-    let url = world.server.url_of("worker", "worker-secret", world.server.port);
-    let store = PostgresStore::connect(&url).await.map_err(text)?;
+    let store = world.store_of_worker().await?;
     let scope = scope();
     let (key, holder) = intend(&store, &scope, Duration::ZERO).await?;
     ensure!(take_over(&store, &scope).await? == [key.clone()], "an entry was not taken over");
@@ -275,5 +265,5 @@ async fn workers_share_the_journal_by_the_grants(world: &mut World) -> Outcome {
     store.finish(&key, &super::entries::record("a", "Succeeded")?).await.map_err(text)?;
     let deleted = store.prune_entries(Duration::ZERO).await.map_err(text)?;
     ensure!(deleted >= 1, "{deleted} entries were deleted");
-    world.sql("drop owned by worker; drop role worker").await
+    world.drop_worker().await
 }

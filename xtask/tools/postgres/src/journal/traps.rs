@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use defender_actions::{Holder, Intended, Journal, Settled};
+use defender_actions::{EntryKey, Holder, Intended, Journal, Settled};
 use defender_store::StoreErrorKind;
 use futures_util::future::join_all;
+use tokio_postgres::Client;
 
 use super::entries::{LEASE, count, created, entry_key, failed, intend, intent, is, record, scope, take_over, unknown};
 use crate::world::{Outcome, World, checks, describe, ensure, one, says, text};
@@ -33,21 +34,23 @@ async fn trap_d_first_intents_may_race(world: &mut World) -> Outcome {
     Ok(())
 }
 
+/// Writes an action to an entry in a transaction that is left open.
+async fn settle_without_commit(client: &Client, (key, holder): &(EntryKey, Holder), action: &str) -> Outcome {
+    let holder = holder.as_u128();
+    let settle = format!(
+        "begin isolation level read committed; \
+         select from defender.entry_settle('{key}', '{holder:032x}', 1, '{{}}', 1, '{action}')"
+    );
+    client.batch_execute(&settle).await.map_err(describe)
+}
+
 /// Two holders report one action at once. A second statement of either would wait, and the index decides.
 async fn trap_f_action_is_of_one_entry(world: &mut World) -> Outcome {
     let (store, scope) = (world.store().await?, scope());
     let (first, second) = (intend(&store, &scope, LEASE).await?, intend(&store, &scope, LEASE).await?);
     // The first has written its action, and has not committed.
     let other = world.client().await?;
-    other
-        .batch_execute(&format!(
-            "begin isolation level read committed; \
-             select from defender.entry_settle('{}', '{:032x}', 1, '{{}}', 1, 'a')",
-            first.0,
-            first.1.as_u128()
-        ))
-        .await
-        .map_err(describe)?;
+    settle_without_commit(&other, &first, "a").await?;
     let waiting = tokio::spawn({
         let (store, outcome) = (store.clone(), created("A")?);
         let (key, holder) = second.clone();
@@ -60,15 +63,7 @@ async fn trap_f_action_is_of_one_entry(world: &mut World) -> Outcome {
     ensure!(settled == Settled::ClaimedBy(first.0.clone()), "the action of another entry was {settled:?}");
     // If the first is rolled back, the action is free.
     let (third, fourth) = (intend(&store, &scope, LEASE).await?, intend(&store, &scope, LEASE).await?);
-    other
-        .batch_execute(&format!(
-            "begin isolation level read committed; \
-             select from defender.entry_settle('{}', '{:032x}', 1, '{{}}', 1, 'b')",
-            third.0,
-            third.1.as_u128()
-        ))
-        .await
-        .map_err(describe)?;
+    settle_without_commit(&other, &third, "b").await?;
     let outcome = created("b")?;
     let (settled, rolled_back) = tokio::join!(store.settle(&fourth.0, fourth.1, &outcome), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
