@@ -1,4 +1,4 @@
-//! What a command works with: the tenants, the stores, and the clock.
+//! Session of a command: the tenants, the stores, and the clock.
 
 use defender_actions::{DefenderClient, transport::Clock};
 use defender_fleet::{Fleet, Stores, Tenant};

@@ -12,9 +12,9 @@ use defender_actions::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How one request of an action is sent.
+/// Settings of one request of an action.
 #[derive(Clone, Debug)]
-pub(crate) struct Sending {
+pub(crate) struct RequestSettings {
     /// Key of the entry in the journal.
     pub(crate) key: String,
     pub(crate) actor: Option<String>,
@@ -95,14 +95,14 @@ macro_rules! fleet_actions {
             }
 
             /// Sends the action to a machine.
-            pub(crate) fn send(&self, machine: &MachineHandle, sending: Sending) -> BoxFuture<Result<Submitted, Error>> {
+            pub(crate) fn send(&self, machine: &MachineHandle, settings: RequestSettings) -> BoxFuture<Result<Submitted, Error>> {
                 match self {
                     $(Self::$action(action) => {
-                        let mut request = machine.perform(action.clone()).key(sending.key).timeout(sending.timeout);
-                        if let Some(actor) = sending.actor {
+                        let mut request = machine.perform(action.clone()).key(settings.key).timeout(settings.timeout);
+                        if let Some(actor) = settings.actor {
                             request = request.actor(actor);
                         }
-                        if let Some(ticket) = sending.ticket {
+                        if let Some(ticket) = settings.ticket {
                             request = request.ticket(ticket);
                         }
                         Box::pin(request.send())

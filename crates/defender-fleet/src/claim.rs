@@ -10,7 +10,7 @@ pub(crate) fn key(run: &RunId, index: u32, attempt: u32) -> String {
     format!("{PREFIX}{run}/{index}/{attempt}")
 }
 
-/// Why a request was not sent.
+/// Reason for which a request was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotDeparted {
     /// The run is halted.

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// What happens to a worker from outside of its loop.
+/// Event for a worker from outside of its loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
     /// The request of this row is sent now.

@@ -1,4 +1,4 @@
-//! What a fleet keeps: the journal, the quota and the runs.
+//! Stores of a fleet: the journal, the quota and the runs.
 
 use std::sync::Arc;
 

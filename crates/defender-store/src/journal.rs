@@ -106,7 +106,7 @@ impl StoredEntry {
     }
 }
 
-/// What the statements of an intent have found.
+/// Result of the statements of an intent.
 #[derive(Clone, Debug)]
 pub(crate) enum StoredIntended {
     New,
@@ -124,7 +124,7 @@ impl StoredIntended {
     }
 }
 
-/// What the statements of an outcome have found.
+/// Result of the statements of an outcome.
 #[derive(Clone, Debug)]
 pub(crate) enum StoredSettled {
     Done,

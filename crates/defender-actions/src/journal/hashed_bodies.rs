@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Intent;
 
-/// What the journal keeps of the body of a request.
+/// Part of a request's body that the journal keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JournalBody {

@@ -36,7 +36,7 @@ pub(super) struct Confirmed {
 
 /// Options of a verb that sends.
 #[derive(Args, Debug)]
-pub(super) struct Sending {
+pub(super) struct SendOptions {
     /// Shows the plan, and sends nothing
     #[arg(long)]
     dry_run: bool,
@@ -47,10 +47,10 @@ pub(super) struct Sending {
 }
 
 /// Plans the action, and runs the plan once it is confirmed.
-pub(super) async fn act(verb: Verb<Sending>, session: &Session, output: Output) -> Result<Exit, Failure> {
-    let (action, selection, sending) = verb.parts()?;
+pub(super) async fn act(verb: Verb<SendOptions>, session: &Session, output: Output) -> Result<Exit, Failure> {
+    let (action, selection, options) = verb.parts()?;
     let plan = selection.resolve(session, action).await?;
-    send(session, output, plan, sending).await
+    send(session, output, plan, options).await
 }
 
 /// Shows a plan, or runs it once it is confirmed.
@@ -58,7 +58,7 @@ pub(super) async fn send(
     session: &Session,
     output: Output,
     plan: Plan,
-    Sending { dry_run, approval, confirmed }: Sending,
+    SendOptions { dry_run, approval, confirmed }: SendOptions,
 ) -> Result<Exit, Failure> {
     if dry_run {
         talk::say(&summary(&plan));

@@ -50,7 +50,7 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     #[command(flatten)]
-    Act(verb::Verb<act::Sending>),
+    Act(verb::Verb<act::SendOptions>),
     /// Finds machines by name, id, tag or filter
     Find(find::Find),
     /// Lists, shows, cancels and awaits single actions

@@ -1,4 +1,4 @@
-//! What a plan does with each target, as data.
+//! Decision of a plan on each target, as data.
 
 use defender_fleet::{LeftOut, LeftOutReason, Plan, PlanRow};
 use serde::Serialize;

@@ -13,7 +13,7 @@ use crate::{
     session::Session,
 };
 
-/// What ended the work on a run.
+/// Reason for the end of the work on a run.
 enum End {
     /// Nothing is left to do.
     Done,

@@ -29,7 +29,7 @@ pub(super) struct Preflight {
     verbs: Vec<String>,
 }
 
-/// What the token may do with one action of the registry.
+/// Permission of the token for one action of the registry.
 #[derive(Serialize)]
 struct PermissionRow<'s> {
     tenant: &'s str,

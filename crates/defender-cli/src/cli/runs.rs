@@ -5,7 +5,7 @@ use defender_fleet::RetryRows;
 use defender_store::RunId;
 
 use super::{
-    act::{Confirmed, Sending, send},
+    act::{Confirmed, SendOptions, send},
     confirm::confirm,
     follow::follow,
     report::{exit_of, print, print_runs},
@@ -119,14 +119,14 @@ pub(super) struct Revert {
     #[arg(long)]
     even_if_not_ours: bool,
     #[command(flatten)]
-    sending: Sending,
+    options: SendOptions,
 }
 
 impl Revert {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let revert = session.fleet.run(&self.run).await?.revert(self.comment);
         let revert = if self.even_if_not_ours { revert.even_if_not_ours() } else { revert };
-        send(session, output, revert.await?, self.sending).await
+        send(session, output, revert.await?, self.options).await
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Home {
     variables: Vec<(String, String)>,
 }
 
-/// What a command printed, and how it ended.
+/// Output and exit code of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) stdout: String,

@@ -67,7 +67,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// What differs from run to run.
+/// Texts that differ from run to run.
 fn redactions() -> Redactions {
     let mut redactions = Redactions::new();
     for (name, pattern) in [

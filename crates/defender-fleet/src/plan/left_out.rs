@@ -20,7 +20,7 @@ pub struct LeftOut {
     pub reason: LeftOutReason,
 }
 
-/// Why a target is left out.
+/// Reason for which a target is left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[non_exhaustive]

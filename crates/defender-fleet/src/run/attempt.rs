@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     ApprovedPlan, Error,
-    action::Sending,
+    action::RequestSettings,
     claim::{self, Claim, NotDeparted},
 };
 
@@ -60,7 +60,7 @@ impl Context {
     async fn follow(&self, row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         match self.outcome(key, entry).await? {
             Ok(found) => self.found(row, key, found).await,
-            Err(Lost::NotSent) => self.plan_again(&row, Duration::ZERO).await,
+            Err(Lost::NotSent) => self.put_back(&row, Step::Planned { again_in: Duration::ZERO }).await,
             Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
             Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
         }
@@ -70,25 +70,19 @@ impl Context {
     async fn send(&self, mut row: Row, key: &EntryKey) -> Result<Step, Error> {
         let ApprovedPlan { plan, approver, ticket, .. } = &*self.approved;
         let (actor, ticket) = (Some(approver.clone()), Some(ticket.clone()));
-        let sending = Sending { key: key.to_string(), actor, ticket, timeout: SEND_WITHIN };
+        let settings = RequestSettings { key: key.to_string(), actor, ticket, timeout: SEND_WITHIN };
         let machine = self.client.machine(row.document.machine_id.clone());
-        let request = self.spanned(&row, plan.action.send(&machine, sending));
+        let request = self.spanned(&row, plan.action.send(&machine, settings));
         let (request, handle) = abortable(request);
         let claim = Claim { run: self.run.clone(), index: row.index, worker: self.worker };
         let Some(entry) = self.departures.request(key, claim, handle) else {
             // Another worker of this process is sending it, and has not written its intent.
-            return match self.put_back(&row).await? {
-                RowWritten::Done { .. } => Ok(Step::Later),
-                RowWritten::NotHeld => Ok(Step::Lost),
-            };
+            return self.put_back(&row, Step::Later).await;
         };
         let sent = request.await;
         match (entry.denied(), sent) {
             (Some(NotDeparted::NotHeld), _) => Ok(Step::Lost),
-            (Some(NotDeparted::Halted), _) | (None, Err(_)) => match self.put_back(&row).await? {
-                RowWritten::Done { .. } => Ok(Step::Halted),
-                RowWritten::NotHeld => Ok(Step::Lost),
-            },
+            (Some(NotDeparted::Halted), _) | (None, Err(_)) => self.put_back(&row, Step::Halted).await,
             (None, Ok(Ok(submitted))) => {
                 let origin = match submitted.origin() {
                     Origin::Created => RowOrigin::Created,
@@ -112,14 +106,14 @@ impl Context {
                 },
                 Verdict::Recover => Err(self.service_failed(error)),
                 Verdict::Stop => {
-                    let _planned_or_claimed_later = self.put_back(&row).await;
+                    let _planned_or_claimed_later = self.put_back(&row, Step::Lost).await;
                     Err(self.service_failed(error))
                 }
-                Verdict::Later(again_in) => self.plan_again(&row, again_in).await,
-                Verdict::Unreachable => match self.put_back(&row).await? {
-                    RowWritten::Done { .. } => Ok(Step::Unreachable { error: self.service_failed(error).into() }),
-                    RowWritten::NotHeld => Ok(Step::Lost),
-                },
+                Verdict::Later(again_in) => self.put_back(&row, Step::Planned { again_in }).await,
+                Verdict::Unreachable => {
+                    let error = self.service_failed(error).into();
+                    self.put_back(&row, Step::Unreachable { error }).await
+                }
             },
         }
     }
@@ -140,7 +134,7 @@ impl Context {
     /// Writes that the action of a row was found in the journal or in the service's list.
     async fn found(&self, mut row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         let Some(Settlement::Submitted { origin, action }) = entry.outcome.clone() else {
-            return self.plan_again(&row, Duration::ZERO).await;
+            return self.put_back(&row, Step::Planned { again_in: Duration::ZERO }).await;
         };
         let origin = match origin {
             Origin::Created => RowOrigin::Created,
@@ -214,15 +208,12 @@ impl Context {
         }
     }
 
-    async fn plan_again(&self, row: &Row, again_in: Duration) -> Result<Step, Error> {
-        match self.put_back(row).await? {
-            RowWritten::Done { .. } => Ok(Step::Planned { again_in }),
-            RowWritten::NotHeld => Ok(Step::Lost),
-        }
-    }
-
-    async fn put_back(&self, row: &Row) -> Result<RowWritten, Error> {
-        self.write(row, RowState::Planned).await
+    /// Plans a row again, and returns the step, unless another worker has the row.
+    async fn put_back(&self, row: &Row, step: Step) -> Result<Step, Error> {
+        Ok(match self.write(row, RowState::Planned).await? {
+            RowWritten::Done { .. } => step,
+            RowWritten::NotHeld => Step::Lost,
+        })
     }
 
     async fn write(&self, row: &Row, state: RowState) -> Result<RowWritten, Error> {

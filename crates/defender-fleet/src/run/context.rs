@@ -1,4 +1,4 @@
-//! What the rows of a worker share, a row, and its steps.
+//! Data that the rows of a worker share, a row, and its steps.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{ApprovedPlan, Error, ErrorKind, departure::Departures};
 /// Number of rows that are read at a time.
 pub(super) const ROWS: usize = 500;
 
-/// What the rows of a worker share.
+/// Data that the rows of a worker share.
 pub(super) struct Context {
     pub(super) run: RunId,
     pub(super) approved: Arc<ApprovedPlan>,

@@ -37,7 +37,7 @@ pub struct RunRow {
     pub name: Option<String>,
 }
 
-/// What happened in a run.
+/// Kind of an event, with its row.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RunEventKind {

@@ -1,4 +1,4 @@
-//! What a worker does with what happened.
+//! Steps of a worker after an event.
 
 use std::{sync::Arc, time::Duration};
 

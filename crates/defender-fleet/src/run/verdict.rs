@@ -1,4 +1,4 @@
-//! What an error of a call means for its row.
+//! Judgment of an error: its meaning for the row of the call.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) const REFUSALS: [ErrorKind; 7] = [
     ErrorKind::Retired,
 ];
 
-/// What an error of a submission means for its row.
+/// Meaning of a submission's error for its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Nothing happened, and the same request may be sent after this time.

@@ -1,4 +1,4 @@
-//! What a worker waits for.
+//! Events that a worker waits for.
 
 use std::{future::poll_fn, sync::Arc, task::Poll};
 
@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::worker::{FIRST_READ, Reads, Stepped, Worker};
 use crate::inbox::Note;
 
-/// What the loop has waited for.
+/// Event that ends a wait of the loop.
 pub(super) enum Happened {
     Note(Note),
     Step(Stepped),

@@ -37,7 +37,7 @@ type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 #[cfg(feature = "browser")]
 type Open = dyn Fn(&str) -> std::io::Result<()> + Send + Sync;
 
-/// How a program reaches the person who signs in.
+/// Ways of a program to the person who signs in.
 #[derive(Clone, Default)]
 pub(super) struct Person {
     pub(super) prompt: Option<Arc<Prompt>>,

@@ -98,7 +98,7 @@ pub struct NewRow {
     pub document: String,
 }
 
-/// Whether a run was created.
+/// Result of the creation of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreatedRun {
     /// The run is new.

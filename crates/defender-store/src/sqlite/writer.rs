@@ -32,7 +32,7 @@ trait Job: Send {
 }
 
 struct Request<T, F> {
-    /// What its failure is called.
+    /// Beginning of the message of a failure.
     what: &'static str,
     statements: F,
     value: Option<T>,

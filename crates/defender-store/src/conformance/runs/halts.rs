@@ -24,7 +24,7 @@ pub(super) async fn halted_run_departs_no_row(bench: &Bench<'_>) -> Result<(), S
     bench.is_halted(Some("a person")).await
 }
 
-/// What is under way is waited for.
+/// Rows under way are still claimed, so that somebody waits for them.
 pub(super) async fn halted_run_claims_no_planned_row(bench: &Bench<'_>) -> Result<(), Stop> {
     bench.create(&[0; 3], None).await?;
     let worker = bench.worker_for(bench.unit, 3).await?;
