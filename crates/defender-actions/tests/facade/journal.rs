@@ -2,145 +2,23 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use defender_actions::{
-    DefenderClient, DefenderClientBuilder, Entry, EntryKey, ErrorKind, Holder, Intended, Intent, Journal, JournalError,
-    JournalScope, MemoryJournal, Origin, Settled, Settlement, UnknownReason, Unsettled,
-    model::{ActionStatus, MachineAction},
-    transport::{Body, Clock, Error as TransportError, Transport, testing::ManualClock},
+    DefenderClient, Entry, EntryKey, ErrorKind, Holder, Journal, Origin, Settlement, UnknownReason,
+    model::ActionStatus,
+    transport::{Body, Clock, Error as TransportError, Transport},
 };
 use defender_emulator::{Fault, Operation, RetryAfter};
 
-use crate::world::{HOUR, MINUTE, World};
-
-/// Journal in memory that records its calls, and fails on request.
-#[derive(Clone, Debug)]
-struct Recording {
-    memory: MemoryJournal,
-    keys: Arc<Mutex<Vec<EntryKey>>>,
-    intents: Arc<AtomicUsize>,
-    fails: Arc<Mutex<Vec<&'static str>>>,
-    hangs: Arc<Mutex<Vec<&'static str>>>,
-    clock: ManualClock,
-}
-
-impl Recording {
-    fn new(world: &World) -> Self {
-        let memory = MemoryJournal::new(world.clock.clone());
-        let clock = world.clock.clone();
-        let (keys, intents, fails, hangs) = (Arc::default(), Arc::default(), Arc::default(), Arc::default());
-        Self { memory, keys, intents, fails, hangs, clock }
-    }
-
-    /// Lets the next calls of these methods fail.
-    fn failing(self, methods: impl IntoIterator<Item = &'static str>) -> Self {
-        self.fails.lock().unwrap().extend(methods);
-        self
-    }
-
-    /// Lets the next calls of these methods take effect and never return.
-    fn hanging(self, methods: impl IntoIterator<Item = &'static str>) -> Self {
-        self.hangs.lock().unwrap().extend(methods);
-        self
-    }
-
-    async fn hang(&self, method: &'static str) {
-        let hangs = {
-            let mut hangs = self.hangs.lock().unwrap();
-            let index = hangs.iter().position(|name| *name == method);
-            index.map(|index| hangs.remove(index)).is_some()
-        };
-        if hangs {
-            self.clock.sleep(HOUR * 1_000).await;
-        }
-    }
-
-    fn fail(&self, method: &'static str) -> Result<(), JournalError> {
-        let mut fails = self.fails.lock().unwrap();
-        match fails.iter().position(|name| *name == method) {
-            Some(index) => {
-                fails.remove(index);
-                Err(JournalError::new("the disk of the journal is full; free some space"))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// The only entry.
-    async fn only(&self) -> Entry {
-        let keys = self.keys.lock().unwrap().clone();
-        assert_eq!(keys.len(), 1, "{keys:?}");
-        self.memory.entry(&keys[0]).await.unwrap().unwrap()
-    }
-
-    fn intents(&self) -> usize {
-        self.intents.load(Ordering::SeqCst)
-    }
-}
-
-#[async_trait::async_trait]
-impl Journal for Recording {
-    async fn intend(
-        &self,
-        key: &EntryKey,
-        intent: &Intent,
-        holder: Holder,
-        lease: Duration,
-    ) -> Result<Intended, JournalError> {
-        self.fail("intend")?;
-        self.intents.fetch_add(1, Ordering::SeqCst);
-        let intended = self.memory.intend(key, intent, holder, lease).await?;
-        if intended == Intended::New {
-            self.keys.lock().unwrap().push(key.clone());
-        }
-        self.hang("intend").await;
-        Ok(intended)
-    }
-
-    async fn may_resend(&self, key: &EntryKey) -> Result<(), JournalError> {
-        self.fail("may_resend")?;
-        self.memory.may_resend(key).await
-    }
-
-    async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
-        self.fail("settle")?;
-        self.hang("settle").await;
-        self.memory.settle(key, holder, outcome).await
-    }
-
-    async fn finish(&self, key: &EntryKey, last: &MachineAction) -> Result<(), JournalError> {
-        self.fail("finish")?;
-        self.memory.finish(key, last).await
-    }
-
-    async fn claim_unsettled(
-        &self,
-        scope: &JournalScope,
-        holder: Holder,
-        lease: Duration,
-        at_most: usize,
-    ) -> Result<Vec<Unsettled>, JournalError> {
-        self.fail("claim_unsettled")?;
-        self.memory.claim_unsettled(scope, holder, lease, at_most).await
-    }
-
-    async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, JournalError> {
-        self.memory.entry(key).await
-    }
-}
-
-fn builder(world: &World, journal: &Recording) -> DefenderClientBuilder {
-    world.builder_over(world.emulator.transport()).journal(Arc::new(journal.clone()))
-}
-
-fn client(world: &World, journal: &Recording) -> DefenderClient {
-    builder(world, journal).build().unwrap()
-}
+use crate::{
+    recording_journal::{Recording, builder, client},
+    world::{HOUR, MINUTE, World},
+};
 
 /// Drops the future of an isolation after the service has accepted it, as a crash does.
 async fn crash(world: &World, client: &DefenderClient) {

@@ -45,6 +45,7 @@ mod preflight;
 mod raw;
 #[cfg(feature = "tracing")]
 mod recorder;
+mod recording_journal;
 mod recovered;
 mod refusals;
 mod requests;
