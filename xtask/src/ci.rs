@@ -40,7 +40,7 @@ const TOOLS: [(&str, &str); 11] = [
     ("breaks", "breaks --check"),
     ("campaign over TLS", "campaign --tls --seeds 0..10 --anew --figures target/campaign/ci-b.json"),
     ("campaign over stores", "campaign --store --only actions --seeds 0..1"),
-    ("campaign of runs", "campaign --store --only runs --engine sqlite --seeds 0..1 --tenants 2 --actions 60"),
+    ("campaign of runs", "campaign --store --only runs --seeds 0..1 --tenants 2 --actions 60"),
 ];
 
 /// One command of cargo.

@@ -175,12 +175,26 @@ fn is_plain(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        future::Future as _,
+        task::{Context, Poll, Waker},
+    };
+
     use super::*;
 
     #[test]
     fn builder_prints_no_password() {
         let builder = PostgresStore::builder("postgres://user:hunter2@db.example/quota");
         assert!(!format!("{builder:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn connecting_without_a_runtime_is_an_error() {
+        let mut connecting = Box::pin(PostgresStore::connect("postgres://user:hunter2@localhost/quota"));
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(Err(error)) = connecting.as_mut().poll(&mut context) else { panic!("it connects") };
+        assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error}");
+        assert!(error.to_string().contains("call the store within a tokio runtime"), "{error}");
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! The connections, and one request on one of them.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use deadpool_postgres::{HookError, Object, Pool, PoolError};
+use tokio::{runtime::Handle, task::JoinSet};
 use tokio_postgres::{
     Error, Row,
     types::{ToSql, Type},
@@ -11,24 +12,56 @@ use tokio_postgres::{
 use super::failure::{Failure, is_lost};
 use crate::StoreError;
 
-/// A parameter of a statement.
-pub(super) type Value<'a> = &'a (dyn ToSql + Sync);
-
-/// Parameters of a statement, and those of its repeat after a lost connection.
-#[derive(Clone, Copy)]
-pub(super) struct Repeated<'a> {
-    pub(super) first: &'a [Value<'a>],
-    pub(super) again: &'a [Value<'a>],
+/// A statement with its parameters, which a task of its own runs.
+pub(super) struct Statement {
+    /// What failed if it fails, such as `cannot write a row`.
+    what: &'static str,
+    text: Arc<str>,
+    types: Vec<Type>,
+    values: Vec<Box<dyn ToSql + Send + Sync>>,
+    is_told_of_repeat: bool,
 }
 
-impl<'a> Repeated<'a> {
-    pub(super) const fn same(values: &'a [Value<'a>]) -> Self {
-        Self { first: values, again: values }
+impl Statement {
+    pub(super) fn new(what: &'static str, text: &Arc<str>) -> Self {
+        Self { what, text: Arc::clone(text), types: Vec::new(), values: Vec::new(), is_told_of_repeat: false }
+    }
+
+    /// Adds a parameter.
+    pub(super) fn with(mut self, kind: Type, value: impl ToSql + Send + Sync + 'static) -> Self {
+        self.types.push(kind);
+        self.values.push(Box::new(value));
+        self
+    }
+
+    /// Adds the last parameter, a boolean: true if this is the repeat after a lost connection.
+    pub(super) fn told_of_repeat(mut self) -> Self {
+        self.types.push(Type::BOOL);
+        self.is_told_of_repeat = true;
+        self
     }
 }
 
-/// A request on a connection.
-pub(super) type Request<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+/// A request on a connection, which may be repeated on another one.
+pub(super) trait Request: Send + Sync + 'static {
+    type Done: Send + 'static;
+
+    fn run(&self, client: &Object, is_repeat: bool) -> impl Future<Output = Result<Self::Done, Error>> + Send;
+}
+
+impl Request for Statement {
+    type Done = Vec<Row>;
+
+    async fn run(&self, client: &Object, is_repeat: bool) -> Result<Vec<Row>, Error> {
+        let prepared = client.prepare_typed_cached(&self.text, &self.types).await?;
+        let mut values: Vec<&(dyn ToSql + Sync)> = Vec::with_capacity(self.types.len());
+        values.extend(self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)));
+        if self.is_told_of_repeat {
+            values.push(&is_repeat);
+        }
+        client.query(&prepared, &values).await
+    }
+}
 
 /// The connections of a store.
 pub(super) struct Connections {
@@ -58,88 +91,64 @@ impl Connections {
     }
 
     /// Calls a function that returns one row and may be repeated.
-    pub(super) async fn call(
-        &self,
-        what: &str,
-        statement: &str,
-        types: &[Type],
-        values: &[Value<'_>],
-    ) -> Result<Row, StoreError> {
-        let attempt = |_| async {
-            let lent = self.lend().await?;
-            let done = match lent.client().prepare_typed_cached(statement, types).await {
-                Ok(prepared) => lent.client().query_one(&prepared, values).await,
-                Err(error) => Err(error),
-            };
-            lent.finish(done)
-        };
-        self.twice(what, attempt).await
+    pub(super) async fn call(&self, statement: Statement) -> Result<Row, StoreError> {
+        let what = statement.what;
+        let mut rows = self.rows(statement).await?;
+        rows.pop().ok_or_else(|| Failure::NoRow.describe(what, &self.name))
     }
 
     /// Runs a statement that returns any number of rows and may be repeated.
-    pub(super) async fn rows(
-        &self,
-        what: &str,
-        statement: &str,
-        types: &[Type],
-        values: Repeated<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
-        let attempt = |is_repeat| async move {
-            let lent = self.lend().await?;
-            let values = if is_repeat { values.again } else { values.first };
-            let done = match lent.client().prepare_typed_cached(statement, types).await {
-                Ok(prepared) => lent.client().query(&prepared, values).await,
-                Err(error) => Err(error),
-            };
-            lent.finish(done)
-        };
-        self.twice(what, attempt).await
+    pub(super) async fn rows(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.run(statement.what, statement).await
     }
 
-    /// Runs a request that may be repeated.
-    pub(super) async fn run<T: Send>(
-        &self,
-        what: &str,
-        request: impl for<'a> Fn(&'a Object) -> Request<'a, T> + Send + Sync,
-    ) -> Result<T, StoreError> {
-        let attempt = |_| async {
-            let lent = self.lend().await?;
-            let done = request(lent.client()).await;
-            lent.finish(done)
-        };
-        self.twice(what, attempt).await
-    }
-
-    /// Makes an attempt, and another one if the connection was lost, as after a restart of the server. The argument is
-    /// true for the second attempt.
-    async fn twice<T, R>(&self, what: &str, attempt: impl Fn(bool) -> R + Send + Sync) -> Result<T, StoreError>
-    where
-        T: Send,
-        R: Future<Output = Result<T, Failure>> + Send,
-    {
-        let attempts = async {
-            match attempt(false).await {
+    /// Makes a request, and makes it again if the connection was lost, as after a restart of the server.
+    ///
+    /// It runs in a task of its own: a caller that does not poll its future would keep one of the few connections from all others.
+    pub(super) async fn run<R: Request>(&self, what: &str, request: R) -> Result<R::Done, StoreError> {
+        let (pool, timeout) = (self.pool.clone(), self.timeout);
+        let attempts = async move {
+            match attempt(&pool, &request, false).await {
                 Err(Failure::Database(error)) if is_lost(&error) => {
                     // The others were made before the restart too.
-                    self.pool.retain(|_, _| false);
-                    attempt(true).await
+                    pool.retain(|_, _| false);
+                    attempt(&pool, &request, true).await
                 }
                 done => done,
             }
         };
-        let done = tokio::time::timeout(self.timeout, attempts).await;
-        let done = done.unwrap_or(Err(Failure::Timeout(self.timeout)));
+        let limited = async move {
+            let done = tokio::time::timeout(timeout, attempts).await;
+            done.unwrap_or(Err(Failure::Timeout(timeout)))
+        };
+        // If the caller drops its future, this set ends the task, which closes the connection.
+        let mut task = JoinSet::new();
+        let done = match Handle::try_current() {
+            Ok(runtime) => {
+                task.spawn_on(limited, &runtime);
+                task.join_next().await
+            }
+            Err(error) => return Err(Failure::Runtime(error.to_string()).describe(what, &self.name)),
+        };
+        let done = match done {
+            Some(Ok(done)) => done,
+            Some(Err(error)) => Err(Failure::Runtime(error.to_string())),
+            None => Err(Failure::Runtime("the task was lost".to_owned())),
+        };
         done.map_err(|failure| failure.describe(what, &self.name))
     }
+}
 
-    async fn lend(&self) -> Result<Lent, Failure> {
-        let connection = self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => Failure::Connect(error),
-            PoolError::PostCreateHook(HookError::Backend(error)) => Failure::Database(error),
-            other => Failure::Pool(other.to_string()),
-        });
-        connection.map(|connection| Lent { connection: Some(connection) })
-    }
+/// Makes a request on one of the connections.
+async fn attempt<R: Request>(pool: &Pool, request: &R, is_repeat: bool) -> Result<R::Done, Failure> {
+    let connection = pool.get().await.map_err(|error| match error {
+        PoolError::Backend(error) => Failure::Connect(error),
+        PoolError::PostCreateHook(HookError::Backend(error)) => Failure::Database(error),
+        other => Failure::Pool(other.to_string()),
+    })?;
+    let lent = Lent { connection: Some(connection) };
+    let done = request.run(lent.client(), is_repeat).await;
+    lent.finish(done)
 }
 
 /// A connection that is closed unless its request ends: a later request would wait for the response of this one.

@@ -17,6 +17,10 @@ pub(super) enum Failure {
     Database(Error),
     /// The pool has no connection for another reason.
     Pool(String),
+    /// The statement returned no row.
+    NoRow,
+    /// There is no runtime, or it ended before the request did.
+    Runtime(String),
 }
 
 /// Error code of the functions: the isolation level is wrong.
@@ -30,6 +34,18 @@ impl Failure {
                 StoreErrorKind::Unavailable,
                 format!("no response within {limit:?}"),
                 "repeat, and look at the load and the locks of the server",
+                None,
+            ),
+            Self::NoRow => (
+                StoreErrorKind::Schema,
+                "the function returned no row".to_owned(),
+                "restore a backup, or drop the schema and connect again",
+                None,
+            ),
+            Self::Runtime(reason) => (
+                StoreErrorKind::Configuration,
+                format!("no runtime ({reason})"),
+                "call the store within a tokio runtime that has its timers and its input and output enabled",
                 None,
             ),
             Self::Pool(reason) => (StoreErrorKind::Unavailable, format!("no connection ({reason})"), "repeat", None),

@@ -10,10 +10,7 @@ use defender_actions::{
 use tokio_postgres::{Error, Row, types::Type};
 use uuid::Uuid;
 
-use super::{
-    connection::{Repeated, Value},
-    store::PostgresStore,
-};
+use super::{connection::Statement, store::PostgresStore};
 use crate::{
     StoreError,
     journal::{
@@ -31,27 +28,36 @@ impl Journal for PostgresStore {
         lease: Duration,
     ) -> Result<Intended, JournalError> {
         let new = NewEntry::new(key, intent, holder, lease)?;
-        let holder = Uuid::from_u128(new.holder);
-        let types = [Type::TEXT, Type::TEXT, Type::TEXT, Type::TEXT, Type::INT4, Type::UUID, Type::INT8];
-        let values: [Value<'_>; 7] =
-            [&new.key, &new.scope.api, &new.scope.tenant, &new.intent, &new.version, &holder, &new.lease];
-        let row = self.connections.call("cannot write an intent", &self.journal.intend, &types, &values).await?;
+        let statement = Statement::new("cannot write an intent", &self.journal.intend)
+            .with(Type::TEXT, new.key)
+            .with(Type::TEXT, new.scope.api)
+            .with(Type::TEXT, new.scope.tenant)
+            .with(Type::TEXT, new.intent)
+            .with(Type::INT4, new.version)
+            .with(Type::UUID, Uuid::from_u128(new.holder))
+            .with(Type::INT8, new.lease);
+        let row = self.connections.call(statement).await?;
         Ok(self.decoded(intended(&row))?.read(key, self.connections.name())?)
     }
 
     async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
         let new = NewOutcome::new(key, holder, outcome)?;
-        let holder = Uuid::from_u128(new.holder);
-        let types = [Type::TEXT, Type::UUID, Type::INT4, Type::TEXT, Type::INT4, Type::TEXT];
-        let values: [Value<'_>; 6] = [&new.key, &holder, &new.state, &new.text, &new.origin, &new.action_id];
-        let row = self.connections.call("cannot write an outcome", &self.journal.settle, &types, &values).await?;
+        let statement = Statement::new("cannot write an outcome", &self.journal.settle)
+            .with(Type::TEXT, new.key)
+            .with(Type::UUID, Uuid::from_u128(new.holder))
+            .with(Type::INT4, new.state)
+            .with(Type::TEXT, new.text)
+            .with(Type::INT4, new.origin)
+            .with(Type::TEXT, new.action_id);
+        let row = self.connections.call(statement).await?;
         Ok(self.decoded(settled(&row))?.read(key, outcome, self.connections.name())?)
     }
 
     async fn finish(&self, key: &EntryKey, record: &MachineAction) -> Result<(), JournalError> {
-        let (text, key) = (last(key, record)?, key.as_str());
-        let what = "cannot write the end of an action";
-        self.connections.call(what, &self.journal.finish, &[Type::TEXT, Type::TEXT], &[&key, &text]).await?;
+        let statement = Statement::new("cannot write the end of an action", &self.journal.finish)
+            .with(Type::TEXT, key.as_str().to_owned())
+            .with(Type::TEXT, last(key, record)?);
+        self.connections.call(statement).await?;
         Ok(())
     }
 
@@ -63,23 +69,23 @@ impl Journal for PostgresStore {
         at_most: usize,
     ) -> Result<Vec<Unsettled>, JournalError> {
         let order = TakeOver::new(scope, holder, lease, at_most);
-        let (holder, version) = (Uuid::from_u128(order.holder), i32::try_from(TakeOver::VERSION).unwrap_or(i32::MAX));
-        let types = [Type::TEXT, Type::TEXT, Type::UUID, Type::INT8, Type::INT8, Type::INT4, Type::BOOL];
-        let scope = &order.scope;
-        let of = |is_repeat: &'static bool| -> [Value<'_>; 7] {
-            [&scope.api, &scope.tenant, &holder, &order.lease, &order.at_most, &version, is_repeat]
-        };
-        let values = Repeated { first: &of(&false), again: &of(&true) };
-        let rows = self.connections.rows("cannot take over entries", &self.journal.take_over, &types, values).await?;
+        let statement = Statement::new("cannot take over entries", &self.journal.take_over)
+            .with(Type::TEXT, order.scope.api)
+            .with(Type::TEXT, order.scope.tenant)
+            .with(Type::UUID, Uuid::from_u128(order.holder))
+            .with(Type::INT8, order.lease)
+            .with(Type::INT8, order.at_most)
+            .with(Type::INT4, i32::try_from(TakeOver::VERSION).unwrap_or(i32::MAX))
+            .told_of_repeat();
+        let rows = self.connections.rows(statement).await?;
         let taken = rows.iter().map(|row| self.decoded(unsettled(row))).collect::<Result<Vec<_>, _>>()?;
         Ok(StoredUnsettled::read_all(&taken, self.connections.name())?)
     }
 
     async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, JournalError> {
-        let text = key.as_str();
-        let values: [Value<'_>; 1] = [&text];
-        let values = Repeated::same(&values);
-        let rows = self.connections.rows("cannot read an entry", &self.journal.entry, &[Type::TEXT], values).await?;
+        let statement =
+            Statement::new("cannot read an entry", &self.journal.entry).with(Type::TEXT, key.as_str().to_owned());
+        let rows = self.connections.rows(statement).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(self.decoded(stored(row, 0))?.read(key, self.connections.name())?))
     }
@@ -104,12 +110,15 @@ impl PostgresStore {
     /// The server does not respond, or refuses. Some entries may be deleted.
     pub async fn prune_entries(&self, older_than: Duration) -> Result<u64, StoreError> {
         let order = Prune::new(older_than);
-        let types = [Type::INT8, Type::INT8, Type::INT8, Type::INT8];
-        let values: [Value<'_>; 4] = [&order.age, &order.unfinished, &order.open, &Prune::AT_MOST];
         let mut all = 0_u64;
         // In parts, each of which is done within the time of a request.
         loop {
-            let row = self.connections.call("cannot delete old entries", &self.journal.prune, &types, &values).await?;
+            let statement = Statement::new("cannot delete old entries", &self.journal.prune)
+                .with(Type::INT8, order.age)
+                .with(Type::INT8, order.unfinished)
+                .with(Type::INT8, order.open)
+                .with(Type::INT8, Prune::AT_MOST);
+            let row = self.connections.call(statement).await?;
             let deleted: i64 = self.decoded(row.try_get(0))?;
             if deleted == 0 {
                 return Ok(all);

@@ -27,26 +27,38 @@ pub(super) async fn migrate(connections: &Connections, schema: &str) -> Result<(
     let refused =
         |why: String| StoreError::new(StoreErrorKind::Schema, format!("{WHAT}: {}: {why}", connections.name()));
     let name: Arc<str> = schema.into();
-    let found = connections.run(WHAT, |client| look(client, Arc::clone(&name))).await?;
+    let found = connections.run(WHAT, Look(Arc::clone(&name))).await?;
     if found.step().map_err(refused)? == Step::Nothing {
         return Ok(());
     }
     // What counts is what is found under the lock: another process may be at the same step.
-    let found = connections.run(WHAT, |client| migrate_under_lock(client, Arc::clone(&name))).await?;
+    let found = connections.run(WHAT, Migrate(name)).await?;
     found.step().map_err(refused).map(|_step| ())
 }
 
-fn look(client: &Object, schema: Arc<str>) -> Request<'_, Found> {
-    Box::pin(async move { find(client, &schema).await })
+/// Looks at the schema with this name.
+struct Look(Arc<str>);
+
+impl Request for Look {
+    type Done = Found;
+
+    async fn run(&self, client: &Object, _is_repeat: bool) -> Result<Found, Error> {
+        find(client, &self.0).await
+    }
 }
 
-fn migrate_under_lock(client: &Object, schema: Arc<str>) -> Request<'_, Found> {
-    Box::pin(async move {
+/// Updates the schema with this name under a lock, and returns what was found.
+struct Migrate(Arc<str>);
+
+impl Request for Migrate {
+    type Done = Found;
+
+    async fn run(&self, client: &Object, _is_repeat: bool) -> Result<Found, Error> {
         client.batch_execute("begin isolation level read committed").await?;
-        let done = update(client, &schema).await;
+        let done = update(client, &self.0).await;
         client.batch_execute(if done.is_ok() { "commit" } else { "rollback" }).await?;
         done
-    })
+    }
 }
 
 /// Runs the statements that are missing. Returns what was found.

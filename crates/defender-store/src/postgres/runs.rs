@@ -4,10 +4,7 @@ use async_trait::async_trait;
 use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
-use super::{
-    connection::{Repeated, Value},
-    store::PostgresStore,
-};
+use super::{connection::Statement, store::PostgresStore};
 use crate::{
     StoreError, StoreErrorKind,
     micros::ceiling,
@@ -23,51 +20,51 @@ use crate::{
 #[async_trait]
 impl RunStore for PostgresStore {
     async fn create_run(&self, run: &NewRun) -> Result<CreatedRun, StoreError> {
-        let (id, halt_after) = (run.id.as_str(), run.halt_after.map(i64::from));
         let waves: Vec<_> = run.rows.iter().map(|row| i64::from(row.wave)).collect();
-        let documents: Vec<_> = run.rows.iter().map(|row| row.document.as_str()).collect();
-        let types = [Type::TEXT, Type::TEXT, Type::TEXT, Type::INT8, Type::INT8_ARRAY, Type::TEXT_ARRAY, Type::BOOL];
-        let of = |is_repeat: &'static bool| -> [Value<'_>; 7] {
-            [&id, &run.tenant_id, &run.document, &halt_after, &waves, &documents, is_repeat]
-        };
-        let values = Repeated { first: &of(&false), again: &of(&true) };
-        let statement = &self.runs.create;
-        let rows = self.connections.rows("cannot create a run", statement, &types, values).await?;
+        let documents: Vec<_> = run.rows.iter().map(|row| row.document.clone()).collect();
+        let statement = Statement::new("cannot create a run", &self.runs.create)
+            .with(Type::TEXT, text(&run.id))
+            .with(Type::TEXT, run.tenant_id.clone())
+            .with(Type::TEXT, run.document.clone())
+            .with(Type::INT8, run.halt_after.map(i64::from))
+            .with(Type::INT8_ARRAY, waves)
+            .with(Type::TEXT_ARRAY, documents)
+            .told_of_repeat();
+        let rows = self.connections.rows(statement).await?;
         let is_new = rows.first().map(|row| self.decoded(row.try_get(0))).transpose()?;
         Ok(if is_new == Some(true) { CreatedRun::New } else { CreatedRun::Existing })
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<StoredRun>, StoreError> {
-        let id = id.as_str();
-        let values: [Value<'_>; 1] = [&id];
-        let values = Repeated::same(&values);
-        let rows = self.connections.rows("cannot read a run", &self.runs.run, &[Type::TEXT], values).await?;
+        let statement = Statement::new("cannot read a run", &self.runs.run).with(Type::TEXT, text(id));
+        let rows = self.connections.rows(statement).await?;
         rows.first().map(|row| self.stored_run(row)).transpose()
     }
 
     async fn runs(&self, at_most: usize) -> Result<Vec<StoredRun>, StoreError> {
-        let values: [Value<'_>; 1] = [&limit(at_most)];
-        let values = Repeated::same(&values);
-        let rows = self.connections.rows("cannot read the runs", &self.runs.newest, &[Type::INT8], values).await?;
+        let statement = Statement::new("cannot read the runs", &self.runs.newest).with(Type::INT8, limit(at_most));
+        let rows = self.connections.rows(statement).await?;
         rows.iter().map(|row| self.stored_run(row)).collect()
     }
 
     async fn rows(&self, id: &RunId, from: u32, at_most: usize) -> Result<Vec<StoredRow>, StoreError> {
-        let id = id.as_str();
-        let values: [Value<'_>; 3] = [&id, &i64::from(from), &limit(at_most)];
-        let types = [Type::TEXT, Type::INT8, Type::INT8];
-        self.stored_rows("cannot read the rows of a run", &self.runs.rows, &types, &values).await
+        let statement = Statement::new("cannot read the rows of a run", &self.runs.rows)
+            .with(Type::TEXT, text(id))
+            .with(Type::INT8, i64::from(from))
+            .with(Type::INT8, limit(at_most));
+        self.stored_rows(statement).await
     }
 
     async fn halt_run(&self, id: &RunId, reason: &str) -> Result<(), StoreError> {
-        let (id, types) = (id.as_str(), [Type::TEXT, Type::TEXT]);
-        self.connections.call("cannot halt a run", &self.runs.halt, &types, &[&id, &reason]).await.map(drop)
+        let statement = Statement::new("cannot halt a run", &self.runs.halt)
+            .with(Type::TEXT, text(id))
+            .with(Type::TEXT, reason.to_owned());
+        self.connections.call(statement).await.map(drop)
     }
 
     async fn reopen_run(&self, id: &RunId) -> Result<(), StoreError> {
-        let id = id.as_str();
-        let what = "cannot end the halt of a run";
-        self.connections.call(what, &self.runs.reopen, &[Type::TEXT], &[&id]).await.map(drop)
+        let statement = Statement::new("cannot end the halt of a run", &self.runs.reopen).with(Type::TEXT, text(id));
+        self.connections.call(statement).await.map(drop)
     }
 
     async fn claim_rows(
@@ -76,25 +73,29 @@ impl RunStore for PostgresStore {
         WorkerLease { worker, lease }: WorkerLease,
         at_most: usize,
     ) -> Result<Vec<StoredRow>, StoreError> {
-        let (id, worker) = (id.as_str(), Uuid::from_u128(worker.as_u128()));
-        let values: [Value<'_>; 4] = [&id, &worker, &ceiling(lease), &limit(at_most)];
-        let types = [Type::TEXT, Type::UUID, Type::INT8, Type::INT8];
-        self.stored_rows("cannot claim rows", &self.runs.claim, &types, &values).await
+        let statement = Statement::new("cannot claim rows", &self.runs.claim)
+            .with(Type::TEXT, text(id))
+            .with(Type::UUID, uuid(worker))
+            .with(Type::INT8, ceiling(lease))
+            .with(Type::INT8, limit(at_most));
+        self.stored_rows(statement).await
     }
 
     async fn renew_rows(&self, id: &RunId, WorkerLease { worker, lease }: WorkerLease) -> Result<u32, StoreError> {
-        let (id, worker) = (id.as_str(), Uuid::from_u128(worker.as_u128()));
-        let values: [Value<'_>; 3] = [&id, &worker, &ceiling(lease)];
-        let types = [Type::TEXT, Type::UUID, Type::INT8];
-        let row = self.connections.call("cannot renew leases", &self.runs.renew, &types, &values).await?;
+        let statement = Statement::new("cannot renew leases", &self.runs.renew)
+            .with(Type::TEXT, text(id))
+            .with(Type::UUID, uuid(worker))
+            .with(Type::INT8, ceiling(lease));
+        let row = self.connections.call(statement).await?;
         self.number(&row, 0)
     }
 
     async fn depart_row(&self, id: &RunId, index: u32, worker: WorkerId) -> Result<Departure, StoreError> {
-        let (id, worker) = (id.as_str(), Uuid::from_u128(worker.as_u128()));
-        let values: [Value<'_>; 3] = [&id, &i64::from(index), &worker];
-        let types = [Type::TEXT, Type::INT8, Type::UUID];
-        let row = self.connections.call("cannot let a row depart", &self.runs.depart, &types, &values).await?;
+        let statement = Statement::new("cannot let a row depart", &self.runs.depart)
+            .with(Type::TEXT, text(id))
+            .with(Type::INT8, i64::from(index))
+            .with(Type::UUID, uuid(worker));
+        let row = self.connections.call(statement).await?;
         Ok(match self.decoded(row.try_get::<_, i32>(0))? {
             0 => Departure::Go,
             1 => Departure::Halted,
@@ -110,41 +111,39 @@ impl RunStore for PostgresStore {
         state: RowState,
         document: &str,
     ) -> Result<RowWritten, StoreError> {
-        let (id, worker) = (id.as_str(), Uuid::from_u128(worker.as_u128()));
-        let values: [Value<'_>; 5] = [&id, &i64::from(index), &worker, &i32::from(state.as_u8()), &document];
-        let types = [Type::TEXT, Type::INT8, Type::UUID, Type::INT4, Type::TEXT];
-        let row = self.connections.call("cannot write a row", &self.runs.write, &types, &values).await?;
+        let statement = Statement::new("cannot write a row", &self.runs.write)
+            .with(Type::TEXT, text(id))
+            .with(Type::INT8, i64::from(index))
+            .with(Type::UUID, uuid(worker))
+            .with(Type::INT4, i32::from(state.as_u8()))
+            .with(Type::TEXT, document.to_owned());
+        let row = self.connections.call(statement).await?;
         let is_halted = self.decoded(row.try_get::<_, Option<bool>>(0))?;
         Ok(is_halted.map_or(RowWritten::NotHeld, |is_halted| RowWritten::Done { is_halted }))
     }
 
     async fn retry_rows(&self, id: &RunId, indexes: &[u32]) -> Result<u32, StoreError> {
-        let (id, places) = (id.as_str(), indexes.iter().map(|index| i64::from(*index)).collect::<Vec<_>>());
         let what = "cannot plan rows again";
-        let values: [Value<'_>; 2] = [&id, &places];
-        let (failed, types) = (&self.runs.failed, [Type::TEXT, Type::INT8_ARRAY]);
-        let failed = self.connections.rows(what, failed, &types, Repeated::same(&values)).await?;
+        let places: Vec<_> = indexes.iter().map(|index| i64::from(*index)).collect();
+        let failed = Statement::new(what, &self.runs.failed).with(Type::TEXT, text(id)).with(Type::INT8_ARRAY, places);
+        let failed = self.connections.rows(failed).await?;
         // The attempts are fixed before the first call: its repeat plans no row that has failed again meanwhile.
         let attempts: Result<Vec<(i64, i64)>, _> =
             failed.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect();
         let (places, attempts): (Vec<i64>, Vec<i64>) = self.decoded(attempts)?.into_iter().unzip();
-        let types = [Type::TEXT, Type::INT8_ARRAY, Type::INT8_ARRAY, Type::BOOL];
-        let of = |is_repeat: &'static bool| -> [Value<'_>; 4] { [&id, &places, &attempts, is_repeat] };
-        let values = Repeated { first: &of(&false), again: &of(&true) };
-        let rows = self.connections.rows(what, &self.runs.retry, &types, values).await?;
+        let retry = Statement::new(what, &self.runs.retry)
+            .with(Type::TEXT, text(id))
+            .with(Type::INT8_ARRAY, places)
+            .with(Type::INT8_ARRAY, attempts)
+            .told_of_repeat();
+        let rows = self.connections.rows(retry).await?;
         rows.first().map_or(Ok(0), |row| self.number(row, 0))
     }
 }
 
 impl PostgresStore {
-    async fn stored_rows(
-        &self,
-        what: &str,
-        statement: &str,
-        types: &[Type],
-        values: &[Value<'_>],
-    ) -> Result<Vec<StoredRow>, StoreError> {
-        let rows = self.connections.rows(what, statement, types, Repeated::same(values)).await?;
+    async fn stored_rows(&self, statement: Statement) -> Result<Vec<StoredRow>, StoreError> {
+        let rows = self.connections.rows(statement).await?;
         rows.iter().map(|row| self.stored_row(row)).collect()
     }
 
@@ -190,6 +189,14 @@ impl PostgresStore {
         let message = format!("cannot read a run: {name}: a value is not of this program; restore a backup");
         StoreError::new(StoreErrorKind::Storage, message)
     }
+}
+
+fn text(id: &RunId) -> String {
+    id.as_str().to_owned()
+}
+
+fn uuid(worker: WorkerId) -> Uuid {
+    Uuid::from_u128(worker.as_u128())
 }
 
 fn limit(at_most: usize) -> i64 {

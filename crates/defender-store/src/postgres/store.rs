@@ -8,7 +8,7 @@ use tokio_postgres::{Error, types::Type};
 use uuid::Uuid;
 
 use super::{
-    connection::{Connections, Value},
+    connection::{Connections, Statement},
     statements::{JournalStatements, RunStatements},
 };
 use crate::{
@@ -68,7 +68,7 @@ impl PostgresStore {
     ///
     /// The server does not respond, or refuses.
     pub async fn prune(&self) -> Result<u64, StoreError> {
-        let row = self.connections.call("cannot delete old slots", &self.prune, &[], &[]).await?;
+        let row = self.connections.call(Statement::new("cannot delete old slots", &self.prune)).await?;
         let count: i64 = row.try_get(0).map_err(|error| self.connections.unreadable(error))?;
         Ok(u64::try_from(count).unwrap_or_default())
     }
@@ -80,9 +80,13 @@ impl QuotaStore for PostgresStore {
         let ask = Ask::new(request);
         let ids: Vec<_> = ask.permits.iter().copied().map(Uuid::from_u128).collect();
         let (calls, pers): (Vec<_>, Vec<_>) = ask.limits.iter().map(|limit| (limit.calls, limit.per)).unzip();
-        let types = [Type::TEXT, Type::UUID_ARRAY, Type::INT8_ARRAY, Type::INT8_ARRAY, Type::INT8];
-        let values: [Value<'_>; 5] = [&ask.key, &ids, &calls, &pers, &ask.hold];
-        let row = self.connections.call("cannot reserve permits", &self.reserve, &types, &values).await?;
+        let statement = Statement::new("cannot reserve permits", &self.reserve)
+            .with(Type::TEXT, ask.key)
+            .with(Type::UUID_ARRAY, ids)
+            .with(Type::INT8_ARRAY, calls)
+            .with(Type::INT8_ARRAY, pers)
+            .with(Type::INT8, ask.hold);
+        let row = self.connections.call(statement).await?;
         let decoded = (|| Ok((row.try_get::<_, i32>(0)?, row.try_get::<_, Option<i64>>(1)?)))();
         let (granted, retry_after) = decoded.map_err(|error| self.connections.unreadable(error))?;
         Ok(permits(usize::try_from(granted).unwrap_or_default(), retry_after))
@@ -93,9 +97,13 @@ impl QuotaStore for PostgresStore {
         let ids: Vec<_> = report.ended.iter().map(|ended| Uuid::from_u128(ended.permit)).collect();
         let ages: Vec<_> = report.ended.iter().map(|ended| ended.ago).collect();
         let (outcomes, pauses): (Vec<_>, Vec<_>) = report.ended.iter().map(|ended| number(ended.outcome)).unzip();
-        let types = [Type::TEXT, Type::UUID_ARRAY, Type::INT2_ARRAY, Type::INT8_ARRAY, Type::INT8_ARRAY];
-        let values: [Value<'_>; 5] = [&report.key, &ids, &outcomes, &ages, &pauses];
-        self.connections.call("cannot release permits", &self.release, &types, &values).await?;
+        let statement = Statement::new("cannot release permits", &self.release)
+            .with(Type::TEXT, report.key)
+            .with(Type::UUID_ARRAY, ids)
+            .with(Type::INT2_ARRAY, outcomes)
+            .with(Type::INT8_ARRAY, ages)
+            .with(Type::INT8_ARRAY, pauses);
+        self.connections.call(statement).await?;
         Ok(())
     }
 }

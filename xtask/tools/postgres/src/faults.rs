@@ -1,6 +1,6 @@
 //! Faults of the server and of the way to it.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future as _, sync::Arc, task::Poll, time::Duration};
 
 use defender_store::{PostgresStore, StoreErrorKind};
 use defender_transport::{QuotaStoreError, extensions::QuotaKey};
@@ -13,7 +13,8 @@ use crate::{
 
 checks! {
     stopped_server_is_an_error_until_it_runs killed_server_loses_no_permit slow_server_is_waited_for
-    hanging_connection_is_given_up dropped_ask_delays_no_other lost_response_is_repeated lost_response_and_repeat_take_one_slot read_only_server_is_an_error
+    hanging_connection_is_given_up dropped_ask_delays_no_other unpolled_ask_delays_no_other lost_response_is_repeated
+    lost_response_and_repeat_take_one_slot read_only_server_is_an_error
     wrong_password_is_an_error wrong_certificate_is_an_error plain_text_is_refused removed_schema_is_an_error
 }
 
@@ -140,6 +141,19 @@ async fn dropped_ask_delays_no_other(world: &mut World) -> Outcome {
     let next = tokio::time::timeout(Duration::from_secs(10), one(&store, &crate::world::key())).await;
     next.map_err(|_| "an ask waits for the ask of a dropped caller")?.map_err(text)?;
     holder.batch_execute("rollback").await.map_err(crate::world::describe)
+}
+
+/// A caller that began to ask and does not poll its future keeps no connection: a program may do so while it awaits another call.
+async fn unpolled_ask_delays_no_other(world: &mut World) -> Outcome {
+    let store = world.builder().connections(1).connect().await.map_err(text)?;
+    let key = key();
+    let mut unpolled = std::pin::pin!(one(&store, &key));
+    let is_done = std::future::poll_fn(|context| Poll::Ready(unpolled.as_mut().poll(context).is_ready())).await;
+    ensure!(!is_done, "the ask was done at once");
+    let next = tokio::time::timeout(Duration::from_secs(8), one(&store, &crate::world::key())).await;
+    next.map_err(|_| "an ask waits for the ask of a caller that does not poll")?.map_err(text)?;
+    unpolled.await.map_err(text)?;
+    Ok(())
 }
 
 /// The connection dies between commit and response. The store repeats the ask on a new connection.
