@@ -43,13 +43,13 @@ pub(super) fn decisions(plan: &Plan) -> Vec<DecisionRow<'_>> {
         source: None,
         detail: warnings.join("; "),
     });
-    let left_out = plan.left_out.iter().map(|LeftOut { target, source, machine_id, reason, .. }| DecisionRow {
+    let left_out = plan.left_out.iter().map(|LeftOut { target, source, machine_id, name, reason, .. }| DecisionRow {
         tenant,
         action,
         decision: reason.name(),
         wave: None,
         machine_id: machine_id.as_ref().map(defender_actions::model::MachineId::as_str),
-        machine: Some(target),
+        machine: Some(name.as_ref().unwrap_or(target)),
         target: Some(target),
         source: source.as_deref(),
         detail: reason.to_string(),

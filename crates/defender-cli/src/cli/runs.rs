@@ -9,6 +9,7 @@ use super::{
     confirm::confirm,
     follow::follow,
     report::{exit_of, print, print_runs},
+    verb::Isolation,
 };
 use crate::{
     failure::{Exit, Failure},
@@ -54,7 +55,8 @@ stay.
 
 Examples:
   defender revert 5f2c7a90d1e3 --comment 'INC-4711: false positive'
-  defender revert 5f2c7a90d1e3 --comment 'INC-4711' --dry-run";
+  defender revert 5f2c7a90d1e3 --comment 'INC-4711' --dry-run
+  defender revert 5f2c7a90d1e3 --comment 'INC-4711: released too early' --type full";
 
 /// Goes on with a run
 #[derive(Args, Debug)]
@@ -118,14 +120,39 @@ pub(super) struct Revert {
     /// Includes actions that were found by their comment alone after a lost response
     #[arg(long)]
     even_if_not_ours: bool,
+    /// Extent of the isolation that undoes a release: required if the run released machines
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    isolation_type: Option<Isolation>,
     #[command(flatten)]
     options: SendOptions,
 }
 
 impl Revert {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
-        let revert = session.fleet.run(&self.run).await?.revert(self.comment);
+        let run = session.fleet.run(&self.run).await?;
+        let info = run.approved().plan.action.info();
+        match (self.isolation_type, info.inverse == Some("Isolate")) {
+            (None, true) => {
+                return Err(Failure::usage(format!(
+                    "run {} released machines, and does not have the type of their isolation; add --type full, --type selective or \
+                     --type unmanaged-device",
+                    self.run
+                )));
+            }
+            (Some(_), false) => {
+                return Err(Failure::usage(format!(
+                    "--type is for a run that released machines, and run {} is of {}; leave --type out",
+                    self.run, info.action_type
+                )));
+            }
+            _ => {}
+        }
+        let revert = run.revert(self.comment);
         let revert = if self.even_if_not_ours { revert.even_if_not_ours() } else { revert };
+        let revert = match self.isolation_type {
+            Some(isolation) => revert.isolation_type(isolation.into()),
+            None => revert,
+        };
         send(session, output, revert.await?, self.options).await
     }
 }

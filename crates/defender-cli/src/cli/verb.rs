@@ -86,7 +86,7 @@ pub(super) struct IsolateOptions {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Isolation {
+pub(super) enum Isolation {
     /// From the whole network, except the service
     #[default]
     Full,
@@ -94,6 +94,16 @@ enum Isolation {
     Selective,
     /// Contains a device that is not onboarded: the onboarded machines block it
     UnmanagedDevice,
+}
+
+impl From<Isolation> for IsolationType {
+    fn from(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::Full => Self::Full,
+            Isolation::Selective => Self::Selective,
+            Isolation::UnmanagedDevice => Self::UnManagedDevice,
+        }
+    }
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -166,14 +176,9 @@ impl<R: Args> Verb<R> {
             Ok((action(selection.comment.clone(), options)?.into(), selection, command))
         }
         match self {
-            Self::Isolate(verb) => act(verb, |comment, options| {
-                let extent = match options.isolation_type {
-                    Isolation::Full => IsolationType::Full,
-                    Isolation::Selective => IsolationType::Selective,
-                    Isolation::UnmanagedDevice => IsolationType::UnManagedDevice,
-                };
-                Ok(Isolate::new(comment, extent)?)
-            }),
+            Self::Isolate(verb) => {
+                act(verb, |comment, options| Ok(Isolate::new(comment, options.isolation_type.into())?))
+            }
             Self::Unisolate(verb) => act(verb, |comment, _| Ok(Unisolate::new(comment)?)),
             Self::Restrict(verb) => act(verb, |comment, _| Ok(RestrictCodeExecution::new(comment)?)),
             Self::Unrestrict(verb) => act(verb, |comment, _| Ok(UnrestrictCodeExecution::new(comment)?)),

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use defender_actions::transport::{Clock, SystemClock};
 use defender_emulator::{Emulator, EmulatorBuilder, FastClock, Fault, Operation, Outcome};
 
-use crate::{program::Home, transcripts::transcript};
+use crate::{
+    program::{Home, Ran},
+    transcripts::transcript,
+};
 
 const SPEED: u32 = 20;
 const ACT: [&str; 4] = ["ws-eng-04.contoso.example", "ws-eng-042.contoso.example", "--comment", "INC-4711"];
@@ -61,6 +64,34 @@ async fn life_of_a_run() {
     let ran = home.run(&["apply", "plan.json", "--yes"]);
     assert_eq!(ran.code(), 1, "{ran:?}");
     assert!(ran.stderr.contains("was changed"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn release_is_undone_with_a_type() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    let id = |ran: &Ran| {
+        let line = ran.stderr.lines().find_map(|line| line.strip_prefix("Run ")?.split(' ').next());
+        line.unwrap_or_else(|| panic!("{ran:?}")).to_owned()
+    };
+    let isolated = home.run(&[&["isolate", "--yes"], &ACT[..]].concat());
+    let released = home.run(&[&["unisolate", "--yes"], &ACT[..]].concat());
+    assert_eq!((isolated.code(), released.code()), (0, 0), "{isolated:?} {released:?}");
+    let sent = emulator.ledger().len();
+    for (run, options, text) in [
+        (id(&released), &[][..], "add --type full, --type selective or --type unmanaged-device"),
+        (id(&isolated), &["--type", "full"], "--type is for a run that released machines"),
+    ] {
+        let ran = home.run(&[&["revert", &run, "--comment", "INC-4711", "--yes"], options].concat());
+        assert_eq!(ran.code(), 1, "{ran:?}");
+        assert!(ran.stderr.contains(text), "{ran:?}");
+    }
+    assert_eq!(emulator.ledger().len(), sent);
+    let revert = ["revert", &id(&released), "--comment", "INC-4711", "--yes", "--type", "selective"];
+    let ran = home.run(&revert);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let ledger = emulator.ledger();
+    assert_eq!(ledger.len(), sent + 2, "{ledger:?}");
+    assert!(ledger[sent..].iter().all(|entry| entry.body.contains("\"Selective\"")), "{ledger:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

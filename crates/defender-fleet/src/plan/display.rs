@@ -79,7 +79,7 @@ impl fmt::Display for Waves<'_> {
             }
             match times {
                 1 => write!(f, "{comma}{size}")?,
-                _ => write!(f, "{comma}{times} of {size}")?,
+                _ => write!(f, "{comma}{size} ({times} times)")?,
             }
             comma = ", ";
         }
@@ -153,8 +153,9 @@ impl fmt::Display for LeftOut {
             write!(f, "{} ", sanitize_line(source, SHOWN))?;
         }
         write!(f, "`{}`", sanitize_line(&self.target, SHOWN))?;
-        if let Some(id) = self.machine_id.as_ref().filter(|id| id.as_str() != self.target) {
-            write!(f, " ({id})")?;
+        let id = self.machine_id.as_ref().map(|id| id.as_str());
+        for other in [self.name.as_deref(), id].into_iter().flatten().filter(|other| *other != self.target) {
+            write!(f, " ({})", sanitize_line(other, SHOWN))?;
         }
         write!(f, " {}", self.reason)
     }

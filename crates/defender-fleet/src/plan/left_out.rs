@@ -16,6 +16,9 @@ pub struct LeftOut {
     /// Id of the machine, if the target is one machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_id: Option<MachineId>,
+    /// DNS name of the machine, if its record was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Why the target is left out.
     pub reason: LeftOutReason,
 }

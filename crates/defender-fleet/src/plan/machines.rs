@@ -39,6 +39,7 @@ impl FoundMachine {
             target: self.target.clone(),
             source: self.source.clone(),
             machine_id: Some(self.machine.id.clone()),
+            name: self.machine.computer_dns_name.clone(),
             reason,
         }
     }
@@ -58,6 +59,7 @@ pub(super) async fn find(client: &DefenderClient, items: &[Item]) -> Result<Foun
                     target: target.text.clone(),
                     source: target.source.clone(),
                     machine_id: None,
+                    name: None,
                     reason,
                 }),
             },
@@ -140,6 +142,7 @@ impl Found {
             target: id,
             source: Some(source.to_owned()),
             machine_id: None,
+            name: None,
             reason: LeftOutReason::Invalid { message: format!("its record cannot be read: {error}") },
         }));
     }

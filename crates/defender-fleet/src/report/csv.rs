@@ -24,7 +24,7 @@ const COLUMNS: [&str; 16] = [
 ];
 
 impl Report {
-    /// Returns the rows as CSV, with a line of titles.
+    /// Returns the rows as CSV, with a line of titles. Waves count from 1 there.
     ///
     /// A field that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@` or a tab, begins with a `'`: names of
     /// machines and texts of errors come from outside.
@@ -62,7 +62,7 @@ fn fields(row: &ReportRow) -> [String; 16] {
         text(error.map(|error| &error.message)),
         text(error.and_then(|error| error.advice.as_ref())),
         text(row.action_id.as_ref()),
-        text(row.wave),
+        text(row.wave.map(|wave| wave.saturating_add(1))),
         text(Some(row.attempts)),
         text(row.started_at),
         text(row.submitted_at),

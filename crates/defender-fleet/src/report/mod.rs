@@ -262,7 +262,7 @@ impl ReportRow {
         Self {
             tenant: tenant.to_owned(),
             machine_id: target.machine_id.clone(),
-            machine: Some(target.target.clone()),
+            machine: Some(target.name.as_ref().unwrap_or(&target.target).clone()),
             action: action.to_owned(),
             state: ReportState::LeftOut,
             origin: None,

@@ -97,7 +97,8 @@ impl Revert {
                 Some(reason) => {
                     let target = document.name.as_deref().unwrap_or(document.machine_id.as_str()).to_owned();
                     let source = Some(format!("run {}", run.id));
-                    left_out.push(LeftOut { target, source, machine_id: Some(document.machine_id), reason });
+                    let (machine_id, name) = (Some(document.machine_id), document.name);
+                    left_out.push(LeftOut { target, source, machine_id, name, reason });
                 }
             }
         }
