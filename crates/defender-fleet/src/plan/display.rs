@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use defender_actions::model::sanitize_line;
+use defender_actions::model::{MachineId, sanitize_line};
 
 use super::{Candidate, LeftOut, LeftOutReason, Plan, PlanRow};
 
@@ -153,7 +153,7 @@ impl fmt::Display for LeftOut {
             write!(f, "{} ", sanitize_line(source, SHOWN))?;
         }
         write!(f, "`{}`", sanitize_line(&self.target, SHOWN))?;
-        let id = self.machine_id.as_ref().map(|id| id.as_str());
+        let id = self.machine_id.as_ref().map(MachineId::as_str);
         for other in [self.name.as_deref(), id].into_iter().flatten().filter(|other| *other != self.target) {
             write!(f, " ({})", sanitize_line(other, SHOWN))?;
         }

@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, ffi::OsString, fmt, fs, path::Path, sync::Arc};
 
 use defender_actions::{
-    DefenderClient, DefenderClientBuilder,
+    DefenderClient, DefenderClientBuilder, JournalBody,
     auth::{Cloud, DeviceCodePrompt, Region},
     transport::Transport,
 };
@@ -37,6 +37,7 @@ const FIELDS: &[&str] = &[
     "base_url",
     "authority",
     "audience",
+    "journal_body",
 ];
 
 type Settings = dyn Fn(DefenderClientBuilder) -> DefenderClientBuilder + Send + Sync;
@@ -73,6 +74,7 @@ type Settings = dyn Fn(DefenderClientBuilder) -> DefenderClientBuilder + Send + 
 /// | `cloud` | `public` (the default), `gcc`, `gcc-high` or `dod` |
 /// | `region` | `us`, `eu`, `uk`, `au`, `swa`, `ina` or `aea`, in the public cloud |
 /// | `base_url`, `authority`, `audience` | other addresses than those of the cloud |
+/// | `journal_body` | `full` (the default), or `hash` for a journal without the bodies of requests: see [`JournalBody`]. The plan of a run still has them |
 ///
 /// Names of tenants are exact, and there is no default tenant. An unknown field is an error with its line, and a field such as
 /// `client_secret` is refused: no secret stands in the file. A value of the file is never part of an error. Secrets are read when the
@@ -201,6 +203,10 @@ impl TenantsFile {
         let tenant_id = table.required("tenant_id", not_a_guid)?;
         let credential = Credential::take(&mut table, folder)?;
         let address = Address::take(&mut table)?;
+        let journal_body = table.checked_text("journal_body", |kept| {
+            journal_body_of(kept).is_none().then_some("is not a part of a body; use full or hash")
+        })?;
+        let journal_body = journal_body.as_deref().and_then(journal_body_of).unwrap_or_default();
         let place = table.place();
         table.finish(FIELDS)?;
         let (file, of) = (self.clone(), (name.clone(), tenant_id.to_ascii_lowercase()));
@@ -210,6 +216,7 @@ impl TenantsFile {
             let builder = file.transport.set(DefenderClient::builder()).map_err(|error| wrong(&error))?;
             let sources = (&file.secrets, &file.person);
             let builder = credential.set(address.set(builder), id, sources).map_err(|error| wrong(&error))?;
+            let builder = builder.journal_body(journal_body);
             Ok(file.settings.iter().fold(builder, |builder, settings| settings(builder)))
         }))
     }
@@ -284,6 +291,14 @@ impl Address {
             builder = builder.audience(audience);
         }
         builder
+    }
+}
+
+fn journal_body_of(name: &str) -> Option<JournalBody> {
+    match name {
+        "full" => Some(JournalBody::Full),
+        "hash" => Some(JournalBody::Hash),
+        _ => None,
     }
 }
 

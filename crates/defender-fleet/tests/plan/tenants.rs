@@ -1,8 +1,15 @@
 //! Tenants from a file.
 
-use std::{collections::HashMap, ffi::OsString};
+use std::{collections::HashMap, ffi::OsString, sync::Arc};
 
-use defender_fleet::{ErrorKind, Fleet, Stores, Targets, Tenants, TenantsFile};
+use defender_actions::{
+    EntryKey, Journal, MemoryJournal,
+    model::{LiveResponse, LiveResponseCommand},
+};
+use defender_emulator::{Fault, Operation};
+use defender_fleet::{ErrorKind, Fleet, RowOrigin, Stores, Targets, Tenants, TenantsFile};
+use defender_store::MemoryRunStore;
+use defender_transport::MemoryQuotaStore;
 
 use crate::{
     folder::Folder,
@@ -60,6 +67,10 @@ fn wrong_file_error_has_line() {
         (
             &contoso("credential = \"azure-cli\"\nclould = \"gcc\""),
             "tenants.toml:5: tenant `contoso`: `clould` is not a known field",
+        ),
+        (
+            &contoso("credential = \"azure-cli\"\njournal_body = \"sha256\""),
+            "tenants.toml:5: tenant `contoso`: `journal_body` is not a part of a body; use full or hash",
         ),
         (
             &contoso("credential = \"azure-cli\"\ncloud = \"china\""),
@@ -183,6 +194,46 @@ async fn tenant_of_file_is_used() {
         let plan = fleet.plan(name).unwrap().targets(Targets::ids(emulator.machine_ids())).action(unrestrict());
         let plan = plan.resolve().await.unwrap();
         assert_eq!((&*plan.tenant, &*plan.tenant_id, plan.rows.len()), (name, emulator.tenant_id(), 2));
+    }
+}
+
+/// A script's arguments are in the plan, which sends them, and not in the journal, also if the action was found by a search.
+#[tokio::test]
+async fn journal_of_hashes_has_no_body() {
+    let world = World::machines(2);
+    let emulator = &world.emulator;
+    let secret = emulator.client_secret().to_owned();
+    let text = format!(
+        "[tenants.contoso]\ntenant_id = \"{}\"\nclient_id = \"{}\"\ncredential = \"client-secret\"\nsecret_name = \"contoso\"\n\
+         base_url = \"{}\"\nauthority = \"{}\"\njournal_body = \"hash\"\n",
+        emulator.tenant_id(),
+        emulator.client_id(),
+        emulator.base_url(),
+        emulator.authority()
+    );
+    let clock = world.clock.clone();
+    let tenants = TenantsFile::new()
+        .secret_source(move |_| Ok(secret.clone()))
+        .transport(emulator.transport())
+        .client_settings(move |builder| builder.clock(clock.clone()));
+    let tenants = tenants.read_text("tenants.toml", &text).unwrap();
+    let journal = Arc::new(MemoryJournal::new(world.clock.clone()));
+    let (quota, runs) = (MemoryQuotaStore::new(world.clock.clone()), MemoryRunStore::new(world.clock.clone()));
+    let fleet =
+        Fleet::new(tenants, Stores::new(Arc::<MemoryJournal>::clone(&journal), Arc::new(quota), Arc::new(runs)));
+    emulator.fault(Fault::ResetAfterEffect).on(Operation::RunLiveResponse).times(1);
+    let script = LiveResponseCommand::run_script("collect.ps1").args("canary");
+    let action = LiveResponse::new("INC-4711", [script]).unwrap();
+    let plan = fleet.plan("contoso").unwrap().targets(Targets::ids(emulator.machine_ids())).action(action);
+    let plan = plan.resolve().await.unwrap();
+    assert!(plan.to_json().contains("canary"));
+    let report = fleet.start(&plan.approved_by("jo", "INC-4711").unwrap()).await.unwrap().finish().await.unwrap();
+    assert!(report.rows.iter().any(|row| row.origin == Some(RowOrigin::Recovered)), "{report}");
+    for row in &report.rows {
+        let key = EntryKey::new(row.key.as_deref().unwrap()).unwrap();
+        let entry = journal.entry(&key).await.unwrap().unwrap();
+        assert!(entry.outcome.is_some(), "{entry:?}");
+        assert!(!format!("{entry:?}").contains("canary"), "{entry:?}");
     }
 }
 
