@@ -42,7 +42,7 @@ async fn bad_row_is_left_out_with_line() {
             "hosts.csv:3 `B` invalid: the row has 1 of at least 2 fields, and none in the column `name`",
             "hosts.csv:6 `D,` invalid: the column `name` is blank",
             "hosts.csv:7 `nobody` not found: no machine has this id or name",
-            &format!("hosts.csv:8 `{ID}` duplicate: the machine is a target already"),
+            &format!("hosts.csv:8 `{ID}` (ws-1) duplicate: the machine is a target already"),
         ]
     );
 }
