@@ -1,8 +1,9 @@
 //! The steps of CI, for this machine.
 
 use std::{
+    fmt, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::Instant,
 };
 
@@ -29,15 +30,18 @@ const LIBRARIES: [&str; 5] =
     ["defender-model", "defender-transport", "defender-auth", "defender-actions", "defender-azure-identity"];
 
 /// Commands of `cargo xtask` that are programs of their own.
-const TOOLS: [(&str, &str); 11] = [
+const TOOLS: [(&str, &str); 6] = [
     ("vectors", "vectors crates/defender-model/tests/fixtures"),
     ("conformance", "conformance"),
     ("walk-through", "walkthrough"),
     ("program", "program"),
-    ("PostgreSQL", "postgres"),
     ("judges", "judges --short"),
-    ("campaign", "campaign --seeds 0..100 --anew --figures target/campaign/ci-a.json"),
     ("breaks", "breaks --check"),
+];
+/// Commands of `cargo xtask` that wait for databases, processes and clocks more than they compute. They run at the same time.
+const WAITING: [(&str, &str); 5] = [
+    ("campaign", "campaign --seeds 0..100 --anew --figures target/campaign/ci-a.json"),
+    ("PostgreSQL", "postgres"),
     ("campaign over TLS", "campaign --tls --seeds 0..10 --anew --figures target/campaign/ci-b.json"),
     ("campaign over stores", "campaign --store --only actions --seeds 0..1"),
     ("campaign of runs", "campaign --store --only runs --seeds 0..1 --tenants 2 --actions 60"),
@@ -62,16 +66,37 @@ impl Step {
         self
     }
 
-    fn run(&self, root: &Path) -> Result<(), Failure> {
+    /// Returns the command, and its line.
+    fn command(&self, root: &Path) -> (Command, String) {
         let mut command = workspace::cargo(root);
         command.args(&self.args).envs(self.set);
         let set = self.set.map(|(variable, value)| format!("{variable}='{value}' ")).unwrap_or_default();
         let line = format!("{set}{}", workspace::line(&command));
+        (command, line)
+    }
+
+    fn run(&self, root: &Path) -> Result<(), Failure> {
+        let (mut command, line) = self.command(root);
+        timed(&self.name, &line, || self.ended(&line, command.status()))
+    }
+
+    /// Runs the step, and then prints all that it said at once, since others run beside it.
+    fn run_beside_others(&self, root: &Path) -> Result<(), Failure> {
+        let (mut command, line) = self.command(root);
         timed(&self.name, &line, || {
-            let status =
-                command.status().map_err(|error| Failure::broken(format!("{}: `{line}`", self.name), error))?;
-            if status.success() { Ok(()) } else { Err(Failure::broken(format!("{}: `{line}`", self.name), status)) }
+            let output = command.stdin(Stdio::null()).output();
+            if let Ok(output) = &output {
+                let said = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said));
+                eprintln!("ci: {} says:\n{}", self.name, said.concat());
+            }
+            self.ended(&line, output.map(|output| output.status))
         })
+    }
+
+    fn ended(&self, line: &str, status: io::Result<ExitStatus>) -> Result<(), Failure> {
+        let failed = |why: &dyn fmt::Display| Failure::broken(format!("{}: `{line}`", self.name), why);
+        let status = status.map_err(|error| failed(&error))?;
+        if status.success() { Ok(()) } else { Err(failed(&status)) }
     }
 }
 
@@ -97,9 +122,21 @@ pub(crate) fn run(tests: Tests) -> Result<(), Failure> {
     for (name, line) in TOOLS {
         Step::new(name, &format!("xtask {line}")).run(&workspace.root)?;
     }
+    side_by_side(&WAITING.map(|(name, line)| Step::new(name, &format!("xtask {line}"))), &workspace.root)?;
     timed("invariants", "cargo xtask tidy", tidy::run)?;
     eprintln!("ci: all is well");
     Ok(())
+}
+
+/// Runs steps at the same time, and returns the failure of the first that failed, once all have ended.
+fn side_by_side(steps: &[Step], root: &Path) -> Result<(), Failure> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = steps.iter().map(|step| scope.spawn(|| step.run_beside_others(root))).collect();
+        let ended = running.into_iter().zip(steps).map(|(thread, step)| {
+            thread.join().unwrap_or_else(|_| Err(Failure::Check(format!("{}: its thread panicked", step.name))))
+        });
+        ended.fold(Ok(()), Result::and)
+    })
 }
 
 fn steps(crates: &[&str], tests: Tests) -> Vec<Step> {
@@ -205,6 +242,14 @@ mod tests {
         let fewer = steps(&["defender-model"], Tests::Skip);
         let left_out: Vec<_> = all.into_iter().filter(|step| !fewer.contains(step)).collect();
         assert_eq!(left_out, [Step::new("tests", "test --workspace --all-features")]);
+    }
+
+    #[test]
+    fn failure_beside_others_is_reported() {
+        let steps = [Step::new("format", "fmt --no-such-option"), Step::new("version", "--version")];
+        let error = side_by_side(&steps, Path::new(".")).unwrap_err();
+        assert!(matches!(&error, Failure::Check(what) if what.starts_with("format: `cargo fmt")), "{error:?}");
+        assert_eq!(side_by_side(&steps[1..], Path::new(".")), Ok(()));
     }
 
     #[test]
