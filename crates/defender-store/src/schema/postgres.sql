@@ -76,6 +76,8 @@ declare
     lapse timestamptz;
     taken integer;
     inserted integer;
+    oldest timestamptz;
+    oldests timestamptz[] := '{}';
     latest timestamptz;
     wait bigint := 0;
 begin
@@ -110,10 +112,12 @@ begin
         select l.spare into room
             from quota_limit l where l.key = k and l.calls = limit_calls[i] and l.per = limit_pers[i];
         is_new := not found;
+        oldest := null;
         if is_new or room < free then
             since := t - limit_pers[i] * interval '1 microsecond';
-            select limit_calls[i] - count(*) into room
-                from (select 1 from quota_slot s where s.key = k and s.base > since limit limit_calls[i]) as slots;
+            select limit_calls[i] - count(*), min(slots.base) into room, oldest
+                from (select s.base from quota_slot s where s.key = k and s.base > since order by s.base desc limit limit_calls[i])
+                    as slots;
             counted := counted || i;
             if is_new then
                 -- Even if nothing is granted: from now on slots are kept for this limit.
@@ -121,6 +125,7 @@ begin
             end if;
         end if;
         rooms := rooms || room;
+        oldests := oldests || oldest;
         free := least(free, greatest(room, 0));
     end loop;
 
@@ -174,10 +179,15 @@ begin
         end if;
         for i in 1 .. limits loop
             if rooms[i] - taken < 1 then
-                -- The slot that must become free. An attempt that is under way counts as ended now.
-                select least(s.base, t) into latest
-                    from quota_slot s where s.key = k order by s.base desc offset limit_calls[i] - 1 limit 1;
-                if found then
+                -- The slot that must become free. It is known if all slots of the limit were counted and none was added.
+                latest := case when taken = 0 then oldests[i] end;
+                if latest is null then
+                    select s.base into latest
+                        from quota_slot s where s.key = k order by s.base desc offset limit_calls[i] - 1 limit 1;
+                end if;
+                if latest is not null then
+                    -- An attempt that is under way counts as ended now.
+                    latest := least(latest, t);
                     wait := greatest(wait, floor(extract(epoch from latest - t) * 1000000)::bigint + limit_pers[i]);
                 end if;
             end if;
