@@ -32,7 +32,7 @@ pub(crate) fn judge(tenants: &[Tenant], emulators: &[TenantReport], reports: &[[
                 let arrived = arrivals.remove(&number).unwrap_or_default();
                 figures.posts += arrived.len() as u64;
                 if let Some(finding) = judge_row(&mut figures, row, &arrived) {
-                    findings.push(format!("{segment}, machine {number}: {finding}; {arrived:?}"));
+                    findings.push(format!("{segment}, machine {number}: {finding}; {arrived:?}; {row:?}"));
                 }
             }
             findings.extend(arrivals.keys().map(|number| format!("unasked: {segment} of machine {number}")));
