@@ -73,6 +73,11 @@ fn judge_row(figures: &mut Figures, row: &ReportRow, arrived: &[&Arrival]) -> Op
             }
             None
         }
+        // The response came to a worker that had lost the row. The report has the action.
+        (ReportState::Unknown, [id]) if action == Some(*id) => {
+            figures.known_late += 1;
+            None
+        }
         (ReportState::Planned | ReportState::Sending | ReportState::Submitted, _) => {
             Some(format!("lost: the run has ended, and the row is {:?}", row.state))
         }
