@@ -118,39 +118,42 @@ async fn late_read_keeps_the_halt() {
         // The read begins while the halt is on its way, and ends after it.
         (7, Timing::before(2), Timing::after(5)),
     ] {
+        let departures = AtomicUsize::new(0);
         let script = move |call: Call| match call.op {
             Op::Run => read,
             Op::Halt => halt,
-            Op::Intend => Timing::after(40),
+            // The store has let the request depart, and the worker does not know yet.
+            Op::Depart if departures.fetch_add(1, Ordering::SeqCst) == 1 => Timing::after(24),
             _ => Timing::default(),
         };
-        let (world, _, _) = processes(3, script, at_once);
-        let run = world.start(&world.release()).await;
+        let (world, _, _) = processes(1, script, at_once);
+        let run = world.start(&world.release().first(1)).await;
         let halts = async {
             world.after(halt_at).await;
             run.halt("stop").await.unwrap();
-            assert_eq!(world.entries().len(), 0, "the intents are on their way");
+            assert_eq!(world.entries().len(), 0, "the response of the store is on its way");
         };
         world.ends(join(events(&run), halts)).await;
         assert_eq!(world.entries().len(), 0, "sent after a halt at {halt_at} s");
-        assert_eq!(counts(&world.run(run.report()).await.unwrap()), (0, 0, 0, 3));
+        assert_eq!(counts(&world.run(run.report()).await.unwrap()), (0, 0, 0, 1));
         let resumed = world.run(world.fleet().resume(run.id())).await.unwrap();
-        assert_eq!(counts(&world.ends(resumed.finish()).await.unwrap()), (3, 0, 0, 0));
-        world.each_machine_has_one_action();
+        assert_eq!(counts(&world.ends(resumed.finish()).await.unwrap()), (1, 0, 0, 0));
+        assert_eq!(world.created(), 1);
     }
 }
 
 /// A halt comes while the store ends the halt before it.
 #[tokio::test]
 async fn resume_ends_no_later_halt() {
-    let script = |call: Call| match call.op {
+    let departures = AtomicUsize::new(0);
+    let script = move |call: Call| match call.op {
         Op::Reopen => Timing::after(4),
-        Op::Intend => Timing::after(40),
+        Op::Depart if departures.fetch_add(1, Ordering::SeqCst) == 1 => Timing::after(28),
         _ => Timing::default(),
     };
-    let (world, _, _) = processes(3, script, at_once);
+    let (world, _, _) = processes(1, script, at_once);
     let fleet = world.fleet();
-    let run = fleet.start(&world.release().approved()).await.unwrap();
+    let run = fleet.start(&world.release().first(1).approved()).await.unwrap();
     let halts = async {
         world.after(1).await;
         run.halt("stop").await.unwrap();
@@ -163,7 +166,7 @@ async fn resume_ends_no_later_halt() {
     world.ends(join(events(&run), halts)).await;
     assert_eq!(world.entries().len(), 0, "sent after the second halt");
     let report = world.run(run.report()).await.unwrap();
-    assert_eq!((counts(&report), report.halted.as_deref()), ((0, 0, 0, 3), Some("stop again")));
+    assert_eq!((counts(&report), report.halted.as_deref()), ((0, 0, 0, 1), Some("stop again")));
 }
 
 /// A halt, in the process of the worker or in another one, at any time between the claim of a row and its request.
@@ -242,6 +245,27 @@ async fn taken_row_is_not_sent_after_a_halt() {
         let report = world.ends(resumed.finish()).await.unwrap();
         assert_eq!((counts(&report), world.created()), ((1, 0, 0, 0), 1), "{op:?}: {report}");
     }
+}
+
+/// The lease of a worker ends while its request waits for its permit, and it claims its own row.
+#[tokio::test]
+async fn own_row_is_begun_once() {
+    let permits = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::clone(&permits);
+    let script = move |call: Call| match call.op {
+        Op::Permit if calls.fetch_add(1, Ordering::SeqCst) == 0 => Timing::after(25),
+        _ => Timing::default(),
+    };
+    let (world, _, of_runs) = processes(1, script, at_once);
+    let run = world.start(&world.release().first(1)).await;
+    let lease = async {
+        world.after(5).await;
+        of_runs.advance(Duration::from_secs(100));
+        world.after(15).await;
+        assert_eq!(permits.load(Ordering::SeqCst), 1, "the row was begun twice");
+    };
+    world.ends(join(events(&run), lease)).await;
+    assert_eq!(counts(&world.run(run.report()).await.unwrap()), (1, 0, 0, 0));
 }
 
 /// A worker claims a row anew that another one has sent meanwhile, while its own request waits for its permit.
