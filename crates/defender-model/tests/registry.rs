@@ -172,7 +172,11 @@ fn pairs() -> impl Iterator<Item = (Row, &'static ActionInfo)> {
 #[test]
 fn registry_has_each_action_once() {
     let listed: Vec<_> = ACTIONS.iter().map(|action| action.action_type).collect();
-    assert_eq!(listed, TABLE.map(|row| row.action_type));
+    assert_eq!(
+        listed,
+        TABLE.map(|row| row.action_type),
+        "`TABLE` of this file has a row for each action, in the same order"
+    );
     for action_type in listed {
         assert_eq!(ActionInfo::of_type(&action_type.to_uppercase()).unwrap().action_type, action_type);
     }

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-/// A sleep that a [`Clock`] gave out. Dropping it is how it is cancelled.
+/// Sleep of a [`Clock`]. Dropping it cancels it.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A source of time: of the wall, and of its own.
@@ -21,10 +21,10 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
     note = "use `SystemClock::new()` (feature `tokio`), or `ManualClock::new()` of the test kit (feature `testing`)"
 )]
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The time on the wall.
+    /// Returns the time of the wall clock.
     fn now(&self) -> Timestamp;
 
-    /// Time since an origin that is the clock's own. Never goes back.
+    /// Returns the time since an origin of the clock's own. It never goes back.
     fn elapsed(&self) -> Duration;
 
     /// Completes once `duration` has passed on this clock.

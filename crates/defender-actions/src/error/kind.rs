@@ -79,7 +79,8 @@ pub enum ErrorKind {
     /// [`Error::cause`](crate::Error::cause) returns that error.
     Credential,
     /// The client could not connect to the service.
-    /// *Was it sent?* No, for certain. *What to do:* call again.
+    /// *Was it sent?* No, for certain. *What to do:* call again if [`Error::is_retryable`](crate::Error::is_retryable); otherwise fix the
+    /// cause first, since each attempt fails in the same way.
     ConnectFailed,
     /// The store of the shared quota did not respond.
     /// *Was it sent?* No. *What to do:* check the store; then it is safe to call again.

@@ -28,8 +28,8 @@ use crate::Intent;
 ///
 /// With a journal ([`journal`](crate::DefenderClientBuilder::journal)) the client writes the intent of each action right before its
 /// request, and the outcome after it. After a crash, [`recover_pending`](crate::DefenderClient::recover_pending) finds the outcomes of
-/// the entries that have none. [`JsonlJournal`](crate::JsonlJournal) is a file of one process. The trait is for journals in a
-/// database, which several processes share.
+/// the entries that have none. [`JsonlJournal`](crate::JsonlJournal) is a file of one process. A journal in a
+/// database, which several processes share, is in `defender-store`.
 ///
 /// # States of an entry
 ///

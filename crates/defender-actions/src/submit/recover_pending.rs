@@ -30,7 +30,8 @@ impl DefenderClient {
     /// died, or of a future that was dropped. Only reads are sent. Each outcome is written to the journal.
     ///
     /// An entry is free once its lease is over, ten and a half minutes after the intent with the default settings. So call this every few
-    /// minutes, and not only at the start of a program. An entry whose lists could not be read stays intended for the next recovery.
+    /// minutes, and not only at the start of a program. In a [`JsonlJournal`](crate::JsonlJournal) the entries of an earlier process are free
+    /// at once. An entry whose lists could not be read stays intended for the next recovery.
     ///
     /// Entries of a running call are left to it. Several processes may recover at the same time; each entry is taken by one of them.
     ///

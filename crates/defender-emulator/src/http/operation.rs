@@ -103,7 +103,7 @@ const CANCEL: &[&str] = &[
 ];
 
 impl Operation {
-    /// All of them, for who has only a name.
+    /// All operations, to find one by its name.
     pub(crate) const ALL: [Self; 30] = [
         Self::Token,
         Self::RestrictCodeExecution,
@@ -204,5 +204,21 @@ impl Operation {
             Self::StartInvestigation => &[(50, HOUR)],
             _ => &[(100, MINUTE), (1_500, HOUR)],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_has_each_operation() {
+        let source = include_str!("operation.rs");
+        let (_, inside) = source.split_once("pub enum Operation {").unwrap();
+        let (variants, _) = inside.split_once("\n}").unwrap();
+        let variants = variants.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("///"));
+        let variants: Vec<_> = variants.map(|line| line.trim_end_matches(',')).collect();
+        let listed: Vec<_> = Operation::ALL.iter().map(|operation| format!("{operation:?}")).collect();
+        assert_eq!(listed, variants, "`Operation::ALL` has each variant, in the order of the enum");
     }
 }

@@ -46,7 +46,7 @@ fn document_names_every_action_and_enum() {
         assert!(text.contains(part), "{part}");
     }
     assert_eq!(text.matches("<EntityType ").count(), text.matches("</EntityType>").count());
-    assert_eq!(text.matches("<Action ").count(), 10);
+    assert_eq!(text.matches("<Action ").count(), 10, "the number of actions on machines, and one for `Cancel`");
 }
 
 #[test]

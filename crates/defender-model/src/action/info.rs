@@ -115,7 +115,10 @@ mod tests {
     fn each_type_is_listed_or_has_no_call() {
         let listed: Vec<_> = ACTIONS.iter().map(|action| action.action_type).collect();
         let all: BTreeSet<_> = listed.iter().chain(&WITHOUT_CALL).copied().collect();
-        assert_eq!(all, ActionType::KNOWN.iter().copied().collect());
+        let known: BTreeSet<_> = ActionType::KNOWN.iter().copied().collect();
+        let differing: Vec<_> = all.symmetric_difference(&known).collect();
+        let advice = "each type stands in `ActionType`, and either in `actions!` or in `WITHOUT_CALL`";
+        assert!(differing.is_empty(), "{advice}: {differing:?}");
         assert_eq!(all.len(), listed.len() + WITHOUT_CALL.len(), "a type is in both lists, or twice in one list");
     }
 
@@ -127,7 +130,7 @@ mod tests {
             let text = fs::read_to_string(file.unwrap().path()).unwrap();
             written += text.lines().filter(|line| *line == "action! {" || line.starts_with("impl Action for ")).count();
         }
-        assert_eq!(written, ACTIONS.len());
+        assert_eq!(written, ACTIONS.len(), "each action of `src/action` stands once in `actions!` of this file");
     }
 
     #[test]
