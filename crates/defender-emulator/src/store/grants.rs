@@ -23,9 +23,7 @@ pub(crate) struct Grants {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) certificates: Vec<Certificate>,
-    /// Tokens of another issuer that are accepted for the application, whatever their claims.
-    pub(crate) federated: BTreeSet<String>,
-    /// Issuers whose tokens are.
+    /// Issuers whose tokens are accepted for the application.
     pub(crate) federations: Vec<Federation>,
     /// The ids of assertions that were used.
     pub(crate) used: BTreeSet<String>,

@@ -17,9 +17,6 @@ use crate::{entra::error::EntraError, service::Service, settings::AssertionUse, 
 /// issuer that it trusts.
 pub(super) fn check(service: &Service, assertion: &str, tenant: &str) -> Result<(), EntraError> {
     let mut state = service.grants.state();
-    if state.federated.contains(assertion) {
-        return Ok(());
-    }
     let jwt = Jwt::read(assertion).ok_or_else(|| refused("It is not a JWT."))?;
     let times = (service.clock.now(), service.settings.assertion_leeway);
     // Only the application itself signs in the application's own name.

@@ -36,12 +36,6 @@ impl Emulator {
         self.service.grants.revoke();
     }
 
-    /// Trusts this one token of another issuer for the application, whatever its claims: shorter than
-    /// [`trust_federation`](Self::trust_federation).
-    pub fn trust_federated_token(&self, token: impl Into<String>) {
-        self.service.grants.state().federated.insert(token.into());
-    }
-
     /// A token with which a user would call an API that is this application, to be exchanged on the user's behalf; `None`
     /// where it could not be signed.
     #[must_use]
