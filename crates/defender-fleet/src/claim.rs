@@ -1,5 +1,6 @@
 //! Rows of which this process sends the requests, and the keys of their attempts.
 
+use defender_actions::JournalError;
 use defender_store::{RunId, WorkerId};
 
 /// First part of the key of each request of a run.
@@ -17,6 +18,17 @@ pub(crate) enum NotDeparted {
     Halted,
     /// Another worker has the row.
     NotHeld,
+    /// Another worker of this process has claimed the row, before or after. The store knows who has it.
+    Taken,
+}
+
+impl From<NotDeparted> for JournalError {
+    fn from(why: NotDeparted) -> Self {
+        Self::new(match why {
+            NotDeparted::Halted => "the run is halted, so nothing was sent; resume the run",
+            NotDeparted::NotHeld | NotDeparted::Taken => "another worker has the row, so nothing was sent",
+        })
+    }
 }
 
 /// Row of which this process sends the request.

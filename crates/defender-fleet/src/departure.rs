@@ -1,7 +1,7 @@
 //! The guard at departure: each request of a run asks its run whether it may be sent, right before its intent is written.
 //!
 //! The journal of a fleet's clients is a [`GuardedJournal`]. A request of a run has the key of its row, so that the order is: permit of the
-//! quota, departure, intent, request. A request without such a key is not of a run, and passes.
+//! quota, departure, intent, departure again, request. A request without such a key is not of a run, and passes.
 
 use std::{
     collections::HashMap,
@@ -76,11 +76,12 @@ impl Departures {
         WorkerEntry { departures: Arc::clone(self), worker, inbox }
     }
 
-    /// Adds a request, until the returned value is dropped. A request of another worker of this process that waits for its permit is ended,
-    /// since the store has given its row away. `None` if that request may have been sent.
+    /// Adds a request, until the returned value is dropped. A request of another worker of this process with its key is ended, if it waits
+    /// for its permit. `None` if that request has gone on, and has not ended.
     pub(crate) fn request(self: &Arc<Self>, key: &EntryKey, claim: Claim, abort: AbortHandle) -> Option<RequestEntry> {
         let mut state = self.state();
-        if state.claims.get(key).is_some_and(|row| row.stage == Stage::Departing) {
+        // Its intent, or the outcome of its intent, may be on the way to the journal.
+        if state.claims.get(key).is_some_and(|row| row.stage != Stage::Waiting) {
             return None;
         }
         let id = state.next_id();
@@ -145,27 +146,30 @@ impl Departures {
         Some(row.claim.clone())
     }
 
-    fn deny(&self, key: &EntryKey, why: NotDeparted) {
-        if let Some(row) = self.state().claims.get_mut(key) {
-            row.stage = Stage::Denied(why);
+    /// Denies the departure of a request. The first reason stays, and is returned.
+    fn deny(&self, key: &EntryKey, why: NotDeparted) -> NotDeparted {
+        let mut state = self.state();
+        let Some(row) = state.claims.get_mut(key) else { return why };
+        if let Stage::Denied(first) = row.stage {
+            return first;
         }
+        row.stage = Stage::Denied(why);
+        why
     }
 
-    /// Ends the departure of a request. Returns false if this process has halted the run meanwhile.
-    fn depart(&self, key: &EntryKey, claim: &Claim) -> bool {
-        let mut state = self.state();
+    /// Ends the departure of a request. Fails if this process has halted the run meanwhile.
+    fn depart(&self, key: &EntryKey, claim: &Claim) -> Result<(), NotDeparted> {
+        let state = self.state();
         if state.halts.contains_key(&claim.run) {
-            if let Some(row) = state.claims.get_mut(key) {
-                row.stage = Stage::Denied(NotDeparted::Halted);
-            }
-            return false;
+            drop(state);
+            return Err(self.deny(key, NotDeparted::Halted));
         }
         let inbox = state.inboxes.get(&claim.worker).map(|(_, inbox)| Arc::clone(inbox));
         drop(state);
         if let Some(inbox) = inbox {
             inbox.put(Note::Departed(claim.index));
         }
-        true
+        Ok(())
     }
 }
 
@@ -238,8 +242,7 @@ impl RequestEntry {
                 Stage::Denied(why) => Some(why),
                 Stage::Waiting | Stage::Departing => None,
             },
-            // Another worker of this process has the row.
-            _ => Some(NotDeparted::NotHeld),
+            _ => Some(NotDeparted::Taken),
         }
     }
 }
@@ -267,13 +270,7 @@ impl GuardedJournal {
         if !key.as_str().starts_with(PREFIX) {
             return Ok(None);
         }
-        let denied = |why| {
-            self.departures.deny(key, why);
-            Err(JournalError::new(match why {
-                NotDeparted::Halted => "the run is halted, so nothing was sent; resume the run",
-                NotDeparted::NotHeld => "another worker has the row, so nothing was sent",
-            }))
-        };
+        let denied = |why| Err(self.departures.deny(key, why).into());
         let Some(claim) = self.departures.begin(key) else { return denied(NotDeparted::NotHeld) };
         let departure = self.runs.depart_row(&claim.run, claim.index, claim.worker).await;
         match departure.map_err(|error| JournalError::new(error.to_string()).caused_by(error))? {
@@ -283,12 +280,9 @@ impl GuardedJournal {
         }
     }
 
-    /// Lets the request depart, unless this process has halted the run while the store was asked.
+    /// Lets the request depart, unless this process has halted the run while the stores were asked.
     fn let_go(&self, key: &EntryKey, claim: Option<&Claim>) -> Result<(), JournalError> {
-        if claim.is_none_or(|claim| self.departures.depart(key, claim)) {
-            return Ok(());
-        }
-        Err(JournalError::new("the run was halted before the request was sent, so nothing was sent; resume the run"))
+        claim.map_or(Ok(()), |claim| self.departures.depart(key, claim)).map_err(JournalError::from)
     }
 }
 
@@ -302,9 +296,11 @@ impl Journal for GuardedJournal {
         holder: Holder,
         lease: Duration,
     ) -> Result<Intended, JournalError> {
-        let claim = self.depart(key).await?;
+        self.depart(key).await?;
         let intended = self.journal.intend(key, intent, holder, lease).await?;
         if matches!(intended, Intended::New | Intended::Mine) {
+            // Who has claimed the row meanwhile has not seen the intent. Who claims it from now on does.
+            let claim = self.depart(key).await?;
             self.let_go(key, claim.as_ref())?;
         }
         Ok(intended)

@@ -1,6 +1,7 @@
 //! The report of a run: one row for each machine, and for each target that the plan leaves out.
 
 mod csv;
+mod late;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use defender_store::{RowState, StoredRow, StoredRun};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::late::add_late_actions;
 use crate::{
     ApprovedPlan, LeftOut,
     run::{RowAttempt, RowDocument, RowError, RowOrigin},

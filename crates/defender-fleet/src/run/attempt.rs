@@ -7,7 +7,7 @@ use defender_actions::{
     model::{ActionId, MachineAction},
 };
 use defender_store::{RowState, RowWritten};
-use futures_util::future::abortable;
+use futures_util::future::{AbortHandle, abortable};
 
 use super::{
     context::{Context, Row, Step},
@@ -19,10 +19,14 @@ use crate::{
     ApprovedPlan, Error,
     action::RequestSettings,
     claim::{self, Claim, NotDeparted},
+    departure::RequestEntry,
 };
 
 /// Time limit of a submission. A request whose turn in the quota comes later goes back to the run, so that leases and intents stay short.
 const SEND_WITHIN: Duration = Duration::from_secs(150);
+/// Time between two looks at a request of another worker of this process, and the most looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const MOST_LOOKS: u32 = 30;
 
 impl Context {
     /// Takes a claimed row to its next step.
@@ -60,7 +64,7 @@ impl Context {
     async fn follow(&self, row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         match self.outcome(key, entry).await? {
             Ok(found) => self.found(row, key, found).await,
-            Err(Lost::NotSent) => self.put_back(&row, Step::Planned { again_in: Duration::ZERO }).await,
+            Err(Lost::NotSent) => self.plan_again(&row, Step::Planned { again_in: Duration::ZERO }).await,
             Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
             Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
         }
@@ -75,14 +79,15 @@ impl Context {
         let request = self.spanned(&row, plan.action.send(&machine, settings));
         let (request, handle) = abortable(request);
         let claim = Claim { run: self.run.clone(), index: row.index, worker: self.worker };
-        let Some(entry) = self.departures.request(key, claim, handle) else {
-            // Another worker of this process is sending it, and has not written its intent.
-            return self.put_back(&row, Step::Later).await;
+        let Some(entry) = self.register(key, &claim, &handle).await else {
+            return self.put_back(row, key, Step::Later).await;
         };
         let sent = request.await;
         match (entry.denied(), sent) {
             (Some(NotDeparted::NotHeld), _) => Ok(Step::Lost),
-            (Some(NotDeparted::Halted), _) | (None, Err(_)) => self.put_back(&row, Step::Halted).await,
+            // This worker may have the row by the store. Nothing was sent.
+            (Some(NotDeparted::Taken), _) => self.put_back(row, key, Step::Later).await,
+            (Some(NotDeparted::Halted), _) | (None, Err(_)) => self.put_back(row, key, Step::Halted).await,
             (None, Ok(Ok(submitted))) => {
                 let origin = match submitted.origin() {
                     Origin::Created => RowOrigin::Created,
@@ -106,16 +111,27 @@ impl Context {
                 },
                 Verdict::Recover => Err(self.service_failed(error)),
                 Verdict::Stop => {
-                    let _planned_or_claimed_later = self.put_back(&row, Step::Lost).await;
+                    let _planned_or_claimed_later = self.put_back(row, key, Step::Lost).await;
                     Err(self.service_failed(error))
                 }
-                Verdict::Later(again_in) => self.put_back(&row, Step::Planned { again_in }).await,
+                Verdict::Later(again_in) => self.put_back(row, key, Step::Planned { again_in }).await,
                 Verdict::Unreachable => {
                     let error = self.service_failed(error).into();
-                    self.put_back(&row, Step::Unreachable { error }).await
+                    self.put_back(row, key, Step::Unreachable { error }).await
                 }
             },
         }
+    }
+
+    /// Adds a request to those of this process, once the request of another worker with its key has ended. `None` if that takes long.
+    async fn register(&self, key: &EntryKey, claim: &Claim, abort: &AbortHandle) -> Option<RequestEntry> {
+        for _ in 0..MOST_LOOKS {
+            if let Some(entry) = self.departures.request(key, claim.clone(), abort.clone()) {
+                return Some(entry);
+            }
+            self.clock().sleep(LOOK_AGAIN).await;
+        }
+        None
     }
 
     /// Puts the request of a row into a span, which names tenant, run and machine.
@@ -134,7 +150,7 @@ impl Context {
     /// Writes that the action of a row was found in the journal or in the service's list.
     async fn found(&self, mut row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         let Some(Settlement::Submitted { origin, action }) = entry.outcome.clone() else {
-            return self.put_back(&row, Step::Planned { again_in: Duration::ZERO }).await;
+            return self.plan_again(&row, Step::Planned { again_in: Duration::ZERO }).await;
         };
         let origin = match origin {
             Origin::Created => RowOrigin::Created,
@@ -208,8 +224,19 @@ impl Context {
         }
     }
 
+    /// Plans a row again of which this worker has sent nothing. If another worker had the row meanwhile and may have sent its request, its
+    /// outcome is looked for.
+    async fn put_back(&self, row: Row, key: &EntryKey, step: Step) -> Result<Step, Error> {
+        match self.entry(key).await? {
+            Some(entry) if !entry.outcome.as_ref().is_some_and(Settlement::is_without_effect) => {
+                self.follow(row, key, entry).await
+            }
+            _ => self.plan_again(&row, step).await,
+        }
+    }
+
     /// Plans a row again, and returns the step, unless another worker has the row.
-    async fn put_back(&self, row: &Row, step: Step) -> Result<Step, Error> {
+    async fn plan_again(&self, row: &Row, step: Step) -> Result<Step, Error> {
         Ok(match self.write(row, RowState::Planned).await? {
             RowWritten::Done { .. } => step,
             RowWritten::NotHeld => Step::Lost,

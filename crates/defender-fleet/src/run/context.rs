@@ -62,7 +62,7 @@ pub(super) enum Step {
     Planned { again_in: Duration },
     /// The row is planned again, since the service was not reached.
     Unreachable { error: Box<Error> },
-    /// The row is planned again, since another worker of this process is sending its request.
+    /// The row is planned again, since another worker of this process has claimed it as well.
     Later,
     /// The row is planned again, since the run is halted.
     Halted,

@@ -20,10 +20,18 @@ impl Worker {
             Happened::Time => Ok(()),
             Happened::Note(note) => self.note(note).await,
             Happened::Step((index, step)) => {
-                if !matches!(step, Ok(Step::Submitted { .. })) {
-                    self.held.remove(&index);
+                let again = self.claimed_again.remove(&index);
+                let (step, again) = match step? {
+                    step @ Step::Submitted { .. } => return self.stepped(step).await,
+                    step @ Step::Ended { .. } => (step, None),
+                    step => (step, again),
+                };
+                self.held.remove(&index);
+                self.stepped(step).await?;
+                match again {
+                    Some(stored) if self.failure.is_none() => self.take(stored).await,
+                    _ => Ok(()),
                 }
-                self.stepped(step?).await
             }
             Happened::Read(read) => {
                 let (set, ended, is_of_list) = *read;

@@ -13,7 +13,7 @@ use super::{
     row::RowDocument,
     worker::Worker,
 };
-use crate::{ApprovedPlan, Error, ErrorKind, Fleet, Report};
+use crate::{ApprovedPlan, Error, ErrorKind, Fleet, Report, report::add_late_actions};
 
 /// Version of the serialized form.
 pub(super) const VERSION: u32 = 1;
@@ -139,7 +139,7 @@ impl Run {
     ///
     /// After this has returned, no request of the run leaves this process. A request that departed before may still be on its way: it
     /// may open its connection or refresh its token first. Another process sends at most the requests that the store had let depart before,
-    /// which it sends within the time of a write to its journal and of a connection.
+    /// which it sends within the time of the store's response and of a connection.
     ///
     /// # Errors
     ///
@@ -161,11 +161,15 @@ impl Run {
 
     /// Returns the report: one row for each machine of the plan, and for each target that the plan leaves out. Nothing is sent.
     ///
+    /// An unknown row has its action if the journal knows it by now: the response may have come to a worker that had lost the row.
+    ///
     /// # Errors
     ///
     /// [`Store`](ErrorKind::Store), [`UnknownRun`](ErrorKind::UnknownRun).
     pub async fn report(&self) -> Result<Report, Error> {
-        let (stored, rows) = (self.stored().await?, self.rows().await?);
+        let (stored, mut rows) = (self.stored().await?, self.rows().await?);
+        let added = add_late_actions(&*self.fleet.stores().journal, &mut rows).await;
+        added.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))?;
         Ok(Report::of(&stored, &self.approved, &rows))
     }
 

@@ -38,19 +38,15 @@ impl Context {
     /// Returns the action of an entry of the journal, after a search for it if it has no outcome.
     pub(super) async fn outcome(&self, key: &EntryKey, entry: Entry) -> Result<Result<Entry, Lost>, Error> {
         let intent = entry.intent.clone();
-        Ok(match &entry.outcome {
-            Some(Settlement::Submitted { .. }) => Ok(entry),
-            Some(Settlement::NotSent { .. }) => Err(Lost::NotSent),
-            Some(Settlement::Refused { error }) => {
-                let error = RowError::of_line(error);
-                let is_throttled = error.kind == defender_actions::ErrorKind::Throttled.name();
-                Err(if is_throttled { Lost::NotSent } else { Lost::Failed(error) })
-            }
-            Some(_) | None => match self.search(intent.clone()).await? {
-                Err(error) => match error.reason() {
-                    Some(reason) => Err(Lost::Unknown(RowError::of(&error), reason)),
-                    None => return Err(self.service_failed(error)),
-                },
+        Ok(match known(entry) {
+            Some(outcome) => outcome,
+            None => match self.search(intent.clone()).await? {
+                Err(error) => {
+                    let Some(reason) = error.reason() else { return Err(self.service_failed(error)) };
+                    // The worker that sent the request may have written its outcome meanwhile.
+                    let outcome = self.entry(key).await?.and_then(known);
+                    outcome.unwrap_or_else(|| Err(Lost::Unknown(RowError::of(&error), reason)))
+                }
                 Ok(submitted) => {
                     let action = Box::new(submitted.action().clone());
                     let found = Settlement::Submitted { origin: submitted.origin(), action };
@@ -96,6 +92,20 @@ pub(super) enum Lost {
     Failed(RowError),
     /// The action was searched for, and is not certainly the attempt's.
     Unknown(RowError, UnknownReason),
+}
+
+/// Returns the outcome of an entry. `None` if its action is to be searched for.
+fn known(entry: Entry) -> Option<Result<Entry, Lost>> {
+    match &entry.outcome {
+        Some(Settlement::Submitted { .. }) => Some(Ok(entry)),
+        Some(Settlement::NotSent { .. }) => Some(Err(Lost::NotSent)),
+        Some(Settlement::Refused { error }) => {
+            let error = RowError::of_line(error);
+            let is_throttled = error.kind == defender_actions::ErrorKind::Throttled.name();
+            Some(Err(if is_throttled { Lost::NotSent } else { Lost::Failed(error) }))
+        }
+        Some(_) | None => None,
+    }
 }
 
 /// Returns the evidence of a recovered action: a generated external id of the intent, or only its comment.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use defender_actions::{Awaited, BoxFuture, BoxStream, Error as ServiceError, WaitSet, model::MachineAction};
-use defender_store::{RowState, StoredRun, WorkerLease};
+use defender_store::{RowState, StoredRow, StoredRun, WorkerLease};
 use futures_util::{stream, stream::FuturesUnordered};
 
 use super::{
@@ -53,6 +53,8 @@ pub(super) struct Worker {
     pub(super) rows: FuturesUnordered<BoxFuture<Stepped>>,
     /// Indexes of all rows that the worker has. On the clock of the store, their leases may end while the worker does not see it.
     pub(super) held: HashSet<u32>,
+    /// Rows that the store has given to the worker again while it had them.
+    pub(super) claimed_again: HashMap<u32, StoredRow>,
     /// Rows by index, for events of their departures.
     pub(super) claimed: HashMap<u32, RunRow>,
     /// Ends that are written.
@@ -106,6 +108,7 @@ impl Worker {
             events: VecDeque::new(),
             rows: FuturesUnordered::new(),
             held: HashSet::new(),
+            claimed_again: HashMap::new(),
             claimed: HashMap::new(),
             ends: FuturesUnordered::new(),
             waiting: HashMap::new(),
@@ -268,24 +271,32 @@ impl Worker {
             self.claim_at = now.saturating_add(CLAIM_AGAIN);
         }
         for stored in claimed {
-            if self.held.contains(&stored.index) {
-                continue;
-            }
-            if now < self.send_at && stored.state == RowState::Planned {
-                self.context.give_back(&stored).await?;
-                continue;
-            }
-            if self.wave.is_none_or(|wave| wave < stored.wave) {
-                self.wave_ended();
-                self.wave = Some(stored.wave);
-                self.tell(Kind::WaveBegan { wave: stored.wave });
-            }
-            let (row, index) = (Row::of(&stored)?, stored.index);
-            self.held.insert(index);
-            self.claimed.insert(index, row.for_event());
-            let step = Arc::clone(&self.context).advance(row, stored.state, stored.attempt);
-            self.rows.push(Box::pin(async move { (index, step.await) }));
+            self.take(stored).await?;
         }
+        Ok(())
+    }
+
+    /// Begins with a claimed row.
+    pub(super) async fn take(&mut self, stored: StoredRow) -> Result<(), Error> {
+        let index = stored.index;
+        if self.held.contains(&index) {
+            // Its lease has ended, or the store has it back, and the worker does not know yet.
+            self.claimed_again.insert(index, stored);
+            return Ok(());
+        }
+        if self.now() < self.send_at && stored.state == RowState::Planned {
+            return self.context.give_back(&stored).await;
+        }
+        if self.wave.is_none_or(|wave| wave < stored.wave) {
+            self.wave_ended();
+            self.wave = Some(stored.wave);
+            self.tell(Kind::WaveBegan { wave: stored.wave });
+        }
+        let row = Row::of(&stored)?;
+        self.held.insert(index);
+        self.claimed.insert(index, row.for_event());
+        let step = Arc::clone(&self.context).advance(row, stored.state, stored.attempt);
+        self.rows.push(Box::pin(async move { (index, step.await) }));
         Ok(())
     }
 
@@ -294,7 +305,14 @@ impl Worker {
     async fn wanted(&mut self) -> Result<usize, Error> {
         let (now, wanted) = (self.now(), self.most.saturating_sub(self.rows.len()));
         if now >= self.send_at {
-            return Ok(if now < self.claim_at { 0 } else { wanted });
+            if now < self.claim_at || wanted == 0 {
+                return Ok(0);
+            }
+            if self.is_halted {
+                // Another process may have resumed the run. Until this worker knows, it denies each request.
+                self.look().await?;
+            }
+            return Ok(wanted);
         }
         if now < self.take_over_at || wanted == 0 {
             return Ok(0);

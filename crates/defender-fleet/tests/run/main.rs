@@ -10,6 +10,7 @@ mod crash;
 mod guard;
 mod halting;
 mod pace;
+mod races;
 mod reports;
 mod retries;
 mod reverts;
@@ -17,6 +18,8 @@ mod rows;
 #[cfg(feature = "tracing")]
 mod spans;
 mod starts;
+mod storm;
+mod timed;
 mod workers;
 mod world;
 mod yielding;

@@ -1,9 +1,15 @@
 //! The texts of reports. `WRITE_REPORTS=1` rewrites the files: read the difference.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
+use defender_actions::{
+    EntryKey, Holder, Journal, MemoryJournal, Origin, Settlement,
+    model::{ActionId, MachineAction},
+};
 use defender_emulator::{ErrorCode, Fault, Operation, Outcome};
-use defender_fleet::{Report, RetryRows, Run};
+use defender_fleet::{Report, ReportState, RetryRows, Run, Stores};
+use defender_store::MemoryRunStore;
+use defender_transport::MemoryQuotaStore;
 use serde_json::json;
 
 use crate::world::World;
@@ -72,6 +78,28 @@ fn compare(name: &str, text: &str) {
     }
     let expected = fs::read_to_string(&path).unwrap();
     assert!(text == expected, "{name} is\n{text}");
+}
+
+/// The response of a request came to a worker that had lost the row, after another one had found no action.
+#[tokio::test]
+async fn late_action_is_reported() {
+    let world = World::new(2);
+    let journal = Arc::new(MemoryJournal::new(world.clock.clone()));
+    let (quota, runs) = (MemoryQuotaStore::new(world.clock.clone()), MemoryRunStore::new(world.clock.clone()));
+    let world = world.with_stores(Stores::new(Arc::clone(&journal) as _, Arc::new(quota), Arc::new(runs)));
+    world.emulator.fault(Fault::ResetBeforeEffect).on(RELEASE).times(1);
+    let run = world.start(&world.release()).await;
+    let report = world.run(run.finish()).await.unwrap();
+    let unknown = report.in_state(ReportState::Unknown).next().unwrap();
+    assert_eq!((report.counts.unknown, &unknown.action_id), (1, &None), "{report}");
+    let action: MachineAction = serde_json::from_value(json!({"id": "late", "status": "Succeeded"})).unwrap();
+    let key = EntryKey::new(unknown.key.as_deref().unwrap()).unwrap();
+    let late = Settlement::Submitted { origin: Origin::Created, action: Box::new(action) };
+    journal.settle(&key, Holder::generate(), &late).await.unwrap();
+    let report = run.report().await.unwrap();
+    let unknown = report.in_state(ReportState::Unknown).next().unwrap();
+    assert_eq!(unknown.action_id.as_ref().map(ActionId::as_str), Some("late"), "{report}");
+    assert!(unknown.error.as_ref().unwrap().message.contains("late is Succeeded; a retry"), "{report}");
 }
 
 #[tokio::test]

@@ -38,7 +38,12 @@ pub(crate) struct World {
     pub(crate) reads: Arc<AtomicUsize>,
     /// Each request is pending before its effect and before its response.
     pub(crate) pauses: bool,
+    /// Notes each POST to a machine, and returns its times before and after its effect.
+    pub(crate) on_post: Option<OnPost>,
 }
+
+/// Function of the path of a POST to a machine.
+pub(crate) type OnPost = Arc<dyn Fn(&str) -> (Duration, Duration) + Send + Sync>;
 
 /// Transport that counts.
 #[derive(Clone)]
@@ -62,6 +67,15 @@ impl<T: Transport> Transport for Counting<T> {
         let is_action = request.uri().path().contains("/machines/") && request.method() == Method::POST;
         if !is_action {
             self.world.reads.fetch_add(1, Ordering::SeqCst);
+        }
+        if let Some(on_post) = self.world.on_post.as_ref().filter(|_| is_action) {
+            let (before, after) = on_post(request.uri().path());
+            return Box::pin(async move {
+                self.world.clock.sleep(before).await;
+                let response = self.inner.send(request).await;
+                self.world.clock.sleep(after).await;
+                response
+            });
         }
         if !self.world.pauses {
             return self.inner.send(request);
@@ -99,11 +113,15 @@ impl World {
         let builder = Emulator::builder().machines(machines).clock(Arc::new(clock.clone()));
         let emulator = Arc::new(set(builder).in_process().unwrap());
         let stores = Stores::memory(clock.clone());
-        Self { emulator, clock, stores, reads: Arc::default(), pauses: false }
+        Self { emulator, clock, stores, reads: Arc::default(), pauses: false, on_post: None }
     }
 
     pub(crate) fn with_stores(&self, stores: Stores) -> Self {
         Self { stores, ..self.clone() }
+    }
+
+    pub(crate) fn on_post(&self, on_post: OnPost) -> Self {
+        Self { on_post: Some(on_post), ..self.clone() }
     }
 
     pub(crate) fn pausing(&self) -> Self {

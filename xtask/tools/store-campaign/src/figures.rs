@@ -11,6 +11,8 @@ pub(crate) struct Figures {
     pub(crate) unknown_not_sent: u64,
     /// Entries that ended unknown, whose request had no effect.
     pub(crate) unknown_without_effect: u64,
+    /// Rows that ended unknown, and whose action the report has.
+    pub(crate) known_late: u64,
     pub(crate) refused: u64,
     pub(crate) finished: u64,
     pub(crate) created: u64,
@@ -28,6 +30,7 @@ impl Figures {
             (&mut self.posts, other.posts),
             (&mut self.unknown_not_sent, other.unknown_not_sent),
             (&mut self.unknown_without_effect, other.unknown_without_effect),
+            (&mut self.known_late, other.known_late),
             (&mut self.refused, other.refused),
             (&mut self.finished, other.finished),
             (&mut self.created, other.created),
@@ -60,7 +63,7 @@ impl fmt::Display for Figures {
         write!(
             f,
             "{} actions, {} POSTs, {} created, {} recovered, {} refused, {} unknown of which nothing arrived, {} unknown without \
-             effect, {} finished; {} workers killed, {} stopped, {} runs halted, {} faults of the database",
+             effect, {} known late, {} finished; {} workers killed, {} stopped, {} runs halted, {} faults of the database",
             self.actions,
             self.posts,
             self.created,
@@ -68,6 +71,7 @@ impl fmt::Display for Figures {
             self.refused,
             self.unknown_not_sent,
             self.unknown_without_effect,
+            self.known_late,
             self.finished,
             self.killed,
             self.stopped,

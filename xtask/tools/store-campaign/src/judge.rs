@@ -125,6 +125,7 @@ mod tests {
             comment: Some(key(0, 0)),
             status,
             created: created.map(str::to_owned),
+            logged: Vec::new(),
         }
     }
 

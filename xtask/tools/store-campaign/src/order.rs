@@ -77,6 +77,8 @@ pub(crate) struct Arrival {
     pub(crate) status: u16,
     /// Id of the action that it created.
     pub(crate) created: Option<String>,
+    /// Time of the response and fault, as the log of the emulator has them. For findings.
+    pub(crate) logged: Vec<String>,
 }
 
 /// Arrivals at an emulator, at the end.

@@ -32,7 +32,7 @@ pub(crate) fn judge(tenants: &[Tenant], emulators: &[TenantReport], reports: &[[
                 let arrived = arrivals.remove(&number).unwrap_or_default();
                 figures.posts += arrived.len() as u64;
                 if let Some(finding) = judge_row(&mut figures, row, &arrived) {
-                    findings.push(format!("{segment}, machine {number}: {finding}; {arrived:?}"));
+                    findings.push(format!("{segment}, machine {number}: {finding}; {arrived:?}; {row:?}"));
                 }
             }
             findings.extend(arrivals.keys().map(|number| format!("unasked: {segment} of machine {number}")));
@@ -71,6 +71,11 @@ fn judge_row(figures: &mut Figures, row: &ReportRow, arrived: &[&Arrival]) -> Op
             } else {
                 figures.unknown_without_effect += 1;
             }
+            None
+        }
+        // The response came to a worker that had lost the row. The report has the action.
+        (ReportState::Unknown, [id]) if action == Some(*id) => {
+            figures.known_late += 1;
             None
         }
         (ReportState::Planned | ReportState::Sending | ReportState::Submitted, _) => {

@@ -129,6 +129,17 @@ fn disturb(rng: &mut Rng, emulator: &Emulator) -> FaultRule {
 }
 
 fn report(emulator: &Emulator, log: &Log) -> TenantReport {
+    let log = log.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let lines: Vec<_> = lines.collect();
+    let logged = |id: Option<&str>| {
+        let of_request =
+            lines.iter().filter(|line| id.is_some() && line.get("client_request_id").and_then(Value::as_str) == id);
+        let text = |line: &Value| {
+            ["time", "fault"].map(|name| line.get(name).map(ToString::to_string).unwrap_or_default()).join(" ")
+        };
+        of_request.map(text).collect()
+    };
     let posts = emulator.ledger().into_iter().filter(|entry| entry.path.contains("/machines/"));
     let machines = emulator.machine_ids();
     let number = |path: &str| machines.iter().position(|id| path.split('/').any(|part| part == *id));
@@ -141,11 +152,10 @@ fn report(emulator: &Emulator, log: &Log) -> TenantReport {
         let comment = body.as_ref().and_then(|body| body.get("Comment")?.as_str()).map(str::to_owned);
         let number = number(&entry.path).and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX);
         let segment = entry.path.rsplit('/').next().unwrap_or_default().to_owned();
-        Arrival { segment, number, comment, status: entry.status, created }
+        let logged = logged(entry.client_request_id.as_deref());
+        Arrival { segment, number, comment, status: entry.status, created, logged }
     });
-    let log = log.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let lines = log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     let is_over = |line: &Value| line.get("status") == Some(&Value::from(429)) && line.get("fault").is_none();
-    let over_quota = lines.filter(is_over).count();
+    let over_quota = lines.iter().filter(|line| is_over(line)).count();
     TenantReport { arrivals: arrivals.collect(), over_quota: u32::try_from(over_quota).unwrap_or(u32::MAX) }
 }
