@@ -1,7 +1,7 @@
 //! Session of a command: the tenants, the stores, and the clock.
 
 use defender_actions::{DefenderClient, transport::Clock};
-use defender_fleet::{Fleet, Stores, Tenant};
+use defender_fleet::{Fleet, Run, Stores, Tenant};
 use defender_store::RunId;
 use jiff::Timestamp;
 
@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Session {
     pub(crate) fleet: Fleet,
     tenant: Option<String>,
+    /// Tenant of the option `--tenant` alone.
+    named: Option<String>,
     demo: Option<Demo>,
     /// Options of the command that a later command on the same run needs too.
     options: String,
@@ -32,7 +34,7 @@ impl Session {
             let fleet = Fleet::new(demo.tenants(), Stores::memory(demo.clock()));
             // The demonstration has one tenant, which touches nothing, so that it need not be named.
             let tenant = global.tenant.clone().or_else(|| Some(demo::TENANT.to_owned()));
-            return Ok(Self { fleet, tenant, demo: Some(demo), options: String::new() });
+            return Ok(Self { fleet, tenant, named: global.tenant.clone(), demo: Some(demo), options: String::new() });
         }
         let known = profile::tenants(global.tenants.as_deref())?;
         let stores = profile::stores(global.store.as_deref()).await?;
@@ -44,7 +46,8 @@ impl Session {
             options = format!("{options}--store {store} ");
         }
         let tenant = profile::chosen_tenant(global.tenant.clone())?.or(known.of_environment);
-        Ok(Self { fleet: Fleet::new(known.tenants, stores), tenant, demo: None, options })
+        let named = global.tenant.clone();
+        Ok(Self { fleet: Fleet::new(known.tenants, stores), tenant, named, demo: None, options })
     }
 
     /// Returns the tenant of the command.
@@ -72,6 +75,37 @@ impl Session {
     /// Returns the client of the tenant of the command.
     pub(crate) fn client(&self) -> Result<DefenderClient, Failure> {
         Ok(self.fleet.client(self.tenant()?.name())?)
+    }
+
+    /// Returns a run of the store.
+    ///
+    /// # Errors
+    ///
+    /// The store does not have the run, or `--tenant` names another tenant than that of the run.
+    pub(crate) async fn run(&self, id: &RunId) -> Result<Run, Failure> {
+        let run = self.fleet.run(id).await?;
+        self.agree_on_tenant(run.tenant(), &format!("run {id}"))?;
+        Ok(run)
+    }
+
+    /// Fails if `--tenant` names another tenant than that of a plan or run, which has its own.
+    pub(crate) fn agree_on_tenant(&self, tenant: &str, what: &str) -> Result<(), Failure> {
+        match &self.named {
+            Some(named) if named != tenant => Err(Failure::usage(format!(
+                "{what} is for tenant `{tenant}`, and --tenant names `{named}`; leave --tenant out, or correct it"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether this is the demonstration, which keeps nothing.
+    pub(crate) fn is_demo(&self) -> bool {
+        self.demo.is_some()
+    }
+
+    /// Returns a later command with the same profiles and the same store.
+    pub(crate) fn command(&self, arguments: &str) -> String {
+        format!("`defender {}{arguments}`", self.options)
     }
 
     /// Returns the sentence with the command that goes on with a run.

@@ -95,7 +95,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [{}]", self.message, self.kind.name())
+        match self.service() {
+            // The message of a call ends with the name of its kind, which troubleshooting has.
+            Some(service) if self.message.ends_with(&format!("[{}]", service.kind().name())) => {
+                f.write_str(&self.message)
+            }
+            _ => write!(f, "{} [{}]", self.message, self.kind.name()),
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Confirmed {
 pub(super) struct SendOptions {
     /// Shows the plan, and sends nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     #[command(flatten)]
     approval: Approval,
     #[command(flatten)]
@@ -61,30 +61,35 @@ pub(super) async fn send(
     SendOptions { dry_run, approval, confirmed }: SendOptions,
 ) -> Result<Exit, Failure> {
     if dry_run {
-        talk::say(&summary(&plan));
-        output.print(&decisions(&plan))?;
-        talk::say("Nothing was sent.");
-        return Ok(exit_of_left_out(&plan));
+        return show(output, &plan);
     }
     start(session, output, plan, approval, confirmed).await
 }
 
+/// Shows a plan. Nothing is sent.
+fn show(output: Output, plan: &Plan) -> Result<Exit, Failure> {
+    talk::say(&summary(plan));
+    output.print(&decisions(plan))?;
+    talk::say("Nothing was sent.");
+    Ok(exit_of_left_out(plan))
+}
+
 /// Runs a plan once it is confirmed, and prints the report.
-pub(super) async fn start(
+async fn start(
     session: &Session,
     output: Output,
     plan: Plan,
     approval: Approval,
     confirmed: Confirmed,
 ) -> Result<Exit, Failure> {
-    talk::say(plan.to_string().trim_end());
+    talk::say(whole(&plan).trim_end());
     if plan.rows.is_empty() {
         talk::say("No machine is left to act on. Nothing was sent.");
         return Ok(exit_of_left_out(&plan));
     }
     refuse(&plan)?;
     plan.check(&session.fleet)?;
-    confirm(plan.rows.len(), "machine", confirmed.yes).await?;
+    confirm(plan.rows.len(), "machine", &sending(&plan, plan.rows.len()), confirmed.yes).await?;
     let left_out = exit_of_left_out(&plan);
     let ticket = approval.ticket.unwrap_or_else(|| plan.action.comment().to_owned());
     let approver = approval.approver.unwrap_or_else(user);
@@ -110,8 +115,34 @@ fn refuse(plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the user of this system.
+/// Returns what a confirmation of the plan, or of a part of it, begins.
+pub(super) fn sending(plan: &Plan, machines: usize) -> String {
+    format!("send {} to {} in tenant {}", plan.action.action_type(), counted(machines, "machine"), plan.tenant)
+}
+
+/// Most machines and left-out targets of a plan that a person is asked to read before the confirmation.
+const READ: usize = 50;
+
+/// Returns the summary of a plan with its lists. The lists of a large plan are cut.
+fn whole(plan: &Plan) -> String {
+    if plan.rows.len().max(plan.left_out.len()) <= READ {
+        return format!("{plan:#}");
+    }
+    format!("{plan}All machines and targets: the same command with --dry-run")
+}
+
+/// Returns the user of this system. Services and containers often have no name of the user in the environment.
 fn user() -> String {
-    let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "unknown user".to_owned())
+    let named = |name: &&str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    ["USER", "LOGNAME", "USERNAME"].iter().find_map(named).unwrap_or_else(number_of_user)
+}
+
+#[cfg(target_os = "linux")]
+fn number_of_user() -> String {
+    format!("uid {}", rustix::process::getuid().as_raw())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn number_of_user() -> String {
+    "unknown user".to_owned()
 }

@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::confirm;
+use super::{confirm, verb::VERBS};
 use crate::{
     failure::{Exit, Failure, exit_of},
     output::{Output, Record, talk},
@@ -22,7 +22,7 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   defender --tenant contoso actions list --status pending
   defender --tenant contoso actions list --type isolate --since 7d -o csv
-  defender --tenant contoso actions list --machine 1e5bc9d7e413ddd7902c2932e418702b84d0cc07";
+  defender --tenant contoso actions list --machine ws-fin-01.contoso.example --type unrestrict";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -58,15 +58,15 @@ pub(super) enum Actions {
 
 #[derive(Args, Debug)]
 pub(super) struct List {
-    /// Only actions on the machine with this id
-    #[arg(long, value_name = "ID")]
+    /// Only actions on this machine
+    #[arg(long, value_name = "NAME|ID")]
     machine: Option<String>,
     /// Only actions with this status, such as pending, succeeded or failed
-    #[arg(long, value_name = "STATUS")]
-    status: Option<String>,
-    /// Only actions of this type of the service, such as Isolate
-    #[arg(long = "type", value_name = "TYPE")]
-    action_type: Option<String>,
+    #[arg(long, value_name = "STATUS", value_parser = status)]
+    status: Option<ActionStatus>,
+    /// Only actions of this verb, such as unrestrict, or of this type of the service, such as Isolate
+    #[arg(long = "type", value_name = "TYPE", value_parser = action_type)]
+    action_type: Option<ActionType>,
     /// Only actions of this time until now, such as 24h or 7d
     #[arg(long, value_name = "TIME", value_parser = duration)]
     since: Option<Duration>,
@@ -191,7 +191,7 @@ impl Actions {
                     "This cancels {} of {machine} in tenant {tenant}, which is {}.",
                     action.action_type, action.status
                 ));
-                confirm::confirm(1, "action", cancel.yes).await?;
+                confirm::confirm(1, "action", "cancel this action", cancel.yes).await?;
                 let cancelled = handle.cancel(cancel.comment).send().await?;
                 output.print(&[ActionRow::new(tenant, cancelled)])?;
                 Ok(Exit::Success)
@@ -210,15 +210,13 @@ impl List {
     ) -> Result<Vec<ActionRow<'s>>, Failure> {
         let mut filters = Vec::new();
         if let Some(machine) = &self.machine {
-            let machine: MachineId =
-                machine.parse().map_err(|error| Failure::usage(format!("--machine {machine}: {error}")))?;
-            filters.push(MachineAction::MACHINE_ID.eq(machine));
+            filters.push(MachineAction::MACHINE_ID.eq(machine_id(client, machine).await?));
         }
         if let Some(status) = &self.status {
-            filters.push(MachineAction::STATUS.eq(ActionStatus::from(status.as_str())));
+            filters.push(MachineAction::STATUS.eq(status.clone()));
         }
         if let Some(action_type) = &self.action_type {
-            filters.push(MachineAction::ACTION_TYPE.eq(ActionType::from(action_type.as_str())));
+            filters.push(MachineAction::ACTION_TYPE.eq(action_type.clone()));
         }
         if let Some(since) = self.since {
             let from = now.checked_sub(since).map_err(|_| Failure::usage("--since is longer than the calendar"))?;
@@ -273,6 +271,39 @@ impl Wait {
 
 fn id(text: &str) -> Result<defender_actions::model::ActionId, Failure> {
     text.parse().map_err(|error| Failure::usage(format!("action {text}: {error}")))
+}
+
+/// Returns the id of a machine that is given by its id or by its exact name.
+async fn machine_id(client: &DefenderClient, text: &str) -> Result<MachineId, Failure> {
+    let is_id = matches!(text.len(), 32 | 40) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match text.parse() {
+        Ok(id) if is_id => Ok(id),
+        _ => Ok(client.machines().find(text).await?.id),
+    }
+}
+
+/// Reads a verb of this program, or a type of the service.
+fn action_type(text: &str) -> Result<ActionType, String> {
+    let of_verb = VERBS.iter().find(|(verb, _)| verb.eq_ignore_ascii_case(text)).map(|(_, action)| *action);
+    match ActionType::from(of_verb.unwrap_or(text)) {
+        ActionType::Unknown(_) => {
+            let verbs = VERBS.map(|(verb, _)| verb).join(", ");
+            Err(format!(
+                "give a verb ({verbs}), or a type of the service; another type goes into --filter \"type eq '…'\""
+            ))
+        }
+        known => Ok(known),
+    }
+}
+
+fn status(text: &str) -> Result<ActionStatus, String> {
+    match ActionStatus::from(text) {
+        ActionStatus::Unknown(_) => {
+            let all = ActionStatus::KNOWN.join(", ");
+            Err(format!("give one of {all}; another status goes into --filter \"status eq '…'\""))
+        }
+        known => Ok(known),
+    }
 }
 
 /// Reads a time span such as `30m`, `1h 30m` or `7d`.

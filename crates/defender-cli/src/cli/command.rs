@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{act, actions, completions, find, global::Global, plan, preflight, runs, state, tenants, verb};
+use super::{act, actions, completions, download, find, global::Global, plan, preflight, runs, state, tenants, verb};
 use crate::{
     failure::{Exit, Failure},
     output::Output,
@@ -20,6 +20,7 @@ Lift the restriction of the machines of a list, and see what happens before it d
 
 Plan, have it approved, apply, and prove it:
   defender --tenant contoso plan isolate --tag ransomware --comment 'INC-4712' --out plan.json
+  defender apply plan.json --dry-run
   defender apply plan.json --approver jo@contoso.example --ticket CHG-12
   defender report RUN -o csv > report.csv
 
@@ -36,7 +37,6 @@ Data goes to stdout, everything else to stderr.";
     name = "defender",
     version,
     after_help = EXAMPLES,
-    disable_help_subcommand = true,
     max_term_width = 110,
     subcommand_value_name = "COMMAND"
 )]
@@ -67,7 +67,10 @@ pub(super) enum Command {
     /// Does machines of a run again that failed
     Retry(runs::Retry),
     /// Reports a run, or lists the runs
+    #[command(alias = "runs")]
     Report(runs::ReportCommand),
+    /// Downloads what a run collected: investigation packages, and results of live response
+    Download(download::DownloadCommand),
     /// Undoes what a run created
     Revert(runs::Revert),
     /// Shows which machines are isolated or restricted now
@@ -91,6 +94,7 @@ pub(super) async fn dispatch(command: Command, session: &Session, output: Output
         Command::Halt(halt) => halt.run(session).await,
         Command::Retry(retry) => retry.run(session, output).await,
         Command::Report(report) => report.run(session, output).await,
+        Command::Download(download) => download.run(session, output).await,
         Command::Revert(revert) => revert.run(session, output).await,
         Command::State(state) => state.run(session, output).await,
         Command::Find(find) => find.run(session, output).await,

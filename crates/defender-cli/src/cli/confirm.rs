@@ -5,24 +5,24 @@ use std::io::{self, IsTerminal, Write};
 use super::signals::Signals;
 use crate::{failure::Failure, output::talk::counted};
 
-/// Asks the person at the terminal to type the number of machines. With `yes`, nothing is asked.
+/// Asks the person at the terminal to type the number of machines, in order to do `what`. With `yes`, nothing is asked.
 ///
 /// # Errors
 ///
 /// Another answer was given, Ctrl-C was pressed, or there is no terminal. Nothing was sent.
-pub(super) async fn confirm(number: usize, noun: &str, yes: bool) -> Result<(), Failure> {
+pub(super) async fn confirm(number: usize, noun: &str, what: &str, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
-    let what = counted(number, noun);
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::usage(format!(
-            "nothing was sent: {what} would be acted on, and there is no terminal to confirm it; add --yes to send"
+            "nothing was sent: {} would be acted on, and there is no terminal to confirm it; add --yes to send",
+            counted(number, noun)
         )));
     }
     // Before the prompt, so that Ctrl-C is heard as soon as a person sees it.
     let mut signals = Signals::listen()?;
-    let prompt = format!("Type {number} to act on {what}, or anything else to stop: ");
+    let prompt = format!("Type {number} to {what}, or anything else to stop: ");
     let _shown = io::stderr().write_all(prompt.as_bytes()).and_then(|()| io::stderr().flush());
     let answer = tokio::select! {
         answer = line() => answer,

@@ -17,11 +17,12 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Names are compared as a whole, in any letter case. A name that no machine or several machines have is an error with the machines
-to choose from, and never a guess.
+to choose from, and never a guess. For a part of a name there is a filter.
 
 Examples:
   defender --tenant contoso find ws-fin-01 ws-fin-02
   defender --tenant contoso find --tag ransomware -o csv
+  defender --tenant contoso find --filter \"startswith(computerDnsName,'ws-fin-')\"
   defender --tenant contoso find --filter \"healthStatus eq 'Inactive'\" --limit 20
 
 Exit codes: 0 all were found, 2 a name has no machine or several, 4 sign-in or permission.";

@@ -1,6 +1,6 @@
 //! The way of a run until its end, or until Ctrl-C.
 
-use defender_fleet::{Error as FleetError, Run};
+use defender_fleet::{Error as FleetError, FleetAction, Run};
 use futures_util::StreamExt;
 
 use super::{
@@ -42,6 +42,10 @@ pub(super) async fn follow(session: &Session, output: Output, run: Run) -> Resul
     match end {
         End::Done => {
             let exit = exit_of(&report);
+            if report.counts.succeeded > 0 && has_files(&run) {
+                let download = session.command(&format!("download {id} --to FOLDER"));
+                talk::say(&format!("The files stay at the service until {download} fetches them."));
+            }
             if let Some(reason) = &report.halted {
                 talk::say(&format!("Run {id} is halted: {reason}. {}", session.to_go_on(&id)));
             }
@@ -56,6 +60,11 @@ pub(super) async fn follow(session: &Session, output: Output, run: Run) -> Resul
             Err(error.into())
         }
     }
+}
+
+/// Returns whether the action of the run has files as its result.
+fn has_files(run: &Run) -> bool {
+    matches!(run.approved().plan.action, FleetAction::CollectInvestigationPackage(_) | FleetAction::LiveResponse(_))
 }
 
 async fn work(run: &Run, progress: &mut Progress) -> Result<End, Failure> {

@@ -6,6 +6,7 @@ mod command;
 mod completions;
 mod confirm;
 mod decisions;
+mod download;
 mod find;
 mod follow;
 pub(crate) mod global;

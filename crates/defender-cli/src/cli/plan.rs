@@ -6,7 +6,7 @@ use clap::Args;
 use defender_fleet::Plan;
 
 use super::{
-    act::{Approval, Confirmed, start},
+    act::{SendOptions, send},
     decisions::{decisions, exit_of_left_out, summary},
     verb::Verb,
 };
@@ -27,9 +27,10 @@ Examples:
 Exit codes: 0 the plan is written, 2 it is written and a target was left out because it cannot be acted on, 4 sign-in or permission.";
 
 const APPLY_EXAMPLES: &str = "\
-A plan that was changed, has lapsed, or is for another tenant is refused.
+A plan that was changed, has lapsed, was run already, or is for another tenant is refused. With --dry-run the plan is shown.
 
 Examples:
+  defender apply plan.json --dry-run
   defender apply plan.json
   defender apply plan.json --approver jo@contoso.example --ticket CHG-12 --yes -o csv > report.csv";
 
@@ -55,9 +56,7 @@ pub(super) struct Apply {
     /// File of the plan
     plan: PathBuf,
     #[command(flatten)]
-    approval: Approval,
-    #[command(flatten)]
-    confirmed: Confirmed,
+    options: SendOptions,
 }
 
 impl PlanCommand {
@@ -67,7 +66,8 @@ impl PlanCommand {
         plan.save(&out)?;
         talk::say(&summary(&plan));
         output.print(&decisions(&plan))?;
-        talk::say(&format!("The plan is in {0}. Run it by: defender apply {0}", out.display()));
+        let apply = session.command(&format!("apply {}", out.display()));
+        talk::say(&format!("The plan is in {}. Nothing was sent. Run it by {apply}.", out.display()));
         Ok(exit_of_left_out(&plan))
     }
 }
@@ -75,6 +75,30 @@ impl PlanCommand {
 impl Apply {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let plan = Plan::load(&self.plan)?;
-        start(session, output, plan, self.approval, self.confirmed).await
+        session.agree_on_tenant(&plan.tenant, &format!("the plan {}", self.plan.display()))?;
+        if !self.options.dry_run {
+            refuse_repeat(session, &plan).await?;
+        }
+        send(session, output, plan, self.options).await
     }
+}
+
+/// Number of the newest runs of the store among which a run of the plan is searched for. A plan lapses after an hour.
+const RECENT: usize = 200;
+
+/// Refuses a plan that was run already: a second run would send each action again.
+async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    let runs = session.fleet.runs(RECENT).await?;
+    for run in runs.into_iter().filter(|run| run.tenant == plan.tenant) {
+        let run = session.fleet.run(&run.id).await?;
+        if run.approved().plan.hash == plan.hash {
+            return Err(Failure::usage(format!(
+                "nothing was sent: the plan was run already, as run {0}; {1} reports it, {2} goes on with it, and another plan does it again",
+                run.id(),
+                session.command(&format!("report {}", run.id())),
+                session.command(&format!("resume {}", run.id())),
+            )));
+        }
+    }
+    Ok(())
 }

@@ -17,7 +17,7 @@ Only requests for the token are sent. The token is read and not verified: the AP
 Examples:
   defender --tenant contoso preflight
   defender --tenant contoso preflight restrict unrestrict
-  defender --tenant contoso preflight -o json | jq -r '.[] | select(.allowed | not) | .any_of[]'
+  defender --tenant contoso preflight -o json | jq -r '.[] | select(.allowed != \"yes\") | .any_of[]'
 
 Exit codes: 0 the token permits it, 4 something is missing or there is no token.";
 

@@ -1,12 +1,13 @@
 //! The report of a run as data, and its exit code.
 
-use defender_fleet::{Report, ReportRow, ReportState, RowAttempt, RunSummary};
+use defender_fleet::{Report, ReportRow, ReportState, RowAttempt};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
     failure::{Exit, Failure},
     output::{Output, Record, talk},
+    session::Session,
 };
 
 /// Machine of a run, or a target that its plan left out.
@@ -100,8 +101,12 @@ pub(super) fn print(output: Output, report: &Report) -> Result<(), Failure> {
     let rows: Vec<_> = report.rows.iter().map(|row| MachineRow::of(report, row)).collect();
     output.print(&rows)?;
     let counts = report.counts;
+    let sent = match counts.sending + counts.submitted {
+        0 => String::new(),
+        sent => format!(" ({sent} of them may have been sent, and may still act)"),
+    };
     talk::say(&format!(
-        "Run {}, {} in tenant {}: {} succeeded, {} failed, {} unknown, {} not done, {} left out",
+        "Run {}, {} in tenant {}: {} succeeded, {} failed, {} unknown, {} not done{sent}, {} left out",
         report.run,
         report.action,
         report.tenant,
@@ -135,6 +140,8 @@ pub(super) fn exit_of(report: &Report) -> Exit {
 #[derive(Serialize)]
 struct RunRow {
     run: String,
+    /// Time of the approval, if the tenant of the run is known here.
+    approved_at: Option<Timestamp>,
     tenant: String,
     action: &'static str,
     ticket: String,
@@ -150,6 +157,7 @@ struct RunRow {
 impl Record for RunRow {
     const COLUMNS: &'static [&'static str] = &[
         "run",
+        "approved_at",
         "tenant",
         "action",
         "ticket",
@@ -164,12 +172,15 @@ impl Record for RunRow {
     const TABLE: &'static [&'static str] = Self::COLUMNS;
 }
 
-/// Prints a list of runs.
-pub(super) fn print_runs(output: Output, runs: Vec<RunSummary>) -> Result<(), Failure> {
-    let rows: Vec<_> = runs
-        .into_iter()
-        .map(|run| RunRow {
+/// Prints the newest runs.
+pub(super) async fn print_runs(session: &Session, output: Output, limit: usize) -> Result<(), Failure> {
+    let mut rows = Vec::new();
+    for run in session.fleet.runs(limit).await? {
+        // A run of a tenant that is not in the profiles is listed without this time.
+        let approved_at = session.fleet.run(&run.id).await.ok().map(|run| run.approved().approved_at);
+        rows.push(RunRow {
             run: run.id.to_string(),
+            approved_at,
             tenant: run.tenant,
             action: run.action_type,
             ticket: run.ticket,
@@ -180,11 +191,15 @@ pub(super) fn print_runs(output: Output, runs: Vec<RunSummary>) -> Result<(), Fa
             unknown: run.counts.unknown,
             not_done: run.counts.open(),
             halted: run.halted,
-        })
-        .collect();
+        });
+    }
     output.print(&rows)?;
     if rows.is_empty() {
-        talk::say("The store has no run.");
+        talk::say(if session.is_demo() {
+            "There is no run: the demonstration keeps nothing from one command to the next."
+        } else {
+            "The store has no run."
+        });
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Runs: following one, and `defender resume|halt|retry|report|revert`.
 
 use clap::Args;
-use defender_fleet::RetryRows;
+use defender_fleet::{RetryRows, Run};
 use defender_store::RunId;
 
 use super::{
-    act::{Confirmed, SendOptions, send},
+    act::{Confirmed, SendOptions, send, sending},
     confirm::confirm,
     follow::follow,
     report::{exit_of, print, print_runs},
@@ -45,7 +45,7 @@ One row for each machine, and for each target that was left out. Without RUN it 
 Examples:
   defender report
   defender report 5f2c7a90d1e3 -o csv > report.csv
-  defender report 5f2c7a90d1e3 -o json | jq '.[] | select(.status != \"succeeded\")'
+  defender report 5f2c7a90d1e3 -o json | jq '.[] | select(.state != \"succeeded\")'
 
 Exit codes: those of the run: 0 all succeeded, 2 something failed or is not done, 3 an outcome is unknown.";
 
@@ -129,7 +129,7 @@ pub(super) struct Revert {
 
 impl Revert {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
-        let run = session.fleet.run(&self.run).await?;
+        let run = session.run(&self.run).await?;
         let info = run.approved().plan.action.info();
         match (self.isolation_type, info.inverse == Some("Isolate")) {
             (None, true) => {
@@ -159,31 +159,44 @@ impl Revert {
 
 impl Resume {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
-        let run = session.fleet.run(&self.run).await?;
+        let run = session.run(&self.run).await?;
         let counts = run.summary().await?.counts;
-        confirm_open(counts.planned + counts.sending, self.confirmed).await?;
+        confirm_open(&run, counts.planned + counts.sending, self.confirmed).await?;
+        let in_hand = counts.sending + counts.submitted;
+        if in_hand > 0 {
+            talk::say(&format!(
+                "{} may have been sent, without an end so far. Those of a process that died are taken over once its lease of 90 seconds is over.",
+                talk::counted(usize::try_from(in_hand).unwrap_or(usize::MAX), "action")
+            ));
+        }
         follow(session, output, session.fleet.resume(&self.run).await?).await
     }
 }
 
 /// Asks for a confirmation if requests may be sent.
-async fn confirm_open(open: u32, confirmed: Confirmed) -> Result<(), Failure> {
+async fn confirm_open(run: &Run, open: u32, confirmed: Confirmed) -> Result<(), Failure> {
     match usize::try_from(open).unwrap_or(usize::MAX) {
         0 => Ok(()),
-        open => confirm(open, "machine", confirmed.yes).await,
+        open => confirm(open, "machine", &sending(&run.approved().plan, open), confirmed.yes).await,
     }
 }
 
 impl Halt {
     pub(super) async fn run(self, session: &Session) -> Result<Exit, Failure> {
-        let run = session.fleet.run(&self.run).await?;
+        let run = session.run(&self.run).await?;
         run.halt(&self.reason).await?;
         let counts = run.summary().await?.counts;
+        if counts.open() == 0 {
+            talk::say(&format!("Run {} has ended already: nothing is left to halt.", run.id()));
+            return Ok(Exit::Success);
+        }
         talk::say(&format!(
-            "Run {} is halted: {} of {} machines have not ended. {}",
+            "Run {} is halted: nothing more is sent. Of {} machines: {} ended, {} may have been sent and go on, {} not sent. {}",
             run.id(),
-            counts.open(),
             counts.total(),
+            counts.total() - counts.open(),
+            counts.sending + counts.submitted,
+            counts.planned,
             session.to_go_on(run.id())
         ));
         Ok(Exit::Success)
@@ -192,15 +205,15 @@ impl Halt {
 
 impl Retry {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
-        let run = session.fleet.run(&self.run).await?;
+        let run = session.run(&self.run).await?;
         let counts = run.summary().await?.counts;
         let (rows, number, state) = if self.unknown {
-            (RetryRows::Unknown, counts.unknown, "unknown")
+            (RetryRows::Unknown, counts.unknown, "whose outcome is unknown")
         } else {
-            (RetryRows::Failed, counts.failed, "failed")
+            (RetryRows::Failed, counts.failed, "that failed")
         };
         if number == 0 {
-            talk::say(&format!("Run {} has no machine that is {state}. Nothing was sent.", run.id()));
+            talk::say(&format!("Run {} has no machine {state}. Nothing was sent.", run.id()));
             return Ok(exit_of(&run.report().await?));
         }
         if self.unknown {
@@ -208,7 +221,7 @@ impl Retry {
                 "the first request may still take effect, so that an action may be done twice; look at the machines first",
             );
         }
-        confirm_open(number, self.confirmed).await?;
+        confirm_open(&run, number, self.confirmed).await?;
         run.retry(rows).await?;
         follow(session, output, session.fleet.resume(&self.run).await?).await
     }
@@ -217,10 +230,10 @@ impl Retry {
 impl ReportCommand {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let Some(run) = self.run else {
-            print_runs(output, session.fleet.runs(self.limit).await?)?;
+            print_runs(session, output, self.limit).await?;
             return Ok(Exit::Success);
         };
-        let report = session.fleet.run(&run).await?.report().await?;
+        let report = session.run(&run).await?.report().await?;
         print(output, &report)?;
         if let Some(reason) = &report.halted {
             talk::say(&format!("Run {run} is halted: {reason}. {}", session.to_go_on(&run)));
@@ -229,6 +242,6 @@ impl ReportCommand {
     }
 }
 
-fn run_id(text: &str) -> Result<RunId, String> {
+pub(super) fn run_id(text: &str) -> Result<RunId, String> {
     RunId::new(text.trim()).ok_or_else(|| "not the id of a run; `defender report` lists the runs".to_owned())
 }

@@ -1,6 +1,6 @@
 //! Targets and limits of a plan.
 
-use std::{io, num::NonZeroU32};
+use std::{io, num::NonZeroU32, path::Path};
 
 use clap::{ArgGroup, Args};
 use defender_actions::model::Filter;
@@ -25,7 +25,7 @@ pub(super) struct Selection {
     /// File with ids or names, one a line; `-` is stdin
     #[arg(long, value_name = "FILE", help_heading = "Targets")]
     ids_file: Option<String>,
-    /// Column of a CSV file with ids or names, such as hosts.csv:name; `-:name` reads stdin
+    /// Column of a CSV file with ids or names, such as hosts.csv:name; `-:name` reads stdin. Comma, semicolon or tab; UTF-8
     #[arg(long, value_name = "FILE:COLUMN", help_heading = "Targets")]
     csv: Option<String>,
     /// Machines with this tag, exact; may be repeated
@@ -88,6 +88,11 @@ impl Selection {
         for name in self.names {
             targets = targets.and(match name.as_str() {
                 "-" => Targets::lines("stdin", io::stdin().lock())?,
+                file if is_list(file) => {
+                    return Err(Failure::usage(format!(
+                        "`{file}` is a file: give --csv {file}:COLUMN or --ids-file {file}, or --name {file} for a machine of this name"
+                    )));
+                }
                 _ => Targets::lines("argument", name.as_bytes())?,
             });
         }
@@ -114,6 +119,13 @@ impl Selection {
         }
         Ok(self.filter.into_iter().fold(targets, |targets, filter| targets.and(Targets::filter(Filter::raw(filter)))))
     }
+}
+
+/// Returns whether a target is rather the file with a list of targets.
+fn is_list(target: &str) -> bool {
+    let path = Path::new(target);
+    let is_of = |extension: &str| ["csv", "tsv", "txt"].iter().any(|known| known.eq_ignore_ascii_case(extension));
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(is_of) && path.is_file()
 }
 
 /// Reads the size of a wave: a number from 1, or `rest`.

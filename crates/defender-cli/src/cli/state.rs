@@ -82,12 +82,19 @@ impl State {
         rows.sort_by(|one, other| (one.machine, &one.machine_id).cmp(&(other.machine, &other.machine_id)));
         output.print(&rows)?;
         let oldest = state.oldest.as_ref().and_then(|oldest| oldest.creation_date_time_utc);
-        let reach =
-            oldest.map_or_else(|| "no action was found".to_owned(), |oldest| format!("the oldest is of {oldest:.0}"));
+        let reach = oldest.map_or_else(
+            || "No action was found".to_owned(),
+            |oldest| format!("The history has {}, since {oldest:.0}", talk::counted(state.actions, "action")),
+        );
+        let changing = rows.iter().filter(|row| row.isolation.is_none() && !row.restricted).count();
+        let pending = if changing == 0 { String::new() } else { format!(", {changing} may become so") };
         talk::say(&format!(
-            "{} in tenant {tenant} by {} actions; {reach}.",
-            talk::counted(rows.len(), "machine"),
-            state.actions
+            "In tenant {tenant} {} isolated, contained or restricted{pending}. {reach}.",
+            match rows.len() - changing {
+                0 => "no machine is".to_owned(),
+                1 => "1 machine is".to_owned(),
+                held => format!("{held} machines are"),
+            },
         ));
         if state.unreadable > 0 {
             talk::warn(&format!("{} records could not be read, and each may hide a state", state.unreadable));

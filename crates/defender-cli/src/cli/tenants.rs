@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     failure::{Exit, Failure},
-    output::{Output, Record},
+    output::{Output, Record, talk},
     session::Session,
 };
 
@@ -24,5 +24,10 @@ pub(super) fn run(session: &Session, output: Output) -> Result<Exit, Failure> {
     let rows: Vec<_> =
         session.fleet.tenants().iter().map(|tenant| TenantRow { tenant: tenant.name(), id: tenant.id() }).collect();
     output.print(&rows)?;
+    if rows.is_empty() {
+        talk::say(
+            "There is no profile, and AZURE_TENANT_ID is not set. `defender tenants --help` shows a profile and its place.",
+        );
+    }
     Ok(Exit::Success)
 }

@@ -47,7 +47,8 @@ const STEPS: [(&str, &[&str]); 5] = [
 ];
 
 const END: &str = "
-That was the tour. Without --yes, a command asks for the number of machines before it sends anything. Go on with:
+That was the tour. Without --yes, a command asks for the number of machines before it sends anything.
+Each command with --demo begins anew: the demonstration keeps no run for `report` or `revert`. Go on with:
   defender --demo isolate --tag hr --comment 'INC-4712' --dry-run
   defender --help";
 

@@ -35,16 +35,16 @@ examples! {
 /// Action with its targets and the options `R` of the command.
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb<R: Args> {
-    /// Isolates machines from the network, except from the service
+    /// Isolates machines from the network, except from the service (portal: Isolate device)
     #[command(after_help = ISOLATE)]
     Isolate(Act<IsolateOptions, R>),
-    /// Releases machines from isolation
+    /// Releases machines from isolation (portal: Release from isolation)
     #[command(after_help = UNISOLATE)]
     Unisolate(Act<NoOptions, R>),
-    /// Restricts machines to run only code that Microsoft signed
+    /// Restricts machines to run only code that Microsoft signed (portal: Restrict app execution)
     #[command(after_help = RESTRICT)]
     Restrict(Act<NoOptions, R>),
-    /// Lifts the restriction of code execution
+    /// Lifts the restriction of code execution (portal: Remove app restrictions)
     #[command(after_help = UNRESTRICT)]
     Unrestrict(Act<NoOptions, R>),
     /// Starts an antivirus scan
@@ -53,10 +53,10 @@ pub(super) enum Verb<R: Args> {
     /// Stops the processes of a file and quarantines the file
     #[command(after_help = QUARANTINE)]
     Quarantine(Act<QuarantineOptions, R>),
-    /// Collects an investigation package
+    /// Collects an investigation package (see `download`)
     #[command(after_help = COLLECT)]
     Collect(Act<NoOptions, R>),
-    /// Runs commands of live response: scripts and files of the library, files of the machine
+    /// Runs commands of live response: scripts and files of the library, files of the machine (see `download`)
     #[command(after_help = LIVE_RESPONSE)]
     LiveResponse(Act<LiveResponseOptions, R>),
     /// Removes machines from the service. No call of the API undoes this

@@ -37,7 +37,7 @@ const WIDEST: usize = 32;
 const GAP: usize = 2;
 
 /// Returns the table of these columns, without those that have no text at all. If the terminal is too narrow, the last columns are
-/// left out. Its lines end without blanks.
+/// left out. Without a terminal nothing is wrapped, and the columns that may be long come last. Its lines end without blanks.
 pub(super) fn table(columns: &[&str], rows: &[Value], width: Option<u16>) -> String {
     let text = |row: &Value, column: &str| short(sanitize_line(&cell(row, column, ", "), CELL));
     let mut shown: Vec<_> = columns
@@ -45,6 +45,9 @@ pub(super) fn table(columns: &[&str], rows: &[Value], width: Option<u16>) -> Str
         .map(|column| (*column, rows.iter().map(|row| text(row, column)).collect::<Vec<_>>()))
         .filter(|(_, cells)| cells.iter().any(|cell| !cell.is_empty()))
         .collect();
+    if width.is_none() {
+        shown.sort_by_key(|(column, _)| WRAPPED.contains(column));
+    }
     if let Some(width) = width.map(usize::from) {
         let needed = |(column, cells): &(&str, Vec<String>)| {
             let longest = cells.iter().map(|cell| measure_text_width(cell)).max().unwrap_or_default();

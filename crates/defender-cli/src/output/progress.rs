@@ -1,11 +1,12 @@
 //! Progress of a run on stderr: a bar on a terminal, a line for each event otherwise.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     io::{self, IsTerminal},
     time::Duration,
 };
 
+use defender_actions::model::sanitize_line;
 use defender_fleet::{RunEvent, RunEventKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -14,12 +15,18 @@ use super::talk;
 /// Template of the bar. What grows is at the end, where a narrow terminal cuts it off.
 const TEMPLATE: &str = "{prefix} [{bar:30.green}] {pos}/{len} {msg}";
 
+/// Most machines whose names are in the bar.
+const NAMED: usize = 2;
+/// Longest name of a machine in the bar, in characters.
+const SHOWN: usize = 60;
+
 /// Progress of one run.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
     waves: u32,
-    waiting: BTreeSet<u32>,
+    /// Name of each machine whose action has not ended, by its place in the run.
+    waiting: BTreeMap<u32, String>,
     failed: u32,
     unknown: u32,
 }
@@ -37,7 +44,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
-        Self { bar, waves, waiting: BTreeSet::new(), failed: 0, unknown: 0 }
+        Self { bar, waves, waiting: BTreeMap::new(), failed: 0, unknown: 0 }
     }
 
     /// Shows an event.
@@ -58,7 +65,8 @@ impl Progress {
             }
             RunEventKind::WaveBegan { wave } => bar.set_prefix(format!("wave {}/{}", wave + 1, self.waves)),
             RunEventKind::Submitted { row, .. } => {
-                self.waiting.insert(row.index);
+                let name = row.name.as_deref().unwrap_or(row.machine_id.as_str());
+                self.waiting.insert(row.index, sanitize_line(name, SHOWN));
             }
             RunEventKind::Succeeded { row, .. } => self.ended(&bar, row.index),
             RunEventKind::Failed { row, .. } => {
@@ -71,7 +79,9 @@ impl Progress {
                 self.ended(&bar, row.index);
                 self.above(&event.to_string());
             }
-            RunEventKind::WaitingForQuota { .. } | RunEventKind::Halted { .. } => self.above(&event.to_string()),
+            RunEventKind::WaitingForQuota { .. }
+            | RunEventKind::WaitingForService { .. }
+            | RunEventKind::Halted { .. } => self.above(&event.to_string()),
             _ => {}
         }
         let mut message = format!("{} in progress", self.waiting.len());
@@ -79,6 +89,11 @@ impl Progress {
             if number > 0 {
                 message = format!("{message}, {number} {what}");
             }
+        }
+        // The machines that keep a run from its end are often off: a person wants to know which.
+        if (1..=NAMED).contains(&self.waiting.len()) {
+            let names = self.waiting.values().map(String::as_str).collect::<Vec<_>>().join(", ");
+            message = format!("{message}: {names}");
         }
         bar.set_message(message);
     }

@@ -10,7 +10,9 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Methods of the libraries in their messages, and what a person types in their place.
-const OPTIONS: [(&str, &str); 6] = [
+const OPTIONS: [(&str, &str); 8] = [
+    ("`machines().find(..)` of defender-actions", "`defender find NAME`"),
+    ("`Plan::save`", "`defender plan ACTION … --out FILE`"),
     ("`machines().find(..)`", "`defender find NAME`"),
     ("`.max_machines(..)`", "`--max`"),
     ("`.even_if_not_ours()`", "`--even-if-not-ours`"),

@@ -48,10 +48,16 @@ fn transport() -> Result<HyperTransport, Failure> {
 /// Reads a secret of the system's keyring.
 #[cfg(feature = "keyring")]
 fn of_keyring(name: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
-    let missing = |error: keyring::v1::Error| {
-        format!(
-            "the keyring has no entry of service `defender` and user `{name}`: {error}; store it (`defender tenants --help`)"
-        )
+    let missing = |error: keyring::v1::Error| match error {
+        keyring::v1::Error::NoEntry => {
+            format!(
+                "the keyring has no entry of service `defender` and user `{name}`; store it (`defender tenants --help`)"
+            )
+        }
+        error => format!(
+            "the keyring of this system cannot be used: {error}; unlock it, or start one (on Linux a Secret Service, such as \
+             gnome-keyring), or use `secret_env` or `secret_file`"
+        ),
     };
     let entry = keyring::v1::Entry::new("defender", name).map_err(missing)?;
     Ok(entry.get_password().map_err(missing)?)

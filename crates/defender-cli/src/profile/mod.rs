@@ -24,6 +24,13 @@ Profiles are in defender/tenants.toml of the user's config folder (~/.config on 
   credential = \"client-secret\"          # certificate, managed-identity, workload-identity, azure-cli, device-code or browser
   secret_env = \"CONTOSO_SECRET\"         # or secret_file = \"contoso.secret\" (mode 0600), or secret_name = \"contoso\"
   # cloud = \"gcc-high\"                  # public, gcc, gcc-high or dod
+  # base_url, authority, audience         # addresses in place of those of the cloud, such as of the emulator
+
+  [tenants.fabrikam]
+  tenant_id = \"7e4a47d0-0000-4000-8000-000000000003\"
+  client_id = \"c11e47d0-0000-4000-8000-000000000004\"
+  credential = \"certificate\"
+  certificate_file = \"fabrikam.pem\"     # password_env, password_file or password_name if the key has a password
 
 A secret never stands in the file or in an argument. `secret_name` is an entry of the system's keyring: on Linux that of
   secret-tool store --label=defender service defender username contoso

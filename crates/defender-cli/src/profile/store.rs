@@ -16,9 +16,18 @@ pub(crate) async fn stores(option: Option<&str>) -> Result<Stores, Failure> {
     };
     match chosen {
         Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => postgres(&url).await,
+        Some(url) if url.contains("://") => Err(Failure::usage(format!(
+            "--store or DEFENDER_STORE: `{}` is not a store; give the path of an SQLite file, or postgres://HOST/DATABASE",
+            scheme(&url)
+        ))),
         Some(path) => sqlite(path.as_ref()).await,
         None => sqlite(&folders::state_file("runs.db")?).await,
     }
+}
+
+/// Returns a URL up to its scheme: the rest may have a password.
+fn scheme(url: &str) -> String {
+    url.split_once("://").map_or_else(String::new, |(scheme, _)| format!("{scheme}://…"))
 }
 
 async fn sqlite(path: &Path) -> Result<Stores, Failure> {

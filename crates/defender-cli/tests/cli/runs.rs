@@ -13,7 +13,7 @@ use crate::{
 const SPEED: u32 = 20;
 const ACT: [&str; 4] = ["ws-eng-04.contoso.example", "ws-eng-042.contoso.example", "--comment", "INC-4711"];
 
-async fn service(set: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder) -> (Emulator, Home) {
+pub(crate) async fn service(set: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder) -> (Emulator, Home) {
     let origin = SystemClock::new().now();
     let clock = Arc::new(FastClock::since(origin, SPEED));
     let emulator = Emulator::builder().clock(clock).pending_for(Duration::ZERO).running_for(Duration::from_secs(2));
@@ -69,24 +69,20 @@ async fn life_of_a_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn release_is_undone_with_a_type() {
     let (emulator, home) = service(|emulator| emulator).await;
-    let id = |ran: &Ran| {
-        let line = ran.stderr.lines().find_map(|line| line.strip_prefix("Run ")?.split(' ').next());
-        line.unwrap_or_else(|| panic!("{ran:?}")).to_owned()
-    };
     let isolated = home.run(&[&["isolate", "--yes"], &ACT[..]].concat());
     let released = home.run(&[&["unisolate", "--yes"], &ACT[..]].concat());
     assert_eq!((isolated.code(), released.code()), (0, 0), "{isolated:?} {released:?}");
     let sent = emulator.ledger().len();
     for (run, options, text) in [
-        (id(&released), &[][..], "add --type full, --type selective or --type unmanaged-device"),
-        (id(&isolated), &["--type", "full"], "--type is for a run that released machines"),
+        (run_of(&released), &[][..], "add --type full, --type selective or --type unmanaged-device"),
+        (run_of(&isolated), &["--type", "full"], "--type is for a run that released machines"),
     ] {
         let ran = home.run(&[&["revert", &run, "--comment", "INC-4711", "--yes"], options].concat());
         assert_eq!(ran.code(), 1, "{ran:?}");
         assert!(ran.stderr.contains(text), "{ran:?}");
     }
     assert_eq!(emulator.ledger().len(), sent);
-    let revert = ["revert", &id(&released), "--comment", "INC-4711", "--yes", "--type", "selective"];
+    let revert = ["revert", &run_of(&released), "--comment", "INC-4711", "--yes", "--type", "selective"];
     let ran = home.run(&revert);
     assert_eq!(ran.code(), 0, "{ran:?}");
     let ledger = emulator.ledger();
@@ -153,4 +149,163 @@ async fn terminated_run_is_resumed() {
     let ran = home.run(&["resume", &run, "--yes"]);
     assert_eq!(ran.code(), 0, "{ran:?}");
     assert_eq!(emulator.ledger().len(), 2, "{:?}", emulator.ledger());
+}
+
+/// Runs a command, and returns the id of its run.
+fn run_of(ran: &Ran) -> String {
+    let line = ran.stderr.lines().find_map(|line| line.strip_prefix("Run ")?.split(' ').next());
+    line.unwrap_or_else(|| panic!("{ran:?}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_is_shown_and_runs_once() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    let planned = home.run(&[&["plan", "restrict", "--out", "plan.json"], &ACT[..]].concat());
+    assert_eq!(planned.code(), 0, "{planned:?}");
+    let shown = home.run(&["apply", "plan.json", "--dry-run", "-o", "csv"]);
+    assert_eq!((shown.code(), &shown.stdout), (0, &home.run(&["apply", "plan.json", "--dry-run", "-o", "csv"]).stdout));
+    assert!(shown.stderr.contains("Nothing was sent."), "{shown:?}");
+    let other = home.run(&["--tenant", "other", "apply", "plan.json", "--yes"]);
+    assert!(other.code() == 1 && other.stderr.contains("--tenant names `other`"), "{other:?}");
+    assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
+    let ran = home.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    let again = home.run(&["apply", "plan.json", "--yes"]);
+    assert_eq!(again.code(), 1, "{again:?}");
+    assert!(again.stderr.contains(&format!("the plan was run already, as run {}", run_of(&ran))), "{again:?}");
+    assert_eq!(emulator.ledger().len(), 2, "{:?}", emulator.ledger());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenant_of_a_run_must_agree() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    let run = run_of(&home.run(&[&["restrict", "--yes"], &ACT[..]].concat()));
+    for command in
+        [&["report"][..], &["halt"], &["resume", "--yes"], &["retry", "--yes"], &["revert", "--comment", "x", "--yes"]]
+    {
+        let ran = home.run(&[&["--tenant", "other"], command, &[&run]].concat());
+        assert_eq!(ran.code(), 1, "{ran:?}");
+        assert!(ran.stderr.contains("and --tenant names `other`"), "{ran:?}");
+    }
+    assert_eq!(emulator.ledger().len(), 2, "{:?}", emulator.ledger());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn collected_files_are_downloaded() {
+    let (_emulator, home) = service(|emulator| emulator).await;
+    let ran = home.run(&[&["collect", "--yes"], &ACT[..]].concat());
+    let run = run_of(&ran);
+    assert!(ran.stderr.contains(&format!("`defender download {run} --to FOLDER`")), "{ran:?}");
+    for _ in 0..2 {
+        let ran = home.run(&["download", &run, "--to", "evidence", "-o", "jsonl"]);
+        assert_eq!(ran.code(), 0, "{ran:?}");
+        let rows: Vec<serde_json::Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(rows.len(), 2, "{ran:?}");
+        for row in rows {
+            let file = home.path(row["file"].as_str().unwrap());
+            assert!(file.extension().is_some_and(|extension| extension == "zip") && file.exists(), "{row}");
+        }
+    }
+    let empty = home.run(&["live-response", ACT[0], "--run", "nosuch.ps1", "--comment", "INC-4711", "--yes"]);
+    let ran = home.run(&["download", &run_of(&empty), "--to", "evidence"]);
+    assert!(ran.code() == 2 && ran.stderr.contains("there is no file"), "{ran:?}");
+    let restricted = run_of(&home.run(&[&["restrict", "--yes"], &ACT[..]].concat()));
+    let ran = home.run(&["download", &restricted, "--to", "evidence"]);
+    assert!(ran.code() == 1 && ran.stderr.contains("RestrictCodeExecution has no results"), "{ran:?}");
+}
+
+/// Examples of the help with `jq` select by fields and values that the data has.
+#[tokio::test(flavor = "multi_thread")]
+async fn examples_name_fields_of_the_data() {
+    let (_emulator, home) = service(|emulator| emulator.without_role("Machine.Offboard")).await;
+    let run = run_of(&home.run(&[&["restrict", "--yes"], &ACT[..]].concat()));
+    for (command, arguments) in
+        [("report", vec!["report", &run]), ("preflight", vec!["preflight"]), ("state", vec!["state"])]
+    {
+        let help = home.run(&[command, "--help"]).stdout;
+        let example =
+            help.lines().find_map(|line| line.split_once("jq ")).unwrap_or_else(|| panic!("{help}")).1.to_owned();
+        let data = home.run(&[&arguments[..], &["-o", "json"]].concat()).stdout;
+        let rows: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(&data).unwrap();
+        let words = example.split(['(', ' ', '|', ')', '\'', '[']);
+        for field in
+            words.filter_map(|word| word.strip_prefix('.')).filter(|field| !field.is_empty() && !field.starts_with(']'))
+        {
+            assert!(rows[0].contains_key(field), "{command}: {field} of {example}");
+        }
+        // `select(.FIELD != "VALUE")`
+        if let Some((field, rest)) = example.split_once(" != \"") {
+            let (field, value) = (field.rsplit('.').next().unwrap(), rest.split('"').next().unwrap());
+            assert!(rows.iter().any(|row| row[field] == value), "{command}: no row has {value} in {field}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn approver_without_name_is_a_number() {
+    let (_emulator, mut home) = service(|emulator| emulator).await;
+    for variable in ["USER", "LOGNAME", "USERNAME"] {
+        home.set(variable, "");
+    }
+    let ran = home.run(&[&["restrict", "--yes", "-o", "jsonl"], &ACT[..]].concat());
+    assert!(ran.stdout.contains("\"approver\":\"uid "), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_is_no_name_of_a_machine() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    home.write("hosts.csv", "name\nws-eng-04.contoso.example\n");
+    let ran = home.run(&["restrict", "hosts.csv", "--comment", "INC-4711", "--yes"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    assert!(ran.stderr.contains("give --csv hosts.csv:COLUMN or --ids-file hosts.csv"), "{ran:?}");
+    assert!(emulator.ledger().is_empty());
+}
+
+/// Halt and report tell what was sent from what was not, and a resumption says for what it waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn halt_tells_what_was_sent() {
+    use std::io::{BufRead, BufReader};
+
+    let (emulator, home) = service(|emulator| emulator).await;
+    emulator.machine_offline(emulator.machine_ids()[0]);
+    let mut command = home.command(&[&["isolate", "--yes", "--wave", "1,rest"], &ACT[..]].concat());
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut talk = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let run = talk.find_map(|line| Some(line.strip_prefix("Run ")?.split(' ').next()?.to_owned())).unwrap();
+    assert!(talk.any(|line| line.contains("created, action")));
+    let halted = home.run(&["halt", &run]).stderr;
+    assert!(halted.contains("Of 2 machines: 0 ended, 1 may have been sent and go on, 1 not sent."), "{halted}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let report = home.run(&["report", &run]).stderr;
+    assert!(report.contains("2 not done (1 of them may have been sent, and may still act)"), "{report}");
+    emulator.machine_online(emulator.machine_ids()[0]);
+    let ran = home.run(&["resume", &run, "--yes"]);
+    assert_eq!(ran.code(), 0, "{ran:?}");
+    assert!(
+        ran.stderr.contains("1 action may have been sent") && ran.stderr.contains("lease of 90 seconds"),
+        "{ran:?}"
+    );
+    assert_eq!(emulator.ledger().len(), 2, "{:?}", emulator.ledger());
+    let halted = home.run(&["halt", &run]).stderr;
+    assert!(halted.contains("has ended already"), "{halted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn confirmation_lists_all_machines() {
+    for (machines, listed) in [(30, 30), (60, 20)] {
+        let (emulator, home) = service(|emulator| emulator.machines(machines)).await;
+        home.write("ids.txt", &emulator.machine_ids().join("\n"));
+        let ran = home.run(&["scan", "--ids-file", "ids.txt", "--max", "100", "--comment", "INC-4711"]);
+        let lines = ran.stderr.lines().filter(|line| line.starts_with("  wave 1 ")).count();
+        assert_eq!((ran.code(), lines), (1, listed), "{ran:?}");
+        assert_eq!(
+            ran.stderr.contains("All machines and targets: the same command with --dry-run"),
+            listed == 20,
+            "{ran:?}"
+        );
+        assert!(emulator.ledger().is_empty());
+    }
 }

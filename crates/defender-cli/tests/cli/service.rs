@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::program::Home;
+use crate::{program::Home, transcripts::words};
 
 /// Name of a machine of every emulator.
 const MACHINE: &str = "ws-eng-04.contoso.example";
@@ -37,6 +37,8 @@ async fn private_ca_must_be_named() {
     let ran = home.run(&["find", MACHINE]);
     assert_eq!(ran.code(), 4, "{ran:?}");
     assert!(ran.stderr.contains("certificate"), "{ran:?}");
+    let ran = home.run(&["state"]);
+    assert!(ran.stderr.ends_with("nothing was sent [credential]\n"), "one kind, that of the call: {ran:?}");
     home.set("DEFENDER_CA_FILE", home.path("missing.pem").display().to_string());
     let ran = home.run(&["find", MACHINE]);
     assert_eq!(ran.code(), 1, "{ran:?}");
@@ -165,4 +167,30 @@ async fn variables_of_azure_name_their_tenant() {
     let ran = home.run(&["preflight", "restrict", "unrestrict", "-o", "csv"]);
     assert_eq!((ran.code(), ran.stdout.lines().count()), (0, 3), "{ran:?}");
     assert_eq!(home.run(&["preflight", "offboard"]).code(), 4);
+}
+
+/// The README's trial, with its variables and commands, against an emulator on another port.
+#[tokio::test(flavor = "multi_thread")]
+async fn trial_of_the_readme_works() {
+    let emulator = Emulator::start().await.unwrap();
+    let port = emulator.base_url().rsplit(':').next().unwrap().to_owned();
+    let readme = include_str!("../../README.md").split("## Try it without a tenant").nth(1).unwrap();
+    let trial = readme.split("```sh").nth(2).unwrap().split("```").next().unwrap().replace("8443", &port);
+    let mut home = Home::new();
+    home.write("ca.pem", emulator.ca_pem());
+    let mut outputs = Vec::new();
+    for line in trial.lines().filter(|line| !line.is_empty()) {
+        if let Some(variables) = line.strip_prefix("export ") {
+            for (name, value) in variables.split(' ').filter_map(|variable| variable.split_once('=')) {
+                home.set(name, value.trim_matches('\''));
+            }
+            continue;
+        }
+        let line = words(line.strip_prefix("defender ").unwrap());
+        let ran = home.run(&line.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(ran.code(), 0, "{line:?}: {ran:?}");
+        outputs.push(ran.stdout);
+    }
+    assert!(outputs[1].contains("a trial") && outputs[1].contains("RestrictCodeExecution"), "{outputs:?}");
+    assert_eq!(emulator.ledger().len(), 1, "{:?}", emulator.ledger());
 }

@@ -122,7 +122,7 @@ const THREE: [&str; 11] = [
 fn typed_number_confirms_run() {
     let home = Home::new();
     let mut terminal = Terminal::start(&home, &THREE);
-    terminal.wait_for("Type 3 to act on 3 machines");
+    terminal.wait_for("Type 3 to send RestrictCodeExecution to 3 machines in tenant demo");
     terminal.type_text("3\r");
     terminal.wait_for("wave 1/2 [");
     terminal.wait_for("wave 2/2 [");
@@ -140,7 +140,7 @@ fn other_answers_send_nothing() {
     let home = Home::new();
     for answer in ["y\r", "yes\r", "\r", "30\r", "\u{4}"] {
         let mut terminal = Terminal::start(&home, &THREE);
-        terminal.wait_for("Type 3 to act on 3 machines");
+        terminal.wait_for("Type 3 to send");
         terminal.type_text(answer);
         assert_eq!(terminal.end(), 1, "{answer:?}: {}", terminal.screen());
         assert!(terminal.screen().contains("nothing was sent"), "{}", terminal.screen());
@@ -151,7 +151,7 @@ fn other_answers_send_nothing() {
 #[test]
 fn interrupt_of_prompt_sends_nothing() {
     let mut terminal = Terminal::start(&Home::new(), &THREE);
-    terminal.wait_for("Type 3 to act on 3 machines");
+    terminal.wait_for("Type 3 to send");
     terminal.type_text(CTRL_C);
     assert_eq!(terminal.end(), 130, "{}", terminal.screen());
     assert!(terminal.screen().contains("interrupted: nothing was sent"), "{}", terminal.screen());
@@ -164,7 +164,7 @@ fn interrupts_halt_run_then_stop_waiting() {
     let offline =
         ["--demo", "isolate", "ws-hr-02.contoso.example", "--even-if-inactive", "--comment", "INC-1", "--yes"];
     let mut terminal = Terminal::start(&home, &offline);
-    terminal.wait_for("1 in progress");
+    terminal.wait_for("1 in progress: ws-hr-02.contoso.example");
     terminal.type_text(CTRL_C);
     terminal.wait_for("Interrupted: nothing more is sent.");
     terminal.type_text(CTRL_C);
@@ -213,8 +213,24 @@ fn tour_shows_plan_waves_bar_and_report() {
         "10/10",
         "UnrestrictCodeExecution on 10 of 10 targets",
         "10 succeeded, 0 failed, 0 unknown, 0 not done, 0 left out",
-        "0 machines in tenant demo",
+        "In tenant demo no machine is isolated, contained or restricted",
     ] {
         assert!(raw.contains(text), "{text:?} is missing:\n{raw}");
     }
+}
+
+/// A bar that stands still says why.
+#[cfg(feature = "testing")]
+#[tokio::test(flavor = "multi_thread")]
+async fn unreached_service_is_above_the_bar() {
+    use defender_emulator::{Fault, Operation};
+
+    let (emulator, home) = crate::runs::service(|emulator| emulator).await;
+    emulator.fault(Fault::RefusedStream).on(Operation::Isolate).times(1_000);
+    let isolate = ["isolate", "ws-eng-04.contoso.example", "--comment", "INC-1", "--yes"];
+    let mut terminal = Terminal::start(&home, &isolate);
+    terminal.wait_for("waits for the service until about");
+    terminal.type_text(CTRL_C);
+    assert_eq!(terminal.end(), 130, "{}", terminal.screen());
+    assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
 }

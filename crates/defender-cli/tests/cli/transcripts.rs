@@ -49,7 +49,7 @@ fn prefixed(prefix: &str, text: &str) -> String {
 }
 
 /// Splits a line into words. A part in single quotes is one word.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for (number, part) in line.split('\'').enumerate() {
         if number % 2 == 1 {
@@ -107,6 +107,12 @@ fn usage_errors() {
             ("report not/a/run", ""),
             ("report 000000000000", ""),
             ("apply missing.json", ""),
+            ("--store mysql://db/x report", ""),
+            ("tenants", ""),
+            ("runs", ""),
+            ("help halt", ""),
+            ("--demo actions list --status done", ""),
+            ("--demo actions list --type lift", ""),
             ("--tenants missing.toml tenants", ""),
         ],
     );
@@ -138,6 +144,7 @@ fn help_of_each_command() {
         "halt",
         "retry",
         "report",
+        "download",
         "revert",
         "state",
         "preflight",
@@ -169,6 +176,9 @@ fn reading_commands() {
             ("--demo preflight", ""),
             ("--demo preflight -o csv", ""),
             ("--demo actions list", ""),
+            ("--demo actions list --type unrestrict --status SUCCEEDED", ""),
+            ("--demo actions list --machine nosuch", ""),
+            ("--demo report", ""),
             ("--demo actions list --since yesterday", ""),
             ("--demo actions show 00000000-0000-4000-8000-000000000000", ""),
             ("--demo actions wait 00000000-0000-4000-8000-000000000000", ""),

@@ -38,7 +38,7 @@ impl Plan {
         }
         let now = client.clock().now();
         if now > self.lapses_at {
-            let what = format!("{name} lapsed at {}, and it is {now}; resolve it anew", self.lapses_at);
+            let what = format!("{name} lapsed at {:.0}, and it is {now:.0}; resolve it anew", self.lapses_at);
             return Err(Error::new(ErrorKind::PlanLapsed, what));
         }
         Ok(())

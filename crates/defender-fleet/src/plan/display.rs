@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use defender_actions::model::{MachineId, sanitize_line};
+use jiff::SignedDuration;
 
 use super::{Candidate, LeftOut, LeftOutReason, Plan, PlanRow};
 
@@ -27,11 +28,14 @@ impl fmt::Display for Plan {
             Some(failures) => writeln!(f, "  halts     after {failures} failed or unknown machines")?,
             None => writeln!(f, "  halts     never by itself")?,
         }
-        writeln!(f, "  time      at least {:#} by the quota", self.shortest_time)?;
-        writeln!(f, "  lapses    {}", self.lapses_at)?;
+        match self.shortest_time {
+            SignedDuration::ZERO => writeln!(f, "  time      no wait for the quota")?,
+            shortest => writeln!(f, "  time      at least {shortest:#} by the quota")?,
+        }
+        writeln!(f, "  lapses    {:.0}", self.lapses_at)?;
         writeln!(f, "  needs     {}{}", self.permissions.any_of.join(" or "), self.permissions.standing())?;
         if let Some(from) = self.history_from {
-            writeln!(f, "  history   since {from}")?;
+            writeln!(f, "  history   read since {from:.0}")?;
         }
         writeln!(f, "  hash      {}", self.hash)?;
         for missing in &self.permissions.missing {
@@ -185,7 +189,7 @@ impl fmt::Display for Choice<'_> {
             let name = candidate.name.as_deref().unwrap_or("no name");
             write!(f, "{comma}{} ({}", candidate.id, sanitize_line(name, SHOWN))?;
             match candidate.last_seen {
-                Some(seen) => write!(f, ", last seen {seen})")?,
+                Some(seen) => write!(f, ", last seen {seen:.0})")?,
                 None => f.write_str(")")?,
             }
         }

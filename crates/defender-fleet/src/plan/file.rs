@@ -60,7 +60,8 @@ impl Plan {
 
     fn read(name: &str, json: &[u8]) -> Result<Self, Error> {
         let no_plan = |error: serde_json::Error| {
-            Error::new(ErrorKind::PlanFile, format!("{name} is no plan: {error}")).caused_by(error)
+            Error::new(ErrorKind::PlanFile, format!("{name} is not a plan: {error}; write one by `Plan::save`"))
+                .caused_by(error)
         };
         let plan: Value = defender_actions::model::read_json(json).map_err(no_plan)?;
         check_version(name, plan.get("version").and_then(Value::as_u64))?;

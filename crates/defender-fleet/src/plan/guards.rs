@@ -105,15 +105,15 @@ impl<'a> Guards<'a> {
             FleetAction::Unisolate(_) => (&folded.last_isolating, folded.isolation.as_ref().map(ToString::to_string)),
             FleetAction::RestrictCodeExecution(_) => (&folded.last_restricting, None),
             FleetAction::UnrestrictCodeExecution(_) => {
-                let held = folded.restriction.as_ref().map(|held| format!("restricted since {}", held.since));
+                let held = folded.restriction.as_ref().map(|held| format!("restricted since {:.0}", held.since));
                 (&folded.last_restricting, held)
             }
             _ => return None,
         };
         let last = last.as_ref()?;
         if !last.action_id.as_str().eq_ignore_ascii_case(ours.as_str()) {
-            let state = held.unwrap_or_else(|| "changed".to_owned());
-            return Some(format!("it is {state}, by action {} after action {ours} of the run", last.action_id));
+            let state = held.map_or_else(|| "another action has changed it".to_owned(), |held| format!("it is {held}"));
+            return Some(format!("{state}: action {} came after action {ours} of the run", last.action_id));
         }
         let before = last.before.as_ref()?;
         Some(format!("action {ours} of the run changed nothing: it was in the state already, by action {before}"))
@@ -137,7 +137,7 @@ impl<'a> Guards<'a> {
             FleetAction::RestrictCodeExecution(_) => match &folded.restriction {
                 None => State::Open,
                 Some(held) => {
-                    State::Done(format!("it is restricted since {}, by action {}", held.since, held.action_id))
+                    State::Done(format!("it is restricted since {:.0}, by action {}", held.since, held.action_id))
                 }
             },
             FleetAction::UnrestrictCodeExecution(_) => {

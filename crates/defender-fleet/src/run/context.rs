@@ -115,8 +115,9 @@ impl Context {
             }
             from = last.index + 1;
         }
-        let why =
-            format!("the plan lapsed at {lapses_at} before anything was sent, and it is {now}; make another plan");
+        let why = format!(
+            "the plan lapsed at {lapses_at:.0} before anything was sent, and it is {now:.0}; make another plan"
+        );
         Err(self.failed(ErrorKind::PlanLapsed, why))
     }
 

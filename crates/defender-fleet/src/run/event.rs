@@ -134,7 +134,9 @@ impl fmt::Display for RunEvent {
         use RunEventKind as K;
         write!(f, "tenant {} run {}: ", self.tenant, self.run)?;
         match &self.kind {
-            K::Started { counts } => write!(f, "started, {} of {} rows are open", counts.open(), counts.total()),
+            K::Started { counts } => {
+                write!(f, "started, {} of {} machines are not done", counts.open(), counts.total())
+            }
             K::WaveBegan { wave } => write!(f, "wave {} began", wave + 1),
             K::WaveEnded { wave } => write!(f, "wave {} ended", wave + 1),
             K::Sent { row } => write!(f, "{}: sent", row.shown()),

@@ -207,7 +207,7 @@ impl OfMachine {
             && lapsed_at <= now
         {
             folded.isolation = None;
-            folded.released = Some(format!("its isolation ended by itself at {lapsed_at}"));
+            folded.released = Some(format!("its isolation ended by itself at {lapsed_at:.0}"));
         }
         let pending = self.changes.values().filter(|change| !change.status.is_terminal());
         folded.pending = pending
@@ -251,7 +251,7 @@ impl Folded {
             }
             ActionType::Unisolate => {
                 self.isolation = None;
-                self.released = Some(format!("it was released by action {action_id} at {ended}"));
+                self.released = Some(format!("it was released by action {action_id} at {ended:.0}"));
             }
             ActionType::RestrictCodeExecution => {
                 let since = self.restriction.take().map_or(ended, |before| before.since);
@@ -260,7 +260,7 @@ impl Folded {
             }
             ActionType::UnrestrictCodeExecution => {
                 self.restriction = None;
-                self.unrestricted = Some(format!("its restriction was removed by action {action_id} at {ended}"));
+                self.unrestricted = Some(format!("its restriction was removed by action {action_id} at {ended:.0}"));
             }
             _ => {}
         }
