@@ -1,7 +1,6 @@
-//! The guard at departure: each request of a run asks its run whether it may be sent, right before its intent is written.
+//! The requests of runs in this process: which row each is for, whether it may depart, and the halts of their runs.
 //!
-//! The journal of a fleet's clients is a [`GuardedJournal`]. A request of a run has the key of its row, so that the order is: permit of the
-//! quota, departure, intent, departure again, request. A request without such a key is not of a run, and passes.
+//! [`GuardedJournal`](crate::guarded_journal::GuardedJournal) asks here and at the store for each request, right before its intent is written.
 
 use std::{
     collections::HashMap,
@@ -10,18 +9,18 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use defender_actions::{
-    Entry, EntryKey, Holder, Intended, Intent, Journal, JournalError, JournalScope, Settled, Settlement, Unsettled,
-    model::MachineAction,
-};
-use defender_store::{Departure, RunId, RunStore, WorkerId};
+use defender_actions::EntryKey;
+use defender_store::{RunId, WorkerId};
+use defender_transport::Clock;
 use futures_util::future::AbortHandle;
 
 use crate::{
-    claim::{Claim, NotDeparted, PREFIX},
+    claim::{Claim, NotDeparted},
     inbox::{Inbox, Note},
 };
+
+/// Time for which a departure holds.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Rows of which this process sends the requests, and its workers.
 #[derive(Default)]
@@ -49,8 +48,17 @@ struct Halts {
 struct Row {
     id: u64,
     claim: Claim,
+    clock: Arc<dyn Clock>,
     stage: Stage,
     abort: AbortHandle,
+}
+
+/// Request that asks for its departure.
+pub(crate) struct Departed {
+    pub(crate) claim: Claim,
+    clock: Arc<dyn Clock>,
+    /// Time at which the store was asked.
+    asked_at: Duration,
 }
 
 /// Stage of a request.
@@ -62,6 +70,14 @@ enum Stage {
     Departing,
     /// The request is not sent.
     Denied(NotDeparted),
+}
+
+impl Departed {
+    /// Returns whether the store is asked again. Between intent and request a crash leaves a row of which nobody knows whether it was sent, so
+    /// that this time is kept short: no row changes hands within a second, since leases last longer.
+    pub(crate) fn is_old(&self) -> bool {
+        self.clock.elapsed().saturating_sub(self.asked_at) >= FRESH
+    }
 }
 
 impl Departures {
@@ -78,14 +94,21 @@ impl Departures {
 
     /// Adds a request, until the returned value is dropped. A request of another worker of this process with its key is ended, if it waits
     /// for its permit. `None` if that request has gone on, and has not ended.
-    pub(crate) fn request(self: &Arc<Self>, key: &EntryKey, claim: Claim, abort: AbortHandle) -> Option<RequestEntry> {
+    pub(crate) fn request(
+        self: &Arc<Self>,
+        key: &EntryKey,
+        claim: Claim,
+        clock: &Arc<dyn Clock>,
+        abort: AbortHandle,
+    ) -> Option<RequestEntry> {
         let mut state = self.state();
         // Its intent, or the outcome of its intent, may be on the way to the journal.
         if state.claims.get(key).is_some_and(|row| row.stage != Stage::Waiting) {
             return None;
         }
         let id = state.next_id();
-        let before = state.claims.insert(key.clone(), Row { id, claim, stage: Stage::Waiting, abort });
+        let row = Row { id, claim, clock: Arc::clone(clock), stage: Stage::Waiting, abort };
+        let before = state.claims.insert(key.clone(), row);
         drop(state);
         if let Some(before) = before {
             before.abort.abort();
@@ -136,18 +159,19 @@ impl Departures {
     }
 
     /// Begins the departure of a request.
-    fn begin(&self, key: &EntryKey) -> Option<Claim> {
+    pub(crate) fn begin(&self, key: &EntryKey) -> Option<Departed> {
         let mut state = self.state();
         let row = state.claims.get_mut(key)?;
         if let Stage::Denied(_) = row.stage {
             return None;
         }
         row.stage = Stage::Departing;
-        Some(row.claim.clone())
+        let (claim, clock, asked_at) = (row.claim.clone(), Arc::clone(&row.clock), row.clock.elapsed());
+        Some(Departed { claim, clock, asked_at })
     }
 
     /// Denies the departure of a request. The first reason stays, and is returned.
-    fn deny(&self, key: &EntryKey, why: NotDeparted) -> NotDeparted {
+    pub(crate) fn deny(&self, key: &EntryKey, why: NotDeparted) -> NotDeparted {
         let mut state = self.state();
         let Some(row) = state.claims.get_mut(key) else { return why };
         if let Stage::Denied(first) = row.stage {
@@ -158,7 +182,7 @@ impl Departures {
     }
 
     /// Ends the departure of a request. Fails if this process has halted the run meanwhile.
-    fn depart(&self, key: &EntryKey, claim: &Claim) -> Result<(), NotDeparted> {
+    pub(crate) fn depart(&self, key: &EntryKey, claim: &Claim) -> Result<(), NotDeparted> {
         let state = self.state();
         if state.halts.contains_key(&claim.run) {
             drop(state);
@@ -253,84 +277,5 @@ impl Drop for RequestEntry {
         if state.claims.get(&self.key).is_some_and(|row| row.id == self.id) {
             state.claims.remove(&self.key);
         }
-    }
-}
-
-/// Journal of the clients of a fleet. The intent of a row is written only if the run lets its request depart.
-#[derive(Debug)]
-pub(crate) struct GuardedJournal {
-    pub(crate) journal: Arc<dyn Journal>,
-    pub(crate) runs: Arc<dyn RunStore>,
-    pub(crate) departures: Arc<Departures>,
-}
-
-impl GuardedJournal {
-    /// Asks whether the request of a row may be sent. `None` if the key is not of a run.
-    async fn depart(&self, key: &EntryKey) -> Result<Option<Claim>, JournalError> {
-        if !key.as_str().starts_with(PREFIX) {
-            return Ok(None);
-        }
-        let denied = |why| Err(self.departures.deny(key, why).into());
-        let Some(claim) = self.departures.begin(key) else { return denied(NotDeparted::NotHeld) };
-        let departure = self.runs.depart_row(&claim.run, claim.index, claim.worker).await;
-        match departure.map_err(|error| JournalError::new(error.to_string()).caused_by(error))? {
-            Departure::Go => Ok(Some(claim)),
-            Departure::Halted => denied(NotDeparted::Halted),
-            Departure::NotHeld => denied(NotDeparted::NotHeld),
-        }
-    }
-
-    /// Lets the request depart, unless this process has halted the run while the stores were asked.
-    fn let_go(&self, key: &EntryKey, claim: Option<&Claim>) -> Result<(), JournalError> {
-        claim.map_or(Ok(()), |claim| self.departures.depart(key, claim)).map_err(JournalError::from)
-    }
-}
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl Journal for GuardedJournal {
-    async fn intend(
-        &self,
-        key: &EntryKey,
-        intent: &Intent,
-        holder: Holder,
-        lease: Duration,
-    ) -> Result<Intended, JournalError> {
-        self.depart(key).await?;
-        let intended = self.journal.intend(key, intent, holder, lease).await?;
-        if matches!(intended, Intended::New | Intended::Mine) {
-            // Who has claimed the row meanwhile has not seen the intent. Who claims it from now on does.
-            let claim = self.depart(key).await?;
-            self.let_go(key, claim.as_ref())?;
-        }
-        Ok(intended)
-    }
-
-    async fn may_resend(&self, key: &EntryKey) -> Result<(), JournalError> {
-        let claim = self.depart(key).await?;
-        self.journal.may_resend(key).await?;
-        self.let_go(key, claim.as_ref())
-    }
-
-    async fn settle(&self, key: &EntryKey, holder: Holder, outcome: &Settlement) -> Result<Settled, JournalError> {
-        self.journal.settle(key, holder, outcome).await
-    }
-
-    async fn finish(&self, key: &EntryKey, last: &MachineAction) -> Result<(), JournalError> {
-        self.journal.finish(key, last).await
-    }
-
-    async fn claim_unsettled(
-        &self,
-        scope: &JournalScope,
-        holder: Holder,
-        lease: Duration,
-        at_most: usize,
-    ) -> Result<Vec<Unsettled>, JournalError> {
-        self.journal.claim_unsettled(scope, holder, lease, at_most).await
-    }
-
-    async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, JournalError> {
-        self.journal.entry(key).await
     }
 }

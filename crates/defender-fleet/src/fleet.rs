@@ -7,10 +7,7 @@ use std::{
 
 use defender_actions::{DefenderClient, ExternalIds};
 
-use crate::{
-    Error, ErrorKind, Stores, Tenants,
-    departure::{Departures, GuardedJournal},
-};
+use crate::{Error, ErrorKind, Stores, Tenants, departure::Departures, guarded_journal::GuardedJournal};
 
 /// Tenants, and the stores of their runs. Clones share everything.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ mod claim;
 mod departure;
 mod error;
 mod fleet;
+mod guarded_journal;
 mod inbox;
 mod plan;
 mod reads;

@@ -126,7 +126,7 @@ impl Context {
     /// Adds a request to those of this process, once the request of another worker with its key has ended. `None` if that takes long.
     async fn register(&self, key: &EntryKey, claim: &Claim, abort: &AbortHandle) -> Option<RequestEntry> {
         for _ in 0..MOST_LOOKS {
-            if let Some(entry) = self.departures.request(key, claim.clone(), abort.clone()) {
+            if let Some(entry) = self.departures.request(key, claim.clone(), self.clock(), abort.clone()) {
                 return Some(entry);
             }
             self.clock().sleep(LOOK_AGAIN).await;

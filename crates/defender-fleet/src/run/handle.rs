@@ -139,7 +139,7 @@ impl Run {
     ///
     /// After this has returned, no request of the run leaves this process. A request that departed before may still be on its way: it
     /// may open its connection or refresh its token first. Another process sends at most the requests that the store had let depart before,
-    /// which it sends within the time of the store's response and of a connection.
+    /// which it sends within a second and the time of a connection.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 //!
 //! `handle` is a run, and `start` how runs begin and are found. `worker` is the loop of one worker, `wait` what it waits for, `follow` what it does
 //! then; `attempt` is one row of it (`context`, `search`), whose errors `verdict` judges. `row` is the document of a row in the store, `event` what the loop reports.
-//! `retry`, `revert` and `download` are what a person does with a run afterwards. The guard at departure is [`crate::departure`].
+//! `retry`, `revert` and `download` are what a person does with a run afterwards. The guard at departure is [`crate::guarded_journal`].
 
 mod attempt;
 mod context;
