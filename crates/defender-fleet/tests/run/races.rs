@@ -122,6 +122,8 @@ async fn late_read_keeps_the_halt() {
         let script = move |call: Call| match call.op {
             Op::Run => read,
             Op::Halt => halt,
+            // So that the request departs again.
+            Op::Intend => Timing::after(1),
             // The store has let the request depart, and the worker does not know yet.
             Op::Depart if departures.fetch_add(1, Ordering::SeqCst) == 1 => Timing::after(24),
             _ => Timing::default(),
@@ -148,6 +150,8 @@ async fn resume_ends_no_later_halt() {
     let departures = AtomicUsize::new(0);
     let script = move |call: Call| match call.op {
         Op::Reopen => Timing::after(4),
+        // So that the request departs again.
+        Op::Intend => Timing::after(1),
         Op::Depart if departures.fetch_add(1, Ordering::SeqCst) == 1 => Timing::after(28),
         _ => Timing::default(),
     };
