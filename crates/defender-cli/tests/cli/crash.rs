@@ -41,8 +41,15 @@ async fn killed_run_is_resumed_without_repeats() {
     let sent = posts(&emulator).len();
     assert!((60..MACHINES).contains(&sent), "{sent} were sent before the kill");
 
-    let ran = home.run(&["resume", &run, "--yes", "-o", "jsonl"]);
-    assert_eq!(ran.code(), 0, "{}", ran.stderr);
+    let mut ran = home.run(&["resume", &run, "--yes", "-o", "jsonl"]);
+    // A process that dies between an intent and its request leaves a row of which nobody knows that nothing was sent. A person decides.
+    let unknown = ran.stdout.lines().filter(|line| line.contains("\"unknown\"")).count();
+    assert_eq!(ran.code(), if unknown == 0 { 0 } else { 3 }, "{}", ran.stderr);
+    assert_eq!(posts(&emulator).len() + unknown, MACHINES, "an unknown row was sent: {}", ran.stdout);
+    if unknown > 0 {
+        ran = home.run(&["retry", &run, "--unknown", "--yes", "-o", "jsonl"]);
+        assert_eq!(ran.code(), 0, "{}", ran.stderr);
+    }
     let rows: Vec<serde_json::Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), MACHINES);
     for row in &rows {
