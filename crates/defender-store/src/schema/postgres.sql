@@ -76,8 +76,8 @@ declare
     lapse timestamptz;
     taken integer;
     inserted integer;
-    oldest timestamptz;
-    oldests timestamptz[] := '{}';
+    last_base timestamptz;
+    last_bases timestamptz[] := '{}';
     latest timestamptz;
     wait bigint := 0;
 begin
@@ -112,10 +112,10 @@ begin
         select l.spare into room
             from quota_limit l where l.key = k and l.calls = limit_calls[i] and l.per = limit_pers[i];
         is_new := not found;
-        oldest := null;
+        last_base := null;
         if is_new or room < free then
             since := t - limit_pers[i] * interval '1 microsecond';
-            select limit_calls[i] - count(*), min(slots.base) into room, oldest
+            select limit_calls[i] - count(*), min(slots.base) into room, last_base
                 from (select s.base from quota_slot s where s.key = k and s.base > since order by s.base desc limit limit_calls[i])
                     as slots;
             counted := counted || i;
@@ -125,7 +125,7 @@ begin
             end if;
         end if;
         rooms := rooms || room;
-        oldests := oldests || oldest;
+        last_bases := last_bases || last_base;
         free := least(free, greatest(room, 0));
     end loop;
 
@@ -180,7 +180,7 @@ begin
         for i in 1 .. limits loop
             if rooms[i] - taken < 1 then
                 -- The slot that must become free. It is known if all slots of the limit were counted and none was added.
-                latest := case when taken = 0 then oldests[i] end;
+                latest := case when taken = 0 then last_bases[i] end;
                 if latest is null then
                     select s.base into latest
                         from quota_slot s where s.key = k order by s.base desc offset limit_calls[i] - 1 limit 1;
