@@ -10,7 +10,7 @@ use crate::program::Home;
 const CANARY: &str = "canary";
 
 /// Commands of which each one ends, with or without success.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 27] = [
     &["find", "ws-eng-04.contoso.example"],
     &["find", "--tag", "x", "-o", "json"],
     &["actions", "list"],
@@ -21,6 +21,18 @@ const COMMANDS: [&[&str]; 20] = [
     &["restrict", "ws-eng-04.contoso.example", "--comment", "INC-1", "--dry-run"],
     &["unrestrict", "ws-eng-04.contoso.example", "--comment", "INC-1"],
     &["scan", "ws-eng-04.contoso.example", "--comment", "INC-1", "--yes"],
+    &[
+        "quarantine",
+        "ws-eng-04.contoso.example",
+        "--sha1",
+        "87662bc3d60e4200ceaf7aae249d1c343f4b83c9",
+        "--comment",
+        "x",
+        "--yes",
+    ],
+    &["collect", "ws-eng-04.contoso.example", "--comment", "INC-1", "--yes"],
+    &["live-response", "ws-eng-04.contoso.example", "--get", "C:\\x", "--comment", "INC-1", "--yes"],
+    &["offboard", "ws-eng-04.contoso.example", "--comment", "INC-1", "--dry-run"],
     &["plan", "isolate", "ws-eng-04.contoso.example", "--comment", "INC-1", "--out", "plan.json"],
     &["apply", "plan.json", "--yes"],
     &["report"],
@@ -29,8 +41,11 @@ const COMMANDS: [&[&str]; 20] = [
     &["halt", "000000000000"],
     &["retry", "000000000000"],
     &["revert", "000000000000", "--comment", "x"],
+    &["download", "000000000000", "--to", "files"],
     &["state"],
     &["preflight"],
+    &["tenants"],
+    &["completions", "bash"],
 ];
 
 /// Name of a failure, and the variables that lead to it.
