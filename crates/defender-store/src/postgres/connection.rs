@@ -14,7 +14,7 @@ use crate::StoreError;
 
 /// A statement with its parameters, which a task of its own runs.
 pub(super) struct Statement {
-    /// What failed if it fails, such as `cannot write a row`.
+    /// Beginning of its errors, such as `cannot write a row`.
     what: &'static str,
     text: Arc<str>,
     types: Vec<Type>,
@@ -106,6 +106,8 @@ impl Connections {
     ///
     /// It runs in a task of its own: a caller that does not poll its future would keep one of the few connections from all others.
     pub(super) async fn run<R: Request>(&self, what: &str, request: R) -> Result<R::Done, StoreError> {
+        let describe = |failure: Failure| failure.describe(what, &self.name);
+        let runtime = Handle::try_current().map_err(|error| describe(Failure::Runtime(error.to_string())))?;
         let (pool, timeout) = (self.pool.clone(), self.timeout);
         let attempts = async move {
             match attempt(&pool, &request, false).await {
@@ -123,19 +125,13 @@ impl Connections {
         };
         // If the caller drops its future, this set ends the task, which closes the connection.
         let mut task = JoinSet::new();
-        let done = match Handle::try_current() {
-            Ok(runtime) => {
-                task.spawn_on(limited, &runtime);
-                task.join_next().await
-            }
-            Err(error) => return Err(Failure::Runtime(error.to_string()).describe(what, &self.name)),
-        };
-        let done = match done {
+        task.spawn_on(limited, &runtime);
+        let done = match task.join_next().await {
             Some(Ok(done)) => done,
             Some(Err(error)) => Err(Failure::Runtime(error.to_string())),
             None => Err(Failure::Runtime("the task was lost".to_owned())),
         };
-        done.map_err(|failure| failure.describe(what, &self.name))
+        done.map_err(describe)
     }
 }
 
