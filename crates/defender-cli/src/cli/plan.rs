@@ -89,16 +89,13 @@ const RECENT: usize = 200;
 /// Refuses a plan that was run already: a second run would send each action again.
 async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), Failure> {
     let runs = session.fleet.runs(RECENT).await?;
-    for run in runs.into_iter().filter(|run| run.tenant == plan.tenant) {
-        let run = session.fleet.run(&run.id).await?;
-        if run.approved().plan.hash == plan.hash {
-            return Err(Failure::usage(format!(
-                "nothing was sent: the plan was run already, as run {0}; {1} reports it, {2} goes on with it, and another plan does it again",
-                run.id(),
-                session.command(&format!("report {}", run.id())),
-                session.command(&format!("resume {}", run.id())),
-            )));
-        }
-    }
-    Ok(())
+    let Some(run) = runs.iter().find(|run| run.tenant == plan.tenant && run.plan_hash == plan.hash) else {
+        return Ok(());
+    };
+    Err(Failure::usage(format!(
+        "nothing was sent: the plan was run already, as run {0}; {1} reports it, {2} goes on with it, and another plan does it again",
+        run.id,
+        session.command(&format!("report {}", run.id)),
+        session.command(&format!("resume {}", run.id)),
+    )))
 }

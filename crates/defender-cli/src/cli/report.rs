@@ -140,8 +140,7 @@ pub(super) fn exit_of(report: &Report) -> Exit {
 #[derive(Serialize)]
 struct RunRow {
     run: String,
-    /// Time of the approval, if the tenant of the run is known here.
-    approved_at: Option<Timestamp>,
+    approved_at: Timestamp,
     tenant: String,
     action: &'static str,
     ticket: String,
@@ -174,13 +173,12 @@ impl Record for RunRow {
 
 /// Prints the newest runs.
 pub(super) async fn print_runs(session: &Session, output: Output, limit: usize) -> Result<(), Failure> {
-    let mut rows = Vec::new();
-    for run in session.fleet.runs(limit).await? {
-        // A run of a tenant that is not in the profiles is listed without this time.
-        let approved_at = session.fleet.run(&run.id).await.ok().map(|run| run.approved().approved_at);
-        rows.push(RunRow {
+    let runs = session.fleet.runs(limit).await?;
+    let rows: Vec<_> = runs
+        .into_iter()
+        .map(|run| RunRow {
             run: run.id.to_string(),
-            approved_at,
+            approved_at: run.approved_at,
             tenant: run.tenant,
             action: run.action_type,
             ticket: run.ticket,
@@ -191,8 +189,8 @@ pub(super) async fn print_runs(session: &Session, output: Output, limit: usize) 
             unknown: run.counts.unknown,
             not_done: run.counts.open(),
             halted: run.halted,
-        });
-    }
+        })
+        .collect();
     output.print(&rows)?;
     if rows.is_empty() {
         talk::say(if session.is_demo() {

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use defender_actions::BoxStream;
 use defender_store::{RowCounts, RunId, StoredRow, StoredRun, WorkerId};
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -50,6 +51,10 @@ pub struct RunSummary {
     pub approver: String,
     /// Ticket of the change.
     pub ticket: String,
+    /// Time of the approval.
+    pub approved_at: Timestamp,
+    /// [`hash`](crate::Plan::hash) of the plan.
+    pub plan_hash: String,
     /// Reason of the halt, if the run is halted.
     pub halted: Option<String>,
     /// Rows in each state.
@@ -64,6 +69,8 @@ impl RunSummary {
             action_type: approved.plan.action.action_type(),
             approver: approved.approver.clone(),
             ticket: approved.ticket.clone(),
+            approved_at: approved.approved_at,
+            plan_hash: approved.plan.hash.clone(),
             halted: stored.halted,
             counts: stored.counts,
         }
