@@ -89,7 +89,7 @@ async fn start(
     }
     refuse(&plan)?;
     plan.check(&session.fleet)?;
-    confirm(plan.rows.len(), "machine", &sending(&plan, plan.rows.len()), confirmed.yes).await?;
+    confirm(plan.rows.len(), "machine", &prompt(&plan, plan.rows.len()), confirmed.yes).await?;
     let left_out = exit_of_left_out(&plan);
     let ticket = approval.ticket.unwrap_or_else(|| plan.action.comment().to_owned());
     let approver = approval.approver.unwrap_or_else(user);
@@ -115,8 +115,8 @@ fn refuse(plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns what a confirmation of the plan, or of a part of it, begins.
-pub(super) fn sending(plan: &Plan, machines: usize) -> String {
+/// Returns the words of a prompt, such as `send Isolate to 3 machines in tenant contoso`.
+pub(super) fn prompt(plan: &Plan, machines: usize) -> String {
     format!("send {} to {} in tenant {}", plan.action.action_type(), counted(machines, "machine"), plan.tenant)
 }
 

@@ -60,9 +60,8 @@ pub(super) fn decisions(plan: &Plan) -> Vec<DecisionRow<'_>> {
 /// Returns the summary of a plan without its lists. It has the numbers of left-out targets.
 pub(super) fn summary(plan: &Plan) -> String {
     let text = plan.to_string();
-    let is_item = |line: &str| line.starts_with("machines:");
     let (head, list) = text.split_once("\nleft out:").map_or((text.as_str(), None), |(head, list)| (head, Some(list)));
-    let head = head.lines().take_while(|line| !is_item(line)).map(str::to_owned);
+    let head = head.lines().take_while(|line| !line.starts_with("machines:")).map(str::to_owned);
     let counts = list.and_then(|list| list.lines().next()).map(|counts| format!("  left out {counts}"));
     head.chain(counts).collect::<Vec<_>>().join("\n")
 }

@@ -5,7 +5,7 @@ use defender_fleet::{RetryRows, Run};
 use defender_store::RunId;
 
 use super::{
-    act::{Confirmed, SendOptions, send, sending},
+    act::{Confirmed, SendOptions, prompt, send},
     confirm::confirm,
     follow::follow,
     report::{exit_of, print, print_runs},
@@ -177,7 +177,7 @@ impl Resume {
 async fn confirm_open(run: &Run, open: u32, confirmed: Confirmed) -> Result<(), Failure> {
     match usize::try_from(open).unwrap_or(usize::MAX) {
         0 => Ok(()),
-        open => confirm(open, "machine", &sending(&run.approved().plan, open), confirmed.yes).await,
+        open => confirm(open, "machine", &prompt(&run.approved().plan, open), confirmed.yes).await,
     }
 }
 
