@@ -36,7 +36,7 @@ fn is_head_of_csv(line: &str) -> bool {
     let is_separator = |c: char| matches!(c, ',' | ';' | '\t');
     let is_head = |field: &str| {
         let words = field.trim_matches(|c: char| c == '"' || c.is_whitespace()).to_ascii_lowercase();
-        // `Device name`, `computerDnsName` and `machine_id` are such names, and `device-17` is none.
+        // `Device name`, `computerDnsName` and `machine_id` are such names, and `device-17` is the name of a machine.
         words.chars().all(|c| c.is_ascii_lowercase() || c == ' ' || c == '_')
             && HEADS.iter().any(|head| words.trim_end_matches('s').ends_with(head))
     };
