@@ -1,5 +1,7 @@
 //! Session of a command: the tenants, the stores, and the clock.
 
+use std::sync::Arc;
+
 use defender_actions::{DefenderClient, transport::Clock};
 use defender_fleet::{Fleet, Run, Stores, Tenant};
 use defender_store::RunId;
@@ -21,6 +23,7 @@ pub(crate) struct Session {
     /// Tenant of the option `--tenant` alone.
     named: Option<String>,
     demo: Option<Demo>,
+    clock: Arc<dyn Clock>,
     /// Options of the command that a later command on the same run needs too.
     options: String,
 }
@@ -34,7 +37,8 @@ impl Session {
             let fleet = Fleet::new(demo.tenants(), Stores::memory(demo.clock()));
             // The demonstration has one tenant, which touches nothing, so that it need not be named.
             let tenant = global.tenant.clone().or_else(|| Some(demo::TENANT.to_owned()));
-            return Ok(Self { fleet, tenant, named: global.tenant.clone(), demo: Some(demo), options: String::new() });
+            let (named, clock) = (global.tenant.clone(), Arc::new(demo.clock()));
+            return Ok(Self { fleet, tenant, named, demo: Some(demo), clock, options: String::new() });
         }
         let known = profile::tenants(global.tenants.as_deref())?;
         let stores = profile::stores(global.store.as_deref()).await?;
@@ -47,7 +51,8 @@ impl Session {
         }
         let tenant = profile::chosen_tenant(global.tenant.clone())?.or(known.of_environment);
         let named = global.tenant.clone();
-        Ok(Self { fleet: Fleet::new(known.tenants, stores), tenant, named, demo: None, options })
+        let (fleet, clock) = (Fleet::new(known.tenants, stores), profile::clock());
+        Ok(Self { fleet, tenant, named, demo: None, clock, options })
     }
 
     /// Returns the tenant of the command.
@@ -120,6 +125,17 @@ impl Session {
 
     /// Returns the time of the service.
     pub(crate) fn now(&self) -> Timestamp {
-        self.demo.as_ref().map_or_else(|| profile::clock().now(), |demo| demo.clock().now())
+        self.clock.now()
+    }
+
+    /// Returns the clock of the clients.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// Returns the session of a test.
+    #[cfg(test)]
+    pub(crate) fn of_test(fleet: Fleet, clock: Arc<dyn Clock>) -> Self {
+        Self { fleet, tenant: None, named: None, demo: None, clock, options: String::new() }
     }
 }

@@ -1,7 +1,7 @@
 //! An incident: names from a CSV file, a ticket, a dry run, a crash, a report, on an emulator whose clock runs a hundred times as fast.
-#![allow(clippy::print_stdout, reason = "an example prints its results")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "an example prints its results")]
 
-use std::{error::Error, fmt::Write, sync::Arc};
+use std::{error::Error, fmt::Write, process::ExitCode, sync::Arc};
 
 use defender_actions::{
     DefenderClient,
@@ -15,7 +15,17 @@ use futures_util::{StreamExt, TryStreamExt};
 const THIS: &str = "This is the emulator: no real machine is touched.";
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match example().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn example() -> Result<(), Box<dyn Error>> {
     let clock = FastClock::new(100);
     let emulator = Emulator::builder().machines(30).clock(Arc::new(clock.clone())).start().await?;
     let (tenants, stores) = (Tenants::default().with(contoso(&emulator, clock.clone())?), Stores::memory(clock));

@@ -1,12 +1,15 @@
 //! Every fixture decodes and survives a round trip.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set up its world has failed")]
 
-use std::{fmt::Debug, path::PathBuf};
+use std::{collections::BTreeSet, fmt::Debug, path::PathBuf};
 
 use defender_model::{
-    ActionStatus, ActionType, DownloadLink, LibraryFile, Machine, MachineAction, Page, Problem, Resource, Transcript,
+    ACTIONS, Action, ActionStatus, ActionType, CollectInvestigationPackage, DownloadLink, Isolate, LibraryFile,
+    LiveResponse, Machine, MachineAction, Offboard, Page, Problem, Resource, RestrictCodeExecution, RunAntiVirusScan,
+    StopAndQuarantineFile, Transcript, Unisolate, UnrestrictCodeExecution,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 fn fixtures(kind: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kind);
@@ -17,7 +20,8 @@ fn fixtures(kind: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 fn fixture(path: &str) -> Vec<u8> {
-    std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)).unwrap()
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path);
+    std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 fn action(name: &str) -> MachineAction {
@@ -37,6 +41,55 @@ fn single_records_survive_a_round_trip() {
     round_trip::<MachineAction>("action");
     round_trip::<Machine>("machine");
     round_trip::<LibraryFile>("library");
+}
+
+#[test]
+fn each_action_has_a_record() {
+    let records = fixtures("action").into_iter().map(|(_, bytes)| serde_json::from_slice::<MachineAction>(&bytes));
+    let types: BTreeSet<String> = records.map(|record| record.unwrap().action_type.as_str().to_owned()).collect();
+    let missing: Vec<_> =
+        ACTIONS.iter().map(|action| action.action_type).filter(|name| !types.contains(*name)).collect();
+    assert_eq!(
+        missing, [""; 0],
+        "add a record of each of these types, as the service sends it, to `tests/fixtures/action`"
+    );
+}
+
+/// Reads a body as a request, and writes it.
+type Rewrite = fn(&[u8]) -> Result<Value, serde_json::Error>;
+
+fn rewritten<A: Action + DeserializeOwned>(body: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::to_value(serde_json::from_slice::<A>(body)?)
+}
+
+/// Type of each action, the file with its request, and the request's round trip. Actions with a comment alone share a file.
+const REQUESTS: [(&str, &str, Rewrite); 9] = [
+    (UnrestrictCodeExecution::TYPE, "comment-alone", rewritten::<UnrestrictCodeExecution>),
+    (RestrictCodeExecution::TYPE, "comment-alone", rewritten::<RestrictCodeExecution>),
+    (Isolate::TYPE, "isolate-unmanaged", rewritten::<Isolate>),
+    (Unisolate::TYPE, "comment-alone", rewritten::<Unisolate>),
+    (RunAntiVirusScan::TYPE, "scan-quick", rewritten::<RunAntiVirusScan>),
+    (StopAndQuarantineFile::TYPE, "quarantine", rewritten::<StopAndQuarantineFile>),
+    (CollectInvestigationPackage::TYPE, "comment-alone", rewritten::<CollectInvestigationPackage>),
+    (LiveResponse::TYPE, "live-response-all-three", rewritten::<LiveResponse>),
+    (Offboard::TYPE, "comment-alone", rewritten::<Offboard>),
+];
+
+#[test]
+fn each_action_has_a_request() {
+    let listed: Vec<_> = ACTIONS.iter().map(|action| action.action_type).collect();
+    let types = REQUESTS.map(|(action_type, ..)| action_type);
+    assert_eq!(listed, types, "`REQUESTS` of this file has a row for each action, in the order of `actions!`");
+    for (action_type, file, rewrite) in REQUESTS {
+        let body = fixture(&format!("request/{file}.json"));
+        let written =
+            rewrite(&body).unwrap_or_else(|error| panic!("{file}.json is no request of {action_type}: {error}"));
+        assert_eq!(
+            written,
+            serde_json::from_slice::<Value>(&body).unwrap(),
+            "{action_type} loses a part of {file}.json"
+        );
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Fetches a URL through the whole stack and says what it took: `cargo run --example fetch -- https://example.com/`.
 //!
 //! None of it knows what the server is for, so it is where a client of another API begins.
-#![allow(clippy::print_stdout, reason = "it talks to whoever runs it")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "it talks to whoever runs it")]
 
-use std::{error::Error as StdError, time::Duration};
+use std::{error::Error as StdError, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use defender_transport::{
@@ -13,7 +13,17 @@ use defender_transport::{
 use http::Request;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn StdError>> {
+async fn main() -> ExitCode {
+    match example().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn example() -> Result<(), Box<dyn StdError>> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "https://example.com/".to_owned());
 
     // From the innermost outwards: the last of them is the first to see a request.

@@ -1,8 +1,10 @@
 //! Every action on the emulator, from the call to its end: success, the documented errors, missing permissions.
 
+use std::collections::BTreeSet;
+
 use defender_actions::{
     BoxFuture, Error, ErrorKind, MachineHandle, Origin, Submitted,
-    model::{ActionStatus, ActionType, LiveResponseCommand, MachineAction, ScanType},
+    model::{ACTIONS, ActionStatus, ActionType, LiveResponseCommand, MachineAction, ScanType},
 };
 use defender_emulator::{Fault, MachineState, Operation, Outcome, RetryAfter};
 use futures_util::TryStreamExt;
@@ -128,6 +130,9 @@ impl Case {
 
 #[tokio::test]
 async fn each_action_runs_to_success() {
+    let cased: BTreeSet<_> = cases().iter().map(|case| case.action_type.as_str().to_owned()).collect();
+    let all: BTreeSet<_> = ACTIONS.iter().map(|action| action.action_type.to_owned()).collect();
+    assert_eq!(cased, all, "`cases` of this file has a case for each action");
     for case in cases() {
         let world = World::new();
         let submitted = case.submit(&world).await.unwrap();

@@ -65,7 +65,8 @@ fn other_particulars(record: &mut Value) {
 #[tokio::test]
 async fn every_action_is_recovered() {
     let cased: BTreeSet<_> = CASES.iter().map(|(kind, _)| *kind).collect();
-    assert_eq!(cased, ACTIONS.iter().map(|action| action.action_type).collect());
+    let all = ACTIONS.iter().map(|action| action.action_type).collect();
+    assert_eq!(cased, all, "`CASES` of this file has a case for each action");
     for (kind, submit) in CASES {
         let plain = after_a_crash(*submit, Service::client, without_id).await;
         // Two runs of one script are different actions.

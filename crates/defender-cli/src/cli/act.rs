@@ -7,6 +7,7 @@ use super::{
     confirm::confirm,
     decisions::{decisions, exit_of_left_out, summary},
     follow::follow,
+    repeat::{refuse_repeat, refuse_second},
     verb::Verb,
 };
 use crate::{
@@ -93,7 +94,10 @@ async fn start(
     let left_out = exit_of_left_out(&plan);
     let ticket = approval.ticket.unwrap_or_else(|| plan.action.comment().to_owned());
     let approver = approval.approver.unwrap_or_else(user);
+    // Another person may have applied the plan since it was shown.
+    refuse_repeat(session, &plan).await?;
     let run = session.fleet.start(&plan.approved_by(approver, ticket)?).await?;
+    refuse_second(session, &run).await?;
     let exit = follow(session, output, run).await?;
     Ok(if exit == Exit::Success { left_out } else { exit })
 }

@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{confirm, verb::VERBS};
+use super::{awaited::awaited, confirm, verb::VERBS};
 use crate::{
     failure::{Exit, Failure, exit_of},
     output::{Output, Record, talk},
@@ -196,7 +196,7 @@ impl Actions {
                 output.print(&[ActionRow::new(tenant, cancelled)])?;
                 Ok(Exit::Success)
             }
-            Self::Wait(wait) => wait.run(tenant, &client, output).await,
+            Self::Wait(wait) => wait.run(session, output).await,
         }
     }
 }
@@ -240,13 +240,14 @@ impl List {
 }
 
 impl Wait {
-    async fn run(self, tenant: &str, client: &DefenderClient, output: Output) -> Result<Exit, Failure> {
+    async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
+        let (tenant, client, clock) = (session.tenant()?.name(), session.client()?, session.clock());
         let mut rows = Vec::new();
         let mut exit = Exit::Success;
         let ids = self.ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
         for id in ids {
             let known = id.to_string();
-            match client.action(id).wait().at_most(self.at_most).send().await {
+            match awaited(&client, &*clock, (&id, self.at_most), talk::say).await {
                 Ok(action) => rows.push(ActionRow::new(tenant, action)),
                 Err(error) if matches!(error.kind(), ErrorKind::ActionFailed | ErrorKind::WaitTimeout) => {
                     talk::error(&error.to_string());

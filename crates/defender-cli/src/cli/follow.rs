@@ -1,9 +1,11 @@
 //! The way of a run until its end, or until Ctrl-C.
 
-use defender_fleet::{Error as FleetError, FleetAction, Run};
+use defender_actions::BoxStream;
+use defender_fleet::{Error as FleetError, FleetAction, Run, RunEvent};
 use futures_util::StreamExt;
 
 use super::{
+    long_wait::{LongWait, hint},
     report::{exit_of, print},
     signals::Signals,
 };
@@ -28,7 +30,7 @@ pub(super) async fn follow(session: &Session, output: Output, run: Run) -> Resul
     talk::say(&format!("Run {id} in tenant {}", run.tenant()));
     let waves = run.approved().plan.rows.iter().map(|row| row.wave + 1).max().unwrap_or(0);
     let mut progress = Progress::new(waves);
-    let end = work(&run, &mut progress).await;
+    let end = work(session, &run, &mut progress).await;
     progress.finish();
     let end = match end {
         Ok(end) => end,
@@ -67,9 +69,10 @@ fn has_files(run: &Run) -> bool {
     matches!(run.approved().plan.action, FleetAction::CollectInvestigationPackage(_) | FleetAction::LiveResponse(_))
 }
 
-async fn work(run: &Run, progress: &mut Progress) -> Result<End, Failure> {
+async fn work(session: &Session, run: &Run, progress: &mut Progress) -> Result<End, Failure> {
     let mut signals = Signals::listen()?;
     let mut events = run.events();
+    let mut wait = LongWait::new(session.clock());
     let mut is_interrupted = false;
     loop {
         tokio::select! {
@@ -83,12 +86,137 @@ async fn work(run: &Run, progress: &mut Progress) -> Result<End, Failure> {
                 progress.above("Interrupted: nothing more is sent. Waiting for what was sent; Ctrl-C again stops the wait.");
                 run.halt("interrupted by the user").await?;
             }
-            event = events.next() => match event {
-                Some(Ok(event)) => progress.event(&event),
-                Some(Err(error)) => return Ok(End::Failed(error)),
-                None if is_interrupted => return Ok(End::Interrupted),
-                None => return Ok(End::Done),
+            next = next(&mut events, &mut wait) => match next {
+                Next::Event(event) => progress.event(&event),
+                Next::LongWait => {
+                    if let Some(hint) = hint(session, run).await {
+                        progress.above(&hint);
+                    }
+                }
+                Next::Failed(error) => return Ok(End::Failed(error)),
+                Next::End if is_interrupted => return Ok(End::Interrupted),
+                Next::End => return Ok(End::Done),
             },
         }
+    }
+}
+
+/// What happens next to a run.
+enum Next {
+    Event(RunEvent),
+    /// Nothing has happened for long.
+    LongWait,
+    Failed(FleetError),
+    End,
+}
+
+async fn next(events: &mut BoxStream<Result<RunEvent, FleetError>>, wait: &mut LongWait) -> Next {
+    tokio::select! {
+        biased;
+        event = events.next() => {
+            wait.begin_anew();
+            match event {
+                Some(Ok(event)) => Next::Event(event),
+                Some(Err(error)) => Next::Failed(error),
+                None => Next::End,
+            }
+        }
+        () = wait.is_long() => Next::LongWait,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, sync::Arc, time::Duration};
+
+    use defender_actions::{
+        DefenderClient,
+        auth::ClientSecretCredential,
+        model::{Isolate, IsolationType, LiveResponse, LiveResponseCommand},
+        transport::{Clock, testing::ManualClock},
+    };
+    use defender_emulator::Emulator;
+    use defender_fleet::{Fleet, RunEventKind, Stores, Targets, Tenant, Tenants};
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// Starts an action on two machines, of which the first one is off for five hours. Works on the run until its end, and returns each hint with the time
+    /// since the last event, and the time of the end since the start.
+    async fn hints(action: impl Into<FleetAction>) -> (Vec<(Duration, String)>, Duration) {
+        let clock = ManualClock::new();
+        let emulator = Arc::new(Emulator::builder().clock(Arc::new(clock.clone())).in_process().unwrap());
+        emulator.machine_offline(emulator.machine_ids()[0]);
+        let (service, of_tenant) = (Arc::clone(&emulator), clock.clone());
+        let tenant = Tenant::new("contoso", emulator.tenant_id(), move || {
+            let (tenant, client, secret) = (service.tenant_id(), service.client_id(), service.client_secret());
+            let builder = DefenderClient::builder().credential(ClientSecretCredential::new(tenant, client, secret));
+            let builder =
+                builder.transport(service.transport()).base_url(service.base_url()).authority(service.authority());
+            Ok(builder.audience(service.audience()).clock(of_tenant.clone()))
+        });
+        let fleet = Fleet::new(Tenants::default().with(tenant), Stores::memory(clock.clone()));
+        let session = Session::of_test(fleet, Arc::new(clock.clone()));
+        let work = async {
+            let targets = Targets::ids(emulator.machine_ids().into_iter().take(2));
+            let plan = session.fleet.plan("contoso").unwrap().targets(targets).action(action).even_if_inactive();
+            let plan = plan.resolve().await.unwrap().approved_by("jo", "CHG-12").unwrap();
+            let run = session.fleet.start(&plan).await.unwrap();
+            let (mut events, mut wait) = (run.events(), LongWait::new(session.clock()));
+            let (mut hints, mut last) = (Vec::new(), Duration::ZERO);
+            let started = clock.elapsed();
+            loop {
+                match next(&mut events, &mut wait).await {
+                    Next::LongWait => {
+                        hints.push((clock.elapsed().saturating_sub(last), hint(&session, &run).await.unwrap()));
+                    }
+                    Next::Event(event) => {
+                        last = clock.elapsed();
+                        if matches!(event.kind, RunEventKind::Ended { .. }) {
+                            return (hints, last.saturating_sub(started));
+                        }
+                    }
+                    Next::Failed(error) => panic!("{error}"),
+                    Next::End => panic!("no end"),
+                }
+            }
+        };
+        let online = async {
+            clock.sleep(HOUR * 5).await;
+            emulator.machine_online(emulator.machine_ids()[0]);
+            pending::<()>().await;
+        };
+        clock
+            .run(async {
+                tokio::select! { ended = work => ended, () = online => unreachable!("it has no end") }
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn machine_that_is_off_is_named_once() {
+        let (hints, ended) = hints(Isolate::new("INC-4711", IsolationType::Full).unwrap()).await;
+        let [(after, hint)] = &hints[..] else { panic!("{hints:?}") };
+        assert_eq!(*after, HOUR);
+        for text in [
+            "Nothing has changed for an hour: 1 machine has not ended Isolate: ws-eng-04.contoso.example.",
+            "after about three days",
+            "press Ctrl-C twice, which halts the run; `defender report ",
+            "and `defender resume ",
+        ] {
+            assert!(hint.contains(text), "{hint}");
+        }
+        assert!(ended > HOUR * 5, "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn live_response_waits_for_two_hours() {
+        let session =
+            LiveResponse::new("INC-4711", [LiveResponseCommand::GetFile { path: "/var/log/syslog".into() }]).unwrap();
+        let (hints, ended) = hints(session).await;
+        assert!(hints.len() == 1 && hints[0].1.contains("LiveResponse: ws-eng-04"), "{hints:?}");
+        assert!(hints[0].1.contains("after about two hours"), "{hints:?}");
+        assert!(ended < HOUR * 3, "{ended:?}");
     }
 }

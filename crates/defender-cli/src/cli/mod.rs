@@ -2,6 +2,7 @@
 
 mod act;
 mod actions;
+mod awaited;
 mod command;
 mod completions;
 mod confirm;
@@ -10,8 +11,10 @@ mod download;
 mod find;
 mod follow;
 pub(crate) mod global;
+mod long_wait;
 mod plan;
 mod preflight;
+mod repeat;
 mod report;
 mod runs;
 mod secret_arguments;

@@ -8,6 +8,7 @@ use defender_fleet::Plan;
 use super::{
     act::{SendOptions, send},
     decisions::{decisions, exit_of_left_out, summary},
+    repeat::refuse_repeat,
     verb::Verb,
 };
 use crate::{
@@ -81,21 +82,4 @@ impl Apply {
         }
         send(session, output, plan, self.options).await
     }
-}
-
-/// Number of the newest runs of the store among which a run of the plan is searched for. A plan lapses after an hour.
-const RECENT: usize = 200;
-
-/// Refuses a plan that was run already: a second run would send each action again.
-async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), Failure> {
-    let runs = session.fleet.runs(RECENT).await?;
-    let Some(run) = runs.iter().find(|run| run.tenant == plan.tenant && run.plan_hash == plan.hash) else {
-        return Ok(());
-    };
-    Err(Failure::usage(format!(
-        "nothing was sent: the plan was run already, as run {0}; {1} reports it, {2} goes on with it, and another plan does it again",
-        run.id,
-        session.command(&format!("report {}", run.id)),
-        session.command(&format!("resume {}", run.id)),
-    )))
 }

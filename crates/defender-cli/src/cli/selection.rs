@@ -84,17 +84,17 @@ impl Selection {
         if stdin > 1 {
             return Err(Failure::usage("stdin was given as a list of targets twice; give `-` once"));
         }
+        if let Some(file) = self.names.iter().find(|name| is_list(name)) {
+            return Err(Failure::usage(format!(
+                "`{file}` is a file: give --csv {file}:COLUMN or --ids-file {file}, or --name {file} for a machine of this name"
+            )));
+        }
         let mut targets = Targets::ids(self.ids).and(Targets::names(self.named));
-        for name in self.names {
-            targets = targets.and(match name.as_str() {
-                "-" => Targets::lines("stdin", io::stdin().lock())?,
-                file if is_list(file) => {
-                    return Err(Failure::usage(format!(
-                        "`{file}` is a file: give --csv {file}:COLUMN or --ids-file {file}, or --name {file} for a machine of this name"
-                    )));
-                }
-                _ => Targets::lines("argument", name.as_bytes())?,
-            });
+        // The place of a target is its number among the arguments.
+        let (stdin, arguments): (Vec<_>, Vec<_>) = self.names.into_iter().partition(|name| name == "-");
+        targets = targets.and(Targets::lines("argument", arguments.join("\n").as_bytes())?);
+        if !stdin.is_empty() {
+            targets = targets.and(Targets::lines("stdin", io::stdin().lock())?);
         }
         if let Some(file) = self.ids_file {
             targets = targets.and(match file.as_str() {

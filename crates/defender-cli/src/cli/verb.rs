@@ -271,7 +271,8 @@ mod tests {
     fn each_action_has_a_verb() {
         let verbs: Vec<_> = LINES.iter().map(|verb| action(verb).unwrap().action_type()).collect();
         let all: BTreeSet<_> = ACTIONS.iter().map(|action| action.action_type).collect();
-        assert_eq!(verbs.iter().copied().collect::<BTreeSet<_>>(), all);
+        let cased = verbs.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(cased, all, "each action has a verb in `Verb`, in `VERBS` and in `LINES`");
         let names: BTreeSet<_> = LINES.iter().filter_map(|verb| verb.first()).map(ToString::to_string).collect();
         let of_lines: Vec<_> = LINES.iter().map(|line| (line[0], action(line).unwrap().action_type())).collect();
         assert_eq!(of_lines, VERBS);

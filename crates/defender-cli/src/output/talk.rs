@@ -10,11 +10,12 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Methods of the libraries in their messages, and what a person types in their place.
-const OPTIONS: [(&str, &str); 8] = [
+const OPTIONS: [(&str, &str); 9] = [
     ("`machines().find(..)` of defender-actions", "`defender find NAME`"),
     ("`Plan::save`", "`defender plan ACTION … --out FILE`"),
     ("`machines().find(..)`", "`defender find NAME`"),
     ("`.max_machines(..)`", "`--max`"),
+    ("read one of its columns by `Targets::csv(..)`", "name one of its columns: `--csv FILE:COLUMN`"),
     ("`.even_if_not_ours()`", "`--even-if-not-ours`"),
     ("`Fleet::runs` lists its runs", "`defender report` lists its runs"),
     ("call `recover_pending()`, or `recover(..)` with its `intent()`", "resume the run"),

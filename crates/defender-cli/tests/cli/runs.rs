@@ -176,6 +176,46 @@ async fn plan_is_shown_and_runs_once() {
     assert_eq!(emulator.ledger().len(), 2, "{:?}", emulator.ledger());
 }
 
+/// At most one of several commands that start at the same moment sends anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_runs_once_at_a_time() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    assert_eq!(home.run(&[&["plan", "restrict", "--out", "plan.json"], &ACT[..]].concat()).code(), 0);
+    let codes: Vec<_> = std::thread::scope(|scope| {
+        let apply = || scope.spawn(|| home.run(&["apply", "plan.json", "--yes"]));
+        [apply(), apply(), apply()].map(|ran| ran.join().unwrap()).into_iter().collect()
+    });
+    let refused =
+        codes.iter().filter(|ran| ran.code() == 1 && ran.stderr.contains("nothing was sent: the plan was run")).count();
+    let done = codes.iter().filter(|ran| ran.code() == 0).count();
+    assert!(done <= 1 && refused + done == 3, "{codes:?}");
+    assert_eq!(emulator.ledger().len(), 2 * done, "{:?}", emulator.ledger());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn list_of_lines_is_no_csv_file() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    home.write("hosts.csv", "name;site\nws-eng-04.contoso.example;a\n");
+    let ran = home.run(&["restrict", "--ids-file", "hosts.csv", "--comment", "INC-4711", "--yes"]);
+    assert_eq!(ran.code(), 1, "{ran:?}");
+    let why = "its first line is `name;site`; name one of its columns: `--csv FILE:COLUMN`";
+    assert!(ran.stderr.contains(why), "{ran:?}");
+    let ran = home.run(&[
+        "restrict",
+        "--csv",
+        "hosts.csv:name",
+        "nosuch-1",
+        "nosuch-2",
+        "--comment",
+        "INC-4711",
+        "--dry-run",
+        "-o",
+        "csv",
+    ]);
+    assert!(ran.stdout.contains("argument:1") && ran.stdout.contains("argument:2"), "{ran:?}");
+    assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tenant_of_a_run_must_agree() {
     let (emulator, home) = service(|emulator| emulator).await;

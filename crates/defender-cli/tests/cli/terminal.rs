@@ -234,3 +234,19 @@ async fn unreached_service_is_above_the_bar() {
     assert_eq!(terminal.end(), 130, "{}", terminal.screen());
     assert!(emulator.ledger().is_empty(), "{:?}", emulator.ledger());
 }
+
+/// Another person applies the plan while this one reads it.
+#[cfg(feature = "testing")]
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_applied_meanwhile_is_refused() {
+    let (emulator, home) = crate::runs::service(|emulator| emulator).await;
+    let plan = ["plan", "restrict", "ws-eng-04.contoso.example", "--comment", "INC-1", "--out", "plan.json"];
+    assert_eq!(home.run(&plan).code(), 0);
+    let mut terminal = Terminal::start(&home, &["apply", "plan.json"]);
+    terminal.wait_for("Type 1 to send");
+    assert_eq!(home.run(&["apply", "plan.json", "--yes"]).code(), 0);
+    terminal.type_text("1\r");
+    assert_eq!(terminal.end(), 1, "{}", terminal.screen());
+    assert!(terminal.screen().contains("the plan was run already, as run"), "{}", terminal.screen());
+    assert_eq!((emulator.ledger().len(), home.run(&["report", "-o", "csv"]).stdout.lines().count()), (1, 2));
+}

@@ -35,6 +35,13 @@ fn all() -> Vec<(&'static str, &'static str, &'static str, &'static str, u16)> {
 #[tokio::test]
 async fn each_is_created_with_its_type_and_status() {
     let driver = Driver::start().await;
+    let metadata = String::from_utf8(driver.get("/api/$metadata").await.body.to_vec()).unwrap();
+    let actions = metadata.matches("<Action ").count();
+    assert_eq!(
+        all().len() + 1,
+        actions,
+        "`all` of this file has a row for each action of a machine; `Cancel` is not one"
+    );
     for (segment, body, word, _, status) in all() {
         let response = driver.post(&format!("/api/machines/{MACHINE}/{segment}"), body).await;
         assert_eq!(response.status, status, "{segment}: {response:?}");

@@ -10,8 +10,10 @@ const SHOWN: usize = 200;
 
 /// Reads the targets of a column. The name of the file is the first part of each place.
 pub(super) fn read(name: &str, text: &[u8], column: &str) -> Result<Vec<Target>, Error> {
-    let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter(text)).from_reader(text);
+    let stated = stated_delimiter(text);
+    let (text, first) = stated.map_or((text, 1), |(_, rest)| (rest, 2));
+    let delimiter = stated.map_or_else(|| delimiter(text), |(delimiter, _)| delimiter);
+    let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text);
     let failed = |error: csv::Error| {
         Error::new(ErrorKind::Configuration, format!("the CSV file `{name}` cannot be read: {error}")).caused_by(error)
     };
@@ -22,7 +24,7 @@ pub(super) fn read(name: &str, text: &[u8], column: &str) -> Result<Vec<Target>,
     let columns: Vec<_> = record.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
     let place = place_of(name, &columns, column)?;
     let mut targets = Vec::new();
-    let mut lines = Lines { text, read: 0, line: 1 };
+    let mut lines = Lines { text, read: 0, line: first };
     while reader.read_byte_record(&mut record).map_err(failed)? {
         let line = lines.of_row_after(record.position().map_or(0, csv::Position::byte));
         targets.push(target(&record, place, column, (name, line)));
@@ -88,9 +90,37 @@ fn place_of(name: &str, columns: &[String], column: &str) -> Result<usize, Error
     let why = match (places.next(), places.next()) {
         (Some(place), None) => return Ok(place),
         (Some(_), Some(_)) => format!("has the column `{column}` several times; rename one of them"),
-        (None, _) => format!("has no column `{column}`; its columns are: {}", columns.join(", ")),
+        (None, _) => {
+            let is_other = |name: &String| name.contains(SEPARATORS.map(char::from));
+            let advice = if columns.iter().any(is_other) {
+                "; if that is one column too few, write the separator into a first line of its own, such as `sep=;`"
+            } else {
+                ""
+            };
+            format!("has no column `{column}`; its columns are: {}{advice}", columns.join(", "))
+        }
     };
     Err(Error::new(ErrorKind::Configuration, format!("the CSV file `{name}` {why}")))
+}
+
+/// Separators, the least likely one first.
+const SEPARATORS: [u8; 3] = [b'\t', b';', b','];
+
+/// Separator that a first line `sep=;` states, as Excel reads and writes it, and the text below that line.
+fn stated_delimiter(text: &[u8]) -> Option<(u8, &[u8])> {
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+    let (line, rest) = text.split_at(end);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    let (word, separator) = line.split_at_checked(4)?;
+    match separator {
+        [separator]
+            if word.eq_ignore_ascii_case(b"sep=") && !separator.is_ascii_alphanumeric() && *separator != b'"' =>
+        {
+            Some((*separator, rest.get(1..).unwrap_or_default()))
+        }
+        _ => None,
+    }
 }
 
 /// Separator that the first line has most of, outside quotes.
@@ -99,5 +129,5 @@ fn delimiter(text: &[u8]) -> u8 {
     let outside = first.split(|byte| *byte == b'"').step_by(2);
     let count = |separator: u8| outside.clone().flatten().filter(|byte| **byte == separator).count();
     // Of two that are equal, `max_by_key` takes the last one.
-    [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+    SEPARATORS.into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
 }

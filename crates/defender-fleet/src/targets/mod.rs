@@ -62,7 +62,7 @@ impl Targets {
     /// Machines of a column of a CSV file, each an id or a name by its content.
     ///
     /// The first line has the names of the columns. The fields are separated by commas, semicolons or tabs, whichever the first line
-    /// has most of, and may be quoted. A byte order mark is skipped. A row without a valid id or name is left out of the plan with
+    /// has most of, or by the character that a line `sep=;` above it states, and may be quoted. A byte order mark is skipped. A row without a valid id or name is left out of the plan with
     /// its line, such as `hosts.csv:17`, and so is a row with a line break in a field: a quote that is not closed hides the rows below.
     ///
     /// # Errors
@@ -95,9 +95,10 @@ impl Targets {
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) if the reader fails or the text is UTF-16.
+    /// [`Configuration`](ErrorKind::Configuration) if the reader fails, the text is UTF-16, or its first line has the names of columns, as that
+    /// of a CSV file.
     pub fn lines(name: &str, reader: impl Read) -> Result<Self, Error> {
-        Ok(Self::of(lines::read(name, &all_of(name, reader)?)))
+        lines::read(name, &all_of(name, reader)?).map(Self::of)
     }
 
     /// As [`lines`](Self::lines), from a file.
@@ -107,7 +108,7 @@ impl Targets {
     /// As [`lines`](Self::lines), and if the file cannot be opened.
     pub fn lines_of(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        Ok(Self::of(lines::read(&name_of(path), &contents(path)?)))
+        lines::read(&name_of(path), &contents(path)?).map(Self::of)
     }
 
     /// Machines with exactly this tag.

@@ -55,12 +55,47 @@ async fn separator_follows_first_line() {
     }
 }
 
+/// Excel reads and writes such a line.
+#[tokio::test]
+async fn first_line_states_separator() {
+    for text in [
+        "sep=;\nid,x;name\na,b;ws-2\nc;nobody\n",
+        "\u{feff}SEP=;\r\nid,x,y;name\r\na;ws-2\r\nc;nobody\r\n",
+        "\"sep=;\"\nid,x,y;name\na;ws-2\nc;nobody\n",
+        "sep=,\nid;x;y,name\na,ws-2\nc,nobody\n",
+        "sep=\t\nid;x;y\tname\na\tws-2\nc\tnobody\n",
+        "sep=|\nid;x;y|name\na|ws-2\nc|nobody\n",
+    ] {
+        let plan = plan(Targets::csv_from("hosts.csv", text.as_bytes(), "name").unwrap()).await;
+        assert_eq!(ids(&plan), ["m2"], "{text}");
+        assert_eq!(left_out(&plan), ["hosts.csv:4 `nobody` not found: no machine has this id or name"], "{text}");
+    }
+    // Neither of these states a separator.
+    for text in ["sep=\nws-2\n", "sep=name\nws-2\n", "sep=;", "sep"] {
+        assert!(Targets::csv_from("hosts.csv", text.as_bytes(), "name").is_err(), "{text}");
+    }
+}
+
+#[test]
+fn list_that_is_csv_is_refused() {
+    for head in ["name,site", "Site;Device name", "\"id\";\"site\"", "os\tcomputerDnsName", "sep=;\nname"] {
+        let error = Targets::lines("hosts.csv", format!("\n{head}\nws-2;x\n").as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        let why = "`hosts.csv` is a CSV file and no list of ids and names: its first line is";
+        assert!(error.to_string().contains(why) && error.to_string().contains("`Targets::csv(..)`"), "{error}");
+    }
+    for line in ["ws 3, lab", "name", "hostname", "ws-1; id-7", "ws-2\nname,site"] {
+        assert!(Targets::lines("hosts.txt", line.as_bytes()).is_ok(), "{line}");
+    }
+}
+
 #[test]
 fn wrong_column_error_lists_columns() {
     for (text, why) in [
         ("", "the CSV file `hosts.csv` is empty"),
         ("Name,site\na,b\n", "has no column `name`; its columns are: Name, site"),
         ("name,site,name\na,b,c\n", "has the column `name` several times"),
+        ("a,b,c;name\n", "its columns are: a, b, c;name; if that is one column too few, write the separator"),
     ] {
         let error = Targets::csv_from("hosts.csv", text.as_bytes(), "name").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -123,6 +158,6 @@ proptest! {
         let text = format!("site,name\nx,ws-1\n{}\n", rows.join("\n"));
         let targets = Targets::csv_from("hosts.csv", text.as_bytes(), "name").unwrap();
         prop_assert!(!targets.is_empty());
-        prop_assert!(Targets::lines("hosts.txt", text.as_bytes()).is_ok());
+        prop_assert!(Targets::lines("hosts.txt", rows.join("\n").as_bytes()).is_ok());
     }
 }

@@ -29,14 +29,20 @@ async fn saved_plan_is_loaded_unchanged() {
     assert_eq!(Plan::load(&path).unwrap(), plan);
     plan.save(&path).unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a partial file is left");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
     // The order and the blanks of the text do not matter.
     let compact = serde_json::to_string(&serde_json::from_str::<Value>(&plan.to_json()).unwrap()).unwrap();
     assert_eq!(Plan::from_json(&compact).unwrap(), plan);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn saved_plan_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    let path = folder.path().join("plan.json");
+    rich_plan().await.save(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[tokio::test]

@@ -161,6 +161,45 @@ fn guides_add_the_crates_that_they_use() {
     assert_eq!(found, [""; 0]);
 }
 
+/// An error is one line by `{}`. A `main` that returns it prints its `Debug` form.
+#[test]
+fn programs_print_errors_by_display() {
+    let found = faults(|_, block| {
+        let is_of_client = ["DefenderClient", "Fleet"].iter().any(|client| block.text.contains(client));
+        (is_of_client && block.text.contains("fn main() -> Result")).then_some("`main` returns the error of the client")
+    });
+    assert_eq!(found, [""; 0]);
+}
+
+/// Every library says how it is added, and its page names every crate that its programs use.
+#[test]
+fn readmes_add_their_crates() {
+    let mut found = Vec::new();
+    for (page, text) in
+        texts().into_iter().filter(|(page, _)| page.starts_with("crates/") && page.ends_with("/README.md"))
+    {
+        let name = page.split('/').nth(1).unwrap().to_owned();
+        if !root().join("crates").join(&name).join("src/lib.rs").is_file() {
+            continue;
+        }
+        let added: BTreeSet<String> = commands(&text)
+            .into_iter()
+            .filter(|command| command.subcommand == "add")
+            .flat_map(|command| command.words)
+            .collect();
+        if !added.contains(&name) {
+            found.push(format!("{page}: no `cargo add {name}`"));
+        }
+        let added: BTreeSet<String> = added.iter().map(|name| name.replace('-', "_")).collect();
+        for block in blocks(&text).iter().filter(|block| block.language() == "rust") {
+            for krate in crates_of(block.text).difference(&added) {
+                found.push(format!("{page}:{}: uses `{krate}`, and no `cargo add` of the page names it", block.line));
+            }
+        }
+    }
+    assert_eq!(found, [""; 0]);
+}
+
 /// Returns the crates that a program names in `use` and in attributes.
 fn crates_of(program: &str) -> BTreeSet<String> {
     let is_own = |name: &str| ["std", "core", "crate", "self", "super", "defender_actions"].contains(&name);

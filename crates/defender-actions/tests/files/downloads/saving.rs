@@ -43,11 +43,17 @@ async fn existing_file_is_not_replaced() {
         let error = store.run(store.action().package().save_as(nowhere)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn saved_file_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (store, folder) = (Store::new([good(content(9), None)]), Folder::new());
+    let path = folder.0.join("p.zip");
+    store.run(store.action().package().save_as(&path)).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[tokio::test]

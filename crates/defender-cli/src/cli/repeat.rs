@@ -1,0 +1,73 @@
+//! One run of a plan: a second one would send each action again.
+
+use defender_fleet::{Plan, Run};
+use defender_store::RunId;
+
+use crate::{failure::Failure, session::Session};
+
+/// Number of the newest runs of the store among which a run of the plan is searched for. A plan lapses after an hour.
+const RECENT: usize = 200;
+
+/// Refuses a plan that was run already.
+pub(super) async fn refuse_repeat(session: &Session, plan: &Plan) -> Result<(), Failure> {
+    match run_of(session, plan, None).await? {
+        Some(run) => Err(refused(session, "the plan was run already", &run)),
+        None => Ok(()),
+    }
+}
+
+/// Halts a run of which nothing was sent, and fails, if the store has another run of its plan: another command has started that run
+/// since [`refuse_repeat`]. Of two that start at the same moment, each has created its run before it looks, so that at most one goes on.
+pub(super) async fn refuse_second(session: &Session, run: &Run) -> Result<(), Failure> {
+    let Some(other) = run_of(session, &run.approved().plan, Some(run.id())).await? else { return Ok(()) };
+    run.halt(&format!("the plan was run by another command at the same time, as run {other}")).await?;
+    Err(refused(session, "the plan was run by another command at the same time", &other))
+}
+
+/// Returns a run of the plan, other than this one.
+async fn run_of(session: &Session, plan: &Plan, own: Option<&RunId>) -> Result<Option<RunId>, Failure> {
+    let runs = session.fleet.runs(RECENT).await?;
+    let is_other = |id: &RunId| own != Some(id);
+    let mut of_plan = runs.into_iter().filter(|run| run.tenant == plan.tenant && run.plan_hash == plan.hash);
+    Ok(of_plan.find(|run| is_other(&run.id)).map(|run| run.id))
+}
+
+fn refused(session: &Session, why: &str, run: &RunId) -> Failure {
+    Failure::usage(format!(
+        "nothing was sent: {why}, as run {run}; {} reports it, {} goes on with it, and another plan does it again",
+        session.command(&format!("report {run}")),
+        session.command(&format!("resume {run}")),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use defender_actions::model::RestrictCodeExecution;
+    use defender_fleet::{RunSummary, Targets};
+
+    use super::*;
+    use crate::cli::global::Global;
+
+    #[tokio::test]
+    async fn second_run_of_a_plan_is_halted() {
+        let session = Session::open(&Global { demo: true, ..Global::default() }).await.unwrap();
+        let builder = session.fleet.plan("demo").unwrap().targets(Targets::names(["ws-fin-01.contoso.example"]));
+        let plan = builder.action(RestrictCodeExecution::new("INC-4711").unwrap()).resolve().await.unwrap();
+        refuse_repeat(&session, &plan).await.unwrap();
+        let start = async |approver: &str| {
+            let approved = plan.clone().approved_by(approver, "CHG-12").unwrap();
+            session.fleet.start(&approved).await.unwrap()
+        };
+        let first = start("jo").await;
+        refuse_second(&session, &first).await.unwrap();
+        let second = start("kim").await;
+        let failure = refuse_second(&session, &second).await.unwrap_err();
+        assert!(failure.message.contains(&format!("as run {}", first.id())), "{failure}");
+        let halted = |run: &RunSummary| run.halted.is_some();
+        let runs = session.fleet.runs(9).await.unwrap();
+        assert_eq!(
+            runs.iter().map(|run| (&run.id, halted(run))).collect::<Vec<_>>(),
+            [(second.id(), true), (first.id(), false)]
+        );
+    }
+}
