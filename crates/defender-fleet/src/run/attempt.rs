@@ -84,7 +84,11 @@ impl Context {
         };
         let sent = request.await;
         match (entry.denied(), sent) {
-            (Some(NotDeparted::NotHeld), _) => Ok(Step::Lost),
+            (Some(NotDeparted::NotHeld), _) => {
+                // The other worker may search already for an action that was never sent.
+                let _written_or_kept = self.entry(key).await;
+                Ok(Step::Lost)
+            }
             // This worker may have the row by the store. Nothing was sent.
             (Some(NotDeparted::Taken), _) => self.put_back(row, key, Step::Later).await,
             (Some(NotDeparted::Halted), _) | (None, Err(_)) => self.put_back(row, key, Step::Halted).await,
@@ -109,7 +113,10 @@ impl Context {
                     Some(entry) => self.follow(row, key, entry).await,
                     None => self.end(row, RowState::Unknown, Some(RowError::of(&error))).await,
                 },
-                Verdict::Recover => Err(self.service_failed(error)),
+                Verdict::Recover => match self.entry(key).await {
+                    Ok(Some(entry)) => self.follow(row, key, entry).await,
+                    Ok(None) | Err(_) => Err(self.service_failed(error)),
+                },
                 Verdict::Stop => {
                     let _planned_or_claimed_later = self.put_back(row, key, Step::Lost).await;
                     Err(self.service_failed(error))
