@@ -1,8 +1,9 @@
 //! Outcomes that a worker knows and the journal does not take, and rows that a worker gives up.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -10,6 +11,7 @@ use std::{
 
 use defender_actions::transport::{Clock, testing::ManualClock};
 use defender_fleet::{RetryRows, RowOrigin, Run, RunEvent};
+use defender_store::RowState;
 use futures_util::{
     StreamExt,
     future::{Either, join, join3, select},
@@ -55,7 +57,7 @@ fn at_once(_: Call) -> Timing {
 
 /// A run of one row in two processes with common stores. The clock of their leases is the last part.
 async fn processes(first: impl Script + 'static, second: impl Script + 'static) -> (World, Run, Run, ManualClock) {
-    let world = World::new(1);
+    let world = World::with(1, |emulator| emulator.running_for(Duration::from_secs(100)));
     let of_runs = ManualClock::new();
     let shared = Shared::new(&world.clock, &of_runs);
     let (world, other) = (world.with_stores(shared.stores(first)), world.with_stores(shared.stores(second)));
@@ -219,5 +221,45 @@ async fn failed_worker_plans_no_sent_row() {
     world.within(join3(fails, sends, leases)).await;
     of_runs.advance(Duration::from_secs(100));
     let report = world.within(run.finish()).await.unwrap();
+    assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
+}
+
+/// A look into the journal takes so long that another process sends the row meanwhile, and the worker gets the row again.
+#[tokio::test]
+async fn old_look_plans_no_sent_row() {
+    let calls = Mutex::new(HashMap::<Op, u32>::new());
+    let first = move |call: Call| {
+        let mut calls = calls.lock().unwrap();
+        let number = calls.entry(call.op).or_default();
+        *number += 1;
+        match (call.op, *number) {
+            // The row stays as if its request could have been sent, and the journal has that it was not.
+            (Op::Intend, 1) => Timing { fails: Some(Fails::AfterEffect), ..Timing::default() },
+            (Op::Write(RowState::Planned), 1) => Timing { fails: Some(Fails::WithoutEffect), ..Timing::default() },
+            (Op::Entry, 2) => Timing::after(46),
+            _ => Timing::default(),
+        }
+    };
+    let (world, run, elsewhere, of_runs) = processes(first, at_once).await;
+    assert!(world.within(events(&run)).await.last().unwrap().is_err());
+    let leases = async {
+        for at in [5, 15] {
+            world.at(at).await;
+            of_runs.advance(Duration::from_secs(100));
+        }
+    };
+    let sends = async {
+        world.at(6).await;
+        let mut sent = elsewhere.events();
+        // Its process is killed.
+        select(Box::pin(async { while sent.next().await.is_some() {} }), Box::pin(world.at(14))).await;
+    };
+    let looks = async {
+        world.at(50).await;
+        let counts = run.report().await.unwrap().counts;
+        assert_eq!((world.entries().len(), counts.planned, counts.submitted), (1, 0, 1), "a sent row is planned");
+    };
+    world.within(join(join3(events(&run), sends, leases), looks)).await;
+    let report = world.run(run.report()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
