@@ -51,6 +51,7 @@ use crate::{
 /// | read, await or cancel an action, download its results | [`action`](Self::action) |
 /// | list actions, wait for many | [`actions`](Self::actions), [`wait_all`](Self::wait_all) |
 /// | find the outcome after a crash | [`recover`](Self::recover), [`recover_all`](Self::recover_all); with a journal [`recover_pending`](Self::recover_pending) |
+/// | read an entry of the journal | [`journal_entry`](Self::journal_entry), [`submitted`](Self::submitted) |
 /// | check the permissions of the token | [`preflight`](Self::preflight) |
 /// | manage the scripts of live response | [`library`](Self::library) |
 /// | call any other path of the API | [`get`](Self::get), [`post`](Self::post) |

@@ -24,6 +24,7 @@ pub(crate) mod expiring_map;
 pub(crate) mod external_id;
 pub(crate) mod identity;
 pub(crate) mod journaled;
+pub(crate) mod late_outcomes;
 pub(crate) mod particulars;
 pub(crate) mod principal;
 pub(crate) mod reconcile;

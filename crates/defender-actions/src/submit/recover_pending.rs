@@ -12,11 +12,12 @@ use crate::{
     BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
     journal::{
         Journal,
-        entry::{EntryKey, Holder, JournalScope, Settlement, Unsettled},
+        entry::{EntryKey, Holder, JournalScope, Unsettled},
         journal_entry::JournalEntry,
     },
     submit::{
         journaled::{Journaled, lease},
+        late_outcomes,
         recover::{Recover, expected},
         unwritten::Unwritten,
     },
@@ -99,8 +100,7 @@ impl RecoverPending {
     #[must_use = "nothing is sent until the stream is polled"]
     pub fn stream(self) -> BoxStream<Result<Recovered, Error>> {
         let Some(journal) = self.client.inner().journal.clone() else {
-            let missing = "the client has no journal; set one with `.journal(..)`";
-            return Box::pin(stream::iter([Err(Error::new(ErrorKind::Configuration).context(missing))]));
+            return Box::pin(stream::iter([Err(late_outcomes::no_journal())]));
         };
         let (client, of_unwritten) = (self.client.clone(), Arc::clone(&journal));
         let unwritten = stream::once(async move {
@@ -156,23 +156,17 @@ async fn recovered(client: DefenderClient, journal: Arc<dyn Journal>, (entry, ho
     Recovered { key, intent, outcome }
 }
 
-/// Writes an outcome of this process that the journal did not take before. Only an action is returned: the caller has had any error.
+/// Writes an outcome of this process. Only an action is returned.
 async fn written(
     client: DefenderClient,
     journal: Arc<dyn Journal>,
-    (key, holder): (EntryKey, Holder),
+    entry: (EntryKey, Holder),
     unwritten: Unwritten,
 ) -> Option<Recovered> {
-    let Unwritten { outcome, expected, may_appear_until } = unwritten;
-    let intent = Intent::clone(expected.submission.intent());
-    let entry = JournalEntry::new(journal, key.clone());
-    let journaled = Journaled { client, entry, holder, expected };
-    let Settlement::Submitted { origin, action } = outcome else {
-        let _written_or_kept = journaled.write(outcome, may_appear_until).await;
-        return None;
-    };
-    let submitted = Submitted::new(journaled.client.clone(), action, origin, Arc::clone(&journaled.expected));
-    Some(Recovered { key, intent, outcome: journaled.settle(Ok(submitted)).await })
+    let key = entry.0.clone();
+    // What fails is kept for the next recovery.
+    let (intent, outcome) = late_outcomes::written(client, journal, entry, unwritten).await.unwrap_or_default()?;
+    Some(Recovered { key, intent, outcome })
 }
 
 impl IntoFuture for RecoverPending {

@@ -11,8 +11,8 @@ use crate::{
     submit::expected::Expected,
 };
 
-/// Outcomes of this process that are not in the journal. The next [`recover_pending`](crate::DefenderClient::recover_pending) writes
-/// them: this process knows them, and need not search.
+/// Outcomes of this process that are not in the journal. The next [`recover_pending`](crate::DefenderClient::recover_pending), or the next
+/// [`journal_entry`](crate::DefenderClient::journal_entry) of their key, writes them: this process knows them, and need not search.
 ///
 /// Two requests of this process with one key are two holders, so that the outcome of one does not replace that of the other.
 #[derive(Debug, Default)]
@@ -38,6 +38,13 @@ impl UnwrittenOutcomes {
     /// Forgets an outcome that the journal has.
     pub(crate) fn forget(&self, key: &EntryKey, holder: Holder) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(key.clone(), holder));
+    }
+
+    /// Returns the outcomes of a key that the journal does not have, or that are being written.
+    pub(crate) fn of(&self, key: &EntryKey) -> Vec<(Holder, Unwritten)> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_key = kept.range((key.clone(), Holder::from_u128(0))..=(key.clone(), Holder::from_u128(u128::MAX)));
+        of_key.map(|((_, holder), unwritten)| (*holder, unwritten.clone())).collect()
     }
 
     /// Returns the outcomes that the journal does not have, or that are being written.

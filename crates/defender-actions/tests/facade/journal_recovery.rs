@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use defender_actions::{ErrorKind, Origin, Settlement, UnknownReason};
+use defender_actions::{DefenderClient, EntryKey, ErrorKind, Origin, Settlement, UnknownReason, transport::Clock};
 use defender_emulator::{Fault, Operation};
 
 use crate::{
@@ -98,4 +98,77 @@ async fn late_intent_of_a_failed_call_is_settled_as_not_sent() {
     assert!(world.run(client.recover_pending().send()).await.unwrap().is_empty());
     assert!(matches!(journal.entry_of("k").await.outcome, Some(Settlement::NotSent { .. })));
     assert_eq!(world.ledger().len(), 0);
+}
+
+/// A process reads an entry: an outcome that the journal did not take before is in it.
+#[tokio::test]
+async fn read_entry_has_the_kept_outcome() {
+    for is_sent in [true, false] {
+        let world = World::new();
+        let journal = Recording::new(&world).failing(["settle"]);
+        let journal = if is_sent { journal } else { journal.hanging(["intend"]) };
+        let (client, other) = (client(&world, &journal), client(&world, &journal));
+        let isolate = client.machine(world.machine()).isolate("INC-1").key("k").send();
+        let error = world.run(isolate).await.unwrap_err();
+        assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Journal, !is_sent), "{error}");
+        let key = EntryKey::new("k").unwrap();
+        assert_eq!(other.journal_entry(&key).await.unwrap().unwrap().outcome, None, "another process does not know");
+        let outcome = client.journal_entry(&key).await.unwrap().unwrap().outcome;
+        match &outcome {
+            Some(Settlement::Submitted { origin: Origin::Created, .. }) if is_sent => {}
+            Some(Settlement::NotSent { .. }) if !is_sent => {}
+            other => panic!("sent: {is_sent}: {other:?}"),
+        }
+        assert_eq!(other.journal_entry(&key).await.unwrap().unwrap().outcome, outcome);
+        assert_eq!(other.journal_entry(&EntryKey::generate()).await.unwrap(), None);
+        assert_eq!(world.ledger().len(), usize::from(is_sent));
+    }
+}
+
+/// The journal is away while an entry is read whose outcome only this process knows.
+#[tokio::test]
+async fn read_entry_waits_for_the_journal() {
+    for is_sent in [true, false] {
+        let world = World::new();
+        let journal = Recording::new(&world).failing(["settle"]);
+        let journal = if is_sent { journal } else { journal.hanging(["intend"]) };
+        let client = client(&world, &journal);
+        let isolate = client.machine(world.machine()).isolate("INC-1").key("k").send();
+        world.run(isolate).await.unwrap_err();
+        let (key, began) = (EntryKey::new("k").unwrap(), world.clock.elapsed());
+        let journal = journal.failing(["settle"; 31]);
+        let error = world.run(client.journal_entry(&key)).await.unwrap_err();
+        assert_eq!((error.kind(), error.never_sent()), (ErrorKind::Journal, !is_sent), "{error}");
+        assert_eq!(world.clock.elapsed().saturating_sub(began), MINUTE);
+        let _journal = journal.failing(["settle"; 29]);
+        assert!(world.run(client.journal_entry(&key)).await.unwrap().unwrap().outcome.is_some());
+        // There is nothing left to wait for.
+        let began = world.clock.elapsed();
+        world.run(client.journal_entry(&key)).await.unwrap();
+        assert_eq!(world.clock.elapsed(), began);
+    }
+}
+
+/// The entry of a key belongs to another call by now.
+#[tokio::test]
+async fn kept_outcome_is_of_its_holder_alone() {
+    let world = World::new();
+    let journal = Recording::new(&world).failing(["intend", "settle"]);
+    let (client, other) = (client(&world, &journal), client(&world, &journal));
+    let isolate = |client: &DefenderClient| client.machine(world.machine()).isolate("INC-1").key("k").send();
+    let error = world.run(isolate(&client)).await.unwrap_err();
+    assert!(error.never_sent(), "{error}");
+    world.emulator.fault(Fault::HangAfterEffect).on(Operation::Isolate).times(1);
+    assert!(world.run_for(Duration::from_secs(1), isolate(&other)).await.is_none(), "the request is on its way");
+    let key = EntryKey::new("k").unwrap();
+    assert_eq!(client.journal_entry(&key).await.unwrap().unwrap().outcome, None);
+}
+
+#[tokio::test]
+async fn entry_needs_a_journal() {
+    let world = World::new();
+    let client = world.builder_over(world.emulator.transport()).build().unwrap();
+    let error = client.journal_entry(&EntryKey::generate()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().contains("`.journal(..)`"), "{error}");
 }

@@ -10,7 +10,7 @@ use defender_store::{RowState, StoredRow, StoredRun};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::late::add_late_actions;
+pub(crate) use self::late::add_late_outcomes;
 use crate::{
     ApprovedPlan, LeftOut,
     run::{RowAttempt, RowDocument, RowError, RowOrigin},

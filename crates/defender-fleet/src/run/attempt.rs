@@ -43,10 +43,11 @@ impl Context {
         row.document.begin(attempt, key.to_string());
         row.attempt().worker = Some(format!("{:032x}", self.worker.as_u128()));
         row.attempt().started_at.get_or_insert(self.clock().now());
+        let claims = row.claims.count();
         if state != RowState::Planned
             && let Some(entry) = self.entry(&key).await?
         {
-            return self.follow(row, &key, entry).await;
+            return self.follow(row, &key, entry, claims).await;
         }
         // A retry looks once more for the actions of the attempts whose outcome is unknown. They may have become visible.
         for before in row.document.open_attempts() {
@@ -60,11 +61,11 @@ impl Context {
         self.send(row, &key).await
     }
 
-    /// Continues with a row whose request may have been sent.
-    async fn follow(&self, row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
+    /// Continues with a row whose request may have been sent. `claims` is their number before the entry was read.
+    async fn follow(&self, row: Row, key: &EntryKey, entry: Entry, claims: u32) -> Result<Step, Error> {
         match self.outcome(key, entry).await? {
             Ok(found) => self.found(row, key, found).await,
-            Err(Lost::NotSent) => self.plan_again(&row, Step::Planned { again_in: Duration::ZERO }).await,
+            Err(Lost::NotSent) => self.plan_again(&row, Step::Planned { again_in: Duration::ZERO }, claims).await,
             Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
             Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
         }
@@ -84,7 +85,11 @@ impl Context {
         };
         let sent = request.await;
         match (entry.denied(), sent) {
-            (Some(NotDeparted::NotHeld), _) => Ok(Step::Lost),
+            (Some(NotDeparted::NotHeld), _) => {
+                // The other worker may search already for an action that was never sent.
+                let _written_or_kept = self.entry(key).await;
+                Ok(Step::Lost)
+            }
             // This worker may have the row by the store. Nothing was sent.
             (Some(NotDeparted::Taken), _) => self.put_back(row, key, Step::Later).await,
             (Some(NotDeparted::Halted), _) | (None, Err(_)) => self.put_back(row, key, Step::Halted).await,
@@ -105,11 +110,20 @@ impl Context {
                     row.attempt().action_id = error.action_id().cloned();
                     self.end(row, RowState::Unknown, Some(RowError::of(&error))).await
                 }
-                Verdict::Search => match self.entry(key).await? {
-                    Some(entry) => self.follow(row, key, entry).await,
-                    None => self.end(row, RowState::Unknown, Some(RowError::of(&error))).await,
-                },
-                Verdict::Recover => Err(self.service_failed(error)),
+                Verdict::Search => {
+                    let claims = row.claims.count();
+                    match self.entry(key).await? {
+                        Some(entry) => self.follow(row, key, entry, claims).await,
+                        None => self.end(row, RowState::Unknown, Some(RowError::of(&error))).await,
+                    }
+                }
+                Verdict::Recover => {
+                    let claims = row.claims.count();
+                    match self.entry(key).await {
+                        Ok(Some(entry)) => self.follow(row, key, entry, claims).await,
+                        Ok(None) | Err(_) => Err(self.service_failed(error)),
+                    }
+                }
                 Verdict::Stop => {
                     let _planned_or_claimed_later = self.put_back(row, key, Step::Lost).await;
                     Err(self.service_failed(error))
@@ -150,7 +164,8 @@ impl Context {
     /// Writes that the action of a row was found in the journal or in the service's list.
     async fn found(&self, mut row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         let Some(Settlement::Submitted { origin, action }) = entry.outcome.clone() else {
-            return self.plan_again(&row, Step::Planned { again_in: Duration::ZERO }).await;
+            let claims = row.claims.count();
+            return self.plan_again(&row, Step::Planned { again_in: Duration::ZERO }, claims).await;
         };
         let origin = match origin {
             Origin::Created => RowOrigin::Created,
@@ -227,16 +242,21 @@ impl Context {
     /// Plans a row again of which this worker has sent nothing. If another worker had the row meanwhile and may have sent its request, its
     /// outcome is looked for.
     async fn put_back(&self, row: Row, key: &EntryKey, step: Step) -> Result<Step, Error> {
+        let claims = row.claims.count();
         match self.entry(key).await? {
             Some(entry) if !entry.outcome.as_ref().is_some_and(Settlement::is_without_effect) => {
-                self.follow(row, key, entry).await
+                self.follow(row, key, entry, claims).await
             }
-            _ => self.plan_again(&row, step).await,
+            _ => self.plan_again(&row, step, claims).await,
         }
     }
 
-    /// Plans a row again, and returns the step, unless another worker has the row.
-    async fn plan_again(&self, row: &Row, step: Step) -> Result<Step, Error> {
+    /// Plans a row again, and returns the step, unless another worker has the row, or may have had it since the look into the journal that
+    /// shows that nothing was sent: `claims` is their number before that look.
+    async fn plan_again(&self, row: &Row, step: Step, claims: u32) -> Result<Step, Error> {
+        if row.claims.count() != claims {
+            return Ok(Step::Lost);
+        }
         Ok(match self.write(row, RowState::Planned).await? {
             RowWritten::Done { .. } => step,
             RowWritten::NotHeld => Step::Lost,

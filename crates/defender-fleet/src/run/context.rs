@@ -1,6 +1,13 @@
 //! Data that the rows of a worker share, a row, and its steps.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use defender_actions::{Awaited, DefenderClient, EntryKey, Error as ServiceError, Journal, JournalError};
 use defender_store::{RowState, RunId, RunStore, StoreError, StoredRow, StoredRun, WorkerId};
@@ -32,12 +39,27 @@ pub(super) struct Row {
     pub(super) index: u32,
     pub(super) wave: u32,
     pub(super) document: RowDocument,
+    pub(super) claims: Claims,
+}
+
+/// Number of times that the worker got a row again while it had it. Another worker may have had the row before each of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claims(Arc<AtomicU32>);
+
+impl Claims {
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn count(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 impl Row {
     pub(super) fn of(stored: &StoredRow) -> Result<Self, Error> {
         let document = RowDocument::parse(&stored.document)?;
-        Ok(Self { index: stored.index, wave: stored.wave, document })
+        Ok(Self { index: stored.index, wave: stored.wave, document, claims: Claims::default() })
     }
 
     /// Returns the form of the row in events.

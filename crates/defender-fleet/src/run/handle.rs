@@ -14,7 +14,7 @@ use super::{
     row::RowDocument,
     worker::Worker,
 };
-use crate::{ApprovedPlan, Error, ErrorKind, Fleet, Report, report::add_late_actions};
+use crate::{ApprovedPlan, Error, ErrorKind, Fleet, Report, report::add_late_outcomes};
 
 /// Version of the serialized form.
 pub(super) const VERSION: u32 = 1;
@@ -168,14 +168,15 @@ impl Run {
 
     /// Returns the report: one row for each machine of the plan, and for each target that the plan leaves out. Nothing is sent.
     ///
-    /// An unknown row has its action if the journal knows it by now: the response may have come to a worker that had lost the row.
+    /// An unknown row has its action if the journal knows it by now: the response may have come to a worker that had lost the row. Its error says
+    /// so if the journal knows by now that nothing was sent.
     ///
     /// # Errors
     ///
     /// [`Store`](ErrorKind::Store), [`UnknownRun`](ErrorKind::UnknownRun).
     pub async fn report(&self) -> Result<Report, Error> {
         let (stored, mut rows) = (self.stored().await?, self.rows().await?);
-        let added = add_late_actions(&*self.fleet.stores().journal, &mut rows).await;
+        let added = add_late_outcomes(&*self.fleet.stores().journal, &mut rows).await;
         added.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))?;
         Ok(Report::of(&stored, &self.approved, &rows))
     }

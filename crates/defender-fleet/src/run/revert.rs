@@ -131,12 +131,20 @@ fn inverse(run: &Run, comment: String, isolation_type: Option<IsolationType>) ->
         Some("Unisolate") => Unisolate::new(comment).map(Into::into),
         Some("RestrictCodeExecution") => RestrictCodeExecution::new(comment).map(Into::into),
         Some("UnrestrictCodeExecution") => UnrestrictCodeExecution::new(comment).map(Into::into),
-        _ => {
-            let why = format!("{} has no inverse, so the run cannot be undone by another action", action.action_type());
-            return Err(run.failed(ErrorKind::Configuration, why));
-        }
+        inverse => return Err(run.failed(ErrorKind::Configuration, not_undone(action.action_type(), inverse))),
     };
     action.map_err(|error| run.failed(ErrorKind::Configuration, &error).caused_by(error))
+}
+
+/// Returns why the actions of a run cannot be undone by a plan.
+fn not_undone(action_type: &str, inverse: Option<&str>) -> String {
+    match inverse {
+        None => format!("{action_type} has no inverse, so the run cannot be undone by another action"),
+        Some(inverse) => format!(
+            "{action_type} is undone by {inverse}, of which this version makes no plan; update the program, or undo the run by {inverse} on \
+             each machine"
+        ),
+    }
 }
 
 /// Returns why a row is not undone, or `None` if it is.
@@ -166,4 +174,17 @@ fn reason(row: &StoredRow, document: &RowDocument, even_if_not_ours: bool) -> Op
         (RowState::Succeeded, Some(_)) => return None,
     };
     Some(LeftOutReason::NotOurs { message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_inverse_is_named() {
+        let text = not_undone("Contain", Some("Uncontain"));
+        assert!(text.starts_with("Contain is undone by Uncontain, of which this version makes no plan; "), "{text}");
+        assert!(!text.contains("no inverse"), "{text}");
+        assert!(not_undone("Offboard", None).starts_with("Offboard has no inverse, "));
+    }
 }

@@ -12,7 +12,7 @@ use super::{
     row::{RowError, RowOrigin},
     verdict::Verdict,
 };
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// Time after which a search is repeated whose lists could not be read.
 const SEARCH_AGAIN: Duration = Duration::from_secs(30);
@@ -20,8 +20,9 @@ const SEARCH_AGAIN: Duration = Duration::from_secs(30);
 const SEARCH_WITHIN: Duration = Duration::from_secs(600);
 
 impl Context {
+    /// Returns an entry, after what this process knows of its outcome is in the journal: a search shows of no request that it was not sent.
     pub(super) async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, Error> {
-        self.journal.entry(key).await.map_err(|error| self.journal_failed(error))
+        self.client.journal_entry(key).await.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))
     }
 
     /// Returns the action of an earlier attempt whose outcome is not known.

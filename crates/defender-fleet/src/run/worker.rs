@@ -1,7 +1,7 @@
 //! The loop of one worker on a run. It is a stream: nothing goes on unless it is polled, and dropping it is like a crash.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -11,7 +11,7 @@ use defender_store::{RowState, StoredRow, StoredRun, WorkerLease};
 use futures_util::{stream, stream::FuturesUnordered};
 
 use super::{
-    context::{Context, Row, Step},
+    context::{Claims, Context, Row, Step},
     event::{RunEvent, RunEventKind as Kind, RunRow},
 };
 use crate::{
@@ -51,8 +51,8 @@ pub(super) struct Worker {
     pub(super) events: VecDeque<RunEvent>,
     /// Rows before their submission.
     pub(super) rows: FuturesUnordered<BoxFuture<Stepped>>,
-    /// Indexes of all rows that the worker has. On the clock of the store, their leases may end while the worker does not see it.
-    pub(super) held: HashSet<u32>,
+    /// All rows that the worker has, by index. On the clock of the store, their leases may end while the worker does not see it.
+    pub(super) held: HashMap<u32, Claims>,
     /// Rows that the store has given to the worker again while it had them.
     pub(super) claimed_again: HashMap<u32, StoredRow>,
     /// Rows by index, for events of their departures.
@@ -107,7 +107,7 @@ impl Worker {
             most: usize::try_from(most).unwrap_or(1).max(1),
             events: VecDeque::new(),
             rows: FuturesUnordered::new(),
-            held: HashSet::new(),
+            held: HashMap::new(),
             claimed_again: HashMap::new(),
             claimed: HashMap::new(),
             ends: FuturesUnordered::new(),
@@ -279,7 +279,8 @@ impl Worker {
     /// Begins with a claimed row.
     pub(super) async fn take(&mut self, stored: StoredRow) -> Result<(), Error> {
         let index = stored.index;
-        if self.held.contains(&index) {
+        if let Some(claims) = self.held.get(&index) {
+            claims.add();
             // Its lease has ended, or the store has it back, and the worker does not know yet.
             self.claimed_again.insert(index, stored);
             return Ok(());
@@ -293,7 +294,7 @@ impl Worker {
             self.tell(Kind::WaveBegan { wave: stored.wave });
         }
         let row = Row::of(&stored)?;
-        self.held.insert(index);
+        self.held.insert(index, row.claims.clone());
         self.claimed.insert(index, row.for_event());
         let step = Arc::clone(&self.context).advance(row, stored.state, stored.attempt);
         self.rows.push(Box::pin(async move { (index, step.await) }));

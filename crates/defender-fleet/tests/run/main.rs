@@ -9,6 +9,7 @@
 mod crash;
 mod guard;
 mod halting;
+mod outcomes;
 mod pace;
 mod races;
 mod reports;
