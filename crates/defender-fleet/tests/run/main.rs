@@ -22,4 +22,3 @@ mod storm;
 mod timed;
 mod workers;
 mod world;
-mod yielding;
