@@ -2,7 +2,7 @@
 //!
 //! A heading of `docs/claims.md` links to a page. Each row of the table below it has a sentence of that page, word for word, and commands.
 
-use std::{collections::BTreeSet, path::Path, process::Command, time::Instant};
+use std::{path::Path, process::Command, time::Instant};
 
 use xtask::{Failure, workspace::Workspace};
 
@@ -17,7 +17,7 @@ struct Claim {
     commands: Vec<String>,
 }
 
-/// Runs each command once, or prints the commands.
+/// Runs each command once, in the order of the page, or prints the commands.
 #[expect(clippy::disallowed_methods, reason = "a person waits for this in real time")]
 pub(crate) fn run(lists: bool) -> Result<(), Failure> {
     let root = Workspace::read()?.root;
@@ -26,7 +26,12 @@ pub(crate) fn run(lists: bool) -> Result<(), Failure> {
     for claim in &missing {
         println!("{PAGE}: {} does not say: {}", claim.page, claim.text);
     }
-    let commands: BTreeSet<&str> = claims.iter().flat_map(|claim| &claim.commands).map(String::as_str).collect();
+    let mut commands = Vec::<&str>::new();
+    for command in claims.iter().flat_map(|claim| &claim.commands) {
+        if !commands.contains(&command.as_str()) {
+            commands.push(command);
+        }
+    }
     let mut failed = missing.len();
     for command in &commands {
         if lists {

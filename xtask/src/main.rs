@@ -12,6 +12,7 @@ mod delegate;
 mod example;
 mod fresh_crates;
 mod instructions;
+mod packages;
 mod release;
 mod tidy;
 mod tools;
@@ -27,14 +28,15 @@ Checks of the project.
 Usage: cargo xtask <command> [options]
 
 Commands:
-  ci [--skip-tests]  everything that CI checks, in its order, up to the first failure
+  ci [--skip-tests]  everything that CI checks, side by side where that is possible
   tidy               the invariants of docs/architecture.md that no ready-made tool can check
-  tools              installs the programs of the three checks below into target/tools, in pinned versions
+  tools              installs cargo-deny and typos into target/tools, in pinned versions, and valgrind
   deny               dependencies, licenses and sources, by cargo-deny
-  public-api         the public API against xtask/public-api, by cargo-public-api; WRITE_PUBLIC_API=1 writes that anew
+  public-api         the public API against xtask/public-api, by rustdoc; WRITE_PUBLIC_API=1 writes that anew
   typos              spelling, by typos
   instructions       instructions of the client's hot paths, by callgrind; WRITE_INSTRUCTIONS=1 writes the file anew
   example            the README's first command, by itself and against the emulator's program, and the other examples
+  packages           lints each published crate in its package, alone
   fresh-crates [NAME…]
                      crates outside the workspace, from packaged crates, with the `cargo add` lines of the READMEs; on Linux
   claims [--list]    each command of docs/claims.md, which shows a claim of the README or the docs; takes an hour
@@ -108,6 +110,7 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         (Some("typos"), None) => tools::Check::Typos.run(),
         (Some("instructions"), None) => instructions::run(),
         (Some("example"), None) => example::run(),
+        (Some("packages"), None) => packages::check(),
         (Some("actions"), None) => actions::write(),
         (_, Some(option)) => Err(option.unexpected().into()),
         _ => Err(Failure::Usage(format!("unknown command `{}`", command.display()))),

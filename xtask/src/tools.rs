@@ -1,4 +1,4 @@
-//! Ready-made checks: cargo-deny, cargo-public-api and typos, in pinned versions under `target/tools`.
+//! Ready-made checks: cargo-deny and typos, in pinned versions under `target/tools`, and the public API by the crate `public-api`.
 //!
 //! A check fails if its tool is missing or has another version; it never passes without the tool.
 
@@ -9,10 +9,13 @@ use std::{
     process::Command,
 };
 
-use xtask::{Failure, workspace::Workspace};
+use xtask::{
+    Failure,
+    workspace::{self, Workspace},
+};
 
-/// Tools that are compiled, with their versions. Both releases have their own lock file.
-const COMPILED: [(&str, &str); 2] = [("cargo-deny", "0.20.2"), ("cargo-public-api", "0.52.0")];
+/// Version of cargo-deny, which is compiled with its own lock file.
+const DENY: &str = "0.20.2";
 /// Version of typos on the registry of Python, where its authors publish a program for each platform.
 const TYPOS: &str = "1.52.0";
 
@@ -21,7 +24,7 @@ const TYPOS: &str = "1.52.0";
 pub(crate) enum Check {
     /// Permitted dependencies, licenses and sources of packages.
     Deny,
-    /// Public API of each published crate, against the snapshots in `xtask/public-api`.
+    /// Public API of each published library, against the snapshots in `xtask/public-api`.
     PublicApi,
     /// Spelling.
     Typos,
@@ -36,9 +39,9 @@ impl Check {
             Self::Deny => {
                 let arguments =
                     ["check", "--hide-inclusion-graph", "-D", "unused-wrapper", "bans", "licenses", "sources"];
-                run(Command::new(compiled(&folder, "cargo-deny")?).args(arguments).current_dir(root))
+                run(Command::new(deny(&folder)?).args(arguments).current_dir(root))
             }
-            Self::PublicApi => public_api::check(&workspace, &compiled(&folder, "cargo-public-api")?),
+            Self::PublicApi => public_api::check(&workspace),
             Self::Typos => run(Command::new(typos(&folder)?).current_dir(root)),
         }
     }
@@ -48,17 +51,14 @@ impl Check {
 pub(crate) fn install() -> Result<(), Failure> {
     public_api::toolchain()?;
     let folder = folder(&Workspace::read()?.root);
-    for (name, version) in COMPILED {
-        if compiled(&folder, name).is_ok() {
-            continue;
-        }
-        eprintln!("tools: compiles {name} {version}");
+    if deny(&folder).is_err() {
+        eprintln!("tools: compiles cargo-deny {DENY}");
         let mut cargo = Command::new("cargo");
-        // Unoptimized: the tools run for seconds, and an optimized build takes minutes.
-        cargo.args(["install", "--locked", "--debug", "--force", "--quiet", "--version", version, name]);
+        // Unoptimized: the tool runs for seconds, and an optimized build takes minutes.
+        cargo.args(["install", "--locked", "--debug", "--force", "--quiet", "--version", DENY, "cargo-deny"]);
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "false").env("CARGO_INCREMENTAL", "0");
         run(cargo.arg("--root").arg(&folder).arg("--target-dir").arg(folder.join("build")))?;
-        compiled(&folder, name)?;
+        deny(&folder)?;
     }
     if typos(&folder).is_err() {
         eprintln!("tools: installs typos {TYPOS}");
@@ -87,16 +87,15 @@ pub(crate) fn install() -> Result<(), Failure> {
 const SCRIPTS: &str = if cfg!(windows) { "Scripts" } else { "bin" };
 
 fn folder(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder)).join("tools")
+    workspace::target(root).join("tools")
 }
 
 fn program(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-fn compiled(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
-    let version = COMPILED.iter().find(|(known, _)| *known == name).map_or("", |(_, version)| version);
-    of_version(program(&folder.join("bin"), name), name, version)
+fn deny(folder: &Path) -> Result<PathBuf, Failure> {
+    of_version(program(&folder.join("bin"), "cargo-deny"), "cargo-deny", DENY)
 }
 
 fn typos(folder: &Path) -> Result<PathBuf, Failure> {
@@ -126,7 +125,7 @@ mod tests {
 
     #[test]
     fn missing_tool_names_install_command() {
-        let missing = compiled(Path::new("/nowhere"), "cargo-deny").unwrap_err();
+        let missing = deny(Path::new("/nowhere")).unwrap_err();
         assert_eq!(missing, Failure::Check("cargo-deny 0.20.2 is missing: run `cargo xtask tools`".to_owned()));
         let other = of_version("cargo".into(), "cargo", "0.1.2").unwrap_err();
         assert!(matches!(other, Failure::Check(what) if what.starts_with("cargo 0.1.2 is needed, not `cargo ")));

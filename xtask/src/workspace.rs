@@ -55,6 +55,12 @@ pub fn cargo(root: &Path) -> Command {
     cargo
 }
 
+/// The folder of what cargo builds.
+#[must_use]
+pub fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
+}
+
 impl Workspace {
     /// Asks cargo.
     ///

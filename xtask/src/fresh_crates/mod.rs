@@ -3,7 +3,6 @@
 //! The sources are in `xtask/fresh`. The dependencies are the `cargo add` lines of a README, so that neither can state what the
 //! other lacks. A program runs against the emulator's program, and a library runs its tests.
 
-mod packages;
 mod readme;
 
 use std::{
@@ -13,13 +12,14 @@ use std::{
     time::Instant,
 };
 
-use packages::Packages;
 use readme::Addition;
 use xtask::{
     Failure,
     emulator::{self, Program},
-    workspace::{Workspace, output},
+    workspace::{self, Workspace, output},
 };
+
+use crate::packages::Packages;
 
 /// A fresh crate.
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +150,7 @@ impl Fresh {
         let additions = self.additions(root)?;
         let folder = self.make(packages)?;
         for addition in &additions {
-            output(&mut packages.add(&folder, addition))?;
+            output(&mut add(packages, &folder, addition))?;
         }
         self.copy(&root.join("xtask/fresh"), &folder, &additions)?;
         for addition in &additions {
@@ -160,7 +160,7 @@ impl Fresh {
         let ran = if let Some(text) = self.prints {
             self.run(packages, &folder, emulator, text)?
         } else {
-            output(packages.cargo(&folder).args(["test", "--quiet"]))?;
+            output(cargo(packages, &folder).args(["test", "--quiet"]))?;
             "its tests passed".to_owned()
         };
         Ok(format!("{} dependencies, {brought} packages, {ran}", additions.len()))
@@ -226,7 +226,7 @@ impl Fresh {
 
     /// The number of packages in its tree, without those of its tests.
     fn brought(&self, packages: &Packages, folder: &Path) -> Result<usize, Failure> {
-        let mut tree = packages.cargo(folder);
+        let mut tree = cargo(packages, folder);
         tree.args(["tree", "--quiet", "--edges", "normal", "--prefix", "none", "--no-dedupe", "--format", "{p}"]);
         let tree = output(&mut tree)?;
         let names = tree.lines().skip(1).filter_map(|line| line.split(' ').next());
@@ -243,9 +243,9 @@ impl Fresh {
     /// Runs the program against an emulator of its own, in the environment that the SDKs of Azure read.
     fn run(&self, packages: &Packages, folder: &Path, emulator: &Path, text: &str) -> Result<String, Failure> {
         // Built before, since cargo, too, would trust the emulator's CA alone.
-        output(packages.cargo(folder).args(["build", "--quiet"]))?;
+        output(cargo(packages, folder).args(["build", "--quiet"]))?;
         let emulator = Program::start(emulator, &format!("fresh-{}", self.name), ["--port", "0"])?;
-        let mut command: Command = packages.cargo(folder);
+        let mut command: Command = cargo(packages, folder);
         command.args(["run", "--quiet"]).env_remove("SSL_CERT_DIR");
         // The first is read by rustls and by OpenSSL, and the second, if it is set, comes before it in curl.
         command.env("SSL_CERT_FILE", emulator.ca_file()).env("CURL_CA_BUNDLE", emulator.ca_file());
@@ -265,6 +265,25 @@ impl Fresh {
             None => Err(Failure::Check(format!("it did not print `{text}`: {said}"))),
         }
     }
+}
+
+/// A cargo in the folder of a fresh crate. All crates share one target directory.
+fn cargo(packages: &Packages, folder: &Path) -> Command {
+    let mut cargo = workspace::cargo(folder);
+    cargo.env("CARGO_TARGET_DIR", packages.folder.join("target")).env("CARGO_INCREMENTAL", "0");
+    // Nobody debugs these programs, and they link in a third of the time.
+    cargo.env("CARGO_PROFILE_DEV_DEBUG", "false");
+    cargo
+}
+
+/// The `cargo add` of a README. A crate of ours is taken from its package, since `cargo add` asks the registry alone.
+fn add(packages: &Packages, folder: &Path, addition: &Addition) -> Command {
+    let mut add = cargo(packages, folder);
+    add.args(["add", "--quiet"]).args(&addition.arguments);
+    if let Some((_, path)) = packages.unpacked.iter().find(|(name, _)| *name == addition.package) {
+        add.arg("--path").arg(path);
+    }
+    add
 }
 
 /// Fails if no source names this dependency.

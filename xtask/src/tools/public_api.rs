@@ -2,11 +2,11 @@
 //!
 //! rustdoc prints the API as JSON only in a nightly toolchain.
 
-use std::{collections::BTreeSet, path::Path, process::Command};
+use std::{collections::BTreeSet, path::PathBuf, process::Command};
 
 use xtask::{
     Failure,
-    workspace::{Workspace, output},
+    workspace::{self, Package, Workspace, output},
 };
 
 /// Paths in the public API of each crate, beside `core`, `alloc`, `std` and our own crates: no type of hyper, rustls or
@@ -43,22 +43,17 @@ const REEXPORTED: [&str; 4] = [
 const REEXPORTED_KIT: &str = "pub use defender_actions::testing::";
 const PRIMITIVES: [&str; 4] = ["i64", "str", "bool", "u64"];
 
-/// Compares each published crate with its snapshot, or writes the snapshots if `WRITE_PUBLIC_API` is set.
-pub(super) fn check(workspace: &Workspace, tool: &Path) -> Result<(), Failure> {
-    let toolchain = toolchain()?;
+/// Compares each published library with its snapshot, or writes the snapshots if `WRITE_PUBLIC_API` is set.
+pub(super) fn check(workspace: &Workspace) -> Result<(), Failure> {
+    // A program has no API.
+    let libraries: Vec<_> = workspace.crates().filter(|package| package.folder.join("src/lib.rs").is_file()).collect();
+    let documented = documented(workspace, &libraries)?;
     let folder = workspace.root.join("xtask/public-api");
     let mut found = 0_usize;
-    for package in workspace.crates() {
-        let name = &package.name;
-        // A program has no API.
-        if !workspace.root.join("crates").join(name).join("src/lib.rs").is_file() {
-            continue;
-        }
-        let mut command = Command::new("rustup");
-        command.args(["run", &toolchain]).arg(tool).args(["public-api", "--all-features", "-ss", "--color=never"]);
-        // Cargo gives the path of the stable toolchain's own to what it runs.
-        command.args(["--package", name]).current_dir(&workspace.root).env_remove("CARGO");
-        let api = output(&mut command)?;
+    for Package { name, .. } in libraries {
+        let json = documented.join(format!("{}.json", name.replace('-', "_")));
+        let api = public_api::Builder::from_rustdoc_json(json).omit_blanket_impls(true).omit_auto_trait_impls(true);
+        let api = api.build().map_err(|error| Failure::broken(name, error))?.to_string();
         let file = folder.join(format!("{name}.txt"));
         if std::env::var_os("WRITE_PUBLIC_API").is_some() {
             std::fs::write(&file, &api).map_err(|error| Failure::broken(file.display(), error))?;
@@ -80,6 +75,19 @@ pub(super) fn check(workspace: &Workspace, tool: &Path) -> Result<(), Failure> {
             "public API: {found} found; `WRITE_PUBLIC_API=1 cargo xtask public-api` writes the snapshots"
         ))),
     }
+}
+
+/// Documents the libraries as JSON, in a target folder of their own: another toolchain shares nothing with the rest.
+fn documented(workspace: &Workspace, libraries: &[&Package]) -> Result<PathBuf, Failure> {
+    let target = workspace::target(&workspace.root).join("public-api");
+    let mut command = Command::new("rustup");
+    command.args(["run", &toolchain()?, "cargo", "doc", "--quiet", "--lib", "--no-deps", "--all-features"]);
+    command.args(libraries.iter().flat_map(|package| ["--package", &package.name]));
+    command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &target);
+    command.env("RUSTDOCFLAGS", "-Z unstable-options --output-format json --cap-lints allow");
+    // Cargo gives the path of the stable toolchain's own to what it runs.
+    output(command.env_remove("CARGO"))?;
+    Ok(target.join("doc"))
 }
 
 /// The nightly toolchain: `nightly`, or that of `XTASK_NIGHTLY`.

@@ -15,15 +15,16 @@ use xtask::{
 /// A copy of what git knows of the workspace.
 #[derive(Debug)]
 pub(super) struct Copy {
-    from: PathBuf,
+    /// The folder of what belongs to the copy: it, its target folder, and what its judges said.
+    place: PathBuf,
     /// Content and permissions of each file when the copy was made. Later edits of the workspace do not matter.
     files: BTreeMap<PathBuf, (Vec<u8>, Permissions)>,
     folder: PathBuf,
 }
 
 impl Copy {
-    /// Of the workspace at `root`, in its `target/breaks/`. Nothing is written yet.
-    pub(super) fn of(root: &Path) -> Result<Self, Failure> {
+    /// One of the workspace at `root`, by its number, in `target/breaks/`. Nothing is written yet.
+    pub(super) fn of(root: &Path, number: usize) -> Result<Self, Failure> {
         let listed = output(Command::new("git").args(["ls-files", "-z"]).current_dir(root))?;
         let mut files = BTreeMap::new();
         for file in listed.split('\0').map(PathBuf::from).filter(|file| root.join(file).is_file()) {
@@ -32,7 +33,8 @@ impl Copy {
             let permissions = std::fs::metadata(root.join(&file)).map_err(unread)?.permissions();
             files.insert(file, (whole, permissions));
         }
-        let copy = Self { from: root.to_owned(), files, folder: root.join("target/breaks/copy") };
+        let place = root.join("target/breaks").join(number.to_string());
+        let copy = Self { files, folder: place.join("copy"), place };
         for folder in [copy.folder.clone(), copy.said("")] {
             std::fs::create_dir_all(&folder).map_err(|error| Failure::broken(folder.display(), error))?;
         }
@@ -45,13 +47,14 @@ impl Copy {
 
     /// A file for what is said when `name` is broken.
     pub(super) fn said(&self, name: &str) -> PathBuf {
-        self.from.join("target/breaks/said").join(name)
+        self.place.join("said").join(name)
     }
 
-    /// A cargo that builds the copy. Debug information is left out, since nobody debugs what is broken on purpose.
+    /// A cargo that builds the copy, incrementally, since a patch changes a few lines. Debug information is left out, since nobody
+    /// debugs what is broken on purpose.
     pub(super) fn cargo(&self) -> Command {
         let mut cargo = workspace::cargo(&self.folder);
-        cargo.env("CARGO_TARGET_DIR", self.from.join("target/breaks/target"));
+        cargo.env("CARGO_TARGET_DIR", self.place.join("target")).env("CARGO_INCREMENTAL", "1");
         cargo.envs([("CARGO_PROFILE_DEV_DEBUG", "0"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
         // What is broken leaves things unused.
         cargo.env("RUSTFLAGS", "-Awarnings");
@@ -158,7 +161,7 @@ new file mode 100644
         std::fs::write(root.0.join("two.txt"), "kept\n").unwrap();
         git(&["init", "--quiet"]);
         git(&["add", "in/one.txt", "two.txt"]);
-        let copy = Copy::of(&root.0).unwrap();
+        let copy = Copy::of(&root.0, 0).unwrap();
         copy.restore().unwrap();
         let read = |file: &str| std::fs::read_to_string(copy.folder().join(file)).ok();
         let written = || std::fs::metadata(copy.folder().join("two.txt")).unwrap().modified().unwrap();

@@ -2,7 +2,8 @@
 //!
 //! Each patch in `patches/` breaks one promise in one way, and names the tests and the campaigns that must notice it, each
 //! with words that its output must then show: what fails for another reason, such as not compiling, has noticed nothing. They
-//! are applied one by one to a copy of the workspace under `target/breaks/`, which has a build of its own.
+//! are applied one by one to a copy of the workspace under `target/breaks/`, which has a build of its own. There is a copy for each
+//! processor, up to four, since most of a build of few lines is one compiler after the other.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 
 mod copy;
@@ -13,7 +14,14 @@ mod program;
 mod refresh;
 mod registry;
 
-use std::{collections::BTreeSet, path::Path, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZero,
+    path::Path,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use lexopt::{Arg, Parser, ValueExt};
 use xtask::{Failure, workspace::Workspace};
@@ -112,35 +120,71 @@ fn check(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
 }
 
 fn break_each(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
-    let copy = Copy::of(root)?;
-    copy.restore()?;
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(patches.len()).min(4);
+    let copies: Vec<_> = (0..workers).map(|number| Copy::of(root, number)).collect::<Result<_, _>>()?;
+    copies.iter().try_for_each(Copy::restore)?;
     // What fails by itself proves nothing when it fails with something broken.
     let all: BTreeSet<&Judge> = patches.iter().flat_map(|patch| &patch.judges).collect();
-    for group in group::groups(&all) {
+    on_each(&copies, group::groups(&all), |copy, group| {
         eprintln!("breaks: unbroken: {}", group.line());
-        group.passes(&copy)?;
-    }
-    let (mut rows, mut missed) = (vec!["| promise | broken by | judge | |\n|---|---|---|---|".to_owned()], 0_usize);
-    for patch in patches {
-        eprintln!("breaks: {}: {}", patch.name, patch.broken);
+        group.passes(copy)
+    })?;
+    let judged = on_each(&copies, patches.to_vec(), |copy, patch| {
         copy.apply(&patch.name, &patch.text)?;
-        for judge in &patch.judges {
-            let judged = judge.judge(&copy, &patch.name)?;
+        let judged = patch.judges.iter().map(|judge| {
+            let judged = judge.judge(copy, &patch.name)?;
             eprintln!("breaks: {}: {}: {judged}", patch.name, judge.line());
-            rows.push(format!("| {} | `{}` | `{}` | {judged} |", patch.promise, patch.name, judge.line()));
-            missed += usize::from(!matches!(judged, Judged::Caught { .. }));
-        }
+            Ok((patch, judge, judged))
+        });
+        let judged = judged.collect::<Result<Vec<_>, Failure>>();
         copy.restore()?;
+        judged
+    })?;
+    println!("| promise | broken by | judge | |\n|---|---|---|---|");
+    let mut missed = 0_usize;
+    for (patch, judge, judged) in judged.into_iter().flatten() {
+        println!("| {} | `{}` | `{}` | {judged} |", patch.promise, patch.name, judge.line());
+        missed += usize::from(!matches!(judged, Judged::Caught { .. }));
     }
-    println!("{}", rows.join("\n"));
     match missed {
         0 => Ok(()),
         count => Err(Failure::Check(format!("breaks: {count} breaks not noticed, or not for the right reason"))),
     }
 }
 
+/// Does the work of each item on whichever copy is free. The results are in the order of the items. After a failure no other item is
+/// begun.
+fn on_each<T: Send, R: Send>(
+    copies: &[Copy],
+    items: Vec<T>,
+    work: impl Fn(&Copy, T) -> Result<R, Failure> + Sync,
+) -> Result<Vec<R>, Failure> {
+    let queue = Mutex::new(items.into_iter().enumerate());
+    let results = Mutex::new(BTreeMap::new());
+    let of_copy = |copy: &Copy| {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((index, item)) = next else { return Ok(()) };
+            let result = work(copy, item).inspect_err(|_| {
+                queue.lock().unwrap_or_else(PoisonError::into_inner).by_ref().for_each(drop);
+            })?;
+            results.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
+        }
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = copies.iter().map(|copy| scope.spawn(move || of_copy(copy))).collect();
+        let ended = running.into_iter().map(|worker| {
+            worker.join().unwrap_or_else(|_| Err(Failure::Check("breaks: the thread of a copy panicked".to_owned())))
+        });
+        ended.fold(Ok(()), Result::and)
+    })?;
+    Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+
     use super::*;
 
     #[test]
@@ -155,6 +199,27 @@ mod tests {
         assert_eq!(names(&["1", "20-c"]).unwrap().len(), 3);
         assert_eq!(names(&["11-b"]), Ok(vec!["11-b".to_owned()]));
         assert!(matches!(names(&["10", "3"]), Err(Failure::Usage(why)) if why.contains("`3`")));
+    }
+
+    #[test]
+    fn items_are_done_by_all_copies_in_order() {
+        let root = Workspace::read().unwrap().root;
+        let copies = [0, 1].map(|number| Copy::of(&root, number).unwrap());
+        let both = Barrier::new(2);
+        let done = on_each(&copies, vec![1, 2], |copy, item| {
+            // Neither ends before the other has begun.
+            both.wait();
+            Ok((item, copy.folder().to_owned()))
+        });
+        let done = done.unwrap();
+        assert_eq!((done[0].0, done[1].0), (1, 2));
+        assert_ne!(done[0].1, done[1].1);
+        let begun = Mutex::new(Vec::new());
+        let failed = on_each(&copies[..1], vec![1, 2, 3], |_, item| {
+            begun.lock().unwrap().push(item);
+            if item == 2 { Err(Failure::Check("two".to_owned())) } else { Ok(()) }
+        });
+        assert_eq!((failed, begun.into_inner().unwrap()), (Err(Failure::Check("two".to_owned())), vec![1, 2]));
     }
 
     #[test]

@@ -76,7 +76,7 @@ struct Mutation {
 
 pub(super) fn run(root: &Path) -> Result<(), Failure> {
     let mutations = mutations(&root.join(FOLDER))?;
-    let copy = Copy::of(root)?;
+    let copy = Copy::of(root, 0)?;
     copy.restore()?;
     if let Some((_, why)) = noticed(&copy, &TESTS[..2])? {
         return Err(Failure::Check(format!("without a mutation, tests fail: {why}")));

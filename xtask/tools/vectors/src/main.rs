@@ -1,19 +1,24 @@
 //! Bodies of the service, decoded and encoded back, one row each.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 
+mod both_ways;
+mod kind;
+mod request;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use defender_model::{
-    CancelMachineAction, DownloadLink, Isolate, LibraryFile, LiveResponse, LiveResponseCommand, Machine, MachineAction,
-    Page, Problem, Resource, RunAntiVirusScan, SetDeviceValue, StopAndQuarantineFile, TagAction, TagMachine,
-    TagMachines, Transcript, UpdateMachine,
-};
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use defender_model::{DownloadLink, LibraryFile, Machine, MachineAction, Transcript};
+use serde_json::Value;
 use xtask::Failure;
+
+use self::{
+    both_ways::{Outcome, both_ways, decoded, page, problem, same},
+    kind::{Kind, of_library_files, of_machines},
+    request::request,
+};
 
 const HELP: &str = "\
 Decodes every JSON body in a folder and encodes it back, a row each.
@@ -30,24 +35,6 @@ fn main() -> ExitCode {
         }
     })
 }
-
-/// Kind of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Action,
-    Page,
-    Machine,
-    Library,
-    Transcript,
-    Problem,
-    Link,
-    Request,
-    /// JSON that this library has no type for.
-    Other,
-}
-
-/// Result for a body.
-type Outcome = Result<String, String>;
 
 /// Decodes every JSON file below `folder`, tells of each, and fails if one fails.
 fn run(folder: &Path) -> Result<(), Failure> {
@@ -121,73 +108,6 @@ fn as_kind(kind: Kind, json: &Value) -> Outcome {
     }
 }
 
-impl Kind {
-    const NAMED: [Self; 8] = [
-        Self::Action,
-        Self::Page,
-        Self::Machine,
-        Self::Library,
-        Self::Transcript,
-        Self::Problem,
-        Self::Link,
-        Self::Request,
-    ];
-
-    fn word(self) -> String {
-        format!("{self:?}").to_lowercase()
-    }
-
-    fn named(folder: &str) -> Option<Self> {
-        Self::NAMED.into_iter().find(|kind| kind.word() == folder)
-    }
-
-    fn guessed(json: &Value) -> Self {
-        let has = |name: &str| json.get(name).is_some();
-        if ["Comment", "Value", "DeviceValue"].into_iter().any(has) {
-            return Self::Request;
-        }
-        if json.get("error").is_some_and(Value::is_object) {
-            return Self::Problem;
-        }
-        match json.get("value") {
-            Some(Value::Array(rows)) if rows.first().is_some_and(is_investigation) => return Self::Other,
-            Some(Value::Array(_) | Value::Null) => return Self::Page,
-            Some(Value::String(_)) => return Self::Link,
-            _ => {}
-        }
-        if has("script_output") || has("exit_code") {
-            return Self::Transcript;
-        }
-        if has("id") && (has("type") || has("requestor") || has("status")) {
-            return Self::Action;
-        }
-        if has("id") && !is_investigation(json) {
-            return Self::Machine;
-        }
-        if has("fileName") {
-            return Self::Library;
-        }
-        if has("machineTags") || has("deviceValue") {
-            return Self::Request;
-        }
-        Self::Other
-    }
-}
-
-/// Manual investigations have ended, so there is no type for them.
-fn is_investigation(row: &Value) -> bool {
-    row.get("triggeringAlertId").is_some()
-}
-
-fn of_machines(page: &Value) -> bool {
-    let first = page.pointer("/value/0");
-    first.is_some_and(|row| row.get("machineId").is_none() && row.get("id").is_some() && row.get("status").is_none())
-}
-
-fn of_library_files(page: &Value) -> bool {
-    page.pointer("/value/0").is_some_and(|row| row.get("fileName").is_some())
-}
-
 /// Documentation prints `{machine_id}` where an id belongs; the braces are taken off, so that it is one.
 fn filled_in(mut json: Value) -> Value {
     if let Some(object) = json.as_object_mut() {
@@ -199,165 +119,6 @@ fn filled_in(mut json: Value) -> Value {
         }
     }
     json
-}
-
-fn decoded<T: DeserializeOwned>(json: &Value) -> Result<T, String> {
-    T::deserialize(json).map_err(|error| error.to_string())
-}
-
-fn both_ways<T: DeserializeOwned + Serialize>(json: &Value) -> Outcome {
-    equal(json, &decoded::<T>(json)?)
-}
-
-fn page<T: Resource + PartialEq>(json: &Value) -> Outcome {
-    let page = decoded::<Page<T>>(json)?;
-    if let Some(row) = page.unreadable.first() {
-        return Err(format!("row {}: {}", row.index, row.error));
-    }
-    // A page of null is an empty one.
-    let mut json = json.clone();
-    if let Some(rows) = json.get_mut("value").filter(|rows| rows.is_null()) {
-        *rows = Value::Array(Vec::new());
-    }
-    equal(&json, &page)?;
-    Ok(format!("{} rows, the same both ways", page.value.len()))
-}
-
-fn same(bytes: &[u8], read: &Transcript) -> Outcome {
-    // What was parsed is an object, so what is behind it is NULs and what is before it is a mark.
-    let end = bytes.iter().rposition(|byte| *byte == b'}').map_or(0, |last| last.saturating_add(1));
-    let begin = bytes.iter().position(|byte| *byte == b'{').unwrap_or_default();
-    let json = serde_json::from_slice(bytes.get(begin..end).unwrap_or_default()).map_err(|error| error.to_string())?;
-    equal(&json, read)
-}
-
-fn problem(bytes: &[u8]) -> Outcome {
-    let problem = Problem::parse(400, bytes);
-    if problem.raw() != bytes {
-        return Err("its raw body is not what came".to_owned());
-    }
-    Ok(problem.to_string())
-}
-
-fn equal(json: &Value, read: &impl Serialize) -> Outcome {
-    let back = serde_json::to_value(read).map_err(|error| error.to_string())?;
-    let (json, back) = (normal(json.clone()), normal(back));
-    if json == back { Ok("the same both ways".to_owned()) } else { Err(format!("{json} came back as {back}")) }
-}
-
-/// The normalizations of docs/decisions.md, done to both sides.
-fn normal(json: Value) -> Value {
-    match json {
-        Value::Object(object) => {
-            let older = [
-                ("lastUpdateTimeUtc", "lastUpdateDateTimeUtc"),
-                ("externalID", "externalId"),
-                ("onboardingstatus", "onboardingStatus"),
-                ("name", "script_name"),
-                ("script_error", "script_errors"),
-            ];
-            let mut normalised: Map<String, Value> = object
-                .into_iter()
-                .filter(|(_, value)| !value.is_null())
-                .map(|(name, value)| (name, normal(value)))
-                .collect();
-            for (old, new) in older {
-                if !normalised.contains_key(new)
-                    && let Some(value) = normalised.remove(old)
-                {
-                    normalised.insert(new.to_owned(), value);
-                }
-            }
-            normalised.retain(|name, value| !(value == "" && (is_date(name) || name == "status" || name == "type")));
-            Value::Object(normalised)
-        }
-        Value::Array(items) => items.into_iter().map(normal).collect(),
-        Value::String(text) => normal_text(text),
-        other => other,
-    }
-}
-
-fn is_date(name: &str) -> bool {
-    name.ends_with("TimeUtc") || name.ends_with("Time") || matches!(name, "firstSeen" | "lastSeen")
-}
-
-/// A date is in UTC with no more digits than it needs, a number is a number, and a word has the service's letter case.
-fn normal_text(text: String) -> Value {
-    use defender_model::{ActionStatus, ActionType, OnboardingStatus};
-    let looks_like_a_date = text.get(4..5) == Some("-") && text.get(10..11) == Some("T");
-    if looks_like_a_date {
-        let json = serde_json::json!({"id": "x", "creationDateTimeUtc": text});
-        let date = decoded::<MachineAction>(&json).ok().and_then(|action| action.creation_date_time_utc);
-        return date.map_or(text.into(), |date| date.to_string().into());
-    }
-    let canonical = [
-        ActionStatus::from(text.as_str()).as_str().to_owned(),
-        ActionType::from(text.as_str()).as_str().to_owned(),
-        OnboardingStatus::from(text.as_str()).as_str().to_owned(),
-    ];
-    if let Some(word) = canonical.into_iter().find(|word| *word != text) {
-        return word.into();
-    }
-    text.parse::<i64>().map_or_else(|_| text.into(), Value::from)
-}
-
-/// Makes the request anew from what it says, and compares.
-fn request(json: &Value) -> Outcome {
-    let text = |name: &str| json.get(name).and_then(Value::as_str);
-    let comment = text("Comment").unwrap_or_default();
-    let refused = |error: defender_model::Error| error.to_string();
-    let made = if let Some(commands) = json.get("Commands").and_then(Value::as_array) {
-        let commands = commands.iter().map(command).collect::<Option<Vec<_>>>().ok_or("a command is not known")?;
-        serde_json::to_value(LiveResponse::new(comment, commands).map_err(refused)?)
-    } else if let Some(kind) = text("IsolationType") {
-        serde_json::to_value(Isolate::new(comment, kind.into()).map_err(refused)?)
-    } else if let Some(kind) = text("ScanType") {
-        serde_json::to_value(RunAntiVirusScan::new(comment, kind.into()).map_err(refused)?)
-    } else if let Some(sha1) = text("Sha1") {
-        let sha1 = sha1.parse().map_err(refused)?;
-        serde_json::to_value(StopAndQuarantineFile::new(comment, sha1).map_err(refused)?)
-    } else if let (Some(value), Some(action)) = (text("Value"), text("Action")) {
-        let action = if action == "Remove" { TagAction::Remove } else { TagAction::Add };
-        match json.get("MachineIds") {
-            Some(ids) => {
-                let ids: Vec<_> = decoded(ids)?;
-                serde_json::to_value(TagMachines::new(value, action, ids).map_err(refused)?)
-            }
-            None => serde_json::to_value(TagMachine::new(value, action).map_err(refused)?),
-        }
-    } else if let Some(value) = text("DeviceValue") {
-        serde_json::to_value(SetDeviceValue::new(value.into()))
-    } else if text("Comment").is_some() {
-        // Every action of a comment alone has this body.
-        serde_json::to_value(CancelMachineAction::new(comment).map_err(refused)?)
-    } else {
-        let mut update = UpdateMachine::new();
-        if let Some(tags) = json.get("machineTags") {
-            update = update.machine_tags(decoded::<Vec<String>>(tags)?);
-        }
-        if let Some(value) = text("deviceValue") {
-            update = update.device_value(value.into());
-        }
-        serde_json::to_value(update)
-    };
-    let made = made.map_err(|error| error.to_string())?;
-    if made == *json { Ok("made anew, the same".to_owned()) } else { Err(format!("made anew it is {made}")) }
-}
-
-fn command(json: &Value) -> Option<LiveResponseCommand> {
-    let params = json.get("params")?.as_array()?;
-    let value = |key: &str| {
-        params.iter().find(|param| param.get("key").is_some_and(|name| name == key))?.get("value")?.as_str()
-    };
-    Some(match json.get("type")?.as_str()? {
-        "PutFile" => LiveResponseCommand::put_file(value("FileName")?),
-        "RunScript" => {
-            let script = LiveResponseCommand::run_script(value("ScriptName")?);
-            value("Args").map_or(script.clone(), |args| script.args(args))
-        }
-        "GetFile" => LiveResponseCommand::get_file(value("Path")?),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -408,19 +169,5 @@ mod tests {
             let (kind, outcome) = check(body.as_bytes(), kind);
             assert!(outcome.is_err(), "{kind:?} {body}: {outcome:?}");
         }
-    }
-
-    #[test]
-    fn only_listed_normalizations_happen() {
-        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-        assert_eq!(
-            normal(json(r#"{"a":null,"lastUpdateTimeUtc":"2020-01-01T00:00:00.10Z"}"#)),
-            json(r#"{"lastUpdateDateTimeUtc":"2020-01-01T00:00:00.1Z"}"#)
-        );
-        assert_eq!(
-            normal(json(r#"{"status":"canceled","scope":"","firstSeen":""}"#)),
-            json(r#"{"status":"Cancelled","scope":""}"#)
-        );
-        assert_ne!(normal(json(r#"{"a":1}"#)), normal(json(r#"{"a":2}"#)));
     }
 }

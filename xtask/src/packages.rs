@@ -1,4 +1,4 @@
-//! The published crates as packages, unpacked.
+//! The published crates as packages, unpacked, and each built alone.
 
 use std::{
     fs,
@@ -6,29 +6,53 @@ use std::{
     process::Command,
 };
 
-use super::readme::Addition;
 use xtask::{
     Failure,
     workspace::{self, Workspace, output},
 };
 
-/// The unpacked packages, beside the fresh crates.
-pub(super) struct Packages {
-    /// The folder of the fresh crates.
-    pub(super) folder: PathBuf,
+/// The unpacked packages, in a folder where cargo takes them for those of the registry.
+pub(crate) struct Packages {
+    pub(crate) folder: PathBuf,
     /// Name and folder of each package.
-    unpacked: Vec<(String, PathBuf)>,
+    pub(crate) unpacked: Vec<(String, PathBuf)>,
+}
+
+/// Packs each published crate, and lints it in its package, alone and with its default features: what compiles there needs no file
+/// outside, and no feature that a sibling asks for.
+///
+/// `cargo package` verifies them as well, but generates code, and takes an earlier package of the same version for unchanged.
+pub(crate) fn check() -> Result<(), Failure> {
+    let workspace = Workspace::read()?;
+    let packages = Packages::unpack(&workspace)?;
+    let folder = packages.folder.join("packages");
+    let members: Vec<_> = packages.unpacked.iter().filter_map(|(_, folder)| folder.file_name()?.to_str()).collect();
+    let manifest = format!("[workspace]\nresolver = \"3\"\nmembers = {members:?}\n");
+    let lock = workspace.root.join("Cargo.lock");
+    let made = fs::write(folder.join("Cargo.toml"), manifest).and_then(|()| fs::copy(&lock, folder.join("Cargo.lock")));
+    made.map_err(|error| Failure::broken(folder.display(), error))?;
+    for (name, _) in &packages.unpacked {
+        let mut clippy = workspace::cargo(&folder);
+        // The target folder and the profile of the workspace, where most dependencies are checked already.
+        clippy
+            .env("CARGO_TARGET_DIR", workspace::target(&workspace.root))
+            .env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+        clippy.env("CLIPPY_CONF_DIR", &workspace.root);
+        output(clippy.args(["clippy", "--quiet", "--package", name, "--", "-D", "warnings"]))?;
+        println!("{name}: compiles from its package");
+    }
+    Ok(())
 }
 
 impl Packages {
     /// Packs the crates that are published, as `cargo publish` does, and unpacks them.
-    pub(super) fn unpack(workspace: &Workspace) -> Result<Self, Failure> {
+    pub(crate) fn unpack(workspace: &Workspace) -> Result<Self, Failure> {
         let names: Vec<&str> = workspace.crates().map(|package| package.name.as_str()).collect();
         let mut package = workspace::cargo(&workspace.root);
         package.args(["package", "--quiet", "--no-verify", "--allow-dirty"]);
         output(package.args(names.iter().flat_map(|name| ["--package", name])))?;
 
-        let target = target(&workspace.root);
+        let target = workspace::target(&workspace.root);
         let folder = target.join("fresh");
         let packages = folder.join("packages");
         fs::create_dir_all(&packages).map_err(|error| Failure::broken(packages.display(), error))?;
@@ -55,25 +79,6 @@ impl Packages {
         let written = fs::create_dir_all(self.folder.join(".cargo")).and_then(|()| fs::write(&file, text));
         written.map_err(|error| Failure::broken(file.display(), error))
     }
-
-    /// A cargo in the folder of a fresh crate. All crates share one target directory.
-    pub(super) fn cargo(&self, folder: &Path) -> Command {
-        let mut cargo = workspace::cargo(folder);
-        cargo.env("CARGO_TARGET_DIR", self.folder.join("target")).env("CARGO_INCREMENTAL", "0");
-        // Nobody debugs these programs, and they link in a third of the time.
-        cargo.env("CARGO_PROFILE_DEV_DEBUG", "false");
-        cargo
-    }
-
-    /// The `cargo add` of a README. A crate of ours is taken from its package, since `cargo add` asks the registry alone.
-    pub(super) fn add(&self, folder: &Path, addition: &Addition) -> Command {
-        let mut add = self.cargo(folder);
-        add.args(["add", "--quiet"]).args(&addition.arguments);
-        if let Some((_, path)) = self.unpacked.iter().find(|(name, _)| *name == addition.package) {
-            add.arg("--path").arg(path);
-        }
-        add
-    }
 }
 
 /// Unpacks a package unless the same one is unpacked already: its files keep the times by which cargo sees what has changed.
@@ -90,8 +95,4 @@ fn unpack(packed: &Path, into: &Path, stem: &str) -> Result<(), Failure> {
     // With `-m` the files are as old as their unpacking, and not of 2006 as in every package.
     output(Command::new("tar").arg("-xzmf").arg(packed).arg("-C").arg(into))?;
     fs::write(&kept, now).map_err(|error| Failure::broken(kept.display(), error))
-}
-
-fn target(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
