@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(line("campaign --seeds 0..9"), "cargo run --quiet --package campaign -- --seeds 0..9");
         assert_eq!(line("campaign --store"), "cargo run --quiet --package store-campaign -- --store");
         assert_eq!(line("judges --short"), "cargo run --quiet --package conformance -- judges --short");
-        assert_eq!(line("bench smoke"), "cargo run --quiet --package bench --release -- smoke");
+        assert_eq!(line("bench wait"), "cargo run --quiet --package bench --release -- wait");
         assert_eq!(line("campaign --release --tls"), "cargo run --quiet --package campaign --release -- --tls");
     }
 }

@@ -58,7 +58,7 @@ Tools, each with a `--help` of its own; `--release` before the other options opt
                      journal and quota, judged over processes that are killed, on SQLite and PostgreSQL
   foreign            the client against a misbehaving server that shares no code with client or emulator
   postgres [NAME…]   the stores' suite on a PostgreSQL server that is started for it, and faults of that server
-  bench NAME         speed and calls beside bare hyper: compare, smoke, pages, start, wait, store
+  bench NAME         speed and calls beside bare hyper: compare, start, tenants, wait, store
 
 Options:
   -h, --help         this text, or the tool's

@@ -44,7 +44,6 @@ pub use {
     token::{
         access_token::AccessToken,
         cache::Cached,
-        challenge::claims_challenge,
         claims::Claims,
         store::{MemoryTokenStore, RefreshToken, TokenStore},
     },

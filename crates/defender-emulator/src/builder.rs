@@ -8,7 +8,7 @@ use std::{io::Write, path::Path, sync::Arc, time::Duration};
 use defender_transport::{Clock, SystemClock};
 
 use crate::{
-    AlpnProtocols, Duplicates, Emulator, Error, FastClock, InOperator, Investigations, Quotas, RetryAfterForm, State,
+    AlpnProtocols, Duplicates, Emulator, Error, InOperator, Investigations, Quotas, RetryAfterForm, State,
     clock::manual::HandClock,
     entra::{identity::Identity, jwt::TokenKey},
     http::operation::ROLES,
@@ -250,12 +250,6 @@ impl EmulatorBuilder {
         let hands = HandClock::at(SystemClock::new().now());
         self.settings.hands = Some(hands.clone());
         self.clock(Arc::new(hands)).control_over_http()
-    }
-
-    /// As [`clock`](Self::clock), with a [`FastClock`] that begins at the current time and runs `speed` times as fast as the
-    /// machine's.
-    pub fn clock_speed(self, speed: u32) -> Self {
-        self.clock(Arc::new(FastClock::new(speed)))
     }
 
     /// Makes the certificates and the secret, and listens. It must be called inside a tokio runtime.

@@ -5,10 +5,14 @@ mod responses;
 mod sign_in;
 mod values;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use defender_emulator::{
-    AlpnProtocols, Emulator, EmulatorBuilder, InOperator, Investigations, JsonStyle, Quotas, RetryAfterForm, State,
+    AlpnProtocols, Emulator, EmulatorBuilder, FastClock, InOperator, Investigations, JsonStyle, Quotas, RetryAfterForm,
+    State,
 };
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -66,10 +70,6 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 builder
             }
             Arg::Short('V') | Arg::Long("version") => return Ok(Command::Version),
-            Arg::Long("address") => {
-                arguments.value()?.parse_with(loopback)?;
-                builder
-            }
             Arg::Long("state-dir") => {
                 let dir = PathBuf::from(arguments.value()?);
                 ca_file = ca_file.or_else(|| Some(dir.join("ca.pem")));
@@ -101,7 +101,7 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 stop_with_stdin = true;
                 builder
             }
-            Arg::Long("clock-speed") => builder.clock_speed(arguments.value()?.parse_with(speed)?),
+            Arg::Long("clock-speed") => builder.clock(Arc::new(FastClock::new(arguments.value()?.parse_with(speed)?))),
             Arg::Long("manual-clock") => builder.clock_over_http(),
             Arg::Long("retry-after") => builder.retry_after(one_of(
                 &mut arguments,
@@ -111,7 +111,6 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                     ("absent", RetryAfterForm::Absent),
                 ],
             )?),
-            Arg::Long("link-lifetime") => builder.link_lifetime(seconds(&mut arguments)?),
             Arg::Long("investigations") => builder.investigations(one_of(
                 &mut arguments,
                 &[("retired", Investigations::Retired), ("available", Investigations::Available)],
@@ -128,7 +127,6 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("pending-for") => builder.pending_for(seconds(&mut arguments)?),
             Arg::Long("running-for") => builder.running_for(seconds(&mut arguments)?),
             Arg::Long("machines") => builder.machines(arguments.value()?.parse()?),
-            Arg::Long("history") => builder.history(arguments.value()?.parse()?),
             Arg::Long("duplicates") => builder.duplicates(choice(&mut arguments)?),
             Arg::Long("read-lag") => builder.read_lag(seconds(&mut arguments)?),
             Arg::Long("page-size") => builder.page_size(arguments.value()?.parse()?),
@@ -163,14 +161,6 @@ fn offer(arguments: &mut Parser) -> Result<AlpnProtocols, lexopt::Error> {
 
 fn speed(text: &str) -> Result<u32, &'static str> {
     text.parse().ok().filter(|times| (1..=100_000).contains(times)).ok_or("expected a whole number from 1 to 100000")
-}
-
-/// The emulator is not a service for others: its secret is public, and `/emulator` takes orders from anyone.
-fn loopback(text: &str) -> Result<(), String> {
-    match text {
-        "127.0.0.1" | "localhost" => Ok(()),
-        other => Err(format!("it listens on 127.0.0.1 alone, and not on {other}")),
-    }
 }
 
 fn text(file: &Path) -> Result<String, String> {

@@ -6,6 +6,7 @@ use rustls::ServerConfig;
 
 use crate::{
     Entry, Fault, FaultRule, InProcess, MachineState, Outcome, OutcomeRule, listen::server::Server, service::Service,
+    settings::APPLICATION_NAME,
 };
 
 /// A Defender for Endpoint service, and the Entra ID that issues its tokens, on the loopback of this machine.
@@ -107,10 +108,10 @@ impl Emulator {
         &self.service.identity.client_id
     }
 
-    /// The display name of the one application, which records have as `requestor`.
+    /// The display name of the one application, which records have as `requestor`: `Contoso Response Automation`.
     #[must_use]
     pub fn application_name(&self) -> &str {
-        &self.service.settings.application_name
+        APPLICATION_NAME
     }
 
     /// The application's secret: `e+8Q~%defender-emulator.opens_nothing_else`, likewise. It has characters that must be

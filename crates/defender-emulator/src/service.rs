@@ -19,7 +19,7 @@ use crate::{
     faults::Faults,
     http::date::HttpDate,
     ids::Ids,
-    settings::{BUILT_IN, Settings},
+    settings::{APPLICATION_NAME, BUILT_IN, Settings},
     store::{
         action::{Moment, View},
         actions::Actions,
@@ -92,9 +92,9 @@ impl World {
             machines => Machines::new(machines.saturating_sub(BUILT_IN), now),
         };
         let machines = settings.state.machines(now).unwrap_or_else(built_in);
-        let mut actions = history::actions(settings.history, &machines, now, &settings.application_name);
+        let mut actions = history::actions(settings.history, &machines, now, APPLICATION_NAME);
         let started = Started { now, elapsed: clock.elapsed(), pace: settings.pace };
-        actions.extend(settings.state.actions(&machines, &settings.application_name, started));
+        actions.extend(settings.state.actions(&machines, APPLICATION_NAME, started));
         // A list is in the order of the dates.
         actions.sort_by_key(|action| action.created);
         let mut held = Actions::default();
@@ -171,7 +171,7 @@ impl Service {
         for record in state.records() {
             world.machines.add(record.clone(), started.now);
         }
-        let actions = state.actions(&world.machines, &self.settings.application_name, started);
+        let actions = state.actions(&world.machines, APPLICATION_NAME, started);
         world.actions.extend(actions, started.elapsed);
         world.library.extend(state.library(&self.identity.client_id, started.now));
         Ok(())

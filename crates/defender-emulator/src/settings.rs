@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// The display name of the application.
+pub(crate) const APPLICATION_NAME: &str = "Contoso Response Automation";
+
 /// The number of built-in machines.
 pub(crate) const BUILT_IN: u32 = 3;
 
@@ -34,8 +37,6 @@ pub(crate) struct Settings {
     pub(crate) deflate: Deflate,
     /// The choices at the start; those of now are the service's.
     pub(crate) behaviors: Behaviors,
-    /// The display name of the application.
-    pub(crate) application_name: String,
     pub(crate) read_lag: Duration,
     pub(crate) page_size: usize,
     pub(crate) machines: u32,
@@ -72,7 +73,6 @@ impl Default for Settings {
             redirect_uris: Vec::new(),
             deflate: Deflate::Off,
             behaviors: Behaviors::default(),
-            application_name: "Contoso Response Automation".to_owned(),
             read_lag: Duration::ZERO,
             page_size: LARGEST_PAGE,
             machines: BUILT_IN,

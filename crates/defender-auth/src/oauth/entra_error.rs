@@ -82,13 +82,13 @@ impl EntraError {
         })
     }
 
-    /// Trace ID, which Microsoft's support asks for.
+    /// Correlation ID, which Microsoft's support asks for.
     #[must_use]
     pub fn correlation_id(&self) -> Option<&str> {
         self.correlation_id.as_deref()
     }
 
-    /// Correlation ID, which Microsoft's support asks for beside it.
+    /// Trace ID, which Microsoft's support asks for beside it.
     #[must_use]
     pub fn trace_id(&self) -> Option<&str> {
         self.trace_id.as_deref()

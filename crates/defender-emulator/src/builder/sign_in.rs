@@ -5,12 +5,6 @@ use std::time::Duration;
 use crate::{AssertionUse, EmulatorBuilder};
 
 impl EmulatorBuilder {
-    /// The display name of the application's registration. Default: `Contoso Response Automation`.
-    pub fn application_name(mut self, name: impl Into<String>) -> Self {
-        self.settings.application_name = name.into();
-        self
-    }
-
     /// Leaves `role`, such as `Machine.RestrictExecution`, out of the tokens, as if nobody had consented to it. May be
     /// called for several.
     pub fn without_role(mut self, role: impl Into<String>) -> Self {

@@ -13,8 +13,6 @@ Options:
       --cert FILE, --key FILE Show this certificate (PEM, with its chain), in the place of one made at start; --ca-file is
                               FILE, if it is not given
       --port PORT             The port on 127.0.0.1; 0, the default, is any that is free
-      --address ADDRESS       127.0.0.1, the default, or localhost; any other is refused, since the emulator is for this
-                              machine alone
       --state FILE            Begin with the machines, actions and library files of this JSON file
       --log FILE              Write a line of JSON for every request, without tokens and bodies; - is stderr
       --http VERSION          What the TLS handshake offers: both (the default), 1.1 or 2
@@ -29,7 +27,6 @@ How the service behaves:
       --running-for SECONDS   How long it is InProgress after that; 2 by default
       --offline MACHINE       This machine is not there, so that its actions wait; may be given for several
       --machines COUNT        How many machines there are; 3 by default, and 0 makes their list a 404
-      --history ACTIONS       How many actions there are at the start that have ended; 0 by default
       --duplicates WHAT       A repeat while the first is active: refuse (the default), join, accept, ended (the response is one
                               that has ended, too), or seeded:NUMBER for any of them
       --read-lag SECONDS      For how long a new action is not found yet; 0 by default
@@ -42,7 +39,6 @@ How the service behaves:
       --redirect-uri URI      A redirect URI beside http://localhost; may be given for several
       --assertion-leeway SECONDS  How far a signer's clock may be off; 300 by default
       --assertion-use WHAT    How often an assertion is taken: many (the default) or once
-      --link-lifetime SECONDS   How long a download's link is good for; 1800 by default
       --investigations WHAT   startInvestigation: retired (the default) or available
       --in-operator WHAT      in, in a filter: refused (the default) or understood
       --chaos SEED,RATE       Let something go wrong with so many in 1 of all requests, such as 7,0.1
@@ -54,7 +50,6 @@ How its responses are written (each of the first six also takes seeded:NUMBER, t
       --external-ids WHAT     echoed (the default), absent, uuid or word (the last two come from another product)
       --rows WHAT             readable (the default), null-machine, null-type, null-creation, unknown-type or unreadable
       --date-header WHAT      clock (the default), absent, 1970, ahead:SECONDS or behind:SECONDS
-      --application-name NAME The display name of the application; Contoso Response Automation by default
       --created-status WHAT   An action is created with: documented (the default; 200 for offboarding, else 201), 201 or 200
       --deflate FORM          Compress responses unasked: off (the default), zlib or raw
       --fractions WHAT        Digits of a second in dates: 7 (the default), or seeded:NUMBER for none to seven

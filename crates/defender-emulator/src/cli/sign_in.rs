@@ -6,15 +6,8 @@ use lexopt::{Parser, ValueExt};
 use super::values::{one_of, seconds};
 
 /// Their names.
-pub(super) const SIGN_IN: [&str; 7] = [
-    "application-name",
-    "assertion-leeway",
-    "assertion-use",
-    "audience",
-    "redirect-uri",
-    "token-lifetime",
-    "without-role",
-];
+pub(super) const SIGN_IN: [&str; 6] =
+    ["assertion-leeway", "assertion-use", "audience", "redirect-uri", "token-lifetime", "without-role"];
 
 /// The builder with the one of this name.
 pub(super) fn signed_in(
@@ -23,7 +16,6 @@ pub(super) fn signed_in(
     arguments: &mut Parser,
 ) -> Result<EmulatorBuilder, lexopt::Error> {
     Ok(match name {
-        "application-name" => builder.application_name(arguments.value()?.string()?),
         "assertion-leeway" => builder.assertion_leeway(seconds(arguments)?),
         "assertion-use" => {
             builder.assertion_use(one_of(arguments, &[("many", AssertionUse::Many), ("once", AssertionUse::Once)])?)

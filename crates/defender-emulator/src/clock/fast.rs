@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 /// A clock that goes so many times as fast as the machine's own, for tests over a real socket that would else wait for minutes.
 ///
-/// Given to the emulator ([`clock_speed`](crate::EmulatorBuilder::clock_speed)) and to the client under test, it makes both run
+/// Given to the emulator ([`clock`](crate::EmulatorBuilder::clock)) and to the client under test, it makes both run
 /// at one speed, so that times and quotas compare; the network and the work of both then take so many times as long.
 #[derive(Clone, Debug)]
 pub struct FastClock {

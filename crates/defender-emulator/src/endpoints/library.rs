@@ -54,7 +54,7 @@ pub(crate) fn upload(
     }
     let file = LibraryFile::new(content)
         .described(text("Description"), is_true("HasParameters"), text("ParametersDescription"))
-        .by(caller.requestor(service, Requestor::ApplicationId).to_owned())
+        .by(caller.requestor(Requestor::ApplicationId).to_owned())
         .at(older.map_or(now, |older| older.created), now);
     let mut row = file.row(&name);
     if let Some(row) = row.as_object_mut() {

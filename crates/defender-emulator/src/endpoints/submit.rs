@@ -89,7 +89,7 @@ pub(crate) fn submit(
     let action = MachineAction {
         id: service.new_id(),
         type_name: TypeName::Known(kind),
-        requestor: Arc::from(caller.requestor(service, spelling.requestor.drawn(number))),
+        requestor: Arc::from(caller.requestor(spelling.requestor.drawn(number))),
         comment: asked.comment.and_then(|comment| spelling.comments.written(number, comment)).map(Arc::from),
         external_id: spelling.external_ids.written(number, asked.external_id).map(Arc::from),
         title: asked.title.map(Arc::from),
@@ -154,7 +154,7 @@ pub(crate) fn cancel(
     let (digits, number) = world.actions.get(id).map_or((7, 0), |action| (action.digits, action.number));
     let requestor = service.behaviors().spelling.requestor;
     let cancellation = Cancellation {
-        requestor: Some(Arc::from(caller.requestor(service, requestor.drawn(number)))),
+        requestor: Some(Arc::from(caller.requestor(requestor.drawn(number)))),
         comment: comment.map(Arc::from),
         at: Some(cut(now, digits)),
     };

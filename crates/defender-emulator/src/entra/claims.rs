@@ -1,6 +1,6 @@
 //! The claims of an application's and of a user's tokens.
 
-use crate::{entra::jwt::Claims, service::Service, wire_format::Requestor};
+use crate::{entra::jwt::Claims, service::Service, settings::APPLICATION_NAME, wire_format::Requestor};
 
 /// The user of every user sign-in.
 pub(crate) const USER: &str = "analyst@contoso.example";
@@ -43,7 +43,7 @@ impl Claims {
     }
 
     /// Returns the `requestor` of a record: the mail address of a user, or the choice for applications.
-    pub(crate) fn requestor<'a>(&'a self, service: &'a Service, of_applications: Requestor) -> &'a str {
+    pub(crate) fn requestor(&self, of_applications: Requestor) -> &str {
         if let Some(name) = self.unique_name.as_deref().or(self.upn.as_deref()) {
             return name.strip_prefix("live.com#").unwrap_or(name);
         }
@@ -51,7 +51,7 @@ impl Claims {
             Requestor::ApplicationId => &self.appid,
             Requestor::Mail => USER,
             Requestor::Guest => GUEST,
-            Requestor::DisplayName | Requestor::Seeded(_) => &service.settings.application_name,
+            Requestor::DisplayName | Requestor::Seeded(_) => APPLICATION_NAME,
         }
     }
 }

@@ -11,7 +11,7 @@ use super::seeded::{rng, seed};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Requestor {
-    /// The display name: see [`application_name`](crate::EmulatorBuilder::application_name). The default.
+    /// The display name: see [`application_name`](crate::Emulator::application_name). The default.
     #[default]
     DisplayName,
     /// The application's id.

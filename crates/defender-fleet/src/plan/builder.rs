@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use defender_actions::model::{DeviceValue, MachineId};
-
 use super::{
     Plan,
     resolve::resolve,
-    settings::{Exclusion, Halt, Reverts, Settings},
+    settings::{Reverts, Settings},
 };
 use crate::{Error, Fleet, FleetAction, Targets};
 
@@ -68,18 +66,9 @@ impl PlanBuilder {
     }
 
     /// Leaves out the machines with this tag, in any letter case. A tag that no target has is a warning of the plan.
-    pub fn exclude_tag(self, tag: impl Into<String>) -> Self {
-        self.exclude(Exclusion::Tag(tag.into()))
-    }
-
-    /// Leaves out the machines with this device value.
-    pub fn exclude_device_value(self, value: DeviceValue) -> Self {
-        self.exclude(Exclusion::DeviceValue(value))
-    }
-
-    /// Leaves out the machines with these ids.
-    pub fn exclude_ids(self, ids: impl IntoIterator<Item = MachineId>) -> Self {
-        ids.into_iter().fold(self, |builder, id| builder.exclude(Exclusion::of_id(&id)))
+    pub fn exclude_tag(mut self, tag: impl Into<String>) -> Self {
+        self.settings.excluded_tags.push(tag.into());
+        self
     }
 
     /// Sets the largest number of machines. A run of a plan with more is refused. Default: 25.
@@ -97,13 +86,7 @@ impl PlanBuilder {
 
     /// Sets the number of failed and unknown rows at which the run halts. Default: the run does not halt by itself.
     pub fn halt_after(mut self, failures: u32) -> Self {
-        self.settings.halt = Some(Halt::After(failures));
-        self
-    }
-
-    /// As [`halt_after`](Self::halt_after), by the share of the machines of the plan in percent, rounded up.
-    pub fn halt_after_percent(mut self, percent: u32) -> Self {
-        self.settings.halt = Some(Halt::AfterPercent(percent));
+        self.settings.halt_after = Some(failures);
         self
     }
 
@@ -156,10 +139,5 @@ impl PlanBuilder {
     /// call failed. A target that is no machine is no error: see [`Plan::left_out`].
     pub fn resolve(self) -> impl Future<Output = Result<Plan, Error>> + Send + 'static {
         async move { resolve(&self.fleet, &self.tenant, self.settings).await }
-    }
-
-    fn exclude(mut self, exclusion: Exclusion) -> Self {
-        self.settings.exclusions.push(exclusion);
-        self
     }
 }

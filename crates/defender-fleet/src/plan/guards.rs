@@ -25,7 +25,7 @@ type Judged = Result<Vec<String>, LeftOutReason>;
 pub(super) struct Guards<'a> {
     settings: &'a Settings,
     action: &'a FleetAction,
-    /// Number of machines that each exclusion left out.
+    /// Number of machines that each excluded tag left out.
     excluded: Vec<usize>,
     /// Number of machines that each caution concerns.
     cautions: BTreeMap<&'static str, usize>,
@@ -33,17 +33,17 @@ pub(super) struct Guards<'a> {
 
 impl<'a> Guards<'a> {
     pub(super) fn new(settings: &'a Settings, action: &'a FleetAction) -> Self {
-        Self { settings, action, excluded: vec![0; settings.exclusions.len()], cautions: BTreeMap::new() }
+        Self { settings, action, excluded: vec![0; settings.excluded_tags.len()], cautions: BTreeMap::new() }
     }
 
     /// Judges a machine by its record.
     pub(super) fn by_record(&mut self, machine: &Machine) -> Judged {
-        let exclusions = self.settings.exclusions.iter().zip(&mut self.excluded);
-        let by: Vec<_> = exclusions
-            .filter(|(exclusion, _)| exclusion.excludes(machine))
-            .map(|(exclusion, count)| {
+        let excluded_tags = self.settings.excluded_tags.iter().zip(&mut self.excluded);
+        let by: Vec<_> = excluded_tags
+            .filter(|(tag, _)| has_tag(machine, tag))
+            .map(|(tag, count)| {
                 *count += 1;
-                exclusion.name()
+                format!("tag `{tag}`")
             })
             .collect();
         if !by.is_empty() {
@@ -150,10 +150,10 @@ impl<'a> Guards<'a> {
     /// Warnings about all machines.
     pub(super) fn warnings(&self) -> Vec<String> {
         let cautions = self.cautions.iter().map(|(caution, machines)| format!("{caution} ({})", counted(*machines)));
-        let exclusions = self.settings.exclusions.iter().zip(&self.excluded);
-        let unused = exclusions.filter(|(_, count)| **count == 0).map(|(exclusion, _)| {
-            format!("the exclusion by {} concerns no target; check its spelling", exclusion.name())
-        });
+        let excluded_tags = self.settings.excluded_tags.iter().zip(&self.excluded);
+        let unused = excluded_tags
+            .filter(|(_, count)| **count == 0)
+            .map(|(tag, _)| format!("the exclusion by tag `{tag}` concerns no target; check its spelling"));
         cautions.chain(unused).collect()
     }
 }

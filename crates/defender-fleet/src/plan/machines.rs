@@ -67,10 +67,6 @@ pub(super) async fn find(client: &DefenderClient, items: &[Item]) -> Result<Foun
                 let pages = client.machines().find_by_tag(tag).pages();
                 found.add_all(machines(pages, |_| true).await?, &format!("tag `{tag}`"));
             }
-            Item::TagPrefix(beginning) => {
-                let pages = client.machines().find_by_tag_prefix(beginning).pages();
-                found.add_all(machines(pages, |_| true).await?, &format!("tags that begin with `{beginning}`"));
-            }
             Item::Filter(filter) => {
                 let pages = client.machines().filter(filter.clone()).pages();
                 found.add_all(machines(pages, |_| true).await?, &format!("filter `{filter}`"));

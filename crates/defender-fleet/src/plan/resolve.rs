@@ -38,7 +38,6 @@ pub(super) async fn resolve(fleet: &Fleet, tenant: &str, settings: Settings) -> 
     for (wave, row) in waves(&settings.waves, rows.len()).into_iter().zip(&mut rows) {
         row.wave = wave;
     }
-    let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
     let mut warnings = own_warnings(&settings, &action, rows.len());
     warnings.extend(history_warnings(&action, (&changes, now), rows.len()));
     warnings.extend(guards.warnings());
@@ -55,7 +54,7 @@ pub(super) async fn resolve(fleet: &Fleet, tenant: &str, settings: Settings) -> 
         rows,
         left_out,
         max_machines: settings.max_machines,
-        halt_after: settings.halt.map(|halt| halt.count(count)),
+        halt_after: settings.halt_after,
         history_from: changes.reaches_back_to(),
         warnings,
         reverts,

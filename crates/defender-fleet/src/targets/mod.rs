@@ -19,7 +19,7 @@ use crate::{Error, ErrorKind};
 /// | exact names, in any letter case | [`names`](Self::names) |
 /// | a column of a CSV file, ids or names by content | [`csv`](Self::csv) |
 /// | lines of a file or of standard input, ids or names by content | [`lines`](Self::lines) |
-/// | a tag | [`tag`](Self::tag), [`tag_prefix`](Self::tag_prefix) |
+/// | a tag | [`tag`](Self::tag) |
 /// | a filter of the service | [`filter`](Self::filter) |
 ///
 /// A text of 40 or 32 hexadecimal digits is an id by content, and any other text is a name.
@@ -114,11 +114,6 @@ impl Targets {
     /// Machines with exactly this tag.
     pub fn tag(tag: impl Into<String>) -> Self {
         Self { items: vec![Item::Tag(tag.into())] }
-    }
-
-    /// Machines with a tag that begins with this text.
-    pub fn tag_prefix(beginning: impl Into<String>) -> Self {
-        Self { items: vec![Item::TagPrefix(beginning.into())] }
     }
 
     /// Machines that match this filter of the service.

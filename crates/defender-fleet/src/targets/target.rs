@@ -7,7 +7,6 @@ use defender_actions::model::{Filter, Machine, MachineId};
 pub(crate) enum Item {
     One(Target),
     Tag(String),
-    TagPrefix(String),
     Filter(Filter<Machine>),
 }
 

@@ -231,15 +231,6 @@ impl Tenants {
     pub fn from_toml(path: impl AsRef<Path>) -> Result<Self, Error> {
         TenantsFile::new().read(path)
     }
-
-    /// As [`from_toml`](Self::from_toml), from the text of a file.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_toml`](Self::from_toml).
-    pub fn from_toml_text(text: &str) -> Result<Self, Error> {
-        TenantsFile::new().read_text("tenants.toml", text)
-    }
 }
 
 impl fmt::Debug for TenantsFile {

@@ -64,13 +64,8 @@ impl Tenants {
         self
     }
 
-    /// Allows these tenants alone, of those that are allowed so far. [`get`](Self::get) refuses all others.
-    ///
-    /// # Errors
-    ///
-    /// [`UnknownTenant`](ErrorKind::UnknownTenant) if there is no tenant of one of the names.
-    pub fn allow_only<I: Into<String>>(mut self, names: impl IntoIterator<Item = I>) -> Result<Self, Error> {
-        let names: Vec<_> = names.into_iter().map(Into::into).collect();
+    /// Allows these tenants alone. [`get`](Self::get) refuses all others.
+    pub(super) fn allow_only(mut self, names: Vec<String>) -> Result<Self, Error> {
         for name in &names {
             self.get(name)?;
         }

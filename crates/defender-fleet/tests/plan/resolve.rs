@@ -29,7 +29,7 @@ async fn thousand_names_take_two_calls() {
     let given: Vec<_> = records.into_iter().map(|machine| machine.computer_dns_name.unwrap()).collect();
     world.calls();
     let plan = world.builder().targets(Targets::names(&given[..])).action(isolate()).max_machines(1_000);
-    let plan = plan.waves([1, 10, 50]).halt_after_percent(1).resolve().await.unwrap();
+    let plan = plan.waves([1, 10, 50]).halt_after(10).resolve().await.unwrap();
     assert_eq!(world.calls(), ["GET /api/machines", "GET /api/machineactions"]);
     assert_eq!(names(&plan), given, "{plan}");
     assert_eq!(plan.shortest_time.as_mins(), 9);
@@ -105,19 +105,19 @@ async fn names_are_exact_or_left_out() {
 async fn tags_and_filters_are_targets() {
     let world = World::of(
         &json!([
-            {"id": "m1", "computerDnsName": "a", "machineTags": ["wave-1"]},
-            {"id": "m2", "computerDnsName": "b", "machineTags": ["wave-2"]},
+            {"id": "m1", "computerDnsName": "a", "machineTags": ["lab"]},
+            {"id": "m2", "computerDnsName": "b", "machineTags": ["lab", "wave-2"]},
             {"id": "m3", "computerDnsName": "c", "riskScore": "High"},
             {"id": "m4", "computerDnsName": "d"},
         ]),
         &json!([]),
     );
     let risky = Targets::filter(Machine::RISK_SCORE.eq(RiskScore::High));
-    let plan = world.unrestrict(Targets::tag("wave-2").and(Targets::tag_prefix("wave-")).and(risky));
+    let plan = world.unrestrict(Targets::tag("wave-2").and(Targets::tag("lab")).and(risky));
     let plan = plan.resolve().await.unwrap();
     assert_eq!(names(&plan), ["b", "a", "c"]);
     assert_eq!(left_out(&plan), [("b", "duplicate")]);
-    assert_eq!(plan.left_out[0].source.as_deref(), Some("tags that begin with `wave-`"));
+    assert_eq!(plan.left_out[0].source.as_deref(), Some("tag `lab`"));
 }
 
 #[tokio::test]
@@ -141,7 +141,6 @@ async fn incomplete_settings_are_refused() {
         (world.builder().action(unrestrict()), "no targets"),
         (all().waves([1, 0]), "a wave of 0 machines"),
         (all().halt_after(0), "halts after 0 failures"),
-        (all().halt_after_percent(101), "100 percent"),
     ] {
         let error = builder.resolve().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);

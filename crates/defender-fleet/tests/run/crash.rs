@@ -11,7 +11,17 @@ use defender_fleet::{Report, ReportState, RowOrigin, Run};
 use futures_util::StreamExt;
 use proptest::prelude::*;
 
-use crate::{world::World, yielding::world};
+use crate::{
+    timed::{Shared, Timing},
+    world::World,
+};
+
+/// World whose stores are pending before and after each effect, as a database is.
+fn world(machines: u32) -> World {
+    let world = World::new(machines);
+    let stores = Shared::new(&world.clock, &world.clock).stores(|_| Timing { yields: true, ..Timing::default() });
+    world.with_stores(stores)
+}
 
 /// Future that ends without its output after a number of polls, as with a process that dies.
 struct Dies<F> {

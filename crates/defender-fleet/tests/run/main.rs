@@ -23,4 +23,3 @@ mod storm;
 mod timed;
 mod workers;
 mod world;
-mod yielding;

@@ -118,7 +118,7 @@ impl Script for Chaos {
             1 => Some(Fails::AfterEffect),
             _ => None,
         };
-        Timing { before: random.of("before").time(), after: random.of("after").time(), fails }
+        Timing { before: random.of("before").time(), after: random.of("after").time(), fails, yields: false }
     }
 
     fn departs(&self, row: u32) {

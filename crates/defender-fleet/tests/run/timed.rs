@@ -16,6 +16,8 @@ use defender_transport::{
     Clock, EndedPermit, MemoryQuotaStore, PermitRequest, Permits, QuotaStore, QuotaStoreError, extensions::QuotaKey,
 };
 
+use crate::world::pause;
+
 /// Method of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Op {
@@ -47,6 +49,8 @@ pub(crate) struct Timing {
     pub(crate) before: Duration,
     pub(crate) after: Duration,
     pub(crate) fails: Option<Fails>,
+    /// Is pending once before and once after the effect, at no time of the clock.
+    pub(crate) yields: bool,
 }
 
 /// Failure of a call. The caller cannot tell the two apart.
@@ -138,12 +142,18 @@ impl<S: Sync> Timed<S> {
         effect: impl Future<Output = Result<T, E>> + Send,
         error: fn() -> E,
     ) -> Result<T, E> {
-        let Timing { before, after, fails } = self.script.timing(Call { op, row });
+        let Timing { before, after, fails, yields } = self.script.timing(Call { op, row });
+        if yields {
+            pause().await;
+        }
         self.clock.sleep(before).await;
         if fails == Some(Fails::WithoutEffect) {
             return Err(error());
         }
         let output = effect.await?;
+        if yields {
+            pause().await;
+        }
         self.clock.sleep(after).await;
         if fails.is_some() { Err(error()) } else { Ok(output) }
     }

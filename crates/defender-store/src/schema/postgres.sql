@@ -31,14 +31,14 @@ create table @schema@.quota_slot (
 create index quota_slot_base on @schema@.quota_slot (key, base);
 
 -- Makes sure of what the functions depend on, whatever the defaults of server, database and role are.
-create function @schema@.quota_prepare() returns void language plpgsql as $body$
+create function @schema@.store_prepare() returns void language plpgsql as $body$
 begin
-    -- In another isolation level the transaction does not see what was committed while it waited for the lock.
+    -- In another isolation level a statement does not see what was committed while the one before it waited.
     if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'the isolation level is %, and the quota needs read committed', current_setting('transaction_isolation')
+        raise exception 'the isolation level is %, and the store needs read committed', current_setting('transaction_isolation')
             using errcode = 'DS001';
     end if;
-    -- Otherwise a grant is lost if the server is killed. A setting for the transaction survives the end of this function.
+    -- Otherwise a grant or an intent is lost if the server is killed. A setting for the transaction survives the end of this function.
     if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
         perform set_config('synchronous_commit', 'on', true);
     end if;
@@ -81,7 +81,7 @@ declare
     latest timestamptz;
     wait bigint := 0;
 begin
-    perform quota_prepare();
+    perform store_prepare();
     select q.id into k from quota_key q where q.name = key_name;
     if k is null then
         insert into quota_key (name) values (key_name) on conflict (name) do nothing;
@@ -212,7 +212,7 @@ declare
     probing uuid;
     answered boolean;
 begin
-    perform quota_prepare();
+    perform store_prepare();
     select q.id, q.closed_until is not null into k, is_closed from quota_key q where q.name = key_name;
     if k is null then
         if not refused then

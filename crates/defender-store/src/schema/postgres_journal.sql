@@ -34,23 +34,6 @@ create index entry_open on @schema@.entry (lease_until) where state = 0;
 -- For the retention. An intent writes nothing here.
 create index entry_settled on @schema@.entry (settled_at) where state in (1, 2, 3);
 
--- Makes sure of what the functions depend on, whatever the defaults of server, database and role are.
-create function @schema@.store_prepare() returns void language plpgsql set search_path = pg_catalog, pg_temp as $body$
-begin
-    -- In another isolation level a statement does not see what was committed while the one before it waited.
-    if current_setting('transaction_isolation') <> 'read committed' then
-        raise exception 'the isolation level is %, and the store needs read committed', current_setting('transaction_isolation')
-            using errcode = 'DS001';
-    end if;
-    -- Otherwise an intent is lost if the server is killed. A setting for the transaction survives the end of this function.
-    if current_setting('synchronous_commit') not in ('on', 'remote_apply') then
-        perform set_config('synchronous_commit', 'on', true);
-    end if;
-    if current_setting('lock_timeout') = '0' then
-        perform set_config('lock_timeout', '5s', true);
-    end if;
-end $body$;
-
 -- Writes an intent. The result is 0 for a new entry, 1 for an entry that the holder has written before, and 2 for any other entry. The
 -- lease is in microseconds.
 create function @schema@.entry_intend(

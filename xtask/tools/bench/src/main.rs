@@ -3,7 +3,6 @@
 
 mod builds;
 mod compare;
-mod pages;
 mod server;
 mod start;
 mod tenants;
@@ -25,8 +24,6 @@ Usage: cargo xtask bench NAME
 Benches:
   compare     a call of the client beside bare hyper and reqwest: instructions, allocations, CPU time, memory; tokens, waits,
               tenants, builds
-  smoke       the bench `stack` of defender-transport: our transport and adapters beside a bare hyper client
-  pages       a page of 10,000 actions through the client, beside bare hyper and a bare struct
   wait        waiting for a thousand actions, together and one by one: calls, and whether the quota is kept
   tenants     2,000 tenants in one process: memory, beside a process with one
   start       the program `defender`: `--version` beside an empty program, `--demo` beside an example
@@ -55,12 +52,6 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
         return Err(more.unexpected().into());
     }
     match name.to_str() {
-        Some("smoke") => {
-            let mut bench = cargo(&Workspace::read()?.root);
-            bench.args(["bench", "--quiet", "--package", "defender-transport", "--all-features", "--bench", "stack"]);
-            let status = bench.status().map_err(|error| Failure::broken("bench smoke", error))?;
-            if status.success() { Ok(()) } else { Err(Failure::broken("bench smoke", status)) }
-        }
         Some("compare") => compare::run(),
         Some("store") => {
             let mut figures = cargo(&Workspace::read()?.root);
@@ -69,7 +60,6 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             if status.success() { Ok(()) } else { Err(Failure::broken("bench store", status)) }
         }
         Some("start") => start::run(),
-        Some("pages") => pages::run(),
         Some("tenants") => tenants::run(),
         Some("wait") => wait::run(),
         _ => Err(Failure::Usage(format!("unknown bench `{}`", name.display()))),

@@ -1,7 +1,8 @@
 //! The server of the benches, in a process of its own.
 
 #[path = "../../../../crates/defender-model/benches/page/mod.rs"]
-pub(crate) mod page;
+#[allow(dead_code, reason = "the bench of the model uses all of it")]
+mod page;
 #[path = "../../../../crates/defender-transport/benches/wire/server.rs"]
 #[allow(dead_code, reason = "the bench of the transport uses all of it")]
 mod wire;

@@ -25,6 +25,9 @@ use super::{
     server::{APPLICATION_ID, Kind, SECRET, SUBMISSION, Server, Settings, TENANT},
 };
 
+/// Actions at a time.
+const AT_ONCE: usize = 64;
+
 tokio::task_local! {
     /// The submission whose requests a task sends.
     static SUBMITTING: Submitting;
@@ -115,7 +118,7 @@ pub(super) async fn drive(options: &Options, server: &Server, ahead: SignedDurat
         let submitting = Submitting { number, time: server.time, first_attempt: OnceLock::new() };
         SUBMITTING.scope(submitting, submit(client.clone(), server.time, step))
     });
-    let mut reports: Vec<Report> = stream::iter(steps).buffer_unordered(options.at_once).collect().await;
+    let mut reports: Vec<Report> = stream::iter(steps).buffer_unordered(AT_ONCE).collect().await;
     reports.sort_by_key(|report| report.submission);
     Ok(reports)
 }

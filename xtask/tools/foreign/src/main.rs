@@ -32,10 +32,9 @@ Usage: cargo xtask foreign [options]
 
 Options:
   --actions N              number of actions; default: 5000
-  --at-once N              actions at a time; default: 64
   --seed S                 the behavior of the server; default: 0
   --ids as-given|generated the source of external ids; default: as-given
-  --http1, --http2         the protocol; default: --http1
+  --http2                  HTTP/2; default: HTTP/1.1
   --speed N                speed of time, as a multiple of the machine's; default: 30
   -h, --help               this text
 ";

@@ -10,7 +10,6 @@ use super::server::{Settings, Version};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Options {
     pub(super) actions: u64,
-    pub(super) at_once: usize,
     pub(super) http2: bool,
     pub(super) seed: u64,
     pub(super) ids: Ids,
@@ -26,14 +25,12 @@ pub(super) enum Ids {
 
 impl Options {
     pub(super) fn read(mut arguments: Parser) -> Result<Self, Failure> {
-        let mut options = Self { actions: 5_000, at_once: 64, http2: false, seed: 0, ids: Ids::AsGiven, speed: 30 };
+        let mut options = Self { actions: 5_000, http2: false, seed: 0, ids: Ids::AsGiven, speed: 30 };
         while let Some(argument) = arguments.next()? {
             match argument {
                 Arg::Long("actions") => options.actions = arguments.value()?.parse()?,
-                Arg::Long("at-once") => options.at_once = arguments.value()?.parse()?,
                 Arg::Long("seed") => options.seed = arguments.value()?.parse()?,
                 Arg::Long("speed") => options.speed = arguments.value()?.parse()?,
-                Arg::Long("http1") => options.http2 = false,
                 Arg::Long("http2") => options.http2 = true,
                 Arg::Long("ids") => {
                     options.ids = arguments.value()?.parse_with(|word| match word {

@@ -41,7 +41,7 @@ async fn wrong_isolation_is_refused_by_the_function(world: &mut World) -> Outcom
         let call = format!("begin isolation level {isolation}; {call}; commit");
         let Err(error) = world.sql(&call).await else { return Err(format!("a permit was granted in {isolation}")) };
         ensure!(
-            error == format!("DS001: the isolation level is {isolation}, and the quota needs read committed"),
+            error == format!("DS001: the isolation level is {isolation}, and the store needs read committed"),
             "{error}"
         );
     }
@@ -178,7 +178,7 @@ async fn search_path_has_no_effect(world: &mut World) -> Outcome {
             "create schema evil; \
              create table evil.quota_key (id bigint, name text); create table evil.quota_slot (id int); \
              create function evil.clock_timestamp() returns timestamptz language sql as 'select timestamptz ''1970-01-01'''; \
-             create function evil.quota_prepare() returns void language sql as 'select'; \
+             create function evil.store_prepare() returns void language sql as 'select'; \
              alter role defender set search_path = evil, pg_catalog",
         )
         .await?;

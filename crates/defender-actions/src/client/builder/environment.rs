@@ -35,22 +35,7 @@ impl DefenderClient {
 
 /// Settings of the environment. A method that is called later replaces the setting of its variable.
 impl DefenderClientBuilder {
-    /// Returns a builder with the credential and the settings of the environment.
-    ///
-    /// | variable | sets | if it is not set |
-    /// |---|---|---|
-    /// | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` | tenant and application | an error, except for a managed identity and the Azure CLI |
-    /// | `AZURE_CLIENT_SECRET` | the credential: a client secret | |
-    /// | `AZURE_CLIENT_CERTIFICATE_PATH`, `AZURE_CLIENT_CERTIFICATE_PASSWORD`, `AZURE_CLIENT_SEND_CERTIFICATE_CHAIN` | the credential: a certificate (feature `certificate`) | |
-    /// | `AZURE_FEDERATED_TOKEN_FILE` | the credential: a workload identity | |
-    /// | `IDENTITY_ENDPOINT` and others of the platform | the credential: a managed identity, if none of the three above is set | |
-    /// | `AZURE_TOKEN_CREDENTIALS` | the credential by its name, such as `ManagedIdentityCredential` or `AzureCliCredential` | exactly one of the above must be set |
-    /// | `AZURE_AUTHORITY_HOST` | host of the token endpoint | that of the cloud |
-    /// | `DEFENDER_CLOUD` | cloud: `public`, `gcc`, `gcc-high` or `dod` | `public` |
-    /// | `DEFENDER_BASE_URL` | host of the API, such as that of a region | that of the cloud |
-    /// | `DEFENDER_AUDIENCE` | audience of the tokens | that of the cloud |
-    /// | `DEFENDER_CA_FILE` | PEM file of a CA that is trusted beside those of the platform, such as that of a proxy that inspects TLS | those of the platform |
-    /// | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | proxy, and hosts without it | no proxy |
+    /// Returns a builder with the credential and the settings of the environment: [variables](crate#environment).
     ///
     /// A variable that is blank counts as not set. The names that begin with `AZURE_` are those of the Azure SDKs;
     /// [`credential_from_env`](defender_auth::credential_from_env) has more about each. No credential is tried after another. The CA file
@@ -141,7 +126,10 @@ fn roots(path: &str) -> Result<defender_transport::Roots, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        sync::Mutex,
+    };
 
     use defender_transport::testing::MockTransport;
 
@@ -215,19 +203,18 @@ mod tests {
         assert!(error.to_string().contains("DEFENDER_AUDIENCE is not text; correct it, or unset it"), "{error}");
     }
 
-    /// The README has the table of this file.
     #[test]
-    fn tables_of_variables_are_equal() {
-        let rows = |text: &str, mark: &str| {
-            let lines = text.lines().filter_map(|line| line.trim().strip_prefix(mark));
-            lines
-                .skip_while(|line| *line != "| variable | sets | if it is not set |")
-                .map(str::to_owned)
-                .take_while(|line| line.starts_with('|'))
-                .collect::<Vec<_>>()
-        };
-        let here = rows(include_str!("environment.rs"), "/// ");
-        assert_eq!(here.len(), 14);
-        assert_eq!(here, rows(include_str!("../../../README.md"), ""));
+    fn readme_has_each_variable() {
+        let read = Mutex::new(BTreeSet::new());
+        let _builder = DefenderClientBuilder::from_variables(|name| {
+            read.lock().unwrap().insert(name.to_owned());
+            APPLICATION.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        });
+        let mut read = read.into_inner().unwrap();
+        read.retain(|name| name.starts_with("AZURE_") || name.starts_with("DEFENDER_"));
+        assert!(read.len() >= 9, "{read:?}");
+        for name in read {
+            assert!(include_str!("../../../README.md").contains(&format!("`{name}`")), "{name}");
+        }
     }
 }
