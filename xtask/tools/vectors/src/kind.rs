@@ -1,4 +1,4 @@
-//! What a body is: by the folder that it is in, or by its shape.
+//! The kind of a body, by its folder or by its shape.
 
 use serde_json::Value;
 
