@@ -11,6 +11,7 @@ mod claims;
 mod delegate;
 mod example;
 mod fresh_crates;
+mod fuzz;
 mod instructions;
 mod packages;
 mod release;
@@ -39,6 +40,8 @@ Commands:
   packages           lints each published crate in its package, alone
   fresh-crates [NAME…]
                      crates outside the workspace, from packaged crates, with the `cargo add` lines of the READMEs; on Linux
+  fuzz [--seconds N] [TARGET…]
+                     the fuzz targets of all crates, ten minutes each, by cargo-fuzz on the nightly toolchain
   claims [--list]    each command of docs/claims.md, which shows a claim of the README or the docs; takes an hour
   release --dry-run [--quick]
                      checks of a release, and the commands that publish it; takes a day, and seconds with `--quick`
@@ -85,6 +88,9 @@ fn run(mut arguments: Parser) -> Result<(), Failure> {
             names.push(name.to_string_lossy().into_owned());
         }
         return fresh_crates::run(&names);
+    }
+    if command == "fuzz" {
+        return fuzz::run(&mut arguments);
     }
     if command == "release" {
         let mut words = Vec::new();

@@ -11,6 +11,7 @@ mod bytes;
 mod call_sites;
 mod canary;
 mod certainty;
+mod corpus;
 mod deprecation;
 mod endless_lists;
 mod every_action;

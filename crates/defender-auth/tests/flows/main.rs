@@ -25,6 +25,8 @@ mod canary;
 mod certificate;
 mod challenge;
 mod client_secret;
+#[cfg(all(unix, feature = "encrypted-keys", feature = "aws-lc-rs", feature = "azure-cli"))]
+mod corpus;
 mod declined;
 mod device_code;
 mod gallery;

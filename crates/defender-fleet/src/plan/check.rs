@@ -1,10 +1,15 @@
 //! The check of a plan before its run.
 
+use defender_actions::model::sanitize_line;
+
 use super::{
     Plan,
     file::{changed, check_version},
 };
 use crate::{Error, ErrorKind, Fleet};
+
+/// Longest part of the plan in an error, in characters.
+const SHOWN: usize = 200;
 
 impl Plan {
     /// Checks that the plan may be run by this fleet now. Nothing is sent. The start of a run does it.
@@ -21,7 +26,7 @@ impl Plan {
     /// | [`PlanLapsed`](ErrorKind::PlanLapsed) | has lapsed |
     /// | [`Configuration`](ErrorKind::Configuration) | is for a tenant whose client cannot be built |
     pub fn check(&self, fleet: &Fleet) -> Result<(), Error> {
-        let name = format!("the plan for tenant `{}`", self.tenant);
+        let name = format!("the plan for tenant `{}`", sanitize_line(&self.tenant, SHOWN));
         check_version(&name, Some(self.version.into()))?;
         if self.computed_hash() != self.hash {
             return Err(changed(&name));
@@ -49,8 +54,9 @@ impl Plan {
             return Ok(());
         }
         let what = format!(
-            "{name} is for the {what} {of_plan}, and `{}` of this fleet is {of_fleet}; resolve the plan with this fleet",
-            self.tenant
+            "{name} is for the {what} {}, and `{}` of this fleet is {of_fleet}; resolve the plan with this fleet",
+            sanitize_line(of_plan, SHOWN),
+            sanitize_line(&self.tenant, SHOWN)
         );
         Err(Error::new(ErrorKind::PlanOfAnotherTenant, what))
     }

@@ -17,11 +17,13 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let most = if f.alternate() { usize::MAX } else { LISTED };
         let (machines, targets) = (self.rows.len(), self.rows.len() + self.left_out.len());
-        writeln!(f, "{} on {machines} of {targets} targets in `{}`", self.action.action_type(), self.tenant)?;
-        writeln!(f, "  tenant    {} at {}", self.tenant_id, self.api)?;
-        writeln!(f, "  comment   {}", sanitize_line(self.action.comment(), SHOWN))?;
+        let line = |text: &str| sanitize_line(text, SHOWN);
+        let tenant = line(&self.tenant);
+        writeln!(f, "{} on {machines} of {targets} targets in `{tenant}`", self.action.action_type())?;
+        writeln!(f, "  tenant    {} at {}", line(&self.tenant_id), line(&self.api))?;
+        writeln!(f, "  comment   {}", line(self.action.comment()))?;
         if let Some(run) = &self.reverts {
-            writeln!(f, "  undoes    run {}", sanitize_line(run, SHOWN))?;
+            writeln!(f, "  undoes    run {}", line(run))?;
         }
         writeln!(f, "  waves     {}", Waves(&self.rows))?;
         match self.halt_after {
@@ -33,11 +35,11 @@ impl fmt::Display for Plan {
             shortest => writeln!(f, "  time      at least {shortest:#} by the quota")?,
         }
         writeln!(f, "  lapses    {:.0}", self.lapses_at)?;
-        writeln!(f, "  needs     {}{}", self.permissions.any_of.join(" or "), self.permissions.standing())?;
+        writeln!(f, "  needs     {}{}", line(&self.permissions.any_of.join(" or ")), self.permissions.standing())?;
         if let Some(from) = self.history_from {
             writeln!(f, "  history   read since {from:.0}")?;
         }
-        writeln!(f, "  hash      {}", self.hash)?;
+        writeln!(f, "  hash      {}", line(&self.hash))?;
         for missing in &self.permissions.missing {
             writeln!(f, "  missing   {}", sanitize_line(missing, 1_000))?;
         }

@@ -6,10 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use defender_actions::model::sanitize_line;
 use serde_json::Value;
 
 use super::{Plan, hash::hash_of};
 use crate::{Error, ErrorKind};
+
+/// Longest part of the file in an error, in characters.
+const SHOWN: usize = 300;
 
 impl Plan {
     /// Version of the serialized form.
@@ -60,7 +64,9 @@ impl Plan {
 
     fn read(name: &str, json: &[u8]) -> Result<Self, Error> {
         let no_plan = |error: serde_json::Error| {
-            Error::new(ErrorKind::PlanFile, format!("{name} is not a plan: {error}; write one by `Plan::save`"))
+            // The text of the error may have a value of the file.
+            let why = sanitize_line(&error.to_string(), SHOWN);
+            Error::new(ErrorKind::PlanFile, format!("{name} is not a plan: {why}; write one by `Plan::save`"))
                 .caused_by(error)
         };
         let plan: Value = defender_actions::model::read_json(json).map_err(no_plan)?;

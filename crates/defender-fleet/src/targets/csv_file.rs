@@ -1,12 +1,15 @@
 //! Targets in a column of a CSV file.
 
 use csv::{ByteRecord, ReaderBuilder};
+use defender_actions::model::sanitize_line;
 
 use super::target::Target;
 use crate::{Error, ErrorKind};
 
 /// Longest part of a row that is shown, in characters.
 const SHOWN: usize = 200;
+/// Longest list of columns that is shown, in characters.
+const COLUMNS: usize = 1_000;
 
 /// Reads the targets of a column. The name of the file is the first part of each place.
 pub(super) fn read(name: &str, text: &[u8], column: &str) -> Result<Vec<Target>, Error> {

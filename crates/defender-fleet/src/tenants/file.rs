@@ -197,8 +197,8 @@ impl TenantsFile {
     }
 
     fn tenant(&self, name: String, mut table: Table<'_>, folder: &Path) -> Result<Tenant, Error> {
-        if name.trim().is_empty() || name.trim() != name {
-            return Err(table.error("the name is blank or has blanks around it"));
+        if name.trim().is_empty() || name.trim() != name || name.contains(char::is_control) {
+            return Err(table.error("the name is blank, has blanks around it, or has a control character"));
         }
         let tenant_id = table.required("tenant_id", not_a_guid)?;
         let credential = Credential::take(&mut table, folder)?;

@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use defender_actions::DefenderClientBuilder;
+use defender_actions::{DefenderClientBuilder, model::sanitize_line};
 
 use crate::{Error, ErrorKind};
+
+/// Longest name in an error, in characters.
+const SHOWN: usize = 200;
 
 /// Tenants by their exact names. There is no default tenant.
 #[derive(Clone, Debug, Default)]
@@ -79,10 +82,11 @@ impl Tenants {
     ///
     /// [`UnknownTenant`](ErrorKind::UnknownTenant) if there is no such tenant, or if it is not allowed.
     pub fn get(&self, name: &str) -> Result<&Tenant, Error> {
+        let shown = sanitize_line(name, SHOWN);
         let why = match self.by_name.get(name) {
             Some(tenant) if self.is_allowed(name) => return Ok(tenant),
-            Some(_) => format!("tenant `{name}` is not among the allowed tenants"),
-            None => format!("there is no tenant `{name}`"),
+            Some(_) => format!("tenant `{shown}` is not among the allowed tenants"),
+            None => format!("there is no tenant `{shown}`"),
         };
         let known: Vec<_> = self.iter().take(20).map(Tenant::name).collect();
         Err(Error::new(ErrorKind::UnknownTenant, format!("{why}; the tenants are: {}", known.join(", "))))

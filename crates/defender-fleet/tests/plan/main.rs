@@ -7,6 +7,7 @@
 )]
 
 mod checks;
+mod corpus;
 mod csv;
 mod files;
 mod folder;

@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Seek, SeekFrom},
 };
 
-use defender_model::{MachineAction, read_json};
+use defender_model::{MachineAction, read_json, sanitize_line};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ use crate::{
         table::Table,
     },
 };
+
+/// Longest part of a line in an error, in characters.
+const SHOWN: usize = 300;
 
 /// One change of an entry.
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,7 +108,9 @@ pub(super) fn replay(file: &mut File) -> Result<(Table, u64), String> {
         number = number.saturating_add(1);
         end = end.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
         let dated: Dated = read_json(&text).map_err(|source| {
-            format!("line {number} is not of a journal that this program can read: {source}; correct or remove the line, or choose another file")
+            // The text of the error may have a value of the line.
+            let why = sanitize_line(&source.to_string(), SHOWN);
+            format!("line {number} is not of a journal that this program can read: {why}; correct or remove the line, or choose another file")
         })?;
         dated.line.apply(&mut table);
     }
