@@ -44,6 +44,7 @@ pub use {
     token::{
         access_token::AccessToken,
         cache::Cached,
+        challenge::claims_challenge,
         claims::Claims,
         store::{MemoryTokenStore, RefreshToken, TokenStore},
     },

@@ -13,7 +13,7 @@ use http::{
     uri::Authority,
 };
 
-use crate::{AccessToken, TokenCredential, TokenRequest, timeout::timeout, token::challenge::claims_challenge};
+use crate::{AccessToken, TokenCredential, TokenRequest, claims_challenge, timeout::timeout};
 
 /// Puts `Authorization: Bearer …` on each request, for one host over https and for no other.
 ///

@@ -7,10 +7,16 @@ use crate::{json, token::base64_text::decoded};
 /// The claims that an API demands with its 401, as JSON, for [`TokenRequest::claims`](crate::TokenRequest::claims).
 ///
 /// `www_authenticate` is the header's value, or several joined by commas. `None` if it demands no claims, or if the claims are
-/// not a JSON object in base64.
+/// not a JSON object in base64. [`Authorized`](crate::Authorized) does this by itself; call it in a transport of your own.
 ///
 /// Source: <https://learn.microsoft.com/en-us/entra/identity-platform/claims-challenge>.
-pub(crate) fn claims_challenge(www_authenticate: &str) -> Option<String> {
+///
+/// ```
+/// let header = r#"Bearer realm="", error="insufficient_claims", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ==""#;
+/// assert_eq!(defender_auth::claims_challenge(header).as_deref(), Some(r#"{"access_token":{}}"#));
+/// ```
+#[must_use]
+pub fn claims_challenge(www_authenticate: &str) -> Option<String> {
     let mut rest = www_authenticate;
     let mut is_bearer = false;
     loop {
