@@ -79,9 +79,11 @@ impl Signer {
                 ("RS256", SignatureScheme::RSA_PKCS1_SHA256, "x5t", sha1::Sha1::digest(leaf).to_vec())
             }
         };
-        if key.choose_scheme(&[scheme]).is_none() {
+        let Some(signer) = key.choose_scheme(&[scheme]) else {
             return Err(wrong("the crypto provider cannot sign so with this key"));
-        }
+        };
+        // The numbers of a damaged key do not fit each other, which a provider may notice only when it signs.
+        signer.sign(leaf).map_err(|_| wrong("the private key is damaged: no signature can be made with it"))?;
         let mut head = json!({ "alg": alg, "typ": "JWT", name: URL_SAFE_NO_PAD.encode(thumbprint) });
         if let (true, Some(head)) = (send_chain, head.as_object_mut()) {
             head.insert("x5c".to_owned(), chain.iter().map(|der| STANDARD.encode(der)).collect::<Vec<_>>().into());
