@@ -52,6 +52,7 @@ use crate::{
 /// | list actions, wait for many | [`actions`](Self::actions), [`wait_all`](Self::wait_all) |
 /// | find the outcome after a crash | [`recover`](Self::recover), [`recover_all`](Self::recover_all); with a journal [`recover_pending`](Self::recover_pending) |
 /// | read an entry of the journal | [`journal_entry`](Self::journal_entry), [`submitted`](Self::submitted) |
+/// | write outcomes that the journal did not take | [`flush_journal`](Self::flush_journal) |
 /// | check the permissions of the token | [`preflight`](Self::preflight) |
 /// | manage the scripts of live response | [`library`](Self::library) |
 /// | call any other path of the API | [`get`](Self::get), [`post`](Self::post) |

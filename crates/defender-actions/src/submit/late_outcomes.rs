@@ -12,7 +12,10 @@ use crate::{
         error::JournalError,
         journal_entry::JournalEntry,
     },
-    submit::{journaled::Journaled, unwritten::Unwritten},
+    submit::{
+        journaled::Journaled,
+        unwritten::{Kept, Unwritten},
+    },
 };
 
 /// Interval at which the journal is asked again to take an outcome, and the time after which the client gives up. A database that restarts or
@@ -26,7 +29,7 @@ impl DefenderClient {
     ///
     /// An outcome of this client that the journal did not take at once is written first, for which the client waits up to a minute: nobody else
     /// knows it. An entry without an outcome is therefore of a running call, of another process, or of a search that was not finished, and
-    /// not of a request of which this client knows that it was not sent. [`recover_pending`](Self::recover_pending) writes such outcomes for all
+    /// not of a request of which this client knows that it was not sent. [`flush_journal`](Self::flush_journal) writes such outcomes for all
     /// keys, and does not wait.
     ///
     /// # Errors
@@ -36,7 +39,7 @@ impl DefenderClient {
     pub async fn journal_entry(&self, key: &EntryKey) -> Result<Option<Entry>, Error> {
         let Some(journal) = &self.inner().journal else { return Err(no_journal()) };
         let (clock, began) = (&self.inner().clock, self.inner().clock.elapsed());
-        while let Err(error) = self.write_kept(journal, key).await {
+        while let Err(error) = self.write_kept(journal, self.inner().unwritten.of(key)).await {
             if clock.elapsed().saturating_sub(began) >= WRITE_WITHIN {
                 return Err(error);
             }
@@ -45,11 +48,26 @@ impl DefenderClient {
         journal.entry(key).await.map_err(|error| failed(key, error))
     }
 
-    /// Writes the outcomes of a key that the journal did not take.
-    async fn write_kept(&self, journal: &Arc<dyn Journal>, key: &EntryKey) -> Result<(), Error> {
-        for (holder, unwritten) in self.inner().unwritten.of(key) {
+    /// Writes the outcomes of this client that the [journal](crate::DefenderClientBuilder::journal) did not take at once. No request is sent to
+    /// the service, and nothing is searched for.
+    ///
+    /// Nobody else knows these outcomes. A program calls this before it ends, and now and then if another process may
+    /// [recover](Self::recover_pending) its entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Journal`](ErrorKind::Journal) if the journal does not take an outcome; the client keeps it and those that are left, so that a later call
+    /// writes them. [`Configuration`](ErrorKind::Configuration) if the client has no journal.
+    pub async fn flush_journal(&self) -> Result<(), Error> {
+        let Some(journal) = &self.inner().journal else { return Err(no_journal()) };
+        self.write_kept(journal, self.inner().unwritten.all()).await
+    }
+
+    /// Writes outcomes that the journal did not take, up to the first that it does not take again.
+    async fn write_kept(&self, journal: &Arc<dyn Journal>, kept: Kept) -> Result<(), Error> {
+        for ((key, holder), unwritten) in kept {
             let written = written(self.clone(), Arc::clone(journal), (key.clone(), holder), unwritten).await;
-            match written.map_err(|error| failed(key, error))? {
+            match written.map_err(|error| failed(&key, error))? {
                 Some((_, Err(error))) if error.kind() == ErrorKind::Journal => return Err(error),
                 _ => {}
             }

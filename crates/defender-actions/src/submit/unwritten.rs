@@ -11,12 +11,16 @@ use crate::{
     submit::expected::Expected,
 };
 
-/// Outcomes of this process that are not in the journal. The next [`recover_pending`](crate::DefenderClient::recover_pending), or the next
-/// [`journal_entry`](crate::DefenderClient::journal_entry) of their key, writes them: this process knows them, and need not search.
+/// Outcomes of this process that are not in the journal. The next [`recover_pending`](crate::DefenderClient::recover_pending) or
+/// [`flush_journal`](crate::DefenderClient::flush_journal), or [`journal_entry`](crate::DefenderClient::journal_entry) of their key, writes them: this
+/// process knows them, and need not search.
 ///
 /// Two requests of this process with one key are two holders, so that the outcome of one does not replace that of the other.
 #[derive(Debug, Default)]
-pub(crate) struct UnwrittenOutcomes(Mutex<BTreeMap<(EntryKey, Holder), Unwritten>>);
+pub(crate) struct UnwrittenOutcomes(Mutex<Kept>);
+
+/// Outcomes by the key and the holder of the request.
+pub(crate) type Kept = BTreeMap<(EntryKey, Holder), Unwritten>;
 
 /// Outcome of one request.
 #[derive(Clone, Debug)]
@@ -41,14 +45,14 @@ impl UnwrittenOutcomes {
     }
 
     /// Returns the outcomes of a key that the journal does not have, or that are being written.
-    pub(crate) fn of(&self, key: &EntryKey) -> Vec<(Holder, Unwritten)> {
+    pub(crate) fn of(&self, key: &EntryKey) -> Kept {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_key = kept.range((key.clone(), Holder::from_u128(0))..=(key.clone(), Holder::from_u128(u128::MAX)));
-        of_key.map(|((_, holder), unwritten)| (*holder, unwritten.clone())).collect()
+        of_key.map(|(request, unwritten)| (request.clone(), unwritten.clone())).collect()
     }
 
     /// Returns the outcomes that the journal does not have, or that are being written.
-    pub(crate) fn all(&self) -> BTreeMap<(EntryKey, Holder), Unwritten> {
+    pub(crate) fn all(&self) -> Kept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

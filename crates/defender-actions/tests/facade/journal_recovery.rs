@@ -149,6 +149,28 @@ async fn read_entry_waits_for_the_journal() {
     }
 }
 
+/// A program writes all that the journal did not take, before it ends.
+#[tokio::test]
+async fn flushed_journal_has_each_outcome() {
+    let world = World::new();
+    let journal = Recording::new(&world).failing(["settle"; 2]).hanging(["intend"; 2]);
+    let (client, other) = (client(&world, &journal), client(&world, &journal));
+    let keys = ["a", "b"].map(|key| EntryKey::new(key).unwrap());
+    for key in &keys {
+        let isolate = client.machine(world.machine()).isolate("INC-1").key(key.as_str()).send();
+        assert!(world.run(isolate).await.unwrap_err().never_sent());
+    }
+    let _journal = journal.failing(["settle"]);
+    let error = world.run(client.flush_journal()).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Journal, true), "{error}");
+    world.run(client.flush_journal()).await.unwrap();
+    for key in &keys {
+        let outcome = other.journal_entry(key).await.unwrap().unwrap().outcome;
+        assert!(matches!(outcome, Some(Settlement::NotSent { .. })), "{key}: {outcome:?}");
+    }
+    assert_eq!(world.ledger().len(), 0);
+}
+
 /// The entry of a key belongs to another call by now.
 #[tokio::test]
 async fn kept_outcome_is_of_its_holder_alone() {
@@ -171,4 +193,5 @@ async fn entry_needs_a_journal() {
     let error = client.journal_entry(&EntryKey::generate()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.to_string().contains("`.journal(..)`"), "{error}");
+    assert_eq!(client.flush_journal().await.unwrap_err().kind(), ErrorKind::Configuration);
 }

@@ -37,7 +37,11 @@ pub fn targets(file: &[u8]) {
     }
     if let Some(targets) = read(Targets::csv_from("hosts.csv", file, "name")) {
         let mut lines = lines(file).skip_while(|(_, line)| line.iter().all(|byte| *byte == b'\r'));
-        let columns = lines.next().expect("a file with the column has a line");
+        let mut columns = lines.next().expect("a file with the column has a line");
+        if columns.1.to_ascii_lowercase().starts_with(b"sep=") || columns.1.to_ascii_lowercase().starts_with(b"\"sep=")
+        {
+            columns = lines.next().unwrap_or(columns);
+        }
         // A quoted name may have a line break.
         if !columns.1.contains(&b'"') {
             named(&left_out(targets), lines.filter(|(_, line)| line.iter().any(|byte| *byte != b'\r')));

@@ -25,6 +25,12 @@ impl Context {
         self.client.journal_entry(key).await.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))
     }
 
+    /// Writes what this process knows and the journal did not take, also of rows that it no longer has: another process may be searching for
+    /// their actions. What fails is written later.
+    pub(super) async fn write_kept_outcomes(&self) {
+        let _written_later = self.client.flush_journal().await;
+    }
+
     /// Returns the action of an earlier attempt whose outcome is not known.
     pub(super) async fn look(&self, key: &EntryKey) -> Result<Result<Entry, Lost>, Error> {
         if let Some(entry) = self.entry(key).await? {

@@ -188,6 +188,7 @@ impl Worker {
         let halts = self.context.departures.halts(&self.context.run);
         let run = self.context.stored().await?;
         self.context.is_in_time(&run).await?;
+        self.context.write_kept_outcomes().await;
         self.stage = Stage::Running;
         self.heartbeat_at = self.now().saturating_add(HEARTBEAT);
         self.tell(Kind::Started { counts: run.counts });
@@ -234,10 +235,10 @@ impl Worker {
         }
         self.heartbeat_at = now.saturating_add(HEARTBEAT);
         if !self.is_idle() {
-            let (store, lease) = (&self.context.store, self.lease(LEASE));
-            let renewed = store.renew_rows(&self.context.run, lease).await;
+            let renewed = self.context.store.renew_rows(&self.context.run, self.lease(LEASE)).await;
             renewed.map_err(|error| self.context.store_failed(error))?;
         }
+        self.context.write_kept_outcomes().await;
         self.look().await.map(drop)
     }
 
@@ -263,8 +264,7 @@ impl Worker {
         if wanted == 0 {
             return Ok(());
         }
-        let (store, lease) = (&self.context.store, self.lease(LEASE));
-        let claimed = store.claim_rows(&self.context.run, lease, wanted).await;
+        let claimed = self.context.store.claim_rows(&self.context.run, self.lease(LEASE), wanted).await;
         let claimed = claimed.map_err(|error| self.context.store_failed(error))?;
         let now = self.now();
         if claimed.len() < wanted && now >= self.send_at {

@@ -100,7 +100,10 @@ fn place_of(name: &str, columns: &[String], column: &str) -> Result<usize, Error
             } else {
                 ""
             };
-            format!("has no column `{column}`; its columns are: {}{advice}", columns.join(", "))
+            format!(
+                "has no column `{column}`; its columns are: {}{advice}",
+                sanitize_line(&columns.join(", "), COLUMNS)
+            )
         }
     };
     Err(Error::new(ErrorKind::Configuration, format!("the CSV file `{name}` {why}")))

@@ -1,7 +1,12 @@
 //! Targets in the lines of a text.
 
+use defender_actions::model::sanitize_line;
+
 use super::target::Target;
 use crate::{Error, ErrorKind};
+
+/// Longest part of a line in an error.
+const SHOWN: usize = 200;
 
 /// Reads the targets of a text, whose name is the first part of each place.
 pub(super) fn read(name: &str, text: &[u8]) -> Result<Vec<Target>, Error> {
@@ -14,7 +19,7 @@ pub(super) fn read(name: &str, text: &[u8]) -> Result<Vec<Target>, Error> {
                 let why = format!(
                     "`{name}` is a CSV file and no list of ids and names: its first line is `{}`; read one of its columns by \
                      `Targets::csv(..)`",
-                    line.trim()
+                    sanitize_line(line.trim(), SHOWN)
                 );
                 return Err(Error::new(ErrorKind::Configuration, why));
             }

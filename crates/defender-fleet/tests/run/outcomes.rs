@@ -121,6 +121,27 @@ async fn search_elsewhere_gets_the_outcome() {
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
 
+/// The journal comes back after the worker has given up. A later worker of the process gets no row, since another process searches.
+#[tokio::test]
+async fn later_worker_writes_what_is_kept() {
+    let outage = Outage::default();
+    let (world, run, elsewhere, of_runs) = processes(outage.at(Op::Intend, true, Timing::default()), at_once).await;
+    let second = async {
+        world.at(5).await;
+        of_runs.advance(Duration::from_secs(100));
+        events(&elsewhere).await
+    };
+    let first = async {
+        assert!(events(&run).await.last().unwrap().is_err() && outage.0.load(Ordering::SeqCst), "the journal failed");
+        world.at(90).await;
+        outage.ends();
+        events(&run).await
+    };
+    world.within(join(first, second)).await;
+    let report = world.run(run.report()).await.unwrap();
+    assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
+}
+
 /// A worker loses its row while the intent is written, and the journal does not take at once that nothing was sent.
 #[tokio::test]
 async fn lost_row_gets_the_outcome() {
