@@ -85,11 +85,7 @@ impl Context {
         };
         let sent = request.await;
         match (entry.denied(), sent) {
-            (Some(NotDeparted::NotHeld), _) => {
-                // The other worker may search already for an action that was never sent.
-                let _written_or_kept = self.entry(key).await;
-                Ok(Step::Lost)
-            }
+            (Some(NotDeparted::NotHeld), _) => Ok(Step::Lost),
             // This worker may have the row by the store. Nothing was sent.
             (Some(NotDeparted::Taken), _) => self.put_back(row, key, Step::Later).await,
             (Some(NotDeparted::Halted), _) | (None, Err(_)) => self.put_back(row, key, Step::Halted).await,
