@@ -5,6 +5,7 @@
 //! `retry`, `revert` and `download` are what a person does with a run afterwards. The guard at departure is [`crate::guarded_journal`].
 
 mod attempt;
+mod claim_rows;
 mod context;
 mod download;
 mod event;

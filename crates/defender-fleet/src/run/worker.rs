@@ -7,7 +7,7 @@ use std::{
 };
 
 use defender_actions::{Awaited, BoxFuture, BoxStream, Error as ServiceError, WaitSet, model::MachineAction};
-use defender_store::{RowState, StoredRow, StoredRun, WorkerLease};
+use defender_store::{StoredRow, StoredRun, WorkerLease};
 use futures_util::{stream, stream::FuturesUnordered};
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Time for which the worker has its rows.
-const LEASE: Duration = Duration::from_secs(90);
+pub(super) const LEASE: Duration = Duration::from_secs(90);
 /// Interval at which the worker renews its leases, and looks if another process has halted the run.
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// Time after which the worker asks again for rows that another worker may have left.
@@ -197,7 +197,7 @@ impl Worker {
     }
 
     /// Reads the run, and follows its halt or the end of a halt.
-    async fn look(&mut self) -> Result<StoredRun, Error> {
+    pub(super) async fn look(&mut self) -> Result<StoredRun, Error> {
         let halts = self.context.departures.halts(&self.context.run);
         let run = self.context.stored().await?;
         self.follow_halt(run.halted.clone(), halts);
@@ -218,7 +218,7 @@ impl Worker {
         self.context.clock().elapsed()
     }
 
-    fn lease(&self, lease: Duration) -> WorkerLease {
+    pub(super) fn lease(&self, lease: Duration) -> WorkerLease {
         WorkerLease { worker: self.context.worker, lease }
     }
 
@@ -258,73 +258,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Claims rows, as many as may be sent soon.
-    async fn claim(&mut self) -> Result<(), Error> {
-        let wanted = self.wanted().await?;
-        if wanted == 0 {
-            return Ok(());
-        }
-        let claimed = self.context.store.claim_rows(&self.context.run, self.lease(LEASE), wanted).await;
-        let claimed = claimed.map_err(|error| self.context.store_failed(error))?;
-        let now = self.now();
-        if claimed.len() < wanted && now >= self.send_at {
-            self.claim_at = now.saturating_add(CLAIM_AGAIN);
-        }
-        for stored in claimed {
-            self.take(stored).await?;
-        }
-        Ok(())
-    }
-
-    /// Begins with a claimed row.
-    pub(super) async fn take(&mut self, stored: StoredRow) -> Result<(), Error> {
-        let index = stored.index;
-        if let Some(claims) = self.held.get(&index) {
-            claims.add();
-            // Its lease has ended, or the store has it back, and the worker does not know yet.
-            self.claimed_again.insert(index, stored);
-            return Ok(());
-        }
-        if self.now() < self.send_at && stored.state == RowState::Planned {
-            return self.context.give_back(&stored).await;
-        }
-        if self.wave.is_none_or(|wave| wave < stored.wave) {
-            self.wave_ended();
-            self.wave = Some(stored.wave);
-            self.tell(Kind::WaveBegan { wave: stored.wave });
-        }
-        let row = Row::of(&stored)?;
-        self.held.insert(index, row.claims.clone());
-        self.claimed.insert(index, row.for_event());
-        let step = Arc::clone(&self.context).advance(row, stored.state, stored.attempt);
-        self.rows.push(Box::pin(async move { (index, step.await) }));
-        Ok(())
-    }
-
-    /// Returns how many rows are claimed now. While no request is sent, these are the rows that other workers have sent, and may have
-    /// left.
-    async fn wanted(&mut self) -> Result<usize, Error> {
-        let (now, wanted) = (self.now(), self.most.saturating_sub(self.rows.len()));
-        if now >= self.send_at {
-            if now < self.claim_at || wanted == 0 {
-                return Ok(0);
-            }
-            if self.is_halted {
-                // Another process may have resumed the run. Until this worker knows, it denies each request.
-                self.look().await?;
-            }
-            return Ok(wanted);
-        }
-        if now < self.take_over_at || wanted == 0 {
-            return Ok(0);
-        }
-        self.take_over_at = now.saturating_add(CLAIM_AGAIN);
-        let counts = self.look().await?.counts;
-        let of_all = usize::try_from(counts.sending.saturating_add(counts.submitted)).unwrap_or(usize::MAX);
-        Ok(of_all.saturating_sub(self.waiting.len()).min(wanted))
-    }
-
-    fn wave_ended(&mut self) {
+    pub(super) fn wave_ended(&mut self) {
         if let Some(wave) = self.wave.take() {
             self.tell(Kind::WaveEnded { wave });
         }

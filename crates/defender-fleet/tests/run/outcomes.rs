@@ -245,9 +245,16 @@ async fn failed_worker_plans_no_sent_row() {
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
 
-/// A look into the journal takes so long that another process sends the row meanwhile, and the worker gets the row again.
+/// A look into the journal takes so long that another process sends the row meanwhile, and the worker gets the row again. Then the same, and the
+/// response of the store to that claim is lost.
 #[tokio::test]
 async fn old_look_plans_no_sent_row() {
+    for loses_claim in [false, true] {
+        old_look(loses_claim).await;
+    }
+}
+
+async fn old_look(loses_claim: bool) {
     let calls = Mutex::new(HashMap::<Op, u32>::new());
     let first = move |call: Call| {
         let mut calls = calls.lock().unwrap();
@@ -258,6 +265,7 @@ async fn old_look_plans_no_sent_row() {
             (Op::Intend, 1) => Timing { fails: Some(Fails::AfterEffect), ..Timing::default() },
             (Op::Write(RowState::Planned), 1) => Timing { fails: Some(Fails::WithoutEffect), ..Timing::default() },
             (Op::Entry, 2) => Timing::after(46),
+            (Op::Claim, 4) if loses_claim => Timing { fails: Some(Fails::AfterEffect), ..Timing::default() },
             _ => Timing::default(),
         }
     };
@@ -280,7 +288,9 @@ async fn old_look_plans_no_sent_row() {
         let counts = run.report().await.unwrap().counts;
         assert_eq!((world.entries().len(), counts.planned, counts.submitted), (1, 0, 1), "a sent row is planned");
     };
-    world.within(join(join3(events(&run), sends, leases), looks)).await;
-    let report = world.run(run.report()).await.unwrap();
+    let ((second, (), ()), ()) = world.within(join(join3(events(&run), sends, leases), looks)).await;
+    assert_eq!(second.last().unwrap().is_err(), loses_claim);
+    of_runs.advance(Duration::from_secs(100));
+    let report = world.within(run.finish()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
