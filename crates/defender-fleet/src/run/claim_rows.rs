@@ -24,6 +24,10 @@ impl Worker {
             self.held.values().for_each(Claims::add);
             self.context.store_failed(error)
         })?;
+        // At once, since the worker may fail before it comes to the last of them.
+        for claims in claimed.iter().filter_map(|stored| self.held.get(&stored.index)) {
+            claims.add();
+        }
         let now = self.now();
         if claimed.len() < wanted && now >= self.send_at {
             self.claim_at = now.saturating_add(CLAIM_AGAIN);
@@ -37,8 +41,7 @@ impl Worker {
     /// Begins with a claimed row.
     pub(super) async fn take(&mut self, stored: StoredRow) -> Result<(), Error> {
         let index = stored.index;
-        if let Some(claims) = self.held.get(&index) {
-            claims.add();
+        if self.held.contains_key(&index) {
             // Its lease has ended, or the store has it back, and the worker does not know yet.
             self.claimed_again.insert(index, stored);
             return Ok(());
