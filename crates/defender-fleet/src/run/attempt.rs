@@ -65,7 +65,7 @@ impl Context {
     async fn follow(&self, row: Row, key: &EntryKey, entry: Entry, claims: u32) -> Result<Step, Error> {
         match self.outcome(key, entry).await? {
             Ok(found) => self.found(row, key, found).await,
-            Err(Lost::NotSent) => self.plan_again(&row, Step::Planned { again_in: Duration::ZERO }, claims).await,
+            Err(Lost::NotSent) => self.plan_again(row, key, Step::Planned { again_in: Duration::ZERO }, claims).await,
             Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
             Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
         }
@@ -161,7 +161,7 @@ impl Context {
     async fn found(&self, mut row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         let Some(Settlement::Submitted { origin, action }) = entry.outcome.clone() else {
             let claims = row.claims.count();
-            return self.plan_again(&row, Step::Planned { again_in: Duration::ZERO }, claims).await;
+            return self.plan_again(row, key, Step::Planned { again_in: Duration::ZERO }, claims).await;
         };
         let origin = match origin {
             Origin::Created => RowOrigin::Created,
@@ -239,24 +239,36 @@ impl Context {
     /// outcome is looked for.
     async fn put_back(&self, row: Row, key: &EntryKey, step: Step) -> Result<Step, Error> {
         let claims = row.claims.count();
-        match self.entry(key).await? {
-            Some(entry) if !entry.outcome.as_ref().is_some_and(Settlement::is_without_effect) => {
-                self.follow(row, key, entry, claims).await
-            }
-            _ => self.plan_again(&row, step, claims).await,
+        match self.sent(key).await? {
+            Some(entry) => self.follow(row, key, entry, claims).await,
+            None => self.plan_again(row, key, step, claims).await,
         }
+    }
+
+    /// Returns the entry of a request that may have been sent.
+    async fn sent(&self, key: &EntryKey) -> Result<Option<Entry>, Error> {
+        let is_without_effect = |entry: &Entry| entry.outcome.as_ref().is_some_and(Settlement::is_without_effect);
+        Ok(self.entry(key).await?.filter(|entry| !is_without_effect(entry)))
     }
 
     /// Plans a row again, and returns the step, unless another worker has the row, or may have had it since the look into the journal that
     /// shows that nothing was sent: `claims` is their number before that look.
-    async fn plan_again(&self, row: &Row, step: Step, claims: u32) -> Result<Step, Error> {
+    async fn plan_again(&self, row: Row, key: &EntryKey, step: Step, claims: u32) -> Result<Step, Error> {
         if row.claims.count() != claims {
             return Ok(Step::Lost);
         }
-        Ok(match self.write(row, RowState::Planned).await? {
-            RowWritten::Done { .. } => step,
-            RowWritten::NotHeld => Step::Lost,
-        })
+        match self.write(&row, RowState::Planned).await? {
+            RowWritten::Done { .. } if row.claims.count() == claims => Ok(step),
+            // Another worker may have had the row while this was on its way to the store, and may have sent its request.
+            RowWritten::Done { .. } => match self.sent(key).await? {
+                Some(entry) => {
+                    let claims = row.claims.count();
+                    Box::pin(self.follow(row, key, entry, claims)).await
+                }
+                None => Ok(step),
+            },
+            RowWritten::NotHeld => Ok(Step::Lost),
+        }
     }
 
     async fn write(&self, row: &Row, state: RowState) -> Result<RowWritten, Error> {

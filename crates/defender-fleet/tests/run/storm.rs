@@ -347,12 +347,19 @@ fn agrees(world: &World, report: &Report) {
     }
 }
 
+/// Seeds in which a row that was sent was planned again: by a claim whose response was lost, and by a write that came late.
+const FOUND: [u64; 2] = [754, 5_263];
+
 #[tokio::test]
 async fn storms_send_no_row_twice() {
     // For longer storms by hand, such as `STORM_SEEDS=0..5000`.
-    let seeds = std::env::var("STORM_SEEDS").ok();
-    let (from, to) = seeds.as_deref().and_then(|text| text.split_once("..")).unwrap_or(("0", "24"));
-    for seed in from.parse().unwrap()..to.parse().unwrap() {
+    let chosen = std::env::var("STORM_SEEDS").ok();
+    let chosen = chosen.as_deref().and_then(|text| text.split_once(".."));
+    let seeds: Vec<u64> = match chosen {
+        Some((from, to)) => (from.parse().unwrap()..to.parse().unwrap()).collect(),
+        None => (0..24).chain(FOUND).collect(),
+    };
+    for seed in seeds {
         println!("seed {seed}");
         Storm::new(seed).judged().await;
     }
