@@ -347,8 +347,8 @@ fn agrees(world: &World, report: &Report) {
     }
 }
 
-/// Seeds in which a row that was sent was planned again: by a claim whose response was lost, and by a write that came late.
-const FOUND: [u64; 2] = [754, 5_263];
+/// A seed in which a write that came late planned a row that was sent, in about half of its storms: the ids of workers are random.
+const LATE_WRITE: u64 = 5_263;
 
 #[tokio::test]
 async fn storms_send_no_row_twice() {
@@ -357,7 +357,7 @@ async fn storms_send_no_row_twice() {
     let chosen = chosen.as_deref().and_then(|text| text.split_once(".."));
     let seeds: Vec<u64> = match chosen {
         Some((from, to)) => (from.parse().unwrap()..to.parse().unwrap()).collect(),
-        None => (0..24).chain(FOUND).collect(),
+        None => (0..24).chain([LATE_WRITE; 20]).collect(),
     };
     for seed in seeds {
         println!("seed {seed}");
