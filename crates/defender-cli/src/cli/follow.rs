@@ -101,7 +101,7 @@ async fn work(session: &Session, run: &Run, progress: &mut Progress) -> Result<E
     }
 }
 
-/// What happens next to a run.
+/// Next event of a run, or of the wait for one.
 enum Next {
     Event(RunEvent),
     /// Nothing has happened for long.

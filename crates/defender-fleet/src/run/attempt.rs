@@ -43,11 +43,10 @@ impl Context {
         row.document.begin(attempt, key.to_string());
         row.attempt().worker = Some(format!("{:032x}", self.worker.as_u128()));
         row.attempt().started_at.get_or_insert(self.clock().now());
-        let claims = row.claims.count();
         if state != RowState::Planned
-            && let Some(entry) = self.entry(&key).await?
+            && let Some(entry) = self.look_up(&mut row, &key).await?
         {
-            return self.follow(row, &key, entry, claims).await;
+            return self.follow(row, &key, entry).await;
         }
         // A retry looks once more for the actions of the attempts whose outcome is unknown. They may have become visible.
         for before in row.document.open_attempts() {
@@ -61,11 +60,11 @@ impl Context {
         self.send(row, &key).await
     }
 
-    /// Continues with a row whose request may have been sent. `claims` is their number before the entry was read.
-    async fn follow(&self, row: Row, key: &EntryKey, entry: Entry, claims: u32) -> Result<Step, Error> {
+    /// Continues with a row whose request may have been sent.
+    async fn follow(&self, row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         match self.outcome(key, entry).await? {
             Ok(found) => self.found(row, key, found).await,
-            Err(Lost::NotSent) => self.plan_again(row, key, Step::Planned { again_in: Duration::ZERO }, claims).await,
+            Err(Lost::NotSent) => self.plan_again(row, key, Step::Planned { again_in: Duration::ZERO }).await,
             Err(Lost::Failed(error)) => self.end(row, RowState::Failed, Some(error)).await,
             Err(Lost::Unknown(error, _)) => self.end(row, RowState::Unknown, Some(error)).await,
         }
@@ -106,20 +105,14 @@ impl Context {
                     row.attempt().action_id = error.action_id().cloned();
                     self.end(row, RowState::Unknown, Some(RowError::of(&error))).await
                 }
-                Verdict::Search => {
-                    let claims = row.claims.count();
-                    match self.entry(key).await? {
-                        Some(entry) => self.follow(row, key, entry, claims).await,
-                        None => self.end(row, RowState::Unknown, Some(RowError::of(&error))).await,
-                    }
-                }
-                Verdict::Recover => {
-                    let claims = row.claims.count();
-                    match self.entry(key).await {
-                        Ok(Some(entry)) => self.follow(row, key, entry, claims).await,
-                        Ok(None) | Err(_) => Err(self.service_failed(error)),
-                    }
-                }
+                Verdict::Search => match self.look_up(&mut row, key).await? {
+                    Some(entry) => self.follow(row, key, entry).await,
+                    None => self.end(row, RowState::Unknown, Some(RowError::of(&error))).await,
+                },
+                Verdict::Recover => match self.look_up(&mut row, key).await {
+                    Ok(Some(entry)) => self.follow(row, key, entry).await,
+                    Ok(None) | Err(_) => Err(self.service_failed(error)),
+                },
                 Verdict::Stop => {
                     let _planned_or_claimed_later = self.put_back(row, key, Step::Lost).await;
                     Err(self.service_failed(error))
@@ -160,8 +153,7 @@ impl Context {
     /// Writes that the action of a row was found in the journal or in the service's list.
     async fn found(&self, mut row: Row, key: &EntryKey, entry: Entry) -> Result<Step, Error> {
         let Some(Settlement::Submitted { origin, action }) = entry.outcome.clone() else {
-            let claims = row.claims.count();
-            return self.plan_again(row, key, Step::Planned { again_in: Duration::ZERO }, claims).await;
+            return self.plan_again(row, key, Step::Planned { again_in: Duration::ZERO }).await;
         };
         let origin = match origin {
             Origin::Created => RowOrigin::Created,
@@ -237,36 +229,39 @@ impl Context {
 
     /// Plans a row again of which this worker has sent nothing. If another worker had the row meanwhile and may have sent its request, its
     /// outcome is looked for.
-    async fn put_back(&self, row: Row, key: &EntryKey, step: Step) -> Result<Step, Error> {
-        let claims = row.claims.count();
-        match self.sent(key).await? {
-            Some(entry) => self.follow(row, key, entry, claims).await,
-            None => self.plan_again(row, key, step, claims).await,
+    async fn put_back(&self, mut row: Row, key: &EntryKey, step: Step) -> Result<Step, Error> {
+        match self.sent(&mut row, key).await? {
+            Some(entry) => self.follow(row, key, entry).await,
+            None => self.plan_again(row, key, step).await,
         }
     }
 
-    /// Returns the entry of a request that may have been sent.
-    async fn sent(&self, key: &EntryKey) -> Result<Option<Entry>, Error> {
-        let is_without_effect = |entry: &Entry| entry.outcome.as_ref().is_some_and(Settlement::is_without_effect);
-        Ok(self.entry(key).await?.filter(|entry| !is_without_effect(entry)))
+    /// Returns the entry of a row.
+    async fn look_up(&self, row: &mut Row, key: &EntryKey) -> Result<Option<Entry>, Error> {
+        row.looked_at = row.claims.count();
+        self.entry(key).await
     }
 
-    /// Plans a row again, and returns the step, unless another worker has the row, or may have had it since the look into the journal that
-    /// shows that nothing was sent: `claims` is their number before that look.
-    async fn plan_again(&self, row: Row, key: &EntryKey, step: Step, claims: u32) -> Result<Step, Error> {
-        if row.claims.count() != claims {
+    /// Returns the entry of a row whose request may have been sent.
+    async fn sent(&self, row: &mut Row, key: &EntryKey) -> Result<Option<Entry>, Error> {
+        let is_without_effect = |entry: &Entry| entry.outcome.as_ref().is_some_and(Settlement::is_without_effect);
+        Ok(self.look_up(row, key).await?.filter(|entry| !is_without_effect(entry)))
+    }
+
+    /// Plans a row again, and returns the step, unless another worker has the row, or may have had it since the last look into the journal,
+    /// which shows that nothing was sent.
+    async fn plan_again(&self, mut row: Row, key: &EntryKey, step: Step) -> Result<Step, Error> {
+        let is_old = |row: &Row| row.claims.count() != row.looked_at;
+        if is_old(&row) {
             return Ok(Step::Lost);
         }
         match self.write(&row, RowState::Planned).await? {
-            RowWritten::Done { .. } if row.claims.count() == claims => Ok(step),
             // Another worker may have had the row while this was on its way to the store, and may have sent its request.
-            RowWritten::Done { .. } => match self.sent(key).await? {
-                Some(entry) => {
-                    let claims = row.claims.count();
-                    Box::pin(self.follow(row, key, entry, claims)).await
-                }
+            RowWritten::Done { .. } if is_old(&row) => match self.sent(&mut row, key).await? {
+                Some(entry) => Box::pin(self.follow(row, key, entry)).await,
                 None => Ok(step),
             },
+            RowWritten::Done { .. } => Ok(step),
             RowWritten::NotHeld => Ok(Step::Lost),
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct Row {
     pub(super) wave: u32,
     pub(super) document: RowDocument,
     pub(super) claims: Claims,
+    /// Number of the claims right before the last look into the journal. What it showed is old if there are more.
+    pub(super) looked_at: u32,
 }
 
 /// Number of times that the worker got a row again while it had it. Another worker may have had the row before each of them.
@@ -59,7 +61,7 @@ impl Claims {
 impl Row {
     pub(super) fn of(stored: &StoredRow) -> Result<Self, Error> {
         let document = RowDocument::parse(&stored.document)?;
-        Ok(Self { index: stored.index, wave: stored.wave, document, claims: Claims::default() })
+        Ok(Self { index: stored.index, wave: stored.wave, document, claims: Claims::default(), looked_at: 0 })
     }
 
     /// Returns the form of the row in events.
