@@ -12,6 +12,8 @@ use xtask::{
     workspace::{self, Workspace},
 };
 
+use crate::tools;
+
 const INSTALL: &str = "install it by `cargo install cargo-fuzz --locked`";
 /// Time of a target.
 const SECONDS: u64 = 600;
@@ -38,7 +40,7 @@ pub(crate) fn run(arguments: &mut Parser) -> Result<(), Failure> {
     if !version.is_ok_and(|version| version.status.success()) {
         return Err(Failure::Check(format!("cargo-fuzz is missing: {INSTALL}")));
     }
-    let nightly = std::env::var("XTASK_NIGHTLY").unwrap_or_else(|_| "nightly".to_owned());
+    let nightly = tools::nightly()?;
     let build = workspace::target(&root).join("fuzz");
     for (folder, target) in all.iter().filter(|(_, target)| names.is_empty() || names.contains(target)) {
         let found = build.join("corpus").join(target);

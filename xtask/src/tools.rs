@@ -49,7 +49,7 @@ impl Check {
 
 /// Installs the tools that are missing. A toolchain that is missing is an error here, and not at the end of CI.
 pub(crate) fn install() -> Result<(), Failure> {
-    public_api::toolchain()?;
+    nightly()?;
     let folder = folder(&Workspace::read()?.root);
     if deny(&folder).is_err() {
         eprintln!("tools: compiles cargo-deny {DENY}");
@@ -81,6 +81,19 @@ pub(crate) fn install() -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::broken(folder.display(), error)),
         _ => Ok(()),
     }
+}
+
+/// The nightly toolchain: `nightly`, or that of `XTASK_NIGHTLY`.
+pub(crate) fn nightly() -> Result<String, Failure> {
+    let name = std::env::var("XTASK_NIGHTLY").unwrap_or_else(|_| "nightly".to_owned());
+    let probe = Command::new("rustup").args(["run", &name, "rustdoc", "--version"]).output();
+    if probe.is_ok_and(|probe| probe.status.success()) {
+        return Ok(name);
+    }
+    let install = format!("run `rustup toolchain install {name} --profile minimal`");
+    Err(Failure::Check(format!(
+        "the public API and the fuzz targets need the toolchain `{name}`, which is missing: {install}"
+    )))
 }
 
 /// The folder for programs in a virtual environment of Python.

@@ -1,7 +1,7 @@
 //! Fetches a URL through the whole stack and says what it took: `cargo run --example fetch -- https://example.com/`.
 //!
 //! None of it knows what the server is for, so it is where a client of another API begins.
-#![allow(clippy::print_stderr, clippy::print_stdout, reason = "it talks to whoever runs it")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program talks")]
 
 use std::{error::Error as StdError, process::ExitCode, time::Duration};
 

@@ -81,24 +81,13 @@ pub(super) fn check(workspace: &Workspace) -> Result<(), Failure> {
 fn documented(workspace: &Workspace, libraries: &[&Package]) -> Result<PathBuf, Failure> {
     let target = workspace::target(&workspace.root).join("public-api");
     let mut command = Command::new("rustup");
-    command.args(["run", &toolchain()?, "cargo", "doc", "--quiet", "--lib", "--no-deps", "--all-features"]);
+    command.args(["run", &super::nightly()?, "cargo", "doc", "--quiet", "--lib", "--no-deps", "--all-features"]);
     command.args(libraries.iter().flat_map(|package| ["--package", &package.name]));
     command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &target);
     command.env("RUSTDOCFLAGS", "-Z unstable-options --output-format json --cap-lints allow");
     // Cargo gives the path of the stable toolchain's own to what it runs.
     output(command.env_remove("CARGO"))?;
     Ok(target.join("doc"))
-}
-
-/// The nightly toolchain: `nightly`, or that of `XTASK_NIGHTLY`.
-pub(super) fn toolchain() -> Result<String, Failure> {
-    let name = std::env::var("XTASK_NIGHTLY").unwrap_or_else(|_| "nightly".to_owned());
-    let probe = Command::new("rustup").args(["run", &name, "rustdoc", "--version"]).output();
-    if probe.is_ok_and(|probe| probe.status.success()) {
-        return Ok(name);
-    }
-    let install = format!("run `rustup toolchain install {name} --profile minimal`");
-    Err(Failure::Check(format!("the public API is read by the toolchain `{name}`, which is missing: {install}")))
 }
 
 /// The first path in a line that begins with a crate which this one may not name.
