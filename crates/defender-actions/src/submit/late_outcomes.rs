@@ -45,7 +45,7 @@ impl DefenderClient {
             }
             clock.sleep(WRITE_AGAIN).await;
         }
-        journal.entry(key).await.map_err(|error| failed(key, error))
+        journal.entry(key).await.map_err(|error| failed(of_key(key), error))
     }
 
     /// Writes the outcomes of this client that the [journal](crate::DefenderClientBuilder::journal) did not take at once. No request is sent to
@@ -67,7 +67,7 @@ impl DefenderClient {
     async fn write_kept(&self, journal: &Arc<dyn Journal>, kept: Kept) -> Result<(), Error> {
         for ((key, holder), unwritten) in kept {
             let written = written(self.clone(), Arc::clone(journal), (key.clone(), holder), unwritten).await;
-            match written.map_err(|error| failed(&key, error))? {
+            match written.map_err(|error| failed(of_key(&key), error))? {
                 Some((_, Err(error))) if error.kind() == ErrorKind::Journal => return Err(error),
                 _ => {}
             }
@@ -95,9 +95,13 @@ pub(crate) async fn written(
     Ok(Some((intent, journaled.settle(Ok(submitted)).await)))
 }
 
-fn failed(key: &EntryKey, error: JournalError) -> Error {
-    let failed = Error::new(ErrorKind::Journal).context(format!("journal entry `{key}`"));
-    failed.not_sent().retryable(true).caused_by(error)
+fn of_key(key: &EntryKey) -> String {
+    format!("journal entry `{key}`")
+}
+
+/// Returns the error of a call of the journal that sends nothing.
+pub(crate) fn failed(context: impl Into<String>, error: JournalError) -> Error {
+    Error::new(ErrorKind::Journal).context(context).not_sent().retryable(true).caused_by(error)
 }
 
 /// Returns the error of a client without a journal.

@@ -9,7 +9,7 @@ use std::{
 use futures_util::{StreamExt, stream, stream::FuturesUnordered};
 
 use crate::{
-    BoxFuture, BoxStream, DefenderClient, Error, ErrorKind, Intent, Submitted,
+    BoxFuture, BoxStream, DefenderClient, Error, Intent, Submitted,
     journal::{
         Journal,
         entry::{EntryKey, Holder, JournalScope, Unsettled},
@@ -81,7 +81,7 @@ impl RecoverPending {
     ///
     /// # Errors
     ///
-    /// [`Journal`](ErrorKind::Journal) if the journal cannot be read, and [`Configuration`](ErrorKind::Configuration) if the client
+    /// [`Journal`](crate::ErrorKind::Journal) if the journal cannot be read, and [`Configuration`](crate::ErrorKind::Configuration) if the client
     /// has none. Entries that were recovered before are in the journal.
     pub fn send(self) -> impl Future<Output = Result<Vec<Recovered>, Error>> + Send + 'static {
         async move {
@@ -141,9 +141,8 @@ async fn claim(client: &DefenderClient, journal: &dyn Journal) -> Result<VecDequ
     let scope = JournalScope::new(inner.base.as_str(), inner.tenant_id.as_deref().unwrap_or_default());
     let holder = Holder::generate();
     let entries = journal.claim_unsettled(&scope, holder, lease(inner, Duration::ZERO), BATCH).await;
-    let failed =
-        |source| Error::new(ErrorKind::Journal).context("recover_pending").not_sent().retryable(true).caused_by(source);
-    Ok(entries.map_err(failed)?.into_iter().map(|entry| (entry, holder)).collect())
+    let entries = entries.map_err(|error| late_outcomes::failed("recover_pending", error))?;
+    Ok(entries.into_iter().map(|entry| (entry, holder)).collect())
 }
 
 /// Finds the outcome of an entry, and writes it.
