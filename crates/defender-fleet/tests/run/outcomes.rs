@@ -22,6 +22,9 @@ use crate::{
     world::{World, counts},
 };
 
+/// Time after which the leases of all rows have ended.
+const LEASES: Duration = Duration::from_secs(100);
+
 /// Connection of a process to the journal, which breaks.
 #[derive(Clone, Default)]
 struct Outage(Arc<AtomicBool>);
@@ -46,7 +49,8 @@ impl Outage {
         }
     }
 
-    fn ends(&self) {
+    async fn ends_at(&self, world: &World, seconds: u64) {
+        world.at(seconds).await;
         self.0.store(false, Ordering::SeqCst);
     }
 }
@@ -70,6 +74,32 @@ async fn events(run: &Run) -> Vec<Result<RunEvent, defender_fleet::Error>> {
     run.events().collect().await
 }
 
+/// Ends the leases of all rows at each of these seconds.
+async fn leases_end(world: &World, of_runs: &ManualClock, seconds: [u64; 2]) {
+    for at in seconds {
+        world.at(at).await;
+        of_runs.advance(LEASES);
+    }
+}
+
+/// Works on the run in another process, which has its rows after 5 s, to the end.
+async fn takes_over(
+    world: &World,
+    of_runs: &ManualClock,
+    elsewhere: &Run,
+) -> Vec<Result<RunEvent, defender_fleet::Error>> {
+    world.at(5).await;
+    of_runs.advance(LEASES);
+    events(elsewhere).await
+}
+
+/// Works on the run in another process, which is killed, between these seconds.
+async fn killed(world: &World, elsewhere: &Run, (from, to): (u64, u64)) {
+    world.at(from).await;
+    let mut sent = elsewhere.events();
+    select(Box::pin(async { while sent.next().await.is_some() {} }), Box::pin(world.at(to))).await;
+}
+
 impl World {
     async fn at(&self, seconds: u64) {
         self.clock.sleep(Duration::from_secs(seconds).saturating_sub(self.clock.elapsed())).await;
@@ -90,11 +120,7 @@ async fn unsent_row_outlives_an_outage() {
     for seconds in [20, 200] {
         let outage = Outage::default();
         let (world, run, _, _) = processes(outage.at(Op::Intend, true, Timing::default()), at_once).await;
-        let ends = async {
-            world.at(seconds).await;
-            outage.ends();
-        };
-        let (first, ()) = world.within(join(events(&run), ends)).await;
+        let (first, ()) = world.within(join(events(&run), outage.ends_at(&world, seconds))).await;
         assert!(first.last().unwrap().is_err(), "the journal failed");
         assert_eq!(world.entries().len(), 0);
         let report = world.within(run.finish()).await.unwrap();
@@ -107,16 +133,8 @@ async fn unsent_row_outlives_an_outage() {
 async fn search_elsewhere_gets_the_outcome() {
     let outage = Outage::default();
     let (world, run, elsewhere, of_runs) = processes(outage.at(Op::Intend, true, Timing::default()), at_once).await;
-    let second = async {
-        world.at(5).await;
-        of_runs.advance(Duration::from_secs(100));
-        events(&elsewhere).await
-    };
-    let ends = async {
-        world.at(40).await;
-        outage.ends();
-    };
-    world.within(join3(events(&run), second, ends)).await;
+    let second = takes_over(&world, &of_runs, &elsewhere);
+    world.within(join3(events(&run), second, outage.ends_at(&world, 40))).await;
     let report = world.run(run.report()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
@@ -126,18 +144,12 @@ async fn search_elsewhere_gets_the_outcome() {
 async fn later_worker_writes_what_is_kept() {
     let outage = Outage::default();
     let (world, run, elsewhere, of_runs) = processes(outage.at(Op::Intend, true, Timing::default()), at_once).await;
-    let second = async {
-        world.at(5).await;
-        of_runs.advance(Duration::from_secs(100));
-        events(&elsewhere).await
-    };
     let first = async {
         assert!(events(&run).await.last().unwrap().is_err() && outage.0.load(Ordering::SeqCst), "the journal failed");
-        world.at(90).await;
-        outage.ends();
+        outage.ends_at(&world, 90).await;
         events(&run).await
     };
-    world.within(join(first, second)).await;
+    world.within(join(first, takes_over(&world, &of_runs, &elsewhere))).await;
     let report = world.run(run.report()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
@@ -147,16 +159,8 @@ async fn later_worker_writes_what_is_kept() {
 async fn lost_row_gets_the_outcome() {
     let outage = Outage::default();
     let (world, run, elsewhere, of_runs) = processes(outage.at(Op::Settle, false, Timing::after(20)), at_once).await;
-    let second = async {
-        world.at(5).await;
-        of_runs.advance(Duration::from_secs(100));
-        events(&elsewhere).await
-    };
-    let ends = async {
-        world.at(60).await;
-        outage.ends();
-    };
-    let (first, _, ()) = world.within(join3(events(&run), second, ends)).await;
+    let second = takes_over(&world, &of_runs, &elsewhere);
+    let (first, _, ()) = world.within(join3(events(&run), second, outage.ends_at(&world, 60))).await;
     assert!(first.iter().all(Result::is_ok), "{first:?}");
     let report = world.run(run.report()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
@@ -171,9 +175,7 @@ async fn late_outcome_is_reported() {
     };
     let (world, run, elsewhere, of_runs) = processes(slow, at_once).await;
     let second = async {
-        world.at(5).await;
-        of_runs.advance(Duration::from_secs(100));
-        events(&elsewhere).await;
+        takes_over(&world, &of_runs, &elsewhere).await;
         let report = elsewhere.report().await.unwrap();
         let error = report.rows[0].error.clone().unwrap();
         assert!(error.message.contains("no action that may be this one"), "{error:?}");
@@ -193,11 +195,7 @@ async fn late_outcome_is_reported() {
 async fn accepted_action_outlives_an_outage() {
     let outage = Outage::default();
     let (world, run, _, _) = processes(outage.at(Op::Settle, false, Timing::default()), at_once).await;
-    let ends = async {
-        world.at(20).await;
-        outage.ends();
-    };
-    let (first, ()) = world.within(join(events(&run), ends)).await;
+    let (first, ()) = world.within(join(events(&run), outage.ends_at(&world, 20))).await;
     assert!(first.iter().all(Result::is_ok), "{first:?}");
     let report = world.run(run.report()).await.unwrap();
     assert_eq!((counts(&report), report.rows[0].origin), ((1, 0, 0, 0), Some(RowOrigin::Created)), "{report}");
@@ -221,18 +219,8 @@ async fn failed_worker_plans_no_sent_row() {
         _ => Timing::default(),
     };
     let (world, run, elsewhere, of_runs) = processes(first, second).await;
-    let leases = async {
-        for at in [3, 8] {
-            world.at(at).await;
-            of_runs.advance(Duration::from_secs(100));
-        }
-    };
-    let sends = async {
-        world.at(4).await;
-        let mut sent = elsewhere.events();
-        // Its process is killed.
-        select(Box::pin(async { while sent.next().await.is_some() {} }), Box::pin(world.at(60))).await;
-    };
+    let leases = leases_end(&world, &of_runs, [3, 8]);
+    let sends = killed(&world, &elsewhere, (4, 60));
     let fails = async {
         let first = events(&run).await;
         assert!(first.last().unwrap().is_err() && world.clock.elapsed() < Duration::from_secs(60), "{first:?}");
@@ -240,7 +228,7 @@ async fn failed_worker_plans_no_sent_row() {
         assert_eq!((world.entries().len(), counts.planned, counts.submitted), (1, 0, 1), "a sent row is planned");
     };
     world.within(join3(fails, sends, leases)).await;
-    of_runs.advance(Duration::from_secs(100));
+    of_runs.advance(LEASES);
     let report = world.within(run.finish()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
@@ -271,18 +259,8 @@ async fn old_look(loses_claim: bool) {
     };
     let (world, run, elsewhere, of_runs) = processes(first, at_once).await;
     assert!(world.within(events(&run)).await.last().unwrap().is_err());
-    let leases = async {
-        for at in [5, 15] {
-            world.at(at).await;
-            of_runs.advance(Duration::from_secs(100));
-        }
-    };
-    let sends = async {
-        world.at(6).await;
-        let mut sent = elsewhere.events();
-        // Its process is killed.
-        select(Box::pin(async { while sent.next().await.is_some() {} }), Box::pin(world.at(14))).await;
-    };
+    let leases = leases_end(&world, &of_runs, [5, 15]);
+    let sends = killed(&world, &elsewhere, (6, 14));
     let looks = async {
         world.at(50).await;
         let counts = run.report().await.unwrap().counts;
@@ -290,7 +268,7 @@ async fn old_look(loses_claim: bool) {
     };
     let ((second, (), ()), ()) = world.within(join(join3(events(&run), sends, leases), looks)).await;
     assert_eq!(second.last().unwrap().is_err(), loses_claim);
-    of_runs.advance(Duration::from_secs(100));
+    of_runs.advance(LEASES);
     let report = world.within(run.finish()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
