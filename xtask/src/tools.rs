@@ -2,6 +2,7 @@
 //!
 //! A check fails if its tool is missing or has another version; it never passes without the tool.
 
+mod nightly;
 mod public_api;
 
 use std::{
@@ -13,6 +14,8 @@ use xtask::{
     Failure,
     workspace::{self, Workspace},
 };
+
+pub(crate) use self::nightly::nightly;
 
 /// Version of cargo-deny, which is compiled with its own lock file.
 const DENY: &str = "0.20.2";
@@ -81,19 +84,6 @@ pub(crate) fn install() -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::broken(folder.display(), error)),
         _ => Ok(()),
     }
-}
-
-/// The nightly toolchain: `nightly`, or that of `XTASK_NIGHTLY`.
-pub(crate) fn nightly() -> Result<String, Failure> {
-    let name = std::env::var("XTASK_NIGHTLY").unwrap_or_else(|_| "nightly".to_owned());
-    let probe = Command::new("rustup").args(["run", &name, "rustdoc", "--version"]).output();
-    if probe.is_ok_and(|probe| probe.status.success()) {
-        return Ok(name);
-    }
-    let install = format!("run `rustup toolchain install {name} --profile minimal`");
-    Err(Failure::Check(format!(
-        "the public API and the fuzz targets need the toolchain `{name}`, which is missing: {install}"
-    )))
 }
 
 /// The folder for programs in a virtual environment of Python.

@@ -9,6 +9,8 @@ use xtask::{
     workspace::{self, Package, Workspace, output},
 };
 
+use super::nightly::nightly;
+
 /// Paths in the public API of each crate, beside `core`, `alloc`, `std` and our own crates: no type of hyper, rustls or
 /// oauth2, and of tokio only the writer that a download goes to.
 const FOREIGN: &[(&str, &[&str])] = &[
@@ -81,7 +83,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<(), Failure> {
 fn documented(workspace: &Workspace, libraries: &[&Package]) -> Result<PathBuf, Failure> {
     let target = workspace::target(&workspace.root).join("public-api");
     let mut command = Command::new("rustup");
-    command.args(["run", &super::nightly()?, "cargo", "doc", "--quiet", "--lib", "--no-deps", "--all-features"]);
+    command.args(["run", &nightly()?, "cargo", "doc", "--quiet", "--lib", "--no-deps", "--all-features"]);
     command.args(libraries.iter().flat_map(|package| ["--package", &package.name]));
     command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &target);
     command.env("RUSTDOCFLAGS", "-Z unstable-options --output-format json --cap-lints allow");
