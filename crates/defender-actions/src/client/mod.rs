@@ -122,7 +122,7 @@ impl Inner {
 
     /// Returns the names of the principal, read from its token.
     pub(crate) async fn names(&self) -> Arc<Names> {
-        self.principal.names(&*self.credential).await
+        self.principal.names(&*self.credential, &*self.clock).await
     }
 
     /// Returns the first part of every path, without a slash at its end.

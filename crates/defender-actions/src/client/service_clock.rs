@@ -17,7 +17,7 @@ const A_SECOND: SignedDuration = SignedDuration::from_secs(1);
 /// Largest plausible distance of a `Date` from our clock.
 const FURTHEST: SignedDuration = SignedDuration::from_hours(24);
 
-/// Time for which the lowest of contradicting readings is kept.
+/// The lowest of contradicting readings is kept for this time, or up to twice as long.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 /// Moment on the wall clock and on the monotonic clock.
@@ -89,10 +89,35 @@ impl Learned {
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     zero: Timestamp,
-    /// Lowest reading of the last hour. Responses may contradict each other; the most pessimistic one decides if a record is too
-    /// old.
-    lowest: Timestamp,
-    lowest_at: SignedDuration,
+    lowest: Lowest,
+}
+
+/// Lowest readings of the last hour. Responses may contradict each other; the most pessimistic one decides if a record is too old.
+#[derive(Clone, Copy, Debug)]
+struct Lowest {
+    /// Lowest reading since `since`.
+    current: Timestamp,
+    since: SignedDuration,
+    /// Lowest reading of the time before.
+    previous: Timestamp,
+}
+
+impl Lowest {
+    fn first(zero: Timestamp, now: SignedDuration) -> Self {
+        Self { current: zero, since: now, previous: zero }
+    }
+
+    fn with(self, zero: Timestamp, now: SignedDuration) -> Self {
+        match now.saturating_sub(self.since) {
+            age if age < KEPT => Self { current: self.current.min(zero), ..self },
+            age if age < KEPT.saturating_mul(2) => Self { current: zero, since: now, previous: self.current },
+            _ => Self::first(zero, now),
+        }
+    }
+
+    fn get(self) -> Timestamp {
+        self.current.min(self.previous)
+    }
 }
 
 impl ServiceTime {
@@ -114,12 +139,10 @@ impl ServiceTime {
         let most = sent.map_or(Timestamp::MAX, |sent| shifted(date, A_SECOND.saturating_sub(sent.elapsed)).max(least));
         let zero = learned.reading.map_or(least, |known| known.zero.clamp(least, most));
         let lowest = match learned.reading {
-            Some(known) if known.lowest <= zero && received.elapsed.saturating_sub(known.lowest_at) < KEPT => {
-                (known.lowest, known.lowest_at)
-            }
-            _ => (zero, received.elapsed),
+            Some(known) => known.lowest.with(zero, received.elapsed),
+            None => Lowest::first(zero, received.elapsed),
         };
-        learned.reading = Some(Reading { zero, lowest: lowest.0, lowest_at: lowest.1 });
+        learned.reading = Some(Reading { zero, lowest });
         Some(date)
     }
 
@@ -132,7 +155,7 @@ impl ServiceTime {
     pub(crate) fn window(&self, first_attempt: Moment, end: Moment) -> Window {
         match self.learned().reading {
             Some(Reading { zero, lowest, .. }) => {
-                Window::on_service_clock(zero, lowest, first_attempt.elapsed, end.elapsed)
+                Window::on_service_clock(zero, lowest.get(), first_attempt.elapsed, end.elapsed)
             }
             None => Window::on_own_clock(first_attempt.wall, end.wall),
         }
@@ -180,6 +203,26 @@ mod tests {
         let window = time.window(at(600), at(700));
         assert_eq!(window.opens.as_second(), 2_395);
         assert_eq!(window.clears_before.unwrap().as_second(), 600 - 5 - 900);
+    }
+
+    #[test]
+    fn lowest_reading_is_kept_for_an_hour() {
+        let time = ServiceTime::default();
+        for minute in 1..60 {
+            learn(&time, minute, Some(minute * 60 - 1), minute * 60);
+        }
+        // A gateway whose clock is an hour ahead.
+        let mut ahead = HeaderMap::new();
+        for second in [3_595, 3_601, 5_400, 7_130] {
+            let date = at(second + 3_600).wall;
+            let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
+            ahead.insert(DATE, HeaderValue::try_from(date).unwrap());
+            time.learn(&ahead, Some(at(second - 1)), Some(at(second))).unwrap();
+            let clears_before = time.window(at(second), at(second)).clears_before.unwrap().as_second();
+            assert!((second - 906..=second - 904).contains(&clears_before), "{second}: {clears_before}");
+        }
+        time.learn(&ahead, Some(at(11_000)), Some(at(11_001))).unwrap();
+        assert!(time.window(at(11_001), at(11_001)).clears_before.unwrap() > at(8_000).wall, "it is forgotten");
     }
 
     #[test]

@@ -3,8 +3,13 @@
 use std::{fmt, sync::Arc};
 
 use defender_model::MachineAction;
+use defender_transport::Clock;
 
-use super::{Journal, entry::EntryKey};
+use super::{
+    Journal,
+    entry::EntryKey,
+    write_intent::{CALL_WITHIN, within},
+};
 
 /// Entry that a submission has written.
 #[derive(Clone)]
@@ -23,8 +28,8 @@ impl JournalEntry {
     }
 
     /// Writes the last record. A failure changes no outcome: a later wait writes it again.
-    pub(crate) async fn finish(&self, last: &MachineAction) {
-        let _written_or_not = self.journal.finish(&self.key, last).await;
+    pub(crate) async fn finish(&self, clock: &dyn Clock, last: &MachineAction) {
+        let _written_or_not = within(clock, Some(CALL_WITHIN), self.journal.finish(&self.key, last)).await;
     }
 }
 

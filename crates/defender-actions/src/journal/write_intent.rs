@@ -111,6 +111,9 @@ impl fmt::Debug for PendingIntent {
     }
 }
 
+/// Longest time for which a call of this library waits for the journal, apart from the intent, which has the time of its request.
+pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(30);
+
 /// Returns the output of a call of a journal, or an error if it takes longer than this time.
 pub(crate) async fn within<T>(
     clock: &dyn Clock,

@@ -135,6 +135,9 @@ impl<R: Resource + Send + 'static> List<R> {
             page.unreadable.iter_mut().for_each(|row| row.error = secrets.redact(&row.error).into_owned());
         }
         let rows = u64::try_from(page.value.len().saturating_add(page.unreadable.len())).unwrap_or(u64::MAX);
+        // A link of another shape shows that the list goes on, and not where.
+        let odd_link = page.extra.get("@odata.nextLink");
+        let odd_link = odd_link.map(|odd| self.endless(&odd.to_string(), "it is no text", bearer.as_ref()));
         let next_path = match page.next_link.as_deref().filter(|link| !link.trim().is_empty()) {
             Some(link) => {
                 let link = resolved(link, inner.prefix(), &path).into_owned();
@@ -144,6 +147,7 @@ impl<R: Resource + Send + 'static> List<R> {
                 page.next_link = Some(link);
                 Some(next)
             }
+            None if odd_link.is_some() => odd_link.map(Err),
             None if self.follows == Follows::Skips
                 && rows >= option_value(&path, "$top").unwrap_or(Query::<R>::MAX_TOP.into()).max(1) =>
             {

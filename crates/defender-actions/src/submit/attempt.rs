@@ -53,11 +53,7 @@ impl Attempt {
             now = Moment::now(&*inner.clock);
         }
         let in_flight = Arc::new(inner.submissions.open(&self.expected));
-        let (outcome, attempts) = self.send(&in_flight, (now, left), span).await;
-        if outcome.as_ref().err().is_none_or(|error| !error.is_outcome_unknown()) {
-            in_flight.settle();
-        }
-        (outcome, attempts)
+        self.send(&in_flight, (now, left), span).await
     }
 
     async fn send(
@@ -126,6 +122,12 @@ impl Attempt {
                 _ => break Err(error),
             }
         };
+        // A first request without an outcome may still take effect, whatever the second did.
+        let is_settled =
+            first_unknown.is_none() && outcome.as_ref().err().is_none_or(|error| !error.is_outcome_unknown());
+        if is_settled {
+            in_flight.settle();
+        }
         let outcome = match (outcome, first_unknown) {
             // An error of the second request does not show the outcome of the first.
             (Err(error), Some(first_unknown)) if !error.is_outcome_unknown() => {

@@ -28,19 +28,21 @@ use crate::{
 const LIST_TIMEOUT: Duration = Duration::from_secs(300);
 
 impl Participant<'_> {
-    /// Returns the rows of a list of all actions that was requested at `not_before` or later.
+    /// Returns the rows of a list of all actions that was requested at `not_before` or later. `None`: the search that reads for all has
+    /// not ended in the time of a list, perhaps because nobody polls it.
     pub(crate) async fn shared_list(
         &self,
         client: &DefenderClient,
         not_before: SignedDuration,
-    ) -> Result<Candidates, Error> {
+    ) -> Result<Option<Candidates>, Error> {
         loop {
             if let Some(outcome) = self.take(not_before) {
-                return outcome;
+                return outcome.map(Some);
             }
-            let reader = self.search.reader.lock().await;
+            let (reader, time) = (pin!(self.search.reader.lock()), client.inner().clock.sleep(LIST_TIMEOUT));
+            let Either::Left((reader, _)) = select(reader, time).await else { return Ok(None) };
             if let Some(outcome) = self.take(not_before) {
-                return outcome;
+                return outcome.map(Some);
             }
             read_for_all(self.search, client).await;
             drop(reader);

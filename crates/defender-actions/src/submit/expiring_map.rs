@@ -1,23 +1,23 @@
 //! A map whose entries expire, in bounded memory.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{borrow::Cow, collections::HashMap};
 
 use jiff::SignedDuration;
 
 /// Maximum number of entries.
 const CAPACITY: usize = 65_536;
 
-/// Map that removes old entries. An insertion takes constant time on average.
+/// Map by text that removes old entries. An insertion takes constant time on average.
 #[derive(Debug)]
-pub(crate) struct ExpiringMap<K, V> {
-    map: HashMap<K, (V, SignedDuration)>,
+pub(crate) struct ExpiringMap<V> {
+    map: HashMap<String, (V, SignedDuration)>,
     sweep_at: usize,
     /// Number of entries that all sweeps have visited.
     #[cfg(test)]
     visited: usize,
 }
 
-impl<K, V> Default for ExpiringMap<K, V> {
+impl<V> Default for ExpiringMap<V> {
     fn default() -> Self {
         Self {
             map: HashMap::new(),
@@ -28,18 +28,24 @@ impl<K, V> Default for ExpiringMap<K, V> {
     }
 }
 
-impl<K: Hash + Eq + Clone, V> ExpiringMap<K, V> {
+impl<V> ExpiringMap<V> {
     /// Returns the value and the time of its insertion.
-    pub(crate) fn get(&self, key: &K) -> Option<&(V, SignedDuration)> {
+    pub(crate) fn get(&self, key: &str) -> Option<&(V, SignedDuration)> {
         self.map.get(key)
     }
 
     /// Inserts `value` unless the key has a value. Returns the value of the key.
-    pub(crate) fn get_or_insert(&mut self, key: &K, value: V, now: SignedDuration, lifetime: SignedDuration) -> &V {
+    pub(crate) fn get_or_insert(
+        &mut self,
+        key: Cow<'_, str>,
+        value: V,
+        now: SignedDuration,
+        lifetime: SignedDuration,
+    ) -> &V {
         if self.map.len() >= self.sweep_at {
             self.sweep(now, lifetime);
         }
-        &self.map.entry(key.clone()).or_insert((value, now)).0
+        &self.map.entry(key.into_owned()).or_insert((value, now)).0
     }
 
     /// Removes the entries older than `lifetime`, and the older half if that is not enough.
@@ -64,12 +70,16 @@ impl<K: Hash + Eq + Clone, V> ExpiringMap<K, V> {
 mod tests {
     use super::*;
 
+    fn key(number: u32) -> Cow<'static, str> {
+        number.to_string().into()
+    }
+
     #[test]
     fn insertion_takes_constant_time_on_average() {
         for lifetime in [SignedDuration::from_secs(1), SignedDuration::from_secs(20_000), SignedDuration::MAX] {
             let mut map = ExpiringMap::default();
             for number in 0..200_000_u32 {
-                map.get_or_insert(&number, (), SignedDuration::from_secs(number.into()), lifetime);
+                map.get_or_insert(key(number), (), SignedDuration::from_secs(number.into()), lifetime);
                 assert!(map.visited <= 3 * (number as usize + 1), "{} entries visited", map.visited);
             }
         }
@@ -78,11 +88,16 @@ mod tests {
     #[test]
     fn old_entries_expire_in_bounded_memory() {
         let mut map = ExpiringMap::default();
-        for number in 0..200_000_i64 {
-            map.get_or_insert(&number, (), SignedDuration::from_secs(number), SignedDuration::from_hours(1_000));
+        for number in 0..200_000_u32 {
+            map.get_or_insert(
+                key(number),
+                (),
+                SignedDuration::from_secs(number.into()),
+                SignedDuration::from_hours(1_000),
+            );
         }
-        assert!(map.map.len() <= CAPACITY && map.get(&199_999).is_some() && map.get(&0).is_none());
-        map.get_or_insert(&-1, (), SignedDuration::from_hours(2_000), SignedDuration::from_hours(1));
+        assert!(map.map.len() <= CAPACITY && map.get("199999").is_some() && map.get("0").is_none());
+        map.get_or_insert("late".into(), (), SignedDuration::from_hours(2_000), SignedDuration::from_hours(1));
         map.sweep(SignedDuration::from_hours(2_000), SignedDuration::from_hours(1));
         assert_eq!(map.map.len(), 1);
     }

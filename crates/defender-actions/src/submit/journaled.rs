@@ -12,13 +12,10 @@ use crate::{
         entry::{Entry, EntryKey, Holder, JournalScope, Settled, Settlement},
         error::JournalError,
         journal_entry::JournalEntry,
-        write_intent::{PendingIntent, State, within},
+        write_intent::{CALL_WITHIN, PendingIntent, State, within},
     },
     submit::{expected::Expected, recover::expected, submission::Submission, unwritten::Unwritten},
 };
-
-/// Longest time for which a call waits for the journal after its response.
-const SETTLE_WITHIN: Duration = Duration::from_secs(30);
 
 /// Submission with an entry.
 pub(crate) struct Journaled {
@@ -115,7 +112,7 @@ impl Journaled {
         let kept = Unwritten { outcome: outcome.clone(), expected, may_appear_until };
         inner.unwritten.keep(key, self.holder, kept, inner.clock.elapsed());
         let settled = self.entry.journal.settle(key, self.holder, &outcome);
-        let settled = within(&*inner.clock, Some(SETTLE_WITHIN), settled).await;
+        let settled = within(&*inner.clock, Some(CALL_WITHIN), settled).await;
         let may_appear = may_appear_until.is_some_and(|until| inner.clock.elapsed() < until);
         if settled.as_ref().is_ok_and(|settled| !(may_appear && *settled == Settled::NotHeld)) {
             inner.unwritten.forget(key, self.holder);

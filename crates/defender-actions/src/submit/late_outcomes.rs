@@ -11,6 +11,7 @@ use crate::{
         entry::{Entry, EntryKey, Holder, Settlement},
         error::JournalError,
         journal_entry::JournalEntry,
+        write_intent::{CALL_WITHIN, within},
     },
     submit::{
         journaled::Journaled,
@@ -45,7 +46,8 @@ impl DefenderClient {
             }
             clock.sleep(WRITE_AGAIN).await;
         }
-        journal.entry(key).await.map_err(|error| failed(of_key(key), error))
+        let entry = within(&**clock, Some(CALL_WITHIN), journal.entry(key)).await;
+        entry.map_err(|error| failed(of_key(key), error))
     }
 
     /// Writes the outcomes of this client that the [journal](crate::DefenderClientBuilder::journal) did not take at once. No request is sent to

@@ -15,6 +15,7 @@ use crate::{
         expected::Expected,
         origin::Origin,
         reconcile::{Accepted, Comparison, ComparisonInput, Names, Refusal, Window, accepted, refused, was_pending},
+        record::created,
         registry::InFlight,
         shared_search::{Candidates, Row},
         submission::Submission,
@@ -117,7 +118,7 @@ impl Reconciler {
             let is_candidate = |row: &Row| row.raw.is_none() && was_pending(&row.record, refusal.date());
             match own_list(&self.client, self.list(), is_candidate).await {
                 Ok(Candidates { mut rows, .. }) => {
-                    rows.sort_by_key(|row| std::cmp::Reverse(row.record.creation_date_time_utc));
+                    rows.sort_by_key(|row| std::cmp::Reverse(created(&row.record)));
                     let compared: Vec<_> = rows.iter().map(|row| self.compare(&names, &window, true, row)).collect();
                     let mut record = |index: usize| rows.swap_remove(index).record;
                     match refused(&compared) {

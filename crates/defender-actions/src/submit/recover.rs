@@ -134,7 +134,7 @@ async fn recover(client: DefenderClient, expected: Arc<Expected>) -> Result<Subm
         return Err(Error::new(ErrorKind::Request).context(intent.context()).caused_by(why));
     }
     let now = Moment::now(&*inner.clock);
-    let in_flight = Arc::new(inner.submissions.open(&expected));
+    let in_flight = Arc::new(inner.submissions.open_recovery(&expected));
     let visibility_timeout = inner.poll.visibility_timeout;
     let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(visibility_timeout);
     // Assumes that each attempt was sent before now: a caller that recovers an intent no longer sends its request.

@@ -14,6 +14,7 @@ use crate::{
         Journal,
         entry::{EntryKey, Holder, JournalScope, Unsettled},
         journal_entry::JournalEntry,
+        write_intent::{CALL_WITHIN, within},
     },
     submit::{
         journaled::{Journaled, lease},
@@ -140,7 +141,8 @@ async fn claim(client: &DefenderClient, journal: &dyn Journal) -> Result<VecDequ
     let inner = client.inner();
     let scope = JournalScope::new(inner.base.as_str(), inner.tenant_id.as_deref().unwrap_or_default());
     let holder = Holder::generate();
-    let entries = journal.claim_unsettled(&scope, holder, lease(inner, Duration::ZERO), BATCH).await;
+    let entries = journal.claim_unsettled(&scope, holder, lease(inner, Duration::ZERO), BATCH);
+    let entries = within(&*inner.clock, Some(CALL_WITHIN), entries).await;
     let entries = entries.map_err(|error| late_outcomes::failed("recover_pending", error))?;
     Ok(entries.into_iter().map(|entry| (entry, holder)).collect())
 }

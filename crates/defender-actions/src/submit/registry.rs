@@ -18,7 +18,13 @@ use crate::{
         call_note::{CallNote, SendTimes},
         service_clock::Moment,
     },
-    submit::{expected::Expected, expiring_map::ExpiringMap, reconcile::compare_comments, submission::Submission},
+    submit::{
+        expected::Expected,
+        expiring_map::ExpiringMap,
+        reconcile::compare_comments,
+        record::{created, lower_id},
+        submission::Submission,
+    },
 };
 
 /// Lifetime of a claim. A recovery that starts later finds fewer claimed records.
@@ -43,10 +49,10 @@ pub(crate) struct SubmissionRegistry(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Number of the submission that holds a record.
-    claims: ExpiringMap<ActionId, u64>,
+    /// Holders of records, by the id of the record in lower case.
+    claims: ExpiringMap<Holder>,
     /// Records by the time of the first response that showed them.
-    seen: ExpiringMap<ActionId, ()>,
+    seen: ExpiringMap<()>,
     /// Open submissions by the hash of their machine, and by their number.
     open: BTreeMap<(MachineHash, u64), Open>,
     /// Random key of the hashes.
@@ -56,12 +62,21 @@ struct State {
     next: u64,
 }
 
+/// Submission that holds a record.
+#[derive(Clone, Debug)]
+struct Holder {
+    number: u64,
+    /// Submission that was recovered. Another recovery of it may have the same record.
+    recovered: Option<Arc<Expected>>,
+}
+
 /// Submission that is in flight, is being searched for, or ended without a known outcome.
 #[derive(Debug)]
 struct Open {
     expected: Arc<Expected>,
     note: Arc<CallNote>,
     phase: Phase,
+    is_recovery: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,28 +96,40 @@ pub(crate) struct InFlight {
     machine: MachineHash,
     number: u64,
     note: Arc<CallNote>,
+    /// Submission of an earlier request, whose action is being searched for.
+    recovered: Option<Arc<Expected>>,
     settled: AtomicBool,
 }
 
 impl SubmissionRegistry {
     /// Opens a submission.
     pub(crate) fn open(&self, expected: &Arc<Expected>) -> InFlight {
+        self.open_as(expected, false)
+    }
+
+    /// Opens the recovery of a submission.
+    pub(crate) fn open_recovery(&self, expected: &Arc<Expected>) -> InFlight {
+        self.open_as(expected, true)
+    }
+
+    fn open_as(&self, expected: &Arc<Expected>, is_recovery: bool) -> InFlight {
         let note = Arc::<CallNote>::default();
         let mut state = self.state();
         let number = state.next;
         state.next = number.wrapping_add(1);
         let machine = expected.submission.machine_hash(&state.key);
-        let open = Open { expected: Arc::clone(expected), note: Arc::clone(&note), phase: Phase::InFlight };
-        state.open.insert((machine, number), open);
+        let (own, phase) = (Arc::clone(expected), Phase::InFlight);
+        state.open.insert((machine, number), Open { expected: own, note: Arc::clone(&note), phase, is_recovery });
         drop(state);
-        InFlight { registry: self.clone(), machine, number, note, settled: AtomicBool::new(false) }
+        let recovered = is_recovery.then(|| Arc::clone(expected));
+        InFlight { registry: self.clone(), machine, number, note, recovered, settled: AtomicBool::new(false) }
     }
 
     /// Records that a response at `now` showed these records. `service_now` is the same moment on the service's clock.
     pub(crate) fn saw(&self, actions: &[MachineAction], now: Moment, service_now: Timestamp) {
         let is_young = |created: Timestamp| service_now.duration_since(created) < YOUNG;
-        for action in actions.iter().filter(|action| action.creation_date_time_utc.is_none_or(is_young)) {
-            self.state().seen.get_or_insert(&action.id, (), now.elapsed, SEEN_LIFETIME);
+        for action in actions.iter().filter(|action| created(action).is_none_or(is_young)) {
+            self.state().seen.get_or_insert(lower_id(&action.id), (), now.elapsed, SEEN_LIFETIME);
         }
     }
 
@@ -118,6 +145,11 @@ impl InFlight {
     /// Returns the note of the submission's calls.
     pub(crate) fn note(&self) -> &Arc<CallNote> {
         &self.note
+    }
+
+    /// Returns whether this is the recovery of an earlier request.
+    pub(crate) fn is_recovery(&self) -> bool {
+        self.recovered.is_some()
     }
 
     /// Returns the send times of the submission's attempts.
@@ -150,17 +182,32 @@ impl InFlight {
     /// Claims a record unless another submission holds it. Returns whether this submission holds it.
     pub(crate) fn claim(&self, id: &ActionId, now: Moment) -> bool {
         let mut state = self.registry.state();
-        *state.claims.get_or_insert(id, self.number, now.elapsed, CLAIM_LIFETIME) == self.number
+        let ours = Holder { number: self.number, recovered: self.recovered.clone() };
+        self.may_share(state.claims.get_or_insert(lower_id(id), ours, now.elapsed, CLAIM_LIFETIME))
+    }
+
+    /// Claims a record that has the generated id of this submission. A recovery has it even if another submission holds it: only a
+    /// request of the same intent has this id.
+    pub(crate) fn claim_by_generated_id(&self, id: &ActionId, now: Moment) -> bool {
+        self.claim(id, now) || self.is_recovery()
     }
 
     /// Returns whether another submission holds the record.
     pub(crate) fn is_claimed_by_another(&self, id: &ActionId) -> bool {
-        self.registry.state().claims.get(id).is_some_and(|(holder, _)| *holder != self.number)
+        self.registry.state().claims.get(&lower_id(id)).is_some_and(|(holder, _)| !self.may_share(holder))
     }
 
-    /// Returns whether a response showed the record before `first_attempt`.
+    /// Returns whether this submission has the record of a holder: it is the holder, or both recover the same submission.
+    fn may_share(&self, holder: &Holder) -> bool {
+        let same = |(ours, theirs): (&Arc<Expected>, &Arc<Expected>)| is_same(&ours.submission, &theirs.submission);
+        holder.number == self.number || self.recovered.as_ref().zip(holder.recovered.as_ref()).is_some_and(same)
+    }
+
+    /// Returns whether a response showed the record before `first_attempt`. The first attempt of a recovery is dated by a wall clock,
+    /// perhaps of another computer, which clears no record.
     pub(crate) fn was_seen_before(&self, id: &ActionId, first_attempt: Moment) -> bool {
-        self.registry.state().seen.get(id).is_some_and(|((), at)| *at < first_attempt.elapsed)
+        !self.is_recovery()
+            && self.registry.state().seen.get(&lower_id(id)).is_some_and(|((), at)| *at < first_attempt.elapsed)
     }
 
     /// Returns whether a rival exists at `now`: another submission for the same machine and type, with the same comment and other
@@ -174,8 +221,10 @@ impl InFlight {
     pub(crate) fn has_twin(&self, submission: &Submission, now: Moment) -> bool {
         self.any_other(submission, now, |open| {
             let (theirs, ours) = (open.intent(), submission.intent());
-            // A recovered intent is not a twin of its own dropped future.
-            let is_itself = matches!(open.phase, Phase::Unsettled(_)) && *theirs == **ours;
+            // A recovery is not a twin of its own submission, whose future may have been dropped, nor of another recovery of it.
+            let are_not_both_requests =
+                matches!(open.phase, Phase::Unsettled(_)) || open.is_recovery || self.is_recovery();
+            let is_itself = are_not_both_requests && is_same(&open.expected.submission, submission);
             !is_itself && may_overlap(theirs, ours) && !theirs.differs_in_particulars(ours)
         })
     }
@@ -203,6 +252,15 @@ impl Open {
     fn is_expired(&self, now: SignedDuration) -> bool {
         matches!(self.phase, Phase::Unsettled(since) if now.saturating_sub(since) >= UNSETTLED_LIFETIME)
     }
+}
+
+/// Returns whether two submissions are of one intent. What is stored with an intent, such as its tenant, does not distinguish it.
+fn is_same(one: &Submission, other: &Submission) -> bool {
+    let (intent, others) = (one.intent(), other.intent());
+    one.is_for(other.machine_id(), other.action_type())
+        && (intent.earliest, intent.latest()) == (others.earliest, others.latest())
+        && (one.comment(), one.external_id()) == (other.comment(), other.external_id())
+        && !intent.differs_in_particulars(others)
 }
 
 /// Returns whether the record of one submission may have been created in the time of the other.

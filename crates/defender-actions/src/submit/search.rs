@@ -1,6 +1,12 @@
 //! The search for an action whose response was lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use defender_transport::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -38,6 +44,7 @@ impl Reconciler {
             machine: self.submission().machine_id().as_str().to_ascii_lowercase(),
             names: inner.names().await,
             window_end: limits.window_end,
+            is_last: AtomicBool::new(false),
         });
         let participant = inner.searches.join(Arc::clone(&searcher) as Arc<dyn Searcher>);
         let mut delays = inner.poll.after_response();
@@ -48,10 +55,16 @@ impl Reconciler {
             let now = self.now().elapsed;
             let is_last = now >= limits.until;
             match self.search_once(&participant, &searcher, now, is_last, limits).await {
-                Ok(Found { rows, finding: Finding::Ours(index), .. }) => {
+                Ok(Found { rows, finding: Finding::Ours(index), by_generated_id }) => {
                     let mut rows = rows.rows;
                     let record = rows.swap_remove(index).record;
-                    if self.in_flight.claim(&record.id, self.now()) {
+                    let (in_flight, now) = (&self.in_flight, self.now());
+                    let is_claimed = if by_generated_id {
+                        in_flight.claim_by_generated_id(&record.id, now)
+                    } else {
+                        in_flight.claim(&record.id, now)
+                    };
+                    if is_claimed {
                         return Ok(self.submitted(record.into(), Origin::Recovered));
                     }
                     // Another submission has claimed the record in the meantime.
@@ -109,13 +122,15 @@ impl Reconciler {
         let is_conclusive = !limits.before_resend && searcher.window().clears_before.is_some();
         if !is_last || is_conclusive {
             let not_before = if is_last { now } else { SignedDuration::MIN };
-            let rows = participant.shared_list(&self.client, not_before).await?;
-            let found = searcher.judge(rows, false, is_last);
-            // A row without a machine or type may belong to any submission; a list that is filtered by them decides.
-            let is_clear = !found.rows.has_vague || found.by_generated_id;
-            let is_open = !is_last && !matches!(found.finding, Finding::Ours(_));
-            if is_clear || is_open {
-                return Ok(found);
+            searcher.is_last.store(is_last, Ordering::Relaxed);
+            if let Some(rows) = participant.shared_list(&self.client, not_before).await? {
+                let found = searcher.judge(rows, false, is_last);
+                // A row without a machine or type may belong to any submission; a list that is filtered by them decides.
+                let is_clear = !found.rows.has_vague || found.by_generated_id;
+                let is_open = !is_last && !matches!(found.finding, Finding::Ours(_));
+                if is_clear || is_open {
+                    return Ok(found);
+                }
             }
         }
         let rows = own_list(&self.client, self.list(), |row| searcher.may_be_ours_in(row, true)).await?;
@@ -144,6 +159,8 @@ struct LostSubmission {
     machine: String,
     names: Arc<Names>,
     window_end: Moment,
+    /// The next list is the last.
+    is_last: AtomicBool,
 }
 
 impl LostSubmission {
@@ -181,8 +198,13 @@ impl Searcher for LostSubmission {
         &self.machine
     }
 
+    /// The first attempt of a recovery is dated by a wall clock, perhaps of another computer. Its last list is so long that a wrong
+    /// date does not hide a record with the generated id.
     fn from(&self) -> Timestamp {
-        self.window().list_from()
+        let Reconciler { in_flight, expected, .. } = &self.reconciler;
+        let by_id = in_flight.is_recovery() && expected.submission.has_generated_id();
+        let window = self.window();
+        if by_id && self.is_last.load(Ordering::Relaxed) { window.list_by_id_from() } else { window.list_from() }
     }
 
     fn may_be_ours(&self, row: &Row) -> bool {

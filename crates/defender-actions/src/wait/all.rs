@@ -7,11 +7,8 @@ use futures_util::stream;
 
 use crate::{
     BoxStream, DefenderClient, Error,
-    wait::{
-        awaited::Awaited,
-        cycle::{Cycle, lower},
-        poll::PollPolicy,
-    },
+    submit::record::lower_id,
+    wait::{awaited::Awaited, cycle::Cycle, poll::PollPolicy},
 };
 
 impl DefenderClient {
@@ -34,7 +31,7 @@ impl DefenderClient {
     /// ```
     pub fn wait_all(&self, ids: impl IntoIterator<Item = ActionId>) -> WaitAll {
         let mut known = BTreeSet::new();
-        let ids = ids.into_iter().filter(|id| known.insert(lower(id).into_owned()));
+        let ids = ids.into_iter().filter(|id| known.insert(lower_id(id).into_owned()));
         WaitAll::new(self.clone(), ids.map(|id| (id.clone(), id.into())).collect())
     }
 

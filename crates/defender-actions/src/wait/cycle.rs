@@ -1,7 +1,6 @@
 //! The cycles of a wait for many actions: one list in each, and a few single reads.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     pin::pin,
     sync::Arc,
@@ -17,7 +16,10 @@ use jiff::Timestamp;
 
 use crate::{
     DefenderClient, Error,
-    submit::{identity::Identity, record},
+    submit::{
+        identity::Identity,
+        record::{self, created, lower_id},
+    },
     wait::{
         awaited::Awaited,
         ended, is_temporary,
@@ -68,7 +70,7 @@ impl<K> Pending<K> {
 
     /// Returns the creation time, if it is known. A list from this time on has the action.
     fn created(&self) -> Option<Timestamp> {
-        self.last.as_ref().and_then(|action| action.creation_date_time_utc)
+        self.last.as_ref().and_then(created)
     }
 
     /// Returns whether the list is read for this action.
@@ -99,6 +101,8 @@ pub(super) struct Cycle<K> {
     cycles: u64,
     /// Id after which the single reads continue.
     read_up_to: Option<String>,
+    /// Time of the first list that was not found, after the last successful one.
+    not_found_since: Option<Duration>,
 }
 
 impl<K> Cycle<K> {
@@ -110,8 +114,9 @@ impl<K> Cycle<K> {
     ) -> Self {
         let started = client.inner().clock.elapsed();
         let (delays, ready) = (policy.immediate(), VecDeque::new());
-        let (pending, cycles, read_up_to) = (BTreeMap::new(), 0, None);
-        let mut cycle = Self { client, policy, started, delays, pending, ready, copy_key, cycles, read_up_to };
+        let (pending, cycles, read_up_to, not_found_since) = (BTreeMap::new(), 0, None, None);
+        let mut cycle =
+            Self { client, policy, started, delays, pending, ready, copy_key, cycles, read_up_to, not_found_since };
         let known: Vec<_> = entries.into_iter().filter_map(|(key, action)| cycle.register(key, action)).collect();
         // A record of a submission is the first of its action, and a later one of another submission may show the end already.
         for action in known {
@@ -130,14 +135,14 @@ impl<K> Cycle<K> {
     /// Adds a key of an action, and returns the record of its submission.
     fn register(&mut self, key: K, Awaited { id, identity, last }: Awaited) -> Option<MachineAction> {
         let now = self.elapsed();
-        let pending = self.pending.entry(lower(&id).into_owned()).or_insert_with(|| Pending::new(id, now));
+        let pending = self.pending.entry(lower_id(&id).into_owned()).or_insert_with(|| Pending::new(id, now));
         pending.waiters.push(Waiter { key, identity });
         last
     }
 
     /// Records the record of a submission.
     fn record_first(&mut self, action: MachineAction) {
-        let pending = self.pending.get(&*lower(&action.id));
+        let pending = self.pending.get(&*lower_id(&action.id));
         if pending.is_some_and(|pending| pending.last.is_none() || action.status.is_terminal()) {
             self.record(action);
         }
@@ -196,8 +201,11 @@ impl<K> Cycle<K> {
     async fn read(&mut self) {
         self.cycles = self.cycles.saturating_add(1);
         match self.read_list().await {
-            Ok(()) => self.read_singly().await,
-            Err(error) if error.is_retryable() => {
+            Ok(()) => {
+                self.not_found_since = None;
+                self.read_singly().await;
+            }
+            Err(error) if self.may_be_read_later(&error) => {
                 for pending in self.pending.values_mut() {
                     pending.last_error = Some(error.clone_without_source());
                 }
@@ -208,6 +216,13 @@ impl<K> Cycle<K> {
                 }
             }
         }
+    }
+
+    /// Returns whether a later list may succeed after this error. The list always exists, so that a 404 is of a gateway.
+    fn may_be_read_later(&mut self, error: &Error) -> bool {
+        let now = self.elapsed();
+        let since = if error.is_not_found() { *self.not_found_since.get_or_insert(now) } else { now };
+        is_temporary(error, now.saturating_sub(since), self.policy.visibility_timeout)
     }
 
     /// Reads the list up to the last pending action. The list begins at the oldest creation, once the creation of all its actions is
@@ -229,7 +244,7 @@ impl<K> Cycle<K> {
         let mut pages = list.pages().take(max_pages);
         while let Some(page) = pages.try_next().await? {
             for action in page.value {
-                if self.pending.get(&*lower(&action.id)).is_some_and(|pending| pending.last_cycle < self.cycles) {
+                if self.pending.get(&*lower_id(&action.id)).is_some_and(|pending| pending.last_cycle < self.cycles) {
                     left = left.saturating_sub(1);
                     self.record(action);
                 }
@@ -271,7 +286,7 @@ impl<K> Cycle<K> {
     /// Records a read of an action, and ends its waits if the action has ended.
     fn record(&mut self, action: MachineAction) {
         let now = self.elapsed();
-        let key = lower(&action.id);
+        let key = lower_id(&action.id);
         let Some(pending) = self.pending.get_mut(&*key) else { return };
         let has_ended = action.status.is_terminal();
         // A record that contradicts a submission ends the wait for it, and no other.
@@ -296,7 +311,7 @@ impl<K> Cycle<K> {
             self.ready.extend(changes);
         }
         // A list with a start date does not have a record without a date.
-        pending.unlisted = action.creation_date_time_utc.is_none();
+        pending.unlisted = created(&action).is_none();
         (pending.last_seen, pending.last_cycle, pending.last_error) = (now, self.cycles, None);
         pending.last = Some(action);
     }
@@ -318,10 +333,4 @@ impl<K> Cycle<K> {
             self.fail(pending, error);
         }
     }
-}
-
-/// Returns the id as it is compared: ids of the service are compared in any letter case.
-pub(super) fn lower(id: &ActionId) -> Cow<'_, str> {
-    let id = id.as_str();
-    if id.bytes().any(|byte| byte.is_ascii_uppercase()) { id.to_ascii_lowercase().into() } else { id.into() }
 }

@@ -185,7 +185,7 @@ impl Polling {
     async fn end(&mut self, action: MachineAction) -> Result<MachineAction, Error> {
         self.identity.check(&action)?;
         if let Some(entry) = &self.entry {
-            entry.finish(&action).await;
+            entry.finish(&*self.client.inner().clock, &action).await;
         }
         ended(action)
     }

@@ -1,14 +1,45 @@
 //! Records that state less than the request, or something else, and whose action they are.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use defender_actions::{Origin, UnknownReason, transport::Clock};
+use defender_actions::{
+    DefenderClient, Origin, UnknownReason,
+    auth::{AccessToken, Error as AuthError, TokenCredential, TokenRequest},
+    transport::Clock,
+};
 use serde_json::{Value, json};
 
 use crate::{
     service::{Break, Repeats, Service},
     submissions::{ACTIONS, Spelling, isolate, machine, tokens, unrestrict},
 };
+
+/// Credential that caches nothing, and returns one token.
+#[derive(Debug, Default)]
+struct Once(AtomicBool);
+
+#[async_trait::async_trait]
+impl TokenCredential for Once {
+    async fn token(&self, _: &TokenRequest) -> Result<AccessToken, AuthError> {
+        if self.0.swap(true, Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(AccessToken::new("token", jiff::Timestamp::MAX))
+    }
+}
+
+#[tokio::test]
+async fn silent_credential_does_not_hold_back_an_outcome() {
+    let service = Service::new(Repeats::Taken).spelling(|record| record["requestor"] = json!("ann@contoso.com"));
+    let client = DefenderClient::builder().credential(Once::default()).transport(service.clone());
+    let client = client.clock(service.clock().clone()).build().unwrap();
+    let submitted = service.clock().run(client.machine(machine()).isolate("c").send()).await.unwrap();
+    assert_eq!(submitted.origin(), Origin::Created);
+    assert!(service.clock().elapsed() < Duration::from_secs(60), "{:?}", service.clock().elapsed());
+}
 
 #[tokio::test]
 async fn unknown_requestor_is_recovered() {

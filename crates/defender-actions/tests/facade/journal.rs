@@ -319,6 +319,20 @@ async fn hung_journal_keeps_the_outcome() {
     assert_eq!(recovered[0].outcome.as_ref().unwrap().id(), error.action_id().unwrap());
 }
 
+/// A journal that hangs holds back neither the end of an action nor a program that starts.
+#[tokio::test]
+async fn hung_journal_ends_each_call() {
+    let world = World::new();
+    let journal = Recording::new(&world).hanging(["finish", "entry", "claim_unsettled"]);
+    let client = client(&world, &journal);
+    let submitted = world.run(client.machine(world.machine()).isolate("c").key("k").send()).await.unwrap();
+    assert!(world.run(submitted.wait().at_most(HOUR).send()).await.is_ok());
+    let error = world.run(client.journal_entry(&EntryKey::new("k").unwrap())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Journal);
+    assert_eq!(world.run(client.recover_pending().send()).await.unwrap_err().kind(), ErrorKind::Journal);
+    assert!(world.clock.elapsed() < HOUR, "{:?}", world.clock.elapsed());
+}
+
 #[tokio::test]
 async fn outcome_survives_a_dropped_future() {
     let world = World::new();

@@ -48,6 +48,7 @@ mod raw;
 mod recorder;
 mod recording_journal;
 mod recovered;
+mod recoveries;
 mod refusals;
 mod requests;
 mod resend;

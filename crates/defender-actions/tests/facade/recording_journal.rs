@@ -134,6 +134,7 @@ impl Journal for Recording {
 
     async fn finish(&self, key: &EntryKey, last: &MachineAction) -> Result<(), JournalError> {
         self.fail("finish")?;
+        self.hang("finish").await;
         self.memory.finish(key, last).await
     }
 
@@ -145,10 +146,12 @@ impl Journal for Recording {
         at_most: usize,
     ) -> Result<Vec<Unsettled>, JournalError> {
         self.fail("claim_unsettled")?;
+        self.hang("claim_unsettled").await;
         self.memory.claim_unsettled(scope, holder, lease, at_most).await
     }
 
     async fn entry(&self, key: &EntryKey) -> Result<Option<Entry>, JournalError> {
+        self.hang("entry").await;
         self.memory.entry(key).await
     }
 }

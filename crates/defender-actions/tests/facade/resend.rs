@@ -78,6 +78,7 @@ fn may_be_ours() -> Vec<(&'static str, Spelling)> {
         ("row that is a word", |record| *record = json!("Isolate")),
         ("row that is null", |record| *record = json!(null)),
         ("creation null", |record| record["creationDateTimeUtc"] = json!(null)),
+        ("creation of year 1", |record| record["creationDateTimeUtc"] = json!("0001-01-01T00:00:00Z")),
         ("creation odd", |record| record["creationDateTimeUtc"] = json!("yesterday")),
         ("comment cut", |record| {
             let cut: String = record["requestorComment"].as_str().unwrap().chars().take(70).collect();
@@ -157,6 +158,8 @@ async fn unreadable_lists_cause_no_resend() {
         (403, json!({"error": {"code": "Forbidden", "message": "no"}})),
         (200, json!({"value": "none"})),
         (200, json!({})),
+        (200, json!({"value": [], "@odata.nextLink": {"href": "/api/machineactions"}})),
+        (200, json!({"value": [], "@odata.nextLink": 7})),
         (404, json!({"error": {"code": "NotFound", "message": "no"}})),
         (404, json!({"statusCode": 404, "message": "Resource not found"})),
     ] {

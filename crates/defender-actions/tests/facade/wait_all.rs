@@ -7,7 +7,7 @@ use defender_actions::{
     model::{ActionId, ActionStatus, MachineAction},
     transport::Clock,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join};
 use serde_json::json;
 
 use crate::service::{Repeats, Service};
@@ -115,6 +115,26 @@ async fn permanent_error_ends_all_waits() {
         assert_eq!(error.kind(), ErrorKind::Forbidden);
         let problem = error.problem().expect("each error has the problem of the service");
         assert_eq!((problem.code().as_str(), problem.status()), ("Forbidden", 403));
+    }
+}
+
+/// The list always exists: its 404 is of a gateway, and does not concern the actions.
+#[tokio::test]
+async fn missing_list_ends_waits_after_the_grace() {
+    for (is_missing_for, is_ok) in [(MINUTE, true), (MINUTE * 3, false)] {
+        let service = Service::new(Repeats::Taken).with_actions_that_take(MINUTE).failing_lists(404, json!({}));
+        let ids = foreign(&service, 3);
+        let client = service.client();
+        let found_again = async {
+            service.clock().sleep(is_missing_for).await;
+            service.stop_failing_lists();
+        };
+        let waits = client.wait_all(ids).stream().collect::<Vec<_>>();
+        let (ended, ()) = service.clock().run(join(waits, found_again)).await;
+        assert_eq!(ended.len(), 3);
+        for (_, end) in ended {
+            assert_eq!(end.as_ref().map_err(Error::kind).err(), (!is_ok).then_some(ErrorKind::NotFound), "{end:?}");
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use defender_model::{ActionType, MachineAction, MachineId, Match};
 
 use super::{Names, Window};
-use crate::submit::{external_id::is_generated_form, particulars::ParticularsRule, submission::Submission};
+use crate::submit::{
+    external_id::is_generated_form, particulars::ParticularsRule, record::created, submission::Submission,
+};
 
 /// Minimum length of a truncated comment. A shorter one neither confirms nor excludes a record.
 const MIN_TRUNCATED_COMMENT: usize = 64;
@@ -96,7 +98,7 @@ impl Comparison {
     /// Compares a row with only machine, type and creation.
     pub(crate) fn of_unreadable(input: &ComparisonInput<'_>, record: &MachineAction) -> Self {
         let Window { opens, closes, clears_before } = *input.window;
-        let created = record.creation_date_time_utc;
+        let created = created(record);
         Self {
             machine: machine(input.submission, record, input.filtered),
             action_type: action_type(input.submission, record, input.filtered),

@@ -11,6 +11,9 @@ const UNKNOWN_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// Age before the first attempt at which a record is certainly not ours, if the service's clock is known.
 const TOO_OLD: SignedDuration = SignedDuration::from_mins(15);
 
+/// Time by which the clock that dated an intent may differ from the service's, if the record is recognized by an id.
+const FURTHEST: SignedDuration = SignedDuration::from_hours(24);
+
 /// Creation times that fit a submission, on the service's clock, or on ours if no `Date` gives the service's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
@@ -49,6 +52,11 @@ impl Window {
     /// Returns the earliest creation that a shared list must include to decide about this window.
     pub(crate) fn list_from(&self) -> Timestamp {
         self.clears_before.unwrap_or_else(|| minus(self.opens, TOO_OLD))
+    }
+
+    /// Returns the earliest creation that a shared list includes if the record is recognized by an id, whatever its creation is.
+    pub(crate) fn list_by_id_from(&self) -> Timestamp {
+        minus(self.list_from(), FURTHEST)
     }
 }
 

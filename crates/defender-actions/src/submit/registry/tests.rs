@@ -33,6 +33,7 @@ fn record_is_claimed_once() {
     assert!(first.claim(&id("a"), at(0)) && first.claim(&id("a"), at(1)));
     assert!(!second.claim(&id("a"), at(2)));
     assert!(second.is_claimed_by_another(&id("a")) && !first.is_claimed_by_another(&id("a")));
+    assert!(!second.claim(&id("A"), at(2)) && second.is_claimed_by_another(&id("A")), "an id in another letter case");
     first.settle();
     assert!(second.is_claimed_by_another(&id("a")), "a claim outlives its submission");
 }

@@ -189,6 +189,10 @@ impl Service {
         self
     }
 
+    pub(crate) fn stop_failing_lists(&self) {
+        self.state(|state| state.list_failure = None);
+    }
+
     pub(crate) fn hiding_from_lists(self) -> Self {
         self.state(|state| state.hides_from_lists = true);
         self
