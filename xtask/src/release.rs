@@ -8,13 +8,12 @@ use xtask::{
 };
 
 /// Checks that take long, beside those of CI.
-const LONG: [(&str, &str); 10] = [
+const LONG: [(&str, &str); 9] = [
     ("everything of CI", "cargo xtask ci"),
-    ("claims", "cargo xtask claims"),
+    ("claims and deliberate breaks", "cargo xtask claims"),
     ("fresh crates", "cargo xtask fresh-crates"),
     ("judges", "cargo xtask judges"),
     ("fuzz targets", "cargo xtask fuzz"),
-    ("deliberate breaks", "cargo xtask breaks"),
     ("campaign A", "cargo xtask campaign --release --seeds 0..5005"),
     ("campaign B", "cargo xtask campaign --release --tls --seeds 0..100"),
     ("campaign C", "cargo xtask campaign --release --store --seeds 0..1 --tenants 50"),
