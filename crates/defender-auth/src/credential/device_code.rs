@@ -155,10 +155,9 @@ impl DeviceCodeFlow {
 #[async_trait]
 impl TokenCredential for DeviceCodeFlow {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
-        let claims = ask.claims.as_deref();
-        match self.session.kept_up(claims).await? {
+        match self.session.kept_up(ask).await? {
             Some(token) => Ok(token),
-            None => self.sign_in(claims).await,
+            None => self.sign_in(ask.claims.as_deref()).await,
         }
     }
 }

@@ -114,6 +114,19 @@ async fn stored_sign_in_is_used_until_expired() {
 }
 
 #[tokio::test]
+async fn valid_token_is_refreshed_without_prompt() {
+    let looks = [GRANTED.to_owned(), error("invalid_grant"), error("invalid_grant"), GRANTED.to_owned()];
+    let (transport, clock) = (transport(CODE, looks), ManualClock::new());
+    let (credential, prompts) = credential(&transport, &clock);
+    ask(&credential, &clock).await.unwrap();
+    for (later, asked) in [(3_400, 1), (300, 2)] {
+        clock.advance(Duration::from_secs(later));
+        ask(&credential, &clock).await.unwrap();
+        assert_eq!(prompts.lock().unwrap().len(), asked, "{later}");
+    }
+}
+
+#[tokio::test]
 async fn declined_or_expired_code_is_error() {
     for (word, kind) in [
         ("authorization_declined", ErrorKind::Declined),

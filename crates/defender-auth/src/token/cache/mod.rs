@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use defender_transport::Clock;
 use tokio::sync::Mutex;
 
-use crate::{AccessToken, Error, TokenCredential, TokenRequest};
+use crate::{AccessToken, Error, TokenCredential, TokenRequest, timeout::timeout};
 
 /// Time before its expiry at which a token is replaced, as in the Azure SDKs.
 pub(crate) const MARGIN: Duration = Duration::from_secs(300);
@@ -21,11 +21,16 @@ pub(crate) const MARGIN: Duration = Duration::from_secs(300);
 /// same token again, does not get a request for each call.
 const REST: Duration = Duration::from_secs(30);
 
+/// Maximum time that a call waits for the replacement of a token that is still valid. A token endpoint responds within a second;
+/// the retries of one that does not may take five minutes, which the call needs for itself.
+const REFRESH_WAIT: Duration = Duration::from_secs(5);
+
 /// Caches the token of the credential that it wraps.
 ///
 /// - Of many concurrent callers, one requests a token. The others wait for the result and get the same token or error.
 /// - A token is replaced five minutes before its expiry ([`margin`](Self::margin)), or at the time that the issuer stated. During
-///   the replacement, and after a failed one, the old token is returned until it expires.
+///   the replacement, and after a failed one, the old token is returned until it expires. The caller that requests the
+///   replacement gets the old token after 5 s at most; the next attempt follows 30 s later. Nobody is asked to sign in for it.
 /// - A token that the API refused ([`TokenRequest::rejected_token`]) is replaced once: later callers with the refused token get
 ///   the new one. If the issuer returns the refused token again, as the host of a managed identity does, all callers get it,
 ///   and no other is requested for 30 s: the API's own refusal is more precise than an error of this layer.
@@ -84,21 +89,39 @@ impl<C: TokenCredential> Cached<C> {
     /// Requests a token from the credential and caches it.
     async fn fetch(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
         let fetched = self.inner.token(ask).await;
-        let tried = self.clock.elapsed();
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         match fetched {
             Ok(token) => {
                 let again = ask.rejected_token.as_ref() == Some(&token);
-                *kept = Some(Kept { token: token.clone(), claims: ask.claims.clone(), again, tried });
+                let (claims, tried) = (ask.claims.clone(), self.clock.elapsed());
+                let kept = Kept { token: token.clone(), claims, again, tried };
+                *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Some(kept);
                 Ok(token)
             }
             Err(error) => {
-                if let Some(kept) = kept.as_mut() {
-                    kept.tried = tried;
-                }
+                self.rest();
                 Err(error)
             }
         }
+    }
+
+    /// As [`fetch`](Self::fetch), while `old` is valid: returns `old` if there is no other within [`REFRESH_WAIT`].
+    async fn refresh(&self, ask: &TokenRequest, old: &AccessToken) -> Result<AccessToken, Error> {
+        // At first, since the caller may have less time and drop this.
+        self.rest();
+        let ask = TokenRequest { unattended: true, ..ask.clone() };
+        timeout(&self.clock, REFRESH_WAIT, self.fetch(&ask)).await.unwrap_or_else(|| Ok(old.clone()))
+    }
+
+    /// Counts the time until the next attempt to replace the cached token from now.
+    fn rest(&self) {
+        if let Some(kept) = self.kept.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            kept.tried = self.clock.elapsed();
+        }
+    }
+
+    /// Returns true if the token is valid for longer than `time`.
+    fn outlasts(&self, token: &AccessToken, time: Duration) -> bool {
+        self.clock.now().checked_add(time).is_ok_and(|then| token.expires_on() > then)
     }
 }
 
@@ -108,7 +131,7 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
         let failures = self.failures.load(Ordering::Acquire);
         let mut last_failure = match self.kept(ask) {
             Some((token, false)) => return Ok(token),
-            // The token is still valid, so no caller waits for its replacement.
+            // The token is still valid, so no caller waits for the one that replaces it.
             Some((token, true)) => match self.fetching.try_lock() {
                 Ok(turn) => turn,
                 Err(_) => return Ok(token),
@@ -124,7 +147,11 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
         if let Some(error) = last_failure.as_ref().filter(|_| shared) {
             return Err(error.clone());
         }
-        match self.fetch(ask).await {
+        let fetched = match &good {
+            Some(old) if self.outlasts(old, REFRESH_WAIT) => self.refresh(ask, old).await,
+            _ => self.fetch(ask).await,
+        };
+        match fetched {
             Ok(token) => {
                 *last_failure = None;
                 Ok(token)
@@ -132,7 +159,8 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
             Err(error) => {
                 *last_failure = Some(error.clone());
                 self.failures.fetch_add(1, Ordering::Release);
-                good.ok_or(error)
+                // The attempt may have taken longer than the token was good.
+                good.filter(|old| self.outlasts(old, Duration::ZERO)).ok_or(error)
             }
         }
     }

@@ -6,11 +6,11 @@ use futures_util::future::{FutureExt, join_all};
 use super::*;
 use crate::ErrorKind;
 
-/// Credential that returns the scripted results one after the other, each after a second.
+/// Credential that returns the scripted results one after the other, each after so many seconds.
 #[derive(Debug)]
 struct Scripted {
     clock: ManualClock,
-    answers: std::sync::Mutex<VecDeque<Result<AccessToken, Error>>>,
+    answers: std::sync::Mutex<VecDeque<(u64, Result<AccessToken, Error>)>>,
     asked: AtomicU64,
 }
 
@@ -18,12 +18,22 @@ struct Scripted {
 impl TokenCredential for Scripted {
     async fn token(&self, _: &TokenRequest) -> Result<AccessToken, Error> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.clock.sleep(Duration::from_secs(1)).await;
-        self.answers.lock().unwrap().pop_front().expect("a token was fetched once too often")
+        let next = self.answers.lock().unwrap().pop_front();
+        let (seconds, answer) = next.expect("a token was fetched once too often");
+        self.clock.sleep(Duration::from_secs(seconds)).await;
+        answer
     }
 }
 
+/// Caches the tokens of a credential that takes a second for each.
 fn cached(clock: &ManualClock, answers: impl IntoIterator<Item = Result<AccessToken, Error>>) -> Cached<Scripted> {
+    cached_after(clock, answers.into_iter().map(|answer| (1, answer)))
+}
+
+fn cached_after(
+    clock: &ManualClock,
+    answers: impl IntoIterator<Item = (u64, Result<AccessToken, Error>)>,
+) -> Cached<Scripted> {
     let answers = std::sync::Mutex::new(answers.into_iter().collect());
     let scripted = Scripted { clock: clock.clone(), answers, asked: AtomicU64::new(0) };
     Cached::new(scripted, Arc::new(clock.clone()))
@@ -123,10 +133,58 @@ async fn always_due_token_is_fetched_sparingly() {
 #[tokio::test]
 async fn dropped_fetch_strands_no_waiter() {
     let clock = ManualClock::new();
-    let cached = cached(&clock, [Ok(token(&clock, "a"))]);
+    let cached = cached(&clock, [Err(failure()), Ok(token(&clock, "a"))]);
     let ask = TokenRequest::new();
     let mut first = cached.token(&ask);
     assert!((&mut first).now_or_never().is_none());
     drop(first);
     assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "a");
 }
+
+#[tokio::test]
+async fn slow_refresh_holds_no_valid_token_back() {
+    let clock = ManualClock::new();
+    let lasting = |text: &str| AccessToken::new(text, clock.now() + Duration::from_secs(7_200));
+    let answers = [(1, Ok(token(&clock, "a"))), (240, Ok(lasting("b"))), (6, Ok(lasting("c"))), (6, Ok(lasting("d")))];
+    let cached = cached_after(&clock, answers);
+    let ask = TokenRequest::new();
+    clock.run(cached.token(&ask)).await.unwrap();
+    clock.advance(Duration::from_secs(3_400));
+    // The second call of a round neither waits nor asks, since the attempt rests.
+    for asked in [2, 3] {
+        for waited in [5, 0] {
+            let begin = clock.elapsed();
+            assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "a");
+            assert_eq!(clock.elapsed() - begin, Duration::from_secs(waited));
+            assert_eq!(cached.inner.asked.load(Ordering::Relaxed), asked);
+        }
+        clock.advance(REST);
+    }
+    clock.advance(Duration::from_secs(200));
+    assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "d");
+}
+
+#[tokio::test]
+async fn dropped_refresh_rests() {
+    let clock = ManualClock::new();
+    let cached = cached(&clock, [Ok(token(&clock, "a")), Ok(token(&clock, "b"))]);
+    let ask = TokenRequest::new();
+    clock.run(cached.token(&ask)).await.unwrap();
+    clock.advance(Duration::from_secs(3_400));
+    let mut refresh = cached.token(&ask);
+    assert!((&mut refresh).now_or_never().is_none());
+    drop(refresh);
+    assert_eq!(cached.token(&ask).now_or_never().unwrap().unwrap().secret(), "a");
+    assert_eq!(cached.inner.asked.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn expired_token_is_not_served() {
+    let clock = ManualClock::new();
+    let cached = cached_after(&clock, [(1, Ok(token(&clock, "a"))), (120, Err(failure()))]);
+    let ask = TokenRequest::new();
+    clock.run(cached.token(&ask)).await.unwrap();
+    clock.advance(Duration::from_secs(3_596));
+    assert_eq!(clock.run(cached.token(&ask)).await.unwrap_err().kind(), ErrorKind::Transport);
+}
+
