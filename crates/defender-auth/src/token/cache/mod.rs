@@ -27,7 +27,8 @@ const REFRESH_WAIT: Duration = Duration::from_secs(5);
 
 /// Caches the token of the credential that it wraps.
 ///
-/// - Of many concurrent callers, one requests a token. The others wait for the result and get the same token or error.
+/// - Of many concurrent callers, one requests a token. The others wait for the result and get the same token, or the same error
+///   if they asked for the same claims.
 /// - A token is replaced five minutes before its expiry ([`margin`](Self::margin)), or at the time that the issuer stated. During
 ///   the replacement, and after a failed one, the old token is returned until it expires. The caller that requests the
 ///   replacement gets the old token after 5 s at most; the next attempt follows 30 s later. Nobody is asked to sign in for it.
@@ -43,7 +44,7 @@ pub struct Cached<C> {
     margin: Duration,
     kept: RwLock<Option<Kept>>,
     /// Lock of the task that requests a token. It has the last failure, for the tasks that waited for that request.
-    fetching: Mutex<Option<Error>>,
+    fetching: Mutex<Option<Failure>>,
     /// Number of failed token requests.
     failures: AtomicU64,
 }
@@ -57,6 +58,14 @@ struct Kept {
     again: bool,
     /// Time of the last token request, by [`Clock::elapsed`].
     tried: Duration,
+}
+
+/// A failed token request.
+#[derive(Debug)]
+struct Failure {
+    /// The claims that it asked for.
+    claims: Option<String>,
+    error: Error,
 }
 
 impl<C: TokenCredential> Cached<C> {
@@ -144,8 +153,8 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
             good => good.map(|(token, _)| token),
         };
         let shared = good.is_none() && self.failures.load(Ordering::Acquire) != failures;
-        if let Some(error) = last_failure.as_ref().filter(|_| shared) {
-            return Err(error.clone());
+        if let Some(failure) = last_failure.as_ref().filter(|failure| shared && failure.claims == ask.claims) {
+            return Err(failure.error.clone());
         }
         let fetched = match &good {
             Some(old) if self.outlasts(old, REFRESH_WAIT) => self.refresh(ask, old).await,
@@ -157,7 +166,7 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
                 Ok(token)
             }
             Err(error) => {
-                *last_failure = Some(error.clone());
+                *last_failure = Some(Failure { claims: ask.claims.clone(), error: error.clone() });
                 self.failures.fetch_add(1, Ordering::Release);
                 // The attempt may have taken longer than the token was good.
                 good.filter(|old| self.outlasts(old, Duration::ZERO)).ok_or(error)

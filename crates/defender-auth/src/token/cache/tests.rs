@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 
 use defender_transport::testing::ManualClock;
-use futures_util::future::{FutureExt, join_all};
+use futures_util::future::{FutureExt, join, join_all};
 
 use super::*;
 use crate::ErrorKind;
@@ -186,5 +186,27 @@ async fn expired_token_is_not_served() {
     clock.run(cached.token(&ask)).await.unwrap();
     clock.advance(Duration::from_secs(3_596));
     assert_eq!(clock.run(cached.token(&ask)).await.unwrap_err().kind(), ErrorKind::Transport);
+}
+
+/// Has a token only for a request without claims.
+#[derive(Debug)]
+struct Unclaimed(ManualClock);
+
+#[async_trait]
+impl TokenCredential for Unclaimed {
+    async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
+        self.0.sleep(Duration::from_secs(1)).await;
+        if ask.claims.is_some() { Err(failure()) } else { Ok(token(&self.0, "a")) }
+    }
+}
+
+#[tokio::test]
+async fn failure_is_shared_by_equal_claims() {
+    let clock = ManualClock::new();
+    let cached = Cached::new(Unclaimed(clock.clone()), Arc::new(clock.clone()));
+    let (claims, none) = (TokenRequest::new().claims("{}"), TokenRequest::new());
+    let (demanding, modest) = clock.run(join(cached.token(&claims), cached.token(&none))).await;
+    assert!(demanding.is_err());
+    assert_eq!(modest.unwrap().secret(), "a");
 }
 
