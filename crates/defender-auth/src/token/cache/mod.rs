@@ -97,7 +97,7 @@ impl<C: TokenCredential> Cached<C> {
 
     /// Requests a token from the credential and caches it.
     async fn fetch(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
-        let fetched = self.inner.token(ask).await;
+        let fetched = self.inner.token(ask).await.and_then(AccessToken::fit_for_header);
         match fetched {
             Ok(token) => {
                 let again = ask.rejected_token.as_ref() == Some(&token);

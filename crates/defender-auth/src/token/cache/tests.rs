@@ -210,3 +210,13 @@ async fn failure_is_shared_by_equal_claims() {
     assert_eq!(modest.unwrap().secret(), "a");
 }
 
+#[tokio::test]
+async fn token_unfit_for_header_is_not_kept() {
+    let clock = ManualClock::new();
+    let cached = cached(&clock, ["", "t\n", "t"].map(|text| Ok(token(&clock, text))));
+    let ask = TokenRequest::new();
+    for _ in 0..2 {
+        assert_eq!(clock.run(cached.token(&ask)).await.unwrap_err().kind(), ErrorKind::Response);
+    }
+    assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "t");
+}
