@@ -113,12 +113,12 @@ impl<C: TokenCredential> Cached<C> {
         }
     }
 
-    /// As [`fetch`](Self::fetch), while `old` is valid: returns `old` if there is no other within [`REFRESH_WAIT`].
-    async fn refresh(&self, ask: &TokenRequest, old: &AccessToken) -> Result<AccessToken, Error> {
+    /// As [`fetch`](Self::fetch), while the cached token is valid; `None` if there is no other within [`REFRESH_WAIT`].
+    async fn refresh(&self, ask: &TokenRequest) -> Option<AccessToken> {
         // At first, since the caller may have less time and drop this.
         self.rest();
         let ask = TokenRequest { unattended: true, ..ask.clone() };
-        timeout(&self.clock, REFRESH_WAIT, self.fetch(&ask)).await.unwrap_or_else(|| Ok(old.clone()))
+        timeout(&self.clock, REFRESH_WAIT, self.fetch(&ask)).await?.ok()
     }
 
     /// Counts the time until the next attempt to replace the cached token from now.
@@ -156,11 +156,11 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
         if let Some(failure) = last_failure.as_ref().filter(|failure| shared && failure.claims == ask.claims) {
             return Err(failure.error.clone());
         }
-        let fetched = match &good {
-            Some(old) if self.outlasts(old, REFRESH_WAIT) => self.refresh(ask, old).await,
-            _ => self.fetch(ask).await,
-        };
-        match fetched {
+        if let Some(old) = good.as_ref().filter(|old| self.outlasts(old, REFRESH_WAIT)) {
+            // A failure is not shared: the callers that wait need another token than the old one, and may have a person asked for it.
+            return Ok(self.refresh(ask).await.unwrap_or_else(|| old.clone()));
+        }
+        match self.fetch(ask).await {
             Ok(token) => {
                 *last_failure = None;
                 Ok(token)

@@ -211,6 +211,18 @@ async fn failure_is_shared_by_equal_claims() {
 }
 
 #[tokio::test]
+async fn failed_refresh_is_not_shared() {
+    let clock = ManualClock::new();
+    let cached = cached(&clock, [Ok(token(&clock, "a")), Err(failure()), Ok(token(&clock, "b"))]);
+    let ask = TokenRequest::new();
+    let first = clock.run(cached.token(&ask)).await.unwrap();
+    clock.advance(Duration::from_secs(3_400));
+    let refused = TokenRequest::new().rejected_token(first);
+    let (refreshing, refused) = clock.run(join(cached.token(&ask), cached.token(&refused))).await;
+    assert_eq!((refreshing.unwrap().secret(), refused.unwrap().secret()), ("a", "b"));
+}
+
+#[tokio::test]
 async fn token_unfit_for_header_is_not_kept() {
     let clock = ManualClock::new();
     let cached = cached(&clock, ["", "t\n", "t"].map(|text| Ok(token(&clock, text))));
