@@ -238,3 +238,18 @@ fn base_url_without_https_is_refused() {
     let base = Uri::from_static("http://api.example.com");
     assert!(Authorized::new(MockTransport::new(), Arc::new(Fixed), &base).is_err());
 }
+
+#[tokio::test]
+async fn refused_url_shows_no_password() {
+    for url in ["https://user:canary@api.example.com", "http://user:canary@api.example.com/x"] {
+        let base = Uri::from_static(url);
+        let refused = Authorized::new(MockTransport::new(), Arc::new(Fixed), &base).unwrap_err();
+        let unsent = authorized(MockTransport::new()).send(get(url)).await.unwrap_err();
+        for error in [refused, unsent] {
+            let told = format!("{error} {error:?} {error:#}");
+            assert!(!told.contains("canary") && told.contains("user"), "{told}");
+        }
+    }
+    let error = authorized(MockTransport::new()).send(get("https://blob.example.com:8443/x")).await.unwrap_err();
+    assert!(error.to_string().contains("it goes to blob.example.com:8443,"), "{error}");
+}

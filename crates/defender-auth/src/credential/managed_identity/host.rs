@@ -84,6 +84,11 @@ impl Host {
         let query = format!("api-version={version}&resource={}{}", encoded(audience), selector.unwrap_or_default());
         let uri: Uri =
             format!("{url}?{query}").parse().map_err(|_| wrong("the endpoint of the managed identity is not a URL"))?;
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(wrong(
+                "the endpoint of the managed identity has a user name or a password before its host; remove them",
+            ));
+        }
         if !is_near(&uri) {
             return Err(wrong(format!(
                 "the endpoint of the managed identity is at `{}`; over http it may be this machine's own or link-local, \
@@ -225,6 +230,17 @@ mod tests {
         assert_eq!(detected_beside(&[], "/opt/azcmagent/bin/other"), IMDS);
         let site = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi"), ("IDENTITY_HEADER", "h\n")];
         assert_eq!(detected_beside(&site, "/opt/azcmagent/bin/himds"), "http://127.0.0.1:1/msi h");
+    }
+
+    #[test]
+    fn refused_endpoint_shows_no_password() {
+        for endpoint in ["https://user:canary@host.example/x", "http://user:canary@127.0.0.1:1/x", "//user:canary@h/x"]
+        {
+            let host = Host::AppService { endpoint: endpoint.to_owned(), header: Secret::new("h") };
+            let error = host.request("a", None).unwrap_err();
+            let told = format!("{error} {error:?} {error:#}");
+            assert!(told.contains("the endpoint of the managed identity") && !told.contains("canary"), "{told}");
+        }
     }
 
     #[test]
