@@ -48,9 +48,11 @@ impl Host {
             |what: &str| Err(wrong(format!("{what} gives managed identities in a way that is not known here")));
         match (has("IDENTITY_ENDPOINT"), has("IDENTITY_HEADER")) {
             (Some(_), Some(_)) if has("IDENTITY_SERVER_THUMBPRINT").is_some() => refused("Service Fabric"),
-            (Some(endpoint), Some(header)) => Ok(Self::AppService { endpoint, header: Secret::trimmed(header) }),
+            (Some(endpoint), Some(header)) => {
+                Ok(Self::AppService { endpoint: endpoint.as_str().to_owned(), header: Secret::new(header.as_str()) })
+            }
             (Some(endpoint), None) if has("IMDS_ENDPOINT").is_some() || Agent::is_installed(environment, &is_file) => {
-                Ok(Self::Arc(Agent::new(Some(endpoint), environment)))
+                Ok(Self::Arc(Agent::new(Some(endpoint.as_str()), environment)))
             }
             (None, None) if has("MSI_ENDPOINT").is_some() => {
                 refused("Cloud Shell, Azure Machine Learning or an old App Service (MSI_ENDPOINT)")
@@ -228,7 +230,7 @@ mod tests {
         let elsewhere = detected_beside(&[("MSI_ENDPOINT", "x")], "/opt/azcmagent/bin/himds");
         assert!(elsewhere.contains("MSI_ENDPOINT"), "{elsewhere}");
         assert_eq!(detected_beside(&[], "/opt/azcmagent/bin/other"), IMDS);
-        let site = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi"), ("IDENTITY_HEADER", "h\n")];
+        let site = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi\n"), ("IDENTITY_HEADER", "h\n")];
         assert_eq!(detected_beside(&site, "/opt/azcmagent/bin/himds"), "http://127.0.0.1:1/msi h");
     }
 
