@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use zeroize::Zeroizing;
+
 use crate::{Error, ErrorKind, secret::trimmed};
 
 pub(crate) const TENANT: &str = "AZURE_TENANT_ID";
@@ -31,8 +33,11 @@ const TOLD: [&str; 12] = [
     "AZURE_PASSWORD",
 ];
 
+/// A value, which may be a secret: wiped when it is dropped.
+type Value = Zeroizing<String>;
+
 /// Looks a variable up; the error is for one that is no text.
-type LookUp<'a> = dyn Fn(&str) -> Result<Option<String>, ()> + 'a;
+type LookUp<'a> = dyn Fn(&str) -> Result<Option<Value>, ()> + 'a;
 
 /// The environment, or its replacement.
 pub(crate) struct Environment<'a>(Box<LookUp<'a>>);
@@ -45,7 +50,7 @@ impl<'a> Environment<'a> {
 
     /// The variables that `look_up` returns.
     pub(crate) fn new(look_up: impl Fn(&str) -> Option<OsString> + 'a) -> Self {
-        Self(Box::new(move |name| look_up(name).map(OsString::into_string).transpose().map_err(drop)))
+        Self(Box::new(move |name| look_up(name).map(text).transpose()))
     }
 
     /// These variables and no others; `\0` stands for a value that is no text.
@@ -55,22 +60,27 @@ impl<'a> Environment<'a> {
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self(Box::new(move |name| match known.get(name) {
             Some(value) if value == "\0" => Err(()),
-            value => Ok(value.cloned()),
+            value => Ok(value.cloned().map(Zeroizing::new)),
         }))
     }
 
-    /// The value of a variable that is set, and not blank.
-    pub(crate) fn get(&self, name: &str) -> Option<String> {
+    /// The value of a variable that is set, and not blank; trimmed, since one that was filled from a file may end with a newline.
+    pub(crate) fn get(&self, name: &str) -> Option<Value> {
+        self.untrimmed(name).map(|value| Zeroizing::new(trimmed(&value).to_owned()))
+    }
+
+    /// As [`get`](Self::get), with all that is around the value.
+    pub(crate) fn untrimmed(&self, name: &str) -> Option<Value> {
         (self.0)(name).ok().flatten().filter(|value| !trimmed(value).is_empty())
     }
 
     /// Returns true if the variable is set, even to something that is not text.
     pub(crate) fn has(&self, name: &str) -> bool {
-        (self.0)(name).is_err() || self.get(name).is_some()
+        (self.0)(name).map_or(true, |value| value.is_some_and(|value| !trimmed(&value).is_empty()))
     }
 
     /// The values of all of `names`, or an error that names those that are missing, blank or not text.
-    pub(crate) fn all<const N: usize>(&self, names: [&str; N]) -> Result<[String; N], Error> {
+    pub(crate) fn all<const N: usize>(&self, names: [&str; N]) -> Result<[Value; N], Error> {
         let values = names.map(|name| self.get(name));
         let missing: Vec<_> =
             names.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
@@ -95,4 +105,10 @@ impl<'a> Environment<'a> {
         let told: Vec<_> = told.collect();
         if told.is_empty() { "none of AZURE_* is set".to_owned() } else { format!("set are {}", told.join(", ")) }
     }
+}
+
+/// The value as text.
+fn text(value: OsString) -> Result<Value, ()> {
+    // What is no text may be a secret nevertheless.
+    value.into_string().map(Zeroizing::new).map_err(|value| drop(Zeroizing::new(value.into_encoded_bytes())))
 }

@@ -122,7 +122,7 @@ impl Error {
     /// Error that the token endpoint reported: [`ErrorKind::Refused`], or [`ErrorKind::Declined`] if a person declined.
     #[must_use]
     pub fn refused(entra: EntraError) -> Self {
-        let passing = matches!(entra.error(), "temporarily_unavailable" | "server_error");
+        let passing = entra.is_passing();
         let kind = if entra.is_declined() { ErrorKind::Declined } else { ErrorKind::Refused };
         Self::new(kind).with(|inner| inner.entra = Some(entra)).retryable(passing)
     }

@@ -5,10 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot set up its world has failed")]
 
 use std::{
+    ffi::OsString,
     fs::File,
     io::{Read, Seek, SeekFrom},
     ops::Range,
-    os::unix::fs::PermissionsExt,
+    os::unix::{ffi::OsStringExt, fs::PermissionsExt},
     path::PathBuf,
     sync::Arc,
 };
@@ -18,12 +19,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use defender_auth::{
     AzureCliCredential, ClientCertificateCredential, ClientSecretCredential, Cloud, CredentialContext,
-    DeviceCodeCredential, IntoCredential, ManagedIdentityCredential, MemoryTokenStore, OnBehalfOfCredential,
-    RefreshToken, RefreshTokenCredential, StaticCredential, TokenCredential, TokenRequest, WorkloadIdentityCredential,
+    DeviceCodeCredential, EnvironmentCredential, IntoCredential, ManagedIdentityCredential, MemoryTokenStore,
+    OnBehalfOfCredential, RefreshToken, RefreshTokenCredential, StaticCredential, TokenCredential, TokenRequest,
+    WorkloadIdentityCredential,
 };
 use defender_transport::{Body, Error, Transport, testing::ManualClock};
 use http::{Request, Response};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Something that nobody else has, kept in a form in which it is not found.
 #[derive(Debug)]
@@ -93,14 +95,20 @@ impl Canary {
 
     /// Number of its parts in the writable memory of this process.
     fn count(&self) -> usize {
+        self.count_in(&mut Room::new())
+    }
+
+    /// As [`count`](Self::count), with memory from before the use: new memory may be what the use freed, and overwrite it.
+    fn count_in(&self, Room { maps, seen }: &mut Room) -> usize {
         let parts: Vec<_> = self.parts.iter().map(|part| &self.masked[part.clone()]).collect();
         let mut begins = [false; 256];
         for part in &parts {
             begins[usize::from(part[0] ^ MASK)] = true;
         }
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        maps.clear();
+        File::open("/proc/self/maps").unwrap().read_to_string(maps).unwrap();
         let mut memory = File::open("/proc/self/mem").unwrap();
-        let (mut seen, mut found) = (vec![0_u8; SEEN], 0);
+        let mut found = 0;
         // What is read is a copy of what is there, and is not looked at where it stands.
         let own = seen.as_ptr().addr()..seen.as_ptr().addr() + SEEN;
         for line in maps.lines().filter(|line| line.contains(" rw")) {
@@ -124,8 +132,21 @@ impl Canary {
                 at += length - PART + 1;
             }
         }
-        drop(Zeroizing::new(seen));
+        seen.zeroize();
+        seen.resize(SEEN, 0);
         found
+    }
+}
+
+/// Memory of a search.
+struct Room {
+    maps: String,
+    seen: Vec<u8>,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { maps: String::with_capacity(SEEN), seen: vec![0; SEEN] }
     }
 }
 
@@ -205,6 +226,28 @@ fn other() -> ClientSecretCredential {
     application("other".to_owned())
 }
 
+/// The credential of an environment with these variables, the last of which is the canary and `end`.
+fn described(canary: &Canary, end: u8, variables: &[&str]) -> Result<EnvironmentCredential, defender_auth::Error> {
+    EnvironmentCredential::from_variables(|name| {
+        let place = variables.iter().position(|variable| *variable == name)?;
+        Some(match name {
+            _ if place + 1 == variables.len() => OsString::from_vec(ending(canary, end)),
+            "IDENTITY_ENDPOINT" => "http://127.0.0.1:1/msi".into(),
+            _ => "contoso.com".into(),
+        })
+    })
+}
+
+/// The canary with `end` after it.
+fn ending(canary: &Canary, end: u8) -> Vec<u8> {
+    let mut bytes = canary.within("", " ").into_bytes();
+    *bytes.last_mut().unwrap() = end;
+    bytes
+}
+
+/// A byte that is no text.
+const NO_TEXT: u8 = 0xff;
+
 fn kept() -> MemoryTokenStore {
     MemoryTokenStore::with(RefreshToken::new("refresh"))
 }
@@ -235,17 +278,40 @@ fn key() -> Canary {
 /// AES leaves the last blocks on the stack.
 #[inline(never)]
 fn wipe_stack() {
-    zeroize::Zeroize::zeroize(&mut [0_u8; 16 << 10]);
+    [0_u8; 16 << 10].zeroize();
 }
 
 /// A use of a secret, after which nothing of it is to be left.
 type Use = fn(&Arc<Canary>);
 
-const USES: [(&str, Use); 19] = [
+const USES: [(&str, Use); 24] = [
     ("a description", |canary| drop(application(canary.text()))),
     ("a client secret", |canary| used(application(canary.text()))),
     ("a client secret in the body of a refusal", |canary| {
         receives(canary, Place::Refusal, application(canary.text()));
+    }),
+    ("a client secret in the environment", |canary| {
+        used(described(canary, b'\n', &["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"]).unwrap());
+    }),
+    ("a client secret without a client in the environment", |canary| {
+        drop(described(canary, b'\n', &["AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"]).unwrap_err());
+    }),
+    ("a client secret that is no text", |canary| {
+        drop(described(canary, NO_TEXT, &["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"]).unwrap_err());
+    }),
+    ("a header of App Service in the environment", |canary| {
+        used(described(canary, b'\n', &["IDENTITY_ENDPOINT", "IDENTITY_HEADER"]).unwrap());
+    }),
+    ("a file of a certificate that is no text", |canary| {
+        let file = file("no-text.pem");
+        std::fs::write(&file, Zeroizing::new(ending(canary, NO_TEXT))).unwrap();
+        let found = EnvironmentCredential::from_variables(|name| match name {
+            "AZURE_TENANT_ID" | "AZURE_CLIENT_ID" => Some("contoso.com".into()),
+            "AZURE_CLIENT_CERTIFICATE_PATH" => Some(file.clone().into()),
+            _ => None,
+        });
+        drop(found.unwrap_err());
+        std::fs::remove_file(&file).unwrap();
     }),
     ("a user's token", |canary| used(OnBehalfOfCredential::with_secret(other(), canary.text()))),
     ("a refresh token", |canary| {
@@ -344,9 +410,11 @@ fn secrets_are_gone_from_memory_after_drop() {
 
     let mut left = Vec::new();
     for (name, with) in KEY_USES {
+        let mut room = Room::new();
         with(&key);
         for (what, canary) in [("itself", &*key), ("in base64", &text)] {
-            left.extend((canary.count() > 0).then(|| format!("{name}, {what}: {} times", canary.count())));
+            let times = canary.count_in(&mut room);
+            left.extend((times > 0).then(|| format!("{name}, {what}: {times} times")));
         }
     }
     for (name, with) in USES {
@@ -354,9 +422,10 @@ fn secrets_are_gone_from_memory_after_drop() {
         for (kind, canary) in
             [("short", Canary::new(1, b"")), ("signs", Canary::new(48, b"&~+")), ("long", Canary::new(48, b""))]
         {
-            let canary = Arc::new(canary);
+            let (canary, mut room) = (Arc::new(canary), Room::new());
             with(&canary);
-            left.extend((canary.count() > 0).then(|| format!("{name}, {kind}: {} times", canary.count())));
+            let times = canary.count_in(&mut room);
+            left.extend((times > 0).then(|| format!("{name}, {kind}: {times} times")));
         }
     }
     assert_eq!(left, [""; 0]);

@@ -41,14 +41,16 @@ impl<T> Authorized<T> {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Request`] where `base` is not a URL with a host that begins with `https://`.
+    /// [`ErrorKind::Request`] where `base` is not a URL with a host that begins with `https://`, or has a user name or a password.
     pub fn new(inner: T, credential: Arc<dyn TokenCredential>, base: &Uri) -> Result<Self, Error> {
+        let wrong = |what: String| Err(Error::new(ErrorKind::Request).context(what));
         match (base.scheme_str(), base.authority()) {
-            (Some("https"), Some(host)) if !host.as_str().contains('@') => {
-                Ok(Self { inner, credential, host: host.clone(), clock: None })
+            // The URL is left out: it may hold a password.
+            (_, Some(host)) if host.as_str().contains('@') => {
+                wrong("the base URL has a user name or a password before its host; remove them".to_owned())
             }
-            _ => Err(Error::new(ErrorKind::Request)
-                .context(format!("the base URL `{base}` must begin with https:// and have a host"))),
+            (Some("https"), Some(host)) => Ok(Self { inner, credential, host: host.clone(), clock: None }),
+            _ => wrong(format!("the base URL `{base}` must begin with https:// and have a host")),
         }
     }
 
@@ -100,6 +102,11 @@ impl<T: Transport> Transport for Authorized<T> {
     {
         if !self.is_ours(request.uri()) {
             let to = request.uri().authority().map_or("nowhere", Authority::as_str);
+            // What stands before the host may be a password.
+            let to = match to.rsplit_once('@') {
+                Some((_, host)) => format!("{host} with a user name or a password"),
+                None => to.to_owned(),
+            };
             let error = Error::new(ErrorKind::Request)
                 .context(format!("it goes to {to}, and the token may go to https://{} only", self.host));
             return Box::pin(std::future::ready(Err(error)));

@@ -11,7 +11,7 @@ use defender_transport::{
 use jiff::Timestamp;
 
 use super::*;
-use crate::AccessToken;
+use crate::{AccessToken, Cached};
 
 #[derive(Debug)]
 struct Fixed;
@@ -149,6 +149,41 @@ async fn token_wait_ends_with_call_timeout() {
     }
 }
 
+/// Has a token of an hour the first time, and then never responds.
+#[derive(Debug)]
+struct OnceOnly(ManualClock, AtomicU32);
+
+#[async_trait]
+impl TokenCredential for OnceOnly {
+    async fn token(&self, _: &TokenRequest) -> Result<AccessToken, crate::Error> {
+        if self.1.fetch_add(1, Ordering::Relaxed) > 0 {
+            std::future::pending::<()>().await;
+        }
+        Ok(AccessToken::new("canary", self.0.now() + Duration::from_secs(3_600)))
+    }
+}
+
+#[tokio::test]
+async fn silent_issuer_fails_no_call_with_valid_token() {
+    let clock = ManualClock::new();
+    let transport = Capture::answering(Response::new(""));
+    let cached = Cached::new(OnceOnly(clock.clone(), AtomicU32::new(0)), Arc::new(clock.clone()));
+    let base = Uri::from_static("https://api.example.com");
+    let stack = Authorized::new(&transport, Arc::new(cached), &base).unwrap().clock(clock.clone());
+    for _ in 0..3 {
+        let mut request = get("https://api.example.com/x");
+        request.extensions_mut().insert(Timeouts::default().total(Duration::from_secs(20)));
+        clock.run(stack.send(request)).await.unwrap();
+        if transport.requests().len() == 1 {
+            clock.advance(Duration::from_secs(3_400));
+        }
+    }
+    let sent = transport.requests();
+    let left: Vec<_> = sent.iter().map(|sent| sent.extensions().get::<Timeouts>().unwrap().total.unwrap()).collect();
+    assert_eq!(left, [20, 15, 20].map(Duration::from_secs));
+    assert!(sent.iter().all(|sent| sent.headers()[AUTHORIZATION] == "Bearer canary"));
+}
+
 #[tokio::test]
 async fn echo_of_the_token_is_taken_out() {
     use base64::{Engine, engine::general_purpose::STANDARD};
@@ -202,4 +237,19 @@ async fn the_bearer_goes_nowhere_else() {
 fn base_url_without_https_is_refused() {
     let base = Uri::from_static("http://api.example.com");
     assert!(Authorized::new(MockTransport::new(), Arc::new(Fixed), &base).is_err());
+}
+
+#[tokio::test]
+async fn refused_url_shows_no_password() {
+    for url in ["https://user:canary@api.example.com", "http://user:canary@api.example.com/x"] {
+        let base = Uri::from_static(url);
+        let refused = Authorized::new(MockTransport::new(), Arc::new(Fixed), &base).unwrap_err();
+        let unsent = authorized(MockTransport::new()).send(get(url)).await.unwrap_err();
+        for error in [refused, unsent] {
+            let told = format!("{error} {error:?} {error:#}");
+            assert!(!told.contains("canary") && told.contains("user"), "{told}");
+        }
+    }
+    let error = authorized(MockTransport::new()).send(get("https://blob.example.com:8443/x")).await.unwrap_err();
+    assert!(error.to_string().contains("it goes to blob.example.com:8443,"), "{error}");
 }

@@ -22,10 +22,10 @@ type Open = dyn Fn(&str) -> io::Result<()> + Send + Sync;
 
 /// A person who signs in with the browser of this machine: the authorization code, with PKCE (feature `browser`).
 ///
-/// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The browser returns to a
-/// listener on `127.0.0.1`, which takes the one request that belongs to the sign-in, responds with a plain page, and closes.
-/// The call that needs this token waits for the person, five minutes at most; a call to the API waits no longer than its own
-/// time limit. So request a token first, and let the person sign in before the first call.
+/// The person is asked at the first token, and again only when the sign-in cannot be refreshed and the last token has expired.
+/// The browser returns to a listener on `127.0.0.1`, which takes the one request that belongs to the sign-in, responds with a
+/// plain page, and closes. The call that needs this token waits for the person, five minutes at most; a call to the API waits no
+/// longer than its own time limit. So request a token first, and let the person sign in before the first call.
 ///
 /// Register `http://localhost` as a redirect URI of a *mobile and desktop application*.
 /// <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow>
@@ -131,10 +131,9 @@ impl AuthorizationCodeFlow {
 #[async_trait]
 impl TokenCredential for AuthorizationCodeFlow {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
-        let claims = ask.claims.as_deref();
-        match self.session.kept_up(claims).await? {
+        match self.session.kept_up(ask).await? {
             Some(token) => Ok(token),
-            None => self.sign_in(claims).await,
+            None => self.sign_in(ask.claims.as_deref()).await,
         }
     }
 }

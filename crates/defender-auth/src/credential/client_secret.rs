@@ -53,7 +53,7 @@ impl ClientSecretCredential {
 
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
         let (registration, secret) = Registration::from_environment(environment, SECRET)?;
-        Ok(Self { registration, secret: Secret::trimmed(secret) })
+        Ok(Self { registration, secret: Secret::new(secret.as_str()) })
     }
 
     /// The application, and its proof of identity.

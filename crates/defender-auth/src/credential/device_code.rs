@@ -40,10 +40,10 @@ type Prompt = dyn Fn(&DeviceCodePrompt) + Send + Sync;
 
 /// A person who signs in with a browser on any device: for a terminal on a server.
 ///
-/// The person is asked at the first token, and again only when the sign-in cannot be refreshed. The call that needs this
-/// token waits for the person, 15 minutes at most; if it is dropped earlier, the next call begins a new sign-in. A call to the
-/// API has its own, shorter time limit, which also ends the wait. So request a token first, and let the person sign in before
-/// the first call. The application must allow public client flows.
+/// The person is asked at the first token, and again only when the sign-in cannot be refreshed and the last token has expired.
+/// The call that needs this token waits for the person, 15 minutes at most; if it is dropped earlier, the next call begins a new
+/// sign-in. A call to the API has its own, shorter time limit, which also ends the wait. So request a token first, and let the
+/// person sign in before the first call. The application must allow public client flows.
 ///
 /// An attacker can persuade a person to enter a code. Show the code only to the person who began the sign-in.
 ///
@@ -155,10 +155,9 @@ impl DeviceCodeFlow {
 #[async_trait]
 impl TokenCredential for DeviceCodeFlow {
     async fn token(&self, ask: &TokenRequest) -> Result<AccessToken, Error> {
-        let claims = ask.claims.as_deref();
-        match self.session.kept_up(claims).await? {
+        match self.session.kept_up(ask).await? {
             Some(token) => Ok(token),
-            None => self.sign_in(claims).await,
+            None => self.sign_in(ask.claims.as_deref()).await,
         }
     }
 }

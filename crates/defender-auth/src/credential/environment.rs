@@ -10,7 +10,6 @@ use crate::{
     ClientSecretCredential, CredentialContext, CredentialIdentity, Error, ErrorKind, IntoCredential,
     ManagedIdentityCredential, TokenCredential, WorkloadIdentityCredential,
     env_vars::{CERTIFICATE, CHOICE, Environment, IDENTITY_ENDPOINT, SECRET, TOKEN_FILE},
-    secret::trimmed,
 };
 
 /// The one credential that the environment describes, by the variables as the Azure SDKs name them.
@@ -101,14 +100,14 @@ impl EnvironmentCredential {
             return if has_host { managed(environment) } else { only_of(environment, &all) };
         }
         let choice = environment.get(CHOICE).unwrap_or_default();
-        match trimmed(&choice).to_ascii_lowercase().as_str() {
+        match choice.to_ascii_lowercase().as_str() {
             "environmentcredential" => only_of(environment, &[SECRET, CERTIFICATE]),
             "workloadidentitycredential" => only_of(environment, &[TOKEN_FILE]),
             "managedidentitycredential" => managed(environment),
             #[cfg(feature = "azure-cli")]
             "azureclicredential" => {
                 let tenant = environment.get(crate::env_vars::TENANT);
-                let cli = tenant.iter().fold(AzureCliCredential::new(), |cli, tenant| cli.tenant(trimmed(tenant)));
+                let cli = tenant.iter().fold(AzureCliCredential::new(), |cli, tenant| cli.tenant(tenant.as_str()));
                 Ok(Self(Found::AzureCli(cli)))
             }
             other => Err(wrong(format!(
@@ -298,6 +297,7 @@ mod tests {
             (" ", "login.microsoftonline.com"),
             ("127.0.0.1:8443", "127.0.0.1:8443"),
             ("https://127.0.0.1:8443/", "127.0.0.1:8443"),
+            ("\u{feff}https://127.0.0.1:8443/\r\n\0", "127.0.0.1:8443"),
         ] {
             let url = asked_at(named, |context| context).unwrap();
             assert_eq!(url.to_ascii_lowercase(), format!("https://{host}/t/oauth2/v2.0/token"), "{named}");

@@ -1,10 +1,11 @@
 //! Application and tenant of a credential.
 
+use zeroize::Zeroizing;
+
 use crate::{
     CredentialIdentity, Error, ErrorKind,
     credential::identity::is_of_all_tenants,
     env_vars::{AUTHORITY, CLIENT, Environment, TENANT},
-    secret::trimmed,
 };
 
 /// An application in a tenant, as a description of a credential names it.
@@ -22,14 +23,13 @@ impl Registration {
     }
 
     /// Reads the registration from the environment, and the value of `besides`, which must be set too.
-    pub(crate) fn from_environment(environment: &Environment, besides: &'static str) -> Result<(Self, String), Error> {
+    pub(crate) fn from_environment(
+        environment: &Environment,
+        besides: &'static str,
+    ) -> Result<(Self, Zeroizing<String>), Error> {
         let [tenant, client_id, besides] = environment.all([TENANT, CLIENT, besides])?;
-        // A variable that was filled from a file may end with a newline.
-        let (tenant, client_id) = (trimmed(&tenant), trimmed(&client_id));
-        Ok((
-            Self { authority: environment.get(AUTHORITY), ..Self::new(tenant, client_id) },
-            trimmed(&besides).to_owned(),
-        ))
+        let authority = environment.get(AUTHORITY).map(|authority| authority.as_str().to_owned());
+        Ok((Self { authority, ..Self::new(tenant.as_str(), client_id.as_str()) }, besides))
     }
 
     pub(crate) fn identity(&self) -> CredentialIdentity {

@@ -54,6 +54,8 @@ pub struct TokenRequest {
     pub rejected_token: Option<AccessToken>,
     /// The claims that the API demanded with its 401, as JSON.
     pub claims: Option<String>,
+    /// True if the last token is still valid, so that nobody is asked to sign in for another one.
+    pub(crate) unattended: bool,
 }
 
 impl TokenRequest {

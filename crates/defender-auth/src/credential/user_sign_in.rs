@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AccessToken, CredentialContext, CredentialIdentity, EntraError, Error, MemoryTokenStore, TokenStore,
+    AccessToken, CredentialContext, CredentialIdentity, EntraError, Error, ErrorKind, MemoryTokenStore, TokenRequest,
+    TokenStore,
     credential::registration::given,
     oauth::{ClientAuthParams, Granted, TokenEndpoint},
     secret::Secret,
@@ -71,10 +72,14 @@ impl Session {
         }
     }
 
-    /// As [`refreshed`](Self::refreshed), for a credential that can ask the person: `None` also where only that helps.
-    pub(crate) async fn kept_up(&self, claims: Option<&str>) -> Result<Option<AccessToken>, Error> {
-        match self.refreshed(claims).await {
-            Err(error) if error.entra().is_some_and(EntraError::needs_sign_in) => Ok(None),
+    /// As [`refreshed`](Self::refreshed), for a credential that can ask the person: `None` also where only that helps. An error in
+    /// place of `None` while the last token is valid: the call would not wait until the person has signed in.
+    pub(crate) async fn kept_up(&self, ask: &TokenRequest) -> Result<Option<AccessToken>, Error> {
+        match self.refreshed(ask.claims.as_deref()).await {
+            Ok(None) if ask.unattended => {
+                Err(Error::new(ErrorKind::SignIn).context("the last token is valid, and only a sign-in gives another"))
+            }
+            Err(error) if !ask.unattended && error.entra().is_some_and(EntraError::needs_sign_in) => Ok(None),
             outcome => outcome,
         }
     }

@@ -61,7 +61,7 @@ impl WorkloadIdentityCredential {
 
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
         let (registration, file) = Registration::from_environment(environment, TOKEN_FILE)?;
-        Ok(Self { registration, file: file.into() })
+        Ok(Self { registration, file: file.as_str().into() })
     }
 }
 

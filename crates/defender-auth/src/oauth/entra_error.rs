@@ -108,10 +108,28 @@ impl EntraError {
         self.claims.as_deref()
     }
 
-    /// Returns true if only a person can help, by signing in: consent, a second factor, a password to be changed.
+    /// Returns true if only a person can help, by signing in: consent, a second factor, a password to be changed. Too many requests
+    /// of a person's sign-in are an `invalid_grant` too (AADSTS50196), and no sign-in ends them.
     #[must_use]
     pub fn needs_sign_in(&self) -> bool {
-        matches!(self.error.as_str(), "invalid_grant" | "interaction_required" | "login_required" | "consent_required")
+        !self.is_passing()
+            && matches!(
+                self.error.as_str(),
+                "invalid_grant" | "interaction_required" | "login_required" | "consent_required"
+            )
+    }
+
+    /// Returns true if the same request may succeed later: too many requests, or trouble of the endpoint, whatever `error` they
+    /// come with.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.error.as_str(), "temporarily_unavailable" | "server_error")
+            || self.is_throttled()
+            || matches!(self.aadsts(), Some(50_033 | 90_006 | 90_024 | 90_033))
+    }
+
+    /// Returns true if the application has sent too many equal requests, of which another one at once would be one more.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.aadsts() == Some(50_196)
     }
 
     /// Returns true if a person was asked and declined. Conditional Access forbids with the same `error`, and another number.

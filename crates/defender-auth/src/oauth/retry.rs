@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use defender_transport::{Clock, Retry};
 
 use super::endpoint::TokenEndpoint;
-use crate::Error;
+use crate::{EntraError, Error};
 
 /// Attempts of one request for a token.
 ///
@@ -30,9 +30,11 @@ impl RetryLoop {
     /// Waits until the next attempt is due; returns `error` if no attempt is left.
     ///
     /// Source: <https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes> and MSAL: no connection, 429
-    /// and 5xx, a few times; a 429 states after how long.
+    /// and 5xx, a few times; a 429 states after how long. The throttling of a user flow (AADSTS50196) does not, and is left to the
+    /// caller.
     pub(crate) async fn after(&mut self, error: Error) -> Result<(), Error> {
-        self.after_if(error.is_retryable(), error).await
+        let throttled = error.entra().is_some_and(EntraError::is_throttled) && error.retry_after().is_none();
+        self.after_if(error.is_retryable() && !throttled, error).await
     }
 
     /// As [`after`](Self::after), for a single-use proof: only if the endpoint certainly has not seen it.

@@ -52,6 +52,14 @@ impl AccessToken {
         Ok(Self::new(text, expires_on))
     }
 
+    /// The token of a credential of any kind; refused if no header can carry it, since it would fail each call until its end.
+    pub(crate) fn fit_for_header(self) -> Result<Self, Error> {
+        if self.secret().is_empty() {
+            return Err(Error::new(ErrorKind::Response).context("its token is empty"));
+        }
+        self.header().map(|_| self)
+    }
+
     /// Adds the moment from which it should be replaced, where the issuer names one (`refresh_in`).
     #[must_use]
     pub fn refresh_on(mut self, refresh_on: Timestamp) -> Self {

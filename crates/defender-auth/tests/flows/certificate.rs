@@ -5,13 +5,15 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use defender_auth::{AssertionAlgorithm, ClientCertificateCredential, Error, ErrorKind, IntoCredential};
+use defender_auth::{
+    AssertionAlgorithm, ClientCertificateCredential, EnvironmentCredential, Error, ErrorKind, IntoCredential,
+};
 use defender_transport::{Clock, testing::ManualClock};
 use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use serde_json::Value;
 use sha2::Digest;
 
-use crate::support::{TOKEN, all_of, answering, ask, connected, context, form};
+use crate::support::{Folder, TOKEN, all_of, answering, ask, connected, context, form};
 
 struct Application {
     key: KeyPair,
@@ -41,7 +43,7 @@ fn json(part: &str) -> Value {
 }
 
 /// The parts of the assertion that `credential` sends, the last one still encoded, and the text that is signed.
-async fn assertion(credential: ClientCertificateCredential) -> (Value, Value, Vec<u8>, String) {
+async fn assertion(credential: impl IntoCredential) -> (Value, Value, Vec<u8>, String) {
     let (transport, clock) = (answering(200, TOKEN), ManualClock::new());
     let token = ask(&connected(credential, &transport, &clock), &clock).await.unwrap();
     assert_eq!(token.secret(), "the-token");
@@ -96,6 +98,25 @@ async fn rs256_has_sha1_thumbprint_and_optional_chain() {
     assert_eq!(head["x5c"], Value::from(chain.to_vec()));
     let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, application.key.der_bytes());
     key.verify(signed.as_bytes(), &signature).unwrap();
+}
+
+#[tokio::test]
+async fn chain_is_sent_if_environment_says_so() {
+    let (application, folder) = (Application::new(), Folder::new());
+    let file = folder.path().join("application.pem");
+    std::fs::write(&file, application.pem()).unwrap();
+    let file = format!("{}\n", file.display());
+    for (variable, is_sent) in [("1", true), ("true\n", true), (" TRUE\r\n", true), ("0", false), ("\n", false)] {
+        let found = EnvironmentCredential::from_variables(|name| match name {
+            "AZURE_TENANT_ID" => Some("contoso.com\n".into()),
+            "AZURE_CLIENT_ID" => Some("the-client\n".into()),
+            "AZURE_CLIENT_CERTIFICATE_PATH" => Some(file.clone().into()),
+            "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN" => Some(variable.into()),
+            _ => None,
+        });
+        let (head, ..) = assertion(found.unwrap()).await;
+        assert_eq!(head.get("x5c").is_some(), is_sent, "{variable:?}");
+    }
 }
 
 #[tokio::test]

@@ -114,6 +114,33 @@ async fn stored_sign_in_is_used_until_expired() {
 }
 
 #[tokio::test]
+async fn throttled_refresh_asks_nobody_to_sign_in() {
+    for number in [50_196, 50_033, 90_006, 90_024, 90_033] {
+        let throttled = format!(r#"{{"error":"invalid_grant","error_codes":[{number}]}}"#);
+        let (transport, clock) = (transport(CODE, vec![throttled; 5]), ManualClock::new());
+        let (credential, prompts) = stored(&transport, &clock, MemoryTokenStore::with(RefreshToken::new("kept")));
+        let error = ask(&credential, &clock).await.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, true), "{number}");
+        assert!(prompts.lock().unwrap().is_empty() && !error.entra().unwrap().needs_sign_in(), "{number}");
+        // A loop of requests is the very reason of the first.
+        assert_eq!(transport.requests().len(), if number == 50_196 { 1 } else { 5 }, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn valid_token_is_refreshed_without_prompt() {
+    let looks = [GRANTED.to_owned(), error("invalid_grant"), error("invalid_grant"), GRANTED.to_owned()];
+    let (transport, clock) = (transport(CODE, looks), ManualClock::new());
+    let (credential, prompts) = credential(&transport, &clock);
+    ask(&credential, &clock).await.unwrap();
+    for (later, asked) in [(3_400, 1), (300, 2)] {
+        clock.advance(Duration::from_secs(later));
+        ask(&credential, &clock).await.unwrap();
+        assert_eq!(prompts.lock().unwrap().len(), asked, "{later}");
+    }
+}
+
+#[tokio::test]
 async fn declined_or_expired_code_is_error() {
     for (word, kind) in [
         ("authorization_declined", ErrorKind::Declined),

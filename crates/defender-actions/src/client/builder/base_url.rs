@@ -7,6 +7,13 @@ use crate::{Error, ErrorKind};
 /// Returns the base URL with the prefix, or the error of an invalid one.
 pub(super) fn base(base_url: &str, prefix: &str) -> Result<Uri, Error> {
     let wrong = |what: String| Error::new(ErrorKind::Configuration).context(what);
+    // The URL is left out: it may hold a password.
+    if base_url.contains('@') {
+        return Err(wrong(
+            "base URL has a user name or a password, which stand before `@`; remove them, and set `.credential(..)`"
+                .to_owned(),
+        ));
+    }
     let host = base_url.trim_end_matches('/');
     let uri: Uri =
         host.parse().map_err(|source| wrong(format!("base URL `{base_url}` is not a URL")).caused_by(source))?;
@@ -56,6 +63,21 @@ mod tests {
         ] {
             let error = base(url, prefix).unwrap_err();
             assert!(error.to_string().contains(message), "{url} {prefix}: {error}");
+        }
+    }
+
+    #[test]
+    fn refused_url_shows_no_password() {
+        for url in [
+            "https://svc:canary@api.example.com",
+            "http://svc:canary@api.example.com",
+            "https://svc:canary@api.example.com/api?x",
+            "https://svc:can ary@api.example.com",
+            "svc:canary@api.example.com",
+        ] {
+            let error = base(url, "/api").unwrap_err();
+            let told = format!("{error} {error:?} {error:#}");
+            assert!(told.contains("user name or a password") && !told.contains("can"), "{told}");
         }
     }
 }

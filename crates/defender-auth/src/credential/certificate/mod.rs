@@ -6,6 +6,8 @@ pub(crate) mod signer;
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use self::signer::{AssertionAlgorithm, Signer};
 use crate::{
     CredentialContext, CredentialIdentity, Error, ErrorKind, IntoCredential, TokenCredential,
@@ -99,18 +101,21 @@ impl ClientCertificateCredential {
 
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
         let (registration, path) = Registration::from_environment(environment, CERTIFICATE)?;
-        let pem = std::fs::read_to_string(&path).map_err(|source| {
+        let unreadable = || {
             Error::new(ErrorKind::Configuration)
-                .context(format!("the file `{path}` of {CERTIFICATE} cannot be read as PEM"))
-                .caused_by(source)
-        })?;
+                .context(format!("the file `{}` of {CERTIFICATE} cannot be read as PEM", path.as_str()))
+        };
+        // A file that is no text, such as a PFX, holds the key nevertheless.
+        let pem = Zeroizing::new(std::fs::read(path.as_str()).map_err(|source| unreadable().caused_by(source))?);
+        let pem = std::str::from_utf8(&pem).map_err(|source| unreadable().caused_by(source))?;
         let mut credential = Self { registration, ..Self::new("", "", pem) };
-        credential.password = environment.get(CERTIFICATE_PASSWORD).map(|password| {
+        credential.password = environment.untrimmed(CERTIFICATE_PASSWORD).map(|password| {
             // A blank may be a part of a password; the end of a line is not.
-            Secret::new(Secret::new(password).reveal().trim_end_matches(['\r', '\n']))
+            Secret::new(password.trim_end_matches(['\r', '\n']))
         });
-        credential.send_chain =
-            environment.get(CERTIFICATE_CHAIN).is_some_and(|set| set == "1" || set.eq_ignore_ascii_case("true"));
+        credential.send_chain = environment
+            .get(CERTIFICATE_CHAIN)
+            .is_some_and(|set| set.as_str() == "1" || set.eq_ignore_ascii_case("true"));
         Ok(credential)
     }
 

@@ -28,13 +28,14 @@ pub(super) struct Agent {
 
 impl Agent {
     /// The agent at `endpoint`, or where it listens by default.
-    pub(super) fn new(endpoint: Option<String>, environment: &Environment) -> Self {
-        Self { endpoint: endpoint.unwrap_or_else(|| ENDPOINT.to_owned()), keys: keys(environment, cfg!(windows)) }
+    pub(super) fn new(endpoint: Option<&str>, environment: &Environment) -> Self {
+        Self { endpoint: endpoint.unwrap_or(ENDPOINT).to_owned(), keys: keys(environment, cfg!(windows)) }
     }
 
     /// Returns true if the agent is installed: a service on an Arc-enabled machine has none of the variables in its environment.
     pub(super) fn is_installed(environment: &Environment, is_file: impl Fn(&Path) -> bool) -> bool {
-        let programs = environment.get("ProgramFiles").unwrap_or_else(|| r"C:\Program Files".to_owned());
+        let programs = environment.get("ProgramFiles");
+        let programs = programs.as_ref().map_or(r"C:\Program Files", |programs| programs.as_str());
         let on_windows = format!(r"{programs}\AzureConnectedMachineAgent\himds.exe");
         is_file(Path::new("/opt/azcmagent/bin/himds")) || is_file(Path::new(&on_windows))
     }
@@ -102,7 +103,8 @@ fn keys(environment: &Environment, on_windows: bool) -> PathBuf {
     if !on_windows {
         return PathBuf::from("/var/opt/azcmagent/tokens");
     }
-    let data = environment.get("ProgramData").unwrap_or_else(|| r"C:\ProgramData".to_owned());
+    let data = environment.get("ProgramData");
+    let data = data.as_ref().map_or(r"C:\ProgramData", |data| data.as_str());
     PathBuf::from(format!(r"{data}\AzureConnectedMachineAgent\Tokens"))
 }
 

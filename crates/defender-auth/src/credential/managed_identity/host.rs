@@ -48,9 +48,11 @@ impl Host {
             |what: &str| Err(wrong(format!("{what} gives managed identities in a way that is not known here")));
         match (has("IDENTITY_ENDPOINT"), has("IDENTITY_HEADER")) {
             (Some(_), Some(_)) if has("IDENTITY_SERVER_THUMBPRINT").is_some() => refused("Service Fabric"),
-            (Some(endpoint), Some(header)) => Ok(Self::AppService { endpoint, header: Secret::trimmed(header) }),
+            (Some(endpoint), Some(header)) => {
+                Ok(Self::AppService { endpoint: endpoint.as_str().to_owned(), header: Secret::new(header.as_str()) })
+            }
             (Some(endpoint), None) if has("IMDS_ENDPOINT").is_some() || Agent::is_installed(environment, &is_file) => {
-                Ok(Self::Arc(Agent::new(Some(endpoint), environment)))
+                Ok(Self::Arc(Agent::new(Some(endpoint.as_str()), environment)))
             }
             (None, None) if has("MSI_ENDPOINT").is_some() => {
                 refused("Cloud Shell, Azure Machine Learning or an old App Service (MSI_ENDPOINT)")
@@ -84,6 +86,11 @@ impl Host {
         let query = format!("api-version={version}&resource={}{}", encoded(audience), selector.unwrap_or_default());
         let uri: Uri =
             format!("{url}?{query}").parse().map_err(|_| wrong("the endpoint of the managed identity is not a URL"))?;
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(wrong(
+                "the endpoint of the managed identity has a user name or a password before its host; remove them",
+            ));
+        }
         if !is_near(&uri) {
             return Err(wrong(format!(
                 "the endpoint of the managed identity is at `{}`; over http it may be this machine's own or link-local, \
@@ -223,8 +230,19 @@ mod tests {
         let elsewhere = detected_beside(&[("MSI_ENDPOINT", "x")], "/opt/azcmagent/bin/himds");
         assert!(elsewhere.contains("MSI_ENDPOINT"), "{elsewhere}");
         assert_eq!(detected_beside(&[], "/opt/azcmagent/bin/other"), IMDS);
-        let site = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi"), ("IDENTITY_HEADER", "h\n")];
+        let site = [("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi\n"), ("IDENTITY_HEADER", "h\n")];
         assert_eq!(detected_beside(&site, "/opt/azcmagent/bin/himds"), "http://127.0.0.1:1/msi h");
+    }
+
+    #[test]
+    fn refused_endpoint_shows_no_password() {
+        for endpoint in ["https://user:canary@host.example/x", "http://user:canary@127.0.0.1:1/x", "//user:canary@h/x"]
+        {
+            let host = Host::AppService { endpoint: endpoint.to_owned(), header: Secret::new("h") };
+            let error = host.request("a", None).unwrap_err();
+            let told = format!("{error} {error:?} {error:#}");
+            assert!(told.contains("the endpoint of the managed identity") && !told.contains("canary"), "{told}");
+        }
     }
 
     #[test]

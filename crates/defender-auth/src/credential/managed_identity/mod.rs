@@ -24,7 +24,7 @@ use crate::{
     authorized::authorize,
     credential::registration::given,
     env_vars::{CLIENT, Environment},
-    secret::{Received, Secret, trimmed},
+    secret::{Received, Secret},
 };
 
 /// The identity that Azure gives to a virtual machine, a node of AKS, App Service, Functions, Container Apps or an Arc-enabled
@@ -71,7 +71,7 @@ impl ManagedIdentityCredential {
 
     /// The identity and the host that the variables describe: the user-assigned identity of `AZURE_CLIENT_ID`, if it is set.
     pub(crate) fn from_environment(environment: &Environment) -> Result<Self, Error> {
-        let id = environment.get(CLIENT).map(|id| ManagedIdentityId::ClientId(trimmed(&id).to_owned()));
+        let id = environment.get(CLIENT).map(|id| ManagedIdentityId::ClientId(id.as_str().to_owned()));
         Ok(Self { id, host: Some(Host::detect(environment, Path::is_file)?) })
     }
 
