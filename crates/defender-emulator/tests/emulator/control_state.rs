@@ -110,6 +110,32 @@ fn state_is_added_while_it_runs() {
 }
 
 #[test]
+fn waiting_seeded_action_keeps_its_outcome() {
+    let here = here();
+    let state = json!({
+        "machines": [{ "id": "m9", "offline": true }],
+        "actions": [
+            { "type": "Isolate", "machineId": "m9", "status": "Pending", "outcome": "Failed" },
+            { "type": "Offboard", "machineId": "m9", "status": "Pending", "outcome": "TimeOut" },
+            { "type": "RestrictCodeExecution", "machineId": "m9", "status": "Pending" },
+            { "type": "Unisolate", "machineId": "m9", "status": "InProgress", "outcome": "TimeOut" },
+        ],
+    });
+    assert_eq!(here.post("/emulator/state", &state.to_string()).status, 201);
+    here.clock.advance(Duration::from_secs(600));
+    here.post("/emulator/machines/m9", r#"{"online":true}"#);
+    here.clock.advance(Duration::from_secs(3));
+    let page = here.get("/api/machineactions").body;
+    let status = |name: &str| {
+        page["value"].as_array().unwrap().iter().find(|row| row["type"] == name).unwrap()["status"].clone()
+    };
+    assert_eq!(
+        ["Isolate", "Offboard", "RestrictCodeExecution", "Unisolate"].map(status),
+        ["Failed", "Pending", "Succeeded", "Pending"]
+    );
+}
+
+#[test]
 fn ledger_log_and_outcomes_are_emptied() {
     let here = here();
     isolate(&here, MACHINE);
