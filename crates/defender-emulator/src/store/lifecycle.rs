@@ -86,10 +86,9 @@ impl Life {
         Self { born, starts, runs_until: ends, ends, outcome, after_waiting: None }
     }
 
-    /// One that has ended so, before anybody looked.
-    pub(crate) fn over(outcome: Outcome) -> Self {
-        let zero = Duration::ZERO;
-        Self { born: zero, starts: zero, runs_until: zero, ends: zero, outcome, after_waiting: None }
+    /// One that has ended so at `ended`, before anybody looked.
+    pub(crate) fn over(ended: Duration, outcome: Outcome) -> Self {
+        Self { born: ended, starts: ended, runs_until: ended, ends: ended, outcome, after_waiting: None }
     }
 
     /// Returns the `status` at `elapsed`.

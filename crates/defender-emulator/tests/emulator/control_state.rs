@@ -110,6 +110,47 @@ fn state_is_added_while_it_runs() {
 }
 
 #[test]
+fn added_machine_reports_from_its_addition() {
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
+    let here = Here::with(|builder| builder.control_over_http().token_lifetime(30 * DAY));
+    let seen = |id: &str| {
+        let machine = here.get(&format!("/api/machines/{id}")).body;
+        [machine["lastSeen"].clone(), machine["healthStatus"].clone()]
+    };
+    here.clock.advance(8 * DAY);
+    here.post("/emulator/state", r#"{"machines":[{"id":"m8"},{"id":"m9","offline":true}]}"#);
+    let added = json!("2026-01-09T12:00:00.0000000Z");
+    assert_eq!(seen("m8"), [added.clone(), json!("Active")]);
+    assert_eq!(seen("m9"), [added.clone(), json!("Active")]);
+    here.clock.advance(7 * DAY);
+    assert_eq!(seen("m8"), [json!("2026-01-16T12:00:00.0000000Z"), json!("Active")]);
+    assert_eq!(seen("m9"), [added, json!("Inactive")]);
+
+    // The given clock goes on after a reset.
+    here.post("/emulator/reset", "{}");
+    assert_eq!(seen(MACHINE)[0], json!("2026-01-16T12:00:00.0000000Z"));
+}
+
+#[test]
+fn added_success_counts_from_its_date() {
+    let here = here();
+    isolate(&here, MACHINE);
+    here.clock.advance(Duration::from_secs(600));
+    let isolation = |body: &str| {
+        assert_eq!(here.post("/emulator/state", body).status, 201);
+        here.get(&format!("/emulator/machines/{MACHINE}")).body["isolation"].clone()
+    };
+    let lifted = |date: &str| {
+        json!({"actions": [{
+            "type": "Unisolate", "machineId": MACHINE, "status": "Succeeded", "creationDateTimeUtc": date,
+        }]})
+        .to_string()
+    };
+    assert_eq!(isolation(&lifted("2026-01-01T11:00:00Z")), "Full", "it was lifted before");
+    assert_eq!(isolation(&lifted("2026-01-01T12:05:00Z")), json!(null));
+}
+
+#[test]
 fn waiting_seeded_action_keeps_its_outcome() {
     let here = here();
     let state = json!({
