@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
-use super::{form::Form, wanted::Version};
+use super::{application::check_tenant, form::Form, wanted::Version};
 use crate::{
     entra::{
         error::{EntraError, HEADERS},
@@ -57,28 +57,6 @@ pub(super) fn respond(
         return Err(EntraError::bad("invalid_resource", 500_011, text));
     }
     issue(service, is_v1, resource)
-}
-
-/// An application signs in to a tenant of its own, and to none of the names that stand for any.
-pub(crate) fn check_tenant(service: &Service, tenant: &str) -> Result<(), EntraError> {
-    if tenant.eq_ignore_ascii_case(&service.identity.tenant_id) {
-        return Ok(());
-    }
-    if ["common", "organizations", "consumers"].iter().any(|any| tenant.eq_ignore_ascii_case(any)) {
-        let text = format!(
-            "Application '{}' is not configured as a multi-tenant application. Usage of the /{tenant} endpoint is not \
-             supported for such applications. Use a tenant-specific endpoint.",
-            service.identity.client_id
-        );
-        return Err(EntraError::bad("invalid_request", 50_194, text));
-    }
-    if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) {
-        let text =
-            format!("Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.");
-        return Err(EntraError::bad("invalid_request", 900_023, text));
-    }
-    let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
-    Err(EntraError::bad("invalid_request", 90_002, text))
 }
 
 /// Returns the resource of an application's one scope. The slash of a name that ends in one belongs to it.
