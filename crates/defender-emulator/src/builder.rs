@@ -92,6 +92,7 @@ impl EmulatorBuilder {
     /// The clock by which actions move, tokens expire and responses are dated. Default: [`SystemClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self.settings.hands = None;
         self
     }
 
@@ -248,8 +249,9 @@ impl EmulatorBuilder {
     /// [`control_over_http`](Self::control_over_http).
     pub fn clock_over_http(mut self) -> Self {
         let hands = HandClock::at(SystemClock::new().now());
-        self.settings.hands = Some(hands.clone());
-        self.clock(Arc::new(hands)).control_over_http()
+        self = self.clock(Arc::new(hands.clone())).control_over_http();
+        self.settings.hands = Some(hands);
+        self
     }
 
     /// Makes the certificates and the secret, and listens. It must be called inside a tokio runtime.

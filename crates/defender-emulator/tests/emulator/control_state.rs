@@ -132,6 +132,15 @@ fn added_machine_reports_from_its_addition() {
 }
 
 #[test]
+fn last_chosen_clock_is_the_one() {
+    let clock = defender_transport::testing::ManualClock::new();
+    let emulator =
+        Emulator::builder().clock_over_http().clock(std::sync::Arc::new(clock.clone())).in_process().unwrap();
+    let here = Here { emulator, clock, token: String::new() };
+    assert_eq!(here.post("/emulator/clock", r#"{"advanceSeconds":600}"#).status, 409, "it cannot be advanced");
+}
+
+#[test]
 fn added_success_counts_from_its_date() {
     let here = here();
     isolate(&here, MACHINE);
