@@ -64,6 +64,7 @@ impl Application {
             ("grant_type", "client_credentials"),
             ("client_assertion_type", BY_ASSERTION),
             ("client_assertion", assertion),
+            ("scope", &format!("{}/.default", self.driver.emulator.audience())),
         ];
         ask(&self.driver, &parameters).await
     }
@@ -264,4 +265,32 @@ async fn audience_is_the_endpoint_of_the_request() {
     assert_eq!(asked("organizations", "organizations").await, 70_000, "the assertion is good");
     assert_eq!(asked("organizations", "common").await, 700_023);
     assert_eq!(asked(emulator.tenant_id(), "organizations").await, 700_023);
+}
+
+#[tokio::test]
+async fn scope_is_checked_as_with_a_secret() {
+    let application = Application::new().await;
+    let emulator = &application.driver.emulator;
+    let audience = emulator.audience();
+    for (scope, number) in [
+        (String::new(), 900_144),
+        (audience.to_owned(), 70_011),
+        (format!("{audience}/Machine.Isolate"), 70_011),
+        (format!("{audience}/.default offline_access"), 70_011),
+        ("https://example.com/.default".to_owned(), 500_011),
+    ] {
+        let proof = [
+            ("client_assertion_type", BY_ASSERTION.to_owned()),
+            ("client_assertion", application.signer.sign(&Application::head("PS256"), &application.claims())),
+        ];
+        for proof in [proof.to_vec(), vec![("client_secret", emulator.client_secret().to_owned())]] {
+            let mut parameters = vec![
+                ("grant_type", "client_credentials".to_owned()),
+                ("client_id", emulator.client_id().to_owned()),
+                ("scope", scope.clone()),
+            ];
+            parameters.extend(proof);
+            assert_eq!(refusal(&application.driver.ask_for_token(&parameters).await).0, number, "{scope}");
+        }
+    }
 }

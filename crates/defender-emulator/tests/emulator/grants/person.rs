@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
@@ -197,6 +200,25 @@ async fn browser_signs_in_at_shared_endpoints() {
         ];
         let response = driver.send(driver.token_request(tenant, &parameters)).await;
         assert_eq!(response.status, 200, "{tenant}: {response:?}");
+    }
+}
+
+#[tokio::test]
+async fn client_proves_itself_by_http_basic() {
+    let driver = Driver::start().await;
+    let pair = |secret: &str| format!("{}:{}", encoded(driver.emulator.client_id()), encoded(secret));
+    for (secret, status) in [(driver.emulator.client_secret(), 200), ("wrong", 401)] {
+        let parameters = [
+            ("grant_type", "authorization_code".to_owned()),
+            ("code", code(&driver).await),
+            ("redirect_uri", REDIRECT.to_owned()),
+            ("code_verifier", VERIFIER.to_owned()),
+        ];
+        let mut request = driver.token_request(driver.emulator.tenant_id(), &parameters);
+        let basic = format!("Basic {}", STANDARD.encode(pair(secret)));
+        request.headers_mut().insert("Authorization", basic.parse().unwrap());
+        let response = driver.send(request).await;
+        assert_eq!(response.status, status, "{response:?}");
     }
 }
 
