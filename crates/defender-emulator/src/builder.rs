@@ -155,6 +155,12 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Takes this machine offline at the start, as [`Emulator::machine_offline`] does later. May be called for several.
+    pub fn offline(mut self, machine: impl Into<String>) -> Self {
+        self.settings.offline.push(machine.into());
+        self
+    }
+
     /// Enforces the quotas or not. Default: [`Quotas::Enforced`].
     pub fn quotas(mut self, quotas: Quotas) -> Self {
         self.settings.quotas = quotas;
@@ -258,8 +264,8 @@ impl EmulatorBuilder {
     ///
     /// # Errors
     ///
-    /// The port is taken, a role that is left out does not exist, the state has dates in the future, or the system gives no
-    /// random bytes; the message names the cause.
+    /// The port is taken, a role that is left out or a machine that is offline does not exist, the state has dates in the
+    /// future, or the system gives no random bytes; the message names the cause.
     pub async fn start(self) -> Result<Emulator, Error> {
         self.check()?;
         let ids = Ids::new(self.settings.ids);
@@ -324,6 +330,10 @@ impl EmulatorBuilder {
     fn service(self, urls: Urls, (ids, identity): (Ids, Identity)) -> Result<Service, Error> {
         let secrets = (identity, TokenKey::generate()?);
         let roles = ROLES.into_iter().filter(|role| !self.left_out.iter().any(|left_out| left_out == role)).collect();
-        Ok(Service::new(self.clock, urls, (ids, secrets), roles, self.settings))
+        let service = Service::new(self.clock, urls, (ids, secrets), roles, self.settings);
+        match service.settings.offline.iter().find(|machine| service.machine_state(machine).is_none()) {
+            Some(unknown) => Err(Error::machine(unknown)),
+            None => Ok(service),
+        }
     }
 }

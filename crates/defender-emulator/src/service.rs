@@ -92,7 +92,10 @@ impl World {
             0 => Machines::default(),
             machines => Machines::new(machines.saturating_sub(BUILT_IN), started),
         };
-        let machines = settings.state.machines(started).unwrap_or_else(built_in);
+        let mut machines = settings.state.machines(started).unwrap_or_else(built_in);
+        for id in &settings.offline {
+            machines.take_offline(id, started.elapsed);
+        }
         let mut actions = history::actions(settings.history, &machines, now, APPLICATION_NAME);
         actions.extend(settings.state.actions(&machines, APPLICATION_NAME, started));
         // A list is in the order of the dates.
@@ -196,8 +199,11 @@ impl Service {
         let mut world = self.world();
         let elapsed = self.clock.elapsed();
         let Some((place, _)) = world.machines.find(id) else { return false };
-        let Some(machine) = world.machines.get_mut(place) else { return false };
-        machine.offline_since = if online { None } else { machine.offline_since.or(Some(elapsed)) };
+        if !online {
+            world.machines.take_offline(id, elapsed);
+        } else if let Some(machine) = world.machines.get_mut(place) {
+            machine.offline_since = None;
+        }
         let onboarded =
             world.machines.find(id).is_some_and(|(_, machine)| MachineState::of(machine, &world.actions).onboarded);
         if online && onboarded {

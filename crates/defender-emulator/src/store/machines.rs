@@ -98,6 +98,14 @@ impl Machines {
         self.all.push(machine);
     }
 
+    /// Takes the machine of this id offline, unless it is offline already.
+    pub(crate) fn take_offline(&mut self, id: &str, elapsed: Duration) {
+        let place = self.by_id.get(id).copied();
+        if let Some(machine) = place.and_then(|place| self.all.get_mut(place)) {
+            machine.offline_since = machine.offline_since.or(Some(elapsed));
+        }
+    }
+
     /// The machine of this id, and its place. Names do not count: the actions' pages know ids alone.
     pub(crate) fn find(&self, id: &str) -> Option<(usize, &Machine)> {
         let place = *self.by_id.get(id)?;
