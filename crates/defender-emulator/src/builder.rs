@@ -92,6 +92,7 @@ impl EmulatorBuilder {
     /// The clock by which actions move, tokens expire and responses are dated. Default: [`SystemClock`].
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self.settings.hands = None;
         self
     }
 
@@ -151,6 +152,12 @@ impl EmulatorBuilder {
     /// a 404, as <https://learn.microsoft.com/defender-endpoint/api/get-machines> documents for no recent machines.
     pub fn machines(mut self, machines: u32) -> Self {
         self.settings.machines = machines;
+        self
+    }
+
+    /// Takes this machine offline at the start, as [`Emulator::machine_offline`] does later. May be called for several.
+    pub fn offline(mut self, machine: impl Into<String>) -> Self {
+        self.settings.offline.push(machine.into());
         self
     }
 
@@ -248,16 +255,17 @@ impl EmulatorBuilder {
     /// [`control_over_http`](Self::control_over_http).
     pub fn clock_over_http(mut self) -> Self {
         let hands = HandClock::at(SystemClock::new().now());
-        self.settings.hands = Some(hands.clone());
-        self.clock(Arc::new(hands)).control_over_http()
+        self = self.clock(Arc::new(hands.clone())).control_over_http();
+        self.settings.hands = Some(hands);
+        self
     }
 
     /// Makes the certificates and the secret, and listens. It must be called inside a tokio runtime.
     ///
     /// # Errors
     ///
-    /// The port is taken, a role that is left out does not exist, the state has dates in the future, or the system gives no
-    /// random bytes; the message names the cause.
+    /// The port is taken, a role that is left out or a machine that is offline does not exist, the state has dates in the
+    /// future, or the system gives no random bytes; the message names the cause.
     pub async fn start(self) -> Result<Emulator, Error> {
         self.check()?;
         let ids = Ids::new(self.settings.ids);
@@ -322,6 +330,10 @@ impl EmulatorBuilder {
     fn service(self, urls: Urls, (ids, identity): (Ids, Identity)) -> Result<Service, Error> {
         let secrets = (identity, TokenKey::generate()?);
         let roles = ROLES.into_iter().filter(|role| !self.left_out.iter().any(|left_out| left_out == role)).collect();
-        Ok(Service::new(self.clock, urls, (ids, secrets), roles, self.settings))
+        let service = Service::new(self.clock, urls, (ids, secrets), roles, self.settings);
+        match service.settings.offline.iter().find(|machine| service.machine_state(machine).is_none()) {
+            Some(unknown) => Err(Error::machine(unknown)),
+            None => Ok(service),
+        }
     }
 }

@@ -34,7 +34,6 @@ pub(crate) struct Serve {
     pub(crate) ca_file: PathBuf,
     /// The files with the server's certificate and its key, if they are not made at start.
     pub(crate) certificate: Option<(PathBuf, PathBuf)>,
-    pub(crate) offline: Vec<String>,
     pub(crate) state: Option<PathBuf>,
     pub(crate) log: Option<PathBuf>,
     /// Stops when standard input ends.
@@ -59,7 +58,7 @@ impl Serve {
 }
 
 pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
-    let (mut builder, mut ca_file, mut offline) = (Emulator::builder().control_over_http(), None, Vec::new());
+    let (mut builder, mut ca_file) = (Emulator::builder().control_over_http(), None);
     let (mut state, mut log, mut stop_with_stdin, mut certificate) = (None, None, false, (None, None));
     let mut style = JsonStyle::default();
     while let Some(argument) = arguments.next()? {
@@ -119,10 +118,7 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                 &mut arguments,
                 &[("refused", InOperator::Refused), ("understood", InOperator::Understood)],
             )?),
-            Arg::Long("offline") => {
-                offline.push(arguments.value()?.string()?);
-                builder
-            }
+            Arg::Long("offline") => builder.offline(arguments.value()?.string()?),
             Arg::Long("port") => builder.port(arguments.value()?.parse()?),
             Arg::Long("pending-for") => builder.pending_for(seconds(&mut arguments)?),
             Arg::Long("running-for") => builder.running_for(seconds(&mut arguments)?),
@@ -152,7 +148,7 @@ pub(crate) fn command(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     };
     let ca_file = ca_file.or_else(|| certificate.as_ref().map(|(chain, _)| chain.clone()));
     let ca_file = ca_file.ok_or("missing option '--ca-file': clients need the certificate to connect")?;
-    Ok(Command::Serve(Box::new(Serve { builder, ca_file, certificate, offline, state, log, stop_with_stdin })))
+    Ok(Command::Serve(Box::new(Serve { builder, ca_file, certificate, state, log, stop_with_stdin })))
 }
 
 fn offer(arguments: &mut Parser) -> Result<AlpnProtocols, lexopt::Error> {

@@ -146,7 +146,8 @@ impl Emulator {
         self.service.set_online(id, false)
     }
 
-    /// Brings the machine with this id back online: actions that waited begin. Returns `false` for an unknown machine.
+    /// Brings the machine with this id back online: actions that waited begin, and end as [ordered](Self::outcome). Returns
+    /// `false` for an unknown machine.
     #[expect(clippy::must_use_candidate, reason = "most know that it is there")]
     pub fn machine_online(&self, id: &str) -> bool {
         self.service.set_online(id, true)

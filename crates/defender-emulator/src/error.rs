@@ -39,6 +39,10 @@ impl Error {
         let message = format!("unknown role `{name}`; expected one of {}", known.join(", "));
         Self { message, source: None }
     }
+
+    pub(crate) fn machine(id: &str) -> Self {
+        Self { message: format!("unknown machine {id}, which is to be offline"), source: None }
+    }
 }
 
 impl Error {

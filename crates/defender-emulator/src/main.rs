@@ -34,10 +34,7 @@ async fn serve(how: Serve) -> Result<(), String> {
     // Before the line is printed: its reader may send a signal at once.
     let told_to_stop = signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
     let emulator = how.builder()?.start().await.map_err(|error| with_source(&error))?;
-    let Serve { ca_file, certificate, offline, stop_with_stdin, .. } = how;
-    if let Some(unknown) = offline.iter().find(|machine| !emulator.machine_offline(machine)) {
-        return Err(format!("unknown machine {unknown} in --offline"));
-    }
+    let Serve { ca_file, certificate, stop_with_stdin, .. } = how;
     // A certificate that was given is not written over itself.
     let is_there = certificate.is_some_and(|(chain, _)| chain == ca_file);
     let written = if is_there { Ok(()) } else { std::fs::write(&ca_file, emulator.ca_pem()) };

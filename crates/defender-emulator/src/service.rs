@@ -86,14 +86,17 @@ pub(crate) struct World {
 impl World {
     /// As it is when the emulator starts.
     fn at_start(settings: &Settings, identity: &Identity, clock: &dyn Clock) -> Self {
-        let now = clock.now();
+        let started = Started { now: clock.now(), elapsed: clock.elapsed(), pace: settings.pace };
+        let now = started.now;
         let built_in = || match settings.machines {
             0 => Machines::default(),
-            machines => Machines::new(machines.saturating_sub(BUILT_IN), now),
+            machines => Machines::new(machines.saturating_sub(BUILT_IN), started),
         };
-        let machines = settings.state.machines(now).unwrap_or_else(built_in);
+        let mut machines = settings.state.machines(started).unwrap_or_else(built_in);
+        for id in &settings.offline {
+            machines.take_offline(id, started.elapsed);
+        }
         let mut actions = history::actions(settings.history, &machines, now, APPLICATION_NAME);
-        let started = Started { now, elapsed: clock.elapsed(), pace: settings.pace };
         actions.extend(settings.state.actions(&machines, APPLICATION_NAME, started));
         // A list is in the order of the dates.
         actions.sort_by_key(|action| action.created);
@@ -169,7 +172,7 @@ impl Service {
         let started = Started { now: self.clock.now(), elapsed: self.clock.elapsed(), pace: self.settings.pace };
         state.check_beside((&world.machines, &world.actions), started.now)?;
         for record in state.records() {
-            world.machines.add(record.clone(), started.now);
+            world.machines.add(record.clone(), started);
         }
         let actions = state.actions(&world.machines, APPLICATION_NAME, started);
         world.actions.extend(actions, started.elapsed);
@@ -196,8 +199,11 @@ impl Service {
         let mut world = self.world();
         let elapsed = self.clock.elapsed();
         let Some((place, _)) = world.machines.find(id) else { return false };
-        let Some(machine) = world.machines.get_mut(place) else { return false };
-        machine.offline_since = if online { None } else { machine.offline_since.or(Some(elapsed)) };
+        if !online {
+            world.machines.take_offline(id, elapsed);
+        } else if let Some(machine) = world.machines.get_mut(place) {
+            machine.offline_since = None;
+        }
         let onboarded =
             world.machines.find(id).is_some_and(|(_, machine)| MachineState::of(machine, &world.actions).onboarded);
         if online && onboarded {

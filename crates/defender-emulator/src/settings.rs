@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub(crate) in_operator: InOperator,
     pub(crate) investigations: Investigations,
     pub(crate) transcripts: Transcripts,
+    /// The machines that are offline at the start, beside those of the state.
+    pub(crate) offline: Vec<String>,
     /// The initial state, if not the built-in machines.
     pub(crate) state: State,
     pub(crate) log: Option<Log>,
@@ -85,6 +87,7 @@ impl Default for Settings {
             in_operator: InOperator::default(),
             investigations: Investigations::default(),
             transcripts: Transcripts::default(),
+            offline: Vec::new(),
             state: State::default(),
             log: None,
             has_control: false,

@@ -11,33 +11,8 @@ use crate::{
     store::action_kind::{ActionKind, Asks},
 };
 
+/// The enums whose values count from 0.
 const ENUMS: &[(&str, &[&str])] = &[
-    (
-        "actionType",
-        &[
-            "Unknown",
-            "RequestSample",
-            "Block",
-            "RunAntiVirusScan",
-            "Offboard",
-            "RegenerateId",
-            "CollectInvestigationPackage",
-            "Isolate",
-            "Unisolate",
-            "StopAndQuarantineFile",
-            "RestrictCodeExecution",
-            "UnrestrictCodeExecution",
-            "LiveResponse",
-            "Troubleshoot",
-            "LogsCollection",
-            "TokenRefresh",
-            "EndpointConfigManagementCheckin",
-            "EnableActiveDirectoryUser",
-            "DisableActiveDirectoryUser",
-            "ResetPasswordActiveDirectoryUser",
-            "ImmuneActiveDirectoryCustomPlaybook",
-        ],
-    ),
     ("actionStatus", &["Pending", "Cancelled", "TimeOut", "Failed", "InProgress", "Succeeded"]),
     ("fileIdentifierType", &["Sha1", "Sha256", "Md5"]),
     ("KnownRequestSource", REQUEST_SOURCES),
@@ -56,21 +31,133 @@ const ENUMS: &[(&str, &[&str])] = &[
             "Unknown",
         ],
     ),
-    ("RiskScore", &["None", "Informational", "Low", "Medium", "High"]),
-    ("ExposureLevel", &["None", "Low", "Medium", "High"]),
     ("OnboardingStatus", &["InsufficientInfo", "Onboarded", "CanBeOnboarded", "Unsupported"]),
     ("ExclusionReason", &["Other", "InactiveDevice", "DuplicateDevice", "DeviceDoesNotExist", "DeviceOutOfScope"]),
     ("DeviceManagedBy", &["Unknown", "Intune", "SystemCenterConfigurationManager", "MicrosoftDefenderForEndpoint"]),
+    ("vmCloudProvider", &["Unknown", "Azure"]),
     ("DeviceManagedByStatus", &["Unknown", "Success", "Error"]),
     ("CustomPlaybookActionTypes", &["PutFile", "GetFile", "RunPowerShell", "RunScript"]),
     (
         "CustomPlaybookParams",
         &["FileName", "Args", "Path", "ScriptName", "IsExternalSource", "FileUri", "ScriptHash", "ScriptSource"],
     ),
-    ("CustomPlaybookCommandStatus", &["Executing", "Completed", "Failed", "PendingResource", "Submitted", "Created"]),
 ];
 
-/// Name, type, and whether it may be null. A type with a capital first letter after `own:` is of this document.
+/// The enums with values of their own.
+const NUMBERED: &[(&str, &[(&str, u32)])] = &[
+    (
+        "actionType",
+        &[
+            ("Unknown", 0),
+            ("RequestSample", 2),
+            ("Block", 4),
+            ("RunAntiVirusScan", 5),
+            ("Offboard", 6),
+            ("RegenerateId", 7),
+            ("CollectInvestigationPackage", 8),
+            ("Isolate", 10),
+            ("Unisolate", 11),
+            ("StopAndQuarantineFile", 12),
+            ("RestrictCodeExecution", 13),
+            ("UnrestrictCodeExecution", 14),
+            ("LiveResponse", 23),
+            ("Troubleshoot", 30),
+            ("LogsCollection", 33),
+            ("TokenRefresh", 38),
+            ("EndpointConfigManagementCheckin", 41),
+            ("EnableActiveDirectoryUser", 46),
+            ("DisableActiveDirectoryUser", 47),
+            ("ResetPasswordActiveDirectoryUser", 48),
+            ("ImmuneActiveDirectoryCustomPlaybook", 50),
+        ],
+    ),
+    ("RiskScore", &[("None", 0), ("Informational", 5), ("Low", 10), ("Medium", 20), ("High", 30)]),
+    ("ExposureLevel", &[("None", 0), ("Low", 10), ("Medium", 20), ("High", 30)]),
+    (
+        "CustomPlaybookCommandStatus",
+        &[("Executing", 0), ("Completed", 1), ("Failed", 2), ("PendingResource", 4), ("Submitted", 6), ("Created", 8)],
+    ),
+    (
+        "InterfaceType",
+        &[
+            ("Unknown", 0),
+            ("Other", 1),
+            ("Ethernet", 6),
+            ("TokenRing", 9),
+            ("PPP", 23),
+            ("SoftwareLoopback", 24),
+            ("ATM", 37),
+            ("IEEE80211", 71),
+            ("Tunnel", 131),
+            ("IEEE1394", 144),
+        ],
+    ),
+    (
+        "IpInterfaceOperationalStatus",
+        &[
+            ("Up", 1),
+            ("Down", 2),
+            ("Testing", 3),
+            ("Unknown", 4),
+            ("Dormant", 5),
+            ("Present", 6),
+            ("LowerLayerDown", 7),
+        ],
+    ),
+];
+
+/// The complex types.
+const COMPLEX: &[(&str, &[Field])] = &[
+    (
+        "RelatedFileInfo",
+        &[("fileIdentifier", "Edm.String", true), ("fileIdentifierType", "own:fileIdentifierType", true)],
+    ),
+    ("CustomPlaybookParameter", &[("key", "own:CustomPlaybookParams", false), ("value", "Edm.String", true)]),
+    (
+        "CustomPlaybookCommand",
+        &[("type", "own:CustomPlaybookActionTypes", false), ("params", "own:CustomPlaybookParameter[]", true)],
+    ),
+    (
+        "CustomPlaybookCommandResult",
+        &[
+            ("index", "Edm.Int32", false),
+            ("command", "own:CustomPlaybookCommand", true),
+            ("startTime", "Edm.DateTimeOffset", true),
+            ("endTime", "Edm.DateTimeOffset", true),
+            ("commandStatus", "own:CustomPlaybookCommandStatus", false),
+            ("errors", "Edm.String[]", true),
+        ],
+    ),
+    (
+        "TroubleshootInfo",
+        &[
+            ("expirationUtc", "Edm.DateTimeOffset", false),
+            ("startTsModeUtc", "Edm.DateTimeOffset", false),
+            ("paramsJsonFormatVersion", "Edm.Int32", false),
+            ("state", "Edm.Int32", false),
+        ],
+    ),
+    (
+        "MachineIpAddress",
+        &[
+            ("ipAddress", "Edm.String", true),
+            ("macAddress", "Edm.String", true),
+            ("type", "own:InterfaceType", true),
+            ("operationalStatus", "own:IpInterfaceOperationalStatus", true),
+        ],
+    ),
+    (
+        "VmMetadata",
+        &[
+            ("vmId", "Edm.String", true),
+            ("cloudProvider", "own:vmCloudProvider", false),
+            ("resourceId", "Edm.String", true),
+            ("subscriptionId", "Edm.String", true),
+        ],
+    ),
+];
+
+/// Name, type, and whether it may be null. A type with a capital first letter after `own:` is of this document; `[]` marks a collection.
 type Field = (&'static str, &'static str, bool);
 
 const MACHINE_ACTION: &[Field] = &[
@@ -90,6 +177,8 @@ const MACHINE_ACTION: &[Field] = &[
     ("cancellationDateTimeUtc", "Edm.DateTimeOffset", true),
     ("errorHResult", "Edm.Int32", false),
     ("scope", "Edm.String", true),
+    ("commands", "own:CustomPlaybookCommandResult[]", true),
+    ("troubleshootInfo", "own:TroubleshootInfo", true),
     ("externalId", "Edm.String", true),
     ("requestSource", "own:KnownRequestSource", false),
 ];
@@ -111,6 +200,9 @@ const MACHINE: &[Field] = &[
     ("deviceValue", "own:DeviceValue", false),
     ("rbacGroupId", "Edm.Int32", false),
     ("rbacGroupName", "Edm.String", true),
+    ("ipAddresses", "own:MachineIpAddress[]", true),
+    ("machineTags", "Edm.String[]", true),
+    ("vmMetadata", "own:VmMetadata", true),
     ("riskScore", "own:RiskScore", true),
     ("exposureLevel", "own:ExposureLevel", false),
     ("onboardingStatus", "own:OnboardingStatus", false),
@@ -137,28 +229,27 @@ fn document() -> String {
     );
     entity(&mut xml, "MachineAction", MACHINE_ACTION);
     entity(&mut xml, "Machine", MACHINE);
-    xml.push_str("<ComplexType Name=\"RelatedFileInfo\">");
-    properties(
-        &mut xml,
-        &[("fileIdentifier", "Edm.String", true), ("fileIdentifierType", "own:fileIdentifierType", true)],
-    );
-    xml.push_str("</ComplexType>");
-    for (name, words) in ENUMS {
+    for (name, fields) in COMPLEX {
         // Writing into a text cannot fail.
-        let _written = write!(xml, "<EnumType Name=\"{name}\">");
-        for (value, member) in words.iter().enumerate() {
-            let _written = write!(xml, "<Member Name=\"{member}\" Value=\"{value}\" />");
-        }
-        xml.push_str("</EnumType>");
+        let _written = write!(xml, "<ComplexType Name=\"{name}\">");
+        properties(&mut xml, fields);
+        xml.push_str("</ComplexType>");
+    }
+    for (name, members) in ENUMS {
+        enumeration(&mut xml, name, members.iter().copied().zip(0..));
+    }
+    for (name, members) in NUMBERED {
+        enumeration(&mut xml, name, members.iter().copied());
     }
     for kind in ActionKind::ALL {
         let own = match kind.asks {
             Asks::Isolation => parameter("IsolationType", "own:IsolationType", false, true),
             Asks::Scan => parameter("ScanType", "own:ScanType", false, false),
             Asks::File => parameter("Sha1", "Edm.String", true, false),
-            Asks::Nothing | Asks::Commands => String::new(),
+            Asks::Commands => parameter("Commands", "own:CustomPlaybookCommand[]", true, false),
+            Asks::Nothing => String::new(),
         };
-        action(&mut xml, kind.segment, "Machine", &own);
+        action(&mut xml, name(kind), "Machine", &own);
     }
     action(&mut xml, "Cancel", "MachineAction", "");
     xml.push_str("<EntityContainer Name=\"Container\">");
@@ -167,6 +258,38 @@ fn document() -> String {
     }
     xml.push_str("</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>");
     xml
+}
+
+/// Returns the name of an action, which differs from the segment on its page in letter case, and from its `type`.
+fn name(kind: &ActionKind) -> &'static str {
+    match kind.type_name {
+        "LiveResponse" => "RunLiveResponse",
+        "Offboard" => "OffBoard",
+        other => other,
+    }
+}
+
+fn enumeration(xml: &mut String, name: &str, members: impl Iterator<Item = (&'static str, u32)>) {
+    let underlying = match name {
+        "actionType"
+        | "fileIdentifierType"
+        | "KnownRequestSource"
+        | "RiskScore"
+        | "ExposureLevel"
+        | "CustomPlaybookActionTypes"
+        | "CustomPlaybookParams"
+        | "DeviceValue"
+        | "ExclusionReason"
+        | "CustomPlaybookCommandStatus"
+        | "OnboardingStatus" => " UnderlyingType=\"Edm.Byte\"",
+        "InterfaceType" => " UnderlyingType=\"Edm.Int64\"",
+        _ => "",
+    };
+    let _written = write!(xml, "<EnumType Name=\"{name}\"{underlying}>");
+    for (member, value) in members {
+        let _written = write!(xml, "<Member Name=\"{member}\" Value=\"{value}\" />");
+    }
+    xml.push_str("</EnumType>");
 }
 
 fn entity(xml: &mut String, name: &str, fields: &[Field]) {
@@ -184,8 +307,6 @@ fn properties(xml: &mut String, fields: &[Field]) {
 
 /// An action that is bound to an entity of this type, and returns a machine action.
 fn action(xml: &mut String, name: &str, of: &str, own: &str) {
-    let capital = name.chars().next().map(|first| first.to_ascii_uppercase()).into_iter();
-    let name: String = capital.chain(name.chars().skip(1)).collect();
     let common = [
         parameter("Comment", "Edm.String", true, false),
         parameter("ExternalId", "Edm.String", true, true),
@@ -212,5 +333,8 @@ fn parameter(name: &str, kind: &str, nullable: bool, optional: bool) -> String {
 }
 
 fn full(kind: &str) -> String {
+    if let Some(kind) = kind.strip_suffix("[]") {
+        return format!("Collection({})", full(kind));
+    }
     kind.strip_prefix("own:").map_or_else(|| kind.to_owned(), |own| format!("{NAMESPACE}.{own}"))
 }

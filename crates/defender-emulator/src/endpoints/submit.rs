@@ -70,13 +70,11 @@ pub(crate) fn submit(
         return Err(Problem::too_many("The maximum number of concurrent live response sessions was reached", None));
     }
     let state = MachineState::of(machine, &world.actions);
-    // An action on an offline or offboarded machine does not begin; inferred for an offboarded machine.
     let mut commands = asked.commands;
     for command in &mut commands {
         command.is_missing = command.library_file().is_some_and(|file| !world.library.contains_key(file));
     }
     let outcome = match service.outcomes.next(id, kind.type_name) {
-        _ if !state.online || !state.onboarded => Outcome::TimedOut,
         Some(outcome) => outcome,
         // Inferred. Others have seen `Succeeded` with a command that failed (microsoft-365-docs, PR 11695): a test that
         // needs this sets the outcome.
@@ -84,6 +82,12 @@ pub(crate) fn submit(
         None => Outcome::Succeeded,
     };
     let patience = if is_session { TWO_HOURS } else { THREE_DAYS };
+    // An action on an offline or offboarded machine does not begin; inferred for an offboarded machine.
+    let life = if state.online && state.onboarded {
+        Life::new(elapsed, pace, patience, outcome)
+    } else {
+        Life::waiting(elapsed, patience, outcome)
+    };
     let digits = spelling.digits(number);
     let (time, digits) = world.actions.not_before_the_last(cut(now, digits), digits);
     let action = MachineAction {
@@ -106,7 +110,7 @@ pub(crate) fn submit(
         began: time,
         digits,
         number,
-        life: Life::new(elapsed, pace, outcome).patient_for(patience),
+        life,
         cancellation: None,
         is_old: false,
         given: None,

@@ -143,9 +143,8 @@ impl Actions {
         self.settle(elapsed);
         for (ends, number) in self.due.clone() {
             let Some(action) = self.all.get_mut(number) else { continue };
-            if action.machine == machine && action.life.waits() {
+            if action.machine == machine && action.life.resume(elapsed, pace) {
                 self.due.remove(&(ends, number));
-                action.life.resume(elapsed, pace);
                 self.due.insert((action.life.ends(), number));
             }
         }

@@ -1,6 +1,6 @@
 //! Actions from before the start.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
@@ -44,7 +44,7 @@ pub(crate) fn actions(count: u32, machines: &Machines, now: Timestamp, requestor
             began: created,
             digits: 7,
             number: 0,
-            life: Life::over(outcome),
+            life: Life::over(Duration::ZERO, outcome),
             cancellation: None,
             is_old: true,
             given: None,

@@ -149,8 +149,8 @@ impl State {
     }
 
     /// Returns its machines, if it has any.
-    pub(crate) fn machines(&self, now: Timestamp) -> Option<Machines> {
-        self.0.machines.clone().map(|records| Machines::given(records, now))
+    pub(crate) fn machines(&self, started: Started) -> Option<Machines> {
+        self.0.machines.clone().map(|records| Machines::given(records, started))
     }
 
     pub(crate) fn actions(&self, machines: &Machines, requestor: &str, started: Started) -> Vec<MachineAction> {

@@ -38,7 +38,8 @@ pub enum Outcome {
         /// Such as `-2147024891`, which is 0x80070005, access denied.
         error_hresult: i32,
     },
-    /// It stays `Pending` for three days, and ends as `TimeOut`: as on an offline machine.
+    /// It stays `Pending` for three days, a live-response session for two hours, and ends as `TimeOut`: as on an offline
+    /// machine, but also if the machine is online.
     TimedOut,
     /// It ends as `Cancelled` without a request; a live-response command of it is `Completed` nevertheless.
     Cancelled,
@@ -53,33 +54,41 @@ pub(crate) struct Life {
     runs_until: Duration,
     ends: Duration,
     outcome: Outcome,
+    /// The outcome if its machine is online again before it ends; `None` if it does not wait for its machine.
+    after_waiting: Option<Outcome>,
 }
 
 impl Life {
-    pub(crate) fn new(born: Duration, pace: Pace, outcome: Outcome) -> Self {
-        let starts = born.saturating_add(pace.pending_for);
-        let ends = starts.saturating_add(pace.running_for);
+    /// One that begins at this pace. `patience` is the time until it times out, if that is its outcome.
+    pub(crate) fn new(born: Duration, pace: Pace, patience: Duration, outcome: Outcome) -> Self {
         match outcome {
-            Outcome::TimedOut => Self::waiting(born, born.saturating_add(THREE_DAYS)),
-            _ => Self { born, starts, runs_until: ends, ends, outcome },
+            Outcome::TimedOut => Self::waiting(born, patience, outcome),
+            _ => Self::running(born, pace, outcome),
         }
     }
 
-    /// The same, but where it waits for its machine, it does so for this long.
-    pub(crate) fn patient_for(self, patience: Duration) -> Self {
-        let ends = if self.waits() { self.born.saturating_add(patience) } else { self.ends };
-        Self { ends, ..self }
+    /// One that waits for its machine and times out after `patience`, or has this outcome if it begins before. It does not
+    /// begin if the outcome is to time out.
+    pub(crate) fn waiting(born: Duration, patience: Duration, outcome: Outcome) -> Self {
+        Self {
+            born,
+            starts: Duration::MAX,
+            runs_until: Duration::MAX,
+            ends: born.saturating_add(patience),
+            outcome: Outcome::TimedOut,
+            after_waiting: Some(outcome).filter(|outcome| *outcome != Outcome::TimedOut),
+        }
     }
 
-    /// One that waits for its machine until `ends`, and then times out.
-    pub(crate) fn waiting(born: Duration, ends: Duration) -> Self {
-        Self { born, starts: Duration::MAX, runs_until: Duration::MAX, ends, outcome: Outcome::TimedOut }
+    fn running(born: Duration, pace: Pace, outcome: Outcome) -> Self {
+        let starts = born.saturating_add(pace.pending_for);
+        let ends = starts.saturating_add(pace.running_for);
+        Self { born, starts, runs_until: ends, ends, outcome, after_waiting: None }
     }
 
-    /// One that has ended so, before anybody looked.
-    pub(crate) fn over(outcome: Outcome) -> Self {
-        let zero = Duration::ZERO;
-        Self { born: zero, starts: zero, runs_until: zero, ends: zero, outcome }
+    /// One that has ended so at `ended`, before anybody looked.
+    pub(crate) fn over(ended: Duration, outcome: Outcome) -> Self {
+        Self { born: ended, starts: ended, runs_until: ended, ends: ended, outcome, after_waiting: None }
     }
 
     /// Returns the `status` at `elapsed`.
@@ -132,11 +141,6 @@ impl Life {
         self.outcome
     }
 
-    /// Returns `true` if it waits for a machine that is offline.
-    pub(crate) fn waits(&self) -> bool {
-        self.outcome == Outcome::TimedOut
-    }
-
     /// Returns the error code at `elapsed`, or 0.
     pub(crate) fn error_hresult(&self, elapsed: Duration) -> i32 {
         match self.outcome {
@@ -154,9 +158,11 @@ impl Life {
         self.outcome = Outcome::Cancelled;
     }
 
-    /// Continues it from `elapsed`: the machine is online again.
-    pub(crate) fn resume(&mut self, elapsed: Duration, pace: Pace) {
-        *self = Self { born: self.born, ..Self::new(elapsed, pace, Outcome::Succeeded) };
+    /// Continues it from `elapsed`: the machine is online again. Returns `false` if it did not wait for that.
+    pub(crate) fn resume(&mut self, elapsed: Duration, pace: Pace) -> bool {
+        let Some(outcome) = self.after_waiting else { return false };
+        *self = Self { born: self.born, ..Self::running(elapsed, pace, outcome) };
+        true
     }
 
     /// Returns the time in which it runs, without a cancellation; `None` if it never begins.
@@ -185,7 +191,7 @@ mod tests {
     const PACE: Pace = Pace { pending_for: Duration::from_secs(1), running_for: Duration::from_secs(2) };
 
     fn words(outcome: Outcome, seconds: &[u64]) -> Vec<&'static str> {
-        let life = Life::new(Duration::from_secs(10), PACE, outcome);
+        let life = Life::new(Duration::from_secs(10), PACE, THREE_DAYS, outcome);
         seconds.iter().map(|second| life.status(Duration::from_secs(10 + second))).collect()
     }
 
@@ -199,14 +205,15 @@ mod tests {
 
     #[test]
     fn error_code_appears_at_the_end() {
-        let life = Life::new(Duration::ZERO, PACE, Outcome::Failed { error_hresult: -7 });
+        let life = Life::new(Duration::ZERO, PACE, THREE_DAYS, Outcome::Failed { error_hresult: -7 });
         assert_eq!([2, 3].map(|second| life.error_hresult(Duration::from_secs(second))), [0, -7]);
     }
 
     #[test]
     fn cancelled_ends_and_waiting_resumes() {
-        let mut life = Life::new(Duration::ZERO, PACE, Outcome::TimedOut);
-        life.resume(Duration::from_secs(100), PACE);
+        let mut life = Life::waiting(Duration::ZERO, THREE_DAYS, Outcome::Succeeded);
+        assert!(life.resume(Duration::from_secs(100), PACE));
+        assert!(!life.resume(Duration::from_secs(100), PACE), "it waits no more");
         assert_eq!(life.status(Duration::from_secs(101)), "InProgress");
         life.cancel(Duration::from_secs(102));
         assert_eq!(life.status(Duration::from_secs(102)), "Cancelled");

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::store::{
     actions::Actions,
+    lifecycle::Started,
     machine_record::{Live, REPORT, Record},
 };
 
@@ -26,8 +27,9 @@ pub(crate) struct Machine {
     /// Empty where it has none.
     pub(crate) computer_dns_name: Arc<str>,
     pub(crate) record: Record,
-    /// The time at which it was added.
+    /// The time at which it was added, and the same on the clock's own time.
     since: Timestamp,
+    added: Duration,
     /// The time since which it is offline.
     pub(crate) offline_since: Option<Duration>,
 }
@@ -55,44 +57,53 @@ pub struct MachineState {
 
 impl Machines {
     /// The machines that every emulator has, and `more`.
-    pub(crate) fn new(more: u32, now: Timestamp) -> Self {
+    pub(crate) fn new(more: u32, started: Started) -> Self {
         let mut machines = Self::default();
         for (number, (id, name)) in MACHINES.into_iter().enumerate() {
             let mut record = Record::numbered(number, id, name);
             if number == 0 {
                 record.machine_tags = vec!["Engineering".to_owned(), "Engineering floor 4".to_owned()];
             }
-            machines.add(record, now);
+            machines.add(record, started);
         }
         for number in 0..more {
             // Forty digits, as usual, and each another.
             let id = format!("{:08x}{number:08x}{:024x}", 0x00de_fe0d_u32, u64::from(number).wrapping_mul(0x9e37_79b9));
             let number = usize::try_from(number).unwrap_or(usize::MAX).saturating_add(MACHINES.len());
-            machines.add(Record::numbered(number, &id, &format!("pc-{number:05}.contoso.example")), now);
+            machines.add(Record::numbered(number, &id, &format!("pc-{number:05}.contoso.example")), started);
         }
         machines
     }
 
     /// These and no others.
-    pub(crate) fn given(records: Vec<Record>, now: Timestamp) -> Self {
+    pub(crate) fn given(records: Vec<Record>, started: Started) -> Self {
         let mut machines = Self::default();
         for record in records {
-            machines.add(record, now);
+            machines.add(record, started);
         }
         machines
     }
 
-    pub(crate) fn add(&mut self, record: Record, now: Timestamp) {
+    pub(crate) fn add(&mut self, record: Record, started: Started) {
         let machine = Machine {
             id: Arc::from(record.id.as_str()),
             place: self.all.len(),
             computer_dns_name: Arc::from(record.computer_dns_name.as_deref().unwrap_or_default()),
-            since: now,
-            offline_since: record.offline.then_some(Duration::ZERO),
+            since: started.now,
+            added: started.elapsed,
+            offline_since: record.offline.then_some(started.elapsed),
             record,
         };
         self.by_id.insert(Arc::clone(&machine.id), self.all.len());
         self.all.push(machine);
+    }
+
+    /// Takes the machine of this id offline, unless it is offline already.
+    pub(crate) fn take_offline(&mut self, id: &str, elapsed: Duration) {
+        let place = self.by_id.get(id).copied();
+        if let Some(machine) = place.and_then(|place| self.all.get_mut(place)) {
+            machine.offline_since = machine.offline_since.or(Some(elapsed));
+        }
     }
 
     /// The machine of this id, and its place. Names do not count: the actions' pages know ids alone.
@@ -125,7 +136,7 @@ impl Machine {
 
     /// Returns the time of its last full report: about once a day, for as long as it is online.
     pub(crate) fn last_seen(&self, elapsed: Duration) -> Timestamp {
-        let there = self.offline_since.unwrap_or(elapsed);
+        let there = self.offline_since.unwrap_or(elapsed).saturating_sub(self.added);
         let reports = there.as_secs().checked_div(REPORT.as_secs()).unwrap_or(0);
         if reports == 0 {
             return self.record.last_seen.unwrap_or(self.since);

@@ -154,23 +154,27 @@ impl Action {
         let failed = Outcome::Failed { error_hresult: self.error_hresult.unwrap_or(-1) };
         let age = now.duration_since(created).unsigned_abs();
         let patience = if self.kind == "LiveResponse" { TWO_HOURS } else { THREE_DAYS };
-        let waiting = Life::waiting(elapsed, elapsed.saturating_add(patience.saturating_sub(age)));
+        let patience = patience.saturating_sub(age);
         let outcome = match self.outcome {
             Ending::Succeeded => Outcome::Succeeded,
             Ending::Failed => failed,
             Ending::TimeOut => Outcome::TimedOut,
             Ending::Cancelled => Outcome::Cancelled,
         };
-        let moving = |pace| if outcome == Outcome::TimedOut { waiting } else { Life::new(elapsed, pace, outcome) };
+        // Of two that succeeded, the later one decides the state of the machine.
+        let changed = self.last_update_date_time_utc.unwrap_or(created);
+        let ended = elapsed.saturating_sub(now.duration_since(changed).try_into().unwrap_or_default());
+        let over = |outcome| (Life::over(ended, outcome), None);
+        let moving = |pace| Life::new(elapsed, pace, patience, outcome);
         match self.status.as_deref().unwrap_or("Pending") {
-            "Pending" if offline => (waiting, None),
+            "Pending" if offline => (Life::waiting(elapsed, patience, outcome), None),
             "Pending" => (moving(pace), None),
             "InProgress" => (moving(Pace { pending_for: Duration::ZERO, ..pace }), None),
-            "Succeeded" => (Life::over(Outcome::Succeeded), None),
-            "Failed" => (Life::over(failed), None),
-            "TimeOut" => (Life::over(Outcome::TimedOut), None),
-            "Cancelled" => (Life::over(Outcome::Cancelled), None),
-            other => (Life::waiting(elapsed, Duration::MAX), Some(other)),
+            "Succeeded" => over(Outcome::Succeeded),
+            "Failed" => over(failed),
+            "TimeOut" => over(Outcome::TimedOut),
+            "Cancelled" => over(Outcome::Cancelled),
+            other => (Life::waiting(elapsed, Duration::MAX, Outcome::TimedOut), Some(other)),
         }
     }
 }

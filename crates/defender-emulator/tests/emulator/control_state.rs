@@ -110,6 +110,82 @@ fn state_is_added_while_it_runs() {
 }
 
 #[test]
+fn added_machine_reports_from_its_addition() {
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
+    let here = Here::with(|builder| builder.control_over_http().token_lifetime(30 * DAY));
+    let seen = |id: &str| {
+        let machine = here.get(&format!("/api/machines/{id}")).body;
+        [machine["lastSeen"].clone(), machine["healthStatus"].clone()]
+    };
+    here.clock.advance(8 * DAY);
+    here.post("/emulator/state", r#"{"machines":[{"id":"m8"},{"id":"m9","offline":true}]}"#);
+    let added = json!("2026-01-09T12:00:00.0000000Z");
+    assert_eq!(seen("m8"), [added.clone(), json!("Active")]);
+    assert_eq!(seen("m9"), [added.clone(), json!("Active")]);
+    here.clock.advance(7 * DAY);
+    assert_eq!(seen("m8"), [json!("2026-01-16T12:00:00.0000000Z"), json!("Active")]);
+    assert_eq!(seen("m9"), [added, json!("Inactive")]);
+
+    // The given clock goes on after a reset.
+    here.post("/emulator/reset", "{}");
+    assert_eq!(seen(MACHINE)[0], json!("2026-01-16T12:00:00.0000000Z"));
+}
+
+#[test]
+fn last_chosen_clock_is_the_one() {
+    let clock = defender_transport::testing::ManualClock::new();
+    let emulator =
+        Emulator::builder().clock_over_http().clock(std::sync::Arc::new(clock.clone())).in_process().unwrap();
+    let here = Here { emulator, clock, token: String::new() };
+    assert_eq!(here.post("/emulator/clock", r#"{"advanceSeconds":600}"#).status, 409, "it cannot be advanced");
+}
+
+#[test]
+fn added_success_counts_from_its_date() {
+    let here = here();
+    isolate(&here, MACHINE);
+    here.clock.advance(Duration::from_secs(600));
+    let isolation = |body: &str| {
+        assert_eq!(here.post("/emulator/state", body).status, 201);
+        here.get(&format!("/emulator/machines/{MACHINE}")).body["isolation"].clone()
+    };
+    let lifted = |date: &str| {
+        json!({"actions": [{
+            "type": "Unisolate", "machineId": MACHINE, "status": "Succeeded", "creationDateTimeUtc": date,
+        }]})
+        .to_string()
+    };
+    assert_eq!(isolation(&lifted("2026-01-01T11:00:00Z")), "Full", "it was lifted before");
+    assert_eq!(isolation(&lifted("2026-01-01T12:05:00Z")), json!(null));
+}
+
+#[test]
+fn waiting_seeded_action_keeps_its_outcome() {
+    let here = here();
+    let state = json!({
+        "machines": [{ "id": "m9", "offline": true }],
+        "actions": [
+            { "type": "Isolate", "machineId": "m9", "status": "Pending", "outcome": "Failed" },
+            { "type": "Offboard", "machineId": "m9", "status": "Pending", "outcome": "TimeOut" },
+            { "type": "RestrictCodeExecution", "machineId": "m9", "status": "Pending" },
+            { "type": "Unisolate", "machineId": "m9", "status": "InProgress", "outcome": "TimeOut" },
+        ],
+    });
+    assert_eq!(here.post("/emulator/state", &state.to_string()).status, 201);
+    here.clock.advance(Duration::from_secs(600));
+    here.post("/emulator/machines/m9", r#"{"online":true}"#);
+    here.clock.advance(Duration::from_secs(3));
+    let page = here.get("/api/machineactions").body;
+    let status = |name: &str| {
+        page["value"].as_array().unwrap().iter().find(|row| row["type"] == name).unwrap()["status"].clone()
+    };
+    assert_eq!(
+        ["Isolate", "Offboard", "RestrictCodeExecution", "Unisolate"].map(status),
+        ["Failed", "Pending", "Succeeded", "Pending"]
+    );
+}
+
+#[test]
 fn ledger_log_and_outcomes_are_emptied() {
     let here = here();
     isolate(&here, MACHINE);

@@ -45,6 +45,50 @@ async fn waiting_action_begins_when_online_again() {
 }
 
 #[tokio::test]
+async fn waiting_action_keeps_its_ordered_outcome() {
+    let driver = Driver::start().await;
+    driver.emulator.machine_offline(MACHINE);
+    for (outcome, status) in [
+        (Outcome::Failed { error_hresult: -7 }, "Failed"),
+        (Outcome::Cancelled, "Cancelled"),
+        (Outcome::TimedOut, "Pending"),
+    ] {
+        driver.emulator.outcome(outcome).times(1);
+        let action = driver.act("isolate", COMMENT).await;
+        driver.clock.advance(DAY);
+        driver.emulator.machine_online(MACHINE);
+        driver.clock.advance(Duration::from_secs(3));
+        assert_eq!(driver.action(&action).await["status"], status, "{outcome:?}");
+        driver.emulator.machine_offline(MACHINE);
+    }
+}
+
+#[tokio::test]
+async fn waiting_session_fails_without_its_script() {
+    let driver = Driver::start().await;
+    driver.emulator.machine_offline(MACHINE);
+    let run = r#"{"type":"RunScript","params":[{"key":"ScriptName","value":"missing.ps1"}]}"#;
+    let session = driver.act("runliveresponse", &format!(r#"{{"Commands":[{run}]}}"#)).await;
+    driver.emulator.machine_online(MACHINE);
+    driver.clock.advance(Duration::from_secs(3));
+    let ended = driver.action(&session).await;
+    assert_eq!((&ended["status"], &ended["errorHResult"]), (&json!("Failed"), &json!(-2_147_024_894)));
+    assert_eq!(ended["commands"][0]["commandStatus"], "Failed");
+}
+
+#[tokio::test]
+async fn ordered_timeout_does_not_wait_for_its_machine() {
+    let driver = Driver::start().await;
+    driver.emulator.outcome(Outcome::TimedOut).times(1);
+    let action = driver.act("isolate", COMMENT).await;
+    assert!(driver.emulator.machine_online(MACHINE), "it was online before");
+    driver.clock.advance((3 * DAY).checked_sub(Duration::from_nanos(1)).unwrap());
+    assert_eq!(driver.action(&action).await["status"], "Pending");
+    driver.clock.advance(Duration::from_nanos(1));
+    assert_eq!(driver.action(&action).await["status"], "TimeOut");
+}
+
+#[tokio::test]
 async fn outcome_happens_as_often_as_ordered() {
     let driver = Driver::start().await;
     driver.emulator.outcome(Outcome::Failed { error_hresult: -2_147_024_891 }).of_type("Isolate").times(1);

@@ -38,12 +38,27 @@ fn document_names_every_action_and_enum() {
         "<Action Name=\"Isolate\" IsBound=\"true\">",
         "<Action Name=\"UnrestrictCodeExecution\"",
         "<Action Name=\"Cancel\"",
-        "<EnumType Name=\"KnownRequestSource\"><Member Name=\"Unspecified\" Value=\"0\" />",
+        "<EnumType Name=\"KnownRequestSource\" UnderlyingType=\"Edm.Byte\"><Member Name=\"Unspecified\" Value=\"0\" />",
         "<Member Name=\"ImmuneActiveDirectoryCustomPlaybook\"",
         "<Property Name=\"errorHResult\" Type=\"Edm.Int32\" Nullable=\"false\" />",
         "Name=\"RequestSource\" Type=\"microsoft.windowsDefenderATP.api.KnownRequestSource\" Nullable=\"false\"",
     ] {
         assert!(text.contains(part), "{part}");
+    }
+    for part in [
+        "<Member Name=\"LiveResponse\" Value=\"23\" />",
+        "<EnumType Name=\"RiskScore\" UnderlyingType=\"Edm.Byte\"><Member Name=\"None\" Value=\"0\" /><Member Name=\"Informational\" Value=\"5\" />",
+        "<Member Name=\"Created\" Value=\"8\" /></EnumType>",
+        "<Action Name=\"OffBoard\" ",
+        "<Action Name=\"RunLiveResponse\" ",
+        "<Parameter Name=\"Commands\" Type=\"Collection(microsoft.windowsDefenderATP.api.CustomPlaybookCommand)\" />",
+        "<Property Name=\"machineTags\" Type=\"Collection(Edm.String)\" />",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    for name in text.split("microsoft.windowsDefenderATP.api.").skip(1).filter_map(|rest| rest.split(['"', ')']).next())
+    {
+        assert!(text.contains(&format!("Type Name=\"{name}\"")), "{name} is declared");
     }
     assert_eq!(text.matches("<EntityType ").count(), text.matches("</EntityType>").count());
     assert_eq!(text.matches("<Action ").count(), 10, "the number of actions on machines, and one for `Cancel`");

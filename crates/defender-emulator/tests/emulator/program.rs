@@ -191,6 +191,33 @@ async fn bad_arguments_are_named_on_stderr() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn offline_machine_stays_offline_after_reset() {
+    use bytes::Bytes;
+    use defender_transport::{HyperTransport, Roots, Transport};
+    use http::Request;
+    use tokio::io::{AsyncBufReadExt, BufReader};
+
+    let file = CaFile::new();
+    let machine = crate::driver::MACHINE;
+    let mut child = program().args(["--offline", machine, "--ca-file"]).arg(&file.0).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).await.unwrap();
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let base = said["base_url"].as_str().unwrap();
+    let wire = HyperTransport::builder().roots(Roots::pem(std::fs::read(&file.0).unwrap()).unwrap()).build().unwrap();
+    let sent = async |request: http::request::Builder| {
+        let response = wire.send(request.body(Bytes::from_static(b"{}")).unwrap()).await.unwrap();
+        let body = response.into_body().collect(1 << 20).await.unwrap();
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap()
+    };
+    let online = async || sent(Request::get(format!("{base}/emulator/machines/{machine}"))).await["online"].clone();
+    assert_eq!(online().await, false);
+    sent(Request::post(format!("{base}/emulator/reset")).header("content-type", "application/json")).await;
+    assert_eq!(online().await, false, "it is as at the start");
+}
+
 #[tokio::test]
 async fn start_errors_are_printed_on_stderr() {
     let nowhere = CaFile::new().0.join("ca.pem");

@@ -54,6 +54,18 @@ async fn device_code_brings_refresh_tokens() {
 }
 
 #[tokio::test]
+async fn user_of_any_tenant_signs_in() {
+    let world = World::new().await;
+    let (_, client) = world.ids();
+    let emulator = Arc::clone(&world.emulator);
+    world
+        .gets_a_token(DeviceCodeCredential::new("organizations", client, move |prompt| {
+            assert!(emulator.enter_device_code(&prompt.user_code, true));
+        }))
+        .await;
+}
+
+#[tokio::test]
 async fn a_device_code_that_nobody_enters() {
     let world = World::new().await;
     let (tenant, client) = world.ids();

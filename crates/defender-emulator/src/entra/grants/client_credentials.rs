@@ -3,12 +3,10 @@
 //! Source: <https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow>.
 
 use axum::response::{IntoResponse, Response};
-use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
-use percent_encoding::percent_decode_str;
+use http::StatusCode;
 use serde_json::json;
 
-use super::{form::Form, wanted::Version};
+use super::{application::check_tenant, form::Form, wanted::Version};
 use crate::{
     entra::{
         error::{EntraError, HEADERS},
@@ -21,27 +19,22 @@ use crate::{
 pub(super) fn respond(
     service: &Service,
     (tenant, version): (&str, Version),
-    headers: &HeaderMap,
     form: &Form,
 ) -> Result<Response, EntraError> {
-    let (identity, is_v1) = (&service.identity, version == Version::V1);
+    let identity = &service.identity;
     check_tenant(service, tenant)?;
     let grant = form.need("grant_type")?;
     if grant != "client_credentials" {
         let text = format!("The app requested an unsupported grant type '{grant}'.");
         return Err(EntraError::bad("unsupported_grant_type", 70_003, text));
     }
-    let given = |name| form.get(name).map(str::to_owned);
-    let (client_id, secret) = basic(headers).unwrap_or_else(|| (given("client_id"), given("client_secret")));
-    let client_id = client_id.filter(|id| !id.is_empty()).ok_or_else(|| EntraError::missing("client_id"))?;
-    // The older endpoint knows no scopes, and the newer one no resources.
-    let wanted = form.need(if is_v1 { "resource" } else { "scope" })?;
-    let resource = if is_v1 { wanted } else { resource(wanted)? };
+    let client_id = form.need("client_id")?;
+    let resource = resource(form, version)?;
     if !client_id.eq_ignore_ascii_case(&identity.client_id) {
         let text = format!("Application with identifier '{client_id}' was not found in the directory '{tenant}'.");
         return Err(EntraError::bad("unauthorized_client", 700_016, text));
     }
-    let Some(secret) = secret.filter(|secret| !secret.is_empty()) else {
+    let Some(secret) = form.get("client_secret") else {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
         return Err(EntraError::invalid_client(7_000_218, text));
     };
@@ -52,37 +45,16 @@ pub(super) fn respond(
         );
         return Err(EntraError::invalid_client(7_000_215, text));
     }
-    if !service.knows(resource) {
-        let text = format!("The resource principal named {resource} was not found in the tenant named {tenant}.");
-        return Err(EntraError::bad("invalid_resource", 500_011, text));
-    }
-    issue(service, is_v1, resource)
+    issue(service, (tenant, version), resource)
 }
 
-/// An application signs in to a tenant of its own, and to none of the names that stand for any.
-pub(crate) fn check_tenant(service: &Service, tenant: &str) -> Result<(), EntraError> {
-    if tenant.eq_ignore_ascii_case(&service.identity.tenant_id) {
-        return Ok(());
+/// Returns the resource of an application's token. The older endpoint knows no scopes, and the newer one no resources. The
+/// slash of a name that ends in one belongs to it.
+pub(super) fn resource(form: &Form, version: Version) -> Result<&str, EntraError> {
+    if version == Version::V1 {
+        return form.need("resource");
     }
-    if ["common", "organizations", "consumers"].iter().any(|any| tenant.eq_ignore_ascii_case(any)) {
-        let text = format!(
-            "Application '{}' is not configured as a multi-tenant application. Usage of the /{tenant} endpoint is not \
-             supported for such applications. Use a tenant-specific endpoint.",
-            service.identity.client_id
-        );
-        return Err(EntraError::bad("invalid_request", 50_194, text));
-    }
-    if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte)) {
-        let text =
-            format!("Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.");
-        return Err(EntraError::bad("invalid_request", 900_023, text));
-    }
-    let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
-    Err(EntraError::bad("invalid_request", 90_002, text))
-}
-
-/// Returns the resource of an application's one scope. The slash of a name that ends in one belongs to it.
-fn resource(scope: &str) -> Result<&str, EntraError> {
+    let scope = form.need("scope")?;
     let resource = scope.strip_suffix("/.default").filter(|resource| !resource.is_empty() && !resource.contains(' '));
     resource.ok_or_else(|| {
         let text = format!(
@@ -93,12 +65,21 @@ fn resource(scope: &str) -> Result<&str, EntraError> {
     })
 }
 
-fn issue(service: &Service, is_v1: bool, resource: &str) -> Result<Response, EntraError> {
+/// Gives a token for this resource to an application that has proved itself.
+pub(super) fn issue(
+    service: &Service,
+    (tenant, version): (&str, Version),
+    resource: &str,
+) -> Result<Response, EntraError> {
+    if !service.knows(resource) {
+        let text = format!("The resource principal named {resource} was not found in the tenant named {tenant}.");
+        return Err(EntraError::bad("invalid_resource", 500_011, text));
+    }
     let lifetime = service.settings.token_lifetime.as_secs();
     let claims = Claims::of_application(service, resource);
     let token = service.key.sign(&claims);
     let token = token.map_err(|error| EntraError::bad("server_error", 90_033, error.to_string()))?;
-    if is_v1 {
+    if version == Version::V1 {
         // Its numbers are strings, and it has more of them.
         let body = json!({
             "token_type": "Bearer",
@@ -118,20 +99,4 @@ fn issue(service: &Service, is_v1: bool, resource: &str) -> Result<Response, Ent
         "access_token": token,
     });
     Ok((StatusCode::OK, HEADERS, body.to_string()).into_response())
-}
-
-/// Client id and secret from HTTP Basic. Both are form-encoded before they are joined (RFC 6749, 2.3.1).
-fn basic(headers: &HeaderMap) -> Option<(Option<String>, Option<String>)> {
-    let (scheme, pair) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let pair = String::from_utf8(STANDARD.decode(pair.trim()).ok()?).ok()?;
-    let (client_id, secret) = pair.split_once(':')?;
-    Some((decoded(client_id), decoded(secret)))
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use super::{id_token, wanted::Version};
+use super::{application::is_any_tenant, id_token, wanted::Version};
 use crate::{entra::error::EntraError, service::Service};
 
 fn document(body: &Value) -> Response {
@@ -16,8 +16,8 @@ fn document(body: &Value) -> Response {
 /// Serves `.well-known/openid-configuration`. The names that stand for any tenant have one too.
 pub(super) fn configuration(service: &Service, tenant: &str, version: Version) -> Response {
     let own = &service.identity.tenant_id;
-    let (base, is_any) = (&service.base_url, ["common", "organizations"].contains(&tenant));
-    if !is_any && !tenant.eq_ignore_ascii_case(own) {
+    let base = &service.base_url;
+    if !is_any_tenant(tenant) && !tenant.eq_ignore_ascii_case(own) {
         let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
         return EntraError::bad("invalid_tenant", 90_002, text).at(service.clock.now(), base);
     }

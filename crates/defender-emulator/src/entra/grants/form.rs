@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use http::{HeaderMap, header::CONTENT_TYPE};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{
+    HeaderMap,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
 use percent_encoding::percent_decode_str;
 
 use crate::entra::error::EntraError;
@@ -16,7 +20,6 @@ pub(super) struct Form {
 
 impl Form {
     pub(super) fn read(text: &str) -> Self {
-        let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
         let (mut parameters, mut twice) = (BTreeMap::new(), None);
         for (name, value) in pairs.map(|(name, value)| (decoded(name), decoded(value))) {
@@ -27,14 +30,18 @@ impl Form {
         Self { parameters, twice }
     }
 
-    /// Reads a body; one of another type has no parameters, and Entra reports the first missing one.
+    /// Reads a body, and client id and secret from HTTP Basic, where they are there; a body of another type has no parameters, and Entra reports the first missing one.
     pub(super) fn posted(headers: &HeaderMap, body: &[u8]) -> Result<Self, EntraError> {
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Ok(Self { parameters: BTreeMap::new(), twice: None });
         }
-        let form = Self::read(&String::from_utf8_lossy(body));
+        let mut form = Self::read(&String::from_utf8_lossy(body));
+        if let Some(pair) = basic(headers) {
+            let named = ["client_id", "client_secret"].map(str::to_owned).into_iter().zip(pair);
+            form.parameters.extend(named);
+        }
         match &form.twice {
             Some(name) => {
                 let text = format!("The request is not properly formatted. The parameter '{name}' is duplicated.");
@@ -53,4 +60,19 @@ impl Form {
     pub(super) fn need(&self, name: &'static str) -> Result<&str, EntraError> {
         self.get(name).ok_or_else(|| EntraError::missing(name))
     }
+}
+
+/// Client id and secret from HTTP Basic. Both are form-encoded before they are joined (RFC 6749, 2.3.1).
+fn basic(headers: &HeaderMap) -> Option<[String; 2]> {
+    let (scheme, pair) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(pair.trim()).ok()?).ok()?;
+    let (client_id, secret) = pair.split_once(':')?;
+    Some([decoded(client_id), decoded(secret)])
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }

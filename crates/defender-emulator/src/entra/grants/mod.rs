@@ -78,7 +78,7 @@ async fn posted(service: &Service, endpoint: (&str, Version), what: &str, reques
     let response = Form::posted(&head.headers, &body).and_then(|form| match what {
         "devicecode" => device::begin(service, endpoint, &form),
         _ => token::respond(service, endpoint, &form)
-            .unwrap_or_else(|| client_credentials::respond(service, endpoint, &head.headers, &form)),
+            .unwrap_or_else(|| client_credentials::respond(service, endpoint, &form)),
     });
     response.unwrap_or_else(|error| error.at(service.clock.now(), &service.base_url))
 }

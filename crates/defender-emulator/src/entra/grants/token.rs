@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     application::{Proof, application},
-    device,
+    client_credentials, device,
     form::Form,
     id_token,
     wanted::Version,
@@ -45,8 +45,7 @@ pub(super) fn respond(
         "urn:ietf:params:oauth:grant-type:device_code" | "device_code" => {
             let looked = application(service, tenant, form, Proof::Unwanted);
             let looked = looked.and_then(|()| device::look(service, version, form));
-            looked
-                .and_then(|wanted| Issue { version, wanted, holder: Holder::User, nonce: None }.respond(service, form))
+            looked.and_then(|wanted| Issue { version, wanted, nonce: None }.respond(service, form))
         }
         "authorization_code" => code(service, (tenant, version), form),
         "refresh_token" => refresh(service, (tenant, version), form),
@@ -57,8 +56,8 @@ pub(super) fn respond(
 
 fn by_assertion(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
     application(service, tenant, form, Proof::Needed)?;
-    let wanted = Wanted::read(service, form, version, None)?;
-    Issue { version, wanted, holder: Holder::Application, nonce: None }.respond(service, form)
+    let resource = client_credentials::resource(form, version)?;
+    client_credentials::issue(service, (tenant, version), resource)
 }
 
 fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -74,7 +73,7 @@ fn on_behalf_of(service: &Service, (tenant, version): (&str, Version), form: &Fo
         return Err(EntraError::bad("invalid_grant", 500_131, "Assertion audience does not match the Client app."));
     }
     let wanted = Wanted::read(service, form, version, None)?;
-    Issue { version, wanted, holder: Holder::User, nonce: None }.respond(service, form)
+    Issue { version, wanted, nonce: None }.respond(service, form)
 }
 
 fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -119,7 +118,7 @@ fn code(service: &Service, (tenant, version): (&str, Version), form: &Form) -> R
             code.nonce.clone(),
         )
     };
-    Issue { version, wanted, holder: Holder::User, nonce }.respond(service, form)
+    Issue { version, wanted, nonce }.respond(service, form)
 }
 
 fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -> Result<Response, EntraError> {
@@ -142,7 +141,7 @@ fn refresh(service: &Service, (tenant, version): (&str, Version), form: &Form) -
         let wanted = Wanted::read(service, form, version, Some(&sign_in.wanted))?;
         Wanted { keeps: true, names: wanted.names || sign_in.wanted.names, ..wanted }
     };
-    Issue { version, wanted, holder: Holder::User, nonce: None }.respond(service, form)
+    Issue { version, wanted, nonce: None }.respond(service, form)
 }
 
 /// An application's access token for this audience, and how long it lives.
@@ -156,29 +155,17 @@ fn signed(service: &Service, claims: &Claims) -> Result<(String, Duration), Entr
     Ok((token, service.settings.token_lifetime))
 }
 
-/// Whose token it is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Holder {
-    Application,
-    /// A user who signed in, or on whose behalf the application asks.
-    User,
-}
-
-/// A response with tokens.
+/// A response with tokens of a user who signed in, or on whose behalf the application asks.
 struct Issue {
     version: Version,
     wanted: Wanted,
-    holder: Holder,
     nonce: Option<String>,
 }
 
 impl Issue {
     fn respond(self, service: &Service, form: &Form) -> Result<Response, EntraError> {
-        let Self { version, wanted, holder, nonce } = self;
-        let claims = match holder {
-            Holder::Application => Claims::of_application(service, &wanted.audience),
-            Holder::User => Claims::of_user(service, &wanted.audience),
-        };
+        let Self { version, wanted, nonce } = self;
+        let claims = Claims::of_user(service, &wanted.audience);
         let (token, lifetime) = signed(service, &claims)?;
         let seconds = |seconds: u64| match version {
             Version::V1 => Value::from(seconds.to_string()),
@@ -195,26 +182,24 @@ impl Issue {
             put("not_before", claims.nbf.to_string().into());
             put("resource", wanted.audience.clone().into());
         }
-        if holder == Holder::User {
-            let granted = claims.scp.unwrap_or_default();
-            let granted = granted.split_whitespace().map(|scope| format!("{}/{scope}", wanted.audience));
-            let scopes: Vec<_> = wanted.scopes.iter().cloned().chain(granted).collect();
-            put("scope", scopes.join(" ").into());
-            let claims = Claims::of_user(service, &wanted.audience);
-            if wanted.names
-                && let Some(token) = id_token::signed(service, &claims, nonce.as_deref())
-            {
-                put("id_token", token.into());
-            }
-            if wanted.names || form.get("client_info") == Some("1") {
-                put("client_info", id_token::client_info(service).into());
-            }
-            if wanted.keeps {
-                let refresh = format!("1.{}", Uuid::new_v4());
-                let sign_in = SignIn { used: service.clock.now(), is_revoked: false, wanted };
-                service.grants.state().refresh_tokens.insert(refresh.clone(), sign_in);
-                put("refresh_token", refresh.into());
-            }
+        let granted = claims.scp.unwrap_or_default();
+        let granted = granted.split_whitespace().map(|scope| format!("{}/{scope}", wanted.audience));
+        let scopes: Vec<_> = wanted.scopes.iter().cloned().chain(granted).collect();
+        put("scope", scopes.join(" ").into());
+        let claims = Claims::of_user(service, &wanted.audience);
+        if wanted.names
+            && let Some(token) = id_token::signed(service, &claims, nonce.as_deref())
+        {
+            put("id_token", token.into());
+        }
+        if wanted.names || form.get("client_info") == Some("1") {
+            put("client_info", id_token::client_info(service).into());
+        }
+        if wanted.keeps {
+            let refresh = format!("1.{}", Uuid::new_v4());
+            let sign_in = SignIn { used: service.clock.now(), is_revoked: false, wanted };
+            service.grants.state().refresh_tokens.insert(refresh.clone(), sign_in);
+            put("refresh_token", refresh.into());
         }
         Ok((StatusCode::OK, HEADERS, Value::Object(body).to_string()).into_response())
     }

@@ -64,6 +64,7 @@ impl Application {
             ("grant_type", "client_credentials"),
             ("client_assertion_type", BY_ASSERTION),
             ("client_assertion", assertion),
+            ("scope", &format!("{}/.default", self.driver.emulator.audience())),
         ];
         ask(&self.driver, &parameters).await
     }
@@ -218,4 +219,78 @@ async fn assertion_is_good_for_many_requests_at_both_endpoints() {
     ];
     let response = super::ask_v1(&application.driver, "token", &parameters).await;
     assert_eq!((response.status.as_u16(), &response.json()["expires_in"]), (200, &json!("3599")));
+}
+
+#[tokio::test]
+async fn application_signs_in_to_its_own_tenant_alone() {
+    let application = Application::new().await;
+    let emulator = &application.driver.emulator;
+    for (grant, used) in [("client_credentials", ""), ("urn:ietf:params:oauth:grant-type:jwt-bearer", "on_behalf_of")] {
+        for (tenant, number) in
+            [("common", 50_194), ("organizations", 50_194), ("not%20one", 900_023), ("contoso.example", 90_002)]
+        {
+            let mut claims = application.claims();
+            claims["aud"] = json!(format!("{}/{tenant}/oauth2/v2.0/token", emulator.authority()));
+            let parameters = [
+                ("grant_type", grant.to_owned()),
+                ("client_id", emulator.client_id().to_owned()),
+                ("client_assertion_type", BY_ASSERTION.to_owned()),
+                ("client_assertion", application.signer.sign(&Application::head("PS256"), &claims)),
+                ("scope", format!("{}/.default", emulator.audience())),
+                ("assertion", emulator.user_token().unwrap()),
+                ("requested_token_use", used.to_owned()),
+            ];
+            let response = application.driver.send(application.driver.token_request(tenant, &parameters)).await;
+            assert_eq!(refusal(&response), (number, "invalid_request".to_owned()), "{grant} {tenant}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn audience_is_the_endpoint_of_the_request() {
+    let application = Application::new().await;
+    let emulator = &application.driver.emulator;
+    let asked = async |tenant: &str, audience: &str| {
+        let mut claims = application.claims();
+        claims["aud"] = json!(format!("{}/{audience}/oauth2/v2.0/token", emulator.authority()));
+        let parameters = [
+            ("grant_type", "refresh_token".to_owned()),
+            ("client_id", emulator.client_id().to_owned()),
+            ("client_assertion_type", BY_ASSERTION.to_owned()),
+            ("client_assertion", application.signer.sign(&Application::head("PS256"), &claims)),
+            ("refresh_token", "unknown".to_owned()),
+        ];
+        refusal(&application.driver.send(application.driver.token_request(tenant, &parameters)).await).0
+    };
+    assert_eq!(asked("organizations", "organizations").await, 70_000, "the assertion is good");
+    assert_eq!(asked("organizations", "common").await, 700_023);
+    assert_eq!(asked(emulator.tenant_id(), "organizations").await, 700_023);
+}
+
+#[tokio::test]
+async fn scope_is_checked_as_with_a_secret() {
+    let application = Application::new().await;
+    let emulator = &application.driver.emulator;
+    let audience = emulator.audience();
+    for (scope, number) in [
+        (String::new(), 900_144),
+        (audience.to_owned(), 70_011),
+        (format!("{audience}/Machine.Isolate"), 70_011),
+        (format!("{audience}/.default offline_access"), 70_011),
+        ("https://example.com/.default".to_owned(), 500_011),
+    ] {
+        let proof = [
+            ("client_assertion_type", BY_ASSERTION.to_owned()),
+            ("client_assertion", application.signer.sign(&Application::head("PS256"), &application.claims())),
+        ];
+        for proof in [proof.to_vec(), vec![("client_secret", emulator.client_secret().to_owned())]] {
+            let mut parameters = vec![
+                ("grant_type", "client_credentials".to_owned()),
+                ("client_id", emulator.client_id().to_owned()),
+                ("scope", scope.clone()),
+            ];
+            parameters.extend(proof);
+            assert_eq!(refusal(&application.driver.ask_for_token(&parameters).await).0, number, "{scope}");
+        }
+    }
 }

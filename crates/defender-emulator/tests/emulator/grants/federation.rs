@@ -24,8 +24,13 @@ fn claims(driver: &Driver) -> Value {
 }
 
 async fn asks(driver: &Driver, token: &str) -> Answer {
-    let parameters =
-        [("grant_type", "client_credentials"), ("client_assertion_type", BY_ASSERTION), ("client_assertion", token)];
+    let scope = format!("{}/.default", driver.emulator.audience());
+    let parameters = [
+        ("grant_type", "client_credentials"),
+        ("client_assertion_type", BY_ASSERTION),
+        ("client_assertion", token),
+        ("scope", &scope),
+    ];
     ask(driver, &parameters).await
 }
 

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
@@ -60,6 +63,35 @@ async fn device_code_is_polled_and_redeemed_once() {
 }
 
 #[tokio::test]
+async fn user_signs_in_at_shared_endpoints() {
+    let driver = Driver::start().await;
+    let client = ("client_id", driver.emulator.client_id().to_owned());
+    for (tenant, number) in [("organizations", 0), ("common", 0), ("consumers", 50_194), ("nobody", 90_002)] {
+        let sent = async |what: &str, parameters: &[(&'static str, String)]| {
+            let mut request = driver.token_request(tenant, parameters);
+            *request.uri_mut() = request.uri().to_string().replace("/token", what).parse().unwrap();
+            driver.send(request).await
+        };
+        let begun = sent("/devicecode", &[client.clone(), ("scope", scope(&driver))]).await;
+        if number > 0 {
+            assert_eq!(refusal(&begun).0, number, "{tenant}");
+            continue;
+        }
+        assert_eq!(begun.status, 200, "{tenant}: {begun:?}");
+        let begun = begun.json();
+        driver.emulator.enter_device_code(begun["user_code"].as_str().unwrap(), true);
+        let code = begun["device_code"].as_str().unwrap().to_owned();
+        let grant = ("grant_type", DEVICE.to_owned());
+        let tokens = sent("/token", &[client.clone(), grant, ("device_code", code)]).await;
+        assert_eq!(tokens.status, 200, "{tenant}: {tokens:?}");
+        let token = tokens.json()["refresh_token"].as_str().unwrap().to_owned();
+        let grant = ("grant_type", "refresh_token".to_owned());
+        let tokens = sent("/token", &[client.clone(), grant, ("refresh_token", token)]).await;
+        assert_eq!(tokens.status, 200, "{tenant}: {tokens:?}");
+    }
+}
+
+#[tokio::test]
 async fn declined_or_expired_device_gets_no_token() {
     let driver = Driver::start().await;
     let declined = device(&driver, scope(&driver)).await;
@@ -80,6 +112,10 @@ const REDIRECT: &str = "http://localhost:4711";
 
 /// Signs in with a browser, and returns the response.
 async fn authorize(driver: &Driver, change: &[(&'static str, &str)]) -> Answer {
+    authorize_at(driver, driver.emulator.tenant_id(), change).await
+}
+
+async fn authorize_at(driver: &Driver, tenant: &str, change: &[(&'static str, &str)]) -> Answer {
     let challenge = URL_SAFE_NO_PAD.encode(digest(&SHA256, VERIFIER.as_bytes()));
     let (client, scope) = (driver.emulator.client_id().to_owned(), scope(driver));
     let mut query = vec![
@@ -96,7 +132,7 @@ async fn authorize(driver: &Driver, change: &[(&'static str, &str)]) -> Answer {
         query.push((name, value));
     }
     let query: Vec<_> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-    let url = driver.url(&format!("/{}/oauth2/v2.0/authorize?{}", driver.emulator.tenant_id(), query.join("&")));
+    let url = driver.url(&format!("/{tenant}/oauth2/v2.0/authorize?{}", query.join("&")));
     driver.send(Request::get(url).body(Bytes::new()).unwrap()).await
 }
 
@@ -145,6 +181,44 @@ async fn authorization_code_is_redeemed_once() {
     ] {
         let code = code(&driver).await;
         assert_eq!(refusal(&redeem(&driver, &code, &[change]).await).0, number, "{change:?}");
+    }
+}
+
+#[tokio::test]
+async fn browser_signs_in_at_shared_endpoints() {
+    let driver = Driver::start().await;
+    for tenant in ["organizations", "common"] {
+        let response = authorize_at(&driver, tenant, &[]).await;
+        assert_eq!(response.status, 302, "{tenant}: {response:?}");
+        let code = response.header("location").split(['=', '&']).nth(1).unwrap().to_owned();
+        let parameters = [
+            ("grant_type", "authorization_code".to_owned()),
+            ("client_id", driver.emulator.client_id().to_owned()),
+            ("code", code),
+            ("redirect_uri", REDIRECT.to_owned()),
+            ("code_verifier", VERIFIER.to_owned()),
+        ];
+        let response = driver.send(driver.token_request(tenant, &parameters)).await;
+        assert_eq!(response.status, 200, "{tenant}: {response:?}");
+    }
+}
+
+#[tokio::test]
+async fn client_proves_itself_by_http_basic() {
+    let driver = Driver::start().await;
+    let pair = |secret: &str| format!("{}:{}", encoded(driver.emulator.client_id()), encoded(secret));
+    for (secret, status) in [(driver.emulator.client_secret(), 200), ("wrong", 401)] {
+        let parameters = [
+            ("grant_type", "authorization_code".to_owned()),
+            ("code", code(&driver).await),
+            ("redirect_uri", REDIRECT.to_owned()),
+            ("code_verifier", VERIFIER.to_owned()),
+        ];
+        let mut request = driver.token_request(driver.emulator.tenant_id(), &parameters);
+        let basic = format!("Basic {}", STANDARD.encode(pair(secret)));
+        request.headers_mut().insert("Authorization", basic.parse().unwrap());
+        let response = driver.send(request).await;
+        assert_eq!(response.status, status, "{response:?}");
     }
 }
 
