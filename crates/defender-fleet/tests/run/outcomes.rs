@@ -272,3 +272,27 @@ async fn old_look(loses_claim: bool) {
     let report = world.within(run.finish()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
+
+/// A worker dies after its request. The next one finds the action, and the journal does not take it: for a moment, or until that worker has
+/// failed or has died too.
+#[tokio::test]
+async fn found_action_outlives_an_outage() {
+    for (until, ends) in [(590, 30), (590, 200), (40, 200)] {
+        let outage = Outage::default();
+        let (world, run, _, of_runs) = processes(outage.at(Op::Settle, false, Timing::default()), at_once).await;
+        let slow = world.on_post(Arc::new(|_| (Duration::ZERO, Duration::from_secs(20))));
+        let run = slow.fleet().run(run.id()).await.unwrap();
+        world.within(killed(&world, &run, (0, 5))).await;
+        assert_eq!(world.entries().len(), 1, "the request was sent");
+        of_runs.advance(LEASES);
+        world.within(join(killed(&world, &run, (10, until)), outage.ends_at(&world, ends))).await;
+        of_runs.advance(LEASES);
+        let report = world.within(run.finish()).await.unwrap();
+        assert_eq!(
+            (counts(&report), report.rows[0].origin),
+            ((1, 0, 0, 0), Some(RowOrigin::Recovered)),
+            "after {ends} s: {report}"
+        );
+        assert_eq!(world.entries().len(), 1);
+    }
+}
