@@ -10,6 +10,7 @@ use std::{
 };
 
 use defender_actions::transport::{Clock, testing::ManualClock};
+use defender_emulator::{ErrorCode, Fault, Operation};
 use defender_fleet::{RetryRows, RowOrigin, Run, RunEvent};
 use defender_store::RowState;
 use futures_util::{
@@ -188,6 +189,29 @@ async fn late_outcome_is_reported() {
     assert_eq!((elsewhere.retry(RetryRows::Unknown).await.unwrap(), world.entries().len()), (1, 0));
     let report = world.within(elsewhere.finish()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
+}
+
+/// A worker loses its row, and the journal has that its request was refused after another process has searched for the action.
+#[tokio::test]
+async fn late_refusal_is_reported() {
+    let outage = Outage::default();
+    let (world, run, elsewhere, of_runs) = processes(outage.at(Op::Settle, false, Timing::default()), at_once).await;
+    world.emulator.fault(Fault::Code(ErrorCode::DisallowedOperation)).on(Operation::UnrestrictCodeExecution).times(1);
+    let slow = world.on_post(Arc::new(|_| (Duration::from_secs(20), Duration::ZERO)));
+    let run = slow.fleet().run(run.id()).await.unwrap();
+    let second = takes_over(&world, &of_runs, &elsewhere);
+    world.within(join3(events(&run), second, outage.ends_at(&world, 200))).await;
+    world.within(events(&run)).await;
+    let report = elsewhere.report().await.unwrap();
+    let error = report.rows[0].error.as_ref().unwrap();
+    assert_eq!((counts(&report), error.kind.as_str()), ((0, 0, 1, 0), "outcome-unknown"), "{report}");
+    assert!(
+        error.message.starts_with("the service refused the request, ") && error.message.contains("nothing happened, "),
+        "{error:?}"
+    );
+    assert_eq!((elsewhere.retry(RetryRows::Unknown).await.unwrap(), world.entries().len()), (1, 1));
+    let report = world.within(elsewhere.finish()).await.unwrap();
+    assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 2), "{report}");
 }
 
 /// The service has accepted the action, and the journal does not take it at once.
