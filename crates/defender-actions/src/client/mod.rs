@@ -50,7 +50,7 @@ use crate::{
 /// | find, list and tag machines | [`machines`](Self::machines) |
 /// | read, await or cancel an action, download its results | [`action`](Self::action) |
 /// | list actions, wait for many | [`actions`](Self::actions), [`wait_all`](Self::wait_all) |
-/// | find the outcome after a crash | [`recover`](Self::recover), [`recover_all`](Self::recover_all); with a journal [`recover_pending`](Self::recover_pending) |
+/// | find the outcome after a crash | [`recover`](Self::recover), [`recover_all`](Self::recover_all); with a journal [`recover_pending`](Self::recover_pending), [`recover_entry`](Self::recover_entry) |
 /// | read an entry of the journal | [`journal_entry`](Self::journal_entry), [`submitted`](Self::submitted) |
 /// | write outcomes that the journal did not take | [`flush_journal`](Self::flush_journal) |
 /// | check the permissions of the token | [`preflight`](Self::preflight) |

@@ -56,6 +56,26 @@ impl DefenderClient {
     pub fn recover_pending(&self) -> RecoverPending {
         RecoverPending { client: self.clone() }
     }
+
+    /// Finds the action of one entry of the [journal](crate::DefenderClientBuilder::journal) as [`recover`](Self::recover), and writes it to
+    /// the entry. Nothing is written if no action is found.
+    ///
+    /// Only for an entry whose request nobody sends any more, such as that of a dead process. Until the journal has the action, this client
+    /// keeps it, also if the future is dropped: a later [`journal_entry`](Self::journal_entry) or [`flush_journal`](Self::flush_journal)
+    /// writes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recover::send`](crate::Recover::send); [`Journal`](crate::ErrorKind::Journal) if the journal does not take the action, which the
+    /// error has; [`Configuration`](crate::ErrorKind::Configuration) if the client has no journal.
+    pub async fn recover_entry(&self, key: &EntryKey, intent: Intent) -> Result<Submitted, Error> {
+        let journal = self.inner().journal.clone().ok_or_else(late_outcomes::no_journal)?;
+        let submitted = Recover::new(self.clone(), intent.clone()).send().await?;
+        // No await before the action is kept: the client does not let another search have it.
+        let (client, expected) = (self.clone(), expected(self.inner(), Arc::new(intent)));
+        let (entry, holder) = (JournalEntry::new(journal, key.clone()), Holder::generate());
+        Journaled { client, entry, holder, expected }.settle(Ok(submitted)).await
+    }
 }
 
 /// Recovery of the entries of a journal. Nothing is sent before it is awaited or its stream is polled.

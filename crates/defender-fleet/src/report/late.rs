@@ -26,6 +26,15 @@ pub(crate) async fn add_late_outcomes(
                 attempt.error = Some(RowError::of_line(line));
                 continue;
             }
+            Some(Settlement::Refused { error }) => {
+                let line = format!(
+                    "the service refused the request, which was known only after another worker had searched for the action: {error}; nothing \
+                     happened, and a retry of the unknown rows sends the request again [outcome-unknown]"
+                );
+                attempt.error = Some(RowError::of_line(&line));
+                continue;
+            }
+            // The search found no action, or there is no outcome.
             _ => continue,
         };
         let line = format!(

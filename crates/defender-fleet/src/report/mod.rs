@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::late::add_late_outcomes;
 use crate::{
     ApprovedPlan, LeftOut,
-    run::{RowAttempt, RowDocument, RowError, RowOrigin},
+    run::{RowAttempt, RowDocument, RowError, RowOrigin, open_attempts},
 };
 
 /// Report of a run. `{}` is a summary, [`to_csv`](Self::to_csv) a table, and its serialized form JSON.
@@ -73,7 +73,7 @@ pub struct ReportCounts {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ReportState {
-    /// Nothing was sent.
+    /// Nothing was sent, or the row is to be done again and nothing was sent since.
     Planned,
     /// The request may have been sent, and a worker has or had it in hand.
     Sending,
@@ -109,7 +109,7 @@ pub struct ReportRow {
     pub status: Option<ActionStatus>,
     /// Id of the action.
     pub action_id: Option<ActionId>,
-    /// Why the row failed, is unknown, or is left out.
+    /// Why the row failed, is unknown, or is left out. A planned row has an error if an earlier attempt is unknown.
     pub error: Option<RowError>,
     /// Wave, from 0. `None` if the plan leaves the target out.
     pub wave: Option<u32>,
@@ -231,24 +231,42 @@ impl From<RowState> for ReportState {
 }
 
 impl ReportRow {
-    fn of(row: &StoredRow, document: &RowDocument, tenant: &str, action: &str) -> Self {
-        let RowDocument { machine_id, name, attempt, earlier, .. } = document;
-        let (mut attempt, mut earlier) = (attempt.clone(), earlier.clone());
-        let attempts = attempt.number;
-        if row.attempt > attempts && attempts > 0 {
-            // A retry that no worker has begun.
-            earlier.push(std::mem::take(&mut attempt));
+    /// Returns whether the action may have been done without the state of the row showing it: the row is unknown, or it is
+    /// planned again or has failed after an attempt whose outcome is unknown.
+    #[must_use]
+    pub fn has_unknown_outcome(&self) -> bool {
+        let last = || RowAttempt {
+            key: self.key.clone().unwrap_or_default(),
+            status: self.status.clone(),
+            action_id: self.action_id.clone(),
+            error: self.error.clone(),
+            ..RowAttempt::default()
+        };
+        match self.state {
+            ReportState::Unknown => true,
+            ReportState::Planned | ReportState::Sending | ReportState::Failed => {
+                !open_attempts(&self.earlier, &last()).is_empty()
+            }
+            ReportState::Submitted | ReportState::Succeeded | ReportState::LeftOut => false,
         }
+    }
+
+    fn of(row: &StoredRow, document: &RowDocument, tenant: &str, action: &str) -> Self {
+        let (mut document, attempts) = (document.clone(), document.attempt.number);
+        // The retry that no worker has begun.
+        document.begin(row.attempt, String::new());
+        let unknown = document.unknown_attempt().filter(|_| row.state == RowState::Planned);
+        let RowDocument { machine_id, name, attempt, earlier, .. } = document;
         Self {
             tenant: tenant.to_owned(),
-            machine_id: Some(machine_id.clone()),
-            machine: name.clone(),
+            machine_id: Some(machine_id),
+            machine: name,
             action: action.to_owned(),
             state: row.state.into(),
             origin: attempt.origin,
             status: attempt.status,
             action_id: attempt.action_id,
-            error: attempt.error,
+            error: attempt.error.or(unknown),
             wave: Some(row.wave),
             attempts,
             worker: attempt.worker,

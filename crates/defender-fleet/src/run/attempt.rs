@@ -49,7 +49,8 @@ impl Context {
             return self.follow(row, &key, entry).await;
         }
         // A retry looks once more for the actions of the attempts whose outcome is unknown. They may have become visible.
-        for before in row.document.open_attempts() {
+        let open: Vec<_> = row.document.open_attempts().into_iter().map(|attempt| attempt.key.clone()).collect();
+        for before in open {
             let before = self.key(&before)?;
             match self.look(&before).await? {
                 Ok(found) => return self.found(row, &before, found).await,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use defender_actions::{Awaited, DefenderClient, EntryKey, Error as ServiceError, Journal, JournalError};
+use defender_actions::{Awaited, DefenderClient, EntryKey, Error as ServiceError, Journal};
 use defender_store::{RowState, RunId, RunStore, StoreError, StoredRow, StoredRun, WorkerId};
 use defender_transport::Clock;
 
@@ -106,10 +106,6 @@ impl Context {
 
     pub(super) fn service_failed(&self, error: ServiceError) -> Error {
         self.failed(ErrorKind::Service, &error).caused_by(error)
-    }
-
-    pub(super) fn journal_failed(&self, error: JournalError) -> Error {
-        self.failed(ErrorKind::Store, &error).caused_by(error)
     }
 
     pub(super) fn store_failed(&self, error: StoreError) -> Error {

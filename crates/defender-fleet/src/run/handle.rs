@@ -169,7 +169,7 @@ impl Run {
     /// Returns the report: one row for each machine of the plan, and for each target that the plan leaves out. Nothing is sent.
     ///
     /// An unknown row has its action if the journal knows it by now: the response may have come to a worker that had lost the row. Its error says
-    /// so if the journal knows by now that nothing was sent.
+    /// so if the journal knows by now that nothing was sent, or that the service refused the request.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ impl Run {
     /// | succeeded; recovered by its comment alone | only with [`even_if_not_ours`](Revert::even_if_not_ours) |
     /// | joined | never: the action may be somebody else's |
     /// | submitted, and has not ended | no: wait for its end, and revert then |
-    /// | failed, refused, unknown, not sent | no |
+    /// | failed, refused, unknown, not sent, not sent again | no |
     ///
     /// A machine is also left out if the history shows that its state is not the run's: somebody changed it after the action of the run, or
     /// it was in the state already before.
@@ -88,7 +88,9 @@ impl Revert {
         let Self { run, comment, even_if_not_ours, isolation_type } = self;
         let action = inverse(&run, comment, isolation_type)?;
         let (mut ids, mut left_out, mut actions) = (Vec::new(), Vec::new(), HashMap::new());
-        for (row, document) in run.rows().await? {
+        for (row, mut document) in run.rows().await? {
+            // The retry that no worker has begun.
+            document.begin(row.attempt, String::new());
             match reason(&row, &document, even_if_not_ours) {
                 None => {
                     ids.push(document.machine_id.as_str().to_owned());
@@ -153,7 +155,7 @@ fn reason(row: &StoredRow, document: &RowDocument, even_if_not_ours: bool) -> Op
     let action = attempt.action_id.as_ref().map_or("?", |id| id.as_str());
     let error = || attempt.error.as_ref().map_or("", |error| error.message.as_str());
     let message = match (row.state, attempt.origin) {
-        (RowState::Planned, _) => "the run sent nothing to the machine".to_owned(),
+        (RowState::Planned, _) => not_sent(document),
         (RowState::Sending, _) => "the request of the run may have been sent; work on the run first".to_owned(),
         (RowState::Failed, _) => match &attempt.status {
             Some(status) => format!("action {action} of the run ended as {status}; look at the machine: {}", error()),
@@ -174,6 +176,18 @@ fn reason(row: &StoredRow, document: &RowDocument, even_if_not_ours: bool) -> Op
         (RowState::Succeeded, Some(_)) => return None,
     };
     Some(LeftOutReason::NotOurs { message })
+}
+
+/// Returns why a planned row is not undone. An earlier attempt of it may have been sent.
+fn not_sent(document: &RowDocument) -> String {
+    let Some(before) = document.earlier.last() else { return "the run sent nothing to the machine".to_owned() };
+    let error = before.error.as_ref().map_or("", |error| error.message.as_str());
+    document.unknown_attempt().map_or_else(|| match (&before.status, &before.action_id) {
+        (Some(status), Some(action)) => {
+            format!("action {action} of the run ended as {status}, and its retry was not sent; look at the machine: {error}")
+        }
+        _ => format!("the run did nothing on the machine, and its retry was not sent: {error}"),
+    }, |unknown| unknown.message)
 }
 
 #[cfg(test)]

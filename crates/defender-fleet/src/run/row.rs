@@ -3,7 +3,7 @@
 use std::fmt;
 
 use defender_actions::{
-    Error as ServiceError,
+    Error as ServiceError, ErrorKind as ServiceErrorKind,
     model::{ActionId, ActionStatus, MachineId},
 };
 use jiff::Timestamp;
@@ -175,15 +175,30 @@ impl RowDocument {
         }
     }
 
-    /// Returns the keys of the earlier attempts whose outcome is unknown, the newest first. A later attempt may have found the action of
-    /// an earlier one, and has its key.
-    pub(crate) fn open_attempts(&self) -> Vec<String> {
-        let all = || self.earlier.iter().chain([&self.attempt]);
-        let is_open = |attempt: &&RowAttempt| !all().any(|other| other.key == attempt.key && other.is_known());
-        let mut keys: Vec<_> = self.earlier.iter().rev().filter(is_open).map(|attempt| attempt.key.clone()).collect();
-        keys.dedup();
-        keys
+    /// Returns the earlier attempts whose outcome is unknown.
+    pub(crate) fn open_attempts(&self) -> Vec<&RowAttempt> {
+        open_attempts(&self.earlier, &self.attempt)
     }
+
+    /// Returns the error of a planned row whose action may have been done: an earlier attempt is unknown, and its retry was not sent.
+    pub(crate) fn unknown_attempt(&self) -> Option<RowError> {
+        let open = self.open_attempts();
+        let RowAttempt { number, error, .. } = open.first()?;
+        let (before, advice) = error.as_ref().map_or(("", None), |error| (&error.message, error.advice.clone()));
+        let message = format!(
+            "the outcome of attempt {number} is unknown, and its retry was not sent; look at the machine: {before}"
+        );
+        Some(RowError { kind: ServiceErrorKind::OutcomeUnknown.name().to_owned(), message, advice })
+    }
+}
+
+/// Returns the earlier attempts whose outcome is unknown, the newest first. A later attempt may have found the action of an earlier one, and
+/// has its key.
+pub(crate) fn open_attempts<'a>(earlier: &'a [RowAttempt], last: &RowAttempt) -> Vec<&'a RowAttempt> {
+    let is_known = |key: &str| earlier.iter().chain([last]).any(|attempt| attempt.key == key && attempt.is_known());
+    let mut open: Vec<_> = earlier.iter().rev().filter(|attempt| !is_known(&attempt.key)).collect();
+    open.dedup_by(|older, newer| older.key == newer.key);
+    open
 }
 
 /// Reads a document, and refuses the form of a newer program.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use defender_actions::{
-    Entry, EntryKey, Error as ServiceError, Holder, Intent, Settled, Settlement, Submitted, UnknownReason,
-    model::MachineAction,
+    Entry, EntryKey, Error as ServiceError, ErrorKind as ServiceErrorKind, Intent, Settlement, Submitted,
+    UnknownReason, model::MachineAction,
 };
 
 use super::{
@@ -47,7 +47,12 @@ impl Context {
         let intent = entry.intent.clone();
         Ok(match known(entry) {
             Some(outcome) => outcome,
-            None => match self.search(intent.clone()).await? {
+            None => match self.search(key, intent.clone()).await? {
+                Err(error) if error.kind() == ServiceErrorKind::Journal => {
+                    // The action was found. This process keeps it, and writes it before it reads the entry.
+                    let outcome = self.entry(key).await?.and_then(known);
+                    outcome.ok_or_else(|| self.failed(ErrorKind::Store, &error).caused_by(error))?
+                }
                 Err(error) => {
                     let Some(reason) = error.reason() else { return Err(self.service_failed(error)) };
                     // The worker that sent the request may have written its outcome meanwhile.
@@ -57,28 +62,17 @@ impl Context {
                 Ok(submitted) => {
                     let action = Box::new(submitted.action().clone());
                     let found = Settlement::Submitted { origin: submitted.origin(), action };
-                    let settled = self.journal.settle(key, Holder::generate(), &found).await;
-                    match settled.map_err(|error| self.journal_failed(error))? {
-                        Settled::ClaimedBy(other) => {
-                            let id = submitted.id();
-                            let line = format!("the action {id} is that of the journal entry `{other}`; compare them");
-                            Err(Lost::Unknown(RowError::of_line(&line), UnknownReason::MayBeOurs))
-                        }
-                        Settled::Superseded(known @ Settlement::Submitted { .. }) => {
-                            Ok(Entry::new(intent, Some(known), None))
-                        }
-                        _ => Ok(Entry::new(intent, Some(found), None)),
-                    }
+                    Ok(Entry::new(intent, Some(found), None))
                 }
             },
         })
     }
 
-    /// Searches for the action of an intent, until a search was finished.
-    async fn search(&self, intent: Intent) -> Result<Result<Submitted, ServiceError>, Error> {
+    /// Searches for the action of an entry, until a search was finished. The journal has an action that is found.
+    async fn search(&self, key: &EntryKey, intent: Intent) -> Result<Result<Submitted, ServiceError>, Error> {
         let began = self.clock().elapsed();
         loop {
-            match self.client.recover(intent.clone()).await {
+            match self.client.recover_entry(key, intent.clone()).await {
                 Err(error) if Verdict::of(&error) == Verdict::Search => {
                     if self.clock().elapsed().saturating_sub(began) >= SEARCH_WITHIN {
                         return Err(self.service_failed(error));

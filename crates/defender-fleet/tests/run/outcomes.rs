@@ -10,6 +10,7 @@ use std::{
 };
 
 use defender_actions::transport::{Clock, testing::ManualClock};
+use defender_emulator::{ErrorCode, Fault, Operation};
 use defender_fleet::{RetryRows, RowOrigin, Run, RunEvent};
 use defender_store::RowState;
 use futures_util::{
@@ -190,6 +191,29 @@ async fn late_outcome_is_reported() {
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
 }
 
+/// A worker loses its row, and the journal has that its request was refused after another process has searched for the action.
+#[tokio::test]
+async fn late_refusal_is_reported() {
+    let outage = Outage::default();
+    let (world, run, elsewhere, of_runs) = processes(outage.at(Op::Settle, false, Timing::default()), at_once).await;
+    world.emulator.fault(Fault::Code(ErrorCode::DisallowedOperation)).on(Operation::UnrestrictCodeExecution).times(1);
+    let slow = world.on_post(Arc::new(|_| (Duration::from_secs(20), Duration::ZERO)));
+    let run = slow.fleet().run(run.id()).await.unwrap();
+    let second = takes_over(&world, &of_runs, &elsewhere);
+    world.within(join3(events(&run), second, outage.ends_at(&world, 200))).await;
+    world.within(events(&run)).await;
+    let report = elsewhere.report().await.unwrap();
+    let error = report.rows[0].error.as_ref().unwrap();
+    assert_eq!((counts(&report), error.kind.as_str()), ((0, 0, 1, 0), "outcome-unknown"), "{report}");
+    assert!(
+        error.message.starts_with("the service refused the request, ") && error.message.contains("nothing happened, "),
+        "{error:?}"
+    );
+    assert_eq!((elsewhere.retry(RetryRows::Unknown).await.unwrap(), world.entries().len()), (1, 1));
+    let report = world.within(elsewhere.finish()).await.unwrap();
+    assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 2), "{report}");
+}
+
 /// The service has accepted the action, and the journal does not take it at once.
 #[tokio::test]
 async fn accepted_action_outlives_an_outage() {
@@ -271,4 +295,28 @@ async fn old_look(loses_claim: bool) {
     of_runs.advance(LEASES);
     let report = world.within(run.finish()).await.unwrap();
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 1), "{report}");
+}
+
+/// A worker dies after its request. The next one finds the action, and the journal does not take it: for a moment, or until that worker has
+/// failed or has died too.
+#[tokio::test]
+async fn found_action_outlives_an_outage() {
+    for (until, ends) in [(590, 30), (590, 200), (40, 200)] {
+        let outage = Outage::default();
+        let (world, run, _, of_runs) = processes(outage.at(Op::Settle, false, Timing::default()), at_once).await;
+        let slow = world.on_post(Arc::new(|_| (Duration::ZERO, Duration::from_secs(20))));
+        let run = slow.fleet().run(run.id()).await.unwrap();
+        world.within(killed(&world, &run, (0, 5))).await;
+        assert_eq!(world.entries().len(), 1, "the request was sent");
+        of_runs.advance(LEASES);
+        world.within(join(killed(&world, &run, (10, until)), outage.ends_at(&world, ends))).await;
+        of_runs.advance(LEASES);
+        let report = world.within(run.finish()).await.unwrap();
+        assert_eq!(
+            (counts(&report), report.rows[0].origin),
+            ((1, 0, 0, 0), Some(RowOrigin::Recovered)),
+            "after {ends} s: {report}"
+        );
+        assert_eq!(world.entries().len(), 1);
+    }
 }

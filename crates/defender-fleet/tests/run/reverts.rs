@@ -8,7 +8,8 @@ use defender_actions::model::{
 };
 use defender_actions::transport::Clock;
 use defender_emulator::{Duplicates, Effect, ErrorCode, ExternalIds, Fault, Operation, Outcome, RetryAfter};
-use defender_fleet::{ErrorKind, LeftOutReason, ReportState, RowOrigin};
+use defender_fleet::{ErrorKind, LeftOutReason, ReportState, RetryRows, RowOrigin};
+use futures_util::future::join;
 
 use crate::world::{Folder, World, counts};
 
@@ -94,6 +95,57 @@ async fn revert_undoes_what_is_ours() {
         .map(|entry| entry.path.split('/').rev().nth(1).unwrap().to_owned())
         .collect();
     assert_eq!(sorted(released), sorted(ours), "nothing else was released");
+}
+
+/// A person plans the rows that did not succeed again, and halts the run before they are sent.
+#[tokio::test]
+async fn unsent_retry_keeps_its_attempts() {
+    for is_begun in [false, true] {
+        let (world, run, ids) = mixed().await;
+        run.retry(RetryRows::Failed).await.unwrap();
+        run.retry(RetryRows::Unknown).await.unwrap();
+        let halts = async {
+            world.clock.sleep(Duration::from_secs(600)).await;
+            run.halt("lunch").await.unwrap();
+        };
+        if is_begun {
+            // The worker takes the rows, and puts them back.
+            world.emulator.fault(Fault::TooManyRequests(RetryAfter::Seconds(3_000))).on(Operation::Isolate);
+            world.run(join(run.finish(), halts)).await.0.unwrap();
+        } else {
+            world.run(halts).await;
+        }
+        let report = run.report().await.unwrap();
+        let row = |id: &str| {
+            report.rows.iter().find(|row| row.machine_id.as_ref().is_some_and(|of| of.as_str() == id)).unwrap()
+        };
+        let are_unknown = ids[1..4].iter().map(|id| (row(id).state, row(id).has_unknown_outcome(), row(id).attempts));
+        let (planned, attempts) = (ReportState::Planned, 1 + u32::from(is_begun));
+        assert_eq!(
+            are_unknown.collect::<Vec<_>>(),
+            [(planned, false, attempts), (planned, false, attempts), (planned, true, attempts)],
+            "{report}"
+        );
+        let error = row(&ids[3]).error.as_ref().unwrap();
+        let expected = "the outcome of attempt 1 is unknown, and its retry was not sent; look at the machine: ";
+        assert!(error.kind == "outcome-unknown" && error.message.starts_with(expected), "{error:?}");
+        let plan = world.run(run.revert("INC-4711: false positive").into_future()).await.unwrap();
+        let why = |id: &str| {
+            let left_out = plan.left_out.iter().find(|row| row.machine_id.as_ref().is_some_and(|of| of.as_str() == id));
+            left_out.unwrap().reason.to_string()
+        };
+        assert!(why(&ids[3]).contains(expected), "{}", why(&ids[3]));
+        assert!(
+            why(&ids[2]).contains("the run did nothing on the machine, and its retry was not sent: "),
+            "{}",
+            why(&ids[2])
+        );
+        assert!(
+            why(&ids[1]).contains("ended as Failed, and its retry was not sent; look at the machine: "),
+            "{}",
+            why(&ids[1])
+        );
+    }
 }
 
 #[tokio::test]

@@ -77,7 +77,9 @@ impl RunStore for PostgresStore {
             .with(Type::TEXT, text(id))
             .with(Type::UUID, uuid(worker))
             .with(Type::INT8, ceiling(lease))
-            .with(Type::INT8, limit(at_most));
+            .with(Type::INT8, limit(at_most))
+            .with(Type::UUID, Uuid::from_u128(fastrand::u128(..)))
+            .told_of_repeat();
         self.stored_rows(statement).await
     }
 

@@ -68,8 +68,10 @@ impl RunStatements {
             .into(),
             halt: format!("select {schema}.run_halt($1, $2)").into(),
             reopen: format!("select {schema}.run_reopen($1)").into(),
-            claim: format!("select place, wave, state, attempt, document from {schema}.run_claim($1, $2, $3, $4)")
-                .into(),
+            claim: format!(
+                "select place, wave, state, attempt, document from {schema}.run_claim($1, $2, $3, $4, $5, $6)"
+            )
+            .into(),
             renew: format!("select {schema}.run_renew($1, $2, $3)").into(),
             depart: format!("select {schema}.run_depart($1, $2, $3)").into(),
             write: format!("select {schema}.run_write($1, $2, $3, $4, $5)").into(),

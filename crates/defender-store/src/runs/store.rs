@@ -36,7 +36,8 @@ use crate::StoreError;
 ///
 /// - A method returns `Ok` once its effect is durable. After an error, the effect is unknown.
 /// - Each method may be repeated with the same arguments. A repeat of `claim_rows` may return other rows; the rows of the lost response are
-///   free again once their lease is over.
+///   free again once their lease is over. `renew_rows` begins that lease anew as well, so that a worker ends after an error of
+///   `claim_rows`. A store that repeats a claim by itself returns or frees the rows of the lost response.
 /// - Two workers never have a row at the same time, whatever their clocks are: leases end by the clock of the store.
 /// - After `halt_run` has returned, no `depart_row` of the run returns [`Go`](Departure::Go), until `reopen_run`.
 /// - `retry_rows` takes a row from its last worker.

@@ -23,6 +23,8 @@ create table @schema@.run_row (
     attempt bigint not null default 1,
     document text not null,
     worker uuid,
+    -- The call that claimed the row last.
+    call uuid,
     -- The row is free from this time on. The default is that of a row without a lease, which no renewal begins.
     lease_until timestamptz not null default '-infinity',
     primary key (run, place)
@@ -83,9 +85,16 @@ begin
         where r.number = k;
 end $body$;
 
--- Claims free rows: first those that may have been sent, then planned rows of the open wave. The lease is in microseconds.
-create function @schema@.run_claim(run_id text, by_worker uuid, lease bigint, at_most bigint)
-returns table (place bigint, wave bigint, state integer, attempt bigint, document text)
+-- Claims free rows: first those that may have been sent, then planned rows of the open wave. The lease is in microseconds. A repeat first
+-- frees the rows of the lost response: the worker does not know them, and would renew their leases.
+create function @schema@.run_claim(
+    run_id text,
+    by_worker uuid,
+    lease bigint,
+    at_most bigint,
+    by_call uuid,
+    is_repeat boolean
+) returns table (place bigint, wave bigint, state integer, attempt bigint, document text)
 language plpgsql set search_path = pg_catalog, @schema@, pg_temp as $body$
 #variable_conflict use_column
 declare
@@ -97,6 +106,12 @@ begin
     perform store_prepare();
     t := clock_timestamp();
     select r.number, r.halted is not null into k, is_halted from run r where r.id = run_id;
+    if is_repeat then
+        -- See run_renew.
+        perform from run r where r.number = k for share;
+        update run_row w set lease_until = '-infinity'
+            where w.run = k and w.worker = by_worker and w.call = by_call and w.state < 3;
+    end if;
     select min(w.wave) into open_wave from run_row w where w.run = k and w.state < 3;
     return query
         with free as materialized (
@@ -105,7 +120,7 @@ begin
                 and (w.state in (1, 2) or w.state = 0 and not is_halted and w.wave = open_wave)
                 order by w.state = 0, w.place limit at_most for update skip locked
         ), claimed as (
-            update run_row w set worker = by_worker, lease_until = t + lease * interval '1 microsecond'
+            update run_row w set worker = by_worker, call = by_call, lease_until = t + lease * interval '1 microsecond'
                 from free where w.run = k and w.place = free.place
                 returning w.place, w.wave, w.state, w.attempt, w.document
         )

@@ -14,7 +14,7 @@ use crate::{
 
 checks! {
     halt_waits_for_departures second_failure_counts_the_first runs_refuse_other_isolation runs_are_committed_synchronously
-    killed_server_loses_no_row lost_creation_is_new lost_retry_counts_its_rows repeated_retry_leaves_new_failures stopped_server_takes_no_run workers_share_runs_by_the_grants
+    killed_server_loses_no_row lost_creation_is_new lost_claim_holds_no_row lost_retry_counts_its_rows repeated_retry_leaves_new_failures stopped_server_takes_no_run workers_share_runs_by_the_grants
 }
 
 const LEASE: Duration = Duration::from_secs(100);
@@ -92,7 +92,7 @@ fn calls(id: &RunId, worker: WorkerId) -> Vec<String> {
     let worker = uuid(worker);
     vec![
         format!("run_create('{id}-2', 't', 'd', null, '{{0}}', '{{d}}', false)"),
-        format!("run_claim('{id}', '{worker}', 1000000, 1)"),
+        format!("run_claim('{id}', '{worker}', 1000000, 1, '{worker}', false)"),
         format!("run_renew('{id}', '{worker}', 1000000)"),
         format!("run_depart('{id}', 0, '{worker}')"),
         format!("run_write('{id}', 0, '{worker}', 4, 'd')"),
@@ -173,6 +173,30 @@ async fn lost_creation_is_new(world: &mut World) -> Outcome {
     ensure!(created == CreatedRun::Existing, "a run that was created before was {created:?}");
     let rows = store.rows(&run.id, 0, 10).await.map_err(text)?;
     ensure!(rows.len() == 3, "{} of 3 rows", rows.len());
+    Ok(())
+}
+
+/// The connection dies between commit and response. The worker renews its leases, and has no row that it does not know.
+async fn lost_claim_holds_no_row(world: &mut World) -> Outcome {
+    let proxy = Proxy::start(world.server.port).await?;
+    let store = world.builder_at(proxy.port).connections(1).connect().await.map_err(text)?;
+    let run = new_run(8, None);
+    store.create_run(&run).await.map_err(text)?;
+    let (worker, other) = (WorkerId::generate(), WorkerId::generate());
+    let claim = async |worker, at_most| {
+        let claimed = store.claim_rows(&run.id, WorkerLease { worker, lease: LEASE }, at_most).await.map_err(text)?;
+        Ok::<Vec<_>, String>(claimed.into_iter().map(|row| row.index).collect())
+    };
+    // The statement is prepared from here on, and the worker has two rows that it knows.
+    let known = claim(worker, 2).await?;
+    proxy.set(Mode::Lose);
+    let repeated = claim(worker, 3).await?;
+    proxy.set(Mode::Forward);
+    ensure!((&*known, &*repeated) == (&[0, 1], &[2, 3, 4]), "{repeated:?} were claimed after {known:?}");
+    let renewed = store.renew_rows(&run.id, WorkerLease { worker, lease: LEASE }).await.map_err(text)?;
+    ensure!(renewed == 5, "{renewed} leases were renewed by a worker that knows 5 rows");
+    let rest = claim(other, 10).await?;
+    ensure!(rest == [5, 6, 7], "{rest:?} were claimed by another worker");
     Ok(())
 }
 
