@@ -63,7 +63,9 @@ impl RunStore for PostgresStore {
     }
 
     async fn reopen_run(&self, id: &RunId) -> Result<(), StoreError> {
-        let statement = Statement::new("cannot end the halt of a run", &self.runs.reopen).with(Type::TEXT, text(id));
+        let statement = Statement::new("cannot end the halt of a run", &self.runs.reopen)
+            .with(Type::TEXT, text(id))
+            .with(Type::UUID, call_id());
         self.connections.call(statement).await.map(drop)
     }
 
@@ -78,7 +80,7 @@ impl RunStore for PostgresStore {
             .with(Type::UUID, uuid(worker))
             .with(Type::INT8, ceiling(lease))
             .with(Type::INT8, limit(at_most))
-            .with(Type::UUID, Uuid::from_u128(fastrand::u128(..)))
+            .with(Type::UUID, call_id())
             .told_of_repeat();
         self.stored_rows(statement).await
     }
@@ -195,6 +197,11 @@ impl PostgresStore {
 
 fn text(id: &RunId) -> String {
     id.as_str().to_owned()
+}
+
+/// Returns the id of a call, which its repeat after a lost connection has too.
+fn call_id() -> Uuid {
+    Uuid::from_u128(fastrand::u128(..))
 }
 
 fn uuid(worker: WorkerId) -> Uuid {

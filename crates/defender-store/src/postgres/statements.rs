@@ -67,7 +67,7 @@ impl RunStatements {
             )
             .into(),
             halt: format!("select {schema}.run_halt($1, $2)").into(),
-            reopen: format!("select {schema}.run_reopen($1)").into(),
+            reopen: format!("select {schema}.run_reopen($1, $2)").into(),
             claim: format!(
                 "select place, wave, state, attempt, document from {schema}.run_claim($1, $2, $3, $4, $5, $6)"
             )

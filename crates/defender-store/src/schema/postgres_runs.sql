@@ -8,6 +8,8 @@ create table @schema@.run (
     halt_after bigint,
     -- Reason of the halt.
     halted text,
+    -- The call that ended a halt last.
+    reopened_by uuid,
     -- Failed and unknown rows that do not count any more.
     failures_before bigint not null default 0,
     created_at timestamptz not null
@@ -70,8 +72,8 @@ begin
     update run r set halted = reason where r.id = run_id and r.halted is null;
 end $body$;
 
--- Ends the halt of a run.
-create function @schema@.run_reopen(run_id text) returns void
+-- Ends the halt of a run. The repeat of a call leaves a halt that came after it.
+create function @schema@.run_reopen(run_id text, by_call uuid) returns void
 language plpgsql set search_path = pg_catalog, @schema@, pg_temp as $body$
 declare
     k bigint;
@@ -81,8 +83,9 @@ begin
     -- A statement of its own counts what was written while it waited.
     update run r set
         halted = null,
+        reopened_by = by_call,
         failures_before = (select count(*) from run_row w where w.run = k and w.state in (4, 5))
-        where r.number = k;
+        where r.number = k and r.reopened_by is distinct from by_call;
 end $body$;
 
 -- Claims free rows: first those that may have been sent, then planned rows of the open wave. The lease is in microseconds. A repeat first

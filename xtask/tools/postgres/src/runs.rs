@@ -14,7 +14,7 @@ use crate::{
 
 checks! {
     halt_waits_for_departures second_failure_counts_the_first runs_refuse_other_isolation runs_are_committed_synchronously
-    killed_server_loses_no_row lost_creation_is_new lost_claim_holds_no_row lost_retry_counts_its_rows repeated_retry_leaves_new_failures stopped_server_takes_no_run workers_share_runs_by_the_grants
+    killed_server_loses_no_row lost_creation_is_new lost_claim_holds_no_row lost_retry_counts_its_rows repeated_retry_leaves_new_failures repeated_resume_leaves_a_new_halt stopped_server_takes_no_run workers_share_runs_by_the_grants
 }
 
 const LEASE: Duration = Duration::from_secs(100);
@@ -98,7 +98,7 @@ fn calls(id: &RunId, worker: WorkerId) -> Vec<String> {
         format!("run_write('{id}', 0, '{worker}', 4, 'd')"),
         format!("run_retry('{id}', '{{0}}', '{{1}}', false)"),
         format!("run_halt('{id}', 'a person')"),
-        format!("run_reopen('{id}')"),
+        format!("run_reopen('{id}', '{worker}')"),
     ]
 }
 
@@ -218,6 +218,26 @@ async fn lost_retry_counts_its_rows(world: &mut World) -> Outcome {
         store.rows(&id, 0, 10).await.map_err(text)?.into_iter().map(|row| (row.state, row.attempt)).collect();
     let expected = [(RowState::Planned, 2), (RowState::Planned, 2), (RowState::Succeeded, 1)];
     ensure!(attempts == expected, "the rows are {attempts:?} after a retry with a lost response");
+    Ok(())
+}
+
+/// Another person has halted the run after the call whose response was lost.
+async fn repeated_resume_leaves_a_new_halt(world: &mut World) -> Outcome {
+    let store = world.store().await?;
+    let (id, worker) = claimed(&store, 1, None).await?;
+    let resume = |call: u128| {
+        let function = format!("defender.run_reopen('{id}', '{call:032x}')");
+        format!("begin isolation level read committed; select from {function}; commit")
+    };
+    store.halt_run(&id, "first").await.map_err(text)?;
+    world.sql(&resume(1)).await?;
+    store.halt_run(&id, "second").await.map_err(text)?;
+    world.sql(&resume(1)).await?;
+    let departure = store.depart_row(&id, 0, worker).await.map_err(text)?;
+    ensure!(departure == Departure::Halted, "a repeat ended a later halt: {departure:?}");
+    world.sql(&resume(2)).await?;
+    let departure = store.depart_row(&id, 0, worker).await.map_err(text)?;
+    ensure!(departure == Departure::Go, "the run stays halted: {departure:?}");
     Ok(())
 }
 
