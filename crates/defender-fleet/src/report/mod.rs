@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::late::add_late_outcomes;
 use crate::{
     ApprovedPlan, LeftOut,
-    run::{RowAttempt, RowDocument, RowError, RowOrigin},
+    run::{RowAttempt, RowDocument, RowError, RowOrigin, open},
 };
 
 /// Report of a run. `{}` is a summary, [`to_csv`](Self::to_csv) a table, and its serialized form JSON.
@@ -231,6 +231,20 @@ impl From<RowState> for ReportState {
 }
 
 impl ReportRow {
+    /// Returns whether the outcome of an attempt before the last is unknown. Its action may still be done, also if the row is planned or has
+    /// failed.
+    #[must_use]
+    pub fn has_unknown_attempt(&self) -> bool {
+        let last = RowAttempt {
+            key: self.key.clone().unwrap_or_default(),
+            action_id: self.action_id.clone(),
+            status: self.status.clone(),
+            error: self.error.clone(),
+            ..RowAttempt::default()
+        };
+        open(&self.earlier, &last).next().is_some()
+    }
+
     fn of(row: &StoredRow, document: &RowDocument, tenant: &str, action: &str) -> Self {
         let RowDocument { machine_id, name, attempt, earlier, .. } = document;
         let (mut attempt, mut earlier) = (attempt.clone(), earlier.clone());

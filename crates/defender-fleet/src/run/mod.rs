@@ -20,7 +20,7 @@ mod verdict;
 mod wait;
 mod worker;
 
-pub(crate) use self::row::RowDocument;
+pub(crate) use self::row::{RowDocument, open};
 pub use self::{
     download::DownloadedRow,
     event::{RunEvent, RunEventKind, RunRow},

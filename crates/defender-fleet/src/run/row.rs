@@ -178,12 +178,19 @@ impl RowDocument {
     /// Returns the keys of the earlier attempts whose outcome is unknown, the newest first. A later attempt may have found the action of
     /// an earlier one, and has its key.
     pub(crate) fn open_attempts(&self) -> Vec<String> {
-        let all = || self.earlier.iter().chain([&self.attempt]);
-        let is_open = |attempt: &&RowAttempt| !all().any(|other| other.key == attempt.key && other.is_known());
-        let mut keys: Vec<_> = self.earlier.iter().rev().filter(is_open).map(|attempt| attempt.key.clone()).collect();
+        let mut keys: Vec<_> = open(&self.earlier, &self.attempt).rev().map(|attempt| attempt.key.clone()).collect();
         keys.dedup();
         keys
     }
+}
+
+/// Returns the earlier attempts whose outcome neither they nor a later attempt with the same key have.
+pub(crate) fn open<'a>(
+    earlier: &'a [RowAttempt],
+    last: &'a RowAttempt,
+) -> impl DoubleEndedIterator<Item = &'a RowAttempt> {
+    let all = move || earlier.iter().chain([last]);
+    earlier.iter().filter(move |attempt| !all().any(|other| other.key == attempt.key && other.is_known()))
 }
 
 /// Reads a document, and refuses the form of a newer program.
