@@ -11,7 +11,7 @@ use futures_util::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{awaited::awaited, confirm, verb::VERBS};
+use super::{awaited::awaited, confirm::confirm, signals::Signals, verb::VERBS};
 use crate::{
     failure::{Exit, Failure, exit_of},
     output::{Output, Record, talk},
@@ -191,8 +191,17 @@ impl Actions {
                     "This cancels {} of {machine} in tenant {tenant}, which is {}.",
                     action.action_type, action.status
                 ));
-                confirm::confirm(1, "action", "cancel this action", cancel.yes).await?;
-                let cancelled = handle.cancel(cancel.comment).send().await?;
+                let mut signals = Signals::listen()?;
+                confirm(&mut signals, (1, "action"), "cancel this action", cancel.yes).await?;
+                let cancelled = tokio::select! {
+                    biased;
+                    () = signals.next() => {
+                        let show = session.command(&format!("actions show {}", action.id));
+                        let why = format!("interrupted: the cancellation may have been sent; {show} shows the action");
+                        return Err(Failure::interrupted(why));
+                    }
+                    cancelled = handle.cancel(cancel.comment).send() => cancelled?,
+                };
                 output.print(&[ActionRow::new(tenant, cancelled)])?;
                 Ok(Exit::Success)
             }

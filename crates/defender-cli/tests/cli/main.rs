@@ -3,7 +3,11 @@
 
 #[cfg(feature = "testing")]
 mod crash;
+#[cfg(feature = "testing")]
+mod interrupts;
 mod program;
+#[cfg(feature = "testing")]
+mod retries;
 #[cfg(feature = "testing")]
 mod runs;
 mod secrets;
