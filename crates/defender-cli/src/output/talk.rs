@@ -10,7 +10,8 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Methods of the libraries in their messages, and what a person types in their place.
-const OPTIONS: [(&str, &str); 9] = [
+const OPTIONS: [(&str, &str); 10] = [
+    ("set them with `.targets(..)`", "name machines, or a list of them"),
     ("`machines().find(..)` of defender-actions", "`defender find NAME`"),
     ("`Plan::save`", "`defender plan ACTION … --out FILE`"),
     ("`machines().find(..)`", "`defender find NAME`"),

@@ -13,5 +13,7 @@ mod runs;
 mod secrets;
 mod service;
 mod streams;
+#[cfg(feature = "testing")]
+mod targets;
 mod terminal;
 mod transcripts;
