@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test panics")]
 
 #[cfg(feature = "testing")]
+mod actions;
+#[cfg(feature = "testing")]
 mod crash;
 #[cfg(feature = "testing")]
 mod interrupts;
