@@ -99,8 +99,8 @@ async fn start(
     let approver = approval.approver.unwrap_or_else(user);
     // Another person may have applied the plan since it was shown.
     signals.before_sending(refuse_repeat(session, &plan)).await?;
-    let approved = plan.approved_by(approver, ticket)?;
-    let run = signals.before_sending(session.fleet.start(&approved)).await?;
+    let plan = plan.approved_by(approver, ticket)?;
+    let run = signals.before_sending(session.fleet.start(&plan)).await?;
     signals.before_sending(refuse_second(session, &run)).await.inspect_err(|failure| {
         if failure.exit == Exit::Interrupted {
             talk::say(&session.to_go_on(run.id()));

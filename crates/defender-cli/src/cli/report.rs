@@ -143,8 +143,9 @@ pub(super) fn may_have_been_sent(report: &Report) -> u32 {
 /// Returns the exit code of a run. Each command on the run tells of the targets that its plan leaves out.
 pub(super) fn exit_of(run: &Run, report: &Report) -> Exit {
     let counts = report.counts;
-    let is_unknown = |row: &ReportRow| row.state != ReportState::Succeeded && row.has_unknown_attempt();
-    if counts.unknown > 0 || report.rows.iter().any(is_unknown) {
+    // Of a row in progress, the attempt in progress has the outcome.
+    let mut idle = report.in_state(ReportState::Planned).chain(report.in_state(ReportState::Failed));
+    if counts.unknown > 0 || idle.any(ReportRow::has_unknown_attempt) {
         return Exit::Unknown;
     }
     if counts.failed > 0 {
