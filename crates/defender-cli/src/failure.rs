@@ -59,7 +59,7 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
-    /// Returns the failure of a command that was stopped before anything was sent.
+    /// Returns the failure of a command that a person stopped.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
         Self::new(Exit::Interrupted, message)
     }

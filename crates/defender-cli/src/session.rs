@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use defender_actions::{DefenderClient, transport::Clock};
+use defender_actions::{DefenderClient, model::sanitize_line, transport::Clock};
 use defender_fleet::{Fleet, Run, Stores, Tenant};
 use defender_store::RunId;
 use jiff::Timestamp;
@@ -14,6 +14,9 @@ use crate::{
     output::talk,
     profile,
 };
+
+/// Longest name of a tenant of a file, in characters.
+const SHOWN: usize = 200;
 
 /// Fleet of a command, and the tenant that it was given.
 #[derive(Debug)]
@@ -97,7 +100,8 @@ impl Session {
     pub(crate) fn agree_on_tenant(&self, tenant: &str, what: &str) -> Result<(), Failure> {
         match &self.named {
             Some(named) if named != tenant => Err(Failure::usage(format!(
-                "{what} is for tenant `{tenant}`, and --tenant names `{named}`; leave --tenant out, or correct it"
+                "{what} is for tenant `{}`, and --tenant names `{named}`; leave --tenant out, or correct it",
+                sanitize_line(tenant, SHOWN)
             ))),
             _ => Ok(()),
         }

@@ -8,6 +8,7 @@ use super::{
     decisions::{decisions, exit_of_left_out, summary},
     follow::follow,
     repeat::{refuse_repeat, refuse_second},
+    signals::Signals,
     verb::Verb,
 };
 use crate::{
@@ -90,16 +91,22 @@ async fn start(
     }
     refuse(&plan)?;
     plan.check(&session.fleet)?;
-    confirm(plan.rows.len(), "machine", &prompt(&plan, plan.rows.len()), confirmed.yes).await?;
-    let left_out = exit_of_left_out(&plan);
+    // From here on, so that no Ctrl-C between the prompt and the run is lost.
+    let mut signals = Signals::listen()?;
+    let machines = plan.rows.len();
+    confirm(&mut signals, (machines, "machine"), &prompt(&plan, machines), confirmed.yes).await?;
     let ticket = approval.ticket.unwrap_or_else(|| plan.action.comment().to_owned());
     let approver = approval.approver.unwrap_or_else(user);
     // Another person may have applied the plan since it was shown.
-    refuse_repeat(session, &plan).await?;
-    let run = session.fleet.start(&plan.approved_by(approver, ticket)?).await?;
-    refuse_second(session, &run).await?;
-    let exit = follow(session, output, run).await?;
-    Ok(if exit == Exit::Success { left_out } else { exit })
+    signals.before_sending(refuse_repeat(session, &plan)).await?;
+    let plan = plan.approved_by(approver, ticket)?;
+    let run = signals.before_sending(session.fleet.start(&plan)).await?;
+    signals.before_sending(refuse_second(session, &run)).await.inspect_err(|failure| {
+        if failure.exit == Exit::Interrupted {
+            talk::say(&session.to_go_on(run.id()));
+        }
+    })?;
+    follow(session, output, run, signals).await
 }
 
 /// Refuses a plan that the service would refuse, or that is larger than its maximum.

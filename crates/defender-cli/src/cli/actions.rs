@@ -5,13 +5,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use defender_actions::{
     DefenderClient, ErrorKind,
-    model::{ActionStatus, ActionType, Filter, MachineAction, MachineId},
+    model::{ActionStatus, ActionType, Filter, MachineAction, MachineId, sanitize_line},
 };
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, future::join_all};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{awaited::awaited, confirm, verb::VERBS};
+use super::{awaited::awaited, confirm::confirm, signals::Signals, verb::VERBS};
 use crate::{
     failure::{Exit, Failure, exit_of},
     output::{Output, Record, talk},
@@ -39,6 +39,9 @@ Examples:
   defender --tenant contoso actions wait 44cffc15-0e3d-4cbf-96aa-bf76f9b27f5e --at-most 30m
 
 Exit codes: 0 all succeeded, 2 an action failed or is still running, 4 sign-in or permission.";
+
+/// Longest name of a machine, in characters.
+const SHOWN: usize = 60;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Actions {
@@ -101,7 +104,7 @@ pub(super) struct Wait {
     /// Ids of the actions
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
-    /// Longest time to wait, such as 30m
+    /// Longest time to wait for all of them, such as 30m
     #[arg(long, default_value = "1h", value_name = "TIME", value_parser = duration)]
     at_most: Duration,
 }
@@ -187,12 +190,22 @@ impl Actions {
                 let handle = client.action(id(&cancel.id)?);
                 let action = handle.get().send().await?;
                 let machine = action.computer_dns_name.as_deref().unwrap_or("a machine without a name");
+                let machine = sanitize_line(machine, SHOWN);
                 talk::say(&format!(
                     "This cancels {} of {machine} in tenant {tenant}, which is {}.",
                     action.action_type, action.status
                 ));
-                confirm::confirm(1, "action", "cancel this action", cancel.yes).await?;
-                let cancelled = handle.cancel(cancel.comment).send().await?;
+                let mut signals = Signals::listen()?;
+                confirm(&mut signals, (1, "action"), "cancel this action", cancel.yes).await?;
+                let cancelled = tokio::select! {
+                    biased;
+                    () = signals.next() => {
+                        let show = session.command(&format!("actions show {}", action.id));
+                        let why = format!("interrupted: the cancellation may have been sent; {show} shows the action");
+                        return Err(Failure::interrupted(why));
+                    }
+                    cancelled = handle.cancel(cancel.comment).send() => cancelled?,
+                };
                 output.print(&[ActionRow::new(tenant, cancelled)])?;
                 Ok(Exit::Success)
             }
@@ -245,13 +258,15 @@ impl Wait {
         let mut rows = Vec::new();
         let mut exit = Exit::Success;
         let ids = self.ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-        for id in ids {
-            let known = id.to_string();
-            match awaited(&client, &*clock, (&id, self.at_most), talk::say).await {
+        let waits = ids.iter().map(|id| awaited(&client, &*clock, (id, self.at_most), talk::say));
+        for (id, ended) in ids.iter().zip(join_all(waits).await) {
+            match ended {
                 Ok(action) => rows.push(ActionRow::new(tenant, action)),
                 Err(error) if matches!(error.kind(), ErrorKind::ActionFailed | ErrorKind::WaitTimeout) => {
                     talk::error(&error.to_string());
-                    exit = exit_of(error.kind());
+                    if exit == Exit::Success {
+                        exit = exit_of(error.kind());
+                    }
                     rows.extend(
                         error.action().cloned().map(|action| ActionRow {
                             error: Some(error.to_string()),
@@ -260,8 +275,9 @@ impl Wait {
                     );
                 }
                 Err(error) => {
-                    talk::say(&format!("Action {known} was not waited for to its end."));
-                    return Err(error.into());
+                    talk::say(&format!("Action {id} was not waited for to its end."));
+                    talk::error(&error.to_string());
+                    exit = exit_of(error.kind());
                 }
             }
         }

@@ -2,15 +2,25 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use defender_actions::model::sanitize_line;
+
 use super::signals::Signals;
 use crate::{failure::Failure, output::talk::counted};
+
+/// Longest text of what is done, in characters.
+const SHOWN: usize = 400;
 
 /// Asks the person at the terminal to type the number of machines, in order to do `what`. With `yes`, nothing is asked.
 ///
 /// # Errors
 ///
 /// Another answer was given, Ctrl-C was pressed, or there is no terminal. Nothing was sent.
-pub(super) async fn confirm(number: usize, noun: &str, what: &str, yes: bool) -> Result<(), Failure> {
+pub(super) async fn confirm(
+    signals: &mut Signals,
+    (number, noun): (usize, &str),
+    what: &str,
+    yes: bool,
+) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
@@ -20,9 +30,8 @@ pub(super) async fn confirm(number: usize, noun: &str, what: &str, yes: bool) ->
             counted(number, noun)
         )));
     }
-    // Before the prompt, so that Ctrl-C is heard as soon as a person sees it.
-    let mut signals = Signals::listen()?;
-    let prompt = format!("Type {number} to {what}, or anything else to stop: ");
+    // The name of the tenant may be of a file.
+    let prompt = format!("Type {number} to {}, or anything else to stop: ", sanitize_line(what, SHOWN));
     let _shown = io::stderr().write_all(prompt.as_bytes()).and_then(|()| io::stderr().flush());
     let answer = tokio::select! {
         answer = line() => answer,

@@ -1,12 +1,12 @@
 //! The way of a run until its end, or until Ctrl-C.
 
 use defender_actions::BoxStream;
-use defender_fleet::{Error as FleetError, FleetAction, Run, RunEvent};
+use defender_fleet::{Error as FleetError, FleetAction, Report, Run, RunEvent};
 use futures_util::StreamExt;
 
 use super::{
     long_wait::{LongWait, hint},
-    report::{exit_of, print},
+    report::{exit_of, print, shown},
     signals::Signals,
 };
 use crate::{
@@ -21,47 +21,59 @@ enum End {
     Done,
     /// A person stopped it. The run is halted.
     Interrupted,
-    Failed(FleetError),
+    Failed(Failure),
 }
 
 /// Works on a run, shows its progress, and prints its report.
-pub(super) async fn follow(session: &Session, output: Output, run: Run) -> Result<Exit, Failure> {
+///
+/// The signals are those of the confirmation: none between it and the run is lost.
+pub(super) async fn follow(session: &Session, output: Output, run: Run, mut signals: Signals) -> Result<Exit, Failure> {
     let id = run.id().clone();
     talk::say(&format!("Run {id} in tenant {}", run.tenant()));
     let waves = run.approved().plan.rows.iter().map(|row| row.wave + 1).max().unwrap_or(0);
     let mut progress = Progress::new(waves);
-    let end = work(session, &run, &mut progress).await;
+    let end = work(session, &run, &mut progress, &mut signals).await;
     progress.finish();
-    let end = match end {
-        Ok(end) => end,
-        Err(failure) => {
-            talk::say(&session.to_go_on(&id));
-            return Err(failure);
-        }
-    };
-    let report = run.report().await?;
-    print(output, &report)?;
+    let report = reported(output, &run, &mut signals).await;
     match end {
         End::Done => {
-            let exit = exit_of(&report);
+            let report = report.inspect_err(|_| {
+                let command = session.command(&format!("report {id}"));
+                talk::say(&format!("Nothing of run {id} is left to do. Its report: {command}"));
+            })?;
+            let exit = exit_of(&run, &report);
             if report.counts.succeeded > 0 && has_files(&run) {
                 let download = session.command(&format!("download {id} --to FOLDER"));
                 talk::say(&format!("The files stay at the service until {download} fetches them."));
             }
             if let Some(reason) = &report.halted {
-                talk::say(&format!("Run {id} is halted: {reason}. {}", session.to_go_on(&id)));
+                talk::say(&format!("Run {id} is halted: {}. {}", shown(reason), session.to_go_on(&id)));
             }
             Ok(exit)
         }
         End::Interrupted => {
+            if let Err(failure) = report {
+                talk::error(&failure.message);
+            }
             talk::say(&format!("Run {id} was interrupted and is halted. {}", session.to_go_on(&id)));
             Ok(Exit::Interrupted)
         }
-        End::Failed(error) => {
+        End::Failed(failure) => {
             talk::say(&format!("Run {id} stopped. Once the cause is gone: {}", session.to_go_on(&id)));
-            Err(error.into())
+            Err(failure)
         }
     }
+}
+
+/// Reads and prints the report.
+async fn reported(output: Output, run: &Run, signals: &mut Signals) -> Result<Report, Failure> {
+    let report = tokio::select! {
+        biased;
+        () = signals.next() => return Err(Failure::interrupted("interrupted: the report was not read")),
+        report = run.report() => report?,
+    };
+    print(output, &report)?;
+    Ok(report)
 }
 
 /// Returns whether the action of the run has files as its result.
@@ -69,8 +81,7 @@ fn has_files(run: &Run) -> bool {
     matches!(run.approved().plan.action, FleetAction::CollectInvestigationPackage(_) | FleetAction::LiveResponse(_))
 }
 
-async fn work(session: &Session, run: &Run, progress: &mut Progress) -> Result<End, Failure> {
-    let mut signals = Signals::listen()?;
+async fn work(session: &Session, run: &Run, progress: &mut Progress, signals: &mut Signals) -> End {
     let mut events = run.events();
     let mut wait = LongWait::new(session.clock());
     let mut is_interrupted = false;
@@ -80,11 +91,14 @@ async fn work(session: &Session, run: &Run, progress: &mut Progress) -> Result<E
             () = signals.next() => {
                 if is_interrupted {
                     progress.above("Stopped waiting. What was sent goes on at the service.");
-                    return Ok(End::Interrupted);
+                    return End::Interrupted;
                 }
                 is_interrupted = true;
                 progress.above("Interrupted: nothing more is sent. Waiting for what was sent; Ctrl-C again stops the wait.");
-                run.halt("interrupted by the user").await?;
+                if let Err(error) = run.halt("interrupted by the user").await {
+                    let why = format!("interrupted, and the run is not halted: another process may go on with it: {error}");
+                    return End::Failed(Failure::interrupted(why));
+                }
             }
             next = next(&mut events, &mut wait) => match next {
                 Next::Event(event) => progress.event(&event),
@@ -93,9 +107,13 @@ async fn work(session: &Session, run: &Run, progress: &mut Progress) -> Result<E
                         progress.above(&hint);
                     }
                 }
-                Next::Failed(error) => return Ok(End::Failed(error)),
-                Next::End if is_interrupted => return Ok(End::Interrupted),
-                Next::End => return Ok(End::Done),
+                Next::Failed(error) if is_interrupted => {
+                    progress.above(&format!("What was sent is no longer waited for: {error}"));
+                    return End::Interrupted;
+                }
+                Next::Failed(error) => return End::Failed(error.into()),
+                Next::End if is_interrupted => return End::Interrupted,
+                Next::End => return End::Done,
             },
         }
     }

@@ -1,9 +1,11 @@
 //! The report of a run as data, and its exit code.
 
-use defender_fleet::{Report, ReportRow, ReportState, RowAttempt};
+use defender_actions::model::sanitize_line;
+use defender_fleet::{Report, ReportRow, ReportState, RowAttempt, Run};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::decisions::exit_of_left_out;
 use crate::{
     failure::{Exit, Failure},
     output::{Output, Record, talk},
@@ -101,12 +103,16 @@ pub(super) fn print(output: Output, report: &Report) -> Result<(), Failure> {
     let rows: Vec<_> = report.rows.iter().map(|row| MachineRow::of(report, row)).collect();
     output.print(&rows)?;
     let counts = report.counts;
-    let sent = match counts.sending + counts.submitted {
+    let open_before = match report.in_state(ReportState::Failed).filter(|row| row.has_unknown_outcome()).count() {
+        0 => String::new(),
+        open => format!(" ({open} of them after an attempt whose outcome is unknown)"),
+    };
+    let sent = match may_have_been_sent(report) {
         0 => String::new(),
         sent => format!(" ({sent} of them may have been sent, and may still act)"),
     };
     talk::say(&format!(
-        "Run {}, {} in tenant {}: {} succeeded, {} failed, {} unknown, {} not done{sent}, {} left out",
+        "Run {}, {} in tenant {}: {} succeeded, {} failed{open_before}, {} unknown, {} not done{sent}, {} left out",
         report.run,
         report.action,
         report.tenant,
@@ -119,10 +125,27 @@ pub(super) fn print(output: Output, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the exit code of a run. A target that was left out counts where its plan is made.
-pub(super) fn exit_of(report: &Report) -> Exit {
+/// Longest reason of a halt, in characters.
+const SHOWN: usize = 200;
+
+/// Returns the reason of a halt in one line.
+pub(super) fn shown(reason: &str) -> String {
+    sanitize_line(reason, SHOWN)
+}
+
+/// Returns the number of machines that are not done and whose action may have been requested. An attempt with an unknown outcome may be that of
+/// a machine that is planned again.
+pub(super) fn may_have_been_sent(report: &Report) -> u32 {
+    let planned = report.in_state(ReportState::Planned).filter(|row| row.has_unknown_outcome()).count();
+    report.counts.sending + report.counts.submitted + u32::try_from(planned).unwrap_or(u32::MAX)
+}
+
+/// Returns the exit code of a run. Each command on the run tells of the targets that its plan leaves out.
+pub(super) fn exit_of(run: &Run, report: &Report) -> Exit {
     let counts = report.counts;
-    if counts.unknown > 0 {
+    // Of a row in progress, the attempt in progress has the outcome.
+    let mut idle = report.in_state(ReportState::Planned).chain(report.in_state(ReportState::Failed));
+    if counts.unknown > 0 || idle.any(ReportRow::has_unknown_outcome) {
         return Exit::Unknown;
     }
     if counts.failed > 0 {
@@ -133,7 +156,7 @@ pub(super) fn exit_of(report: &Report) -> Exit {
         let are_denied = report.in_state(ReportState::Failed).all(is_denied);
         return if are_denied { Exit::Denied } else { Exit::Failed };
     }
-    if counts.open() > 0 { Exit::Failed } else { Exit::Success }
+    if counts.open() > 0 { Exit::Failed } else { exit_of_left_out(&run.approved().plan) }
 }
 
 /// Run of the list of runs.

@@ -8,7 +8,8 @@ use super::{
     act::{Confirmed, SendOptions, prompt, send},
     confirm::confirm,
     follow::follow,
-    report::{exit_of, print, print_runs},
+    report::{exit_of, may_have_been_sent, print, print_runs, shown},
+    signals::Signals,
     verb::Isolation,
 };
 use crate::{
@@ -33,7 +34,7 @@ Examples:
 
 const RETRY_EXAMPLES: &str = "\
 Does machines again that failed or, with --unknown, whose outcome is unknown: their action may then be done twice, so look at
-the machines first.
+the machines first. It also goes on with what the run has not sent, and the number to type counts both.
 
 Examples:
   defender retry 5f2c7a90d1e3
@@ -47,7 +48,7 @@ Examples:
   defender report 5f2c7a90d1e3 -o csv > report.csv
   defender report 5f2c7a90d1e3 -o json | jq '.[] | select(.state != \"succeeded\")'
 
-Exit codes: those of the run: 0 all succeeded, 2 something failed or is not done, 3 an outcome is unknown.";
+Exit codes: those of the run: 0 all succeeded, 2 something failed, is not done or could not be acted on, 3 an outcome is unknown.";
 
 const REVERT_EXAMPLES: &str = "\
 Plans the inverse of each action that the run created itself, and runs that plan once it is confirmed. Actions that others requested
@@ -161,31 +162,38 @@ impl Resume {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let run = session.run(&self.run).await?;
         let counts = run.summary().await?.counts;
-        confirm_open(&run, counts.planned + counts.sending, self.confirmed).await?;
+        let mut signals = Signals::listen()?;
+        confirm_open(&mut signals, &run, counts.planned + counts.sending, self.confirmed).await?;
         let in_hand = counts.sending + counts.submitted;
         if in_hand > 0 {
             talk::say(&format!(
                 "{} may have been sent, without an end so far. Those of a process that died are taken over once its lease of 90 seconds is over.",
-                talk::counted(usize::try_from(in_hand).unwrap_or(usize::MAX), "action")
+                talk::counted(size(in_hand), "action")
             ));
         }
-        follow(session, output, session.fleet.resume(&self.run).await?).await
+        let run = signals.before_sending(session.fleet.resume(&self.run)).await?;
+        follow(session, output, run, signals).await
     }
 }
 
 /// Asks for a confirmation if requests may be sent.
-async fn confirm_open(run: &Run, open: u32, confirmed: Confirmed) -> Result<(), Failure> {
-    match usize::try_from(open).unwrap_or(usize::MAX) {
+async fn confirm_open(signals: &mut Signals, run: &Run, open: u32, confirmed: Confirmed) -> Result<(), Failure> {
+    match size(open) {
         0 => Ok(()),
-        open => confirm(open, "machine", &prompt(&run.approved().plan, open), confirmed.yes).await,
+        open => confirm(signals, (open, "machine"), &prompt(&run.approved().plan, open), confirmed.yes).await,
     }
+}
+
+fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 impl Halt {
     pub(super) async fn run(self, session: &Session) -> Result<Exit, Failure> {
         let run = session.run(&self.run).await?;
         run.halt(&self.reason).await?;
-        let counts = run.summary().await?.counts;
+        let report = run.report().await?;
+        let (counts, sent) = (report.counts, may_have_been_sent(&report));
         if counts.open() == 0 {
             talk::say(&format!("Run {} has ended already: nothing is left to halt.", run.id()));
             return Ok(Exit::Success);
@@ -193,10 +201,10 @@ impl Halt {
         talk::say(&format!(
             "Run {} is halted: nothing more is sent. Of {} machines: {} ended, {} may have been sent and go on, {} not sent. {}",
             run.id(),
-            counts.total(),
-            counts.total() - counts.open(),
-            counts.sending + counts.submitted,
-            counts.planned,
+            counts.machines(),
+            counts.machines() - counts.open(),
+            sent,
+            counts.open() - sent,
             session.to_go_on(run.id())
         ));
         Ok(Exit::Success)
@@ -207,23 +215,44 @@ impl Retry {
     pub(super) async fn run(self, session: &Session, output: Output) -> Result<Exit, Failure> {
         let run = session.run(&self.run).await?;
         let counts = run.summary().await?.counts;
-        let (rows, number, state) = if self.unknown {
-            (RetryRows::Unknown, counts.unknown, "whose outcome is unknown")
+        let (rows, state) = if self.unknown {
+            (RetryRows::Unknown, "whose outcome is unknown")
         } else {
-            (RetryRows::Failed, counts.failed, "that failed")
+            (RetryRows::Failed, "that failed")
         };
+        let number = run.retryable(rows).await?;
+        let left = if self.unknown { 0 } else { counts.failed.saturating_sub(number) };
+        if left > 0 {
+            talk::say(&format!(
+                "{} failed after an attempt whose outcome is unknown, which may still take effect: {} does them again.",
+                talk::counted(size(left), "machine"),
+                session.command(&format!("retry {} --unknown", run.id()))
+            ));
+        }
         if number == 0 {
-            talk::say(&format!("Run {} has no machine {state}. Nothing was sent.", run.id()));
-            return Ok(exit_of(&run.report().await?));
+            let other = if left > 0 { "other " } else { "" };
+            talk::say(&format!("Run {} has no {other}machine {state}. Nothing was sent.", run.id()));
+            return Ok(exit_of(&run, &run.report().await?));
         }
         if self.unknown {
             talk::warn(
                 "the first request may still take effect, so that an action may be done twice; look at the machines first",
             );
         }
-        confirm_open(&run, number, self.confirmed).await?;
-        run.retry(rows).await?;
-        follow(session, output, session.fleet.resume(&self.run).await?).await
+        let open = counts.planned + counts.sending;
+        if open > 0 {
+            let (again, open) = (talk::counted(size(number), "machine"), talk::counted(size(open), "machine"));
+            talk::say(&format!("The run also goes on: {again} again, and {open} that are not done."));
+        }
+        let mut signals = Signals::listen()?;
+        confirm_open(&mut signals, &run, number + open, self.confirmed).await?;
+        let begun = async {
+            run.retry(rows).await?;
+            session.fleet.resume(&self.run).await
+        };
+        let begun = signals.before_sending(begun).await;
+        let run = begun.inspect_err(|_| talk::say(&session.to_go_on(&self.run)))?;
+        follow(session, output, run, signals).await
     }
 }
 
@@ -233,12 +262,13 @@ impl ReportCommand {
             print_runs(session, output, self.limit).await?;
             return Ok(Exit::Success);
         };
-        let report = session.run(&run).await?.report().await?;
+        let run = session.run(&run).await?;
+        let report = run.report().await?;
         print(output, &report)?;
         if let Some(reason) = &report.halted {
-            talk::say(&format!("Run {run} is halted: {reason}. {}", session.to_go_on(&run)));
+            talk::say(&format!("Run {} is halted: {}. {}", run.id(), shown(reason), session.to_go_on(run.id())));
         }
-        Ok(exit_of(&report))
+        Ok(exit_of(&run, &report))
     }
 }
 

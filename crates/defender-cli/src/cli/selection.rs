@@ -29,13 +29,13 @@ pub(super) struct Selection {
     #[arg(long, value_name = "FILE:COLUMN", help_heading = "Targets")]
     csv: Option<String>,
     /// Machines with this tag, exact; may be repeated
-    #[arg(long = "tag", value_name = "TAG", help_heading = "Targets")]
+    #[arg(long = "tag", value_name = "TAG", value_parser = not_blank, help_heading = "Targets")]
     tags: Vec<String>,
     /// Machines that match this OData filter of the service
-    #[arg(long, value_name = "ODATA", help_heading = "Targets")]
+    #[arg(long, value_name = "ODATA", value_parser = not_blank, help_heading = "Targets")]
     filter: Option<String>,
     /// Leaves out the machines with this tag; may be repeated
-    #[arg(long, value_name = "TAG", help_heading = "Targets")]
+    #[arg(long, value_name = "TAG", value_parser = not_blank, help_heading = "Targets")]
     exclude_tag: Vec<String>,
     /// Reason, for the audit trail of the service
     #[arg(long, value_name = "TEXT")]
@@ -92,14 +92,14 @@ impl Selection {
         let mut targets = Targets::ids(self.ids).and(Targets::names(self.named));
         // The place of a target is its number among the arguments.
         let (stdin, arguments): (Vec<_>, Vec<_>) = self.names.into_iter().partition(|name| name == "-");
-        targets = targets.and(Targets::lines("argument", arguments.join("\n").as_bytes())?);
+        targets = targets.and(Targets::by_content("argument", arguments));
         if !stdin.is_empty() {
-            targets = targets.and(Targets::lines("stdin", io::stdin().lock())?);
+            targets = targets.and(listed("stdin", Targets::lines("stdin", io::stdin().lock())?)?);
         }
         if let Some(file) = self.ids_file {
             targets = targets.and(match file.as_str() {
-                "-" => Targets::lines("stdin", io::stdin().lock())?,
-                file => Targets::lines_of(file)?,
+                "-" => listed("stdin", Targets::lines("stdin", io::stdin().lock())?)?,
+                file => listed(file, Targets::lines_of(file)?)?,
             });
         }
         if let Some(csv) = self.csv {
@@ -110,8 +110,8 @@ impl Selection {
                 Failure::usage(format!("--csv {csv}: give the file and the name of its column, such as hosts.csv:name"))
             })?;
             targets = targets.and(match file {
-                "-" => Targets::csv_from("stdin", io::stdin().lock(), column)?,
-                file => Targets::csv(file, column)?,
+                "-" => listed("stdin", Targets::csv_from("stdin", io::stdin().lock(), column)?)?,
+                file => listed(file, Targets::csv(file, column)?)?,
             });
         }
         for tag in self.tags {
@@ -119,6 +119,22 @@ impl Selection {
         }
         Ok(self.filter.into_iter().fold(targets, |targets, filter| targets.and(Targets::filter(Filter::raw(filter)))))
     }
+}
+
+/// Refuses a list without targets: most often it is the wrong file, or the command that wrote it has failed.
+fn listed(name: &str, list: Targets) -> Result<Targets, Failure> {
+    if list.is_empty() {
+        return Err(Failure::usage(format!("`{name}` has no target; check it, or leave it out; nothing was sent")));
+    }
+    Ok(list)
+}
+
+/// Refuses a blank text, most often an unset variable of a shell.
+fn not_blank(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is blank; give a text, or leave the option out".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Returns whether a target is rather the file with a list of targets.

@@ -45,4 +45,20 @@ impl Signals {
     pub(super) fn listen() -> Result<Self, Failure> {
         Self::open().map_err(|error| Failure::usage(format!("cannot listen for Ctrl-C: {error}; nothing was sent")))
     }
+
+    /// Does a step before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// A signal came before or during the step, or the step failed. Nothing was sent.
+    pub(super) async fn before_sending<T, E>(&mut self, step: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+    where
+        Failure: From<E>,
+    {
+        tokio::select! {
+            biased;
+            () = self.next() => Err(Failure::interrupted("interrupted: nothing was sent")),
+            done = step => Ok(done?),
+        }
+    }
 }

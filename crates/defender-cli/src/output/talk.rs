@@ -3,14 +3,25 @@
 use std::io::{self, Write};
 
 use console::style;
+use defender_actions::model::sanitize_terminal;
 
 /// Prints a line on stderr. A stderr that is closed is ignored: the exit code stays.
 pub(crate) fn say(line: &str) {
-    let _printed = writeln!(io::stderr().lock(), "{}", in_options(line));
+    write(&shown(line));
+}
+
+fn write(line: &str) {
+    let _printed = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// Returns a text as a person may see it: names of machines, reasons and messages of a service come from outside.
+fn shown(text: &str) -> String {
+    sanitize_terminal(&in_options(text))
 }
 
 /// Methods of the libraries in their messages, and what a person types in their place.
-const OPTIONS: [(&str, &str); 9] = [
+const OPTIONS: [(&str, &str); 10] = [
+    ("set them with `.targets(..)`", "name machines, or a list of them"),
     ("`machines().find(..)` of defender-actions", "`defender find NAME`"),
     ("`Plan::save`", "`defender plan ACTION … --out FILE`"),
     ("`machines().find(..)`", "`defender find NAME`"),
@@ -29,17 +40,17 @@ pub(crate) fn in_options(text: &str) -> String {
 
 /// Prints a line on stderr that begins a new part.
 pub(crate) fn heading(line: &str) {
-    say(&style(line).for_stderr().bold().to_string());
+    write(&style(shown(line)).for_stderr().bold().to_string());
 }
 
 /// Prints an error on stderr.
 pub(crate) fn error(message: &str) {
-    say(&format!("{} {message}", style("error:").for_stderr().red().bold()));
+    write(&format!("{} {}", style("error:").for_stderr().red().bold(), shown(message)));
 }
 
 /// Prints a warning on stderr.
 pub(crate) fn warn(message: &str) {
-    say(&format!("{} {message}", style("warning:").for_stderr().yellow().bold()));
+    write(&format!("{} {}", style("warning:").for_stderr().yellow().bold(), shown(message)));
 }
 
 /// Returns a number and its noun: `1 machine`, `2 machines`.

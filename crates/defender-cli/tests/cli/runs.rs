@@ -11,7 +11,7 @@ use crate::{
 };
 
 const SPEED: u32 = 20;
-const ACT: [&str; 4] = ["ws-eng-04.contoso.example", "ws-eng-042.contoso.example", "--comment", "INC-4711"];
+pub(crate) const ACT: [&str; 4] = ["ws-eng-04.contoso.example", "ws-eng-042.contoso.example", "--comment", "INC-4711"];
 
 pub(crate) async fn service(set: impl FnOnce(EmulatorBuilder) -> EmulatorBuilder) -> (Emulator, Home) {
     let origin = SystemClock::new().now();
@@ -151,8 +151,8 @@ async fn terminated_run_is_resumed() {
     assert_eq!(emulator.ledger().len(), 2, "{:?}", emulator.ledger());
 }
 
-/// Runs a command, and returns the id of its run.
-fn run_of(ran: &Ran) -> String {
+/// Returns the id of the run of a command.
+pub(crate) fn run_of(ran: &Ran) -> String {
     let line = ran.stderr.lines().find_map(|line| line.strip_prefix("Run ")?.split(' ').next());
     line.unwrap_or_else(|| panic!("{ran:?}")).to_owned()
 }

@@ -18,7 +18,7 @@ const ROWS: u16 = 50;
 const COLUMNS: u16 = 110;
 
 /// Command on a terminal of its own.
-struct Terminal {
+pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keyboard: Box<dyn Write + Send>,
     bytes: Receiver<Vec<u8>>,
@@ -28,7 +28,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(home: &Home, arguments: &[&str]) -> Self {
+    pub(crate) fn start(home: &Home, arguments: &[&str]) -> Self {
         let size = PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(DEFENDER);
@@ -63,7 +63,7 @@ impl Terminal {
     }
 
     /// Reads until the screen has this text.
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         let clock = SystemClock::new();
         while !self.screen().contains(text) {
             let left = LIMIT.saturating_sub(clock.elapsed());
@@ -79,30 +79,30 @@ impl Terminal {
         self.raw.extend_from_slice(bytes);
     }
 
-    fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.parser.screen().contents()
     }
 
-    fn type_text(&mut self, text: &str) {
+    pub(crate) fn type_text(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
     }
 
     /// Reads to the end, and returns the exit code.
-    fn end(&mut self) -> u32 {
+    pub(crate) fn end(&mut self) -> u32 {
         while let Ok(bytes) = self.bytes.recv_timeout(LIMIT) {
             self.read(&bytes);
         }
         self.child.wait().unwrap().exit_code()
     }
 
-    fn raw(&self) -> String {
+    pub(crate) fn raw(&self) -> String {
         String::from_utf8_lossy(&self.raw).into_owned()
     }
 }
 
 /// Key that sends SIGINT to the command.
-const CTRL_C: &str = "\u{3}";
+pub(crate) const CTRL_C: &str = "\u{3}";
 
 const THREE: [&str; 11] = [
     "--demo",

@@ -28,6 +28,21 @@ impl Run {
     ///
     /// [`Store`](ErrorKind::Store): the rows may or may not be planned again.
     pub async fn retry(&self, rows: RetryRows) -> Result<u32, Error> {
+        let indexes = self.indexes(rows).await?;
+        let retried = self.fleet.stores().runs.retry_rows(&self.id, &indexes).await;
+        retried.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))
+    }
+
+    /// Returns the number of rows that [`retry`](Self::retry) would plan again. Nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](ErrorKind::Store).
+    pub async fn retryable(&self, rows: RetryRows) -> Result<u32, Error> {
+        Ok(u32::try_from(self.indexes(rows).await?.len()).unwrap_or(u32::MAX))
+    }
+
+    async fn indexes(&self, rows: RetryRows) -> Result<Vec<u32>, Error> {
         let is_chosen = |(row, document): &&(StoredRow, RowDocument)| match row.state {
             RowState::Unknown => rows == RetryRows::Unknown,
             // The action of an earlier attempt may still be done, so that the row is as good as unknown.
@@ -35,8 +50,6 @@ impl Run {
             _ => false,
         };
         let all = self.rows().await?;
-        let indexes: Vec<_> = all.iter().filter(is_chosen).map(|(row, _)| row.index).collect();
-        let retried = self.fleet.stores().runs.retry_rows(&self.id, &indexes).await;
-        retried.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))
+        Ok(all.iter().filter(is_chosen).map(|(row, _)| row.index).collect())
     }
 }

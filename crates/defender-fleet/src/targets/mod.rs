@@ -17,6 +17,7 @@ use crate::{Error, ErrorKind};
 /// |---|---|
 /// | ids | [`ids`](Self::ids) |
 /// | exact names, in any letter case | [`names`](Self::names) |
+/// | a list, ids or names by content | [`by_content`](Self::by_content) |
 /// | a column of a CSV file, ids or names by content | [`csv`](Self::csv) |
 /// | lines of a file or of standard input, ids or names by content | [`lines`](Self::lines) |
 /// | a tag | [`tag`](Self::tag) |
@@ -57,6 +58,13 @@ impl Targets {
             let text = text.into();
             Target { meaning: Meaning::name(&text), text, source: None }
         }))
+    }
+
+    /// Machines of a list in the program, each an id or a name by its content. A blank text is left out of the plan. `name` is the first part
+    /// of the place of a text, such as `argument:2`.
+    pub fn by_content<T: AsRef<str>>(name: &str, texts: impl IntoIterator<Item = T>) -> Self {
+        let texts = (1_u64..).zip(texts);
+        Self::of(texts.map(|(number, text)| Target::by_content(text.as_ref(), format!("{name}:{number}"))))
     }
 
     /// Machines of a column of a CSV file, each an id or a name by its content.

@@ -149,6 +149,20 @@ async fn lines_are_ids_or_names() {
     assert!(Targets::lines("stdin", &b"\n# none\n"[..]).unwrap().is_empty());
 }
 
+/// A list in the program has no comments and no blank lines.
+#[tokio::test]
+async fn blank_text_is_left_out() {
+    let plan = plan(Targets::by_content("argument", [ID, "", "#ws-2", " ws-2", "ws-2\nws-3"])).await;
+    assert_eq!(ids(&plan), [ID, "m2"]);
+    let left_out = left_out(&plan);
+    assert_eq!(left_out.len(), 3, "{plan}");
+    for (line, text) in
+        left_out.iter().zip(["argument:2 `` invalid: the name is blank", "argument:3 `#ws-2` not found", "argument:5 "])
+    {
+        assert!(line.starts_with(text), "{line}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 

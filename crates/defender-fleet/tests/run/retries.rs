@@ -52,11 +52,17 @@ async fn retry_looks_at_each_attempt() {
     assert_eq!(run.retry(RetryRows::Unknown).await.unwrap(), 1);
     assert_eq!(counts(&world.run(run.finish()).await.unwrap()), (0, 1, 0, 0));
     world.clock.advance(Duration::from_secs(600));
+    for (rows, number) in [(RetryRows::Failed, 0), (RetryRows::Unknown, 1)] {
+        assert_eq!(run.retryable(rows).await.unwrap(), number, "{rows:?}");
+    }
+    let report = run.report().await.unwrap();
+    assert!(report.rows[0].has_unknown_outcome(), "{report}");
     assert_eq!(run.retry(RetryRows::Failed).await.unwrap(), 0, "the first attempt is unknown");
     assert_eq!(run.retry(RetryRows::Unknown).await.unwrap(), 1);
     let report = world.run(run.finish()).await.unwrap();
     let row = &report.rows[0];
     assert_eq!((row.state, row.origin, row.attempts), (ReportState::Succeeded, Some(RowOrigin::Recovered), 3));
+    assert!(!row.has_unknown_outcome(), "the last attempt has the key of the first one: {row:?}");
     assert_eq!(created(&world), 1);
 }
 
