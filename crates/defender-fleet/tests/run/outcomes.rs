@@ -276,7 +276,7 @@ async fn old_look(loses_claim: bool) {
             // The row stays as if its request could have been sent, and the journal has that it was not.
             (Op::Intend, 1) => Timing { fails: Some(Fails::AfterEffect), ..Timing::default() },
             (Op::Write(RowState::Planned), 1) => Timing { fails: Some(Fails::WithoutEffect), ..Timing::default() },
-            (Op::Entry, 2) => Timing::after(46),
+            (Op::Entry, 2) => Timing::after(28),
             (Op::Claim, 4) if loses_claim => Timing { fails: Some(Fails::AfterEffect), ..Timing::default() },
             _ => Timing::default(),
         }
