@@ -66,7 +66,7 @@ struct State {
 #[derive(Clone, Debug)]
 struct Holder {
     number: u64,
-    /// Submission that was recovered. Another recovery of it may have the same record.
+    /// Submission that was recovered. It, and another recovery of it, may have the same record.
     recovered: Option<Arc<Expected>>,
 }
 
@@ -96,8 +96,9 @@ pub(crate) struct InFlight {
     machine: MachineHash,
     number: u64,
     note: Arc<CallNote>,
-    /// Submission of an earlier request, whose action is being searched for.
-    recovered: Option<Arc<Expected>>,
+    expected: Arc<Expected>,
+    /// The submission is that of an earlier request, whose action is being searched for.
+    is_recovery: bool,
     settled: AtomicBool,
 }
 
@@ -121,8 +122,8 @@ impl SubmissionRegistry {
         let (own, phase) = (Arc::clone(expected), Phase::InFlight);
         state.open.insert((machine, number), Open { expected: own, note: Arc::clone(&note), phase, is_recovery });
         drop(state);
-        let recovered = is_recovery.then(|| Arc::clone(expected));
-        InFlight { registry: self.clone(), machine, number, note, recovered, settled: AtomicBool::new(false) }
+        let (registry, expected, settled) = (self.clone(), Arc::clone(expected), AtomicBool::new(false));
+        InFlight { registry, machine, number, note, expected, is_recovery, settled }
     }
 
     /// Records that a response at `now` showed these records. `service_now` is the same moment on the service's clock.
@@ -149,7 +150,7 @@ impl InFlight {
 
     /// Returns whether this is the recovery of an earlier request.
     pub(crate) fn is_recovery(&self) -> bool {
-        self.recovered.is_some()
+        self.is_recovery
     }
 
     /// Returns the send times of the submission's attempts.
@@ -182,7 +183,8 @@ impl InFlight {
     /// Claims a record unless another submission holds it. Returns whether this submission holds it.
     pub(crate) fn claim(&self, id: &ActionId, now: Moment) -> bool {
         let mut state = self.registry.state();
-        let ours = Holder { number: self.number, recovered: self.recovered.clone() };
+        let recovered = self.is_recovery.then(|| Arc::clone(&self.expected));
+        let ours = Holder { number: self.number, recovered };
         self.may_share(state.claims.get_or_insert(lower_id(id), ours, now.elapsed, CLAIM_LIFETIME))
     }
 
@@ -197,10 +199,10 @@ impl InFlight {
         self.registry.state().claims.get(&lower_id(id)).is_some_and(|(holder, _)| !self.may_share(holder))
     }
 
-    /// Returns whether this submission has the record of a holder: it is the holder, or both recover the same submission.
+    /// Returns whether this submission has the record of a holder: it is the holder, or the holder recovered it.
     fn may_share(&self, holder: &Holder) -> bool {
-        let same = |(ours, theirs): (&Arc<Expected>, &Arc<Expected>)| is_same(&ours.submission, &theirs.submission);
-        holder.number == self.number || self.recovered.as_ref().zip(holder.recovered.as_ref()).is_some_and(same)
+        let is_ours = |recovered: &Arc<Expected>| is_same(&recovered.submission, &self.expected.submission);
+        holder.number == self.number || holder.recovered.as_ref().is_some_and(is_ours)
     }
 
     /// Returns whether a response showed the record before `first_attempt`. The first attempt of a recovery is dated by a wall clock,

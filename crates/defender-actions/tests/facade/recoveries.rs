@@ -105,6 +105,20 @@ async fn action_with_a_response_is_recovered_by_its_generated_id() {
     assert_eq!((recovered.id(), recovered.origin()), (created.id(), Origin::Recovered));
 }
 
+/// A caller recovers an intent although its request is under way.
+#[tokio::test]
+async fn recovery_leaves_a_running_request_its_action() {
+    for ids_are_generated in [false, true] {
+        let service = Service::new(Repeats::Taken).breaking([Break::BodyLate]);
+        let client = if ids_are_generated { service.client_that_generates() } else { service.client() };
+        let isolate = client.machine(machine()).isolate("c");
+        let recovery = client.recover(isolate.intent().unwrap());
+        let (created, recovered) = service.clock().run(join(isolate.send(), recovery.send())).await;
+        let origins = [created, recovered].map(|outcome| outcome.unwrap().origin());
+        assert_eq!(origins, [Origin::Created, Origin::Recovered], "{ids_are_generated}");
+    }
+}
+
 /// Like intents of two submissions stay apart: one record is the action of one of them.
 #[tokio::test]
 async fn record_of_another_submission_is_not_recovered() {
