@@ -29,6 +29,7 @@ pub(crate) mod particulars;
 pub(crate) mod principal;
 pub(crate) mod reconcile;
 pub(crate) mod record;
+pub(crate) mod record_facts;
 pub(crate) mod search;
 pub(crate) mod shared_search;
 pub(crate) mod submission;

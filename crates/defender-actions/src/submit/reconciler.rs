@@ -15,7 +15,7 @@ use crate::{
         expected::Expected,
         origin::Origin,
         reconcile::{Accepted, Comparison, ComparisonInput, Names, Refusal, Window, accepted, refused, was_pending},
-        record::created,
+        record_facts::created,
         registry::InFlight,
         shared_search::{Candidates, Row},
         submission::Submission,

@@ -1,9 +1,6 @@
-//! The read of an action's record, and the facts in it.
-
-use std::borrow::Cow;
+//! The read of an action's record.
 
 use defender_model::{ActionId, MachineAction};
-use jiff::Timestamp;
 
 use crate::{
     DefenderClient, Error, ErrorKind, Request,
@@ -18,20 +15,6 @@ pub(crate) fn read_call(id: &ActionId) -> Call {
 /// Returns whether the record is that of the action `id`, letter case aside.
 pub(crate) fn is_about(record: &MachineAction, id: &ActionId) -> bool {
     record.id.as_str().eq_ignore_ascii_case(id.as_str())
-}
-
-/// Returns the id as it is compared: ids of the service are compared in any letter case.
-pub(crate) fn lower_id(id: &ActionId) -> Cow<'_, str> {
-    let id = id.as_str();
-    if id.bytes().any(|byte| byte.is_ascii_uppercase()) { id.to_ascii_lowercase().into() } else { id.into() }
-}
-
-/// Start of 2015. The service did not exist then, so that an earlier date, such as the year 1 of an unset date, states nothing.
-const BEFORE_THE_SERVICE: Timestamp = Timestamp::constant(1_420_070_400, 0);
-
-/// Returns the creation of a record, if it states one.
-pub(crate) fn created(record: &MachineAction) -> Option<Timestamp> {
-    record.creation_date_time_utc.filter(|created| *created >= BEFORE_THE_SERVICE)
 }
 
 /// Returns the request that reads the record of an action.

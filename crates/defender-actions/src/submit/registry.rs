@@ -22,7 +22,7 @@ use crate::{
         expected::Expected,
         expiring_map::ExpiringMap,
         reconcile::compare_comments,
-        record::{created, lower_id},
+        record_facts::{created, lower_id},
         submission::Submission,
     },
 };
@@ -223,7 +223,7 @@ impl InFlight {
     pub(crate) fn has_twin(&self, submission: &Submission, now: Moment) -> bool {
         self.any_other(submission, now, |open| {
             let (theirs, ours) = (open.intent(), submission.intent());
-            // A recovery is not a twin of its own submission, whose future may have been dropped, nor of another recovery of it.
+            // A recovery is no twin of its own submission, whose future may have been dropped, nor of another recovery of this.
             let are_not_both_requests =
                 matches!(open.phase, Phase::Unsettled(_)) || open.is_recovery || self.is_recovery();
             let is_itself = are_not_both_requests && is_same(&open.expected.submission, submission);

@@ -7,7 +7,7 @@ use futures_util::stream;
 
 use crate::{
     BoxStream, DefenderClient, Error,
-    submit::record::lower_id,
+    submit::record_facts::lower_id,
     wait::{awaited::Awaited, cycle::Cycle, poll::PollPolicy},
 };
 

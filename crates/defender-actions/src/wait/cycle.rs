@@ -18,7 +18,8 @@ use crate::{
     DefenderClient, Error,
     submit::{
         identity::Identity,
-        record::{self, created, lower_id},
+        record,
+        record_facts::{created, lower_id},
     },
     wait::{
         awaited::Awaited,

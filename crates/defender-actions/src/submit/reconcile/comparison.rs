@@ -6,7 +6,7 @@ use defender_model::{ActionType, MachineAction, MachineId, Match};
 
 use super::{Names, Window};
 use crate::submit::{
-    external_id::is_generated_form, particulars::ParticularsRule, record::created, submission::Submission,
+    external_id::is_generated_form, particulars::ParticularsRule, record_facts::created, submission::Submission,
 };
 
 /// Minimum length of a truncated comment. A shorter one neither confirms nor excludes a record.
