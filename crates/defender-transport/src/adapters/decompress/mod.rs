@@ -150,11 +150,13 @@ impl Inflating {
     /// Decodes one piece of the input. `None` asks for more input.
     fn step(&mut self) -> Result<Option<Bytes>, Error> {
         if let Some(padding) = self.over {
-            match (self.coding, &*self.input) {
-                // A gzip file may have several members (RFC 1952, 2.2).
-                (Coding::Gzip, [0x1f, 0x8b, ..]) => (self.decoder, self.over) = (None, None),
-                (Coding::Gzip, [0x1f]) if !self.ended => return Ok(None),
-                (_, rest) => {
+            // A gzip file may have several members, one directly after the other (RFC 1952, 2.2). After other bytes there is none: where
+            // the pieces of a body are cut would decide otherwise.
+            let may_follow = self.coding == Coding::Gzip && padding == 0;
+            match &*self.input {
+                [0x1f, 0x8b, ..] if may_follow => (self.decoder, self.over) = (None, None),
+                [0x1f] if may_follow && !self.ended => return Ok(None),
+                rest => {
                     let padding = padding.saturating_add(rest.len());
                     if padding > PADDING {
                         return Err(Error::new(ErrorKind::Decode).context("more follows the end of its compression"));

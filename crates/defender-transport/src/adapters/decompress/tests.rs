@@ -80,6 +80,20 @@ impl HttpBody for ChunkedBody {
     }
 }
 
+/// Where the pieces are cut does not decide what is the body.
+#[test]
+fn nothing_follows_padding() {
+    let [(_, hello), ..] = forms(b"hello");
+    for padding in [&b"\0"[..], b"\0\0\0", b"\x1f", b"\x1f\0"] {
+        let all = Bytes::from([&hello, padding, &hello].concat());
+        for cut in 0..=all.len() {
+            let pieces = vec![all.slice(..cut), all.slice(cut..)];
+            let body = read("gzip", Body::new(ChunkedBody(pieces, false)), 1 << 20);
+            assert_eq!(body.unwrap(), "hello", "{padding:?}, {cut}");
+        }
+    }
+}
+
 #[test]
 fn gzip_members_are_one_body() {
     let [(_, hello), ..] = forms(b"hello, ");
