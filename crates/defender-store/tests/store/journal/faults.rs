@@ -194,6 +194,8 @@ async fn entry_of_a_newer_program_is_left_to_it() {
     assert_eq!(changed.unwrap(), 1);
     clock.0.advance(SECOND);
     assert_eq!(take_over(&store).await, ["ours"]);
+    let tries: i64 = other.query_row("select tries from entry where key = 'newer'", [], |row| row.get(0)).unwrap();
+    assert_eq!(tries, 0, "an older program has taken over the entry");
     let error = store.intend(&key("newer"), &intent(), Holder::generate(), SECOND).await.unwrap_err().to_string();
     assert!(error.contains("entry `newer`") && error.contains("update the program"), "{error}");
 }

@@ -150,7 +150,7 @@ impl Inflating {
     /// Decodes one piece of the input. `None` asks for more input.
     fn step(&mut self) -> Result<Option<Bytes>, Error> {
         if let Some(padding) = self.over {
-            // A gzip file may have several members, one directly after the other (RFC 1952, 2.2). After other bytes there is none: where
+            // A gzip file may have several members, one directly after the other (RFC 1952, 2.2). After other bytes no member begins: where
             // the pieces of a body are cut would decide otherwise.
             let may_follow = self.coding == Coding::Gzip && padding == 0;
             match &*self.input {

@@ -245,6 +245,10 @@ async fn entry_of_a_newer_program_is_left_to_it(world: &mut World) -> Outcome {
         .await?;
     let taken = take_over(&store, &scope).await?;
     ensure!(taken == [ours], "{taken:?} were taken over by an older program");
+    let tries = format!("select tries from defender.entry where key = '{newer}'");
+    let row = world.client().await?.query_one(&tries, &[]).await.map_err(describe)?;
+    let tries: i32 = row.try_get(0).map_err(text)?;
+    ensure!(tries == 0, "an older program has taken over the entry");
     let error =
         failed(store.intend(&newer, &intent(&scope)?, Holder::generate(), LEASE).await, StoreErrorKind::Storage)?;
     says(world, &error, &[&format!("entry `{newer}`"), "update the program"])
