@@ -141,15 +141,18 @@ fn break_each(root: &Path, patches: &[&Patch]) -> Result<(), Failure> {
         judged
     })?;
     println!("| promise | broken by | judge | |\n|---|---|---|---|");
-    let mut missed = 0_usize;
+    let mut missed = Vec::new();
     for (patch, judge, judged) in judged.into_iter().flatten() {
         println!("| {} | `{}` | `{}` | {judged} |", patch.promise, patch.name, judge.line());
-        missed += usize::from(!matches!(judged, Judged::Caught { .. }));
+        if !matches!(judged, Judged::Caught { .. }) {
+            missed.push(format!("{} by {}", patch.name, judge.line()));
+        }
     }
-    match missed {
-        0 => Ok(()),
-        count => Err(Failure::Check(format!("breaks: {count} breaks not noticed, or not for the right reason"))),
+    if missed.is_empty() {
+        return Ok(());
     }
+    let missed = missed.join("; ");
+    Err(Failure::Check(format!("breaks: not noticed, or not for the right reason: {missed}")))
 }
 
 /// Does the work of each item on whichever copy is free. The results are in the order of the items. After a failure no other item is
