@@ -188,12 +188,6 @@ impl InFlight {
         self.may_share(state.claims.get_or_insert(lower_id(id), ours, now.elapsed, CLAIM_LIFETIME))
     }
 
-    /// Claims a record that has the generated id of this submission. A recovery has it even if another submission holds it: only a
-    /// request of the same intent has this id.
-    pub(crate) fn claim_by_generated_id(&self, id: &ActionId, now: Moment) -> bool {
-        self.claim(id, now) || self.is_recovery()
-    }
-
     /// Returns whether another submission holds the record.
     pub(crate) fn is_claimed_by_another(&self, id: &ActionId) -> bool {
         self.registry.state().claims.get(&lower_id(id)).is_some_and(|(holder, _)| !self.may_share(holder))

@@ -1,12 +1,6 @@
 //! The search for an action whose response was lost.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use defender_transport::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -43,8 +37,7 @@ impl Reconciler {
             reconciler: self.clone(),
             machine: self.submission().machine_id().as_str().to_ascii_lowercase(),
             names: inner.names().await,
-            window_end: limits.window_end,
-            is_last: AtomicBool::new(false),
+            limits,
         });
         let participant = inner.searches.join(Arc::clone(&searcher) as Arc<dyn Searcher>);
         let mut delays = inner.poll.after_response();
@@ -54,17 +47,13 @@ impl Reconciler {
         loop {
             let now = self.now().elapsed;
             let is_last = now >= limits.until;
-            match self.search_once(&participant, &searcher, now, is_last, limits).await {
+            match self.search_once(&participant, &searcher, now, is_last).await {
                 Ok(Found { rows, finding: Finding::Ours(index), by_generated_id }) => {
                     let mut rows = rows.rows;
                     let record = rows.swap_remove(index).record;
-                    let (in_flight, now) = (&self.in_flight, self.now());
-                    let is_claimed = if by_generated_id {
-                        in_flight.claim_by_generated_id(&record.id, now)
-                    } else {
-                        in_flight.claim(&record.id, now)
-                    };
-                    if is_claimed {
+                    // Only a request of this intent has its generated id: its recovery has the record even if another submission holds it.
+                    let is_its_own = by_generated_id && self.in_flight.is_recovery();
+                    if self.in_flight.claim(&record.id, self.now()) || is_its_own {
                         return Ok(self.submitted(record.into(), Origin::Recovered));
                     }
                     // Another submission has claimed the record in the meantime.
@@ -116,13 +105,11 @@ impl Reconciler {
         searcher: &LostSubmission,
         now: SignedDuration,
         is_last: bool,
-        limits: SearchLimits,
     ) -> Result<Found, Error> {
         // Without a `Date`, the shared list begins at a time of our own clock, whose error may exceed the range of the list.
-        let is_conclusive = !limits.before_resend && searcher.window().clears_before.is_some();
+        let is_conclusive = !searcher.limits.before_resend && searcher.window().clears_before.is_some();
         if !is_last || is_conclusive {
             let not_before = if is_last { now } else { SignedDuration::MIN };
-            searcher.is_last.store(is_last, Ordering::Relaxed);
             if let Some(rows) = participant.shared_list(&self.client, not_before).await? {
                 let found = searcher.judge(rows, false, is_last);
                 // A row without a machine or type may belong to any submission; a list that is filtered by them decides.
@@ -158,14 +145,12 @@ struct LostSubmission {
     reconciler: Reconciler,
     machine: String,
     names: Arc<Names>,
-    window_end: Moment,
-    /// The next list is the last.
-    is_last: AtomicBool,
+    limits: SearchLimits,
 }
 
 impl LostSubmission {
     fn window(&self) -> Window {
-        self.reconciler.inner().service_time.window(self.reconciler.first_attempt, self.window_end)
+        self.reconciler.inner().service_time.window(self.reconciler.first_attempt, self.limits.window_end)
     }
 
     fn judge(&self, rows: Candidates, filtered: bool, is_last: bool) -> Found {
@@ -201,10 +186,10 @@ impl Searcher for LostSubmission {
     /// The first attempt of a recovery is dated by a wall clock, perhaps of another computer. Its last list is so long that a wrong
     /// date does not hide a record with the generated id.
     fn from(&self) -> Timestamp {
-        let Reconciler { in_flight, expected, .. } = &self.reconciler;
-        let by_id = in_flight.is_recovery() && expected.submission.has_generated_id();
-        let window = self.window();
-        if by_id && self.is_last.load(Ordering::Relaxed) { window.list_by_id_from() } else { window.list_from() }
+        let (window, reconciler) = (self.window(), &self.reconciler);
+        let by_id = reconciler.in_flight.is_recovery() && reconciler.submission().has_generated_id();
+        let is_last = reconciler.now().elapsed >= self.limits.until;
+        if by_id && is_last { window.list_by_id_from() } else { window.list_from() }
     }
 
     fn may_be_ours(&self, row: &Row) -> bool {

@@ -9,7 +9,7 @@ use crate::runs::{ACT, run_of, service};
 
 const ID: &str = "979ac4badf0093988b3a84fa0b7690356afecec5";
 
-/// What a person confirms has no text that somebody else has written over it.
+/// Text of somebody else rewrites nothing of what a person confirms.
 #[tokio::test(flavor = "multi_thread")]
 async fn talk_has_no_control_characters() {
     let state = format!(

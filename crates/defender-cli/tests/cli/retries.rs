@@ -68,7 +68,7 @@ async fn planned_row_with_unknown_attempt_is_unknown() {
     assert!(ran.stderr.contains("0 ended, 1 may have been sent and go on, 0 not sent"), "{ran:?}");
 }
 
-/// Who reads only the exit code of a later command learns of an unknown name too.
+/// The exit codes of later commands tell of an unknown name too.
 #[tokio::test(flavor = "multi_thread")]
 async fn left_out_target_fails_later_commands() {
     let (_emulator, home) = service(|emulator| emulator).await;

@@ -109,7 +109,7 @@ pub struct ReportRow {
     pub status: Option<ActionStatus>,
     /// Id of the action.
     pub action_id: Option<ActionId>,
-    /// Why the row failed, is unknown, or is left out. A planned row has an error if an earlier attempt is unknown.
+    /// Reason why the row failed, is unknown, or is left out. A planned row has an error if an earlier attempt is unknown.
     pub error: Option<RowError>,
     /// Wave, from 0. `None` if the plan leaves the target out.
     pub wave: Option<u32>,

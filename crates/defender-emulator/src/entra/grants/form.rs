@@ -30,7 +30,8 @@ impl Form {
         Self { parameters, twice }
     }
 
-    /// Reads a body, and client id and secret from HTTP Basic, where they are there; a body of another type has no parameters, and Entra reports the first missing one.
+    /// Reads a body, and client id and secret of HTTP Basic, if the request has them. A body of another type has no parameters, and
+    /// Entra reports the first missing one.
     pub(super) fn posted(headers: &HeaderMap, body: &[u8]) -> Result<Self, EntraError> {
         let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();

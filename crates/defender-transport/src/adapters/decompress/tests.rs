@@ -80,7 +80,7 @@ impl HttpBody for ChunkedBody {
     }
 }
 
-/// Where the pieces are cut does not decide what is the body.
+/// The body is the same wherever its pieces are cut.
 #[test]
 fn nothing_follows_padding() {
     let [(_, hello), ..] = forms(b"hello");
