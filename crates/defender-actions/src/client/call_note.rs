@@ -110,11 +110,6 @@ impl SendTimes {
         self.times().responded
     }
 
-    /// Clears the times, before another request is sent.
-    pub(crate) fn forget(&self) {
-        *self.times() = Times::default();
-    }
-
     /// Records that an attempt was sent.
     pub(crate) fn left(&self, at: Moment) {
         let mut times = self.times();

@@ -120,9 +120,14 @@ impl Inner {
         known.into_iter().find(|known| known.eq_ignore_ascii_case(name)).unwrap_or(OTHER)
     }
 
-    /// Returns the names of the principal, read from its token.
-    pub(crate) async fn names(&self) -> Arc<Names> {
+    /// Returns the names of the principal, read from its token; `None` if there is no token in time.
+    pub(crate) async fn names(&self) -> Option<Arc<Names>> {
         self.principal.names(&*self.credential, &*self.clock).await
+    }
+
+    /// As [`names`](Self::names), from a token that is cached.
+    pub(crate) fn cached_names(&self) -> Option<Arc<Names>> {
+        self.credential.cached_token().map(|token| self.principal.names_of(token))
     }
 
     /// Returns the first part of every path, without a slash at its end.

@@ -82,6 +82,7 @@ fn contradicts(expected: &Expected, record: &MachineAction) -> bool {
         seen_before: false,
         claimed: false,
         has_rival: false,
+        is_recovery: false,
     };
     is_another(&Comparison::of(&input, record), record.status.is_terminal())
 }

@@ -20,9 +20,13 @@ const TOKEN_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Principal(Mutex<Option<(AccessToken, Arc<Names>)>>);
 
 impl Principal {
-    /// Returns the names of the principal. Without a readable token there are no names, and no record is excluded by its requestor.
-    pub(crate) async fn names(&self, credential: &dyn TokenCredential, clock: &dyn Clock) -> Arc<Names> {
-        let Some(token) = token(credential, clock).await else { return Arc::default() };
+    /// Returns the names of the principal; `None` if the credential has no token soon.
+    pub(crate) async fn names(&self, credential: &dyn TokenCredential, clock: &dyn Clock) -> Option<Arc<Names>> {
+        token(credential, clock).await.map(|token| self.names_of(token))
+    }
+
+    /// Returns the names in a token. Without readable claims there is no name, and no record is excluded by its requestor.
+    pub(crate) fn names_of(&self, token: AccessToken) -> Arc<Names> {
         let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*cached {
             Some((of_token, names)) if *of_token == token => Arc::clone(names),

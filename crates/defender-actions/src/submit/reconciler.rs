@@ -69,13 +69,14 @@ impl Reconciler {
             seen_before: is_readable && self.in_flight.was_seen_before(id, self.first_attempt),
             claimed: is_readable && self.in_flight.is_claimed_by_another(id),
             has_rival: self.in_flight.has_rival(self.submission(), now),
+            is_recovery: self.in_flight.is_recovery(),
         };
         if is_readable { Comparison::of(&input, record) } else { Comparison::of_unreadable(&input, record) }
     }
 
     /// Judges the record of a 2xx response, with the names in the token.
     pub(crate) async fn accepted_by_name(&self, record: Box<MachineAction>) -> Result<Submitted, Error> {
-        let names = self.inner().names().await;
+        let names = self.inner().names().await.unwrap_or_default();
         self.accepted(record, &names)
     }
 
@@ -107,7 +108,7 @@ impl Reconciler {
     /// Finds the action that caused a refusal. `is_second` means that an earlier attempt may have taken effect.
     pub(crate) async fn refused(&self, refusal: Error, is_second: bool) -> Result<Submitted, Error> {
         let inner = self.inner();
-        let (clock, names) = (Arc::clone(&inner.clock), inner.names().await);
+        let (clock, names) = (Arc::clone(&inner.clock), inner.names().await.unwrap_or_default());
         let until = self.now().plus(inner.poll.visibility_timeout);
         // Each refused submission reads its own list, so it reads less often than a search after a lost response.
         let poll = PollPolicy { first: inner.poll.first.saturating_mul(5), ..inner.poll };

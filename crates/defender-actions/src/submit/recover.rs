@@ -1,6 +1,6 @@
 //! Recovery of the outcomes of intents.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc, time::Duration};
 
 use futures_util::stream::FuturesUnordered;
 
@@ -74,7 +74,7 @@ impl Recover {
     /// Searches for the action: the same as awaiting this, as a future that can be spawned or joined.
     ///
     /// The search takes the client's visibility timeout, two minutes by default. If the intent is so old that its action would be
-    /// visible by now, one list is read.
+    /// visible by now, also if the clock that dated it was a quarter of an hour wrong, one list is read.
     ///
     /// # Errors
     ///
@@ -82,15 +82,22 @@ impl Recover {
     /// live response session, and an action whose type is not [registered](crate::DefenderClientBuilder::action), are found by a
     /// generated external id only.
     pub fn send(self) -> impl Future<Output = Result<Submitted, Error>> + Send + 'static {
-        async move {
-            let Self { client, intent } = self;
-            let expected = expected(client.inner(), Arc::new(intent));
-            let report = ActionReport::recovery(&client, Arc::clone(&expected));
-            let outcome = report.span().around(recover(client, expected)).await;
-            report.ended(outcome.as_ref().map(|submitted| (submitted.id(), submitted.origin())), 0);
-            outcome
-        }
+        recovered(self.client, self.intent, |_, _, outcome| ready(outcome))
     }
+}
+
+/// Searches for the action of an intent, and reports the outcome after `settle`: the journal may have the action for another entry.
+pub(crate) async fn recovered<F: Future<Output = Result<Submitted, Error>>>(
+    client: DefenderClient,
+    intent: Intent,
+    settle: impl FnOnce(DefenderClient, Arc<Expected>, Result<Submitted, Error>) -> F,
+) -> Result<Submitted, Error> {
+    let expected = expected(client.inner(), Arc::new(intent));
+    let report = ActionReport::recovery(&client, Arc::clone(&expected));
+    let outcome = report.span().around(recover(client.clone(), Arc::clone(&expected))).await;
+    let outcome = settle(client, expected, outcome).await;
+    report.ended(outcome.as_ref().map(|submitted| (submitted.id(), submitted.origin())), 0);
+    outcome
 }
 
 /// Search for the actions of many intents. Nothing is sent before its stream is polled, and then only reads are sent.
@@ -123,6 +130,9 @@ impl RecoverAll {
     }
 }
 
+/// Error of the clock that dated an intent, in either direction.
+const CLOCK_ERROR: Duration = Duration::from_secs(900);
+
 async fn recover(client: DefenderClient, expected: Arc<Expected>) -> Result<Submitted, Error> {
     let (inner, intent) = (client.inner(), expected.submission.intent());
     if let (Some(theirs), Some(ours)) = (&intent.tenant_id, &inner.tenant_id)
@@ -137,8 +147,10 @@ async fn recover(client: DefenderClient, expected: Arc<Expected>) -> Result<Subm
     let in_flight = Arc::new(inner.submissions.open_recovery(&expected));
     let visibility_timeout = inner.poll.visibility_timeout;
     let window_end = now.at_wall(intent.latest()).plus(inner.longest_attempt).plus(visibility_timeout);
-    // Assumes that each attempt was sent before now: a caller that recovers an intent no longer sends its request.
-    let until = now.plus(visibility_timeout).elapsed.min(window_end.elapsed.max(now.elapsed));
+    // The intent was dated by a clock that may be wrong, perhaps of another computer. One list is enough only if the action would be visible
+    // in any case.
+    let is_old = window_end.plus(CLOCK_ERROR).elapsed < now.elapsed;
+    let until = if is_old { now } else { now.plus(visibility_timeout) }.elapsed;
     let first_attempt = now.at_wall(intent.earliest);
     in_flight.send_times().left(first_attempt);
     in_flight.lost();

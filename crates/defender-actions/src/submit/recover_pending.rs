@@ -18,8 +18,7 @@ use crate::{
     },
     submit::{
         journaled::{Journaled, lease},
-        late_outcomes,
-        recover::{Recover, expected},
+        late_outcomes, recover,
         unwritten::Unwritten,
     },
 };
@@ -70,11 +69,12 @@ impl DefenderClient {
     /// error has; [`Configuration`](crate::ErrorKind::Configuration) if the client has no journal.
     pub async fn recover_entry(&self, key: &EntryKey, intent: Intent) -> Result<Submitted, Error> {
         let journal = self.inner().journal.clone().ok_or_else(late_outcomes::no_journal)?;
-        let submitted = Recover::new(self.clone(), intent.clone()).send().await?;
-        // No await before the action is kept: the client does not let another search have it.
-        let (client, expected) = (self.clone(), expected(self.inner(), Arc::new(intent)));
         let (entry, holder) = (JournalEntry::new(journal, key.clone()), Holder::generate());
-        Journaled { client, entry, holder, expected }.settle(Ok(submitted)).await
+        // No await before the action is kept: the client does not let another search have it.
+        let settle = async |client, expected, outcome: Result<Submitted, Error>| {
+            Journaled { client, entry, holder, expected }.settle(Ok(outcome?)).await
+        };
+        Box::pin(recover::recovered(self.clone(), intent, settle)).await
     }
 }
 
@@ -170,10 +170,10 @@ async fn claim(client: &DefenderClient, journal: &dyn Journal) -> Result<VecDequ
 /// Finds the outcome of an entry, and writes it.
 async fn recovered(client: DefenderClient, journal: Arc<dyn Journal>, (entry, holder): Claimed) -> Recovered {
     let Unsettled { key, intent, .. } = entry;
-    let outcome = Recover::new(client.clone(), intent.clone()).send().await;
-    let expected = expected(client.inner(), Arc::new(intent.clone()));
     let entry = JournalEntry::new(journal, key.clone());
-    let outcome = Journaled { client, entry, holder, expected }.settle_recovered(outcome).await;
+    let settle =
+        async |client, expected, outcome| Journaled { client, entry, holder, expected }.settle_recovered(outcome).await;
+    let outcome = recover::recovered(client, intent.clone(), settle).await;
     Recovered { key, intent, outcome }
 }
 

@@ -163,9 +163,8 @@ impl InFlight {
         self.change(|open| open.phase = Phase::Lost);
     }
 
-    /// Records that a second request will be sent.
+    /// Records that a second request will be sent. The first one has no outcome, also if the second never leaves.
     pub(crate) fn resend(&self) {
-        self.send_times().forget();
         self.change(|open| open.phase = Phase::InFlight);
     }
 

@@ -1,6 +1,9 @@
 //! The search for an action whose response was lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use defender_transport::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +14,7 @@ use crate::{
     submit::{
         candidate_list::own_list,
         origin::Origin,
-        reconcile::{Comparison, Finding, Names, Window, find, may_be_ours},
+        reconcile::{Comparison, Finding, Names, Window, can_exclude, find, may_be_ours},
         reconciler::{Reconciler, ends_search, not_read},
         shared_search::{Candidates, Participant, Row, Searcher},
     },
@@ -36,7 +39,7 @@ impl Reconciler {
         let searcher = Arc::new(LostSubmission {
             reconciler: self.clone(),
             machine: self.submission().machine_id().as_str().to_ascii_lowercase(),
-            names: inner.names().await,
+            names: Mutex::new(inner.names().await),
             limits,
         });
         let participant = inner.searches.join(Arc::clone(&searcher) as Arc<dyn Searcher>);
@@ -144,7 +147,8 @@ struct Found {
 struct LostSubmission {
     reconciler: Reconciler,
     machine: String,
-    names: Arc<Names>,
+    /// `None` while there is no token: an issuer may be silent for a while.
+    names: Mutex<Option<Arc<Names>>>,
     limits: SearchLimits,
 }
 
@@ -153,9 +157,20 @@ impl LostSubmission {
         self.reconciler.inner().service_time.window(self.reconciler.first_attempt, self.limits.window_end)
     }
 
+    /// Returns the names of the principal. The lists are read with its token, so that it is cached by then.
+    fn names(&self) -> Option<Arc<Names>> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.is_none() {
+            *names = self.reconciler.inner().cached_names();
+        }
+        names.clone()
+    }
+
     fn judge(&self, rows: Candidates, filtered: bool, is_last: bool) -> Found {
-        let window = self.window();
-        let compare = |row: &Row| self.reconciler.compare(&self.names, &window, filtered, row);
+        let (window, names) = (self.window(), self.names());
+        let is_nameless = names.is_none();
+        let names = names.unwrap_or_default();
+        let compare = |row: &Row| self.reconciler.compare(&names, &window, filtered, row);
         let compared: Vec<_> = rows.rows.iter().map(compare).collect();
         let mut finding = find(&compared);
         let by_generated_id = match finding {
@@ -163,8 +178,11 @@ impl LostSubmission {
             Finding::MayBeOurs | Finding::Nothing => false,
         };
         let submission = self.reconciler.submission();
+        // Without a token nothing shows that the action is not another principal's.
+        let may_be_anothers = |row: &Row| is_nameless && row.record.requestor.as_deref().is_some_and(can_exclude);
         // The record with our generated id may appear later than a like record of another process, which has no id.
         let is_uncertain = rows.overflowed
+            || rows.rows.iter().any(may_be_anothers)
             || !is_last && submission.has_generated_id()
             || self.reconciler.in_flight.has_twin(submission, self.reconciler.now());
         if is_uncertain && !by_generated_id && finding != Finding::Nothing {
@@ -174,7 +192,8 @@ impl LostSubmission {
     }
 
     fn may_be_ours_in(&self, row: &Row, filtered: bool) -> bool {
-        may_be_ours(&self.reconciler.compare(&self.names, &self.window(), filtered, row))
+        // The names decide nothing here.
+        may_be_ours(&self.reconciler.compare(&Names::default(), &self.window(), filtered, row))
     }
 }
 
@@ -184,12 +203,11 @@ impl Searcher for LostSubmission {
     }
 
     /// The first attempt of a recovery is dated by a wall clock, perhaps of another computer. Its last list is so long that a wrong
-    /// date does not hide a record with the generated id.
+    /// date does not hide its record.
     fn from(&self) -> Timestamp {
         let (window, reconciler) = (self.window(), &self.reconciler);
-        let by_id = reconciler.in_flight.is_recovery() && reconciler.submission().has_generated_id();
         let is_last = reconciler.now().elapsed >= self.limits.until;
-        if by_id && is_last { window.list_by_id_from() } else { window.list_from() }
+        if is_last && reconciler.in_flight.is_recovery() { window.list_of_recovery_from() } else { window.list_from() }
     }
 
     fn may_be_ours(&self, row: &Row) -> bool {

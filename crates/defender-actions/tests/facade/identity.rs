@@ -1,14 +1,14 @@
 //! Records that state less than the request, or something else, and whose action they are.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     time::Duration,
 };
 
 use defender_actions::{
     DefenderClient, Origin, UnknownReason,
     auth::{AccessToken, Error as AuthError, TokenCredential, TokenRequest},
-    transport::Clock,
+    transport::{Clock, testing::ManualClock},
 };
 use serde_json::{Value, json};
 
@@ -39,6 +39,51 @@ async fn silent_credential_does_not_hold_back_an_outcome() {
     let submitted = service.clock().run(client.machine(machine()).isolate("c").send()).await.unwrap();
     assert_eq!(submitted.origin(), Origin::Created);
     assert!(service.clock().elapsed() < Duration::from_secs(60), "{:?}", service.clock().elapsed());
+}
+
+/// Credential whose second token, the one whose names are read first, takes twelve seconds.
+#[derive(Debug)]
+struct Late {
+    clock: ManualClock,
+    token: String,
+    caches: bool,
+    calls: AtomicU32,
+}
+
+#[async_trait::async_trait]
+impl TokenCredential for Late {
+    async fn token(&self, _: &TokenRequest) -> Result<AccessToken, AuthError> {
+        if self.calls.fetch_add(1, Ordering::SeqCst) == 1 {
+            self.clock.sleep(Duration::from_secs(12)).await;
+        }
+        Ok(AccessToken::new(self.token.as_str(), jiff::Timestamp::MAX))
+    }
+
+    fn cached_token(&self) -> Option<AccessToken> {
+        let is_there = self.caches && self.calls.load(Ordering::SeqCst) > 2;
+        is_there.then(|| AccessToken::new(self.token.as_str(), jiff::Timestamp::MAX))
+    }
+}
+
+/// A token that is late can show that an action is another principal's.
+#[tokio::test]
+async fn late_token_recovers_no_action_of_another() {
+    for (requestor, caches, origin) in [
+        ("bob@contoso.com", true, None),
+        ("bob@contoso.com", false, None),
+        ("ann@contoso.com", false, None),
+        ("ann@contoso.com", true, Some(Origin::Recovered)),
+        ("Contoso Response", false, Some(Origin::Recovered)),
+    ] {
+        let service = Service::new(Repeats::Taken).breaking([Break::AfterTheEffect]);
+        let service = service.spelling(move |record| record["requestor"] = json!(requestor));
+        let (clock, token) = (service.clock().clone(), tokens()[3].clone());
+        let credential = Late { clock: clock.clone(), token, caches, calls: AtomicU32::new(0) };
+        let client = DefenderClient::builder().credential(credential).transport(service.clone());
+        let client = client.clock(clock.clone()).build().unwrap();
+        let outcome = clock.run(client.machine(machine()).isolate("c").send()).await;
+        assert_eq!(outcome.map(|submitted| submitted.origin()).ok(), origin, "{requestor}, {caches}");
+    }
 }
 
 #[tokio::test]

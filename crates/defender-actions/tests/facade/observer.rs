@@ -6,7 +6,7 @@ use std::{
 };
 
 use defender_actions::{
-    DefenderClient, ErrorKind, Intent, Observer,
+    DefenderClient, EntryKey, ErrorKind, Holder, Intent, Journal, MemoryJournal, Observer,
     auth::StaticCredential,
     model::{ActionId, ScanType},
     observe::{ActionEnded, ActionOutcome, CallEnded, End, TokenRequestEnded, WaitEnded},
@@ -16,7 +16,7 @@ use defender_actions::{
         testing::{Capture, ManualClock},
     },
 };
-use defender_emulator::{Fault, Operation, RetryAfter};
+use defender_emulator::{ExternalIds, Fault, Operation, RetryAfter};
 use futures_util::{StreamExt, future::join_all};
 use http::Response;
 use serde_json::{Value, json};
@@ -312,4 +312,35 @@ async fn panic_of_observer_leaves_client_usable() {
     assert!(panicked.await.unwrap_err().is_panic());
     let count = world.run(client.actions().stream().collect::<Vec<_>>()).await;
     assert!(count.iter().any(|action| action.as_ref().unwrap().machine_id.as_ref() == Some(&world.machine())));
+}
+
+/// The journal has the action for another entry: what it denies was not reported.
+#[tokio::test]
+async fn recovery_is_reported_after_the_journal() {
+    let world = World::with(|emulator| emulator.external_ids(ExternalIds::Absent));
+    let journal = Arc::new(MemoryJournal::new(world.clock.clone()));
+    let seen = Arc::new(Seen::default());
+    let client = || {
+        let builder = world.builder_over(world.emulator.transport()).journal(Arc::clone(&journal) as Arc<dyn Journal>);
+        builder.observer(Arc::clone(&seen)).build().unwrap()
+    };
+    let isolate = client().machine(world.machine()).isolate("c");
+    let intent = isolate.intent().unwrap();
+    world.run(isolate.key("a").send()).await.unwrap();
+    for (pending, key) in [(false, "b"), (true, "c")] {
+        let key = EntryKey::new(key).unwrap();
+        journal.intend(&key, &intent, Holder::generate(), MINUTE).await.unwrap();
+        taken(&seen.actions);
+        let client = client();
+        let error = if pending {
+            world.clock.advance(HOUR);
+            world.run(client.recover_pending().send()).await.unwrap().remove(0).outcome.unwrap_err()
+        } else {
+            world.run(client.recover_entry(&key, intent.clone())).await.unwrap_err()
+        };
+        assert!(error.is_outcome_unknown(), "{error}");
+        let reported = taken(&seen.actions);
+        let is_unknown = |line: &String| line.starts_with("recover Isolate unknown ");
+        assert!(!reported.is_empty() && reported.iter().all(is_unknown), "{reported:?}");
+    }
 }

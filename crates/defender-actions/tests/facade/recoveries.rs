@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     service::{Break, Repeats, Service},
     submissions::machine,
-    world::{HOUR, World},
+    world::World,
 };
 
 fn without_id(record: &mut Value) {
@@ -59,6 +59,36 @@ async fn generated_id_is_found_whatever_the_date() {
         intent.earliest += SignedDuration::from_secs(ahead);
         let submitted = world.run(client().recover(intent).send()).await;
         assert_eq!(submitted.unwrap().origin(), Origin::Recovered, "{ahead} s ahead");
+    }
+}
+
+/// The clock that dated the intent was slow or fast: the search is not shortened by it, and a record with the comment is not cleared by it.
+#[tokio::test]
+async fn wrong_date_does_not_show_that_nothing_happened() {
+    // The record becomes visible 110 s after the request, and the search begins 90 s after it.
+    let service = Service::new(Repeats::Taken).breaking([Break::Hanging]).with_lag(Duration::from_secs(110));
+    let mut intent = dropped(&service, &service.client()).await;
+    intent.earliest -= SignedDuration::from_secs(600);
+    service.clock().run(service.clock().sleep(Duration::from_secs(89))).await;
+    let outcome = service.clock().run(service.client().recover(intent).send()).await;
+    let (Ok(Origin::Recovered) | Err(Some(UnknownReason::MayBeOurs))) =
+        outcome.map(|submitted| submitted.origin()).map_err(|error| error.reason())
+    else {
+        panic!("the search ended too early")
+    };
+    for (ahead, comment, reason) in [
+        (1_200, "c", UnknownReason::MayBeOurs),
+        (80_000, "c", UnknownReason::MayBeOurs),
+        (1_200, "another", UnknownReason::NothingFound),
+        (90_000, "c", UnknownReason::NothingFound),
+    ] {
+        let service = Service::new(Repeats::Taken);
+        let client = service.client();
+        let mut intent = client.machine(machine()).isolate("c").intent().unwrap();
+        service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": comment}));
+        intent.earliest += SignedDuration::from_secs(ahead);
+        let error = service.clock().run(service.client().recover(intent).send()).await.unwrap_err();
+        assert_eq!(error.reason(), Some(reason), "{ahead} s ahead, {comment}");
     }
 }
 
@@ -139,7 +169,8 @@ async fn search_does_not_wait_for_a_search_that_nobody_polls() {
     let mut first = Box::pin(client.machine("m1".parse().unwrap()).isolate("c").send());
     assert!(poll!(&mut first).is_pending());
     let second = Box::pin(client.machine("m2".parse().unwrap()).isolate("c").send());
-    let ended = service.clock().run(select(second, service.clock().sleep(HOUR))).await;
+    // Two minutes for the action to appear, and two for the search that does not read.
+    let ended = service.clock().run(select(second, service.clock().sleep(Duration::from_secs(250)))).await;
     let Either::Left((submitted, _)) = ended else { panic!("the search waits") };
     assert_eq!(submitted.unwrap().origin(), Origin::Recovered);
     assert_eq!(service.clock().run(first).await.unwrap().origin(), Origin::Recovered);
@@ -162,4 +193,27 @@ async fn joined_second_request_leaves_the_first_without_an_outcome() {
     let service = service.with_lag(Duration::ZERO).breaking([Break::AfterTheEffect]);
     let later = service.clock().run(client.machine(machine()).isolate("c").send()).await.unwrap_err();
     assert_eq!((later.reason(), later.candidates().len()), (Some(UnknownReason::MayBeOurs), 1));
+}
+
+/// The first request is not forgotten while the second waits to be sent, and if it never is.
+#[tokio::test]
+async fn unsent_second_request_leaves_the_first_without_an_outcome() {
+    for dropped in [false, true] {
+        let service = Service::new(Repeats::Taken);
+        let (kind, number) = if dropped { (Break::Throttled, 1) } else { (Break::BeforeSending, 5) };
+        let service = service.breaking([Break::BeforeTheEffect].into_iter().chain(vec![kind; number]));
+        let client = service.client();
+        let first = Box::pin(client.machine(machine()).isolate("c").resend_if_lost().send());
+        let time = service.clock().sleep(Duration::from_secs(if dropped { 130 } else { 3_600 }));
+        let ended = service.clock().run(select(first, time)).await;
+        assert_eq!(matches!(ended, Either::Right(_)), dropped, "the second request waits for the service");
+        drop(ended);
+        service.clock().run(service.clock().sleep(Duration::from_secs(60))).await;
+        // The first request takes effect now, while the response of a like one is lost.
+        service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": "c"}));
+        let service = service.breaking([Break::BeforeTheEffect]);
+        let later = service.clock().run(client.machine(machine()).isolate("c").send()).await;
+        let reason = later.as_ref().map_err(defender_actions::Error::reason).map(|submitted| submitted.id().clone());
+        assert_eq!(reason, Err(Some(UnknownReason::MayBeOurs)), "dropped: {dropped}");
+    }
 }

@@ -29,6 +29,8 @@ pub(crate) struct ComparisonInput<'a> {
     pub(crate) claimed: bool,
     /// A submission of this client with the same comment and other particulars is in flight or unsettled.
     pub(crate) has_rival: bool,
+    /// The submission is the recovery of an intent, whose date comes from a clock that may be wrong.
+    pub(crate) is_recovery: bool,
 }
 
 /// Comparison of the external id.
@@ -85,9 +87,11 @@ impl Comparison {
                 Match::NotStated
             }
         });
+        let comment = compare_comments(input.submission.comment(), record.requestor_comment.as_deref());
         Self {
             external_id: external_id(input.submission, record),
-            comment: compare_comments(input.submission.comment(), record.requestor_comment.as_deref()),
+            comment,
+            too_old: is_too_old(input, record, comment),
             particulars: input.rule.particulars_of(record),
             requestor,
             readable: true,
@@ -97,7 +101,7 @@ impl Comparison {
 
     /// Compares a row with only machine, type and creation.
     pub(crate) fn of_unreadable(input: &ComparisonInput<'_>, record: &MachineAction) -> Self {
-        let Window { opens, closes, clears_before } = *input.window;
+        let Window { opens, closes, .. } = *input.window;
         let created = created(record);
         Self {
             machine: machine(input.submission, record, input.filtered),
@@ -107,13 +111,18 @@ impl Comparison {
             particulars: Some(Match::NotStated),
             requestor: Match::NotStated,
             creation: created.map_or(Match::NotStated, |created| of_bool((opens..=closes).contains(&created))),
-            too_old: created.zip(clears_before).is_some_and(|(created, before)| created < before),
+            too_old: is_too_old(input, record, Match::NotStated),
             seen_before: input.seen_before,
             claimed: input.claimed,
             has_rival: input.has_rival,
             readable: false,
         }
     }
+}
+
+fn is_too_old(input: &ComparisonInput<'_>, record: &MachineAction, comment: Match) -> bool {
+    let is_other = comment == Match::Different;
+    created(record).is_some_and(|created| input.window.clears(created, input.is_recovery, is_other))
 }
 
 fn of_bool(same: bool) -> Match {

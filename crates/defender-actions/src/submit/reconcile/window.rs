@@ -11,7 +11,7 @@ const UNKNOWN_SKEW: SignedDuration = SignedDuration::from_mins(15);
 /// Age before the first attempt at which a record is certainly not ours, if the service's clock is known.
 const TOO_OLD: SignedDuration = SignedDuration::from_mins(15);
 
-/// Time by which the clock that dated an intent may differ from the service's, if the record is recognized by an id.
+/// Time by which the clock that dated an intent may differ from the service's, if the record has its id or may have its comment.
 const FURTHEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// Creation times that fit a submission, on the service's clock, or on ours if no `Date` gives the service's clock.
@@ -54,9 +54,17 @@ impl Window {
         self.clears_before.unwrap_or_else(|| minus(self.opens, TOO_OLD))
     }
 
-    /// Returns the earliest creation that a shared list includes if the record is recognized by an id, whatever its creation is.
-    pub(crate) fn list_by_id_from(&self) -> Timestamp {
+    /// Returns the earliest creation that the last shared list of a recovery includes: the clock that dated its intent may be wrong.
+    pub(crate) fn list_of_recovery_from(&self) -> Timestamp {
         minus(self.list_from(), FURTHEST)
+    }
+
+    /// Returns whether a creation clears a record. The date of a recovery comes from a clock that may be wrong, so that a record of the last
+    /// day is cleared only with another comment.
+    pub(crate) fn clears(&self, created: Timestamp, of_recovery: bool, other_comment: bool) -> bool {
+        self.clears_before.is_some_and(|before| {
+            created < before && (!of_recovery || other_comment || created < minus(before, FURTHEST))
+        })
     }
 }
 

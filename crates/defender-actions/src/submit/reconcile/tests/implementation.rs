@@ -147,6 +147,7 @@ impl Known {
             seen_before: subject.seen.contains(record.id),
             claimed: subject.claimed.contains(record.id),
             has_rival: subject.has_rival,
+            is_recovery: subject.is_recovery,
         };
         let action = machine_action(subject.kind, record);
         if record.readable { Comparison::of(&input, &action) } else { Comparison::of_unreadable(&input, &action) }

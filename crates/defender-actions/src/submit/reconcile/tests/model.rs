@@ -9,6 +9,7 @@ pub(super) const GRACE: Ms = 120 * SECOND;
 const SKEW: Ms = 5 * SECOND;
 const SKEW_WITHOUT_DATE: Ms = 15 * 60 * SECOND;
 const TOO_OLD: Ms = 15 * 60 * SECOND;
+const A_DAY: Ms = 24 * 3_600 * SECOND;
 const DATE_IS_CREDIBLE_WITHIN: Ms = 24 * 3_600 * SECOND;
 const LEAST_PREFIX: usize = 64;
 
@@ -78,7 +79,11 @@ pub(super) fn compare(subject: &Subject, record: &Record) -> Compared {
         },
         requestor: requestor(subject.principal, record.requestor),
         creation: record.created.map_or(NotStated, |created| compared(clock.window(subject).contains(&created))),
-        is_too_old: record.created.is_some_and(|created| clock.clears_by_age(subject, created)),
+        is_too_old: record.created.is_some_and(|created| {
+            // The date of a recovery may be a day off, unless the comment is another's too.
+            let may_be_off = subject.is_recovery && comment(subject.comment, record.comment) != Different;
+            clock.clears_by_age(subject, created + if may_be_off { A_DAY } else { 0 })
+        }),
         was_seen: subject.seen.contains(record.id),
         is_claimed: subject.claimed.contains(record.id),
         is_readable: record.readable,

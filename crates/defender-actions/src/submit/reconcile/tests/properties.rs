@@ -15,7 +15,7 @@ const SCOPES: [Scope; 2] = [Scope::Full, Scope::Selective];
 const IDS: [ExternalId; 5] =
     [ExternalId::Given, ExternalId::Generated(0), ExternalId::Generated(1), ExternalId::Filled, ExternalId::Uuid];
 /// Half of the times are at an end of a window.
-const TIMES: [Ms; 12] = [-4_000, -906, -905, -900, -60, -6, -5, 1, 120, 150, 156, 4_000];
+const TIMES: [Ms; 14] = [-87_306, -87_305, -4_000, -906, -905, -900, -60, -6, -5, 1, 120, 150, 156, 4_000];
 
 fn id_set() -> impl Strategy<Value = Ids> {
     proptest::collection::vec(0..6_u8, 0..2).prop_map(Ids::of)
@@ -27,8 +27,9 @@ fn subject() -> impl Strategy<Value = Subject> {
     let dates = [Some(0), Some(0), Some(600 * SECOND), Some(-600 * SECOND), Some(-100_000 * SECOND), None];
     let what = (select(&[Kind::Scoped, Kind::Plain, Kind::NoRule][..]), select(&SCOPES[..]), select(&COMMENTS[..]));
     let known = (select(ids.to_vec()), select(principals.to_vec()), select(dates.to_vec()));
-    (what, known, id_set(), id_set(), any::<bool>()).prop_map(|(what, known, seen, claimed, has_rival)| {
+    (what, known, id_set(), id_set(), any::<[bool; 2]>()).prop_map(|(what, known, seen, claimed, facts)| {
         let ((kind, scope, comment), (external_id, principal, date_ahead)) = (what, known);
+        let [has_rival, is_recovery] = facts;
         Subject {
             kind,
             scope,
@@ -41,6 +42,7 @@ fn subject() -> impl Strategy<Value = Subject> {
             seen,
             claimed,
             has_rival,
+            is_recovery,
         }
     })
 }

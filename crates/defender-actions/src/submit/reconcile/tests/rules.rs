@@ -21,6 +21,8 @@ pub(super) struct Subject {
     pub(super) claimed: Ids,
     /// Another submission with the same comment and other particulars is in flight or unsettled.
     pub(super) has_rival: bool,
+    /// The recovery of an intent, which another computer may have dated.
+    pub(super) is_recovery: bool,
 }
 
 /// Names in the token.

@@ -134,6 +134,7 @@ impl<R: Rules> Run<'_, R> {
                 seen: self.processes[0].seen,
                 claimed: Ids::default(),
                 has_rival: false,
+                is_recovery: false,
             };
             self.courses[submission] = Some(Course {
                 subject,
@@ -308,7 +309,7 @@ impl<R: Rules> Run<'_, R> {
                 && !other.deed.outcome.is_some_and(Outcome::is_settled)
         });
         let claimed = Ids::of(claims.filter(|(_, by)| *by != submission).map(|(id, _)| *id));
-        Subject { claimed, has_rival, ..course.subject }
+        Subject { claimed, has_rival, is_recovery: course.process > 0, ..course.subject }
     }
 
     fn finish(&mut self, submission: usize, outcome: Outcome) {

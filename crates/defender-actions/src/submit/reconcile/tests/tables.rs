@@ -22,6 +22,7 @@ pub(super) fn subject() -> Subject {
         seen: Ids::default(),
         claimed: Ids::default(),
         has_rival: false,
+        is_recovery: false,
     }
 }
 
