@@ -78,10 +78,11 @@ impl<T> Authorized<T> {
 impl<T: Transport> Authorized<T> {
     /// A token within the time of the call, which is less by the time that it took.
     async fn token(&self, request: &mut Request<Bytes>) -> Result<AccessToken, crate::Error> {
-        let ask = asking(request);
-        let token = self.credential.token(&ask);
+        let mut ask = asking(request);
         let times: Timeouts = extensions::of(request).copied().unwrap_or_default();
         let total = request.extensions_mut().get_or_insert(times).total.as_mut();
+        ask.call_time = total.as_deref().copied();
+        let token = self.credential.token(&ask);
         let (Some(clock), Some(total)) = (&self.clock, total) else { return token.await };
         let begin = clock.elapsed();
         let token = timeout(clock, *total, token).await.unwrap_or_else(|| {

@@ -170,17 +170,20 @@ async fn silent_issuer_fails_no_call_with_valid_token() {
     let cached = Cached::new(OnceOnly(clock.clone(), AtomicU32::new(0)), Arc::new(clock.clone()));
     let base = Uri::from_static("https://api.example.com");
     let stack = Authorized::new(&transport, Arc::new(cached), &base).unwrap().clock(clock.clone());
-    for _ in 0..3 {
+    for (number, seconds) in [20, 20, 20, 4, 1].into_iter().enumerate() {
         let mut request = get("https://api.example.com/x");
-        request.extensions_mut().insert(Timeouts::default().total(Duration::from_secs(20)));
+        request.extensions_mut().insert(Timeouts::default().total(Duration::from_secs(seconds)));
         clock.run(stack.send(request)).await.unwrap();
-        if transport.requests().len() == 1 {
-            clock.advance(Duration::from_secs(3_400));
-        }
+        clock.advance(Duration::from_secs(match number {
+            0 => 3_400,
+            1 => 0,
+            _ => 30,
+        }));
     }
     let sent = transport.requests();
     let left: Vec<_> = sent.iter().map(|sent| sent.extensions().get::<Timeouts>().unwrap().total.unwrap()).collect();
-    assert_eq!(left, [20, 15, 20].map(Duration::from_secs));
+    // A quarter of the time of a call at most.
+    assert_eq!(left, [20_000, 15_000, 20_000, 3_000, 750].map(Duration::from_millis));
     assert!(sent.iter().all(|sent| sent.headers()[AUTHORIZATION] == "Bearer canary"));
 }
 

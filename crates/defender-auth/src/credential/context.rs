@@ -120,7 +120,21 @@ impl CredentialContext {
     /// [`IntoCredential`](crate::IntoCredential) for a credential of your own.
     #[must_use]
     pub fn cached(&self, live: impl TokenCredential + 'static) -> Arc<dyn TokenCredential> {
-        Arc::new(Cached::new(live, Arc::clone(&self.clock)).margin(self.refresh_margin))
+        Arc::new(self.cache(live))
+    }
+
+    /// As [`cached`](Self::cached), for a credential that takes as long as `refresh_wait` for a token.
+    #[cfg(feature = "azure-cli")]
+    pub(crate) fn cached_slowly(
+        &self,
+        live: impl TokenCredential + 'static,
+        refresh_wait: Duration,
+    ) -> Arc<dyn TokenCredential> {
+        Arc::new(self.cache(live).refresh_wait(refresh_wait))
+    }
+
+    fn cache<C: TokenCredential>(&self, live: C) -> Cached<C> {
+        Cached::new(live, Arc::clone(&self.clock)).margin(self.refresh_margin)
     }
 
     /// Separate transport for the endpoints of managed identities alone.

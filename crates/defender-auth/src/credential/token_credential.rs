@@ -1,6 +1,6 @@
 //! The trait of all credentials, and the options of a request for a token.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -56,6 +56,8 @@ pub struct TokenRequest {
     pub claims: Option<String>,
     /// True if the last token is still valid, so that nobody is asked to sign in for another one.
     pub(crate) unattended: bool,
+    /// Time that the call has left, for the token and for its own request.
+    pub(crate) call_time: Option<Duration>,
 }
 
 impl TokenRequest {

@@ -110,7 +110,8 @@ impl IntoCredential for AzureCliCredential {
         let arguments = self.arguments(audience)?;
         let clock = Arc::clone(&context.clock);
         let live = AzureCliFlow { arguments, program: self.program, at_most: self.at_most, clock };
-        Ok(context.cached(live))
+        // A program that is ended has done nothing, and may have been writing the CLI's own cache.
+        Ok(context.cached_slowly(live, self.at_most))
     }
 }
 

@@ -31,7 +31,8 @@ const REFRESH_WAIT: Duration = Duration::from_secs(5);
 ///   if they asked for the same claims.
 /// - A token is replaced five minutes before its expiry ([`margin`](Self::margin)), or at the time that the issuer stated. During
 ///   the replacement, and after a failed one, the old token is returned until it expires. The caller that requests the
-///   replacement gets the old token after 5 s at most; the next attempt follows 30 s later. Nobody is asked to sign in for it.
+///   replacement gets the old token after 5 s at most, or a quarter of the time that its call has left; the next attempt
+///   follows 30 s later. Nobody is asked to sign in for it.
 /// - A token that the API refused ([`TokenRequest::rejected_token`]) is replaced once: later callers with the refused token get
 ///   the new one. If the issuer returns the refused token again, as the host of a managed identity does, all callers get it,
 ///   and no other is requested for 30 s: the API's own refusal is more precise than an error of this layer.
@@ -42,6 +43,7 @@ pub struct Cached<C> {
     inner: C,
     clock: Arc<dyn Clock>,
     margin: Duration,
+    refresh_wait: Duration,
     kept: RwLock<Option<Kept>>,
     /// Lock of the task that requests a token. It has the last failure, for the tasks that waited for that request.
     fetching: Mutex<Option<Failure>>,
@@ -72,13 +74,21 @@ impl<C: TokenCredential> Cached<C> {
     /// Wraps `inner`; `clock` decides when a token has expired.
     pub fn new(inner: C, clock: Arc<dyn Clock>) -> Self {
         let (kept, fetching) = (RwLock::new(None), Mutex::new(None));
-        Self { inner, clock, margin: MARGIN, kept, fetching, failures: AtomicU64::new(0) }
+        Self { inner, clock, margin: MARGIN, refresh_wait: REFRESH_WAIT, kept, fetching, failures: AtomicU64::new(0) }
     }
 
     /// Sets the time before its expiry at which a token is replaced. Default: 5 minutes.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = margin;
+        self
+    }
+
+    /// Sets the longest time that a call waits for the replacement of a token that is still valid. Default: 5 s.
+    #[cfg(feature = "azure-cli")]
+    #[must_use]
+    pub(crate) fn refresh_wait(mut self, refresh_wait: Duration) -> Self {
+        self.refresh_wait = refresh_wait;
         self
     }
 
@@ -113,12 +123,17 @@ impl<C: TokenCredential> Cached<C> {
         }
     }
 
-    /// As [`fetch`](Self::fetch), while the cached token is valid; `None` if there is no other within [`REFRESH_WAIT`].
-    async fn refresh(&self, ask: &TokenRequest) -> Option<AccessToken> {
-        // At first, since the caller may have less time and drop this.
+    /// As [`fetch`](Self::fetch), while the cached token is valid; `None` if there is no other within the wait.
+    async fn refresh(&self, ask: &TokenRequest, wait: Duration) -> Option<AccessToken> {
+        // At first, since the caller may drop this.
         self.rest();
         let ask = TokenRequest { unattended: true, ..ask.clone() };
-        timeout(&self.clock, REFRESH_WAIT, self.fetch(&ask)).await?.ok()
+        timeout(&self.clock, wait, self.fetch(&ask)).await?.ok()
+    }
+
+    /// Returns the time that a call waits for the replacement of a valid token: a quarter of what it has left, so that its request has the rest.
+    fn wait(&self, ask: &TokenRequest) -> Duration {
+        ask.call_time.map_or(self.refresh_wait, |left| self.refresh_wait.min(left / 4))
     }
 
     /// Counts the time until the next attempt to replace the cached token from now.
@@ -156,9 +171,10 @@ impl<C: TokenCredential> TokenCredential for Cached<C> {
         if let Some(failure) = last_failure.as_ref().filter(|failure| shared && failure.claims == ask.claims) {
             return Err(failure.error.clone());
         }
-        if let Some(old) = good.as_ref().filter(|old| self.outlasts(old, REFRESH_WAIT)) {
+        let wait = self.wait(ask);
+        if let Some(old) = good.as_ref().filter(|old| self.outlasts(old, wait)) {
             // A failure is not shared: the callers that wait need another token than the old one, and may have a person asked for it.
-            return Ok(self.refresh(ask).await.unwrap_or_else(|| old.clone()));
+            return Ok(self.refresh(ask, wait).await.unwrap_or_else(|| old.clone()));
         }
         match self.fetch(ask).await {
             Ok(token) => {
