@@ -1,13 +1,13 @@
 //! One row, from its claim to its submission, and its end.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use defender_actions::{
     Awaited, Entry, EntryKey, Error as ServiceError, Origin, Settlement, UnknownReason,
     model::{ActionId, MachineAction},
 };
 use defender_store::{RowState, RowWritten};
-use futures_util::future::{AbortHandle, abortable};
+use futures_util::future::{AbortHandle, abortable, select};
 
 use super::{
     context::{Context, Row, Step},
@@ -27,6 +27,8 @@ const SEND_WITHIN: Duration = Duration::from_secs(150);
 /// Time between two looks at a request of another worker of this process, and the most looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const MOST_LOOKS: u32 = 30;
+/// Time limit of the end of an action in the journal.
+const FINISH_WITHIN: Duration = Duration::from_secs(30);
 
 impl Context {
     /// Takes a claimed row to its next step.
@@ -213,8 +215,9 @@ impl Context {
         row.attempt().status = last.as_ref().map(|last| last.status.clone()).or(row.attempt().status.take());
         if let Some(last) = last.filter(|last| last.status.is_terminal()) {
             let key = self.key(&row.document.attempt.key)?;
-            // The journal is the audit record as well. The row has the end in any case.
-            let _written_or_not = self.journal.finish(&key, &last).await;
+            // The journal is the audit record as well. The row has the end in any case, also if the journal does not respond.
+            let (written, time) = (pin!(self.journal.finish(&key, &last)), self.clock().sleep(FINISH_WITHIN));
+            let _written_or_not = select(written, time).await;
         }
         self.end(row, state, error).await
     }

@@ -1,5 +1,8 @@
 //! A person's word that rows are done again.
 
+use std::collections::HashSet;
+
+use defender_actions::model::MachineId;
 use defender_store::{RowState, StoredRow};
 
 use super::{handle::Run, row::RowDocument};
@@ -29,17 +32,40 @@ impl Run {
     /// [`Store`](ErrorKind::Store): the rows may or may not be planned again.
     pub async fn retry(&self, rows: RetryRows) -> Result<u32, Error> {
         let indexes = self.indexes(rows).await?;
-        let retried = self.fleet.stores().runs.retry_rows(&self.id, &indexes).await;
-        retried.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))
+        self.plan_again(&indexes).await
     }
 
-    /// Returns the number of rows that [`retry`](Self::retry) would plan again. Nothing changes.
+    /// As [`retry`](Self::retry), of these machines and no others: those that a person has confirmed, while another process may still end rows
+    /// of the run. Machines whose row is not in this state (any more) are left alone, so that the number may be less than theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`Store`](ErrorKind::Store), as with [`retry`](Self::retry).
+    pub async fn retry_only(&self, rows: RetryRows, machines: &[MachineId]) -> Result<u32, Error> {
+        let machines: HashSet<_> = machines.iter().collect();
+        let mut indexes = self.indexes(rows).await?;
+        indexes.retain(|index| self.machine(*index).is_some_and(|machine| machines.contains(machine)));
+        self.plan_again(&indexes).await
+    }
+
+    /// Returns the machines whose rows [`retry`](Self::retry) would plan again. Nothing changes.
     ///
     /// # Errors
     ///
     /// [`Store`](ErrorKind::Store).
-    pub async fn retryable(&self, rows: RetryRows) -> Result<u32, Error> {
-        Ok(u32::try_from(self.indexes(rows).await?.len()).unwrap_or(u32::MAX))
+    pub async fn retryable(&self, rows: RetryRows) -> Result<Vec<MachineId>, Error> {
+        let indexes = self.indexes(rows).await?;
+        Ok(indexes.into_iter().filter_map(|index| self.machine(index).cloned()).collect())
+    }
+
+    async fn plan_again(&self, indexes: &[u32]) -> Result<u32, Error> {
+        let retried = self.fleet.stores().runs.retry_rows(&self.id, indexes).await;
+        retried.map_err(|error| self.failed(ErrorKind::Store, &error).caused_by(error))
+    }
+
+    fn machine(&self, index: u32) -> Option<&MachineId> {
+        let row = self.approved.plan.rows.get(usize::try_from(index).ok()?)?;
+        Some(&row.machine_id)
     }
 
     async fn indexes(&self, rows: RetryRows) -> Result<Vec<u32>, Error> {

@@ -102,8 +102,10 @@ fn known(entry: Entry) -> Option<Result<Entry, Lost>> {
         Some(Settlement::NotSent { .. }) => Some(Err(Lost::NotSent)),
         Some(Settlement::Refused { error }) => {
             let error = RowError::of_line(error);
-            let is_throttled = error.kind == defender_actions::ErrorKind::Throttled.name();
-            Some(Err(if is_throttled { Lost::NotSent } else { Lost::Failed(error) }))
+            // A worker that lives sends these requests again: neither the machine nor the action was refused.
+            let is_of_the_call =
+                [ServiceErrorKind::Throttled, ServiceErrorKind::Unauthorized].map(ServiceErrorKind::name);
+            Some(Err(if is_of_the_call.contains(&error.kind.as_str()) { Lost::NotSent } else { Lost::Failed(error) }))
         }
         Some(_) | None => None,
     }

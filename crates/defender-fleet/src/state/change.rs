@@ -11,6 +11,14 @@ pub(crate) const CHANGING: [ActionType; 4] = [
     ActionType::UnrestrictCodeExecution,
 ];
 
+/// Start of 2015. The service did not exist then, so that an earlier date, such as the year 1 of an unset date, states nothing.
+const BEFORE_THE_SERVICE: Timestamp = Timestamp::constant(1_420_070_400, 0);
+
+/// Returns a date of a record, if it states one.
+pub(crate) fn stated(date: Option<Timestamp>) -> Option<Timestamp> {
+    date.filter(|date| *date >= BEFORE_THE_SERVICE)
+}
+
 /// One action, as far as it concerns the state of its machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Change {
@@ -32,8 +40,8 @@ impl Change {
             action_type: action.action_type.clone(),
             status: action.status.clone(),
             scope: scope.filter(|_| action.action_type == ActionType::Isolate).map(IsolationType::from),
-            created: action.creation_date_time_utc,
-            updated: action.last_update_date_time_utc,
+            created: stated(action.creation_date_time_utc),
+            updated: stated(action.last_update_date_time_utc),
         }
     }
 

@@ -9,7 +9,7 @@ use defender_actions::{
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    change::{CHANGING, Change},
+    change::{CHANGING, Change, stated},
     machine_state::{Isolation, MachineState, PendingChange, Restriction, StateNow},
 };
 
@@ -113,7 +113,7 @@ impl LastChange {
 impl MachineChanges {
     pub(crate) fn add(&mut self, action: &MachineAction) {
         self.actions += 1;
-        let created = |action: &MachineAction| action.creation_date_time_utc.unwrap_or(Timestamp::MAX);
+        let created = |action: &MachineAction| stated(action.creation_date_time_utc).unwrap_or(Timestamp::MAX);
         if self.oldest.as_ref().is_none_or(|oldest| created(action) < created(oldest)) {
             self.oldest = Some(Box::new(action.clone()));
         }
@@ -141,7 +141,7 @@ impl MachineChanges {
 
     /// Creation of the oldest action.
     pub(crate) fn reaches_back_to(&self) -> Option<Timestamp> {
-        self.oldest.as_ref()?.creation_date_time_utc
+        stated(self.oldest.as_ref()?.creation_date_time_utc)
     }
 
     /// Number of devices that are contained, as far as the records state the type of their isolation.

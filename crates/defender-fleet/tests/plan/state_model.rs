@@ -187,3 +187,22 @@ fn unmanaged_device_is_contained() {
     // Without its record, a machine stays isolated.
     assert_eq!(StateNow::fold(&history, [], now).machines.len(), 3);
 }
+
+/// The year 1 is the date of nothing: such a release is not older than an isolation, and a history does not begin with it.
+#[test]
+fn unset_date_states_nothing() {
+    let action = |id: &str, kind: &str, created: &str, updated: &str| -> MachineAction {
+        serde_json::from_value(json!({"id": id, "type": kind, "status": "Succeeded", "machineId": "m1",
+            "creationDateTimeUtc": created, "lastUpdateDateTimeUtc": updated}))
+        .unwrap()
+    };
+    let unset = "0001-01-01T00:00:00Z";
+    let history = [
+        action("a", "Isolate", "2026-01-01T10:00:00Z", "2026-01-01T10:05:00Z"),
+        action("b", "Unisolate", "2026-01-01T11:00:00Z", unset),
+        action("c", "RestrictCodeExecution", unset, unset),
+    ];
+    let state = StateNow::fold(&history, [], "2026-01-02T00:00:00Z".parse().unwrap());
+    assert!(state.machine("m1").unwrap().isolation.is_none(), "{state}");
+    assert_eq!(state.oldest.unwrap().id.as_str(), "a");
+}

@@ -214,6 +214,38 @@ async fn late_refusal_is_reported() {
     assert_eq!((counts(&report), world.entries().len()), ((1, 0, 0, 0), 2), "{report}");
 }
 
+/// The end of an action is in the row although the journal does not respond.
+#[tokio::test]
+async fn hung_journal_does_not_hold_a_row() {
+    let hung = |call: Call| match call.op {
+        Op::Finish => Timing { before: Duration::from_secs(1 << 30), ..Timing::default() },
+        _ => Timing::default(),
+    };
+    let (world, run, ..) = processes(hung, at_once).await;
+    world.within(events(&run)).await;
+    let report = run.report().await.unwrap();
+    assert_eq!(counts(&report), (1, 0, 0, 0), "{report}");
+}
+
+/// The service refused the token, and the worker was lost before it had planned the row again: the next worker does.
+#[tokio::test]
+async fn refused_token_ends_no_row() {
+    let stuck = |call: Call| match call.op {
+        Op::Write(RowState::Planned) => Timing { before: Duration::from_secs(1 << 30), ..Timing::default() },
+        _ => Timing::default(),
+    };
+    let (world, run, elsewhere, of_runs) = processes(stuck, at_once).await;
+    let refused = world.emulator.fault(Fault::Unauthorized).on(Operation::UnrestrictCodeExecution);
+    let first = world.run(select(Box::pin(events(&run)), world.clock.sleep(Duration::from_secs(60)))).await;
+    assert!(matches!(first, Either::Right(_)), "the worker waits for the store");
+    drop(first);
+    refused.stop();
+    of_runs.advance(LEASES);
+    world.within(events(&elsewhere)).await;
+    let report = elsewhere.report().await.unwrap();
+    assert_eq!((counts(&report), report.rows[0].has_unknown_outcome()), ((1, 0, 0, 0), false), "{report}");
+}
+
 /// The service has accepted the action, and the journal does not take it at once.
 #[tokio::test]
 async fn accepted_action_outlives_an_outage() {

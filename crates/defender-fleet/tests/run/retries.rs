@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use defender_actions::MemoryJournal;
-use defender_emulator::{ErrorCode, ExternalIds, Fault, Operation, RetryAfter};
+use defender_emulator::{ErrorCode, ExternalIds, Fault, Operation, Outcome, RetryAfter};
 use defender_fleet::{ErrorKind, ReportState, RetryRows, RowOrigin, Stores};
 use defender_store::MemoryRunStore;
 use defender_transport::MemoryQuotaStore;
+use futures_util::StreamExt;
 
 use crate::world::{World, counts};
 
@@ -53,7 +54,7 @@ async fn retry_looks_at_each_attempt() {
     assert_eq!(counts(&world.run(run.finish()).await.unwrap()), (0, 1, 0, 0));
     world.clock.advance(Duration::from_secs(600));
     for (rows, number) in [(RetryRows::Failed, 0), (RetryRows::Unknown, 1)] {
-        assert_eq!(run.retryable(rows).await.unwrap(), number, "{rows:?}");
+        assert_eq!(run.retryable(rows).await.unwrap().len(), number, "{rows:?}");
     }
     let report = run.report().await.unwrap();
     assert!(report.rows[0].has_unknown_outcome(), "{report}");
@@ -64,6 +65,39 @@ async fn retry_looks_at_each_attempt() {
     assert_eq!((row.state, row.origin, row.attempts), (ReportState::Succeeded, Some(RowOrigin::Recovered), 3));
     assert!(!row.has_unknown_outcome(), "the last attempt has the key of the first one: {row:?}");
     assert_eq!(created(&world), 1);
+}
+
+/// Other rows fail between a person's look and the retry.
+#[tokio::test]
+async fn retry_is_of_the_confirmed_machines() {
+    let world = World::new(3);
+    let fail = |machine: &str| {
+        world.emulator.outcome(Outcome::Failed { error_hresult: -1 }).on_machine(machine).times(1);
+    };
+    let machines = world.emulator.machine_ids();
+    machines.iter().take(2).for_each(|machine| fail(machine));
+    world.emulator.machine_offline(machines[1]);
+    let run = world.start(&world.release()).await;
+    let confirmed = {
+        let mut events = run.events();
+        let look = async {
+            while run.summary().await.unwrap().counts.failed == 0 {
+                events.next().await.unwrap().unwrap();
+            }
+            run.retryable(RetryRows::Failed).await.unwrap()
+        };
+        let confirmed = world.run(look).await;
+        assert_eq!(confirmed, [machines[0].parse().unwrap()]);
+        world.emulator.machine_online(machines[1]);
+        let end = async { while events.next().await.is_some() {} };
+        world.run(end).await;
+        confirmed
+    };
+    assert_eq!(run.summary().await.unwrap().counts.failed, 2);
+    assert_eq!(run.retry_only(RetryRows::Unknown, &confirmed).await.unwrap(), 0, "the row failed");
+    assert_eq!(run.retry_only(RetryRows::Failed, &confirmed).await.unwrap(), 1);
+    assert_eq!(counts(&world.run(run.finish()).await.unwrap()), (2, 1, 0, 0));
+    assert_eq!(run.retry_only(RetryRows::Failed, &confirmed).await.unwrap(), 0, "it succeeded meanwhile");
 }
 
 /// A record that may be the row's is not certainly another's, so that nothing is sent.
