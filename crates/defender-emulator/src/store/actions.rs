@@ -21,7 +21,7 @@ pub(crate) struct Actions {
     all: Vec<MachineAction>,
     by_id: HashMap<Uuid, usize>,
     /// Of each machine and type, the action that succeeded last, and when.
-    successes: HashMap<(usize, &'static str), (Duration, usize)>,
+    successes: HashMap<(usize, &'static str), (Duration, Option<Timestamp>, usize)>,
     /// The actions that had not ended when the clock was last read, by their ends.
     due: BTreeSet<(Duration, usize)>,
     /// The same, by machine and type.
@@ -81,7 +81,9 @@ impl Actions {
             self.busy.remove(&(action.machine, type_name, number));
             if action.life.outcome() == Outcome::Succeeded {
                 let last = self.successes.entry((action.machine, type_name)).or_default();
-                *last = (*last).max((ends, number));
+                // Those of the initial state have all ended when the emulator starts, and keep their order.
+                let given = action.given.as_ref().map(|given| given.updated);
+                *last = (*last).max((ends, given, number));
             }
         }
     }
@@ -153,7 +155,7 @@ impl Actions {
     /// Of the actions of these types on that machine that have succeeded, the one that did so last, after
     /// [`settle`](Self::settle).
     pub(crate) fn last_success(&self, machine: usize, words: &[&'static str]) -> Option<&MachineAction> {
-        let (_, number) = words.iter().filter_map(|type_name| self.successes.get(&(machine, *type_name))).max()?;
+        let (.., number) = words.iter().filter_map(|type_name| self.successes.get(&(machine, *type_name))).max()?;
         self.all.get(*number)
     }
 

@@ -35,6 +35,24 @@ fn seeded_machine_has_its_fields_and_defaults() {
     assert_eq!(short["ipAddresses"][0]["ipAddress"], short["lastIpAddress"]);
 }
 
+/// Of two that overlapped, the one that ended later.
+#[test]
+fn last_success_of_the_state_decides() {
+    let action = |kind: &str, created: &str, updated: &str| {
+        json!({"type": kind, "machineId": MACHINE, "status": "Succeeded", "scope": "Full",
+            "creationDateTimeUtc": created, "lastUpdateDateTimeUtc": updated})
+    };
+    let state = json!({
+        "machines": [{"id": MACHINE, "osPlatform": "Windows11"}],
+        "actions": [
+            action("Isolate", "2025-12-01T10:00:00Z", "2025-12-01T12:00:00Z"),
+            action("Unisolate", "2025-12-01T11:00:00Z", "2025-12-01T11:05:00Z"),
+        ],
+    });
+    let here = Here::with(|builder| builder.state(State::from_json(&state.to_string()).unwrap()));
+    assert_eq!(here.emulator.machine(MACHINE).unwrap().isolation.as_deref(), Some("Full"));
+}
+
 #[test]
 fn what_was_told_of_machines_can_be_asked_for() {
     let here = here();
