@@ -34,6 +34,22 @@ impl Exit {
             Self::Interrupted => 130,
         }
     }
+
+    /// Returns the exit code that says more: an interrupt, then an unknown outcome, then a missing permission, then a failure.
+    pub(crate) const fn worst(self, other: Self) -> Self {
+        if self.weight() >= other.weight() { self } else { other }
+    }
+
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Denied => 3,
+            Self::Unknown => 4,
+            Self::Interrupted => 5,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -72,25 +88,30 @@ impl fmt::Display for Failure {
 }
 
 /// Returns the exit code of an error of a call.
-pub(crate) fn exit_of(kind: ServiceKind) -> Exit {
+pub(crate) fn exit_of(error: &ServiceError) -> Exit {
+    // A list or a record that cannot be read says nothing of an action that was sent.
+    if error.is_outcome_unknown() { Exit::Unknown } else { exit_of_kind(error.kind()) }
+}
+
+fn exit_of_kind(kind: ServiceKind) -> Exit {
     match kind {
         ServiceKind::Configuration | ServiceKind::Request => Exit::Usage,
         ServiceKind::Credential | ServiceKind::Unauthorized | ServiceKind::Forbidden => Exit::Denied,
-        ServiceKind::OutcomeUnknown | ServiceKind::InvalidResponse => Exit::Unknown,
+        ServiceKind::OutcomeUnknown => Exit::Unknown,
         _ => Exit::Failed,
     }
 }
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
-        Self::new(exit_of(error.kind()), error.to_string())
+        Self::new(exit_of(&error), error.to_string())
     }
 }
 
 impl From<FleetError> for Failure {
     fn from(error: FleetError) -> Self {
         let exit = match (error.kind(), error.service()) {
-            (_, Some(service)) => exit_of(service.kind()),
+            (_, Some(service)) => exit_of(service),
             (FleetKind::Store | FleetKind::Service, None) => Exit::Failed,
             _ => Exit::Usage,
         };
@@ -114,11 +135,11 @@ mod tests {
             (ServiceKind::Configuration, 1),
             (ServiceKind::NotFound, 2),
             (ServiceKind::OutcomeUnknown, 3),
-            (ServiceKind::InvalidResponse, 3),
+            (ServiceKind::InvalidResponse, 2),
             (ServiceKind::Credential, 4),
             (ServiceKind::Forbidden, 4),
         ] {
-            assert_eq!(exit_of(kind).code(), exit, "{kind:?}");
+            assert_eq!(exit_of_kind(kind).code(), exit, "{kind:?}");
         }
     }
 }

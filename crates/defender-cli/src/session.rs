@@ -47,10 +47,10 @@ impl Session {
         let stores = profile::stores(global.store.as_deref()).await?;
         let mut options = String::new();
         if let Some(file) = &global.tenants {
-            options = format!("--tenants {} ", file.display());
+            options = format!("--tenants {} ", quoted(&file.display().to_string()));
         }
         if let Some(store) = &global.store {
-            options = format!("{options}--store {store} ");
+            options = format!("{options}--store {} ", quoted(store));
         }
         let tenant = profile::chosen_tenant(global.tenant.clone())?.or(known.of_environment);
         let named = global.tenant.clone();
@@ -117,6 +117,14 @@ impl Session {
         format!("`defender {}{arguments}`", self.options)
     }
 
+    /// As [`command`](Self::command), of a command that needs the tenant.
+    pub(crate) fn command_of_tenant(&self, arguments: &str) -> String {
+        match &self.named {
+            Some(tenant) => self.command(&format!("--tenant {} {arguments}", quoted(tenant))),
+            None => self.command(arguments),
+        }
+    }
+
     /// Returns the sentence with the command that goes on with a run.
     pub(crate) fn to_go_on(&self, run: &RunId) -> String {
         match self.demo {
@@ -141,5 +149,47 @@ impl Session {
     #[cfg(test)]
     pub(crate) fn of_test(fleet: Fleet, clock: Arc<dyn Clock>) -> Self {
         Self { fleet, tenant: None, named: None, demo: None, clock, options: String::new() }
+    }
+}
+
+/// Returns an argument as the shell of this system reads it.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,+@%".contains(c) || (cfg!(windows) && c == '\\');
+    match (!text.is_empty() && text.chars().all(is_plain), cfg!(windows)) {
+        (true, _) => text.to_owned(),
+        (false, true) => format!("\"{text}\""),
+        (false, false) => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use defender_actions::transport::testing::ManualClock;
+    use defender_fleet::Tenants;
+
+    use super::*;
+
+    #[test]
+    fn command_names_the_tenant_of_the_option() {
+        let clock = ManualClock::new();
+        let fleet = Fleet::new(Tenants::default(), Stores::memory(clock.clone()));
+        let mut session = Session::of_test(fleet, Arc::new(clock));
+        assert_eq!(session.command_of_tenant("actions show ID"), "`defender actions show ID`");
+        session.named = Some("contoso-eu".to_owned());
+        assert_eq!(session.command_of_tenant("actions show ID"), "`defender --tenant contoso-eu actions show ID`");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn option_of_later_command_is_quoted() {
+        for (text, expected) in [
+            ("/a/t.toml", "/a/t.toml"),
+            ("/a b/t.toml", "'/a b/t.toml'"),
+            ("postgres://db/x?sslmode=disable&a=b", "'postgres://db/x?sslmode=disable&a=b'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
     }
 }

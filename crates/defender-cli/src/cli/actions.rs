@@ -7,11 +7,10 @@ use defender_actions::{
     DefenderClient, ErrorKind,
     model::{ActionStatus, ActionType, Filter, MachineAction, MachineId, sanitize_line},
 };
-use futures_util::{TryStreamExt, future::join_all};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{awaited::awaited, confirm::confirm, signals::Signals, verb::VERBS};
+use super::{awaited::awaited, confirm::confirm, readable::next_row, signals::Signals, verb::VERBS};
 use crate::{
     failure::{Exit, Failure, exit_of},
     output::{Output, Record, talk},
@@ -38,7 +37,7 @@ const WAIT_EXAMPLES: &str = "\
 Examples:
   defender --tenant contoso actions wait 44cffc15-0e3d-4cbf-96aa-bf76f9b27f5e --at-most 30m
 
-Exit codes: 0 all succeeded, 2 an action failed or is still running, 4 sign-in or permission.";
+Exit codes: 0 all succeeded, 2 an action failed or is still running, 3 another record took the place of an action, 4 sign-in or permission.";
 
 /// Longest name of a machine, in characters.
 const SHOWN: usize = 60;
@@ -174,12 +173,12 @@ impl Actions {
         let (tenant, client) = (session.tenant()?.name(), session.client()?);
         match self {
             Self::List(list) => {
-                let rows = list.rows(tenant, &client, session.now()).await?;
+                let (rows, exit) = list.rows(tenant, &client, session.now()).await?;
                 output.print(&rows)?;
-                if rows.is_empty() {
+                if rows.is_empty() && exit == Exit::Success {
                     talk::say(&format!("No action was found in tenant {tenant}."));
                 }
-                Ok(Exit::Success)
+                Ok(exit)
             }
             Self::Show(show) => {
                 let action = client.action(id(&show.id)?).get().send().await?;
@@ -200,7 +199,7 @@ impl Actions {
                 let cancelled = tokio::select! {
                     biased;
                     () = signals.next() => {
-                        let show = session.command(&format!("actions show {}", action.id));
+                        let show = session.command_of_tenant(&format!("actions show {}", action.id));
                         let why = format!("interrupted: the cancellation may have been sent; {show} shows the action");
                         return Err(Failure::interrupted(why));
                     }
@@ -220,7 +219,7 @@ impl List {
         tenant: &'s str,
         client: &DefenderClient,
         now: Timestamp,
-    ) -> Result<Vec<ActionRow<'s>>, Failure> {
+    ) -> Result<(Vec<ActionRow<'s>>, Exit), Failure> {
         let mut filters = Vec::new();
         if let Some(machine) = &self.machine {
             filters.push(MachineAction::MACHINE_ID.eq(machine_id(client, machine).await?));
@@ -237,7 +236,10 @@ impl List {
         }
         filters.extend(self.filter.as_ref().map(Filter::raw));
         let list = filters.into_iter().fold(client.actions(), defender_actions::List::filter);
-        let mut actions: Vec<_> = list.stream().try_collect().await?;
+        let (mut list, mut actions, mut exit) = (list.stream(), Vec::new(), Exit::Success);
+        while let Some(action) = next_row(&mut list, &mut exit).await? {
+            actions.push(action);
+        }
         // The service documents no order.
         actions.sort_by_key(|action: &MachineAction| std::cmp::Reverse(action.creation_date_time_utc));
         if actions.len() > self.limit {
@@ -248,7 +250,7 @@ impl List {
             ));
             actions.truncate(self.limit);
         }
-        Ok(actions.into_iter().map(|action| ActionRow::new(tenant, action)).collect())
+        Ok((actions.into_iter().map(|action| ActionRow::new(tenant, action)).collect(), exit))
     }
 }
 
@@ -258,15 +260,12 @@ impl Wait {
         let mut rows = Vec::new();
         let mut exit = Exit::Success;
         let ids = self.ids.iter().map(|text| id(text)).collect::<Result<Vec<_>, _>>()?;
-        let waits = ids.iter().map(|id| awaited(&client, &*clock, (id, self.at_most), talk::say));
-        for (id, ended) in ids.iter().zip(join_all(waits).await) {
+        for (id, ended) in awaited(&client, &*clock, (&ids, self.at_most), talk::say).await {
             match ended {
                 Ok(action) => rows.push(ActionRow::new(tenant, action)),
                 Err(error) if matches!(error.kind(), ErrorKind::ActionFailed | ErrorKind::WaitTimeout) => {
                     talk::error(&error.to_string());
-                    if exit == Exit::Success {
-                        exit = exit_of(error.kind());
-                    }
+                    exit = exit.worst(exit_of(&error));
                     rows.extend(
                         error.action().cloned().map(|action| ActionRow {
                             error: Some(error.to_string()),
@@ -277,7 +276,7 @@ impl Wait {
                 Err(error) => {
                     talk::say(&format!("Action {id} was not waited for to its end."));
                     talk::error(&error.to_string());
-                    exit = exit_of(error.kind());
+                    exit = exit.worst(exit_of(&error));
                 }
             }
         }

@@ -5,10 +5,10 @@ use defender_actions::{
     ErrorKind,
     model::{Filter, Machine},
 };
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::readable::next_row;
 use crate::{
     failure::{Exit, Failure, exit_of},
     output::{Output, Record, talk},
@@ -25,7 +25,7 @@ Examples:
   defender --tenant contoso find --filter \"startswith(computerDnsName,'ws-fin-')\"
   defender --tenant contoso find --filter \"healthStatus eq 'Inactive'\" --limit 20
 
-Exit codes: 0 all were found, 2 a name has no machine or several, 4 sign-in or permission.";
+Exit codes: 0 all were found, 2 a name has no machine or several, or a record cannot be read, 4 sign-in or permission.";
 
 #[derive(Args, Debug)]
 #[command(
@@ -153,13 +153,15 @@ impl Default for Found {
 }
 
 impl Found {
-    /// Adds a machine, or reports that it was not found. Another error ends the command.
+    /// Adds a machine, or reports that it was not found or cannot be read. Another error ends the command.
     fn add(&mut self, machine: Result<Machine, defender_actions::Error>) -> Result<(), Failure> {
         match machine {
             Ok(machine) => self.push(machine),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Ambiguous) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Ambiguous | ErrorKind::InvalidResponse) =>
+            {
                 talk::error(&error.to_string());
-                self.exit = exit_of(error.kind());
+                self.exit = self.exit.worst(exit_of(&error));
             }
             Err(error) => return Err(error.into()),
         }
@@ -172,7 +174,7 @@ impl Found {
         limit: usize,
     ) -> Result<(), Failure> {
         let mut read = 0;
-        while let Some(machine) = list.try_next().await? {
+        while let Some(machine) = next_row(&mut list, &mut self.exit).await? {
             if read == limit {
                 talk::warn(&format!("only the first {limit} machines are shown; raise --limit to see more"));
                 break;

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 
 use super::{
     long_wait::{LongWait, hint},
-    report::{exit_of, print, shown},
+    report::{exit_of, print, say_halt},
     signals::Signals,
 };
 use crate::{
@@ -46,9 +46,7 @@ pub(super) async fn follow(session: &Session, output: Output, run: Run, mut sign
                 let download = session.command(&format!("download {id} --to FOLDER"));
                 talk::say(&format!("The files stay at the service until {download} fetches them."));
             }
-            if let Some(reason) = &report.halted {
-                talk::say(&format!("Run {id} is halted: {}. {}", shown(reason), session.to_go_on(&id)));
-            }
+            say_halt(session, &report, &id);
             Ok(exit)
         }
         End::Interrupted => {
@@ -60,7 +58,9 @@ pub(super) async fn follow(session: &Session, output: Output, run: Run, mut sign
         }
         End::Failed(failure) => {
             talk::say(&format!("Run {id} stopped. Once the cause is gone: {}", session.to_go_on(&id)));
-            Err(failure)
+            // The actions of the run say more than the reason why it stopped.
+            let is_unknown = report.is_ok_and(|report| exit_of(&run, &report) == Exit::Unknown);
+            Err(Failure { exit: failure.exit.worst(if is_unknown { Exit::Unknown } else { Exit::Success }), ..failure })
         }
     }
 }

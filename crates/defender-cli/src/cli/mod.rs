@@ -14,6 +14,7 @@ pub(crate) mod global;
 mod long_wait;
 mod plan;
 mod preflight;
+mod readable;
 mod repeat;
 mod report;
 mod runs;

@@ -2,6 +2,7 @@
 
 use defender_actions::model::sanitize_line;
 use defender_fleet::{Report, ReportRow, ReportState, RowAttempt, Run};
+use defender_store::RunId;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -131,6 +132,13 @@ const SHOWN: usize = 200;
 /// Returns the reason of a halt in one line.
 pub(super) fn shown(reason: &str) -> String {
     sanitize_line(reason, SHOWN)
+}
+
+/// Says that a run is halted, and how it goes on if machines are not done.
+pub(super) fn say_halt(session: &Session, report: &Report, run: &RunId) {
+    let Some(reason) = &report.halted else { return };
+    let to_go_on = if report.counts.open() > 0 { format!(" {}", session.to_go_on(run)) } else { String::new() };
+    talk::say(&format!("Run {run} is halted: {}.{to_go_on}", shown(reason)));
 }
 
 /// Returns the number of machines that are not done and whose action may have been requested. An attempt with an unknown outcome may be that of

@@ -8,7 +8,7 @@ use super::{
     act::{Confirmed, SendOptions, prompt, send},
     confirm::confirm,
     follow::follow,
-    report::{exit_of, may_have_been_sent, print, print_runs, shown},
+    report::{exit_of, may_have_been_sent, print, print_runs, say_halt},
     signals::Signals,
     verb::Isolation,
 };
@@ -171,7 +171,12 @@ impl Resume {
                 talk::counted(size(in_hand), "action")
             ));
         }
-        let run = signals.before_sending(session.fleet.resume(&self.run)).await?;
+        let resumed = signals.before_sending(session.fleet.resume(&self.run)).await;
+        let run = halted_again(&run, resumed).await.inspect_err(|failure| {
+            if failure.exit == Exit::Interrupted {
+                talk::say(&session.to_go_on(&self.run));
+            }
+        })?;
         follow(session, output, run, signals).await
     }
 }
@@ -181,6 +186,20 @@ async fn confirm_open(signals: &mut Signals, run: &Run, open: u32, confirmed: Co
     match size(open) {
         0 => Ok(()),
         open => confirm(signals, (open, "machine"), &prompt(&run.approved().plan, open), confirmed.yes).await,
+    }
+}
+
+/// Returns the run that was to go on. If a signal came meanwhile, halts it: what the store has done already is also for other processes.
+async fn halted_again(run: &Run, begun: Result<Run, Failure>) -> Result<Run, Failure> {
+    let failure = match begun {
+        Err(failure) if failure.exit == Exit::Interrupted => failure,
+        begun => return begun,
+    };
+    match run.halt("interrupted by the user").await {
+        Ok(()) => Err(failure),
+        Err(error) => Err(Failure::interrupted(format!(
+            "{failure} by this process, and the run is not halted: another process may go on with it: {error}"
+        ))),
     }
 }
 
@@ -220,7 +239,8 @@ impl Retry {
         } else {
             (RetryRows::Failed, "that failed")
         };
-        let number = run.retryable(rows).await?;
+        let machines = run.retryable(rows).await?;
+        let number = u32::try_from(machines.len()).unwrap_or(u32::MAX);
         let left = if self.unknown { 0 } else { counts.failed.saturating_sub(number) };
         if left > 0 {
             talk::say(&format!(
@@ -247,11 +267,12 @@ impl Retry {
         let mut signals = Signals::listen()?;
         confirm_open(&mut signals, &run, number + open, self.confirmed).await?;
         let begun = async {
-            run.retry(rows).await?;
+            // Of another process more rows may have ended since.
+            run.retry_only(rows, &machines).await?;
             session.fleet.resume(&self.run).await
         };
         let begun = signals.before_sending(begun).await;
-        let run = begun.inspect_err(|_| talk::say(&session.to_go_on(&self.run)))?;
+        let run = halted_again(&run, begun).await.inspect_err(|_| talk::say(&session.to_go_on(&self.run)))?;
         follow(session, output, run, signals).await
     }
 }
@@ -265,9 +286,7 @@ impl ReportCommand {
         let run = session.run(&run).await?;
         let report = run.report().await?;
         print(output, &report)?;
-        if let Some(reason) = &report.halted {
-            talk::say(&format!("Run {} is halted: {}. {}", run.id(), shown(reason), session.to_go_on(run.id())));
-        }
+        say_halt(session, &report, run.id());
         Ok(exit_of(&run, &report))
     }
 }

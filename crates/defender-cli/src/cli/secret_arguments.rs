@@ -18,10 +18,12 @@ pub(super) fn refuse(arguments: &[OsString]) -> Result<(), Failure> {
     for text in texts.take_while(|text| text != "--") {
         let name = text.split('=').next().unwrap_or_default();
         let lower = name.to_ascii_lowercase().replace('_', "-");
-        if lower.starts_with('-') && WORDS.iter().any(|word| lower.contains(word)) {
+        // The secret may stand in the same argument as the name, without a `=`.
+        if let Some(word) = WORDS.iter().find(|word| lower.starts_with('-') && lower.contains(*word)) {
             return Err(Failure::usage(format!(
-                "{name} is refused, and nothing was sent: other users of this machine can read arguments, and the shell keeps \
-                 them. Set AZURE_CLIENT_SECRET, or name a keyring entry, a file or a certificate in the profile \
+                "an option with `{word}` in its name is refused, and nothing was sent: other users of this machine can read \
+                 arguments, and the shell keeps them. Set AZURE_CLIENT_SECRET, or name a keyring entry, a file or a \
+                 certificate in the profile \
                  (`defender tenants --help`), and replace the secret if it was real"
             )));
         }
@@ -59,6 +61,9 @@ mod tests {
             "--client_secret=canary-1",
             "--Password",
             "--access-token=canary-1",
+            "-Password canary-1",
+            "--password:canary-1",
+            "-Tokencanary-1",
             "--store=postgres://u:canary-1@db/x",
             "postgresql://u:canary-1@db",
             "--store=postgres://db/x?password=canary-1",

@@ -3,7 +3,7 @@
 use std::{process::Stdio, time::Duration};
 
 use defender_actions::transport::{Clock, SystemClock};
-use defender_emulator::State;
+use defender_emulator::{Fault, Operation, Rows, State};
 
 use crate::runs::{ACT, run_of, service};
 
@@ -23,7 +23,7 @@ async fn talk_has_no_control_characters() {
     let run = run_of(&ran);
     let halted = home.run(&["halt", &run, "--reason", "wrong\u{1b}[2K\rlist"]);
     let report = home.run(&["report", &run]);
-    assert!(report.stderr.contains("is halted: wrong list. To go on"), "{report:?}");
+    assert!(report.stderr.contains("is halted: wrong list."), "{report:?}");
     for ran in [ran, cancel, halted, report] {
         assert!(!ran.stderr.contains(['\u{1b}', '\r']), "{ran:?}");
     }
@@ -70,4 +70,34 @@ async fn all_actions_have_one_deadline() {
     let took = clock.elapsed().saturating_sub(began);
     assert!(ran.code() == 2 && ran.stderr.matches("still ").count() >= 3, "{ran:?}");
     assert!(took < Duration::from_secs(14), "{took:?}");
+}
+
+/// A row that cannot be read hides no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn unreadable_rows_are_left_out() {
+    let (emulator, home) = service(|emulator| emulator.machines(40).rows(Rows::Seeded(4))).await;
+    home.write("ids.txt", &emulator.machine_ids().join("\n"));
+    let mut scan = home.command(&["scan", "--ids-file", "ids.txt", "--max", "40", "--comment", "x", "--yes"]);
+    let mut scan = scan.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    while emulator.ledger().len() < 40 {
+        SystemClock::new().sleep(Duration::from_millis(50)).await;
+    }
+    scan.kill().unwrap();
+    scan.wait().unwrap();
+    let ran = home.run(&["actions", "list", "-o", "jsonl", "--limit", "100"]);
+    let (shown, left_out) = (ran.stdout.lines().count(), ran.stderr.matches("left out: ").count());
+    assert!(shown > 0 && left_out > 0, "{ran:?}");
+    assert_eq!((ran.code(), shown + left_out), (2, 40), "{ran:?}");
+}
+
+/// The reason why a run stopped says less than the outcome of its actions.
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_run_tells_of_unknown_outcomes() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    emulator.fault(Fault::Html502).on(Operation::Isolate).times(1);
+    emulator.fault(Fault::Unauthorized).on(Operation::Isolate);
+    let isolate = ["isolate", ACT[0], ACT[1], "--comment", "INC-4711", "--wave", "1,rest", "--yes"];
+    let ran = home.run(&isolate);
+    assert!(ran.stderr.contains(" stopped. Once the cause is gone: "), "{ran:?}");
+    assert_eq!(ran.code(), 3, "{ran:?}");
 }

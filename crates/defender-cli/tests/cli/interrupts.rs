@@ -56,6 +56,11 @@ async fn interrupt_after_confirmed_retry_sends_nothing() {
     let sent = emulator.ledger().len();
     let terminal = interrupted(&home, &["retry", &run, "--unknown"]).await;
     assert!(terminal.screen().contains(&format!("To go on: defender resume {run}")), "{}", terminal.screen());
+    // The store may have planned the row again by then.
+    let report = home.run(&["report", &run, "-o", "json"]).stdout;
+    let rows: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let halted = store(&home).query_row("SELECT halted FROM run", [], |row| row.get::<_, Option<String>>(0));
+    assert_eq!(halted.unwrap().as_deref(), Some("interrupted by the user"), "{rows}");
     assert_eq!(emulator.ledger().len(), sent, "{:?}", emulator.ledger());
 }
 
