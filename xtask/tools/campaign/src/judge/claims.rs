@@ -61,7 +61,7 @@ impl<'e> Case<'e> {
                 })?;
                 match origin {
                     Origin::Recovered => self.recovered(&pair, claim),
-                    Origin::Created => self.created(&pair),
+                    Origin::Created => self.created(&pair, claim),
                     Origin::Joined => self.joined(&pair, claim),
                 }
             }
@@ -104,8 +104,9 @@ impl<'e> Case<'e> {
     }
 
     /// `Created` is an action that one of its POSTs made. It may be that which answered one, where nothing in the world tells the
-    /// two apart: of the same words, made within the skew before it, and without generated ids.
-    fn created(&self, pair: &Pair<'_, 'e>) -> Result<(), Wrong> {
+    /// two apart: of the same words, made within the skew before it, and without generated ids. An action that states no particulars
+    /// may be that of a request of the same client with other ones, while that request has no outcome.
+    fn created(&self, pair: &Pair<'_, 'e>, claim: &Claim) -> Result<(), Wrong> {
         let (submission, id) = (pair.submission, &pair.record.id);
         let own = self.posts(&submission.tag);
         let answered = own.iter().rfind(|post| post.action_id.as_deref() == Some(id));
@@ -125,7 +126,8 @@ impl<'e> Case<'e> {
         if answered.effect == Effect::Created {
             return Ok(());
         }
-        let does = pair.does_the_same() || pair.may_have_stated_none() && !pair.is_of_same_client();
+        let is_open = !pair.is_of_same_client() || !self.is_told_before(claim, pair);
+        let does = pair.does_the_same() || pair.may_have_stated_none() && is_open;
         let is_alike = does && !pair.has_other_id() && pair.is_in_window(false);
         so(is_alike, Count::WrongOk, || {
             format!("Created is {id}, which was there before its POST was answered with it")
@@ -217,6 +219,14 @@ impl<'e> Case<'e> {
             }
         }
         held.into_iter().filter(|(_, tags)| tags.len() > 1).map(|((_, id), tags)| (id, tags)).collect()
+    }
+
+    /// Returns true if the outcome of the request that made the action was told before this claim.
+    fn is_told_before(&self, claim: &Claim, pair: &Pair<'_, 'e>) -> bool {
+        let maker = pair.maker().and_then(LedgerEntry::tag);
+        let mut told =
+            self.evidence.claims.iter().filter(|other| Some(other.tag.as_str()) == maker && other.at <= claim.at);
+        told.any(|other| matches!(other.said, Said::Submitted { .. }))
     }
 
     /// Returns true if another submission of the same client took `id` for its own, so that this one could not: two

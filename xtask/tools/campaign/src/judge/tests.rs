@@ -246,6 +246,17 @@ fn created_is_own_or_alike() {
     let in_other_words = |submission: &mut Submission| submission.body["Comment"] = "other".into();
     answered(12, others().asks_as("s2", in_other_words)).is(Count::FalseClaim);
     answered(12, Tenant::default().asks_as("s1", with_id("t")).asks("s2")).is(Count::WrongOk);
+    // A request of the same client with other particulars tells too, unless its action states none and it has no outcome.
+    let beside = |states: bool, said: Said| {
+        let selective = |submission: &mut Submission| submission.body["IsolationType"] = "Selective".into();
+        let tenant = Tenant::default().asks("s1").asks_as("s2", selective).post("s1.1", 0, Effect::Created, "a");
+        let mut tenant = tenant.record(|record| record.states = states).says("s1", said);
+        tenant.0.writing.states_at_once = states;
+        says(tenant.post_at(11, "s2.1", 201, Effect::Joined, "a"))
+    };
+    beside(false, unknown()).is_clean();
+    beside(false, submitted(Origin::Joined, "a")).is(Count::WrongOk);
+    beside(true, unknown()).is(Count::WrongOk);
 }
 
 #[test]
