@@ -179,10 +179,10 @@ impl LostSubmission {
         };
         let submission = self.reconciler.submission();
         // Without a token nothing shows that the action is not another principal's.
-        let may_be_anothers = |row: &Row| is_nameless && row.record.requestor.as_deref().is_some_and(can_exclude);
+        let may_be_foreign = |row: &Row| is_nameless && row.record.requestor.as_deref().is_some_and(can_exclude);
         // The record with our generated id may appear later than a like record of another process, which has no id.
         let is_uncertain = rows.overflowed
-            || rows.rows.iter().any(may_be_anothers)
+            || rows.rows.iter().any(may_be_foreign)
             || !is_last && submission.has_generated_id()
             || self.reconciler.in_flight.has_twin(submission, self.reconciler.now());
         if is_uncertain && !by_generated_id && finding != Finding::Nothing {
