@@ -89,8 +89,10 @@ impl fmt::Display for Failure {
 
 /// Returns the exit code of an error of a call.
 pub(crate) fn exit_of(error: &ServiceError) -> Exit {
-    // A list or a record that cannot be read says nothing of an action that was sent.
-    if error.is_outcome_unknown() { Exit::Unknown } else { exit_of_kind(error.kind()) }
+    // A list or a record that cannot be read says nothing of a request that was sent.
+    let is_read = error.is_retryable() || error.row().is_some();
+    let is_unknown = error.is_outcome_unknown() || error.kind() == ServiceKind::InvalidResponse && !is_read;
+    if is_unknown { Exit::Unknown } else { exit_of_kind(error.kind()) }
 }
 
 fn exit_of_kind(kind: ServiceKind) -> Exit {

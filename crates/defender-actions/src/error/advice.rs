@@ -111,7 +111,7 @@ impl Error {
             ErrorKind::OutcomeUnknown => self.of_unknown(),
             ErrorKind::InvalidResponse if self.0.unknown.is_some() => "do not send the action again: the service has accepted it".into(),
             ErrorKind::InvalidResponse if self.0.row.is_some() => {
-                "go on with the list, whose other rows can be read; `row()` has this one as received".into()
+                "the other rows of the list can be read".into()
             }
             ErrorKind::InvalidResponse if self.0.retryable => {
                 "call again, which is safe; if the error persists, look for a proxy that changes responses".into()

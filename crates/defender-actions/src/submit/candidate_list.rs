@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::pin,
-    sync::{Mutex, PoisonError, atomic::Ordering},
+    sync::{Mutex, PoisonError},
     task::Poll,
     time::Duration,
 };
@@ -27,12 +27,9 @@ use crate::{
 /// Time limit of a list, its wait in the client's own queue included.
 const LIST_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Longest wait of a search for the one that reads for all. With the time of the search itself it is less than the lease of an entry.
-const SHARED_WITHIN: Duration = Duration::from_secs(120);
-
 impl Participant<'_> {
     /// Returns the rows of a list of all actions that was requested at `not_before` or later. `None`: the search that reads for all has
-    /// not ended in two minutes, perhaps because nobody polls it. It is not waited for again.
+    /// not ended in the time of a list, perhaps because nobody polls it.
     pub(crate) async fn shared_list(
         &self,
         client: &DefenderClient,
@@ -42,14 +39,8 @@ impl Participant<'_> {
             if let Some(outcome) = self.take(not_before) {
                 return outcome.map(Some);
             }
-            if self.is_alone.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            let (reader, time) = (pin!(self.search.reader.lock()), client.inner().clock.sleep(SHARED_WITHIN));
-            let Either::Left((reader, _)) = select(reader, time).await else {
-                self.is_alone.store(true, Ordering::Relaxed);
-                return Ok(None);
-            };
+            let (reader, time) = (pin!(self.search.reader.lock()), client.inner().clock.sleep(LIST_TIMEOUT));
+            let Either::Left((reader, _)) = select(reader, time).await else { return Ok(None) };
             if let Some(outcome) = self.take(not_before) {
                 return outcome.map(Some);
             }

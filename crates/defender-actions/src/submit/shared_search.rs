@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -128,8 +128,6 @@ impl std::fmt::Debug for State {
 pub(crate) struct Participant<'s> {
     pub(crate) search: &'s SharedSearch,
     number: u64,
-    /// The search that reads for all was waited for in vain, so that this one reads for itself.
-    pub(crate) is_alone: AtomicBool,
 }
 
 impl SharedSearch {
@@ -140,7 +138,7 @@ impl SharedSearch {
         state.by_machine.entry(searcher.machine().to_owned()).or_default().push(number);
         state.entries.insert(number, Entry { searcher, reading: false, rows: Candidates::default(), outcome: None });
         drop(state);
-        Participant { search: self, number, is_alone: AtomicBool::new(false) }
+        Participant { search: self, number }
     }
 
     /// Records the start of a list for all current searches. Returns the creation at which the list must begin.

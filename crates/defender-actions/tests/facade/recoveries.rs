@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     service::{Break, Repeats, Service},
     submissions::machine,
-    world::World,
+    world::{HOUR, World},
 };
 
 fn without_id(record: &mut Value) {
@@ -169,8 +169,7 @@ async fn search_does_not_wait_for_a_search_that_nobody_polls() {
     let mut first = Box::pin(client.machine("m1".parse().unwrap()).isolate("c").send());
     assert!(poll!(&mut first).is_pending());
     let second = Box::pin(client.machine("m2".parse().unwrap()).isolate("c").send());
-    // Two minutes for the action to appear, and two for the search that does not read.
-    let ended = service.clock().run(select(second, service.clock().sleep(Duration::from_secs(250)))).await;
+    let ended = service.clock().run(select(second, service.clock().sleep(HOUR))).await;
     let Either::Left((submitted, _)) = ended else { panic!("the search waits") };
     assert_eq!(submitted.unwrap().origin(), Origin::Recovered);
     assert_eq!(service.clock().run(first).await.unwrap().origin(), Origin::Recovered);
@@ -195,25 +194,18 @@ async fn joined_second_request_leaves_the_first_without_an_outcome() {
     assert_eq!((later.reason(), later.candidates().len()), (Some(UnknownReason::MayBeOurs), 1));
 }
 
-/// The first request is not forgotten while the second waits to be sent, and if it never is.
+/// The intent expires during the search, so that the second request is never sent. The first is not forgotten for that.
 #[tokio::test]
 async fn unsent_second_request_leaves_the_first_without_an_outcome() {
-    for dropped in [false, true] {
-        let service = Service::new(Repeats::Taken);
-        let (kind, number) = if dropped { (Break::Throttled, 1) } else { (Break::BeforeSending, 5) };
-        let service = service.breaking([Break::BeforeTheEffect].into_iter().chain(vec![kind; number]));
-        let client = service.client();
-        let first = Box::pin(client.machine(machine()).isolate("c").resend_if_lost().send());
-        let time = service.clock().sleep(Duration::from_secs(if dropped { 130 } else { 3_600 }));
-        let ended = service.clock().run(select(first, time)).await;
-        assert_eq!(matches!(ended, Either::Right(_)), dropped, "the second request waits for the service");
-        drop(ended);
-        service.clock().run(service.clock().sleep(Duration::from_secs(60))).await;
-        // The first request takes effect now, while the response of a like one is lost.
-        service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": "c"}));
-        let service = service.breaking([Break::BeforeTheEffect]);
-        let later = service.clock().run(client.machine(machine()).isolate("c").send()).await;
-        let reason = later.as_ref().map_err(defender_actions::Error::reason).map(|submitted| submitted.id().clone());
-        assert_eq!(reason, Err(Some(UnknownReason::MayBeOurs)), "dropped: {dropped}");
-    }
+    let service = Service::new(Repeats::Taken).breaking([Break::BeforeTheEffect; 2]);
+    let client = service.client();
+    let first = client.machine(machine()).isolate("c").valid_for(Duration::from_secs(60)).resend_if_lost();
+    let error = service.clock().run(first.send()).await.unwrap_err();
+    assert_eq!((error.reason(), service.ledger().0), (Some(UnknownReason::NothingFound), 1));
+    service.clock().run(service.clock().sleep(Duration::from_secs(60))).await;
+    // The first request takes effect now, while the response of a like one is lost.
+    service.foreign(&json!({"machineId": "m1", "type": "Isolate", "scope": "Full", "requestorComment": "c"}));
+    let later = service.clock().run(client.machine(machine()).isolate("c").send()).await;
+    let later = later.as_ref().map_err(defender_actions::Error::reason).map(|submitted| submitted.id().clone());
+    assert_eq!(later, Err(Some(UnknownReason::MayBeOurs)));
 }

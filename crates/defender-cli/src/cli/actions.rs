@@ -21,7 +21,9 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   defender --tenant contoso actions list --status pending
   defender --tenant contoso actions list --type isolate --since 7d -o csv
-  defender --tenant contoso actions list --machine ws-fin-01.contoso.example --type unrestrict";
+  defender --tenant contoso actions list --machine ws-fin-01.contoso.example --type unrestrict
+
+Exit codes: 0 all were read, 2 an action cannot be read, 4 sign-in or permission.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:

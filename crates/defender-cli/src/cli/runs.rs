@@ -171,12 +171,11 @@ impl Resume {
                 talk::counted(size(in_hand), "action")
             ));
         }
-        let resumed = signals.before_sending(session.fleet.resume(&self.run)).await;
-        let run = halted_again(&run, resumed).await.inspect_err(|failure| {
-            if failure.exit == Exit::Interrupted {
-                talk::say(&session.to_go_on(&self.run));
-            }
-        })?;
+        let (resumed, is_interrupted) = signals.through(session.fleet.resume(&self.run)).await;
+        if is_interrupted {
+            return Err(halted_again(session, &run).await);
+        }
+        let run = resumed?;
         follow(session, output, run, signals).await
     }
 }
@@ -189,18 +188,16 @@ async fn confirm_open(signals: &mut Signals, run: &Run, open: u32, confirmed: Co
     }
 }
 
-/// Returns the run that was to go on. If a signal came meanwhile, halts it: what the store has done already is also for other processes.
-async fn halted_again(run: &Run, begun: Result<Run, Failure>) -> Result<Run, Failure> {
-    let failure = match begun {
-        Err(failure) if failure.exit == Exit::Interrupted => failure,
-        begun => return begun,
-    };
-    match run.halt("interrupted by the user").await {
-        Ok(()) => Err(failure),
-        Err(error) => Err(Failure::interrupted(format!(
-            "{failure} by this process, and the run is not halted: another process may go on with it: {error}"
-        ))),
-    }
+/// Halts a run that was to go on, after a signal: what the store has done already is also for other processes.
+async fn halted_again(session: &Session, run: &Run) -> Failure {
+    let halted = run.halt("interrupted by the user").await;
+    talk::say(&session.to_go_on(run.id()));
+    Failure::interrupted(match halted {
+        Ok(()) => "interrupted: nothing was sent".to_owned(),
+        Err(error) => format!(
+            "interrupted: nothing was sent by this process, and the run is not halted: another process may go on with it: {error}"
+        ),
+    })
 }
 
 fn size(number: u32) -> usize {
@@ -271,8 +268,11 @@ impl Retry {
             run.retry_only(rows, &machines).await?;
             session.fleet.resume(&self.run).await
         };
-        let begun = signals.before_sending(begun).await;
-        let run = halted_again(&run, begun).await.inspect_err(|_| talk::say(&session.to_go_on(&self.run)))?;
+        let (begun, is_interrupted) = signals.through(begun).await;
+        if is_interrupted {
+            return Err(halted_again(session, &run).await);
+        }
+        let run = begun.inspect_err(|_| talk::say(&session.to_go_on(&self.run)))?;
         follow(session, output, run, signals).await
     }
 }

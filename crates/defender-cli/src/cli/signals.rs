@@ -1,6 +1,6 @@
 //! Signals that ask the program to stop: Ctrl-C, and on Unix SIGTERM and SIGHUP.
 
-use std::io;
+use std::{io, pin::pin};
 
 use crate::failure::Failure;
 
@@ -59,6 +59,16 @@ impl Signals {
             biased;
             () = self.next() => Err(Failure::interrupted("interrupted: nothing was sent")),
             done = step => Ok(done?),
+        }
+    }
+
+    /// Does a step to its end, and returns whether a signal came meanwhile. The step is not dropped: a store may still do what nobody waits for.
+    pub(super) async fn through<T>(&mut self, step: impl Future<Output = T>) -> (T, bool) {
+        let mut step = pin!(step);
+        tokio::select! {
+            biased;
+            () = self.next() => (step.await, true),
+            done = &mut step => (done, false),
         }
     }
 }

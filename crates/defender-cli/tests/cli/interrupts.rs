@@ -7,7 +7,7 @@ use std::{
 };
 
 use defender_actions::transport::{Clock, SystemClock};
-use defender_emulator::{Emulator, Fault, Operation};
+use defender_emulator::{Emulator, Fault, Operation, Outcome};
 use rusqlite::Connection;
 
 use crate::{
@@ -62,6 +62,19 @@ async fn interrupt_after_confirmed_retry_sends_nothing() {
     let halted = store(&home).query_row("SELECT halted FROM run", [], |row| row.get::<_, Option<String>>(0));
     assert_eq!(halted.unwrap().as_deref(), Some("interrupted by the user"), "{rows}");
     assert_eq!(emulator.ledger().len(), sent, "{:?}", emulator.ledger());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupt_after_confirmed_resume_halts_again() {
+    let (emulator, home) = service(|emulator| emulator).await;
+    emulator.outcome(Outcome::Failed { error_hresult: -1 }).on_machine(emulator.machine_ids()[0]).times(1);
+    let isolate =
+        ["isolate", ACT[0], ACT[1], "--comment", "INC-4711", "--wave", "1,rest", "--halt-after", "1", "--yes"];
+    let run = run_of(&home.run(&isolate));
+    let sent = emulator.ledger().len();
+    interrupted(&home, &["resume", &run]).await;
+    let halted = store(&home).query_row("SELECT halted FROM run", [], |row| row.get::<_, Option<String>>(0));
+    assert_eq!((halted.unwrap().as_deref(), emulator.ledger().len()), (Some("interrupted by the user"), sent));
 }
 
 /// The request may be on its way, and a person wants to leave.

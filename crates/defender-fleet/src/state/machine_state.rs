@@ -8,6 +8,8 @@ use defender_actions::model::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::change::stated;
+
 /// Machines that are isolated, contained or restricted, by the history of their actions.
 ///
 /// The service has no field for this state, and its history does not reach back without limit: a machine whose last change is older
@@ -105,7 +107,7 @@ impl fmt::Display for StateNow {
             writeln!(f, "{machine}")?;
         }
         write!(f, "{} actions read", self.actions)?;
-        if let Some(created) = self.oldest.as_ref().and_then(|oldest| oldest.creation_date_time_utc) {
+        if let Some(created) = self.oldest.as_ref().and_then(|oldest| stated(oldest.creation_date_time_utc)) {
             write!(f, ", the oldest of {created}")?;
         }
         if self.unreadable > 0 {

@@ -110,7 +110,7 @@ impl IntoCredential for AzureCliCredential {
         let arguments = self.arguments(audience)?;
         let clock = Arc::clone(&context.clock);
         let live = AzureCliFlow { arguments, program: self.program, at_most: self.at_most, clock };
-        // A program that is ended has done nothing, and may have been writing the CLI's own cache.
+        // A program that is ended has done nothing, and may have been writing the CLI's own cache: it has its whole time in a call with enough.
         Ok(context.cached_slowly(live, self.at_most))
     }
 }

@@ -232,3 +232,19 @@ async fn token_unfit_for_header_is_not_kept() {
     }
     assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), "t");
 }
+
+/// A credential may take as long as it says, unless the call has less time.
+#[cfg(feature = "azure-cli")]
+#[tokio::test]
+async fn slow_credential_replaces_a_valid_token() {
+    for (call_time, got) in [(None, "b"), (Some(Duration::from_secs(60)), "b"), (Some(Duration::from_secs(20)), "a")] {
+        let clock = ManualClock::new();
+        let later = AccessToken::new("b", clock.now() + Duration::from_secs(7_200));
+        let cached = cached_after(&clock, [(1, Ok(token(&clock, "a"))), (7, Ok(later))]);
+        let cached = cached.refresh_wait(Duration::from_secs(10));
+        clock.run(cached.token(&TokenRequest::new())).await.unwrap();
+        clock.advance(Duration::from_secs(3_400));
+        let ask = TokenRequest { call_time, ..TokenRequest::new() };
+        assert_eq!(clock.run(cached.token(&ask)).await.unwrap().secret(), got, "{call_time:?}");
+    }
+}
