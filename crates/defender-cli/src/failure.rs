@@ -5,19 +5,19 @@ use std::{fmt, process::ExitCode};
 use defender_actions::{Error as ServiceError, ErrorKind as ServiceKind};
 use defender_fleet::{Error as FleetError, ErrorKind as FleetKind};
 
-/// Exit code of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Exit code of the program. Of several, the greatest says most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// Everything succeeded.
     Success,
-    /// The command line or the configuration is invalid. Nothing was sent.
-    Usage,
     /// Something failed.
     Failed,
-    /// The outcome of at least one action is unknown.
-    Unknown,
+    /// The command line or the configuration is invalid. Nothing was sent.
+    Usage,
     /// The sign-in failed, or a permission is missing.
     Denied,
+    /// The outcome of at least one action is unknown.
+    Unknown,
     /// Ctrl-C or SIGTERM.
     Interrupted,
 }
@@ -32,22 +32,6 @@ impl Exit {
             Self::Unknown => 3,
             Self::Denied => 4,
             Self::Interrupted => 130,
-        }
-    }
-
-    /// Returns the exit code that says more: an interrupt, then an unknown outcome, then a missing permission, then a failure.
-    pub(crate) const fn worst(self, other: Self) -> Self {
-        if self.weight() >= other.weight() { self } else { other }
-    }
-
-    const fn weight(self) -> u8 {
-        match self {
-            Self::Success => 0,
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::Denied => 3,
-            Self::Unknown => 4,
-            Self::Interrupted => 5,
         }
     }
 }

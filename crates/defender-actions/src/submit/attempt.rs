@@ -63,7 +63,7 @@ impl Attempt {
         span: &ActionSpan,
     ) -> (Result<Submitted, Error>, u32) {
         let inner = self.client.inner();
-        let (mut attempts, mut first_attempt) = (0_u32, None);
+        let mut attempts = 0_u32;
         // Error of a first request that may have taken effect, or may still take effect.
         let mut first_unknown: Option<Error> = None;
         let outcome = loop {
@@ -78,7 +78,7 @@ impl Attempt {
                 client: self.client.clone(),
                 expected: Arc::clone(&self.expected),
                 in_flight: Arc::clone(in_flight),
-                first_attempt: *first_attempt.get_or_insert(note.send_times.first().unwrap_or(now)),
+                first_attempt: note.send_times.first().unwrap_or(now),
             };
             let error = match response {
                 Ok((record, attempts_of_call)) => {

@@ -267,7 +267,7 @@ impl Wait {
                 Ok(action) => rows.push(ActionRow::new(tenant, action)),
                 Err(error) if matches!(error.kind(), ErrorKind::ActionFailed | ErrorKind::WaitTimeout) => {
                     talk::error(&error.to_string());
-                    exit = exit.worst(exit_of(&error));
+                    exit = exit.max(exit_of(&error));
                     rows.extend(
                         error.action().cloned().map(|action| ActionRow {
                             error: Some(error.to_string()),
@@ -278,7 +278,7 @@ impl Wait {
                 Err(error) => {
                     talk::say(&format!("Action {id} was not waited for to its end."));
                     talk::error(&error.to_string());
-                    exit = exit.worst(exit_of(&error));
+                    exit = exit.max(exit_of(&error));
                 }
             }
         }

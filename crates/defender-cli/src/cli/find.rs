@@ -161,7 +161,7 @@ impl Found {
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Ambiguous | ErrorKind::InvalidResponse) =>
             {
                 talk::error(&error.to_string());
-                self.exit = self.exit.worst(exit_of(&error));
+                self.exit = self.exit.max(exit_of(&error));
             }
             Err(error) => return Err(error.into()),
         }

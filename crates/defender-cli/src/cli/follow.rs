@@ -60,7 +60,7 @@ pub(super) async fn follow(session: &Session, output: Output, run: Run, mut sign
             talk::say(&format!("Run {id} stopped. Once the cause is gone: {}", session.to_go_on(&id)));
             // The actions of the run say more than the reason why it stopped.
             let is_unknown = report.is_ok_and(|report| exit_of(&run, &report) == Exit::Unknown);
-            Err(Failure { exit: failure.exit.worst(if is_unknown { Exit::Unknown } else { Exit::Success }), ..failure })
+            Err(Failure { exit: failure.exit.max(if is_unknown { Exit::Unknown } else { Exit::Success }), ..failure })
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) async fn next_row<T>(list: &mut BoxStream<Result<T, Error>>, exit: &m
         match list.next().await {
             Some(Err(error)) if error.row().is_some() => {
                 talk::warn(&format!("left out: {error}"));
-                *exit = exit.worst(Exit::Failed);
+                *exit = (*exit).max(Exit::Failed);
             }
             Some(row) => return Ok(Some(row?)),
             None => return Ok(None),

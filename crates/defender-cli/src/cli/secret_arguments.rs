@@ -23,8 +23,7 @@ pub(super) fn refuse(arguments: &[OsString]) -> Result<(), Failure> {
             return Err(Failure::usage(format!(
                 "an option with `{word}` in its name is refused, and nothing was sent: other users of this machine can read \
                  arguments, and the shell keeps them. Set AZURE_CLIENT_SECRET, or name a keyring entry, a file or a \
-                 certificate in the profile \
-                 (`defender tenants --help`), and replace the secret if it was real"
+                 certificate in the profile (`defender tenants --help`), and replace the secret if it was real"
             )));
         }
         if has_password(&text) {
